@@ -1,0 +1,68 @@
+//! Form (a), aggregated transformations: C paths, summed. Figure 3(a) of the
+//! paper, and its equation 2, F(x) = T_1(x) + ... + T_C(x).
+//!
+//! Every path reads *all* C_in channels, narrows them to d, transforms those d
+//! alone and widens them to C_out again; the C results are summed. Batch norm
+//! and shortcut come after the sum: batch norm is affine, and C of them inside
+//! the paths would shift C times and scale by statistics of the wrong thing.
+//!
+//! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d
+//! channels. Here the same products are summed d at a time, and then the C
+//! partial sums: the footnote of the paper, A1 B1 + A2 B2 = [A1 A2][B1; B2]. That
+//! takes the associativity of addition and nothing else, not even of the
+//! product. Floats lack just that law, and differ by just that rounding.
+
+use ndarray::{Array4, ArrayView4};
+
+use super::form::Branch;
+use super::functions::Functions;
+use super::weights::BlockWeights;
+use crate::conv::Convolver;
+use crate::error::Result;
+use crate::scalar::Additive;
+
+/// The kernels form (a) reads: three for each path.
+pub struct Aggregated<K> {
+    reduce: Vec<K>,
+    transform: Vec<K>,
+    expand: Vec<K>,
+}
+
+impl<K> Aggregated<K> {
+    /// Path i's kernels are views of the block's weights: its d output channels of
+    /// the first two layers, its d input channels of the last.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Convolver::prepare`].
+    pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> Result<Self> {
+        let spec = weights.spec();
+        let reduce = |path: super::Path<'_, S>| convolver.prepare(path.reduce, spec.reduce());
+        let transform =
+            |path: super::Path<'_, S>| convolver.prepare(path.transform, spec.transform(1));
+        let expand = |path: super::Path<'_, S>| convolver.prepare(path.expand, spec.expand());
+        Ok(Self {
+            reduce: weights.paths().map(reduce).collect::<Result<_>>()?,
+            transform: weights.paths().map(transform).collect::<Result<_>>()?,
+            expand: weights.paths().map(expand).collect::<Result<_>>()?,
+        })
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Aggregated<V::Kernel> {
+    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let reduced = convolver.split(x, &self.reduce, functions.reduce)?; // C times N x d
+        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?; // C times N x d
+        convolver.merge(&transformed, &self.expand, &functions.after_sum(shortcut)) // N x C_out
+    }
+}

@@ -1,0 +1,75 @@
+//! Form (b), early concatenation: C paths, concatenated, then one 1x1. Figure
+//! 3(b) of the paper.
+//!
+//! The first two layers are path by path as in form (a); then the C results of d
+//! channels each are laid side by side, D = C d channels in the order of the
+//! paths, and one 1x1 over all of them gives the output.
+//!
+//! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c):
+//! the same weights times the same inputs, summed in the same order. Only the
+//! index is written differently, so no law of arithmetic is used at all.
+
+use ndarray::{Array4, ArrayView4, Axis, concatenate};
+
+use super::form::Branch;
+use super::functions::Functions;
+use super::weights::BlockWeights;
+use crate::conv::Convolver;
+use crate::error::{Error, Result};
+use crate::scalar::Additive;
+
+/// The kernels form (b) reads: two for each path, one for all.
+pub struct EarlyConcat<K> {
+    reduce: Vec<K>,
+    transform: Vec<K>,
+    expand: K,
+}
+
+impl<K> EarlyConcat<K> {
+    /// Path i's first two kernels are views of the block's weights, its d output
+    /// channels of either layer; the last kernel is the block's own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Convolver::prepare`].
+    pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> Result<Self> {
+        let spec = weights.spec();
+        let reduce = |path: super::Path<'_, S>| convolver.prepare(path.reduce, spec.reduce());
+        let transform =
+            |path: super::Path<'_, S>| convolver.prepare(path.transform, spec.transform(1));
+        Ok(Self {
+            reduce: weights.paths().map(reduce).collect::<Result<_>>()?,
+            transform: weights.paths().map(transform).collect::<Result<_>>()?,
+            expand: convolver.prepare(weights.expand(), spec.expand())?,
+        })
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for EarlyConcat<V::Kernel> {
+    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let reduced = convolver.split(x, &self.reduce, functions.reduce)?; // C times N x d
+        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?; // C times N x d
+        let concatenated = side_by_side(&transformed)?; // N x D
+        convolver.conv(concatenated.view(), &self.expand, &functions.after_sum(shortcut)) // N x C_out
+    }
+}
+
+/// C tensors N x d x H x W as one N x C d x H x W, in the order of the paths.
+fn side_by_side<S: Additive>(paths: &[Array4<S>]) -> Result<Array4<S>> {
+    let views: Vec<_> = paths.iter().map(|path| path.view()).collect();
+    concatenate(Axis(1), &views).map_err(|_| Error::Shape {
+        what: "outputs of the paths",
+        expected: "equal but for their channels".to_owned(),
+        found: paths.iter().flat_map(|path| path.shape().to_vec()).collect(),
+    })
+}

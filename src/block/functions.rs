@@ -1,0 +1,127 @@
+//! What stands between a block's convolutions, handed in from outside.
+
+use ndarray::{ArrayView4, ArrayViewMut3};
+
+use super::norm::{BlockNorms, Normalise};
+use crate::conv::{After, ChannelWise, Identity};
+use crate::error::Result;
+use crate::scalar::{Additive, Ordered, Real};
+
+/// The places of a block at which a channel-wise function stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layer {
+    /// After the first 1x1, C_in to D.
+    Reduce,
+    /// After the 3x3, D to D.
+    Transform,
+    /// After the last 1x1 and the sum over the paths, D to C_out.
+    Expand,
+    /// After the projection of the shortcut, C_in to C_out.
+    Shortcut,
+    /// After the shortcut was added.
+    Output,
+}
+
+/// The channel-wise function of each place.
+#[derive(Clone, Copy)]
+pub struct Functions<'a, S> {
+    /// See [`Layer::Reduce`]; D channels.
+    pub reduce: &'a dyn ChannelWise<S>,
+    /// See [`Layer::Transform`]; D channels.
+    pub transform: &'a dyn ChannelWise<S>,
+    /// See [`Layer::Expand`]; C_out channels.
+    pub expand: &'a dyn ChannelWise<S>,
+    /// See [`Layer::Shortcut`]; C_out channels.
+    pub shortcut: &'a dyn ChannelWise<S>,
+    /// See [`Layer::Output`]; C_out channels.
+    pub output: &'a dyn ChannelWise<S>,
+}
+
+impl<'a, S: Additive> Functions<'a, S> {
+    /// Nothing anywhere: the three convolutions and the shortcut alone.
+    pub fn none() -> Functions<'static, S> {
+        let none = &Identity;
+        Functions { reduce: none, transform: none, expand: none, shortcut: none, output: none }
+    }
+
+    /// What follows the first 1x1.
+    pub fn after_reduce(&self) -> After<'a, S> {
+        After::only(self.reduce)
+    }
+
+    /// What follows the 3x3.
+    pub fn after_transform(&self) -> After<'a, S> {
+        After::only(self.transform)
+    }
+
+    /// What follows the projection of the shortcut.
+    pub fn after_shortcut(&self) -> After<'a, S> {
+        After::only(self.shortcut)
+    }
+
+    /// What follows the last 1x1 and the sum over the paths: batch norm, then the
+    /// shortcut, then the block's last ReLU. The paper, section 4: ReLU "right after
+    /// each batch norm, save at the block's end, where it comes after adding the
+    /// shortcut".
+    pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> After<'b, S>
+    where
+        'a: 'b,
+    {
+        After { function: self.expand, shortcut, output: self.output }
+    }
+}
+
+/// The activation of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// None.
+    Identity,
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+}
+
+impl<S: Ordered> ChannelWise<S> for Activation {
+    fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        if *self == Self::Relu {
+            plane.mapv_inplace(|z| z.relu());
+        }
+    }
+}
+
+/// A block's batch norms with its activation, where the paper puts them.
+pub struct NormFunctions<S> {
+    reduce: Normalise<S>,
+    transform: Normalise<S>,
+    expand: Normalise<S>,
+    shortcut: Option<Normalise<S>>,
+    output: Activation,
+}
+
+impl<S: Real> NormFunctions<S> {
+    /// Folds each batch norm to its affine; the activation follows the first two
+    /// at once, and the third after the shortcut was added.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`super::BatchNorm::fold`].
+    pub fn new(norms: &BlockNorms<S>, activation: Activation) -> Result<Self> {
+        Ok(Self {
+            reduce: norms.reduce.fold()?.then(activation),
+            transform: norms.transform.fold()?.then(activation),
+            expand: norms.expand.fold()?,
+            shortcut: norms.shortcut.as_ref().map(|norm| norm.fold()).transpose()?,
+            output: activation,
+        })
+    }
+
+    /// The functions, to be handed to a form.
+    pub fn functions(&self) -> Functions<'_, S> {
+        Functions {
+            reduce: &self.reduce,
+            transform: &self.transform,
+            expand: &self.expand,
+            shortcut: self.shortcut.as_ref().map_or(&Identity, |norm| norm),
+            output: &self.output,
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Form (c), grouped convolution: three convolutions, the middle one in C
+//! groups. Figure 3(c) of the paper, and what every implementation runs.
+//!
+//! The 1x1 from C_in to D = C d channels is C narrow ones side by side: an output
+//! channel of a convolution knows nothing of its neighbours, so any cut of them
+//! is fair. The 3x3 in C groups lets output channel i d + j read the channels
+//! i d .. (i+1) d and no others, which is to say: its own path's. The last 1x1
+//! reads all D channels and sums over them.
+
+use ndarray::{Array4, ArrayView4};
+
+use super::form::Branch;
+use super::functions::Functions;
+use super::weights::BlockWeights;
+use crate::conv::Convolver;
+use crate::error::Result;
+use crate::scalar::Additive;
+
+/// The kernels form (c) reads: the block's own three.
+pub struct Grouped<K> {
+    reduce: K,
+    transform: K,
+    expand: K,
+}
+
+impl<K> Grouped<K> {
+    /// # Errors
+    ///
+    /// Those of [`Convolver::prepare`].
+    pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> Result<Self> {
+        let spec = weights.spec();
+        Ok(Self {
+            reduce: convolver.prepare(weights.reduce(), spec.reduce())?,
+            transform: convolver
+                .prepare(weights.transform(), spec.transform(spec.cardinality()))?,
+            expand: convolver.prepare(weights.expand(), spec.expand())?,
+        })
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Grouped<V::Kernel> {
+    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let reduced = convolver.conv(x, &self.reduce, &functions.after_reduce())?; // N x D
+        let transformed =
+            convolver.conv(reduced.view(), &self.transform, &functions.after_transform())?; // N x D
+        convolver.conv(transformed.view(), &self.expand, &functions.after_sum(shortcut)) // N x C_out
+    }
+}

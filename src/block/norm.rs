@@ -1,0 +1,213 @@
+//! Batch norm in evaluation mode, and the affine it folds to.
+
+use ndarray::{Array1, ArrayViewMut3};
+
+use super::functions::Activation;
+use super::spec::{BlockSpec, Shortcut};
+use crate::conv::{Affine, ChannelWise};
+use crate::error::{Error, Result};
+use crate::scalar::{Ordered, Real, Scalar};
+
+/// Batch norm of one layer: for channel c,
+/// `y = gamma_c (z - mean_c) / sqrt(variance_c + epsilon) + beta_c`
+/// (Ioffe and Szegedy 2015, algorithm 2). The names in a PyTorch state dict:
+/// weight, bias, running_mean, running_var.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BatchNorm<S> {
+    gamma: Array1<S>,
+    beta: Array1<S>,
+    mean: Array1<S>,
+    variance: Array1<S>,
+    epsilon: S,
+}
+
+impl<S: Real> BatchNorm<S> {
+    /// All four arrays have one element for each channel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Count`] for lengths that differ, [`Error::NotFinite`] for NaN and
+    /// infinities, [`Error::Variance`] for a negative variance or a sum with epsilon
+    /// that is not above 0.
+    pub fn new(
+        gamma: Array1<S>,
+        beta: Array1<S>,
+        mean: Array1<S>,
+        variance: Array1<S>,
+        epsilon: S,
+    ) -> Result<Self> {
+        let expected = gamma.len();
+        for (what, array) in [
+            ("batch norm gamma", &gamma),
+            ("batch norm beta", &beta),
+            ("batch norm mean", &mean),
+            ("batch norm variance", &variance),
+        ] {
+            if array.len() != expected {
+                return Err(Error::Count { what, expected, found: array.len() });
+            }
+            let wild = array.iter().position(|value| !value.to_f64().is_finite());
+            if let Some(channel) = wild {
+                let value = array[channel].to_f64();
+                return Err(Error::NotFinite { what, index: vec![channel], value });
+            }
+        }
+        for (channel, value) in variance.iter().enumerate() {
+            // Written so that a NaN epsilon fails too.
+            let sum_is_positive = value.add(&epsilon) > S::zero();
+            if *value < S::zero() || !sum_is_positive || !epsilon.to_f64().is_finite() {
+                return Err(Error::Variance {
+                    channel,
+                    variance: value.to_f64(),
+                    epsilon: epsilon.to_f64(),
+                });
+            }
+        }
+        Ok(Self { gamma, beta, mean, variance, epsilon })
+    }
+
+    /// Batch norm as a fresh network has it: gamma 1, beta 0, mean 0, variance 1,
+    /// epsilon 1e-5.
+    pub fn fresh(channels: usize) -> Self {
+        let filled = |value: S| Array1::from_elem(channels, value);
+        Self {
+            gamma: filled(S::one()),
+            beta: filled(S::zero()),
+            mean: filled(S::zero()),
+            variance: filled(S::one()),
+            epsilon: S::from_f64(1e-5),
+        }
+    }
+
+    /// Number of channels.
+    pub fn channels(&self) -> usize {
+        self.gamma.len()
+    }
+
+    /// Per channel, in the order gamma, beta, mean, variance.
+    pub fn channel(&self, channel: usize) -> [&S; 4] {
+        [&self.gamma[channel], &self.beta[channel], &self.mean[channel], &self.variance[channel]]
+    }
+
+    /// Added to the variance.
+    pub fn epsilon(&self) -> &S {
+        &self.epsilon
+    }
+
+    /// The same batch norm in other floats.
+    pub fn cast<T: Real>(&self) -> BatchNorm<T> {
+        let cast = |array: &Array1<S>| array.mapv(|value| T::from_f64(value.to_f64()));
+        BatchNorm {
+            gamma: cast(&self.gamma),
+            beta: cast(&self.beta),
+            mean: cast(&self.mean),
+            variance: cast(&self.variance),
+            epsilon: T::from_f64(self.epsilon.to_f64()),
+        }
+    }
+
+    /// The affine it is in evaluation mode: scale = gamma / sqrt(variance + epsilon),
+    /// shift = beta - mean scale, each operation rounded once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFinite`] where scale or shift overflow.
+    pub fn fold(&self) -> Result<Normalise<S>> {
+        let affine = |channel: usize| {
+            let [gamma, beta, mean, variance] = self.channel(channel);
+            let scale = gamma.div(&variance.add(&self.epsilon).sqrt());
+            let shift = beta.sub(&mean.mul(&scale));
+            for (what, value) in [("batch norm scale", &scale), ("batch norm shift", &shift)] {
+                let value = value.to_f64();
+                if !value.is_finite() {
+                    return Err(Error::NotFinite { what, index: vec![channel], value });
+                }
+            }
+            Ok(Affine { scale, shift, relu: false })
+        };
+        Ok(Normalise { affine: (0..self.channels()).map(affine).collect::<Result<_>>()? })
+    }
+}
+
+/// An affine for each channel, with or without a ReLU after it: batch norm in
+/// evaluation mode, folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Normalise<S> {
+    affine: Vec<Affine<S>>,
+}
+
+impl<S: Scalar> Normalise<S> {
+    /// One affine for each channel of the layer.
+    pub fn new(affine: Vec<Affine<S>>) -> Self {
+        Self { affine }
+    }
+
+    /// Followed by an activation.
+    pub fn then(mut self, activation: Activation) -> Self {
+        for affine in &mut self.affine {
+            affine.relu = activation == Activation::Relu;
+        }
+        self
+    }
+}
+
+impl<S: Ordered> ChannelWise<S> for Normalise<S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        let affine = &self.affine[channel];
+        plane.mapv_inplace(|z| affine.at(&z));
+    }
+
+    fn as_affine(&self, channel: usize) -> Option<Affine<S>> {
+        self.affine.get(channel).cloned()
+    }
+}
+
+/// The batch norms of a block.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BlockNorms<S> {
+    /// bn1, D channels.
+    pub reduce: BatchNorm<S>,
+    /// bn2, D channels.
+    pub transform: BatchNorm<S>,
+    /// bn3, C_out channels.
+    pub expand: BatchNorm<S>,
+    /// downsample.1, C_out channels; only where the shortcut is a projection.
+    pub shortcut: Option<BatchNorm<S>>,
+}
+
+impl<S: Real> BlockNorms<S> {
+    /// Checks that each batch norm has the channels of its layer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Count`].
+    pub fn check(&self, spec: &BlockSpec) -> Result<()> {
+        let projection = usize::from(spec.shortcut() == Shortcut::Projection);
+        for (what, found, expected) in [
+            ("channels of the first batch norm", self.reduce.channels(), spec.inner()),
+            ("channels of the second batch norm", self.transform.channels(), spec.inner()),
+            ("channels of the last batch norm", self.expand.channels(), spec.c_out()),
+            ("batch norms of the shortcut", usize::from(self.shortcut.is_some()), projection),
+            (
+                "channels of the shortcut's batch norm",
+                self.shortcut.as_ref().map_or(spec.c_out(), BatchNorm::channels),
+                spec.c_out(),
+            ),
+        ] {
+            if found != expected {
+                return Err(Error::Count { what, expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// The same batch norms in other floats.
+    pub fn cast<T: Real>(&self) -> BlockNorms<T> {
+        BlockNorms {
+            reduce: self.reduce.cast(),
+            transform: self.transform.cast(),
+            expand: self.expand.cast(),
+            shortcut: self.shortcut.as_ref().map(BatchNorm::cast),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The shape of a block, checked once, where it is made.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::conv::ConvSpec;
+use crate::error::{Error, Result};
+
+/// Which convolution takes the block's stride.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum StrideOn {
+    /// The 3x3, as in the ResNeXt paper and in torchvision ("ResNet v1.5").
+    #[default]
+    Transform,
+    /// The first 1x1, as in the original ResNet.
+    Reduce,
+}
+
+/// What is added to the branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shortcut {
+    /// Nothing.
+    None,
+    /// The input.
+    Identity,
+    /// A 1x1 of the input with the block's stride, then batch norm.
+    Projection,
+}
+
+/// The shape of a bottleneck block: C_in channels in, C paths of width d, C_out
+/// channels out, kernel size k of the 3x3, stride and where it sits, shortcut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BlockSpec {
+    c_in: usize,
+    cardinality: usize,
+    width: usize,
+    c_out: usize,
+    kernel: usize,
+    stride: usize,
+    stride_on: StrideOn,
+    shortcut: Shortcut,
+}
+
+impl BlockSpec {
+    /// A block of `cardinality` paths of `width` channels, with a 3x3 of stride 1; the
+    /// shortcut is the identity where the channels allow it and a projection
+    /// elsewhere (He et al. 2016, type B).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner channels or
+    /// weights than 64 bits can count.
+    ///
+    /// ```
+    /// use triform::block::BlockSpec;
+    /// let conv2 = BlockSpec::new(256, 32, 4, 256)?;
+    /// assert_eq!(conv2.inner(), 128); // D = C d
+    /// # Ok::<(), triform::Error>(())
+    /// ```
+    pub fn new(c_in: usize, cardinality: usize, width: usize, c_out: usize) -> Result<Self> {
+        for (what, value) in [
+            ("number of input channels", c_in),
+            ("cardinality", cardinality),
+            ("width of a path", width),
+            ("number of output channels", c_out),
+        ] {
+            if value == 0 {
+                return Err(Error::Zero { what });
+            }
+        }
+        let shortcut = if c_in == c_out { Shortcut::Identity } else { Shortcut::Projection };
+        let spec = Self {
+            c_in,
+            cardinality,
+            width,
+            c_out,
+            kernel: 3,
+            stride: 1,
+            stride_on: StrideOn::default(),
+            shortcut,
+        };
+        spec.count_weights()?;
+        Ok(spec)
+    }
+
+    /// With this stride, on this convolution. An identity shortcut becomes a
+    /// projection where the stride is above 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`].
+    pub fn with_stride(mut self, stride: usize, stride_on: StrideOn) -> Result<Self> {
+        if stride == 0 {
+            return Err(Error::Zero { what: "stride" });
+        }
+        (self.stride, self.stride_on) = (stride, stride_on);
+        if stride > 1 && self.shortcut == Shortcut::Identity {
+            self.shortcut = Shortcut::Projection;
+        }
+        Ok(self)
+    }
+
+    /// With a kernel of k x k for the 3x3.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
+    pub fn with_kernel(mut self, kernel: usize) -> Result<Self> {
+        if kernel == 0 {
+            return Err(Error::Zero { what: "kernel size" });
+        }
+        if kernel.is_multiple_of(2) {
+            return Err(Error::EvenKernel { kernel });
+        }
+        self.kernel = kernel;
+        self.count_weights()?;
+        Ok(self)
+    }
+
+    /// With this shortcut.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::IdentityShortcut`] for an identity between different shapes.
+    pub fn with_shortcut(mut self, shortcut: Shortcut) -> Result<Self> {
+        let same_shape = self.c_in == self.c_out && self.stride == 1;
+        if shortcut == Shortcut::Identity && !same_shape {
+            return Err(Error::IdentityShortcut {
+                c_in: self.c_in,
+                c_out: self.c_out,
+                stride: self.stride,
+            });
+        }
+        self.shortcut = shortcut;
+        Ok(self)
+    }
+
+    /// Input channels, C_in.
+    pub fn c_in(&self) -> usize {
+        self.c_in
+    }
+
+    /// Number of paths, C.
+    pub fn cardinality(&self) -> usize {
+        self.cardinality
+    }
+
+    /// Channels of a path, d.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Channels of all the paths, D = C d.
+    pub fn inner(&self) -> usize {
+        self.cardinality * self.width
+    }
+
+    /// Output channels, C_out.
+    pub fn c_out(&self) -> usize {
+        self.c_out
+    }
+
+    /// Size k of the 3x3's kernel.
+    pub fn kernel(&self) -> usize {
+        self.kernel
+    }
+
+    /// Stride of the block.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// What is added to the branch.
+    pub fn shortcut(&self) -> Shortcut {
+        self.shortcut
+    }
+
+    /// The geometry of the first 1x1, for one path or for all.
+    pub fn reduce(&self) -> ConvSpec {
+        let stride = if self.stride_on == StrideOn::Reduce { self.stride } else { 1 };
+        checked(ConvSpec::new(stride, 0, 1, 1))
+    }
+
+    /// The geometry of the 3x3: in C groups over all the channels, or in one over a
+    /// path's. The padding keeps the map.
+    ///
+    /// # Panics
+    ///
+    /// If `groups` is 0.
+    pub fn transform(&self, groups: usize) -> ConvSpec {
+        let stride = if self.stride_on == StrideOn::Transform { self.stride } else { 1 };
+        checked(ConvSpec::new(stride, self.kernel / 2, 1, groups))
+    }
+
+    /// The geometry of the last 1x1, for one path or for all.
+    pub fn expand(&self) -> ConvSpec {
+        ConvSpec::UNIT
+    }
+
+    /// The geometry of the shortcut's projection.
+    pub fn projection(&self) -> ConvSpec {
+        checked(ConvSpec::new(self.stride, 0, 1, 1))
+    }
+
+    /// The map H_out x W_out that comes of a map H x W.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`] for an empty map.
+    pub fn output_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
+        let unit = checked(ConvSpec::new(self.stride, 0, 1, 1));
+        Ok((unit.output_size("height", h, 1)?, unit.output_size("width", w, 1)?))
+    }
+
+    fn count_weights(&self) -> Result<()> {
+        for factors in [
+            vec![self.cardinality, self.width, self.c_in],
+            vec![self.cardinality, self.width, self.width, self.kernel, self.kernel],
+            vec![self.cardinality, self.width, self.c_out],
+            vec![self.c_in, self.c_out],
+        ] {
+            let product = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
+            // Arrays are indexed by isize.
+            if product.is_none_or(|product| product > isize::MAX as usize / 8) {
+                return Err(Error::TooManyElements { what: "weights of a block", factors });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All the sizes of a `BlockSpec` are at least 1, which is all `ConvSpec` asks.
+fn checked(spec: Result<ConvSpec>) -> ConvSpec {
+    match spec {
+        Ok(spec) => spec,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// `256x32x4`: C_in x C x d, and as many channels out as in.
+impl FromStr for BlockSpec {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let syntax = |why: String| Error::BlockSyntax { given: text.to_owned(), why };
+        let parts: Vec<&str> = text.split('x').collect();
+        let [c_in, cardinality, width] = parts[..] else {
+            return Err(syntax(format!("{} sizes where 3 are needed", parts.len())));
+        };
+        let size = |part: &str| match part.parse::<usize>() {
+            Ok(size) => Ok(size),
+            Err(why) => Err(syntax(format!("`{part}`: {why}"))),
+        };
+        let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);
+        Self::new(c_in, cardinality, width, c_in).map_err(|error| syntax(error.to_string()))
+    }
+}
+
+/// `256-32x4-256`: C_in, C x d, C_out.
+impl fmt::Display for BlockSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}x{}-{}", self.c_in, self.cardinality, self.width, self.c_out)
+    }
+}

@@ -1,0 +1,116 @@
+//! What follows the sums of a convolution: a function of each channel, then
+//! perhaps a shortcut, then perhaps one more function.
+
+use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
+
+use crate::error::{Error, Result};
+use crate::scalar::{Additive, Ordered};
+
+/// A function of one channel: batch norm, an activation, both; or something
+/// that only watches.
+///
+/// The channel is counted through the whole layer, whichever path computed it:
+/// channel j of path i of width d is channel i d + j. That is all a form has to
+/// get right about batch norm, and what several published ones get wrong.
+pub trait ChannelWise<S>: Sync {
+    /// Changes the plane of one channel, of shape N x H x W.
+    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>);
+
+    /// The same function as data, where it is affine with or without a ReLU
+    /// after it; a fast convolver may then apply it while the sums are in cache.
+    ///
+    /// # Laws
+    ///
+    /// Applying the data gives the same bits as [`ChannelWise::apply`].
+    fn as_affine(&self, _channel: usize) -> Option<Affine<S>> {
+        None
+    }
+}
+
+/// `scale * z + shift`, then a ReLU if `relu`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Affine<S> {
+    /// Factor.
+    pub scale: S,
+    /// Summand.
+    pub shift: S,
+    /// Whether a ReLU follows.
+    pub relu: bool,
+}
+
+impl<S: Ordered> Affine<S> {
+    /// The value of the function at `z`: the product rounded, then the sum.
+    pub fn at(&self, z: &S) -> S {
+        let y = self.scale.mul(z).add(&self.shift);
+        if self.relu { y.relu() } else { y }
+    }
+}
+
+/// The function that changes nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity;
+
+impl<S> ChannelWise<S> for Identity {
+    fn apply(&self, _channel: usize, _plane: ArrayViewMut3<'_, S>) {}
+}
+
+/// All that follows a convolution's sums, in this order: a channel-wise
+/// function, a shortcut, a function of the output.
+pub struct After<'a, S> {
+    /// Applied to the sums.
+    pub function: &'a dyn ChannelWise<S>,
+    /// Then added: N x C_out x H_out x W_out.
+    pub shortcut: Option<ArrayView4<'a, S>>,
+    /// Then applied.
+    pub output: &'a dyn ChannelWise<S>,
+}
+
+impl<'a, S: Additive> After<'a, S> {
+    /// Nothing but a channel-wise function.
+    pub fn only(function: &'a dyn ChannelWise<S>) -> Self {
+        Self { function, shortcut: None, output: &Identity }
+    }
+
+    /// Checks that the shortcut, if any, has the shape of the output.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`].
+    pub fn check(&self, output: &[usize]) -> Result<()> {
+        match &self.shortcut {
+            Some(shortcut) if shortcut.shape() != output => Err(Error::Shape {
+                what: "shortcut",
+                expected: format!("{output:?}, that of the sum it is added to"),
+                found: shortcut.shape().to_vec(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The specification of what follows the sums `z`, N x C_out x H_out x W_out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`After::check`].
+    pub fn apply(&self, mut z: ArrayViewMut4<'_, S>) -> Result<()> {
+        self.check(z.shape())?;
+        apply_from(self.function, 0, z.view_mut());
+        if let Some(shortcut) = &self.shortcut {
+            Zip::from(&mut z).and(shortcut).for_each(|z, r| *z = z.add(r));
+        }
+        apply_from(self.output, 0, z);
+        Ok(())
+    }
+}
+
+/// Applies a function to each channel of `z`, N x C x H x W, the first of which
+/// is channel `first` of its layer.
+pub(crate) fn apply_from<S>(
+    function: &dyn ChannelWise<S>,
+    first: usize,
+    mut z: ArrayViewMut4<'_, S>,
+) {
+    for (j, plane) in z.axis_iter_mut(Axis(1)).enumerate() {
+        function.apply(first + j, plane);
+    }
+}

@@ -1,0 +1,170 @@
+//! The seam: what a form may ask of a convolution.
+
+use ndarray::{Array4, ArrayView4, Axis, Zip};
+
+use super::after::{After, ChannelWise, apply_from};
+use super::spec::{ConvSpec, KernelShape};
+use crate::error::{Error, Result};
+use crate::scalar::Additive;
+
+/// A convolution over the numbers `S`, which a form uses without knowing which
+/// one it has.
+///
+/// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be
+/// written. The four verbs have default bodies, and those are the
+/// specification: a convolver may override them to be faster, never to compute
+/// something else. Note the bound: a verb adds, and asks nothing of the product.
+pub trait Convolver<S: Additive> {
+    /// A kernel made ready once and used many times.
+    type Kernel: Send + Sync + 'static;
+
+    /// Makes a kernel ready. `weights`: C_out x C_in/groups x k_h x k_w.
+    ///
+    /// # Errors
+    ///
+    /// A dimension of 0, or groups that do not divide C_out.
+    fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel>;
+
+    /// The bare sums: N x C_in x H x W to N x C_out x H_out x W_out.
+    ///
+    /// # Errors
+    ///
+    /// An input whose channels or map do not suit the kernel.
+    fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>>;
+
+    /// One input, one kernel: N x C_in x H x W to N x C_out x H_out x W_out.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sums`](Convolver::sums), and a shortcut of another shape.
+    fn conv(
+        &self,
+        x: ArrayView4<'_, S>,
+        kernel: &Self::Kernel,
+        after: &After<'_, S>,
+    ) -> Result<Array4<S>> {
+        let mut z = self.sums(x, kernel)?;
+        after.apply(z.view_mut())?;
+        Ok(z)
+    }
+
+    /// One input, C kernels: every path reads all of `x`. Gives C tensors
+    /// N x d x H_out x W_out; channel j of path i is channel i d + j to `function`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sums`](Convolver::sums).
+    fn split(
+        &self,
+        x: ArrayView4<'_, S>,
+        kernels: &[Self::Kernel],
+        function: &dyn ChannelWise<S>,
+    ) -> Result<Vec<Array4<S>>> {
+        let mut first = 0;
+        kernels
+            .iter()
+            .map(|kernel| {
+                let mut z = self.sums(x, kernel)?;
+                apply_from(function, first, z.view_mut());
+                first += z.len_of(Axis(1));
+                Ok(z)
+            })
+            .collect()
+    }
+
+    /// C inputs, C kernels: path i reads input i alone. Gives C tensors, their
+    /// channels counted as in [`split`](Convolver::split).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`sums`](Convolver::sums), and [`Error::Count`] where there are not as
+    /// many inputs as kernels.
+    fn each(
+        &self,
+        xs: &[Array4<S>],
+        kernels: &[Self::Kernel],
+        function: &dyn ChannelWise<S>,
+    ) -> Result<Vec<Array4<S>>> {
+        one_input_a_path(xs, kernels.len())?;
+        let mut first = 0;
+        xs.iter()
+            .zip(kernels)
+            .map(|(x, kernel)| {
+                let mut z = self.sums(x.view(), kernel)?;
+                apply_from(function, first, z.view_mut());
+                first += z.len_of(Axis(1));
+                Ok(z)
+            })
+            .collect()
+    }
+
+    /// C inputs, C kernels, summed in the order of the paths: C tensors to one
+    /// N x C_out x H_out x W_out. What follows comes after the whole sum.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`each`](Convolver::each), paths whose sums differ in shape, and a
+    /// shortcut of another shape.
+    fn merge(
+        &self,
+        xs: &[Array4<S>],
+        kernels: &[Self::Kernel],
+        after: &After<'_, S>,
+    ) -> Result<Array4<S>> {
+        merge_by_definition(self, xs, kernels, after)
+    }
+}
+
+/// The default body of [`Convolver::merge`], for convolvers that override it for
+/// some kernels only.
+pub(crate) fn merge_by_definition<S: Additive, V: Convolver<S> + ?Sized>(
+    convolver: &V,
+    xs: &[Array4<S>],
+    kernels: &[V::Kernel],
+    after: &After<'_, S>,
+) -> Result<Array4<S>> {
+    one_input_a_path(xs, kernels.len())?;
+    let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| convolver.sums(x.view(), kernel));
+    let mut total = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
+    for path in paths {
+        let path = path?;
+        same_shape(total.shape(), path.shape())?;
+        Zip::from(&mut total).and(&path).for_each(|total, z| *total = total.add(z));
+    }
+    after.apply(total.view_mut())?;
+    Ok(total)
+}
+
+/// Checks that there is one input for each of `paths` kernels.
+pub(crate) fn one_input_a_path<S>(xs: &[Array4<S>], paths: usize) -> Result<()> {
+    if xs.len() == paths {
+        return Ok(());
+    }
+    Err(Error::Count { what: "inputs, one for each path", expected: paths, found: xs.len() })
+}
+
+/// Checks that there is one input for each kernel and that all the paths' sums have
+/// one shape, and returns it.
+pub(crate) fn check_paths<'k, S>(
+    xs: &[Array4<S>],
+    kernels: impl ExactSizeIterator<Item = &'k KernelShape>,
+) -> Result<[usize; 4]> {
+    one_input_a_path(xs, kernels.len())?;
+    let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| kernel.output(x.dim().into()));
+    let first = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
+    for path in paths {
+        same_shape(&first, &path?)?;
+    }
+    Ok(first)
+}
+
+fn same_shape(first: &[usize], path: &[usize]) -> Result<()> {
+    if first == path {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what: "output of a path",
+        expected: format!("{first:?}, that of the paths before it"),
+        found: path.to_vec(),
+    })
+}

@@ -1,0 +1,32 @@
+//! Convolution: one specification, one optimisation, and the seam between a
+//! block's forms and whichever of the two they are handed.
+//!
+//! Letters, used in every docstring: N batch, C_in and C_out channels, H x W
+//! map, k_h x k_w kernel. A tensor is an ndarray `Array4` in the order
+//! N, C, H, W; a kernel has the shape C_out x C_in/groups x k_h x k_w, as in a
+//! PyTorch state dict. What networks call convolution is cross-correlation:
+//! the kernel is not flipped.
+//!
+//! - [`ConvSpec`]: stride, padding, dilation, groups.
+//! - [`Convolver`]: prepares kernels, and convolves one or many at a time.
+//! - [`Reference`]: the specification, plain loops over any scalar.
+//! - [`Fast`]: the same function for `f32`, fast.
+//! - [`ChannelWise`] and [`After`]: what follows the sums.
+//! - [`max_pool`]: the only other thing the stem needs.
+//! - [`block_diagonal`]: a grouped kernel as the dense one it stands for.
+
+mod after;
+mod block_diagonal;
+mod convolver;
+mod fast;
+mod pool;
+mod reference;
+mod spec;
+
+pub use after::{Affine, After, ChannelWise, Identity};
+pub use block_diagonal::{block_diagonal, from_block_diagonal};
+pub use convolver::Convolver;
+pub use fast::Fast;
+pub use pool::max_pool;
+pub use reference::Reference;
+pub use spec::{ConvSpec, KernelShape};

@@ -1,0 +1,38 @@
+//! Max pooling.
+
+use ndarray::{Array4, ArrayView4};
+
+use super::spec::{ConvSpec, KernelShape};
+use crate::error::Result;
+use crate::scalar::Ordered;
+
+/// The largest value under a window of `size` x `size`, as PyTorch's
+/// `MaxPool2d`: N x C x H x W to N x C x H_out x W_out. Padding never wins, NaN
+/// always does. `spec` must have one group; each channel is pooled by itself.
+///
+/// # Errors
+///
+/// A window of size 0 or larger than the padded map.
+pub fn max_pool<S: Ordered>(
+    x: ArrayView4<'_, S>,
+    size: usize,
+    spec: ConvSpec,
+) -> Result<Array4<S>> {
+    let (n, c, h, w) = x.dim();
+    let window = KernelShape::new([1, 1, size, size], spec)?;
+    let [_, _, h_out, w_out] = window.output([n, 1, h, w])?;
+    let source = |at: usize, tap: usize, size: usize| {
+        (at * spec.stride() + tap * spec.dilation())
+            .checked_sub(spec.padding())
+            .filter(|&from| from < size)
+    };
+    Ok(Array4::from_shape_fn((n, c, h_out, w_out), |(n, c, i, j)| {
+        let rows = (0..size).filter_map(|u| source(i, u, h));
+        let values = rows.flat_map(|row| {
+            (0..size).filter_map(move |v| source(j, v, w)).map(move |col| (row, col))
+        });
+        let largest = values.map(|(row, col)| x[[n, c, row, col]].clone());
+        // Only padding wider than half the window could leave a window empty.
+        largest.reduce(|a, b| a.max(&b)).unwrap_or_else(S::zero)
+    }))
+}

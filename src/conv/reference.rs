@@ -1,0 +1,127 @@
+//! The specification of convolution, in plain loops, for any scalar.
+//!
+//! ```text
+//! z[n, o, i, j] = sum over c, u, v of  w[o, c, u, v] * x[n, g C_in/groups + c, i s + u e - p, j s + v e - p]
+//! ```
+//!
+//! with stride s, padding p, dilation e; c runs over the channels of a group, u
+//! and v over the taps that fall inside the map, and g is the group that output
+//! channel o belongs to. A grouped convolution is *defined* here by restricting
+//! c to the group, not by filling a dense kernel with zeros: so that splitting
+//! it into its groups re-indexes the sums and changes none of them.
+//!
+//! This file never imports the fast convolver.
+
+use std::ops::Range;
+
+use ndarray::{Array4, ArrayView3, ArrayView4, Axis};
+
+use super::convolver::Convolver;
+use super::spec::{ConvSpec, KernelShape};
+use crate::error::Result;
+use crate::scalar::Dot;
+
+/// Convolution by the definition, over any scalar.
+///
+/// Each output is summed in the order channel, then row of the kernel, then
+/// column. [`Reference::in_runs_of`] gives the other order that matters.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reference {
+    run: Option<usize>,
+}
+
+impl Reference {
+    /// Each output is summed in runs of `channels` input channels, each run from
+    /// zero, and the runs are then added in order.
+    ///
+    /// With runs of d channels this is one fixed tree of summation for all three
+    /// forms of a block: the sum over C paths of sums over d channels. Over it
+    /// the forms agree to the bit, on any floats.
+    ///
+    /// # Panics
+    ///
+    /// If `channels` is 0.
+    pub fn in_runs_of(channels: usize) -> Self {
+        assert!(channels > 0, "a run has at least one channel");
+        Self { run: Some(channels) }
+    }
+}
+
+/// The kernel of [`Reference`]: the weights as they are.
+#[derive(Clone, Debug)]
+pub struct ReferenceKernel<S> {
+    weights: Array4<S>,
+    shape: KernelShape,
+}
+
+impl<S: Dot> Convolver<S> for Reference {
+    type Kernel = ReferenceKernel<S>;
+
+    fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel> {
+        let shape = KernelShape::new(weights.dim().into(), spec)?;
+        Ok(ReferenceKernel { weights: weights.as_standard_layout().into_owned(), shape })
+    }
+
+    fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>> {
+        let shape = &kernel.shape;
+        let mut z = Array4::from_elem(shape.output(x.dim().into())?, S::zero());
+        let run = self.run.unwrap_or(shape.c_in_group);
+        // Rows of the input as slices, whatever the strides of the view are.
+        let x = x.as_standard_layout();
+
+        for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
+            for (o, mut z) in z.outer_iter_mut().enumerate() {
+                let group = o / shape.c_out_group();
+                for (i, mut row) in z.outer_iter_mut().enumerate() {
+                    for (number, first) in (0..shape.c_in_group).step_by(run).enumerate() {
+                        let channels = first..(first + run).min(shape.c_in_group);
+                        let sums = row_of_sums(x, kernel, group, o, channels, i, row.len());
+                        for (z, sum) in row.iter_mut().zip(sums) {
+                            let sum = S::total(sum);
+                            *z = if number == 0 { sum } else { z.add(&sum) };
+                        }
+                    }
+                }
+            }
+        }
+        Ok(z)
+    }
+}
+
+/// Row `i` of output channel `o` of one image `x` (C_in x H x W), summed over
+/// `channels` of its group. The loop along the row is innermost because it is
+/// the one that neighbouring memory makes fast; the order of each sum is the
+/// same as if it were outermost.
+fn row_of_sums<S: Dot>(
+    x: ArrayView3<'_, S>,
+    kernel: &ReferenceKernel<S>,
+    group: usize,
+    o: usize,
+    channels: Range<usize>,
+    i: usize,
+    w_out: usize,
+) -> Vec<S::Sum> {
+    let KernelShape { c_in_group, k_h, k_w, spec, .. } = kernel.shape;
+    let (_, h, w) = x.dim();
+    let mut sums = vec![S::empty(); w_out];
+    for c in channels {
+        let plane = x.index_axis(Axis(0), group * c_in_group + c);
+        for u in 0..k_h {
+            // Row i of the output meets row i s + u e - p of the map, if there is one.
+            let above = i * spec.stride() + u * spec.dilation();
+            let Some(from) = above.checked_sub(spec.padding()).filter(|&from| from < h) else {
+                continue;
+            };
+            let line = plane.index_axis_move(Axis(0), from);
+            for v in 0..k_w {
+                let weight = &kernel.weights[[o, c, u, v]];
+                let (columns, start) = spec.inside(v, w, w_out);
+                let values = line.iter().skip(start).step_by(spec.stride());
+                for (sum, value) in sums[columns].iter_mut().zip(values) {
+                    S::accumulate(sum, weight, value);
+                }
+            }
+        }
+    }
+    sums
+}

@@ -1,0 +1,223 @@
+//! The geometry of a convolution, checked once, where it is made.
+
+use crate::error::{Error, Result};
+
+/// Stride, padding, dilation and groups, the same along both axes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConvSpec {
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    groups: usize,
+}
+
+impl ConvSpec {
+    /// Stride 1, no padding, no dilation, one group: all a 1x1 needs.
+    pub const UNIT: Self = Self { stride: 1, padding: 0, dilation: 1, groups: 1 };
+
+    /// The arguments stand in the order of PyTorch's `conv2d`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`] for a stride, dilation or number of groups of 0.
+    ///
+    /// ```
+    /// use triform::conv::ConvSpec;
+    /// let grouped = ConvSpec::new(2, 1, 1, 32)?;
+    /// assert_eq!(grouped.groups(), 32);
+    /// assert!(ConvSpec::new(0, 1, 1, 1).is_err());
+    /// # Ok::<(), triform::Error>(())
+    /// ```
+    pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
+        for (what, value) in [("stride", stride), ("dilation", dilation), ("groups", groups)] {
+            if value == 0 {
+                return Err(Error::Zero { what });
+            }
+        }
+        Ok(Self { stride, padding, dilation, groups })
+    }
+
+    /// Step from one output position to the next, in input positions.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Rows and columns outside the map, on each side, that count as zero.
+    pub fn padding(&self) -> usize {
+        self.padding
+    }
+
+    /// Step from one tap to the next, in input positions.
+    pub fn dilation(&self) -> usize {
+        self.dilation
+    }
+
+    /// Number of groups that the channels are divided into.
+    pub fn groups(&self) -> usize {
+        self.groups
+    }
+
+    /// Output size along one axis: floor((size + 2 padding - dilation (taps - 1) - 1) / stride) + 1.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`] for a map of size 0; [`Error::KernelTooLarge`] where not one
+    /// position of the kernel fits.
+    pub fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
+        if size == 0 {
+            return Err(Error::Zero {
+                what: if axis == "height" { "map height" } else { "map width" },
+            });
+        }
+        let too_large = || Error::KernelTooLarge {
+            axis,
+            kernel: taps,
+            dilation: self.dilation,
+            size,
+            padding: self.padding,
+        };
+        let overflow =
+            || Error::TooManyElements { what: "padded map", factors: vec![size, self.padding] };
+        let padded =
+            self.padding.checked_mul(2).and_then(|p| p.checked_add(size)).ok_or_else(overflow)?;
+        let reach = (taps - 1).checked_mul(self.dilation).ok_or_else(too_large)?;
+        if reach >= padded {
+            return Err(too_large());
+        }
+        Ok((padded - reach - 1) / self.stride + 1)
+    }
+
+    /// The positions along one axis of the output at which tap `tap` meets the
+    /// map rather than the padding, and the input position at the first of them.
+    pub(crate) fn inside(
+        &self,
+        tap: usize,
+        size: usize,
+        output: usize,
+    ) -> (std::ops::Range<usize>, usize) {
+        let offset = tap * self.dilation;
+        // out * stride + offset - padding lies in 0..size
+        let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
+        let end = (size + self.padding).saturating_sub(offset).div_ceil(self.stride).min(output);
+        let start = (first * self.stride + offset).saturating_sub(self.padding);
+        (first.min(end)..end, start)
+    }
+}
+
+/// The shape of a kernel, checked against its groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelShape {
+    /// Output channels, C_out.
+    pub c_out: usize,
+    /// Input channels of each group, C_in / groups.
+    pub c_in_group: usize,
+    /// Taps along the height, k_h.
+    pub k_h: usize,
+    /// Taps along the width, k_w.
+    pub k_w: usize,
+    /// The convolution it belongs to.
+    pub spec: ConvSpec,
+}
+
+impl KernelShape {
+    /// Checks the shape C_out x C_in/groups x k_h x k_w of a kernel.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`] for a dimension of 0, [`Error::GroupsDoNotDivide`] for groups
+    /// that do not divide C_out.
+    pub fn new(dimensions: [usize; 4], spec: ConvSpec) -> Result<Self> {
+        let [c_out, c_in_group, k_h, k_w] = dimensions;
+        for (what, value) in [
+            ("output channels", c_out),
+            ("input channels of a group", c_in_group),
+            ("kernel height", k_h),
+            ("kernel width", k_w),
+        ] {
+            if value == 0 {
+                return Err(Error::Zero { what });
+            }
+        }
+        if !c_out.is_multiple_of(spec.groups) {
+            return Err(Error::GroupsDoNotDivide {
+                groups: spec.groups,
+                channels: c_out,
+                which: "output",
+            });
+        }
+        Ok(Self { c_out, c_in_group, k_h, k_w, spec })
+    }
+
+    /// Output channels of each group, C_out / groups.
+    pub fn c_out_group(&self) -> usize {
+        self.c_out / self.spec.groups
+    }
+
+    /// The shape N x C_out x H_out x W_out of the output for an input of shape
+    /// N x C_in x H x W. N = 0 gives an empty output.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with other
+    /// channels than the kernel reads, and the errors of [`ConvSpec::output_size`].
+    pub fn output(&self, input: [usize; 4]) -> Result<[usize; 4]> {
+        let [n, c_in, h, w] = input;
+        let groups = self.spec.groups;
+        if !c_in.is_multiple_of(groups) {
+            return Err(Error::GroupsDoNotDivide { groups, channels: c_in, which: "input" });
+        }
+        if c_in / groups != self.c_in_group {
+            return Err(Error::Shape {
+                what: "input of a convolution",
+                expected: format!(
+                    "N x {} x H x W ({groups} groups of {})",
+                    groups * self.c_in_group,
+                    self.c_in_group
+                ),
+                found: input.to_vec(),
+            });
+        }
+        let h_out = self.spec.output_size("height", h, self.k_h)?;
+        let w_out = self.spec.output_size("width", w, self.k_w)?;
+        Ok([n, self.c_out, h_out, w_out])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ConvSpec;
+
+    #[test]
+    fn inside_is_what_the_definition_says() {
+        let mut checked = 0;
+        for stride in 1..4 {
+            for padding in 0..4 {
+                for dilation in 1..4 {
+                    let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
+                    for size in 1..9 {
+                        for taps in 1..5 {
+                            let Ok(output) = spec.output_size("height", size, taps) else {
+                                continue;
+                            };
+                            for tap in 0..taps {
+                                let position = |out: usize| {
+                                    (out * stride + tap * dilation).checked_sub(padding)
+                                };
+                                let met: Vec<usize> = (0..output)
+                                    .filter(|&out| position(out).is_some_and(|at| at < size))
+                                    .collect();
+                                let (range, start) = spec.inside(tap, size, output);
+                                assert_eq!(range.clone().collect::<Vec<_>>(), met);
+                                if let Some(&first) = met.first() {
+                                    assert_eq!(Some(start), position(first));
+                                }
+                                checked += 1;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        assert!(checked > 2000, "{checked}");
+    }
+}

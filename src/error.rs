@@ -1,0 +1,232 @@
+//! One error type for the whole crate, with the numbers in every message.
+
+use std::path::PathBuf;
+
+/// What can be wrong with an input. Nothing in this crate panics on bad input.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A size that must be at least 1 is 0.
+    #[error("{what} is 0; it must be at least 1")]
+    Zero {
+        /// The size in question.
+        what: &'static str,
+    },
+
+    /// The number of groups does not divide a number of channels.
+    #[error("{groups} groups do not divide {channels} {which} channels")]
+    GroupsDoNotDivide {
+        /// Number of groups.
+        groups: usize,
+        /// Number of channels.
+        channels: usize,
+        /// "input" or "output".
+        which: &'static str,
+    },
+
+    /// The dilated kernel is larger than the padded map.
+    #[error(
+        "a kernel of {kernel} taps (dilation {dilation}) does not fit the {axis} of {size} \
+         with padding {padding}"
+    )]
+    KernelTooLarge {
+        /// "height" or "width".
+        axis: &'static str,
+        /// Taps along that axis.
+        kernel: usize,
+        /// Dilation.
+        dilation: usize,
+        /// Size of the map along that axis.
+        size: usize,
+        /// Padding on each side.
+        padding: usize,
+    },
+
+    /// A tensor has another shape than it must have.
+    #[error("{what} has shape {found:?}; it must be {expected}")]
+    Shape {
+        /// The tensor in question.
+        what: &'static str,
+        /// The shape it must have, in words or numbers.
+        expected: String,
+        /// The shape it has.
+        found: Vec<usize>,
+    },
+
+    /// Two numbers that must be equal are not.
+    #[error("{what}: {found} where {expected} are needed")]
+    Count {
+        /// What was counted.
+        what: &'static str,
+        /// The count it must have.
+        expected: usize,
+        /// The count it has.
+        found: usize,
+    },
+
+    /// A kernel of even size has no centre, so "same" padding does not exist.
+    #[error("kernel size {kernel} is even; the block's 3x3 needs an odd size, to keep the map")]
+    EvenKernel {
+        /// Taps along each axis.
+        kernel: usize,
+    },
+
+    /// An identity shortcut between tensors of different shapes.
+    #[error(
+        "an identity shortcut cannot join {c_in} input channels at stride {stride} \
+         to {c_out} output channels; use a projection"
+    )]
+    IdentityShortcut {
+        /// Input channels.
+        c_in: usize,
+        /// Output channels.
+        c_out: usize,
+        /// Stride of the block.
+        stride: usize,
+    },
+
+    /// A batch norm whose variance plus epsilon has no real square root above 0.
+    #[error(
+        "batch norm, channel {channel}: variance {variance} with epsilon {epsilon}; the variance \
+         must be at least 0 and their sum above 0"
+    )]
+    Variance {
+        /// Channel.
+        channel: usize,
+        /// Its variance.
+        variance: f64,
+        /// Epsilon.
+        epsilon: f64,
+    },
+
+    /// A number that must be finite is NaN or infinite.
+    #[error("{what}: element {index:?} is {value}, not a finite number")]
+    NotFinite {
+        /// The tensor in question.
+        what: &'static str,
+        /// Where.
+        index: Vec<usize>,
+        /// The value found.
+        value: f64,
+    },
+
+    /// A product of sizes that does not fit in 64 bits.
+    #[error("{what}: {factors:?} multiply to more than 64 bits can hold")]
+    TooManyElements {
+        /// What was to be sized.
+        what: &'static str,
+        /// The sizes.
+        factors: Vec<usize>,
+    },
+
+    /// More memory than the machine has free.
+    #[error("{what} needs about {needed} bytes of memory; {available} are available")]
+    Memory {
+        /// What was to be stored.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+    },
+
+    /// Checked integer arithmetic left the range of 64 bits.
+    #[error("integer overflow in {what}, first at element {index:?}")]
+    IntegerOverflow {
+        /// The computation in question.
+        what: &'static str,
+        /// First poisoned element.
+        index: Vec<usize>,
+    },
+
+    /// No integers small enough to be exact were found.
+    #[error(
+        "no integer case for {block} stays exact: partial sums may reach {reached}, \
+         the limit is {limit}"
+    )]
+    NoExactCase {
+        /// The block in question.
+        block: String,
+        /// Largest certified partial sum.
+        reached: i64,
+        /// Largest that is exact.
+        limit: i64,
+    },
+
+    /// Text that does not describe a block.
+    #[error(
+        "`{given}` is no block: {why} (a block is C_in x C x d, for example 256x32x4: \
+         256 channels, 32 paths of width 4)"
+    )]
+    BlockSyntax {
+        /// The text.
+        given: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// Text that does not describe a map.
+    #[error("`{given}` is no map: {why} (a map is H x W, for example 56x56)")]
+    MapSyntax {
+        /// The text.
+        given: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// Text that is no number.
+    #[error("`{given}` is no {what}: {why}")]
+    Number {
+        /// What the number is for.
+        what: &'static str,
+        /// The text.
+        given: String,
+        /// What is wrong with it.
+        why: String,
+    },
+
+    /// A path that is not a regular file.
+    #[error("{} is {found}, not a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        found: &'static str,
+    },
+
+    /// A file that cannot be read or written.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// "read", "write".
+        action: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+
+    /// A file that is no image this program reads.
+    #[error("{} is no image that can be read (JPEG or PNG): {why}", path.display())]
+    Image {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+
+    /// A figure that could not be drawn.
+    #[error("figure {name}: {why}")]
+    Figure {
+        /// The figure.
+        name: &'static str,
+        /// Why.
+        why: String,
+    },
+
+    /// Options that do not go together, or a form list that is too short.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;

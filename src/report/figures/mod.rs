@@ -1,0 +1,80 @@
+//! The pictures of the README and of the report, drawn by the program itself.
+//!
+//! A figure is a function from nothing to SVG text: the same bytes on every run and on every
+//! machine, since its letters are outlines of the font embedded here rather than `<text>`. One
+//! file serves light pages and dark ones (see [`palette`]).
+//!
+//! Text that would make a picture hard to read is an error and never a slightly bad picture: a
+//! letter without a glyph, two labels on top of each other, a label that leaves the canvas or
+//! the box it names, one too small to read, or a colour that has no dark counterpart.
+
+pub mod lettering;
+pub mod palette;
+mod plot;
+pub mod svg;
+mod three_forms;
+
+use plotters::drawing::DrawingAreaErrorKind;
+use plotters_backend::DrawingErrorKind;
+
+/// A figure that can be drawn: a name, which is also its file's name, and what draws it.
+pub struct Figure {
+    /// The name without its ending, such as `three_forms`.
+    pub name: &'static str,
+    /// Draws the figure and returns it as SVG text.
+    pub draw: fn() -> Result<String, FigureError>,
+}
+
+/// Every figure, in the order in which they are written. A new figure is added here.
+pub const ALL: &[Figure] = &[Figure { name: "three_forms", draw: three_forms::draw }];
+
+/// Why a figure could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum FigureError {
+    /// The embedded font is damaged.
+    #[error("the embedded font cannot be read")]
+    Font,
+    /// The embedded font lacks a character.
+    #[error("the embedded font has no glyph for {character:?} in {text:?}")]
+    MissingGlyph {
+        /// The character that has no glyph.
+        character: char,
+        /// The label in which it stands.
+        text: String,
+    },
+    /// Two labels cover each other.
+    #[error("the labels {first:?} and {second:?} overlap")]
+    LabelsOverlap {
+        /// The label drawn first.
+        first: String,
+        /// The label drawn over it.
+        second: String,
+    },
+    /// A label reaches over the edge of the canvas.
+    #[error("the label {0:?} leaves the canvas")]
+    LabelOutside(String),
+    /// A label is larger than the box it is written in.
+    #[error("the label {0:?} does not fit its box")]
+    LabelTooBig(String),
+    /// A label is smaller than a reader can make out.
+    #[error("the label {0:?} is too small to read")]
+    LabelTooSmall(String),
+    /// A colour is not of the palette, so it would not follow the reader's theme.
+    #[error("the colour {0} is not of the palette")]
+    OffPalette(String),
+    /// Plotters refused a chart.
+    #[error("the chart cannot be drawn: {0}")]
+    Chart(String),
+}
+
+impl From<DrawingAreaErrorKind<FigureError>> for FigureError {
+    fn from(error: DrawingAreaErrorKind<FigureError>) -> Self {
+        match error {
+            DrawingAreaErrorKind::BackendError(DrawingErrorKind::DrawingError(cause)) => cause,
+            other => Self::Chart(other.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! `f32` and `f64`: the numbers networks run on. Rings only where no rounding
+//! happens; everywhere else the difference is bounded, never ignored.
+
+use super::{Additive, Dot, Ordered, Real, Scalar};
+
+macro_rules! float {
+    ($float:ty) => {
+        impl Additive for $float {
+            fn zero() -> Self {
+                0.0
+            }
+            fn add(&self, other: &Self) -> Self {
+                self + other
+            }
+        }
+
+        impl Scalar for $float {
+            fn one() -> Self {
+                1.0
+            }
+            fn mul(&self, other: &Self) -> Self {
+                self * other
+            }
+            fn neg(&self) -> Self {
+                -self
+            }
+            fn sub(&self, other: &Self) -> Self {
+                self - other
+            }
+        }
+
+        impl Ordered for $float {}
+
+        impl Real for $float {
+            fn div(&self, other: &Self) -> Self {
+                self / other
+            }
+            fn sqrt(&self) -> Self {
+                <$float>::sqrt(*self)
+            }
+            fn from_f64(value: f64) -> Self {
+                value as $float
+            }
+            fn to_f64(&self) -> f64 {
+                f64::from(*self)
+            }
+        }
+
+        impl Dot for $float {
+            type Sum = $float;
+            fn empty() -> $float {
+                0.0
+            }
+            fn accumulate(sum: &mut $float, weight: &$float, value: &$float) {
+                *sum += weight * value;
+            }
+            fn total(sum: $float) -> $float {
+                sum
+            }
+        }
+    };
+}
+
+float!(f32);
+float!(f64);
+
+#[cfg(test)]
+mod tests {
+    use crate::scalar::{Ordered, laws};
+
+    #[test]
+    fn f32_is_a_ring_where_sums_are_exact() {
+        laws::check_ring(&[0.0f32, 1.0, -1.0, 2.0, -3.0, 7.0, 100.0, -81.0]).unwrap();
+    }
+
+    #[test]
+    fn f64_is_a_ring_where_sums_are_exact() {
+        laws::check_ring(&[0.0f64, 1.0, -1.0, 2.0, -3.0, 7.0, 1e5, -8191.0]).unwrap();
+    }
+
+    #[test]
+    fn f32_is_no_ring_where_they_are_not() {
+        let broken = laws::check_ring(&[1.0f32, 1e8, -1e8]).unwrap_err();
+        assert!(broken.law.contains("associative"), "{broken}");
+    }
+
+    #[test]
+    fn relu_and_max_let_nan_through() {
+        assert!(f32::NAN.relu().is_nan());
+        assert!(Ordered::max(&f32::NAN, &1.0).is_nan());
+        assert!(Ordered::max(&1.0, &f32::NAN).is_nan());
+        assert_eq!(Ordered::max(&1.0f32, &2.0), 2.0);
+        assert_eq!(Ordered::max(&2.0f32, &1.0), 2.0);
+        assert_eq!((-3.0f32).relu(), 0.0);
+        assert_eq!(3.0f32.relu(), 3.0);
+    }
+}

@@ -1,0 +1,146 @@
+//! A checked 64-bit integer: exact, or visibly not a number.
+
+use std::cmp::Ordering;
+
+use super::{Additive, Dot, Ordered, Scalar};
+
+/// A 64-bit integer that is exact or poisoned.
+///
+/// Arithmetic that leaves the range gives a poisoned value, and anything
+/// computed from a poisoned value is poisoned, `0 * poison` included. A poisoned
+/// value has no [`value`](Int::value), equals nothing but a poisoned value and
+/// compares false, so ReLU and max let it through; the caller reports it.
+///
+/// ```
+/// use triform::scalar::{Int, Scalar};
+/// assert_eq!(Int::from(6).mul(&Int::from(7)).value(), Some(42));
+/// assert_eq!(Int::from(i64::MAX).mul(&Int::from(2)).value(), None);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Int(i64);
+
+impl Int {
+    /// No result of checked arithmetic is `i64::MIN`: a result that would be
+    /// is poisoned as well, which costs one value and saves a flag.
+    const POISON: Self = Self(i64::MIN);
+
+    /// The integer, or `None` where arithmetic overflowed on the way here.
+    pub fn value(self) -> Option<i64> {
+        (self != Self::POISON).then_some(self.0)
+    }
+
+    /// The absolute value.
+    pub fn abs(self) -> Self {
+        Self(self.0.wrapping_abs()) // leaves POISON as it is
+    }
+
+    fn checked(self, other: Self, operation: impl Fn(i64, i64) -> Option<i64>) -> Self {
+        match (self.value(), other.value()) {
+            (Some(a), Some(b)) => operation(a, b).map_or(Self::POISON, Self),
+            _ => Self::POISON,
+        }
+    }
+}
+
+impl From<i64> for Int {
+    fn from(value: i64) -> Self {
+        Self(value)
+    }
+}
+
+impl PartialOrd for Int {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.value()?.cmp(&other.value()?))
+    }
+}
+
+impl Additive for Int {
+    fn zero() -> Self {
+        Self(0)
+    }
+    fn add(&self, other: &Self) -> Self {
+        self.checked(*other, i64::checked_add)
+    }
+}
+
+impl Scalar for Int {
+    fn one() -> Self {
+        Self(1)
+    }
+    fn mul(&self, other: &Self) -> Self {
+        self.checked(*other, i64::checked_mul)
+    }
+    fn neg(&self) -> Self {
+        Self(self.0.wrapping_neg()) // leaves POISON as it is
+    }
+}
+
+impl Ordered for Int {}
+
+impl Dot for Int {
+    type Sum = Int;
+    fn empty() -> Int {
+        Int(0)
+    }
+    fn accumulate(sum: &mut Int, weight: &Int, value: &Int) {
+        // Without branches, so that a row of sums runs at full speed.
+        let (product, product_overflows) = weight.0.overflowing_mul(value.0);
+        let (total, total_overflows) = sum.0.overflowing_add(product);
+        let poisoned = (*weight == Int::POISON) | (*value == Int::POISON) | (*sum == Int::POISON);
+        let bad = product_overflows | total_overflows | poisoned;
+        *sum = if bad { Int::POISON } else { Int(total) };
+    }
+    fn total(sum: Int) -> Int {
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Int;
+    use crate::scalar::{Additive, Dot, Ordered, Scalar, laws};
+
+    const BIG: Int = Int(i64::MAX);
+
+    #[test]
+    fn int_is_a_ring() {
+        laws::check_ring(&[0, 1, -1, 2, -3, 1 << 20, -(1 << 19) + 7].map(Int)).unwrap();
+    }
+
+    #[test]
+    fn overflow_poisons_and_stays() {
+        for poisoned in [
+            BIG.add(&Int(1)),
+            BIG.mul(&Int(2)),
+            BIG.neg().sub(&Int(2)),
+            BIG.neg().sub(&Int(1)), // would be i64::MIN, the poison itself
+            Int(0).mul(&Int::POISON),
+            Int::POISON.sub(&Int::POISON),
+            Int::POISON.neg(),
+            Int::POISON.abs(),
+            Int::POISON.relu(),
+            Ordered::max(&Int::POISON, &Int(3)),
+            Ordered::max(&Int(3), &Int::POISON),
+        ] {
+            assert_eq!(poisoned.value(), None);
+        }
+    }
+
+    #[test]
+    fn dot_products_poison_like_the_arithmetic_they_stand_for() {
+        let edge = [0, 1, -1, 2, i64::MAX, -i64::MAX, i64::MIN, 1 << 32, -(1 << 31)].map(Int);
+        for start in edge {
+            for weight in edge {
+                for value in edge {
+                    let mut sum = start;
+                    Int::accumulate(&mut sum, &weight, &value);
+                    assert_eq!(
+                        sum,
+                        start.add(&weight.mul(&value)),
+                        "{start:?} {weight:?} {value:?}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The ring laws as checks, for any scalar. A scalar's tests call them in one
+//! line, with a handful of samples; every law is tried on every triple.
+
+use std::fmt;
+
+use super::Scalar;
+
+/// A law that does not hold, and the samples that show it.
+#[derive(Debug)]
+pub struct BrokenLaw {
+    /// The law in words.
+    pub law: &'static str,
+    /// The samples, both sides of the law.
+    pub witness: String,
+}
+
+impl fmt::Display for BrokenLaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.witness)
+    }
+}
+
+/// Checks the laws of a commutative ring on every triple of `samples`, with 0
+/// and 1 added to them, and returns the number of equations checked.
+///
+/// # Errors
+///
+/// The first law that fails, with its witness.
+///
+/// ```
+/// use triform::scalar::{laws, Int};
+/// let checked = laws::check_ring(&[2, -3, 5].map(Int::from)).unwrap();
+/// assert_eq!(checked, 5 * 5 * 5 * 9);
+/// ```
+pub fn check_ring<S: Scalar>(samples: &[S]) -> Result<usize, BrokenLaw> {
+    let mut all = vec![S::zero(), S::one()];
+    all.extend_from_slice(samples);
+    let mut checked = 0;
+    for a in &all {
+        for b in &all {
+            for c in &all {
+                for (law, left, right) in equations(a, b, c) {
+                    if left != right {
+                        let witness =
+                            format!("{left:?} is not {right:?} for a={a:?}, b={b:?}, c={c:?}");
+                        return Err(BrokenLaw { law, witness });
+                    }
+                    checked += 1;
+                }
+            }
+        }
+    }
+    Ok(checked)
+}
+
+fn equations<S: Scalar>(a: &S, b: &S, c: &S) -> [(&'static str, S, S); 9] {
+    let (zero, one) = (S::zero(), S::one());
+    [
+        ("addition is associative", a.add(b).add(c), a.add(&b.add(c))),
+        ("addition is commutative", a.add(b), b.add(a)),
+        ("zero is the unit of addition", a.add(&zero), a.clone()),
+        ("a + (-a) = 0", a.add(&a.neg()), zero),
+        ("a - b = a + (-b)", a.sub(b), a.add(&b.neg())),
+        ("multiplication is associative", a.mul(b).mul(c), a.mul(&b.mul(c))),
+        ("multiplication is commutative", a.mul(b), b.mul(a)),
+        ("one is the unit of multiplication", a.mul(&one), a.clone()),
+        ("multiplication distributes over addition", a.mul(&b.add(c)), a.mul(b).add(&a.mul(c))),
+    ]
+}

@@ -1,0 +1,107 @@
+//! What the numbers of a tensor can be.
+//!
+//! The forms of a block are written once and run over many kinds of number.
+//! Which operations they need is itself part of the argument, so the traits
+//! are split by it:
+//!
+//! - [`Additive`]: a zero and an addition. **The three forms ask for nothing
+//!   else**; the products happen inside the convolution.
+//! - [`Scalar`]: a commutative ring. A convolution needs it.
+//! - [`Ordered`]: a ring with an order, for ReLU and max pooling.
+//! - [`Real`]: division and square root, for batch norm.
+//! - [`Dot`]: how a sum of products is accumulated.
+
+mod float;
+mod integer;
+pub mod laws;
+
+pub use integer::Int;
+
+use std::fmt::Debug;
+
+/// A zero and an addition.
+///
+/// # Laws
+///
+/// Addition is associative and commutative and `zero()` is its unit. Floats
+/// keep the laws on values whose sums are exact (integers up to 2^24 in `f32`)
+/// and break associativity elsewhere; that gap is what the evidence measures.
+pub trait Additive: Clone + Debug + PartialEq + Send + Sync + 'static {
+    /// The unit of addition.
+    fn zero() -> Self;
+    /// The sum.
+    fn add(&self, other: &Self) -> Self;
+}
+
+/// A commutative ring, with arithmetic by reference (a polynomial is not `Copy`).
+///
+/// # Laws
+///
+/// Those of [`Additive`]; multiplication is associative and commutative, has
+/// the unit `one()` and distributes over addition; `a + (-a) = 0`;
+/// `a - b = a + (-b)`. [`laws::check_ring`] checks them all.
+pub trait Scalar: Additive {
+    /// The unit of multiplication.
+    fn one() -> Self;
+    /// The product.
+    fn mul(&self, other: &Self) -> Self;
+    /// The additive inverse.
+    fn neg(&self) -> Self;
+    /// The difference.
+    fn sub(&self, other: &Self) -> Self {
+        self.add(&other.neg())
+    }
+}
+
+/// A ring with an order, in which "negative" has a meaning.
+///
+/// # Laws
+///
+/// `a < b` implies `a + c < b + c`; `0 < a` and `0 < b` imply `0 < ab`. A value
+/// that is no number (NaN, an overflowed integer) compares false with
+/// everything, itself included.
+pub trait Ordered: Scalar + PartialOrd {
+    /// The larger of the two; a value that is no number wins, so that it is
+    /// seen at the end rather than lost. (`f32::max` loses it.)
+    fn max(&self, other: &Self) -> Self {
+        let is_number = |x: &Self| x.partial_cmp(x).is_some();
+        if !is_number(self) || self > other { self.clone() } else { other.clone() }
+    }
+
+    /// ReLU: 0 where the value is below 0, else the value itself. NaN is not
+    /// below 0 and passes through.
+    fn relu(&self) -> Self {
+        if *self < Self::zero() { Self::zero() } else { self.clone() }
+    }
+}
+
+/// Division and square root, as batch norm needs them, and the way to `f64`.
+pub trait Real: Ordered {
+    /// The quotient.
+    fn div(&self, other: &Self) -> Self;
+    /// The square root.
+    fn sqrt(&self) -> Self;
+    /// The nearest value to an `f64`.
+    fn from_f64(value: f64) -> Self;
+    /// The value as an `f64`, exact for `f32` and `f64`.
+    fn to_f64(&self) -> f64;
+}
+
+/// How a sum of products is accumulated. Its own trait, so that a number type
+/// may carry its sums in another form (a prime field reduces once at the end)
+/// while floats keep their order of summation.
+///
+/// # Laws
+///
+/// `total` of `empty` after `accumulate(w_i, x_i)` is the sum of `w_i x_i`; for
+/// floats, summed in the order of the calls, starting from 0.
+pub trait Dot: Scalar {
+    /// The sum while it grows.
+    type Sum: Clone + Send;
+    /// The sum of no products.
+    fn empty() -> Self::Sum;
+    /// Adds `weight * value`.
+    fn accumulate(sum: &mut Self::Sum, weight: &Self, value: &Self);
+    /// The finished sum.
+    fn total(sum: Self::Sum) -> Self;
+}
