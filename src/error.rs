@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use indicatif::HumanBytes;
+
 /// What can be wrong with an input. Nothing in this crate panics on bad input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -120,7 +122,7 @@ pub enum Error {
     },
 
     /// More memory than the machine has free.
-    #[error("{what} needs about {needed} bytes of memory; {available} are available")]
+    #[error("{what} needs about {} of memory; {} are available", HumanBytes(*needed), HumanBytes(*available))]
     Memory {
         /// What was to be stored.
         what: String,

@@ -10,6 +10,7 @@
 //! The floors, each of which uses only those above it:
 //!
 //! - [`error`]: one error type.
+//! - [`random`]: every random choice, from one seed.
 //! - [`scalar`]: what the numbers can be.
 //! - [`conv`]: convolution, as specified and fast.
 //! - [`block`]: the three forms.
@@ -26,6 +27,7 @@ pub mod count;
 pub mod error;
 pub mod evidence;
 pub mod network;
+pub mod random;
 pub mod report;
 pub mod scalar;
 

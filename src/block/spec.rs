@@ -245,7 +245,7 @@ impl FromStr for BlockSpec {
         let syntax = |why: String| Error::BlockSyntax { given: text.to_owned(), why };
         let parts: Vec<&str> = text.split('x').collect();
         let [c_in, cardinality, width] = parts[..] else {
-            return Err(syntax(format!("{} sizes where 3 are needed", parts.len())));
+            return Err(syntax(format!("3 sizes are needed, not {}", parts.len())));
         };
         let size = |part: &str| match part.parse::<usize>() {
             Ok(size) => Ok(size),

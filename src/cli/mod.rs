@@ -1,1 +1,76 @@
-//! cli
+//! The program: arguments, progress, exit status. No mathematics.
+//!
+//! Exit status: 0 all holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
+
+mod args;
+mod plot;
+mod progress;
+mod verify;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::sync::atomic::AtomicBool;
+
+use clap::Parser;
+
+use self::args::{Arguments, Command};
+use crate::error::{Error, Result};
+use crate::evidence::any_form::AnyForm;
+
+/// Everything holds.
+pub const HOLDS: u8 = 0;
+/// Something was refuted.
+pub const REFUTED: u8 = 1;
+/// Bad input or usage.
+pub const BAD_INPUT: u8 = 2;
+/// Interrupted.
+pub const INTERRUPTED: u8 = 130;
+
+/// Runs the program on `arguments` (the first is the program's name), comparing `forms`, and
+/// returns its exit status. Reports go to `output`, errors to `errors`, one line each.
+///
+/// The forms are an argument so that a wrong one can be handed in and seen to be refuted.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    forms: &[&dyn AnyForm],
+    output: &mut dyn Write,
+    errors: &mut dyn Write,
+    interrupted: &AtomicBool,
+) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) if !error.use_stderr() => {
+            // --help and --version. A pipe closed early ends quietly.
+            let _ = write!(output, "{error}");
+            return HOLDS;
+        }
+        Err(error) => {
+            let text = error.to_string();
+            let _ = writeln!(errors, "{}", text.lines().next().unwrap_or("error: bad usage"));
+            return BAD_INPUT;
+        }
+    };
+    let command = arguments.command.unwrap_or(Command::Verify(arguments.verify));
+    let done = match command {
+        Command::Verify(options) => verify::run(&options, forms, output, interrupted),
+        Command::Plot(options) => plot::run(&options, output),
+    };
+    match done {
+        Ok(status) => status,
+        Err(error) => {
+            let _ = writeln!(errors, "error: {error}");
+            BAD_INPUT
+        }
+    }
+}
+
+/// Writes a report. A pipe that was closed early ends it quietly.
+fn print(output: &mut dyn Write, text: &str) -> Result<()> {
+    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::Io { action: "write", path: "standard output".into(), source: error })
+        }
+        _ => Ok(()),
+    }
+}

@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array4, ArrayView3, ArrayView4, Axis};
+use ndarray::{Array4, ArrayView4};
 
 use super::convolver::Convolver;
 use super::spec::{ConvSpec, KernelShape};
@@ -64,18 +64,27 @@ impl<S: Dot> Convolver<S> for Reference {
 
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>> {
         let shape = &kernel.shape;
-        let mut z = Array4::from_elem(shape.output(x.dim().into())?, S::zero());
+        let output = shape.output(x.dim().into())?;
         let run = self.run.unwrap_or(shape.c_in_group);
         // Rows of the input as slices, whatever the strides of the view are.
         let x = x.as_standard_layout();
+        let (_, _, mut h, mut w) = x.dim();
+        let mut as_computed = output;
+        if (shape.k_h, shape.k_w, shape.spec.stride(), shape.spec.padding()) == (1, 1, 1, 0) {
+            // Such a kernel sees no geometry: to it the map is one long row.
+            (h, w) = (1, h * w);
+            as_computed = [output[0], output[1], h, w];
+        }
+        let mut z = Array4::from_elem(as_computed, S::zero());
 
         for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
+            let Some(x) = x.to_slice() else { unreachable!("standard layout") };
             for (o, mut z) in z.outer_iter_mut().enumerate() {
                 let group = o / shape.c_out_group();
                 for (i, mut row) in z.outer_iter_mut().enumerate() {
                     for (number, first) in (0..shape.c_in_group).step_by(run).enumerate() {
                         let channels = first..(first + run).min(shape.c_in_group);
-                        let sums = row_of_sums(x, kernel, group, o, channels, i, row.len());
+                        let sums = row_of_sums(x, (h, w), kernel, group, o, channels, i, row.len());
                         for (z, sum) in row.iter_mut().zip(sums) {
                             let sum = S::total(sum);
                             *z = if number == 0 { sum } else { z.add(&sum) };
@@ -84,16 +93,17 @@ impl<S: Dot> Convolver<S> for Reference {
                 }
             }
         }
-        Ok(z)
+        z.into_shape_with_order(output).map_err(|_| unreachable!("as many elements as before"))
     }
 }
 
-/// Row `i` of output channel `o` of one image `x` (C_in x H x W), summed over
+/// Row `i` of output channel `o` of one image `x` (C_in x H x W, flat), summed over
 /// `channels` of its group. The loop along the row is innermost because it is
 /// the one that neighbouring memory makes fast; the order of each sum is the
 /// same as if it were outermost.
 fn row_of_sums<S: Dot>(
-    x: ArrayView3<'_, S>,
+    x: &[S],
+    (h, w): (usize, usize),
     kernel: &ReferenceKernel<S>,
     group: usize,
     o: usize,
@@ -102,26 +112,37 @@ fn row_of_sums<S: Dot>(
     w_out: usize,
 ) -> Vec<S::Sum> {
     let KernelShape { c_in_group, k_h, k_w, spec, .. } = kernel.shape;
-    let (_, h, w) = x.dim();
     let mut sums = vec![S::empty(); w_out];
     for c in channels {
-        let plane = x.index_axis(Axis(0), group * c_in_group + c);
+        let first = (group * c_in_group + c) * h * w;
+        let plane = &x[first..first + h * w];
         for u in 0..k_h {
             // Row i of the output meets row i s + u e - p of the map, if there is one.
             let above = i * spec.stride() + u * spec.dilation();
             let Some(from) = above.checked_sub(spec.padding()).filter(|&from| from < h) else {
                 continue;
             };
-            let line = plane.index_axis_move(Axis(0), from);
+            let line = &plane[from * w..(from + 1) * w];
             for v in 0..k_w {
                 let weight = &kernel.weights[[o, c, u, v]];
                 let (columns, start) = spec.inside(v, w, w_out);
-                let values = line.iter().skip(start).step_by(spec.stride());
-                for (sum, value) in sums[columns].iter_mut().zip(values) {
-                    S::accumulate(sum, weight, value);
-                }
+                add_along_the_row::<S>(&mut sums[columns], weight, &line[start..], spec.stride());
             }
         }
     }
     sums
+}
+
+/// Adds `weight` times every `stride`-th of `values` to the sums.
+fn add_along_the_row<S: Dot>(sums: &mut [S::Sum], weight: &S, values: &[S], stride: usize) {
+    // The same loop twice: with neighbours the compiler makes vectors of it.
+    if stride == 1 {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            S::accumulate(sum, weight, value);
+        }
+    } else {
+        for (sum, value) in sums.iter_mut().zip(values.iter().step_by(stride)) {
+            S::accumulate(sum, weight, value);
+        }
+    }
 }

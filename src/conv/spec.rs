@@ -99,7 +99,7 @@ impl ConvSpec {
         // out * stride + offset - padding lies in 0..size
         let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
         let end = (size + self.padding).saturating_sub(offset).div_ceil(self.stride).min(output);
-        let start = (first * self.stride + offset).saturating_sub(self.padding);
+        let start = (first * self.stride + offset).saturating_sub(self.padding).min(size);
         (first.min(end)..end, start)
     }
 }

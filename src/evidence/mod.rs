@@ -1,1 +1,23 @@
-//! evidence
+//! What it takes to say that two forms of a block are the same function.
+//!
+//! - [`bound`]: rung R1. How far rounding can carry a correct form, derived; a form
+//!   outside is refuted.
+//! - [`exact`]: rung R3. On integers small enough, certified, `f32` is exact, and the
+//!   forms must be equal to the bit.
+//! - [`live`]: batch norms drawn so that every channel passes some of its values
+//!   through the ReLU and stops others; without it, both rungs can be blind.
+//! - [`memory`]: whether a block fits into it.
+//! - [`compare`](mod@compare): differences and witnesses.
+//! - [`verify`](mod@verify): the main job, both rungs on real shapes.
+//!
+//! Neither rung computes a block a second way. R1 runs form (c) over balls, R3 over
+//! integers that carry the size of their sums; a form is handed other numbers and
+//! another convolver, and stays the same lines.
+
+pub mod any_form;
+pub mod bound;
+pub mod compare;
+pub mod exact;
+pub mod live;
+pub mod memory;
+pub mod verify;

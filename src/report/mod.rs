@@ -1,2 +1,6 @@
-//! report
+//! What the program shows: tables, JSON, figures, and files written whole.
+
 pub mod figures;
+pub mod file;
+pub mod json;
+pub mod table;

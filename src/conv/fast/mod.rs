@@ -9,9 +9,9 @@
 //! - [`finish`]: what follows the sums, applied while they are in cache.
 //! - [`vector`]: the few vector instructions that the tile is written in.
 //!
-//! Sums are formed in the same order in no two of these ways; that they stay
-//! within the derived bound of the reference, and equal it to the bit on
-//! integers, is for the evidence to show.
+//! The order of a sum is whatever is fastest, so no two of these need agree to
+//! the bit; that they stay within the derived bound of the reference, and equal
+//! it to the bit on integers, is for the evidence to show.
 
 mod finish;
 mod pack;

@@ -1,0 +1,134 @@
+//! `triform verify`.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::args::VerifyOptions;
+use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
+use crate::block::BlockSpec;
+use crate::error::{Error, Result};
+use crate::evidence::any_form::AnyForm;
+use crate::evidence::verify::{Progress, Subject, verify};
+use crate::network::image;
+use crate::random::Seed;
+use crate::report::file::Output;
+use crate::report::{json, table};
+
+/// The map of a `--block` where none is named: that of conv2, which the paper counts on.
+const DEFAULT_MAP: (usize, usize) = (56, 56);
+
+/// Verifies, and reports to `output`, or as JSON to where `--json` says.
+pub(super) fn run(
+    options: &VerifyOptions,
+    forms: &[&dyn AnyForm],
+    output: &mut dyn Write,
+    interrupted: &AtomicBool,
+) -> Result<u8> {
+    let seed = Seed(number("seed", &options.seed)?);
+    let threads = match &options.threads {
+        Some(text) => match number("number of threads", text)? {
+            0 => return Err(Error::Zero { what: "number of threads" }),
+            threads => usize::try_from(threads).unwrap_or(usize::MAX).min(1024),
+        },
+        None => 0, // rayon's word for all processors
+    };
+    let (subject, about) = subject(options)?;
+    // Found out now, not after the work.
+    let file = options.json.as_ref().and_then(Option::as_ref);
+    let file = file.map(|path| Output::create(path)).transpose()?;
+
+    let bar = progress::bar();
+    let step = |number: usize, steps: usize, what: &str| {
+        bar.set_length(steps as u64);
+        bar.set_position(number as u64);
+        bar.set_message(what.to_owned());
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pool = pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))?;
+    let progress = Progress { step: &step, interrupted };
+    let report = pool.install(|| verify(forms, &subject, seed, &progress));
+    bar.finish_and_clear();
+    let report = report?;
+
+    if options.json.is_none() || file.is_some() {
+        print(output, &table::render(&report, forms, &about, &repeat(options, seed)))?;
+    } else {
+        print(output, &json::render(&report))?;
+    }
+    if let Some(file) = file {
+        file.write(json::render(&report).as_bytes())?;
+    }
+    Ok(if report.refutes() {
+        REFUTED
+    } else if report.partial || interrupted.load(Ordering::Relaxed) {
+        INTERRUPTED
+    } else {
+        HOLDS
+    })
+}
+
+/// What to verify on, and the same in words.
+fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
+    let map = options.map.as_deref().map(parse_map).transpose()?;
+    if let Some(block) = &options.block {
+        let spec: BlockSpec = block.parse()?;
+        let map = map.unwrap_or(DEFAULT_MAP);
+        return Ok((Subject::Block(spec, map), table::about_block(&spec, map)));
+    }
+    if map.is_some() {
+        return Err(Error::Usage("--map is the map of a --block; name the block too".to_owned()));
+    }
+    let (photograph, source) = match &options.image {
+        Some(path) => (image::read(path)?, path.display().to_string()),
+        None => (image::photograph()?, "the photograph that comes with the program".to_owned()),
+    };
+    Ok((Subject::Photograph(photograph), table::about_photograph(&source)))
+}
+
+/// `56x56`: height x width.
+fn parse_map(text: &str) -> Result<(usize, usize)> {
+    let syntax = |why: String| Error::MapSyntax { given: text.to_owned(), why };
+    let parts: Vec<&str> = text.split('x').collect();
+    let [h, w] = parts[..] else {
+        return Err(syntax(format!("2 sizes are needed, not {}", parts.len())));
+    };
+    let size = |what: &str, part: &str| match part.parse::<usize>() {
+        Ok(0) => Err(syntax(format!("{what} is 0; it must be at least 1"))),
+        Ok(size) => Ok(size),
+        Err(why) => Err(syntax(format!("`{part}`: {why}"))),
+    };
+    Ok((size("height", h)?, size("width", w)?))
+}
+
+fn number(what: &'static str, text: &str) -> Result<u64> {
+    text.parse().map_err(|why: std::num::ParseIntError| Error::Number {
+        what,
+        given: text.to_owned(),
+        why: why.to_string(),
+    })
+}
+
+/// The command that repeats this run.
+fn repeat(options: &VerifyOptions, seed: Seed) -> String {
+    let mut command = format!("triform verify --seed {}", seed.0);
+    if let Some(path) = &options.image {
+        command += &format!(" --image {}", quoted(&path.display().to_string()));
+    }
+    if let Some(block) = &options.block {
+        command += &format!(" --block {block}");
+    }
+    if let Some(map) = &options.map {
+        command += &format!(" --map {map}");
+    }
+    command
+}
+
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
+}

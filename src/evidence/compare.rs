@@ -1,0 +1,196 @@
+//! Differences between outputs, and the witness of a refutation.
+
+use ndarray::{ArrayView4, Zip};
+use serde::Serialize;
+
+use super::bound::Ball;
+use crate::scalar::Real;
+
+/// How two tensors of one shape differ.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Difference {
+    /// Largest difference of two elements; infinite where one of them is NaN.
+    pub max_abs: f64,
+    /// Number of elements that are not the same number.
+    pub differing: usize,
+}
+
+/// Compares two tensors element by element; NaN equals NaN.
+///
+/// # Panics
+///
+/// If the shapes differ.
+pub fn compare<S: Real>(left: ArrayView4<'_, S>, right: ArrayView4<'_, S>) -> Difference {
+    let mut difference = Difference { max_abs: 0.0, differing: 0 };
+    Zip::from(left).and(right).for_each(|left, right| {
+        let (left, right) = (left.to_f64(), right.to_f64());
+        if left == right || (left.is_nan() && right.is_nan()) {
+            return;
+        }
+        let distance = (left - right).abs();
+        let distance = if distance.is_nan() { f64::INFINITY } else { distance };
+        difference.max_abs = difference.max_abs.max(distance);
+        difference.differing += 1;
+    });
+    difference
+}
+
+/// Spacing of `f32` at `value`: one unit of its last place. The smallest `f32` for 0.
+pub fn ulp(value: f32) -> f64 {
+    let value = value.abs();
+    let above = f32::from_bits(value.to_bits() + 1);
+    if above.is_finite() { f64::from(above) - f64::from(value) } else { f64::INFINITY }
+}
+
+/// The largest absolute value of a tensor; 0 for an empty one.
+pub fn largest(x: ArrayView4<'_, f32>) -> f32 {
+    x.iter().fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+/// An element at which a form is not what it should be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Witness {
+    /// The form's letter.
+    pub form: char,
+    /// What the form calls itself.
+    pub name: &'static str,
+    /// Image, channel, row, column.
+    pub index: [usize; 4],
+    /// What the form computed there.
+    pub found: f64,
+    /// What it should have.
+    pub expected: f64,
+    /// How far off rounding could carry it; 0 where arithmetic is exact.
+    pub allowed: f64,
+    /// Elements that are wrong, this one included.
+    pub wrong: usize,
+    /// Elements in all.
+    pub elements: usize,
+}
+
+/// An output held against balls: how much of the radius was used at most (a correct form
+/// stays at or below 1), and where it was worst, if anywhere outside.
+pub fn against_balls(
+    form: char,
+    name: &'static str,
+    output: ArrayView4<'_, f32>,
+    balls: ArrayView4<'_, Ball>,
+) -> (f64, Option<Witness>) {
+    let excess = |value: f32, ball: &Ball| {
+        let distance = (f64::from(value) - ball.centre).abs();
+        if distance == 0.0 { 0.0 } else { distance / ball.radius }
+    };
+    let mut worst: (f64, Option<Witness>) = (0.0, None);
+    let mut wrong = 0;
+    for (((n, c, h, w), &value), ball) in output.indexed_iter().zip(balls) {
+        let used = excess(value, ball);
+        if used <= worst.0 && ball.contains(value) {
+            continue;
+        }
+        let refutes = !ball.contains(value);
+        wrong += usize::from(refutes);
+        // NaN compares false, so it has to be asked for by name.
+        if used > worst.0 || used.is_nan() {
+            worst.0 = if used.is_nan() { f64::INFINITY } else { used };
+            if refutes {
+                worst.1 = Some(Witness {
+                    form,
+                    name,
+                    index: [n, c, h, w],
+                    found: f64::from(value),
+                    expected: ball.centre,
+                    allowed: ball.radius,
+                    wrong: 0,
+                    elements: output.len(),
+                });
+            }
+        }
+    }
+    if let Some(witness) = &mut worst.1 {
+        witness.wrong = wrong;
+    }
+    worst
+}
+
+/// An output held against what it must be exactly.
+pub fn against_exact<S: Real>(
+    form: char,
+    name: &'static str,
+    output: ArrayView4<'_, S>,
+    expected: ArrayView4<'_, S>,
+) -> Option<Witness> {
+    let mut witness: Option<Witness> = None;
+    for (((n, c, h, w), value), right) in output.indexed_iter().zip(expected) {
+        let (value, right) = (value.to_f64(), right.to_f64());
+        if value.to_bits() == right.to_bits() {
+            continue;
+        }
+        let first = witness.get_or_insert(Witness {
+            form,
+            name,
+            index: [n, c, h, w],
+            found: value,
+            expected: right,
+            allowed: 0.0,
+            wrong: 0,
+            elements: output.len(),
+        });
+        first.wrong += 1;
+    }
+    witness
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::{against_balls, against_exact, compare, ulp};
+    use crate::evidence::bound::Ball;
+
+    fn tensor(values: &[f32]) -> Array4<f32> {
+        Array4::from_shape_vec((1, 1, 1, values.len()), values.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn differences_are_seen_nan_included() {
+        let difference = |l: &[f32], r: &[f32]| compare(tensor(l).view(), tensor(r).view());
+        assert_eq!(difference(&[1.0, f32::NAN], &[1.0, f32::NAN]).differing, 0);
+        assert_eq!(difference(&[1.0, 2.0], &[1.5, 2.0]).max_abs, 0.5);
+        assert_eq!(difference(&[1.0], &[f32::NAN]).max_abs, f64::INFINITY);
+        assert_eq!(difference(&[f32::INFINITY], &[f32::INFINITY]).differing, 0);
+    }
+
+    #[test]
+    fn a_ball_refutes_what_lies_outside_and_nan() {
+        let ball = Ball { centre: 1.0, radius: 0.5 };
+        let balls = Array4::from_elem((1, 1, 1, 3), ball);
+        let held = |values: &[f32]| against_balls('a', "test", tensor(values).view(), balls.view());
+        assert_eq!(held(&[1.0, 1.5, 0.75]), (1.0, None));
+        let (used, witness) = held(&[1.0, 2.0, 0.0]);
+        let witness = witness.unwrap();
+        assert_eq!((used, witness.index, witness.wrong), (2.0, [0, 0, 0, 1], 2));
+        let (used, witness) = held(&[f32::NAN, 1.0, 3.0]);
+        assert_eq!((used, witness.unwrap().wrong), (f64::INFINITY, 2));
+        let point = Array4::from_elem((1, 1, 1, 1), Ball::exact(1.0));
+        assert!(against_balls('a', "test", tensor(&[1.0]).view(), point.view()).1.is_none());
+        assert!(against_balls('a', "test", tensor(&[1.1]).view(), point.view()).1.is_some());
+    }
+
+    #[test]
+    fn exactness_is_to_the_bit() {
+        let held = |l: &[f32], r: &[f32]| {
+            against_exact('a', "test", tensor(l).view(), tensor(r).view()).map(|w| w.wrong)
+        };
+        assert_eq!(held(&[1.0, 2.0], &[1.0, 2.0]), None);
+        assert_eq!(held(&[0.0, 2.0], &[-0.0, 3.0]), Some(2));
+    }
+
+    #[test]
+    fn ulps_are_the_spacing() {
+        assert_eq!(ulp(1.0), 2f64.powi(-23));
+        assert_eq!(ulp(-1.5), 2f64.powi(-23));
+        assert_eq!(ulp(2.0), 2f64.powi(-22));
+        assert_eq!(ulp(0.0), 2f64.powi(-149));
+        assert_eq!(ulp(f32::MAX), f64::INFINITY);
+    }
+}

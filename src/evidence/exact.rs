@@ -1,0 +1,287 @@
+//! R3, exact integers: data on which floats do not round, and a certificate of it.
+//!
+//! A float format with a p-bit significand holds every integer up to 2^p exactly (p = 24 for
+//! `f32`, 53 for `f64`). Let all the data be integers, and let every sum of the *sizes* of the
+//! terms stay at or below 2^p. Then every partial sum, of any subset, in any order, is an integer
+//! of at most that size, so no operation rounds, fused or not: whatever order a form sums in, the
+//! result is the one integer. Two forms that are one function must be equal to the bit.
+//!
+//! The certificate is computed beside the block, in checked 64-bit integers: for every output of
+//! every layer,
+//!
+//! ```text
+//! |s| (sum of |w| |h| + |mean|) + |beta| + |shortcut|  <=  2^p
+//! ```
+//!
+//! with batch norm made exact: epsilon 0, the variance a power of 4, gamma plus or minus its
+//! root, so that the scale s is plus or minus 1, and mean and shift integers.
+//!
+//! It sees nothing of rounding, and needs channels that are alive: see [`super::live`].
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
+use rand::Rng as _;
+
+use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
+use crate::block::{BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Shortcut};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
+use crate::error::{Error, Result};
+use crate::random::Seed;
+use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
+
+/// Integers of at most this size are exact in `f32`: 2^24.
+pub const LIMIT_F32: i64 = 1 << 24;
+/// Integers of at most this size are exact in `f64`: 2^53.
+pub const LIMIT_F64: i64 = 1 << 53;
+
+/// Names this module's draws among all the seed's.
+const PURPOSE: u64 = 3;
+
+/// An integer, and the sum of the sizes of the terms it was made of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sized {
+    /// The integer.
+    pub value: Int,
+    /// At least the size of any partial sum on the way to it.
+    pub size: Int,
+}
+
+impl Sized {
+    /// An integer that is given, or that was computed exactly: its size is its own.
+    pub fn given(value: Int) -> Self {
+        Self { value, size: value.abs() }
+    }
+}
+
+impl Additive for Sized {
+    fn zero() -> Self {
+        Self::given(Int::zero())
+    }
+    fn add(&self, other: &Self) -> Self {
+        Self { value: self.value.add(&other.value), size: self.size.add(&other.size) }
+    }
+}
+
+/// Convolution of sized integers: the reference's of the values, and of their sizes.
+struct SizedSums;
+
+struct SizedKernel {
+    weights: <Reference as Convolver<Int>>::Kernel,
+    sizes: <Reference as Convolver<Int>>::Kernel,
+}
+
+impl Convolver<Sized> for SizedSums {
+    type Kernel = SizedKernel;
+
+    fn prepare(&self, weights: ArrayView4<'_, Sized>, spec: ConvSpec) -> Result<SizedKernel> {
+        let reference = Reference::default();
+        Ok(SizedKernel {
+            weights: reference.prepare(weights.mapv(|weight| weight.value).view(), spec)?,
+            sizes: reference.prepare(weights.mapv(|weight| weight.value.abs()).view(), spec)?,
+        })
+    }
+
+    fn sums(&self, x: ArrayView4<'_, Sized>, kernel: &SizedKernel) -> Result<Array4<Sized>> {
+        let reference = Reference::default();
+        let values = reference.sums(x.mapv(|x| x.value).view(), &kernel.weights)?;
+        let sizes = reference.sums(x.mapv(|x| x.value.abs()).view(), &kernel.sizes)?;
+        Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| Sized { value, size }))
+    }
+}
+
+/// Integer statistics; the scale is plus or minus 1.
+impl LiveScalar for Sized {
+    const EPSILON: f64 = 0.0;
+
+    fn value(&self) -> f64 {
+        self.value.value().map_or(f64::NAN, |value| value as f64)
+    }
+
+    fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm {
+        let scale = if choice.negative { -1.0 } else { 1.0 };
+        let root = f64::from(1u32 << (3.0 * choice.variance) as u32); // 1, 2 or 4
+        let mean = (8.0 * choice.mean).round();
+        let mut beta = (8.0 * choice.beta).round();
+        if gated {
+            // Where the channel has one value only, let it pass, as 1.
+            beta = match threshold(values, choice.quantile, scale > 0.0) {
+                Some(corner) => -scale * (corner - mean),
+                None => 1.0 - scale * (values.first().copied().unwrap_or(0.0) - mean),
+            };
+        }
+        ChannelNorm { gamma: scale * root, beta, mean, variance: root * root }
+    }
+
+    fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
+        // All of them are integers, of at most 2^53 for the overflow of f64 to i64 to matter.
+        let integer = |value: f64| Int::from(value as i64);
+        let scale = integer(norm.gamma / norm.variance.sqrt());
+        let (mean, beta) = (integer(norm.mean), integer(norm.beta));
+        move |z| {
+            let value = scale.mul(&z.value.sub(&mean)).add(&beta);
+            let size = scale.abs().mul(&z.size.add(&mean.abs())).add(&beta.abs());
+            Self { value: if gated { value.relu() } else { value }, size }
+        }
+    }
+
+    fn finish(&self) -> Self {
+        Self { value: self.value.relu(), size: self.size }
+    }
+}
+
+/// Watches a layer: keeps the largest size seen, then starts each element afresh where the
+/// layer's output is rounded to a float that is exact. After the sum over the paths it is not
+/// yet: the shortcut is still to be added.
+struct Certified<'a> {
+    function: &'a dyn ChannelWise<Sized>,
+    reached: &'a AtomicI64,
+    afresh: bool,
+}
+
+impl ChannelWise<Sized> for Certified<'_> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Sized>) {
+        self.function.apply(channel, plane.view_mut());
+        plane.mapv_inplace(|y| {
+            // A poisoned size is beyond every limit.
+            self.reached.fetch_max(y.size.value().unwrap_or(i64::MAX), Ordering::Relaxed);
+            if self.afresh { Sized::given(y.value) } else { y }
+        });
+    }
+}
+
+/// A block with integer data on which floats do not round.
+pub struct ExactCase {
+    /// Integer kernels.
+    pub weights: BlockWeights<Int>,
+    /// Batch norms of scale plus or minus 1.
+    pub norms: BlockNorms<f32>,
+    /// N x C_in x H x W.
+    pub x: Array4<Int>,
+    /// What every form must give, computed in integers: N x C_out x H_out x W_out.
+    pub expected: Array4<Int>,
+    /// No partial sum exceeds this.
+    pub reached: i64,
+    /// Hidden channels through which nothing passes.
+    pub dead_channels: usize,
+}
+
+/// Draws a block and an input of N x C_in x H x W, from integers small enough that no partial
+/// sum exceeds `limit`.
+///
+/// The input and the first kernel come from -8..=8, the others from -r..=r, where r starts at 4
+/// (2 for wide blocks) and is halved while the certificate does not hold.
+///
+/// # Errors
+///
+/// [`Error::NoExactCase`] where it does not hold even at r = 1, and an empty map.
+pub fn draw(
+    spec: BlockSpec,
+    (n, h, w): (usize, usize, usize),
+    limit: i64,
+    seed: Seed,
+    number: u64,
+) -> Result<ExactCase> {
+    let mut range = if spec.inner() <= 256 { 4 } else { 2 };
+    loop {
+        let reached = match draw_within(spec, (n, h, w), range, limit, seed, number)? {
+            Ok(case) => return Ok(case),
+            Err(reached) => reached,
+        };
+        range /= 2;
+        if range == 0 {
+            return Err(Error::NoExactCase { block: spec.to_string(), reached, limit });
+        }
+    }
+}
+
+/// A case, or the size its partial sums may reach if that is beyond the limit.
+fn draw_within(
+    spec: BlockSpec,
+    (n, h, w): (usize, usize, usize),
+    range: i64,
+    limit: i64,
+    seed: Seed,
+    number: u64,
+) -> Result<Result<ExactCase, i64>> {
+    let mut rng = seed.stream(&[PURPOSE, number]);
+    let mut integers = |shape: [usize; 4], range: i64| {
+        Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
+    };
+    let (inner, k) = (spec.inner(), spec.kernel());
+    let projection = spec.shortcut() == Shortcut::Projection;
+    let x = integers([n, spec.c_in(), h, w], 8);
+    let weights = BlockWeights::new(
+        spec,
+        integers([inner, spec.c_in(), 1, 1], 8),
+        integers([inner, spec.width(), k, k], range),
+        integers([spec.c_out(), inner, 1, 1], range),
+        projection.then(|| integers([spec.c_out(), spec.c_in(), 1, 1], range)),
+    )?;
+
+    certify(weights, x, &LiveNorms::seeded(seed, PURPOSE, number), limit)
+}
+
+/// The case of these integers, or the size its partial sums may reach if that is beyond `limit`.
+///
+/// # Errors
+///
+/// An input that does not suit the block.
+pub fn certify(
+    weights: BlockWeights<Int>,
+    x: Array4<Int>,
+    live: &LiveNorms<'_, Sized>,
+    limit: i64,
+) -> Result<Result<ExactCase, i64>> {
+    let projection = weights.spec().shortcut() == Shortcut::Projection;
+    let functions = live.functions(projection);
+    let reached = AtomicI64::new(0);
+    let certified = |function, afresh| Certified { function, reached: &reached, afresh };
+    let functions = Functions {
+        reduce: &certified(functions.reduce, true),
+        transform: &certified(functions.transform, true),
+        expand: &certified(functions.expand, false),
+        shortcut: &certified(functions.shortcut, true),
+        output: &certified(functions.output, true),
+    };
+    let block = Bottleneck::prepare(
+        &Form::Grouped,
+        &weights.map(|&weight| Sized::given(weight)),
+        &SizedSums,
+    )?;
+    let y = block.forward(x.mapv(Sized::given).view(), &functions, &SizedSums)?;
+    let reached = reached.load(Ordering::Relaxed);
+    if reached > limit {
+        return Ok(Err(reached));
+    }
+    Ok(Ok(ExactCase {
+        norms: live.norms(projection)?,
+        weights,
+        x,
+        expected: y.mapv(|y| y.value),
+        reached,
+        dead_channels: live.dead_channels(),
+    }))
+}
+
+impl ExactCase {
+    /// The kernels as floats.
+    pub fn weights<S: Real>(&self) -> BlockWeights<S> {
+        self.weights.map(float)
+    }
+
+    /// The input as floats.
+    pub fn x<S: Real>(&self) -> Array4<S> {
+        self.x.map(float)
+    }
+
+    /// What every form must give, as floats.
+    pub fn expected<S: Real>(&self) -> Array4<S> {
+        self.expected.map(float)
+    }
+}
+
+/// Exact, since the certificate bounds every integer of a case; a poisoned one would be NaN.
+fn float<S: Real>(integer: &Int) -> S {
+    S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
+}

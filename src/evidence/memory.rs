@@ -1,0 +1,46 @@
+//! Whether a block fits into memory, found out before anything is allocated.
+
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use crate::block::BlockSpec;
+use crate::error::{Error, Result};
+
+/// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
+/// packed, as an integer, as a ball with its parts.
+const BYTES_A_WEIGHT: u64 = 96;
+/// The same for an activation.
+const BYTES_AN_ACTIVATION: u64 = 64;
+
+/// Checks that a block on a map of H x W can be verified in the memory that is free.
+///
+/// # Errors
+///
+/// [`Error::Memory`]; [`Error::TooManyElements`] where the sizes exceed 64 bits.
+pub fn check(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<()> {
+    let [c_in, inner, width, c_out, k, h64, w64] =
+        [spec.c_in(), spec.inner(), spec.width(), spec.c_out(), spec.kernel(), h, w]
+            .map(|size| size as u128);
+    let weights = inner * (c_in + width * k * k + c_out) + c_in * c_out;
+    let activations = (c_in + 2 * inner + 2 * c_out) * h64 * w64;
+    let needed =
+        weights * u128::from(BYTES_A_WEIGHT) + activations * u128::from(BYTES_AN_ACTIVATION);
+    let too_many = |_| Error::TooManyElements {
+        what: "bytes of memory",
+        factors: vec![spec.inner(), spec.c_in(), h, w],
+    };
+    let needed = u64::try_from(needed).map_err(too_many)?;
+    let available = available();
+    if needed > available {
+        let what = format!("verifying {spec} on a map of {h} x {w}");
+        return Err(Error::Memory { what, needed, available });
+    }
+    Ok(())
+}
+
+/// Bytes that are free, or that a container allows, whichever is less.
+fn available() -> u64 {
+    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(memory);
+    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    system.available_memory().min(limit)
+}

@@ -1,0 +1,67 @@
+//! He initialisation.
+
+use ndarray::Array4;
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::{Distribution, StandardNormal};
+
+use crate::block::{BlockSpec, BlockWeights, Shortcut};
+use crate::error::Result;
+use crate::random::Rng;
+
+/// Normal with standard deviation sqrt(2 / fan_out), fan_out = C_out k_h k_w: PyTorch's
+/// `kaiming_normal_(mode='fan_out', nonlinearity='relu')` (He et al. 2015, section 2.2).
+/// PyTorch counts all of C_out whatever the groups are, and so does this: drawn
+/// path by path, fan_out would be C times smaller.
+///
+/// `shape`: C_out x C_in/groups x k_h x k_w.
+pub fn he_normal(shape: [usize; 4], rng: &mut Rng) -> Array4<f32> {
+    let [c_out, _, k_h, k_w] = shape;
+    let deviation = (2.0 / (c_out * k_h * k_w) as f32).sqrt();
+    Array4::random_using(shape, Scaled(deviation), rng)
+}
+
+/// A standard normal times a factor.
+struct Scaled(f32);
+
+impl Distribution<f32> for Scaled {
+    fn sample<R: rand::Rng + ?Sized>(&self, rng: &mut R) -> f32 {
+        let standard: f32 = StandardNormal.sample(rng);
+        self.0 * standard
+    }
+}
+
+/// The kernels of a block, He-initialised.
+///
+/// # Errors
+///
+/// Those of [`BlockWeights::new`].
+pub fn block(spec: BlockSpec, rng: &mut Rng) -> Result<BlockWeights<f32>> {
+    let (inner, k) = (spec.inner(), spec.kernel());
+    let reduce = he_normal([inner, spec.c_in(), 1, 1], rng);
+    let transform = he_normal([inner, spec.width(), k, k], rng);
+    let expand = he_normal([spec.c_out(), inner, 1, 1], rng);
+    let shortcut = (spec.shortcut() == Shortcut::Projection)
+        .then(|| he_normal([spec.c_out(), spec.c_in(), 1, 1], rng));
+    BlockWeights::new(spec, reduce, transform, expand, shortcut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::he_normal;
+    use crate::random::Seed;
+
+    /// sqrt(2 / (128 * 9)) and sqrt(2 / 128), for conv2 of ResNeXt-50 in form (c).
+    #[test]
+    fn the_spread_is_the_published_one() {
+        for (shape, deviation) in [([128, 4, 3, 3], 0.0417), ([128, 256, 1, 1], 0.125)] {
+            let kernel = he_normal(shape, &mut Seed(1).stream(&[]));
+            let n = kernel.len() as f32;
+            let measured = (kernel.mapv(|w| w * w).sum() / n).sqrt();
+            // The standard deviation of a sample's deviation is deviation / sqrt(2 n);
+            // five of them, and half a unit of the published figure's last digit.
+            let slack = 5.0 * deviation / (2.0 * n).sqrt() + 0.00005;
+            assert!((measured - deviation).abs() < slack, "{measured} against {deviation}");
+            assert!(kernel.mean().unwrap_or(1.0).abs() < 5.0 * deviation / n.sqrt());
+        }
+    }
+}

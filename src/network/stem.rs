@@ -1,0 +1,28 @@
+//! The stem of ResNet and ResNeXt: 7x7 convolution of stride 2, batch norm, ReLU,
+//! 3x3 max pool of stride 2. An image of 224 x 224 becomes a map of 56 x 56.
+
+use ndarray::{Array4, ArrayView4};
+
+use crate::conv::{After, ChannelWise, ConvSpec, Convolver, max_pool};
+use crate::error::Result;
+use crate::scalar::Ordered;
+
+/// The stem's convolution: `conv1.weight`, 64 x 3 x 7 x 7.
+pub const KERNEL: [usize; 4] = [64, 3, 7, 7];
+
+/// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` stands for batch
+/// norm and ReLU.
+///
+/// # Errors
+///
+/// A kernel or an image that do not suit each other.
+pub fn forward<S: Ordered, V: Convolver<S>>(
+    x: ArrayView4<'_, S>,
+    kernel: ArrayView4<'_, S>,
+    function: &dyn ChannelWise<S>,
+    convolver: &V,
+) -> Result<Array4<S>> {
+    let kernel = convolver.prepare(kernel, ConvSpec::new(2, 3, 1, 1)?)?;
+    let features = convolver.conv(x, &kernel, &After::only(function))?;
+    max_pool(features.view(), 3, ConvSpec::new(2, 1, 1, 1)?)
+}

@@ -1,0 +1,92 @@
+//! The report of `triform verify` as JSON.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::evidence::compare::Witness;
+use crate::evidence::verify::{BlockReport, Report, Rung};
+
+#[derive(Serialize)]
+struct Whole<'a> {
+    seed: u64,
+    blocks: Vec<Block<'a>>,
+    ok: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    partial: bool,
+}
+
+#[derive(Serialize)]
+struct Block<'a> {
+    name: &'a str,
+    c_in: usize,
+    cardinality: usize,
+    width: usize,
+    c_out: usize,
+    map: [usize; 2],
+    stride: usize,
+    params: u64,
+    params_shortcut: u64,
+    forms: BTreeMap<char, Form>,
+    max_abs_diff: BTreeMap<&'a str, f64>,
+    ulp: f64,
+    bound: f64,
+    error_over_bound: f64,
+    dead_channels: usize,
+    digest: &'a str,
+    exact: bool,
+    exact_in: &'a str,
+    exact_differing: BTreeMap<&'a str, usize>,
+    exact_elements: usize,
+    exact_largest_sum: i64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    refuted: &'a [(Rung, Witness)],
+}
+
+#[derive(Serialize)]
+struct Form {
+    ms: f64,
+}
+
+/// The report as JSON, indented, with a newline at its end. The same seed gives the same text
+/// but for the times ("ms").
+pub fn render(report: &Report) -> String {
+    let whole = Whole {
+        seed: report.seed,
+        blocks: report.blocks.iter().map(block).collect(),
+        ok: report.holds(),
+        partial: report.partial,
+    };
+    let mut text = serde_json::to_string_pretty(&whole)
+        .unwrap_or_else(|error| unreachable!("a report has string keys only: {error}"));
+    text.push('\n');
+    text
+}
+
+fn block(block: &BlockReport) -> Block<'_> {
+    let exact = &block.exact;
+    Block {
+        name: &block.name,
+        c_in: block.spec.c_in(),
+        cardinality: block.spec.cardinality(),
+        width: block.spec.width(),
+        c_out: block.spec.c_out(),
+        map: [block.map.0, block.map.1],
+        stride: block.spec.stride(),
+        params: block.parameters.convolutions,
+        params_shortcut: block.parameters.shortcut,
+        forms: block.times.iter().map(|&(letter, ms)| (letter, Form { ms })).collect(),
+        max_abs_diff: block.differences.iter().map(|(pair, max)| (pair.as_str(), *max)).collect(),
+        ulp: block.ulp,
+        bound: block.bound,
+        error_over_bound: block.used,
+        dead_channels: block.dead_channels,
+        digest: &block.digest,
+        exact: !block.refuted.iter().any(|(rung, _)| *rung == Rung::R3),
+        exact_in: exact.float,
+        exact_differing: exact.differing.iter().map(|(pair, n)| (pair.as_str(), *n)).collect(),
+        exact_elements: exact.elements,
+        exact_largest_sum: exact.reached,
+        refuted: &block.refuted,
+    }
+}
