@@ -15,10 +15,12 @@
 //! - [`conv`]: convolution, as specified and fast.
 //! - [`block`]: the three forms.
 //! - [`network`]: what stands around the blocks in a network.
-//! - [`count`]: parameters.
+//! - [`count`](mod@count): how many parameters.
 //! - [`evidence`]: what it takes to say that two forms are equal.
 //! - [`report`]: tables, JSON, figures.
 //! - [`cli`]: the program.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod block;
 pub mod cli;
@@ -32,3 +34,8 @@ pub mod report;
 pub mod scalar;
 
 pub use error::{Error, Result};
+
+/// The README's Rust, as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// The three forms of the ResNeXt block, and the evidence that they are one function.
+/// The three forms of the ResNeXt block, and the evidence that they are one.
 #[derive(Parser)]
 #[command(name = "triform", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Without a command, triform verifies: the main job.\n\
@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 
 #[derive(Subcommand)]
 pub(super) enum Command {
-    /// Run the three forms on one set of weights and hold them against each other
+    /// Run the three forms on one set of weights and compare them
     Verify(VerifyOptions),
     /// Draw the figures
     Plot(PlotOptions),
@@ -26,21 +26,26 @@ pub(super) enum Command {
 
 #[derive(Args)]
 pub(super) struct VerifyOptions {
-    /// A photograph, JPEG or PNG, instead of the one that comes with the program
+    /// A photograph, JPEG or PNG, instead of the built-in one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["block", "map"])]
     pub(super) image: Option<PathBuf>,
-    /// One block, C_in x C x d, on seeded data, instead of the blocks of ResNeXt-50
-    #[arg(long, value_name = "C_INxCxD")]
+    /// One block, C_in x C x d, on seeded data
+    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
     pub(super) block: Option<String>,
-    #[arg(long, value_name = "HxW", help = "The block's map, height x width [default: 56x56]")]
+    #[arg(
+        long,
+        value_name = "HxW",
+        allow_hyphen_values = true,
+        help = "The block's map, height x width [default: 56x56]"
+    )]
     pub(super) map: Option<String>,
     /// The seed of every random choice
     #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
     pub(super) seed: String,
-    /// Threads to use; the results do not depend on it. Default: all processors
+    /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Write the report as JSON, to standard output where no file is named
+    /// The report as JSON, to standard output where no file is named
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
 }

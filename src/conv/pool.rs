@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayView4};
 
 use super::spec::{ConvSpec, KernelShape};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scalar::Ordered;
 
 /// The largest value under a window of `size` x `size`, as PyTorch's
@@ -12,7 +12,8 @@ use crate::scalar::Ordered;
 ///
 /// # Errors
 ///
-/// A window of size 0 or larger than the padded map.
+/// A window of size 0 or larger than the padded map, and [`Error::Shape`] for padding beyond half
+/// the window, where some window would lie on nothing but padding.
 pub fn max_pool<S: Ordered>(
     x: ArrayView4<'_, S>,
     size: usize,
@@ -21,6 +22,13 @@ pub fn max_pool<S: Ordered>(
     let (n, c, h, w) = x.dim();
     let window = KernelShape::new([1, 1, size, size], spec)?;
     let [_, _, h_out, w_out] = window.output([n, 1, h, w])?;
+    if 2 * spec.padding() > size {
+        return Err(Error::Shape {
+            what: "window of a pool",
+            expected: format!("at least twice the padding of {}", spec.padding()),
+            found: vec![size, size],
+        });
+    }
     let source = |at: usize, tap: usize, size: usize| {
         (at * spec.stride() + tap * spec.dilation())
             .checked_sub(spec.padding())
@@ -32,7 +40,8 @@ pub fn max_pool<S: Ordered>(
             (0..size).filter_map(move |v| source(j, v, w)).map(move |col| (row, col))
         });
         let largest = values.map(|(row, col)| x[[n, c, row, col]].clone());
-        // Only padding wider than half the window could leave a window empty.
+        // A window that holds a pixel at all, as the padding is no wider than half of it; with
+        // dilation the middle tap is in the map as well.
         largest.reduce(|a, b| a.max(&b)).unwrap_or_else(S::zero)
     }))
 }

@@ -79,12 +79,12 @@ impl<S: Dot> Convolver<S> for Reference {
 
         for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
             let Some(x) = x.to_slice() else { unreachable!("standard layout") };
+            let image = Image { x, h, w };
             for (o, mut z) in z.outer_iter_mut().enumerate() {
-                let group = o / shape.c_out_group();
                 for (i, mut row) in z.outer_iter_mut().enumerate() {
                     for (number, first) in (0..shape.c_in_group).step_by(run).enumerate() {
                         let channels = first..(first + run).min(shape.c_in_group);
-                        let sums = row_of_sums(x, (h, w), kernel, group, o, channels, i, row.len());
+                        let sums = row_of_sums(&image, kernel, (o, i), channels, row.len());
                         for (z, sum) in row.iter_mut().zip(sums) {
                             let sum = S::total(sum);
                             *z = if number == 0 { sum } else { z.add(&sum) };
@@ -97,21 +97,26 @@ impl<S: Dot> Convolver<S> for Reference {
     }
 }
 
-/// Row `i` of output channel `o` of one image `x` (C_in x H x W, flat), summed over
-/// `channels` of its group. The loop along the row is innermost because it is
-/// the one that neighbouring memory makes fast; the order of each sum is the
-/// same as if it were outermost.
+/// One image, C_in x H x W, flat.
+struct Image<'a, S> {
+    x: &'a [S],
+    h: usize,
+    w: usize,
+}
+
+/// Row `i` of output channel `o`, summed over `channels` of its group. The loop along the
+/// row is innermost because it is the one that neighbouring memory makes fast; the order
+/// of each sum is the same as if it were outermost.
 fn row_of_sums<S: Dot>(
-    x: &[S],
-    (h, w): (usize, usize),
+    image: &Image<'_, S>,
     kernel: &ReferenceKernel<S>,
-    group: usize,
-    o: usize,
+    (o, i): (usize, usize),
     channels: Range<usize>,
-    i: usize,
     w_out: usize,
 ) -> Vec<S::Sum> {
+    let &Image { x, h, w } = image;
     let KernelShape { c_in_group, k_h, k_w, spec, .. } = kernel.shape;
+    let group = o / kernel.shape.c_out_group();
     let mut sums = vec![S::empty(); w_out];
     for c in channels {
         let first = (group * c_in_group + c) * h * w;

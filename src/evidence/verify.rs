@@ -175,7 +175,10 @@ pub fn verify(
     progress: &Progress<'_>,
 ) -> Result<Report> {
     if forms.len() < 2 {
-        return Err(Error::Usage(format!("{} forms to compare; 2 are needed", forms.len())));
+        return Err(Error::Usage(format!(
+            "2 forms at least are needed to compare, not {}",
+            forms.len()
+        )));
     }
     let (blocks, mut x) = prepare(subject, seed)?;
     let steps = 3 * blocks.len();
@@ -346,14 +349,13 @@ type ExactFindings = (Vec<(String, usize)>, Vec<Witness>);
 
 /// Each form on an exact case: how many elements differ between each two, and where a form
 /// differs from the integers.
-fn exact_run<S: Real, V: Convolver<S>>(
+fn exact_run<S: Real, V: Convolver<S> + 'static>(
     forms: &[&dyn AnyForm],
     case: &ExactCase,
     convolver: &V,
 ) -> Result<ExactFindings>
 where
     for<'f> dyn AnyForm + 'f: Over<S, V>,
-    V: 'static,
 {
     let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
     let functions = NormFunctions::<S>::new(&case.norms.cast(), Activation::Relu)?;

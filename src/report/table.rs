@@ -83,7 +83,7 @@ fn rounding(text: &mut String, report: &Report) {
         let mut row = format!("{:<8}", block.name);
         for (_, difference) in &block.differences {
             let ulps = difference / block.ulp;
-            let _ = write!(row, " {:>14}", format!("{difference:.1e} ({ulps:.1})"));
+            let _ = write!(row, " {:>14}", format!("{difference:.1e} ({})", short(ulps)));
         }
         let verdict = verdict(block, Rung::R1);
         line(text, &format!("{row} {:>8.1e} {:>8}  {verdict}", block.bound, percent(block.used)));
@@ -137,7 +137,10 @@ fn refutation(text: &mut String, block: &BlockReport, rung: Rung, witness: &Witn
     let Witness { form, name, index: [n, c, h, w], found, expected, allowed, wrong, elements } =
         witness;
     line(text, &format!("{rung:?} refutes form ({form}), {name}, in {}:", block.name));
-    line(text, &format!("  at image {n}, channel {c}, row {h}, column {w} it gives {found}"));
+    line(
+        text,
+        &format!("  at image {n}, channel {c}, row {h}, column {w} it gives {}", *found as f32),
+    );
     match rung {
         Rung::R1 => {
             line(text, &format!("  where the right value is {expected:.9}"));
@@ -202,9 +205,17 @@ fn line(text: &mut String, row: &str) {
     text.push('\n');
 }
 
+/// A number of units, with one decimal while that is short.
+fn short(number: f64) -> String {
+    if number < 1e4 { format!("{number:.1}") } else { format!("{number:.0e}") }
+}
+
 /// A part as a percentage of two digits: 0.00409 as "0.41%".
 fn percent(part: f64) -> String {
     let percent = 100.0 * part;
+    if percent >= 1e4 {
+        return "beyond".to_owned();
+    }
     // As many decimals as it takes to see two digits, but no more than seven.
     let decimals =
         if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 7.0) } else { 0.0 };

@@ -106,7 +106,7 @@ impl Tile {
             assert!(segment.weights.len() >= taps.offsets.len() * TILE_ROWS, "weights missing");
             assert!(start + taps.reach + width <= segment.x.len(), "input too short for the tile");
         }
-        // SAFETY, for all the calls below:
+        // SAFETY:
         // - a Level other than Portable exists only where `available` detected its
         //   instructions;
         // - every read of weights is at tap * TILE_ROWS + m, below the length asserted;
@@ -114,24 +114,27 @@ impl Tile {
         //   asserted, as no offset is above `reach`;
         // - every write is at m * MAX_WIDTH + p with p < width <= MAX_WIDTH, and `sums`
         //   has TILE_ROWS * MAX_WIDTH elements.
-        match (level, width / QUANTUM) {
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, 4) => unsafe { avx512::<4>(segments, taps, start, &mut self.sums) },
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, 3) => unsafe { avx512::<3>(segments, taps, start, &mut self.sums) },
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, 2) => unsafe { avx512::<2>(segments, taps, start, &mut self.sums) },
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx512, _) => unsafe { avx512::<1>(segments, taps, start, &mut self.sums) },
-            #[cfg(target_arch = "x86_64")]
-            (Level::Avx2, quanta) => {
-                for p in (0..quanta).map(|q| q * QUANTUM) {
-                    unsafe { avx2(segments, taps, start + p, &mut self.sums[p..]) }
+        unsafe {
+            let sums = &mut self.sums;
+            match (level, width / QUANTUM) {
+                #[cfg(target_arch = "x86_64")]
+                (Level::Avx512, 4) => avx512::<4>(segments, taps, start, sums),
+                #[cfg(target_arch = "x86_64")]
+                (Level::Avx512, 3) => avx512::<3>(segments, taps, start, sums),
+                #[cfg(target_arch = "x86_64")]
+                (Level::Avx512, 2) => avx512::<2>(segments, taps, start, sums),
+                #[cfg(target_arch = "x86_64")]
+                (Level::Avx512, _) => avx512::<1>(segments, taps, start, sums),
+                #[cfg(target_arch = "x86_64")]
+                (Level::Avx2, quanta) => {
+                    for p in (0..quanta).map(|q| q * QUANTUM) {
+                        avx2(segments, taps, start + p, &mut sums[p..]);
+                    }
                 }
-            }
-            (Level::Portable, quanta) => {
-                for p in (0..quanta).map(|q| q * QUANTUM) {
-                    unsafe { sum::<Portable, 2>(segments, taps, start + p, &mut self.sums[p..]) }
+                (Level::Portable, quanta) => {
+                    for p in (0..quanta).map(|q| q * QUANTUM) {
+                        sum::<Portable, 2>(segments, taps, start + p, &mut sums[p..]);
+                    }
                 }
             }
         }
@@ -223,7 +226,7 @@ mod tests {
         for level in levels {
             for width in 1..=MAX_WIDTH {
                 let mut tile = Tile::new(width);
-                let segments = [Segment { weights: &weights, x: &x }; 2].map(|s| s);
+                let segments = [0, 1].map(|_| Segment { weights: &weights, x: &x });
                 tile.compute(level, &segments, &taps, 3);
                 for (m, row) in tile.rows().enumerate() {
                     assert_eq!(row.len(), width);

@@ -1,0 +1,132 @@
+//! The floors of the house: imports point downward only, unsafe code is under the fast kernels
+//! only, and files stay small.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Top to bottom: a file may use what stands above its own floor, and its own floor.
+const FLOORS: [&str; 10] =
+    ["error", "random", "scalar", "conv", "block", "network", "count", "evidence", "report", "cli"];
+
+fn sources() -> Vec<PathBuf> {
+    fn visit(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                visit(&path, files);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    let mut files = Vec::new();
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    files.sort();
+    files
+}
+
+/// The floor a file stands on: `conv` for src/conv/spec.rs and for src/conv.rs.
+fn floor(file: &Path) -> Option<String> {
+    let inside = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+    let name = first.trim_end_matches(".rs");
+    (!["lib", "main"].contains(&name)).then(|| name.to_owned())
+}
+
+/// Code without its tests, which may look anywhere, and without comments.
+fn code(text: &str) -> String {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The floors that a file's code names, as `crate::floor` or inside `crate::{...}`.
+fn named(code: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        if let Some(group) = rest.strip_prefix('{') {
+            names.push(format!("a group: {}", group.lines().next().unwrap_or_default()));
+        }
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        names.push(name);
+    }
+    names
+}
+
+fn upward(file_floor: &str, code: &str) -> Vec<String> {
+    let height = |name: &str| FLOORS.iter().position(|floor| *floor == name);
+    let own = height(file_floor).unwrap_or_else(|| panic!("{file_floor} is no floor"));
+    let goes_up = |name: &String| height(name).is_none_or(|other| other > own);
+    named(code).into_iter().filter(|name| !name.is_empty()).filter(goes_up).collect()
+}
+
+#[test]
+fn imports_point_downward_only() {
+    let mut checked = 0;
+    for file in sources() {
+        let Some(floor) = floor(&file) else { continue };
+        let text = fs::read_to_string(&file).unwrap();
+        let wrong = upward(&floor, &code(&text));
+        assert!(wrong.is_empty(), "{} uses {wrong:?}", file.display());
+        checked += named(&code(&text)).len();
+    }
+    assert!(checked > 50, "only {checked} imports seen");
+}
+
+#[test]
+fn an_import_that_points_upward_is_seen() {
+    assert_eq!(upward("conv", "use crate::block::Form;"), ["block"]);
+    assert_eq!(upward("block", "use crate::conv::Fast;"), [""; 0]);
+    assert_eq!(upward("error", "fn f() { crate::cli::run() }"), ["cli"]);
+    assert_eq!(upward("scalar", "use crate::{conv, error};").len(), 1);
+    assert_eq!(code("a\n// crate::cli\n#[cfg(test)]\nmod tests { crate::cli }"), "a");
+}
+
+/// The specification knows nothing of the optimisation, nor do the forms.
+#[test]
+fn the_reference_and_the_forms_do_not_know_the_fast_convolver() {
+    let mut seen = 0;
+    for file in sources() {
+        let path = file.to_str().unwrap();
+        let blind = path.contains("/conv/reference.rs") || path.contains("/block/");
+        if blind {
+            let code = code(&fs::read_to_string(&file).unwrap());
+            assert!(!code.to_lowercase().contains("fast"), "{path}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
+}
+
+#[test]
+fn unsafe_code_is_under_the_fast_kernels_only() {
+    let mut blocks = 0;
+    for file in sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = code(&text);
+        let is_fast = file.to_str().unwrap().contains("/conv/fast/");
+        for line in lines
+            .lines()
+            .filter(|line| line.contains("unsafe ") || line.contains("allow(unsafe_code)"))
+        {
+            assert!(is_fast, "{}: {line}", file.display());
+            blocks += 1;
+        }
+    }
+    assert!(blocks > 10, "{blocks}");
+}
+
+/// One idea a file: none over 500 lines; and the forms as short as their pictures.
+#[test]
+fn files_are_small() {
+    for file in sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.lines().count() <= 500, "{}", file.display());
+    }
+    for form in ["aggregated", "early_concat", "grouped"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("src/block/{form}.rs"));
+        let text = fs::read_to_string(path).unwrap();
+        assert!(code(&text).lines().count() <= 75, "{form}");
+    }
+}

@@ -1,0 +1,200 @@
+//! Weights and their conversions, counts, shapes, and what is refused.
+
+mod common;
+
+use common::cases::{self, config};
+use ndarray::{Array1, Array4};
+use proptest::prelude::*;
+use triform::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Path, Shortcut, StrideOn};
+use triform::count;
+use triform::network::resnext50::first_two_blocks;
+use triform::scalar::Int;
+
+proptest! {
+    #![proptest_config(config(256))]
+
+    /// Canonical weights to paths and back, and paths to canonical weights and back.
+    #[test]
+    fn weights_and_paths_are_two_views_of_one_thing(case in cases::contract()) {
+        let weights = &case.weights;
+        let spec = *weights.spec();
+        let paths: Vec<Path<'_, Int>> = weights.paths().collect();
+        prop_assert_eq!(paths.len(), spec.cardinality());
+        let projection = weights.shortcut().map(|kernel| kernel.to_owned());
+        let back = BlockWeights::from_paths(spec, &paths, projection.clone()).unwrap();
+        prop_assert_eq!(&back, weights);
+
+        // Independent paths, out of which a block is made, are the paths of that block.
+        let owned: Vec<_> = paths
+            .iter()
+            .rev()
+            .map(|path| [path.reduce, path.transform, path.expand].map(|kernel| kernel.to_owned()))
+            .collect();
+        let independent: Vec<_> = owned
+            .iter()
+            .map(|[reduce, transform, expand]| Path {
+                reduce: reduce.view(),
+                transform: transform.view(),
+                expand: expand.view(),
+            })
+            .collect();
+        let block = BlockWeights::from_paths(spec, &independent, projection.clone()).unwrap();
+        for (path, given) in block.paths().zip(&independent) {
+            prop_assert_eq!(path.reduce, given.reduce);
+            prop_assert_eq!(path.transform, given.transform);
+            prop_assert_eq!(path.expand, given.expand);
+        }
+        prop_assert!(BlockWeights::from_paths(spec, &independent[1..], projection).is_err());
+
+        // A view: path i's kernels lie inside the block's, at the channels of the path.
+        let d = spec.width();
+        let (reduce, transform, expand) =
+            (weights.reduce(), weights.transform(), weights.expand());
+        for (i, path) in weights.paths().enumerate() {
+            prop_assert!(std::ptr::eq(path.reduce.as_ptr(), &reduce[[i * d, 0, 0, 0]]));
+            prop_assert!(std::ptr::eq(path.transform.as_ptr(), &transform[[i * d, 0, 0, 0]]));
+            prop_assert!(std::ptr::eq(path.expand.as_ptr(), &expand[[0, i * d, 0, 0]]));
+        }
+    }
+
+    /// The closed form counts what the arrays hold.
+    #[test]
+    fn the_count_is_the_length_of_the_arrays(case in cases::contract()) {
+        let weights = &case.weights;
+        let counted = count::block(weights.spec()).unwrap();
+        let held = weights.reduce().len() + weights.transform().len() + weights.expand().len();
+        prop_assert_eq!(counted.convolutions, held as u64);
+        let shortcut = weights.shortcut().map_or(0, |kernel| kernel.len());
+        prop_assert_eq!(counted.shortcut, shortcut as u64);
+    }
+}
+
+/// Table 2 of the paper: C and d at preserved complexity; and C = 1, ResNet's.
+#[test]
+fn the_published_counts_are_met() {
+    let table =
+        [(1, 64, 69_632), (2, 40, 69_760), (4, 24, 69_888), (8, 14, 71_456), (32, 4, 70_144)];
+    for (cardinality, width, parameters) in table {
+        let spec = BlockSpec::new(256, cardinality, width, 256).unwrap();
+        assert_eq!(count::block(&spec).unwrap().convolutions, parameters);
+    }
+}
+
+#[test]
+fn the_blocks_of_resnext50_are_the_papers() {
+    let blocks = first_two_blocks().unwrap();
+    let names: Vec<_> = blocks.iter().map(|block| block.name.as_str()).collect();
+    assert_eq!(
+        names,
+        ["conv2_1", "conv2_2", "conv3_1", "conv3_2", "conv4_1", "conv4_2", "conv5_1", "conv5_2"]
+    );
+    let shapes: Vec<_> = blocks.iter().map(|block| block.spec.to_string()).collect();
+    assert_eq!(
+        shapes,
+        [
+            "64-32x4-256",
+            "256-32x4-256",
+            "256-32x8-512",
+            "512-32x8-512",
+            "512-32x16-1024",
+            "1024-32x16-1024",
+            "1024-32x32-2048",
+            "2048-32x32-2048"
+        ]
+    );
+    for (number, block) in blocks.iter().enumerate() {
+        let first = number % 2 == 0;
+        let shortcut = if first { Shortcut::Projection } else { Shortcut::Identity };
+        assert_eq!(block.spec.shortcut(), shortcut, "{}", block.name);
+        let stride = if first && number > 0 { 2 } else { 1 };
+        assert_eq!(block.spec.stride(), stride, "{}", block.name);
+        assert_eq!(block.spec.transform(32).stride(), stride, "{}", block.name);
+        assert_eq!(block.spec.reduce().stride(), 1, "{}", block.name);
+    }
+    let original = BlockSpec::new(256, 1, 128, 512).unwrap().with_stride(2, StrideOn::Reduce);
+    let original = original.unwrap();
+    assert_eq!((original.reduce().stride(), original.transform(1).stride()), (2, 1));
+    assert_eq!(original.output_map((56, 55)).unwrap(), (28, 28));
+}
+
+#[test]
+fn bad_blocks_are_refused_with_their_numbers() {
+    let message = |result: triform::Result<BlockSpec>| result.unwrap_err().to_string();
+    let block = || BlockSpec::new(6, 3, 2, 6).unwrap();
+    for (spec, words) in [
+        (BlockSpec::new(0, 3, 2, 6), "number of input channels is 0; it must be at least 1"),
+        (BlockSpec::new(6, 0, 2, 6), "cardinality is 0; it must be at least 1"),
+        (BlockSpec::new(6, 3, 0, 6), "width of a path is 0; it must be at least 1"),
+        (BlockSpec::new(6, 3, 2, 0), "number of output channels is 0; it must be at least 1"),
+        (block().with_stride(0, StrideOn::Reduce), "stride is 0; it must be at least 1"),
+        (block().with_kernel(0), "kernel size is 0; it must be at least 1"),
+        (
+            block().with_kernel(4),
+            "kernel size 4 is even; the block's 3x3 needs an odd size, to keep the map",
+        ),
+        (
+            BlockSpec::new(6, 3, 2, 8).unwrap().with_shortcut(Shortcut::Identity),
+            "an identity shortcut cannot join 6 input channels at stride 1 to 8 output channels; \
+             use a projection",
+        ),
+    ] {
+        assert_eq!(message(spec), words);
+    }
+    assert!(BlockSpec::new(usize::MAX, 2, 2, 2).is_err());
+    assert!(block().output_map((0, 3)).is_err());
+
+    let zeros = |shape: [usize; 4]| Array4::<f32>::zeros(shape);
+    let weights = |transform: [usize; 4], shortcut| {
+        let (reduce, expand) = (zeros([6, 6, 1, 1]), zeros([6, 6, 1, 1]));
+        BlockWeights::new(block(), reduce, zeros(transform), expand, shortcut)
+    };
+    assert!(weights([6, 2, 3, 3], None).is_ok());
+    assert_eq!(
+        weights([6, 6, 3, 3], None).unwrap_err().to_string(),
+        "kernel of the 3x3 has shape [6, 6, 3, 3]; it must be [6, 2, 3, 3]"
+    );
+    assert_eq!(
+        weights([6, 2, 3, 3], Some(zeros([6, 6, 1, 1]))).unwrap_err().to_string(),
+        "projections of the shortcut: 1 where 0 are needed"
+    );
+}
+
+#[test]
+fn bad_batch_norms_are_refused_with_their_numbers() {
+    let norm = |gamma: Vec<f32>, variance: Vec<f32>, epsilon: f32| {
+        let zeros = Array1::zeros(2);
+        BatchNorm::new(Array1::from(gamma), zeros.clone(), zeros, Array1::from(variance), epsilon)
+    };
+    let message = |result: triform::Result<BatchNorm<f32>>| result.unwrap_err().to_string();
+    assert!(norm(vec![1.0, -1.0], vec![0.0, 1.0], 1e-5).is_ok());
+    assert_eq!(
+        message(norm(vec![1.0; 3], vec![1.0; 2], 1e-5)),
+        "batch norm beta: 2 where 3 are needed"
+    );
+    assert_eq!(
+        message(norm(vec![1.0; 2], vec![1.0, -0.5], 1.0)),
+        "batch norm, channel 1: variance -0.5 with epsilon 1; the variance must be at least 0 and \
+         their sum above 0"
+    );
+    assert!(norm(vec![1.0; 2], vec![0.0, 1.0], 0.0).is_err());
+    assert!(norm(vec![1.0; 2], vec![1.0; 2], f32::NAN).is_err());
+    assert_eq!(
+        message(norm(vec![1.0, f32::NAN], vec![1.0; 2], 1e-5)),
+        "batch norm gamma: element [1] is NaN, not a finite number"
+    );
+    // Finite data whose scale is not.
+    let huge = norm(vec![f32::MAX; 2], vec![0.0; 2], 1e-9).unwrap();
+    assert!(huge.fold().is_err());
+
+    let spec = BlockSpec::new(6, 3, 2, 6).unwrap();
+    let norms = BlockNorms {
+        reduce: BatchNorm::<f32>::fresh(6),
+        transform: BatchNorm::fresh(5),
+        expand: BatchNorm::fresh(6),
+        shortcut: None,
+    };
+    assert_eq!(
+        norms.check(&spec).unwrap_err().to_string(),
+        "channels of the second batch norm: 5 where 6 are needed"
+    );
+}

@@ -1,0 +1,396 @@
+//! The program from outside: reports, exit status, JSON, bad input.
+//!
+//! Snapshots stand in tests/snapshots. What differs from machine to machine or run to run (times,
+//! rounding) is masked. After a change that is meant, `INSTA_UPDATE=always cargo test` rewrites
+//! them; read the difference before it is committed.
+
+mod common;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::AtomicBool;
+
+use common::wrong::{ConcatenatedInReverse, Mistake, NormInEachPath, Wrong};
+use serde_json::Value;
+use tempfile::tempdir;
+use triform::block::Form;
+use triform::cli;
+use triform::evidence::any_form::AnyForm;
+use triform::report::figures;
+
+const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
+
+fn triform(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_triform")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Times, rounding and whatever comes of it, as `#`; runs of spaces, whose width depends on them,
+/// as one.
+fn masked(report: &str) -> String {
+    let word = |word: &str| {
+        let number = word.trim_matches(|c| "(),.%".contains(c));
+        let is_float = number.contains(['.', 'e']) && number.parse::<f64>().is_ok();
+        let is_percentage = word.trim_start_matches('(').contains('%');
+        if is_float || is_percentage { word.replace(number, "#") } else { word.to_owned() }
+    };
+    let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
+    report.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs the program in this process on forms of the test's choice.
+fn run_with(forms: &[&dyn AnyForm], arguments: &[&str], interrupted: bool) -> (u8, String, String) {
+    let arguments = ["triform"].iter().chain(arguments).map(OsString::from);
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let interrupted = AtomicBool::new(interrupted);
+    let status = cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
+    (status, text(&output), text(&errors))
+}
+
+fn fits_80_columns(report: &str) {
+    for line in report.lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+}
+
+#[test]
+fn the_main_job_verifies_eight_blocks_in_three_forms() {
+    let output = triform(&[]);
+    let report = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{report}{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "", "no progress bar where there is no terminal");
+    fits_80_columns(&report);
+    insta::assert_snapshot!("main_job", masked(&report));
+}
+
+#[test]
+fn the_main_job_is_exact_and_alive_as_json() {
+    let output = triform(&["--json", "--seed", "3"]);
+    assert_eq!(output.status.code(), Some(0));
+    // Nothing but the JSON on standard output, or this would not parse.
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["ok"], true);
+    assert_eq!(report["seed"], 3);
+    let blocks = report["blocks"].as_array().unwrap();
+    assert_eq!(blocks.len(), 8);
+    for block in blocks {
+        assert_eq!(block["exact"], true);
+        assert_eq!(block["exact_in"], "f32");
+        assert_eq!(block["dead_channels"], 0);
+        for pair in ["ab", "bc", "ac"] {
+            assert_eq!(block["exact_differing"][pair], 0);
+            assert!(block["max_abs_diff"][pair].as_f64() <= block["bound"].as_f64());
+        }
+        assert!(block["error_over_bound"].as_f64().unwrap() < 1.0);
+        for form in ["a", "b", "c"] {
+            assert!(block["forms"][form]["ms"].as_f64().unwrap() > 0.0);
+        }
+    }
+    assert_eq!(blocks[1]["params"], 70_144);
+}
+
+/// The report without its times, as text.
+fn timeless(report: &[u8]) -> String {
+    let lines = text(report);
+    let lines = lines.lines().filter(|line| !line.trim_start().starts_with("\"ms\""));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_seed_repeats_itself_and_another_does_not() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("r.json");
+    let run = |seed: &str, threads: &str| {
+        let path = file.to_str().unwrap();
+        let block = ["verify", "--block", "64x32x4", "--seed", seed, "--threads", threads];
+        let output = triform(&[block.as_slice(), &["--json", path]].concat());
+        assert_eq!(output.status.code(), Some(0));
+        assert!(text(&output.stdout).contains("Repeat: triform verify"), "the table still comes");
+        fs::read(&file).unwrap()
+    };
+    let first = run("7", "1");
+    assert_eq!(timeless(&first), timeless(&run("7", "2")), "same seed, any threads");
+    let digest = |report: &[u8]| {
+        serde_json::from_slice::<Value>(report).unwrap()["blocks"][0]["digest"].clone()
+    };
+    assert_ne!(digest(&first), digest(&run("8", "1")));
+    let block = &serde_json::from_slice::<Value>(&first).unwrap()["blocks"][0];
+    assert_eq!(block["map"], serde_json::json!([56, 56]));
+    assert_eq!((&block["c_in"], &block["c_out"]), (&64.into(), &64.into()));
+    assert_eq!((&block["cardinality"], &block["width"]), (&32.into(), &4.into()));
+    assert_eq!((&block["stride"], &block["params_shortcut"]), (&1.into(), &0.into()));
+    // The folder holds the report and no temporary file.
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn degenerate_blocks_and_maps_are_verified_too() {
+    for (block, map) in [
+        ("1x1x1", "1x1"),
+        ("3x1x4", "2x9"), // C = 1: ResNet's bottleneck
+        ("4x6x1", "5x3"), // d = 1: depthwise
+        ("2x3x2", "1x7"),
+    ] {
+        let (status, report, errors) =
+            run_with(&forms(), &["verify", "--block", block, "--map", map], false);
+        assert_eq!((status, errors.as_str()), (0, ""), "{block}: {report}");
+    }
+}
+
+fn forms() -> [&'static dyn AnyForm; 3] {
+    [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped]
+}
+
+#[test]
+fn wrong_forms_are_refuted_with_a_witness() {
+    let mistakes = [Mistake::LastPathDropped, Mistake::TwoPathsSwapped];
+    let mut refuted = 0;
+    for (place, form) in Form::ALL.into_iter().enumerate() {
+        for mistake in mistakes {
+            let wrong = Wrong(form, mistake);
+            let mut forms = forms().map(|form| form as &dyn AnyForm);
+            forms[place] = &wrong;
+            let (status, report, errors) = run_with(&forms, &SMALL, false);
+            assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
+            let letter = ["a", "b", "c"][place];
+            for rung in ["R1", "R3"] {
+                let start = format!("{rung} refutes form ({letter})");
+                assert!(report.contains(&start), "{wrong:?}: {report}");
+            }
+            assert_eq!(report.matches(" refutes form ").count(), 2, "only the wrong one: {report}");
+            fits_80_columns(&report);
+            refuted += 1;
+        }
+    }
+    assert_eq!(refuted, 6);
+    for (place, wrong) in [(0, &NormInEachPath as &dyn AnyForm), (1, &ConcatenatedInReverse)] {
+        let mut forms = forms().map(|form| form as &dyn AnyForm);
+        forms[place] = wrong;
+        let (status, report, _) = run_with(&forms, &SMALL, false);
+        assert_eq!(status, cli::REFUTED, "{report}");
+        assert_eq!(report.matches(" refutes form ").count(), 2, "{report}");
+        let (status, report, _) = run_with(&forms, &[&SMALL[..], &["--json"]].concat(), false);
+        assert_eq!(status, cli::REFUTED);
+        let report: Value = serde_json::from_str(&report).unwrap();
+        assert_eq!((&report["ok"], &report["blocks"][0]["exact"]), (&false.into(), &false.into()));
+        assert_eq!(report["blocks"][0]["refuted"].as_array().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_refutation_reads_like_this() {
+    let wrong = NormInEachPath;
+    let forms: [&dyn AnyForm; 3] = [&wrong, &Form::EarlyConcat, &Form::Grouped];
+    let (status, report, _) = run_with(&forms, &SMALL, false);
+    assert_eq!(status, cli::REFUTED);
+    insta::assert_snapshot!("refutation", masked(&report));
+}
+
+/// On the real shapes and the photograph, as the main job runs them.
+#[test]
+fn a_wrong_form_is_refuted_in_every_block_of_the_main_job() {
+    let wrong = Wrong(Form::Aggregated, Mistake::TwoPathsSwapped);
+    let forms: [&dyn AnyForm; 3] = [&wrong, &Form::EarlyConcat, &Form::Grouped];
+    let (status, report, _) = run_with(&forms, &["--json"], false);
+    assert_eq!(status, cli::REFUTED);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["ok"], false);
+    let blocks = report["blocks"].as_array().unwrap();
+    assert_eq!(blocks.len(), 8);
+    for block in blocks {
+        assert_eq!(block["exact"], false, "{}", block["name"]);
+        let by_bound = block["refuted"].as_array().unwrap().iter().any(|pair| pair[0] == "R1");
+        assert!(by_bound, "{}", block["name"]);
+    }
+}
+
+/// One form agrees with itself whatever it does.
+#[test]
+fn fewer_than_two_forms_verify_nothing() {
+    let (status, output, errors) = run_with(&[&Form::Grouped], &SMALL, false);
+    assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
+    assert_eq!(errors, "error: 2 forms at least are needed to compare, not 1\n");
+}
+
+#[test]
+fn an_interrupted_run_says_so() {
+    let (status, report, errors) = run_with(&forms(), &SMALL, true);
+    assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
+    assert!(report.contains("nothing was verified"), "{report}");
+    let (status, report, _) = run_with(&forms(), &[&SMALL[..], &["--json"]].concat(), true);
+    assert_eq!(status, cli::INTERRUPTED);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((&report["ok"], &report["partial"]), (&false.into(), &true.into()));
+}
+
+/// Ctrl-C: what was done is reported as a part, and the status says why.
+#[test]
+#[cfg(unix)]
+fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_triform"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Long enough to have started, and a fraction of what the whole takes.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let status = child.wait().unwrap();
+    let mut report = String::new();
+    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut report).unwrap();
+    assert_eq!(status.code(), Some(130), "{report}");
+    assert!(report.contains("Interrupted"), "{report}");
+}
+
+#[test]
+fn bad_input_is_one_clear_line_and_status_2() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    fs::write(path("text.png"), "no image").unwrap();
+    let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png")).unwrap();
+    fs::write(path("half.png"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(path("empty.jpg"), "").unwrap();
+    let status = Command::new("mkfifo").arg(path("pipe")).status();
+    assert!(status.is_ok_and(|status| status.success()), "mkfifo");
+
+    let (text_png, half_png, empty_jpg, pipe) =
+        (path("text.png"), path("half.png"), path("empty.jpg"), path("pipe"));
+    let (here, missing) = (path(""), path("missing.png"));
+    let unwritable = path("missing/r.json");
+    let cases: Vec<Vec<&str>> = vec![
+        vec!["verify", "--image", &missing],
+        vec!["verify", "--image", &here],
+        vec!["verify", "--image", &pipe],
+        vec!["verify", "--image", &text_png],
+        vec!["verify", "--image", &half_png],
+        vec!["verify", "--image", &empty_jpg],
+        vec!["verify", "--block", "256x31x0"],
+        vec!["verify", "--block", "256x0x4"],
+        vec!["verify", "--block", "0x32x4"],
+        vec!["verify", "--block", "256"],
+        vec!["verify", "--block", "256x32x4x1"],
+        vec!["verify", "--block", "256x32xfour"],
+        vec!["verify", "--block", "-256x32x4"],
+        vec!["verify", "--block", "99999999999999999999x1x1"],
+        vec!["verify", "--block", "9999999999999x99999999x9999999"],
+        vec!["verify", "--block", "100000000x32x4"],
+        vec!["verify", "--map", "0x7"],
+        vec!["verify", "--map", "7x7"],
+        vec!["verify", "--block", "8x2x2", "--map", "7x0"],
+        vec!["verify", "--block", "8x2x2", "--map", "7"],
+        vec!["verify", "--block", "8x2x2", "--map", "99999999x99999999"],
+        vec!["verify", "--block", "8x2x2", "--map", "18446744073709551615x2"],
+        vec!["verify", "--block", "8x2x2", "--image", &missing],
+        vec!["verify", "--seed", "seven"],
+        vec!["verify", "--seed", "-1"],
+        vec!["verify", "--seed", "18446744073709551616"],
+        vec!["verify", "--threads", "0"],
+        vec!["verify", "--threads", "two"],
+        vec!["verify", "--json", &here],
+        vec!["verify", "--json", &unwritable],
+        vec!["plot", "--output", &text_png],
+        vec!["verify", "--frobnicate"],
+        vec!["frobnicate"],
+        vec!["verify", "--block"],
+    ];
+    let mut lines = String::new();
+    for arguments in &cases {
+        let output = triform(arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+        assert_eq!(errors.lines().count(), 1, "{arguments:?}: {errors}");
+        assert!(errors.starts_with("error: "), "{arguments:?}: {errors}");
+        lines.push_str(&format!("triform {}\n{errors}", arguments.join(" ")));
+    }
+    let lines = lines.replace(folder.path().to_str().unwrap(), "FOLDER");
+    let memory_free = |line: &str| line.split("; ").next().unwrap().to_owned();
+    let lines: Vec<String> = lines
+        .lines()
+        .map(|line| if line.contains(" are available") { memory_free(line) } else { line.into() })
+        .collect();
+    insta::assert_snapshot!("bad_input", lines.join("\n"));
+}
+
+#[test]
+fn other_images_are_cropped_and_other_paths_are_paths() {
+    let folder = tempdir().unwrap();
+    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
+    let decoded = image::open(&whole).unwrap().to_rgb8();
+    let wide = image::imageops::resize(&decoded, 500, 300, image::imageops::FilterType::Nearest);
+    // A path that is no UTF-8, where the system allows it.
+    #[cfg(unix)]
+    let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"it's \xff.png");
+    #[cfg(not(unix))]
+    let name = "it's a cat.png";
+    let path = folder.path().join(name);
+    wide.save_with_format(&path, image::ImageFormat::Png).unwrap();
+    let read = triform::network::image::read(&path).unwrap();
+    assert_eq!(read.dimensions(), (224, 224));
+    assert_eq!(triform::network::image::read(&whole).unwrap(), decoded);
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    for arguments in [&SMALL[..], &["--help"], &["plot", "--output", "target/closed-pipe"]] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_triform"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(text(&output.stderr), "", "{arguments:?}");
+        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_report_can_go_to_a_device_and_through_a_link() {
+    let output = triform(&[&SMALL[..], &["--json", "/dev/null"]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!fs::metadata("/dev/null").unwrap().is_file(), "replaced by a file");
+
+    let folder = tempdir().unwrap();
+    let (target, link) = (folder.path().join("target.json"), folder.path().join("link.json"));
+    fs::write(&target, "old").unwrap();
+    std::os::unix::fs::symlink(&target, &link).unwrap();
+    let output = triform(&[&SMALL[..], &["--json", link.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(fs::read_to_string(&target).unwrap().contains("\"ok\": true"));
+}
+
+#[test]
+fn help_names_the_commands() {
+    let output = triform(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    fits_80_columns(&text(&output.stdout));
+    insta::assert_snapshot!("help", text(&output.stdout));
+    let version = text(&triform(&["--version"]).stdout);
+    assert_eq!(version, format!("triform {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+/// The figures in the repository are the ones that the program draws.
+#[test]
+fn the_committed_figures_are_what_the_program_draws() {
+    let folder = tempdir().unwrap();
+    let output = triform(&["plot", "--output", folder.path().to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!figures::ALL.is_empty());
+    for figure in figures::ALL {
+        let name = format!("{}.svg", figure.name);
+        let drawn = fs::read_to_string(folder.path().join(&name)).unwrap();
+        let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("figures").join(&name);
+        let committed = fs::read_to_string(committed).unwrap();
+        assert!(drawn == committed, "figures/{name} is stale: run `cargo run --release -- plot`");
+    }
+}

@@ -1,0 +1,212 @@
+//! The three forms are one function: property tests over the generator's contract.
+
+mod common;
+
+use common::cases::{self, Case, config};
+use common::wrong::{ConcatenatedInReverse, Mistake, NormInEachPath, Wrong};
+use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use triform::block::{
+    Activation, BlockForm, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions,
+};
+use triform::conv::{Convolver, Fast, Reference};
+use triform::evidence::bound::{Ball, balls};
+use triform::evidence::compare::{against_balls, against_exact};
+use triform::scalar::Real;
+
+fn run<S: Real, V: Convolver<S> + 'static>(
+    form: &impl BlockForm,
+    weights: &BlockWeights<S>,
+    norms: &BlockNorms<f32>,
+    x: ArrayView4<'_, S>,
+    convolver: &V,
+) -> Array4<S> {
+    let norms = NormFunctions::<S>::new(&norms.cast(), Activation::Relu).unwrap();
+    let block = Bottleneck::prepare(form, weights, convolver).unwrap();
+    block.forward(x, &norms.functions(), convolver).unwrap()
+}
+
+/// The bits, with every NaN the same.
+fn bits(x: &Array4<f32>) -> Array4<u32> {
+    x.mapv(|value| if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() })
+}
+
+/// A case's weights and norms over rounding `f32`, every channel alive.
+fn real(case: &Case) -> (BlockWeights<f32>, BlockNorms<f32>, Array4<f32>) {
+    let (weights, x) = (case.real_weights(), case.real_x());
+    let live = case.live::<f32>();
+    let block = Bottleneck::prepare(&Form::Grouped, &weights, &Reference::default()).unwrap();
+    let functions = live.functions(case.has_projection());
+    block.forward(x.view(), &functions, &Reference::default()).unwrap();
+    (weights, live.norms(case.has_projection()).unwrap(), x)
+}
+
+proptest! {
+    #![proptest_config(config(256))]
+
+    #[test]
+    fn forms_equal_the_integers_to_the_bit(case in cases::contract()) {
+        let exact = case.exact();
+        prop_assert_eq!(exact.dead_channels, 0);
+        for form in Form::ALL {
+            let letter = BlockForm::letter(&form);
+            let fast = run::<f32, _>(
+                &form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
+            prop_assert_eq!(
+                against_exact(letter, "fast", fast.view(), exact.expected().view()), None);
+            let slow = run::<f64, _>(
+                &form, &exact.weights(), &exact.norms, exact.x().view(), &Reference::default());
+            prop_assert_eq!(
+                against_exact(letter, "f64", slow.view(), exact.expected().view()), None);
+        }
+    }
+
+    #[test]
+    fn forms_lie_within_the_derived_bound(case in cases::contract()) {
+        let (weights, norms, x) = real(&case);
+        let balls = balls(&weights, &norms, x.view()).unwrap();
+        for form in Form::ALL {
+            let letter = BlockForm::letter(&form);
+            for output in [
+                run(&form, &weights, &norms, x.view(), &Fast::new()),
+                run(&form, &weights, &norms, x.view(), &Reference::default()),
+            ] {
+                let (used, witness) =
+                    against_balls(letter, "test", output.view(), balls.view());
+                prop_assert!(witness.is_none(), "{:?}", witness);
+                prop_assert!(used <= 1.0);
+            }
+        }
+    }
+
+    /// In f64 the bound is the f32 one with u = 2^-53 for 2^-24. Every radius is a sum of
+    /// products with at least one factor gamma_n, and gamma_n is n u or a little more, less so for
+    /// a smaller u: so it shrinks by 2^-29 at least. (ReLU's max(0, y + e) with y <= 0 does too.)
+    #[test]
+    fn forms_in_f64_lie_within_the_bound_for_f64(case in cases::contract()) {
+        let (weights, norms, x) = real(&case);
+        let radii = balls(&weights, &norms, x.view()).unwrap().mapv(|ball: Ball| ball.radius);
+        let (weights, x) = (weights.map(|&w| f64::from(w)), x.mapv(f64::from));
+        let of = |form| run::<f64, _>(&form, &weights, &norms, x.view(), &Reference::default());
+        let outputs = Form::ALL.map(of);
+        for (left, right) in [(0, 1), (1, 2), (0, 2)] {
+            for ((l, r), radius) in outputs[left].iter().zip(&outputs[right]).zip(&radii) {
+                prop_assert!((l - r).abs() <= 2.0 * radius * 2f64.powi(-29), "{} {}", l, r);
+            }
+        }
+    }
+
+    /// With sums in runs of d, all three forms add in one order: equal on any floats at all.
+    #[test]
+    fn forms_are_equal_to_the_bit_over_one_tree_of_sums(
+        case in cases::contract(),
+        pool in proptest::collection::vec(any_float(), 97),
+    ) {
+        let mut next = pool.iter().cycle();
+        let weights = case.weights.map(|_| *next.next().unwrap());
+        let x = case.x.map(|_| *next.next().unwrap());
+        let (_, norms, _) = real(&case);
+        let tree = Reference::in_runs_of(case.spec.width());
+        let outputs =
+            Form::ALL.map(|form| bits(&run(&form, &weights, &norms, x.view(), &tree)));
+        prop_assert_eq!(&outputs[0], &outputs[1]);
+        prop_assert_eq!(&outputs[1], &outputs[2]);
+    }
+
+    /// A view is its elements, however they lie in memory; a prepared block serves any map, again
+    /// and again; images of a batch do not mix.
+    #[test]
+    fn views_maps_and_batches_do_not_matter(case in cases::contract()) {
+        let (weights, norms, x) = real(&case);
+        let norms = NormFunctions::<f32>::new(&norms, Activation::Relu).unwrap();
+        let fast = Fast::new();
+        for form in Form::ALL {
+            let block = Bottleneck::prepare(&form, &weights, &fast).unwrap();
+            let of = |x: ArrayView4<'_, f32>| block.forward(x, &norms.functions(), &fast).unwrap();
+            let whole = of(x.view());
+
+            for strange in [
+                x.slice(s![.., .., ..;-1, ..]),
+                x.slice(s![..;-1, ..;-1, .., ..;-1]),
+                x.view().permuted_axes([0, 1, 3, 2]),
+                x.slice(s![.., .., ..;2, ..;3]),
+            ] {
+                let plain = strange.as_standard_layout().into_owned();
+                prop_assert_eq!(bits(&of(strange)), bits(&of(plain.view())));
+            }
+            let mut images = Vec::new();
+            for n in 0..x.len_of(Axis(0)) {
+                images.push(of(x.slice(s![n..n + 1, .., .., ..])));
+            }
+            let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+            prop_assert_eq!(bits(&concatenate(Axis(0), &views).unwrap()), bits(&whole));
+            prop_assert_eq!(of(x.slice(s![0..0, .., .., ..])).len(), 0);
+            prop_assert_eq!(bits(&of(x.view())), bits(&whole));
+        }
+    }
+
+    /// One path, one channel, one image, one pixel: no evidence, but they must work.
+    #[test]
+    fn degenerate_blocks_work(case in cases::degenerate()) {
+        let exact = case.exact();
+        for form in Form::ALL {
+            let fast = run::<f32, _>(
+                &form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
+            prop_assert_eq!(against_exact('?', "", fast.view(), exact.expected().view()), None);
+        }
+    }
+}
+
+fn any_float() -> impl Strategy<Value = f32> {
+    prop_oneof![
+        4 => -10.0f32..10.0,
+        1 => any::<f32>(), // any bits: huge, subnormal, infinite, NaN
+        1 => Just(f32::from_bits(1)),
+        1 => Just(-0.0f32),
+    ]
+}
+
+/// How many of `cases` cases refute a form, exactly and by the bound.
+fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
+    let mut runner = proptest::test_runner::TestRunner::new(config(cases));
+    let (mut by_exact, mut by_bound) = (0, 0);
+    for _ in 0..cases {
+        let case = cases::contract().new_tree(&mut runner).unwrap().current();
+        let exact = case.exact();
+        let output =
+            run::<f32, _>(form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
+        let witness = against_exact('?', "", output.view(), exact.expected().view());
+        by_exact += u32::from(witness.is_some());
+
+        let (weights, norms, x) = real(&case);
+        let output = run(form, &weights, &norms, x.view(), &Fast::new());
+        let balls = balls(&weights, &norms, x.view()).unwrap();
+        by_bound += u32::from(against_balls('?', "", output.view(), balls.view()).1.is_some());
+    }
+    (by_exact, by_bound)
+}
+
+/// The other half of every test above: with a mistake in any one form, both checks say no,
+/// on nearly every case the generator makes, and never where there is no mistake.
+#[test]
+fn every_wrong_form_is_refuted() {
+    const CASES: u32 = 64;
+    for form in Form::ALL {
+        assert_eq!(refutations(&form, CASES), (0, 0), "{form:?}");
+        for mistake in [Mistake::LastPathDropped, Mistake::TwoPathsSwapped] {
+            let (by_exact, by_bound) = refutations(&Wrong(form, mistake), CASES);
+            println!("{form:?}, {mistake:?}: {by_exact} and {by_bound} of {CASES}");
+            assert!(by_exact >= CASES * 9 / 10, "{form:?}, {mistake:?}: {by_exact} of {CASES}");
+            assert!(by_bound >= CASES * 9 / 10, "{form:?}, {mistake:?}: {by_bound} of {CASES}");
+        }
+    }
+    for (name, (by_exact, by_bound)) in [
+        ("norm in each path", refutations(&NormInEachPath, CASES)),
+        ("reversed", refutations(&ConcatenatedInReverse, CASES)),
+    ] {
+        println!("{name}: {by_exact} and {by_bound} of {CASES}");
+        assert!(by_exact >= CASES * 9 / 10, "{name}: {by_exact} of {CASES}");
+        assert!(by_bound >= CASES * 9 / 10, "{name}: {by_bound} of {CASES}");
+    }
+}

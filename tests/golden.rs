@@ -1,0 +1,163 @@
+//! Against PyTorch: its convolutions, and torchvision's Bottleneck, in f64. The values were
+//! written by tests/golden/make.py.
+
+use std::fs::File;
+use std::path::PathBuf;
+
+use ndarray::{Array1, Array4, ArrayView4, Ix1, Ix4};
+use ndarray_npy::NpzReader;
+use triform::block::{
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
+    Shortcut, StrideOn,
+};
+use triform::conv::{ConvSpec, Convolver, Fast, Reference, max_pool};
+use triform::evidence::bound::balls;
+use triform::evidence::compare::against_balls;
+
+struct Golden(NpzReader<File>);
+
+impl Golden {
+    fn open(name: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+        Self(NpzReader::new(File::open(path.join(format!("{name}.npz"))).unwrap()).unwrap())
+    }
+
+    fn tensor(&mut self, name: &str) -> Array4<f64> {
+        self.0.by_name::<ndarray::OwnedRepr<f64>, Ix4>(name).unwrap()
+    }
+
+    fn vector(&mut self, name: &str) -> Array1<f64> {
+        self.0.by_name::<ndarray::OwnedRepr<f64>, Ix1>(name).unwrap()
+    }
+
+    fn sizes<const N: usize>(&mut self) -> [usize; N] {
+        let sizes = self.0.by_name::<ndarray::OwnedRepr<i64>, Ix1>("spec").unwrap();
+        let sizes: Vec<usize> = sizes.iter().map(|&size| size as usize).collect();
+        sizes.try_into().unwrap()
+    }
+}
+
+/// 1e-12 of the tensor's largest value: f64 rounds at 1e-16 of each term, and the longest of
+/// these sums has 288 terms that cancel to a hundredth at worst.
+fn assert_close(found: ArrayView4<'_, f64>, golden: ArrayView4<'_, f64>, what: &str) {
+    assert_eq!(found.shape(), golden.shape(), "{what}");
+    let largest = golden.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+    let wrong = found
+        .iter()
+        .zip(golden)
+        .filter(|(f, g)| !approx::abs_diff_eq!(**f, **g, epsilon = 1e-12 * largest));
+    assert_eq!(wrong.count(), 0, "{what}");
+}
+
+#[test]
+fn convolutions_are_pytorchs() {
+    let names = [
+        "dense_3x3",
+        "grouped",
+        "grouped_stride_2",
+        "depthwise",
+        "dilated",
+        "stem_7x7",
+        "pointwise_stride_2",
+        "rectangular_kernel",
+        "no_padding_stride_3",
+    ];
+    for name in names {
+        let mut golden = Golden::open(&format!("conv_{name}"));
+        let (x, weight, y) = (golden.tensor("x"), golden.tensor("weight"), golden.tensor("y"));
+        let [stride, padding, dilation, groups] = golden.sizes();
+        let spec = ConvSpec::new(stride, padding, dilation, groups).unwrap();
+        let reference = Reference::default();
+        let kernel = reference.prepare(weight.view(), spec).unwrap();
+        let sums = reference.sums(x.view(), &kernel).unwrap();
+        assert_close(sums.view(), y.view(), name);
+    }
+}
+
+#[test]
+fn the_max_pool_is_pytorchs() {
+    let mut golden = Golden::open("max_pool");
+    let (x, y) = (golden.tensor("x"), golden.tensor("y"));
+    let [stride, padding, dilation, groups] = golden.sizes();
+    let spec = ConvSpec::new(stride, padding, dilation, groups).unwrap();
+    assert_eq!(max_pool(x.view(), 3, spec).unwrap(), y);
+}
+
+#[test]
+fn blocks_are_torchvisions_in_every_form() {
+    let names = ["identity", "projection", "stride_2", "resnet", "depthwise"];
+    for name in names {
+        let mut golden = Golden::open(&format!("bottleneck_{name}"));
+        let [c_in, cardinality, width, c_out, stride, projection] = golden.sizes();
+        let epsilon = golden.vector("epsilon")[0];
+        let shortcut = if projection == 1 { Shortcut::Projection } else { Shortcut::Identity };
+        let spec = BlockSpec::new(c_in, cardinality, width, c_out)
+            .unwrap()
+            .with_stride(stride, StrideOn::Transform)
+            .unwrap()
+            .with_shortcut(shortcut)
+            .unwrap();
+        let weights = BlockWeights::new(
+            spec,
+            golden.tensor("conv1.weight"),
+            golden.tensor("conv2.weight"),
+            golden.tensor("conv3.weight"),
+            (projection == 1).then(|| golden.tensor("downsample.0.weight")),
+        )
+        .unwrap();
+        let mut norm = |of: &str| {
+            BatchNorm::new(
+                golden.vector(&format!("{of}.weight")),
+                golden.vector(&format!("{of}.bias")),
+                golden.vector(&format!("{of}.running_mean")),
+                golden.vector(&format!("{of}.running_var")),
+                epsilon,
+            )
+            .unwrap()
+        };
+        let norms = BlockNorms {
+            reduce: norm("bn1"),
+            transform: norm("bn2"),
+            expand: norm("bn3"),
+            shortcut: (projection == 1).then(|| norm("downsample.1")),
+        };
+        norms.check(&spec).unwrap();
+        let (x, y) = (golden.tensor("x"), golden.tensor("y"));
+
+        let functions = NormFunctions::new(&norms, Activation::Relu).unwrap();
+        let reference = Reference::default();
+        for form in Form::ALL {
+            let block = Bottleneck::prepare(&form, &weights, &reference).unwrap();
+            let output = block.forward(x.view(), &functions.functions(), &reference).unwrap();
+            assert_close(output.view(), y.view(), &format!("{name}, {form:?}"));
+        }
+
+        // In f32 the data are rounded first, so the right values are those of the rounded data;
+        // that the balls' centres are torchvision's too is checked to f32's precision.
+        let weights = weights.map(|&w| w as f32);
+        let (norms, x) = (norms.cast::<f32>(), x.mapv(|x| x as f32));
+        let balls = balls(&weights, &norms, x.view()).unwrap();
+        let largest = y.iter().fold(0f64, |largest, value| largest.max(value.abs()));
+        let off = balls.iter().zip(&y).map(|(ball, y)| (ball.centre - y).abs());
+        assert!(off.fold(0f64, f64::max) < 1e-4 * largest, "{name}");
+        let functions = NormFunctions::new(&norms, Activation::Relu).unwrap();
+        for form in Form::ALL {
+            let fast = Fast::new();
+            let block = Bottleneck::prepare(&form, &weights, &fast).unwrap();
+            let output = block.forward(x.view(), &functions.functions(), &fast).unwrap();
+            let (_, witness) = against_balls('?', name, output.view(), balls.view());
+            assert_eq!(witness, None, "{form:?}");
+        }
+    }
+}
+
+/// The comparison can fail: with one weight off by a part in a million it does.
+#[test]
+#[should_panic(expected = "spoilt")]
+fn a_spoilt_value_is_seen() {
+    let mut golden = Golden::open("conv_grouped");
+    let y = golden.tensor("y");
+    let mut spoilt = y.clone();
+    spoilt[[1, 2, 0, 3]] *= 1.000_001;
+    assert_close(spoilt.view(), y.view(), "spoilt");
+}

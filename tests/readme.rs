@@ -1,0 +1,99 @@
+//! The README is true: its commands run, its report is what the program prints, its links lead
+//! somewhere. (Its Rust runs as a doc test, see src/lib.rs.)
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+fn triform(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_triform"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Lines of the fenced blocks of a language.
+fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        match line.strip_prefix("```") {
+            Some(tag) => inside = !inside && tag == language,
+            None if inside => lines.push(line),
+            None => {}
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_command_runs() {
+    let text = readme();
+    let commands: Vec<&str> = fenced(&text, "sh")
+        .into_iter()
+        .map(|line| line.split('#').next().unwrap().trim())
+        .collect();
+    assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
+    let folder = tempfile::tempdir().unwrap();
+    let mut ran = 0;
+    for command in commands {
+        let Some(arguments) = command.strip_prefix("cargo run --release -- ") else {
+            assert!(["cargo run --release", "cargo test"].contains(&command), "{command}");
+            continue;
+        };
+        let mut arguments: Vec<&str> = arguments.split_whitespace().collect();
+        if arguments == ["plot"] {
+            // Not into the repository, which tests only read.
+            arguments.extend(["--output", folder.path().to_str().unwrap()]);
+        }
+        triform(&arguments);
+        ran += 1;
+    }
+    assert!(ran >= 6, "{ran}");
+}
+
+/// The report as printed, but for times and rounding, which differ from machine to machine.
+#[test]
+fn the_report_is_what_the_program_prints() {
+    let text = readme();
+    let (_, rest) = text.split_once("<!-- report: ").unwrap();
+    let (command, rest) = rest.split_once(" -->").unwrap();
+    let shown = fenced(rest, "text").join("\n");
+    let printed = triform(&command.split_whitespace().collect::<Vec<_>>());
+    assert_eq!(masked(&shown), masked(printed.trim_end()));
+}
+
+fn masked(report: &str) -> String {
+    let word = |word: &str| {
+        let number = word.trim_matches(|c| "(),%".contains(c));
+        let is_float = number.contains(['.', 'e']) && number.parse::<f64>().is_ok();
+        if is_float { "#".to_owned() } else { word.to_owned() }
+    };
+    let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
+    report.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut checked = 0;
+    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = fs::read_to_string(root.join(document)).unwrap();
+        for (at, _) in text.match_indices("](") {
+            let link = text[at + 2..].split(')').next().unwrap();
+            if !link.starts_with("http") {
+                assert!(root.join(link).exists(), "{document}: {link}");
+                checked += 1;
+            }
+        }
+    }
+    assert!(checked > 10, "{checked}");
+}
