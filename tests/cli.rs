@@ -373,7 +373,9 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
 fn help_names_the_commands() {
     let output = triform(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-    fits_80_columns(&text(&output.stdout));
+    for arguments in [&["--help"][..], &["verify", "--help"], &["plot", "--help"]] {
+        fits_80_columns(&text(&triform(arguments).stdout));
+    }
     insta::assert_snapshot!("help", text(&output.stdout));
     let version = text(&triform(&["--version"]).stdout);
     assert_eq!(version, format!("triform {}\n", env!("CARGO_PKG_VERSION")));

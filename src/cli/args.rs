@@ -45,14 +45,14 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// The report as JSON, to standard output where no file is named
+    /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
 }
 
 #[derive(Args)]
 pub(super) struct PlotOptions {
-    /// The folder to write to; made if it does not exist
+    /// The folder to write to
     #[arg(long, value_name = "FOLDER", default_value = "figures")]
     pub(super) output: PathBuf,
 }
