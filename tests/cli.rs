@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 
+use common::mask::masked;
 use common::wrong::{ConcatenatedInReverse, Mistake, NormInEachPath, Wrong};
 use serde_json::Value;
 use tempfile::tempdir;
@@ -28,19 +29,6 @@ fn triform(arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Times, rounding and whatever comes of it, as `#`; runs of spaces, whose width depends on them,
-/// as one.
-fn masked(report: &str) -> String {
-    let word = |word: &str| {
-        let number = word.trim_matches(|c| "(),.%".contains(c));
-        let is_float = number.contains(['.', 'e']) && number.parse::<f64>().is_ok();
-        let is_percentage = word.trim_start_matches('(').contains('%');
-        if is_float || is_percentage { word.replace(number, "#") } else { word.to_owned() }
-    };
-    let line = |line: &str| line.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
-    report.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Runs the program in this process on forms of the test's choice.

@@ -14,7 +14,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::form::Branch;
+use super::branch::Branch;
 use super::functions::Functions;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
@@ -40,15 +40,13 @@ impl<K> Aggregated<K> {
         convolver: &V,
     ) -> Result<Self> {
         let spec = weights.spec();
-        let reduce = |path: super::Path<'_, S>| convolver.prepare(path.reduce, spec.reduce());
-        let transform =
-            |path: super::Path<'_, S>| convolver.prepare(path.transform, spec.transform(1));
-        let expand = |path: super::Path<'_, S>| convolver.prepare(path.expand, spec.expand());
-        Ok(Self {
-            reduce: weights.paths().map(reduce).collect::<Result<_>>()?,
-            transform: weights.paths().map(transform).collect::<Result<_>>()?,
-            expand: weights.paths().map(expand).collect::<Result<_>>()?,
-        })
+        let (mut reduce, mut transform, mut expand) = (Vec::new(), Vec::new(), Vec::new());
+        for path in weights.paths() {
+            reduce.push(convolver.prepare(path.reduce, spec.reduce())?);
+            transform.push(convolver.prepare(path.transform, spec.transform(1))?);
+            expand.push(convolver.prepare(path.expand, spec.expand())?);
+        }
+        Ok(Self { reduce, transform, expand })
     }
 }
 

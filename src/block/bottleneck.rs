@@ -2,7 +2,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::form::{BlockForm, Branch};
+use super::branch::{BlockForm, Branch};
 use super::functions::Functions;
 use super::spec::Shortcut;
 use super::weights::BlockWeights;

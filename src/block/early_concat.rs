@@ -11,7 +11,7 @@
 
 use ndarray::{Array4, ArrayView4, Axis, concatenate};
 
-use super::form::Branch;
+use super::branch::Branch;
 use super::functions::Functions;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
@@ -37,14 +37,13 @@ impl<K> EarlyConcat<K> {
         convolver: &V,
     ) -> Result<Self> {
         let spec = weights.spec();
-        let reduce = |path: super::Path<'_, S>| convolver.prepare(path.reduce, spec.reduce());
-        let transform =
-            |path: super::Path<'_, S>| convolver.prepare(path.transform, spec.transform(1));
-        Ok(Self {
-            reduce: weights.paths().map(reduce).collect::<Result<_>>()?,
-            transform: weights.paths().map(transform).collect::<Result<_>>()?,
-            expand: convolver.prepare(weights.expand(), spec.expand())?,
-        })
+        let (mut reduce, mut transform) = (Vec::new(), Vec::new());
+        for path in weights.paths() {
+            reduce.push(convolver.prepare(path.reduce, spec.reduce())?);
+            transform.push(convolver.prepare(path.transform, spec.transform(1))?);
+        }
+        let expand = convolver.prepare(weights.expand(), spec.expand())?;
+        Ok(Self { reduce, transform, expand })
     }
 }
 

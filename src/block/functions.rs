@@ -1,11 +1,12 @@
 //! What stands between a block's convolutions, handed in from outside.
 
-use ndarray::{ArrayView4, ArrayViewMut3};
+use ndarray::ArrayView4;
 
+use super::activation::Activation;
 use super::norm::{BlockNorms, Normalise};
 use crate::conv::{After, ChannelWise, Identity};
 use crate::error::Result;
-use crate::scalar::{Additive, Ordered, Real};
+use crate::scalar::{Additive, Real};
 
 /// The places of a block at which a channel-wise function stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,23 +69,6 @@ impl<'a, S: Additive> Functions<'a, S> {
         'a: 'b,
     {
         After { function: self.expand, shortcut, output: self.output }
-    }
-}
-
-/// The activation of a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// None.
-    Identity,
-    /// `max(x, 0)`; NaN stays NaN.
-    Relu,
-}
-
-impl<S: Ordered> ChannelWise<S> for Activation {
-    fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, S>) {
-        if *self == Self::Relu {
-            plane.mapv_inplace(|z| z.relu());
-        }
     }
 }
 

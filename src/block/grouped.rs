@@ -9,7 +9,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::form::Branch;
+use super::branch::Branch;
 use super::functions::Functions;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;

@@ -8,8 +8,10 @@
 //! Read [`grouped`] (c), then [`early_concat`] (b), then [`aggregated`] (a): the
 //! argument of the paper's section 4, from right to left.
 
+mod activation;
 pub mod aggregated;
 mod bottleneck;
+mod branch;
 pub mod early_concat;
 mod form;
 mod functions;
@@ -18,9 +20,11 @@ mod norm;
 mod spec;
 mod weights;
 
+pub use activation::Activation;
 pub use bottleneck::Bottleneck;
-pub use form::{BlockForm, Branch, Form};
-pub use functions::{Activation, Functions, Layer, NormFunctions};
+pub use branch::{BlockForm, Branch};
+pub use form::Form;
+pub use functions::{Functions, Layer, NormFunctions};
 pub use norm::{BatchNorm, BlockNorms, Normalise};
 pub use spec::{BlockSpec, Shortcut, StrideOn};
 pub use weights::{BlockWeights, Path};

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayViewMut3};
 
-use super::functions::Activation;
+use super::activation::Activation;
 use super::spec::{BlockSpec, Shortcut};
 use crate::conv::{Affine, ChannelWise};
 use crate::error::{Error, Result};

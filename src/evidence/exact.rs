@@ -27,16 +27,13 @@ use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
 use crate::block::{BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Shortcut};
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
 use crate::error::{Error, Result};
-use crate::random::Seed;
+use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
 
 /// Integers of at most this size are exact in `f32`: 2^24.
 pub const LIMIT_F32: i64 = 1 << 24;
 /// Integers of at most this size are exact in `f64`: 2^53.
 pub const LIMIT_F64: i64 = 1 << 53;
-
-/// Names this module's draws among all the seed's.
-const PURPOSE: u64 = 3;
 
 /// An integer, and the sum of the sizes of the terms it was made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -204,7 +201,7 @@ fn draw_within(
     seed: Seed,
     number: u64,
 ) -> Result<Result<ExactCase, i64>> {
-    let mut rng = seed.stream(&[PURPOSE, number]);
+    let mut rng = seed.stream(Purpose::Exact, &[number]);
     let mut integers = |shape: [usize; 4], range: i64| {
         Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
     };
@@ -219,7 +216,7 @@ fn draw_within(
         projection.then(|| integers([spec.c_out(), spec.c_in(), 1, 1], range)),
     )?;
 
-    certify(weights, x, &LiveNorms::seeded(seed, PURPOSE, number), limit)
+    certify(weights, x, &LiveNorms::seeded(seed, Purpose::Exact, number), limit)
 }
 
 /// The case of these integers, or the size its partial sums may reach if that is beyond `limit`.

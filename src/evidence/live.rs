@@ -18,7 +18,7 @@ use rand::Rng as _;
 use crate::block::{BatchNorm, BlockNorms, Functions, Layer};
 use crate::conv::{ChannelWise, Identity};
 use crate::error::{Error, Result};
-use crate::random::{Rng, Seed};
+use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Additive;
 
 /// Batch norm of one channel, gamma and the rest as floats that hold them exactly.
@@ -137,8 +137,8 @@ impl<'a, S: LiveScalar> LiveNorms<'a, S> {
     }
 
     /// Norms drawn from `seed`, for the block of this purpose and number.
-    pub fn seeded(seed: Seed, purpose: u64, block: u64) -> Self {
-        Self::new(seeded(seed, [purpose, block]))
+    pub fn seeded(seed: Seed, purpose: Purpose, block: u64) -> Self {
+        Self::new(seeded(seed, purpose, block))
     }
 
     fn layer(&self, layer: Layer) -> &dyn ChannelWise<S> {
@@ -184,16 +184,16 @@ impl<'a, S: LiveScalar> LiveNorms<'a, S> {
 }
 
 /// Choices drawn from a stream of their own for each layer and channel.
-fn seeded(seed: Seed, [purpose, block]: [u64; 2]) -> impl Fn(usize, usize) -> Choice {
+fn seeded(seed: Seed, purpose: Purpose, block: u64) -> impl Fn(usize, usize) -> Choice {
     move |layer, channel| {
-        Choice::draw(&mut seed.stream(&[purpose, block, layer as u64, channel as u64]))
+        Choice::draw(&mut seed.stream(purpose, &[block, layer as u64, channel as u64]))
     }
 }
 
 impl<'a, S: LiveScalar> LiveLayer<'a, S> {
     /// A layer by itself, drawn from `seed`; a ReLU follows if `gated`.
-    pub fn seeded(seed: Seed, purpose: u64, gated: bool) -> Self {
-        Self::shared(0, gated, Arc::new(seeded(seed, [purpose, 0])))
+    pub fn seeded(seed: Seed, purpose: Purpose, gated: bool) -> Self {
+        Self::shared(0, gated, Arc::new(seeded(seed, purpose, 0)))
     }
 
     fn shared(number: usize, gated: bool, choose: Arc<Choose<'a>>) -> Self {

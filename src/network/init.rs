@@ -48,13 +48,13 @@ pub fn block(spec: BlockSpec, rng: &mut Rng) -> Result<BlockWeights<f32>> {
 #[cfg(test)]
 mod tests {
     use super::he_normal;
-    use crate::random::Seed;
+    use crate::random::{Purpose, Seed};
 
     /// sqrt(2 / (128 * 9)) and sqrt(2 / 128), for conv2 of ResNeXt-50 in form (c).
     #[test]
     fn the_spread_is_the_published_one() {
         for (shape, deviation) in [([128, 4, 3, 3], 0.0417), ([128, 256, 1, 1], 0.125)] {
-            let kernel = he_normal(shape, &mut Seed(1).stream(&[]));
+            let kernel = he_normal(shape, &mut Seed(1).stream(Purpose::Weights, &[]));
             let n = kernel.len() as f32;
             let measured = (kernel.mapv(|w| w * w).sum() / n).sqrt();
             // The standard deviation of a sample's deviation is deviation / sqrt(2 n);

@@ -1,5 +1,6 @@
-//! What the integration tests share: the generator of cases, and wrong forms.
+//! What the integration tests share: the generator of cases, wrong forms, and masks.
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 pub mod cases;
+pub mod mask;
 pub mod wrong;

@@ -9,7 +9,6 @@ use plotters_backend::FontTransform;
 use plotters_backend::text_anchor::{HPos, VPos};
 
 use super::FigureError;
-use super::svg::num;
 
 static BYTES: &[u8] = include_bytes!("font/Inter-figures.ttf");
 
@@ -250,4 +249,11 @@ fn glyph_frame(font: &FontRef<'_>, id: GlyphId, shift: f64, stored: f64) -> Opti
             Frame::new(x, f64::from(point.y) * -stored, 0.0, 0.0)
         })
         .reduce(around)
+}
+
+/// A number as it stands in the SVG: two decimals at most, and no trailing zeros or `-0`.
+pub fn num(value: f64) -> String {
+    let hundredths = (value * 100.0).round();
+    // Adding zero turns -0 into 0.
+    (hundredths / 100.0 + 0.0).to_string()
 }

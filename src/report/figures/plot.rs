@@ -1,5 +1,7 @@
 //! The canvas as a backend of Plotters, for charts.
 
+use plotters::coord::Shift;
+use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::style::RGBColor;
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
@@ -10,6 +12,13 @@ use super::lettering::{Frame, Lettering, em_of_plotters_size};
 use super::svg::{Canvas, Pen};
 
 type Drawn = Result<(), DrawingErrorKind<FigureError>>;
+
+impl Canvas {
+    /// The whole canvas as an area that Plotters draws charts on.
+    pub fn plot(&mut self) -> DrawingArea<Plot<'_>, Shift> {
+        Plot(self).into_drawing_area()
+    }
+}
 
 /// A canvas that Plotters draws on.
 pub struct Plot<'a>(pub(super) &'a mut Canvas);

@@ -6,14 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use plotters::coord::Shift;
-use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::style::RGBColor;
 
 use super::FigureError;
-use super::lettering::{Frame, Lettering, font, outline, set};
+use super::lettering::{Frame, Lettering, font, num, outline, set};
 use super::palette::{PAPER, RULE, contains, dark_style, hex};
-use super::plot::Plot;
 
 /// A README shows a picture at about this many pixels across ...
 const SHOWN_WIDTH: f64 = 900.0;
@@ -60,11 +57,6 @@ impl Canvas {
     /// Width and height.
     pub fn size(&self) -> (u32, u32) {
         self.size
-    }
-
-    /// The whole canvas as an area that Plotters draws charts on.
-    pub fn plot(&mut self) -> DrawingArea<Plot<'_>, Shift> {
-        Plot(self).into_drawing_area()
     }
 
     /// A rectangle with rounded corners.
@@ -242,13 +234,6 @@ impl Canvas {
         self.body += "</g>\n";
         Ok(())
     }
-}
-
-/// A number as it stands in the SVG: two decimals at most, and no trailing zeros or `-0`.
-pub fn num(value: f64) -> String {
-    let hundredths = (value * 100.0).round();
-    // Adding zero turns -0 into 0.
-    (hundredths / 100.0 + 0.0).to_string()
 }
 
 fn joined(points: &[(f64, f64)]) -> String {

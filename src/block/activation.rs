@@ -1,0 +1,23 @@
+//! The activation of a block, as a channel-wise function.
+
+use ndarray::ArrayViewMut3;
+
+use crate::conv::ChannelWise;
+use crate::scalar::Ordered;
+
+/// The activation of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// None.
+    Identity,
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+}
+
+impl<S: Ordered> ChannelWise<S> for Activation {
+    fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        if *self == Self::Relu {
+            plane.mapv_inplace(|z| z.relu());
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The forms in `f32`, each timed, on one block.
+
+use std::time::Instant;
+
+use ndarray::Array4;
+
+use crate::block::{
+    Activation, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions, Shortcut,
+};
+use crate::conv::Fast;
+use crate::error::Result;
+use crate::evidence::any_form::AnyForm;
+use crate::evidence::live::LiveNorms;
+use crate::network::init;
+use crate::network::resnext50::NamedBlock;
+use crate::random::{Purpose, Seed};
+
+/// Each form is timed this often, and the shortest time reported.
+const TIMED_RUNS: usize = 3;
+
+/// A block in `f32`, its input, and what the forms made of it.
+pub(super) struct Run {
+    pub(super) named: NamedBlock,
+    pub(super) weights: BlockWeights<f32>,
+    pub(super) norms: BlockNorms<f32>,
+    pub(super) x: Array4<f32>,
+    pub(super) outputs: Vec<Array4<f32>>,
+    pub(super) times: Vec<(char, f64)>,
+    pub(super) dead_channels: usize,
+}
+
+/// Draws a block for an input, runs and times each form on it, and gives form (c)'s output
+/// besides.
+pub(super) fn run_forms(
+    forms: &[&dyn AnyForm],
+    named: NamedBlock,
+    x: Array4<f32>,
+    seed: Seed,
+    number: usize,
+) -> Result<(Run, Array4<f32>)> {
+    let fast = Fast::new();
+    let block = number as u64;
+    let weights = init::block(named.spec, &mut seed.stream(Purpose::Weights, &[block]))?;
+    let projection = named.spec.shortcut() == Shortcut::Projection;
+
+    let live = LiveNorms::<f32>::seeded(seed, Purpose::Norms, block);
+    let drawing = Bottleneck::prepare(&Form::Grouped, &weights, &fast)?;
+    let next = drawing.forward(x.view(), &live.functions(projection), &fast)?;
+    let norms = live.norms(projection)?;
+
+    let functions = NormFunctions::new(&norms, Activation::Relu)?;
+    let mut outputs = Vec::with_capacity(forms.len());
+    let mut times = Vec::with_capacity(forms.len());
+    for form in forms {
+        let block = form.bottleneck(&weights, &fast)?;
+        let mut shortest = f64::INFINITY;
+        for run in 0..TIMED_RUNS {
+            let start = Instant::now();
+            let output = block.forward(x.view(), &functions.functions(), &fast)?;
+            shortest = shortest.min(start.elapsed().as_secs_f64() * 1e3);
+            if run == 0 {
+                outputs.push(output);
+            }
+        }
+        times.push((form.letter(), shortest));
+    }
+    let dead_channels = live.dead_channels();
+    Ok((Run { named, weights, norms, x, outputs, times, dead_channels }, next))
+}
