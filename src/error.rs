@@ -157,8 +157,8 @@ pub enum Error {
 
     /// Text that does not describe a block.
     #[error(
-        "`{given}` is no block: {why} (a block is C_in x C x d, for example 256x32x4: \
-         256 channels, 32 paths of width 4)"
+        "`{given}` is not a block: {why} (C_in x C x d, such as 256x32x4: 256 channels, 32 paths \
+         of width 4)"
     )]
     BlockSyntax {
         /// The text.
@@ -168,7 +168,7 @@ pub enum Error {
     },
 
     /// Text that does not describe a map.
-    #[error("`{given}` is no map: {why} (a map is H x W, for example 56x56)")]
+    #[error("`{given}` is not a map: {why} (height x width, such as 56x56)")]
     MapSyntax {
         /// The text.
         given: String,
@@ -177,14 +177,12 @@ pub enum Error {
     },
 
     /// Text that is no number.
-    #[error("`{given}` is no {what}: {why}")]
+    #[error("the {what} must be a whole number from 0 to 2^64 - 1, not `{given}`")]
     Number {
         /// What the number is for.
         what: &'static str,
         /// The text.
         given: String,
-        /// What is wrong with it.
-        why: String,
     },
 
     /// A path that is not a regular file.
@@ -208,7 +206,7 @@ pub enum Error {
     },
 
     /// A file that is no image this program reads.
-    #[error("{} is no image that can be read (JPEG or PNG): {why}", path.display())]
+    #[error("cannot read {} as a JPEG or PNG image: {why}", path.display())]
     Image {
         /// The path.
         path: PathBuf,

@@ -74,7 +74,7 @@ fn the_main_job_is_exact_and_alive_as_json() {
             assert_eq!(block["exact_differing"][pair], 0);
             assert!(block["max_abs_diff"][pair].as_f64() <= block["bound"].as_f64());
         }
-        assert!(block["error_over_bound"].as_f64().unwrap() < 1.0);
+        assert!(block["bound_used"].as_f64().unwrap() < 1.0);
         for form in ["a", "b", "c"] {
             assert!(block["forms"][form]["ms"].as_f64().unwrap() > 0.0);
         }
@@ -179,11 +179,13 @@ fn a_refutation_reads_like_this() {
     insta::assert_snapshot!("refutation", masked(&report));
 }
 
-/// On the real shapes and the photograph, as the main job runs them.
+/// On the real shapes and the photograph, as the main job runs them: each form with a mistake of
+/// its own, each refuted in every block by both rungs.
 #[test]
-fn a_wrong_form_is_refuted_in_every_block_of_the_main_job() {
-    let wrong = Wrong(Form::Aggregated, Mistake::TwoPathsSwapped);
-    let forms: [&dyn AnyForm; 3] = [&wrong, &Form::EarlyConcat, &Form::Grouped];
+fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
+    let dropped = Wrong(Form::EarlyConcat, Mistake::LastPathDropped);
+    let swapped = Wrong(Form::Grouped, Mistake::TwoPathsSwapped);
+    let forms: [&dyn AnyForm; 3] = [&NormInEachPath, &dropped, &swapped];
     let (status, report, _) = run_with(&forms, &["--json"], false);
     assert_eq!(status, cli::REFUTED);
     let report: Value = serde_json::from_str(&report).unwrap();
@@ -192,8 +194,12 @@ fn a_wrong_form_is_refuted_in_every_block_of_the_main_job() {
     assert_eq!(blocks.len(), 8);
     for block in blocks {
         assert_eq!(block["exact"], false, "{}", block["name"]);
-        let by_bound = block["refuted"].as_array().unwrap().iter().any(|pair| pair[0] == "R1");
-        assert!(by_bound, "{}", block["name"]);
+        let refuted = block["refuted"].as_array().unwrap();
+        for rung in ["R1", "R3"] {
+            let forms = refuted.iter().filter(|pair| pair[0] == rung);
+            let forms: String = forms.map(|pair| pair[1]["form"].as_str().unwrap()).collect();
+            assert_eq!(forms, "abc", "{rung} in {}", block["name"]);
+        }
     }
 }
 
@@ -280,6 +286,8 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["verify", "--seed", "18446744073709551616"],
         vec!["verify", "--threads", "0"],
         vec!["verify", "--threads", "two"],
+        vec!["verify", "--threads", "1000000"],
+        vec!["--json", "verify"],
         vec!["verify", "--json", &here],
         vec!["verify", "--json", &unwritable],
         vec!["plot", "--output", &text_png],

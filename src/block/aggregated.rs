@@ -2,15 +2,19 @@
 //! paper, and its equation 2, F(x) = T_1(x) + ... + T_C(x).
 //!
 //! Every path reads *all* C_in channels, narrows them to d, transforms those d
-//! alone and widens them to C_out again; the C results are summed. Batch norm
-//! and shortcut come after the sum: batch norm is affine, and C of them inside
-//! the paths would shift C times and scale by statistics of the wrong thing.
+//! alone and widens them to C_out again; the C results are summed.
+//!
+//! **Where the last batch norm goes:** after the sum and before the shortcut, as
+//! the paper's footnote on form (a) says. Inside each path its shift would be added
+//! C times over (and in training its statistics would be those of one path).
 //!
 //! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d
-//! channels. Here the same products are summed d at a time, and then the C
-//! partial sums: the footnote of the paper, A1 B1 + A2 B2 = [A1 A2][B1; B2]. That
-//! takes the associativity of addition and nothing else, not even of the
-//! product. Floats lack just that law, and differ by just that rounding.
+//! channels. Here the same products are summed d at a time, path by path, and then
+//! the C partial sums are added. In the paper's footnote, A1 B1 + A2 B2 =
+//! [A1 A2][B1; B2], where A_i are path i's weights of the last layer and B_i what
+//! path i feeds it. That takes the associativity of addition and nothing else; of
+//! the product nothing is asked. Floats lack just that law, and may differ by just
+//! that rounding.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -59,8 +63,11 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Aggregated<V::Kernel> {
         shortcut: Option<ArrayView4<'_, S>>,
         convolver: &V,
     ) -> Result<Array4<S>> {
-        let reduced = convolver.split(x, &self.reduce, functions.reduce)?; // C times N x d
-        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?; // C times N x d
-        convolver.merge(&transformed, &self.expand, &functions.after_sum(shortcut)) // N x C_out
+        // Every path reads all of x: C tensors of d channels.
+        let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
+        // Path i reads its own d channels: C tensors of d channels.
+        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
+        // The sum over the paths, then batch norm, shortcut and ReLU: C_out channels.
+        convolver.merge(&transformed, &self.expand, &functions.after_sum(shortcut))
     }
 }

@@ -5,9 +5,13 @@
 //! channels each are laid side by side, D = C d channels in the order of the
 //! paths, and one 1x1 over all of them gives the output.
 //!
-//! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c):
-//! the same weights times the same inputs, summed in the same order. Only the
-//! index is written differently, so no law of arithmetic is used at all.
+//! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c): a
+//! sum of the same products, followed by the same batch norm and ReLU, which look
+//! at one channel at a time. Only the index is written differently, so no law of
+//! arithmetic is used at all, provided both add in the same order. A fast
+//! convolution adds in an order of its own, which may depend on how many channels
+//! it is given; so in floats (b) and (c), too, may differ by rounding. Over
+//! one fixed order they agree to the bit.
 
 use ndarray::{Array4, ArrayView4, Axis, concatenate};
 
@@ -56,10 +60,14 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for EarlyConcat<V::Kernel> {
         shortcut: Option<ArrayView4<'_, S>>,
         convolver: &V,
     ) -> Result<Array4<S>> {
-        let reduced = convolver.split(x, &self.reduce, functions.reduce)?; // C times N x d
-        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?; // C times N x d
-        let concatenated = side_by_side(&transformed)?; // N x D
-        convolver.conv(concatenated.view(), &self.expand, &functions.after_sum(shortcut)) // N x C_out
+        // Every path reads all of x: C tensors of d channels.
+        let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
+        // Path i reads its own d channels: C tensors of d channels.
+        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
+        // Side by side: D channels.
+        let concatenated = side_by_side(&transformed)?;
+        // One sum over all D, then batch norm, shortcut and ReLU: C_out channels.
+        convolver.conv(concatenated.view(), &self.expand, &functions.after_sum(shortcut))
     }
 }
 

@@ -61,9 +61,10 @@ impl<'a, S: Additive> Functions<'a, S> {
     }
 
     /// What follows the last 1x1 and the sum over the paths: batch norm, then the
-    /// shortcut, then the block's last ReLU. The paper, section 4: ReLU "right after
-    /// each batch norm, save at the block's end, where it comes after adding the
-    /// shortcut".
+    /// shortcut, then the block's last ReLU. As the paper has it (section 4): ReLU comes
+    /// right after each batch norm, save at the block's end, where it comes after the
+    /// shortcut was added; and its footnote on form (a): the last batch norm comes after
+    /// the sum of the paths and before the shortcut.
     pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> After<'b, S>
     where
         'a: 'b,

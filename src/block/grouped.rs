@@ -6,6 +6,9 @@
 //! is fair. The 3x3 in C groups lets output channel i d + j read the channels
 //! i d .. (i+1) d and no others, which is to say: its own path's. The last 1x1
 //! reads all D channels and sums over them.
+//!
+//! After each convolution comes batch norm, and ReLU after that; at the end the
+//! shortcut is added between the two.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -50,9 +53,12 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Grouped<V::Kernel> {
         shortcut: Option<ArrayView4<'_, S>>,
         convolver: &V,
     ) -> Result<Array4<S>> {
-        let reduced = convolver.conv(x, &self.reduce, &functions.after_reduce())?; // N x D
+        // All D channels read all of x.
+        let reduced = convolver.conv(x, &self.reduce, &functions.after_reduce())?;
+        // In C groups: channel i d + j reads the channels of path i.
         let transformed =
-            convolver.conv(reduced.view(), &self.transform, &functions.after_transform())?; // N x D
-        convolver.conv(transformed.view(), &self.expand, &functions.after_sum(shortcut)) // N x C_out
+            convolver.conv(reduced.view(), &self.transform, &functions.after_transform())?;
+        // One sum over all D, then batch norm, shortcut and ReLU: C_out channels.
+        convolver.conv(transformed.view(), &self.expand, &functions.after_sum(shortcut))
     }
 }

@@ -6,7 +6,12 @@
 //! bottleneck, d = 1 a depthwise one.
 //!
 //! Read [`grouped`] (c), then [`early_concat`] (b), then [`aggregated`] (a): the
-//! argument of the paper's section 4, from right to left.
+//! paper's Figure 3 from right to left.
+//!
+//! Between the convolutions stand batch norm and ReLU, as channel-wise functions
+//! ([`Functions`]): each looks at one channel and is told its number. Cutting the
+//! channels into paths cuts no channel, so such a function cannot tell a path from
+//! a part of a wide layer; and it may be anything that does not mix channels.
 
 mod activation;
 pub mod aggregated;

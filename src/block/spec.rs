@@ -243,13 +243,13 @@ impl FromStr for BlockSpec {
 
     fn from_str(text: &str) -> Result<Self> {
         let syntax = |why: String| Error::BlockSyntax { given: text.to_owned(), why };
-        let parts: Vec<&str> = text.split('x').collect();
+        let parts: Vec<&str> = text.split(['x', 'X', '×']).collect();
         let [c_in, cardinality, width] = parts[..] else {
             return Err(syntax(format!("3 sizes are needed, not {}", parts.len())));
         };
         let size = |part: &str| match part.parse::<usize>() {
             Ok(size) => Ok(size),
-            Err(why) => Err(syntax(format!("`{part}`: {why}"))),
+            Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
         };
         let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);
         Self::new(c_in, cardinality, width, c_in).map_err(|error| syntax(error.to_string()))

@@ -29,7 +29,7 @@ pub(super) struct VerifyOptions {
     /// A photograph, JPEG or PNG, instead of the built-in one
     #[arg(long, value_name = "FILE", conflicts_with_all = ["block", "map"])]
     pub(super) image: Option<PathBuf>,
-    /// One block, C_in x C x d, on seeded data
+    /// One block, C_in x C x d and C_in out, on seeded data
     #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
     pub(super) block: Option<String>,
     #[arg(

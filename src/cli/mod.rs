@@ -46,7 +46,8 @@ pub fn run(
         }
         Err(error) => {
             let text = error.to_string();
-            let _ = writeln!(errors, "{}", text.lines().next().unwrap_or("error: bad usage"));
+            let what = text.lines().next().unwrap_or("error: bad usage").trim_end_matches(':');
+            let _ = writeln!(errors, "{what}; see `triform --help`");
             return BAD_INPUT;
         }
     };

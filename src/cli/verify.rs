@@ -17,6 +17,9 @@ use crate::report::{json, table};
 /// The map of a `--block` where none is named: that of conv2, which the paper counts on.
 const DEFAULT_MAP: (usize, usize) = (56, 56);
 
+/// More would only take memory.
+const MAX_THREADS: u64 = 1024;
+
 /// Verifies, and reports to `output`, or as JSON to where `--json` says.
 pub(super) fn run(
     options: &VerifyOptions,
@@ -28,13 +31,26 @@ pub(super) fn run(
     let threads = match &options.threads {
         Some(text) => match number("number of threads", text)? {
             0 => return Err(Error::Zero { what: "number of threads" }),
-            threads => usize::try_from(threads).unwrap_or(usize::MAX).min(1024),
+            threads if threads <= MAX_THREADS => threads as usize,
+            threads => {
+                let words = format!("{threads} threads are too many; at most {MAX_THREADS}");
+                return Err(Error::Usage(words));
+            }
         },
         None => 0, // rayon's word for all processors
     };
     let (subject, about) = subject(options)?;
     // Found out now, not after the work.
     let file = options.json.as_ref().and_then(Option::as_ref);
+    let file = file.filter(|path| path.as_os_str() != "-");
+    if let Some(path) = file
+        && ["verify", "plot", "help"].iter().any(|command| path.as_os_str() == *command)
+    {
+        // `triform --json verify` would otherwise write a file of that name.
+        let name = path.display();
+        let words = format!("--json {name}: name the command first, or the file as ./{name}");
+        return Err(Error::Usage(words));
+    }
     let file = file.map(|path| Output::create(path)).transpose()?;
 
     let bar = progress::bar();
@@ -88,24 +104,20 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
 /// `56x56`: height x width.
 fn parse_map(text: &str) -> Result<(usize, usize)> {
     let syntax = |why: String| Error::MapSyntax { given: text.to_owned(), why };
-    let parts: Vec<&str> = text.split('x').collect();
+    let parts: Vec<&str> = text.split(['x', 'X', '×']).collect();
     let [h, w] = parts[..] else {
         return Err(syntax(format!("2 sizes are needed, not {}", parts.len())));
     };
     let size = |what: &str, part: &str| match part.parse::<usize>() {
         Ok(0) => Err(syntax(format!("{what} is 0; it must be at least 1"))),
         Ok(size) => Ok(size),
-        Err(why) => Err(syntax(format!("`{part}`: {why}"))),
+        Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
     };
     Ok((size("height", h)?, size("width", w)?))
 }
 
 fn number(what: &'static str, text: &str) -> Result<u64> {
-    text.parse().map_err(|why: std::num::ParseIntError| Error::Number {
-        what,
-        given: text.to_owned(),
-        why: why.to_string(),
-    })
+    text.parse().map_err(|_| Error::Number { what, given: text.to_owned() })
 }
 
 /// The command that repeats this run.

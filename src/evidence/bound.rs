@@ -55,7 +55,7 @@ const INFLATION: f64 = 1.0 + 1.0 / (1u32 << 20) as f64;
 
 /// gamma_n = n u / (1 - n u), inflated for the centre's own error; infinite from n = 2^24
 /// on, where nothing is known.
-pub fn gamma(n: usize) -> f64 {
+pub fn gamma_n(n: usize) -> f64 {
     let nu = n as f64 * U;
     if nu < 1.0 { nu / (1.0 - nu) * INFLATION } else { f64::INFINITY }
 }
@@ -128,7 +128,7 @@ impl Convolver<Ball> for Balls {
     }
 
     fn sums(&self, x: ArrayView4<'_, Ball>, kernel: &BallKernel) -> Result<Array4<Ball>> {
-        let gamma = gamma(kernel.n);
+        let gamma = gamma_n(kernel.n);
         let reference = Reference::default();
         let centres = x.mapv(|ball| ball.centre);
         // |W| e + gamma |W| (|c| + e) in one convolution, since |W| is linear.
@@ -148,9 +148,9 @@ struct NormedBalls<'a> {
 
 impl ChannelWise<Ball> for NormedBalls<'_> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
-        let [gamma_c, beta, mean, variance] = self.norm.channel(channel);
-        let s = gamma_c / (variance + self.norm.epsilon()).sqrt();
-        let rounding = gamma(7);
+        let [gamma, beta, mean, variance] = self.norm.channel(channel);
+        let s = gamma / (variance + self.norm.epsilon()).sqrt();
+        let rounding = gamma_n(7);
         plane.mapv_inplace(|z| {
             let centre = s * (z.centre - mean) + beta;
             let size = z.centre.abs() + z.radius + mean.abs();

@@ -37,21 +37,21 @@ pub const LIMIT_F64: i64 = 1 << 53;
 
 /// An integer, and the sum of the sizes of the terms it was made of.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Sized {
+pub struct Measured {
     /// The integer.
     pub value: Int,
     /// At least the size of any partial sum on the way to it.
     pub size: Int,
 }
 
-impl Sized {
+impl Measured {
     /// An integer that is given, or that was computed exactly: its size is its own.
     pub fn given(value: Int) -> Self {
         Self { value, size: value.abs() }
     }
 }
 
-impl Additive for Sized {
+impl Additive for Measured {
     fn zero() -> Self {
         Self::given(Int::zero())
     }
@@ -61,34 +61,38 @@ impl Additive for Sized {
 }
 
 /// Convolution of sized integers: the reference's of the values, and of their sizes.
-struct SizedSums;
+struct MeasuredSums;
 
-struct SizedKernel {
+struct MeasuredKernel {
     weights: <Reference as Convolver<Int>>::Kernel,
     sizes: <Reference as Convolver<Int>>::Kernel,
 }
 
-impl Convolver<Sized> for SizedSums {
-    type Kernel = SizedKernel;
+impl Convolver<Measured> for MeasuredSums {
+    type Kernel = MeasuredKernel;
 
-    fn prepare(&self, weights: ArrayView4<'_, Sized>, spec: ConvSpec) -> Result<SizedKernel> {
+    fn prepare(&self, weights: ArrayView4<'_, Measured>, spec: ConvSpec) -> Result<MeasuredKernel> {
         let reference = Reference::default();
-        Ok(SizedKernel {
+        Ok(MeasuredKernel {
             weights: reference.prepare(weights.mapv(|weight| weight.value).view(), spec)?,
             sizes: reference.prepare(weights.mapv(|weight| weight.value.abs()).view(), spec)?,
         })
     }
 
-    fn sums(&self, x: ArrayView4<'_, Sized>, kernel: &SizedKernel) -> Result<Array4<Sized>> {
+    fn sums(
+        &self,
+        x: ArrayView4<'_, Measured>,
+        kernel: &MeasuredKernel,
+    ) -> Result<Array4<Measured>> {
         let reference = Reference::default();
         let values = reference.sums(x.mapv(|x| x.value).view(), &kernel.weights)?;
         let sizes = reference.sums(x.mapv(|x| x.value.abs()).view(), &kernel.sizes)?;
-        Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| Sized { value, size }))
+        Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| Measured { value, size }))
     }
 }
 
 /// Integer statistics; the scale is plus or minus 1.
-impl LiveScalar for Sized {
+impl LiveScalar for Measured {
     const EPSILON: f64 = 0.0;
 
     fn value(&self) -> f64 {
@@ -111,7 +115,7 @@ impl LiveScalar for Sized {
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
-        // All of them are integers, of at most 2^53 for the overflow of f64 to i64 to matter.
+        // All of them are integers, far below 2^63, where this conversion would saturate.
         let integer = |value: f64| Int::from(value as i64);
         let scale = integer(norm.gamma / norm.variance.sqrt());
         let (mean, beta) = (integer(norm.mean), integer(norm.beta));
@@ -131,18 +135,18 @@ impl LiveScalar for Sized {
 /// layer's output is rounded to a float that is exact. After the sum over the paths it is not
 /// yet: the shortcut is still to be added.
 struct Certified<'a> {
-    function: &'a dyn ChannelWise<Sized>,
+    function: &'a dyn ChannelWise<Measured>,
     reached: &'a AtomicI64,
     afresh: bool,
 }
 
-impl ChannelWise<Sized> for Certified<'_> {
-    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Sized>) {
+impl ChannelWise<Measured> for Certified<'_> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Measured>) {
         self.function.apply(channel, plane.view_mut());
         plane.mapv_inplace(|y| {
             // A poisoned size is beyond every limit.
             self.reached.fetch_max(y.size.value().unwrap_or(i64::MAX), Ordering::Relaxed);
-            if self.afresh { Sized::given(y.value) } else { y }
+            if self.afresh { Measured::given(y.value) } else { y }
         });
     }
 }
@@ -227,7 +231,7 @@ fn draw_within(
 pub fn certify(
     weights: BlockWeights<Int>,
     x: Array4<Int>,
-    live: &LiveNorms<'_, Sized>,
+    live: &LiveNorms<'_, Measured>,
     limit: i64,
 ) -> Result<Result<ExactCase, i64>> {
     let projection = weights.spec().shortcut() == Shortcut::Projection;
@@ -243,10 +247,10 @@ pub fn certify(
     };
     let block = Bottleneck::prepare(
         &Form::Grouped,
-        &weights.map(|&weight| Sized::given(weight)),
-        &SizedSums,
+        &weights.map(|&weight| Measured::given(weight)),
+        &MeasuredSums,
     )?;
-    let y = block.forward(x.mapv(Sized::given).view(), &functions, &SizedSums)?;
+    let y = block.forward(x.mapv(Measured::given).view(), &functions, &MeasuredSums)?;
     let reached = reached.load(Ordering::Relaxed);
     if reached > limit {
         return Ok(Err(reached));

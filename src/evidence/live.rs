@@ -261,8 +261,10 @@ impl LiveScalar for f32 {
         let n = values.len().max(1) as f64;
         let centre = values.iter().sum::<f64>() / n;
         let spread = values.iter().map(|z| (z - centre).powi(2)).sum::<f64>() / n;
+        // A channel of one value has no spread to go by, and would be blown up without one.
+        let spread = if spread > 0.0 { spread } else { 1.0 };
         let mean = centre + 0.5 * spread.sqrt() * choice.mean;
-        let variance = spread * (0.5 + 1.5 * choice.variance) + 1e-3;
+        let variance = spread * (0.5 + 1.5 * choice.variance);
         let gamma = choice.sign() * (0.5 + choice.gamma);
         let mut beta = 0.5 * choice.beta;
         if gated {

@@ -49,8 +49,12 @@ impl Output {
                 // As an ordinary new file would have them; the umask still applies.
                 #[cfg(unix)]
                 builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-                // The error's own text would name the temporary file, which says nothing.
-                let file = builder.tempfile_in(folder).map_err(|error| io(error.kind().into()))?;
+                let file = builder.tempfile_in(folder).map_err(|error| {
+                    // The error's own text ends with the temporary file, which says nothing.
+                    let text = error.to_string();
+                    let why = text.split(" at path ").next().unwrap_or_default();
+                    io(std::io::Error::new(error.kind(), why))
+                })?;
                 return Ok(Self { path: real, target: Target::Rename(file) });
             }
         };

@@ -65,60 +65,73 @@ fn shapes(text: &mut String, report: &Report) {
         }
         line(text, &row);
     }
-    line(text, "Parameters: three convolutions + the shortcut's projection. (a), (b), (c): ms.");
+    let legend = "Map: of the input, and /2 where the block has stride 2. Parameters: three \
+                  convolutions + the shortcut's projection. (a), (b), (c): milliseconds, one thread, \
+                  the shortest of 3.";
+    paragraph(text, legend);
     line(text, "");
 }
 
 fn rounding(text: &mut String, report: &Report) {
-    let about = "R1, rounding. Largest difference between two forms in f32, in brackets in units of \
-                 the last place of the largest activation; the derived bound on it; and the \
-                 largest error of any form, as a part of what rounding can explain.";
+    let about = "R1, rounding. The largest difference between two forms in f32, in brackets in units \
+                 of the last place of the largest output; the largest output; the bound on the \
+                 difference that rounding can explain, derived for each output value, at its \
+                 largest; and how much of it any one value of any form uses, against the exact \
+                 value (computed in f64).";
     paragraph(text, about);
     let mut head = format!("{:<8}", "block");
     for (pair, _) in &report.blocks[0].differences {
-        let _ = write!(head, " {:>14}", dashed(pair));
+        let _ = write!(head, " {:>12}", dashed(pair));
     }
-    line(text, &format!("{head} {:>8} {:>8}  {}", "bound", "error", "verdict"));
+    line(text, &format!("{head} {:>6} {:>7} {:>8}  {}", "output", "bound", "used", "verdict"));
     for block in &report.blocks {
         let mut row = format!("{:<8}", block.name);
         for (_, difference) in &block.differences {
-            let ulps = difference / block.ulp;
-            let _ = write!(row, " {:>14}", format!("{difference:.1e} ({})", short(ulps)));
+            let _ = write!(row, " {:>12}", with_ulps(*difference, block.ulp));
         }
+        let (output, bound, used) = (block.largest, block.bound, percent(block.used));
         let verdict = verdict(block, Rung::R1);
-        line(text, &format!("{row} {:>8.1e} {:>8}  {verdict}", block.bound, percent(block.used)));
+        line(text, &format!("{row} {output:>6.1} {bound:>7.1e} {used:>8}  {verdict}"));
+    }
+    if report.blocks.iter().any(|block| block.bound_is_blunt) {
+        let blunt = "Blunt: the bound is larger than the outputs themselves, so R1 says nothing of \
+                     that block.";
+        paragraph(text, blunt);
     }
     line(text, "");
 }
 
 fn exact(text: &mut String, report: &Report) {
-    let about = "R3, exact integers. Elements that differ in any bit, on data where no sum can \
-                 round: the largest partial sum, certified, against what the float holds exactly.";
+    let about = "R3, exact integers. The same blocks with integers drawn for them, so small that no \
+                 sum rounds, in whatever order: the output values, how many of them differ in any \
+                 bit, and the largest partial sum there can be, certified, against the largest \
+                 that the float holds exactly.";
     paragraph(text, about);
-    let mut head = format!("{:<8} {:>10}", "block", "elements");
+    let mut head = format!("{:<8} {:>9}", "block", "values");
     for (pair, _) in &report.blocks[0].exact.differing {
         let _ = write!(head, " {:>6}", dashed(pair));
     }
     line(
         text,
-        &format!("{head} {:>11} {:>11} {:>5}  {}", "sums up to", "exact up to", "dead", "verdict"),
+        &format!(
+            "{head}  {:>11}  {:>11} {:>5}  {}",
+            "partial sum", "exact up to", "dead", "verdict"
+        ),
     );
     for block in &report.blocks {
         let exact = &block.exact;
-        let mut row = format!("{:<8} {:>10}", block.name, thousands(exact.elements as u64));
+        let mut row = format!("{:<8} {:>9}", block.name, thousands(exact.elements as u64));
         for (_, differing) in &exact.differing {
             let _ = write!(row, " {differing:>6}");
         }
         let reached = thousands(exact.reached.unsigned_abs());
         let limit = if exact.float == "f32" { "2^24 in f32" } else { "2^53 in f64" };
         let verdict = verdict(block, Rung::R3);
-        line(
-            text,
-            &format!("{row} {reached:>11} {limit:>11} {:>5}  {verdict}", block.dead_channels),
-        );
+        let dead = block.dead_channels;
+        line(text, &format!("{row}  {reached:>11}  {limit:>11} {dead:>5}  {verdict}"));
     }
-    let dead = "Dead: hidden channels, in either run, that pass nothing, where a form could hide a \
-                mistake.";
+    let dead = "Dead: hidden channels, in R1 or R3, through whose ReLU nothing passes, where a form \
+                could hide a mistake.";
     paragraph(text, dead);
     line(text, "");
 }
@@ -166,18 +179,22 @@ fn conclusion(text: &mut String, report: &Report) {
         let used = report.blocks.iter().fold(0f64, |largest, block| largest.max(block.used));
         let elements: usize = report.blocks.iter().map(|block| block.exact.elements).sum();
         let weak = report.blocks.iter().filter(|block| block.bound_is_blunt).count();
-        let rounding = if weak == report.blocks.len() {
+        let differ = report.blocks.iter().flat_map(|block| &block.differences);
+        let rounding = if !differ.clone().any(|(_, difference)| *difference > 0.0) {
+            "in f32 they did not differ at all".to_owned()
+        } else if weak == report.blocks.len() {
             "in f32 the derived bound is too blunt to say anything".to_owned()
         } else {
+            let largest = differ.fold(0f64, |largest, (_, difference)| largest.max(*difference));
             format!(
-                "in f32 they differed by rounding alone (their errors reached {} of what rounding \
-                 can explain)",
+                "in f32 they differed by at most {largest:.1e}, by rounding alone (no value used \
+                 more than {} of what rounding can explain)",
                 percent(used)
             )
         };
         format!(
-            "The forms computed the same function on {blocks}: {rounding}, and on integers, where \
-             nothing rounds, not one of {} output values differed.",
+            "The forms agreed on {blocks}: {rounding}; and on integers, where nothing rounds, not one \
+             of {} output values differed in a single bit.",
             thousands(elements as u64)
         )
     };
@@ -205,9 +222,15 @@ fn line(text: &mut String, row: &str) {
     text.push('\n');
 }
 
-/// A number of units, with one decimal while that is short.
-fn short(number: f64) -> String {
-    if number < 1e4 { format!("{number:.1}") } else { format!("{number:.0e}") }
+/// A difference, and how many units of the last place that is.
+fn with_ulps(difference: f64, ulp: f64) -> String {
+    let ulps = difference / ulp;
+    match ulps {
+        0.0 => "0".to_owned(),
+        _ if ulps < 10.0 => format!("{difference:.1e} ({ulps:.1})"),
+        _ if ulps < 1e4 => format!("{difference:.1e} ({ulps:.0})"),
+        _ => format!("{difference:.1e} ({ulps:.0e})"),
+    }
 }
 
 /// A part as a percentage of two digits: 0.00409 as "0.41%".
@@ -251,10 +274,13 @@ pub fn about_photograph(source: &str) -> String {
 /// What a run on one block is about.
 pub fn about_block(spec: &BlockSpec, (h, w): (usize, usize)) -> String {
     format!(
-        "Block: {} channels in and out, {} paths of width {}, identity shortcut, on a seeded random \
-         map of {h} x {w}.",
+        "Block: {} channels in and out, {} of width {}, identity shortcut, on a seeded random map \
+         of {h} x {w}.",
         spec.c_in(),
-        spec.cardinality(),
+        match spec.cardinality() {
+            1 => "1 path".to_owned(),
+            paths => format!("{paths} paths"),
+        },
         spec.width()
     )
 }

@@ -3,7 +3,7 @@
 /// Times, rounding and whatever comes of it, as `#`; runs of spaces, whose width depends on them,
 /// as one; and the closing sentence, whose breaks do, as one line.
 pub fn masked(report: &str) -> String {
-    let (tables, conclusion) = match report.find("The forms computed") {
+    let (tables, conclusion) = match report.find("The forms agreed") {
         Some(at) => report.split_at(at),
         None => (report, ""),
     };
@@ -23,7 +23,15 @@ fn masked_line(line: &str) -> String {
     let word = |word: &str| {
         let number = word.trim_matches(|c| "(),%".contains(c));
         let is_float = number.contains(['.', 'e']) && number.parse::<f64>().is_ok();
-        if is_float || word == "beyond" { "#".to_owned() } else { word.to_owned() }
+        if is_float { "#".to_owned() } else { word.to_owned() }
     };
-    line.split_whitespace().map(word).collect::<Vec<_>>().join(" ")
+    let words: Vec<&str> = line.split_whitespace().collect();
+    if let [block, .., used, verdict] = words[..]
+        && (used.ends_with('%') || used == "beyond")
+        && ["within", "blunt", "REFUTED"].contains(&verdict)
+    {
+        // A row of R1: even how many words it has depends on the rounding.
+        return format!("{block} # {verdict}");
+    }
+    words.into_iter().map(word).collect::<Vec<_>>().join(" ")
 }

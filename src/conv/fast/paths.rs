@@ -55,9 +55,8 @@ impl Fast {
         Ok(paths)
     }
 
-    /// C inputs, C pointwise kernels of stride 1 and one width, summed in the order of
-    /// the paths: each output is one sum, held in a register from the first path to
-    /// the last.
+    /// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by
+    /// itself, and the paths' sums are added in order, all of it in registers.
     pub(super) fn merge_pointwise(
         &self,
         xs: &[Array4<f32>],

@@ -92,8 +92,8 @@ impl Tile {
         self.sums.chunks_exact(MAX_WIDTH).map(|row| &row[..self.width])
     }
 
-    /// Fills the tile: for each channel, from zero, segment after segment and tap
-    /// after tap, weight times the pixels from `start` + offset on.
+    /// Fills the tile. For each channel and segment: from zero, tap after tap, weight
+    /// times the pixels from `start` + offset on; then the sum of the segments, in order.
     pub(super) fn compute(
         &mut self,
         level: Level,
@@ -185,8 +185,9 @@ unsafe fn sum<T: Vector, const V: usize>(
     debug_assert!(out.len() >= (TILE_ROWS - 1) * MAX_WIDTH + V * T::LANES);
     // SAFETY: as the function's.
     unsafe {
-        let mut sums = [[T::splat(0.0); V]; TILE_ROWS];
+        let mut totals = [[T::splat(0.0); V]; TILE_ROWS];
         for segment in segments {
+            let mut sums = [[T::splat(0.0); V]; TILE_ROWS];
             let x = segment.x.as_ptr().add(start);
             for (tap, &offset) in taps.offsets.iter().enumerate() {
                 let from = x.add(offset);
@@ -202,10 +203,13 @@ unsafe fn sum<T: Vector, const V: usize>(
                     }
                 }
             }
+            for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                *total = total.add(*sum);
+            }
         }
-        for (m, row) in sums.iter().enumerate() {
-            for (v, sum) in row.iter().enumerate() {
-                sum.store(out.as_mut_ptr().add(m * MAX_WIDTH + v * T::LANES));
+        for (m, row) in totals.iter().enumerate() {
+            for (v, total) in row.iter().enumerate() {
+                total.store(out.as_mut_ptr().add(m * MAX_WIDTH + v * T::LANES));
             }
         }
     }

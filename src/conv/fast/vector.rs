@@ -14,6 +14,7 @@ pub(super) trait Vector: Copy {
     const LANES: usize;
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
+    unsafe fn add(self, other: Self) -> Self;
     /// `self + a * b`, rounded once or twice.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     unsafe fn store(self, to: *mut f32);
@@ -33,6 +34,11 @@ impl Vector for Portable {
     unsafe fn load(from: *const f32) -> Self {
         // SAFETY: the caller vouches for eight valid f32s; no alignment is assumed.
         Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
+    }
+    #[inline(always)]
+    unsafe fn add(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, b)| *sum += b);
+        self
     }
     #[inline(always)]
     unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
@@ -68,6 +74,11 @@ mod x86 {
             unsafe { _mm256_loadu_ps(from) }
         }
         #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: as above.
+            unsafe { _mm256_add_ps(self, other) }
+        }
+        #[inline(always)]
         unsafe fn add_product(self, a: Self, b: Self) -> Self {
             // SAFETY: as above.
             unsafe { _mm256_fmadd_ps(a, b, self) }
@@ -90,6 +101,11 @@ mod x86 {
         unsafe fn load(from: *const f32) -> Self {
             // SAFETY: as above, and for sixteen valid f32s.
             unsafe { _mm512_loadu_ps(from) }
+        }
+        #[inline(always)]
+        unsafe fn add(self, other: Self) -> Self {
+            // SAFETY: as above.
+            unsafe { _mm512_add_ps(self, other) }
         }
         #[inline(always)]
         unsafe fn add_product(self, a: Self, b: Self) -> Self {

@@ -21,13 +21,15 @@ pub struct BlockReport {
     pub times: Vec<(char, f64)>,
     /// For each pair of forms, by their letters: the largest difference.
     pub differences: Vec<(String, f64)>,
-    /// One unit in the last place of the largest activation.
+    /// The largest output of any form.
+    pub largest: f32,
+    /// One unit in its last place.
     pub ulp: f64,
     /// The derived bound (R1) on the difference of two correct forms at any element: the largest.
     pub bound: f64,
     /// The largest part of its ball's radius that any form's element uses; at most 1 if correct.
     pub used: f64,
-    /// Whether the bound is larger than the output itself, hence says nothing.
+    /// Whether the bound is larger than the largest output, hence says nothing.
     pub bound_is_blunt: bool,
     /// SHA-256 of the bits of form (c)'s output.
     pub digest: String,

@@ -68,10 +68,11 @@ pub(super) fn judge(
         differences: pairs(forms, |i, j| {
             compare(run.outputs[i].view(), run.outputs[j].view()).max_abs
         }),
+        largest: activation,
         ulp: ulp(activation),
         bound: 2.0 * radius,
         used,
-        bound_is_blunt: radius > size,
+        bound_is_blunt: 2.0 * radius > size,
         digest: digest(run.outputs[grouped.unwrap_or(forms.len() - 1)].view()),
         exact: ExactReport {
             float,
