@@ -16,6 +16,12 @@
 //! with batch norm made exact: epsilon 0, the variance a power of 4, gamma plus or minus its
 //! root, so that the scale s is plus or minus 1, and mean and shift integers.
 //!
+//! **Zero has two signs**, and "equal to the bit" tells them apart. The sum of a number and its
+//! negative is +0, and so is +0 + -0; -0 comes only of adding -0 to -0, or of a product. So a sum
+//! may be -0 in one order and +0 in another where all its terms are zero; but then comes batch norm,
+//! s z + t, whose t is never -0 as long as mean and beta are not (t = beta - mean s), and adding such a
+//! t gives +0. Hence integers are drawn without -0, and to the bit it is.
+//!
 //! It sees nothing of rounding, and needs channels that are alive: see [`super::live`].
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -111,6 +117,8 @@ impl LiveScalar for Measured {
                 None => 1.0 - scale * (values.first().copied().unwrap_or(0.0) - mean),
             };
         }
+        // Adding 0 makes 0 of -0, see the module's docs.
+        let (beta, mean) = (beta + 0.0, mean + 0.0);
         ChannelNorm { gamma: scale * root, beta, mean, variance: root * root }
     }
 

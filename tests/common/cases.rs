@@ -32,7 +32,7 @@ pub fn config(cases: u32) -> Config {
             RngSeed::Random => RngSeed::Fixed(0x7269_6672_6f6d),
             chosen => chosen,
         },
-        failure_persistence: Some(Box::new(FileFailurePersistence::SourceParallel("regressions"))),
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("regressions"))),
         ..from_environment
     }
 }
