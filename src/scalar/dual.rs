@@ -1,0 +1,98 @@
+//! Dual numbers a + b eps with eps^2 = 0: a value with its derivative.
+
+use super::{Additive, Dot, Scalar};
+
+/// A value and its derivative in one direction: `value + derivative eps`, eps^2 = 0 (Clifford
+/// 1871). Whatever is computed of them by ring operations carries its own derivative along, so
+/// a form run on dual numbers differentiates itself.
+///
+/// ```
+/// use triform::scalar::{Dual, Int, Scalar};
+/// let x = Dual { value: Int::from(5), derivative: Int::from(1) };
+/// let square = x.mul(&x);
+/// assert_eq!(square.derivative, Int::from(10)); // (x^2)' = 2 x
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Dual<S> {
+    /// a.
+    pub value: S,
+    /// b.
+    pub derivative: S,
+}
+
+impl<S: Additive> Dual<S> {
+    /// A value that does not move.
+    pub fn constant(value: S) -> Self {
+        Self { value, derivative: S::zero() }
+    }
+}
+
+impl<S: Additive> Additive for Dual<S> {
+    fn zero() -> Self {
+        Self::constant(S::zero())
+    }
+    fn add(&self, other: &Self) -> Self {
+        Self {
+            value: self.value.add(&other.value),
+            derivative: self.derivative.add(&other.derivative),
+        }
+    }
+}
+
+impl<S: Scalar> Scalar for Dual<S> {
+    fn one() -> Self {
+        Self::constant(S::one())
+    }
+    fn mul(&self, other: &Self) -> Self {
+        let left = self.derivative.mul(&other.value);
+        let right = self.value.mul(&other.derivative);
+        Self { value: self.value.mul(&other.value), derivative: left.add(&right) }
+    }
+    fn neg(&self) -> Self {
+        Self { value: self.value.neg(), derivative: self.derivative.neg() }
+    }
+}
+
+impl<S: Dot> Dot for Dual<S> {
+    /// The sum of the values' products, and that of the product rule's terms.
+    type Sum = (S::Sum, S::Sum);
+    fn empty() -> Self::Sum {
+        (S::empty(), S::empty())
+    }
+    fn accumulate(sum: &mut Self::Sum, weight: &Self, value: &Self) {
+        S::accumulate(&mut sum.0, &weight.value, &value.value);
+        S::accumulate(&mut sum.1, &weight.derivative, &value.value);
+        S::accumulate(&mut sum.1, &weight.value, &value.derivative);
+    }
+    fn total((value, derivative): Self::Sum) -> Self {
+        Self { value: S::total(value), derivative: S::total(derivative) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dual;
+    use crate::scalar::{Additive, Dot, Int, M61, Scalar, laws};
+
+    #[test]
+    fn duals_are_a_ring_over_any() {
+        let dual = |(a, b): (i64, i64)| Dual { value: Int::from(a), derivative: Int::from(b) };
+        laws::check_ring(&[(0, 1), (2, -3), (-5, 7), (1, 1)].map(dual)).unwrap();
+        let dual = |(a, b): (i64, i64)| Dual { value: M61::of(a), derivative: M61::of(b) };
+        laws::check_ring(&[(0, 1), (2, -3), (-5, 7), (1, 1)].map(dual)).unwrap();
+    }
+
+    #[test]
+    fn a_dot_product_differentiates_itself() {
+        let dual = |a: i64, b: i64| Dual { value: Int::from(a), derivative: Int::from(b) };
+        let pairs = [(dual(2, 1), dual(3, -4)), (dual(-5, 6), dual(7, 0))];
+        let mut sum = Dual::<Int>::empty();
+        let mut plain = Dual::<Int>::zero();
+        for (weight, value) in &pairs {
+            Dual::accumulate(&mut sum, weight, value);
+            plain = plain.add(&weight.mul(value));
+        }
+        assert_eq!(Dual::total(sum), plain);
+        assert_eq!(plain.derivative, Int::from(3 - 8 + 42));
+    }
+}

@@ -1,0 +1,181 @@
+//! Polynomials with integer coefficients, in as many variables as are named.
+//!
+//! Two expressions in ring operations are equal for every value of their variables, in every
+//! commutative ring, exactly if their polynomials are the same. So a form run on polynomials says
+//! what it computes for all weights and inputs at once. Computer algebra crates bring far more than
+//! add and multiply, and none of those looked at keeps a normal form that is this plain to compare.
+
+use std::collections::BTreeMap;
+
+use super::{Additive, Dot, Int, Scalar};
+
+/// A product of variables, each with its number and how often it occurs, in ascending order.
+type Monomial = Vec<(u32, u32)>;
+
+/// A polynomial in normal form: no monomial twice, none with the coefficient 0. Two polynomials
+/// are equal exactly if they are the same.
+///
+/// ```
+/// use triform::scalar::{Additive, Polynomial, Scalar};
+/// let (x, y) = (Polynomial::variable(0), Polynomial::variable(1));
+/// let square = x.add(&y).mul(&x.add(&y));
+/// assert_eq!(square.to_string(), "v0^2 + 2 v0 v1 + v1^2");
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Polynomial {
+    terms: BTreeMap<Monomial, Int>,
+}
+
+impl Polynomial {
+    /// The variable of this number.
+    pub fn variable(number: u32) -> Self {
+        Self { terms: BTreeMap::from([(vec![(number, 1)], Int::one())]) }
+    }
+
+    /// An integer.
+    pub fn constant(value: i64) -> Self {
+        let mut polynomial = Self::default();
+        polynomial.add_term(Vec::new(), &Int::from(value));
+        polynomial
+    }
+
+    /// Number of monomials.
+    pub fn monomials(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// The terms of `self - other`, as text, in order; none if the two are equal.
+    pub fn difference(&self, other: &Self) -> Vec<String> {
+        self.sub(other).words()
+    }
+
+    /// Whether a coefficient left the range of 64 bits, so that the polynomial is not known.
+    pub fn is_poisoned(&self) -> bool {
+        self.terms.values().any(|coefficient| coefficient.value().is_none())
+    }
+
+    fn add_term(&mut self, monomial: Monomial, coefficient: &Int) {
+        let sum =
+            self.terms.get(&monomial).map_or(*coefficient, |present| present.add(coefficient));
+        if sum == Int::zero() {
+            self.terms.remove(&monomial);
+        } else {
+            self.terms.insert(monomial, sum);
+        }
+    }
+
+    fn add_product(&mut self, left: &Self, right: &Self) {
+        for (m, a) in &left.terms {
+            for (n, b) in &right.terms {
+                self.add_term(product(m, n), &a.mul(b));
+            }
+        }
+    }
+
+    fn words(&self) -> Vec<String> {
+        let power = |&(variable, power): &(u32, u32)| match power {
+            1 => format!("v{variable}"),
+            _ => format!("v{variable}^{power}"),
+        };
+        let term = |(monomial, coefficient): (&Monomial, &Int)| {
+            let factors: Vec<String> = monomial.iter().map(power).collect();
+            match (coefficient.value(), factors.is_empty()) {
+                (None, _) => "overflow".to_owned(),
+                (Some(value), true) => value.to_string(),
+                (Some(1), false) => factors.join(" "),
+                (Some(-1), false) => format!("-{}", factors.join(" ")),
+                (Some(value), false) => format!("{value} {}", factors.join(" ")),
+            }
+        };
+        self.terms.iter().map(term).collect()
+    }
+}
+
+/// Sums the powers of each variable of two ascending lists.
+fn product(left: &Monomial, right: &Monomial) -> Monomial {
+    let mut powers: BTreeMap<u32, u32> = left.iter().copied().collect();
+    for &(variable, power) in right {
+        *powers.entry(variable).or_default() += power;
+    }
+    powers.into_iter().collect()
+}
+
+impl std::fmt::Display for Polynomial {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let words = self.words();
+        if words.is_empty() {
+            return f.write_str("0");
+        }
+        f.write_str(&words.join(" + "))
+    }
+}
+
+impl Additive for Polynomial {
+    fn zero() -> Self {
+        Self::default()
+    }
+    fn add(&self, other: &Self) -> Self {
+        let mut sum = self.clone();
+        for (monomial, coefficient) in &other.terms {
+            sum.add_term(monomial.clone(), coefficient);
+        }
+        sum
+    }
+}
+
+impl Scalar for Polynomial {
+    fn one() -> Self {
+        Self::constant(1)
+    }
+    fn mul(&self, other: &Self) -> Self {
+        let mut result = Self::default();
+        result.add_product(self, other);
+        result
+    }
+    fn neg(&self) -> Self {
+        Self { terms: self.terms.iter().map(|(m, c)| (m.clone(), c.neg())).collect() }
+    }
+}
+
+impl Dot for Polynomial {
+    type Sum = Self;
+    fn empty() -> Self {
+        Self::default()
+    }
+    fn accumulate(sum: &mut Self, weight: &Self, value: &Self) {
+        sum.add_product(weight, value);
+    }
+    fn total(sum: Self) -> Self {
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Polynomial;
+    use crate::scalar::{Additive, Scalar, laws};
+
+    #[test]
+    fn polynomials_are_a_ring() {
+        let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));
+        let samples =
+            [x.clone(), y.clone(), x.add(&y), x.mul(&y).sub(&Polynomial::constant(3)), x.neg()];
+        laws::check_ring(&samples).unwrap();
+    }
+
+    #[test]
+    fn normal_forms_are_normal() {
+        let (x, y) = (Polynomial::variable(0), Polynomial::variable(1));
+        let cancelled = x.add(&y).mul(&x.sub(&y)).sub(&x.mul(&x)).add(&y.mul(&y));
+        assert_eq!(cancelled, Polynomial::zero());
+        assert_eq!((cancelled.monomials(), cancelled.to_string()), (0, "0".to_owned()));
+        assert_eq!(x.mul(&y).difference(&y.mul(&y)), ["v0 v1", "-v1^2"]);
+    }
+
+    #[test]
+    fn overflow_is_seen() {
+        let huge = Polynomial::constant(i64::MAX);
+        assert!(!huge.is_poisoned());
+        assert!(huge.add(&huge).is_poisoned());
+    }
+}

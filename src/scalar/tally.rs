@@ -1,0 +1,102 @@
+//! A number that counts the arithmetic done on it.
+
+use std::cell::Cell;
+
+use super::{Additive, Dot, Scalar};
+
+/// How often something was done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Products. In a dot product each comes with one addition: a MAC.
+    pub multiplications: u64,
+    /// Sums and differences outside dot products.
+    pub additions: u64,
+}
+
+thread_local! {
+    static COUNTS: Cell<Counts> = const { Cell::new(Counts { multiplications: 0, additions: 0 }) };
+}
+
+fn count(multiplications: u64, additions: u64) {
+    let counts = COUNTS.get();
+    COUNTS.set(Counts {
+        multiplications: counts.multiplications + multiplications,
+        additions: counts.additions + additions,
+    });
+}
+
+/// A number whose arithmetic is counted, thread by thread; see [`counted`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tally<S>(pub S);
+
+/// What `work` gives, and what it does on tallies in this thread.
+///
+/// ```
+/// use triform::scalar::{counted, Additive, Int, Scalar, Tally};
+/// let number = |value| Tally(Int::from(value));
+/// let (value, counts) = counted(|| number(2).mul(&number(3)).add(&number(1)));
+/// assert_eq!(value, number(7));
+/// assert_eq!((counts.multiplications, counts.additions), (1, 1));
+/// ```
+pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
+    let before = COUNTS.get();
+    let result = work();
+    let after = COUNTS.get();
+    let counts = Counts {
+        multiplications: after.multiplications - before.multiplications,
+        additions: after.additions - before.additions,
+    };
+    (result, counts)
+}
+
+impl<S: Additive> Additive for Tally<S> {
+    fn zero() -> Self {
+        Self(S::zero())
+    }
+    fn add(&self, other: &Self) -> Self {
+        count(0, 1);
+        Self(self.0.add(&other.0))
+    }
+}
+
+impl<S: Scalar> Scalar for Tally<S> {
+    fn one() -> Self {
+        Self(S::one())
+    }
+    fn mul(&self, other: &Self) -> Self {
+        count(1, 0);
+        Self(self.0.mul(&other.0))
+    }
+    fn neg(&self) -> Self {
+        Self(self.0.neg())
+    }
+    fn sub(&self, other: &Self) -> Self {
+        count(0, 1);
+        Self(self.0.sub(&other.0))
+    }
+}
+
+impl<S: Dot> Dot for Tally<S> {
+    type Sum = S::Sum;
+    fn empty() -> S::Sum {
+        S::empty()
+    }
+    fn accumulate(sum: &mut S::Sum, weight: &Self, value: &Self) {
+        count(1, 0);
+        S::accumulate(sum, &weight.0, &value.0);
+    }
+    fn total(sum: S::Sum) -> Self {
+        Self(S::total(sum))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+    use crate::scalar::{Int, laws};
+
+    #[test]
+    fn tallies_are_a_ring() {
+        laws::check_ring(&[2, -3, 5].map(|value| Tally(Int::from(value)))).unwrap();
+    }
+}
