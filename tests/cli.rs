@@ -330,6 +330,14 @@ fn other_images_are_cropped_and_other_paths_are_paths() {
     let read = triform::network::image::read(&path).unwrap();
     assert_eq!(read.dimensions(), (224, 224));
     assert_eq!(triform::network::image::read(&whole).unwrap(), decoded);
+
+    // The middle is cut out: of columns 0 to 511, 144 to 367.
+    let ramp = image::RgbImage::from_fn(512, 256, |x, y| image::Rgb([(x / 2) as u8, y as u8, 0]));
+    let path = folder.path().join("ramp.png");
+    ramp.save(&path).unwrap();
+    let cut = triform::network::image::read(&path).unwrap();
+    assert_eq!(cut.get_pixel(0, 0).0, [72, 16, 0]);
+    assert_eq!(cut.get_pixel(223, 223).0, [183, 239, 0]);
 }
 
 #[test]

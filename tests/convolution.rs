@@ -7,7 +7,7 @@ use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use triform::conv::{
     Affine, After, ChannelWise, ConvSpec, Convolver, Fast, Identity, Reference, block_diagonal,
-    from_block_diagonal,
+    from_block_diagonal, max_pool,
 };
 use triform::scalar::{Additive, Dot, Int, Scalar};
 
@@ -365,6 +365,14 @@ fn bad_geometry_is_refused_with_its_numbers() {
     assert_eq!(
         message(fast.conv(x.view(), &kernel, &after).unwrap_err()),
         "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to"
+    );
+    let data = AsData(vec![Affine { scale: 1.0, shift: 0.0, relu: false }]);
+    let after = After { function: &data, shortcut: Some(shortcut.view()), output: &data };
+    assert!(fast.conv(x.view(), &kernel, &after).is_err(), "as data too");
+    let padded = ConvSpec::new(1, 2, 1, 1).unwrap();
+    assert_eq!(
+        message(max_pool(x.view(), 3, padded).unwrap_err()),
+        "window of a pool has shape [3, 3]; it must be at least twice the padding of 2"
     );
     assert_eq!(
         message(fast.merge(&[x], &[], &after).unwrap_err()),

@@ -294,3 +294,65 @@ impl ExactCase {
 fn float<S: Real>(integer: &Int) -> S {
     S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::{ExactCase, LIMIT_F32, certify, draw};
+    use crate::block::{BlockSpec, BlockWeights};
+    use crate::error::Error;
+    use crate::evidence::live::{Choice, LiveNorms};
+    use crate::random::Seed;
+    use crate::scalar::Int;
+
+    /// A block of one path, one channel, one pixel, with mean 2, and beta 4 at the end.
+    fn case(
+        [x, reduce, transform, expand]: [i64; 4],
+        limit: i64,
+        negative: bool,
+    ) -> Result<ExactCase, i64> {
+        let one = |value: i64| Array4::from_elem((1, 1, 1, 1), Int::from(value));
+        let spec = BlockSpec::new(1, 1, 1, 1).unwrap().with_kernel(1).unwrap();
+        let weights =
+            BlockWeights::new(spec, one(reduce), one(transform), one(expand), None).unwrap();
+        let choice =
+            Choice { negative, gamma: 0.0, variance: 0.4, mean: 0.25, beta: 0.5, quantile: 0.5 };
+        certify(weights, one(x), &LiveNorms::new(move |_, _| choice), limit).unwrap()
+    }
+
+    /// By hand. The first sum is 5 * 3 = 15; the only value of its channel, it is let pass as 1, so
+    /// beta = 1 - (15 - 2) = -12, and the sizes are 15 + 2 + 12 = 29. The second is 1 * -2, with
+    /// beta = 5 and sizes 2 + 2 + 5 = 9. The third is 70 - 2 + 4 = 72 of size 76, and the shortcut
+    /// of 5 makes 77 of size 81.
+    #[test]
+    fn the_certificate_is_the_sum_of_all_sizes() {
+        let exact = case([5, 3, -2, 70], LIMIT_F32, false).unwrap_or_else(|size| panic!("{size}"));
+        assert_eq!(exact.reached, 81);
+        assert_eq!(exact.expected[[0, 0, 0, 0]], Int::from(77));
+        assert_eq!(exact.dead_channels, 0);
+        let [gamma, beta, mean, variance] = exact.norms.reduce.channel(0);
+        assert_eq!([*gamma, *beta, *mean, *variance], [2.0, -12.0, 2.0, 4.0]);
+        // A large first layer is seen as well as a large last one.
+        let early = case([5, -90, 1, 1], LIMIT_F32, false).unwrap_or_else(|size| panic!("{size}"));
+        assert_eq!(early.reached, 450 + 2 + 453);
+        let turned = case([5, 3, -2, 70], LIMIT_F32, true).unwrap_or_else(|size| panic!("{size}"));
+        assert_eq!(*turned.norms.reduce.channel(0)[0], -2.0);
+        assert_eq!(turned.expected[[0, 0, 0, 0]], Int::from(0), "relu(-(70 - 2) + 4 + 5)");
+    }
+
+    #[test]
+    fn a_case_beyond_the_limit_is_refused() {
+        assert!(case([5, 3, -2, 70], 81, false).is_ok());
+        assert_eq!(case([5, 3, -2, 70], 80, false).err(), Some(81));
+        let spec = BlockSpec::new(4, 3, 2, 4).unwrap();
+        assert!(draw(spec, (1, 3, 2), LIMIT_F32, Seed(0), 0).is_ok());
+        let refused = draw(spec, (1, 3, 2), 10, Seed(0), 0).err();
+        assert!(matches!(refused, Some(Error::NoExactCase { limit: 10, reached: 11.., .. })));
+    }
+
+    #[test]
+    fn overflow_is_beyond_every_limit() {
+        assert_eq!(case([i64::MAX, 2, 1, 1], i64::MAX - 1, false).err(), Some(i64::MAX));
+    }
+}

@@ -296,7 +296,34 @@ impl LiveScalar for f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::threshold;
+    use ndarray::Array3;
+
+    use super::{Choice, LiveNorms, threshold};
+
+    /// Dead is what was looked at: a channel of NaN passes nothing that counts.
+    #[test]
+    fn dead_channels_are_counted() {
+        let choice = Choice {
+            negative: true,
+            gamma: 0.5,
+            variance: 0.5,
+            mean: 0.5,
+            beta: 0.5,
+            quantile: 0.5,
+        };
+        let live = LiveNorms::<f32>::new(|_, _| choice);
+        let functions = live.functions(false);
+        let mut alive = Array3::from_shape_fn((1, 2, 3), |(_, i, j)| (3 * i + j) as f32);
+        functions.reduce.apply(0, alive.view_mut());
+        assert!(alive.iter().any(|y| *y > 0.0) && alive.iter().any(|y| *y == 0.0), "{alive}");
+        let mut constant = Array3::from_elem((1, 2, 3), -4.0f32);
+        functions.reduce.apply(1, constant.view_mut());
+        assert!(constant.iter().all(|y| *y > 0.0), "let pass: {constant}");
+        assert_eq!(live.dead_channels(), 0);
+        functions.reduce.apply(2, Array3::from_elem((1, 2, 3), f32::NAN).view_mut());
+        functions.transform.apply(0, Array3::from_elem((1, 2, 3), f32::NAN).view_mut());
+        assert_eq!(live.dead_channels(), 2);
+    }
 
     #[test]
     fn a_threshold_has_values_that_pass() {

@@ -19,7 +19,7 @@ type Monomial = Vec<(u32, u32)>;
 /// use triform::scalar::{Additive, Polynomial, Scalar};
 /// let (x, y) = (Polynomial::variable(0), Polynomial::variable(1));
 /// let square = x.add(&y).mul(&x.add(&y));
-/// assert_eq!(square.to_string(), "v0^2 + 2 v0 v1 + v1^2");
+/// assert_eq!(square.to_string(), "2 v0 v1 + v0^2 + v1^2");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Polynomial {

@@ -10,7 +10,7 @@ use crate::conv::{Convolver, Fast, Reference};
 use crate::count;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Over};
-use crate::evidence::bound::balls;
+use crate::evidence::bound::{Ball, balls};
 use crate::evidence::compare::{Witness, against_balls, against_exact, compare, largest, ulp};
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
 use crate::random::Seed;
@@ -38,8 +38,7 @@ pub(super) fn judge(
         used = used.max(part);
         refuted.extend(witness.map(|witness| (Rung::R1, witness)));
     }
-    let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
-    let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));
+    let (bound, bound_is_blunt) = bound_on_differences(balls.view());
     let activation = run.outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
 
     say("exact integers");
@@ -70,9 +69,9 @@ pub(super) fn judge(
         }),
         largest: activation,
         ulp: ulp(activation),
-        bound: 2.0 * radius,
+        bound,
         used,
-        bound_is_blunt: 2.0 * radius > size,
+        bound_is_blunt,
         digest: digest(run.outputs[grouped.unwrap_or(forms.len() - 1)].view()),
         exact: ExactReport {
             float,
@@ -85,6 +84,14 @@ pub(super) fn judge(
         hidden_channels: 4 * spec.inner(),
         refuted,
     })
+}
+
+/// The largest difference that two correct forms can have, and whether it is larger than the
+/// largest output, so that it says nothing.
+fn bound_on_differences(balls: ArrayView4<'_, Ball>) -> (f64, bool) {
+    let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
+    let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));
+    (2.0 * radius, 2.0 * radius > size)
 }
 
 type ExactFindings = (Vec<(String, usize)>, Vec<Witness>);
@@ -144,4 +151,23 @@ fn digest(x: ArrayView4<'_, f32>) -> String {
         hasher.update(value.to_le_bytes());
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::bound_on_differences;
+    use crate::evidence::bound::Ball;
+
+    #[test]
+    fn two_forms_may_lie_on_either_side_of_the_centre() {
+        let of = |centre, radius| {
+            let mut balls = Array4::from_elem((1, 1, 2, 2), Ball { centre: 0.5, radius: 0.25 });
+            balls[[0, 0, 1, 0]] = Ball { centre, radius };
+            bound_on_differences(balls.view())
+        };
+        assert_eq!(of(-8.0, 1.0), (2.0, false));
+        assert_eq!(of(-8.0, 4.5), (9.0, true));
+    }
 }
