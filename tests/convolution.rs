@@ -5,11 +5,12 @@ mod common;
 use common::cases::{config, tensor};
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
+use triform::block::Activation;
 use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Fast, Identity, Reference, block_diagonal,
-    from_block_diagonal, max_pool,
+    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, Reference,
+    block_diagonal, from_block_diagonal, max_pool,
 };
-use triform::scalar::{Additive, Dot, Int, Scalar};
+use triform::scalar::{Additive, Dot, Int, Ordered, Scalar};
 
 #[derive(Clone, Debug)]
 struct Problem {
@@ -27,7 +28,11 @@ fn problem() -> impl Strategy<Value = Problem> {
         1 => Just((7, 7)),
     ];
     let channels = (1usize..4, 1usize..7, 1usize..7); // groups, in and out of each
-    let map = (1usize..9, prop_oneof![1usize..9, 15usize..41, 62usize..70]);
+    // Up to runs of more than 512 pixels.
+    let map = prop_oneof![
+        8 => (1usize..9, prop_oneof![1usize..9, 15usize..41, 62usize..70]),
+        1 => (23usize..27, 23usize..27),
+    ];
     (0usize..3, channels, kernel, map, 1usize..4, 0usize..4, 1usize..3)
         .prop_filter_map(
             "the kernel must fit the padded map",
@@ -255,6 +260,15 @@ fn both_ways_agree<V: Convolver<f32>>(
         convolver.conv(x.view(), &kernels[0], &after).unwrap()
     };
     let fused = run(data as &dyn ChannelWise<f32>, data as &dyn ChannelWise<f32>);
+    // The shortcut may lie in memory as it likes.
+    let turned = shortcut.view().permuted_axes([3, 2, 1, 0]).as_standard_layout().into_owned();
+    let strange = turned.view().permuted_axes([3, 2, 1, 0]);
+    let after = After { function: data, shortcut: Some(strange), output: data };
+    prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &after).unwrap(), &fused);
+    let relu = After { function: data, shortcut: None, output: &Activation::Relu };
+    let by_hand = convolver.conv(x.view(), &kernels[0], &After::only(data)).unwrap();
+    let by_hand = by_hand.mapv(|z| z.relu());
+    prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &relu).unwrap(), &by_hand);
     prop_assert_eq!(&run(data, &function), &fused);
     prop_assert_eq!(&run(&function, data), &fused);
     prop_assert_eq!(&run(&function, &function), &fused);
@@ -291,8 +305,8 @@ impl ChannelWise<f32> for AsData {
         let affine = self.0[channel % self.0.len()];
         plane.mapv_inplace(|z| affine.at(&z));
     }
-    fn as_affine(&self, channel: usize) -> Option<Affine<f32>> {
-        Some(self.0[channel % self.0.len()])
+    fn as_data(&self, channel: usize) -> Option<Elementwise<f32>> {
+        Some(Elementwise::Affine(self.0[channel % self.0.len()]))
     }
 }
 

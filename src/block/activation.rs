@@ -2,7 +2,7 @@
 
 use ndarray::ArrayViewMut3;
 
-use crate::conv::ChannelWise;
+use crate::conv::{ChannelWise, Elementwise};
 use crate::scalar::Ordered;
 
 /// The activation of a block.
@@ -19,5 +19,12 @@ impl<S: Ordered> ChannelWise<S> for Activation {
         if *self == Self::Relu {
             plane.mapv_inplace(|z| z.relu());
         }
+    }
+
+    fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
+        Some(match self {
+            Self::Identity => Elementwise::Identity,
+            Self::Relu => Elementwise::Relu,
+        })
     }
 }

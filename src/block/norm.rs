@@ -4,7 +4,7 @@ use ndarray::{Array1, ArrayViewMut3};
 
 use super::activation::Activation;
 use super::spec::{BlockSpec, Shortcut};
-use crate::conv::{Affine, ChannelWise};
+use crate::conv::{Affine, ChannelWise, Elementwise};
 use crate::error::{Error, Result};
 use crate::scalar::{Ordered, Real, Scalar};
 
@@ -157,8 +157,8 @@ impl<S: Ordered> ChannelWise<S> for Normalise<S> {
         plane.mapv_inplace(|z| affine.at(&z));
     }
 
-    fn as_affine(&self, channel: usize) -> Option<Affine<S>> {
-        self.affine.get(channel).cloned()
+    fn as_data(&self, channel: usize) -> Option<Elementwise<S>> {
+        self.affine.get(channel).cloned().map(Elementwise::Affine)
     }
 }
 

@@ -16,15 +16,28 @@ pub trait ChannelWise<S>: Sync {
     /// Changes the plane of one channel, of shape N x H x W.
     fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>);
 
-    /// The same function as data, where it is affine with or without a ReLU
-    /// after it; a fast convolver may then apply it while the sums are in cache.
+    /// The same function as data, where it is simple enough; a fast convolver may then
+    /// apply it while the sums are in cache.
     ///
     /// # Laws
     ///
     /// Applying the data gives the same bits as [`ChannelWise::apply`].
-    fn as_affine(&self, _channel: usize) -> Option<Affine<S>> {
+    fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
         None
     }
+}
+
+/// A function of one channel that looks at one element at a time, as data.
+///
+/// The identity is not `1 z + 0`, which would make +0 of -0.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Elementwise<S> {
+    /// z.
+    Identity,
+    /// ReLU.
+    Relu,
+    /// Scale, shift, perhaps ReLU.
+    Affine(Affine<S>),
 }
 
 /// `scale * z + shift`, then a ReLU if `relu`.
@@ -52,6 +65,10 @@ pub struct Identity;
 
 impl<S> ChannelWise<S> for Identity {
     fn apply(&self, _channel: usize, _plane: ArrayViewMut3<'_, S>) {}
+
+    fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
+        Some(Elementwise::Identity)
+    }
 }
 
 /// All that follows a convolution's sums, in this order: a channel-wise

@@ -23,7 +23,7 @@ mod pool;
 mod reference;
 mod spec;
 
-pub use after::{Affine, After, ChannelWise, Identity};
+pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
 pub use fast::Fast;

@@ -3,16 +3,17 @@
 
 use ndarray::{ArrayViewMut4, CowArray, Ix4};
 
-use crate::conv::after::{Affine, After, ChannelWise, apply_from};
+use crate::conv::after::{After, ChannelWise, Elementwise, apply_from};
 use crate::error::Result;
+use crate::scalar::Ordered;
 
-/// An [`After`] as data.
+/// An [`After`] as data, channel by channel.
 struct Fused<'a> {
-    function: Vec<Affine<f32>>,
+    function: Vec<Elementwise<f32>>,
     /// In standard layout.
     shortcut: Option<CowArray<'a, f32, Ix4>>,
-    /// `None`: nothing follows.
-    output: Option<Vec<Affine<f32>>>,
+    /// `None` for a path, which nothing but its function follows.
+    output: Option<Vec<Elementwise<f32>>>,
 }
 
 /// What follows the sums of one convolution, as data if it can be had so.
@@ -20,13 +21,13 @@ pub(super) struct Finish<'a>(Option<Fused<'a>>);
 
 impl<'a> Finish<'a> {
     pub(super) fn new(after: &After<'a, f32>, channels: usize) -> Self {
-        let Some(function) = as_data(after.function, 0, channels) else { return Self(None) };
+        let function = as_data(after.function, 0, channels);
+        let output = as_data(after.output, 0, channels);
+        let (Some(function), Some(output)) = (function, output) else { return Self(None) };
         let shortcut = after.shortcut.map(|shortcut| match shortcut.is_standard_layout() {
             true => CowArray::from(shortcut),
             false => CowArray::from(shortcut.as_standard_layout().into_owned()),
         });
-        let identity = as_data(after.output, 0, channels);
-        let Some(output) = identity else { return Self(None) };
         Self(Some(Fused { function, shortcut, output: Some(output) }))
     }
 
@@ -48,8 +49,7 @@ impl<'a> Finish<'a> {
     /// `start` of the plane; or leaves them to [`Finish::rest`].
     pub(super) fn pixels(&self, n: usize, c: usize, start: usize, z: &mut [f32]) {
         let Some(fused) = &self.0 else { return };
-        let affine = fused.function[c];
-        z.iter_mut().for_each(|z| *z = affine.at(z));
+        apply(fused.function[c], z);
         if let Some(shortcut) = &fused.shortcut {
             let (_, channels, h, w) = shortcut.dim();
             let from = (n * channels + c) * h * w + start;
@@ -57,8 +57,7 @@ impl<'a> Finish<'a> {
             z.iter_mut().zip(&all[from..]).for_each(|(z, r)| *z += r);
         }
         if let Some(output) = &fused.output {
-            let affine = output[c];
-            z.iter_mut().for_each(|z| *z = affine.at(z));
+            apply(output[c], z);
         }
     }
 
@@ -80,10 +79,18 @@ impl<'a> Finish<'a> {
     }
 }
 
+fn apply(function: Elementwise<f32>, z: &mut [f32]) {
+    match function {
+        Elementwise::Identity => {}
+        Elementwise::Relu => z.iter_mut().for_each(|z| *z = z.relu()),
+        Elementwise::Affine(affine) => z.iter_mut().for_each(|z| *z = affine.at(z)),
+    }
+}
+
 fn as_data(
     function: &dyn ChannelWise<f32>,
     first: usize,
     channels: usize,
-) -> Option<Vec<Affine<f32>>> {
-    (first..first + channels).map(|c| function.as_affine(c)).collect()
+) -> Option<Vec<Elementwise<f32>>> {
+    (first..first + channels).map(|c| function.as_data(c)).collect()
 }

@@ -8,7 +8,7 @@ use super::finish::Finish;
 use super::pack::{gather_pixels, subsample};
 use super::tile::{MAX_WIDTH, Segment, TILE_ROWS, Taps, Tile};
 use super::{Fast, FastKernel, write};
-use crate::conv::after::{Affine, After, ChannelWise};
+use crate::conv::after::{After, ChannelWise, Elementwise};
 use crate::conv::convolver::{Convolver, check_paths};
 use crate::error::Result;
 
@@ -124,7 +124,7 @@ impl ChannelWise<f32> for Shifted<'_> {
         self.function.apply(self.first + channel, plane);
     }
 
-    fn as_affine(&self, channel: usize) -> Option<Affine<f32>> {
-        self.function.as_affine(self.first + channel)
+    fn as_data(&self, channel: usize) -> Option<Elementwise<f32>> {
+        self.function.as_data(self.first + channel)
     }
 }
