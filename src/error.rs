@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use indicatif::HumanBytes;
 
-/// What can be wrong with an input. Nothing in this crate panics on bad input.
+/// What can be wrong with an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -119,6 +119,13 @@ pub enum Error {
         what: &'static str,
         /// The sizes.
         factors: Vec<usize>,
+    },
+
+    /// Sums of so many terms that no bound on their rounding is known.
+    #[error("sums of {terms} terms: no bound on the rounding is known from 2^24 terms on")]
+    TooManyTerms {
+        /// Terms of one sum.
+        terms: usize,
     },
 
     /// More memory than the machine has free.

@@ -15,10 +15,10 @@ use triform::evidence::bound::{Ball, balls};
 use triform::evidence::compare::{against_balls, against_exact};
 use triform::scalar::Real;
 
-fn run<S: Real, V: Convolver<S> + 'static>(
+fn run<S: Real, N: Real, V: Convolver<S> + 'static>(
     form: &impl BlockForm,
     weights: &BlockWeights<S>,
-    norms: &BlockNorms<f32>,
+    norms: &BlockNorms<N>,
     x: ArrayView4<'_, S>,
     convolver: &V,
 ) -> Array4<S> {
@@ -51,11 +51,11 @@ proptest! {
         prop_assert_eq!(exact.dead_channels, 0);
         for form in Form::ALL {
             let letter = BlockForm::letter(&form);
-            let fast = run::<f32, _>(
+            let fast = run::<f32, _, _>(
                 &form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
             prop_assert_eq!(
                 against_exact(letter, "fast", fast.view(), exact.expected().view()), None);
-            let slow = run::<f64, _>(
+            let slow = run::<f64, _, _>(
                 &form, &exact.weights(), &exact.norms, exact.x().view(), &Reference::default());
             prop_assert_eq!(
                 against_exact(letter, "f64", slow.view(), exact.expected().view()), None);
@@ -88,7 +88,7 @@ proptest! {
         let (weights, norms, x) = real(&case);
         let radii = balls(&weights, &norms, x.view()).unwrap().mapv(|ball: Ball| ball.radius);
         let (weights, x) = (weights.map(|&w| f64::from(w)), x.mapv(f64::from));
-        let of = |form| run::<f64, _>(&form, &weights, &norms, x.view(), &Reference::default());
+        let of = |form| run::<f64, _, _>(&form, &weights, &norms, x.view(), &Reference::default());
         let outputs = Form::ALL.map(of);
         for (left, right) in [(0, 1), (1, 2), (0, 2)] {
             for ((l, r), radius) in outputs[left].iter().zip(&outputs[right]).zip(&radii) {
@@ -151,7 +151,7 @@ proptest! {
     fn degenerate_blocks_work(case in cases::degenerate()) {
         let exact = case.exact();
         for form in Form::ALL {
-            let fast = run::<f32, _>(
+            let fast = run::<f32, _, _>(
                 &form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
             prop_assert_eq!(against_exact('?', "", fast.view(), exact.expected().view()), None);
         }
@@ -175,7 +175,7 @@ fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
         let case = cases::contract().new_tree(&mut runner).unwrap().current();
         let exact = case.exact();
         let output =
-            run::<f32, _>(form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
+            run::<f32, _, _>(form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
         let witness = against_exact('?', "", output.view(), exact.expected().view());
         by_exact += u32::from(witness.is_some());
 

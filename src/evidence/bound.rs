@@ -43,7 +43,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 
 use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions};
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Identity, KernelShape, Reference};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
 /// Unit roundoff of `f32`, 2^-24.
@@ -84,7 +84,8 @@ impl Ball {
     }
 
     fn relu(self) -> Self {
-        if self.centre > 0.0 {
+        let known = self.centre.is_finite() && self.radius.is_finite();
+        if self.centre > 0.0 || !known {
             self
         } else {
             Self { centre: 0.0, radius: (self.centre + self.radius).max(0.0) }
@@ -129,6 +130,9 @@ impl Convolver<Ball> for Balls {
 
     fn sums(&self, x: ArrayView4<'_, Ball>, kernel: &BallKernel) -> Result<Array4<Ball>> {
         let gamma = gamma_n(kernel.n);
+        if gamma.is_infinite() {
+            return Err(Error::TooManyTerms { terms: kernel.n });
+        }
         let reference = Reference::default();
         let centres = x.mapv(|ball| ball.centre);
         // |W| e + gamma |W| (|c| + e) in one convolution, since |W| is linear.
@@ -255,6 +259,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn sums_too_long_for_a_bound_are_refused() {
+        let weights = Array4::from_elem((1, 1, 4097, 4097), Ball::exact(0.0));
+        let kernel = Balls.prepare(weights.view(), ConvSpec::new(1, 4096, 1, 1).unwrap()).unwrap();
+        let x = Array4::from_elem((1, 1, 1, 1), Ball::exact(0.0));
+        let error = Balls.sums(x.view(), &kernel).unwrap_err();
+        assert!(error.to_string().starts_with("sums of 16785409 terms"), "{error}");
+    }
+
     /// An error in the input reaches the output times the weight's size.
     #[test]
     fn a_sum_passes_on_the_errors_of_its_inputs() {
@@ -327,6 +340,8 @@ mod tests {
         assert_eq!(relu(1.0, 0.5), Ball { centre: 1.0, radius: 0.5 });
         assert_eq!(relu(-1.0, 0.5), Ball { centre: 0.0, radius: 0.0 });
         assert_eq!(relu(-1.0, 1.5), Ball { centre: 0.0, radius: 0.5 });
+        assert!(!relu(f64::NAN, 0.0).contains(0.0), "what is not known stays so");
+        assert!(relu(-1.0, f64::NAN).radius.is_nan());
     }
 
     /// 1 + 1.5 u rounds to 1 + 2 u: half a unit off, as far as it goes.

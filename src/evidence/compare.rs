@@ -11,7 +11,7 @@ use crate::scalar::Real;
 pub struct Difference {
     /// Largest difference of two elements; infinite where one of them is NaN.
     pub max_abs: f64,
-    /// Number of elements that are not the same number.
+    /// Number of elements that differ in any bit, but for NaNs.
     pub differing: usize,
 }
 
@@ -24,9 +24,10 @@ pub fn compare<S: Real>(left: ArrayView4<'_, S>, right: ArrayView4<'_, S>) -> Di
     let mut difference = Difference { max_abs: 0.0, differing: 0 };
     Zip::from(left).and(right).for_each(|left, right| {
         let (left, right) = (left.to_f64(), right.to_f64());
-        if left == right || (left.is_nan() && right.is_nan()) {
+        if left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan()) {
             return;
         }
+        // Infinities of one sign had the same bits.
         let distance = (left - right).abs();
         let distance = if distance.is_nan() { f64::INFINITY } else { distance };
         difference.max_abs = difference.max_abs.max(distance);
@@ -70,12 +71,17 @@ pub struct Witness {
 
 /// An output held against balls: how much of the radius was used at most (a correct form
 /// stays at or below 1), and where it was worst, if anywhere outside.
+///
+/// # Panics
+///
+/// If the shapes differ.
 pub fn against_balls(
     form: char,
     name: &'static str,
     output: ArrayView4<'_, f32>,
     balls: ArrayView4<'_, Ball>,
 ) -> (f64, Option<Witness>) {
+    assert_eq!(output.shape(), balls.shape(), "an output and its balls");
     let excess = |value: f32, ball: &Ball| {
         let distance = (f64::from(value) - ball.centre).abs();
         if distance == 0.0 { 0.0 } else { distance / ball.radius }
@@ -90,8 +96,8 @@ pub fn against_balls(
         let refutes = !ball.contains(value);
         wrong += usize::from(refutes);
         // NaN compares false, so it has to be asked for by name.
-        if used > worst.0 || used.is_nan() {
-            worst.0 = if used.is_nan() { f64::INFINITY } else { used };
+        if used > worst.0 || used.is_nan() || (refutes && worst.1.is_none()) {
+            worst.0 = if used.is_nan() { f64::INFINITY } else { used.max(worst.0) };
             if refutes {
                 worst.1 = Some(Witness {
                     form,
@@ -113,12 +119,17 @@ pub fn against_balls(
 }
 
 /// An output held against what it must be exactly.
+///
+/// # Panics
+///
+/// If the shapes differ.
 pub fn against_exact<S: Real>(
     form: char,
     name: &'static str,
     output: ArrayView4<'_, S>,
     expected: ArrayView4<'_, S>,
 ) -> Option<Witness> {
+    assert_eq!(output.shape(), expected.shape(), "an output and what it must be");
     let mut witness: Option<Witness> = None;
     for (((n, c, h, w), value), right) in output.indexed_iter().zip(expected) {
         let (value, right) = (value.to_f64(), right.to_f64());
@@ -144,7 +155,7 @@ pub fn against_exact<S: Real>(
 mod tests {
     use ndarray::Array4;
 
-    use super::{against_balls, against_exact, compare, ulp};
+    use super::{against_balls, against_exact, compare, largest, ulp};
     use crate::evidence::bound::Ball;
 
     fn tensor(values: &[f32]) -> Array4<f32> {
@@ -158,6 +169,9 @@ mod tests {
         assert_eq!(difference(&[1.0, 2.0], &[1.5, 2.0]).max_abs, 0.5);
         assert_eq!(difference(&[1.0], &[f32::NAN]).max_abs, f64::INFINITY);
         assert_eq!(difference(&[f32::INFINITY], &[f32::INFINITY]).differing, 0);
+        let signs = difference(&[0.0], &[-0.0]);
+        assert_eq!((signs.max_abs, signs.differing), (0.0, 1), "a bit is a bit");
+        assert_eq!(largest(tensor(&[1.0, -3.0, 2.0]).view()), 3.0);
     }
 
     #[test]
@@ -171,6 +185,9 @@ mod tests {
         assert_eq!((used, witness.index, witness.wrong), (2.0, [0, 0, 0, 1], 2));
         let (used, witness) = held(&[f32::NAN, 1.0, 3.0]);
         assert_eq!((used, witness.unwrap().wrong), (f64::INFINITY, 2));
+        assert_eq!(held(&[2.0, 1.0, 1.0]).1.unwrap().allowed, 0.5);
+        let unknown = Array4::from_elem((1, 1, 1, 1), Ball { centre: 1.0, radius: f64::NAN });
+        assert!(against_balls('a', "test", tensor(&[1.0]).view(), unknown.view()).1.is_some());
         let point = Array4::from_elem((1, 1, 1, 1), Ball::exact(1.0));
         assert!(against_balls('a', "test", tensor(&[1.0]).view(), point.view()).1.is_none());
         assert!(against_balls('a', "test", tensor(&[1.1]).view(), point.view()).1.is_some());

@@ -107,7 +107,7 @@ impl LiveScalar for Measured {
 
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm {
         let scale = if choice.negative { -1.0 } else { 1.0 };
-        let root = f64::from(1u32 << (3.0 * choice.variance) as u32); // 1, 2 or 4
+        let root = f64::from(1u32 << (3.0 * choice.variance).min(2.0) as u32); // 1, 2 or 4
         let mean = (8.0 * choice.mean).round();
         let mut beta = (8.0 * choice.beta).round();
         if gated {
@@ -163,8 +163,8 @@ impl ChannelWise<Measured> for Certified<'_> {
 pub struct ExactCase {
     /// Integer kernels.
     pub weights: BlockWeights<Int>,
-    /// Batch norms of scale plus or minus 1.
-    pub norms: BlockNorms<f32>,
+    /// Batch norms of scale plus or minus 1. In `f64`, for a shift is as large as a sum may be.
+    pub norms: BlockNorms<f64>,
     /// N x C_in x H x W.
     pub x: Array4<Int>,
     /// What every form must give, computed in integers: N x C_out x H_out x W_out.
@@ -299,8 +299,9 @@ fn float<S: Real>(integer: &Int) -> S {
 mod tests {
     use ndarray::Array4;
 
-    use super::{ExactCase, LIMIT_F32, certify, draw};
-    use crate::block::{BlockSpec, BlockWeights};
+    use super::{ExactCase, LIMIT_F32, LIMIT_F64, certify, draw};
+    use crate::block::{Activation, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions};
+    use crate::conv::Reference;
     use crate::error::Error;
     use crate::evidence::live::{Choice, LiveNorms};
     use crate::random::Seed;
@@ -341,6 +342,14 @@ mod tests {
         assert_eq!(turned.expected[[0, 0, 0, 0]], Int::from(0), "relu(-(70 - 2) + 4 + 5)");
     }
 
+    /// The limits are what the floats hold: the next integer is not.
+    #[test]
+    fn the_limits_are_those_of_the_floats() {
+        assert_eq!(LIMIT_F32 as f32 as i64, LIMIT_F32);
+        assert_eq!((LIMIT_F32 + 1) as f32 as i64, LIMIT_F32);
+        assert_eq!((LIMIT_F64 + 1) as f64 as i64, LIMIT_F64);
+    }
+
     #[test]
     fn a_case_beyond_the_limit_is_refused() {
         assert!(case([5, 3, -2, 70], 81, false).is_ok());
@@ -349,6 +358,21 @@ mod tests {
         assert!(draw(spec, (1, 3, 2), LIMIT_F32, Seed(0), 0).is_ok());
         let refused = draw(spec, (1, 3, 2), 10, Seed(0), 0).err();
         assert!(matches!(refused, Some(Error::NoExactCase { limit: 10, reached: 11.., .. })));
+    }
+
+    /// In f64 a shift may be larger than f32 holds; the forms must get it as it is.
+    #[test]
+    fn cases_for_f64_keep_their_norms() {
+        let exact = case([(1 << 26) + 1, 1, 1, 1], LIMIT_F64, false);
+        let exact = exact.unwrap_or_else(|size| panic!("{size}"));
+        assert_eq!(*exact.norms.reduce.channel(0)[1], -f64::from((1 << 26) - 2));
+        let norms = NormFunctions::new(&exact.norms, Activation::Relu).unwrap();
+        let reference = Reference::default();
+        for form in Form::ALL {
+            let block = Bottleneck::prepare(&form, &exact.weights::<f64>(), &reference).unwrap();
+            let y = block.forward(exact.x().view(), &norms.functions(), &reference).unwrap();
+            assert_eq!(y, exact.expected::<f64>());
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::block::{BatchNorm, BlockNorms, Functions, Layer};
 use crate::conv::{ChannelWise, Identity};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Rng, Seed};
-use crate::scalar::Additive;
+use crate::scalar::{Additive, Real};
 
 /// Batch norm of one channel, gamma and the rest as floats that hold them exactly.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,7 +167,7 @@ impl<'a, S: LiveScalar> LiveNorms<'a, S> {
     /// # Errors
     ///
     /// Those of [`BatchNorm::new`].
-    pub fn norms(&self, projection: bool) -> Result<BlockNorms<f32>> {
+    pub fn norms<R: Real>(&self, projection: bool) -> Result<BlockNorms<R>> {
         let [reduce, transform, expand, shortcut] = &self.layers;
         Ok(BlockNorms {
             reduce: reduce.norm()?,
@@ -205,19 +205,19 @@ impl<'a, S: LiveScalar> LiveLayer<'a, S> {
     /// # Errors
     ///
     /// Those of [`BatchNorm::new`], and [`Error::Zero`] where no channel was seen yet.
-    pub fn norm(&self) -> Result<BatchNorm<f32>> {
+    pub fn norm<R: Real>(&self) -> Result<BatchNorm<R>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.is_empty() {
             return Err(Error::Zero { what: "number of channels seen" });
         }
-        let all = |field: fn(&ChannelNorm) -> f64| -> Array1<f32> {
-            seen.values().map(|seen| field(&seen.norm) as f32).collect()
+        let all = |field: fn(&ChannelNorm) -> f64| -> Array1<R> {
+            seen.values().map(|seen| R::from_f64(field(&seen.norm))).collect()
         };
         let gamma = all(|norm| norm.gamma);
         let beta = all(|norm| norm.beta);
         let mean = all(|norm| norm.mean);
         let variance = all(|norm| norm.variance);
-        BatchNorm::new(gamma, beta, mean, variance, S::EPSILON as f32)
+        BatchNorm::new(gamma, beta, mean, variance, R::from_f64(S::EPSILON))
     }
 
     fn dead_channels(&self) -> usize {

@@ -37,8 +37,6 @@ pub struct BlockReport {
     pub exact: ExactReport,
     /// Hidden channels, in either run, through which nothing passes.
     pub dead_channels: usize,
-    /// Hidden channels of both runs.
-    pub hidden_channels: usize,
     /// The worst element of each form and run that is refuted.
     pub refuted: Vec<(Rung, Witness)>,
 }

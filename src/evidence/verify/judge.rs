@@ -81,7 +81,6 @@ pub(super) fn judge(
             elements: case.expected.len(),
         },
         dead_channels: run.dead_channels + case.dead_channels,
-        hidden_channels: 4 * spec.inner(),
         refuted,
     })
 }
