@@ -113,7 +113,7 @@ pub enum Error {
     },
 
     /// A product of sizes that does not fit in 64 bits.
-    #[error("{what}: {factors:?} multiply to more than 64 bits can hold")]
+    #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
     TooManyElements {
         /// What was to be sized.
         what: &'static str,

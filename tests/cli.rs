@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use common::mask::masked;
-use common::wrong::{ConcatenatedInReverse, Mistake, NormInEachPath, Wrong};
+use common::wrong::{ConcatenatedInReverse, Mistake, NoForm, NormInEachPath, Wrong};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::Form;
@@ -75,6 +75,9 @@ fn the_main_job_is_exact_and_alive_as_json() {
             assert!(block["max_abs_diff"][pair].as_f64() <= block["bound"].as_f64());
         }
         assert!(block["bound_used"].as_f64().unwrap() < 1.0);
+        // Form (a) adds in another order: on numbers that round, it must show somewhere, or they
+        // were no such numbers.
+        assert!(block["max_abs_diff"]["ab"].as_f64().unwrap() > 0.0, "{}", block["name"]);
         for form in ["a", "b", "c"] {
             assert!(block["forms"][form]["ms"].as_f64().unwrap() > 0.0);
         }
@@ -103,10 +106,14 @@ fn a_seed_repeats_itself_and_another_does_not() {
     };
     let first = run("7", "1");
     assert_eq!(timeless(&first), timeless(&run("7", "2")), "same seed, any threads");
-    let digest = |report: &[u8]| {
-        serde_json::from_slice::<Value>(report).unwrap()["blocks"][0]["digest"].clone()
-    };
-    assert_ne!(digest(&first), digest(&run("8", "1")));
+    let other = run("8", "1");
+    for key in ["digest", "exact_largest_sum", "bound"] {
+        let of = |report: &[u8]| {
+            serde_json::from_slice::<Value>(report).unwrap()["blocks"][0][key].clone()
+        };
+        assert!(!of(&first).is_null());
+        assert_ne!(of(&first), of(&other), "{key}");
+    }
     let block = &serde_json::from_slice::<Value>(&first).unwrap()["blocks"][0];
     assert_eq!(block["map"], serde_json::json!([56, 56]));
     assert_eq!((&block["c_in"], &block["c_out"]), (&64.into(), &64.into()));
@@ -203,6 +210,16 @@ fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
     }
 }
 
+/// A form whose output has another shape cannot even be compared.
+#[test]
+fn a_form_of_another_shape_is_an_error() {
+    let forms: [&dyn AnyForm; 2] = [&NoForm, &Form::Grouped];
+    let (status, output, errors) = run_with(&forms, &SMALL, false);
+    assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
+    let shapes = "output of a form has shape [1, 10, 6, 5]; it must be [1, 12, 6, 5]";
+    assert_eq!(errors, format!("error: {shapes}\n"));
+}
+
 /// One form agrees with itself whatever it does.
 #[test]
 fn fewer_than_two_forms_verify_nothing() {
@@ -256,7 +273,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
     let (text_png, half_png, empty_jpg, pipe) =
         (path("text.png"), path("half.png"), path("empty.jpg"), path("pipe"));
     let (here, missing) = (path(""), path("missing.png"));
-    let unwritable = path("missing/r.json");
+    let (unwritable, new_folder) = (path("missing/r.json"), path("new/"));
     let cases: Vec<Vec<&str>> = vec![
         vec!["verify", "--image", &missing],
         vec!["verify", "--image", &here],
@@ -290,6 +307,8 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["--json", "verify"],
         vec!["verify", "--json", &here],
         vec!["verify", "--json", &unwritable],
+        vec!["verify", "--json", &new_folder],
+        vec!["--block", "8x2x2", "verify"],
         vec!["plot", "--output", &text_png],
         vec!["verify", "--frobnicate"],
         vec!["frobnicate"],
@@ -363,13 +382,34 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     assert_eq!(output.status.code(), Some(0));
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "replaced by a file");
 
+    // Standard output by its other name, when it was sent to the end of a file.
     let folder = tempdir().unwrap();
+    let log = folder.path().join("log");
+    fs::write(&log, "kept\n").unwrap();
+    let end = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    let status = Command::new(env!("CARGO_BIN_EXE_triform"))
+        .args([&SMALL[..], &["--json", "/dev/stdout"]].concat())
+        .stdout(end)
+        .status()
+        .unwrap();
+    assert!(status.success());
+    let text = fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("kept\n") && text.contains("Repeat:") && text.contains("\"ok\""));
+
     let (target, link) = (folder.path().join("target.json"), folder.path().join("link.json"));
     fs::write(&target, "old").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
     let output = triform(&[&SMALL[..], &["--json", link.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(0));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
+    triform(&[&SMALL[..], &["--json", target.to_str().unwrap()]].concat());
+    assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
+    let nowhere = folder.path().join("nowhere.json");
+    std::os::unix::fs::symlink(folder.path().join("missing"), &nowhere).unwrap();
+    let output = triform(&[&SMALL[..], &["--json", nowhere.to_str().unwrap()]].concat());
+    assert_eq!(output.status.code(), Some(2));
     assert!(fs::read_to_string(&target).unwrap().contains("\"ok\": true"));
 }
 

@@ -383,11 +383,26 @@ fn bad_geometry_is_refused_with_its_numbers() {
     let data = AsData(vec![Affine { scale: 1.0, shift: 0.0, relu: false }]);
     let after = After { function: &data, shortcut: Some(shortcut.view()), output: &data };
     assert!(fast.conv(x.view(), &kernel, &after).is_err(), "as data too");
-    let padded = ConvSpec::new(1, 2, 1, 1).unwrap();
+    let padded = ConvSpec::new(1, 3, 1, 1).unwrap();
     assert_eq!(
         message(max_pool(x.view(), 3, padded).unwrap_err()),
-        "window of a pool has shape [3, 3]; it must be at least twice the padding of 2"
+        "window of a pool has shape [3, 3]; it must be such that none lies within the padding of 3"
     );
+    let spread = ConvSpec::new(1, 1, 6, 1).unwrap();
+    assert!(max_pool(x.view(), 2, spread).is_err(), "taps at -1 and 5 of a map of 5");
+    // Sizes beyond memory are refused, not tried.
+    let far = ConvSpec::new(1, 1 << 40, 1, 1).unwrap();
+    let one = fast.prepare(Array4::zeros((1, 1, 1, 1)).view(), far).unwrap();
+    let pixel = Array4::zeros((1, 1, 1, 1));
+    assert!(message(fast.sums(pixel.view(), &one).unwrap_err()).contains("multiply to more than"));
+    // A stride beyond the map leaves its first pixel.
+    let stride = ConvSpec::new(usize::MAX, 0, 1, 1).unwrap();
+    let one = fast.prepare(Array4::from_elem((1, 6, 1, 1), 2.0).view(), stride).unwrap();
+    let ones = Array4::from_elem((1, 6, 5, 4), 1.0);
+    assert_eq!(fast.sums(ones.view(), &one).unwrap(), Array4::from_elem((1, 1, 1, 1), 12.0));
+    let wide = ConvSpec::new(1 << 40, 1, 1, 1).unwrap();
+    let wide = fast.prepare(Array4::zeros((1, 6, 3, 3)).view(), wide).unwrap();
+    assert!(fast.sums(ones.view(), &wide).is_err(), "more memory than anyone has");
     assert_eq!(
         message(fast.merge(&[x], &[], &after).unwrap_err()),
         "inputs, one for each path: 1 where 0 are needed"

@@ -46,7 +46,9 @@ pub fn run(
         }
         Err(error) => {
             let text = error.to_string();
-            let what = text.lines().next().unwrap_or("error: bad usage").trim_end_matches(':');
+            // Its first paragraph, in one line.
+            let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
+            let what = lines.collect::<Vec<_>>().join(" ");
             let _ = writeln!(errors, "{what}; see `triform --help`");
             return BAD_INPUT;
         }
@@ -59,7 +61,8 @@ pub fn run(
     match done {
         Ok(status) => status,
         Err(error) => {
-            let _ = writeln!(errors, "error: {error}");
+            // One line, whatever is in a path.
+            let _ = writeln!(errors, "error: {}", error.to_string().replace(['\n', '\r'], " "));
             BAD_INPUT
         }
     }

@@ -1,7 +1,7 @@
 //! `triform verify`.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::args::VerifyOptions;
 use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
@@ -76,7 +76,7 @@ pub(super) fn run(
     }
     Ok(if report.refutes() {
         REFUTED
-    } else if report.partial || interrupted.load(Ordering::Relaxed) {
+    } else if report.partial {
         INTERRUPTED
     } else {
         HOLDS

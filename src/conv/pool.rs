@@ -12,8 +12,8 @@ use crate::scalar::Ordered;
 ///
 /// # Errors
 ///
-/// A window of size 0 or larger than the padded map, and [`Error::Shape`] for padding beyond half
-/// the window, where some window would lie on nothing but padding.
+/// A window of size 0 or larger than the padded map, and [`Error::Shape`] where some window would
+/// lie on nothing but padding.
 pub fn max_pool<S: Ordered>(
     x: ArrayView4<'_, S>,
     size: usize,
@@ -22,26 +22,25 @@ pub fn max_pool<S: Ordered>(
     let (n, c, h, w) = x.dim();
     let window = KernelShape::new([1, 1, size, size], spec)?;
     let [_, _, h_out, w_out] = window.output([n, 1, h, w])?;
-    if 2 * spec.padding() > size {
-        return Err(Error::Shape {
-            what: "window of a pool",
-            expected: format!("at least twice the padding of {}", spec.padding()),
-            found: vec![size, size],
-        });
-    }
     let source = |at: usize, tap: usize, size: usize| {
         (at * spec.stride() + tap * spec.dilation())
             .checked_sub(spec.padding())
             .filter(|&from| from < size)
     };
+    let met = |at: usize, length: usize| (0..size).any(|tap| source(at, tap, length).is_some());
+    if !(0..h_out).all(|i| met(i, h)) || !(0..w_out).all(|j| met(j, w)) {
+        return Err(Error::Shape {
+            what: "window of a pool",
+            expected: format!("such that none lies within the padding of {}", spec.padding()),
+            found: vec![size, size],
+        });
+    }
     Ok(Array4::from_shape_fn((n, c, h_out, w_out), |(n, c, i, j)| {
         let rows = (0..size).filter_map(|u| source(i, u, h));
         let values = rows.flat_map(|row| {
             (0..size).filter_map(move |v| source(j, v, w)).map(move |col| (row, col))
         });
         let largest = values.map(|(row, col)| x[[n, c, row, col]].clone());
-        // A window that holds a pixel at all, as the padding is no wider than half of it; with
-        // dilation the middle tap is in the map as well.
-        largest.reduce(|a, b| a.max(&b)).unwrap_or_else(S::zero)
+        largest.reduce(|a, b| a.max(&b)).unwrap_or_else(|| unreachable!("looked at above"))
     }))
 }

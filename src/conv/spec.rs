@@ -159,7 +159,8 @@ impl KernelShape {
     /// # Errors
     ///
     /// [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with other
-    /// channels than the kernel reads, and the errors of [`ConvSpec::output_size`].
+    /// channels than the kernel reads, the errors of [`ConvSpec::output_size`], and
+    /// [`Error::TooManyElements`].
     pub fn output(&self, input: [usize; 4]) -> Result<[usize; 4]> {
         let [n, c_in, h, w] = input;
         let groups = self.spec.groups;
@@ -179,7 +180,14 @@ impl KernelShape {
         }
         let h_out = self.spec.output_size("height", h, self.k_h)?;
         let w_out = self.spec.output_size("width", w, self.k_w)?;
-        Ok([n, self.c_out, h_out, w_out])
+        let output = [n, self.c_out, h_out, w_out];
+        let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
+        // No number is larger than 32 bytes, and arrays are indexed by isize.
+        if elements.is_none_or(|elements| elements > isize::MAX as usize / 32) {
+            let factors = output.to_vec();
+            return Err(Error::TooManyElements { what: "output of a convolution", factors });
+        }
+        Ok(output)
     }
 }
 

@@ -106,7 +106,7 @@ pub fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64>
 /// How the choice for a channel is made: by number of the layer, and channel.
 type Choose<'a> = dyn Fn(usize, usize) -> Choice + Send + Sync + 'a;
 
-/// The batch norms of a block, set as its layers are first run.
+/// The batch norms of a block, set as its layers are run; run them once.
 pub struct LiveNorms<'a, S> {
     layers: [LiveLayer<'a, S>; 4],
 }

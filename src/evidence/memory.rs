@@ -2,7 +2,7 @@
 
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
-use crate::block::BlockSpec;
+use crate::block::{BlockSpec, Shortcut};
 use crate::error::{Error, Result};
 
 /// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
@@ -20,7 +20,8 @@ pub fn check(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<()> {
     let [c_in, inner, width, c_out, k, h64, w64] =
         [spec.c_in(), spec.inner(), spec.width(), spec.c_out(), spec.kernel(), h, w]
             .map(|size| size as u128);
-    let weights = inner * (c_in + width * k * k + c_out) + c_in * c_out;
+    let projection = if spec.shortcut() == Shortcut::Projection { c_in * c_out } else { 0 };
+    let weights = inner * (c_in + width * k * k + c_out) + projection;
     let activations = (c_in + 2 * inner + 2 * c_out) * h64 * w64;
     let needed =
         weights * u128::from(BYTES_A_WEIGHT) + activations * u128::from(BYTES_AN_ACTIVATION);

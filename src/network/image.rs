@@ -52,7 +52,7 @@ pub fn read(path: &Path) -> Result<RgbImage> {
 fn decode(path: &Path, reader: ImageReader<Cursor<impl AsRef<[u8]>>>) -> Result<RgbImage> {
     let wrong = |why: String| Error::Image { path: path.to_owned(), why };
     let mut reader = reader.with_guessed_format().map_err(|why| wrong(why.to_string()))?;
-    reader.limits(Limits::default()); // no picture takes more than 512 MiB
+    reader.limits(Limits::default()); // decoding takes 512 MiB at most
     let image = reader.decode().map_err(|why| wrong(why.to_string()))?.to_rgb8();
     let (width, height) = image.dimensions();
     if (width, height) == (SIZE, SIZE) {

@@ -34,8 +34,19 @@ impl Output {
             Ok(found) if found.is_dir() => {
                 return Err(Error::NotAFile { path: path.to_owned(), found: "a directory" });
             }
-            Ok(found) if !found.is_file() => {
-                Target::Through(fs::OpenOptions::new().write(true).open(path).map_err(io)?)
+            // What these name may well be a file that standard output was sent to, and of which
+            // there is more to keep than what is written now.
+            Ok(found)
+                if !found.is_file() || path.starts_with("/dev") || path.starts_with("/proc") =>
+            {
+                Target::Through(fs::OpenOptions::new().append(true).open(path).map_err(io)?)
+            }
+            Err(_) if fs::symlink_metadata(path).is_ok() => {
+                // A link to nothing; a rename would replace the link.
+                return Err(io(std::io::ErrorKind::NotFound.into()));
+            }
+            Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                return Err(Error::NotAFile { path: path.to_owned(), found: "a directory" });
             }
             _ => {
                 // A link is followed, so that the rename replaces the file and not the link.
@@ -55,6 +66,10 @@ impl Output {
                     let why = text.split(" at path ").next().unwrap_or_default();
                     io(std::io::Error::new(error.kind(), why))
                 })?;
+                if let Ok(before) = fs::metadata(&real) {
+                    // A private file stays private.
+                    file.as_file().set_permissions(before.permissions()).map_err(io)?;
+                }
                 return Ok(Self { path: real, target: Target::Rename(file) });
             }
         };

@@ -168,3 +168,38 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Reversed<V::Kernel> {
         convolver.conv(joined.view(), &self.expand, &functions.after_sum(shortcut))
     }
 }
+
+/// No form of the block at all: a part of its input, whatever the block is.
+pub struct NoForm;
+
+struct Nothing;
+
+impl BlockForm for NoForm {
+    fn letter(&self) -> char {
+        'a'
+    }
+
+    fn name(&self) -> &'static str {
+        "that gives two channels too few"
+    }
+
+    fn prepare<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        _weights: &BlockWeights<S>,
+        _convolver: &V,
+    ) -> Result<Box<dyn Branch<S, V>>> {
+        Ok(Box::new(Nothing))
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Nothing {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        _functions: &Functions<'_, S>,
+        _shortcut: Option<ArrayView4<'_, S>>,
+        _convolver: &V,
+    ) -> Result<Array4<S>> {
+        Ok(x.slice(ndarray::s![.., 2.., .., ..]).to_owned())
+    }
+}

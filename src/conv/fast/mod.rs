@@ -113,7 +113,7 @@ impl Convolver<f32> for Fast {
                     product::conv(matrix, &x, &mut z, &finish, n);
                 }
                 None => {
-                    self.grouped(&PackedInput::new(x, &kernel.shape), kernel, &mut z, &finish, n)
+                    self.grouped(&PackedInput::new(x, &kernel.shape)?, kernel, &mut z, &finish, n)
                 }
             }
         }

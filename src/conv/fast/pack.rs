@@ -7,6 +7,10 @@ use ndarray::{ArrayView3, Axis};
 
 use super::tile::{MAX_WIDTH, QUANTUM, TILE_ROWS, Taps};
 use crate::conv::spec::KernelShape;
+use crate::error::{Error, Result};
+
+/// Floats of the padded planes of one group: 8 GiB, far beyond any real convolution.
+const MAX_PLANES: usize = 1 << 31;
 
 /// Weights by group, by block of four output channels, by tap (channel, row,
 /// column), by output channel. The last block of a group is filled with zeros.
@@ -62,7 +66,12 @@ pub(super) struct PackedInput<'a> {
 
 impl<'a> PackedInput<'a> {
     /// `x`: C_in x H x W, standard layout, of channels that suit the kernel.
-    pub(super) fn new(x: ArrayView3<'a, f32>, shape: &KernelShape) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
+    /// [`MAX_PLANES`].
+    pub(super) fn new(x: ArrayView3<'a, f32>, shape: &KernelShape) -> Result<Self> {
         let spec = shape.spec;
         let (_, h, w) = x.dim();
         let (stride, dilation) = (spec.stride(), spec.dilation());
@@ -74,6 +83,11 @@ impl<'a> PackedInput<'a> {
         // Tiles may read on to the next multiple of QUANTUM.
         let last_tile = w_out.next_multiple_of(QUANTUM);
         let pitch = last_tile + (shape.k_w - 1) * dilation / stride;
+        let factors = vec![shape.c_in_group, rows, stride, pitch];
+        let floats = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
+        if floats.is_none_or(|floats| floats > MAX_PLANES) {
+            return Err(Error::TooManyElements { what: "padded planes of a group", factors });
+        }
         let mut offsets = Vec::with_capacity(shape.c_in_group * shape.k_h * shape.k_w);
         for c in 0..shape.c_in_group {
             for row in (0..shape.k_h).map(|u| u * dilation) {
@@ -83,7 +97,7 @@ impl<'a> PackedInput<'a> {
                 }
             }
         }
-        Self { x, shape: *shape, rows, pitch, taps: Taps::new(offsets) }
+        Ok(Self { x, shape: *shape, rows, pitch, taps: Taps::new(offsets) })
     }
 
     /// Zeros for the planes of one group. Every group writes the same elements of
@@ -137,7 +151,8 @@ pub(super) fn subsample<'a>(x: ArrayView3<'a, f32>, stride: usize) -> Cow<'a, [f
     match x.to_slice() {
         Some(whole) if stride == 1 => Cow::Borrowed(whole),
         _ => {
-            let step = stride as isize;
+            // A step beyond the map is as good as any.
+            let step = isize::try_from(stride).unwrap_or(isize::MAX);
             Cow::Owned(x.slice(ndarray::s![.., ..;step, ..;step]).iter().copied().collect())
         }
     }

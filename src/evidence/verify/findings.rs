@@ -94,3 +94,16 @@ impl Report {
         self.blocks.iter().any(|block| !block.holds())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Report;
+
+    /// Nothing verified is not verified; nor is a part.
+    #[test]
+    fn no_vacuous_report_holds() {
+        let report = |partial| Report { seed: 0, blocks: Vec::new(), partial };
+        assert!(!report(false).holds() && !report(true).holds());
+        assert!(!report(false).refutes());
+    }
+}
