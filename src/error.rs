@@ -87,6 +87,18 @@ pub enum Error {
         stride: usize,
     },
 
+    /// A shortcut around a convolution whose padding changes the map.
+    #[error(
+        "no shortcut fits a {kernel}x{kernel} convolution of padding {padding}, which changes the \
+         map; only padding {} keeps it", kernel / 2
+    )]
+    ShortcutOfAnotherMap {
+        /// Kernel size.
+        kernel: usize,
+        /// Padding on each side.
+        padding: usize,
+    },
+
     /// A batch norm whose variance plus epsilon has no real square root above 0.
     #[error(
         "batch norm, channel {channel}: variance {variance} with epsilon {epsilon}; the variance \
@@ -190,6 +202,57 @@ pub enum Error {
         what: &'static str,
         /// The text.
         given: String,
+    },
+
+    /// A batch too small for statistics.
+    #[error("batch norm in training mode needs 2 values a channel at least, not {values}")]
+    Statistics {
+        /// Values a channel.
+        values: usize,
+    },
+
+    /// Text that names no rung.
+    #[error("`{given}` is no rung of the ladder; they are R0 to R8")]
+    RungSyntax {
+        /// The text.
+        given: String,
+    },
+
+    /// A rung without a case.
+    #[error("rung {rung} ran on no case ({stage}); nothing was verified")]
+    NothingRan {
+        /// The rung.
+        rung: String,
+        /// What it was to run on.
+        stage: String,
+    },
+
+    /// Cases on which a mistake would not show.
+    #[error(
+        "the generator broke its contract: among {cases} cases of rung {rung} there was not always \
+         {clause}; on such cases mistakes do not show"
+    )]
+    Degenerate {
+        /// The rung.
+        rung: String,
+        /// What was missing.
+        clause: &'static str,
+        /// Number of cases.
+        cases: u64,
+    },
+
+    /// Cases that had to be drawn again too often.
+    #[error(
+        "rung {rung} drew {redraws} cases again to get {cases} whose every channel is alive; at \
+         most one in four is allowed"
+    )]
+    Redraws {
+        /// The rung.
+        rung: String,
+        /// How often.
+        redraws: u64,
+        /// Number of cases that ran.
+        cases: u64,
     },
 
     /// A path that is not a regular file.

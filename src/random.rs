@@ -20,6 +20,16 @@ pub enum Purpose {
     Input,
     /// Blocks and inputs of small integers.
     Exact,
+    /// Blocks of all shapes, from the generator.
+    Cases,
+    /// Elements of a prime field.
+    Field,
+    /// Keys of random functions.
+    Keys,
+    /// Directions in which to differentiate.
+    Directions,
+    /// Floats of every kind.
+    Floats,
 }
 
 /// A seed, from which independent streams are drawn: one for each purpose, block,

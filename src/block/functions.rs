@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::scalar::{Additive, Real};
 
 /// The places of a block at which a channel-wise function stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// After the first 1x1, C_in to D.
     Reduce,

@@ -23,6 +23,7 @@ mod functions;
 pub mod grouped;
 mod norm;
 mod spec;
+mod training;
 mod weights;
 
 pub use activation::Activation;
@@ -32,4 +33,5 @@ pub use form::Form;
 pub use functions::{Functions, Layer, NormFunctions};
 pub use norm::{BatchNorm, BlockNorms, Normalise};
 pub use spec::{BlockSpec, Shortcut, StrideOn};
+pub use training::{Running, TrainingFunctions, TrainingNorm};
 pub use weights::{BlockWeights, Path};

@@ -36,6 +36,7 @@ pub struct BlockSpec {
     width: usize,
     c_out: usize,
     kernel: usize,
+    padding: usize,
     stride: usize,
     stride_on: StrideOn,
     shortcut: Shortcut,
@@ -75,6 +76,7 @@ impl BlockSpec {
             width,
             c_out,
             kernel: 3,
+            padding: 1,
             stride: 1,
             stride_on: StrideOn::default(),
             shortcut,
@@ -100,7 +102,7 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// With a kernel of k x k for the 3x3.
+    /// With a kernel of k x k for the 3x3, padded by k/2 so that the map is kept.
     ///
     /// # Errors
     ///
@@ -112,17 +114,32 @@ impl BlockSpec {
         if kernel.is_multiple_of(2) {
             return Err(Error::EvenKernel { kernel });
         }
-        self.kernel = kernel;
+        (self.kernel, self.padding) = (kernel, kernel / 2);
         self.count_weights()?;
         Ok(self)
+    }
+
+    /// With this padding of the 3x3. Any but k/2 changes the size of the map, so that no
+    /// shortcut fits and the block has none.
+    pub fn with_padding(mut self, padding: usize) -> Self {
+        self.padding = padding;
+        if !self.keeps_the_map() {
+            self.shortcut = Shortcut::None;
+        }
+        self
     }
 
     /// With this shortcut.
     ///
     /// # Errors
     ///
-    /// [`Error::IdentityShortcut`] for an identity between different shapes.
+    /// [`Error::IdentityShortcut`] for an identity between different shapes,
+    /// [`Error::ShortcutOfAnotherMap`] for any where the padding changes the map.
     pub fn with_shortcut(mut self, shortcut: Shortcut) -> Result<Self> {
+        if shortcut != Shortcut::None && !self.keeps_the_map() {
+            let (kernel, padding) = (self.kernel, self.padding);
+            return Err(Error::ShortcutOfAnotherMap { kernel, padding });
+        }
         let same_shape = self.c_in == self.c_out && self.stride == 1;
         if shortcut == Shortcut::Identity && !same_shape {
             return Err(Error::IdentityShortcut {
@@ -165,6 +182,11 @@ impl BlockSpec {
         self.kernel
     }
 
+    /// Padding of the 3x3, on each side.
+    pub fn padding(&self) -> usize {
+        self.padding
+    }
+
     /// Stride of the block.
     pub fn stride(&self) -> usize {
         self.stride
@@ -182,14 +204,14 @@ impl BlockSpec {
     }
 
     /// The geometry of the 3x3: in C groups over all the channels, or in one over a
-    /// path's. The padding keeps the map.
+    /// path's.
     ///
     /// # Panics
     ///
     /// If `groups` is 0.
     pub fn transform(&self, groups: usize) -> ConvSpec {
         let stride = if self.stride_on == StrideOn::Transform { self.stride } else { 1 };
-        checked(ConvSpec::new(stride, self.kernel / 2, 1, groups))
+        checked(ConvSpec::new(stride, self.padding, 1, groups))
     }
 
     /// The geometry of the last 1x1, for one path or for all.
@@ -206,10 +228,25 @@ impl BlockSpec {
     ///
     /// # Errors
     ///
-    /// [`Error::Zero`] for an empty map.
+    /// [`Error::Zero`] for an empty map, and one that is smaller than the kernel.
     pub fn output_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
-        let unit = checked(ConvSpec::new(self.stride, 0, 1, 1));
-        Ok((unit.output_size("height", h, 1)?, unit.output_size("width", w, 1)?))
+        let (h, w) = self.inner_map((h, w))?;
+        let (transform, k) = (self.transform(1), self.kernel);
+        Ok((transform.output_size("height", h, k)?, transform.output_size("width", w, k)?))
+    }
+
+    /// The map that the 3x3 reads, for an input of H x W.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`] for an empty map.
+    pub fn inner_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
+        let reduce = self.reduce();
+        Ok((reduce.output_size("height", h, 1)?, reduce.output_size("width", w, 1)?))
+    }
+
+    fn keeps_the_map(&self) -> bool {
+        self.padding == self.kernel / 2
     }
 
     fn count_weights(&self) -> Result<()> {

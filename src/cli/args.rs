@@ -45,6 +45,12 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
+    /// Climb these rungs only, R0 to R8; several with commas [default: all]
+    #[arg(long, value_name = "R", value_delimiter = ',')]
+    pub(super) rung: Vec<String>,
+    /// Random blocks for each rung that takes them
+    #[arg(long, value_name = "N", default_value = "100", allow_hyphen_values = true)]
+    pub(super) cases: String,
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,

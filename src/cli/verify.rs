@@ -1,6 +1,7 @@
 //! `triform verify`.
 
 use std::io::Write;
+use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
 use super::args::VerifyOptions;
@@ -8,7 +9,8 @@ use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::verify::{Progress, Subject, verify};
+use crate::evidence::verdict::Rung;
+use crate::evidence::verify::{Plan, Progress, Subject, verify};
 use crate::network::image;
 use crate::random::Seed;
 use crate::report::file::Output;
@@ -39,6 +41,7 @@ pub(super) fn run(
         },
         None => 0, // rayon's word for all processors
     };
+    let plan = plan(options)?;
     let (subject, about) = subject(options)?;
     // Found out now, not after the work.
     let file = options.json.as_ref().and_then(Option::as_ref);
@@ -62,7 +65,7 @@ pub(super) fn run(
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))?;
     let progress = Progress { step: &step, interrupted };
-    let report = pool.install(|| verify(forms, &subject, seed, &progress));
+    let report = pool.install(|| verify(forms, &subject, &plan, seed, &progress));
     bar.finish_and_clear();
     let report = report?;
 
@@ -81,6 +84,17 @@ pub(super) fn run(
     } else {
         HOLDS
     })
+}
+
+/// Which rungs to climb, and how far.
+fn plan(options: &VerifyOptions) -> Result<Plan> {
+    let cases = NonZeroU64::new(number("number of cases", &options.cases)?)
+        .ok_or(Error::Zero { what: "number of cases" })?;
+    let rungs = match options.rung[..] {
+        [] => Rung::ALL.into(),
+        _ => options.rung.iter().map(|rung| rung.parse()).collect::<Result<_>>()?,
+    };
+    Ok(Plan { rungs, cases, ..Plan::default() })
 }
 
 /// What to verify on, and the same in words.
@@ -131,6 +145,12 @@ fn repeat(options: &VerifyOptions, seed: Seed) -> String {
     }
     if let Some(map) = &options.map {
         command += &format!(" --map {map}");
+    }
+    if !options.rung.is_empty() {
+        command += &format!(" --rung {}", options.rung.join(","));
+    }
+    if options.cases != "100" {
+        command += &format!(" --cases {}", options.cases);
     }
     command
 }

@@ -1,8 +1,11 @@
 //! Differences between outputs, and the witness of a refutation.
 
-use ndarray::{ArrayView4, Zip};
+use std::fmt;
+
+use ndarray::{Array4, ArrayView4, Zip};
 use serde::Serialize;
 
+use super::any_form::AnyForm;
 use super::bound::Ball;
 use crate::scalar::Real;
 
@@ -48,6 +51,25 @@ pub fn largest(x: ArrayView4<'_, f32>) -> f32 {
     x.iter().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
+/// A value, as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A float.
+    Number(f64),
+    /// What no float holds: an element of a prime field, a polynomial.
+    Text(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
 /// An element at which a form is not what it should be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Witness {
@@ -55,12 +77,14 @@ pub struct Witness {
     pub form: char,
     /// What the form calls itself.
     pub name: &'static str,
+    /// Where in the block.
+    pub place: &'static str,
     /// Image, channel, row, column.
     pub index: [usize; 4],
     /// What the form computed there.
-    pub found: f64,
+    pub found: Value,
     /// What it should have.
-    pub expected: f64,
+    pub expected: Value,
     /// How far off rounding could carry it; 0 where arithmetic is exact.
     pub allowed: f64,
     /// Elements that are wrong, this one included.
@@ -102,9 +126,10 @@ pub fn against_balls(
                 worst.1 = Some(Witness {
                     form,
                     name,
+                    place: "output",
                     index: [n, c, h, w],
-                    found: f64::from(value),
-                    expected: ball.centre,
+                    found: Value::Number(f64::from(value)),
+                    expected: Value::Number(ball.centre),
                     allowed: ball.radius,
                     wrong: 0,
                     elements: output.len(),
@@ -139,9 +164,10 @@ pub fn against_exact<S: Real>(
         let first = witness.get_or_insert(Witness {
             form,
             name,
+            place: "output",
             index: [n, c, h, w],
-            found: value,
-            expected: right,
+            found: Value::Number(value),
+            expected: Value::Number(right),
             allowed: 0.0,
             wrong: 0,
             elements: output.len(),
@@ -149,6 +175,40 @@ pub fn against_exact<S: Real>(
         first.wrong += 1;
     }
     witness
+}
+
+/// Where the forms' outputs are not all the same: an element of the form that agrees with the
+/// fewest others, against what most of them give there.
+///
+/// # Panics
+///
+/// If the shapes differ.
+pub fn odd_one_out<S: PartialEq>(
+    forms: &[&dyn AnyForm],
+    outputs: &[Array4<S>],
+    place: &'static str,
+    show: impl Fn(&S, &S) -> (Value, Value),
+) -> Option<Witness> {
+    let agrees_with = |i: usize| outputs.iter().filter(|other| outputs[i] == **other).count();
+    let agreed: Vec<usize> = (0..outputs.len()).map(agrees_with).collect();
+    // Among equals the first form is the odd one, the last the one it is held against.
+    let odd = (0..outputs.len()).min_by_key(|&i| agreed[i])?;
+    let most = (0..outputs.len()).max_by_key(|&i| agreed[i])?;
+    assert_eq!(outputs[odd].shape(), outputs[most].shape(), "outputs of forms");
+    let mut pairs = outputs[odd].indexed_iter().zip(&outputs[most]).filter(|((_, l), r)| *l != *r);
+    let ((index, left), right) = pairs.next()?;
+    let (found, expected) = show(left, right);
+    Some(Witness {
+        form: forms[odd].letter(),
+        name: forms[odd].name(),
+        place,
+        index: index.into(),
+        found,
+        expected,
+        allowed: 0.0,
+        wrong: 1 + pairs.count(),
+        elements: outputs[odd].len(),
+    })
 }
 
 #[cfg(test)]

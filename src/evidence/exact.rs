@@ -26,12 +26,19 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
+use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
+use super::any_form::{AnyForm, Problem};
+use super::compare::against_exact;
 use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
-use crate::block::{BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Shortcut};
-use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
+use super::verdict::{Bound, Evidence};
+use super::watched::Watched;
+use crate::block::{
+    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, NormFunctions,
+    Shortcut,
+};
+use crate::conv::{ConvSpec, Convolver, Fast, Reference};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
@@ -67,9 +74,9 @@ impl Additive for Measured {
 }
 
 /// Convolution of sized integers: the reference's of the values, and of their sizes.
-struct MeasuredSums;
+pub(super) struct MeasuredSums;
 
-struct MeasuredKernel {
+pub(super) struct MeasuredKernel {
     weights: <Reference as Convolver<Int>>::Kernel,
     sizes: <Reference as Convolver<Int>>::Kernel,
 }
@@ -139,26 +146,6 @@ impl LiveScalar for Measured {
     }
 }
 
-/// Watches a layer: keeps the largest size seen, then starts each element afresh where the
-/// layer's output is rounded to a float that is exact. After the sum over the paths it is not
-/// yet: the shortcut is still to be added.
-struct Certified<'a> {
-    function: &'a dyn ChannelWise<Measured>,
-    reached: &'a AtomicI64,
-    afresh: bool,
-}
-
-impl ChannelWise<Measured> for Certified<'_> {
-    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Measured>) {
-        self.function.apply(channel, plane.view_mut());
-        plane.mapv_inplace(|y| {
-            // A poisoned size is beyond every limit.
-            self.reached.fetch_max(y.size.value().unwrap_or(i64::MAX), Ordering::Relaxed);
-            if self.afresh { Measured::given(y.value) } else { y }
-        });
-    }
-}
-
 /// A block with integer data on which floats do not round.
 pub struct ExactCase {
     /// Integer kernels.
@@ -173,6 +160,8 @@ pub struct ExactCase {
     pub reached: i64,
     /// Hidden channels through which nothing passes.
     pub dead_channels: usize,
+    /// Hidden channels of which everything passes.
+    pub open_channels: usize,
 }
 
 /// Draws a block and an input of N x C_in x H x W, from integers small enough that no partial
@@ -243,22 +232,24 @@ pub fn certify(
     limit: i64,
 ) -> Result<Result<ExactCase, i64>> {
     let projection = weights.spec().shortcut() == Shortcut::Projection;
-    let functions = live.functions(projection);
     let reached = AtomicI64::new(0);
-    let certified = |function, afresh| Certified { function, reached: &reached, afresh };
-    let functions = Functions {
-        reduce: &certified(functions.reduce, true),
-        transform: &certified(functions.transform, true),
-        expand: &certified(functions.expand, false),
-        shortcut: &certified(functions.shortcut, true),
-        output: &certified(functions.output, true),
+    let certify = |layer: Layer, _: usize, mut plane: ArrayViewMut3<'_, Measured>| {
+        plane.mapv_inplace(|y| {
+            // A poisoned size is beyond every limit.
+            reached.fetch_max(y.size.value().unwrap_or(i64::MAX), Ordering::Relaxed);
+            // A layer's output is rounded to a float, exactly; but after the sum over the paths the
+            // shortcut is still to be added.
+            if layer == Layer::Expand { y } else { Measured::given(y.value) }
+        });
     };
+    let functions = live.functions(projection);
+    let watched = Watched::new(&functions, &certify);
     let block = Bottleneck::prepare(
         &Form::Grouped,
         &weights.map(|&weight| Measured::given(weight)),
         &MeasuredSums,
     )?;
-    let y = block.forward(x.mapv(Measured::given).view(), &functions, &MeasuredSums)?;
+    let y = block.forward(x.map(|&x| Measured::given(x)).view(), &watched.functions(), &MeasuredSums)?;
     let reached = reached.load(Ordering::Relaxed);
     if reached > limit {
         return Ok(Err(reached));
@@ -270,16 +261,22 @@ pub fn certify(
         expected: y.mapv(|y| y.value),
         reached,
         dead_channels: live.dead_channels(),
+        open_channels: live.open_channels(),
     }))
 }
 
 impl ExactCase {
+    /// Whether every hidden channel passes some of its values and stops others.
+    pub fn is_alive(&self) -> bool {
+        self.dead_channels + self.open_channels == 0
+    }
+
     /// The kernels as floats.
     pub fn weights<S: Real>(&self) -> BlockWeights<S> {
         self.weights.map(float)
     }
 
-    /// The input as floats.
+    /// The input as floats, lying in memory as it does.
     pub fn x<S: Real>(&self) -> Array4<S> {
         self.x.map(float)
     }
@@ -290,8 +287,34 @@ impl ExactCase {
     }
 }
 
+/// The forms in `f32` on this case, each against the integers; and again after an input of another
+/// shape, for which a convolver that keeps a workspace must not keep what was in it.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase) -> Result<Evidence> {
+    let (weights, x, expected) = (case.weights::<f32>(), case.x::<f32>(), case.expected::<f32>());
+    let functions = NormFunctions::<f32>::new(&case.norms.cast(), Activation::Relu)?;
+    let fast = Fast::new();
+    let on = |x| Problem { weights: &weights, x, functions: functions.functions() };
+    let mut witness = None;
+    for form in forms {
+        let first = on(x.view()).solve(*form, &fast)?;
+        on(x.slice(s![..1, .., ..1, ..])).solve(*form, &fast)?;
+        let again = on(x.view()).solve(*form, &fast)?;
+        for output in [first, again] {
+            let (letter, name) = (form.letter(), form.name());
+            witness =
+                witness.or_else(|| against_exact(letter, name, output.view(), expected.view()));
+        }
+    }
+    let values = 2 * (forms.len() * expected.len()) as u64;
+    Ok(Evidence::of(Bound::Exact { values }, witness))
+}
+
 /// Exact, since the certificate bounds every integer of a case; a poisoned one would be NaN.
-fn float<S: Real>(integer: &Int) -> S {
+pub(super) fn float<S: Real>(integer: &Int) -> S {
     S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ndarray::{Array1, ArrayViewMut3};
 use rand::Rng as _;
 
-use crate::block::{BatchNorm, BlockNorms, Functions, Layer};
+use crate::block::{BatchNorm, BlockNorms, Functions};
 use crate::conv::{ChannelWise, Identity};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Rng, Seed};
@@ -125,6 +125,8 @@ struct Seen {
     norm: ChannelNorm,
     /// Nothing passed.
     dead: bool,
+    /// Everything did.
+    open: bool,
 }
 
 impl<'a, S: LiveScalar> LiveNorms<'a, S> {
@@ -138,27 +140,23 @@ impl<'a, S: LiveScalar> LiveNorms<'a, S> {
 
     /// Norms drawn from `seed`, for the block of this purpose and number.
     pub fn seeded(seed: Seed, purpose: Purpose, block: u64) -> Self {
-        Self::new(seeded(seed, purpose, block))
+        Self::drawn(seed, purpose, &[block])
     }
 
-    fn layer(&self, layer: Layer) -> &dyn ChannelWise<S> {
-        match layer {
-            Layer::Reduce => &self.layers[0],
-            Layer::Transform => &self.layers[1],
-            Layer::Expand => &self.layers[2],
-            Layer::Shortcut => &self.layers[3],
-            Layer::Output => &Finished,
-        }
+    /// Norms drawn from `seed`, for the block of this purpose and path of numbers.
+    pub fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Self {
+        Self::new(drawn(seed, purpose, path.to_vec()))
     }
 
     /// The functions, to be handed to a form, once.
     pub fn functions(&self, projection: bool) -> Functions<'_, S> {
+        let [reduce, transform, expand, shortcut] = &self.layers;
         Functions {
-            reduce: self.layer(Layer::Reduce),
-            transform: self.layer(Layer::Transform),
-            expand: self.layer(Layer::Expand),
-            shortcut: if projection { self.layer(Layer::Shortcut) } else { &Identity },
-            output: self.layer(Layer::Output),
+            reduce,
+            transform,
+            expand,
+            shortcut: if projection { shortcut } else { &Identity },
+            output: &Finished,
         }
     }
 
@@ -179,21 +177,35 @@ impl<'a, S: LiveScalar> LiveNorms<'a, S> {
 
     /// Hidden channels, of the first two layers, through which nothing passed.
     pub fn dead_channels(&self) -> usize {
-        self.layers[..2].iter().map(LiveLayer::dead_channels).sum()
+        self.count(|seen| seen.dead)
+    }
+
+    /// Hidden channels of which everything passed.
+    pub fn open_channels(&self) -> usize {
+        self.count(|seen| seen.open)
+    }
+
+    fn count(&self, what: fn(&Seen) -> bool) -> usize {
+        let of = |layer: &LiveLayer<'_, S>| {
+            let seen = layer.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            seen.values().filter(|seen| what(seen)).count()
+        };
+        self.layers[..2].iter().map(of).sum()
     }
 }
 
 /// Choices drawn from a stream of their own for each layer and channel.
-fn seeded(seed: Seed, purpose: Purpose, block: u64) -> impl Fn(usize, usize) -> Choice {
+fn drawn(seed: Seed, purpose: Purpose, path: Vec<u64>) -> impl Fn(usize, usize) -> Choice {
     move |layer, channel| {
-        Choice::draw(&mut seed.stream(purpose, &[block, layer as u64, channel as u64]))
+        let path = [&path[..], &[layer as u64, channel as u64]].concat();
+        Choice::draw(&mut seed.stream(purpose, &path))
     }
 }
 
 impl<'a, S: LiveScalar> LiveLayer<'a, S> {
     /// A layer by itself, drawn from `seed`; a ReLU follows if `gated`.
     pub fn seeded(seed: Seed, purpose: Purpose, gated: bool) -> Self {
-        Self::shared(0, gated, Arc::new(seeded(seed, purpose, 0)))
+        Self::shared(0, gated, Arc::new(drawn(seed, purpose, vec![0])))
     }
 
     fn shared(number: usize, gated: bool, choose: Arc<Choose<'a>>) -> Self {
@@ -219,11 +231,6 @@ impl<'a, S: LiveScalar> LiveLayer<'a, S> {
         let variance = all(|norm| norm.variance);
         BatchNorm::new(gamma, beta, mean, variance, R::from_f64(S::EPSILON))
     }
-
-    fn dead_channels(&self) -> usize {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.values().filter(|seen| seen.dead).count()
-    }
 }
 
 impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_, S> {
@@ -235,8 +242,9 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_, S> {
         plane.mapv_inplace(|z| normalise(&z));
         // Looked at, not concluded from how the norm was set.
         let dead = self.gated && !plane.iter().any(|y| y.value() > 0.0);
+        let open = self.gated && plane.iter().all(|y| y.value() > 0.0);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(channel, Seen { norm, dead });
+        seen.insert(channel, Seen { norm, dead, open });
     }
 }
 
@@ -319,7 +327,7 @@ mod tests {
         let mut constant = Array3::from_elem((1, 2, 3), -4.0f32);
         functions.reduce.apply(1, constant.view_mut());
         assert!(constant.iter().all(|y| *y > 0.0), "let pass: {constant}");
-        assert_eq!(live.dead_channels(), 0);
+        assert_eq!((live.dead_channels(), live.open_channels()), (0, 1));
         functions.reduce.apply(2, Array3::from_elem((1, 2, 3), f32::NAN).view_mut());
         functions.transform.apply(0, Array3::from_elem((1, 2, 3), f32::NAN).view_mut());
         assert_eq!(live.dead_channels(), 2);

@@ -15,9 +15,23 @@
 //! another convolver, and stays the same lines.
 
 pub mod any_form;
+pub mod approximate;
+pub mod bitwise;
 pub mod bound;
 pub mod compare;
+pub mod contract;
+pub mod duals;
 pub mod exact;
+pub mod exhaustive;
+pub mod field;
+pub mod generator;
+pub mod gradient;
 pub mod live;
 pub mod memory;
+pub mod problem;
+pub mod random_functions;
+pub mod symbolic;
+pub mod training;
+pub mod verdict;
 pub mod verify;
+pub mod watched;

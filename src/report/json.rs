@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::evidence::compare::Witness;
-use crate::evidence::verify::{BlockReport, Report, Rung};
+use crate::evidence::verdict::{Bound, Finding, Rung, Verdict};
+use crate::evidence::verify::{BlockReport, Report};
 
 #[derive(Serialize)]
 struct Whole<'a> {
     seed: u64,
     blocks: Vec<Block<'a>>,
+    rungs: Vec<Entry<'a>>,
     ok: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     partial: bool,
@@ -33,6 +35,7 @@ struct Block<'a> {
     ulp: f64,
     bound: f64,
     bound_used: f64,
+    bound_used_at_cuts: f64,
     bound_is_blunt: bool,
     dead_channels: usize,
     digest: &'a str,
@@ -50,12 +53,31 @@ struct Form {
     ms: f64,
 }
 
+#[derive(Serialize)]
+struct Entry<'a> {
+    rung: Rung,
+    name: &'a str,
+    stage: &'a str,
+    verdict: &'a str,
+    scope: &'a str,
+    bound: &'a Bound,
+    cases: u64,
+    redraws: u64,
+    seed: u64,
+    ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qualification: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    witness: Option<&'a Witness>,
+}
+
 /// The report as JSON, indented, with a newline at its end. The same seed gives the same text
 /// but for the times ("ms").
 pub fn render(report: &Report) -> String {
     let whole = Whole {
         seed: report.seed,
         blocks: report.blocks.iter().map(block).collect(),
+        rungs: report.findings.iter().map(entry).collect(),
         ok: report.holds(),
         partial: report.partial,
     };
@@ -63,6 +85,29 @@ pub fn render(report: &Report) -> String {
         .unwrap_or_else(|error| unreachable!("a report has string keys only: {error}"));
     text.push('\n');
     text
+}
+
+fn entry(finding: &Finding) -> Entry<'_> {
+    let Finding { rung, stage, scope, bound, cases, redraws, seed, ms, verdict } = finding;
+    let (qualification, witness) = match verdict {
+        Verdict::Qualified { holds, but } => (Some(format!("{holds}; {but}")), None),
+        Verdict::Refuted { witness } => (None, Some(witness.as_ref())),
+        Verdict::Proved { .. } | Verdict::Supported { .. } => (None, None),
+    };
+    Entry {
+        rung: *rung,
+        name: rung.name(),
+        stage,
+        verdict: verdict.word(),
+        scope,
+        bound,
+        cases: cases.get(),
+        redraws: *redraws,
+        seed: *seed,
+        ms: *ms,
+        qualification,
+        witness,
+    }
 }
 
 fn block(block: &BlockReport) -> Block<'_> {
@@ -83,6 +128,7 @@ fn block(block: &BlockReport) -> Block<'_> {
         ulp: block.ulp,
         bound: block.bound,
         bound_used: block.used,
+        bound_used_at_cuts: block.used_at_cuts,
         bound_is_blunt: block.bound_is_blunt,
         dead_channels: block.dead_channels,
         digest: &block.digest,

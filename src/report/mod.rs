@@ -4,3 +4,5 @@ pub mod figures;
 pub mod file;
 pub mod json;
 pub mod table;
+mod words;
+

@@ -2,25 +2,29 @@
 
 use std::fmt::Write;
 
+use super::words::{dashed, line, paragraph, percent, thousands, with_ulps};
 use crate::block::BlockSpec;
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::compare::Witness;
-use crate::evidence::verify::{BlockReport, Report, Rung};
+use crate::evidence::compare::{Value, Witness};
+use crate::evidence::verdict::{Bound, Finding, Rung, Verdict};
+use crate::evidence::verify::Report;
 
 /// Writes the report. `subject` says what was verified, `repeat` is the command that does it
 /// again.
 pub fn render(report: &Report, forms: &[&dyn AnyForm], subject: &str, repeat: &str) -> String {
     let mut text = String::new();
     heading(&mut text, forms, subject);
-    if report.blocks.is_empty() {
-        text.push_str("Interrupted before the first block was done: nothing was verified.\n");
+    if report.findings.is_empty() {
+        text.push_str("Interrupted before the first step was done: nothing was verified.\n");
     } else {
-        shapes(&mut text, report);
-        rounding(&mut text, report);
-        exact(&mut text, report);
-        for block in &report.blocks {
-            for (rung, witness) in &block.refuted {
-                refutation(&mut text, block, *rung, witness);
+        if !report.blocks.is_empty() {
+            shapes(&mut text, report);
+            differences(&mut text, report);
+        }
+        ladder(&mut text, report);
+        for finding in &report.findings {
+            if let Verdict::Refuted { witness } = &finding.verdict {
+                refutation(&mut text, finding, witness);
             }
         }
         conclusion(&mut text, report);
@@ -72,195 +76,192 @@ fn shapes(text: &mut String, report: &Report) {
     line(text, "");
 }
 
-fn rounding(text: &mut String, report: &Report) {
-    let about = "R1, rounding. The largest difference between two forms in f32, in brackets in units \
-                 of the last place of the largest output; the largest output; the bound on the \
-                 difference that rounding can explain, derived for each output value, at its \
-                 largest; and how much of it any one value of any form uses, against the exact \
-                 value (computed in f64).";
+/// How far apart the forms are in `f32`.
+fn differences(text: &mut String, report: &Report) {
+    let about = "In f32: the largest difference between two forms, in brackets in units of the last \
+                 place of the largest output; the largest output; the largest difference that \
+                 rounding can explain, derived (R1); and, of the dead channels, how many there \
+                 are: hidden ones through whose ReLU nothing passes, where a mistake could hide.";
     paragraph(text, about);
     let mut head = format!("{:<8}", "block");
     for (pair, _) in &report.blocks[0].differences {
-        let _ = write!(head, " {:>12}", dashed(pair));
+        let _ = write!(head, " {:>13}", dashed(pair));
     }
-    line(text, &format!("{head} {:>6} {:>7} {:>8}  {}", "output", "bound", "used", "verdict"));
+    line(text, &format!("{head} {:>8} {:>10} {:>6}", "output", "explained", "dead"));
     for block in &report.blocks {
         let mut row = format!("{:<8}", block.name);
         for (_, difference) in &block.differences {
-            let _ = write!(row, " {:>12}", with_ulps(*difference, block.ulp));
+            let _ = write!(row, " {:>13}", with_ulps(*difference, block.ulp));
         }
-        let (output, bound, used) = (block.largest, block.bound, percent(block.used));
-        let verdict = verdict(block, Rung::R1);
-        line(text, &format!("{row} {output:>6.1} {bound:>7.1e} {used:>8}  {verdict}"));
-    }
-    if report.blocks.iter().any(|block| block.bound_is_blunt) {
-        let blunt = "Blunt: the bound is larger than the outputs themselves, so R1 says nothing of \
-                     that block.";
-        paragraph(text, blunt);
+        let (output, bound, dead) = (block.largest, block.bound, block.dead_channels);
+        line(text, &format!("{row} {output:>8.1} {bound:>10.1e} {dead:>6}"));
     }
     line(text, "");
 }
 
-fn exact(text: &mut String, report: &Report) {
-    let about = "R3, exact integers. The same blocks with integers drawn for them, so small that no \
-                 sum rounds, in whatever order: the output values, how many of them differ in any \
-                 bit, and the largest partial sum there can be, certified, against the largest \
-                 that the float holds exactly.";
-    paragraph(text, about);
-    let mut head = format!("{:<8} {:>9}", "block", "values");
-    for (pair, _) in &report.blocks[0].exact.differing {
-        let _ = write!(head, " {:>6}", dashed(pair));
-    }
-    line(
-        text,
-        &format!(
-            "{head}  {:>11}  {:>11} {:>5}  {}",
-            "partial sum", "exact up to", "dead", "verdict"
-        ),
-    );
-    for block in &report.blocks {
-        let exact = &block.exact;
-        let mut row = format!("{:<8} {:>9}", block.name, thousands(exact.elements as u64));
-        for (_, differing) in &exact.differing {
-            let _ = write!(row, " {differing:>6}");
+/// A line for each rung and stage.
+fn ladder(text: &mut String, report: &Report) {
+    paragraph(text, "The ladder of evidence, from the weakest rung to the strongest:");
+    line(text, "");
+    line(text, &row("stage", "what it ran on", "cases", "how far", "verdict"));
+    let mut rung = None;
+    for finding in &report.findings {
+        if rung != Some(finding.rung) {
+            rung = Some(finding.rung);
+            let (number, name) = (finding.rung, finding.rung.name());
+            paragraph(text, &format!("{number}, {name}. {}", meaning(finding.rung)));
         }
-        let reached = thousands(exact.reached.unsigned_abs());
-        let limit = if exact.float == "f32" { "2^24 in f32" } else { "2^53 in f64" };
-        let verdict = verdict(block, Rung::R3);
-        let dead = block.dead_channels;
-        line(text, &format!("{row}  {reached:>11}  {limit:>11} {dead:>5}  {verdict}"));
+        let cases = thousands(finding.cases.get());
+        let verdict = match &finding.verdict {
+            Verdict::Refuted { .. } => "REFUTED",
+            verdict => verdict.word(),
+        };
+        let how_far = in_words(&finding.bound);
+        line(text, &row(&finding.stage, &finding.scope, &cases, &how_far, verdict));
     }
-    let dead = "Dead: hidden channels, in R1 or R3, through whose ReLU nothing passes, where a form \
-                could hide a mistake.";
-    paragraph(text, dead);
+    let qualified = report.findings.iter().find_map(|finding| match &finding.verdict {
+        Verdict::Qualified { holds, but } => Some(format!("Qualified: {holds}; {but}.")),
+        _ => None,
+    });
+    if let Some(words) = qualified {
+        paragraph(text, &words);
+    }
     line(text, "");
 }
 
-fn verdict(block: &BlockReport, rung: Rung) -> &'static str {
-    let refuted = block.refuted.iter().any(|(by, _)| *by == rung);
-    match rung {
-        _ if refuted => "REFUTED",
-        Rung::R1 if block.bound_is_blunt => "blunt",
-        Rung::R1 => "within",
-        Rung::R3 => "equal",
-    }
+fn row(stage: &str, scope: &str, cases: &str, how_far: &str, verdict: &str) -> String {
+    format!("  {stage:<6} {scope:<36} {cases:>6} {how_far:>17} {verdict:>9}")
 }
 
-fn refutation(text: &mut String, block: &BlockReport, rung: Rung, witness: &Witness) {
-    let Witness { form, name, index: [n, c, h, w], found, expected, allowed, wrong, elements } =
-        witness;
-    line(text, &format!("{rung:?} refutes form ({form}), {name}, in {}:", block.name));
-    line(
-        text,
-        &format!("  at image {n}, channel {c}, row {h}, column {w} it gives {}", *found as f32),
-    );
+/// What a rung says, in a sentence or two.
+fn meaning(rung: Rung) -> &'static str {
     match rung {
+        Rung::R0 => {
+            "No two outputs are further apart than 2^-13 of the largest. That tolerance is chosen, \
+             not derived: a smoke test."
+        }
         Rung::R1 => {
-            line(text, &format!("  where the right value is {expected:.9}"));
-            line(text, &format!("  and rounding can carry it off by {allowed:.2e} at most;"));
+            "No value is further off than rounding can explain. Used: how much of that any value \
+             uses at most, end to end / layer by layer."
         }
-        Rung::R3 => line(text, &format!("  where the right value is {expected}, exactly;")),
+        Rung::R2 => {
+            "Where all sums are taken in one order the forms are equal to the bit, on any floats."
+        }
+        Rung::R3 => {
+            "On integers so small, certified, that no sum rounds in any order, the forms are equal \
+             to the bit."
+        }
+        Rung::R4 => {
+            "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and \
+             ReLU. P: a wrong form would pass a case with this probability at most."
+        }
+        Rung::R5 => {
+            "The forms are the same polynomials: equal for all weights, all inputs and any \
+             function after each convolution, at this shape."
+        }
+        Rung::R6 => "In a field of 2 or 3 elements, all there is was tried.",
+        Rung::R7 => {
+            "The forms have the same derivatives, modulo 2^61 - 1 and on integers, by the input and \
+             all weights."
+        }
+        Rung::R8 => {
+            "With batch norm by the statistics of the batch: equal to the bit in one order of sums, \
+             running statistics too, and otherwise within the derived bound, used as in R1."
+        }
+    }
+}
+
+fn in_words(bound: &Bound) -> String {
+    match bound {
+        Bound::Tolerance { used, .. } => format!("used {}", percent(*used)),
+        Bound::Rounding { used, used_at_cuts, .. } => {
+            format!("used {} / {}", percent(*used), percent(*used_at_cuts))
+        }
+        Bound::Exact { values } => format!("{} values", thousands(*values)),
+        Bound::Probability { at_most } => format!("P <= {at_most:.1e}"),
+        Bound::Proof { monomials } => format!("{} monomials", thousands(*monomials)),
+        Bound::Exhausted { assignments } => format!("{} tried", thousands(*assignments)),
+    }
+}
+
+fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
+    let Witness { form, name, place, index, found, expected, allowed, wrong, elements } = witness;
+    let [n, c, h, w] = index;
+    let Finding { rung, stage, .. } = finding;
+    line(text, &format!("{rung} refutes form ({form}), {name}, in {stage}:"));
+    let shown = |value: &Value| match value {
+        Value::Number(value) => format!("{value:.9}"),
+        Value::Text(text) => text.clone(),
+    };
+    let sentence = format!(
+        "  at image {n}, channel {c}, row {h}, column {w} ({place}) it gives {}",
+        shown(found)
+    );
+    paragraph(text, &sentence);
+    paragraph(text, &format!("  where the right value is {}", shown(expected)));
+    if *allowed > 0.0 {
+        line(text, &format!("  and at most {allowed:.2e} off is allowed;"));
     }
     line(text, &format!("  wrong in {wrong} of {elements} elements."));
     line(text, "");
 }
 
 fn conclusion(text: &mut String, report: &Report) {
-    let blocks = match report.blocks.len() {
-        1 => "this block".to_owned(),
-        count => format!("these {count} blocks"),
-    };
     let words = if report.refutes() {
         "NOT the same function: the forms do not agree, and rounding does not explain it."
             .to_owned()
     } else if report.partial {
-        format!("Interrupted: {blocks} held, the others were not verified.")
+        "Interrupted: what is above held, the rest was not verified.".to_owned()
     } else {
-        let used = report.blocks.iter().fold(0f64, |largest, block| largest.max(block.used));
-        let elements: usize = report.blocks.iter().map(|block| block.exact.elements).sum();
-        let weak = report.blocks.iter().filter(|block| block.bound_is_blunt).count();
-        let differ = report.blocks.iter().flat_map(|block| &block.differences);
-        let rounding = if !differ.clone().any(|(_, difference)| *difference > 0.0) {
-            "in f32 they did not differ at all".to_owned()
-        } else if weak == report.blocks.len() {
-            "in f32 the derived bound is too blunt to say anything".to_owned()
-        } else {
-            let largest = differ.fold(0f64, |largest, (_, difference)| largest.max(*difference));
-            format!(
-                "in f32 they differed by at most {largest:.1e}, by rounding alone (no value used \
-                 more than {} of what rounding can explain)",
-                percent(used)
-            )
+        let mut parts = Vec::new();
+        if let Some(rounding) = rounding(report) {
+            parts.push(rounding);
+        }
+        let exact = report.findings.iter().filter_map(|finding| match finding.bound {
+            Bound::Exact { values } if finding.rung == Rung::R3 => Some(values),
+            _ => None,
+        });
+        let values: u64 = exact.sum();
+        if values > 0 {
+            parts.push(format!(
+                "on integers, where nothing rounds, not one of {} values differed in a single bit",
+                thousands(values)
+            ));
+        }
+        let proved = report.findings.iter().filter(|f| matches!(f.verdict, Verdict::Proved { .. }));
+        let proved = proved.count();
+        if proved > 0 {
+            parts.push(format!("at {proved} small shapes they are proved to be equal"));
+        }
+        let rungs: std::collections::BTreeSet<Rung> =
+            report.findings.iter().map(|finding| finding.rung).collect();
+        let rungs = match rungs.len() {
+            1 => "the one rung climbed".to_owned(),
+            count => format!("all {count} rungs"),
         };
-        format!(
-            "The forms agreed on {blocks}: {rounding}; and on integers, where nothing rounds, not one \
-             of {} output values differed in a single bit.",
-            thousands(elements as u64)
-        )
+        let details =
+            if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) };
+        format!("The forms agreed on {rungs}{details}.")
     };
     paragraph(text, &words);
 }
 
-/// Appends words, broken at 80 columns.
-fn paragraph(text: &mut String, words: &str) {
-    let mut row = String::new();
-    for word in words.split(' ') {
-        if !row.is_empty() && row.len() + 1 + word.len() > 80 {
-            line(text, &row);
-            row.clear();
-        }
-        if !row.is_empty() {
-            row.push(' ');
-        }
-        row.push_str(word);
+/// What happened in `f32`.
+fn rounding(report: &Report) -> Option<String> {
+    let differ = report.blocks.iter().flat_map(|block| &block.differences);
+    let largest = differ.fold(0f64, |largest, (_, difference)| largest.max(*difference));
+    let used = report.blocks.iter().fold(0f64, |largest, block| largest.max(block.used_at_cuts));
+    if report.blocks.is_empty() {
+        None
+    } else if largest == 0.0 {
+        Some("in f32 they did not differ at all".to_owned())
+    } else {
+        Some(format!(
+            "in f32 they differed by at most {largest:.1e}, by rounding alone (no layer used more \
+             than {} of what rounding can explain)",
+            percent(used)
+        ))
     }
-    line(text, &row);
-}
-
-fn line(text: &mut String, row: &str) {
-    text.push_str(row.trim_end());
-    text.push('\n');
-}
-
-/// A difference, and how many units of the last place that is.
-fn with_ulps(difference: f64, ulp: f64) -> String {
-    let ulps = difference / ulp;
-    match ulps {
-        0.0 => "0".to_owned(),
-        _ if ulps < 10.0 => format!("{difference:.1e} ({ulps:.1})"),
-        _ if ulps < 1e4 => format!("{difference:.1e} ({ulps:.0})"),
-        _ => format!("{difference:.1e} ({ulps:.0e})"),
-    }
-}
-
-/// A part as a percentage of two digits: 0.00409 as "0.41%".
-fn percent(part: f64) -> String {
-    let percent = 100.0 * part;
-    if percent >= 1e4 {
-        return "beyond".to_owned();
-    }
-    // As many decimals as it takes to see two digits, but no more than seven.
-    let decimals =
-        if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 7.0) } else { 0.0 };
-    format!("{percent:.*}%", decimals as usize)
-}
-
-/// "ab" as "a-b".
-fn dashed(pair: &str) -> String {
-    pair.chars().map(String::from).collect::<Vec<_>>().join("-")
-}
-
-/// 70144 as "70,144".
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 /// What a run on a photograph is about.
@@ -283,23 +284,4 @@ pub fn about_block(spec: &BlockSpec, (h, w): (usize, usize)) -> String {
         },
         spec.width()
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{dashed, paragraph, percent, thousands};
-
-    #[test]
-    fn numbers_and_lines_are_broken_where_they_should_be() {
-        assert_eq!(
-            [7, 999, 1000, 70_144, 1_234_567].map(thousands).join(" "),
-            "7 999 1,000 70,144 1,234,567"
-        );
-        assert_eq!(dashed("ab"), "a-b");
-        let percentages = [0.0, 0.00409, 0.5, 1.0, 0.000_012].map(percent).join(" ");
-        assert_eq!(percentages, "0% 0.41% 50% 100% 0.0012%");
-        let mut text = String::new();
-        paragraph(&mut text, &"word ".repeat(40));
-        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80));
-    }
 }

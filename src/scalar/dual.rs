@@ -1,6 +1,8 @@
 //! Dual numbers a + b eps with eps^2 = 0: a value with its derivative.
 
-use super::{Additive, Dot, Scalar};
+use std::cmp::Ordering;
+
+use super::{Additive, Dot, Ordered, Scalar};
 
 /// A value and its derivative in one direction: `value + derivative eps`, eps^2 = 0 (Clifford
 /// 1871). Whatever is computed of them by ring operations carries its own derivative along, so
@@ -53,6 +55,21 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
 }
 
+/// By value alone.
+impl<S: PartialOrd> PartialOrd for Dual<S> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.value.partial_cmp(&other.value)
+    }
+}
+
+impl<S: Ordered> Ordered for Dual<S> {
+    /// At 0 the derivative of ReLU is 0, as in PyTorch; any number from 0 to 1 would do, as long as
+    /// all forms take the same.
+    fn relu(&self) -> Self {
+        if self.value <= S::zero() { Self::zero() } else { self.clone() }
+    }
+}
+
 impl<S: Dot> Dot for Dual<S> {
     /// The sum of the values' products, and that of the product rule's terms.
     type Sum = (S::Sum, S::Sum);
@@ -72,7 +89,16 @@ impl<S: Dot> Dot for Dual<S> {
 #[cfg(test)]
 mod tests {
     use super::Dual;
-    use crate::scalar::{Additive, Dot, Int, M61, Scalar, laws};
+    use crate::scalar::{Additive, Dot, Int, M61, Ordered, Scalar, laws};
+
+    #[test]
+    fn relu_has_the_derivative_0_or_1() {
+        let relu = |value: f32| Dual { value, derivative: 3.0 }.relu();
+        assert_eq!(relu(2.0), Dual { value: 2.0, derivative: 3.0 });
+        assert_eq!(relu(-2.0), Dual { value: 0.0, derivative: 0.0 });
+        assert_eq!(relu(0.0), Dual { value: 0.0, derivative: 0.0 });
+        assert!(relu(f32::NAN).value.is_nan(), "what is not known stays so");
+    }
 
     #[test]
     fn duals_are_a_ring_over_any() {

@@ -32,6 +32,17 @@ impl Polynomial {
         Self { terms: BTreeMap::from([(vec![(number, 1)], Int::one())]) }
     }
 
+    /// The number of the variable that it is, if it is one.
+    pub fn as_variable(&self) -> Option<u32> {
+        let (monomial, coefficient) = self.terms.first_key_value()?;
+        match monomial[..] {
+            [(variable, 1)] if self.terms.len() == 1 && *coefficient == Int::one() => {
+                Some(variable)
+            }
+            _ => None,
+        }
+    }
+
     /// An integer.
     pub fn constant(value: i64) -> Self {
         let mut polynomial = Self::default();
@@ -44,9 +55,10 @@ impl Polynomial {
         self.terms.len()
     }
 
-    /// The terms of `self - other`, as text, in order; none if the two are equal.
-    pub fn difference(&self, other: &Self) -> Vec<String> {
-        self.sub(other).words()
+    /// The terms of `self - other`, as text, in order; none if the two are equal. `name` gives the
+    /// name of a variable.
+    pub fn difference(&self, other: &Self, name: &dyn Fn(u32) -> String) -> Vec<String> {
+        self.sub(other).terms(name)
     }
 
     /// Whether a coefficient left the range of 64 bits, so that the polynomial is not known.
@@ -72,10 +84,11 @@ impl Polynomial {
         }
     }
 
-    fn words(&self) -> Vec<String> {
+    /// The terms as text, in order, their variables under these names.
+    pub fn terms(&self, name: &dyn Fn(u32) -> String) -> Vec<String> {
         let power = |&(variable, power): &(u32, u32)| match power {
-            1 => format!("v{variable}"),
-            _ => format!("v{variable}^{power}"),
+            1 => name(variable),
+            _ => format!("{}^{power}", name(variable)),
         };
         let term = |(monomial, coefficient): (&Monomial, &Int)| {
             let factors: Vec<String> = monomial.iter().map(power).collect();
@@ -102,7 +115,7 @@ fn product(left: &Monomial, right: &Monomial) -> Monomial {
 
 impl std::fmt::Display for Polynomial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = self.words();
+        let words = self.terms(&|variable| format!("v{variable}"));
         if words.is_empty() {
             return f.write_str("0");
         }
@@ -169,7 +182,8 @@ mod tests {
         let cancelled = x.add(&y).mul(&x.sub(&y)).sub(&x.mul(&x)).add(&y.mul(&y));
         assert_eq!(cancelled, Polynomial::zero());
         assert_eq!((cancelled.monomials(), cancelled.to_string()), (0, "0".to_owned()));
-        assert_eq!(x.mul(&y).difference(&y.mul(&y)), ["v0 v1", "-v1^2"]);
+        let name = |variable| ["x", "y"][variable as usize].to_owned();
+        assert_eq!(x.mul(&y).difference(&y.mul(&y), &name), ["x y", "-y^2"]);
     }
 
     #[test]

@@ -39,6 +39,24 @@ impl<const P: u64> Prime<P> {
         Self(value.rem_euclid(P as i64) as u64)
     }
 
+    /// The residue of 128 bits; of random ones, all but evenly distributed (no residue is likelier
+    /// than another by more than 2^-66).
+    pub fn from_bits(bits: u128) -> Self {
+        Self(Self::reduce(bits))
+    }
+
+    /// Modulo 2^61 - 1, where 2^61 is 1, the three pieces of 61 bits are summed; a division of 128
+    /// bits would be slower than all the rest of a dot product.
+    fn reduce(wide: u128) -> u64 {
+        if P != (1 << 61) - 1 {
+            return (wide % u128::from(P)) as u64;
+        }
+        let [low, middle, high] = [wide, wide >> 61, wide >> 122].map(|piece| piece as u64 & P);
+        let sum = low + middle + high; // at most 2 P + 2^6
+        let sum = (sum & P) + (sum >> 61);
+        if sum >= P { sum - P } else { sum }
+    }
+
     /// The residue as an integer, 0 to P - 1.
     pub fn value(self) -> u64 {
         self.0
@@ -65,7 +83,7 @@ impl<const P: u64> Scalar for Prime<P> {
         Self(1)
     }
     fn mul(&self, other: &Self) -> Self {
-        Self((u128::from(self.0) * u128::from(other.0) % u128::from(P)) as u64)
+        Self(Self::reduce(u128::from(self.0) * u128::from(other.0)))
     }
     fn neg(&self) -> Self {
         Self(if self.0 == 0 { 0 } else { P - self.0 })
@@ -81,12 +99,12 @@ impl<const P: u64> Dot for Prime<P> {
     }
     fn accumulate(sum: &mut u128, weight: &Self, value: &Self) {
         if *sum >> 127 != 0 {
-            *sum %= u128::from(P);
+            *sum = u128::from(Self::reduce(*sum));
         }
         *sum += u128::from(weight.0) * u128::from(value.0);
     }
     fn total(sum: u128) -> Self {
-        Self((sum % u128::from(P)) as u64)
+        Self(Self::reduce(sum))
     }
 }
 
@@ -137,6 +155,14 @@ mod tests {
             plain = plain.add(&weight.mul(&largest));
         }
         assert_eq!(M61::total(sum), plain);
+    }
+
+    #[test]
+    fn folding_is_division() {
+        let edges = [0, 1, u128::from(P) - 1, u128::from(P), u128::from(P) + 1, 1 << 61, 1 << 122];
+        for edge in edges.into_iter().chain([u128::MAX, u128::MAX - 1, u128::MAX / 3]) {
+            assert_eq!(u128::from(M61::from_bits(edge).value()), edge % u128::from(P), "{edge}");
+        }
     }
 
     #[test]

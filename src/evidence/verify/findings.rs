@@ -1,12 +1,11 @@
 //! What the main job finds.
 
-use serde::Serialize;
-
 use crate::block::BlockSpec;
 use crate::count;
 use crate::evidence::compare::Witness;
+use crate::evidence::verdict::{Finding, Rung};
 
-/// Both rungs' findings on one block.
+/// The findings of R1 and R3 on one block.
 #[derive(Clone, Debug)]
 pub struct BlockReport {
     /// The block's name, such as conv2_1.
@@ -29,6 +28,8 @@ pub struct BlockReport {
     pub bound: f64,
     /// The largest part of its ball's radius that any form's element uses; at most 1 if correct.
     pub used: f64,
+    /// The same layer by layer, each form fed the same floats.
+    pub used_at_cuts: f64,
     /// Whether the bound is larger than the largest output, hence says nothing.
     pub bound_is_blunt: bool,
     /// SHA-256 of the bits of form (c)'s output.
@@ -56,29 +57,15 @@ pub struct ExactReport {
     pub elements: usize,
 }
 
-/// A rung of the ladder of evidence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum Rung {
-    /// Derived bound.
-    R1,
-    /// Exact integers.
-    R3,
-}
-
-impl BlockReport {
-    /// Whether no form was refuted.
-    pub fn holds(&self) -> bool {
-        self.refuted.is_empty()
-    }
-}
-
 /// The findings on all the blocks.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The seed of every random choice.
     pub seed: u64,
-    /// Block by block.
+    /// The real blocks in `f32`, one by one, where a rung ran on them.
     pub blocks: Vec<BlockReport>,
+    /// Rung by rung, and stage by stage.
+    pub findings: Vec<Finding>,
     /// Whether the run was cut short, so that blocks are missing.
     pub partial: bool,
 }
@@ -86,12 +73,12 @@ pub struct Report {
 impl Report {
     /// Whether something was verified, in full, and no form refuted.
     pub fn holds(&self) -> bool {
-        !self.partial && !self.blocks.is_empty() && self.blocks.iter().all(BlockReport::holds)
+        !self.partial && !self.findings.is_empty() && !self.refutes()
     }
 
     /// Whether a form was refuted.
     pub fn refutes(&self) -> bool {
-        self.blocks.iter().any(|block| !block.holds())
+        self.findings.iter().any(Finding::refutes)
     }
 }
 
@@ -102,7 +89,7 @@ mod tests {
     /// Nothing verified is not verified; nor is a part.
     #[test]
     fn no_vacuous_report_holds() {
-        let report = |partial| Report { seed: 0, blocks: Vec::new(), partial };
+        let report = |partial| Report { seed: 0, blocks: Vec::new(), findings: Vec::new(), partial };
         assert!(!report(false).holds() && !report(true).holds());
         assert!(!report(false).refutes());
     }

@@ -1,44 +1,99 @@
-//! Both rungs on what the forms gave for one block.
+//! Rungs R0, R1 and R3 on what the forms gave for one real block.
 
-use ndarray::ArrayView4;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use ndarray::{Array4, ArrayView4};
 use sha2::{Digest, Sha256};
 
-use super::findings::{BlockReport, ExactReport, Rung};
+use super::findings::{BlockReport, ExactReport};
 use super::run::Run;
 use crate::block::{Activation, NormFunctions};
 use crate::conv::{Convolver, Fast, Reference};
 use crate::count;
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Over};
-use crate::evidence::bound::{Ball, balls};
-use crate::evidence::compare::{Witness, against_balls, against_exact, compare, largest, ulp};
+use crate::evidence::any_form::{AnyForm, Over, Problem};
+use crate::evidence::approximate;
+use crate::evidence::bound::{self, NormBalls};
+use crate::evidence::compare::{Witness, against_exact, compare, largest, ulp};
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
+use crate::evidence::verdict::{Bound, Evidence, Finding, Rung};
 use crate::random::Seed;
 use crate::scalar::Real;
 
-/// Both rungs on one block.
+/// What a rung found on one block.
+pub(super) struct Part {
+    stage: String,
+    rung: Rung,
+    evidence: Evidence,
+    ms: f64,
+}
+
+/// The findings of the blocks, rung by rung and stage by stage.
+pub(super) fn findings(
+    parts: Vec<Vec<Part>>,
+    rungs: &BTreeSet<Rung>,
+    seed: u64,
+) -> Result<Vec<Finding>> {
+    // By rung, then in the order of the blocks.
+    let mut stages: Vec<(Rung, String, usize, Evidence, f64)> = Vec::new();
+    for part in parts.into_iter().flatten().filter(|part| rungs.contains(&part.rung)) {
+        let Part { stage, rung, evidence, ms } = part;
+        match stages.iter_mut().find(|(r, s, ..)| (*r, s.as_str()) == (rung, stage.as_str())) {
+            Some((_, _, blocks, sum, time)) => {
+                *blocks += 1;
+                *sum = sum.clone().and(evidence);
+                *time += ms;
+            }
+            None => stages.push((rung, stage, 1, evidence, ms)),
+        }
+    }
+    let conclude = |(rung, stage, blocks, evidence, ms): (Rung, String, usize, Evidence, f64)| {
+        let blocks = if blocks == 1 { "1 block".to_owned() } else { format!("{blocks} blocks") };
+        let what = match rung {
+            Rung::R0 => "f32",
+            Rung::R1 => "f32, end to end and at cuts",
+            _ => "integers",
+        };
+        Finding::conclude((rung, &stage, format!("{blocks}, {what}")), evidence, seed, ms)
+    };
+    stages.into_iter().map(conclude).collect()
+}
+
+/// Rungs R0, R1 and R3 on one block.
 pub(super) fn judge(
     forms: &[&dyn AnyForm],
     run: &Run,
     seed: Seed,
     number: usize,
     say: &dyn Fn(&str),
-) -> Result<BlockReport> {
+) -> Result<(BlockReport, Vec<Part>)> {
     let spec = run.named.spec;
     let (_, _, h, w) = run.x.dim();
     let mut refuted = Vec::new();
+    let mut parts = Vec::new();
+    let mut clock = Instant::now();
+    let mut part = |rung, evidence: Evidence| {
+        let stage = run.named.name.split('_').next().unwrap_or_default().to_owned();
+        refuted.extend(evidence.witness.iter().map(|witness| (rung, witness.clone())));
+        parts.push(Part { stage, rung, evidence, ms: clock.elapsed().as_secs_f64() * 1e3 });
+        clock = Instant::now();
+    };
+    part(Rung::R0, approximate::close(forms, &run.outputs));
 
     say("the derived bound");
-    let balls = balls(&run.weights, &run.norms, run.x.view())?;
-    let mut used = 0f64;
-    for (form, output) in forms.iter().zip(&run.outputs) {
-        check_shape(output.shape(), balls.shape())?;
-        let (part, witness) =
-            against_balls(form.letter(), form.name(), output.view(), balls.view());
-        used = used.max(part);
-        refuted.extend(witness.map(|witness| (Rung::R1, witness)));
-    }
-    let (bound, bound_is_blunt) = bound_on_differences(balls.view());
+    let functions = NormFunctions::new(&run.norms, Activation::Relu)?;
+    let functions = functions.functions();
+    let problem = Problem { weights: &run.weights, x: run.x.view(), functions };
+    let norms = run.norms.cast();
+    let exact = NormBalls::new(&norms);
+    let rounding = bound::judge(forms, &problem, &run.outputs, &exact.functions())?;
+    let (bound, used, used_at_cuts) = match rounding.bound {
+        Bound::Rounding { difference, used, used_at_cuts } => (difference, used, used_at_cuts),
+        _ => unreachable!("R1 gives a rounding bound"),
+    };
+    let bound_is_blunt = rounding.blunt;
+    part(Rung::R1, rounding);
     let activation = run.outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
 
     say("exact integers");
@@ -50,15 +105,16 @@ pub(super) fn judge(
         }
         Err(error) => return Err(error),
     };
-    let (differing, witnesses) = if float == "f32" {
+    let (differing, witness) = if float == "f32" {
         exact_run::<f32, _>(forms, &case, &Fast::new())?
     } else {
         exact_run::<f64, _>(forms, &case, &Reference::default())?
     };
-    refuted.extend(witnesses.into_iter().map(|witness| (Rung::R3, witness)));
+    let values = (forms.len() * case.expected.len()) as u64;
+    part(Rung::R3, Evidence::of(Bound::Exact { values }, witness));
 
     let grouped = forms.iter().position(|form| form.letter() == 'c');
-    Ok(BlockReport {
+    let report = BlockReport {
         name: run.named.name.clone(),
         spec,
         map: (h, w),
@@ -71,6 +127,7 @@ pub(super) fn judge(
         ulp: ulp(activation),
         bound,
         used,
+        used_at_cuts,
         bound_is_blunt,
         digest: digest(run.outputs[grouped.unwrap_or(forms.len() - 1)].view()),
         exact: ExactReport {
@@ -82,51 +139,30 @@ pub(super) fn judge(
         },
         dead_channels: run.dead_channels + case.dead_channels,
         refuted,
-    })
+    };
+    Ok((report, parts))
 }
 
-/// The largest difference that two correct forms can have, and whether it is larger than the
-/// largest output, so that it says nothing.
-fn bound_on_differences(balls: ArrayView4<'_, Ball>) -> (f64, bool) {
-    let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
-    let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));
-    (2.0 * radius, 2.0 * radius > size)
-}
-
-type ExactFindings = (Vec<(String, usize)>, Vec<Witness>);
-
-/// Each form on an exact case: how many elements differ between each two, and where a form
-/// differs from the integers.
+/// Each form on an exact case: how many elements differ between each two, and where one differs
+/// from the integers, if one does.
 fn exact_run<S: Real, V: Convolver<S> + 'static>(
     forms: &[&dyn AnyForm],
     case: &ExactCase,
     convolver: &V,
-) -> Result<ExactFindings>
+) -> Result<(Vec<(String, usize)>, Option<Witness>)>
 where
     for<'f> dyn AnyForm + 'f: Over<S, V>,
 {
     let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
     let functions = NormFunctions::<S>::new(&case.norms.cast(), Activation::Relu)?;
-    let mut outputs = Vec::with_capacity(forms.len());
-    let mut witnesses = Vec::new();
-    for form in forms {
-        let block = <dyn AnyForm as Over<S, V>>::bottleneck(*form, &weights, convolver)?;
-        let output = block.forward(x.view(), &functions.functions(), convolver)?;
-        check_shape(output.shape(), expected.shape())?;
-        witnesses.extend(against_exact(form.letter(), form.name(), output.view(), expected.view()));
-        outputs.push(output);
-    }
+    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let outputs = problem.solve_all(forms, convolver)?;
+    let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
+        against_exact(form.letter(), form.name(), output.view(), expected.view())
+    };
+    let witness = forms.iter().zip(&outputs).find_map(held);
     let differing = pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).differing);
-    Ok((differing, witnesses))
-}
-
-/// A form that gives another shape is no form of the block.
-fn check_shape(found: &[usize], expected: &[usize]) -> Result<()> {
-    if found == expected {
-        return Ok(());
-    }
-    let (expected, found) = (format!("{expected:?}"), found.to_vec());
-    Err(Error::Shape { what: "output of a form", expected, found })
+    Ok((differing, witness))
 }
 
 /// Something for each pair of forms, named by their letters: first and second, second and
@@ -150,23 +186,4 @@ fn digest(x: ArrayView4<'_, f32>) -> String {
         hasher.update(value.to_le_bytes());
     }
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use ndarray::Array4;
-
-    use super::bound_on_differences;
-    use crate::evidence::bound::Ball;
-
-    #[test]
-    fn two_forms_may_lie_on_either_side_of_the_centre() {
-        let of = |centre, radius| {
-            let mut balls = Array4::from_elem((1, 1, 2, 2), Ball { centre: 0.5, radius: 0.25 });
-            balls[[0, 0, 1, 0]] = Ball { centre, radius };
-            bound_on_differences(balls.view())
-        };
-        assert_eq!(of(-8.0, 1.0), (2.0, false));
-        assert_eq!(of(-8.0, 4.5), (9.0, true));
-    }
 }

@@ -1,11 +1,16 @@
-//! The main job: the forms it is handed, on the real shapes of ResNeXt-50 and a real
-//! photograph, by rungs R1 and R3.
+//! The main job: the forms it is handed, by every rung of the ladder, on the real shapes of
+//! ResNeXt-50 and a real photograph, on random blocks of all kinds, and on shapes small enough for
+//! proof.
 
+mod cases;
 mod findings;
 mod judge;
+mod ladder;
+mod plan;
 mod run;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
 
 use image::RgbImage;
 use ndarray::Array4;
@@ -13,13 +18,16 @@ use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-pub use self::findings::{BlockReport, ExactReport, Report, Rung};
+pub use self::findings::{BlockReport, ExactReport, Report};
 use self::judge::judge;
+use self::ladder::{Job, Stage};
+pub use self::plan::Plan;
 use self::run::{Run, run_forms};
 use super::any_form::AnyForm;
 use super::live::LiveLayer;
 use super::memory;
-use crate::block::BlockSpec;
+use super::verdict::{Finding, Rung};
+use crate::block::{BlockSpec, Shortcut};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::network::resnext50::{NamedBlock, first_two_blocks};
@@ -50,15 +58,31 @@ impl Progress<'_> {
     }
 }
 
-/// Verifies that `forms` are one function, on `subject`.
+/// A piece of what is done once the forms have run and been timed.
+enum Piece<'a> {
+    /// Rungs R0, R1 and R3 on a real block.
+    Block(usize, Box<Run>),
+    /// Another rung.
+    Job(usize, Box<Job<'a>>),
+}
+
+/// What came of it; with its number, so that the order of the work does not matter.
+enum Outcome {
+    Block(usize, Box<(BlockReport, Vec<judge::Part>)>),
+    Job(usize, Box<Finding>),
+}
+
+/// Verifies that `forms` are one function, on `subject`, by the rungs of `plan`.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`] for fewer than two forms, since one agrees with itself whatever it does;
-/// a subject that is too small, too large, or does not fit into memory.
+/// a subject that is too small, too large, or does not fit into memory; a plan of no rung; a
+/// generator that breaks its contract.
 pub fn verify(
     forms: &[&dyn AnyForm],
     subject: &Subject,
+    plan: &Plan,
     seed: Seed,
     progress: &Progress<'_>,
 ) -> Result<Report> {
@@ -68,11 +92,18 @@ pub fn verify(
             forms.len()
         )));
     }
+    if plan.rungs.is_empty() {
+        return Err(Error::Zero { what: "number of rungs" });
+    }
     let (blocks, mut x) = prepare(subject, seed)?;
-    let steps = 3 * blocks.len();
+    let stages = stages(&blocks, x.dim())?;
+    let on_blocks = [Rung::R0, Rung::R1, Rung::R3].iter().any(|rung| plan.rungs.contains(rung));
+    let blocks = if on_blocks { blocks } else { Vec::new() };
+    let jobs = ladder::jobs(forms, plan, &stages, seed, progress)?;
+    let (timed, steps) = (blocks.len(), 3 * blocks.len() + jobs.len());
 
     // One after the other and alone on the machine, for they are timed.
-    let mut runs: Vec<Run> = Vec::with_capacity(blocks.len());
+    let mut runs: Vec<Run> = Vec::with_capacity(timed);
     for (number, named) in blocks.into_iter().enumerate() {
         if progress.stopped() {
             break;
@@ -82,25 +113,87 @@ pub fn verify(
         runs.push(run);
         x = next;
     }
-    let all_ran = runs.len() == steps / 3;
+    let all_ran = runs.len() == timed;
 
-    // What remains is independent, so all processors share it.
-    let done = AtomicUsize::new(steps / 3);
-    let judge = |(number, run): (usize, Run)| {
+    // What remains is independent, so all processors share it, the longest first.
+    let done = AtomicUsize::new(timed);
+    let say = |what: &str| {
+        (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, what);
+    };
+    let mut pieces: Vec<(f64, Piece<'_>)> = Vec::new();
+    for (number, run) in runs.into_iter().enumerate() {
+        // Two convolutions of floats, two of integers, two more for the cuts.
+        pieces.push((6.0 * run.size(), Piece::Block(number, Box::new(run))));
+    }
+    for (number, job) in jobs.into_iter().enumerate() {
+        pieces.push((job.size, Piece::Job(number, Box::new(job))));
+    }
+    pieces.sort_by(|left, right| right.0.total_cmp(&left.0));
+    let work = |piece: Piece<'_>| -> Result<Option<Outcome>> {
         if progress.stopped() {
             return Ok(None);
         }
-        let say = |what: &str| {
-            let step = done.fetch_add(1, Ordering::Relaxed);
-            (progress.step)(step, steps, &format!("{}: {what}", run.named.name));
-        };
-        judge(forms, &run, seed, number, &say).map(Some)
+        match piece {
+            Piece::Block(number, run) => {
+                let found = judge(forms, &run, seed, number, &|what| {
+                    say(&format!("{}: {what}", run.named.name));
+                })?;
+                Ok(Some(Outcome::Block(number, Box::new(found))))
+            }
+            Piece::Job(number, job) => {
+                say(&format!("{} {}: {}", job.rung, job.rung.name(), job.stage));
+                let start = Instant::now();
+                let Some(evidence) = (job.work)()? else { return Ok(None) };
+                let ms = start.elapsed().as_secs_f64() * 1e3;
+                let about = (job.rung, job.stage.as_str(), job.scope.clone());
+                let finding = Finding::conclude(about, evidence, seed.0, ms)?;
+                Ok(Some(Outcome::Job(number, Box::new(finding))))
+            }
+        }
     };
-    let reports: Result<Vec<_>> =
-        runs.into_iter().enumerate().collect::<Vec<_>>().into_par_iter().map(judge).collect();
-    let reports = reports?;
-    let partial = !all_ran || reports.iter().any(Option::is_none);
-    Ok(Report { seed: seed.0, blocks: reports.into_iter().flatten().collect(), partial })
+    // One at a time from the front, so that two long ones do not fall to one processor.
+    let pieces: Vec<Piece<'_>> = pieces.into_iter().map(|(_, piece)| piece).collect();
+    let outcomes = in_turn(pieces, &work).into_iter().collect::<Result<Vec<_>>>()?;
+    let partial = !all_ran || outcomes.iter().any(Option::is_none);
+    report(outcomes.into_iter().flatten().collect(), &plan.rungs, seed, partial)
+}
+
+/// Each piece of work, started in their order.
+fn in_turn<P: Send, T: Send>(pieces: Vec<P>, work: &(dyn Fn(P) -> T + Sync)) -> Vec<T> {
+    let next = std::sync::Mutex::new(pieces.into_iter());
+    let take = || next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+    let all = |_| {
+        let mut done = Vec::new();
+        while let Some(piece) = take() {
+            done.push(work(piece));
+        }
+        done
+    };
+    (0..rayon::current_num_threads()).into_par_iter().flat_map_iter(all).collect()
+}
+
+/// Puts the outcomes in order.
+fn report(
+    outcomes: Vec<Outcome>,
+    rungs: &std::collections::BTreeSet<Rung>,
+    seed: Seed,
+    partial: bool,
+) -> Result<Report> {
+    let (mut blocks, mut others) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Block(number, found) => blocks.push((number, *found)),
+            Outcome::Job(number, finding) => others.push((number, *finding)),
+        }
+    }
+    blocks.sort_by_key(|(number, _)| *number);
+    others.sort_by_key(|(number, _)| *number);
+    let (blocks, parts): (Vec<_>, Vec<_>) =
+        blocks.into_iter().map(|(_, found)| found).unzip();
+    let mut findings = judge::findings(parts, rungs, seed.0)?;
+    findings.extend(others.into_iter().map(|(_, finding)| finding));
+    findings.sort_by_key(|finding| finding.rung);
+    Ok(Report { seed: seed.0, blocks, findings, partial })
 }
 
 /// The blocks of a subject, and the input of the first.
@@ -123,4 +216,19 @@ fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32
             Ok((vec![NamedBlock { name: "block".to_owned(), spec: *spec }], x))
         }
     }
+}
+
+/// The shapes on which the other rungs run: of each stage the block with an identity shortcut, on
+/// the map it has in the network.
+fn stages(blocks: &[NamedBlock], (_, _, h, w): (usize, usize, usize, usize)) -> Result<Vec<Stage>> {
+    let mut stages = Vec::new();
+    let mut map = (h, w);
+    for NamedBlock { name, spec } in blocks {
+        if spec.shortcut() == Shortcut::Identity || blocks.len() == 1 {
+            let name = name.split('_').next().unwrap_or(name).to_owned();
+            stages.push(Stage { name, spec: *spec, map });
+        }
+        map = spec.output_map(map)?;
+    }
+    Ok(stages)
 }

@@ -29,6 +29,13 @@ pub(super) struct Run {
     pub(super) dead_channels: usize,
 }
 
+impl Run {
+    /// Multiplications of one form, about.
+    pub(super) fn size(&self) -> f64 {
+        super::ladder::size(&self.named.spec, (self.x.dim().2, self.x.dim().3))
+    }
+}
+
 /// Draws a block for an input, runs and times each form on it, and gives form (c)'s output
 /// besides.
 pub(super) fn run_forms(

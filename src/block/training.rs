@@ -1,0 +1,159 @@
+//! Batch norm in training mode: the statistics are those of the batch.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::ArrayViewMut3;
+
+use super::activation::Activation;
+use super::functions::Functions;
+use super::norm::{BatchNorm, BlockNorms};
+use super::spec::BlockSpec;
+use crate::conv::{ChannelWise, Identity};
+use crate::error::{Error, Result};
+use crate::scalar::Real;
+
+/// Batch norm in training mode of one layer, and perhaps a ReLU after it. For channel c with n =
+/// N H W values z,
+///
+/// ```text
+/// mean = sum of z / n            variance = sum of (z - mean)^2 / n
+/// y = gamma_c (z - mean) / sqrt(variance + epsilon) + beta_c
+/// ```
+///
+/// (Ioffe and Szegedy 2015, algorithm 1). The running statistics move towards those of the batch by
+/// the momentum m, as in PyTorch: `running = (1 - m) running + m batch`, where the variance is the
+/// unbiased one, n / (n - 1) times as large.
+///
+/// It is a function of one channel's plane, and so cannot tell a path from a part of a wide layer.
+pub struct TrainingNorm<S> {
+    norm: BatchNorm<S>,
+    momentum: S,
+    activation: Activation,
+    running: Mutex<BTreeMap<usize, Running<S>>>,
+}
+
+/// Running statistics of a channel.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Running<S> {
+    /// Of the mean.
+    pub mean: S,
+    /// Of the unbiased variance.
+    pub variance: S,
+}
+
+impl<S: Real> TrainingNorm<S> {
+    /// Starts from the statistics of `norm`; the momentum is how far a batch moves them, 0.1 in
+    /// PyTorch.
+    pub fn new(norm: BatchNorm<S>, momentum: S, activation: Activation) -> Self {
+        Self { norm, momentum, activation, running: Mutex::default() }
+    }
+
+    /// The running statistics of each channel that was seen.
+    pub fn running(&self) -> BTreeMap<usize, Running<S>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<S: Real> ChannelWise<S> for TrainingNorm<S> {
+    /// # Panics
+    ///
+    /// For a channel that the batch norm has not.
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        let n = S::from_f64(plane.len() as f64);
+        let mean = sum(plane.iter().cloned()).div(&n);
+        let square = |z: &S| {
+            let difference = z.sub(&mean);
+            difference.mul(&difference)
+        };
+        let squares = sum(plane.iter().map(square));
+        let variance = squares.div(&n);
+
+        let [gamma, beta, ..] = self.norm.channel(channel);
+        let scale = gamma.div(&variance.add(self.norm.epsilon()).sqrt());
+        plane.mapv_inplace(|z| {
+            let y = scale.mul(&z.sub(&mean)).add(beta);
+            if self.activation == Activation::Relu { y.relu() } else { y }
+        });
+
+        let unbiased = squares.div(&n.sub(&S::one()));
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let statistics = running.entry(channel).or_insert_with(|| {
+            let [_, _, mean, variance] = self.norm.channel(channel);
+            Running { mean: mean.clone(), variance: variance.clone() }
+        });
+        let rest = S::one().sub(&self.momentum);
+        let moved = |old: &S, new: &S| rest.mul(old).add(&self.momentum.mul(new));
+        *statistics = Running {
+            mean: moved(&statistics.mean, &mean),
+            variance: moved(&statistics.variance, &unbiased),
+        };
+    }
+}
+
+fn sum<S: Real>(values: impl Iterator<Item = S>) -> S {
+    values.fold(S::zero(), |sum, value| sum.add(&value))
+}
+
+/// A block's batch norms in training mode with its activation, where the paper puts them.
+pub struct TrainingFunctions<S> {
+    /// After the first 1x1.
+    pub reduce: TrainingNorm<S>,
+    /// After the 3x3.
+    pub transform: TrainingNorm<S>,
+    /// After the sum over the paths.
+    pub expand: TrainingNorm<S>,
+    /// After the projection.
+    pub shortcut: Option<TrainingNorm<S>>,
+    output: Activation,
+}
+
+impl<S: Real> TrainingFunctions<S> {
+    /// For a batch of N images on an H x W map.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Statistics`] where a channel has fewer than two values, so that its variance is not
+    /// known; those of [`BlockNorms::check`] and of a map that is too small.
+    pub fn new(
+        norms: &BlockNorms<S>,
+        momentum: S,
+        activation: Activation,
+        spec: &BlockSpec,
+        (n, map): (usize, (usize, usize)),
+    ) -> Result<Self> {
+        norms.check(spec)?;
+        let (h, w) = spec.output_map(map)?;
+        if n * h * w < 2 {
+            return Err(Error::Statistics { values: n * h * w });
+        }
+        let of = |norm: &BatchNorm<S>, activation| {
+            TrainingNorm::new(norm.clone(), momentum.clone(), activation)
+        };
+        Ok(Self {
+            reduce: of(&norms.reduce, activation),
+            transform: of(&norms.transform, activation),
+            expand: of(&norms.expand, Activation::Identity),
+            shortcut: norms.shortcut.as_ref().map(|norm| of(norm, Activation::Identity)),
+            output: activation,
+        })
+    }
+
+    /// The functions, to be handed to a form.
+    pub fn functions(&self) -> Functions<'_, S> {
+        Functions {
+            reduce: &self.reduce,
+            transform: &self.transform,
+            expand: &self.expand,
+            shortcut: self.shortcut.as_ref().map_or(&Identity, |norm| norm),
+            output: &self.output,
+        }
+    }
+
+    /// The running statistics, layer by layer: reduce, transform, expand, shortcut.
+    pub fn running(&self) -> Vec<BTreeMap<usize, Running<S>>> {
+        let layers = [Some(&self.reduce), Some(&self.transform), Some(&self.expand)];
+        let layers = layers.into_iter().chain([self.shortcut.as_ref()]);
+        layers.flatten().map(TrainingNorm::running).collect()
+    }
+}

@@ -1,0 +1,74 @@
+//! R0, approximate: equal up to a tolerance that somebody chose.
+//!
+//! This is how people compare blocks, and it is a smoke test: it catches what is grossly wrong. But
+//! a tolerance that is chosen is right for the data it was chosen on. PyTorch's `allclose` allows
+//! 1e-8 and 1e-5 of the value, and its `testing.assert_close` for `float32` 1e-5 and 1.3e-6 of the
+//! value. An element at which large terms cancel is off by the rounding of those, whatever is left
+//! of it; so with inputs of 0 to 255 correct forms are refuted (a test shows it), and with tiny inputs
+//! wrong ones pass.
+//!
+//! Here the tolerance is a part of the *largest* output, [`TOLERANCE`], which at least grows with
+//! the data. Why that much? No reason can be given. That is the lesson; the next rung derives its
+//! bound.
+
+use approx::{AbsDiffEq, abs_diff_eq};
+use ndarray::Array4;
+
+use super::any_form::AnyForm;
+use super::compare::{Value, Witness, compare, largest};
+use super::verdict::{Bound, Evidence};
+
+/// Part of the largest output by which two forms may differ: 2^-13, about 1.2e-4.
+pub const TOLERANCE: f32 = 1.0 / 8192.0;
+
+/// Compares each form's output to the last one's.
+///
+/// # Panics
+///
+/// If the shapes differ.
+pub fn close(forms: &[&dyn AnyForm], outputs: &[Array4<f32>]) -> Evidence {
+    let largest = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
+    let epsilon = TOLERANCE * largest;
+    let (last, others) = match outputs.split_last() {
+        Some(split) => split,
+        None => return Evidence { cases: 0, ..Evidence::of(bound(0.0), None) },
+    };
+    let mut used = 0f64;
+    let mut witness = None;
+    for (form, output) in forms.iter().zip(others) {
+        let difference = compare(output.view(), last.view()).max_abs;
+        if difference > 0.0 {
+            used = used.max(difference / f64::from(epsilon));
+        }
+        if !output.abs_diff_eq(last, epsilon) {
+            witness = witness.or_else(|| first(*form, output, last, epsilon));
+        }
+    }
+    Evidence::of(bound(used), witness)
+}
+
+fn bound(used: f64) -> Bound {
+    Bound::Tolerance { relative: f64::from(TOLERANCE), used }
+}
+
+fn first(
+    form: &dyn AnyForm,
+    output: &Array4<f32>,
+    last: &Array4<f32>,
+    epsilon: f32,
+) -> Option<Witness> {
+    let apart = |((_, l), r): &((_, &f32), &f32)| !abs_diff_eq!(**l, **r, epsilon = epsilon);
+    let mut apart = output.indexed_iter().zip(last).filter(apart);
+    let ((index, found), expected) = apart.next()?;
+    Some(Witness {
+        form: form.letter(),
+        name: form.name(),
+        place: "output",
+        index: index.into(),
+        found: Value::Number(f64::from(*found)),
+        expected: Value::Number(f64::from(*expected)),
+        allowed: f64::from(epsilon),
+        wrong: 1 + apart.count(),
+        elements: output.len(),
+    })
+}

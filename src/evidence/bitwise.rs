@@ -1,0 +1,171 @@
+//! R2, bitwise: in one order of sums, the forms are equal to the bit, on any floats at all.
+//!
+//! Floats break one law of arithmetic that the forms use, the associativity of addition, and only
+//! form (a) uses it: it adds the last layer's products path by path. So let every sum be taken in
+//! runs of d channels, each run from zero, and the runs then added in order
+//! ([`Reference::in_runs_of`]): the order in which form (a) adds by nature. Now all three forms add
+//! the same products in the same order, and not one bit may differ: not for huge values, not for
+//! infinities, for NaN (which one of them it is, is left open by IEEE 754), for subnormals, or for
+//! either zero.
+//!
+//! Two more laws of the same kind, each to the bit:
+//!
+//! - **Images do not mix:** a batch of N gives what N batches of one give.
+//! - **Powers of two pass through:** a block of ReLUs is homogeneous, so if input, means and shifts
+//!   (of every batch norm) are multiplied by 2^k, so is the output; and multiplying by 2^k rounds
+//!   nothing as long as nothing overflows or becomes subnormal.
+//!
+//! It sees what changes the value of any float, however little; but it runs the reference
+//! convolution, so it says nothing of a fast one.
+
+use ndarray::{Array4, Axis, concatenate, s};
+use rand::Rng as _;
+
+use super::any_form::{AnyForm, Problem};
+use super::compare::{Value, Witness, odd_one_out};
+use super::verdict::{Bound, Evidence};
+use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions};
+use crate::conv::Reference;
+use crate::error::Result;
+use crate::random::Rng;
+
+/// The forms on these floats, over one tree of sums.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn to_the_bit(
+    forms: &[&dyn AnyForm],
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+    x: &Array4<f32>,
+) -> Result<Evidence> {
+    let outputs = over_one_tree(forms, weights, norms, x)?;
+    let values = outputs.iter().map(|output| output.len() as u64).sum();
+    Ok(Evidence::of(Bound::Exact { values }, differing(forms, &outputs, "output")))
+}
+
+/// A batch of N images against N batches of one.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn images_do_not_mix(
+    forms: &[&dyn AnyForm],
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+    x: &Array4<f32>,
+) -> Result<Evidence> {
+    let together = over_one_tree(forms, weights, norms, x)?;
+    let mut apart = vec![Vec::new(); forms.len()];
+    for n in 0..x.len_of(Axis(0)) {
+        let image = x.slice(s![n..n + 1, .., .., ..]).to_owned();
+        for (all, one) in apart.iter_mut().zip(over_one_tree(forms, weights, norms, &image)?) {
+            all.push(one);
+        }
+    }
+    let join = |images: &Vec<Array4<u32>>| {
+        let views: Vec<_> = images.iter().map(|image| image.view()).collect();
+        concatenate(Axis(0), &views).unwrap_or_else(|error| unreachable!("one shape: {error}"))
+    };
+    let apart: Vec<_> = apart.iter().map(join).collect();
+    Ok(held(forms, &together, &apart, "output, each image by itself"))
+}
+
+/// Input, means and shifts times 2^k against the output times 2^k.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn powers_of_two_pass_through(
+    forms: &[&dyn AnyForm],
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+    x: &Array4<f32>,
+    k: i32,
+) -> Result<Evidence> {
+    let factor = 2f32.powi(k);
+    let scaled = BlockNorms {
+        reduce: scale(&norms.reduce, factor)?,
+        transform: scale(&norms.transform, factor)?,
+        expand: scale(&norms.expand, factor)?,
+        shortcut: norms.shortcut.as_ref().map(|norm| scale(norm, factor)).transpose()?,
+    };
+    let first = over_one_tree(forms, weights, norms, x)?;
+    let first: Vec<_> = first
+        .iter()
+        .map(|output| output.mapv(|value| bits(f32::from_bits(value) * factor)))
+        .collect();
+    // Keeps how x lies in memory.
+    let second = over_one_tree(forms, weights, &scaled, &x.map(|x| x * factor))?;
+    Ok(held(forms, &second, &first, "output, all times a power of 2"))
+}
+
+fn scale(norm: &BatchNorm<f32>, factor: f32) -> Result<BatchNorm<f32>> {
+    let all = |which: usize, factor: f32| {
+        (0..norm.channels()).map(|channel| norm.channel(channel)[which] * factor).collect()
+    };
+    BatchNorm::new(all(0, 1.0), all(1, factor), all(2, factor), all(3, 1.0), *norm.epsilon())
+}
+
+/// Each form's output as bits, every NaN the same.
+fn over_one_tree(
+    forms: &[&dyn AnyForm],
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+    x: &Array4<f32>,
+) -> Result<Vec<Array4<u32>>> {
+    let functions = NormFunctions::new(norms, Activation::Relu)?;
+    let problem = Problem { weights, x: x.view(), functions: functions.functions() };
+    let outputs = problem.solve_all(forms, &Reference::in_runs_of(weights.spec().width()))?;
+    Ok(outputs.iter().map(|output| output.mapv(bits)).collect())
+}
+
+fn bits(value: f32) -> u32 {
+    if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
+}
+
+/// Where the forms' bits differ.
+pub(super) fn differing(
+    forms: &[&dyn AnyForm],
+    bits: &[Array4<u32>],
+    place: &'static str,
+) -> Option<Witness> {
+    odd_one_out(forms, bits, place, shown)
+}
+
+fn shown(left: &u32, right: &u32) -> (Value, Value) {
+    // With its bits, for two floats may look the same.
+    let show = |bits: u32| Value::Text(format!("{:e} ({bits:#010x})", f32::from_bits(bits)));
+    (show(*left), show(*right))
+}
+
+/// Each form's output against what that form itself must give.
+fn held(
+    forms: &[&dyn AnyForm],
+    outputs: &[Array4<u32>],
+    expected: &[Array4<u32>],
+    place: &'static str,
+) -> Evidence {
+    let values = outputs.iter().map(|output| output.len() as u64).sum();
+    let witness = |((form, output), expected): ((&&dyn AnyForm, &Array4<u32>), &Array4<u32>)| {
+        let pair = [output.clone(), expected.clone()];
+        differing(&[*form, *form], &pair, place)
+    };
+    let witness: Option<Witness> = forms.iter().zip(outputs).zip(expected).find_map(witness);
+    Evidence::of(Bound::Exact { values }, witness)
+}
+
+/// A float of any kind: most are ordinary, some huge, tiny, subnormal, infinite, NaN, or a zero of
+/// either sign. `wild` of a thousand are not ordinary.
+pub fn any_float(rng: &mut Rng, wild: u32) -> f32 {
+    if rng.random_range(0..1000) >= wild {
+        return rng.random_range(-10.0..10.0);
+    }
+    match rng.random_range(0..4) {
+        0 => f32::from_bits(rng.random()),
+        1 => f32::from_bits(rng.random_range(1..100)),
+        2 => -0.0,
+        _ => [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX][rng.random_range(0..4)],
+    }
+}

@@ -1,0 +1,187 @@
+//! The derived bound at cut points: layer by layer, each form fed the same floats.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array3, ArrayView3, ArrayView4, ArrayViewMut3, Zip};
+
+use super::{Ball, Balls};
+use crate::block::{BlockWeights, Bottleneck, Form, Functions, Layer};
+use crate::conv::{Convolver, Fast};
+use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::compare::{Value, Witness};
+use crate::evidence::watched::{Watched, place};
+use crate::scalar::Additive;
+
+/// A plane for each place and channel of a block.
+type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
+
+/// A block cut after each channel-wise function: what arrives there must lie in these balls, and
+/// goes on as these floats.
+pub struct Cuts {
+    given: Planes<f32>,
+    balls: Planes<Ball>,
+}
+
+/// What a form did at the cuts.
+#[derive(Debug, Default)]
+struct Seen {
+    planes: BTreeMap<(Layer, usize), usize>,
+    used: f64,
+    witness: Option<Witness>,
+}
+
+impl Cuts {
+    /// Cuts the block of `problem`, whose functions over balls are `exact`. What goes on are the
+    /// floats that form (c) gives; any others would do.
+    ///
+    /// # Errors
+    ///
+    /// An input that does not suit the block.
+    pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
+        let given = record(problem.weights, problem.x, &problem.functions, &Fast::new(), &|_, _| ())?;
+        let goes_on = |at: (Layer, usize), mut plane: ArrayViewMut3<'_, Ball>| {
+            if let Some(given) = given.get(&at) {
+                Zip::from(&mut plane).and(given).for_each(|ball, &value| *ball = Ball::exact(value));
+            }
+        };
+        let weights = problem.weights.map(|&w| Ball::exact(w));
+        let x = problem.x.map(|&x| Ball::exact(x));
+        let balls = record(&weights, x.view(), exact, &Balls, &goes_on)?;
+        Ok(Self { given, balls })
+    }
+
+    /// The largest bound on the difference of two forms at any cut.
+    pub fn bound(&self) -> f64 {
+        let radii = self.balls.values().flatten().map(|ball| ball.radius);
+        2.0 * radii.fold(0.0, f64::max)
+    }
+
+    /// How much of the bound `form` uses at most at any cut, with these functions and weights in
+    /// `problem`, and where it is refuted, if it is. A form whose channels do not all arrive, once
+    /// each and in the shape of a layer's plane, is refuted too.
+    ///
+    /// # Errors
+    ///
+    /// A form that is none of the block.
+    pub fn hold(
+        &self,
+        form: &dyn AnyForm,
+        problem: &Problem<'_, f32>,
+    ) -> Result<(f64, Option<Witness>)> {
+        let seen = Mutex::new(Seen::default());
+        let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, f32>| {
+            let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let at = (layer, channel);
+            *seen.planes.entry(at).or_default() += 1;
+            match (self.balls.get(&at), self.given.get(&at)) {
+                (Some(balls), Some(given)) if balls.dim() == plane.dim() => {
+                    seen.look(form, at, plane.view(), balls.view());
+                    plane.assign(given);
+                }
+                _ => {
+                    let found = format!("a function applied to {:?} values", plane.dim());
+                    seen.misplaced(form, at, found);
+                }
+            }
+        };
+        let watched = Watched::new(&problem.functions, &see);
+        let functions = watched.functions();
+        let cut = Problem { weights: problem.weights, x: problem.x, functions };
+        let output = cut.solve(form, &Fast::new())?;
+        let mut seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for &at in self.given.keys() {
+            let times = seen.planes.get(&at).copied().unwrap_or(0);
+            if times != 1 {
+                seen.misplaced(form, at, format!("a function applied {times} times"));
+            }
+        }
+        // What comes out is what was last handed on, or something was done after it.
+        for ((layer, channel), given) in &self.given {
+            if *layer != Layer::Output {
+                continue;
+            }
+            let plane = output.index_axis(ndarray::Axis(1), *channel);
+            let balls = given.mapv(Ball::exact);
+            seen.look(form, (*layer, *channel), plane, balls.view());
+        }
+        Ok((seen.used, seen.witness))
+    }
+}
+
+impl Seen {
+    fn look(
+        &mut self,
+        form: &dyn AnyForm,
+        (layer, channel): (Layer, usize),
+        plane: ArrayView3<'_, f32>,
+        balls: ArrayView3<'_, Ball>,
+    ) {
+        for (((n, h, w), &value), ball) in plane.indexed_iter().zip(balls) {
+            let distance = (f64::from(value) - ball.centre).abs();
+            let inside = ball.contains(value);
+            if distance > 0.0 || !inside {
+                let used = distance / ball.radius;
+                self.used = self.used.max(if used.is_nan() { f64::INFINITY } else { used });
+            }
+            if inside {
+                continue;
+            }
+            let elements = balls.len();
+            let witness = self.witness.get_or_insert_with(|| Witness {
+                form: form.letter(),
+                name: form.name(),
+                place: place(layer),
+                index: [n, channel, h, w],
+                found: Value::Number(f64::from(value)),
+                expected: Value::Number(ball.centre),
+                allowed: ball.radius,
+                wrong: 0,
+                elements,
+            });
+            let here = witness.place == place(layer) && witness.index[1] == channel;
+            witness.wrong += usize::from(here);
+        }
+    }
+
+    fn misplaced(
+        &mut self,
+        form: &dyn AnyForm,
+        (layer, channel): (Layer, usize),
+        found: String,
+    ) {
+        self.used = f64::INFINITY;
+        self.witness.get_or_insert_with(|| Witness {
+            form: form.letter(),
+            name: form.name(),
+            place: place(layer),
+            index: [0, channel, 0, 0],
+            found: Value::Text(found),
+            expected: Value::Text("one applied to each channel's plane, once".to_owned()),
+            allowed: 0.0,
+            wrong: 1,
+            elements: 1,
+        });
+    }
+}
+
+/// Runs form (c) and keeps what arrives after each function; `then` may change what goes on.
+fn record<S: Additive, V: Convolver<S> + 'static>(
+    weights: &BlockWeights<S>,
+    x: ArrayView4<'_, S>,
+    functions: &Functions<'_, S>,
+    convolver: &V,
+    then: &(dyn Fn((Layer, usize), ArrayViewMut3<'_, S>) + Sync),
+) -> Result<Planes<S>> {
+    let planes = Mutex::new(Planes::new());
+    let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, S>| {
+        let mut planes = planes.lock().unwrap_or_else(PoisonError::into_inner);
+        planes.insert((layer, channel), plane.to_owned());
+        then((layer, channel), plane);
+    };
+    let watched = Watched::new(functions, &see);
+    let block = Bottleneck::prepare(&Form::Grouped, weights, convolver)?;
+    block.forward(x, &watched.functions(), convolver)?;
+    Ok(planes.into_inner().unwrap_or_else(PoisonError::into_inner))
+}

@@ -1,0 +1,259 @@
+//! R1, the derived bound: how far rounding can carry a correct form.
+//!
+//! No tolerance is chosen here; it is computed. Each activation is a ball: a
+//! centre c, what exact arithmetic gives (in `f64`, near enough, see below), and a
+//! radius e, how far from it a correct `f32` computation can be. Form (c) is run
+//! over balls.
+//!
+//! Letters: u = 2^-24, half the spacing of `f32` above 1, relative; eta = 2^-149, its
+//! smallest number above 0; gamma_n = n u / (1 - n u).
+//!
+//! **A convolution** is, for each output, a sum of n products, n = C_in/groups k_h k_w.
+//! Computed in `f32`, in any order, with or without fused multiply-add, it is off by at
+//! most gamma_n times the sum of the products' sizes (Higham, Accuracy and Stability of
+//! Numerical Algorithms, 2nd ed., section 3.1 and problem 3.3), and by eta for each
+//! product that falls below the normal range. The inputs are themselves off by e:
+//!
+//! ```text
+//! z = W c        e_z = |W| e + gamma_n |W| (|c| + e) + n eta
+//! ```
+//!
+//! Form (a) adds C sums of d products where (c) adds C d products: the same n and just
+//! another order, so one bound holds for all three forms.
+//!
+//! **Batch norm** y = s (z - mean) + beta with s = gamma / sqrt(variance + epsilon), folded to
+//! scale and shift, rounds at most seven times on the way to any term of the result (sum,
+//! root, quotient; product with the mean, difference; product with z, sum), so each term is
+//! off by at most gamma_7 of its size:
+//!
+//! ```text
+//! e_y = |s| e_z + (gamma_7 |s| + eta) (|z| + e_z + |mean|) + gamma_7 |beta| + 2 eta
+//! ```
+//!
+//! **ReLU** moves no two numbers apart: e is kept where y > 0, and where y <= 0 the computed
+//! value is at most max(0, y + e) from 0. **Adding the shortcut** rounds once:
+//! e_o = e_y + e_r + u (|o| + e_y + e_r).
+//!
+//! The centre is computed in `f64`, whose own error is 2^-29 times as large; gamma is
+//! inflated by 2^-20, which covers it, as n u stays far below 1/2. Not covered: overflow,
+//! convolutions that are no sums of products (Winograd, FFT), and a block that adds the shortcut
+//! before it scales, for the order of the last steps is taken as the paper draws it: batch norm, then
+//! shortcut, then ReLU. Two correct forms differ by at most 2 e.
+//!
+//! **End to end and at cuts.** Through three layers the radius grows as if all errors pointed one
+//! way, so end to end the bound is sound and blunt: a weight that is off by a thousandth hides below
+//! it. So the block is also cut after each channel-wise function ([`Cuts`]): what each form computed
+//! there is held against a ball, and then replaced by the same floats for every form, so that the
+//! next layer starts from e = 0.
+
+mod cuts;
+mod rung;
+
+pub use self::cuts::Cuts;
+pub use self::rung::{judge, within};
+
+use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
+
+use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Identity, KernelShape, Reference};
+use crate::error::{Error, Result};
+use crate::scalar::Additive;
+
+/// Unit roundoff of `f32`, 2^-24.
+pub(super) const U: f64 = 1.0 / (1u32 << 24) as f64;
+/// Smallest `f32` above 0, 2^-149.
+pub(super) const ETA: f64 = f32::from_bits(1) as f64;
+/// For the centre's own error: 1 + 2^-20.
+pub(super) const INFLATION: f64 = 1.0 + 1.0 / (1u32 << 20) as f64;
+
+/// gamma_n = n u / (1 - n u), inflated for the centre's own error; infinite from n = 2^24
+/// on, where nothing is known.
+pub fn gamma_n(n: usize) -> f64 {
+    let nu = n as f64 * U;
+    if nu < 1.0 { nu / (1.0 - nu) * INFLATION } else { f64::INFINITY }
+}
+
+/// A centre, and how far from it a correct `f32` computation can be.
+///
+/// Addition is the one that `f32` performs, so it widens the radius: a zero is the unit only
+/// up to that. Nothing but the addition of the shortcut uses it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ball {
+    /// The value in exact arithmetic.
+    pub centre: f64,
+    /// The largest distance of a correctly computed one.
+    pub radius: f64,
+}
+
+impl Ball {
+    /// An `f32` that is given, hence exact.
+    pub fn exact(value: f32) -> Self {
+        Self { centre: f64::from(value), radius: 0.0 }
+    }
+
+    /// Whether a computed value is one that rounding explains. NaN is not.
+    pub fn contains(&self, value: f32) -> bool {
+        (f64::from(value) - self.centre).abs() <= self.radius
+    }
+
+    pub(super) fn relu(self) -> Self {
+        let known = self.centre.is_finite() && self.radius.is_finite();
+        if self.centre > 0.0 || !known {
+            self
+        } else {
+            Self { centre: 0.0, radius: (self.centre + self.radius).max(0.0) }
+        }
+    }
+}
+
+impl Additive for Ball {
+    fn zero() -> Self {
+        Self { centre: 0.0, radius: 0.0 }
+    }
+    fn add(&self, other: &Self) -> Self {
+        let centre = self.centre + other.centre;
+        let radius = self.radius + other.radius;
+        Self { centre, radius: radius + U * INFLATION * (centre.abs() + radius) }
+    }
+}
+
+/// Convolution of balls: two of the reference's, of centres and of sizes.
+struct Balls;
+
+/// Weights, their absolute values, and n.
+struct BallKernel {
+    weights: <Reference as Convolver<f64>>::Kernel,
+    sizes: <Reference as Convolver<f64>>::Kernel,
+    n: usize,
+}
+
+impl Convolver<Ball> for Balls {
+    type Kernel = BallKernel;
+
+    fn prepare(&self, weights: ArrayView4<'_, Ball>, spec: ConvSpec) -> Result<BallKernel> {
+        let shape = KernelShape::new(weights.dim().into(), spec)?;
+        let reference = Reference::default();
+        let centres = weights.mapv(|weight| weight.centre);
+        Ok(BallKernel {
+            sizes: reference.prepare(centres.mapv(f64::abs).view(), spec)?,
+            weights: reference.prepare(centres.view(), spec)?,
+            n: shape.c_in_group * shape.k_h * shape.k_w,
+        })
+    }
+
+    fn sums(&self, x: ArrayView4<'_, Ball>, kernel: &BallKernel) -> Result<Array4<Ball>> {
+        let gamma = gamma_n(kernel.n);
+        if gamma.is_infinite() {
+            return Err(Error::TooManyTerms { terms: kernel.n });
+        }
+        let reference = Reference::default();
+        let centres = x.mapv(|ball| ball.centre);
+        // |W| e + gamma |W| (|c| + e) in one convolution, since |W| is linear.
+        let errors = x.mapv(|ball| ball.radius + gamma * (ball.centre.abs() + ball.radius));
+        let z = reference.sums(centres.view(), &kernel.weights)?;
+        let e = reference.sums(errors.view(), &kernel.sizes)?;
+        let underflow = kernel.n as f64 * ETA;
+        Ok(Zip::from(&z).and(&e).map_collect(|&centre, &e| Ball { centre, radius: e + underflow }))
+    }
+}
+
+/// Batch norm over balls.
+struct NormedBalls<'a> {
+    norm: &'a BatchNorm<f64>,
+    activation: Activation,
+}
+
+impl ChannelWise<Ball> for NormedBalls<'_> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
+        let [gamma, beta, mean, variance] = self.norm.channel(channel);
+        let s = gamma / (variance + self.norm.epsilon()).sqrt();
+        let rounding = gamma_n(7);
+        plane.mapv_inplace(|z| {
+            let centre = s * (z.centre - mean) + beta;
+            let size = z.centre.abs() + z.radius + mean.abs();
+            let radius = s.abs() * z.radius
+                + (rounding * s.abs() + ETA) * size
+                + rounding * beta.abs()
+                + 2.0 * ETA;
+            let y = Ball { centre, radius };
+            if self.activation == Activation::Relu { y.relu() } else { y }
+        });
+    }
+}
+
+/// A ReLU over balls.
+pub(super) struct ReluBalls;
+
+impl ChannelWise<Ball> for ReluBalls {
+    fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
+        plane.mapv_inplace(Ball::relu);
+    }
+}
+
+/// The batch norms and ReLUs of a block over balls.
+pub struct NormBalls<'a> {
+    reduce: NormedBalls<'a>,
+    transform: NormedBalls<'a>,
+    expand: NormedBalls<'a>,
+    shortcut: Option<NormedBalls<'a>>,
+}
+
+impl<'a> NormBalls<'a> {
+    /// Of these batch norms, with ReLU where the paper puts it.
+    pub fn new(norms: &'a BlockNorms<f64>) -> Self {
+        let relu = |norm| NormedBalls { norm, activation: Activation::Relu };
+        let plain = |norm| NormedBalls { norm, activation: Activation::Identity };
+        Self {
+            reduce: relu(&norms.reduce),
+            transform: relu(&norms.transform),
+            expand: plain(&norms.expand),
+            shortcut: norms.shortcut.as_ref().map(plain),
+        }
+    }
+
+    /// The functions, to be handed to a form.
+    pub fn functions(&self) -> Functions<'_, Ball> {
+        Functions {
+            reduce: &self.reduce,
+            transform: &self.transform,
+            expand: &self.expand,
+            shortcut: self.shortcut.as_ref().map_or(&Identity, |norm| norm),
+            output: &ReluBalls,
+        }
+    }
+}
+
+/// The block's output as balls: every correct form, in `f32`, lies in them.
+///
+/// `x`: N x C_in x H x W; gives N x C_out x H_out x W_out. The block has batch norm and ReLU
+/// where the paper puts them.
+///
+/// # Errors
+///
+/// An input or batch norms that do not suit the block.
+pub fn balls(
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+    x: ArrayView4<'_, f32>,
+) -> Result<Array4<Ball>> {
+    norms.check(weights.spec())?;
+    let norms = norms.cast();
+    balls_by(weights, x, &NormBalls::new(&norms).functions())
+}
+
+/// The block's output as balls, with these functions in it.
+///
+/// # Errors
+///
+/// An input that does not suit the block.
+pub fn balls_by(
+    weights: &BlockWeights<f32>,
+    x: ArrayView4<'_, f32>,
+    functions: &Functions<'_, Ball>,
+) -> Result<Array4<Ball>> {
+    let block = Bottleneck::prepare(&Form::Grouped, &weights.map(|&w| Ball::exact(w)), &Balls)?;
+    block.forward(x.map(|&x| Ball::exact(x)).view(), functions, &Balls)
+}
+
+#[cfg(test)]
+mod tests;

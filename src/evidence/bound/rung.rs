@@ -1,0 +1,78 @@
+//! R1 on one block: end to end, and at cuts.
+
+use ndarray::{Array4, ArrayView4};
+
+use super::{Ball, Cuts, balls_by};
+use crate::block::Functions;
+use crate::conv::Fast;
+use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::compare::against_balls;
+use crate::evidence::verdict::{Bound, Evidence};
+
+/// The forms on this problem, whose functions over balls are `exact`.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn within(
+    forms: &[&dyn AnyForm],
+    problem: &Problem<'_, f32>,
+    exact: &Functions<'_, Ball>,
+) -> Result<Evidence> {
+    let outputs = problem.solve_all(forms, &Fast::new())?;
+    judge(forms, problem, &outputs, exact)
+}
+
+/// The same, where the outputs are there already.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn judge(
+    forms: &[&dyn AnyForm],
+    problem: &Problem<'_, f32>,
+    outputs: &[Array4<f32>],
+    exact: &Functions<'_, Ball>,
+) -> Result<Evidence> {
+    let balls = balls_by(problem.weights, problem.x, exact)?;
+    let cuts = Cuts::new(problem, exact)?;
+    let (difference, blunt) = bound_on_differences(balls.view());
+    let (mut used, mut used_at_cuts, mut witness) = (0f64, 0f64, None);
+    for (form, output) in forms.iter().zip(outputs) {
+        let (part, outside) = against_balls(form.letter(), form.name(), output.view(), balls.view());
+        let (part_at_cuts, outside_at_cut) = cuts.hold(*form, problem)?;
+        used = used.max(part);
+        used_at_cuts = used_at_cuts.max(part_at_cuts);
+        witness = witness.or(outside).or(outside_at_cut);
+    }
+    let bound = Bound::Rounding { difference, used, used_at_cuts };
+    Ok(Evidence { blunt, ..Evidence::of(bound, witness) })
+}
+
+/// The largest difference that two correct forms can have, and whether it is larger than the
+/// largest output, so that it says nothing.
+fn bound_on_differences(balls: ArrayView4<'_, Ball>) -> (f64, bool) {
+    let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
+    let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));
+    (2.0 * radius, 2.0 * radius > size)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::bound_on_differences;
+    use crate::evidence::bound::Ball;
+
+    #[test]
+    fn two_forms_may_lie_on_either_side_of_the_centre() {
+        let of = |centre, radius| {
+            let mut balls = Array4::from_elem((1, 1, 2, 2), Ball { centre: 0.5, radius: 0.25 });
+            balls[[0, 0, 1, 0]] = Ball { centre, radius };
+            bound_on_differences(balls.view())
+        };
+        assert_eq!(of(-8.0, 1.0), (2.0, false));
+        assert_eq!(of(-8.0, 4.5), (9.0, true));
+    }
+}

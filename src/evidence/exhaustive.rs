@@ -1,0 +1,187 @@
+//! R6, exhaustive: every weight, every input, every function, in a field of two or three elements.
+//!
+//! Nothing is drawn here and nothing is assumed; at the tiniest shapes everything there is can be
+//! tried. All inputs of a block go through it at once, as the images of one batch. Over F_2 each
+//! place and channel has one of the four functions there are, in every combination; over F_3 all
+//! channels share one, and all 27 are tried.
+//!
+//! It says nothing of any other shape; and as the maps are 1 x 1 (for larger ones there is too
+//! much to try), nothing of kernels larger than that.
+
+use std::iter;
+
+use ndarray::{Array4, ArrayViewMut3};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::any_form::{AnyForm, Over, Problem};
+use super::compare::{Value, odd_one_out};
+use super::verdict::{Bound, Evidence};
+use crate::block::{BlockSpec, BlockWeights, Functions};
+use crate::conv::{ChannelWise, Identity, Reference};
+use crate::error::Result;
+use crate::scalar::{Additive, Prime, Scalar};
+
+/// What is exhausted.
+#[derive(Clone, Copy, Debug)]
+pub struct Everything {
+    /// Elements of the field, 2 or 3.
+    pub field: u64,
+    /// Paths, of width `width`.
+    pub paths: usize,
+    /// Channels of a path.
+    pub width: usize,
+    /// Channels in.
+    pub c_in: usize,
+    /// Which functions stand in the places.
+    pub functions: Choose,
+}
+
+/// Which functions are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choose {
+    /// For each place and channel, every function there is.
+    ForEachChannel,
+    /// Every function there is, the same in all channels of a place.
+    ForEachPlace,
+    /// Every function there is, the same everywhere.
+    OneForAll,
+}
+
+/// The shapes that are exhausted: two paths of one channel over F_2 and over F_3, three paths, and
+/// two paths of two channels.
+pub const SHAPES: [Everything; 4] = [
+    Everything { field: 2, paths: 2, width: 1, c_in: 1, functions: Choose::ForEachChannel },
+    Everything { field: 2, paths: 3, width: 1, c_in: 2, functions: Choose::ForEachPlace },
+    Everything { field: 2, paths: 2, width: 2, c_in: 1, functions: Choose::OneForAll },
+    Everything { field: 3, paths: 2, width: 1, c_in: 1, functions: Choose::OneForAll },
+];
+
+impl Everything {
+    /// In words.
+    pub fn in_words(&self) -> String {
+        let Self { field, paths, width, c_in, .. } = self;
+        let functions = match self.functions {
+            Choose::ForEachChannel => "by channel",
+            Choose::ForEachPlace => "by layer",
+            Choose::OneForAll => "one for all",
+        };
+        format!("F_{field}, {c_in}-{paths}x{width}-1, functions {functions}")
+    }
+
+    /// Tries everything.
+    ///
+    /// # Errors
+    ///
+    /// A form that is none of the block.
+    pub fn try_all(&self, forms: &[&dyn AnyForm]) -> Result<Evidence> {
+        if self.field == 2 { self.over::<2>(forms) } else { self.over::<3>(forms) }
+    }
+
+    fn over<const P: u64>(&self, forms: &[&dyn AnyForm]) -> Result<Evidence>
+    where
+        for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
+    {
+        let spec = BlockSpec::new(self.c_in, self.paths, self.width, 1)?.with_kernel(1)?;
+        let inner = spec.inner();
+        let sizes = [inner * spec.c_in(), inner * spec.width(), inner];
+        let weights: usize = sizes.iter().sum();
+        let functions = P.pow(P as u32); // as many as there are
+        let tables = match self.functions {
+            Choose::ForEachChannel => 2 * inner + 1,
+            Choose::ForEachPlace => 3,
+            Choose::OneForAll => 1,
+        };
+        // The inputs are the images of a batch, so that each is tried with each of the rest.
+        let images = P.pow(spec.c_in() as u32);
+        let mut digits = (0..images).flat_map(|image| digits(image, P, spec.c_in()));
+        let x = Array4::from_shape_simple_fn((images as usize, spec.c_in(), 1, 1), || {
+            Prime::<P>::new(digits.next().unwrap_or(0))
+        });
+
+        let one = |assignment: u64| -> Result<Evidence> {
+            let (of_weights, of_functions) =
+                (assignment % P.pow(weights as u32), assignment / P.pow(weights as u32));
+            let mut elements = self::digits(of_weights, P, weights).map(Prime::<P>::new);
+            let mut tensor = |shape: [usize; 4]| {
+                Array4::from_shape_simple_fn(shape, || elements.next().unwrap_or_else(Prime::zero))
+            };
+            let reduce = tensor([inner, spec.c_in(), 1, 1]);
+            let transform = tensor([inner, spec.width(), 1, 1]);
+            let expand = tensor([1, inner, 1, 1]);
+            let shortcut = (spec.c_in() != 1).then(|| {
+                // Nothing is learnt of the projection, which no form computes.
+                Array4::from_elem((1, spec.c_in(), 1, 1), Prime::one())
+            });
+            let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut)?;
+            let numbers: Vec<u64> = self::digits(of_functions, functions, tables).collect();
+            let table = |first: usize, place: usize| Tables::<P> {
+                numbers: match self.functions {
+                    Choose::ForEachChannel => numbers[first..].to_vec(),
+                    Choose::ForEachPlace => vec![numbers[place]],
+                    Choose::OneForAll => vec![numbers[0]],
+                },
+            };
+            let (f1, f2, f3) = (table(0, 0), table(inner, 1), table(2 * inner, 2));
+            let functions = Functions {
+                reduce: &f1,
+                transform: &f2,
+                expand: &f3,
+                shortcut: &Identity,
+                output: &Identity,
+            };
+            let problem = Problem { weights: &weights, x: x.view(), functions };
+            let outputs = problem.solve_all(forms, &Reference::default())?;
+            let show = |element: &Prime<P>| Value::Text(element.value().to_string());
+            let witness =
+                odd_one_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
+            let bound = Bound::Exhausted { assignments: images };
+            Ok(Evidence { cases: images, ..Evidence::of(bound, witness) })
+        };
+        let all = P.pow(weights as u32) * functions.pow(tables as u32);
+        // In order, so that the witness is always the same.
+        let chunk = 1024;
+        let chunks: Vec<Result<Option<Evidence>>> = (0..all.div_ceil(chunk))
+            .into_par_iter()
+            .map(|number| {
+                let range = number * chunk..((number + 1) * chunk).min(all);
+                range.map(one).try_fold(None, |sum: Option<Evidence>, next| {
+                    let next = next?;
+                    Ok(Some(match sum {
+                        Some(sum) => sum.and(next),
+                        None => next,
+                    }))
+                })
+            })
+            .collect();
+        let nothing = Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) };
+        chunks.into_iter().try_fold(nothing, |sum, next| {
+            Ok(match next? {
+                Some(next) => sum.and(next),
+                None => sum,
+            })
+        })
+    }
+}
+
+/// The digits of a number in a base, the lowest first.
+fn digits(mut number: u64, base: u64, length: usize) -> impl Iterator<Item = u64> {
+    iter::repeat_with(move || {
+        let digit = number % base;
+        number /= base;
+        digit
+    })
+    .take(length)
+}
+
+/// Functions by their tables of values: digit a of a function's number is its value at a.
+struct Tables<const P: u64> {
+    /// One for each channel, or one for all.
+    numbers: Vec<u64>,
+}
+
+impl<const P: u64> ChannelWise<Prime<P>> for Tables<P> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Prime<P>>) {
+        let number = self.numbers[channel.min(self.numbers.len() - 1)];
+        plane.mapv_inplace(|z| Prime::new(number / P.pow(z.value() as u32) % P));
+    }
+}

@@ -1,0 +1,192 @@
+//! R4, a prime field: identity testing at the full size of the real blocks.
+//!
+//! In the field of p = 2^61 - 1 elements nothing rounds and nothing overflows, so two forms that
+//! are one function agree in every element. If they are not one function, they agree at random
+//! points with a probability so small that once is enough.
+//!
+//! **Linear** (batch norm in evaluation mode, y = s z + t, and no activation). An output is a
+//! polynomial in input, weights, scales and shifts. Its degree: s w x is 3 after the first layer,
+//! each further layer multiplies by a scale and a weight, so 3, 5, 7; the shortcut has 1 or 3. Two
+//! forms that are different polynomials differ by one that is not zero and of degree 7 at most, and
+//! such a polynomial is 0 at an evenly drawn point with a probability of at most
+//!
+//! ```text
+//! degree / p = 7 / p = 3.0e-18
+//! ```
+//!
+//! (Schwartz 1980, Zippel 1979, DeMillo and Lipton 1978.)
+//!
+//! **With any functions.** A field has no order, hence no ReLU. Better: at each place and channel
+//! stands a random function, the same for all forms, in place of batch norm and activation
+//! together. Call two arguments of one function *equal by law* if they are the same polynomial in
+//! the input, the weights, and the values that earlier functions had (one unknown for each place,
+//! channel and argument, equal arguments by law sharing one). If the forms are not equal by law,
+//! they can still agree by accident, in two ways:
+//!
+//! 1. Two arguments of one function are not equal by law and yet the same element. Each is a sum of
+//!    products of a weight and a value, or at the block's end a sum of two values: of degree 2 at
+//!    most in what was drawn evenly and independently. So it happens to one pair with a
+//!    probability of 2/p at most, and there are no more than C(m, 2) pairs for a function that was
+//!    asked m times, by all the forms.
+//! 2. It never happens, so that all arguments that are not equal by law got values of their own,
+//!    evenly and independently; two outputs that are not equal by law are values of a function at
+//!    different arguments, and equal with a probability of 1/p.
+//!
+//! ```text
+//! P(a wrong form passes)  <=  (1 + 2 sum over places and channels of C(m, 2)) / p
+//! ```
+//!
+//! by the union bound. (To run programs on random values, unknown functions included, is Gulwani and
+//! Necula's random interpretation, POPL 2004; a random function that is drawn as it is asked and
+//! shared by all is the random oracle of Bellare and Rogaway, CCS 1993.) At 56 x 56 with 256 channels
+//! and three forms that is 3e-8.
+//!
+//! Since equality by law knows nothing of the functions but that equal arguments have equal values,
+//! it holds with *every* channel-wise function of one element in their place: any batch norm in
+//! evaluation mode, any activation. And the coefficients of the polynomials are 0 or 1 or small
+//! counts of equal products, far below p: equal modulo p, they are equal.
+//!
+//! What it cannot see: whatever is no error of algebra. It is blind to rounding, and the linear
+//! test to everything about activations.
+
+use ndarray::{Array4, ArrayViewMut3};
+
+use super::any_form::{AnyForm, Problem};
+use super::compare::{Value, Witness, odd_one_out};
+use super::generator::Layout;
+use super::random_functions::RandomFunctions;
+use super::verdict::{Bound, Evidence};
+use crate::block::{BlockSpec, BlockWeights, Functions, Layer, Shortcut};
+use crate::conv::{ChannelWise, Identity, Reference};
+use crate::error::Result;
+use crate::random::{Purpose, Rng, Seed};
+use crate::scalar::{Additive, M61, Scalar};
+
+/// p = 2^61 - 1.
+pub const P: f64 = ((1u64 << 61) - 1) as f64;
+
+/// Degree of the block's output as a polynomial in input, weights, scales and shifts.
+pub const DEGREE: f64 = 7.0;
+
+/// A block and an input for it, but for the numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The block's.
+    pub spec: BlockSpec,
+    /// Images.
+    pub n: usize,
+    /// H x W.
+    pub map: (usize, usize),
+    /// How the input lies in memory.
+    pub layout: Layout,
+}
+
+impl Shape {
+    /// One image, row by row.
+    pub fn new(spec: BlockSpec, map: (usize, usize)) -> Self {
+        Self { spec, n: 1, map, layout: Layout::Standard }
+    }
+
+    /// Kernels and an input of these shapes, each element drawn by `element`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BlockWeights::new`].
+    pub fn draw<S: Additive>(
+        &self,
+        mut element: impl FnMut() -> S,
+    ) -> Result<(BlockWeights<S>, Array4<S>)> {
+        let spec = self.spec;
+        let mut tensor = |shape: [usize; 4]| Array4::from_shape_simple_fn(shape, &mut element);
+        let (inner, k) = (spec.inner(), spec.kernel());
+        let reduce = tensor([inner, spec.c_in(), 1, 1]);
+        let transform = tensor([inner, spec.width(), k, k]);
+        let expand = tensor([spec.c_out(), inner, 1, 1]);
+        let shortcut = (spec.shortcut() == Shortcut::Projection)
+            .then(|| tensor([spec.c_out(), spec.c_in(), 1, 1]));
+        let x = tensor([self.n, spec.c_in(), self.map.0, self.map.1]);
+        let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut)?;
+        Ok((weights, self.layout.lay(&x)))
+    }
+}
+
+/// An evenly drawn element.
+pub fn uniform(rng: &mut Rng) -> M61 {
+    use rand::Rng as _;
+    M61::from_bits(rng.random())
+}
+
+/// The forms with a random function at each place; `path` numbers the draw.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn with_random_functions(
+    forms: &[&dyn AnyForm],
+    shape: &Shape,
+    seed: Seed,
+    path: &[u64],
+) -> Result<Evidence> {
+    let functions = RandomFunctions::new(seed, path);
+    let witness = compare(forms, shape, functions.functions(), seed, path)?;
+    let at_most = (1.0 + 2.0 * functions.pairs()) / P;
+    Ok(Evidence::of(Bound::Probability { at_most }, witness))
+}
+
+/// The forms with an affine of random scale and shift for each channel, and no activation.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn linear(
+    forms: &[&dyn AnyForm],
+    shape: &Shape,
+    seed: Seed,
+    path: &[u64],
+) -> Result<Evidence> {
+    let keys = RandomFunctions::new(seed, path);
+    let [reduce, transform, expand, shortcut] =
+        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut]
+            .map(|layer| RandomAffine { keys: &keys, layer });
+    let functions = Functions {
+        reduce: &reduce,
+        transform: &transform,
+        expand: &expand,
+        shortcut: &shortcut,
+        output: &Identity,
+    };
+    let witness = compare(forms, shape, functions, seed, path)?;
+    Ok(Evidence::of(Bound::Probability { at_most: DEGREE / P }, witness))
+}
+
+fn compare(
+    forms: &[&dyn AnyForm],
+    shape: &Shape,
+    functions: Functions<'_, M61>,
+    seed: Seed,
+    path: &[u64],
+) -> Result<Option<Witness>> {
+    let mut rng = seed.stream(Purpose::Field, path);
+    let (weights, x) = shape.draw(|| uniform(&mut rng))?;
+    let problem = Problem { weights: &weights, x: x.view(), functions };
+    let outputs = problem.solve_all(forms, &Reference::default())?;
+    Ok(odd_one_out(forms, &outputs, "output", |left, right| (shown(left), shown(right))))
+}
+
+fn shown(element: &M61) -> Value {
+    Value::Text(element.value().to_string())
+}
+
+/// y = s z + t, with s and t of each channel drawn at random.
+struct RandomAffine<'a> {
+    keys: &'a RandomFunctions,
+    layer: Layer,
+}
+
+impl ChannelWise<M61> for RandomAffine<'_> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, M61>) {
+        let [scale, shift] =
+            [0, 1].map(|which| self.keys.value(self.layer, channel, which, M61::zero()));
+        plane.mapv_inplace(|z| scale.mul(&z).add(&shift));
+    }
+}

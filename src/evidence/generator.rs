@@ -1,0 +1,249 @@
+//! Random blocks on which a comparison means something.
+//!
+//! What the data is decides what a comparison can see: with batch norms at their initial values,
+//! inputs of one sign, square maps, one image or one path, whole classes of mistakes give the right
+//! answer. So there is a contract ([`super::contract`]), and a [`Strategy`] whose every case keeps
+//! it, save that now and then a channel is not alive.
+//!
+//! There is one generator. The tests hand the strategy to proptest, which shrinks what fails; the
+//! program draws from it by seed and number ([`sample`]). [`degenerate`] makes the cases that hide
+//! mistakes; they must work, and count as evidence for nothing.
+
+use ndarray::{Array4, s};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any};
+use proptest::prop_oneof;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use rand::RngCore;
+
+use super::live::{Choice, LiveNorms, LiveScalar};
+use crate::block::{BlockSpec, BlockWeights, Shortcut, StrideOn};
+use crate::random::{Purpose, Seed};
+use crate::scalar::{Additive, Int, Real};
+
+/// A block of small integers and an input for it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its shape.
+    pub spec: BlockSpec,
+    /// Its kernels.
+    pub weights: BlockWeights<Int>,
+    /// N x C_in x H x W.
+    pub x: Array4<Int>,
+    /// How the input is to lie in memory.
+    pub layout: Layout,
+    /// What is free in the batch norms; the channels take them in turn.
+    pub choices: Vec<Choice>,
+}
+
+/// How a tensor lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// Row by row.
+    Standard,
+    /// Every second row of a larger one, each row from right to left.
+    Stepped,
+    /// Column by column, image innermost.
+    Transposed,
+}
+
+impl Layout {
+    /// The same tensor, lying in memory as this says.
+    pub fn lay<S: Clone>(self, x: &Array4<S>) -> Array4<S> {
+        let (n, c, h, w) = x.dim();
+        match self {
+            Self::Standard => x.clone(),
+            // Between the rows that count lie others, which differ from them.
+            Self::Stepped => Array4::from_shape_fn((n, c, 2 * h, w), |(n, c, i, j)| {
+                x[[n, c, (i / 2 + i % 2) % h, w - 1 - j]].clone()
+            })
+            .slice_move(s![.., .., ..;2, ..;-1]),
+            Self::Transposed => {
+                let turned = x.view().permuted_axes([3, 2, 1, 0]);
+                turned.as_standard_layout().into_owned().permuted_axes([3, 2, 1, 0])
+            }
+        }
+    }
+}
+
+impl Case {
+    /// The batch norms of this case, to be set on first sight of the sums.
+    pub fn live<S: LiveScalar>(&self) -> LiveNorms<'_, S> {
+        // 7 is prime to the number of choices.
+        let choose = |layer, channel| self.choices[(7 * layer + channel) % self.choices.len()];
+        LiveNorms::new(choose)
+    }
+
+    /// The kernels as floats that are no integers, so that sums round.
+    pub fn real_weights(&self) -> BlockWeights<f32> {
+        self.weights.map(|w| real::<f32>(w) / 7.0)
+    }
+
+    /// The input likewise.
+    pub fn real_x(&self) -> Array4<f32> {
+        self.layout.lay(&self.x.map(|x| real::<f32>(x) / 3.0))
+    }
+
+    /// Whether the shortcut is a projection.
+    pub fn has_projection(&self) -> bool {
+        self.spec.shortcut() == Shortcut::Projection
+    }
+}
+
+/// An integer of a case as a float, exactly: those drawn are small.
+fn real<S: Real>(integer: &Int) -> S {
+    S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
+}
+
+/// The case of this seed and number; `attempt` counts how often it was drawn again.
+pub fn sample(seed: Seed, number: u64, attempt: u64) -> Case {
+    draw(&contract(), seed, number, attempt)
+}
+
+/// A case of [`degenerate`], likewise.
+pub fn sample_degenerate(seed: Seed, number: u64, attempt: u64) -> Case {
+    draw(&degenerate(), seed, number, attempt)
+}
+
+fn draw(strategy: &impl Strategy<Value = Case>, seed: Seed, number: u64, attempt: u64) -> Case {
+    let mut bytes = [0; 32];
+    seed.stream(Purpose::Cases, &[number, attempt]).fill_bytes(&mut bytes);
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    match strategy.new_tree(&mut TestRunner::new_with_rng(Config::default(), rng)) {
+        Ok(tree) => tree.current(),
+        Err(reason) => unreachable!("no part of the strategies rejects anything: {reason}"),
+    }
+}
+
+/// Sizes of a case.
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    n: usize,
+    paths: (usize, usize),
+    channels: (usize, usize),
+    map: (usize, usize),
+    geometry: Geometry,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Geometry {
+    kernel: usize,
+    stride: usize,
+    stride_on: StrideOn,
+    shortcut: Option<Shortcut>,
+}
+
+/// Cases that keep the contract.
+pub fn contract() -> impl Strategy<Value = Case> {
+    let paths = prop_oneof![Just((3, 2)), Just((4, 2)), Just((4, 3)), Just((5, 2)), Just((5, 3))];
+    let map = (3usize..7, 1usize..3, any::<bool>()).prop_map(|(small, more, high)| {
+        if high { (small + more, small) } else { (small, small + more) }
+    });
+    let channels = prop_oneof![
+        (3usize..7).prop_map(|c| (c, c)),
+        // The second is any but the first.
+        (2usize..6, 1usize..4).prop_map(|(i, more)| (i, 2 + (i - 2 + more) % 4)),
+    ];
+    (2usize..4, paths, channels, map, geometry())
+        .prop_map(|(n, paths, channels, map, geometry)| Sizes { n, paths, channels, map, geometry })
+        .prop_flat_map(case)
+}
+
+/// Cases that break the contract in every size: one image, one path, one channel, square maps, a
+/// single pixel.
+pub fn degenerate() -> impl Strategy<Value = Case> {
+    let paths = (1usize..4, 1usize..3);
+    let channels = (1usize..4, 1usize..4);
+    let map = (1usize..5, 1usize..5);
+    (1usize..3, paths, channels, map, geometry())
+        .prop_map(|(n, paths, channels, map, geometry)| Sizes { n, paths, channels, map, geometry })
+        .prop_flat_map(case)
+}
+
+fn geometry() -> impl Strategy<Value = Geometry> {
+    (
+        prop_oneof![4 => Just(3usize), 1 => Just(1), 1 => Just(5)],
+        1usize..3,
+        prop_oneof![Just(StrideOn::Transform), Just(StrideOn::Reduce)],
+        prop_oneof![
+            3 => Just(None), // whatever the shapes ask for
+            1 => Just(Some(Shortcut::None)),
+            1 => Just(Some(Shortcut::Projection)),
+        ],
+    )
+        .prop_map(|(kernel, stride, stride_on, shortcut)| Geometry {
+            kernel,
+            stride,
+            stride_on,
+            shortcut,
+        })
+}
+
+fn case(sizes: Sizes) -> impl Strategy<Value = Case> {
+    let spec = match spec(&sizes) {
+        Ok(spec) => spec,
+        Err(error) => unreachable!("the sizes drawn are small, and none is 0: {error}"),
+    };
+    let (c_in, inner, width, c_out) = (spec.c_in(), spec.inner(), spec.width(), spec.c_out());
+    let (k, (h, w)) = (spec.kernel(), sizes.map);
+    let projection = spec.shortcut() == Shortcut::Projection;
+    (
+        kernel([inner, c_in, 1, 1], 8),
+        kernel([inner, width, k, k], 4),
+        kernel([c_out, inner, 1, 1], 4),
+        kernel([c_out, c_in, 1, 1], 4),
+        tensor([sizes.n, c_in, h, w], 8),
+        prop_oneof![Just(Layout::Standard), Just(Layout::Stepped), Just(Layout::Transposed)],
+        vec(choice(), 4 * inner + 1),
+    )
+        .prop_map(move |(reduce, transform, expand, shortcut, x, layout, choices)| {
+            let shortcut = projection.then_some(shortcut);
+            match BlockWeights::new(spec, reduce, transform, expand, shortcut) {
+                Ok(weights) => Case { spec, weights, x, layout, choices },
+                Err(error) => unreachable!("the shapes are the block's own: {error}"),
+            }
+        })
+}
+
+fn spec(sizes: &Sizes) -> crate::error::Result<BlockSpec> {
+    let ((c, d), (c_in, c_out)) = (sizes.paths, sizes.channels);
+    let Geometry { kernel, stride, stride_on, shortcut } = sizes.geometry;
+    let spec = BlockSpec::new(c_in, c, d, c_out)?;
+    let spec = spec.with_kernel(kernel)?.with_stride(stride, stride_on)?;
+    shortcut.map_or(Ok(spec), |shortcut| spec.with_shortcut(shortcut))
+}
+
+/// A tensor of integers, each of -range..=range.
+pub fn tensor(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
+    array(shape, vec(-range..=range, shape.iter().product::<usize>()))
+}
+
+/// The same without 0, for a channel whose weights are all 0 is constant, hence not alive.
+fn kernel(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
+    let weight = (0..2 * range).prop_map(move |i| if i < range { i + 1 } else { range - 1 - i });
+    array(shape, vec(weight, shape.iter().product::<usize>()))
+}
+
+fn array(
+    shape: [usize; 4],
+    values: impl Strategy<Value = Vec<i64>>,
+) -> impl Strategy<Value = Array4<Int>> {
+    values.prop_map(move |values| {
+        let mut values = values.into_iter().map(Int::from);
+        Array4::from_shape_simple_fn(shape, || values.next().unwrap_or_else(Int::zero))
+    })
+}
+
+fn choice() -> impl Strategy<Value = Choice> {
+    (any::<bool>(), 0.0..1.0, 0.0..1.0, -1.0..1.0, -1.0..1.0, 0.2..0.8).prop_map(
+        |(negative, gamma, variance, mean, beta, quantile)| Choice {
+            negative,
+            gamma,
+            variance,
+            mean,
+            beta,
+            quantile,
+        },
+    )
+}

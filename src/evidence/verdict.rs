@@ -1,0 +1,304 @@
+//! What a rung of the ladder concludes, and from what.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::compare::Witness;
+use super::contract::Coverage;
+use crate::error::{Error, Result};
+
+/// A rung of the ladder of evidence, from the weakest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Rung {
+    /// Equal up to a tolerance that somebody chose.
+    R0,
+    /// Equal up to a rounding bound that is derived.
+    R1,
+    /// Equal to the bit, on any floats, where all add in one order.
+    R2,
+    /// Equal to the bit on integers that floats hold exactly.
+    R3,
+    /// Equal in a prime field, at random points.
+    R4,
+    /// Equal as polynomials.
+    R5,
+    /// Equal on everything there is, in a tiny field.
+    R6,
+    /// Equal derivatives.
+    R7,
+    /// Equal in training mode.
+    R8,
+}
+
+impl Rung {
+    /// All of them, in order.
+    pub const ALL: [Self; 9] = [
+        Self::R0,
+        Self::R1,
+        Self::R2,
+        Self::R3,
+        Self::R4,
+        Self::R5,
+        Self::R6,
+        Self::R7,
+        Self::R8,
+    ];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::R0 => "approximate",
+            Self::R1 => "derived bound",
+            Self::R2 => "bitwise, one order of sums",
+            Self::R3 => "exact integers",
+            Self::R4 => "prime field",
+            Self::R5 => "symbolic",
+            Self::R6 => "exhaustive",
+            Self::R7 => "derivatives",
+            Self::R8 => "training mode",
+        }
+    }
+}
+
+impl fmt::Display for Rung {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// `R4`, or `r4`, or `4`.
+impl FromStr for Rung {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let digit = text.strip_prefix(['R', 'r']).unwrap_or(text);
+        let rung = Self::ALL.into_iter().find(|rung| rung.to_string()[1..] == *digit);
+        rung.ok_or_else(|| Error::RungSyntax { given: text.to_owned() })
+    }
+}
+
+/// How far what was seen reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Bound {
+    /// A tolerance, as a part of the largest output: chosen, not derived. And how much of it was
+    /// used at most.
+    Tolerance {
+        /// Part of the largest output.
+        relative: f64,
+        /// Largest difference over what is allowed.
+        used: f64,
+    },
+    /// Rounding, derived.
+    Rounding {
+        /// The largest difference of two correct forms, end to end.
+        difference: f64,
+        /// Largest part of it that was used, end to end.
+        used: f64,
+        /// The same layer by layer, each fed identical floats.
+        used_at_cuts: f64,
+    },
+    /// To the bit.
+    Exact {
+        /// Values compared.
+        values: u64,
+    },
+    /// A wrong form passes one case with this probability at most.
+    Probability {
+        /// At most.
+        at_most: f64,
+    },
+    /// Normal forms.
+    Proof {
+        /// Monomials compared.
+        monomials: u64,
+    },
+    /// Everything there is.
+    Exhausted {
+        /// Assignments tried.
+        assignments: u64,
+    },
+}
+
+impl Bound {
+    /// Of these cases and those: the weaker bound, all the values.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (
+                Self::Tolerance { relative, used },
+                Self::Tolerance { relative: right, used: other },
+            ) => Self::Tolerance { relative: relative.max(right), used: used.max(other) },
+            (
+                Self::Rounding { difference, used, used_at_cuts },
+                Self::Rounding { difference: d, used: u, used_at_cuts: c },
+            ) => Self::Rounding {
+                difference: difference.max(d),
+                used: used.max(u),
+                used_at_cuts: used_at_cuts.max(c),
+            },
+            (Self::Exact { values }, Self::Exact { values: more }) => {
+                Self::Exact { values: values + more }
+            }
+            (Self::Probability { at_most }, Self::Probability { at_most: other }) => {
+                Self::Probability { at_most: at_most.max(other) }
+            }
+            (Self::Proof { monomials }, Self::Proof { monomials: more }) => {
+                Self::Proof { monomials: monomials + more }
+            }
+            (Self::Exhausted { assignments }, Self::Exhausted { assignments: more }) => {
+                Self::Exhausted { assignments: assignments + more }
+            }
+            (left, _) => left,
+        }
+    }
+}
+
+/// What some cases of one rung showed.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// Cases that ran.
+    pub cases: u64,
+    /// Cases that were drawn and not used, since a channel was not alive.
+    pub redraws: u64,
+    /// How far it reaches.
+    pub bound: Bound,
+    /// Where a form was refuted, if one was; the first.
+    pub witness: Option<Witness>,
+    /// Whether the bound is larger than what it bounds, in some case.
+    pub blunt: bool,
+    /// What the generator's cases were, where it made them.
+    pub coverage: Coverage,
+}
+
+impl Evidence {
+    /// Of one case.
+    pub fn of(bound: Bound, witness: Option<Witness>) -> Self {
+        let coverage = Coverage::default();
+        Self { cases: 1, redraws: 0, bound, witness, blunt: false, coverage }
+    }
+
+    /// Of these cases and those.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            cases: self.cases + other.cases,
+            redraws: self.redraws + other.redraws,
+            bound: self.bound.and(other.bound),
+            witness: self.witness.or(other.witness),
+            blunt: self.blunt || other.blunt,
+            coverage: self.coverage.and(&other.coverage),
+        }
+    }
+}
+
+/// A conclusion. There is none without a case that ran, none proved without a scope.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// For all weights, inputs and functions within the scope.
+    Proved {
+        /// What it holds for.
+        scope: String,
+    },
+    /// No case refuted it.
+    Supported {
+        /// Cases that ran.
+        cases: NonZeroU64,
+        /// What they are worth.
+        bound: Bound,
+    },
+    /// Nothing was refuted, but something is not shown.
+    Qualified {
+        /// What holds.
+        holds: String,
+        /// What is not shown.
+        but: String,
+    },
+    /// A form is not the others.
+    Refuted {
+        /// Where.
+        witness: Box<Witness>,
+    },
+}
+
+impl Verdict {
+    /// One word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Proved { .. } => "proved",
+            Self::Supported { .. } => "supported",
+            Self::Qualified { .. } => "qualified",
+            Self::Refuted { .. } => "refuted",
+        }
+    }
+}
+
+/// One rung on one stage.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which rung.
+    pub rung: Rung,
+    /// What it ran on, in a word: a stage of the network, or what made the cases.
+    pub stage: String,
+    /// What was shown, and for what.
+    pub scope: String,
+    /// How far it reaches.
+    pub bound: Bound,
+    /// Cases that ran.
+    pub cases: NonZeroU64,
+    /// Cases that were drawn again.
+    pub redraws: u64,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// How long it took, in milliseconds.
+    pub ms: f64,
+    /// The conclusion.
+    pub verdict: Verdict,
+}
+
+impl Finding {
+    /// Concludes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
+    /// the contract of the generator; [`Error::Redraws`] where more than one in four was drawn
+    /// again.
+    pub fn conclude(
+        (rung, stage, scope): (Rung, &str, String),
+        evidence: Evidence,
+        seed: u64,
+        ms: f64,
+    ) -> Result<Self> {
+        let stage = stage.to_owned();
+        let Evidence { cases, redraws, bound, witness, blunt, coverage } = evidence;
+        let cases = NonZeroU64::new(cases).ok_or_else(|| Error::NothingRan {
+            rung: rung.to_string(),
+            stage: stage.clone(),
+        })?;
+        if let Some(clause) = coverage.broken() {
+            return Err(Error::Degenerate { rung: rung.to_string(), clause, cases: cases.get() });
+        }
+        if redraws > cases.get().div_ceil(4) {
+            return Err(Error::Redraws { rung: rung.to_string(), redraws, cases: cases.get() });
+        }
+        let verdict = match (witness, bound) {
+            (Some(witness), _) => Verdict::Refuted { witness: Box::new(witness) },
+            (None, Bound::Proof { .. } | Bound::Exhausted { .. }) => {
+                Verdict::Proved { scope: scope.clone() }
+            }
+            (None, _) if blunt => Verdict::Qualified {
+                holds: "each layer by itself stays within its bound".to_owned(),
+                but: "end to end the bound is larger than the output and says nothing".to_owned(),
+            },
+            (None, bound) => Verdict::Supported { cases, bound },
+        };
+        Ok(Self { rung, stage, scope, bound, cases, redraws, seed, ms, verdict })
+    }
+
+    /// Whether a form was refuted.
+    pub fn refutes(&self) -> bool {
+        matches!(self.verdict, Verdict::Refuted { .. })
+    }
+}

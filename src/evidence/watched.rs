@@ -1,0 +1,61 @@
+//! Channel-wise functions that are watched: what arrives is seen, and may be replaced.
+
+use ndarray::ArrayViewMut3;
+
+use crate::block::{Functions, Layer};
+use crate::conv::ChannelWise;
+
+/// Sees the plane of a channel (N x H x W) at a place of the block, once its function is applied,
+/// and may change it.
+pub type See<'a, S> = dyn Fn(Layer, usize, ArrayViewMut3<'_, S>) + Sync + 'a;
+
+/// The functions of a block, watched at each place.
+pub struct Watched<'a, S> {
+    places: [Place<'a, S>; 5],
+}
+
+struct Place<'a, S> {
+    layer: Layer,
+    function: &'a dyn ChannelWise<S>,
+    see: &'a See<'a, S>,
+}
+
+impl<'a, S> Watched<'a, S> {
+    /// `functions`, each of which is followed by `see`.
+    pub fn new(functions: &Functions<'a, S>, see: &'a See<'a, S>) -> Self {
+        let place = |layer, function| Place { layer, function, see };
+        Self {
+            places: [
+                place(Layer::Reduce, functions.reduce),
+                place(Layer::Transform, functions.transform),
+                place(Layer::Expand, functions.expand),
+                place(Layer::Shortcut, functions.shortcut),
+                place(Layer::Output, functions.output),
+            ],
+        }
+    }
+
+    /// The functions, to be handed to a form.
+    pub fn functions(&self) -> Functions<'_, S> {
+        let [reduce, transform, expand, shortcut, output] = &self.places;
+        Functions { reduce, transform, expand, shortcut, output }
+    }
+}
+
+impl<S> ChannelWise<S> for Place<'_, S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        self.function.apply(channel, plane.view_mut());
+        (self.see)(self.layer, channel, plane);
+    }
+}
+
+/// The place in words, after which a value was seen.
+pub fn place(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Reduce => "after the first 1x1",
+        Layer::Transform => "after the 3x3",
+        Layer::Expand => "after the last 1x1",
+        Layer::Shortcut => "after the projection",
+        Layer::Output => "output",
+    }
+}

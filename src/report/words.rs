@@ -1,0 +1,83 @@
+//! Numbers and sentences for a reader: plain text, 80 columns.
+
+/// Appends words, broken at 80 columns.
+pub(super) fn paragraph(text: &mut String, words: &str) {
+    let mut row = String::new();
+    for word in words.split(' ') {
+        if !row.is_empty() && row.len() + 1 + word.len() > 80 {
+            line(text, &row);
+            row.clear();
+        }
+        if !row.is_empty() {
+            row.push(' ');
+        }
+        row.push_str(word);
+    }
+    line(text, &row);
+}
+
+/// Appends a line, without spaces at its end.
+pub(super) fn line(text: &mut String, row: &str) {
+    text.push_str(row.trim_end());
+    text.push('\n');
+}
+
+/// A difference, and how many units of the last place that is.
+pub(super) fn with_ulps(difference: f64, ulp: f64) -> String {
+    let ulps = difference / ulp;
+    match ulps {
+        0.0 => "0".to_owned(),
+        _ if ulps < 10.0 => format!("{difference:.1e} ({ulps:.1})"),
+        _ if ulps < 1e4 => format!("{difference:.1e} ({ulps:.0})"),
+        _ => format!("{difference:.1e} ({ulps:.0e})"),
+    }
+}
+
+/// A part as a percentage of two digits: 0.00409 as "0.41%".
+pub(super) fn percent(part: f64) -> String {
+    let percent = 100.0 * part;
+    if percent >= 1e4 {
+        return "beyond".to_owned();
+    }
+    // As many decimals as it takes to see two digits, but no more than seven.
+    let decimals =
+        if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 7.0) } else { 0.0 };
+    format!("{percent:.*}%", decimals as usize)
+}
+
+/// "ab" as "a-b".
+pub(super) fn dashed(pair: &str) -> String {
+    pair.chars().map(String::from).collect::<Vec<_>>().join("-")
+}
+
+/// 70144 as "70,144".
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dashed, paragraph, percent, thousands};
+
+    #[test]
+    fn numbers_and_lines_are_broken_where_they_should_be() {
+        assert_eq!(
+            [7, 999, 1000, 70_144, 1_234_567].map(thousands).join(" "),
+            "7 999 1,000 70,144 1,234,567"
+        );
+        assert_eq!(dashed("ab"), "a-b");
+        let percentages = [0.0, 0.00409, 0.5, 1.0, 0.000_012].map(percent).join(" ");
+        assert_eq!(percentages, "0% 0.41% 50% 100% 0.0012%");
+        let mut text = String::new();
+        paragraph(&mut text, &"word ".repeat(40));
+        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80));
+    }
+}
