@@ -38,7 +38,7 @@ use crate::block::{
     Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, NormFunctions,
     Shortcut,
 };
-use crate::conv::{ConvSpec, Convolver, Fast, Reference};
+use crate::conv::{ConvSpec, Convolver, Fast};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
@@ -73,22 +73,29 @@ impl Additive for Measured {
     }
 }
 
-/// Convolution of sized integers: the reference's of the values, and of their sizes.
+/// Convolution of sized integers: two of `f64`, of the values and of their sizes.
+///
+/// That is exact where the sum of the sizes comes out below 2^53, and elsewhere poisoned. For
+/// let the true sum of sizes at some step, of whatever subset of the terms, be 2^53 or more. Sizes are
+/// not negative and rounding keeps order, so what is computed there is 2^53 or more as well, and so
+/// is the end. If the end is below, then, every partial sum of sizes was below 2^53, and every
+/// partial sum of values, which is no larger: integers that `f64` holds, so that nothing rounded.
 pub(super) struct MeasuredSums;
 
 pub(super) struct MeasuredKernel {
-    weights: <Reference as Convolver<Int>>::Kernel,
-    sizes: <Reference as Convolver<Int>>::Kernel,
+    weights: <Fast as Convolver<f64>>::Kernel,
+    sizes: <Fast as Convolver<f64>>::Kernel,
 }
 
 impl Convolver<Measured> for MeasuredSums {
     type Kernel = MeasuredKernel;
 
     fn prepare(&self, weights: ArrayView4<'_, Measured>, spec: ConvSpec) -> Result<MeasuredKernel> {
-        let reference = Reference::default();
+        let fast = Fast::new();
+        let weights = weights.map(|weight| weight.value);
         Ok(MeasuredKernel {
-            weights: reference.prepare(weights.mapv(|weight| weight.value).view(), spec)?,
-            sizes: reference.prepare(weights.mapv(|weight| weight.value.abs()).view(), spec)?,
+            weights: fast.prepare(weights.map(as_f64).view(), spec)?,
+            sizes: fast.prepare(weights.map(|weight| as_f64(&weight.abs())).view(), spec)?,
         })
     }
 
@@ -97,11 +104,25 @@ impl Convolver<Measured> for MeasuredSums {
         x: ArrayView4<'_, Measured>,
         kernel: &MeasuredKernel,
     ) -> Result<Array4<Measured>> {
-        let reference = Reference::default();
-        let values = reference.sums(x.mapv(|x| x.value).view(), &kernel.weights)?;
-        let sizes = reference.sums(x.mapv(|x| x.value.abs()).view(), &kernel.sizes)?;
-        Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| Measured { value, size }))
+        let fast = Fast::new();
+        let x = x.map(|x| x.value);
+        let values: Array4<f64> = fast.sums(x.map(as_f64).view(), &kernel.weights)?;
+        let sizes = fast.sums(x.map(|x| as_f64(&x.abs())).view(), &kernel.sizes)?;
+        Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| {
+            if size < LIMIT_F64 as f64 {
+                Measured { value: Int::from(value as i64), size: Int::from(size as i64) }
+            } else {
+                Measured { value: Int::POISON, size: Int::POISON }
+            }
+        }))
     }
+}
+
+/// An integer as `f64`; one that `f64` does not hold, or a poisoned one, as infinity, which poisons
+/// every sum it is in. (With a weight of 0 that is NaN, which is not below 2^53 either.)
+fn as_f64(integer: &Int) -> f64 {
+    let held = integer.value().filter(|value| value.abs() < LIMIT_F64);
+    held.map_or(f64::INFINITY, |value| value as f64)
 }
 
 /// Integer statistics; the scale is plus or minus 1.

@@ -16,10 +16,10 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::any_form::{AnyForm, Over, Problem};
 use super::compare::{Value, odd_one_out};
 use super::verdict::{Bound, Evidence};
-use crate::block::{BlockSpec, BlockWeights, Functions};
+use crate::block::{BlockSpec, BlockWeights, Functions, Shortcut};
 use crate::conv::{ChannelWise, Identity, Reference};
 use crate::error::Result;
-use crate::scalar::{Additive, Prime, Scalar};
+use crate::scalar::{Additive, Prime};
 
 /// What is exhausted.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +45,16 @@ pub enum Choose {
     ForEachPlace,
     /// Every function there is, the same everywhere.
     OneForAll,
+    /// One function, the same everywhere: 1 - a, which over F_2 exchanges 0 and 1.
+    Negation,
 }
 
 /// The shapes that are exhausted: two paths of one channel over F_2 and over F_3, three paths, and
 /// two paths of two channels.
 pub const SHAPES: [Everything; 4] = [
     Everything { field: 2, paths: 2, width: 1, c_in: 1, functions: Choose::ForEachChannel },
-    Everything { field: 2, paths: 3, width: 1, c_in: 2, functions: Choose::ForEachPlace },
-    Everything { field: 2, paths: 2, width: 2, c_in: 1, functions: Choose::OneForAll },
+    Everything { field: 2, paths: 3, width: 1, c_in: 1, functions: Choose::ForEachPlace },
+    Everything { field: 2, paths: 2, width: 2, c_in: 1, functions: Choose::Negation },
     Everything { field: 3, paths: 2, width: 1, c_in: 1, functions: Choose::OneForAll },
 ];
 
@@ -64,6 +66,7 @@ impl Everything {
             Choose::ForEachChannel => "by channel",
             Choose::ForEachPlace => "by layer",
             Choose::OneForAll => "one for all",
+            Choose::Negation => "1 - a",
         };
         format!("F_{field}, {c_in}-{paths}x{width}-1, functions {functions}")
     }
@@ -82,6 +85,7 @@ impl Everything {
         for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
     {
         let spec = BlockSpec::new(self.c_in, self.paths, self.width, 1)?.with_kernel(1)?;
+        let spec = spec.with_shortcut(if self.c_in == 1 { Shortcut::Identity } else { Shortcut::None })?;
         let inner = spec.inner();
         let sizes = [inner * spec.c_in(), inner * spec.width(), inner];
         let weights: usize = sizes.iter().sum();
@@ -90,6 +94,7 @@ impl Everything {
             Choose::ForEachChannel => 2 * inner + 1,
             Choose::ForEachPlace => 3,
             Choose::OneForAll => 1,
+            Choose::Negation => 0,
         };
         // The inputs are the images of a batch, so that each is tried with each of the rest.
         let images = P.pow(spec.c_in() as u32);
@@ -108,17 +113,15 @@ impl Everything {
             let reduce = tensor([inner, spec.c_in(), 1, 1]);
             let transform = tensor([inner, spec.width(), 1, 1]);
             let expand = tensor([1, inner, 1, 1]);
-            let shortcut = (spec.c_in() != 1).then(|| {
-                // Nothing is learnt of the projection, which no form computes.
-                Array4::from_elem((1, spec.c_in(), 1, 1), Prime::one())
-            });
-            let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut)?;
+            let weights = BlockWeights::new(spec, reduce, transform, expand, None)?;
             let numbers: Vec<u64> = self::digits(of_functions, functions, tables).collect();
             let table = |first: usize, place: usize| Tables::<P> {
                 numbers: match self.functions {
                     Choose::ForEachChannel => numbers[first..].to_vec(),
                     Choose::ForEachPlace => vec![numbers[place]],
                     Choose::OneForAll => vec![numbers[0]],
+                    // Digit a is 1 - a: over F_2 that is 1 and 0.
+                    Choose::Negation => vec![(0..P).map(|a| (P + 1 - a) % P * P.pow(a as u32)).sum()],
                 },
             };
             let (f1, f2, f3) = (table(0, 0), table(inner, 1), table(2 * inner, 2));

@@ -39,6 +39,7 @@ pub fn shapes() -> Result<Vec<Shape>> {
         of(BlockSpec::new(3, 3, 2, 2)?.with_stride(2, StrideOn::Transform)?, 1, (4, 3)),
         of(BlockSpec::new(2, 3, 2, 2)?.with_stride(2, StrideOn::Reduce)?, 1, (4, 4)),
         of(BlockSpec::new(3, 3, 2, 3)?.with_padding(0), 1, (3, 4)),
+        of(BlockSpec::new(256, 32, 4, 256)?, 1, (3, 3)),
     ])
 }
 

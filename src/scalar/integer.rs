@@ -20,9 +20,11 @@ use super::{Additive, Dot, Ordered, Scalar};
 pub struct Int(i64);
 
 impl Int {
+    /// What arithmetic that overflowed gives.
+    ///
     /// No result of checked arithmetic is `i64::MIN`: a result that would be
     /// is poisoned as well, which costs one value and saves a flag.
-    const POISON: Self = Self(i64::MIN);
+    pub const POISON: Self = Self(i64::MIN);
 
     /// The integer, or `None` where arithmetic overflowed on the way here.
     pub fn value(self) -> Option<i64> {

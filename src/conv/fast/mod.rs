@@ -8,11 +8,13 @@
 //! - [`pack`]: weights and inputs laid out for the tile.
 //! - [`finish`]: what follows the sums, applied while they are in cache.
 //! - [`vector`]: the few vector instructions that the tile is written in.
+//! - [`double`]: the same for `f64`, only as far as the evidence needs it.
 //!
 //! The order of a sum is whatever is fastest, so no two of these need agree to
 //! the bit; that they stay within the derived bound of the reference, and equal
 //! it to the bit on integers, is for the evidence to show.
 
+mod double;
 mod finish;
 mod pack;
 mod paths;

@@ -147,7 +147,7 @@ impl<'a> PackedInput<'a> {
 
 /// The pixels a pointwise convolution of this stride reads: C x H x W, standard
 /// layout, to C x (H_out W_out), flat.
-pub(super) fn subsample<'a>(x: ArrayView3<'a, f32>, stride: usize) -> Cow<'a, [f32]> {
+pub(super) fn subsample<'a, T: Copy>(x: ArrayView3<'a, T>, stride: usize) -> Cow<'a, [T]> {
     match x.to_slice() {
         Some(whole) if stride == 1 => Cow::Borrowed(whole),
         _ => {

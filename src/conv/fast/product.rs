@@ -31,16 +31,40 @@ pub(super) fn conv(
     }
 }
 
+/// The floats that `gemm` multiplies.
+pub(super) trait Float: Copy + 'static {
+    const ZERO: Self;
+    const ONE: Self;
+}
+
+impl Float for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+impl Float for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
 /// Columns `run` of the product of `a` (m x k) and `b` (k x `columns`), written
 /// to the same columns of `c` (m x `columns`); all row-major.
-fn product(a: &[f32], b: &[f32], c: &mut [f32], m: usize, columns: usize, run: Range<usize>) {
+pub(super) fn product<T: Float>(
+    a: &[T],
+    b: &[T],
+    c: &mut [T],
+    m: usize,
+    columns: usize,
+    run: Range<usize>,
+) {
     let k = a.len() / m;
     assert!(a.len() == m * k && b.len() == k * columns && c.len() == m * columns);
     assert!(run.start <= run.end && run.end <= columns);
     // SAFETY: with the strides given, gemm reads element (i, j) of a at i k + j, and of
     // b at j columns + p, and writes element (i, p) of c at i columns + p, for i < m,
     // j < k and p in run: all inside the slices, by the assertions above. `c` is borrowed
-    // mutably, so it overlaps neither input. With read_dst false nothing of c is read.
+    // mutably, so it overlaps neither input. With read_dst false nothing of c is read. T is f32 or
+    // f64, both of which gemm knows.
     unsafe {
         gemm::gemm(
             m,
@@ -56,8 +80,8 @@ fn product(a: &[f32], b: &[f32], c: &mut [f32], m: usize, columns: usize, run: R
             b.as_ptr().add(run.start),
             1,
             columns as isize,
-            0.0f32,
-            1.0f32,
+            T::ZERO,
+            T::ONE,
             false,
             false,
             false,

@@ -58,7 +58,7 @@ impl Cuts {
         2.0 * radii.fold(0.0, f64::max)
     }
 
-    /// How much of the bound `form` uses at most at any cut, with these functions and weights in
+    /// How much of the bound `form` uses at most at any cut after a layer, with these functions and weights in
     /// `problem`, and where it is refuted, if it is. A form whose channels do not all arrive, once
     /// each and in the shape of a layer's plane, is refuted too.
     ///
@@ -122,7 +122,9 @@ impl Seen {
             let distance = (f64::from(value) - ball.centre).abs();
             let inside = ball.contains(value);
             if distance > 0.0 || !inside {
-                let used = distance / ball.radius;
+                // Adding the shortcut may well use up its one rounding, which says nothing of the
+                // layers; what lies outside counts everywhere.
+                let used = if inside && layer == Layer::Output { 0.0 } else { distance / ball.radius };
                 self.used = self.used.max(if used.is_nan() { f64::INFINITY } else { used });
             }
             if inside {

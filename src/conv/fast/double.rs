@@ -1,0 +1,51 @@
+//! Convolution for `f64`, as the evidence needs it for centres, radii and certificates: a 1x1, where
+//! nearly all the work is, as a matrix product; everything else by the reference.
+
+use ndarray::{Array4, ArrayView4};
+
+use super::Fast;
+use super::pack::subsample;
+use super::product::product;
+use crate::conv::convolver::Convolver;
+use crate::conv::reference::{Reference, ReferenceKernel};
+use crate::conv::spec::{ConvSpec, KernelShape};
+use crate::error::Result;
+
+/// The kernel of [`Fast`] for `f64`.
+#[derive(Debug)]
+pub struct DoubleKernel {
+    shape: KernelShape,
+    reference: ReferenceKernel<f64>,
+    /// C_out x C_in, only for a 1x1 that is a plain matrix product.
+    matrix: Option<Vec<f64>>,
+}
+
+impl Convolver<f64> for Fast {
+    type Kernel = DoubleKernel;
+
+    fn prepare(&self, weights: ArrayView4<'_, f64>, spec: ConvSpec) -> Result<DoubleKernel> {
+        let shape = KernelShape::new(weights.dim().into(), spec)?;
+        let pointwise =
+            shape.k_h == 1 && shape.k_w == 1 && spec.padding() == 0 && spec.groups() == 1;
+        let matrix =
+            pointwise.then(|| weights.as_standard_layout().iter().copied().collect());
+        let reference = Reference::default().prepare(weights, spec)?;
+        Ok(DoubleKernel { shape, reference, matrix })
+    }
+
+    fn sums(&self, x: ArrayView4<'_, f64>, kernel: &DoubleKernel) -> Result<Array4<f64>> {
+        let Some(matrix) = &kernel.matrix else {
+            return Reference::default().sums(x, &kernel.reference);
+        };
+        let output = kernel.shape.output(x.dim().into())?;
+        let mut z = Array4::zeros(output);
+        let x = x.as_standard_layout();
+        for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
+            let x = subsample(x, kernel.shape.spec.stride());
+            let Some(z) = z.as_slice_mut() else { unreachable!("freshly allocated") };
+            let pixels = output[2] * output[3];
+            product(matrix, &x, z, output[1], pixels, 0..pixels);
+        }
+        Ok(z)
+    }
+}
