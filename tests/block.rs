@@ -2,11 +2,12 @@
 
 mod common;
 
-use common::cases::{self, config};
+use common::cases::config;
 use ndarray::{Array1, Array4};
 use proptest::prelude::*;
 use triform::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Path, Shortcut, StrideOn};
 use triform::count;
+use triform::evidence::generator;
 use triform::network::resnext50::first_two_blocks;
 use triform::scalar::Int;
 
@@ -15,7 +16,7 @@ proptest! {
 
     /// Canonical weights to paths and back, and paths to canonical weights and back.
     #[test]
-    fn weights_and_paths_are_two_views_of_one_thing(case in cases::contract()) {
+    fn weights_and_paths_are_two_views_of_one_thing(case in generator::contract()) {
         let weights = &case.weights;
         let spec = *weights.spec();
         let paths: Vec<Path<'_, Int>> = weights.paths().collect();
@@ -59,7 +60,7 @@ proptest! {
 
     /// The closed form counts what the arrays hold.
     #[test]
-    fn the_count_is_the_length_of_the_arrays(case in cases::contract()) {
+    fn the_count_is_the_length_of_the_arrays(case in generator::contract()) {
         let weights = &case.weights;
         let counted = count::block(weights.spec()).unwrap();
         let held = weights.reduce().len() + weights.transform().len() + weights.expand().len();

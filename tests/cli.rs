@@ -13,12 +13,13 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use common::mask::masked;
-use common::wrong::{ConcatenatedInReverse, Mistake, NoForm, NormInEachPath, Wrong};
+use common::wrong::{Mistake, NoForm, NormInEachPath, Wrong};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::Form;
 use triform::cli;
 use triform::evidence::any_form::AnyForm;
+use triform::evidence::verdict::Rung;
 use triform::report::figures;
 
 const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
@@ -153,27 +154,30 @@ fn wrong_forms_are_refuted_with_a_witness() {
             let (status, report, errors) = run_with(&forms, &SMALL, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
             let letter = ["a", "b", "c"][place];
-            for rung in ["R1", "R3"] {
+            for rung in Rung::ALL {
                 let start = format!("{rung} refutes form ({letter})");
                 assert!(report.contains(&start), "{wrong:?}: {report}");
             }
-            assert_eq!(report.matches(" refutes form ").count(), 2, "only the wrong one: {report}");
+            assert_eq!(report.matches(" refutes form ").count(), 9, "only the wrong one: {report}");
             fits_80_columns(&report);
             refuted += 1;
         }
     }
     assert_eq!(refuted, 6);
-    for (place, wrong) in [(0, &NormInEachPath as &dyn AnyForm), (1, &ConcatenatedInReverse)] {
+    for (place, wrong) in [
+        (0, &NormInEachPath as &dyn AnyForm),
+        (1, &Wrong(Form::EarlyConcat, Mistake::ConcatenatedInReverse)),
+    ] {
         let mut forms = forms().map(|form| form as &dyn AnyForm);
         forms[place] = wrong;
         let (status, report, _) = run_with(&forms, &SMALL, false);
         assert_eq!(status, cli::REFUTED, "{report}");
-        assert_eq!(report.matches(" refutes form ").count(), 2, "{report}");
+        assert_eq!(report.matches(" refutes form ").count(), 9, "{report}");
         let (status, report, _) = run_with(&forms, &[&SMALL[..], &["--json"]].concat(), false);
         assert_eq!(status, cli::REFUTED);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!((&report["ok"], &report["blocks"][0]["exact"]), (&false.into(), &false.into()));
-        assert_eq!(report["blocks"][0]["refuted"].as_array().unwrap().len(), 2);
+        assert_eq!(report["blocks"][0]["refuted"].as_array().unwrap().len(), 3);
     }
 }
 

@@ -2,14 +2,15 @@
 
 mod common;
 
-use common::cases::{config, tensor};
+use common::cases::config;
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use triform::block::Activation;
 use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, Reference,
-    block_diagonal, from_block_diagonal, max_pool,
+    Affine, After, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Fast, Identity,
+    Reference, block_diagonal, from_block_diagonal, max_pool,
 };
+use triform::evidence::generator::tensor;
 use triform::scalar::{Additive, Dot, Int, Ordered, Scalar};
 
 #[derive(Clone, Debug)]
@@ -112,6 +113,16 @@ proptest! {
         let expected = floats(&sums(&Reference::default(), x.view(), weights.view(), *spec));
         let (x, weights) = (floats(x), floats(weights));
         prop_assert_eq!(&sums(&Fast::new(), x.view(), weights.view(), *spec), &expected);
+    }
+
+    /// `f64` too, to the bit.
+    #[test]
+    fn double_equals_the_reference_to_the_bit_on_integers(problem in problem()) {
+        let Problem { x, weights, spec } = &problem;
+        let doubles = |x: &Array4<Int>| x.mapv(|value| value.value().unwrap() as f64);
+        let expected = doubles(&sums(&Reference::default(), x.view(), weights.view(), *spec));
+        let (x, weights) = (doubles(x), doubles(weights));
+        prop_assert_eq!(&sums(&Double, x.view(), weights.view(), *spec), &expected);
     }
 
     #[test]

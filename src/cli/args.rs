@@ -45,11 +45,17 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Climb these rungs only, R0 to R8; several with commas [default: all]
+    /// Only these rungs, R0 to R8, as in R1,R4 [default: all]
     #[arg(long, value_name = "R", value_delimiter = ',')]
     pub(super) rung: Vec<String>,
-    /// Random blocks for each rung that takes them
-    #[arg(long, value_name = "N", default_value = "100", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100",
+        hide_default_value = true,
+        allow_hyphen_values = true,
+        help = "Random blocks for each rung [default: 100]"
+    )]
     pub(super) cases: String,
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]

@@ -69,7 +69,11 @@ impl<S: Additive> Problem<'_, S> {
     /// # Errors
     ///
     /// [`Error::Shape`] for an output of another shape: that is no form of the block.
-    pub fn solve<V: Convolver<S> + 'static>(&self, form: &dyn AnyForm, convolver: &V) -> Result<Array4<S>>
+    pub fn solve<V: Convolver<S> + 'static>(
+        &self,
+        form: &dyn AnyForm,
+        convolver: &V,
+    ) -> Result<Array4<S>>
     where
         for<'f> dyn AnyForm + 'f: Over<S, V>,
     {

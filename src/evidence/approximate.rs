@@ -15,13 +15,14 @@ use approx::{AbsDiffEq, abs_diff_eq};
 use ndarray::Array4;
 
 use super::any_form::AnyForm;
-use super::compare::{Value, Witness, compare, largest};
+use super::compare::{Value, Witness, Witnesses, compare, largest};
 use super::verdict::{Bound, Evidence};
 
 /// Part of the largest output by which two forms may differ: 2^-13, about 1.2e-4.
 pub const TOLERANCE: f32 = 1.0 / 8192.0;
 
-/// Compares each form's output to the last one's.
+/// Compares each form's output to that of the form which is closest to all the others (on a tie, the
+/// last).
 ///
 /// # Panics
 ///
@@ -29,22 +30,25 @@ pub const TOLERANCE: f32 = 1.0 / 8192.0;
 pub fn close(forms: &[&dyn AnyForm], outputs: &[Array4<f32>]) -> Evidence {
     let largest = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
     let epsilon = TOLERANCE * largest;
-    let (last, others) = match outputs.split_last() {
-        Some(split) => split,
-        None => return Evidence { cases: 0, ..Evidence::of(bound(0.0), None) },
+    let apart =
+        |left: &Array4<f32>, right: &Array4<f32>| compare(left.view(), right.view()).max_abs;
+    let from_all = |of: &Array4<f32>| outputs.iter().map(|other| apart(of, other)).sum::<f64>();
+    let nearest = outputs.iter().rev().min_by(|l, r| from_all(l).total_cmp(&from_all(r)));
+    let Some(most) = nearest else {
+        return Evidence { cases: 0, ..Evidence::of(bound(0.0), None) };
     };
     let mut used = 0f64;
-    let mut witness = None;
-    for (form, output) in forms.iter().zip(others) {
-        let difference = compare(output.view(), last.view()).max_abs;
+    let mut witnesses = Witnesses::default();
+    for (form, output) in forms.iter().zip(outputs) {
+        let difference = apart(output, most);
         if difference > 0.0 {
             used = used.max(difference / f64::from(epsilon));
         }
-        if !output.abs_diff_eq(last, epsilon) {
-            witness = witness.or_else(|| first(*form, output, last, epsilon));
+        if !output.abs_diff_eq(most, epsilon) {
+            witnesses.add(first(*form, output, most, epsilon));
         }
     }
-    Evidence::of(bound(used), witness)
+    Evidence::of(bound(used), witnesses)
 }
 
 fn bound(used: f64) -> Bound {
@@ -54,11 +58,11 @@ fn bound(used: f64) -> Bound {
 fn first(
     form: &dyn AnyForm,
     output: &Array4<f32>,
-    last: &Array4<f32>,
+    most: &Array4<f32>,
     epsilon: f32,
 ) -> Option<Witness> {
     let apart = |((_, l), r): &((_, &f32), &f32)| !abs_diff_eq!(**l, **r, epsilon = epsilon);
-    let mut apart = output.indexed_iter().zip(last).filter(apart);
+    let mut apart = output.indexed_iter().zip(most).filter(apart);
     let ((index, found), expected) = apart.next()?;
     Some(Witness {
         form: form.letter(),

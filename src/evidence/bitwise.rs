@@ -22,7 +22,7 @@ use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
-use super::compare::{Value, Witness, odd_one_out};
+use super::compare::{Value, Witnesses, odd_ones_out};
 use super::verdict::{Bound, Evidence};
 use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions};
 use crate::conv::Reference;
@@ -130,8 +130,8 @@ pub(super) fn differing(
     forms: &[&dyn AnyForm],
     bits: &[Array4<u32>],
     place: &'static str,
-) -> Option<Witness> {
-    odd_one_out(forms, bits, place, shown)
+) -> Witnesses {
+    odd_ones_out(forms, bits, place, shown)
 }
 
 fn shown(left: &u32, right: &u32) -> (Value, Value) {
@@ -148,12 +148,12 @@ fn held(
     place: &'static str,
 ) -> Evidence {
     let values = outputs.iter().map(|output| output.len() as u64).sum();
-    let witness = |((form, output), expected): ((&&dyn AnyForm, &Array4<u32>), &Array4<u32>)| {
+    let witnesses = |((form, output), expected): ((&&dyn AnyForm, &Array4<u32>), &Array4<u32>)| {
         let pair = [output.clone(), expected.clone()];
         differing(&[*form, *form], &pair, place)
     };
-    let witness: Option<Witness> = forms.iter().zip(outputs).zip(expected).find_map(witness);
-    Evidence::of(Bound::Exact { values }, witness)
+    let witnesses = forms.iter().zip(outputs).zip(expected).flat_map(witnesses);
+    Evidence::of(Bound::Exact { values }, witnesses)
 }
 
 /// A float of any kind: most are ordinary, some huge, tiny, subnormal, infinite, NaN, or a zero of

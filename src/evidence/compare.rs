@@ -93,6 +93,49 @@ pub struct Witness {
     pub elements: usize,
 }
 
+/// At most one witness for each form, the first that was found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Witnesses(Vec<Witness>);
+
+impl Witnesses {
+    /// All of them.
+    pub fn all(&self) -> &[Witness] {
+        &self.0
+    }
+
+    /// Whether no form was refuted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Adds those of forms that have none yet.
+    pub fn add(&mut self, more: impl IntoIterator<Item = Witness>) {
+        for witness in more {
+            if self.0.iter().all(|present| present.form != witness.form) {
+                self.0.push(witness);
+            }
+        }
+    }
+}
+
+impl IntoIterator for Witnesses {
+    type Item = Witness;
+    type IntoIter = std::vec::IntoIter<Witness>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl FromIterator<Witness> for Witnesses {
+    fn from_iter<I: IntoIterator<Item = Witness>>(witnesses: I) -> Self {
+        let mut all = Self::default();
+        all.add(witnesses);
+        all
+    }
+}
+
 /// An output held against balls: how much of the radius was used at most (a correct form
 /// stays at or below 1), and where it was worst, if anywhere outside.
 ///
@@ -177,38 +220,40 @@ pub fn against_exact<S: Real>(
     witness
 }
 
-/// Where the forms' outputs are not all the same: an element of the form that agrees with the
-/// fewest others, against what most of them give there.
+/// Where the forms' outputs are not all the same: of each form that does not agree with what most
+/// of them give (on a tie, the last), an element that differs from it.
 ///
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn odd_one_out<S: PartialEq>(
+pub fn odd_ones_out<S: PartialEq>(
     forms: &[&dyn AnyForm],
     outputs: &[Array4<S>],
     place: &'static str,
     show: impl Fn(&S, &S) -> (Value, Value),
-) -> Option<Witness> {
-    let agrees_with = |i: usize| outputs.iter().filter(|other| outputs[i] == **other).count();
-    let agreed: Vec<usize> = (0..outputs.len()).map(agrees_with).collect();
-    // Among equals the first form is the odd one, the last the one it is held against.
-    let odd = (0..outputs.len()).min_by_key(|&i| agreed[i])?;
-    let most = (0..outputs.len()).max_by_key(|&i| agreed[i])?;
-    assert_eq!(outputs[odd].shape(), outputs[most].shape(), "outputs of forms");
-    let mut pairs = outputs[odd].indexed_iter().zip(&outputs[most]).filter(|((_, l), r)| *l != *r);
-    let ((index, left), right) = pairs.next()?;
-    let (found, expected) = show(left, right);
-    Some(Witness {
-        form: forms[odd].letter(),
-        name: forms[odd].name(),
-        place,
-        index: index.into(),
-        found,
-        expected,
-        allowed: 0.0,
-        wrong: 1 + pairs.count(),
-        elements: outputs[odd].len(),
-    })
+) -> Witnesses {
+    let agrees_with = |output: &&Array4<S>| outputs.iter().filter(|other| output == other).count();
+    let Some(most) = outputs.iter().max_by_key(agrees_with) else {
+        return Witnesses::default();
+    };
+    let odd = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
+        assert_eq!(output.shape(), most.shape(), "outputs of forms");
+        let mut pairs = output.indexed_iter().zip(most).filter(|((_, l), r)| *l != *r);
+        let ((index, left), right) = pairs.next()?;
+        let (found, expected) = show(left, right);
+        Some(Witness {
+            form: form.letter(),
+            name: form.name(),
+            place,
+            index: index.into(),
+            found,
+            expected,
+            allowed: 0.0,
+            wrong: 1 + pairs.count(),
+            elements: output.len(),
+        })
+    };
+    forms.iter().zip(outputs).filter_map(odd).collect()
 }
 
 #[cfg(test)]

@@ -163,9 +163,12 @@ mod tests {
         let side = h.min(w);
         let absolute = |x: &Array4<Int>| x.mapv(Int::abs);
         for (clause, change) in [
-            ("two images at least", &(|case: &mut Case| {
-                case.x = case.x.slice(s![..1, .., .., ..]).to_owned();
-            }) as &dyn Fn(&mut Case)),
+            (
+                "two images at least",
+                &(|case: &mut Case| {
+                    case.x = case.x.slice(s![..1, .., .., ..]).to_owned();
+                }) as &dyn Fn(&mut Case),
+            ),
             ("a map that is not square", &|case: &mut Case| {
                 case.x = case.x.slice(s![.., .., ..side, ..side]).to_owned();
             }),

@@ -33,10 +33,10 @@ impl<S: Additive, V: Convolver<S>> Convolver<Dual<S>> for Duals<V> {
         let z = self.0.sums(value.view(), &kernel.value)?;
         let left = self.0.sums(value.view(), &kernel.derivative)?;
         let right = self.0.sums(derivative.view(), &kernel.value)?;
-        Ok(Zip::from(&z).and(&left).and(&right).map_collect(|z, left, right| Dual {
-            value: z.clone(),
-            derivative: left.add(right),
-        }))
+        Ok(Zip::from(&z)
+            .and(&left)
+            .and(&right)
+            .map_collect(|z, left, right| Dual { value: z.clone(), derivative: left.add(right) }))
     }
 }
 

@@ -30,7 +30,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
-use super::compare::against_exact;
+use super::compare::{Witnesses, against_exact};
 use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
 use super::verdict::{Bound, Evidence};
 use super::watched::Watched;
@@ -38,7 +38,7 @@ use crate::block::{
     Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, NormFunctions,
     Shortcut,
 };
-use crate::conv::{ConvSpec, Convolver, Fast};
+use crate::conv::{ConvSpec, Convolver, Double, Fast};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
@@ -83,19 +83,18 @@ impl Additive for Measured {
 pub(super) struct MeasuredSums;
 
 pub(super) struct MeasuredKernel {
-    weights: <Fast as Convolver<f64>>::Kernel,
-    sizes: <Fast as Convolver<f64>>::Kernel,
+    weights: <Double as Convolver<f64>>::Kernel,
+    sizes: <Double as Convolver<f64>>::Kernel,
 }
 
 impl Convolver<Measured> for MeasuredSums {
     type Kernel = MeasuredKernel;
 
     fn prepare(&self, weights: ArrayView4<'_, Measured>, spec: ConvSpec) -> Result<MeasuredKernel> {
-        let fast = Fast::new();
         let weights = weights.map(|weight| weight.value);
         Ok(MeasuredKernel {
-            weights: fast.prepare(weights.map(as_f64).view(), spec)?,
-            sizes: fast.prepare(weights.map(|weight| as_f64(&weight.abs())).view(), spec)?,
+            weights: Double.prepare(weights.map(as_f64).view(), spec)?,
+            sizes: Double.prepare(weights.map(|weight| as_f64(&weight.abs())).view(), spec)?,
         })
     }
 
@@ -104,10 +103,9 @@ impl Convolver<Measured> for MeasuredSums {
         x: ArrayView4<'_, Measured>,
         kernel: &MeasuredKernel,
     ) -> Result<Array4<Measured>> {
-        let fast = Fast::new();
         let x = x.map(|x| x.value);
-        let values: Array4<f64> = fast.sums(x.map(as_f64).view(), &kernel.weights)?;
-        let sizes = fast.sums(x.map(|x| as_f64(&x.abs())).view(), &kernel.sizes)?;
+        let values: Array4<f64> = Double.sums(x.map(as_f64).view(), &kernel.weights)?;
+        let sizes = Double.sums(x.map(|x| as_f64(&x.abs())).view(), &kernel.sizes)?;
         Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| {
             if size < LIMIT_F64 as f64 {
                 Measured { value: Int::from(value as i64), size: Int::from(size as i64) }
@@ -270,7 +268,11 @@ pub fn certify(
         &weights.map(|&weight| Measured::given(weight)),
         &MeasuredSums,
     )?;
-    let y = block.forward(x.map(|&x| Measured::given(x)).view(), &watched.functions(), &MeasuredSums)?;
+    let y = block.forward(
+        x.map(|&x| Measured::given(x)).view(),
+        &watched.functions(),
+        &MeasuredSums,
+    )?;
     let reached = reached.load(Ordering::Relaxed);
     if reached > limit {
         return Ok(Err(reached));
@@ -319,19 +321,18 @@ pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase) -> Result<Evidence> 
     let functions = NormFunctions::<f32>::new(&case.norms.cast(), Activation::Relu)?;
     let fast = Fast::new();
     let on = |x| Problem { weights: &weights, x, functions: functions.functions() };
-    let mut witness = None;
+    let mut witnesses = Witnesses::default();
     for form in forms {
         let first = on(x.view()).solve(*form, &fast)?;
         on(x.slice(s![..1, .., ..1, ..])).solve(*form, &fast)?;
         let again = on(x.view()).solve(*form, &fast)?;
         for output in [first, again] {
             let (letter, name) = (form.letter(), form.name());
-            witness =
-                witness.or_else(|| against_exact(letter, name, output.view(), expected.view()));
+            witnesses.add(against_exact(letter, name, output.view(), expected.view()));
         }
     }
     let values = 2 * (forms.len() * expected.len()) as u64;
-    Ok(Evidence::of(Bound::Exact { values }, witness))
+    Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
 /// Exact, since the certificate bounds every integer of a case; a poisoned one would be NaN.

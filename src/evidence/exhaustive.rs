@@ -14,7 +14,7 @@ use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::any_form::{AnyForm, Over, Problem};
-use super::compare::{Value, odd_one_out};
+use super::compare::{Value, odd_ones_out};
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Functions, Shortcut};
 use crate::conv::{ChannelWise, Identity, Reference};
@@ -85,7 +85,8 @@ impl Everything {
         for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
     {
         let spec = BlockSpec::new(self.c_in, self.paths, self.width, 1)?.with_kernel(1)?;
-        let spec = spec.with_shortcut(if self.c_in == 1 { Shortcut::Identity } else { Shortcut::None })?;
+        let spec =
+            spec.with_shortcut(if self.c_in == 1 { Shortcut::Identity } else { Shortcut::None })?;
         let inner = spec.inner();
         let sizes = [inner * spec.c_in(), inner * spec.width(), inner];
         let weights: usize = sizes.iter().sum();
@@ -121,7 +122,9 @@ impl Everything {
                     Choose::ForEachPlace => vec![numbers[place]],
                     Choose::OneForAll => vec![numbers[0]],
                     // Digit a is 1 - a: over F_2 that is 1 and 0.
-                    Choose::Negation => vec![(0..P).map(|a| (P + 1 - a) % P * P.pow(a as u32)).sum()],
+                    Choose::Negation => {
+                        vec![(0..P).map(|a| (P + 1 - a) % P * P.pow(a as u32)).sum()]
+                    }
                 },
             };
             let (f1, f2, f3) = (table(0, 0), table(inner, 1), table(2 * inner, 2));
@@ -135,10 +138,10 @@ impl Everything {
             let problem = Problem { weights: &weights, x: x.view(), functions };
             let outputs = problem.solve_all(forms, &Reference::default())?;
             let show = |element: &Prime<P>| Value::Text(element.value().to_string());
-            let witness =
-                odd_one_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
+            let witnesses =
+                odd_ones_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
             let bound = Bound::Exhausted { assignments: images };
-            Ok(Evidence { cases: images, ..Evidence::of(bound, witness) })
+            Ok(Evidence { cases: images, ..Evidence::of(bound, witnesses) })
         };
         let all = P.pow(weights as u32) * functions.pow(tables as u32);
         // In order, so that the witness is always the same.
@@ -156,7 +159,8 @@ impl Everything {
                 })
             })
             .collect();
-        let nothing = Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) };
+        let nothing =
+            Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) };
         chunks.into_iter().try_fold(nothing, |sum, next| {
             Ok(match next? {
                 Some(next) => sum.and(next),

@@ -52,7 +52,7 @@
 use ndarray::{Array4, ArrayViewMut3};
 
 use super::any_form::{AnyForm, Problem};
-use super::compare::{Value, Witness, odd_one_out};
+use super::compare::{Value, Witnesses, odd_ones_out};
 use super::generator::Layout;
 use super::random_functions::RandomFunctions;
 use super::verdict::{Bound, Evidence};
@@ -128,9 +128,9 @@ pub fn with_random_functions(
     path: &[u64],
 ) -> Result<Evidence> {
     let functions = RandomFunctions::new(seed, path);
-    let witness = compare(forms, shape, functions.functions(), seed, path)?;
+    let witnesses = compare(forms, shape, functions.functions(), seed, path)?;
     let at_most = (1.0 + 2.0 * functions.pairs()) / P;
-    Ok(Evidence::of(Bound::Probability { at_most }, witness))
+    Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
 /// The forms with an affine of random scale and shift for each channel, and no activation.
@@ -138,12 +138,7 @@ pub fn with_random_functions(
 /// # Errors
 ///
 /// A form that is none of the block.
-pub fn linear(
-    forms: &[&dyn AnyForm],
-    shape: &Shape,
-    seed: Seed,
-    path: &[u64],
-) -> Result<Evidence> {
+pub fn linear(forms: &[&dyn AnyForm], shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
     let keys = RandomFunctions::new(seed, path);
     let [reduce, transform, expand, shortcut] =
         [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut]
@@ -155,8 +150,8 @@ pub fn linear(
         shortcut: &shortcut,
         output: &Identity,
     };
-    let witness = compare(forms, shape, functions, seed, path)?;
-    Ok(Evidence::of(Bound::Probability { at_most: DEGREE / P }, witness))
+    let witnesses = compare(forms, shape, functions, seed, path)?;
+    Ok(Evidence::of(Bound::Probability { at_most: DEGREE / P }, witnesses))
 }
 
 fn compare(
@@ -165,12 +160,12 @@ fn compare(
     functions: Functions<'_, M61>,
     seed: Seed,
     path: &[u64],
-) -> Result<Option<Witness>> {
+) -> Result<Witnesses> {
     let mut rng = seed.stream(Purpose::Field, path);
     let (weights, x) = shape.draw(|| uniform(&mut rng))?;
     let problem = Problem { weights: &weights, x: x.view(), functions };
     let outputs = problem.solve_all(forms, &Reference::default())?;
-    Ok(odd_one_out(forms, &outputs, "output", |left, right| (shown(left), shown(right))))
+    Ok(odd_ones_out(forms, &outputs, "output", |left, right| (shown(left), shown(right))))
 }
 
 fn shown(element: &M61) -> Value {

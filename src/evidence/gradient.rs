@@ -34,15 +34,13 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
-use super::compare::{Value, Witness, odd_one_out};
+use super::compare::{Value, Witnesses, odd_ones_out};
 use super::duals::Duals;
 use super::exact::{ExactCase, LIMIT_F32, Measured, MeasuredSums, float};
 use super::field::{P, Shape, uniform};
 use super::random_functions::RandomFunctions;
 use super::verdict::{Bound, Evidence};
-use crate::block::{
-    Activation, BatchNorm, Bottleneck, Form, Functions, Normalise,
-};
+use crate::block::{Activation, BatchNorm, Bottleneck, Form, Functions, Normalise};
 use crate::conv::{Affine, ChannelWise, Fast, Identity, Reference};
 use crate::error::Result;
 use crate::random::{Purpose, Rng, Seed};
@@ -63,16 +61,18 @@ pub fn over_the_field(
     path: &[u64],
 ) -> Result<Evidence> {
     let mut rng = seed.stream(Purpose::Directions, path);
-    let (weights, x) = shape.draw(|| Dual { value: uniform(&mut rng), derivative: uniform(&mut rng) })?;
+    let (weights, x) =
+        shape.draw(|| Dual { value: uniform(&mut rng), derivative: uniform(&mut rng) })?;
     let functions = RandomFunctions::new(seed, path);
     let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
     let outputs = problem.solve_all(forms, &Reference::default())?;
     let show = |z: &Dual<M61>| {
         Value::Text(format!("{}, derivative {}", z.value.value(), z.derivative.value()))
     };
-    let witness = odd_one_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
+    let witnesses =
+        odd_ones_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
     let at_most = (DEGREE + 2.0 * functions.pairs()) / P;
-    Ok(Evidence::of(Bound::Probability { at_most }, witness))
+    Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
 /// The forms over dual numbers of `f32`, on a case of integers; `None` where its derivatives are
@@ -117,8 +117,8 @@ pub fn over_floats(
     if reached.load(Ordering::Relaxed) > LIMIT_F32 {
         return Ok(None);
     }
-    let expected =
-        expected.map(|z| Dual { value: float(&z.value.value), derivative: float(&z.derivative.value) });
+    let expected = expected
+        .map(|z| Dual { value: float(&z.value.value), derivative: float(&z.derivative.value) });
 
     let floats = |z: &Dual<Int>| Dual { value: float(&z.value), derivative: float(&z.derivative) };
     let normalise = |affine: &[DualAffine], activation| {
@@ -141,13 +141,13 @@ pub fn over_floats(
     };
     let (weights, x) = (weights.map(floats), x.map(floats));
     let problem = Problem { weights: &weights, x: x.view(), functions };
-    let mut witness = None;
+    let mut witnesses = Witnesses::default();
     for form in forms {
         let output = problem.solve(*form, &Duals(Fast::new()))?;
-        witness = witness.or_else(|| differing(*form, output.view(), expected.view()));
+        witnesses.add(differing(*form, output.view(), expected.view()));
     }
     let values = 2 * (forms.len() * expected.len()) as u64;
-    Ok(Some(Evidence::of(Bound::Exact { values }, witness)))
+    Ok(Some(Evidence::of(Bound::Exact { values }, witnesses)))
 }
 
 /// The elements of a dual tensor, value and derivative side by side, that are not as they must be.
@@ -155,7 +155,7 @@ fn differing(
     form: &dyn AnyForm,
     output: ArrayView4<'_, Dual<f32>>,
     expected: ArrayView4<'_, Dual<f32>>,
-) -> Option<Witness> {
+) -> Witnesses {
     let split = |x: ArrayView4<'_, Dual<f32>>| -> [Array4<f32>; 2] {
         [x.map(|z| z.value), x.map(|z| z.derivative)]
     };
@@ -164,12 +164,12 @@ fn differing(
     for ((found, expected), place) in pairs {
         let pair = [found, expected];
         let show = |l: &f32, r: &f32| (number(l), number(r));
-        let witness = odd_one_out(&[form, form], &pair, place, show);
-        if witness.is_some() {
-            return witness;
+        let witnesses = odd_ones_out(&[form, form], &pair, place, show);
+        if !witnesses.is_empty() {
+            return witnesses;
         }
     }
-    None
+    Witnesses::default()
 }
 
 fn small(rng: &mut Rng) -> Int {

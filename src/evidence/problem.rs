@@ -8,7 +8,9 @@ use super::any_form::Problem;
 use super::field::Shape;
 use super::generator::Case;
 use super::live::LiveNorms;
-use crate::block::{Activation, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions, Shortcut};
+use crate::block::{
+    Activation, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions, Shortcut,
+};
 use crate::conv::Fast;
 use crate::error::Result;
 use crate::network::init;
@@ -48,18 +50,13 @@ impl RealProblem {
         let weights = init::block(shape.spec, &mut seed.stream(Purpose::Weights, path))?;
         let (h, w) = shape.map;
         let size = (shape.n, shape.spec.c_in(), h, w);
-        let x =
-            Array4::random_using(size, StandardNormal, &mut seed.stream(Purpose::Input, path));
+        let x = Array4::random_using(size, StandardNormal, &mut seed.stream(Purpose::Input, path));
         let live = LiveNorms::<f32>::drawn(seed, Purpose::Norms, path);
         Self::set(weights, shape.layout.lay(&x), &live)
     }
 
     /// Sets the batch norms by running form (c).
-    fn set(
-        weights: BlockWeights<f32>,
-        x: Array4<f32>,
-        live: &LiveNorms<'_, f32>,
-    ) -> Result<Self> {
+    fn set(weights: BlockWeights<f32>, x: Array4<f32>, live: &LiveNorms<'_, f32>) -> Result<Self> {
         let projection = weights.spec().shortcut() == Shortcut::Projection;
         let fast = Fast::new();
         let block = Bottleneck::prepare(&Form::Grouped, &weights, &fast)?;

@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::ArrayViewMut3;
 
 use super::any_form::{AnyForm, Problem};
-use super::compare::{Value, odd_one_out};
+use super::compare::{Value, odd_ones_out};
 use super::field::Shape;
 use super::verdict::{Bound, Evidence};
 use super::watched::Watched;
@@ -49,10 +49,10 @@ pub fn in_words(shape: &Shape) -> String {
     let stride = match (spec.stride(), spec.reduce().stride()) {
         (1, _) => "stride 1",
         (_, 1) => "stride 2",
-        _ => "stride 2 on 1x1",
+        _ => "1x1 stride 2",
     };
     let images = if shape.n == 1 { "" } else { ", N 2" };
-    format!("{spec} on {h}x{w}, {stride}, padding {}{images}", spec.padding())
+    format!("{spec}, {h}x{w}, {stride}, pad {}{images}", spec.padding())
 }
 
 /// The forms on polynomials of this shape.
@@ -81,7 +81,8 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     }
     label("x", x.view());
 
-    let memo = Mutex::new(Memo { names, values: HashMap::new(), monomials: 0 });
+    let memo =
+        Mutex::new(Memo { names, values: HashMap::new(), arguments: HashMap::new(), monomials: 0 });
     let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Polynomial>| {
         let mut memo = memo.lock().unwrap_or_else(PoisonError::into_inner);
         plane.map_inplace(|z| *z = memo.value(layer, channel, z));
@@ -98,19 +99,12 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
 
     let memo = memo.into_inner().unwrap_or_else(PoisonError::into_inner);
     let compared: usize = outputs.iter().flatten().map(Polynomial::monomials).sum();
-    let name = |variable: u32| memo.names[variable as usize].clone();
-    let witness = odd_one_out(forms, &outputs, "output", |found, expected| {
-        // One monomial of each that the other has not.
-        let first = |terms: Vec<String>| terms.into_iter().next().unwrap_or_else(|| "0".to_owned());
-        let only = |of: &Polynomial, and: &Polynomial| {
-            let difference = of.difference(and, &name);
-            let own = of.terms(&name);
-            first(difference.into_iter().filter(|term| own.contains(term)).collect())
-        };
-        (Value::Text(only(found, expected)), Value::Text(only(expected, found)))
+    let witnesses = odd_ones_out(forms, &outputs, "output", |found, expected| {
+        let (found, expected) = memo.first_difference(found, expected);
+        (Value::Text(found), Value::Text(expected))
     });
     let monomials = memo.monomials + compared as u64;
-    Ok(Evidence::of(Bound::Proof { monomials }, witness))
+    Ok(Evidence::of(Bound::Proof { monomials }, witnesses))
 }
 
 /// The values of the functions of which nothing is known.
@@ -119,6 +113,8 @@ struct Memo {
     names: Vec<String>,
     /// By place, channel and argument.
     values: HashMap<(Layer, usize, String), u32>,
+    /// By variable, where it is the value of a function: which one, and the argument.
+    arguments: HashMap<u32, (Layer, usize, Polynomial)>,
     /// Of all arguments.
     monomials: u64,
 }
@@ -128,19 +124,67 @@ impl Memo {
         self.monomials += argument.monomials() as u64;
         // The text of a normal form is the normal form.
         let key = (layer, channel, argument.to_string());
-        let names = &mut self.names;
+        let (names, arguments) = (&mut self.names, &mut self.arguments);
         let number = *self.values.entry(key).or_insert_with(|| {
-            let place = match layer {
-                Layer::Reduce => "f1",
-                Layer::Transform => "f2",
-                Layer::Expand => "f3",
-                Layer::Shortcut => "fs",
-                Layer::Output => "f",
-            };
-            let number = names.len();
-            names.push(format!("{place}.{channel}(#{number})"));
-            number as u32
+            let number = names.len() as u32;
+            names.push(format!("{}(#{number})", function(layer, channel)));
+            arguments.insert(number, (layer, channel, argument.clone()));
+            number
         });
         Polynomial::variable(number)
     }
+
+    /// A term of each polynomial that the other has not, in words; where the two terms differ only by
+    /// two values of one function, those of its arguments, and so on down.
+    fn first_difference(&self, found: &Polynomial, expected: &Polynomial) -> (String, String) {
+        let (mut found, mut expected) = (found.clone(), expected.clone());
+        let mut inside = String::new();
+        loop {
+            let terms = [found.apart_from(&expected), expected.apart_from(&found)];
+            let [left, right] = terms.map(|terms| terms.first_term());
+            if let (Some((_, left)), Some((_, right))) = (&left, &right)
+                && let Some([(layer, channel, left), (.., right)]) = self.one_function(left, right)
+            {
+                inside = format!(", in the argument of {}", function(*layer, *channel));
+                (found, expected) = (left.clone(), right.clone());
+                continue;
+            }
+            let name = |variable: u32| self.names[variable as usize].clone();
+            let [left, right] = [left, right].map(|term| {
+                let words = term.map(|(term, _)| term.terms(&name).concat());
+                words.unwrap_or_else(|| "no such term".to_owned()) + &inside
+            });
+            return (left, right);
+        }
+    }
+
+    /// The two arguments, where two products differ by two values of one function alone.
+    fn one_function(
+        &self,
+        left: &[u32],
+        right: &[u32],
+    ) -> Option<[&(Layer, usize, Polynomial); 2]> {
+        let only = |of: &[u32], and: &[u32]| {
+            let mut own = of.iter().copied().filter(|variable| !and.contains(variable));
+            (own.next(), own.next())
+        };
+        let ((Some(left), None), (Some(right), None)) = (only(left, right), only(right, left))
+        else {
+            return None;
+        };
+        let [left, right] = [self.arguments.get(&left)?, self.arguments.get(&right)?];
+        ((left.0, left.1) == (right.0, right.1)).then_some([left, right])
+    }
+}
+
+/// The function after a layer, of a channel.
+fn function(layer: Layer, channel: usize) -> String {
+    let place = match layer {
+        Layer::Reduce => "f1",
+        Layer::Transform => "f2",
+        Layer::Expand => "f3",
+        Layer::Shortcut => "fs",
+        Layer::Output => "f",
+    };
+    format!("{place}.{channel}")
 }

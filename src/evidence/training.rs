@@ -47,7 +47,7 @@ use ndarray::{Array4, ArrayViewMut3};
 use super::any_form::{AnyForm, Problem};
 use super::bitwise;
 use super::bound::{Ball, ETA, INFLATION, ReluBalls, U, gamma_n, within};
-use super::compare::{Value, Witness};
+use super::compare::{Value, Witness, Witnesses};
 use super::problem::RealProblem;
 use super::verdict::Evidence;
 use super::watched::Watched;
@@ -70,7 +70,7 @@ pub fn on(forms: &[&dyn AnyForm], real: &RealProblem) -> Result<Evidence> {
     let RealProblem { weights, norms, x, .. } = real;
     let bits = to_the_bit(forms, weights, norms, x)?;
     let rounding = within_the_bound(forms, weights, norms, x)?;
-    Ok(Evidence { witness: bits.or(rounding.witness.clone()), ..rounding })
+    Ok(Evidence { cases: 1, ..Evidence::of(rounding.bound, bits).and(rounding) })
 }
 
 /// The same block with shifts that suit training mode, where a channel's values are centred before
@@ -84,10 +84,16 @@ pub fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let centred = |norm: &BatchNorm<f32>| {
         let all = |which: usize| (0..norm.channels()).map(move |c| *norm.channel(c)[which]);
         // The shift keeps its sign, and its size as far as it may.
-        let beta = all(0).zip(all(1)).map(|(gamma, beta)| {
-            beta.signum() * beta.abs().min(0.25 * gamma.abs())
-        });
-        BatchNorm::new(all(0).collect(), beta.collect(), all(2).collect(), all(3).collect(), *norm.epsilon())
+        let beta = all(0)
+            .zip(all(1))
+            .map(|(gamma, beta)| beta.signum() * beta.abs().min(0.25 * gamma.abs()));
+        BatchNorm::new(
+            all(0).collect(),
+            beta.collect(),
+            all(2).collect(),
+            all(3).collect(),
+            *norm.epsilon(),
+        )
     };
     let mut real = real.clone();
     real.norms.reduce = centred(&real.norms.reduce)?;
@@ -139,7 +145,7 @@ pub fn to_the_bit(
     weights: &BlockWeights<f32>,
     norms: &BlockNorms<f32>,
     x: &Array4<f32>,
-) -> Result<Option<Witness>> {
+) -> Result<Witnesses> {
     let tree = Reference::in_runs_of(weights.spec().width());
     let (mut outputs, mut statistics) = (Vec::new(), Vec::new());
     for form in forms {
@@ -155,15 +161,16 @@ pub fn to_the_bit(
         let bits = Array4::from_shape_vec((1, length, 1, 1), bits);
         statistics.push(bits.unwrap_or_else(|error| unreachable!("as long as it is: {error}")));
     }
-    Ok(bitwise::differing(forms, &outputs, "output")
-        .or_else(|| differing_statistics(forms, &statistics)))
+    let mut witnesses = bitwise::differing(forms, &outputs, "output");
+    witnesses.add(differing_statistics(forms, &statistics));
+    Ok(witnesses)
 }
 
-fn differing_statistics(forms: &[&dyn AnyForm], statistics: &[Array4<u32>]) -> Option<Witness> {
-    let length = statistics.first()?.len();
+fn differing_statistics(forms: &[&dyn AnyForm], statistics: &[Array4<u32>]) -> Witnesses {
+    let length = statistics.first().map_or(0, Array4::len);
     let other = statistics.iter().zip(forms).find(|(bits, _)| bits.len() != length);
     if let Some((bits, form)) = other {
-        return Some(Witness {
+        let witness = Witness {
             form: form.letter(),
             name: form.name(),
             place: "running statistics",
@@ -173,7 +180,8 @@ fn differing_statistics(forms: &[&dyn AnyForm], statistics: &[Array4<u32>]) -> O
             allowed: 0.0,
             wrong: 1,
             elements: 1,
-        });
+        };
+        return [witness].into_iter().collect();
     }
     bitwise::differing(forms, statistics, "running statistics")
 }
@@ -230,9 +238,8 @@ impl ChannelWise<Ball> for TrainingBall<'_> {
         let u = U * INFLATION;
 
         let m = average(&|z| z.centre);
-        let e_m = average(&|z| z.radius)
-            + gamma_n(n) * average(&|z| z.centre.abs() + z.radius)
-            + ETA;
+        let e_m =
+            average(&|z| z.radius) + gamma_n(n) * average(&|z| z.centre.abs() + z.radius) + ETA;
         let deviation = |z: &Ball| {
             let (d, e) = (z.centre - m, z.radius + e_m);
             (d, e + u * (d.abs() + e))

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::compare::Witness;
+use super::compare::{Witness, Witnesses};
 use super::contract::Coverage;
 use crate::error::{Error, Result};
 
@@ -35,17 +35,8 @@ pub enum Rung {
 
 impl Rung {
     /// All of them, in order.
-    pub const ALL: [Self; 9] = [
-        Self::R0,
-        Self::R1,
-        Self::R2,
-        Self::R3,
-        Self::R4,
-        Self::R5,
-        Self::R6,
-        Self::R7,
-        Self::R8,
-    ];
+    pub const ALL: [Self; 9] =
+        [Self::R0, Self::R1, Self::R2, Self::R3, Self::R4, Self::R5, Self::R6, Self::R7, Self::R8];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -165,8 +156,8 @@ pub struct Evidence {
     pub redraws: u64,
     /// How far it reaches.
     pub bound: Bound,
-    /// Where a form was refuted, if one was; the first.
-    pub witness: Option<Witness>,
+    /// Where forms were refuted, if any were.
+    pub witnesses: Witnesses,
     /// Whether the bound is larger than what it bounds, in some case.
     pub blunt: bool,
     /// What the generator's cases were, where it made them.
@@ -175,18 +166,25 @@ pub struct Evidence {
 
 impl Evidence {
     /// Of one case.
-    pub fn of(bound: Bound, witness: Option<Witness>) -> Self {
-        let coverage = Coverage::default();
-        Self { cases: 1, redraws: 0, bound, witness, blunt: false, coverage }
+    pub fn of(bound: Bound, witnesses: impl IntoIterator<Item = Witness>) -> Self {
+        Self {
+            cases: 1,
+            redraws: 0,
+            bound,
+            witnesses: witnesses.into_iter().collect(),
+            blunt: false,
+            coverage: Coverage::default(),
+        }
     }
 
     /// Of these cases and those.
-    pub fn and(self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
+        self.witnesses.add(other.witnesses);
         Self {
             cases: self.cases + other.cases,
             redraws: self.redraws + other.redraws,
             bound: self.bound.and(other.bound),
-            witness: self.witness.or(other.witness),
+            witnesses: self.witnesses,
             blunt: self.blunt || other.blunt,
             coverage: self.coverage.and(&other.coverage),
         }
@@ -217,8 +215,8 @@ pub enum Verdict {
     },
     /// A form is not the others.
     Refuted {
-        /// Where.
-        witness: Box<Witness>,
+        /// Where, for each form that is not.
+        witnesses: Witnesses,
     },
 }
 
@@ -272,27 +270,25 @@ impl Finding {
         ms: f64,
     ) -> Result<Self> {
         let stage = stage.to_owned();
-        let Evidence { cases, redraws, bound, witness, blunt, coverage } = evidence;
-        let cases = NonZeroU64::new(cases).ok_or_else(|| Error::NothingRan {
-            rung: rung.to_string(),
-            stage: stage.clone(),
-        })?;
+        let Evidence { cases, redraws, bound, witnesses, blunt, coverage } = evidence;
+        let cases = NonZeroU64::new(cases)
+            .ok_or_else(|| Error::NothingRan { rung: rung.to_string(), stage: stage.clone() })?;
         if let Some(clause) = coverage.broken() {
             return Err(Error::Degenerate { rung: rung.to_string(), clause, cases: cases.get() });
         }
         if redraws > cases.get().div_ceil(4) {
             return Err(Error::Redraws { rung: rung.to_string(), redraws, cases: cases.get() });
         }
-        let verdict = match (witness, bound) {
-            (Some(witness), _) => Verdict::Refuted { witness: Box::new(witness) },
-            (None, Bound::Proof { .. } | Bound::Exhausted { .. }) => {
+        let verdict = match bound {
+            _ if !witnesses.is_empty() => Verdict::Refuted { witnesses },
+            Bound::Proof { .. } | Bound::Exhausted { .. } => {
                 Verdict::Proved { scope: scope.clone() }
             }
-            (None, _) if blunt => Verdict::Qualified {
+            _ if blunt => Verdict::Qualified {
                 holds: "each layer by itself stays within its bound".to_owned(),
                 but: "end to end the bound is larger than the output and says nothing".to_owned(),
             },
-            (None, bound) => Verdict::Supported { cases, bound },
+            bound => Verdict::Supported { cases, bound },
         };
         Ok(Self { rung, stage, scope, bound, cases, redraws, seed, ms, verdict })
     }

@@ -67,8 +67,8 @@ struct Entry<'a> {
     ms: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     qualification: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    witness: Option<&'a Witness>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    witnesses: &'a [Witness],
 }
 
 /// The report as JSON, indented, with a newline at its end. The same seed gives the same text
@@ -89,10 +89,10 @@ pub fn render(report: &Report) -> String {
 
 fn entry(finding: &Finding) -> Entry<'_> {
     let Finding { rung, stage, scope, bound, cases, redraws, seed, ms, verdict } = finding;
-    let (qualification, witness) = match verdict {
-        Verdict::Qualified { holds, but } => (Some(format!("{holds}; {but}")), None),
-        Verdict::Refuted { witness } => (None, Some(witness.as_ref())),
-        Verdict::Proved { .. } | Verdict::Supported { .. } => (None, None),
+    let (qualification, witnesses): (_, &[Witness]) = match verdict {
+        Verdict::Qualified { holds, but } => (Some(format!("{holds}; {but}")), &[]),
+        Verdict::Refuted { witnesses } => (None, witnesses.all()),
+        Verdict::Proved { .. } | Verdict::Supported { .. } => (None, &[]),
     };
     Entry {
         rung: *rung,
@@ -106,7 +106,7 @@ fn entry(finding: &Finding) -> Entry<'_> {
         seed: *seed,
         ms: *ms,
         qualification,
-        witness,
+        witnesses,
     }
 }
 

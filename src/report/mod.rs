@@ -5,4 +5,3 @@ pub mod file;
 pub mod json;
 pub mod table;
 mod words;
-

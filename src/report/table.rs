@@ -22,11 +22,7 @@ pub fn render(report: &Report, forms: &[&dyn AnyForm], subject: &str, repeat: &s
             differences(&mut text, report);
         }
         ladder(&mut text, report);
-        for finding in &report.findings {
-            if let Verdict::Refuted { witness } = &finding.verdict {
-                refutation(&mut text, finding, witness);
-            }
-        }
+        refutations(&mut text, report);
         conclusion(&mut text, report);
     }
     line(&mut text, &format!("Repeat: {repeat}"));
@@ -130,7 +126,7 @@ fn ladder(text: &mut String, report: &Report) {
 }
 
 fn row(stage: &str, scope: &str, cases: &str, how_far: &str, verdict: &str) -> String {
-    format!("  {stage:<6} {scope:<36} {cases:>6} {how_far:>17} {verdict:>9}")
+    format!("{stage:<6} {scope:<37} {cases:>7} {how_far:>16} {verdict:>9}")
 }
 
 /// What a rung says, in a sentence or two.
@@ -175,12 +171,33 @@ fn in_words(bound: &Bound) -> String {
     match bound {
         Bound::Tolerance { used, .. } => format!("used {}", percent(*used)),
         Bound::Rounding { used, used_at_cuts, .. } => {
-            format!("used {} / {}", percent(*used), percent(*used_at_cuts))
+            format!("{} / {}", percent(*used), percent(*used_at_cuts))
         }
-        Bound::Exact { values } => format!("{} values", thousands(*values)),
+        Bound::Exact { values } if *values < 10_000_000 => format!("{} values", thousands(*values)),
+        Bound::Exact { values } => format!("{:.1} M values", *values as f64 / 1e6),
         Bound::Probability { at_most } => format!("P <= {at_most:.1e}"),
-        Bound::Proof { monomials } => format!("{} monomials", thousands(*monomials)),
+        Bound::Proof { monomials } => format!("{} terms", thousands(*monomials)),
         Bound::Exhausted { assignments } => format!("{} tried", thousands(*assignments)),
+    }
+}
+
+/// For each rung that refutes forms: where first, in detail, and where else.
+fn refutations(text: &mut String, report: &Report) {
+    for rung in Rung::ALL {
+        let of_rung = report.findings.iter().filter(|finding| finding.rung == rung);
+        let mut refuting = of_rung.filter_map(|finding| match &finding.verdict {
+            Verdict::Refuted { witnesses } => Some((finding, witnesses)),
+            _ => None,
+        });
+        let Some((first, witnesses)) = refuting.next() else { continue };
+        for witness in witnesses.all() {
+            refutation(text, first, witness);
+        }
+        let others: Vec<&str> = refuting.map(|(finding, _)| finding.stage.as_str()).collect();
+        if !others.is_empty() {
+            paragraph(text, &format!("  {rung} refutes on {} too.", others.join(", ")));
+        }
+        line(text, "");
     }
 }
 
@@ -203,7 +220,6 @@ fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
         line(text, &format!("  and at most {allowed:.2e} off is allowed;"));
     }
     line(text, &format!("  wrong in {wrong} of {elements} elements."));
-    line(text, "");
 }
 
 fn conclusion(text: &mut String, report: &Report) {

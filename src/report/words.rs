@@ -39,9 +39,12 @@ pub(super) fn percent(part: f64) -> String {
     if percent >= 1e4 {
         return "beyond".to_owned();
     }
-    // As many decimals as it takes to see two digits, but no more than seven.
+    if percent > 0.0 && percent < 1e-3 {
+        return "<0.001%".to_owned();
+    }
+    // As many decimals as it takes to see two digits, but no more than four.
     let decimals =
-        if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 7.0) } else { 0.0 };
+        if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 4.0) } else { 0.0 };
     format!("{percent:.*}%", decimals as usize)
 }
 
@@ -74,8 +77,8 @@ mod tests {
             "7 999 1,000 70,144 1,234,567"
         );
         assert_eq!(dashed("ab"), "a-b");
-        let percentages = [0.0, 0.00409, 0.5, 1.0, 0.000_012].map(percent).join(" ");
-        assert_eq!(percentages, "0% 0.41% 50% 100% 0.0012%");
+        let percentages = [0.0, 0.00409, 0.5, 1.0, 0.000_012, 1e-9].map(percent).join(" ");
+        assert_eq!(percentages, "0% 0.41% 50% 100% 0.0012% <0.001%");
         let mut text = String::new();
         paragraph(&mut text, &"word ".repeat(40));
         assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80));

@@ -55,10 +55,22 @@ impl Polynomial {
         self.terms.len()
     }
 
-    /// The terms of `self - other`, as text, in order; none if the two are equal. `name` gives the
-    /// name of a variable.
-    pub fn difference(&self, other: &Self, name: &dyn Fn(u32) -> String) -> Vec<String> {
-        self.sub(other).terms(name)
+    /// The terms that `other` has not, or not with that coefficient.
+    pub fn apart_from(&self, other: &Self) -> Self {
+        let differs = |(monomial, coefficient): &(&Monomial, &Int)| {
+            other.terms.get(*monomial) != Some(coefficient)
+        };
+        let terms = self.terms.iter().filter(differs);
+        Self {
+            terms: terms.map(|(monomial, coefficient)| (monomial.clone(), *coefficient)).collect(),
+        }
+    }
+
+    /// The first term, by its variables' numbers; `None` of 0.
+    pub fn first_term(&self) -> Option<(Self, Vec<u32>)> {
+        let (monomial, coefficient) = self.terms.first_key_value()?;
+        let term = Self { terms: BTreeMap::from([(monomial.clone(), *coefficient)]) };
+        Some((term, monomial.iter().map(|(variable, _)| *variable).collect()))
     }
 
     /// Whether a coefficient left the range of 64 bits, so that the polynomial is not known.
@@ -183,7 +195,11 @@ mod tests {
         assert_eq!(cancelled, Polynomial::zero());
         assert_eq!((cancelled.monomials(), cancelled.to_string()), (0, "0".to_owned()));
         let name = |variable| ["x", "y"][variable as usize].to_owned();
-        assert_eq!(x.mul(&y).difference(&y.mul(&y), &name), ["x y", "-y^2"]);
+        let sum = x.mul(&y).add(&x);
+        let apart = sum.apart_from(&x.add(&y));
+        assert_eq!(apart.terms(&name), ["x y"]);
+        assert_eq!(apart.first_term().map(|(_, variables)| variables), Some(vec![0, 1]));
+        assert_eq!(x.apart_from(&x).first_term(), None);
     }
 
     #[test]

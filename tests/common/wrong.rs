@@ -1,18 +1,35 @@
 //! Wrong forms, for checks to refute.
 
-use ndarray::{Array4, ArrayView4, Axis, concatenate};
+use ndarray::{Array4, ArrayView4, Axis};
 use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions, Path};
 use triform::conv::{After, Convolver};
 use triform::error::Result;
 use triform::scalar::Additive;
 
 /// What is done to a form's weights.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Mistake {
     /// Path C - 1 adds nothing.
     LastPathDropped,
     /// Path 0 transforms with the 3x3 of path 1, and the other way round.
     TwoPathsSwapped,
+    /// The last 1x1 reads the paths in reverse: they were concatenated so.
+    ConcatenatedInReverse,
+    /// Every path transforms with the 3x3 of path 0.
+    OneTransformForAll,
+    /// The taps of the 3x3 are turned by half a turn: convolution for cross-correlation.
+    Flipped,
+}
+
+impl Mistake {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::LastPathDropped,
+        Self::TwoPathsSwapped,
+        Self::ConcatenatedInReverse,
+        Self::OneTransformForAll,
+        Self::Flipped,
+    ];
 }
 
 /// A form of the paper with a mistake in it.
@@ -28,6 +45,9 @@ impl BlockForm for Wrong {
         match self.1 {
             Mistake::LastPathDropped => "with its last path dropped",
             Mistake::TwoPathsSwapped => "with the 3x3 of two paths swapped",
+            Mistake::ConcatenatedInReverse => "with the paths concatenated in reverse",
+            Mistake::OneTransformForAll => "with one 3x3 for all paths",
+            Mistake::Flipped => "with the 3x3 flipped",
         }
     }
 
@@ -39,8 +59,26 @@ impl BlockForm for Wrong {
         let mut paths: Vec<Path<'_, S>> = weights.paths().collect();
         let last = paths.len() - 1;
         let nothing = Array4::from_elem(paths[last].expand.raw_dim(), S::zero());
+        let mut flipped = weights.transform().to_owned();
+        flipped.invert_axis(Axis(2));
+        flipped.invert_axis(Axis(3));
+        let width = weights.spec().width();
         match self.1 {
             Mistake::LastPathDropped => paths[last].expand = nothing.view(),
+            Mistake::ConcatenatedInReverse => {
+                let expand: Vec<_> = paths.iter().rev().map(|path| path.expand).collect();
+                paths.iter_mut().zip(expand).for_each(|(path, expand)| path.expand = expand);
+            }
+            Mistake::OneTransformForAll => {
+                let first = paths[0].transform;
+                paths.iter_mut().for_each(|path| path.transform = first);
+            }
+            Mistake::Flipped => {
+                for (path, kernel) in paths.iter_mut().zip(flipped.axis_chunks_iter(Axis(0), width))
+                {
+                    path.transform = kernel;
+                }
+            }
             Mistake::TwoPathsSwapped => {
                 (paths[0].transform, paths[1].transform) = (paths[1].transform, paths[0].transform);
             }
@@ -116,57 +154,6 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for NormedPaths<V::Kernel> {
 
 fn sum<S: Additive>(left: &Array4<S>, right: ArrayView4<'_, S>) -> Array4<S> {
     ndarray::Zip::from(left).and(&right).map_collect(|l, r| l.add(r))
-}
-
-/// Form (b) with the paths concatenated in reverse.
-pub struct ConcatenatedInReverse;
-
-struct Reversed<K> {
-    reduce: Vec<K>,
-    transform: Vec<K>,
-    expand: K,
-}
-
-impl BlockForm for ConcatenatedInReverse {
-    fn letter(&self) -> char {
-        'b'
-    }
-
-    fn name(&self) -> &'static str {
-        "with the paths concatenated in reverse"
-    }
-
-    fn prepare<S: Additive, V: Convolver<S> + 'static>(
-        &self,
-        weights: &BlockWeights<S>,
-        convolver: &V,
-    ) -> Result<Box<dyn Branch<S, V>>> {
-        let spec = weights.spec();
-        let reduce = weights.paths().map(|path| convolver.prepare(path.reduce, spec.reduce()));
-        let transform =
-            weights.paths().map(|path| convolver.prepare(path.transform, spec.transform(1)));
-        Ok(Box::new(Reversed {
-            reduce: reduce.collect::<Result<_>>()?,
-            transform: transform.collect::<Result<_>>()?,
-            expand: convolver.prepare(weights.expand(), spec.expand())?,
-        }))
-    }
-}
-
-impl<S: Additive, V: Convolver<S>> Branch<S, V> for Reversed<V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
-        let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
-        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
-        let views: Vec<_> = transformed.iter().rev().map(|path| path.view()).collect();
-        let joined = concatenate(Axis(1), &views).expect("paths of one shape");
-        convolver.conv(joined.view(), &self.expand, &functions.after_sum(shortcut))
-    }
 }
 
 /// No form of the block at all: a part of its input, whatever the block is.

@@ -3,7 +3,6 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::Fast;
 use super::pack::subsample;
 use super::product::product;
 use crate::conv::convolver::Convolver;
@@ -11,7 +10,11 @@ use crate::conv::reference::{Reference, ReferenceKernel};
 use crate::conv::spec::{ConvSpec, KernelShape};
 use crate::error::Result;
 
-/// The kernel of [`Fast`] for `f64`.
+/// Convolution for `f64`, on one thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Double;
+
+/// The kernel of [`Double`].
 #[derive(Debug)]
 pub struct DoubleKernel {
     shape: KernelShape,
@@ -20,15 +23,14 @@ pub struct DoubleKernel {
     matrix: Option<Vec<f64>>,
 }
 
-impl Convolver<f64> for Fast {
+impl Convolver<f64> for Double {
     type Kernel = DoubleKernel;
 
     fn prepare(&self, weights: ArrayView4<'_, f64>, spec: ConvSpec) -> Result<DoubleKernel> {
         let shape = KernelShape::new(weights.dim().into(), spec)?;
         let pointwise =
             shape.k_h == 1 && shape.k_w == 1 && spec.padding() == 0 && spec.groups() == 1;
-        let matrix =
-            pointwise.then(|| weights.as_standard_layout().iter().copied().collect());
+        let matrix = pointwise.then(|| weights.as_standard_layout().iter().copied().collect());
         let reference = Reference::default().prepare(weights, spec)?;
         Ok(DoubleKernel { shape, reference, matrix })
     }

@@ -24,6 +24,7 @@ mod vector;
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Axis};
 
+pub use self::double::Double;
 use self::finish::Finish;
 use self::pack::{PackedInput, PackedWeights, subsample};
 use self::tile::{Level, MAX_WIDTH, Segment, TILE_ROWS, Tile};

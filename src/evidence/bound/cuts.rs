@@ -40,10 +40,13 @@ impl Cuts {
     ///
     /// An input that does not suit the block.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
-        let given = record(problem.weights, problem.x, &problem.functions, &Fast::new(), &|_, _| ())?;
+        let given =
+            record(problem.weights, problem.x, &problem.functions, &Fast::new(), &|_, _| ())?;
         let goes_on = |at: (Layer, usize), mut plane: ArrayViewMut3<'_, Ball>| {
             if let Some(given) = given.get(&at) {
-                Zip::from(&mut plane).and(given).for_each(|ball, &value| *ball = Ball::exact(value));
+                Zip::from(&mut plane)
+                    .and(given)
+                    .for_each(|ball, &value| *ball = Ball::exact(value));
             }
         };
         let weights = problem.weights.map(|&w| Ball::exact(w));
@@ -124,7 +127,8 @@ impl Seen {
             if distance > 0.0 || !inside {
                 // Adding the shortcut may well use up its one rounding, which says nothing of the
                 // layers; what lies outside counts everywhere.
-                let used = if inside && layer == Layer::Output { 0.0 } else { distance / ball.radius };
+                let used =
+                    if inside && layer == Layer::Output { 0.0 } else { distance / ball.radius };
                 self.used = self.used.max(if used.is_nan() { f64::INFINITY } else { used });
             }
             if inside {
@@ -147,12 +151,7 @@ impl Seen {
         }
     }
 
-    fn misplaced(
-        &mut self,
-        form: &dyn AnyForm,
-        (layer, channel): (Layer, usize),
-        found: String,
-    ) {
+    fn misplaced(&mut self, form: &dyn AnyForm, (layer, channel): (Layer, usize), found: String) {
         self.used = f64::INFINITY;
         self.witness.get_or_insert_with(|| Witness {
             form: form.letter(),

@@ -55,7 +55,7 @@ pub use self::rung::{judge, within};
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 
 use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions};
-use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, KernelShape};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Double, Identity, KernelShape};
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -122,8 +122,8 @@ struct Balls;
 
 /// Weights, their absolute values, and n.
 struct BallKernel {
-    weights: <Fast as Convolver<f64>>::Kernel,
-    sizes: <Fast as Convolver<f64>>::Kernel,
+    weights: <Double as Convolver<f64>>::Kernel,
+    sizes: <Double as Convolver<f64>>::Kernel,
     n: usize,
 }
 
@@ -132,11 +132,11 @@ impl Convolver<Ball> for Balls {
 
     fn prepare(&self, weights: ArrayView4<'_, Ball>, spec: ConvSpec) -> Result<BallKernel> {
         let shape = KernelShape::new(weights.dim().into(), spec)?;
-        let fast = Fast::new();
+        let double = Double;
         let centres = weights.mapv(|weight| weight.centre);
         Ok(BallKernel {
-            sizes: fast.prepare(centres.mapv(f64::abs).view(), spec)?,
-            weights: fast.prepare(centres.view(), spec)?,
+            sizes: double.prepare(centres.mapv(f64::abs).view(), spec)?,
+            weights: double.prepare(centres.view(), spec)?,
             n: shape.c_in_group * shape.k_h * shape.k_w,
         })
     }
@@ -146,12 +146,12 @@ impl Convolver<Ball> for Balls {
         if gamma.is_infinite() {
             return Err(Error::TooManyTerms { terms: kernel.n });
         }
-        let fast = Fast::new();
+        let double = Double;
         let centres = x.mapv(|ball| ball.centre);
         // |W| e + gamma |W| (|c| + e) in one convolution, since |W| is linear.
         let errors = x.mapv(|ball| ball.radius + gamma * (ball.centre.abs() + ball.radius));
-        let z = fast.sums(centres.view(), &kernel.weights)?;
-        let e = fast.sums(errors.view(), &kernel.sizes)?;
+        let z = double.sums(centres.view(), &kernel.weights)?;
+        let e = double.sums(errors.view(), &kernel.sizes)?;
         let underflow = kernel.n as f64 * ETA;
         Ok(Zip::from(&z).and(&e).map_collect(|&centre, &e| Ball { centre, radius: e + underflow }))
     }

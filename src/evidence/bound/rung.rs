@@ -7,7 +7,7 @@ use crate::block::Functions;
 use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::compare::against_balls;
+use crate::evidence::compare::{Witnesses, against_balls};
 use crate::evidence::verdict::{Bound, Evidence};
 
 /// The forms on this problem, whose functions over balls are `exact`.
@@ -38,16 +38,17 @@ pub fn judge(
     let balls = balls_by(problem.weights, problem.x, exact)?;
     let cuts = Cuts::new(problem, exact)?;
     let (difference, blunt) = bound_on_differences(balls.view());
-    let (mut used, mut used_at_cuts, mut witness) = (0f64, 0f64, None);
+    let (mut used, mut used_at_cuts, mut witnesses) = (0f64, 0f64, Witnesses::default());
     for (form, output) in forms.iter().zip(outputs) {
-        let (part, outside) = against_balls(form.letter(), form.name(), output.view(), balls.view());
+        let (part, outside) =
+            against_balls(form.letter(), form.name(), output.view(), balls.view());
         let (part_at_cuts, outside_at_cut) = cuts.hold(*form, problem)?;
         used = used.max(part);
         used_at_cuts = used_at_cuts.max(part_at_cuts);
-        witness = witness.or(outside).or(outside_at_cut);
+        witnesses.add(outside.or(outside_at_cut));
     }
     let bound = Bound::Rounding { difference, used, used_at_cuts };
-    Ok(Evidence { blunt, ..Evidence::of(bound, witness) })
+    Ok(Evidence { blunt, ..Evidence::of(bound, witnesses) })
 }
 
 /// The largest difference that two correct forms can have, and whether it is larger than the

@@ -94,16 +94,14 @@ fn batch_norm_stays_within_seven_roundings() {
     for _ in 0..200_000 {
         let mut draw = || rng.random_range(0.5f32..2.0);
         let one = |value| Array1::from_elem(1, value);
-        let norm =
-            BatchNorm::new(one(draw()), one(-draw()), one(-draw()), one(draw()), 1e-5f32);
+        let norm = BatchNorm::new(one(draw()), one(-draw()), one(-draw()), one(draw()), 1e-5f32);
         let norm = norm.unwrap();
         let z = draw();
         let mut computed = Array3::from_elem((1, 1, 1), z);
         norm.fold().unwrap().apply(0, computed.view_mut());
         let exact = norm.cast::<f64>();
         let mut ball = Array3::from_elem((1, 1, 1), Ball::exact(z));
-        NormedBalls { norm: &exact, activation: Activation::Identity }
-            .apply(0, ball.view_mut());
+        NormedBalls { norm: &exact, activation: Activation::Identity }.apply(0, ball.view_mut());
         let [gamma, beta, mean, variance] = exact.channel(0);
         let y = gamma * (z.to_f64() - mean) / (variance + exact.epsilon()).sqrt() + beta;
         assert!((ball[[0, 0, 0]].centre - y).abs() < 1e-14);

@@ -5,9 +5,13 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::Progress;
 use super::plan::Plan;
+use crate::conv::Fast;
+use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::approximate;
-use crate::evidence::bitwise::{any_float, images_do_not_mix, powers_of_two_pass_through, to_the_bit};
+use crate::evidence::bitwise::{
+    any_float, images_do_not_mix, powers_of_two_pass_through, to_the_bit,
+};
 use crate::evidence::bound::{NormBalls, within};
 use crate::evidence::contract::Coverage;
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, certify};
@@ -17,8 +21,6 @@ use crate::evidence::gradient;
 use crate::evidence::problem::RealProblem;
 use crate::evidence::training;
 use crate::evidence::verdict::{Evidence, Rung};
-use crate::conv::Fast;
-use crate::error::{Error, Result};
 use crate::random::{Purpose, Seed};
 
 /// A case that is not alive is drawn again this often at most.
@@ -75,12 +77,8 @@ fn on(
             if real.is_alive() { on_floats(rung, forms, &real, seed, number) } else { Ok(None) }
         }
         Rung::R3 | Rung::R7 => {
-            let exact = certify(
-                case.weights.clone(),
-                case.layout.lay(&case.x),
-                &case.live(),
-                LIMIT_F32,
-            )?;
+            let exact =
+                certify(case.weights.clone(), case.layout.lay(&case.x), &case.live(), LIMIT_F32)?;
             let exact = exact.ok().filter(ExactCase::is_alive);
             let Some(exact) = exact else { return Ok(None) };
             if rung == Rung::R3 {
@@ -91,8 +89,10 @@ fn on(
             let Some(floats) = floats else { return Ok(None) };
             let field = gradient::over_the_field(forms, &shape(case), seed, &[number])?;
             // One case, of which the field says how sure it is.
-            let witness = floats.witness.or(field.witness);
-            Ok(Some(Evidence::of(field.bound, witness)))
+            Ok(Some(Evidence {
+                cases: 1,
+                ..Evidence::of(field.bound, floats.witnesses).and(field)
+            }))
         }
         Rung::R4 => {
             let linear = field::linear(forms, &shape(case), seed, &[number, 0])?;
@@ -128,8 +128,7 @@ fn on_floats(
         Rung::R2 => {
             let mut rng = seed.stream(Purpose::Floats, &[number]);
             let k = [-7, 9][rng.random_range(0..2)];
-            let scaled =
-                powers_of_two_pass_through(forms, &real.weights, &real.norms, &real.x, k)?;
+            let scaled = powers_of_two_pass_through(forms, &real.weights, &real.norms, &real.x, k)?;
             // Of every kind: few in the weights, for each spoils a channel.
             let weights = real.weights.map(|_| any_float(&mut rng, 3));
             let x = real.x.map(|_| any_float(&mut rng, 30));

@@ -89,7 +89,8 @@ mod tests {
     /// Nothing verified is not verified; nor is a part.
     #[test]
     fn no_vacuous_report_holds() {
-        let report = |partial| Report { seed: 0, blocks: Vec::new(), findings: Vec::new(), partial };
+        let report =
+            |partial| Report { seed: 0, blocks: Vec::new(), findings: Vec::new(), partial };
         assert!(!report(false).holds() && !report(true).holds());
         assert!(!report(false).refutes());
     }

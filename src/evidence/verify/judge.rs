@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Over, Problem};
 use crate::evidence::approximate;
 use crate::evidence::bound::{self, NormBalls};
-use crate::evidence::compare::{Witness, against_exact, compare, largest, ulp};
+use crate::evidence::compare::{Witnesses, against_exact, compare, largest, ulp};
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
 use crate::evidence::verdict::{Bound, Evidence, Finding, Rung};
 use crate::random::Seed;
@@ -52,7 +52,7 @@ pub(super) fn findings(
         let blocks = if blocks == 1 { "1 block".to_owned() } else { format!("{blocks} blocks") };
         let what = match rung {
             Rung::R0 => "f32",
-            Rung::R1 => "f32, end to end and at cuts",
+            Rung::R1 => "whole and layer by layer",
             _ => "integers",
         };
         Finding::conclude((rung, &stage, format!("{blocks}, {what}")), evidence, seed, ms)
@@ -75,7 +75,7 @@ pub(super) fn judge(
     let mut clock = Instant::now();
     let mut part = |rung, evidence: Evidence| {
         let stage = run.named.name.split('_').next().unwrap_or_default().to_owned();
-        refuted.extend(evidence.witness.iter().map(|witness| (rung, witness.clone())));
+        refuted.extend(evidence.witnesses.all().iter().map(|witness| (rung, witness.clone())));
         parts.push(Part { stage, rung, evidence, ms: clock.elapsed().as_secs_f64() * 1e3 });
         clock = Instant::now();
     };
@@ -105,13 +105,13 @@ pub(super) fn judge(
         }
         Err(error) => return Err(error),
     };
-    let (differing, witness) = if float == "f32" {
+    let (differing, witnesses) = if float == "f32" {
         exact_run::<f32, _>(forms, &case, &Fast::new())?
     } else {
         exact_run::<f64, _>(forms, &case, &Reference::default())?
     };
     let values = (forms.len() * case.expected.len()) as u64;
-    part(Rung::R3, Evidence::of(Bound::Exact { values }, witness));
+    part(Rung::R3, Evidence::of(Bound::Exact { values }, witnesses));
 
     let grouped = forms.iter().position(|form| form.letter() == 'c');
     let report = BlockReport {
@@ -149,7 +149,7 @@ fn exact_run<S: Real, V: Convolver<S> + 'static>(
     forms: &[&dyn AnyForm],
     case: &ExactCase,
     convolver: &V,
-) -> Result<(Vec<(String, usize)>, Option<Witness>)>
+) -> Result<(Vec<(String, usize)>, Witnesses)>
 where
     for<'f> dyn AnyForm + 'f: Over<S, V>,
 {
@@ -160,9 +160,9 @@ where
     let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
         against_exact(form.letter(), form.name(), output.view(), expected.view())
     };
-    let witness = forms.iter().zip(&outputs).find_map(held);
+    let witnesses = forms.iter().zip(&outputs).filter_map(held).collect();
     let differing = pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).differing);
-    Ok((differing, witness))
+    Ok((differing, witnesses))
 }
 
 /// Something for each pair of forms, named by their letters: first and second, second and

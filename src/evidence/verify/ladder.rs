@@ -115,7 +115,7 @@ fn on_stage<'a>(
         jobs.push(Job {
             rung,
             stage: name.clone(),
-            scope: format!("{spec} on {h}x{w}, {what}"),
+            scope: format!("{spec}, {h}x{w}, {what}"),
             size: factor * size(spec, (h, w)),
             work,
         });
@@ -126,23 +126,47 @@ fn on_stage<'a>(
     let small = Shape::new(*spec, small_map);
     let batch = Shape { n: 2, ..small };
 
-    push(Rung::R2, small_map, "any floats", 3.0, Box::new(move || {
-        let real = RealProblem::draw(&batch, seed, &[number, 2])?;
-        let mut rng = seed.stream(Purpose::Floats, &[number]);
-        let x = real.x.map(|_| bitwise::any_float(&mut rng, 1));
-        bitwise::to_the_bit(forms, &real.weights, &real.norms, &x).map(Some)
-    }));
-    push(Rung::R4, *map, "any functions", 3.0, Box::new(move || {
-        field::with_random_functions(forms, &whole, seed, &[number, 4]).map(Some)
-    }));
-    push(Rung::R4, small_map, "linear", 3.0, Box::new(move || {
-        field::linear(forms, &small, seed, &[number, 5]).map(Some)
-    }));
-    push(Rung::R7, small_map, "over the field", 9.0, Box::new(move || {
-        gradient::over_the_field(forms, &small, seed, &[number, 7]).map(Some)
-    }));
-    push(Rung::R8, small_map, "2 images", 9.0, Box::new(move || {
-        let real = RealProblem::draw(&batch, seed, &[number, 8])?;
-        training::on(forms, &real).map(Some)
-    }));
+    push(
+        Rung::R2,
+        small_map,
+        "any floats",
+        3.0,
+        Box::new(move || {
+            let real = RealProblem::draw(&batch, seed, &[number, 2])?;
+            let mut rng = seed.stream(Purpose::Floats, &[number]);
+            let x = real.x.map(|_| bitwise::any_float(&mut rng, 1));
+            bitwise::to_the_bit(forms, &real.weights, &real.norms, &x).map(Some)
+        }),
+    );
+    push(
+        Rung::R4,
+        *map,
+        "any functions",
+        3.0,
+        Box::new(move || field::with_random_functions(forms, &whole, seed, &[number, 4]).map(Some)),
+    );
+    push(
+        Rung::R4,
+        small_map,
+        "linear",
+        3.0,
+        Box::new(move || field::linear(forms, &small, seed, &[number, 5]).map(Some)),
+    );
+    push(
+        Rung::R7,
+        small_map,
+        "over the field",
+        9.0,
+        Box::new(move || gradient::over_the_field(forms, &small, seed, &[number, 7]).map(Some)),
+    );
+    push(
+        Rung::R8,
+        small_map,
+        "2 images",
+        9.0,
+        Box::new(move || {
+            let real = RealProblem::draw(&batch, seed, &[number, 8])?;
+            training::on(forms, &real).map(Some)
+        }),
+    );
 }

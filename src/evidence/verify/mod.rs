@@ -188,8 +188,7 @@ fn report(
     }
     blocks.sort_by_key(|(number, _)| *number);
     others.sort_by_key(|(number, _)| *number);
-    let (blocks, parts): (Vec<_>, Vec<_>) =
-        blocks.into_iter().map(|(_, found)| found).unzip();
+    let (blocks, parts): (Vec<_>, Vec<_>) = blocks.into_iter().map(|(_, found)| found).unzip();
     let mut findings = judge::findings(parts, rungs, seed.0)?;
     findings.extend(others.into_iter().map(|(_, finding)| finding));
     findings.sort_by_key(|finding| finding.rung);

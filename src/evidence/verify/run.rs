@@ -9,7 +9,7 @@ use crate::block::{
 };
 use crate::conv::Fast;
 use crate::error::Result;
-use crate::evidence::any_form::AnyForm;
+use crate::evidence::any_form::{AnyForm, check_shape};
 use crate::evidence::live::LiveNorms;
 use crate::network::init;
 use crate::network::resnext50::NamedBlock;
@@ -58,6 +58,7 @@ pub(super) fn run_forms(
     let functions = NormFunctions::new(&norms, Activation::Relu)?;
     let mut outputs = Vec::with_capacity(forms.len());
     let mut times = Vec::with_capacity(forms.len());
+    let (h, w) = named.spec.output_map((x.dim().2, x.dim().3))?;
     for form in forms {
         let block = form.bottleneck(&weights, &fast)?;
         let mut shortest = f64::INFINITY;
@@ -66,6 +67,7 @@ pub(super) fn run_forms(
             let output = block.forward(x.view(), &functions.functions(), &fast)?;
             shortest = shortest.min(start.elapsed().as_secs_f64() * 1e3);
             if run == 0 {
+                check_shape(output.shape(), &[x.dim().0, named.spec.c_out(), h, w])?;
                 outputs.push(output);
             }
         }

@@ -1,0 +1,217 @@
+//! The ladder of evidence, rung by rung: each says nothing against the three forms, and no to wrong
+//! ones; and none of it passes on nothing.
+
+mod common;
+
+use std::num::NonZeroU64;
+use std::sync::atomic::AtomicBool;
+
+use common::wrong::{Mistake, NormInEachPath, Wrong};
+use triform::Error;
+use triform::block::{BlockSpec, Form};
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::generator::sample_degenerate;
+use triform::evidence::verdict::{Bound, Rung, Verdict};
+use triform::evidence::verify::{Plan, Progress, Report, Subject, verify};
+use triform::random::Seed;
+
+const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
+
+/// A small block, of which every rung sees every mistake.
+fn block() -> Subject {
+    Subject::Block(BlockSpec::new(6, 4, 3, 6).unwrap(), (5, 4))
+}
+
+fn plan(rung: Rung, cases: u64) -> Plan {
+    Plan { rungs: [rung].into(), cases: NonZeroU64::new(cases).unwrap(), ..Plan::default() }
+}
+
+fn climb(forms: &[&dyn AnyForm], plan: &Plan, seed: u64) -> triform::error::Result<Report> {
+    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
+    verify(forms, &block(), plan, Seed(seed), &progress)
+}
+
+/// The stages on which `rung` refutes these forms, and those on which it does not.
+fn refuting(rung: Rung, forms: &[&dyn AnyForm]) -> (Vec<String>, Vec<String>) {
+    let report = climb(forms, &plan(rung, 20), 1).unwrap();
+    let (refuting, others): (Vec<_>, Vec<_>) =
+        report.findings.iter().partition(|finding| finding.refutes());
+    let stages = |findings: Vec<&triform::evidence::verdict::Finding>| {
+        findings.iter().map(|finding| finding.stage.clone()).collect::<Vec<_>>()
+    };
+    for finding in &refuting {
+        let Verdict::Refuted { witnesses } = &finding.verdict else { unreachable!() };
+        assert_eq!(witnesses.all().len(), 1, "one form is wrong: {witnesses:?}");
+        assert!(witnesses.all()[0].wrong > 0, "an element that is wrong: {witnesses:?}");
+    }
+    assert_eq!(report.refutes(), !refuting.is_empty());
+    assert!(!(report.refutes() && report.holds()));
+    (stages(refuting), stages(others))
+}
+
+/// Five mistakes in weights, in each form that they can be in, and one in the order of layers.
+fn wrong_forms() -> Vec<(String, [Box<dyn AnyForm>; 3])> {
+    let mut wrong: Vec<(String, [Box<dyn AnyForm>; 3])> = Vec::new();
+    for (place, form) in Form::ALL.into_iter().enumerate() {
+        for mistake in Mistake::ALL {
+            let mut forms = Form::ALL.map(|form| Box::new(form) as Box<dyn AnyForm>);
+            forms[place] = Box::new(Wrong(form, mistake));
+            wrong.push((format!("{form:?} {mistake:?}"), forms));
+        }
+    }
+    let mut forms = Form::ALL.map(|form| Box::new(form) as Box<dyn AnyForm>);
+    forms[0] = Box::new(NormInEachPath);
+    wrong.push(("the last batch norm in each path".to_owned(), forms));
+    wrong
+}
+
+/// `rung` holds on the three forms, and refutes each wrong one on all its stages, but for those
+/// that `blind` names for a mistake.
+fn sees_all_but(rung: Rung, blind: &dyn Fn(&str, &str) -> bool) {
+    let (refuted, held) = refuting(rung, &FORMS);
+    assert!(refuted.is_empty(), "{rung} refutes the right forms on {refuted:?}");
+    assert!(!held.is_empty());
+    let mut seen = 0;
+    for (number, (name, forms)) in wrong_forms().into_iter().enumerate() {
+        if matches!(rung, Rung::R5 | Rung::R6) && number < 15 && number % 3 != number / 5 {
+            continue; // these take seconds each: every mistake in one form
+        }
+        let forms: Vec<&dyn AnyForm> = forms.iter().map(|form| &**form).collect();
+        let (refuted, held) = refuting(rung, &forms);
+        let missed: Vec<_> = held.iter().filter(|stage| !blind(&name, stage)).collect();
+        assert!(missed.is_empty(), "{rung} misses {name} on {missed:?}");
+        for stage in &refuted {
+            assert!(!blind(&name, stage), "{rung} does see {name} on {stage}");
+        }
+        seen += usize::from(!refuted.is_empty());
+    }
+    println!("{rung}: {seen} wrong blocks refuted");
+    assert!(seen >= 3);
+}
+
+#[test]
+fn r0_refutes_wrong_blocks() {
+    sees_all_but(Rung::R0, &|_, _| false);
+}
+
+#[test]
+fn r1_refutes_wrong_blocks() {
+    sees_all_but(Rung::R1, &|_, _| false);
+}
+
+#[test]
+fn r2_refutes_wrong_blocks() {
+    sees_all_but(Rung::R2, &|_, _| false);
+}
+
+#[test]
+fn r3_refutes_wrong_blocks() {
+    sees_all_but(Rung::R3, &|_, _| false);
+}
+
+#[test]
+fn r4_refutes_wrong_blocks() {
+    sees_all_but(Rung::R4, &|_, _| false);
+}
+
+#[test]
+fn r5_refutes_wrong_blocks() {
+    sees_all_but(Rung::R5, &|_, _| false);
+}
+
+/// A 1x1 kernel cannot be flipped. And a function inside each path goes unseen over F_2 with three
+/// paths: all its functions are of the form u a + v, and three times v is v.
+#[test]
+fn r6_refutes_wrong_blocks() {
+    sees_all_but(Rung::R6, &|name, stage| {
+        name.ends_with("Flipped") || (name.ends_with("in each path") && stage == "tiny2")
+    });
+}
+
+#[test]
+fn r7_refutes_wrong_blocks() {
+    sees_all_but(Rung::R7, &|_, _| false);
+}
+
+#[test]
+fn r8_refutes_wrong_blocks() {
+    sees_all_but(Rung::R8, &|_, _| false);
+}
+
+/// R5 shows what it compared, and a monomial that differs.
+#[test]
+fn r5_shows_a_monomial_that_differs() {
+    let report = climb(&FORMS, &plan(Rung::R5, 1), 0).unwrap();
+    let mut shapes = Vec::new();
+    for finding in &report.findings {
+        assert!(matches!(finding.verdict, Verdict::Proved { .. }), "{finding:?}");
+        let Bound::Proof { monomials } = finding.bound else { panic!("{finding:?}") };
+        println!("{}: {} monomials", finding.scope, monomials);
+        assert!(monomials > 500, "{monomials}");
+        shapes.push(finding.scope.clone());
+    }
+    assert!(shapes.len() >= 3);
+    for part in ["stride 2", "pad 0", "256-32x4-256"] {
+        assert!(shapes.iter().any(|shape| shape.contains(part)), "{part}");
+    }
+    let swapped = Wrong(Form::EarlyConcat, Mistake::TwoPathsSwapped);
+    let report =
+        climb(&[&Form::Aggregated, &swapped, &Form::Grouped], &plan(Rung::R5, 1), 0).unwrap();
+    let Verdict::Refuted { witnesses } = &report.findings[0].verdict else { panic!() };
+    let witness = &witnesses.all()[0];
+    println!("form ({}): {} for {}", witness.form, witness.found, witness.expected);
+    assert_eq!(witness.form, 'b', "the odd one out of three");
+    assert!(witness.found.to_string().contains('w') && witness.found != witness.expected);
+}
+
+/// A generator whose cases hide mistakes fails the run, whatever the forms.
+#[test]
+fn a_degenerate_generator_fails_the_run() {
+    for rung in Rung::ALL {
+        if matches!(rung, Rung::R5 | Rung::R6) {
+            continue; // they take no random blocks
+        }
+        let plan = Plan { generator: sample_degenerate, ..plan(rung, 20) };
+        let error = climb(&FORMS, &plan, 0).unwrap_err();
+        assert!(matches!(error, Error::Degenerate { .. }), "{rung}: {error}");
+    }
+}
+
+/// Nothing climbed is an error, and one form agrees with itself.
+#[test]
+fn nothing_is_no_evidence() {
+    let none = Plan { rungs: [].into(), ..Plan::default() };
+    assert!(matches!(climb(&FORMS, &none, 0), Err(Error::Zero { .. })));
+    assert!(climb(&FORMS[..1], &plan(Rung::R4, 1), 0).is_err());
+}
+
+/// No correct block is refuted; `cargo run --release -- verify --rung R1,R2,R3,R4 --cases 10000`
+/// tries more of them.
+#[test]
+fn no_false_alarms() {
+    let cases = 1000;
+    let rungs = [Rung::R1, Rung::R2, Rung::R3, Rung::R4];
+    let plan = Plan { rungs: rungs.into(), ..plan(Rung::R1, cases) };
+    let report = climb(&FORMS, &plan, 2026).unwrap();
+    assert!(report.holds());
+    for rung in rungs {
+        let random =
+            |f: &&triform::evidence::verdict::Finding| (f.rung, &*f.stage) == (rung, "random");
+        let finding = report.findings.iter().find(random).unwrap();
+        println!("{rung}: {} blocks, {} redraws, none refuted", finding.cases, finding.redraws);
+        assert_eq!(finding.cases.get(), cases);
+    }
+}
+
+/// The same seed gives the same evidence, another one other evidence.
+#[test]
+fn evidence_repeats() {
+    let words = |seed| {
+        let report = climb(&FORMS, &Plan { cases: NonZeroU64::MIN, ..Plan::default() }, seed);
+        let report = report.unwrap();
+        let words = report.findings.iter().map(|finding| format!("{:?}", finding.bound));
+        words.collect::<Vec<_>>()
+    };
+    assert_eq!(words(5), words(5));
+    assert_ne!(words(5), words(6));
+}
