@@ -5,11 +5,15 @@ mod common;
 use common::cases::config;
 use ndarray::{Array1, Array4};
 use proptest::prelude::*;
-use triform::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Path, Shortcut, StrideOn};
+use triform::block::{
+    BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Path, Shortcut,
+    StrideOn,
+};
+use triform::conv::{ConvSpec, Reference};
 use triform::count;
 use triform::evidence::generator;
 use triform::network::resnext50::first_two_blocks;
-use triform::scalar::Int;
+use triform::scalar::{Int, Tally, counted};
 
 proptest! {
     #![proptest_config(config(256))]
@@ -67,6 +71,47 @@ proptest! {
         prop_assert_eq!(counted.convolutions, held as u64);
         let shortcut = weights.shortcut().map_or(0, |kernel| kernel.len());
         prop_assert_eq!(counted.shortcut, shortcut as u64);
+    }
+
+    /// A number that counts its own multiplications, run through each form, counts what the closed
+    /// form says of the taps that fall inside the map. The functions between multiply nothing.
+    #[test]
+    fn the_tally_of_every_form_is_the_closed_form(case in generator::contract()) {
+        let weights = case.weights.map(|w| Tally(*w));
+        let x = case.x.map(|x| Tally(*x));
+        let (n, _, h, w) = x.dim();
+        let macs = count::block_macs(&case.spec, (h, w)).unwrap();
+        let reference = Reference::default();
+        for form in Form::ALL {
+            let block = Bottleneck::prepare(&form, &weights, &reference).unwrap();
+            let (output, counts) =
+                counted(|| block.forward(x.view(), &Functions::none(), &reference).unwrap());
+            let expected = n as u64 * (macs.convolutions.inside + macs.shortcut.inside);
+            prop_assert_eq!(counts.multiplications, expected, "{:?}", form);
+            // Outside the dot products: the shortcut, and in form (a) the sum over the paths.
+            let shortcut = u64::from(case.spec.shortcut() != Shortcut::None);
+            let paths = if form == Form::Aggregated { case.spec.cardinality() as u64 - 1 } else { 0 };
+            prop_assert_eq!(counts.additions, output.len() as u64 * (shortcut + paths));
+        }
+        prop_assert!(macs.convolutions.inside <= macs.convolutions.all_taps);
+    }
+
+    /// The closed form is a count: of the taps, one by one.
+    #[test]
+    fn taps_inside_are_counted(
+        k in 1usize..6, n in 1usize..9, stride in 1usize..4, padding in 0usize..5, dilation in 1usize..4,
+    ) {
+        let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
+        prop_assume!(spec.output_size("height", n, k).is_ok());
+        let n_out = spec.output_size("height", n, k).unwrap();
+        let inside = |i: usize, u: usize| {
+            (i * stride + u * dilation).checked_sub(padding).is_some_and(|at| at < n)
+        };
+        let taps = |u: usize| (0..n_out).filter(|&i| inside(i, u)).count();
+        let one_axis: usize = (0..k).map(taps).sum();
+        let macs = count::convolution_macs(k, 1, 1, &spec, (n, n)).unwrap();
+        prop_assert_eq!(macs.inside, (one_axis * one_axis) as u64);
+        prop_assert_eq!(macs.all_taps, (n_out * k * n_out * k) as u64);
     }
 }
 

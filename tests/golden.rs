@@ -8,7 +8,7 @@ use ndarray::{Array1, Array4, ArrayView4, Ix1, Ix4};
 use ndarray_npy::NpzReader;
 use triform::block::{
     Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
-    Shortcut, StrideOn,
+    Shortcut, StrideOn, TrainingFunctions,
 };
 use triform::conv::{ConvSpec, Convolver, Fast, Reference, max_pool};
 use triform::evidence::bound::balls;
@@ -34,6 +34,44 @@ impl Golden {
         let sizes = self.0.by_name::<ndarray::OwnedRepr<i64>, Ix1>("spec").unwrap();
         let sizes: Vec<usize> = sizes.iter().map(|&size| size as usize).collect();
         sizes.try_into().unwrap()
+    }
+
+    /// A block: its shape, kernels and batch norms.
+    fn block(&mut self) -> (BlockSpec, BlockWeights<f64>, BlockNorms<f64>) {
+        let [c_in, cardinality, width, c_out, stride, projection] = self.sizes();
+        let epsilon = self.vector("epsilon")[0];
+        let shortcut = if projection == 1 { Shortcut::Projection } else { Shortcut::Identity };
+        let spec = BlockSpec::new(c_in, cardinality, width, c_out)
+            .unwrap()
+            .with_stride(stride, StrideOn::Transform)
+            .unwrap()
+            .with_shortcut(shortcut)
+            .unwrap();
+        let weights = BlockWeights::new(
+            spec,
+            self.tensor("conv1.weight"),
+            self.tensor("conv2.weight"),
+            self.tensor("conv3.weight"),
+            (projection == 1).then(|| self.tensor("downsample.0.weight")),
+        )
+        .unwrap();
+        let mut norm = |of: &str| {
+            BatchNorm::new(
+                self.vector(&format!("{of}.weight")),
+                self.vector(&format!("{of}.bias")),
+                self.vector(&format!("{of}.running_mean")),
+                self.vector(&format!("{of}.running_var")),
+                epsilon,
+            )
+            .unwrap()
+        };
+        let norms = BlockNorms {
+            reduce: norm("bn1"),
+            transform: norm("bn2"),
+            expand: norm("bn3"),
+            shortcut: (projection == 1).then(|| norm("downsample.1")),
+        };
+        (spec, weights, norms)
     }
 }
 
@@ -88,39 +126,7 @@ fn blocks_are_torchvisions_in_every_form() {
     let names = ["identity", "projection", "stride_2", "resnet", "depthwise"];
     for name in names {
         let mut golden = Golden::open(&format!("bottleneck_{name}"));
-        let [c_in, cardinality, width, c_out, stride, projection] = golden.sizes();
-        let epsilon = golden.vector("epsilon")[0];
-        let shortcut = if projection == 1 { Shortcut::Projection } else { Shortcut::Identity };
-        let spec = BlockSpec::new(c_in, cardinality, width, c_out)
-            .unwrap()
-            .with_stride(stride, StrideOn::Transform)
-            .unwrap()
-            .with_shortcut(shortcut)
-            .unwrap();
-        let weights = BlockWeights::new(
-            spec,
-            golden.tensor("conv1.weight"),
-            golden.tensor("conv2.weight"),
-            golden.tensor("conv3.weight"),
-            (projection == 1).then(|| golden.tensor("downsample.0.weight")),
-        )
-        .unwrap();
-        let mut norm = |of: &str| {
-            BatchNorm::new(
-                golden.vector(&format!("{of}.weight")),
-                golden.vector(&format!("{of}.bias")),
-                golden.vector(&format!("{of}.running_mean")),
-                golden.vector(&format!("{of}.running_var")),
-                epsilon,
-            )
-            .unwrap()
-        };
-        let norms = BlockNorms {
-            reduce: norm("bn1"),
-            transform: norm("bn2"),
-            expand: norm("bn3"),
-            shortcut: (projection == 1).then(|| norm("downsample.1")),
-        };
+        let (spec, weights, norms) = golden.block();
         norms.check(&spec).unwrap();
         let (x, y) = (golden.tensor("x"), golden.tensor("y"));
 
@@ -149,6 +155,43 @@ fn blocks_are_torchvisions_in_every_form() {
             assert_eq!(witness, None, "{form:?}");
         }
     }
+}
+
+/// In training mode, outputs and running statistics, in every form.
+#[test]
+fn training_is_torchvisions_in_every_form() {
+    let mut golden = Golden::open("training");
+    let (spec, weights, norms) = golden.block();
+    let momentum = golden.vector("momentum")[0];
+    let (x, y) = (golden.tensor("x"), golden.tensor("y"));
+    let (n, _, h, w) = x.dim();
+    let reference = Reference::default();
+    let mut compared = 0;
+    for form in Form::ALL {
+        let functions =
+            TrainingFunctions::new(&norms, momentum, Activation::Relu, &spec, (n, (h, w))).unwrap();
+        let block = Bottleneck::prepare(&form, &weights, &reference).unwrap();
+        let output = block.forward(x.view(), &functions.functions(), &reference).unwrap();
+        assert_close(output.view(), y.view(), &format!("{form:?}"));
+        let names = ["bn1", "bn2", "bn3", "downsample.1"];
+        for (name, running) in names.into_iter().zip(functions.running()) {
+            let column =
+                |values: Vec<f64>| Array4::from_shape_vec((1, values.len(), 1, 1), values).unwrap();
+            let mean = column(running.values().map(|running| running.mean).collect());
+            let variance = column(running.values().map(|running| running.variance).collect());
+            for (found, which) in [(mean, "running_mean"), (variance, "running_var")] {
+                let golden = column(golden.vector(&format!("after.{name}.{which}")).to_vec());
+                assert_close(found.view(), golden.view(), &format!("{form:?} {name} {which}"));
+                compared += found.len();
+            }
+        }
+    }
+    assert_eq!(compared, 3 * 2 * (2 * spec.inner() + 2 * spec.c_out()));
+    // One image of one pixel has no variance.
+    let one = TrainingFunctions::new(&norms, momentum, Activation::Relu, &spec, (1, (1, 1)));
+    let message = one.err().map(|error| error.to_string());
+    let expected = "batch norm in training mode needs 2 values a channel at least, not 1";
+    assert_eq!(message.as_deref(), Some(expected));
 }
 
 /// The comparison can fail: with one weight off by a part in a million it does.

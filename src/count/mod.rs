@@ -1,6 +1,10 @@
 //! Closed forms for what a block has, from its shape alone: this floor never
 //! sees a tensor.
 
+mod macs;
+
+pub use self::macs::{BlockMacs, Macs, block_macs, convolution_macs};
+
 use crate::block::{BlockSpec, Shortcut};
 use crate::error::{Error, Result};
 

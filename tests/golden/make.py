@@ -61,37 +61,62 @@ def convolutions():
     save("max_pool", x=x, y=max_pool2d(x, 3, 2, 1), spec=[2, 1, 1, 1])
 
 
+def bottleneck(c_in, planes, groups, base_width, stride, projection):
+    """torchvision's, with nothing at its initial value and gamma of both signs."""
+    downsample = None
+    if projection:
+        downsample = torch.nn.Sequential(
+            torch.nn.Conv2d(c_in, 4 * planes, 1, stride, bias=False),
+            torch.nn.BatchNorm2d(4 * planes),
+        )
+    block = Bottleneck(c_in, planes, stride, downsample, groups, base_width).double().eval()
+    for module in block.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.normal_(module.weight)
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.normal_(module.weight)
+            torch.nn.init.normal_(module.bias)
+            torch.nn.init.normal_(module.running_mean)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+    return block
+
+
+def state(block):
+    return {k: v.clone() for k, v in block.state_dict().items() if "num_batches" not in k}
+
+
 def blocks():
     for name, (c_in, planes, groups, base_width, stride, projection, n, h, w) in BLOCKS.items():
-        downsample = None
-        if projection:
-            downsample = torch.nn.Sequential(
-                torch.nn.Conv2d(c_in, 4 * planes, 1, stride, bias=False),
-                torch.nn.BatchNorm2d(4 * planes),
-            )
-        block = Bottleneck(c_in, planes, stride, downsample, groups, base_width).double().eval()
-        for module in block.modules():
-            if isinstance(module, torch.nn.Conv2d):
-                torch.nn.init.normal_(module.weight)
-            if isinstance(module, torch.nn.BatchNorm2d):
-                # Nothing at its initial value, gamma of both signs.
-                torch.nn.init.normal_(module.weight)
-                torch.nn.init.normal_(module.bias)
-                torch.nn.init.normal_(module.running_mean)
-                torch.nn.init.uniform_(module.running_var, 0.5, 2.0)
+        block = bottleneck(c_in, planes, groups, base_width, stride, projection)
         x = numbers(n, c_in, h, w)
         with torch.inference_mode():
             y = block(x)
         assert ((y > 0).double().mean() > 0.2) and ((y == 0).double().mean() > 0.2), name
         width = block.conv2.in_channels // groups
-        state = {k: v for k, v in block.state_dict().items() if "num_batches" not in k}
         spec = [c_in, groups, width, 4 * planes, stride, int(projection)]
-        save(name, x=x, y=y, spec=spec, epsilon=[block.bn1.eps], **state)
+        save(name, x=x, y=y, spec=spec, epsilon=[block.bn1.eps], **state(block))
+
+
+def training():
+    """The same in training mode, on one batch; the running statistics before and after."""
+    name = "bottleneck_projection"
+    c_in, planes, groups, base_width, stride, projection, n, h, w = BLOCKS[name]
+    block = bottleneck(c_in, planes, groups, base_width, stride, projection).train()
+    before = state(block)
+    x = numbers(n, c_in, h, w)
+    with torch.no_grad():
+        y = block(x)
+    after = {f"after.{k}": v for k, v in state(block).items() if "running" in k}
+    width = block.conv2.in_channels // groups
+    spec = [c_in, groups, width, 4 * planes, stride, int(projection)]
+    bn = block.bn1
+    save("training", x=x, y=y, spec=spec, epsilon=[bn.eps], momentum=[bn.momentum], **before, **after)
 
 
 if __name__ == "__main__":
     torch.manual_seed(20161116)
     convolutions()
     blocks()
+    training()
     versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, numpy {numpy.__version__}\n"
     (HERE / "versions.txt").write_text(versions)

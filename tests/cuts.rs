@@ -1,0 +1,141 @@
+//! What the derived bound at cut points sees, and end to end does not.
+
+use ndarray::Array4;
+use triform::block::{
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, NormFunctions,
+};
+use triform::conv::Fast;
+use triform::evidence::any_form::{AnyForm, Problem};
+use triform::evidence::bound::{Cuts, NormBalls, balls};
+use triform::evidence::compare::{Witness, against_balls};
+use triform::evidence::field::Shape;
+use triform::evidence::problem::RealProblem;
+use triform::random::Seed;
+
+/// The block of the paper's Figure 3.
+fn real() -> RealProblem {
+    let spec = BlockSpec::new(256, 32, 4, 256).unwrap();
+    RealProblem::draw(&Shape::new(spec, (8, 8)), Seed(3), &[0]).unwrap()
+}
+
+/// How form (c) with other weights or batch norms fares against the bound of the right ones: at
+/// cuts and end to end.
+fn held(
+    right: &RealProblem,
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+) -> ((f64, Option<Witness>), (f64, Option<Witness>)) {
+    let functions = right.functions().unwrap();
+    let exact = right.norms.cast();
+    let cuts = Cuts::new(&right.with(&functions), &NormBalls::new(&exact).functions()).unwrap();
+    let functions = NormFunctions::new(norms, Activation::Relu).unwrap();
+    let problem = Problem { weights, x: right.x.view(), functions: functions.functions() };
+    let at_cuts = cuts.hold(&Form::Grouped, &problem).unwrap();
+    let balls = balls(&right.weights, &right.norms, right.x.view()).unwrap();
+    let output = problem.solve(&Form::Grouped, &Fast::new()).unwrap();
+    (at_cuts, against_balls('c', "changed", output.view(), balls.view()))
+}
+
+/// Each kernel in turn, changed.
+fn changed(
+    weights: &BlockWeights<f32>,
+    layer: usize,
+    change: impl Fn(&mut Array4<f32>),
+) -> BlockWeights<f32> {
+    let mut kernels =
+        [weights.reduce().to_owned(), weights.transform().to_owned(), weights.expand().to_owned()];
+    change(&mut kernels[layer]);
+    let [reduce, transform, expand] = kernels;
+    BlockWeights::new(*weights.spec(), reduce, transform, expand, None).unwrap()
+}
+
+/// To a significand of `bits` bits, ties to even.
+fn rounded(value: f32, bits: u32) -> f32 {
+    let shift = 24 - bits;
+    let word = value.to_bits();
+    let half = (1u32 << (shift - 1)) - 1 + ((word >> shift) & 1);
+    f32::from_bits((word + half) >> shift << shift)
+}
+
+#[test]
+fn rounding_to_fewer_bits_is_what_it_says() {
+    assert_eq!(rounded(1.0 + 2f32.powi(-11), 11), 1.0, "a tie, to even");
+    assert_eq!(rounded(1.0 + 3.0 * 2f32.powi(-11), 11), 1.0 + 2f32.powi(-9));
+    assert_eq!(rounded(-0.1, 11), -0.099_975_586, "0.1 as the nearest f16");
+}
+
+#[test]
+fn right_blocks_stay_within_and_the_ratio_is_reported() {
+    let real = real();
+    let functions = real.functions().unwrap();
+    let exact = real.norms.cast();
+    let problem = real.with(&functions);
+    let cuts = Cuts::new(&problem, &NormBalls::new(&exact).functions()).unwrap();
+    println!("bound at cuts: {:.1e}", cuts.bound());
+    for form in Form::ALL {
+        let (used, witness) = cuts.hold(&form, &problem).unwrap();
+        println!("({}): {:.1}% of the bound used at cuts", AnyForm::letter(&form), 100.0 * used);
+        assert_eq!(witness, None);
+        assert!(0.001 < used && used < 1.0, "{used}");
+    }
+    let output = balls(&real.weights, &real.norms, real.x.view()).unwrap();
+    let end_to_end = 2.0 * output.iter().fold(0f64, |max, ball| max.max(ball.radius));
+    assert!(cuts.bound() < 0.2 * end_to_end, "{} against {end_to_end}", cuts.bound());
+}
+
+#[test]
+fn one_weight_off_by_a_thousandth_is_seen_at_a_cut() {
+    let real = real();
+    for layer in 0..3 {
+        // The largest weight of the layer.
+        let weights = changed(&real.weights, layer, |kernel| {
+            let size = |index: &&mut f32| index.abs();
+            let largest = kernel.iter_mut().max_by(|l, r| size(l).total_cmp(&size(r))).unwrap();
+            *largest *= 1.001;
+        });
+        let ((at_cuts, witness), (end_to_end, missed)) = held(&real, &weights, &real.norms);
+        println!("layer {layer}: {at_cuts:.2} of the bound at cuts, {end_to_end:.3} end to end");
+        let place = ["after the first 1x1", "after the 3x3", "after the last 1x1"][layer];
+        assert_eq!(witness.map(|witness| witness.place), Some(place));
+        assert_eq!(missed, None, "which is why there are cuts");
+    }
+}
+
+#[test]
+fn weights_rounded_to_f16_are_seen_at_a_cut() {
+    let real = real();
+    for (what, bits) in [("f16", 11), ("TF32", 11), ("bf16", 8)] {
+        for layer in 0..3 {
+            let weights = changed(&real.weights, layer, |kernel| {
+                kernel.mapv_inplace(|weight| rounded(weight, bits));
+            });
+            let ((at_cuts, witness), (end_to_end, _)) = held(&real, &weights, &real.norms);
+            println!("{what}, layer {layer}: {at_cuts:.2} at cuts, {end_to_end:.3} end to end");
+            assert!(witness.is_some(), "{what} in layer {layer}");
+        }
+        // A single one, the first that does not survive the rounding.
+        let weights = changed(&real.weights, 1, |kernel| {
+            let worst = |weight: &f32| (weight - rounded(*weight, bits)).abs();
+            let changed = kernel.iter_mut().max_by(|l, r| worst(l).total_cmp(&worst(r))).unwrap();
+            *changed = rounded(*changed, bits);
+        });
+        let ((at_cuts, witness), _) = held(&real, &weights, &real.norms);
+        println!("{what}, one weight of the 3x3: {at_cuts:.2} at cuts");
+        assert!(witness.is_some(), "{what}, one weight");
+    }
+}
+
+#[test]
+fn an_epsilon_left_out_is_seen_at_a_cut() {
+    let real = real();
+    let without = |norm: &BatchNorm<f32>| {
+        let all = |which: usize| (0..norm.channels()).map(|c| *norm.channel(c)[which]).collect();
+        BatchNorm::new(all(0), all(1), all(2), all(3), 0.0).unwrap()
+    };
+    let mut norms = real.norms.clone();
+    norms.transform = without(&norms.transform);
+    let ((at_cuts, witness), (end_to_end, missed)) = held(&real, &real.weights, &norms);
+    println!("without epsilon: {at_cuts:.2} at cuts, {end_to_end:.3} end to end");
+    assert_eq!(witness.map(|witness| witness.place), Some("after the 3x3"));
+    assert_eq!(missed, None);
+}
