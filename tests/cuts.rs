@@ -101,6 +101,25 @@ fn one_weight_off_by_a_thousandth_is_seen_at_a_cut() {
     }
 }
 
+/// A weight of middling size too, in the layers of fewer terms; among the first layer's 256 terms a
+/// thousandth of it can hide.
+#[test]
+fn one_middling_weight_is_seen_in_the_later_layers() {
+    let real = real();
+    for layer in 0..3 {
+        let weights = changed(&real.weights, layer, |kernel| {
+            let mut sizes: Vec<(f32, usize)> =
+                kernel.iter().enumerate().map(|(at, weight)| (weight.abs(), at)).collect();
+            sizes.sort_by(|l, r| l.0.total_cmp(&r.0));
+            let middle = sizes[sizes.len() / 2].1;
+            *kernel.iter_mut().nth(middle).unwrap() *= 1.001;
+        });
+        let ((at_cuts, witness), _) = held(&real, &weights, &real.norms);
+        println!("layer {layer}: {at_cuts:.2} of the bound at cuts");
+        assert!(witness.is_some() || layer == 0, "layer {layer}");
+    }
+}
+
 #[test]
 fn weights_rounded_to_f16_are_seen_at_a_cut() {
     let real = real();

@@ -207,10 +207,17 @@ pub struct TrainingBall<'a> {
     activation: Activation,
 }
 
+impl<'a> TrainingBall<'a> {
+    /// Of this batch norm, with this activation after it.
+    pub fn new(norm: &'a BatchNorm<f64>, activation: Activation) -> Self {
+        Self { norm, activation }
+    }
+}
+
 impl<'a> TrainingBalls<'a> {
     /// Of these batch norms, with ReLU where the paper puts it.
     pub fn new(norms: &'a BlockNorms<f64>) -> Self {
-        let of = |norm, activation| TrainingBall { norm, activation };
+        let of = TrainingBall::new;
         Self {
             layers: [
                 of(&norms.reduce, Activation::Relu),

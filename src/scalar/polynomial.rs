@@ -32,6 +32,12 @@ impl Polynomial {
         Self { terms: BTreeMap::from([(vec![(number, 1)], Int::one())]) }
     }
 
+    /// Its degree: the largest sum of powers of a monomial; 0 for a constant.
+    pub fn degree(&self) -> u32 {
+        let of = |monomial: &Monomial| monomial.iter().map(|(_, power)| power).sum();
+        self.terms.keys().map(of).max().unwrap_or(0)
+    }
+
     /// The number of the variable that it is, if it is one.
     pub fn as_variable(&self) -> Option<u32> {
         let (monomial, coefficient) = self.terms.first_key_value()?;
@@ -195,6 +201,7 @@ mod tests {
         assert_eq!(cancelled, Polynomial::zero());
         assert_eq!((cancelled.monomials(), cancelled.to_string()), (0, "0".to_owned()));
         let name = |variable| ["x", "y"][variable as usize].to_owned();
+        assert_eq!((x.mul(&y).mul(&y).add(&x).degree(), Polynomial::constant(5).degree()), (3, 0));
         let sum = x.mul(&y).add(&x);
         let apart = sum.apart_from(&x.add(&y));
         assert_eq!(apart.terms(&name), ["x y"]);

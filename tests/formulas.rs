@@ -1,0 +1,329 @@
+//! The formulas of the evidence's module docs, both sides computed. (Those of the derived bound and
+//! of the certificate are beside them, in src/evidence.)
+
+mod common;
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use common::wrong::{Mistake, NormInEachPath, Wrong};
+use ndarray::{Array1, Array3, Array4, ArrayViewMut3};
+use rand::Rng as _;
+use triform::block::{
+    Activation, BatchNorm, BlockForm, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Layer,
+    TrainingNorm,
+};
+use triform::conv::{ChannelWise, Fast, Reference};
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::approximate;
+use triform::evidence::bound::Ball;
+use triform::evidence::contract::{MANY, VARIETY};
+use triform::evidence::field::{self, Shape, with_random_functions};
+use triform::evidence::generator::sample;
+use triform::evidence::gradient;
+use triform::evidence::problem::RealProblem;
+use triform::evidence::training::TrainingBall;
+use triform::evidence::verdict::Bound;
+use triform::random::{Purpose, Rng, Seed};
+use triform::scalar::{Additive, Dual, Polynomial, Prime, Scalar};
+
+const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
+
+/// Variables, one after the other.
+#[derive(Default)]
+struct Variables(Cell<u32>);
+
+impl Variables {
+    fn next(&self) -> Polynomial {
+        self.0.set(self.0.get() + 1);
+        Polynomial::variable(self.0.get())
+    }
+}
+
+/// A function over polynomials by what it does to a plane's elements at a place and channel.
+struct By<F>(Layer, F);
+
+impl<S, F: Fn(Layer, usize, S) -> S + Sync> ChannelWise<S> for By<F>
+where
+    S: Clone,
+{
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        plane.map_inplace(|z| *z = (self.1)(self.0, channel, z.clone()));
+    }
+}
+
+/// R4, linear: the output as a polynomial in input, weights, scales and shifts has degree 7.
+#[test]
+fn the_linear_block_has_degree_7() {
+    let variables = Variables::default();
+    let spec = BlockSpec::new(2, 2, 1, 2).unwrap();
+    let (weights, x) = Shape::new(spec, (2, 2)).draw(|| variables.next()).unwrap();
+    let affine = |layer: Layer, channel: usize, z: Polynomial| {
+        let number = 1000 + 10 * channel as u32 + 100 * layer as u32;
+        let [scale, shift] = [number, number + 1].map(Polynomial::variable);
+        scale.mul(&z).add(&shift)
+    };
+    let [reduce, transform, expand] =
+        [Layer::Reduce, Layer::Transform, Layer::Expand].map(|layer| By(layer, affine));
+    let functions =
+        Functions { reduce: &reduce, transform: &transform, expand: &expand, ..Functions::none() };
+    let reference = Reference::default();
+    let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
+    let output = block.forward(x.view(), &functions, &reference).unwrap();
+    let degree = output.iter().map(Polynomial::degree).max().unwrap();
+    assert_eq!(f64::from(degree), field::DEGREE);
+}
+
+/// R7: the derivative, with function values and their derivatives as unknowns, has degree 8.
+#[test]
+fn the_derivative_has_degree_8() {
+    let variables = Variables::default();
+    let spec = BlockSpec::new(2, 2, 1, 3).unwrap(); // with a projection
+    let dual = || Dual { value: variables.next(), derivative: variables.next() };
+    let (weights, x) = Shape::new(spec, (2, 1)).draw(dual).unwrap();
+    let memo: Mutex<HashMap<String, u32>> = Mutex::default();
+    let unknown = |layer: Layer, channel: usize, z: Dual<Polynomial>| {
+        let mut memo = memo.lock().unwrap();
+        let next = 5000 + 2 * memo.len() as u32;
+        let number = *memo.entry(format!("{layer:?} {channel} {}", z.value)).or_insert(next);
+        let [value, slope] = [number, number + 1].map(Polynomial::variable);
+        Dual { value, derivative: z.derivative.mul(&slope) }
+    };
+    let [reduce, transform, expand, shortcut, output] =
+        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output]
+            .map(|layer| By(layer, unknown));
+    let functions = Functions {
+        reduce: &reduce,
+        transform: &transform,
+        expand: &expand,
+        shortcut: &shortcut,
+        output: &output,
+    };
+    let reference = Reference::default();
+    let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
+    let output = block.forward(x.view(), &functions, &reference).unwrap();
+    let degree = output.iter().map(|y| y.derivative.degree()).max().unwrap();
+    assert_eq!(f64::from(degree), gradient::DEGREE);
+}
+
+/// A field small enough for accidents to happen.
+const P: u64 = 101;
+type Small = Prime<P>;
+
+/// How often, of `trials`, a wrong form gives what form (c) gives on a block of one image, one pixel,
+/// with functions drawn by `functions` for each trial.
+fn accidents<F>(wrong: &impl BlockForm, trials: u32, functions: F) -> u32
+where
+    F: Fn(&mut Rng, &mut dyn FnMut(&Functions<'_, Small>) -> bool) -> bool,
+{
+    let mut rng = Seed(5).stream(Purpose::Field, &[]);
+    let spec = BlockSpec::new(1, 2, 1, 1).unwrap().with_kernel(1).unwrap();
+    let reference = Reference::default();
+    let mut accidents = 0;
+    for _ in 0..trials {
+        let shape = Shape::new(spec, (1, 1));
+        let (weights, x): (BlockWeights<Small>, Array4<Small>) =
+            shape.draw(|| Small::new(rng.random_range(0..P))).unwrap();
+        let mut agree = |functions: &Functions<'_, Small>| {
+            let right = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
+            let other = Bottleneck::prepare(wrong, &weights, &reference).unwrap();
+            right.forward(x.view(), functions, &reference).unwrap()
+                == other.forward(x.view(), functions, &reference).unwrap()
+        };
+        accidents += u32::from(functions(&mut rng, &mut agree));
+    }
+    accidents
+}
+
+/// Above the bound by chance: five standard deviations of a count.
+fn slack(expected: f64) -> f64 {
+    expected + 5.0 * expected.sqrt()
+}
+
+/// R4, linear: Schwartz-Zippel. In a field of 101 elements accidents happen, and no more often
+/// than 7 in 101.
+#[test]
+fn linear_accidents_are_no_likelier_than_the_bound() {
+    let trials = 20_000;
+    let bound = field::DEGREE / P as f64;
+    for mistake in [Mistake::OneTransformForAll, Mistake::LastPathDropped, Mistake::TwoPathsSwapped]
+    {
+        let seen = accidents(&Wrong(Form::Aggregated, mistake), trials, |rng, agree| {
+            let table: Vec<[Small; 2]> =
+                (0..16).map(|_| [(); 2].map(|()| Small::new(rng.random_range(0..P)))).collect();
+            let affine = |layer: Layer, channel: usize, z: Small| {
+                let [scale, shift] = table[4 * layer as usize + channel];
+                scale.mul(&z).add(&shift)
+            };
+            let [reduce, transform, expand] =
+                [Layer::Reduce, Layer::Transform, Layer::Expand].map(|layer| By(layer, affine));
+            agree(&Functions {
+                reduce: &reduce,
+                transform: &transform,
+                expand: &expand,
+                ..Functions::none()
+            })
+        });
+        let rate = f64::from(seen) / f64::from(trials);
+        println!("{mistake:?}: {rate:.4} of {bound:.4}");
+        assert!(seen > 0, "a bound that is never near says nothing");
+        assert!(f64::from(seen) <= slack(bound * f64::from(trials)));
+    }
+}
+
+/// R4, with any functions: the union bound, with C(m, 2) pairs of queries for each function.
+#[test]
+fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
+    let trials = 20_000;
+    let mut largest = 0f64;
+    let dropped = Wrong(Form::Grouped, Mistake::LastPathDropped);
+    let swapped = Wrong(Form::EarlyConcat, Mistake::TwoPathsSwapped);
+    let total = Cell::new(0f64);
+    let run = |rng: &mut Rng, agree: &mut dyn FnMut(&Functions<'_, Small>) -> bool| {
+        let table: Vec<Small> =
+            (0..5 * 4 * P).map(|_| Small::new(rng.random_range(0..P))).collect();
+        let queries: Mutex<HashMap<(Layer, usize), u64>> = Mutex::default();
+        let random = |layer: Layer, channel: usize, z: Small| {
+            *queries.lock().unwrap().entry((layer, channel)).or_default() += 1;
+            table[((layer as usize * 4 + channel) as u64 * P + z.value()) as usize]
+        };
+        let [reduce, transform, expand, output] =
+            [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Output]
+                .map(|layer| By(layer, random));
+        let agreed = agree(&Functions {
+            reduce: &reduce,
+            transform: &transform,
+            expand: &expand,
+            output: &output,
+            ..Functions::none()
+        });
+        let pairs: u64 = queries.lock().unwrap().values().map(|m| m * (m - 1) / 2).sum();
+        total.set(total.get() + (1.0 + 2.0 * pairs as f64) / P as f64);
+        agreed
+    };
+    let mut compare = |seen: u32| {
+        let bound = total.replace(0.0);
+        println!("{seen} accidents, at most {bound:.0} expected");
+        assert!(seen > 0 && f64::from(seen) <= slack(bound));
+        largest = largest.max(f64::from(seen) / bound);
+    };
+    compare(accidents(&dropped, trials, run));
+    compare(accidents(&swapped, trials, run));
+    compare(accidents(&NormInEachPath, trials, run));
+    println!("at most {largest:.2} of the bound");
+}
+
+/// "At 56 x 56 with 256 channels and three forms that is 3e-8": the formula on counted queries, and
+/// on the queries there must be.
+#[test]
+fn the_probability_is_the_one_that_is_stated() {
+    let of = |queries: f64, channels: f64| {
+        (1.0 + 2.0 * channels * queries * (queries - 1.0) / 2.0) / field::P
+    };
+    let stated = of(3.0 * 56.0 * 56.0, 128.0 + 128.0 + 256.0 + 256.0);
+    assert!((2.9e-8..3.0e-8).contains(&stated), "{stated}");
+    assert!((3.0e-18..3.1e-18).contains(&(field::DEGREE / field::P)));
+    assert_eq!(field::P, 2f64.powi(61), "to the nearest f64");
+
+    let shape = Shape::new(BlockSpec::new(6, 4, 3, 6).unwrap(), (5, 4));
+    let evidence = with_random_functions(&FORMS, &shape, Seed(1), &[]).unwrap();
+    let Bound::Probability { at_most } = evidence.bound else { panic!() };
+    let expected = of(3.0 * 20.0, 12.0 + 12.0 + 6.0 + 6.0);
+    assert!((at_most / expected - 1.0).abs() < 1e-12, "{at_most} {expected}");
+}
+
+/// R8: training-mode batch norm in `f32`, on values anywhere in their balls, stays within the bound
+/// and comes near it.
+#[test]
+fn training_stays_within_its_bound() {
+    let mut rng = Seed(8).stream(Purpose::Input, &[]);
+    let mut worst = [0f64; 2];
+    for trial in 0..3000 {
+        let n = [2, 6, 40, 500][trial % 4];
+        let one = |value: f32| Array1::from_elem(1, value);
+        let mut draw = |range: std::ops::Range<f32>| rng.random_range(range);
+        let (gamma, beta) = (draw(-2.0..2.0), draw(-2.0..2.0));
+        let norm = BatchNorm::new(one(gamma), one(beta), one(0.0), one(1.0), 1e-5f32).unwrap();
+        // The mean is large against the spread at times, so that the deviations cancel.
+        let (offset, radius) =
+            (draw(-1.0..1.0) * [0.0, 30.0][trial % 2], [0.0, 1e-4][trial / 2 % 2]);
+        let centres = Array3::from_shape_simple_fn((1, 1, n), || offset + draw(-1.0..1.0));
+        let mut computed = centres.mapv(|c| {
+            let off = if radius > 0.0 { draw(-1.0..1.0) } else { 0.0 };
+            c + off * 0.999 * radius
+        });
+        let mut balls = centres.mapv(|c| Ball { centre: f64::from(c), radius: f64::from(radius) });
+        let exact = norm.cast();
+        TrainingBall::new(&exact, Activation::Identity).apply(0, balls.view_mut());
+        TrainingNorm::new(norm, 0.1, Activation::Identity).apply(0, computed.view_mut());
+        for (ball, value) in balls.iter().zip(&computed) {
+            assert!(ball.contains(*value), "{n}: {ball:?} {value}");
+            let used = (f64::from(*value) - ball.centre).abs() / ball.radius;
+            let kind = usize::from(radius > 0.0);
+            worst[kind] = worst[kind].max(used);
+        }
+    }
+    println!(
+        "used of the bound: {:.2} by rounding, {:.2} with errors in the input",
+        worst[0], worst[1]
+    );
+    assert!(worst[0] > 0.1 && worst[1] > 0.1, "{worst:?}");
+}
+
+/// The exact sides: mean, variance and the affine as the formulas have them.
+#[test]
+fn training_centres_are_the_formulas() {
+    let one = |value: f64| Array1::from_elem(1, value);
+    let norm = BatchNorm::new(one(3.0), one(0.5), one(0.0), one(1.0), 0.25).unwrap();
+    let values = [1.0, 2.0, 6.0]; // mean 3, variance (4 + 1 + 9) / 3
+    let mut balls =
+        Array3::from_shape_fn((1, 1, 3), |(_, _, i)| Ball { centre: values[i], radius: 0.0 });
+    TrainingBall::new(&norm, Activation::Identity).apply(0, balls.view_mut());
+    for (ball, z) in balls.iter().zip(values) {
+        let y = 3.0 * (z - 3.0) / (14.0f64 / 3.0 + 0.25).sqrt() + 0.5;
+        assert!((ball.centre - y).abs() < 1e-12, "{ball:?} {y}");
+    }
+}
+
+/// The generator: each kind of case comes in one of five at least, so that 64 cases lack one with a
+/// probability below 10^-5.
+#[test]
+fn variety_is_as_frequent_as_is_said() {
+    let cases = 4000;
+    let mut seen = [0f64; VARIETY.len()];
+    for number in 0..cases {
+        let case = sample(Seed(0), number, 0);
+        for (count, (_, holds)) in seen.iter_mut().zip(VARIETY) {
+            *count += f64::from(u8::from(holds(&case)));
+        }
+    }
+    for (count, (name, _)) in seen.iter().zip(VARIETY) {
+        println!("{name}: {:.3}", count / cases as f64);
+        assert!(*count >= cases as f64 / 5.0, "{name}: {count} of {cases}");
+    }
+    assert!(VARIETY.len() as f64 * 0.8f64.powi(MANY as i32) < 1e-5);
+}
+
+/// R0's lesson: PyTorch's tolerances for `float32` (`testing.assert_close`: 1e-5 and 1.3e-6 of the
+/// value) refute right forms on pixels from 0 to 255, and by the derived bound they are right.
+#[test]
+fn a_chosen_tolerance_raises_false_alarms() {
+    let spec = BlockSpec::new(64, 32, 4, 256).unwrap();
+    let mut real = RealProblem::draw(&Shape::new(spec, (8, 8)), Seed(1), &[0]).unwrap();
+    let alarms = |real: &RealProblem| {
+        let functions = real.functions().unwrap();
+        let outputs = real.with(&functions).solve_all(&FORMS, &Fast::new()).unwrap();
+        let pairs = outputs[0].iter().zip(&outputs[2]);
+        let alarms = pairs.filter(|(a, c)| {
+            !approx::relative_eq!(**a, **c, epsilon = 1e-5, max_relative = 1.3e-6)
+        });
+        (alarms.count(), approximate::close(&FORMS, &outputs).witnesses.is_empty())
+    };
+    assert_eq!(alarms(&real), (0, true), "on values about 1");
+    // The same network on larger values: input, means and shifts, as if nobody had normalised.
+    real.x.mapv_inplace(|x| (x.abs() * 100.0).min(255.0));
+    let (false_alarms, close) = alarms(&real);
+    println!("{false_alarms} false alarms");
+    assert!(false_alarms > 0 && close);
+}
