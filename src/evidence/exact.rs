@@ -344,9 +344,9 @@ pub(super) fn float<S: Real>(integer: &Int) -> S {
 mod tests {
     use ndarray::Array4;
 
-    use super::{ExactCase, LIMIT_F32, LIMIT_F64, certify, draw};
+    use super::{ExactCase, LIMIT_F32, LIMIT_F64, Measured, MeasuredSums, certify, draw};
     use crate::block::{Activation, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions};
-    use crate::conv::Reference;
+    use crate::conv::{ConvSpec, Convolver, Reference};
     use crate::error::Error;
     use crate::evidence::live::{Choice, LiveNorms};
     use crate::random::Seed;
@@ -418,6 +418,31 @@ mod tests {
             let y = block.forward(exact.x().view(), &norms.functions(), &reference).unwrap();
             assert_eq!(y, exact.expected::<f64>());
         }
+    }
+
+    /// Sums are computed in `f64`: up to 2^53 - 1 they are what they should be, from there on they
+    /// are poisoned, whatever has cancelled.
+    #[test]
+    fn sums_are_exact_or_poisoned() {
+        let sum = |terms: &[i64]| {
+            let tensor = |values: Vec<Measured>| {
+                Array4::from_shape_vec((1, values.len(), 1, 1), values).unwrap()
+            };
+            let given = |value: &i64| Measured::given(Int::from(*value));
+            let x = tensor(terms.iter().map(given).collect());
+            let ones = tensor(terms.iter().map(|_| given(&1)).collect());
+            let kernel = MeasuredSums.prepare(ones.view(), ConvSpec::UNIT).unwrap();
+            let z = MeasuredSums.sums(x.view(), &kernel).unwrap()[[0, 0, 0, 0]];
+            (z.value.value(), z.size.value())
+        };
+        let half = 1 << 52;
+        assert_eq!(sum(&[half, half - 1]), (Some(LIMIT_F64 - 1), Some(LIMIT_F64 - 1)));
+        assert_eq!(sum(&[half, 1 - half]), (Some(1), Some(LIMIT_F64 - 1)));
+        assert_eq!(sum(&[half, half]), (None, None));
+        assert_eq!(sum(&[half, -half, 1]), (None, None));
+        assert_eq!(sum(&[half; 7]), (None, None));
+        assert_eq!(sum(&[LIMIT_F64 + 1, 1]), (None, None));
+        assert_eq!(sum(&[i64::MIN, 0, 1]), (None, None), "poisoned before");
     }
 
     #[test]

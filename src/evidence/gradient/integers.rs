@@ -1,0 +1,271 @@
+//! Derivatives over `f32`, on integers that it holds exactly.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use ndarray::{Array4, ArrayView4, ArrayViewMut3};
+use rand::Rng as _;
+
+use crate::block::{Activation, BatchNorm, BlockWeights, Bottleneck, Form, Functions, Normalise};
+use crate::conv::{Affine, ChannelWise, Fast, Identity};
+use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
+use crate::evidence::duals::Duals;
+use crate::evidence::exact::{ExactCase, LIMIT_F32, Measured, MeasuredSums, float};
+use crate::evidence::verdict::{Bound, Evidence};
+use crate::random::Rng;
+use crate::scalar::{Additive, Dual, Int, Ordered as _, Scalar};
+
+/// The forms over dual numbers of `f32`, on a case of integers; `None` where its derivatives are
+/// beyond what `f32` holds exactly.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn over_floats(
+    forms: &[&dyn AnyForm],
+    case: &ExactCase,
+    rng: &mut Rng,
+) -> Result<Option<Evidence>> {
+    let moving = Moving::draw(case, rng);
+    let (expected, reached) = moving.measure()?;
+    if reached > LIMIT_F32 { Ok(None) } else { moving.hold(forms, &expected).map(Some) }
+}
+
+/// A block of integers, and how everything in it moves.
+struct Moving {
+    weights: BlockWeights<Dual<Int>>,
+    x: Array4<Dual<Int>>,
+    /// After reduce, transform and expand.
+    layers: [Vec<DualAffine>; 3],
+    shortcut: Option<Vec<DualAffine>>,
+}
+
+impl Moving {
+    /// A direction for everything in a case.
+    fn draw(case: &ExactCase, rng: &mut Rng) -> Self {
+        let weights = case.weights.map(|&value| Dual { value, derivative: small(rng) });
+        let x = case.x.map(|&value| Dual { value, derivative: small(rng) });
+        let norms = &case.norms;
+        let mut affine = |norm: &BatchNorm<f64>| -> Vec<DualAffine> {
+            (0..norm.channels()).map(|channel| DualAffine::of(norm, channel, rng)).collect()
+        };
+        let layers = [affine(&norms.reduce), affine(&norms.transform), affine(&norms.expand)];
+        let shortcut = norms.shortcut.as_ref().map(&mut affine);
+        Self { weights, x, layers, shortcut }
+    }
+
+    /// What every form must give, and how large a sum of sizes is on the way.
+    fn measure(&self) -> Result<(Array4<Dual<f32>>, i64)> {
+        let reached = AtomicI64::new(0);
+        let layer = |affine, relu, afresh| Measurer { affine, relu, afresh, reached: &reached };
+        let [reduce, transform, expand] = &self.layers;
+        let shortcut = self.shortcut.as_ref().map(|affine| layer(affine.as_slice(), false, true));
+        let functions = Functions {
+            reduce: &layer(reduce, true, true),
+            transform: &layer(transform, true, true),
+            // The shortcut is still to be added.
+            expand: &layer(expand, false, false),
+            shortcut: or_identity(shortcut.as_ref()),
+            output: &layer(&[], true, true),
+        };
+        let given = |z: &Dual<Int>| Dual {
+            value: Measured::given(z.value),
+            derivative: Measured::given(z.derivative),
+        };
+        let convolver = Duals(MeasuredSums);
+        let block = Bottleneck::prepare(&Form::Grouped, &self.weights.map(given), &convolver)?;
+        let output = block.forward(self.x.map(given).view(), &functions, &convolver)?;
+        let float = |z: &Dual<Measured>| Dual {
+            value: float(&z.value.value),
+            derivative: float(&z.derivative.value),
+        };
+        Ok((output.map(float), reached.into_inner()))
+    }
+
+    /// Each form in `f32` against that.
+    fn hold(&self, forms: &[&dyn AnyForm], expected: &Array4<Dual<f32>>) -> Result<Evidence> {
+        let normalise = |affine: &Vec<DualAffine>, activation| {
+            let affine = affine.iter().map(|affine| Affine {
+                scale: floats(&affine.scale),
+                shift: floats(&affine.shift),
+                relu: false,
+            });
+            Normalise::<Dual<f32>>::new(affine.collect()).then(activation)
+        };
+        let [reduce, transform, expand] = &self.layers;
+        let shortcut = self.shortcut.as_ref();
+        let shortcut = shortcut.map(|affine| normalise(affine, Activation::Identity));
+        let functions = Functions {
+            reduce: &normalise(reduce, Activation::Relu),
+            transform: &normalise(transform, Activation::Relu),
+            expand: &normalise(expand, Activation::Identity),
+            shortcut: or_identity(shortcut.as_ref()),
+            output: &Activation::Relu,
+        };
+        let (weights, x) = (self.weights.map(floats), self.x.map(floats));
+        let problem = Problem { weights: &weights, x: x.view(), functions };
+        let mut witnesses = Witnesses::default();
+        for form in forms {
+            let output = problem.solve(*form, &Duals(Fast::new()))?;
+            witnesses.add(differing(*form, output.view(), expected.view()));
+        }
+        let values = 2 * (forms.len() * expected.len()) as u64;
+        Ok(Evidence::of(Bound::Exact { values }, witnesses))
+    }
+}
+
+fn or_identity<S>(function: Option<&impl ChannelWise<S>>) -> &dyn ChannelWise<S> {
+    function.map_or(&Identity, |function| function)
+}
+
+fn floats(z: &Dual<Int>) -> Dual<f32> {
+    Dual { value: float(&z.value), derivative: float(&z.derivative) }
+}
+
+/// The elements of a dual tensor, value and derivative side by side, that are not as they must be.
+fn differing(
+    form: &dyn AnyForm,
+    output: ArrayView4<'_, Dual<f32>>,
+    expected: ArrayView4<'_, Dual<f32>>,
+) -> Witnesses {
+    let split = |x: ArrayView4<'_, Dual<f32>>| -> [Array4<f32>; 2] {
+        [x.map(|z| z.value), x.map(|z| z.derivative)]
+    };
+    let number = |value: &f32| Value::Number(f64::from(*value));
+    let pairs = split(output).into_iter().zip(split(expected)).zip(["output", "derivative"]);
+    for ((found, expected), place) in pairs {
+        let pair = [found, expected];
+        let show = |l: &f32, r: &f32| (number(l), number(r));
+        let witnesses = odd_ones_out(&[form, form], &pair, place, show);
+        if !witnesses.is_empty() {
+            return witnesses;
+        }
+    }
+    Witnesses::default()
+}
+
+fn small(rng: &mut Rng) -> Int {
+    Int::from(rng.random_range(-2..=2))
+}
+
+/// Scale and shift of a channel, and how they move.
+struct DualAffine {
+    scale: Dual<Int>,
+    shift: Dual<Int>,
+}
+
+impl DualAffine {
+    fn of(norm: &BatchNorm<f64>, channel: usize, rng: &mut Rng) -> Self {
+        // Integers, and a scale of plus or minus 1: see `super::exact`.
+        let [gamma, beta, mean, variance] = norm.channel(channel).map(|value| *value);
+        let scale = gamma / variance.sqrt();
+        let moving = |value: f64, rng: &mut Rng| Dual {
+            value: Int::from(value as i64),
+            derivative: small(rng),
+        };
+        Self { scale: moving(scale, rng), shift: moving(beta - mean * scale, rng) }
+    }
+}
+
+/// One layer over dual integers that carry the size of their sums.
+struct Measurer<'a> {
+    /// None at the block's end.
+    affine: &'a [DualAffine],
+    relu: bool,
+    afresh: bool,
+    reached: &'a AtomicI64,
+}
+
+impl ChannelWise<Dual<Measured>> for Measurer<'_> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Dual<Measured>>) {
+        plane.mapv_inplace(|z| {
+            let z = self.affine.get(channel).map_or(z, |affine| affine.at(&z));
+            let size = |part: &Measured| part.size.value().unwrap_or(i64::MAX);
+            let size = size(&z.value).max(size(&z.derivative));
+            self.reached.fetch_max(size, Ordering::Relaxed);
+            let [mut value, mut derivative] = [z.value, z.derivative];
+            if self.relu {
+                let passes = value.value > Int::from(0);
+                value.value = value.value.relu();
+                derivative.value = if passes { derivative.value } else { Int::from(0) };
+            }
+            if self.afresh {
+                [value, derivative] = [value, derivative].map(|part| Measured::given(part.value));
+            }
+            Dual { value, derivative }
+        });
+    }
+}
+
+impl DualAffine {
+    /// s z + t by the product rule, and the sums of sizes.
+    fn at(&self, z: &Dual<Measured>) -> Dual<Measured> {
+        let Self { scale, shift } = self;
+        let value = scale.value.mul(&z.value.value).add(&shift.value);
+        let size = scale.value.abs().mul(&z.value.size).add(&shift.value.abs());
+        let moved = scale.value.mul(&z.derivative.value);
+        let scaled = scale.derivative.mul(&z.value.value);
+        let sizes = scale.value.abs().mul(&z.derivative.size);
+        let sizes = sizes.add(&scale.derivative.abs().mul(&z.value.size));
+        Dual {
+            value: Measured { value, size },
+            derivative: Measured {
+                value: moved.add(&scaled).add(&shift.derivative),
+                size: sizes.add(&shift.derivative.abs()),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::{DualAffine, Moving};
+    use crate::block::{BlockSpec, BlockWeights};
+    use crate::scalar::{Dual, Int};
+
+    fn dual(value: i64, derivative: i64) -> Dual<Int> {
+        Dual { value: Int::from(value), derivative: Int::from(derivative) }
+    }
+
+    /// A block of one path, one channel, one pixel.
+    fn moving(x: Dual<Int>, w: [Dual<Int>; 3], affine: [[Dual<Int>; 2]; 3]) -> Moving {
+        let one = |value| Array4::from_elem((1, 1, 1, 1), value);
+        let spec = BlockSpec::new(1, 1, 1, 1).unwrap().with_kernel(1).unwrap();
+        Moving {
+            weights: BlockWeights::new(spec, one(w[0]), one(w[1]), one(w[2]), None).unwrap(),
+            x: one(x),
+            layers: affine.map(|[scale, shift]| vec![DualAffine { scale, shift }]),
+            shortcut: None,
+        }
+    }
+
+    /// By hand. z1 = (3 + 2e)(5 - e) = 15 + 7e, of sizes 15 and 2 5 + 3 1 = 13; h1 = (1 + e) z1 +
+    /// 2 - e = 17 + (7 + 15 - 1) e = 17 + 21e, of sizes 17 and 13 + 15 + 1 = 29. Then afresh: z2 =
+    /// (-2) h1 = -34 - 42e, of sizes 34 and 42; h2 = -z2 = 34 + 42e. z3 = (1 + e) h2 = 34 + 76e, of sizes
+    /// 34 and 34 + 42 = 76; y = z3 + 1; and the shortcut adds 5 - e: 40 + 75e, of sizes 40 and 77.
+    #[test]
+    fn the_certificate_is_the_sum_of_all_sizes() {
+        let [zero, one] = [dual(0, 0), dual(1, 0)];
+        let block = moving(
+            dual(5, -1),
+            [dual(3, 2), dual(-2, 0), dual(1, 1)],
+            [[dual(1, 1), dual(2, -1)], [dual(-1, 0), zero], [one, one]],
+        );
+        let (expected, reached) = block.measure().unwrap();
+        assert_eq!(expected[[0, 0, 0, 0]], Dual { value: 40.0, derivative: 75.0 });
+        assert_eq!(reached, 77);
+        // A first layer whose derivative alone is large.
+        let block = moving(
+            dual(1, 1000),
+            [dual(1, 0), dual(1, 0), one],
+            [[one, dual(-1, 0)], [one, zero], [one, zero]],
+        );
+        let (expected, reached) = block.measure().unwrap();
+        // The first ReLU meets exactly 0, through which nothing moves.
+        assert_eq!(expected[[0, 0, 0, 0]], Dual { value: 1.0, derivative: 1000.0 });
+        assert_eq!(reached, 1000);
+    }
+}

@@ -1,0 +1,72 @@
+//! R7, derivatives: the forms differentiated, in every direction at once.
+//!
+//! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
+//! compared; it tests the forms as they are used in training, and their convolution by the product
+//! rule. Each form is run on dual numbers ([`Dual`]), which carry the derivative in one direction
+//! along: of the input, of every weight (and of every scale and shift) at once, each in a random
+//! direction of its own. Two forms whose derivatives differ anywhere differ in such a direction.
+//!
+//! **Over the field**, with a random function f at each place and channel and, for its derivative, a
+//! second one: f(a + b eps) = f(a) + b f'(a) eps. As in [`super::field`], a wrong form passes if two
+//! arguments are equal by accident, with a probability of 2/p for each pair; or else if a difference
+//! of derivatives vanishes. What is the degree of a derivative? The first layer's is w' x + w x', 2;
+//! times f', 3; the next layer's w' h + w h', 4; and so on, 5, 6, 7; the sum with the shortcut's
+//! keeps 7, times the last f' it is 8.
+//!
+//! ```text
+//! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p
+//! ```
+//!
+//! **Over floats**, with batch norm and ReLU, on small integers with integer directions, certified
+//! as in [`super::exact`]: for every output, also the derivative's sum of sizes stays within what
+//! the float holds exactly,
+//!
+//! ```text
+//! |s| sum of (|w'| |h| + |w| |h'|) + |s'| (sum of |w| |h|) + |t'| + |shortcut'|  <=  2^24
+//! ```
+//!
+//! so that not a bit may differ. Integers are the only data on which a ReLU often meets exactly 0,
+//! where its derivative is a matter of convention (0 here, as in PyTorch).
+
+mod integers;
+
+pub use self::integers::over_floats;
+
+use super::any_form::{AnyForm, Problem};
+use super::compare::{Value, odd_ones_out};
+use super::field::{P, Shape, uniform};
+use super::random_functions::RandomFunctions;
+use super::verdict::{Bound, Evidence};
+use crate::conv::Reference;
+use crate::error::Result;
+use crate::random::{Purpose, Seed};
+use crate::scalar::{Dual, M61};
+
+/// Degree of the derivative of the block's output.
+pub const DEGREE: f64 = 8.0;
+
+/// The forms over dual numbers of the field, with random functions; `path` numbers the draw.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub fn over_the_field(
+    forms: &[&dyn AnyForm],
+    shape: &Shape,
+    seed: Seed,
+    path: &[u64],
+) -> Result<Evidence> {
+    let mut rng = seed.stream(Purpose::Directions, path);
+    let (weights, x) =
+        shape.draw(|| Dual { value: uniform(&mut rng), derivative: uniform(&mut rng) })?;
+    let functions = RandomFunctions::new(seed, path);
+    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let outputs = problem.solve_all(forms, &Reference::default())?;
+    let show = |z: &Dual<M61>| {
+        Value::Text(format!("{}, derivative {}", z.value.value(), z.derivative.value()))
+    };
+    let witnesses =
+        odd_ones_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
+    let at_most = (DEGREE + 2.0 * functions.pairs()) / P;
+    Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
+}
