@@ -30,6 +30,7 @@ pub mod live;
 pub mod memory;
 pub mod problem;
 pub mod random_functions;
+pub mod rounding;
 pub mod symbolic;
 pub mod training;
 pub mod verdict;

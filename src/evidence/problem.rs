@@ -11,7 +11,7 @@ use super::live::LiveNorms;
 use crate::block::{
     Activation, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions, Shortcut,
 };
-use crate::conv::Fast;
+use crate::conv::Reference;
 use crate::error::Result;
 use crate::network::init;
 use crate::random::{Purpose, Seed};
@@ -58,9 +58,10 @@ impl RealProblem {
     /// Sets the batch norms by running form (c).
     fn set(weights: BlockWeights<f32>, x: Array4<f32>, live: &LiveNorms<'_, f32>) -> Result<Self> {
         let projection = weights.spec().shortcut() == Shortcut::Projection;
-        let fast = Fast::new();
-        let block = Bottleneck::prepare(&Form::Grouped, &weights, &fast)?;
-        block.forward(x.view(), &live.functions(projection), &fast)?;
+        // By the reference, so that they are the same on every machine.
+        let reference = Reference::default();
+        let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference)?;
+        block.forward(x.view(), &live.functions(projection), &reference)?;
         let norms = live.norms(projection)?;
         let (dead, open) = (live.dead_channels(), live.open_channels());
         Ok(Self { weights, norms, x, dead, open })

@@ -61,6 +61,12 @@ impl Cuts {
         2.0 * radii.fold(0.0, f64::max)
     }
 
+    /// The radii after a layer, channel by channel.
+    pub fn radii(&self, layer: Layer) -> impl Iterator<Item = f64> {
+        let planes = self.balls.iter().filter(move |((at, _), _)| *at == layer);
+        planes.flat_map(|(_, plane)| plane.iter().map(|ball| ball.radius))
+    }
+
     /// How much of the bound `form` uses at most at any cut after a layer, with these functions and weights in
     /// `problem`, and where it is refuted, if it is. A form whose channels do not all arrive, once
     /// each and in the shape of a layer's plane, is refuted too.

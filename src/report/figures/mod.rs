@@ -8,9 +8,13 @@
 //! letter without a glyph, two labels on top of each other, a label that leaves the canvas or
 //! the box it names, one too small to read, or a colour that has no dark counterpart.
 
+mod chart;
+mod error_by_cardinality;
+mod error_by_order;
 pub mod lettering;
 pub mod palette;
 mod plot;
+mod rounding;
 pub mod svg;
 mod three_forms;
 
@@ -26,7 +30,12 @@ pub struct Figure {
 }
 
 /// Every figure, in the order in which they are written. A new figure is added here.
-pub const ALL: &[Figure] = &[Figure { name: "three_forms", draw: three_forms::draw }];
+pub const ALL: &[Figure] = &[
+    Figure { name: "three_forms", draw: three_forms::draw },
+    Figure { name: "rounding", draw: rounding::draw },
+    Figure { name: "error_by_cardinality", draw: error_by_cardinality::draw },
+    Figure { name: "error_by_order", draw: error_by_order::draw },
+];
 
 /// Why a figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +71,9 @@ pub enum FigureError {
     /// A colour is not of the palette, so it would not follow the reader's theme.
     #[error("the colour {0} is not of the palette")]
     OffPalette(String),
+    /// What is to be drawn could not be computed.
+    #[error("the data cannot be computed: {0}")]
+    Data(String),
     /// Plotters refused a chart.
     #[error("the chart cannot be drawn: {0}")]
     Chart(String),

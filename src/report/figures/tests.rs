@@ -1,13 +1,18 @@
 //! Checks of every figure by its SVG text alone: what is measured here is what is drawn.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use super::lettering::Frame;
 use super::{ALL, Figure};
 
+/// The figures, drawn once.
+static DRAWN: LazyLock<Vec<String>> =
+    LazyLock::new(|| ALL.iter().map(|figure| (figure.draw)().unwrap()).collect());
+
 fn each(check: impl Fn(&Figure, &str)) {
-    for figure in ALL {
-        check(figure, &(figure.draw)().unwrap());
+    for (figure, svg) in ALL.iter().zip(DRAWN.iter()) {
+        check(figure, svg);
     }
 }
 

@@ -1,0 +1,181 @@
+//! How large rounding is, measured against what is derived; for the figures.
+//!
+//! All of it by the reference convolution, whose order of sums is fixed, so that the same numbers
+//! come out on every machine.
+
+use ndarray::{Array4, ArrayView4};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::StandardNormal;
+
+use super::bound::{Cuts, NormBalls, U, balls};
+use super::field::Shape;
+use super::problem::RealProblem;
+use crate::block::{BlockSpec, Bottleneck, Form, Layer};
+use crate::conv::{ConvSpec, Convolver, Reference};
+use crate::error::Result;
+use crate::random::{Purpose, Seed};
+
+/// How far forms (a) and (c) lie apart on a block, value by value, and how far they may.
+#[derive(Clone, Debug)]
+pub struct Differences {
+    /// |a - c| for each output that is not 0 in both, for there the last ReLU decides.
+    pub differences: Vec<f64>,
+    /// For the same outputs, what rounding can explain, end to end.
+    pub explained: Vec<f64>,
+    /// For each value after the last 1x1, what rounding can explain there where the layer is fed the
+    /// same floats.
+    pub explained_at_cut: Vec<f64>,
+}
+
+/// Forms (a) and (c) in `f32` on a block of this shape.
+///
+/// # Errors
+///
+/// A shape that is too large.
+pub fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
+    let real = RealProblem::draw(shape, seed, &[])?;
+    let [a, c] = [Form::Aggregated, Form::Grouped].map(|form| in_f32(&form, &real));
+    let (a, c) = (a?, c?);
+    let explained = balls(&real.weights, &real.norms, real.x.view())?;
+    let functions = real.functions()?;
+    let norms = real.norms.cast();
+    let cuts = Cuts::new(&real.with(&functions), &NormBalls::new(&norms).functions())?;
+    let live = || a.iter().zip(&c).map(|(a, c)| *a != 0.0 || *c != 0.0);
+    let differences = a.iter().zip(&c).map(|(a, c)| f64::from((a - c).abs()));
+    let alive = |(value, live): (f64, bool)| live.then_some(value);
+    Ok(Differences {
+        differences: differences.zip(live()).filter_map(alive).collect(),
+        explained: explained.iter().map(|b| 2.0 * b.radius).zip(live()).filter_map(alive).collect(),
+        explained_at_cut: cuts.radii(Layer::Expand).map(|radius| 2.0 * radius).collect(),
+    })
+}
+
+fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
+    let reference = Reference::default();
+    let functions = real.functions()?;
+    let block = Bottleneck::prepare(form, &real.weights, &reference)?;
+    block.forward(real.x.view(), &functions.functions(), &reference)
+}
+
+/// The error of a form at a cardinality.
+#[derive(Clone, Copy, Debug)]
+pub struct AtCardinality {
+    /// C.
+    pub cardinality: usize,
+    /// Of form (a): the root of the mean square of the error, over that of the output, in units of
+    /// u = 2^-24.
+    pub aggregated: f64,
+    /// Of forms (b) and (c), which sum in one order here.
+    pub grouped: f64,
+}
+
+/// The error of the forms at each cardinality C that is a power of two, at fixed D = C d.
+///
+/// # Errors
+///
+/// Shapes that are too large.
+pub fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCardinality>> {
+    let mut all = Vec::new();
+    for power in 0..=inner.ilog2() {
+        let cardinality = 1 << power;
+        let spec = BlockSpec::new(2 * inner, cardinality, inner / cardinality, 2 * inner)?;
+        let (mut errors, mut size) = ([0f64; 2], 0f64);
+        for draw in 0..draws {
+            let real = RealProblem::draw(&Shape::new(spec, (5, 6)), Seed(draw), &[])?;
+            let exact = balls(&real.weights, &real.norms, real.x.view())?;
+            size += exact.iter().map(|ball| ball.centre.powi(2)).sum::<f64>();
+            for (error, form) in errors.iter_mut().zip([Form::Aggregated, Form::Grouped]) {
+                let output = in_f32(&form, &real)?;
+                let off = output.iter().zip(&exact).map(|(y, ball)| f64::from(*y) - ball.centre);
+                *error += off.map(|off| off.powi(2)).sum::<f64>();
+            }
+        }
+        let [aggregated, grouped] = errors.map(|error| (error / size).sqrt() / U);
+        all.push(AtCardinality { cardinality, aggregated, grouped });
+    }
+    Ok(all)
+}
+
+/// The error of sums taken in runs.
+#[derive(Clone, Copy, Debug)]
+pub struct InRuns {
+    /// Terms of a run.
+    pub run: usize,
+    /// The root of the mean square of the error, over that of the sums, in units of u = 2^-24.
+    pub typical: f64,
+    /// The largest error, in the same units.
+    pub largest: f64,
+}
+
+/// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: each run from
+/// zero, then the runs. A run of 1, and one of all the terms, is one after the other.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
+    let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
+    let mut normal = |shape: [usize; 4]| -> Array4<f32> {
+        Array4::random_using(shape, StandardNormal, &mut rng)
+    };
+    let weights = normal([64, terms, 1, 1]);
+    let x = normal([1, terms, 8, 16]).mapv(|x| x.max(0.0)); // what a ReLU leaves
+    let exact: Array4<f64> =
+        sums(Reference::default(), x.mapv(f64::from).view(), weights.mapv(f64::from).view())?;
+    let size = (exact.mapv(|z| z * z).sum() / exact.len() as f64).sqrt();
+    let in_runs = |run: usize| {
+        let computed: Array4<f32> = sums(Reference::in_runs_of(run), x.view(), weights.view())?;
+        let off = || computed.iter().zip(&exact).map(|(z, exact)| (f64::from(*z) - exact).abs());
+        let square = off().map(|off| off * off).sum::<f64>() / exact.len() as f64;
+        let largest = off().fold(0.0, f64::max);
+        Ok(InRuns { run, typical: square.sqrt() / size / U, largest: largest / size / U })
+    };
+    (0..=terms.ilog2()).map(|power| in_runs(1 << power)).collect()
+}
+
+fn sums<S: crate::scalar::Dot>(
+    reference: Reference,
+    x: ArrayView4<'_, S>,
+    weights: ArrayView4<'_, S>,
+) -> Result<Array4<S>> {
+    reference.sums(x, &reference.prepare(weights, ConvSpec::UNIT)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{differences, error_by_cardinality, error_by_order};
+    use crate::block::BlockSpec;
+    use crate::evidence::field::Shape;
+    use crate::random::Seed;
+
+    /// No difference is larger than what explains it, and some are there.
+    #[test]
+    fn differences_are_explained() {
+        let shape = Shape::new(BlockSpec::new(64, 32, 4, 64).unwrap(), (4, 5));
+        let all = differences(&shape, Seed(0)).unwrap();
+        assert_eq!(all.differences.len(), all.explained.len());
+        assert_eq!(all.explained_at_cut.len(), 64 * 20);
+        assert!(all.differences.iter().zip(&all.explained).all(|(d, e)| d <= e));
+        assert!(all.differences.iter().any(|difference| *difference > 0.0));
+    }
+
+    /// With one path, forms (a) and (c) sum in one order; with many, form (a) sums in runs of d.
+    #[test]
+    fn one_path_is_one_order() {
+        let all = error_by_cardinality(16, 2).unwrap();
+        assert_eq!(all.len(), 5);
+        assert_eq!(all[0].aggregated, all[0].grouped);
+        assert_ne!(all[2].aggregated, all[2].grouped);
+        assert!(all.iter().all(|at| at.grouped > 0.1 && at.grouped < 1000.0));
+    }
+
+    /// Runs of 1 and one run are one order; runs of the square root are best.
+    #[test]
+    fn runs_of_the_square_root_are_best() {
+        let all = error_by_order(256, Seed(0)).unwrap();
+        let (first, last) = (all[0], all[8]);
+        assert_eq!((first.run, last.run), (1, 256));
+        assert_eq!(first.typical, last.typical);
+        assert!(all[4].typical < 0.6 * first.typical, "{all:?}");
+    }
+}
