@@ -14,8 +14,11 @@ use super::generator::{Case, Layout};
 use super::live::Choice;
 use crate::scalar::Int;
 
+/// Something that holds of a case or does not, in words and in code.
+pub type Clause = (&'static str, fn(&Case) -> bool);
+
 /// What must hold of every case.
-pub const CLAUSES: [(&str, fn(&Case) -> bool); 9] = [
+pub const CLAUSES: [Clause; 9] = [
     ("two images at least", |case| case.x.len_of(Axis(0)) >= 2),
     ("three paths at least", |case| case.spec.cardinality() >= 3),
     ("paths of width 2 at least", |case| case.spec.width() >= 2),
@@ -34,7 +37,7 @@ pub const CLAUSES: [(&str, fn(&Case) -> bool); 9] = [
 ];
 
 /// What must be seen among many cases.
-pub const VARIETY: [(&str, fn(&Case) -> bool); 7] = [
+pub const VARIETY: [Clause; 7] = [
     ("stride 1", |case| case.spec.stride() == 1),
     ("stride 2 on the 3x3", |case| case.spec.transform(1).stride() == 2),
     ("stride 2 on the first 1x1", |case| case.spec.reduce().stride() == 2),

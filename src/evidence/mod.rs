@@ -1,18 +1,34 @@
-//! What it takes to say that two forms of a block are the same function.
+//! What it takes to say that two forms of a block are the same function: a ladder of evidence.
 //!
-//! - [`bound`]: rung R1. How far rounding can carry a correct form, derived; a form
-//!   outside is refuted.
-//! - [`exact`]: rung R3. On integers small enough, certified, `f32` is exact, and the
-//!   forms must be equal to the bit.
-//! - [`live`]: batch norms drawn so that every channel passes some of its values
-//!   through the ReLU and stops others; without it, both rungs can be blind.
-//! - [`memory`]: whether a block fits into it.
-//! - [`compare`](mod@compare): differences and witnesses.
-//! - [`verify`](mod@verify): the main job, both rungs on real shapes.
+//! The rungs, one file each:
 //!
-//! Neither rung computes a block a second way. R1 runs form (c) over balls, R3 over
-//! integers that carry the size of their sums; a form is handed other numbers and
-//! another convolver, and stays the same lines.
+//! - R0 [`approximate`]: a tolerance that is chosen. A smoke test.
+//! - R1 [`bound`]: how far rounding can carry a correct form, derived; end to end and at cuts.
+//! - R2 [`bitwise`]: equal to the bit on any floats, where all sums are taken in one order.
+//! - R3 [`exact`]: integers so small, certified, that `f32` is exact.
+//! - R4 [`field`]: identities in a prime field, at the real sizes, for any function in between.
+//! - R5 [`symbolic`]: polynomials; a proof for a shape.
+//! - R6 [`exhaustive`]: everything there is, in a tiny field.
+//! - R7 [`gradient`]: derivatives, by dual numbers.
+//! - R8 [`training`]: batch norm by the statistics of the batch.
+//!
+//! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
+//! that is refuted. [`verify`](mod@verify) climbs them all.
+//!
+//! What they share:
+//!
+//! - [`generator`] and [`contract`]: random blocks on which a mistake shows.
+//! - [`live`]: batch norms set so that every channel passes some of its values through the ReLU and
+//!   stops others; without it, a rung can be blind.
+//! - [`random_functions`], [`watched`]: what stands between the convolutions; [`duals`]: convolution
+//!   of dual numbers.
+//! - [`any_form`], [`problem`]: forms as values, and blocks to run them on.
+//! - [`compare`](mod@compare): differences and witnesses. [`memory`]: whether a block fits into it.
+//! - [`rounding`]: measurements for the figures.
+//!
+//! No rung computes a block a second way. R1 runs form (c) over balls, R3 over integers that carry
+//! the size of their sums; a form is handed other numbers, another convolver and other functions,
+//! and stays the same lines.
 
 pub mod any_form;
 pub mod approximate;

@@ -97,12 +97,14 @@ fn differences(text: &mut String, report: &Report) {
 
 /// A line for each rung and stage.
 fn ladder(text: &mut String, report: &Report) {
-    paragraph(text, "The ladder of evidence, from the weakest rung to the strongest:");
-    line(text, "");
+    paragraph(text, "The ladder of evidence, rung by rung:");
     line(text, &row("stage", "what it ran on", "cases", "how far", "verdict"));
     let mut rung = None;
     for finding in &report.findings {
         if rung != Some(finding.rung) {
+            if rung.is_some() {
+                line(text, "");
+            }
             rung = Some(finding.rung);
             let (number, name) = (finding.rung, finding.rung.name());
             paragraph(text, &format!("{number}, {name}. {}", meaning(finding.rung)));

@@ -11,7 +11,7 @@ use crate::conv::{Convolver, Fast};
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::compare::{Value, Witness};
-use crate::evidence::watched::{Watched, place};
+use crate::evidence::watched::{See, Watched, place};
 use crate::scalar::Additive;
 
 /// A plane for each place and channel of a block.
@@ -41,9 +41,9 @@ impl Cuts {
     /// An input that does not suit the block.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
         let given =
-            record(problem.weights, problem.x, &problem.functions, &Fast::new(), &|_, _| ())?;
-        let goes_on = |at: (Layer, usize), mut plane: ArrayViewMut3<'_, Ball>| {
-            if let Some(given) = given.get(&at) {
+            record(problem.weights, problem.x, &problem.functions, &Fast::new(), &|_, _, _| ())?;
+        let goes_on = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Ball>| {
+            if let Some(given) = given.get(&(layer, channel)) {
                 Zip::from(&mut plane)
                     .and(given)
                     .for_each(|ball, &value| *ball = Ball::exact(value));
@@ -179,13 +179,13 @@ fn record<S: Additive, V: Convolver<S> + 'static>(
     x: ArrayView4<'_, S>,
     functions: &Functions<'_, S>,
     convolver: &V,
-    then: &(dyn Fn((Layer, usize), ArrayViewMut3<'_, S>) + Sync),
+    then: &See<'_, S>,
 ) -> Result<Planes<S>> {
     let planes = Mutex::new(Planes::new());
     let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, S>| {
         let mut planes = planes.lock().unwrap_or_else(PoisonError::into_inner);
         planes.insert((layer, channel), plane.to_owned());
-        then((layer, channel), plane);
+        then(layer, channel, plane);
     };
     let watched = Watched::new(functions, &see);
     let block = Bottleneck::prepare(&Form::Grouped, weights, convolver)?;
