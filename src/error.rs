@@ -244,7 +244,7 @@ pub enum Error {
     /// Cases that had to be drawn again too often.
     #[error(
         "rung {rung} drew {redraws} cases again to get {cases} whose every channel is alive; at \
-         most one in four is allowed"
+         most ten, or one in four, are allowed"
     )]
     Redraws {
         /// The rung.

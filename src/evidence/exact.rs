@@ -29,8 +29,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
-use super::any_form::{AnyForm, Problem};
+use super::any_form::{AnyForm, Over, check_shape};
 use super::compare::{Witnesses, against_exact};
+use super::generator::Layout;
 use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
 use super::verdict::{Bound, Evidence};
 use super::watched::Watched;
@@ -299,7 +300,7 @@ impl ExactCase {
         self.weights.map(float)
     }
 
-    /// The input as floats, lying in memory as it does.
+    /// The input as floats.
     pub fn x<S: Real>(&self) -> Array4<S> {
         self.x.map(float)
     }
@@ -310,22 +311,26 @@ impl ExactCase {
     }
 }
 
-/// The forms in `f32` on this case, each against the integers; and again after an input of another
-/// shape, for which a convolver that keeps a workspace must not keep what was in it.
+/// The forms in `f32` on this case, its input lying in memory as `layout` says, each against the
+/// integers; and again after an input of another shape, for what keeps a workspace must not keep
+/// what was in it.
 ///
 /// # Errors
 ///
 /// A form that is none of the block.
-pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase) -> Result<Evidence> {
-    let (weights, x, expected) = (case.weights::<f32>(), case.x::<f32>(), case.expected::<f32>());
+pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase, layout: Layout) -> Result<Evidence> {
+    let (weights, expected) = (case.weights::<f32>(), case.expected::<f32>());
+    let x = layout.lay(&case.x::<f32>());
     let functions = NormFunctions::<f32>::new(&case.norms.cast(), Activation::Relu)?;
     let fast = Fast::new();
-    let on = |x| Problem { weights: &weights, x, functions: functions.functions() };
     let mut witnesses = Witnesses::default();
     for form in forms {
-        let first = on(x.view()).solve(*form, &fast)?;
-        on(x.slice(s![..1, .., ..1, ..])).solve(*form, &fast)?;
-        let again = on(x.view()).solve(*form, &fast)?;
+        let block = <dyn AnyForm as Over<f32, Fast>>::bottleneck(*form, &weights, &fast)?;
+        let on = |x| block.forward(x, &functions.functions(), &fast);
+        let first = on(x.view())?;
+        check_shape(first.shape(), expected.shape())?;
+        on(x.slice(s![..1, .., ..1, ..]))?;
+        let again = on(x.view())?;
         for output in [first, again] {
             let (letter, name) = (form.letter(), form.name());
             witnesses.add(against_exact(letter, name, output.view(), expected.view()));

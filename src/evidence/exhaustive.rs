@@ -2,8 +2,8 @@
 //!
 //! Nothing is drawn here and nothing is assumed; at the tiniest shapes everything there is can be
 //! tried. All inputs of a block go through it at once, as the images of one batch. Over F_2 each
-//! place and channel has one of the four functions there are, in every combination; over F_3 all
-//! channels share one, and all 27 are tried.
+//! place and channel has one of the four functions there are, in every combination (the output the
+//! same as the last layer); over F_3 all channels share one, and all 27 are tried.
 //!
 //! It says nothing of any other shape; and as the maps are 1 x 1 (for larger ones there is too
 //! much to try), nothing of kernels larger than that.
@@ -133,7 +133,9 @@ impl Everything {
                 transform: &f2,
                 expand: &f3,
                 shortcut: &Identity,
-                output: &Identity,
+                // The one after the last 1x1 once more: it is any function too, and a form that leaves
+                // it out gives another result for most.
+                output: &f3,
             };
             let problem = Problem { weights: &weights, x: x.view(), functions };
             let outputs = problem.solve_all(forms, &Reference::default())?;

@@ -4,14 +4,15 @@
 //! are one function agree in every element. If they are not one function, they agree at random
 //! points with a probability so small that once is enough.
 //!
-//! **Linear** (batch norm in evaluation mode, y = s z + t, and no activation). An output is a
-//! polynomial in input, weights, scales and shifts. Its degree: s w x is 3 after the first layer,
-//! each further layer multiplies by a scale and a weight, so 3, 5, 7; the shortcut has 1 or 3. Two
-//! forms that are different polynomials differ by one that is not zero and of degree 7 at most, and
-//! such a polynomial is 0 at an evenly drawn point with a probability of at most
+//! **Linear** (batch norm in evaluation mode, y = s z + t, and in place of the last ReLU another such
+//! affine). An output is a polynomial in input, weights, scales and shifts. Its degree: s w x is 3
+//! after the first layer, each further layer multiplies by a scale and a weight, so 3, 5, 7; the
+//! shortcut has 1 or 3; the output's scale makes it 8. Two forms that are different polynomials
+//! differ by one that is not zero and of degree 8 at most, and such a polynomial is 0 at an evenly
+//! drawn point with a probability of at most
 //!
 //! ```text
-//! degree / p = 7 / p = 3.0e-18
+//! degree / p = 8 / p = 3.5e-18
 //! ```
 //!
 //! (Schwartz 1980, Zippel 1979, DeMillo and Lipton 1978.)
@@ -57,7 +58,7 @@ use super::generator::Layout;
 use super::random_functions::RandomFunctions;
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Functions, Layer, Shortcut};
-use crate::conv::{ChannelWise, Identity, Reference};
+use crate::conv::{ChannelWise, Reference};
 use crate::error::Result;
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, M61, Scalar};
@@ -66,7 +67,7 @@ use crate::scalar::{Additive, M61, Scalar};
 pub const P: f64 = ((1u64 << 61) - 1) as f64;
 
 /// Degree of the block's output as a polynomial in input, weights, scales and shifts.
-pub const DEGREE: f64 = 7.0;
+pub const DEGREE: f64 = 8.0;
 
 /// A block and an input for it, but for the numbers.
 #[derive(Clone, Copy, Debug)]
@@ -140,15 +141,15 @@ pub fn with_random_functions(
 /// A form that is none of the block.
 pub fn linear(forms: &[&dyn AnyForm], shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
     let keys = RandomFunctions::new(seed, path);
-    let [reduce, transform, expand, shortcut] =
-        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut]
+    let [reduce, transform, expand, shortcut, output] =
+        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output]
             .map(|layer| RandomAffine { keys: &keys, layer });
     let functions = Functions {
         reduce: &reduce,
         transform: &transform,
         expand: &expand,
         shortcut: &shortcut,
-        output: &Identity,
+        output: &output,
     };
     let witnesses = compare(forms, shape, functions, seed, path)?;
     Ok(Evidence::of(Bound::Probability { at_most: DEGREE / P }, witnesses))
@@ -183,5 +184,34 @@ impl ChannelWise<M61> for RandomAffine<'_> {
         let [scale, shift] =
             [0, 1].map(|which| self.keys.value(self.layer, channel, which, M61::zero()));
         plane.mapv_inplace(|z| scale.mul(&z).add(&shift));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array3;
+
+    use super::RandomAffine;
+    use crate::block::Layer;
+    use crate::conv::ChannelWise;
+    use crate::evidence::random_functions::RandomFunctions;
+    use crate::random::Seed;
+    use crate::scalar::{M61, Scalar};
+
+    /// Scale and shift are two numbers, and others in each channel and layer.
+    #[test]
+    fn each_channel_has_its_own_affine() {
+        let keys = RandomFunctions::new(Seed(1), &[]);
+        let affine = |layer, channel| {
+            let mut plane = Array3::from_shape_fn((1, 1, 2), |(_, _, i)| M61::new(i as u64));
+            RandomAffine { keys: &keys, layer }.apply(channel, plane.view_mut());
+            let shift = plane[[0, 0, 0]];
+            [plane[[0, 0, 1]].sub(&shift), shift]
+        };
+        let all = [affine(Layer::Reduce, 0), affine(Layer::Reduce, 1), affine(Layer::Output, 0)];
+        let mut values = all.concat();
+        values.sort();
+        values.dedup();
+        assert_eq!(values.len(), 6);
     }
 }

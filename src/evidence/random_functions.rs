@@ -116,7 +116,7 @@ mod tests {
     use super::RandomFunctions;
     use crate::block::{Functions, Layer};
     use crate::random::Seed;
-    use crate::scalar::M61;
+    use crate::scalar::{Dual, M61, Scalar};
 
     /// The same argument gives the same value; another place, channel, seed or argument another.
     #[test]
@@ -151,6 +151,21 @@ mod tests {
         }
         let statistic: f64 = counts.iter().map(|n| (n - 1000.0).powi(2) / 1000.0).sum();
         assert!(statistic < 50.0, "{statistic}");
+    }
+
+    /// f(a + b eps) = f(a) + b f'(a) eps, with f' a function of its own; counted as one query.
+    #[test]
+    fn derivatives_are_functions_of_their_own() {
+        let functions = RandomFunctions::new(Seed(1), &[0]);
+        let all: Functions<'_, Dual<M61>> = functions.functions();
+        let z = Dual { value: M61::new(5), derivative: M61::new(3) };
+        let mut plane = Array3::from_elem((1, 1, 2), z);
+        all.expand.apply(4, plane.view_mut());
+        let at = |which| functions.value(Layer::Expand, 4, which, z.value);
+        let expected = Dual { value: at(0), derivative: M61::new(3).mul(&at(1)) };
+        assert_eq!(plane, Array3::from_elem((1, 1, 2), expected));
+        assert_ne!(at(0), at(1));
+        assert_eq!(functions.pairs(), 1.0);
     }
 
     /// Queries are counted, repeats included.

@@ -89,9 +89,7 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     };
     let none = Functions::none();
     let watched = Watched::new(&none, &see);
-    // What follows the shortcut is a function of the sum, so the sums themselves are compared.
-    let functions = Functions { output: none.output, ..watched.functions() };
-    let problem = Problem { weights: &weights, x: x.view(), functions };
+    let problem = Problem { weights: &weights, x: x.view(), functions: watched.functions() };
     let outputs = problem.solve_all(forms, &Reference::default())?;
     if outputs.iter().flatten().any(Polynomial::is_poisoned) {
         return Err(Error::TooManyElements { what: "a coefficient", factors: vec![] });

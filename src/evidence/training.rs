@@ -28,7 +28,7 @@
 //!
 //! ```text
 //! s_+ = |gamma| / sqrt(max(v - e_v, 0) + epsilon)      s_- = |gamma| / sqrt(v + e_v + epsilon)
-//! e_s = max(s_+ - |s|, |s| - s_-) + gamma_3 s_+
+//! e_s = max(s_+ - |s|, |s| - s_-) + gamma_3 s_+ + eta
 //! ```
 //!
 //! And y = s d + beta is a product and a sum:
@@ -38,7 +38,7 @@
 //! ```
 //!
 //! A channel whose values hardly differ has a variance that rounding can make anything; its bound
-//! says so.
+//! says so. Epsilon must be above 0.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -269,7 +269,7 @@ impl ChannelWise<Ball> for TrainingBall<'_> {
         let s = gamma / (v + epsilon).sqrt();
         let above = gamma.abs() / ((v - e_v).max(0.0) + epsilon).sqrt();
         let below = gamma.abs() / (v + e_v + epsilon).sqrt();
-        let e_s = (above - s.abs()).max(s.abs() - below) + gamma_n(3) * above;
+        let e_s = (above - s.abs()).max(s.abs() - below) + gamma_n(3) * above + ETA;
 
         plane.mapv_inplace(|z| {
             let (d, e_d) = deviation(&z);

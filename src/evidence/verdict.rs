@@ -261,8 +261,8 @@ impl Finding {
     /// # Errors
     ///
     /// [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
-    /// the contract of the generator; [`Error::Redraws`] where more than one in four was drawn
-    /// again.
+    /// the contract of the generator; [`Error::Redraws`] where more than ten and more than
+    /// one in four were drawn again.
     pub fn conclude(
         (rung, stage, scope): (Rung, &str, String),
         evidence: Evidence,
@@ -276,7 +276,7 @@ impl Finding {
         if let Some(clause) = coverage.broken() {
             return Err(Error::Degenerate { rung: rung.to_string(), clause, cases: cases.get() });
         }
-        if redraws > cases.get().div_ceil(4) {
+        if redraws > (cases.get() / 4).max(10) {
             return Err(Error::Redraws { rung: rung.to_string(), redraws, cases: cases.get() });
         }
         let verdict = match bound {
@@ -296,5 +296,55 @@ impl Finding {
     /// Whether a form was refuted.
     pub fn refutes(&self) -> bool {
         matches!(self.verdict, Verdict::Refuted { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bound, Evidence, Finding, Rung, Verdict};
+    use crate::error::{Error, Result};
+
+    fn conclude(evidence: Evidence) -> Result<Finding> {
+        Finding::conclude((Rung::R4, "random", "a test".to_owned()), evidence, 0, 0.0)
+    }
+
+    fn exact(cases: u64, redraws: u64) -> Evidence {
+        Evidence { cases, redraws, ..Evidence::of(Bound::Exact { values: 1 }, None) }
+    }
+
+    #[test]
+    fn nothing_is_concluded_of_nothing() {
+        assert!(matches!(conclude(exact(0, 0)), Err(Error::NothingRan { .. })));
+        assert!(matches!(conclude(exact(1, 10)).unwrap().verdict, Verdict::Supported { .. }));
+        assert!(matches!(conclude(exact(1, 11)), Err(Error::Redraws { redraws: 11, .. })));
+        assert!(conclude(exact(100, 25)).is_ok() && conclude(exact(100, 26)).is_err());
+    }
+
+    /// One blunt case among many is told.
+    #[test]
+    fn the_weaker_of_two_is_the_bound_of_both() {
+        let blunt = Evidence { blunt: true, ..exact(1, 0) };
+        for both in [exact(1, 0).and(blunt.clone()), blunt.and(exact(1, 0))] {
+            assert!(matches!(conclude(both).unwrap().verdict, Verdict::Qualified { .. }));
+        }
+        let chance = |at_most| Evidence::of(Bound::Probability { at_most }, None);
+        for (left, right) in [(1e-3, 1e-9), (1e-9, 1e-3)] {
+            let both = chance(left).and(chance(right));
+            assert_eq!((both.bound, both.cases), (Bound::Probability { at_most: 1e-3 }, 2));
+        }
+        let proof = |monomials| Evidence::of(Bound::Proof { monomials }, None);
+        let verdict = conclude(proof(2).and(proof(3))).unwrap().verdict;
+        assert!(matches!(verdict, Verdict::Proved { scope } if scope == "a test"));
+    }
+
+    #[test]
+    fn rungs_have_names() {
+        for (text, rung) in [("R4", Rung::R4), ("r0", Rung::R0), ("8", Rung::R8)] {
+            assert_eq!(text.parse::<Rung>().unwrap(), rung);
+        }
+        for text in ["", "R", "R9", "R44", "-1", "R 4"] {
+            let error = text.parse::<Rung>().unwrap_err().to_string();
+            assert_eq!(error, format!("`{text}` is no rung of the ladder; they are R0 to R8"));
+        }
     }
 }

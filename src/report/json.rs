@@ -33,19 +33,33 @@ struct Block<'a> {
     max_abs_diff: BTreeMap<&'a str, f64>,
     largest_output: f32,
     ulp: f64,
+    #[serde(flatten)]
+    rounding: Option<Rounding>,
+    dead_channels: usize,
+    digest: &'a str,
+    #[serde(flatten)]
+    exact: Option<Exact<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    refuted: &'a [(Rung, Witness)],
+}
+
+/// What R1 found, if it ran.
+#[derive(Serialize)]
+struct Rounding {
     bound: f64,
     bound_used: f64,
     bound_used_at_cuts: f64,
     bound_is_blunt: bool,
-    dead_channels: usize,
-    digest: &'a str,
+}
+
+/// What R3 found, if it ran.
+#[derive(Serialize)]
+struct Exact<'a> {
     exact: bool,
     exact_in: &'a str,
     exact_differing: BTreeMap<&'a str, usize>,
     exact_elements: usize,
     exact_largest_sum: i64,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    refuted: &'a [(Rung, Witness)],
 }
 
 #[derive(Serialize)]
@@ -111,7 +125,19 @@ fn entry(finding: &Finding) -> Entry<'_> {
 }
 
 fn block(block: &BlockReport) -> Block<'_> {
-    let exact = &block.exact;
+    let rounding = block.rounding.map(|rounding| Rounding {
+        bound: rounding.bound,
+        bound_used: rounding.used,
+        bound_used_at_cuts: rounding.used_at_cuts,
+        bound_is_blunt: rounding.is_blunt,
+    });
+    let exact = block.exact.as_ref().map(|exact| Exact {
+        exact: !block.refuted.iter().any(|(rung, _)| *rung == Rung::R3),
+        exact_in: exact.float,
+        exact_differing: exact.differing.iter().map(|(pair, n)| (pair.as_str(), *n)).collect(),
+        exact_elements: exact.elements,
+        exact_largest_sum: exact.reached,
+    });
     Block {
         name: &block.name,
         c_in: block.spec.c_in(),
@@ -126,17 +152,10 @@ fn block(block: &BlockReport) -> Block<'_> {
         max_abs_diff: block.differences.iter().map(|(pair, max)| (pair.as_str(), *max)).collect(),
         largest_output: block.largest,
         ulp: block.ulp,
-        bound: block.bound,
-        bound_used: block.used,
-        bound_used_at_cuts: block.used_at_cuts,
-        bound_is_blunt: block.bound_is_blunt,
+        rounding,
         dead_channels: block.dead_channels,
         digest: &block.digest,
-        exact: !block.refuted.iter().any(|(rung, _)| *rung == Rung::R3),
-        exact_in: exact.float,
-        exact_differing: exact.differing.iter().map(|(pair, n)| (pair.as_str(), *n)).collect(),
-        exact_elements: exact.elements,
-        exact_largest_sum: exact.reached,
+        exact,
         refuted: &block.refuted,
     }
 }

@@ -89,8 +89,9 @@ fn differences(text: &mut String, report: &Report) {
         for (_, difference) in &block.differences {
             let _ = write!(row, " {:>13}", with_ulps(*difference, block.ulp));
         }
-        let (output, bound, dead) = (block.largest, block.bound, block.dead_channels);
-        line(text, &format!("{row} {output:>8.1} {bound:>10.1e} {dead:>6}"));
+        let (output, dead) = (block.largest, block.dead_channels);
+        let explained = block.rounding.map_or("-".to_owned(), |r| format!("{:.1e}", r.bound));
+        line(text, &format!("{row} {output:>8.1} {explained:>10} {dead:>6}"));
     }
     line(text, "");
 }
@@ -268,17 +269,20 @@ fn conclusion(text: &mut String, report: &Report) {
 fn rounding(report: &Report) -> Option<String> {
     let differ = report.blocks.iter().flat_map(|block| &block.differences);
     let largest = differ.fold(0f64, |largest, (_, difference)| largest.max(*difference));
-    let used = report.blocks.iter().fold(0f64, |largest, block| largest.max(block.used_at_cuts));
     if report.blocks.is_empty() {
         None
     } else if largest == 0.0 {
         Some("in f32 they did not differ at all".to_owned())
     } else {
-        Some(format!(
-            "in f32 they differed by at most {largest:.1e}, by rounding alone (no layer used more \
-             than {} of what rounding can explain)",
-            percent(used)
-        ))
+        let used = report.blocks.iter().filter_map(|block| block.rounding);
+        let used = used.map(|rounding| rounding.used_at_cuts).reduce(f64::max);
+        let explained = used.map_or_else(String::new, |used| {
+            let used = percent(used);
+            format!(
+                ", by rounding alone (no layer used more than {used} of what rounding can explain)"
+            )
+        });
+        Some(format!("in f32 they differed by at most {largest:.1e}{explained}"))
     }
 }
 

@@ -3,4 +3,5 @@
 
 pub mod cases;
 pub mod mask;
+pub mod odd;
 pub mod wrong;

@@ -111,6 +111,31 @@ fn batch_norm_stays_within_seven_roundings() {
     assert!(worst > 0.2, "{worst}");
 }
 
+/// The radius is the formula: each term by itself is as large as it says.
+#[test]
+fn the_radius_of_batch_norm_is_the_formula() {
+    let one = |value| Array1::from_elem(1, value);
+    let radius = |[s, z, e, mean, beta]: [f64; 5]| {
+        let norm = BatchNorm::<f64>::new(one(2.0 * s), one(beta), one(mean), one(3.0), 1.0);
+        let norm = norm.unwrap();
+        let mut ball = Array3::from_elem((1, 1, 1), Ball { centre: z, radius: e });
+        NormedBalls { norm: &norm, activation: Activation::Identity }.apply(0, ball.view_mut());
+        ball[[0, 0, 0]].radius
+    };
+    let gamma_7 = gamma_n(7);
+    for (given, expected) in [
+        ([3.0, 5.0, 0.0, 0.0, 0.0], (3.0 * gamma_7 + ETA) * 5.0),
+        ([3.0, 0.0, 0.5, 0.0, 0.0], 1.5 + (3.0 * gamma_7 + ETA) * 0.5),
+        ([3.0, 0.0, 0.0, -7.0, 0.0], (3.0 * gamma_7 + ETA) * 7.0),
+        ([0.0, 0.0, 0.0, 0.0, -2.0], gamma_7 * 2.0),
+        ([0.0, 1e30, 0.0, 0.0, 0.0], ETA * 1e30),
+        ([0.0, 0.0, 0.0, 0.0, 0.0], 2.0 * ETA),
+    ] {
+        let ratio = radius(given) / expected;
+        assert!((ratio - 1.0).abs() < 1e-9, "{given:?}: {ratio}");
+    }
+}
+
 /// An error of the sums reaches the output times the scale's size.
 #[test]
 fn batch_norm_passes_on_the_error_of_its_input() {

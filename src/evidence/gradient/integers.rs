@@ -12,11 +12,13 @@ use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
 use crate::evidence::duals::Duals;
 use crate::evidence::exact::{ExactCase, LIMIT_F32, Measured, MeasuredSums, float};
+use crate::evidence::generator::Layout;
 use crate::evidence::verdict::{Bound, Evidence};
 use crate::random::Rng;
 use crate::scalar::{Additive, Dual, Int, Ordered as _, Scalar};
 
-/// The forms over dual numbers of `f32`, on a case of integers; `None` where its derivatives are
+/// The forms over dual numbers of `f32`, on a case of integers whose input lies in memory as `layout`
+/// says; `None` where its derivatives are
 /// beyond what `f32` holds exactly.
 ///
 /// # Errors
@@ -25,11 +27,12 @@ use crate::scalar::{Additive, Dual, Int, Ordered as _, Scalar};
 pub fn over_floats(
     forms: &[&dyn AnyForm],
     case: &ExactCase,
+    layout: Layout,
     rng: &mut Rng,
 ) -> Result<Option<Evidence>> {
     let moving = Moving::draw(case, rng);
     let (expected, reached) = moving.measure()?;
-    if reached > LIMIT_F32 { Ok(None) } else { moving.hold(forms, &expected).map(Some) }
+    if reached > LIMIT_F32 { Ok(None) } else { moving.hold(forms, &expected, layout).map(Some) }
 }
 
 /// A block of integers, and how everything in it moves.
@@ -84,7 +87,12 @@ impl Moving {
     }
 
     /// Each form in `f32` against that.
-    fn hold(&self, forms: &[&dyn AnyForm], expected: &Array4<Dual<f32>>) -> Result<Evidence> {
+    fn hold(
+        &self,
+        forms: &[&dyn AnyForm],
+        expected: &Array4<Dual<f32>>,
+        layout: Layout,
+    ) -> Result<Evidence> {
         let normalise = |affine: &Vec<DualAffine>, activation| {
             let affine = affine.iter().map(|affine| Affine {
                 scale: floats(&affine.scale),
@@ -103,7 +111,7 @@ impl Moving {
             shortcut: or_identity(shortcut.as_ref()),
             output: &Activation::Relu,
         };
-        let (weights, x) = (self.weights.map(floats), self.x.map(floats));
+        let (weights, x) = (self.weights.map(floats), layout.lay(&self.x.map(floats)));
         let problem = Problem { weights: &weights, x: x.view(), functions };
         let mut witnesses = Witnesses::default();
         for form in forms {

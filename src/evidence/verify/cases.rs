@@ -16,7 +16,7 @@ use crate::evidence::bound::{NormBalls, within};
 use crate::evidence::contract::Coverage;
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, certify};
 use crate::evidence::field::{self, Shape};
-use crate::evidence::generator::Case;
+use crate::evidence::generator::{Case, Layout};
 use crate::evidence::gradient;
 use crate::evidence::problem::RealProblem;
 use crate::evidence::training;
@@ -74,7 +74,11 @@ fn on(
     match rung {
         Rung::R0 | Rung::R1 | Rung::R2 | Rung::R8 => {
             let real = RealProblem::of(case)?;
-            if real.is_alive() { on_floats(rung, forms, &real, seed, number) } else { Ok(None) }
+            if real.is_alive() {
+                on_floats(rung, forms, &real, case.layout, seed, number)
+            } else {
+                Ok(None)
+            }
         }
         Rung::R3 | Rung::R7 => {
             let exact =
@@ -82,10 +86,10 @@ fn on(
             let exact = exact.ok().filter(ExactCase::is_alive);
             let Some(exact) = exact else { return Ok(None) };
             if rung == Rung::R3 {
-                return exact::to_the_bit(forms, &exact).map(Some);
+                return exact::to_the_bit(forms, &exact, case.layout).map(Some);
             }
             let mut rng = seed.stream(Purpose::Directions, &[number]);
-            let floats = gradient::over_floats(forms, &exact, &mut rng)?;
+            let floats = gradient::over_floats(forms, &exact, case.layout, &mut rng)?;
             let Some(floats) = floats else { return Ok(None) };
             let field = gradient::over_the_field(forms, &shape(case), seed, &[number])?;
             // One case, of which the field says how sure it is.
@@ -114,6 +118,7 @@ fn on_floats(
     rung: Rung,
     forms: &[&dyn AnyForm],
     real: &RealProblem,
+    layout: Layout,
     seed: Seed,
     number: u64,
 ) -> Result<Option<Evidence>> {
@@ -130,8 +135,8 @@ fn on_floats(
             let k = [-7, 9][rng.random_range(0..2)];
             let scaled = powers_of_two_pass_through(forms, &real.weights, &real.norms, &real.x, k)?;
             // Of every kind: few in the weights, for each spoils a channel.
-            let weights = real.weights.map(|_| any_float(&mut rng, 3));
-            let x = real.x.map(|_| any_float(&mut rng, 30));
+            let weights = real.weights.map(|_| any_float(&mut rng, 1));
+            let x = layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
             let wild = to_the_bit(forms, &weights, &real.norms, &x)?;
             let images = images_do_not_mix(forms, &weights, &real.norms, &x)?;
             Evidence { cases: 1, ..scaled.and(wild).and(images) }

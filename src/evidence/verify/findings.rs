@@ -24,25 +24,32 @@ pub struct BlockReport {
     pub largest: f32,
     /// One unit in its last place.
     pub ulp: f64,
-    /// The derived bound (R1) on the difference of two correct forms at any element: the largest.
-    pub bound: f64,
-    /// The largest part of its ball's radius that any form's element uses; at most 1 if correct.
-    pub used: f64,
-    /// The same layer by layer, each form fed the same floats.
-    pub used_at_cuts: f64,
-    /// Whether the bound is larger than the largest output, hence says nothing.
-    pub bound_is_blunt: bool,
+    /// What R1 found, if it ran.
+    pub rounding: Option<RoundingReport>,
     /// SHA-256 of the bits of form (c)'s output.
     pub digest: String,
-    /// The exact run.
-    pub exact: ExactReport,
+    /// What R3 found, if it ran.
+    pub exact: Option<ExactReport>,
     /// Hidden channels, in either run, through which nothing passes.
     pub dead_channels: usize,
     /// The worst element of each form and run that is refuted.
     pub refuted: Vec<(Rung, Witness)>,
 }
 
-/// The exact run's findings on one block.
+/// R1's findings on one block.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundingReport {
+    /// The derived bound on the difference of two correct forms at any element: the largest.
+    pub bound: f64,
+    /// The largest part of its ball's radius that any form's element uses; at most 1 if correct.
+    pub used: f64,
+    /// The same layer by layer, each form fed the same floats.
+    pub used_at_cuts: f64,
+    /// Whether the bound is larger than the largest output, hence says nothing.
+    pub is_blunt: bool,
+}
+
+/// R3's findings on one block.
 #[derive(Clone, Debug)]
 pub struct ExactReport {
     /// "f32", or "f64" where no integers small enough for `f32` were found.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use ndarray::{Array4, ArrayView4};
 use sha2::{Digest, Sha256};
 
-use super::findings::{BlockReport, ExactReport};
+use super::findings::{BlockReport, ExactReport, RoundingReport};
 use super::run::Run;
 use crate::block::{Activation, NormFunctions};
 use crate::conv::{Convolver, Fast, Reference};
@@ -30,14 +30,10 @@ pub(super) struct Part {
 }
 
 /// The findings of the blocks, rung by rung and stage by stage.
-pub(super) fn findings(
-    parts: Vec<Vec<Part>>,
-    rungs: &BTreeSet<Rung>,
-    seed: u64,
-) -> Result<Vec<Finding>> {
+pub(super) fn findings(parts: Vec<Vec<Part>>, seed: u64) -> Result<Vec<Finding>> {
     // By rung, then in the order of the blocks.
     let mut stages: Vec<(Rung, String, usize, Evidence, f64)> = Vec::new();
-    for part in parts.into_iter().flatten().filter(|part| rungs.contains(&part.rung)) {
+    for part in parts.into_iter().flatten() {
         let Part { stage, rung, evidence, ms } = part;
         match stages.iter_mut().find(|(r, s, ..)| (*r, s.as_str()) == (rung, stage.as_str())) {
             Some((_, _, blocks, sum, time)) => {
@@ -60,58 +56,45 @@ pub(super) fn findings(
     stages.into_iter().map(conclude).collect()
 }
 
-/// Rungs R0, R1 and R3 on one block.
+/// Those of R0, R1 and R3 that are asked for, on one block.
 pub(super) fn judge(
     forms: &[&dyn AnyForm],
     run: &Run,
+    rungs: &BTreeSet<Rung>,
     seed: Seed,
     number: usize,
     say: &dyn Fn(&str),
 ) -> Result<(BlockReport, Vec<Part>)> {
-    let spec = run.named.spec;
-    let (_, _, h, w) = run.x.dim();
     let mut refuted = Vec::new();
     let mut parts = Vec::new();
-    let mut clock = Instant::now();
-    let mut part = |rung, evidence: Evidence| {
+    let mut part = |rung, evidence: Evidence, since: Instant| {
         let stage = run.named.name.split('_').next().unwrap_or_default().to_owned();
         refuted.extend(evidence.witnesses.all().iter().map(|witness| (rung, witness.clone())));
-        parts.push(Part { stage, rung, evidence, ms: clock.elapsed().as_secs_f64() * 1e3 });
-        clock = Instant::now();
+        parts.push(Part { stage, rung, evidence, ms: since.elapsed().as_secs_f64() * 1e3 });
     };
-    part(Rung::R0, approximate::close(forms, &run.outputs));
-
-    say("the derived bound");
-    let functions = NormFunctions::new(&run.norms, Activation::Relu)?;
-    let functions = functions.functions();
-    let problem = Problem { weights: &run.weights, x: run.x.view(), functions };
-    let norms = run.norms.cast();
-    let exact = NormBalls::new(&norms);
-    let rounding = bound::judge(forms, &problem, &run.outputs, &exact.functions())?;
-    let (bound, used, used_at_cuts) = match rounding.bound {
-        Bound::Rounding { difference, used, used_at_cuts } => (difference, used, used_at_cuts),
-        _ => unreachable!("R1 gives a rounding bound"),
-    };
-    let bound_is_blunt = rounding.blunt;
-    part(Rung::R1, rounding);
+    if rungs.contains(&Rung::R0) {
+        let since = Instant::now();
+        part(Rung::R0, approximate::close(forms, &run.outputs), since);
+    }
+    let mut rounding = None;
+    if rungs.contains(&Rung::R1) {
+        say("the derived bound");
+        let since = Instant::now();
+        let (report, evidence) = rounding_run(forms, run)?;
+        rounding = Some(report);
+        part(Rung::R1, evidence, since);
+    }
+    let (mut exact, mut dead_channels) = (None, run.dead_channels);
+    if rungs.contains(&Rung::R3) {
+        say("exact integers");
+        let since = Instant::now();
+        let (report, evidence, dead) = integers(forms, run, seed, number)?;
+        exact = Some(report);
+        dead_channels += dead;
+        part(Rung::R3, evidence, since);
+    }
     let activation = run.outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
-
-    say("exact integers");
-    let map = (1, h, w);
-    let (case, float) = match exact::draw(spec, map, LIMIT_F32, seed, number as u64) {
-        Ok(case) => (case, "f32"),
-        Err(Error::NoExactCase { .. }) => {
-            (exact::draw(spec, map, LIMIT_F64, seed, number as u64)?, "f64")
-        }
-        Err(error) => return Err(error),
-    };
-    let (differing, witnesses) = if float == "f32" {
-        exact_run::<f32, _>(forms, &case, &Fast::new())?
-    } else {
-        exact_run::<f64, _>(forms, &case, &Reference::default())?
-    };
-    let values = (forms.len() * case.expected.len()) as u64;
-    part(Rung::R3, Evidence::of(Bound::Exact { values }, witnesses));
+    let (spec, (_, _, h, w)) = (run.named.spec, run.x.dim());
 
     let grouped = forms.iter().position(|form| form.letter() == 'c');
     let report = BlockReport {
@@ -125,22 +108,55 @@ pub(super) fn judge(
         }),
         largest: activation,
         ulp: ulp(activation),
-        bound,
-        used,
-        used_at_cuts,
-        bound_is_blunt,
+        rounding,
         digest: digest(run.outputs[grouped.unwrap_or(forms.len() - 1)].view()),
-        exact: ExactReport {
-            float,
-            reached: case.reached,
-            limit: if float == "f32" { LIMIT_F32 } else { LIMIT_F64 },
-            differing,
-            elements: case.expected.len(),
-        },
-        dead_channels: run.dead_channels + case.dead_channels,
+        exact,
+        dead_channels,
         refuted,
     };
     Ok((report, parts))
+}
+
+/// R1.
+fn rounding_run(forms: &[&dyn AnyForm], run: &Run) -> Result<(RoundingReport, Evidence)> {
+    let functions = NormFunctions::new(&run.norms, Activation::Relu)?;
+    let functions = functions.functions();
+    let problem = Problem { weights: &run.weights, x: run.x.view(), functions };
+    let norms = run.norms.cast();
+    let exact = NormBalls::new(&norms);
+    let evidence = bound::judge(forms, &problem, &run.outputs, &exact.functions())?;
+    let report = match evidence.bound {
+        Bound::Rounding { difference: bound, used, used_at_cuts } => {
+            RoundingReport { bound, used, used_at_cuts, is_blunt: evidence.blunt }
+        }
+        _ => unreachable!("R1 gives a rounding bound"),
+    };
+    Ok((report, evidence))
+}
+
+/// R3, and how many hidden channels of its data are dead.
+fn integers(
+    forms: &[&dyn AnyForm],
+    run: &Run,
+    seed: Seed,
+    number: usize,
+) -> Result<(ExactReport, Evidence, usize)> {
+    let (spec, (_, _, h, w)) = (run.named.spec, run.x.dim());
+    let draw = |limit| exact::draw(spec, (1, h, w), limit, seed, number as u64);
+    let (case, float, limit) = match draw(LIMIT_F32) {
+        Ok(case) => (case, "f32", LIMIT_F32),
+        Err(Error::NoExactCase { .. }) => (draw(LIMIT_F64)?, "f64", LIMIT_F64),
+        Err(error) => return Err(error),
+    };
+    let (differing, witnesses) = if limit == LIMIT_F32 {
+        exact_run::<f32, _>(forms, &case, &Fast::new())?
+    } else {
+        exact_run::<f64, _>(forms, &case, &Reference::default())?
+    };
+    let elements = case.expected.len();
+    let report = ExactReport { float, reached: case.reached, limit, differing, elements };
+    let values = (forms.len() * elements) as u64;
+    Ok((report, Evidence::of(Bound::Exact { values }, witnesses), case.dead_channels))
 }
 
 /// Each form on an exact case: how many elements differ between each two, and where one differs

@@ -165,8 +165,22 @@ fn on_stage<'a>(
         "2 images",
         9.0,
         Box::new(move || {
-            let real = RealProblem::draw(&batch, seed, &[number, 8])?;
-            training::on(forms, &real).map(Some)
+            let (real, redraws) = alive_in_training(&batch, seed, number)?;
+            Ok(Some(Evidence { redraws, ..training::on(forms, &real)? }))
         }),
     );
+}
+
+/// A block that is alive in training mode too, and how often it was drawn again. After ten times it
+/// is taken as it is: on a map of a pixel or two nothing may suit.
+fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProblem, u64)> {
+    let mut redraws = 0;
+    loop {
+        let real = RealProblem::draw(shape, seed, &[number, 8, redraws])?;
+        match training::centred(&real)? {
+            Some(centred) => return Ok((centred, redraws)),
+            None if redraws == 10 => return Ok((real, redraws)),
+            None => redraws += 1,
+        }
+    }
 }

@@ -18,7 +18,7 @@ use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-pub use self::findings::{BlockReport, ExactReport, Report};
+pub use self::findings::{BlockReport, ExactReport, Report, RoundingReport};
 use self::judge::judge;
 use self::ladder::{Job, Stage};
 pub use self::plan::Plan;
@@ -135,7 +135,7 @@ pub fn verify(
         }
         match piece {
             Piece::Block(number, run) => {
-                let found = judge(forms, &run, seed, number, &|what| {
+                let found = judge(forms, &run, &plan.rungs, seed, number, &|what| {
                     say(&format!("{}: {what}", run.named.name));
                 })?;
                 Ok(Some(Outcome::Block(number, Box::new(found))))
@@ -155,7 +155,7 @@ pub fn verify(
     let pieces: Vec<Piece<'_>> = pieces.into_iter().map(|(_, piece)| piece).collect();
     let outcomes = in_turn(pieces, &work).into_iter().collect::<Result<Vec<_>>>()?;
     let partial = !all_ran || outcomes.iter().any(Option::is_none);
-    report(outcomes.into_iter().flatten().collect(), &plan.rungs, seed, partial)
+    report(outcomes.into_iter().flatten().collect(), seed, partial)
 }
 
 /// Each piece of work, started in their order.
@@ -173,12 +173,7 @@ fn in_turn<P: Send, T: Send>(pieces: Vec<P>, work: &(dyn Fn(P) -> T + Sync)) -> 
 }
 
 /// Puts the outcomes in order.
-fn report(
-    outcomes: Vec<Outcome>,
-    rungs: &std::collections::BTreeSet<Rung>,
-    seed: Seed,
-    partial: bool,
-) -> Result<Report> {
+fn report(outcomes: Vec<Outcome>, seed: Seed, partial: bool) -> Result<Report> {
     let (mut blocks, mut others) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -189,7 +184,7 @@ fn report(
     blocks.sort_by_key(|(number, _)| *number);
     others.sort_by_key(|(number, _)| *number);
     let (blocks, parts): (Vec<_>, Vec<_>) = blocks.into_iter().map(|(_, found)| found).unzip();
-    let mut findings = judge::findings(parts, rungs, seed.0)?;
+    let mut findings = judge::findings(parts, seed.0)?;
     findings.extend(others.into_iter().map(|(_, finding)| finding));
     findings.sort_by_key(|finding| finding.rung);
     Ok(Report { seed: seed.0, blocks, findings, partial })

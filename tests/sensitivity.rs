@@ -1,0 +1,215 @@
+//! Each part of a rung sees what it is there for: forms that are right but for one thing.
+
+mod common;
+
+use std::num::NonZeroU64;
+use std::sync::atomic::AtomicBool;
+
+use common::odd::{Odd, Oddity};
+use ndarray::Array4;
+use triform::Error;
+use triform::block::{BlockSpec, Form};
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::bound::{Cuts, NormBalls};
+use triform::evidence::exact::{LIMIT_F32, certify};
+use triform::evidence::field::Shape;
+use triform::evidence::generator::{Case, Layout, sample};
+use triform::evidence::gradient::over_floats;
+use triform::evidence::problem::RealProblem;
+use triform::evidence::verdict::{Bound, Finding, Rung, Verdict};
+use triform::evidence::verify::{Plan, Progress, Subject, verify};
+use triform::random::{Purpose, Seed};
+use triform::scalar::Int;
+
+fn climb(forms: &[&dyn AnyForm], plan: &Plan) -> triform::error::Result<Vec<Finding>> {
+    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
+    let block = Subject::Block(BlockSpec::new(64, 4, 3, 64)?, (5, 4));
+    verify(forms, &block, plan, Seed(1), &progress).map(|report| report.findings)
+}
+
+fn plan(rung: Rung) -> Plan {
+    Plan { rungs: [rung].into(), cases: NonZeroU64::new(20).unwrap(), ..Plan::default() }
+}
+
+/// The findings of `rung` with form (b) odd.
+fn with_one_odd(rung: Rung, oddity: Oddity) -> Vec<Finding> {
+    let odd = Odd(Form::EarlyConcat, oddity);
+    climb(&[&Form::Aggregated, &odd, &Form::Grouped], &plan(rung)).unwrap()
+}
+
+/// And with all three odd in the same way, so that they agree.
+fn with_all_odd(rung: Rung, oddity: Oddity) -> Vec<Finding> {
+    let [a, b, c] = Form::ALL.map(|form| Odd(form, oddity));
+    climb(&[&a, &b, &c], &plan(rung)).unwrap()
+}
+
+fn all_refute(findings: &[Finding]) -> bool {
+    !findings.is_empty() && findings.iter().all(Finding::refutes)
+}
+
+/// On which stages they refute.
+fn refuting(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().filter(|finding| finding.refutes()).map(|f| f.stage.as_str()).collect()
+}
+
+fn places(findings: &[Finding]) -> Vec<&'static str> {
+    let witnesses = findings.iter().filter_map(|finding| match &finding.verdict {
+        Verdict::Refuted { witnesses } => Some(witnesses.all()[0].place),
+        _ => None,
+    });
+    witnesses.collect()
+}
+
+#[test]
+fn functions_left_out_or_exchanged_are_seen() {
+    for rung in [Rung::R4, Rung::R5, Rung::R6, Rung::R7, Rung::R8, Rung::R1, Rung::R3] {
+        for oddity in
+            [Oddity::NoOutputFunction, Oddity::FirstFunctionForAll, Oddity::FunctionsExchanged]
+        {
+            let findings = with_one_odd(rung, oddity);
+            let refuting = refuting(&findings);
+            if rung == Rung::R6 {
+                // Where all channels or all layers have one function, nothing is exchanged.
+                assert!(refuting.contains(&"tiny1"), "{oddity:?}: {refuting:?}");
+            } else {
+                assert!(all_refute(&findings), "{rung} {oddity:?}: {refuting:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn r1_sees_a_loss_of_precision_at_cuts_only() {
+    let findings = with_one_odd(Rung::R1, Oddity::RoundedInF32);
+    assert_eq!(
+        (findings[0].stage.as_str(), places(&findings)[0]),
+        ("block", "after the first 1x1")
+    );
+    let Bound::Rounding { used, used_at_cuts, .. } = findings[0].bound else { panic!() };
+    assert!(used < 1.0 && used_at_cuts > 1.0, "{used} {used_at_cuts}");
+    // On integers of a few bits nothing is lost; to the bit, everything shows.
+    assert!(refuting(&with_one_odd(Rung::R3, Oddity::RoundedInF32)).is_empty());
+    assert!(all_refute(&with_one_odd(Rung::R2, Oddity::RoundedInF32)));
+}
+
+#[test]
+fn what_is_done_after_the_last_cut_is_seen_at_cuts() {
+    let spec = BlockSpec::new(6, 4, 3, 6).unwrap();
+    let real = RealProblem::draw(&Shape::new(spec, (4, 5)), Seed(1), &[]).unwrap();
+    let functions = real.functions().unwrap();
+    let problem = real.with(&functions);
+    let exact = real.norms.cast();
+    let cuts = Cuts::new(&problem, &NormBalls::new(&exact).functions()).unwrap();
+    let exchanged = Odd(Form::Grouped, Oddity::OutputsExchanged);
+    let (_, witness) = cuts.hold(&exchanged, &problem).unwrap();
+    assert_eq!(witness.map(|witness| witness.place), Some("output"));
+    assert_eq!(cuts.hold(&Form::Grouped, &problem).unwrap().1, None);
+}
+
+#[test]
+fn r2_sees_bits_images_and_scale() {
+    assert!(all_refute(&with_one_odd(Rung::R2, Oddity::NegativeZeroInF32)));
+    // All three alike: nothing but the laws of R2 itself can tell.
+    let mixed = with_all_odd(Rung::R2, Oddity::FirstImageForAll);
+    assert_eq!(refuting(&mixed), ["random"]);
+    assert_eq!(places(&mixed), ["output, each image by itself"]);
+    let clamped = with_all_odd(Rung::R2, Oddity::ClampedInF32);
+    assert_eq!(places(&clamped), ["output, all times a power of 2"]);
+    let Bound::Exact { values } = mixed[0].bound else { panic!() };
+    assert_eq!(values, 3 * 2 * 64 * 3 * 4, "three forms, two images");
+}
+
+#[test]
+fn r3_calls_a_form_again() {
+    assert_eq!(refuting(&with_one_odd(Rung::R3, Oddity::Tired)), ["random"]);
+}
+
+#[test]
+fn r4_is_as_sure_as_its_less_sure_half() {
+    for finding in with_one_odd(Rung::R4, Oddity::Tired) {
+        let Bound::Probability { at_most } = finding.bound else { panic!() };
+        let linear = finding.scope.ends_with(", linear");
+        assert!((at_most < 1e-17) == linear, "{}: {at_most}", finding.scope);
+    }
+}
+
+#[test]
+fn r7_compares_the_derivatives() {
+    let in_f32 = with_one_odd(Rung::R7, Oddity::DerivativeOffInF32);
+    assert_eq!((refuting(&in_f32), places(&in_f32)), (vec!["random"], vec!["derivative"]));
+    assert!(all_refute(&with_one_odd(Rung::R7, Oddity::DerivativeOffInTheField)));
+    assert!(refuting(&with_one_odd(Rung::R4, Oddity::DerivativeOffInTheField)).is_empty());
+}
+
+#[test]
+fn r7_moves_everything_and_keeps_to_the_limit() {
+    let forms: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
+    let mut rng = Seed(0).stream(Purpose::Directions, &[]);
+    let case = sample(Seed(0), 3, 0);
+    let exact = |x: Array4<Int>| {
+        certify(case.weights.clone(), x, &case.live(), LIMIT_F32).unwrap().unwrap()
+    };
+    let small = exact(case.x.clone());
+    let evidence = over_floats(&forms, &small, Layout::Standard, &mut rng).unwrap().unwrap();
+    assert!(evidence.witnesses.is_empty());
+    // A case within the limit whose derivatives are beyond it: no evidence, and no false alarm.
+    let mut factor = 1;
+    let near = loop {
+        factor *= 2;
+        let x = case.x.map(|x| Int::from(x.value().unwrap() * factor));
+        match certify(case.weights.clone(), x, &case.live(), LIMIT_F32).unwrap() {
+            Ok(larger) if larger.reached > LIMIT_F32 / 3 => break larger,
+            Ok(_) => {}
+            Err(reached) => panic!("doubling jumps over the limit: {reached}"),
+        }
+    };
+    assert!(over_floats(&forms, &near, Layout::Standard, &mut rng).unwrap().is_none());
+}
+
+#[test]
+fn r8_compares_the_running_statistics() {
+    for oddity in [Oddity::StatisticsMovedTwice, Oddity::VarianceMovedTwice] {
+        let findings = with_one_odd(Rung::R8, oddity);
+        assert!(all_refute(&findings), "{oddity:?}");
+        assert!(places(&findings).iter().all(|place| *place == "running statistics"));
+    }
+    // Values do not tell; at cuts, each function is to be applied once.
+    assert!(refuting(&with_one_odd(Rung::R0, Oddity::StatisticsMovedTwice)).is_empty());
+    assert!(all_refute(&with_one_odd(Rung::R1, Oddity::StatisticsMovedTwice)));
+}
+
+/// A channel that is not alive costs a new draw, and too many fail the run.
+#[test]
+fn dead_channels_are_drawn_again_and_too_many_fail_the_run() {
+    fn dead(seed: Seed, number: u64, attempt: u64) -> Case {
+        let mut case = sample(seed, number, attempt);
+        // The first channel of the first layer is 0 everywhere.
+        let spec = *case.weights.spec();
+        let mut reduce = case.weights.reduce().to_owned();
+        reduce.index_axis_mut(ndarray::Axis(0), 0).fill(Int::from(0));
+        case.weights = triform::block::BlockWeights::new(
+            spec,
+            reduce,
+            case.weights.transform().to_owned(),
+            case.weights.expand().to_owned(),
+            case.weights.shortcut().map(|kernel| kernel.to_owned()),
+        )
+        .unwrap();
+        case
+    }
+    fn sometimes(seed: Seed, number: u64, attempt: u64) -> Case {
+        if attempt == 0 && number < 2 {
+            dead(seed, number, attempt)
+        } else {
+            sample(seed, number, attempt)
+        }
+    }
+    let forms: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
+    for rung in [Rung::R0, Rung::R1, Rung::R2, Rung::R3, Rung::R7, Rung::R8] {
+        let error = climb(&forms, &Plan { generator: dead, ..plan(rung) }).unwrap_err();
+        assert!(matches!(error, Error::Redraws { .. }), "{rung}: {error}");
+        let findings = climb(&forms, &Plan { generator: sometimes, ..plan(rung) }).unwrap();
+        let random = findings.iter().find(|finding| finding.stage == "random").unwrap();
+        assert!((2..6).contains(&random.redraws), "{rung}: {}", random.redraws);
+    }
+}
