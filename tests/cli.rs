@@ -23,6 +23,8 @@ use triform::evidence::verdict::Rung;
 use triform::report::figures;
 
 const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
+/// The same by two quick rungs, where the report itself does not matter.
+const QUICK: [&str; 7] = ["verify", "--block", "12x3x2", "--map", "6x5", "--rung", "R1,R3"];
 
 fn triform(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_triform")).args(arguments).output().unwrap()
@@ -285,6 +287,13 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["verify", "--image", &text_png],
         vec!["verify", "--image", &half_png],
         vec!["verify", "--image", &empty_jpg],
+        vec!["verify", "--cases", "0"],
+        vec!["verify", "--cases", "-1"],
+        vec!["verify", "--cases", "many"],
+        vec!["verify", "--cases", "1000001"],
+        vec!["verify", "--rung", "R9"],
+        vec!["verify", "--rung", ""],
+        vec!["verify", "--rung", "R1,,R2"],
         vec!["verify", "--block", "256x31x0"],
         vec!["verify", "--block", "256x0x4"],
         vec!["verify", "--block", "0x32x4"],
@@ -365,7 +374,7 @@ fn other_images_are_cropped_and_other_paths_are_paths() {
 
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    for arguments in [&SMALL[..], &["--help"], &["plot", "--output", "target/closed-pipe"]] {
+    for arguments in [&QUICK[..], &["--help"], &["plot", "--output", "target/closed-pipe"]] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_triform"))
             .args(arguments)
             .stdout(Stdio::piped())
@@ -382,7 +391,7 @@ fn a_closed_pipe_ends_quietly() {
 #[test]
 #[cfg(unix)]
 fn a_report_can_go_to_a_device_and_through_a_link() {
-    let output = triform(&[&SMALL[..], &["--json", "/dev/null"]].concat());
+    let output = triform(&[&QUICK[..], &["--json", "/dev/null"]].concat());
     assert_eq!(output.status.code(), Some(0));
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "replaced by a file");
 
@@ -392,7 +401,7 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     fs::write(&log, "kept\n").unwrap();
     let end = fs::OpenOptions::new().append(true).open(&log).unwrap();
     let status = Command::new(env!("CARGO_BIN_EXE_triform"))
-        .args([&SMALL[..], &["--json", "/dev/stdout"]].concat())
+        .args([&QUICK[..], &["--json", "/dev/stdout"]].concat())
         .stdout(end)
         .status()
         .unwrap();
@@ -403,16 +412,16 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     let (target, link) = (folder.path().join("target.json"), folder.path().join("link.json"));
     fs::write(&target, "old").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
-    let output = triform(&[&SMALL[..], &["--json", link.to_str().unwrap()]].concat());
+    let output = triform(&[&QUICK[..], &["--json", link.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(0));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
-    triform(&[&SMALL[..], &["--json", target.to_str().unwrap()]].concat());
+    triform(&[&QUICK[..], &["--json", target.to_str().unwrap()]].concat());
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     let nowhere = folder.path().join("nowhere.json");
     std::os::unix::fs::symlink(folder.path().join("missing"), &nowhere).unwrap();
-    let output = triform(&[&SMALL[..], &["--json", nowhere.to_str().unwrap()]].concat());
+    let output = triform(&[&QUICK[..], &["--json", nowhere.to_str().unwrap()]].concat());
     assert_eq!(output.status.code(), Some(2));
     assert!(fs::read_to_string(&target).unwrap().contains("\"ok\": true"));
 }

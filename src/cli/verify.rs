@@ -22,6 +22,9 @@ const DEFAULT_MAP: (usize, usize) = (56, 56);
 /// More would only take memory.
 const MAX_THREADS: u64 = 1024;
 
+/// Each keeps a few hundred bytes until the end, and Ctrl-C passes by all that are left.
+const MAX_CASES: u64 = 1_000_000;
+
 /// Verifies, and reports to `output`, or as JSON to where `--json` says.
 pub(super) fn run(
     options: &VerifyOptions,
@@ -90,6 +93,10 @@ pub(super) fn run(
 fn plan(options: &VerifyOptions) -> Result<Plan> {
     let cases = NonZeroU64::new(number("number of cases", &options.cases)?)
         .ok_or(Error::Zero { what: "number of cases" })?;
+    if cases.get() > MAX_CASES {
+        let words = format!("{cases} cases are too many; at most {MAX_CASES}");
+        return Err(Error::Usage(words));
+    }
     let rungs = match options.rung[..] {
         [] => Rung::ALL.into(),
         _ => options.rung.iter().map(|rung| rung.parse()).collect::<Result<_>>()?,
