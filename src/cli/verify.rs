@@ -73,7 +73,7 @@ pub(super) fn run(
     let report = report?;
 
     if options.json.is_none() || file.is_some() {
-        print(output, &table::render(&report, forms, &about, &repeat(options, seed)))?;
+        print(output, &table::render(&report, forms, &about, &repeat(options, &plan, seed)))?;
     } else {
         print(output, &json::render(&report))?;
     }
@@ -99,7 +99,7 @@ fn plan(options: &VerifyOptions) -> Result<Plan> {
     }
     let rungs = match options.rung[..] {
         [] => Rung::ALL.into(),
-        _ => options.rung.iter().map(|rung| rung.parse()).collect::<Result<_>>()?,
+        _ => options.rung.iter().map(|rung| rung.trim().parse()).collect::<Result<_>>()?,
     };
     Ok(Plan { rungs, cases, ..Plan::default() })
 }
@@ -142,7 +142,7 @@ fn number(what: &'static str, text: &str) -> Result<u64> {
 }
 
 /// The command that repeats this run.
-fn repeat(options: &VerifyOptions, seed: Seed) -> String {
+fn repeat(options: &VerifyOptions, plan: &Plan, seed: Seed) -> String {
     let mut command = format!("triform verify --seed {}", seed.0);
     if let Some(path) = &options.image {
         command += &format!(" --image {}", quoted(&path.display().to_string()));
@@ -154,7 +154,8 @@ fn repeat(options: &VerifyOptions, seed: Seed) -> String {
         command += &format!(" --map {map}");
     }
     if !options.rung.is_empty() {
-        command += &format!(" --rung {}", options.rung.join(","));
+        let rungs: Vec<String> = plan.rungs.iter().map(Rung::to_string).collect();
+        command += &format!(" --rung {}", rungs.join(","));
     }
     if options.cases != "100" {
         command += &format!(" --cases {}", options.cases);

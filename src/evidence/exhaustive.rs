@@ -190,7 +190,9 @@ struct Tables<const P: u64> {
 
 impl<const P: u64> ChannelWise<Prime<P>> for Tables<P> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Prime<P>>) {
-        let number = self.numbers[channel.min(self.numbers.len() - 1)];
+        // A channel that the layer has not gets the function that is 0 everywhere.
+        let own = if self.numbers.len() == 1 { 0 } else { channel };
+        let number = self.numbers.get(own).copied().unwrap_or(0);
         plane.mapv_inplace(|z| Prime::new(number / P.pow(z.value() as u32) % P));
     }
 }

@@ -47,6 +47,10 @@
 //! evaluation mode, any activation. And the coefficients of the polynomials are 0 or 1 or small
 //! counts of equal products, far below p: equal modulo p, they are equal.
 //!
+//! The degrees are those of forms with as many layers as the block has. A form that does more, another
+//! convolution or a scale twice, has a higher one, by 1 or 2 for each, and the bounds grow as much: from
+//! 8/p to 12/p, say.
+//!
 //! What it cannot see: whatever is no error of algebra. It is blind to rounding, and the linear
 //! test to everything about activations.
 

@@ -81,8 +81,7 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     }
     label("x", x.view());
 
-    let memo =
-        Mutex::new(Memo { names, values: HashMap::new(), arguments: HashMap::new(), monomials: 0 });
+    let memo = Mutex::new(Memo { names, ..Memo::default() });
     let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Polynomial>| {
         let mut memo = memo.lock().unwrap_or_else(PoisonError::into_inner);
         plane.map_inplace(|z| *z = memo.value(layer, channel, z));
@@ -91,11 +90,11 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     let watched = Watched::new(&none, &see);
     let problem = Problem { weights: &weights, x: x.view(), functions: watched.functions() };
     let outputs = problem.solve_all(forms, &Reference::default())?;
-    if outputs.iter().flatten().any(Polynomial::is_poisoned) {
+    let memo = memo.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if memo.poisoned || outputs.iter().flatten().any(Polynomial::is_poisoned) {
         return Err(Error::TooManyElements { what: "a coefficient", factors: vec![] });
     }
 
-    let memo = memo.into_inner().unwrap_or_else(PoisonError::into_inner);
     let compared: usize = outputs.iter().flatten().map(Polynomial::monomials).sum();
     let witnesses = odd_ones_out(forms, &outputs, "output", |found, expected| {
         let (found, expected) = memo.first_difference(found, expected);
@@ -106,6 +105,7 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
 }
 
 /// The values of the functions of which nothing is known.
+#[derive(Default)]
 struct Memo {
     /// Of the variables.
     names: Vec<String>,
@@ -115,11 +115,14 @@ struct Memo {
     arguments: HashMap<u32, (Layer, usize, Polynomial)>,
     /// Of all arguments.
     monomials: u64,
+    /// Whether a coefficient of an argument left the range of 64 bits.
+    poisoned: bool,
 }
 
 impl Memo {
     fn value(&mut self, layer: Layer, channel: usize, argument: &Polynomial) -> Polynomial {
         self.monomials += argument.monomials() as u64;
+        self.poisoned |= argument.is_poisoned();
         // The text of a normal form is the normal form.
         let key = (layer, channel, argument.to_string());
         let (names, arguments) = (&mut self.names, &mut self.arguments);

@@ -256,6 +256,7 @@ fn conclusion(text: &mut String, report: &Report) {
             report.findings.iter().map(|finding| finding.rung).collect();
         let rungs = match rungs.len() {
             1 => "the one rung climbed".to_owned(),
+            2 => "both rungs".to_owned(),
             count => format!("all {count} rungs"),
         };
         let details =

@@ -45,6 +45,10 @@
 //! it. So the block is also cut after each channel-wise function ([`Cuts`]): what each form computed
 //! there is held against a ball, and then replaced by the same floats for every form, so that the
 //! next layer starts from e = 0.
+//!
+//! At cuts the functions are watched, so a fast convolution cannot apply them while the sums are in
+//! cache, as it does elsewhere. That it then gives the same bits is for the tests of the convolution; a
+//! loss of precision there alone shows end to end only.
 
 mod cuts;
 mod rung;

@@ -25,7 +25,7 @@
 //! |s| sum of (|w'| |h| + |w| |h'|) + |s'| (sum of |w| |h|) + |t'| + |shortcut'|  <=  2^24
 //! ```
 //!
-//! so that not a bit may differ. Integers are the only data on which a ReLU often meets exactly 0,
+//! so that not a value may differ (zeros of either sign are one value). Integers are the only data on which a ReLU often meets exactly 0,
 //! where its derivative is a matter of convention (0 here, as in PyTorch).
 
 mod integers;
