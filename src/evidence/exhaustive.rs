@@ -16,7 +16,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::any_form::{AnyForm, Over, Problem};
 use super::compare::{Value, odd_ones_out};
 use super::verdict::{Bound, Evidence};
-use crate::block::{BlockSpec, BlockWeights, Functions, Shortcut};
+use crate::block::{BlockSpec, BlockWeights, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
 use crate::error::Result;
 use crate::scalar::{Additive, Prime};
@@ -30,8 +30,6 @@ pub struct Everything {
     pub paths: usize,
     /// Channels of a path.
     pub width: usize,
-    /// Channels in.
-    pub c_in: usize,
     /// Which functions stand in the places.
     pub functions: Choose,
 }
@@ -52,23 +50,23 @@ pub enum Choose {
 /// The shapes that are exhausted: two paths of one channel over F_2 and over F_3, three paths, and
 /// two paths of two channels.
 pub const SHAPES: [Everything; 4] = [
-    Everything { field: 2, paths: 2, width: 1, c_in: 1, functions: Choose::ForEachChannel },
-    Everything { field: 2, paths: 3, width: 1, c_in: 1, functions: Choose::ForEachPlace },
-    Everything { field: 2, paths: 2, width: 2, c_in: 1, functions: Choose::Negation },
-    Everything { field: 3, paths: 2, width: 1, c_in: 1, functions: Choose::OneForAll },
+    Everything { field: 2, paths: 2, width: 1, functions: Choose::ForEachChannel },
+    Everything { field: 2, paths: 3, width: 1, functions: Choose::ForEachPlace },
+    Everything { field: 2, paths: 2, width: 2, functions: Choose::Negation },
+    Everything { field: 3, paths: 2, width: 1, functions: Choose::OneForAll },
 ];
 
 impl Everything {
     /// In words.
     pub fn in_words(&self) -> String {
-        let Self { field, paths, width, c_in, .. } = self;
+        let Self { field, paths, width, .. } = self;
         let functions = match self.functions {
             Choose::ForEachChannel => "by channel",
             Choose::ForEachPlace => "by layer",
             Choose::OneForAll => "one for all",
             Choose::Negation => "1 - a",
         };
-        format!("F_{field}, {c_in}-{paths}x{width}-1, functions {functions}")
+        format!("F_{field}, 1-{paths}x{width}-1, functions {functions}")
     }
 
     /// Tries everything.
@@ -84,11 +82,9 @@ impl Everything {
     where
         for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
     {
-        let spec = BlockSpec::new(self.c_in, self.paths, self.width, 1)?.with_kernel(1)?;
-        let spec =
-            spec.with_shortcut(if self.c_in == 1 { Shortcut::Identity } else { Shortcut::None })?;
+        let spec = BlockSpec::new(1, self.paths, self.width, 1)?.with_kernel(1)?;
         let inner = spec.inner();
-        let sizes = [inner * spec.c_in(), inner * spec.width(), inner];
+        let sizes = [inner, inner * spec.width(), inner];
         let weights: usize = sizes.iter().sum();
         let functions = P.pow(P as u32); // as many as there are
         let tables = match self.functions {
@@ -98,24 +94,21 @@ impl Everything {
             Choose::Negation => 0,
         };
         // The inputs are the images of a batch, so that each is tried with each of the rest.
-        let images = P.pow(spec.c_in() as u32);
-        let mut digits = (0..images).flat_map(|image| digits(image, P, spec.c_in()));
-        let x = Array4::from_shape_simple_fn((images as usize, spec.c_in(), 1, 1), || {
-            Prime::<P>::new(digits.next().unwrap_or(0))
-        });
+        let x =
+            Array4::from_shape_fn((P as usize, 1, 1, 1), |(image, ..)| Prime::new(image as u64));
 
         let one = |assignment: u64| -> Result<Evidence> {
             let (of_weights, of_functions) =
                 (assignment % P.pow(weights as u32), assignment / P.pow(weights as u32));
-            let mut elements = self::digits(of_weights, P, weights).map(Prime::<P>::new);
+            let mut elements = digits(of_weights, P, weights).map(Prime::<P>::new);
             let mut tensor = |shape: [usize; 4]| {
                 Array4::from_shape_simple_fn(shape, || elements.next().unwrap_or_else(Prime::zero))
             };
-            let reduce = tensor([inner, spec.c_in(), 1, 1]);
+            let reduce = tensor([inner, 1, 1, 1]);
             let transform = tensor([inner, spec.width(), 1, 1]);
             let expand = tensor([1, inner, 1, 1]);
             let weights = BlockWeights::new(spec, reduce, transform, expand, None)?;
-            let numbers: Vec<u64> = self::digits(of_functions, functions, tables).collect();
+            let numbers: Vec<u64> = digits(of_functions, functions, tables).collect();
             let table = |first: usize, place: usize| Tables::<P> {
                 numbers: match self.functions {
                     Choose::ForEachChannel => numbers[first..].to_vec(),
@@ -142,33 +135,22 @@ impl Everything {
             let show = |element: &Prime<P>| Value::Text(element.value().to_string());
             let witnesses =
                 odd_ones_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
-            let bound = Bound::Exhausted { assignments: images };
-            Ok(Evidence { cases: images, ..Evidence::of(bound, witnesses) })
+            let bound = Bound::Exhausted { assignments: P };
+            Ok(Evidence { cases: P, ..Evidence::of(bound, witnesses) })
         };
         let all = P.pow(weights as u32) * functions.pow(tables as u32);
         // In order, so that the witness is always the same.
         let chunk = 1024;
-        let chunks: Vec<Result<Option<Evidence>>> = (0..all.div_ceil(chunk))
-            .into_par_iter()
-            .map(|number| {
-                let range = number * chunk..((number + 1) * chunk).min(all);
-                range.map(one).try_fold(None, |sum: Option<Evidence>, next| {
-                    let next = next?;
-                    Ok(Some(match sum {
-                        Some(sum) => sum.and(next),
-                        None => next,
-                    }))
-                })
-            })
-            .collect();
         let nothing =
             Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) };
-        chunks.into_iter().try_fold(nothing, |sum, next| {
-            Ok(match next? {
-                Some(next) => sum.and(next),
-                None => sum,
+        let chunks: Vec<Result<Evidence>> = (0..all.div_ceil(chunk))
+            .into_par_iter()
+            .map(|number| {
+                let mut range = number * chunk..((number + 1) * chunk).min(all);
+                range.try_fold(nothing.clone(), |sum, next| Ok(sum.and(one(next)?)))
             })
-        })
+            .collect();
+        chunks.into_iter().try_fold(nothing, |sum, next| Ok(sum.and(next?)))
     }
 }
 

@@ -103,8 +103,6 @@ pub struct InRuns {
     pub run: usize,
     /// The root of the mean square of the error, over that of the sums, in units of u = 2^-24.
     pub typical: f64,
-    /// The largest error, in the same units.
-    pub largest: f64,
 }
 
 /// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: each run from
@@ -125,10 +123,9 @@ pub fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
     let size = (exact.mapv(|z| z * z).sum() / exact.len() as f64).sqrt();
     let in_runs = |run: usize| {
         let computed: Array4<f32> = sums(Reference::in_runs_of(run), x.view(), weights.view())?;
-        let off = || computed.iter().zip(&exact).map(|(z, exact)| (f64::from(*z) - exact).abs());
-        let square = off().map(|off| off * off).sum::<f64>() / exact.len() as f64;
-        let largest = off().fold(0.0, f64::max);
-        Ok(InRuns { run, typical: square.sqrt() / size / U, largest: largest / size / U })
+        let off = computed.iter().zip(&exact).map(|(z, exact)| (f64::from(*z) - exact).abs());
+        let square = off.map(|off| off * off).sum::<f64>() / exact.len() as f64;
+        Ok(InRuns { run, typical: square.sqrt() / size / U })
     };
     (0..=terms.ilog2()).map(|power| in_runs(1 << power)).collect()
 }
