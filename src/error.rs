@@ -218,6 +218,19 @@ pub enum Error {
         given: String,
     },
 
+    /// A name that nothing has.
+    #[error("there is no {what} `{given}`{hint}; `{list}` lists them all")]
+    NoSuchName {
+        /// What was to be found.
+        what: &'static str,
+        /// The name.
+        given: String,
+        /// The nearest, in words.
+        hint: String,
+        /// The command that lists the names.
+        list: &'static str,
+    },
+
     /// A rung without a case.
     #[error("rung {rung} ran on no case ({stage}); nothing was verified")]
     NothingRan {
@@ -296,6 +309,28 @@ pub enum Error {
     /// Options that do not go together, or a form list that is too short.
     #[error("{0}")]
     Usage(String),
+}
+
+impl Error {
+    /// [`Error::NoSuchName`], with those of `names` that begin alike or contain what was given.
+    pub fn no_such_name(
+        what: &'static str,
+        given: &str,
+        names: impl Iterator<Item = &'static str>,
+        list: &'static str,
+    ) -> Self {
+        let alike = |name: &&str| {
+            !given.is_empty()
+                && (name.contains(given)
+                    || name.chars().zip(given.chars()).take_while(|(l, r)| l == r).count() >= 4)
+        };
+        let near: Vec<&str> = names.filter(alike).take(3).collect();
+        let hint = match near[..] {
+            [] => String::new(),
+            _ => format!(", but {}", near.join(", ")),
+        };
+        Self::NoSuchName { what, given: given.to_owned(), hint, list }
+    }
 }
 
 /// The crate's result.

@@ -1,5 +1,7 @@
 //! The activation of a block, as a channel-wise function.
 
+use std::any::Any;
+
 use ndarray::ArrayViewMut3;
 
 use crate::conv::{ChannelWise, Elementwise};
@@ -26,5 +28,9 @@ impl<S: Ordered> ChannelWise<S> for Activation {
             Self::Identity => Elementwise::Identity,
             Self::Relu => Elementwise::Relu,
         })
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }

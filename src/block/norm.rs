@@ -1,5 +1,7 @@
 //! Batch norm in evaluation mode, and the affine it folds to.
 
+use std::any::Any;
+
 use ndarray::{Array1, ArrayViewMut3};
 
 use super::activation::Activation;
@@ -125,7 +127,8 @@ impl<S: Real> BatchNorm<S> {
             }
             Ok(Affine { scale, shift, relu: false })
         };
-        Ok(Normalise { affine: (0..self.channels()).map(affine).collect::<Result<_>>()? })
+        let affine = (0..self.channels()).map(affine).collect::<Result<_>>()?;
+        Ok(Normalise { affine, norm: Some(self.clone()) })
     }
 }
 
@@ -134,12 +137,23 @@ impl<S: Real> BatchNorm<S> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalise<S> {
     affine: Vec<Affine<S>>,
+    norm: Option<BatchNorm<S>>,
 }
 
 impl<S: Scalar> Normalise<S> {
     /// One affine for each channel of the layer.
     pub fn new(affine: Vec<Affine<S>>) -> Self {
-        Self { affine }
+        Self { affine, norm: None }
+    }
+
+    /// The affine of each channel.
+    pub fn affine(&self) -> &[Affine<S>] {
+        &self.affine
+    }
+
+    /// The batch norm that was folded, where it was one.
+    pub fn norm(&self) -> Option<&BatchNorm<S>> {
+        self.norm.as_ref()
     }
 
     /// Followed by an activation.
@@ -159,6 +173,10 @@ impl<S: Ordered> ChannelWise<S> for Normalise<S> {
 
     fn as_data(&self, channel: usize) -> Option<Elementwise<S>> {
         self.affine.get(channel).cloned().map(Elementwise::Affine)
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Batch norm in training mode: the statistics are those of the batch.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -49,6 +50,26 @@ impl<S: Real> TrainingNorm<S> {
         Self { norm, momentum, activation, running: Mutex::default() }
     }
 
+    /// The batch norm it started from.
+    pub fn norm(&self) -> &BatchNorm<S> {
+        &self.norm
+    }
+
+    /// How far a batch moves the running statistics.
+    pub fn momentum(&self) -> &S {
+        &self.momentum
+    }
+
+    /// What follows it.
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    /// Puts the running statistics of a channel where they are to be.
+    pub fn set_running(&self, channel: usize, to: Running<S>) {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(channel, to);
+    }
+
     /// The running statistics of each channel that was seen.
     pub fn running(&self) -> BTreeMap<usize, Running<S>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -88,6 +109,10 @@ impl<S: Real> ChannelWise<S> for TrainingNorm<S> {
             mean: moved(&statistics.mean, &mean),
             variance: moved(&statistics.variance, &unbiased),
         };
+    }
+
+    fn as_any(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
 

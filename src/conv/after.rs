@@ -1,6 +1,8 @@
 //! What follows the sums of a convolution: a function of each channel, then
 //! perhaps a shortcut, then perhaps one more function.
 
+use std::any::Any;
+
 use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
 
 use crate::error::{Error, Result};
@@ -25,6 +27,20 @@ pub trait ChannelWise<S>: Sync {
     fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
         None
     }
+
+    /// The function itself, for who knows its type and wants to know what it is made of.
+    fn as_any(&self) -> Option<&dyn Any> {
+        None
+    }
+
+    /// Of a function that watches another, the other.
+    fn watched(&self) -> Option<&dyn ChannelWise<S>> {
+        None
+    }
+
+    /// What a function that watches another does with the plane once the other was applied. So
+    /// who changes the watched function (see [`ChannelWise::watched`]) can still have it watched.
+    fn see(&self, _channel: usize, _plane: ArrayViewMut3<'_, S>) {}
 }
 
 /// A function of one channel that looks at one element at a time, as data.

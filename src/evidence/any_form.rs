@@ -6,7 +6,7 @@ use super::duals::Duals;
 use crate::block::{BlockForm, BlockWeights, Bottleneck, Functions};
 use crate::conv::{Convolver, Fast, Reference};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, F2, F3, M61, Polynomial};
+use crate::scalar::{Additive, Dual, F2, F3, M61, Polynomial, Spelled};
 
 /// A form over one kind of number with one convolver.
 pub trait Over<S: Additive, V: Convolver<S>> {
@@ -37,6 +37,8 @@ pub trait AnyForm:
     + Over<F3, Reference>
     + Over<Dual<M61>, Reference>
     + Over<Dual<f32>, Duals<Fast>>
+    + Over<Dual<f32>, Reference>
+    + Over<Spelled, Reference>
 {
     /// See [`BlockForm::letter`].
     fn letter(&self) -> char;

@@ -19,9 +19,8 @@ use super::any_form::{AnyForm, Problem};
 use super::compare::{Value, odd_ones_out};
 use super::field::Shape;
 use super::verdict::{Bound, Evidence};
-use super::watched::Watched;
 use crate::block::{BlockSpec, Functions, Layer, StrideOn};
-use crate::conv::Reference;
+use crate::conv::{ChannelWise, Reference};
 use crate::error::{Error, Result};
 use crate::scalar::Polynomial;
 
@@ -82,13 +81,17 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     label("x", x.view());
 
     let memo = Mutex::new(Memo { names, ..Memo::default() });
-    let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Polynomial>| {
-        let mut memo = memo.lock().unwrap_or_else(PoisonError::into_inner);
-        plane.map_inplace(|z| *z = memo.value(layer, channel, z));
+    let [reduce, transform, expand, shortcut, output] =
+        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output]
+            .map(|layer| Unknown { layer, memo: &memo });
+    let functions = Functions {
+        reduce: &reduce,
+        transform: &transform,
+        expand: &expand,
+        shortcut: &shortcut,
+        output: &output,
     };
-    let none = Functions::none();
-    let watched = Watched::new(&none, &see);
-    let problem = Problem { weights: &weights, x: x.view(), functions: watched.functions() };
+    let problem = Problem { weights: &weights, x: x.view(), functions };
     let outputs = problem.solve_all(forms, &Reference::default())?;
     let memo = memo.into_inner().unwrap_or_else(PoisonError::into_inner);
     if memo.poisoned || outputs.iter().flatten().any(Polynomial::is_poisoned) {
@@ -102,6 +105,19 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     });
     let monomials = memo.monomials + compared as u64;
     Ok(Evidence::of(Bound::Proof { monomials }, witnesses))
+}
+
+/// A function of which nothing is known.
+struct Unknown<'a> {
+    layer: Layer,
+    memo: &'a Mutex<Memo>,
+}
+
+impl ChannelWise<Polynomial> for Unknown<'_> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Polynomial>) {
+        let mut memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        plane.map_inplace(|z| *z = memo.value(self.layer, channel, z));
+    }
 }
 
 /// The values of the functions of which nothing is known.

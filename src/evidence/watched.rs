@@ -45,6 +45,14 @@ impl<'a, S> Watched<'a, S> {
 impl<S> ChannelWise<S> for Place<'_, S> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         self.function.apply(channel, plane.view_mut());
+        self.see(channel, plane);
+    }
+
+    fn watched(&self) -> Option<&dyn ChannelWise<S>> {
+        Some(self.function)
+    }
+
+    fn see(&self, channel: usize, plane: ArrayViewMut3<'_, S>) {
         (self.see)(self.layer, channel, plane);
     }
 }

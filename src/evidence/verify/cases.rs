@@ -20,7 +20,7 @@ use crate::evidence::generator::{Case, Layout};
 use crate::evidence::gradient;
 use crate::evidence::problem::RealProblem;
 use crate::evidence::training;
-use crate::evidence::verdict::{Evidence, Rung};
+use crate::evidence::verdict::{Bound, Evidence, Rung};
 use crate::random::{Purpose, Seed};
 
 /// A case that is not alive is drawn again this often at most.
@@ -35,21 +35,15 @@ pub(super) fn climb(
     progress: &Progress<'_>,
 ) -> Result<Option<Evidence>> {
     let one = |number: u64| -> Result<Option<Evidence>> {
-        for attempt in 0..ATTEMPTS {
-            if progress.stopped() {
-                return Ok(None);
-            }
-            let case = (plan.generator)(seed, number, attempt);
-            let coverage = Coverage::of(&case);
-            if let Some(clause) = coverage.broken() {
+        let stopped = || progress.stopped();
+        let evidence = one_case(rung, forms, plan.generator, (seed, number), &stopped)?;
+        match evidence.as_ref().and_then(|evidence| evidence.coverage.broken()) {
+            Some(clause) => {
                 let rung = rung.to_string();
-                return Err(Error::Degenerate { rung, clause, cases: plan.cases.get() });
+                Err(Error::Degenerate { rung, clause, cases: plan.cases.get() })
             }
-            if let Some(evidence) = on(rung, forms, &case, seed, number)? {
-                return Ok(Some(Evidence { redraws: attempt, coverage, ..evidence }));
-            }
+            None => Ok(evidence),
         }
-        Err(Error::Redraws { rung: rung.to_string(), redraws: ATTEMPTS, cases: number })
     };
     let all: Vec<_> = (0..plan.cases.get()).into_par_iter().map(one).collect();
     let mut sum: Option<Evidence> = None;
@@ -61,6 +55,33 @@ pub(super) fn climb(
         });
     }
     Ok(sum)
+}
+
+/// One rung on the block of this number; `None` where it takes none or was stopped.
+pub(in crate::evidence) fn one_case(
+    rung: Rung,
+    forms: &[&dyn AnyForm],
+    generator: fn(Seed, u64, u64) -> Case,
+    (seed, number): (Seed, u64),
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Evidence>> {
+    for attempt in 0..ATTEMPTS {
+        if stopped() || matches!(rung, Rung::R5 | Rung::R6) {
+            return Ok(None);
+        }
+        let case = generator(seed, number, attempt);
+        let coverage = Coverage::of(&case);
+        let evidence = if coverage.broken().is_some() {
+            // Whatever comes of such a case is not worth computing.
+            Some(Evidence::of(Bound::Exact { values: 0 }, None))
+        } else {
+            on(rung, forms, &case, seed, number)?
+        };
+        if let Some(evidence) = evidence {
+            return Ok(Some(Evidence { redraws: attempt, coverage, ..evidence }));
+        }
+    }
+    Err(Error::Redraws { rung: rung.to_string(), redraws: ATTEMPTS, cases: number })
 }
 
 /// One rung on one case; `None` where a channel of it is not alive.

@@ -2,7 +2,7 @@
 //! ResNeXt-50 and a real photograph, on random blocks of all kinds, and on shapes small enough for
 //! proof.
 
-mod cases;
+pub(super) mod cases;
 mod findings;
 mod judge;
 mod ladder;

@@ -1,0 +1,171 @@
+//! Every rung on every near-miss: what each refutes, what it misses, what does not concern it.
+//!
+//! Nothing here is declared. A cell is *refuted* where the rung gave a witness against the wrong form;
+//! *missed* where it ran through to its end and gave none; *not applicable* where the mistake had
+//! nothing to get wrong in all of that (no second path, no padding, no NaN rule, for those numbers). A rung stops
+//! at its first witness.
+//!
+//! On random blocks a rung runs [`CASES`] of the generator's; the symbolic one its small shapes; the
+//! exhaustive one everything.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use serde::Serialize;
+
+use super::any_form::AnyForm;
+use super::compare::Witness;
+use super::generator::sample;
+use super::near_misses::NearMiss;
+use super::verdict::{Evidence, Rung};
+use super::verify::Progress;
+use super::verify::cases::one_case;
+use super::{exhaustive, symbolic};
+use crate::block::Form;
+use crate::error::{Error, Result};
+use crate::random::Seed;
+
+/// Random blocks on which a rung may miss a near-miss.
+pub const CASES: u64 = 64;
+
+/// What a rung made of a near-miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cell {
+    /// It gave a witness.
+    Refuted,
+    /// It gave none.
+    Missed,
+    /// There was nothing to see.
+    NotApplicable,
+}
+
+/// A near-miss, and what each rung made of it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// The wrong block.
+    pub near_miss: NearMiss,
+    /// In the order of [`Rung::ALL`].
+    pub cells: [Cell; Rung::ALL.len()],
+    /// How many cases it took, or were tried in vain.
+    pub cases: [u64; Rung::ALL.len()],
+}
+
+impl Row {
+    /// The rungs that made this of it.
+    pub fn rungs(&self, cell: Cell) -> Vec<Rung> {
+        let pairs = Rung::ALL.into_iter().zip(self.cells);
+        pairs.filter(|(_, found)| *found == cell).map(|(rung, _)| rung).collect()
+    }
+}
+
+/// Every rung of [`Rung::ALL`] on every one of the near-misses; `None` if it was stopped.
+///
+/// # Errors
+///
+/// A near-miss whose output has another shape than the block's: that is no near-miss. A rung that
+/// refutes the right form it is compared with, or a mistake that was not met.
+pub fn run(
+    near_misses: &[NearMiss],
+    seed: Seed,
+    progress: &Progress<'_>,
+) -> Result<Option<Vec<Row>>> {
+    let pairs: Vec<(usize, Rung)> = (0..near_misses.len())
+        // The longest first.
+        .flat_map(|number| Rung::ALL.map(|rung| (number, rung)))
+        .collect();
+    let mut pairs = pairs;
+    pairs.sort_by_key(|(_, rung)| !matches!(rung, Rung::R5 | Rung::R6));
+    let (done, steps) = (AtomicUsize::new(0), pairs.len());
+    let cells = pairs.into_par_iter().map(|(number, rung)| {
+        let near_miss = &near_misses[number];
+        let what = format!("{rung} on {}", near_miss.name);
+        (progress.step)(done.fetch_add(1, Relaxed), steps, &what);
+        Ok((number, rung, try_one(near_miss, rung, seed, &|| progress.interrupted.load(Relaxed))?))
+    });
+    let cells = cells.collect::<Result<Vec<_>>>()?;
+    let row = |near_miss: &NearMiss| Row {
+        near_miss: *near_miss,
+        cells: [Cell::NotApplicable; Rung::ALL.len()],
+        cases: [0; Rung::ALL.len()],
+    };
+    let mut rows: Vec<Row> = near_misses.iter().map(row).collect();
+    for (number, rung, tried) in cells {
+        let Some((cell, cases)) = tried else { return Ok(None) };
+        rows[number].cells[rung as usize] = cell;
+        rows[number].cases[rung as usize] = cases;
+    }
+    Ok(Some(rows))
+}
+
+/// One rung on one near-miss, and how many cases it took; `None` if it was stopped.
+fn try_one(
+    near_miss: &NearMiss,
+    rung: Rung,
+    seed: Seed,
+    stopped: &(dyn Fn() -> bool + Sync),
+) -> Result<Option<(Cell, u64)>> {
+    let wrong = near_miss.wrong();
+    // A right form of another letter, so that the witness says which of the two it is against.
+    let right = if near_miss.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
+    let forms: [&dyn AnyForm; 2] = [&wrong, &right];
+    let trials = trials(rung, &forms, seed, stopped)?;
+    let mut cases = 0;
+    for trial in trials {
+        let Some(evidence) = trial()? else { return Ok(None) };
+        cases += evidence.cases;
+        if let Some(witness) = evidence.witnesses.all().first() {
+            check(near_miss, rung, witness, wrong.is_met())?;
+            return Ok(Some((Cell::Refuted, cases)));
+        }
+    }
+    if cases == 0 {
+        return Err(Error::NothingRan { rung: rung.to_string(), stage: near_miss.name.to_owned() });
+    }
+    Ok(Some((if wrong.is_met() { Cell::Missed } else { Cell::NotApplicable }, cases)))
+}
+
+/// A witness must be against the wrong form, and the mistake must have been met.
+fn check(near_miss: &NearMiss, rung: Rung, witness: &Witness, is_met: bool) -> Result<()> {
+    if witness.form == near_miss.form.letter() && is_met {
+        return Ok(());
+    }
+    let against = format!("form ({}) {}", witness.form, witness.name);
+    let why = if is_met { "which is right" } else { "where the mistake was not met" };
+    Err(Error::Usage(format!("{}: {rung} refutes {against}, {why}", near_miss.name)))
+}
+
+/// Something to run a rung on.
+type Trial<'a> = Box<dyn Fn() -> Result<Option<Evidence>> + 'a>;
+
+/// All that a rung is run on, in turn.
+fn trials<'a>(
+    rung: Rung,
+    forms: &'a [&'a dyn AnyForm],
+    seed: Seed,
+    stopped: &'a (dyn Fn() -> bool + Sync),
+) -> Result<Vec<Trial<'a>>> {
+    let unless_stopped = move |work: Trial<'a>| -> Trial<'a> {
+        Box::new(move || if stopped() { Ok(None) } else { work() })
+    };
+    Ok(match rung {
+        Rung::R5 => {
+            let small = symbolic::shapes()?.into_iter().filter(|shape| shape.spec.inner() < 100);
+            small
+                .map(|shape| {
+                    unless_stopped(Box::new(move || symbolic::prove(forms, &shape).map(Some)))
+                })
+                .collect()
+        }
+        Rung::R6 => exhaustive::SHAPES
+            .iter()
+            .map(|all| unless_stopped(Box::new(move || all.try_all(forms).map(Some))))
+            .collect(),
+        _ => (0..CASES)
+            .map(|number| -> Trial<'a> {
+                Box::new(move || one_case(rung, forms, sample, (seed, number), stopped))
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,166 @@
+//! Mistakes in a convolution, whatever form uses it.
+
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array4, ArrayView4, Axis, s};
+
+use super::met::Met;
+use crate::block::aggregated::Aggregated;
+use crate::block::early_concat::EarlyConcat;
+use crate::block::grouped::Grouped;
+use crate::block::{BlockWeights, Branch, Form, Functions};
+use crate::conv::{ConvSpec, Convolver};
+use crate::error::Result;
+use crate::scalar::Additive;
+
+/// What is wrong with the convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The last column of the output is not computed.
+    LastColumn,
+    /// Every image gets what the first one gives.
+    FirstImage,
+    /// The input is read in the order in which it lies in memory, whatever its strides.
+    MemoryOrder,
+    /// The padded input is kept in a buffer whose border is cleared the first time only.
+    DirtyScratch,
+}
+
+/// A convolver with a fault.
+pub(super) struct Faulty<'a, S, V> {
+    convolver: &'a V,
+    fault: Fault,
+    met: &'a Met,
+    scratch: &'a Scratch<S>,
+}
+
+/// The buffer that [`Fault::DirtyScratch`] keeps from one call to the next.
+pub(super) type Scratch<S> = Mutex<Vec<S>>;
+
+/// A kernel, and the same without its padding.
+pub(super) struct FaultyKernel<K> {
+    kernel: K,
+    unpadded: K,
+    padding: usize,
+}
+
+impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, S, V> {
+    type Kernel = FaultyKernel<V::Kernel>;
+
+    fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel> {
+        let unpadded = ConvSpec::new(spec.stride(), 0, spec.dilation(), spec.groups())?;
+        Ok(FaultyKernel {
+            kernel: self.convolver.prepare(weights, spec)?,
+            unpadded: self.convolver.prepare(weights, unpadded)?,
+            padding: spec.padding(),
+        })
+    }
+
+    fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>> {
+        match self.fault {
+            Fault::LastColumn => {
+                let mut z = self.convolver.sums(x, &kernel.kernel)?;
+                z.slice_mut(s![.., .., .., -1]).fill(S::zero());
+                self.met.meet(!z.is_empty());
+                Ok(z)
+            }
+            Fault::FirstImage => {
+                let mut z = self.convolver.sums(x, &kernel.kernel)?;
+                self.met.meet(z.len_of(Axis(0)) > 1);
+                let mut images = z.outer_iter_mut();
+                if let Some(first) = images.next() {
+                    images.for_each(|mut image| image.assign(&first));
+                }
+                Ok(z)
+            }
+            Fault::MemoryOrder => {
+                let Some(memory) = x.as_slice_memory_order().filter(|_| !x.is_standard_layout())
+                else {
+                    return self.convolver.sums(x, &kernel.kernel);
+                };
+                self.met.meet(true);
+                let read = Array4::from_shape_vec(x.dim(), memory.to_vec());
+                let read = read.unwrap_or_else(|error| unreachable!("as many elements: {error}"));
+                self.convolver.sums(read.view(), &kernel.kernel)
+            }
+            Fault::DirtyScratch => {
+                let padded = self.in_scratch(x, kernel.padding);
+                self.convolver.sums(padded.view(), &kernel.unpadded)
+            }
+        }
+    }
+}
+
+impl<S: Additive, V> Faulty<'_, S, V> {
+    /// The input in the middle of the buffer's beginning.
+    fn in_scratch(&self, x: ArrayView4<'_, S>, p: usize) -> Array4<S> {
+        let (n, c, h, w) = x.dim();
+        let shape = (n, c, h + 2 * p, w + 2 * p);
+        let length = n * c * (h + 2 * p) * (w + 2 * p);
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if scratch.len() < length {
+            scratch.resize(length, S::zero());
+        }
+        let padded = Array4::from_shape_vec(shape, scratch[..length].to_vec());
+        let mut padded = padded.unwrap_or_else(|error| unreachable!("as long as it is: {error}"));
+        let inside = |i: usize, j: usize| (p..h + p).contains(&i) && (p..w + p).contains(&j);
+        let dirty = |((.., i, j), value): ((usize, usize, usize, usize), &S)| {
+            !inside(i, j) && *value != S::zero()
+        };
+        self.met.meet(padded.indexed_iter().any(dirty));
+        padded.slice_mut(s![.., .., p..h + p, p..w + p]).assign(&x);
+        scratch[..length].clone_from_slice(padded.as_slice().unwrap_or_default());
+        padded
+    }
+}
+
+/// A form of the paper over a convolver with a fault.
+pub(super) struct OnFaulty<S, K> {
+    form: OneOf<FaultyKernel<K>>,
+    fault: Fault,
+    met: Met,
+    scratch: Scratch<S>,
+}
+
+enum OneOf<K> {
+    Aggregated(Aggregated<K>),
+    EarlyConcat(EarlyConcat<K>),
+    Grouped(Grouped<K>),
+}
+
+impl<S: Additive, K> OnFaulty<S, K> {
+    pub(super) fn prepare<V: Convolver<S, Kernel = K>>(
+        form: Form,
+        fault: Fault,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+        met: Met,
+    ) -> Result<Self> {
+        let scratch = Scratch::default();
+        let faulty = Faulty { convolver, fault, met: &met, scratch: &scratch };
+        let form = match form {
+            Form::Aggregated => OneOf::Aggregated(Aggregated::prepare(weights, &faulty)?),
+            Form::EarlyConcat => OneOf::EarlyConcat(EarlyConcat::prepare(weights, &faulty)?),
+            Form::Grouped => OneOf::Grouped(Grouped::prepare(weights, &faulty)?),
+        };
+        Ok(Self { form, fault, met, scratch })
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let Self { fault, met, scratch, .. } = self;
+        let faulty = Faulty { convolver, fault: *fault, met, scratch };
+        match &self.form {
+            OneOf::Aggregated(form) => form.forward(x, functions, shortcut, &faulty),
+            OneOf::EarlyConcat(form) => form.forward(x, functions, shortcut, &faulty),
+            OneOf::Grouped(form) => form.forward(x, functions, shortcut, &faulty),
+        }
+    }
+}

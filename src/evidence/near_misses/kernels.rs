@@ -1,0 +1,126 @@
+//! Mistakes in the kernels: elements that are read from the wrong place, or are not what was stored.
+
+use ndarray::{Array4, ArrayView4};
+
+use super::concrete::same_type;
+use super::met::Met;
+use crate::block::{BlockSpec, BlockWeights, Layer};
+use crate::error::Result;
+use crate::scalar::{Additive, Dual, M61};
+
+/// What is wrong with the kernels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernels {
+    /// The last 1x1 reads nothing of the last path.
+    LastPathDropped,
+    /// The last 1x1 reads nothing of the last channel.
+    LastChannelDropped,
+    /// Path i has the 3x3 of path i + 1.
+    NextPath,
+    /// The taps of the 3x3 are transposed.
+    Transposed,
+    /// The taps of the 3x3 are turned by half a turn.
+    Flipped,
+    /// The last 1x1 reads the channels shuffled: all the paths' first ones, then their second ones.
+    Shuffled,
+    /// The last 1x1 reads the paths in reverse.
+    Reversed,
+    /// The first 1x1 is grouped too: path i reads the i-th part of the input channels.
+    InputSplit,
+    /// Every path has the 3x3 of path 0.
+    Shared,
+    /// Each channel of the 3x3 reads itself alone.
+    Depthwise,
+    /// The weights have the 11 significant bits of an f16.
+    Half,
+    /// The gradient of a path's 3x3 is that of the next path's.
+    GradientOfNextPath,
+}
+
+impl Kernels {
+    /// The block's weights as this mistake has them.
+    pub(super) fn change<S: Additive>(
+        self,
+        weights: &BlockWeights<S>,
+        met: &Met,
+    ) -> Result<BlockWeights<S>> {
+        let spec = weights.spec();
+        let read = |layer, kernel: ArrayView4<'_, S>| {
+            Array4::from_shape_fn(kernel.raw_dim(), |(o, c, u, v)| {
+                let from = self.read(spec, layer, [o, c, u, v]);
+                from.map_or_else(S::zero, |from| kernel[from].clone())
+            })
+        };
+        let changed = match self {
+            Self::Half => weights.map(in_f16),
+            Self::GradientOfNextPath => with_transform(weights, gradient_of_next_path(weights))?,
+            _ => BlockWeights::new(
+                *spec,
+                read(Layer::Reduce, weights.reduce()),
+                read(Layer::Transform, weights.transform()),
+                read(Layer::Expand, weights.expand()),
+                weights.shortcut().map(|kernel| kernel.to_owned()),
+            )?,
+        };
+        met.meet(changed != *weights);
+        Ok(changed)
+    }
+
+    /// Which element is read for the one at [output channel, input channel, row, column]; `None`
+    /// for a zero.
+    fn read(self, spec: &BlockSpec, layer: Layer, at: [usize; 4]) -> Option<[usize; 4]> {
+        let [o, c, u, v] = at;
+        let (paths, d, all) = (spec.cardinality(), spec.width(), spec.inner());
+        let last = spec.kernel() - 1;
+        match (self, layer) {
+            (Self::LastPathDropped, Layer::Expand) => (c < all - d).then_some(at),
+            (Self::LastChannelDropped, Layer::Expand) => (c < all - 1).then_some(at),
+            (Self::Shuffled, Layer::Expand) => Some([o, c % paths * d + c / paths, u, v]),
+            (Self::Reversed, Layer::Expand) => Some([o, (paths - 1 - c / d) * d + c % d, u, v]),
+            (Self::NextPath, Layer::Transform) => Some([(o + d) % all, c, u, v]),
+            (Self::Transposed, Layer::Transform) => Some([o, c, v, u]),
+            (Self::Flipped, Layer::Transform) => Some([o, c, last - u, last - v]),
+            (Self::Shared, Layer::Transform) => Some([o % d, c, u, v]),
+            (Self::Depthwise, Layer::Transform) => (c == o % d).then_some(at),
+            (Self::InputSplit, Layer::Reduce) => (c * paths / spec.c_in() == o / d).then_some(at),
+            _ => Some(at),
+        }
+    }
+}
+
+fn with_transform<S: Additive>(
+    weights: &BlockWeights<S>,
+    transform: Array4<S>,
+) -> Result<BlockWeights<S>> {
+    let [reduce, expand] = [weights.reduce(), weights.expand()].map(|kernel| kernel.to_owned());
+    let shortcut = weights.shortcut().map(|kernel| kernel.to_owned());
+    BlockWeights::new(*weights.spec(), reduce, transform, expand, shortcut)
+}
+
+/// A float as f16 holds it; what is no `f32` stays as it is.
+fn in_f16<S: Additive>(weight: &S) -> S {
+    let half = |weight: f32| half::f16::from_f32(weight).to_f32();
+    match same_type::<S, f32>(weight.clone()) {
+        Ok(weight) => same_type(half(weight)).unwrap_or_else(|_| unreachable!("S is f32")),
+        Err(other) => other,
+    }
+}
+
+/// Over dual numbers, the 3x3 with the derivatives of the next path's.
+fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
+    fn rolled<T: Additive>(kernel: &Array4<Dual<T>>, d: usize) -> Array4<Dual<T>> {
+        Array4::from_shape_fn(kernel.raw_dim(), |(o, c, u, v)| Dual {
+            value: kernel[[o, c, u, v]].value.clone(),
+            derivative: kernel[[(o + d) % kernel.dim().0, c, u, v]].derivative.clone(),
+        })
+    }
+    let d = weights.spec().width();
+    let kernel = match same_type::<_, Array4<Dual<f32>>>(weights.transform().to_owned()) {
+        Ok(kernel) => return same_type(rolled(&kernel, d)).unwrap_or_else(|_| unreachable!()),
+        Err(kernel) => kernel,
+    };
+    match same_type::<_, Array4<Dual<M61>>>(kernel) {
+        Ok(kernel) => same_type(rolled(&kernel, d)).unwrap_or_else(|_| unreachable!()),
+        Err(kernel) => kernel,
+    }
+}

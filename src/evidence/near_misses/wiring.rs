@@ -1,0 +1,271 @@
+//! Mistakes in how the layers are put together.
+
+use ndarray::{Array4, ArrayView4, Zip, s};
+
+use super::functions::{apply_all, itself};
+use super::met::Met;
+use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut};
+use crate::conv::{After, ConvSpec, Convolver};
+use crate::error::{Error, Result};
+use crate::scalar::Additive;
+
+/// What is wrong between the layers of form (c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// Group i of the 3x3 reads every C-th channel.
+    Interleaved,
+    /// Two neighbouring groups of the 3x3 read the channels of the first of them.
+    HalvedGroups,
+    /// All the padding of the 3x3 is above and to the left, as far as it goes.
+    PaddingShifted,
+    /// The map is padded before batch norm and ReLU.
+    PaddedBefore,
+    /// The 3x3 has dilation 2.
+    Dilated,
+    /// The 3x3 takes the height for the width.
+    AxesSwapped,
+    /// The stride is on the other convolution.
+    StrideMoved,
+}
+
+/// Form (c) with its layers put together so.
+pub(super) struct Rewired<K> {
+    reduce: K,
+    transform: K,
+    expand: K,
+    wiring: Wiring,
+    spec: BlockSpec,
+    met: Met,
+}
+
+impl<K> Rewired<K> {
+    pub(super) fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
+        wiring: Wiring,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+        met: Met,
+    ) -> Result<Self> {
+        let spec = *weights.spec();
+        let groups = spec.cardinality();
+        let (mut reduce, mut transform) = (spec.reduce(), spec.transform(groups));
+        match wiring {
+            Wiring::PaddingShifted | Wiring::PaddedBefore => {
+                transform = ConvSpec::new(transform.stride(), 0, 1, groups)?;
+            }
+            Wiring::Dilated => {
+                // With the padding that keeps the map the same.
+                let padding = spec.padding() + spec.kernel() / 2;
+                transform = ConvSpec::new(transform.stride(), padding, 2, groups)?;
+            }
+            Wiring::StrideMoved => {
+                let (first, second) = (transform.stride(), reduce.stride());
+                reduce = ConvSpec::new(first, 0, 1, 1)?;
+                transform = ConvSpec::new(second, spec.padding(), 1, groups)?;
+            }
+            Wiring::Interleaved | Wiring::HalvedGroups | Wiring::AxesSwapped => {}
+        }
+        let (paths, d) = (spec.cardinality(), spec.width());
+        met.meet(match wiring {
+            Wiring::Interleaved => paths > 1 && d > 1,
+            Wiring::HalvedGroups => paths > 1,
+            Wiring::PaddingShifted | Wiring::PaddedBefore => spec.padding() > 0,
+            Wiring::Dilated => spec.kernel() > 1,
+            Wiring::StrideMoved => spec.stride() > 1,
+            Wiring::AxesSwapped => false, // that depends on the map
+        });
+        Ok(Self {
+            reduce: convolver.prepare(weights.reduce(), reduce)?,
+            transform: convolver.prepare(weights.transform(), transform)?,
+            expand: convolver.prepare(weights.expand(), spec.expand())?,
+            wiring,
+            spec,
+            met,
+        })
+    }
+
+    /// Which channel the 3x3 reads for this one.
+    fn source(&self, channel: usize) -> usize {
+        let (paths, d) = (self.spec.cardinality(), self.spec.width());
+        let (path, j) = (channel / d, channel % d);
+        match self.wiring {
+            Wiring::Interleaved => j * paths + path,
+            Wiring::HalvedGroups => (path - path % 2) * d + j,
+            _ => channel,
+        }
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let p = self.spec.padding();
+        let reduced = if self.wiring == Wiring::PaddedBefore {
+            let mut padded = pad(&convolver.sums(x, &self.reduce)?, p, [p, p]);
+            apply_all(functions.reduce, &mut padded);
+            padded
+        } else {
+            convolver.conv(x, &self.reduce, &functions.after_reduce())?
+        };
+        let read = Array4::from_shape_fn(reduced.raw_dim(), |(n, c, i, j)| {
+            reduced[[n, self.source(c), i, j]].clone()
+        });
+        let (_, _, h, w) = read.dim();
+        let transformed = match self.wiring {
+            Wiring::PaddingShifted => {
+                let padded = pad(&read, p, [p + p.min(1), p + p.min(1)]);
+                convolver.conv(padded.view(), &self.transform, &functions.after_transform())?
+            }
+            Wiring::AxesSwapped => {
+                self.met.meet(h != w && self.spec.kernel() > 1);
+                let z = convolver.sums(relabelled(read)?.view(), &self.transform)?;
+                let mut z = relabelled(z)?;
+                apply_all(functions.transform, &mut z);
+                z
+            }
+            _ => convolver.conv(read.view(), &self.transform, &functions.after_transform())?,
+        };
+        convolver.conv(transformed.view(), &self.expand, &functions.after_sum(shortcut))
+    }
+}
+
+/// Zeros around each plane, `p` on each side, the plane placed at `corner`; what does not fit is
+/// cut off.
+fn pad<S: Additive>(x: &Array4<S>, p: usize, corner: [usize; 2]) -> Array4<S> {
+    let (n, c, h, w) = x.dim();
+    let mut padded = Array4::from_elem((n, c, h + 2 * p, w + 2 * p), S::zero());
+    let [i, j] = corner;
+    let (rows, columns) = (h.min(h + 2 * p - i), w.min(w + 2 * p - j));
+    padded.slice_mut(s![.., .., i..i + rows, j..j + columns]).assign(&x.slice(s![
+        ..,
+        ..,
+        ..rows,
+        ..columns
+    ]));
+    padded
+}
+
+/// The same memory with height and width exchanged.
+fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
+    let (n, c, h, w) = x.dim();
+    let found = x.shape().to_vec();
+    let x = x.as_standard_layout().into_owned();
+    let expected = format!("{:?}", [n, c, w, h]);
+    x.into_shape_with_order((n, c, w, h)).map_err(|_| Error::Shape { what: "map", expected, found })
+}
+
+/// What is wrong in form (a) at the sum of the paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merging {
+    /// The last batch norm is in each path, before the sum.
+    NormInEachPath,
+    /// The last ReLU is in each path too, before the sum.
+    ReluBeforeSum,
+}
+
+/// Form (a) with its paths summed so.
+pub(super) struct Merged<K> {
+    reduce: Vec<K>,
+    transform: Vec<K>,
+    expand: Vec<K>,
+    merging: Merging,
+}
+
+impl<K> Merged<K> {
+    pub(super) fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
+        merging: Merging,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+        met: &Met,
+    ) -> Result<Self> {
+        let spec = weights.spec();
+        met.meet(merging == Merging::ReluBeforeSum || spec.cardinality() > 1);
+        let (mut reduce, mut transform, mut expand) = (Vec::new(), Vec::new(), Vec::new());
+        for path in weights.paths() {
+            reduce.push(convolver.prepare(path.reduce, spec.reduce())?);
+            transform.push(convolver.prepare(path.transform, spec.transform(1))?);
+            expand.push(convolver.prepare(path.expand, spec.expand())?);
+        }
+        Ok(Self { reduce, transform, expand, merging })
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Merged<V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
+        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
+        let in_each_path = match self.merging {
+            Merging::NormInEachPath => functions.expand,
+            Merging::ReluBeforeSum => itself(functions.output),
+        };
+        let mut total: Option<Array4<S>> = None;
+        for (x, kernel) in transformed.iter().zip(&self.expand) {
+            let path = convolver.conv(x.view(), kernel, &After::only(in_each_path))?;
+            total = Some(match total {
+                None => path,
+                Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
+            });
+        }
+        let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
+        match self.merging {
+            Merging::NormInEachPath => {
+                let after =
+                    After { function: &crate::conv::Identity, ..functions.after_sum(shortcut) };
+                after.apply(total.view_mut())?;
+            }
+            Merging::ReluBeforeSum => functions.after_sum(shortcut).apply(total.view_mut())?,
+        }
+        Ok(total)
+    }
+}
+
+/// What is wrong with the shortcut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// It is left out.
+    NoShortcut,
+    /// It is added after the last ReLU.
+    AfterRelu,
+    /// A ReLU follows the projection.
+    ReluOnProjection,
+}
+
+impl Around {
+    /// Any form's branch with its shortcut so.
+    pub(super) fn forward<S: Additive, V: Convolver<S>>(
+        self,
+        branch: &dyn Branch<S, V>,
+        (x, functions, shortcut): (ArrayView4<'_, S>, &Functions<'_, S>, Option<ArrayView4<'_, S>>),
+        (convolver, spec, met): (&V, &BlockSpec, &Met),
+    ) -> Result<Array4<S>> {
+        let Some(shortcut) = shortcut else {
+            return branch.forward(x, functions, None, convolver);
+        };
+        met.meet(self != Self::ReluOnProjection || spec.shortcut() == Shortcut::Projection);
+        match self {
+            Self::NoShortcut => branch.forward(x, functions, None, convolver),
+            Self::AfterRelu => {
+                let mut y = branch.forward(x, functions, None, convolver)?;
+                Zip::from(&mut y).and(&shortcut).for_each(|y, r| *y = y.add(r));
+                Ok(y)
+            }
+            Self::ReluOnProjection => {
+                let mut shortcut = shortcut.to_owned();
+                if spec.shortcut() == Shortcut::Projection {
+                    apply_all(itself(functions.output), &mut shortcut);
+                }
+                branch.forward(x, functions, Some(shortcut.view()), convolver)
+            }
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! A number that shows how it was computed: "(1·2 + 3·4) + 5·6".
+
+use std::cmp::Ordering;
+use std::fmt;
+
+use super::{Additive, Dot, Ordered, Scalar};
+
+/// A value with the sum that gave it, spelled out as it was taken.
+///
+/// A convolution over it writes down its own sums, and the addition of two sums puts each in
+/// brackets: so a form of a block, run on these numbers, shows in which order it adds.
+///
+/// ```
+/// use triform::scalar::{Additive, Dot, Spelled};
+/// let sum = |pairs: &[(f64, f64)]| {
+///     let mut sum = Spelled::empty();
+///     for &(w, x) in pairs {
+///         Spelled::accumulate(&mut sum, &Spelled::from(w), &Spelled::from(x));
+///     }
+///     Spelled::total(sum)
+/// };
+/// let both = sum(&[(1.0, 2.0), (3.0, -4.0)]).add(&sum(&[(5.0, 6.0)]));
+/// assert_eq!(both.to_string(), "(1·2 + 3·(-4)) + 5·6");
+/// assert_eq!(both.value(), 20.0);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Spelled {
+    value: f64,
+    summands: Vec<String>,
+    /// Whether the summands are sums themselves, in brackets where they have several terms.
+    of_sums: bool,
+}
+
+impl Spelled {
+    /// The value.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+
+    /// How many summands it was added up from, the inner sums counted as one each.
+    pub fn summands(&self) -> usize {
+        self.summands.len()
+    }
+
+    /// The same value, of which is forgotten how it was computed.
+    pub fn given(&self) -> Self {
+        Self::from(self.value)
+    }
+
+    fn in_brackets(&self) -> String {
+        match self.summands.len() {
+            0 => "0".to_owned(),
+            1 => self.summands[0].clone(),
+            _ => format!("({self})"),
+        }
+    }
+}
+
+/// A number that is given.
+impl From<f64> for Spelled {
+    fn from(value: f64) -> Self {
+        Self { value, summands: vec![number(value)], of_sums: false }
+    }
+}
+
+/// A number as it stands in a product, negative ones in brackets.
+fn number(value: f64) -> String {
+    if value < 0.0 { format!("({value})") } else { format!("{value}") }
+}
+
+impl fmt::Display for Spelled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.summands.is_empty() {
+            return f.write_str("0");
+        }
+        f.write_str(&self.summands.join(" + "))
+    }
+}
+
+/// By value alone.
+impl PartialEq for Spelled {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+/// By value alone.
+impl PartialOrd for Spelled {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        self.value.partial_cmp(&other.value)
+    }
+}
+
+impl Additive for Spelled {
+    fn zero() -> Self {
+        Self { value: 0.0, summands: Vec::new(), of_sums: false }
+    }
+    fn add(&self, other: &Self) -> Self {
+        if self.summands.is_empty() {
+            return other.clone();
+        }
+        if other.summands.is_empty() {
+            return self.clone();
+        }
+        let mut summands =
+            if self.of_sums { self.summands.clone() } else { vec![self.in_brackets()] };
+        summands.push(other.in_brackets());
+        Self { value: self.value + other.value, summands, of_sums: true }
+    }
+}
+
+impl Scalar for Spelled {
+    fn one() -> Self {
+        Self::from(1.0)
+    }
+    fn mul(&self, other: &Self) -> Self {
+        let product = format!("{}·{}", self.in_brackets(), other.in_brackets());
+        Self { value: self.value * other.value, summands: vec![product], of_sums: false }
+    }
+    fn neg(&self) -> Self {
+        Self::from(-1.0).mul(self)
+    }
+}
+
+impl Ordered for Spelled {
+    fn relu(&self) -> Self {
+        if self.value < 0.0 { Self::from(0.0) } else { self.clone() }
+    }
+}
+
+impl Dot for Spelled {
+    type Sum = Self;
+    fn empty() -> Self {
+        Self::zero()
+    }
+    fn accumulate(sum: &mut Self, weight: &Self, value: &Self) {
+        let product = weight.mul(value);
+        sum.value += product.value;
+        sum.summands.extend(product.summands);
+    }
+    fn total(sum: Self) -> Self {
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::Spelled;
+    use crate::conv::{ConvSpec, Convolver, Reference};
+    use crate::scalar::{Additive, Ordered, Scalar, laws};
+
+    /// Whole numbers, on which floats keep the laws; equality is that of the values.
+    #[test]
+    fn its_values_are_a_ring() {
+        laws::check_ring(&[0.0, 1.0, -2.0, 3.0].map(Spelled::from)).unwrap();
+    }
+
+    #[test]
+    fn sums_of_sums_are_in_brackets() {
+        let [a, b, c] = [2.0, -3.0, 5.0].map(Spelled::from);
+        assert_eq!(a.add(&b).add(&c).to_string(), "2 + (-3) + 5");
+        assert_eq!(a.add(&b.add(&c)).to_string(), "2 + ((-3) + 5)");
+        assert_eq!(a.add(&Spelled::zero()).add(&b).summands(), 2);
+        assert_eq!(a.mul(&b.add(&c)).to_string(), "2·((-3) + 5)");
+        assert_eq!(b.relu().to_string(), "0");
+        assert_eq!(c.relu().to_string(), "5");
+        assert_eq!(Spelled::zero().to_string(), "0");
+        assert_eq!(a.add(&c).given().to_string(), "7");
+    }
+
+    /// A convolution spells its sums in the order in which it takes them, runs in brackets.
+    #[test]
+    fn a_convolution_spells_its_sums() {
+        let row = |values: &[f64]| {
+            let values = values.iter().map(|&value| Spelled::from(value)).collect();
+            Array4::from_shape_vec((1, 4, 1, 1), values).unwrap()
+        };
+        let spelled = |convolver: Reference| {
+            let kernel = convolver.prepare(row(&[1.0, 2.0, 3.0, 4.0]).view(), ConvSpec::UNIT);
+            let x = row(&[5.0, 6.0, 7.0, 8.0]);
+            let z = convolver.sums(x.view(), &kernel.unwrap()).unwrap();
+            (z[[0, 0, 0, 0]].to_string(), z[[0, 0, 0, 0]].value())
+        };
+        assert_eq!(spelled(Reference::default()), ("1·5 + 2·6 + 3·7 + 4·8".to_owned(), 70.0));
+        let runs = spelled(Reference::in_runs_of(2));
+        assert_eq!(runs, ("(1·5 + 2·6) + (3·7 + 4·8)".to_owned(), 70.0));
+    }
+}
