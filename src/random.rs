@@ -30,6 +30,8 @@ pub enum Purpose {
     Directions,
     /// Floats of every kind.
     Floats,
+    /// Blocks small enough to follow by hand.
+    Examples,
 }
 
 /// A seed, from which independent streams are drawn: one for each purpose, block,

@@ -26,3 +26,50 @@ fn the_matrix() {
     }
     println!("{:?}", start.elapsed());
 }
+
+#[test]
+fn the_witnesses() {
+    use triform::evidence::witness;
+    for near_miss in &ALL {
+        let start = std::time::Instant::now();
+        let found = witness::smallest(near_miss, Seed(0)).unwrap();
+        let Some(found) = found else {
+            println!("{}: NONE {:?}", near_miss.name, start.elapsed());
+            continue;
+        };
+        let e = &found.example;
+        println!(
+            "{}: {} {:?} x {:?} w {:?} {:?} {:?} second {} {:?} {:?} {:?}",
+            near_miss.name,
+            e.weights.spec(),
+            e.x.shape(),
+            e.x.iter().collect::<Vec<_>>(),
+            e.weights.reduce().iter().collect::<Vec<_>>(),
+            e.weights.transform().iter().collect::<Vec<_>>(),
+            e.weights.expand().iter().collect::<Vec<_>>(),
+            e.second_call,
+            e.layout,
+            found.parting,
+            start.elapsed()
+        );
+        let norm = |n: &triform::block::BatchNorm<f32>| {
+            (0..n.channels()).map(|c| n.channel(c).map(|x| *x)).collect::<Vec<_>>()
+        };
+        println!(
+            "   {:?} {:?} {:?}",
+            norm(&e.norms.reduce),
+            norm(&e.norms.transform),
+            norm(&e.norms.expand)
+        );
+        let right = witness::trace::trace(&near_miss.form, e);
+        let wrong = witness::trace::trace(&near_miss.wrong(), e);
+        if let (Ok(right), Ok(wrong)) = (right, wrong) {
+            if let Some(apart) = witness::trace::first_apart(&right, &wrong) {
+                println!(
+                    "   {:?} {:?}: {} for {}",
+                    apart.layer, apart.index, apart.found, apart.expected
+                );
+            }
+        }
+    }
+}

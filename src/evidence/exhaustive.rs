@@ -18,7 +18,7 @@ use super::compare::{Value, odd_ones_out};
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::scalar::{Additive, Prime};
 
 /// What is exhausted.
@@ -75,10 +75,31 @@ impl Everything {
     ///
     /// A form that is none of the block.
     pub fn try_all(&self, forms: &[&dyn AnyForm]) -> Result<Evidence> {
-        if self.field == 2 { self.over::<2>(forms) } else { self.over::<3>(forms) }
+        self.try_while(forms, |_| true)
     }
 
-    fn over<const P: u64>(&self, forms: &[&dyn AnyForm]) -> Result<Evidence>
+    /// Tries everything, up to the first part of it in which a form is refuted, if one is.
+    ///
+    /// # Errors
+    ///
+    /// A form that is none of the block.
+    pub fn refute(&self, forms: &[&dyn AnyForm]) -> Result<Evidence> {
+        self.try_while(forms, |so_far| so_far.witnesses.is_empty())
+    }
+
+    fn try_while(
+        &self,
+        forms: &[&dyn AnyForm],
+        go_on: impl Fn(&Evidence) -> bool + Sync,
+    ) -> Result<Evidence> {
+        if self.field == 2 { self.over::<2>(forms, &go_on) } else { self.over::<3>(forms, &go_on) }
+    }
+
+    fn over<const P: u64>(
+        &self,
+        forms: &[&dyn AnyForm],
+        go_on: &(dyn Fn(&Evidence) -> bool + Sync),
+    ) -> Result<Evidence>
     where
         for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
     {
@@ -143,14 +164,23 @@ impl Everything {
         let chunk = 1024;
         let nothing =
             Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) };
-        let chunks: Vec<Result<Evidence>> = (0..all.div_ceil(chunk))
-            .into_par_iter()
-            .map(|number| {
-                let mut range = number * chunk..((number + 1) * chunk).min(all);
-                range.try_fold(nothing.clone(), |sum, next| Ok(sum.and(one(next)?)))
-            })
-            .collect();
-        chunks.into_iter().try_fold(nothing, |sum, next| Ok(sum.and(next?)))
+        let mut so_far = nothing.clone();
+        let numbers: Vec<u64> = (0..all.div_ceil(chunk)).collect();
+        for numbers in numbers.chunks(32) {
+            if !go_on(&so_far) {
+                break;
+            }
+            let chunks: Vec<Result<Evidence>> = numbers
+                .into_par_iter()
+                .map(|number| {
+                    let mut range = number * chunk..((number + 1) * chunk).min(all);
+                    range.try_fold(nothing.clone(), |sum, next| Ok(sum.and(one(next)?)))
+                })
+                .collect();
+            so_far =
+                chunks.into_iter().try_fold(so_far, |sum, next| Ok::<_, Error>(sum.and(next?)))?;
+        }
+        Ok(so_far)
     }
 }
 

@@ -160,7 +160,7 @@ fn trials<'a>(
         }
         Rung::R6 => exhaustive::SHAPES
             .iter()
-            .map(|all| unless_stopped(Box::new(move || all.try_all(forms).map(Some))))
+            .map(|all| unless_stopped(Box::new(move || all.refute(forms).map(Some))))
             .collect(),
         _ => (0..CASES)
             .map(|number| -> Trial<'a> {

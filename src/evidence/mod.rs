@@ -54,3 +54,4 @@ pub mod training;
 pub mod verdict;
 pub mod verify;
 pub mod watched;
+pub mod witness;

@@ -47,6 +47,11 @@ impl Spelled {
         Self::from(self.value)
     }
 
+    /// Whether it is this number, as it was given.
+    fn is_number(&self, value: f64) -> bool {
+        self.value == value && self.summands[..] == [number(value)]
+    }
+
     fn in_brackets(&self) -> String {
         match self.summands.len() {
             0 => "0".to_owned(),
@@ -55,6 +60,9 @@ impl Spelled {
         }
     }
 }
+
+/// Of a sum of more products than this, those that are 0 are not written down.
+const SHORT: usize = 4;
 
 /// A number that is given.
 impl From<f64> for Spelled {
@@ -72,6 +80,9 @@ impl fmt::Display for Spelled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.summands.is_empty() {
             return f.write_str("0");
+        }
+        if self.is_number(self.value) {
+            return write!(f, "{}", self.value);
         }
         f.write_str(&self.summands.join(" + "))
     }
@@ -99,7 +110,7 @@ impl Additive for Spelled {
         if self.summands.is_empty() {
             return other.clone();
         }
-        if other.summands.is_empty() {
+        if other.summands.is_empty() || other.is_number(0.0) {
             return self.clone();
         }
         let mut summands =
@@ -114,6 +125,9 @@ impl Scalar for Spelled {
         Self::from(1.0)
     }
     fn mul(&self, other: &Self) -> Self {
+        if self.is_number(1.0) && !other.is_number(other.value) {
+            return other.clone();
+        }
         let product = format!("{}·{}", self.in_brackets(), other.in_brackets());
         Self { value: self.value * other.value, summands: vec![product], of_sums: false }
     }
@@ -124,7 +138,8 @@ impl Scalar for Spelled {
 
 impl Ordered for Spelled {
     fn relu(&self) -> Self {
-        if self.value < 0.0 { Self::from(0.0) } else { self.clone() }
+        let value = if self.value < 0.0 { 0.0 } else { self.value };
+        Self { value, summands: vec![format!("relu({self})")], of_sums: false }
     }
 }
 
@@ -138,7 +153,10 @@ impl Dot for Spelled {
         sum.value += product.value;
         sum.summands.extend(product.summands);
     }
-    fn total(sum: Self) -> Self {
+    fn total(mut sum: Self) -> Self {
+        if sum.summands.len() > SHORT {
+            sum.summands.retain(|product| !product.starts_with("0·") && !product.ends_with("·0"));
+        }
         sum
     }
 }
@@ -164,8 +182,11 @@ mod tests {
         assert_eq!(a.add(&b.add(&c)).to_string(), "2 + ((-3) + 5)");
         assert_eq!(a.add(&Spelled::zero()).add(&b).summands(), 2);
         assert_eq!(a.mul(&b.add(&c)).to_string(), "2·((-3) + 5)");
-        assert_eq!(b.relu().to_string(), "0");
-        assert_eq!(c.relu().to_string(), "5");
+        assert_eq!((b.relu().to_string(), b.relu().value()), ("relu(-3)".to_owned(), 0.0));
+        assert_eq!((c.relu().to_string(), c.relu().value()), ("relu(5)".to_owned(), 5.0));
+        let [one, none] = [1.0, 0.0].map(Spelled::from);
+        assert_eq!(one.mul(&b.add(&c)).add(&none).to_string(), "(-3) + 5");
+        assert_eq!(one.mul(&a).to_string(), "1·2");
         assert_eq!(Spelled::zero().to_string(), "0");
         assert_eq!(a.add(&c).given().to_string(), "7");
     }

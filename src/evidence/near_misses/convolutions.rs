@@ -27,25 +27,23 @@ pub enum Fault {
 }
 
 /// A convolver with a fault.
-pub(super) struct Faulty<'a, S, V> {
+pub(super) struct Faulty<'a, V> {
     convolver: &'a V,
     fault: Fault,
     met: &'a Met,
-    scratch: &'a Scratch<S>,
 }
 
-/// The buffer that [`Fault::DirtyScratch`] keeps from one call to the next.
-pub(super) type Scratch<S> = Mutex<Vec<S>>;
-
-/// A kernel, and the same without its padding.
-pub(super) struct FaultyKernel<K> {
+/// A kernel, the same without its padding, and the buffer that [`Fault::DirtyScratch`] keeps for it
+/// from one call to the next.
+pub(super) struct FaultyKernel<S, K> {
     kernel: K,
     unpadded: K,
     padding: usize,
+    scratch: Mutex<Vec<S>>,
 }
 
-impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, S, V> {
-    type Kernel = FaultyKernel<V::Kernel>;
+impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
+    type Kernel = FaultyKernel<S, V::Kernel>;
 
     fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel> {
         let unpadded = ConvSpec::new(spec.stride(), 0, spec.dilation(), spec.groups())?;
@@ -53,6 +51,7 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, S, V> {
             kernel: self.convolver.prepare(weights, spec)?,
             unpadded: self.convolver.prepare(weights, unpadded)?,
             padding: spec.padding(),
+            scratch: Mutex::default(),
         })
     }
 
@@ -84,16 +83,22 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, S, V> {
                 self.convolver.sums(read.view(), &kernel.kernel)
             }
             Fault::DirtyScratch => {
-                let padded = self.in_scratch(x, kernel.padding);
+                // With a clean border nothing is wrong. (And what is right does not multiply its
+                // weights by the padding's zeros, which would make NaN of infinite ones.)
+                let Some(padded) = kernel.in_scratch(x) else {
+                    return self.convolver.sums(x, &kernel.kernel);
+                };
+                self.met.meet(true);
                 self.convolver.sums(padded.view(), &kernel.unpadded)
             }
         }
     }
 }
 
-impl<S: Additive, V> Faulty<'_, S, V> {
-    /// The input in the middle of the buffer's beginning.
-    fn in_scratch(&self, x: ArrayView4<'_, S>, p: usize) -> Array4<S> {
+impl<S: Additive, K> FaultyKernel<S, K> {
+    /// The input in the middle of the buffer's beginning, if anything is left around it there.
+    fn in_scratch(&self, x: ArrayView4<'_, S>) -> Option<Array4<S>> {
+        let p = self.padding;
         let (n, c, h, w) = x.dim();
         let shape = (n, c, h + 2 * p, w + 2 * p);
         let length = n * c * (h + 2 * p) * (w + 2 * p);
@@ -107,19 +112,18 @@ impl<S: Additive, V> Faulty<'_, S, V> {
         let dirty = |((.., i, j), value): ((usize, usize, usize, usize), &S)| {
             !inside(i, j) && *value != S::zero()
         };
-        self.met.meet(padded.indexed_iter().any(dirty));
+        let is_dirty = padded.indexed_iter().any(dirty);
         padded.slice_mut(s![.., .., p..h + p, p..w + p]).assign(&x);
         scratch[..length].clone_from_slice(padded.as_slice().unwrap_or_default());
-        padded
+        is_dirty.then_some(padded)
     }
 }
 
 /// A form of the paper over a convolver with a fault.
 pub(super) struct OnFaulty<S, K> {
-    form: OneOf<FaultyKernel<K>>,
+    form: OneOf<FaultyKernel<S, K>>,
     fault: Fault,
     met: Met,
-    scratch: Scratch<S>,
 }
 
 enum OneOf<K> {
@@ -136,14 +140,13 @@ impl<S: Additive, K> OnFaulty<S, K> {
         convolver: &V,
         met: Met,
     ) -> Result<Self> {
-        let scratch = Scratch::default();
-        let faulty = Faulty { convolver, fault, met: &met, scratch: &scratch };
+        let faulty = Faulty { convolver, fault, met: &met };
         let form = match form {
             Form::Aggregated => OneOf::Aggregated(Aggregated::prepare(weights, &faulty)?),
             Form::EarlyConcat => OneOf::EarlyConcat(EarlyConcat::prepare(weights, &faulty)?),
             Form::Grouped => OneOf::Grouped(Grouped::prepare(weights, &faulty)?),
         };
-        Ok(Self { form, fault, met, scratch })
+        Ok(Self { form, fault, met })
     }
 }
 
@@ -155,8 +158,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
         shortcut: Option<ArrayView4<'_, S>>,
         convolver: &V,
     ) -> Result<Array4<S>> {
-        let Self { fault, met, scratch, .. } = self;
-        let faulty = Faulty { convolver, fault: *fault, met, scratch };
+        let faulty = Faulty { convolver, fault: self.fault, met: &self.met };
         match &self.form {
             OneOf::Aggregated(form) => form.forward(x, functions, shortcut, &faulty),
             OneOf::EarlyConcat(form) => form.forward(x, functions, shortcut, &faulty),

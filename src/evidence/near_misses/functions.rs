@@ -90,7 +90,8 @@ pub(super) fn itself<S>(given: &dyn ChannelWise<S>) -> &dyn ChannelWise<S> {
 impl<S: Additive> ChannelWise<S> for ChangedFunction<'_, S> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         let function = itself(self.given);
-        let changed = self.change.apply(function, &self.spec, channel, &mut plane);
+        let changed = self.change.applies(&self.spec, channel)
+            && self.change.apply(function, &self.spec, channel, &mut plane);
         self.met.meet(changed);
         if !changed {
             function.apply(channel, plane.view_mut());
@@ -100,6 +101,15 @@ impl<S: Additive> ChannelWise<S> for ChangedFunction<'_, S> {
 }
 
 impl Change {
+    /// Whether a block of this shape has anything that could be wrong there.
+    fn applies(self, spec: &BlockSpec, channel: usize) -> bool {
+        match self {
+            Self::OwnChannel => channel >= spec.width(),
+            Self::ShiftCTimes => spec.cardinality() > 1,
+            _ => true,
+        }
+    }
+
     /// Applies the changed function; nothing, and `false`, where there is nothing to change.
     fn apply<S: Additive>(
         self,
@@ -110,13 +120,12 @@ impl Change {
     ) -> bool {
         match self {
             Self::OwnChannel => {
-                let own = channel % spec.width();
-                function.apply(own, plane.view_mut());
-                own != channel
+                function.apply(channel % spec.width(), plane.view_mut());
+                true
             }
             Self::ShiftCTimes => {
                 shift_c_times(function, spec.cardinality(), channel, plane);
-                spec.cardinality() > 1
+                true
             }
             Self::NoActivation => {
                 without_activation(function, channel, plane);

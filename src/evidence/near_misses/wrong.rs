@@ -31,6 +31,18 @@ pub enum Mistake {
     Nothing,
 }
 
+impl Mistake {
+    /// How many paths a block must have for the mistake to mean what it says.
+    pub fn paths(self) -> usize {
+        let of_several = [Kernels::LastPathDropped, Kernels::LastChannelDropped];
+        match self {
+            Self::Kernels(kernels) if of_several.contains(&kernels) => 2,
+            Self::Merging(_) => 2,
+            _ => 1,
+        }
+    }
+}
+
 /// A form with a mistake in it.
 #[derive(Clone, Debug)]
 pub struct Wrong {

@@ -1,0 +1,235 @@
+//! A block so small that it can be followed by hand, and what a form makes of it.
+
+use ndarray::{Array4, ArrayView4};
+
+use crate::block::{
+    Activation, BlockNorms, BlockWeights, Functions, NormFunctions, Normalise, TrainingFunctions,
+};
+use crate::conv::{Affine, ChannelWise, Identity, Reference};
+use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Over, Problem};
+use crate::evidence::generator::Layout;
+use crate::scalar::{Additive, Dual, Ordered};
+
+/// A block, an input, and how they are used.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The kernels, whole numbers.
+    pub weights: BlockWeights<f32>,
+    /// The batch norms.
+    pub norms: BlockNorms<f32>,
+    /// N x C_in x H x W.
+    pub x: Array4<f32>,
+    /// How the input lies in memory.
+    pub layout: Layout,
+    /// Whether the block was run before, on an input of ones that is one row and one column larger.
+    pub second_call: bool,
+    /// In evaluation mode, in training mode, or with derivatives.
+    pub mode: Mode,
+}
+
+/// How a block is run.
+#[derive(Clone, Debug)]
+pub enum Mode {
+    /// Batch norm by its running statistics.
+    Evaluation,
+    /// Batch norm by the statistics of the batch, which the running ones follow.
+    Training,
+    /// As in evaluation, and the derivative when kernels and input move so.
+    Derivative(BlockWeights<f32>, Array4<f32>),
+}
+
+/// What a form makes of an example.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Tensors by name, N x C x H x W each: the output; and, where the mode has them, its derivative,
+    /// the running means and variances (one row of all channels, layer by layer).
+    pub tensors: Vec<(&'static str, Array4<f32>)>,
+}
+
+/// An element at which two outcomes part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parting {
+    /// Of which tensor.
+    pub tensor: &'static str,
+    /// Image, channel, row, column.
+    pub index: [usize; 4],
+    /// What the wrong block gives there.
+    pub found: f32,
+    /// What the right one gives.
+    pub expected: f32,
+}
+
+impl Example {
+    /// How much there is to follow: numbers in all; those that are not 0, where a batch norm that is
+    /// not the identity counts for several, since it is the harder to read; and their sizes.
+    pub fn size(&self) -> (usize, usize, u64) {
+        let kernels = |weights: &BlockWeights<f32>| -> Vec<f32> {
+            let own = [weights.reduce(), weights.transform(), weights.expand()];
+            own.into_iter().chain(weights.shortcut()).flatten().copied().collect()
+        };
+        let mut numbers = kernels(&self.weights);
+        numbers.extend(&self.x);
+        let all = numbers.len();
+        if let Mode::Derivative(weights, x) = &self.mode {
+            numbers.extend(kernels(weights));
+            numbers.extend(x);
+        }
+        let norms = [&self.norms.reduce, &self.norms.transform, &self.norms.expand];
+        let mut of_norms = Vec::new();
+        for norm in norms.into_iter().chain(&self.norms.shortcut) {
+            for channel in 0..norm.channels() {
+                let [gamma, beta, mean, _] = norm.channel(channel);
+                of_norms.extend([gamma - 1.0, *beta, *mean]);
+            }
+        }
+        let used = |numbers: &[f32]| numbers.iter().filter(|number| **number != 0.0).count();
+        let uses = usize::from(self.layout != Layout::Standard) + usize::from(self.second_call);
+        let sum: f32 = numbers.iter().chain(&of_norms).map(|number| number.abs().min(1e6)).sum();
+        (all, used(&numbers) + 4 * used(&of_norms) + uses, f64::from(sum) as u64)
+    }
+
+    /// What `form` makes of it, over the reference convolution.
+    ///
+    /// # Errors
+    ///
+    /// A form that is none of the block; in training mode, a batch of one value a channel.
+    pub fn run(&self, form: &dyn AnyForm) -> Result<Outcome> {
+        let x = self.layout.lay(&self.x);
+        let tensors = match &self.mode {
+            Mode::Evaluation => {
+                let functions = NormFunctions::new(&self.norms, Activation::Relu)?;
+                vec![("output", self.forward(form, &self.weights, &x, &functions.functions())?)]
+            }
+            Mode::Training => {
+                let (n, _, h, w) = x.dim();
+                let spec = self.weights.spec();
+                let relu = Activation::Relu;
+                let functions =
+                    TrainingFunctions::new(&self.norms, MOMENTUM, relu, spec, (n, (h, w)))?;
+                let output = self.forward(form, &self.weights, &x, &functions.functions())?;
+                let running: Vec<_> =
+                    functions.running().into_iter().flat_map(|layer| layer.into_values()).collect();
+                let row = |values: Vec<f32>| {
+                    let row = Array4::from_shape_vec((1, 1, 1, values.len()), values);
+                    row.unwrap_or_else(|error| unreachable!("as long as it is: {error}"))
+                };
+                vec![
+                    ("output", output),
+                    ("running mean", row(running.iter().map(|r| r.mean).collect())),
+                    ("running variance", row(running.iter().map(|r| r.variance).collect())),
+                ]
+            }
+            Mode::Derivative(weights, moves) => {
+                let functions = over::<Dual<f32>>(&self.norms, Dual::constant)?;
+                let mut moving = [weights.reduce(), weights.transform(), weights.expand()]
+                    .into_iter()
+                    .chain(weights.shortcut())
+                    .flat_map(|kernel| kernel.into_iter().copied().collect::<Vec<f32>>());
+                let weights = self
+                    .weights
+                    .map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
+                let mut moving = moves.iter().copied();
+                let x = x.map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
+                let y = self.forward(form, &weights, &x, &functions.functions())?;
+                vec![
+                    ("output", y.map(|y| y.value)),
+                    ("derivative of the output", y.map(|y| y.derivative)),
+                ]
+            }
+        };
+        Ok(Outcome { tensors })
+    }
+
+    /// The block in this form, as often as the example says.
+    fn forward<S: Additive>(
+        &self,
+        form: &dyn AnyForm,
+        weights: &BlockWeights<S>,
+        x: &Array4<S>,
+        functions: &Functions<'_, S>,
+    ) -> Result<Array4<S>>
+    where
+        Reference: crate::conv::Convolver<S>,
+        for<'f> dyn AnyForm + 'f: Over<S, Reference>,
+    {
+        if !self.second_call {
+            let problem = Problem { weights, x: x.view(), functions: Functions { ..*functions } };
+            return problem.solve(form, &Reference::default());
+        }
+        let reference = Reference::default();
+        let block = <dyn AnyForm as Over<S, Reference>>::bottleneck(form, weights, &reference)?;
+        let (n, c, h, w) = x.dim();
+        // The first weight is as good a number as any, but for 0.
+        let one = weights.reduce().iter().find(|w| **w != S::zero()).cloned();
+        let before = Array4::from_elem((n, c, h + 1, w + 1), one.unwrap_or_else(S::zero));
+        block.forward(before.view(), functions, &reference)?;
+        block.forward(x.view(), functions, &reference)
+    }
+}
+
+/// PyTorch's.
+const MOMENTUM: f32 = 0.1;
+
+/// The batch norms and ReLUs of a block over other numbers, folded in `f32`.
+pub(super) struct NormsOver<S> {
+    layers: [Normalise<S>; 3],
+    shortcut: Option<Normalise<S>>,
+}
+
+/// Those of `norms`.
+pub(super) fn over<S: Ordered>(
+    norms: &BlockNorms<f32>,
+    number: impl Fn(f32) -> S,
+) -> Result<NormsOver<S>> {
+    let layer = |norm: &crate::block::BatchNorm<f32>, relu| -> Result<Normalise<S>> {
+        let folded = norm.fold()?;
+        let affine = folded.affine().iter().map(|affine| Affine {
+            scale: number(affine.scale),
+            shift: number(affine.shift),
+            relu,
+        });
+        Ok(Normalise::new(affine.collect()))
+    };
+    Ok(NormsOver {
+        layers: [
+            layer(&norms.reduce, true)?,
+            layer(&norms.transform, true)?,
+            layer(&norms.expand, false)?,
+        ],
+        shortcut: norms.shortcut.as_ref().map(|norm| layer(norm, false)).transpose()?,
+    })
+}
+
+impl<S: Ordered> NormsOver<S> {
+    pub(super) fn functions(&self) -> Functions<'_, S> {
+        let [reduce, transform, expand] = &self.layers;
+        let shortcut = self.shortcut.as_ref();
+        let shortcut = shortcut.map_or(&Identity as &dyn ChannelWise<S>, |norm| norm);
+        Functions { reduce, transform, expand, shortcut, output: &Activation::Relu }
+    }
+}
+
+impl Outcome {
+    /// The first element at which this one, of a right form, and that of a wrong one part; NaN is NaN.
+    pub fn parting(&self, wrong: &Self) -> Option<Parting> {
+        let pairs = self.tensors.iter().zip(&wrong.tensors);
+        pairs
+            .filter_map(|((tensor, right), (_, wrong))| {
+                let (index, found, expected) = first_apart(right.view(), wrong.view())?;
+                Some(Parting { tensor, index, found, expected })
+            })
+            .next()
+    }
+}
+
+/// Where two tensors of one shape differ first, what the second has there, and what the first has.
+fn first_apart(
+    right: ArrayView4<'_, f32>,
+    wrong: ArrayView4<'_, f32>,
+) -> Option<([usize; 4], f32, f32)> {
+    let same = |l: f32, r: f32| l == r || (l.is_nan() && r.is_nan());
+    let mut apart = wrong.indexed_iter().zip(right).filter(|((_, l), r)| !same(**l, **r));
+    let ((index, found), expected) = apart.next()?;
+    Some((index.into(), *found, *expected))
+}

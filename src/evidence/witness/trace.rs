@@ -1,0 +1,84 @@
+//! A form followed layer by layer, each sum spelled out as it was taken.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array3, ArrayViewMut3};
+
+use super::example::{Example, over};
+use crate::block::Layer;
+use crate::conv::Reference;
+use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::watched::Watched;
+use crate::scalar::Spelled;
+
+/// What arrived after the functions of each layer, by channel: N x H x W.
+pub type Trace = BTreeMap<(Layer, usize), Array3<Spelled>>;
+
+/// The order in which the layers are computed.
+const ORDER: [Layer; 5] =
+    [Layer::Reduce, Layer::Transform, Layer::Shortcut, Layer::Expand, Layer::Output];
+
+/// Follows `form` through an example, in evaluation mode. The sums of each layer are spelled out in
+/// the numbers that the layer before gave.
+///
+/// # Errors
+///
+/// Those of [`Example::run`].
+pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
+    let spelled = |value: f32| Spelled::from(f64::from(value));
+    let weights = example.weights.map(|&w| spelled(w));
+    let x = example.layout.lay(&example.x).map(|&x| spelled(x));
+    let functions = over(&example.norms, spelled)?;
+    let functions = functions.functions();
+    let seen = Mutex::new(Trace::new());
+    let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Spelled>| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((layer, channel), plane.to_owned());
+        plane.mapv_inplace(|z| z.given());
+    };
+    let watched = Watched::new(&functions, &see);
+    run(form, &Problem { weights: &weights, x: x.view(), functions: watched.functions() })?;
+    Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn run(form: &dyn AnyForm, problem: &Problem<'_, Spelled>) -> Result<()> {
+    problem.solve(form, &Reference::default()).map(drop)
+}
+
+/// An element at which two traces part, each with its sum.
+#[derive(Clone, Debug)]
+pub struct Apart {
+    /// After which layer.
+    pub layer: Layer,
+    /// Image, channel, row, column.
+    pub index: [usize; 4],
+    /// What the wrong form computes.
+    pub found: Spelled,
+    /// What the right form computes.
+    pub expected: Spelled,
+}
+
+/// The first element, layer by layer, at which a wrong form's trace parts from a right one's; `None`
+/// where they have no element in common that does.
+pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Apart> {
+    ORDER.into_iter().find_map(|layer| {
+        let planes = right.iter().filter(|((at, _), _)| *at == layer);
+        planes.filter_map(|(at, right)| Some((at, right, wrong.get(at)?))).find_map(
+            |((_, channel), right, wrong)| {
+                let mut pairs = right.indexed_iter().zip(wrong);
+                let same_map = right.dim() == wrong.dim();
+                let (((n, h, w), expected), found) =
+                    pairs.find(|((_, right), wrong)| same_map && !same(right, wrong))?;
+                let index = [n, *channel, h, w];
+                Some(Apart { layer, index, found: found.clone(), expected: expected.clone() })
+            },
+        )
+    })
+}
+
+/// NaN is NaN.
+fn same(left: &Spelled, right: &Spelled) -> bool {
+    left == right || (left.value().is_nan() && right.value().is_nan())
+}
