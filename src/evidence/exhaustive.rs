@@ -13,10 +13,10 @@ use std::iter;
 use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::any_form::{AnyForm, Over, Problem};
+use super::any_form::{AnyForm, Over, check_shape};
 use super::compare::{Value, odd_ones_out};
 use super::verdict::{Bound, Evidence};
-use crate::block::{BlockSpec, BlockWeights, Functions};
+use crate::block::{BlockSpec, BlockWeights, Bottleneck, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Prime};
@@ -75,30 +75,27 @@ impl Everything {
     ///
     /// A form that is none of the block.
     pub fn try_all(&self, forms: &[&dyn AnyForm]) -> Result<Evidence> {
-        self.try_while(forms, |_| true)
+        self.try_while(forms, &|_| true)
     }
 
-    /// Tries everything, up to the first part of it in which a form is refuted, if one is.
+    /// Tries everything, or as much of it as is wanted: asked before each part, with what came of those
+    /// before it.
     ///
     /// # Errors
     ///
     /// A form that is none of the block.
-    pub fn refute(&self, forms: &[&dyn AnyForm]) -> Result<Evidence> {
-        self.try_while(forms, |so_far| so_far.witnesses.is_empty())
-    }
-
-    fn try_while(
+    pub fn try_while(
         &self,
         forms: &[&dyn AnyForm],
-        go_on: impl Fn(&Evidence) -> bool + Sync,
+        go_on: &dyn Fn(&Evidence) -> bool,
     ) -> Result<Evidence> {
-        if self.field == 2 { self.over::<2>(forms, &go_on) } else { self.over::<3>(forms, &go_on) }
+        if self.field == 2 { self.over::<2>(forms, go_on) } else { self.over::<3>(forms, go_on) }
     }
 
     fn over<const P: u64>(
         &self,
         forms: &[&dyn AnyForm],
-        go_on: &(dyn Fn(&Evidence) -> bool + Sync),
+        go_on: &dyn Fn(&Evidence) -> bool,
     ) -> Result<Evidence>
     where
         for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
@@ -106,7 +103,7 @@ impl Everything {
         let spec = BlockSpec::new(1, self.paths, self.width, 1)?.with_kernel(1)?;
         let inner = spec.inner();
         let sizes = [inner, inner * spec.width(), inner];
-        let weights: usize = sizes.iter().sum();
+        let length: usize = sizes.iter().sum();
         let functions = P.pow(P as u32); // as many as there are
         let tables = match self.functions {
             Choose::ForEachChannel => 2 * inner + 1,
@@ -117,11 +114,11 @@ impl Everything {
         // The inputs are the images of a batch, so that each is tried with each of the rest.
         let x =
             Array4::from_shape_fn((P as usize, 1, 1, 1), |(image, ..)| Prime::new(image as u64));
+        let reference = Reference::default();
 
-        let one = |assignment: u64| -> Result<Evidence> {
-            let (of_weights, of_functions) =
-                (assignment % P.pow(weights as u32), assignment / P.pow(weights as u32));
-            let mut elements = digits(of_weights, P, weights).map(Prime::<P>::new);
+        // One set of weights with all functions there are.
+        let one = |of_weights: u64| -> Result<Evidence> {
+            let mut elements = digits(of_weights, P, length).map(Prime::<P>::new);
             let mut tensor = |shape: [usize; 4]| {
                 Array4::from_shape_simple_fn(shape, || elements.next().unwrap_or_else(Prime::zero))
             };
@@ -129,59 +126,84 @@ impl Everything {
             let transform = tensor([inner, spec.width(), 1, 1]);
             let expand = tensor([1, inner, 1, 1]);
             let weights = BlockWeights::new(spec, reduce, transform, expand, None)?;
-            let numbers: Vec<u64> = digits(of_functions, functions, tables).collect();
-            let table = |first: usize, place: usize| Tables::<P> {
-                numbers: match self.functions {
-                    Choose::ForEachChannel => numbers[first..].to_vec(),
-                    Choose::ForEachPlace => vec![numbers[place]],
-                    Choose::OneForAll => vec![numbers[0]],
-                    // Digit a is 1 - a: over F_2 that is 1 and 0.
-                    Choose::Negation => {
-                        vec![(0..P).map(|a| (P + 1 - a) % P * P.pow(a as u32)).sum()]
-                    }
-                },
+            let prepare = |form: &&dyn AnyForm| {
+                <dyn AnyForm as Over<Prime<P>, Reference>>::bottleneck(*form, &weights, &reference)
             };
-            let (f1, f2, f3) = (table(0, 0), table(inner, 1), table(2 * inner, 2));
-            let functions = Functions {
-                reduce: &f1,
-                transform: &f2,
-                expand: &f3,
-                shortcut: &Identity,
-                // The one after the last 1x1 once more: it is any function too, and a form that leaves
-                // it out gives another result for most.
-                output: &f3,
-            };
-            let problem = Problem { weights: &weights, x: x.view(), functions };
-            let outputs = problem.solve_all(forms, &Reference::default())?;
-            let show = |element: &Prime<P>| Value::Text(element.value().to_string());
-            let witnesses =
-                odd_ones_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
-            let bound = Bound::Exhausted { assignments: P };
-            Ok(Evidence { cases: P, ..Evidence::of(bound, witnesses) })
+            let blocks = forms.iter().map(prepare).collect::<Result<Vec<_>>>()?;
+            let mut so_far = nothing();
+            for of_functions in 0..functions.pow(tables as u32) {
+                let [f1, f2, f3] = self.tables::<P>(of_functions, inner);
+                let functions = Functions {
+                    reduce: &f1,
+                    transform: &f2,
+                    expand: &f3,
+                    shortcut: &Identity,
+                    // The one after the last 1x1 once more: it is any function too, and a form that
+                    // leaves it out gives another result for most.
+                    output: &f3,
+                };
+                let forward = |block: &Bottleneck<_, _>| {
+                    let output = block.forward(x.view(), &functions, &reference)?;
+                    check_shape(output.shape(), x.shape())?;
+                    Ok(output)
+                };
+                let outputs = blocks.iter().map(forward).collect::<Result<Vec<_>>>()?;
+                let show = |element: &Prime<P>| Value::Text(element.value().to_string());
+                let witnesses = odd_ones_out(forms, &outputs, "output", |l, r| (show(l), show(r)));
+                let bound = Bound::Exhausted { assignments: P };
+                so_far = so_far.and(Evidence { cases: P, ..Evidence::of(bound, witnesses) });
+            }
+            Ok(so_far)
         };
-        let all = P.pow(weights as u32) * functions.pow(tables as u32);
         // In order, so that the witness is always the same.
-        let chunk = 1024;
-        let nothing =
-            Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) };
-        let mut so_far = nothing.clone();
-        let numbers: Vec<u64> = (0..all.div_ceil(chunk)).collect();
-        for numbers in numbers.chunks(32) {
+        let numbers: Vec<u64> = (0..P.pow(length as u32)).collect();
+        let mut so_far = nothing();
+        let with_all_functions = functions.pow(tables as u32) as usize;
+        for numbers in numbers.chunks((A_PART / with_all_functions).max(8)) {
             if !go_on(&so_far) {
                 break;
             }
-            let chunks: Vec<Result<Evidence>> = numbers
-                .into_par_iter()
-                .map(|number| {
-                    let mut range = number * chunk..((number + 1) * chunk).min(all);
-                    range.try_fold(nothing.clone(), |sum, next| Ok(sum.and(one(next)?)))
-                })
-                .collect();
+            let found: Vec<Result<Evidence>> =
+                numbers.into_par_iter().map(|number| one(*number)).collect();
             so_far =
-                chunks.into_iter().try_fold(so_far, |sum, next| Ok::<_, Error>(sum.and(next?)))?;
+                found.into_iter().try_fold(so_far, |sum, next| Ok::<_, Error>(sum.and(next?)))?;
         }
         Ok(so_far)
     }
+
+    /// The functions of this number: after the first 1x1, after the second, after the last.
+    fn tables<const P: u64>(&self, number: u64, inner: usize) -> [Tables<P>; 3] {
+        let functions = P.pow(P as u32);
+        let one = |number: u64| vec![number % functions];
+        let [f1, f2, f3] = match self.functions {
+            Choose::ForEachChannel => {
+                let numbers: Vec<u64> = digits(number, functions, 2 * inner + 1).collect();
+                [&numbers[..inner], &numbers[inner..2 * inner], &numbers[2 * inner..]]
+                    .map(<[u64]>::to_vec)
+            }
+            Choose::ForEachPlace => {
+                [number, number / functions, number / functions.pow(2)].map(one)
+            }
+            Choose::OneForAll => [number; 3].map(one),
+            Choose::Negation => {
+                // Digit a is 1 - a: over F_2 that is 1 and 0.
+                let negation = (0..P).map(|a| (P + 1 - a) % P * P.pow(a as u32)).sum();
+                [negation; 3].map(one)
+            }
+        };
+        [f1, f2, f3].map(|numbers| Tables {
+            numbers,
+            one_for_all: self.functions != Choose::ForEachChannel,
+        })
+    }
+}
+
+/// Assignments between two looks at whether to go on, about.
+const A_PART: usize = 4096;
+
+/// Of no case.
+fn nothing() -> Evidence {
+    Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) }
 }
 
 /// The digits of a number in a base, the lowest first.
@@ -196,14 +218,14 @@ fn digits(mut number: u64, base: u64, length: usize) -> impl Iterator<Item = u64
 
 /// Functions by their tables of values: digit a of a function's number is its value at a.
 struct Tables<const P: u64> {
-    /// One for each channel, or one for all.
     numbers: Vec<u64>,
+    one_for_all: bool,
 }
 
 impl<const P: u64> ChannelWise<Prime<P>> for Tables<P> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Prime<P>>) {
+        let own = if self.one_for_all { 0 } else { channel };
         // A channel that the layer has not gets the function that is 0 everywhere.
-        let own = if self.numbers.len() == 1 { 0 } else { channel };
         let number = self.numbers.get(own).copied().unwrap_or(0);
         plane.mapv_inplace(|z| Prime::new(number / P.pow(z.value() as u32) % P));
     }

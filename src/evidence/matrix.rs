@@ -6,7 +6,7 @@
 //! at its first witness.
 //!
 //! On random blocks a rung runs [`CASES`] of the generator's; the symbolic one its small shapes; the
-//! exhaustive one everything.
+//! exhaustive one everything, but leaves a shape in whose first part the mistake was not met.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::any_form::AnyForm;
 use super::compare::Witness;
 use super::generator::sample;
-use super::near_misses::NearMiss;
+use super::near_misses::{NearMiss, Wrong};
 use super::verdict::{Evidence, Rung};
 use super::verify::Progress;
 use super::verify::cases::one_case;
@@ -71,12 +71,10 @@ pub fn run(
     seed: Seed,
     progress: &Progress<'_>,
 ) -> Result<Option<Vec<Row>>> {
-    let pairs: Vec<(usize, Rung)> = (0..near_misses.len())
-        // The longest first.
-        .flat_map(|number| Rung::ALL.map(|rung| (number, rung)))
-        .collect();
-    let mut pairs = pairs;
-    pairs.sort_by_key(|(_, rung)| !matches!(rung, Rung::R5 | Rung::R6));
+    let every_rung = |number| Rung::ALL.map(|rung| (number, rung));
+    let mut pairs: Vec<(usize, Rung)> = (0..near_misses.len()).flat_map(every_rung).collect();
+    // The longest first.
+    pairs.sort_by_key(|(_, rung)| *rung != Rung::R6);
     let (done, steps) = (AtomicUsize::new(0), pairs.len());
     let cells = pairs.into_par_iter().map(|(number, rung)| {
         let near_miss = &near_misses[number];
@@ -110,7 +108,7 @@ fn try_one(
     // A right form of another letter, so that the witness says which of the two it is against.
     let right = if near_miss.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
     let forms: [&dyn AnyForm; 2] = [&wrong, &right];
-    let trials = trials(rung, &forms, seed, stopped)?;
+    let trials = trials(rung, (&wrong, &forms), seed, stopped)?;
     let mut cases = 0;
     for trial in trials {
         let Some(evidence) = trial()? else { return Ok(None) };
@@ -142,7 +140,7 @@ type Trial<'a> = Box<dyn Fn() -> Result<Option<Evidence>> + 'a>;
 /// All that a rung is run on, in turn.
 fn trials<'a>(
     rung: Rung,
-    forms: &'a [&'a dyn AnyForm],
+    (wrong, forms): (&'a Wrong, &'a [&'a dyn AnyForm]),
     seed: Seed,
     stopped: &'a (dyn Fn() -> bool + Sync),
 ) -> Result<Vec<Trial<'a>>> {
@@ -158,10 +156,16 @@ fn trials<'a>(
                 })
                 .collect()
         }
-        Rung::R6 => exhaustive::SHAPES
-            .iter()
-            .map(|all| unless_stopped(Box::new(move || all.refute(forms).map(Some))))
-            .collect(),
+        Rung::R6 => {
+            // A mistake that was not met in the first part of a shape is not met in the rest.
+            let go_on = |so_far: &Evidence| {
+                so_far.witnesses.is_empty() && (so_far.cases == 0 || wrong.is_met())
+            };
+            exhaustive::SHAPES
+                .iter()
+                .map(|all| unless_stopped(Box::new(move || all.try_while(forms, &go_on).map(Some))))
+                .collect()
+        }
         _ => (0..CASES)
             .map(|number| -> Trial<'a> {
                 Box::new(move || one_case(rung, forms, sample, (seed, number), stopped))
