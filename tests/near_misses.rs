@@ -1,75 +1,317 @@
-//! The gallery of wrong blocks, and what refutes each.
+//! The gallery of wrong blocks: each is refuted, each rung refutes, and each has a witness that can be
+//! replayed from its JSON alone.
 
+use std::ffi::OsString;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-use triform::evidence::matrix::{self, Cell};
-use triform::evidence::near_misses::ALL;
+use ndarray::{Array1, Array4};
+use serde_json::Value;
+use triform::block::{
+    BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Form, Shortcut, StrideOn,
+};
+use triform::cli;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::generator::Layout;
+use triform::evidence::matrix::{self, Cell, Row};
+use triform::evidence::near_misses::{ALL, Kind, Mistake, NearMiss, named};
+use triform::evidence::verdict::Rung;
 use triform::evidence::verify::Progress;
+use triform::evidence::witness::{Example, Mode, replay};
 use triform::random::Seed;
 
-#[test]
-fn the_matrix() {
-    let start = std::time::Instant::now();
-    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
-    let rows = matrix::run(&ALL, Seed(0), &progress).unwrap().unwrap();
-    for row in &rows {
-        let cells: String = row
-            .cells
-            .iter()
-            .map(|cell| match cell {
-                Cell::Refuted => " x",
-                Cell::Missed => " .",
-                Cell::NotApplicable => "  ",
-            })
-            .collect();
-        println!("{:25}{cells}   {:?}", row.near_miss.name, row.cases);
+/// What the program prints, and its exit status.
+fn triform(arguments: &[&str]) -> (u8, String, String) {
+    let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
+    let arguments = ["triform"].iter().chain(arguments).map(OsString::from);
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let interrupted = AtomicBool::new(false);
+    let status = cli::run(arguments, &forms, &mut output, &mut errors, &interrupted);
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status, text(output), text(errors))
+}
+
+/// `triform refute --json`, run once for all tests.
+fn gallery() -> &'static Vec<Value> {
+    static GALLERY: OnceLock<Vec<Value>> = OnceLock::new();
+    GALLERY.get_or_init(|| {
+        let (status, output, errors) = triform(&["refute", "--json"]);
+        assert_eq!((status, errors.as_str()), (cli::HOLDS, ""));
+        serde_json::from_str(&output).unwrap()
+    })
+}
+
+fn rungs(entry: &Value, key: &str) -> Vec<String> {
+    let rungs = entry[key].as_array().unwrap();
+    rungs.iter().map(|rung| rung.as_str().unwrap().to_owned()).collect()
+}
+
+/// What must hold of any gallery: the near-misses that no rung refutes, and the rungs that refute too
+/// few.
+fn unmet(rows: &[(String, [Cell; 9])]) -> Vec<String> {
+    let unrefuted = rows.iter().filter(|(_, cells)| !cells.contains(&Cell::Refuted));
+    let mut unmet: Vec<String> =
+        unrefuted.map(|(name, _)| format!("no rung refutes {name}")).collect();
+    for rung in &Rung::ALL[1..] {
+        let count = |cell| rows.iter().filter(|(_, cells)| cells[*rung as usize] == cell).count();
+        let (refuted, missed) = (count(Cell::Refuted), count(Cell::Missed));
+        if refuted == 0 || (refuted < 10 && missed > 0) {
+            unmet.push(format!("{rung} refutes {refuted} and misses {missed}"));
+        }
     }
-    println!("{:?}", start.elapsed());
+    unmet
+}
+
+fn cells_of(entry: &Value) -> [Cell; 9] {
+    Rung::ALL.map(|rung| {
+        let is_in = |key| rungs(entry, key).contains(&rung.to_string());
+        match ["refuted_by", "missed_by", "not_applicable"].map(is_in) {
+            [true, false, false] => Cell::Refuted,
+            [false, true, false] => Cell::Missed,
+            [false, false, true] => Cell::NotApplicable,
+            other => panic!("{rung} is in one list alone: {other:?}"),
+        }
+    })
 }
 
 #[test]
-fn the_witnesses() {
-    use triform::evidence::witness;
+fn every_near_miss_is_refuted_and_every_rung_refutes() {
+    let rows: Vec<(String, [Cell; 9])> = gallery()
+        .iter()
+        .map(|entry| (entry["name"].as_str().unwrap().to_owned(), cells_of(entry)))
+        .collect();
+    assert_eq!(rows.len(), 38);
+    assert_eq!(unmet(&rows), Vec::<String>::new());
+    let cells = rows.iter().flat_map(|(_, cells)| cells);
+    println!("{} cells run", cells.count());
+
+    // The test's test: one of each added, each is told.
+    let unrefuted = ("added".to_owned(), [Cell::Missed; 9]);
+    let added: Vec<_> = rows.iter().cloned().chain([unrefuted]).collect();
+    assert_eq!(unmet(&added), ["no rung refutes added"]);
+    let blind = |(name, mut cells): (String, [Cell; 9])| {
+        cells[Rung::R4 as usize] = Cell::Missed;
+        (name, cells)
+    };
+    let with_blind_rung: Vec<_> = rows.into_iter().map(blind).collect();
+    assert_eq!(unmet(&with_blind_rung), ["R4 refutes 0 and misses 38"]);
+}
+
+/// A near-miss that is none is run like the rest, and no rung refutes it: the matrix is the result of
+/// runs.
+#[test]
+fn a_right_block_among_the_near_misses_is_not_refuted() {
+    let right = NearMiss { name: "right", mistake: Mistake::Nothing, ..ALL[0] };
+    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
+    let rows = matrix::run(&[right, ALL[0]], Seed(1), &progress).unwrap().unwrap();
+    let named: Vec<(String, [Cell; 9])> =
+        rows.iter().map(|row: &Row| (row.near_miss.name.to_owned(), row.cells)).collect();
+    assert!(unmet(&named).contains(&"no rung refutes right".to_owned()));
+    assert!(named[1].1.iter().all(|cell| *cell == Cell::Refuted), "{named:?}");
+    // Each rung did run, on many cases.
+    assert!(rows[0].cases.iter().all(|cases| *cases >= 5), "{:?}", rows[0].cases);
+}
+
+/// Which rung refutes what, to be looked at when it changes.
+#[test]
+fn the_matrix_reads_like_this() {
+    let (status, text, errors) = triform(&["refute"]);
+    assert_eq!((status, errors.as_str()), (cli::HOLDS, ""));
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    insta::assert_snapshot!("gallery", text);
+}
+
+/// Another seed gives the same matrix.
+#[test]
+fn the_matrix_does_not_hang_on_the_seed() {
+    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
+    let rows = matrix::run(&ALL, Seed(2026), &progress).unwrap().unwrap();
+    for (row, entry) in rows.iter().zip(gallery()) {
+        assert_eq!(row.cells, cells_of(entry), "{}", row.near_miss.name);
+    }
+}
+
+/// One that is missed by several rungs, one in numbers, one in derivatives, one in training mode.
+#[test]
+fn near_misses_are_told_like_this() {
+    for name in ["norm-in-each-path", "taps-flipped", "relu-derivative-at-0", "biased-variance"] {
+        let (status, text, errors) = triform(&["refute", name]);
+        assert_eq!((status, errors.as_str()), (cli::HOLDS, ""));
+        insta::assert_snapshot!(name, text);
+    }
     for near_miss in &ALL {
-        let start = std::time::Instant::now();
-        let found = witness::smallest(near_miss, Seed(0)).unwrap();
-        let Some(found) = found else {
-            println!("{}: NONE {:?}", near_miss.name, start.elapsed());
-            continue;
-        };
-        let e = &found.example;
-        println!(
-            "{}: {} {:?} x {:?} w {:?} {:?} {:?} second {} {:?} {:?} {:?}",
-            near_miss.name,
-            e.weights.spec(),
-            e.x.shape(),
-            e.x.iter().collect::<Vec<_>>(),
-            e.weights.reduce().iter().collect::<Vec<_>>(),
-            e.weights.transform().iter().collect::<Vec<_>>(),
-            e.weights.expand().iter().collect::<Vec<_>>(),
-            e.second_call,
-            e.layout,
-            found.parting,
-            start.elapsed()
-        );
-        let norm = |n: &triform::block::BatchNorm<f32>| {
-            (0..n.channels()).map(|c| n.channel(c).map(|x| *x)).collect::<Vec<_>>()
-        };
-        println!(
-            "   {:?} {:?} {:?}",
-            norm(&e.norms.reduce),
-            norm(&e.norms.transform),
-            norm(&e.norms.expand)
-        );
-        let right = witness::trace::trace(&near_miss.form, e);
-        let wrong = witness::trace::trace(&near_miss.wrong(), e);
-        if let (Ok(right), Ok(wrong)) = (right, wrong) {
-            if let Some(apart) = witness::trace::first_apart(&right, &wrong) {
-                println!(
-                    "   {:?} {:?}: {} for {}",
-                    apart.layer, apart.index, apart.found, apart.expected
-                );
+        let (status, text, _) = triform(&["refute", near_miss.name]);
+        assert_eq!(status, cli::HOLDS);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+    let (_, markdown, _) = triform(&["refute", "dilated", "--markdown"]);
+    assert!(markdown.starts_with("# dilated\n\n- **What** in form (c)"), "{markdown}");
+    let (_, markdown, _) = triform(&["refute", "--markdown"]);
+    assert!(markdown.contains("\n| last-path-dropped       | x  |"), "{markdown}");
+}
+
+#[test]
+fn names_are_unique_and_a_wrong_one_is_bad_input() {
+    let mut names: Vec<&str> = ALL.iter().map(|near_miss| near_miss.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ALL.len());
+    assert!(names.iter().all(|name| named(name).is_ok()));
+    for (name, hint) in [("last-path", ", but last-path-dropped"), ("zzz", ""), ("", "")] {
+        let (status, output, errors) = triform(&["refute", name]);
+        assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
+        assert!(errors.starts_with(&format!("error: there is no near-miss `{name}`{hint}")));
+    }
+}
+
+/// A tensor from JSON; null is NaN.
+fn tensor(json: &Value) -> Array4<f32> {
+    let shape: Vec<usize> = json["shape"].as_array().unwrap().iter().map(size).collect();
+    Array4::from_shape_vec((shape[0], shape[1], shape[2], shape[3]), floats(&json["data"])).unwrap()
+}
+
+fn floats(json: &Value) -> Vec<f32> {
+    json.as_array().unwrap().iter().map(float).collect()
+}
+
+fn float(json: &Value) -> f32 {
+    if json.is_null() { f32::NAN } else { json.as_f64().unwrap() as f32 }
+}
+
+fn size(json: &Value) -> usize {
+    json.as_u64().unwrap() as usize
+}
+
+/// The example of a witness, from its JSON.
+fn example(json: &Value) -> Example {
+    let sizes = ["c_in", "cardinality", "width", "c_out"].map(|key| size(&json[key]));
+    let stride_on = if json["stride_on"] == "3x3" { StrideOn::Transform } else { StrideOn::Reduce };
+    let shortcut = match json["shortcut"].as_str().unwrap() {
+        "none" => Shortcut::None,
+        "identity" => Shortcut::Identity,
+        _ => Shortcut::Projection,
+    };
+    let spec = BlockSpec::new(sizes[0], sizes[1], sizes[2], sizes[3])
+        .and_then(|spec| spec.with_kernel(size(&json["kernel"])))
+        .and_then(|spec| spec.with_stride(size(&json["stride"]), stride_on))
+        .and_then(|spec| spec.with_shortcut(shortcut))
+        .unwrap();
+    let weights = |json: &Value| {
+        let projection = json.get("projection").map(tensor);
+        let [reduce, transform, expand] =
+            ["reduce", "transform", "expand"].map(|key| tensor(&json[key]));
+        BlockWeights::new(spec, reduce, transform, expand, projection).unwrap()
+    };
+    let norm = |json: &Value| {
+        let [gamma, beta, mean, variance] = ["gamma", "beta", "mean", "variance"]
+            .map(|key| floats(&json[key]).into_iter().collect::<Array1<f32>>());
+        BatchNorm::new(gamma, beta, mean, variance, float(&json["epsilon"])).unwrap()
+    };
+    let norms = &json["norms"];
+    Example {
+        weights: weights(&json["kernels"]),
+        norms: BlockNorms {
+            reduce: norm(&norms["reduce"]),
+            transform: norm(&norms["transform"]),
+            expand: norm(&norms["expand"]),
+            shortcut: norms.get("projection").map(norm),
+        },
+        x: tensor(&json["x"]),
+        layout: if json["layout"] == "standard" { Layout::Standard } else { Layout::Transposed },
+        second_call: json["second_call"].as_bool().unwrap(),
+        mode: match json["mode"].as_str().unwrap() {
+            "evaluation" => Mode::Evaluation,
+            "training" => Mode::Training,
+            _ => {
+                let moves = &json["moves"];
+                Mode::Derivative(weights(&moves["kernels"]), tensor(&moves["x"]))
+            }
+        },
+    }
+}
+
+/// Each witness, rebuilt from its JSON, parts right and wrong at the element it names and with the
+/// numbers it names.
+#[test]
+fn every_witness_replays() {
+    let mut replayed = 0;
+    for entry in gallery() {
+        let near_miss = named(entry["name"].as_str().unwrap()).unwrap();
+        let witness = &entry["witness"];
+        let found = replay(near_miss, &example(witness)).unwrap().expect("they part");
+        let parts = &witness["parts"];
+        let index: Vec<usize> = parts["index"].as_array().unwrap().iter().map(size).collect();
+        assert_eq!(found.parting.tensor, parts["tensor"].as_str().unwrap());
+        assert_eq!(found.parting.index.to_vec(), index);
+        for (number, key) in [(found.parting.found, "found"), (found.parting.expected, "expected")]
+        {
+            assert_eq!(number.to_bits(), float(&parts[key]).to_bits(), "{}", near_miss.name);
+        }
+        // The right forms agree on it, so that it is the mistake that shows.
+        let example = example(witness);
+        let outcomes = Form::ALL.map(|form| example.run(&form).unwrap());
+        for other in &outcomes[1..] {
+            assert_eq!(outcomes[0].parting(other), None, "{}", near_miss.name);
+        }
+        replayed += 1;
+    }
+    assert_eq!(replayed, 38);
+}
+
+/// No number of a witness's kernels and input can be left out: with any of them at 0 (or, for an f16,
+/// with one bit less) right and wrong agree.
+#[test]
+fn witnesses_are_minimal() {
+    let mut tried = 0;
+    for entry in gallery() {
+        let near_miss = named(entry["name"].as_str().unwrap()).unwrap();
+        let smallest = example(&entry["witness"]);
+        let agree = |example: &Example| replay(near_miss, example).unwrap().is_none();
+        for at in ndarray::indices(smallest.x.dim()) {
+            let mut without = smallest.clone();
+            if without.x[at] != 0.0 {
+                without.x[at] = 0.0;
+                assert!(agree(&without), "{}: x{at:?} is not needed", near_miss.name);
+                tried += 1;
+            }
+        }
+        let numbers = smallest.weights.reduce().len()
+            + smallest.weights.transform().len()
+            + smallest.weights.expand().len();
+        for number in 0..numbers {
+            let (mut at, mut is_zero) = (0, false);
+            let weights = smallest.weights.map(|&weight| {
+                at += 1;
+                if at - 1 == number {
+                    is_zero = weight == 0.0;
+                    return 0.0;
+                }
+                weight
+            });
+            if !is_zero {
+                let without = Example { weights, ..smallest.clone() };
+                assert!(agree(&without), "{}: weight {number} is not needed", near_miss.name);
+                tried += 1;
             }
         }
     }
+    println!("{tried} numbers left out");
+    assert!(tried > 50, "{tried}");
+}
+
+/// What the gallery's kinds are for: a NaN, numbers of many bits, an epsilon, a derivative, statistics.
+#[test]
+fn each_kind_of_witness_is_there() {
+    for (kind, count) in [
+        (Kind::NotANumber, 1),
+        (Kind::ManyBits, 1),
+        (Kind::Epsilon, 1),
+        (Kind::Derivatives, 2),
+        (Kind::Training, 1),
+        (Kind::Numbers, 32),
+    ] {
+        assert_eq!(ALL.iter().filter(|near_miss| near_miss.shows_in == kind).count(), count);
+    }
+    let letters: String = ALL.iter().map(|near_miss| BlockForm::letter(&near_miss.form)).collect();
+    assert!(['a', 'b', 'c'].iter().all(|letter| letters.contains(*letter)), "{letters}");
 }

@@ -20,6 +20,10 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Run the three forms on one set of weights and compare them
     Verify(VerifyOptions),
+    /// Show wrong blocks, and the evidence that refutes each
+    Refute(RefuteOptions),
+    /// Tell why the three forms are one, with numbers to follow by hand
+    Explain(ExplainOptions),
     /// Draw the figures
     Plot(PlotOptions),
 }
@@ -67,4 +71,28 @@ pub(super) struct PlotOptions {
     /// The folder to write to
     #[arg(long, value_name = "FOLDER", default_value = "figures")]
     pub(super) output: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct RefuteOptions {
+    /// One of them, worked out in numbers [default: the gallery]
+    pub(super) name: Option<String>,
+    /// The seed of every random choice
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(super) seed: String,
+    /// Write Markdown
+    #[arg(long)]
+    pub(super) markdown: bool,
+    /// As JSON; to standard output without FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(super) json: Option<Option<PathBuf>>,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainOptions {
+    /// One of the claims, checked as it is told [default: the argument, and the list of claims]
+    pub(super) claim: Option<String>,
+    /// Write Markdown
+    #[arg(long)]
+    pub(super) markdown: bool,
 }

@@ -3,8 +3,11 @@
 //! Exit status: 0 all holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
 
 mod args;
+mod explain;
+mod json_file;
 mod plot;
 mod progress;
+mod refute;
 mod verify;
 
 use std::ffi::OsString;
@@ -56,6 +59,8 @@ pub fn run(
     let command = arguments.command.unwrap_or(Command::Verify(arguments.verify));
     let done = match command {
         Command::Verify(options) => verify::run(&options, forms, output, interrupted),
+        Command::Refute(options) => refute::run(&options, output, interrupted),
+        Command::Explain(options) => explain::run(&options, output),
         Command::Plot(options) => plot::run(&options, output),
     };
     match done {
@@ -77,4 +82,9 @@ fn print(output: &mut dyn Write, text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// A whole number of 64 bits.
+fn number(what: &'static str, text: &str) -> Result<u64> {
+    text.parse().map_err(|_| Error::Number { what, given: text.to_owned() })
 }

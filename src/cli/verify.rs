@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
 use super::args::VerifyOptions;
-use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
+use super::{HOLDS, INTERRUPTED, REFUTED, json_file, number, print, progress};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
@@ -13,7 +13,6 @@ use crate::evidence::verdict::Rung;
 use crate::evidence::verify::{Plan, Progress, Subject, verify};
 use crate::network::image;
 use crate::random::Seed;
-use crate::report::file::Output;
 use crate::report::{json, table};
 
 /// The map of a `--block` where none is named: that of conv2, which the paper counts on.
@@ -47,17 +46,7 @@ pub(super) fn run(
     let plan = plan(options)?;
     let (subject, about) = subject(options)?;
     // Found out now, not after the work.
-    let file = options.json.as_ref().and_then(Option::as_ref);
-    let file = file.filter(|path| path.as_os_str() != "-");
-    if let Some(path) = file
-        && ["verify", "plot", "help"].iter().any(|command| path.as_os_str() == *command)
-    {
-        // `triform --json verify` would otherwise write a file of that name.
-        let name = path.display();
-        let words = format!("--json {name}: name the command first, or the file as ./{name}");
-        return Err(Error::Usage(words));
-    }
-    let file = file.map(|path| Output::create(path)).transpose()?;
+    let file = json_file::open(options.json.as_ref())?;
 
     let bar = progress::bar();
     let step = |number: usize, steps: usize, what: &str| {
@@ -135,10 +124,6 @@ fn parse_map(text: &str) -> Result<(usize, usize)> {
         Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
     };
     Ok((size("height", h)?, size("width", w)?))
-}
-
-fn number(what: &'static str, text: &str) -> Result<u64> {
-    text.parse().map_err(|_| Error::Number { what, given: text.to_owned() })
 }
 
 /// The command that repeats this run.

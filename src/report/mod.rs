@@ -2,6 +2,10 @@
 
 pub mod figures;
 pub mod file;
+pub mod gallery_json;
 pub mod json;
+mod matrix;
+pub mod page;
+pub mod refute;
 pub mod table;
 mod words;

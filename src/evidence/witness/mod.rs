@@ -22,7 +22,7 @@ const DRAWN: u32 = 2_000;
 
 /// How often the property tester is run. It makes one thing smaller after another and never looks
 /// back, so from another start it may get further.
-const RUNS: u64 = 12;
+const RUNS: u64 = 32;
 
 /// The smallest example on which a near-miss differs from the right form, and the first element at
 /// which it does.

@@ -1,0 +1,76 @@
+//! `triform refute`.
+
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::args::RefuteOptions;
+use super::{HOLDS, INTERRUPTED, REFUTED, json_file, number, print, progress};
+use crate::error::{Error, Result};
+use crate::evidence::matrix::{self, Cell, Row};
+use crate::evidence::near_misses::{ALL, NearMiss, named};
+use crate::evidence::verify::Progress;
+use crate::evidence::witness::{Smallest, smallest};
+use crate::random::Seed;
+use crate::report::{gallery_json, refute};
+
+/// Runs every rung on every near-miss, or on the one that is named, and reports what came of it. The
+/// status is [`HOLDS`] if each was refuted by a rung.
+pub(super) fn run(
+    options: &RefuteOptions,
+    output: &mut dyn Write,
+    interrupted: &AtomicBool,
+) -> Result<u8> {
+    let seed = Seed(number("seed", &options.seed)?);
+    let near_misses: Vec<NearMiss> = match &options.name {
+        Some(name) => vec![*named(name)?],
+        None => ALL.to_vec(),
+    };
+    if options.markdown && matches!(options.json, Some(None)) {
+        return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
+    }
+    let file = json_file::open(options.json.as_ref())?;
+
+    let bar = progress::bar();
+    let step = |number: usize, steps: usize, what: &str| {
+        bar.set_length(steps as u64);
+        bar.set_position(number as u64);
+        bar.set_message(what.to_owned());
+    };
+    let progress = Progress { step: &step, interrupted };
+    let rows = matrix::run(&near_misses, seed, &progress);
+    bar.finish_and_clear();
+    let Some(rows) = rows? else {
+        print(output, "Interrupted; nothing was refuted.\n")?;
+        return Ok(INTERRUPTED);
+    };
+    let all_refuted = rows.iter().all(|row| !row.rungs(Cell::Refuted).is_empty());
+
+    // The gallery in words has no room for witnesses.
+    let with_witnesses = |rows: Vec<Row>| -> Result<Vec<(Row, Option<Smallest>)>> {
+        let with_witness = |row: Row| {
+            let smallest = smallest(&row.near_miss, seed)?;
+            Ok((row, smallest))
+        };
+        rows.into_par_iter().map(with_witness).collect()
+    };
+    let text = |rows: &[Row], found: &[(Row, Option<Smallest>)]| match found {
+        [(row, smallest)] if options.name.is_some() => {
+            refute::one(row, smallest.as_ref(), seed.0, options.markdown)
+        }
+        _ => Ok(refute::gallery(rows, seed.0, options.markdown)),
+    };
+    let wanted = options.name.is_some() || options.json.is_some();
+    let found = if wanted { with_witnesses(rows.clone())? } else { Vec::new() };
+    match (&options.json, file) {
+        (Some(_), None) => print(output, &gallery_json::render(&found))?,
+        (_, file) => {
+            print(output, &text(&rows, &found)?)?;
+            if let Some(file) = file {
+                file.write(gallery_json::render(&found).as_bytes())?;
+            }
+        }
+    }
+    Ok(if all_refuted { HOLDS } else { REFUTED })
+}
