@@ -3,11 +3,18 @@
 use std::io::Write;
 
 use super::args::ExplainOptions;
-use super::{HOLDS, print};
+use super::{HOLDS, REFUTED, print};
 use crate::error::Result;
+use crate::evidence::claims;
+use crate::report;
 
-/// Tells the argument, or one claim.
-pub(super) fn run(_options: &ExplainOptions, output: &mut dyn Write) -> Result<u8> {
-    print(output, "")?;
-    Ok(HOLDS)
+/// Tells the argument; or one claim, which it checks: the status is [`REFUTED`] if that fails.
+pub(super) fn run(options: &ExplainOptions, output: &mut dyn Write) -> Result<u8> {
+    let Some(name) = &options.claim else {
+        print(output, &report::explain::argument(options.markdown)?)?;
+        return Ok(HOLDS);
+    };
+    let (text, holds) = report::claims::one(claims::named(name)?, options.markdown)?;
+    print(output, &text)?;
+    Ok(if holds { HOLDS } else { REFUTED })
 }

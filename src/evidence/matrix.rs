@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::any_form::AnyForm;
 use super::compare::Witness;
 use super::generator::sample;
-use super::near_misses::{NearMiss, Wrong};
+use super::near_misses::NearMiss;
 use super::verdict::{Evidence, Rung};
 use super::verify::Progress;
 use super::verify::cases::one_case;
@@ -102,13 +102,16 @@ fn try_one(
     near_miss: &NearMiss,
     rung: Rung,
     seed: Seed,
-    stopped: &(dyn Fn() -> bool + Sync),
+    stopped: &dyn Fn() -> bool,
 ) -> Result<Option<(Cell, u64)>> {
     let wrong = near_miss.wrong();
     // A right form of another letter, so that the witness says which of the two it is against.
     let right = if near_miss.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
     let forms: [&dyn AnyForm; 2] = [&wrong, &right];
-    let trials = trials(rung, (&wrong, &forms), seed, stopped)?;
+    // A mistake that was not met in the first part of a shape is not met in the rest.
+    let go_on =
+        |so_far: &Evidence| so_far.witnesses.is_empty() && (so_far.cases == 0 || wrong.is_met());
+    let trials = trials(rung, &forms, seed, stopped, &go_on)?;
     let mut cases = 0;
     for trial in trials {
         let Some(evidence) = trial()? else { return Ok(None) };
@@ -140,9 +143,10 @@ type Trial<'a> = Box<dyn Fn() -> Result<Option<Evidence>> + 'a>;
 /// All that a rung is run on, in turn.
 fn trials<'a>(
     rung: Rung,
-    (wrong, forms): (&'a Wrong, &'a [&'a dyn AnyForm]),
+    forms: &'a [&'a dyn AnyForm],
     seed: Seed,
-    stopped: &'a (dyn Fn() -> bool + Sync),
+    stopped: &'a dyn Fn() -> bool,
+    go_on: &'a dyn Fn(&Evidence) -> bool,
 ) -> Result<Vec<Trial<'a>>> {
     let unless_stopped = move |work: Trial<'a>| -> Trial<'a> {
         Box::new(move || if stopped() { Ok(None) } else { work() })
@@ -156,20 +160,38 @@ fn trials<'a>(
                 })
                 .collect()
         }
-        Rung::R6 => {
-            // A mistake that was not met in the first part of a shape is not met in the rest.
-            let go_on = |so_far: &Evidence| {
-                so_far.witnesses.is_empty() && (so_far.cases == 0 || wrong.is_met())
-            };
-            exhaustive::SHAPES
-                .iter()
-                .map(|all| unless_stopped(Box::new(move || all.try_while(forms, &go_on).map(Some))))
-                .collect()
-        }
+        Rung::R6 => exhaustive::SHAPES
+            .iter()
+            .map(|all| unless_stopped(Box::new(move || all.try_while(forms, go_on).map(Some))))
+            .collect(),
         _ => (0..CASES)
             .map(|number| -> Trial<'a> {
                 Box::new(move || one_case(rung, forms, sample, (seed, number), stopped))
             })
             .collect(),
     })
+}
+
+/// A rung on all that the matrix runs it on, but on so many random blocks.
+///
+/// # Errors
+///
+/// A form that is none of the block.
+pub(super) fn climb(
+    rung: Rung,
+    forms: &[&dyn AnyForm],
+    cases: u64,
+    seed: Seed,
+) -> Result<Evidence> {
+    let mut sum: Option<Evidence> = None;
+    let random = if matches!(rung, Rung::R5 | Rung::R6) { u64::MAX } else { cases };
+    for trial in trials(rung, forms, seed, &|| false, &|_| true)?.into_iter().take(random as usize)
+    {
+        let Some(evidence) = trial()? else { continue };
+        sum = Some(match sum {
+            Some(sum) => sum.and(evidence),
+            None => evidence,
+        });
+    }
+    sum.ok_or_else(|| Error::NothingRan { rung: rung.to_string(), stage: "claim".to_owned() })
 }

@@ -34,6 +34,7 @@ pub mod any_form;
 pub mod approximate;
 pub mod bitwise;
 pub mod bound;
+pub mod claims;
 pub mod compare;
 pub mod contract;
 pub mod duals;

@@ -1,5 +1,7 @@
 //! What the program shows: tables, JSON, figures, and files written whole.
 
+pub mod claims;
+pub mod explain;
 pub mod figures;
 pub mod file;
 pub mod gallery_json;

@@ -56,7 +56,7 @@ impl Page {
         let start = if self.markdown {
             format!("- **{name}** ")
         } else {
-            format!("{:14} ", format!("{name}:"))
+            format!("{:15} ", format!("{name}:"))
         };
         self.wrap(&start, words);
     }
@@ -168,7 +168,9 @@ mod tests {
         let text = page(false);
         assert!(text.starts_with("Title\n=====\nword word"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        assert!(text.contains("\nname:          thing") && text.contains("\n               thing"));
+        assert!(
+            text.contains("\nname:           thing") && text.contains("\n                thing")
+        );
         assert!(text.contains("\n  1·2\n  3\n\na     b\nlong  c\n"), "{text}");
     }
 

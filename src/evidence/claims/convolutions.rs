@@ -1,0 +1,113 @@
+//! Checks of grouped convolution itself.
+
+use ndarray::{Array4, Axis, concatenate, s};
+use rand::Rng as _;
+
+use super::{Given, refuted};
+use crate::conv::{ConvSpec, Convolver, Reference, block_diagonal};
+use crate::error::{Error, Result};
+use crate::evidence::verdict::Verdict;
+use crate::random::{Purpose, Rng, Seed};
+use crate::scalar::{Additive, Int, Ordered};
+
+/// Random tensors for a claim.
+const CASES: u64 = 20;
+
+fn rng(number: u64) -> Rng {
+    Seed(0).stream(Purpose::Exact, &[7, number])
+}
+
+fn random(shape: [usize; 4], rng: &mut Rng) -> Array4<Int> {
+    Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-9..=9)))
+}
+
+fn convolve(x: &Array4<Int>, kernel: &Array4<Int>, groups: usize) -> Result<Array4<Int>> {
+    let reference = Reference::default();
+    let padding = kernel.len_of(Axis(2)) / 2;
+    let kernel = reference.prepare(kernel.view(), ConvSpec::new(1, padding, 1, groups)?)?;
+    reference.sums(x.view(), &kernel)
+}
+
+/// Proved for these shapes alone where all pairs are equal: supported by so many cases.
+fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result<Verdict> {
+    let mut values = 0;
+    for number in 0..CASES {
+        let (left, right) = pair(number)?;
+        if left != right {
+            return Ok(refuted("convolutions of integers", "another tensor", "the same"));
+        }
+        values += left.len() as u64;
+    }
+    let cases = std::num::NonZeroU64::new(CASES).ok_or(Error::Zero { what: "number of cases" })?;
+    Ok(Verdict::Supported { cases, bound: crate::evidence::verdict::Bound::Exact { values } })
+}
+
+/// A grouped convolution is the dense one with a block-diagonal kernel. The wrong thing is the dense
+/// kernel with something beside the blocks.
+pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
+    all_equal(|number| {
+        let mut rng = rng(number);
+        let (groups, d) = (3, 2);
+        let x = random([2, groups * d, 4, 5], &mut rng);
+        let grouped = random([groups * d, d, 3, 3], &mut rng);
+        let mut dense = block_diagonal(grouped.view(), groups)?;
+        if given == Given::Wrong {
+            dense[[0, groups * d - 1, 1, 1]] = Int::from(1);
+        }
+        Ok((convolve(&x, &grouped, groups)?, convolve(&x, &dense, 1)?))
+    })
+}
+
+/// With as many groups as channels each channel has one kernel of its own. The wrong thing is one kernel
+/// for all.
+pub(super) fn depthwise(given: Given) -> Result<Verdict> {
+    all_equal(|number| {
+        let mut rng = rng(number);
+        let channels = 4;
+        let x = random([2, channels, 4, 5], &mut rng);
+        let kernel = random([channels, 1, 3, 3], &mut rng);
+        let one = |channel: usize| {
+            let own = given.pick(channel, 0);
+            let plane = x.slice(s![.., channel..=channel, .., ..]).to_owned();
+            convolve(&plane, &kernel.slice(s![own..=own, .., .., ..]).to_owned(), 1)
+        };
+        let planes = (0..channels).map(one).collect::<Result<Vec<_>>>()?;
+        let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
+        let joined = concatenate(Axis(1), &views);
+        let joined = joined.unwrap_or_else(|error| unreachable!("planes of one map: {error}"));
+        Ok((convolve(&x, &kernel, channels)?, joined))
+    })
+}
+
+/// Of two layers, C paths summed are one dense pair of layers C times as wide: sum of B_i relu(A_i x) =
+/// [B_1 ... B_C] relu([A_1; ...; A_C] x). No grouped convolution is left in it. The wrong thing is to
+/// group the second layer.
+pub(super) fn depth_two_is_dense(given: Given) -> Result<Verdict> {
+    all_equal(|number| {
+        let mut rng = rng(number);
+        let (paths, d, channels) = (3, 2, 6);
+        let x = random([2, channels, 4, 5], &mut rng);
+        let first: Vec<_> = (0..paths).map(|_| random([d, channels, 3, 3], &mut rng)).collect();
+        let second: Vec<_> = (0..paths).map(|_| random([channels, d, 3, 3], &mut rng)).collect();
+        let relu = |x: Array4<Int>| x.map(|x| x.relu());
+        let path = |i: usize| convolve(&relu(convolve(&x, &first[i], 1)?), &second[i], 1);
+        let mut sum = path(0)?;
+        for i in 1..paths {
+            sum.zip_mut_with(&path(i)?, |sum, z| *sum = sum.add(z));
+        }
+        let join = |axis, kernels: &[Array4<Int>]| {
+            let views: Vec<_> = kernels.iter().map(|kernel| kernel.view()).collect();
+            let joined = concatenate(Axis(axis), &views);
+            joined.unwrap_or_else(|error| unreachable!("kernels of one shape: {error}"))
+        };
+        let (wide, narrow) = (join(0, &first), join(1, &second));
+        let hidden = relu(convolve(&x, &wide, 1)?);
+        let dense = match given {
+            Given::Right => convolve(&hidden, &narrow, 1)?,
+            Given::Wrong => {
+                convolve(&hidden, &narrow.slice(s![.., ..d, .., ..]).to_owned(), paths)?
+            }
+        };
+        Ok((sum, dense))
+    })
+}

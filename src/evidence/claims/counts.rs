@@ -1,0 +1,98 @@
+//! Checks of numbers.
+
+use super::{Given, equal, refuted};
+use crate::block::BlockSpec;
+use crate::count;
+use crate::error::Result;
+use crate::evidence::verdict::Verdict;
+
+/// Parameters of the block of `paths` paths of this width, 256 channels in and out.
+fn parameters(paths: usize, width: usize) -> Result<u64> {
+    Ok(count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions)
+}
+
+/// The paper's "about 70k". The wrong number is the one of a counter that ignores groups.
+pub(super) fn about_70k(given: Given) -> Result<Verdict> {
+    let right = parameters(32, 4)?;
+    let ungrouped = parameters(1, 128)?;
+    equal(
+        &[
+            ("parameters of 256-32x4-256", given.pick(right, ungrouped), 70_144),
+            ("parameters of 256-1x64-256", parameters(1, 64)?, 69_632),
+        ],
+        "counted from the shapes alone",
+    )
+}
+
+/// MACs are parameters times positions of the map. The wrong number is FLOPs at two a MAC.
+pub(super) fn macs(given: Given) -> Result<Verdict> {
+    let spec = BlockSpec::new(256, 32, 4, 256)?;
+    let macs = count::block_macs(&spec, (56, 56))?.convolutions.all_taps;
+    equal(
+        &[
+            ("MACs on 56 x 56", given.pick(macs, 2 * macs), 219_971_584),
+            ("MACs on 56 x 56", macs, 70_144 * 56 * 56),
+        ],
+        "counted from the shapes alone",
+    )
+}
+
+/// k k C_in n / g. The wrong number has the groups divided out twice.
+pub(super) fn grouped(given: Given) -> Result<Verdict> {
+    let dense = count::convolution(3, 3, 128, 128, 1)?;
+    let mut pairs = Vec::new();
+    for groups in [1, 2, 4, 8, 16, 32, 64, 128] {
+        let parameters = count::convolution(3, 3, 128, 128, groups)?;
+        let divisor = groups as u64 * given.pick(1, groups as u64);
+        pairs.push(("parameters of a grouped 3x3", parameters, dense / divisor));
+    }
+    equal(&pairs, "3x3, 128 to 128 channels, 1 to 128 groups")
+}
+
+/// Table 2 of the paper. The wrong number is C = 32, d = 8, which does not preserve it.
+pub(super) fn preserved(given: Given) -> Result<Verdict> {
+    let resnet = parameters(1, 64)?;
+    let mut furthest = 0f64;
+    for (paths, width) in [(2, 40), (4, 24), (8, 14), (32, given.pick(4, 8))] {
+        let ratio = parameters(paths, width)? as f64 / resnet as f64;
+        furthest = furthest.max((ratio - 1.0).abs());
+    }
+    let percent = format!("{:.1} %", 100.0 * furthest);
+    if furthest > 0.03 {
+        return Ok(refuted("departure from 69,632 parameters", &percent, "3 % at most"));
+    }
+    Ok(Verdict::Qualified {
+        holds: format!("the block's parameters are preserved within {percent}"),
+        but: "widths are whole numbers, so not exactly".to_owned(),
+    })
+}
+
+/// Of the widths there are, d = 4 comes nearest to 69,632 parameters with 32 paths. The wrong number
+/// is d = 8.
+pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
+    let resnet = parameters(1, 64)?;
+    let mut nearest = (u64::MAX, 0);
+    for width in 1..=64 {
+        nearest = nearest.min((parameters(32, width)?.abs_diff(resnet), width as u64));
+    }
+    let (width, inner) = given.pick((4, 128), (8, 256));
+    equal(
+        &[("width d", nearest.1, width), ("channels C d", 32 * nearest.1, inner)],
+        "all d from 1 to 64, 256 channels in and out",
+    )
+}
+
+/// The seconds a mini-batch that the paper gives, ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs. The
+/// wrong datum has the two exchanged.
+pub(super) fn faster(given: Given) -> Result<Verdict> {
+    let (resnext, resnet) = given.pick((0.95, 0.70), (0.70, 0.95));
+    let ratio: f64 = resnext / resnet;
+    if ratio <= 1.0 {
+        let found = format!("{ratio:.2}");
+        return Ok(refuted("time over ResNet's, by the paper", &found, "above 1"));
+    }
+    Ok(Verdict::Qualified {
+        holds: "with about the same multiplications ResNeXt errs less (paper, Table 3)".to_owned(),
+        but: format!("by the paper's own times it is slower, {ratio:.2} times ResNet's"),
+    })
+}
