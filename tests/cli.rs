@@ -13,7 +13,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 
 use common::mask::masked;
-use common::wrong::{Mistake, NoForm, NormInEachPath, Wrong};
+use common::wrong::{NEXT_PATH, NoForm, norm_in_each_path, wrong};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::Form;
@@ -146,11 +146,11 @@ fn forms() -> [&'static dyn AnyForm; 3] {
 
 #[test]
 fn wrong_forms_are_refuted_with_a_witness() {
-    let mistakes = [Mistake::LastPathDropped, Mistake::TwoPathsSwapped];
+    let mistakes = ["last-path-dropped", NEXT_PATH];
     let mut refuted = 0;
     for (place, form) in Form::ALL.into_iter().enumerate() {
         for mistake in mistakes {
-            let wrong = Wrong(form, mistake);
+            let wrong = wrong(form, mistake);
             let mut forms = forms().map(|form| form as &dyn AnyForm);
             forms[place] = &wrong;
             let (status, report, errors) = run_with(&forms, &SMALL, false);
@@ -167,8 +167,8 @@ fn wrong_forms_are_refuted_with_a_witness() {
     }
     assert_eq!(refuted, 6);
     for (place, wrong) in [
-        (0, &NormInEachPath as &dyn AnyForm),
-        (1, &Wrong(Form::EarlyConcat, Mistake::ConcatenatedInReverse)),
+        (0, &norm_in_each_path() as &dyn AnyForm),
+        (1, &wrong(Form::EarlyConcat, "concatenated-in-reverse")),
     ] {
         let mut forms = forms().map(|form| form as &dyn AnyForm);
         forms[place] = wrong;
@@ -185,7 +185,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
 
 #[test]
 fn a_refutation_reads_like_this() {
-    let wrong = NormInEachPath;
+    let wrong = norm_in_each_path();
     let forms: [&dyn AnyForm; 3] = [&wrong, &Form::EarlyConcat, &Form::Grouped];
     let (status, report, _) = run_with(&forms, &SMALL, false);
     assert_eq!(status, cli::REFUTED);
@@ -196,9 +196,9 @@ fn a_refutation_reads_like_this() {
 /// its own, each refuted in every block by both rungs.
 #[test]
 fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
-    let dropped = Wrong(Form::EarlyConcat, Mistake::LastPathDropped);
-    let swapped = Wrong(Form::Grouped, Mistake::TwoPathsSwapped);
-    let forms: [&dyn AnyForm; 3] = [&NormInEachPath, &dropped, &swapped];
+    let dropped = wrong(Form::EarlyConcat, "last-path-dropped");
+    let swapped = wrong(Form::Grouped, NEXT_PATH);
+    let forms: [&dyn AnyForm; 3] = [&norm_in_each_path(), &dropped, &swapped];
     let (status, report, _) = run_with(&forms, &["--json"], false);
     assert_eq!(status, cli::REFUTED);
     let report: Value = serde_json::from_str(&report).unwrap();

@@ -3,7 +3,7 @@
 mod common;
 
 use common::cases::config;
-use common::wrong::{Mistake, NormInEachPath, Wrong};
+use common::wrong::{FLIPPED, MISTAKES, norm_in_each_path, wrong};
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -200,22 +200,22 @@ fn every_wrong_form_is_refuted() {
     const CASES: u32 = 64;
     for form in Form::ALL {
         assert_eq!(refutations(&form, CASES), (0, 0), "{form:?}");
-        for mistake in Mistake::ALL {
-            if mistake == Mistake::Flipped {
+        for mistake in MISTAKES {
+            if mistake == FLIPPED {
                 continue; // a 1x1 is its own mirror image; see below
             }
-            let (by_exact, by_bound) = refutations(&Wrong(form, mistake), CASES);
+            let (by_exact, by_bound) = refutations(&wrong(form, mistake), CASES);
             println!("{form:?}, {mistake:?}: {by_exact} and {by_bound} of {CASES}");
             assert!(by_exact >= CASES * 9 / 10, "{form:?}, {mistake:?}: {by_exact} of {CASES}");
             assert!(by_bound >= CASES * 9 / 10, "{form:?}, {mistake:?}: {by_bound} of {CASES}");
         }
     }
-    let (by_exact, by_bound) = refutations(&NormInEachPath, CASES);
+    let (by_exact, by_bound) = refutations(&norm_in_each_path(), CASES);
     println!("norm in each path: {by_exact} and {by_bound} of {CASES}");
     assert!(by_exact >= CASES * 9 / 10, "{by_exact} of {CASES}");
     assert!(by_bound >= CASES * 9 / 10, "{by_bound} of {CASES}");
     // One case in six has a 1x1 in the middle, which cannot be flipped.
-    let (by_exact, by_bound) = refutations(&Wrong(Form::Grouped, Mistake::Flipped), CASES);
+    let (by_exact, by_bound) = refutations(&wrong(Form::Grouped, FLIPPED), CASES);
     println!("flipped: {by_exact} and {by_bound} of {CASES}");
     assert!(by_exact >= CASES * 6 / 10, "{by_exact} of {CASES}");
     assert!(by_bound >= CASES * 6 / 10, "{by_bound} of {CASES}");

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use common::wrong::{Mistake, NormInEachPath, Wrong};
+use common::wrong::{NEXT_PATH, norm_in_each_path, wrong};
 use ndarray::{Array1, Array3, Array4, ArrayViewMut3};
 use rand::Rng as _;
 use triform::block::{
@@ -153,9 +153,8 @@ fn slack(expected: f64) -> f64 {
 fn linear_accidents_are_no_likelier_than_the_bound() {
     let trials = 20_000;
     let bound = field::DEGREE / P as f64;
-    for mistake in [Mistake::OneTransformForAll, Mistake::LastPathDropped, Mistake::TwoPathsSwapped]
-    {
-        let seen = accidents(&Wrong(Form::Aggregated, mistake), trials, |rng, agree| {
+    for mistake in ["3x3-shared", "last-path-dropped", NEXT_PATH] {
+        let seen = accidents(&wrong(Form::Aggregated, mistake), trials, |rng, agree| {
             let table: Vec<[Small; 2]> =
                 (0..20).map(|_| [(); 2].map(|()| Small::new(rng.random_range(0..P)))).collect();
             let affine = |layer: Layer, channel: usize, z: Small| {
@@ -185,8 +184,8 @@ fn linear_accidents_are_no_likelier_than_the_bound() {
 fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
     let trials = 20_000;
     let mut largest = 0f64;
-    let dropped = Wrong(Form::Grouped, Mistake::LastPathDropped);
-    let swapped = Wrong(Form::EarlyConcat, Mistake::TwoPathsSwapped);
+    let dropped = wrong(Form::Grouped, "last-path-dropped");
+    let swapped = wrong(Form::EarlyConcat, NEXT_PATH);
     let total = Cell::new(0f64);
     let run = |rng: &mut Rng, agree: &mut dyn FnMut(&Functions<'_, Small>) -> bool| {
         let table: Vec<Small> =
@@ -218,7 +217,7 @@ fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
     };
     compare(accidents(&dropped, trials, run));
     compare(accidents(&swapped, trials, run));
-    compare(accidents(&NormInEachPath, trials, run));
+    compare(accidents(&norm_in_each_path(), trials, run));
     println!("at most {largest:.2} of the bound");
 }
 

@@ -6,7 +6,7 @@ mod common;
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
-use common::wrong::{Mistake, NormInEachPath, Wrong};
+use common::wrong::{MISTAKES, NEXT_PATH, norm_in_each_path, wrong};
 use triform::Error;
 use triform::block::{BlockSpec, Form};
 use triform::evidence::any_form::AnyForm;
@@ -51,18 +51,18 @@ fn refuting(rung: Rung, forms: &[&dyn AnyForm]) -> (Vec<String>, Vec<String>) {
 
 /// Five mistakes in weights, in each form that they can be in, and one in the order of layers.
 fn wrong_forms() -> Vec<(String, [Box<dyn AnyForm>; 3])> {
-    let mut wrong: Vec<(String, [Box<dyn AnyForm>; 3])> = Vec::new();
+    let mut all: Vec<(String, [Box<dyn AnyForm>; 3])> = Vec::new();
     for (place, form) in Form::ALL.into_iter().enumerate() {
-        for mistake in Mistake::ALL {
+        for mistake in MISTAKES {
             let mut forms = Form::ALL.map(|form| Box::new(form) as Box<dyn AnyForm>);
-            forms[place] = Box::new(Wrong(form, mistake));
-            wrong.push((format!("{form:?} {mistake:?}"), forms));
+            forms[place] = Box::new(wrong(form, mistake));
+            all.push((format!("{form:?} {mistake}"), forms));
         }
     }
     let mut forms = Form::ALL.map(|form| Box::new(form) as Box<dyn AnyForm>);
-    forms[0] = Box::new(NormInEachPath);
-    wrong.push(("the last batch norm in each path".to_owned(), forms));
-    wrong
+    forms[0] = Box::new(norm_in_each_path());
+    all.push(("the last batch norm in each path".to_owned(), forms));
+    all
 }
 
 /// `rung` holds on the three forms, and refutes each wrong one on all its stages, but for those
@@ -124,7 +124,7 @@ fn r5_refutes_wrong_blocks() {
 #[test]
 fn r6_refutes_wrong_blocks() {
     sees_all_but(Rung::R6, &|name, stage| {
-        name.ends_with("Flipped") || (name.ends_with("in each path") && stage == "tiny2")
+        name.ends_with("flipped") || (name.ends_with("in each path") && stage == "tiny2")
     });
 }
 
@@ -154,7 +154,7 @@ fn r5_shows_a_monomial_that_differs() {
     for part in ["stride 2", "pad 0", "256-32x4-256"] {
         assert!(shapes.iter().any(|shape| shape.contains(part)), "{part}");
     }
-    let swapped = Wrong(Form::EarlyConcat, Mistake::TwoPathsSwapped);
+    let swapped = wrong(Form::EarlyConcat, NEXT_PATH);
     let report =
         climb(&[&Form::Aggregated, &swapped, &Form::Grouped], &plan(Rung::R5, 1), 0).unwrap();
     let Verdict::Refuted { witnesses } = &report.findings[0].verdict else { panic!() };

@@ -224,7 +224,7 @@ fn example(json: &Value) -> Example {
             "training" => Mode::Training,
             _ => {
                 let moves = &json["moves"];
-                Mode::Derivative(weights(&moves["kernels"]), tensor(&moves["x"]))
+                Mode::Derivative(Box::new((weights(&moves["kernels"]), tensor(&moves["x"]))))
             }
         },
     }

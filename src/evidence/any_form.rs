@@ -37,7 +37,6 @@ pub trait AnyForm:
     + Over<F3, Reference>
     + Over<Dual<M61>, Reference>
     + Over<Dual<f32>, Duals<Fast>>
-    + Over<Dual<f32>, Reference>
     + Over<Spelled, Reference>
 {
     /// See [`BlockForm::letter`].

@@ -253,7 +253,7 @@ fn last_norm(page: &mut Page) -> Result<()> {
 
     let normed = |sum: &Spelled| Spelled::from(scale).mul(&sum.given()).add(&Spelled::from(shift));
     let paths = [0, 1].map(|i| path_sum(&example, &right, i));
-    let [first, second] = [&paths[0], &paths[1]].map(|path| normed(path));
+    let [first, second] = [&paths[0], &paths[1]].map(normed);
     page.heading(2, "Where the last batch norm goes");
     page.paragraph(&format!(
         "Batch norm in a trained network is y = s z + t for each channel. After the first two \
@@ -265,11 +265,11 @@ fn last_norm(page: &mut Page) -> Result<()> {
     ));
     page.gap();
     page.block(&format!(
-        "after the sum:  {scale}·({} + {}) + {shift} = {}\nin each path:   {}\n",
+        "after the sum:  {scale}·({} + {}) + {shift} = {}\nin each path:   ({first}) + ({second}) = {}\n",
         paths[0].value(),
         paths[1].value(),
         at(&right, Layer::Expand, 0).value(),
-        with_value(&first.add(&second)),
+        first.add(&second).value(),
     ));
     page.next_paragraph(&format!(
         "(Run as a block, the second gives {}.) The shift is added C = 2 times; with 32 paths, 32 \

@@ -145,7 +145,8 @@ fn witness(smallest: &Smallest) -> Witness {
             Mode::Derivative(..) => "derivative",
         },
         moves: match &example.mode {
-            Mode::Derivative(weights, x) => {
+            Mode::Derivative(moving) => {
+                let (weights, x) = &**moving;
                 Some(Moves { kernels: kernels(weights), x: tensor_of(x.view()) })
             }
             _ => None,

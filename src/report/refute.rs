@@ -219,7 +219,8 @@ fn numbers(smallest: &Smallest) -> String {
     if let Some(projection) = weights.shortcut() {
         lines += &labelled("projection", &kernel(projection));
     }
-    if let Mode::Derivative(moves, x) = &example.mode {
+    if let Mode::Derivative(moving) = &example.mode {
+        let (moves, x) = &**moving;
         lines += &labelled("input x'", &planes(x));
         lines += &labelled("first 1x1'", &kernel(moves.reduce()));
         lines += &labelled(&format!("{taps}x{taps}'"), &kernel(moves.transform()));

@@ -28,7 +28,8 @@ pub struct Claim {
     pub how: &'static str,
     /// The wrong thing that the check must refute.
     pub refutes: &'static str,
-    check: fn(Given) -> Result<Verdict>,
+    /// The check.
+    pub check: fn(Given) -> Result<Verdict>,
 }
 
 /// What a check is given.

@@ -5,9 +5,10 @@ use ndarray::{Array4, ArrayView4};
 use crate::block::{
     Activation, BlockNorms, BlockWeights, Functions, NormFunctions, Normalise, TrainingFunctions,
 };
-use crate::conv::{Affine, ChannelWise, Identity, Reference};
+use crate::conv::{Affine, ChannelWise, Convolver, Fast, Identity, Reference};
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Over, Problem};
+use crate::evidence::duals::Duals;
 use crate::evidence::generator::Layout;
 use crate::scalar::{Additive, Dual, Ordered};
 
@@ -36,7 +37,7 @@ pub enum Mode {
     /// Batch norm by the statistics of the batch, which the running ones follow.
     Training,
     /// As in evaluation, and the derivative when kernels and input move so.
-    Derivative(BlockWeights<f32>, Array4<f32>),
+    Derivative(Box<(BlockWeights<f32>, Array4<f32>)>),
 }
 
 /// What a form makes of an example.
@@ -71,7 +72,8 @@ impl Example {
         let mut numbers = kernels(&self.weights);
         numbers.extend(&self.x);
         let all = numbers.len();
-        if let Mode::Derivative(weights, x) = &self.mode {
+        if let Mode::Derivative(moves) = &self.mode {
+            let (weights, x) = &**moves;
             numbers.extend(kernels(weights));
             numbers.extend(x);
         }
@@ -89,17 +91,21 @@ impl Example {
         (all, used(&numbers) + 4 * used(&of_norms) + uses, f64::from(sum) as u64)
     }
 
-    /// What `form` makes of it, over the reference convolution.
+    /// What `form` makes of it: over the reference convolution, and for derivatives over that of duals.
     ///
     /// # Errors
     ///
     /// A form that is none of the block; in training mode, a batch of one value a channel.
     pub fn run(&self, form: &dyn AnyForm) -> Result<Outcome> {
         let x = self.layout.lay(&self.x);
+        let reference = Reference::default();
         let tensors = match &self.mode {
             Mode::Evaluation => {
                 let functions = NormFunctions::new(&self.norms, Activation::Relu)?;
-                vec![("output", self.forward(form, &self.weights, &x, &functions.functions())?)]
+                vec![(
+                    "output",
+                    self.forward(form, (&self.weights, &reference), &x, &functions.functions())?,
+                )]
             }
             Mode::Training => {
                 let (n, _, h, w) = x.dim();
@@ -107,7 +113,8 @@ impl Example {
                 let relu = Activation::Relu;
                 let functions =
                     TrainingFunctions::new(&self.norms, MOMENTUM, relu, spec, (n, (h, w)))?;
-                let output = self.forward(form, &self.weights, &x, &functions.functions())?;
+                let output =
+                    self.forward(form, (&self.weights, &reference), &x, &functions.functions())?;
                 let running: Vec<_> =
                     functions.running().into_iter().flat_map(|layer| layer.into_values()).collect();
                 let row = |values: Vec<f32>| {
@@ -120,7 +127,8 @@ impl Example {
                     ("running variance", row(running.iter().map(|r| r.variance).collect())),
                 ]
             }
-            Mode::Derivative(weights, moves) => {
+            Mode::Derivative(moves) => {
+                let (weights, moves) = &**moves;
                 let functions = over::<Dual<f32>>(&self.norms, Dual::constant)?;
                 let mut moving = [weights.reduce(), weights.transform(), weights.expand()]
                     .into_iter()
@@ -131,7 +139,12 @@ impl Example {
                     .map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
                 let mut moving = moves.iter().copied();
                 let x = x.map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
-                let y = self.forward(form, &weights, &x, &functions.functions())?;
+                let y = self.forward(
+                    form,
+                    (&weights, &Duals(Fast::new())),
+                    &x,
+                    &functions.functions(),
+                )?;
                 vec![
                     ("output", y.map(|y| y.value)),
                     ("derivative of the output", y.map(|y| y.derivative)),
@@ -142,29 +155,27 @@ impl Example {
     }
 
     /// The block in this form, as often as the example says.
-    fn forward<S: Additive>(
+    fn forward<S: Additive, V: Convolver<S> + 'static>(
         &self,
         form: &dyn AnyForm,
-        weights: &BlockWeights<S>,
+        (weights, convolver): (&BlockWeights<S>, &V),
         x: &Array4<S>,
         functions: &Functions<'_, S>,
     ) -> Result<Array4<S>>
     where
-        Reference: crate::conv::Convolver<S>,
-        for<'f> dyn AnyForm + 'f: Over<S, Reference>,
+        for<'f> dyn AnyForm + 'f: Over<S, V>,
     {
         if !self.second_call {
             let problem = Problem { weights, x: x.view(), functions: Functions { ..*functions } };
-            return problem.solve(form, &Reference::default());
+            return problem.solve(form, convolver);
         }
-        let reference = Reference::default();
-        let block = <dyn AnyForm as Over<S, Reference>>::bottleneck(form, weights, &reference)?;
+        let block = <dyn AnyForm as Over<S, V>>::bottleneck(form, weights, convolver)?;
         let (n, c, h, w) = x.dim();
         // The first weight is as good a number as any, but for 0.
         let one = weights.reduce().iter().find(|w| **w != S::zero()).cloned();
         let before = Array4::from_elem((n, c, h + 1, w + 1), one.unwrap_or_else(S::zero));
-        block.forward(before.view(), functions, &reference)?;
-        block.forward(x.view(), functions, &reference)
+        block.forward(before.view(), functions, convolver)?;
+        block.forward(x.view(), functions, convolver)
     }
 }
 

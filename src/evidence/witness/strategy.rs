@@ -146,10 +146,7 @@ fn build(
         x.mapv_inplace(|x| if x == NAN as f32 { f32::NAN } else { x });
     }
     let mode = match kind {
-        Kind::Derivatives => {
-            let (weights, x) = moves.fill(spec, (n, map))?;
-            Mode::Derivative(weights, x)
-        }
+        Kind::Derivatives => Mode::Derivative(Box::new(moves.fill(spec, (n, map))?)),
         Kind::Training => Mode::Training,
         _ => Mode::Evaluation,
     };

@@ -12,6 +12,7 @@ mod chart;
 mod error_by_cardinality;
 mod error_by_order;
 pub mod lettering;
+mod near_misses;
 pub mod palette;
 mod plot;
 mod rounding;
@@ -32,6 +33,7 @@ pub struct Figure {
 /// Every figure, in the order in which they are written. A new figure is added here.
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: three_forms::draw },
+    Figure { name: "near_misses", draw: near_misses::draw },
     Figure { name: "rounding", draw: rounding::draw },
     Figure { name: "error_by_cardinality", draw: error_by_cardinality::draw },
     Figure { name: "error_by_order", draw: error_by_order::draw },
