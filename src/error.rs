@@ -319,11 +319,11 @@ impl Error {
         names: impl Iterator<Item = &'static str>,
         list: &'static str,
     ) -> Self {
-        let alike = |name: &&str| {
-            !given.is_empty()
-                && (name.contains(given)
-                    || name.chars().zip(given.chars()).take_while(|(l, r)| l == r).count() >= 4)
+        let begins = |name: &str| {
+            let alike = name.chars().zip(given.chars()).take_while(|(l, r)| l == r).count();
+            alike >= 3 && 3 * alike >= 2 * given.chars().count()
         };
+        let alike = |name: &&str| given.len() >= 2 && (name.contains(given) || begins(name));
         let near: Vec<&str> = names.filter(alike).take(3).collect();
         let hint = match near[..] {
             [] => String::new(),

@@ -322,6 +322,12 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["verify", "--json", &unwritable],
         vec!["verify", "--json", &new_folder],
         vec!["--block", "8x2x2", "verify"],
+        vec!["refute", "no-such-block"],
+        vec!["refute", "--seed", "-1"],
+        vec!["refute", "--json", &unwritable],
+        vec!["refute", "--json", "--markdown"],
+        vec!["--json", "refute"],
+        vec!["explain", "no-such-claim"],
         vec!["plot", "--output", &text_png],
         vec!["verify", "--frobnicate"],
         vec!["frobnicate"],
@@ -372,9 +378,11 @@ fn other_images_are_cropped_and_other_paths_are_paths() {
     assert_eq!(cut.get_pixel(223, 223).0, [183, 239, 0]);
 }
 
+const PLOT: [&str; 3] = ["plot", "--output", "target/closed-pipe"];
+
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    for arguments in [&QUICK[..], &["--help"], &["plot", "--output", "target/closed-pipe"]] {
+    for arguments in [&QUICK[..], &["--help"], &["explain"], &["refute"], &PLOT] {
         let mut child = Command::new(env!("CARGO_BIN_EXE_triform"))
             .args(arguments)
             .stdout(Stdio::piped())
@@ -430,7 +438,13 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
 fn help_names_the_commands() {
     let output = triform(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
-    for arguments in [&["--help"][..], &["verify", "--help"], &["plot", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["verify", "--help"],
+        &["refute", "--help"],
+        &["explain", "--help"],
+        &["plot", "--help"],
+    ] {
         fits_80_columns(&text(&triform(arguments).stdout));
     }
     insta::assert_snapshot!("help", text(&output.stdout));

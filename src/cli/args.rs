@@ -90,7 +90,7 @@ pub(super) struct RefuteOptions {
 
 #[derive(Args)]
 pub(super) struct ExplainOptions {
-    /// One of the claims, checked as it is told [default: the argument, and the list of claims]
+    /// One of the claims, checked as it is told [default: the argument]
     pub(super) claim: Option<String>,
     /// Write Markdown
     #[arg(long)]
