@@ -203,6 +203,7 @@ mod tests {
         let name = |variable| ["x", "y"][variable as usize].to_owned();
         assert_eq!((x.mul(&y).mul(&y).add(&x).degree(), Polynomial::constant(5).degree()), (3, 0));
         let sum = x.mul(&y).add(&x);
+        assert_eq!(sum.monomials(), 2, "x y and x");
         let apart = sum.apart_from(&x.add(&y));
         assert_eq!(apart.terms(&name), ["x y"]);
         assert_eq!(apart.first_term(), Some((x.mul(&y), vec![0, 1])));
