@@ -3,13 +3,13 @@
 mod common;
 
 use common::cases::config;
-use ndarray::{Array1, Array4};
+use ndarray::{Array1, Array3, Array4};
 use proptest::prelude::*;
 use triform::block::{
-    BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Path, Shortcut,
-    StrideOn,
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Functions,
+    Normalise, Path, Shortcut, StrideOn, TrainingFunctions,
 };
-use triform::conv::{ConvSpec, Reference};
+use triform::conv::{Affine, ChannelWise, ConvSpec, Elementwise, Reference};
 use triform::count;
 use triform::evidence::generator;
 use triform::network::resnext50::first_two_blocks;
@@ -187,6 +187,9 @@ fn bad_blocks_are_refused_with_their_numbers() {
         assert_eq!(message(spec), words);
     }
     assert!(BlockSpec::new(usize::MAX, 2, 2, 2).is_err());
+    // An array of 8-byte numbers ends where isize does: at 2^60 - 1 of them.
+    assert!(BlockSpec::new((1 << 60) - 1, 1, 1, 1).is_ok());
+    assert!(BlockSpec::new(1 << 60, 1, 1, 1).is_err());
     assert!(block().output_map((0, 3)).is_err());
 
     let zeros = |shape: [usize; 4]| Array4::<f32>::zeros(shape);
@@ -203,6 +206,81 @@ fn bad_blocks_are_refused_with_their_numbers() {
         weights([6, 2, 3, 3], Some(zeros([6, 6, 1, 1]))).unwrap_err().to_string(),
         "projections of the shortcut: 1 where 0 are needed"
     );
+}
+
+/// A shortcut fits where the map and, if it is the identity, the shape stay what they are.
+#[test]
+fn a_block_has_a_shortcut_only_where_one_fits() {
+    let block = || BlockSpec::new(6, 3, 2, 6).unwrap();
+    assert_eq!(block().with_padding(1).shortcut(), Shortcut::Identity, "3/2: the map is kept");
+    let wide = block().with_kernel(5).unwrap();
+    assert_eq!((wide.padding(), wide.shortcut()), (2, Shortcut::Identity));
+    assert_eq!(wide.with_padding(2).shortcut(), Shortcut::Identity);
+
+    let shrinking = block().with_padding(0);
+    assert_eq!((shrinking.padding(), shrinking.shortcut()), (0, Shortcut::None));
+    assert_eq!(shrinking.output_map((5, 6)).unwrap(), (3, 4));
+    assert_eq!(shrinking.with_shortcut(Shortcut::None).unwrap(), shrinking);
+    for shortcut in [Shortcut::Identity, Shortcut::Projection] {
+        assert_eq!(
+            shrinking.with_shortcut(shortcut).unwrap_err().to_string(),
+            "no shortcut fits a 3x3 convolution of padding 0, which changes the map; only padding 1 \
+             keeps it"
+        );
+    }
+
+    for shortcut in [Shortcut::None, Shortcut::Identity, Shortcut::Projection] {
+        assert_eq!(block().with_shortcut(shortcut).unwrap().shortcut(), shortcut);
+    }
+    let strided = block().with_stride(2, StrideOn::Transform).unwrap();
+    assert!(strided.with_shortcut(Shortcut::Identity).is_err());
+    let none = block().with_shortcut(Shortcut::None).unwrap();
+    let none = none.with_stride(2, StrideOn::Transform).unwrap();
+    assert_eq!(none.shortcut(), Shortcut::None, "a stride adds no shortcut");
+}
+
+/// Two values have a variance, whether two images hold them, two rows or two columns.
+#[test]
+fn training_needs_two_values_a_channel() {
+    let spec = BlockSpec::new(6, 3, 2, 6).unwrap();
+    let norms = BlockNorms {
+        reduce: BatchNorm::<f32>::fresh(6),
+        transform: BatchNorm::fresh(6),
+        expand: BatchNorm::fresh(6),
+        shortcut: None,
+    };
+    let of = |batch| TrainingFunctions::new(&norms, 0.1, Activation::Relu, &spec, batch);
+    for batch in [(2, (1, 1)), (1, (2, 1)), (1, (1, 2))] {
+        assert!(of(batch).is_ok(), "{batch:?}");
+    }
+    for (batch, values) in [((1, (1, 1)), "1"), ((0, (3, 2)), "0")] {
+        let message = of(batch).err().map(|error| error.to_string());
+        let words =
+            format!("batch norm in training mode needs 2 values a channel at least, not {values}");
+        assert_eq!(message, Some(words));
+    }
+}
+
+/// A fast convolver asks for these as data, to apply them while the sums are in cache: what it is
+/// told must be there, and be what [`ChannelWise::apply`] does.
+#[test]
+fn what_the_functions_are_as_data_is_what_they_do() {
+    let data = |function: &dyn ChannelWise<f32>, channel| function.as_data(channel);
+    assert_eq!(data(&Activation::Relu, 3), Some(Elementwise::Relu));
+    assert_eq!(data(&Activation::Identity, 3), Some(Elementwise::Identity));
+    let affine = |scale| Affine { scale, shift: -1.5, relu: scale < 0.0 };
+    let norm = Normalise::new(vec![affine(2.0), affine(-3.0)]);
+    let values = [0.75, -0.25, -0.0, 2.0];
+    for channel in 0..2 {
+        let Some(Elementwise::Affine(told)) = data(&norm, channel) else {
+            panic!("a batch norm is an affine");
+        };
+        let mut plane = Array3::from_shape_vec((2, 1, 2), values.to_vec()).unwrap();
+        norm.apply(channel, plane.view_mut());
+        let by_data: Vec<u32> = values.iter().map(|z| told.at(z).to_bits()).collect();
+        assert_eq!(plane.iter().map(|z| z.to_bits()).collect::<Vec<_>>(), by_data);
+    }
+    assert_eq!(data(&norm, 2), None, "there is no third channel");
 }
 
 #[test]

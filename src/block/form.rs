@@ -54,3 +54,21 @@ impl BlockForm for Form {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BlockForm, Form};
+
+    /// Every table and every witness says by these which form it means.
+    #[test]
+    fn the_forms_are_called_what_the_papers_figure_calls_them() {
+        assert_eq!(
+            Form::ALL.map(|form| (form.letter(), form.name())),
+            [
+                ('a', "aggregated transformations"),
+                ('b', "early concatenation"),
+                ('c', "grouped convolution"),
+            ]
+        );
+    }
+}

@@ -100,6 +100,17 @@ mod tests {
         assert!(relu(f32::NAN).value.is_nan(), "what is not known stays so");
     }
 
+    /// A pool takes the larger value, and the derivative that comes with it.
+    #[test]
+    fn the_larger_value_brings_its_derivative() {
+        let small = Dual { value: 1.0f32, derivative: 9.0 };
+        let large = Dual { value: 2.0f32, derivative: -5.0 };
+        assert_eq!((small.max(&large), large.max(&small)), (large, large));
+        assert!(small < large);
+        let unknown = Dual { value: f32::NAN, derivative: 0.0 };
+        assert!(unknown.max(&large).value.is_nan() && large.max(&unknown).value.is_nan());
+    }
+
     #[test]
     fn duals_are_a_ring_over_any() {
         let dual = |(a, b): (i64, i64)| Dual { value: Int::from(a), derivative: Int::from(b) };

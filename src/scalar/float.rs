@@ -94,4 +94,11 @@ mod tests {
         assert_eq!((-3.0f32).relu(), 0.0);
         assert_eq!(3.0f32.relu(), 3.0);
     }
+
+    /// -0 is not below 0, so ReLU is the value itself: whoever computes it, to the bit.
+    #[test]
+    fn relu_keeps_the_sign_of_zero() {
+        assert_eq!((-0.0f32).relu().to_bits(), (-0.0f32).to_bits());
+        assert_eq!(0.0f32.relu().to_bits(), 0.0f32.to_bits());
+    }
 }

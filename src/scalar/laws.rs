@@ -67,3 +67,25 @@ fn equations<S: Scalar>(a: &S, b: &S, c: &S) -> [(&'static str, S, S); 9] {
         ("multiplication distributes over addition", a.mul(&b.add(c)), a.mul(b).add(&a.mul(c))),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check_ring;
+    use crate::scalar::Int;
+
+    /// A check that stops early, or does not start, holds of everything.
+    #[test]
+    fn every_law_is_tried_on_every_triple() {
+        let checked = check_ring(&[2, -3, 5].map(Int::from)).unwrap();
+        assert_eq!(checked, 5 * 5 * 5 * 9);
+    }
+
+    #[test]
+    fn a_broken_law_is_shown_with_its_witness() {
+        let broken = check_ring(&[1e8f32, -1e8]).unwrap_err();
+        assert_eq!(
+            broken.to_string(),
+            "addition is associative: 0.0 is not 1.0 for a=1.0, b=100000000.0, c=-100000000.0"
+        );
+    }
+}

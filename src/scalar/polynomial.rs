@@ -203,10 +203,32 @@ mod tests {
         let name = |variable| ["x", "y"][variable as usize].to_owned();
         assert_eq!((x.mul(&y).mul(&y).add(&x).degree(), Polynomial::constant(5).degree()), (3, 0));
         let sum = x.mul(&y).add(&x);
+        assert_eq!(sum.monomials(), 2, "x y and x");
         let apart = sum.apart_from(&x.add(&y));
         assert_eq!(apart.terms(&name), ["x y"]);
-        assert_eq!(apart.first_term().map(|(_, variables)| variables), Some(vec![0, 1]));
+        assert_eq!(apart.first_term(), Some((x.mul(&y), vec![0, 1])));
         assert_eq!(x.apart_from(&x).first_term(), None);
+    }
+
+    /// Only a variable itself is one: not a multiple of it, not a power, not the start of a sum.
+    #[test]
+    fn a_variable_is_known_from_what_is_made_of_it() {
+        let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));
+        assert_eq!((x.as_variable(), y.as_variable()), (Some(0), Some(7)));
+        for other in [x.add(&y), x.add(&x), x.neg(), x.mul(&x), x.mul(&y), Polynomial::one()] {
+            assert_eq!(other.as_variable(), None, "{other}");
+        }
+        assert_eq!(Polynomial::zero().as_variable(), None);
+    }
+
+    #[test]
+    fn polynomials_read_as_they_are_written() {
+        let (x, y) = (Polynomial::variable(0), Polynomial::variable(1));
+        let sum = x.mul(&x).sub(&y).add(&x.mul(&y).mul(&Polynomial::constant(-3)));
+        let sum = sum.add(&Polynomial::constant(1));
+        assert_eq!(sum.to_string(), "1 + -3 v0 v1 + v0^2 + -v1");
+        let huge = Polynomial::constant(i64::MAX);
+        assert_eq!(huge.add(&huge).to_string(), "overflow");
     }
 
     #[test]
