@@ -2,7 +2,7 @@
 
 use super::matrix::{kernel, labelled, number, planes};
 use super::page::Page;
-use crate::block::{BatchNorm, BlockForm as _, BlockSpec, Shortcut};
+use crate::block::{BatchNorm, BlockForm as _, BlockSpec, Layer, Shortcut};
 use crate::conv::Affine;
 use crate::error::Result;
 use crate::evidence::generator::Layout;
@@ -110,7 +110,11 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
         let (right, wrong) =
             (trace(&near_miss.form, example)?, trace(&near_miss.wrong(), example)?);
         if let Some(apart) = first_apart(&right, &wrong) {
-            page.paragraph(&format!("They part {}:", at(place(apart.layer), apart.index)));
+            let place = match apart.layer {
+                Layer::Output => "in the output",
+                layer => place(layer),
+            };
+            page.paragraph(&format!("They part {}:", at(place, apart.index)));
             page.gap();
             let (right, wrong) = (&apart.expected, &apart.found);
             page.block(&format!(

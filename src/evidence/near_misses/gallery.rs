@@ -132,7 +132,7 @@ pub const ALL: [NearMiss; 38] = [
     },
     NearMiss {
         name: "norm-in-each-path",
-        changed: "the last batch norm is in each path of form (a), before the sum",
+        changed: "the last batch norm is in each path, before the sum",
         why: "the scale may go inside the sum; the shift is then added C times",
         seen_in: Some("Keras-ResNeXt, issue 14"),
         form: Aggregated,
@@ -150,7 +150,7 @@ pub const ALL: [NearMiss; 38] = [
     },
     NearMiss {
         name: "relu-before-sum",
-        changed: "each path of form (a) ends in a ReLU, before the sum",
+        changed: "each path ends in a ReLU, before the sum",
         why: "relu(a) + relu(b) is not relu(a + b) where a and b have different signs",
         seen_in: None,
         form: Aggregated,
@@ -222,7 +222,7 @@ pub const ALL: [NearMiss; 38] = [
     },
     NearMiss {
         name: "concatenated-in-reverse",
-        changed: "form (b) concatenates its paths from the last to the first",
+        changed: "the paths are concatenated from the last to the first",
         why: "a stack that is popped; equal kernels hide it",
         seen_in: None,
         form: EarlyConcat,
