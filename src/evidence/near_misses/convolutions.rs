@@ -5,10 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array4, ArrayView4, Axis, s};
 
 use super::met::Met;
-use crate::block::aggregated::Aggregated;
-use crate::block::early_concat::EarlyConcat;
 use crate::block::grouped::Grouped;
-use crate::block::{BlockWeights, Branch, Form, Functions};
+use crate::block::{BlockWeights, Branch, Functions};
 use crate::conv::{ConvSpec, Convolver};
 use crate::error::Result;
 use crate::scalar::Additive;
@@ -119,33 +117,21 @@ impl<S: Additive, K> FaultyKernel<S, K> {
     }
 }
 
-/// A form of the paper over a convolver with a fault.
+/// Form (c) over a convolver with a fault.
 pub(super) struct OnFaulty<S, K> {
-    form: OneOf<FaultyKernel<S, K>>,
+    form: Grouped<FaultyKernel<S, K>>,
     fault: Fault,
     met: Met,
 }
 
-enum OneOf<K> {
-    Aggregated(Aggregated<K>),
-    EarlyConcat(EarlyConcat<K>),
-    Grouped(Grouped<K>),
-}
-
 impl<S: Additive, K> OnFaulty<S, K> {
     pub(super) fn prepare<V: Convolver<S, Kernel = K>>(
-        form: Form,
         fault: Fault,
         weights: &BlockWeights<S>,
         convolver: &V,
         met: Met,
     ) -> Result<Self> {
-        let faulty = Faulty { convolver, fault, met: &met };
-        let form = match form {
-            Form::Aggregated => OneOf::Aggregated(Aggregated::prepare(weights, &faulty)?),
-            Form::EarlyConcat => OneOf::EarlyConcat(EarlyConcat::prepare(weights, &faulty)?),
-            Form::Grouped => OneOf::Grouped(Grouped::prepare(weights, &faulty)?),
-        };
+        let form = Grouped::prepare(weights, &Faulty { convolver, fault, met: &met })?;
         Ok(Self { form, fault, met })
     }
 }
@@ -159,10 +145,6 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
         convolver: &V,
     ) -> Result<Array4<S>> {
         let faulty = Faulty { convolver, fault: self.fault, met: &self.met };
-        match &self.form {
-            OneOf::Aggregated(form) => form.forward(x, functions, shortcut, &faulty),
-            OneOf::EarlyConcat(form) => form.forward(x, functions, shortcut, &faulty),
-            OneOf::Grouped(form) => form.forward(x, functions, shortcut, &faulty),
-        }
+        self.form.forward(x, functions, shortcut, &faulty)
     }
 }

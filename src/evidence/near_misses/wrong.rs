@@ -53,8 +53,8 @@ pub struct Wrong {
 }
 
 impl Wrong {
-    /// `form` with this mistake. One that concerns form (a) or (c) alone is made there, and only
-    /// the letter is that of `form`.
+    /// `form` with this mistake. A mistake in the convolution or the wiring is made in form (c), one at the
+    /// sum of the paths in form (a); then only the letter is that of `form`.
     pub fn new(form: Form, name: &'static str, mistake: Mistake) -> Self {
         Self { form, name, mistake, met: Met::default() }
     }
@@ -87,7 +87,7 @@ impl BlockForm for Wrong {
                 self.form.prepare(&kernels.change(weights, &met)?, convolver)?
             }
             Mistake::Convolution(fault) => {
-                Box::new(OnFaulty::prepare(self.form, fault, weights, convolver, met)?)
+                Box::new(OnFaulty::prepare(fault, weights, convolver, met)?)
             }
             Mistake::Wiring(wiring) => Box::new(Rewired::prepare(wiring, weights, convolver, met)?),
             Mistake::Merging(merging) => {
