@@ -26,6 +26,12 @@
 //! - [`compare`](mod@compare): differences and witnesses. [`memory`]: whether a block fits into it.
 //! - [`rounding`]: measurements for the figures.
 //!
+//! And what keeps them honest:
+//!
+//! - [`near_misses`]: wrong blocks for them to refute; [`matrix`]: every rung on each of them;
+//!   [`witness`]: the smallest block on which each shows.
+//! - [`claims`]: the one list of what is said, each with a check that refutes something wrong.
+//!
 //! No rung computes a block a second way. R1 runs form (c) over balls, R3 over integers that carry
 //! the size of their sums; a form is handed other numbers, another convolver and other functions,
 //! and stays the same lines.
