@@ -327,6 +327,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["refute", "--json", &unwritable],
         vec!["refute", "--json", "--markdown"],
         vec!["--json", "refute"],
+        vec!["refute", "--json", "dilated"],
         vec!["explain", "no-such-claim"],
         vec!["plot", "--output", &text_png],
         vec!["verify", "--frobnicate"],

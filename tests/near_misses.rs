@@ -145,7 +145,7 @@ fn near_misses_are_told_like_this() {
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     }
     let (_, markdown, _) = triform(&["refute", "dilated", "--markdown"]);
-    assert!(markdown.starts_with("# dilated\n\n- **What** in form (c)"), "{markdown}");
+    assert!(markdown.starts_with("# dilated\n\n- **What:** in form (c)"), "{markdown}");
     let (_, markdown, _) = triform(&["refute", "--markdown"]);
     assert!(markdown.contains("\n| last-path-dropped       | x  |"), "{markdown}");
 }

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "triform", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Without a command, triform verifies: the main job.\n\
-    Exit status: 0 all holds, 1 something was refuted, 2 bad input, 130 interrupted.")]
+    Exit status: 0 all holds, 1 it does not (a form was refuted, or by `refute` a\n    wrong block was not), 2 bad input, 130 interrupted.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,

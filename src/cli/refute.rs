@@ -30,6 +30,12 @@ pub(super) fn run(
     if options.markdown && matches!(options.json, Some(None)) {
         return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
     }
+    if let Some(Some(path)) = &options.json
+        && let Some(name) = path.to_str().filter(|name| named(name).is_ok())
+    {
+        let words = format!("--json {name}: name the near-miss first, or the file as ./{name}");
+        return Err(Error::Usage(words));
+    }
     let file = json_file::open(options.json.as_ref())?;
 
     let bar = progress::bar();

@@ -1,8 +1,10 @@
 //! The claims: their table, and one of them told and checked.
 
 use super::page::Page;
+use super::words::thousands;
 use crate::error::Result;
 use crate::evidence::claims::{Claim, Given};
+use crate::evidence::compare::Value;
 use crate::evidence::verdict::{Bound, Verdict};
 
 /// A table of claims in Markdown, each checked.
@@ -46,7 +48,7 @@ pub fn one(claim: &Claim, markdown: bool) -> Result<(String, bool)> {
     page.item("Said in", &format!("{}.", claim.source));
     page.item("Checked", &format!("{}.", claim.how));
     page.item("Verdict", &format!("{}.", in_words(&verdict)));
-    page.item("The check on", &format!("{}: {}.", claim.refutes, in_words(&wrong)));
+    page.item("Same check on", &format!("{}: {}.", claim.refutes, in_words(&wrong)));
     let holds =
         !matches!(verdict, Verdict::Refuted { .. }) && matches!(wrong, Verdict::Refuted { .. });
     page.next_paragraph("The whole argument: triform explain");
@@ -61,7 +63,9 @@ fn in_words(verdict: &Verdict) -> String {
             let cases =
                 if cases.get() == 1 { "1 case".to_owned() } else { format!("{cases} cases") };
             let bound = match bound {
-                Bound::Exact { values } => format!("{values} values equal to the bit"),
+                Bound::Exact { values } => {
+                    format!("{} values equal to the bit", thousands(*values))
+                }
                 Bound::Probability { at_most } => {
                     format!("a wrong block passes one with a probability of {at_most:.1e} at most")
                 }
@@ -74,11 +78,18 @@ fn in_words(verdict: &Verdict) -> String {
         Verdict::Qualified { holds, but } => format!("qualified: {holds}; but {but}"),
         Verdict::Refuted { witnesses } => {
             let Some(witness) = witnesses.all().first() else { return "refuted".to_owned() };
-            let found = format!("{} instead of {}", witness.found, witness.expected);
+            let [found, expected] = [&witness.found, &witness.expected].map(shown);
+            let found = format!("{found} instead of {expected}");
             match witness.form {
                 '-' => format!("refuted ({}: {found})", witness.name),
                 form => format!("refuted (form ({form}), {}, gives {found})", witness.name),
             }
         }
     }
+}
+
+/// A count as 70,144; anything else as it is.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    text.parse().map_or(text, thousands)
 }

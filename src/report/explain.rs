@@ -205,8 +205,8 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
     let (left, right) = ((big + 1.0) + 1.0, big + (1.0 + 1.0));
     page.next_paragraph(&format!(
         "That is the associativity of addition, and no other law: the order of the terms stays, and \
-         the products are the same. Floats lack just this law. In f32, (16777216 + 1) + 1 = {left} \
-         and 16777216 + (1 + 1) = {right}. So on real numbers the forms are equal, and in floats they \
+         the products are the same. Floats lack just this law. In f32, with 16777216 = 2^24, \
+         (16777216 + 1) + 1 = {left} and 16777216 + (1 + 1) = {right}. So on real numbers the forms are equal, and in floats they \
          differ by rounding, just here.",
     ));
 }
@@ -301,8 +301,8 @@ fn the_end(page: &mut Page) -> Result<()> {
     page.heading(2, "The shortcut, and the last ReLU");
     page.paragraph(&format!(
         "Both come after the sum, where the three forms have become one tensor, so they are the same in \
-         all three. The shortcut is added first: for output 1, {}. With the ReLU first it would be \
-         {}.",
+         all three. The shortcut, here x itself, is added first. For output 1 that is {}. With the \
+         ReLU first it would be {}.",
         with_value(output),
         number(before as f32),
     ));

@@ -10,14 +10,9 @@ pub(super) fn number(value: f32) -> String {
 
 /// Rows of numbers in brackets, in columns of one width.
 pub(super) fn rows(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.first().map_or(0, Vec::len);
-    let wide = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-    };
-    let widths: Vec<usize> = (0..columns).map(|column| wide(column).unwrap_or(0)).collect();
+    let width = rows.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0);
     let row = |cells: &Vec<String>| {
-        let cells: Vec<String> =
-            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:>width$}")).collect();
+        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>width$}")).collect();
         format!("[{}]", cells.join(" "))
     };
     rows.iter().map(row).collect()
@@ -103,11 +98,11 @@ mod tests {
     #[test]
     fn tensors_are_matrices() {
         let one_tap = Array4::from_shape_vec((2, 2, 1, 1), vec![1.0, -2.0, 10.0, 0.5]).unwrap();
-        assert_eq!(kernel(one_tap.view()), ["[ 1  -2]", "[10 0.5]"]);
+        assert_eq!(kernel(one_tap.view()), ["[  1  -2]", "[ 10 0.5]"]);
         let taps = Array4::from_shape_fn((1, 2, 1, 2), |(_, c, _, v)| (2 * c + v) as f32);
         assert_eq!(kernel(taps.view()), ["[0 1]  [2 3]"]);
         let x = Array4::from_shape_fn((2, 1, 1, 2), |(n, _, _, w)| (2 * n + w) as f32 - 1.0);
-        assert_eq!(planes(&x), ["[-1 0]", "", "[1 2]"]);
-        assert_eq!(labelled("x", &planes(&x)).lines().next(), Some(&*format!("{:36}[-1 0]", "x")));
+        assert_eq!(planes(&x), ["[-1  0]", "", "[1 2]"]);
+        assert_eq!(labelled("x", &planes(&x)).lines().next(), Some(&*format!("{:36}[-1  0]", "x")));
     }
 }

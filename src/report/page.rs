@@ -54,7 +54,7 @@ impl Page {
     /// An item of a list, with a word for it in front.
     pub fn item(&mut self, name: &str, words: &str) {
         let start = if self.markdown {
-            format!("- **{name}** ")
+            format!("- **{name}:** ")
         } else {
             format!("{:15} ", format!("{name}:"))
         };
@@ -178,7 +178,7 @@ mod tests {
     fn markdown_pages_have_its_marks() {
         let text = page(true);
         assert!(text.starts_with("# Title\n\nword"), "{text}");
-        assert!(text.contains("\n- **name** thing") && text.contains("```text\n1·2\n3\n```\n"));
+        assert!(text.contains("\n- **name:** thing") && text.contains("```text\n1·2\n3\n```\n"));
         assert!(text.contains("| a    | b |\n| ---- | - |\n| long | c |\n"), "{text}");
     }
 }

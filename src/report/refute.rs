@@ -12,6 +12,7 @@ use crate::evidence::verdict::Rung;
 use crate::evidence::watched::place;
 use crate::evidence::witness::trace::{first_apart, trace};
 use crate::evidence::witness::{Mode, Smallest};
+use crate::scalar::Spelled;
 
 /// The matrix rung x near-miss.
 pub fn gallery(rows: &[Row], seed: u64, markdown: bool) -> String {
@@ -20,7 +21,8 @@ pub fn gallery(rows: &[Row], seed: u64, markdown: bool) -> String {
     page.paragraph(&format!(
         "Each block has one mistake, and each rung of the ladder was run on each: x refuted; - missed, \
          that is, the rung ran to its end ({CASES} random blocks, all small shapes, or everything \
-         there is) and saw nothing; blank: the mistake had nothing to get wrong there.",
+         there is) and saw nothing; blank: it does not apply, the mistake had nothing to get \
+         wrong there.",
     ));
     let head = ["near-miss".to_owned()].into_iter().chain(Rung::ALL.map(|rung| rung.to_string()));
     let mut table: Vec<Vec<String>> = vec![head.collect()];
@@ -82,8 +84,11 @@ pub fn one(row: &Row, smallest: Option<&Smallest>, seed: u64, markdown: bool) ->
         if rungs.is_empty() { "none".to_owned() } else { rungs.join(" ") }
     };
     page.item("Refuted by", &format!("{}.", rungs(Cell::Refuted)));
-    page.item("Missed by", &format!("{}.", rungs(Cell::Missed)));
-    page.item("No concern of", &format!("{}.", rungs(Cell::NotApplicable)));
+    for (label, cell) in [("Missed by", Cell::Missed), ("Not applicable", Cell::NotApplicable)] {
+        if !row.rungs(cell).is_empty() {
+            page.item(label, &format!("{}.", rungs(cell)));
+        }
+    }
     match smallest {
         None => page.next_paragraph("No small block was found on which it shows."),
         Some(smallest) => worked_out(&mut page, row, smallest)?,
@@ -100,7 +105,7 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     page.gap();
     page.block(&numbers(smallest));
 
-    page.heading(2, "What it computes, and what it should");
+    page.heading(2, "Right and wrong");
     let near_miss = &row.near_miss;
     // The trace is one of evaluation mode; what shows elsewhere it cannot tell.
     let plain = matches!(example.mode, Mode::Evaluation)
@@ -117,24 +122,20 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
             page.paragraph(&format!("They part {}:", at(place, apart.index)));
             page.gap();
             let (right, wrong) = (&apart.expected, &apart.found);
-            page.block(&format!(
-                "right  {right} = {}\nwrong  {wrong} = {}",
-                number(right.value() as f32),
-                number(wrong.value() as f32),
-            ));
+            page.block(&format!("right  {}\nwrong  {}", sum(right), sum(wrong)));
             page.gap();
         }
     }
     let parting = &smallest.parting;
-    let Parts { found, expected } = Parts::of(parting.found, parting.expected);
-    let tensor = match parting.tensor {
-        "output" => "in the output",
-        "derivative of the output" => "in the derivative of the output",
-        "running mean" => "among the running means",
-        _ => "among the running variances",
+    let (found, expected) = (number(parting.found), number(parting.expected));
+    let entry = parting.index[3];
+    let place = match parting.tensor {
+        "output" => at("in the output", parting.index),
+        "derivative of the output" => at("in the derivative of the output", parting.index),
+        // One row, the channels of all the layers one after the other.
+        tensor => format!("in the {tensor}, entry {entry} counted through all the layers"),
     };
-    let index = at(tensor, parting.index);
-    page.paragraph(&format!("It shows {index}: {found}, where {expected} is right."));
+    page.paragraph(&format!("It shows {place}: {found}, where {expected} is right."));
     page.gap();
     let mut lines = String::new();
     for ((name, right), (_, wrong)) in smallest.right.tensors.iter().zip(&smallest.wrong.tensors) {
@@ -145,15 +146,10 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     Ok(())
 }
 
-struct Parts {
-    found: String,
-    expected: String,
-}
-
-impl Parts {
-    fn of(found: f32, expected: f32) -> Self {
-        Self { found: number(found), expected: number(expected) }
-    }
+/// "1·2 + 2·3 = 8"; a number that is no sum stays as it is.
+fn sum(spelled: &Spelled) -> String {
+    let (sum, value) = (spelled.to_string(), number(spelled.value() as f32));
+    if sum == value { sum } else { format!("{sum} = {value}") }
 }
 
 /// A place and an index in words.
@@ -180,7 +176,7 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
         Shortcut::Projection => "a projection as shortcut",
     };
     let mut words = format!(
-        "Found by drawing blocks at random and making sizes and numbers as small as they can be: \
+        "Found by drawing blocks at random and making sizes and numbers smaller as long as it shows: \
          {} of width {}, {} in and {} out, {kernel}, {stride}, {shortcut}; {} of {h} x {w}.",
         several(spec.cardinality(), "path"),
         spec.width(),
@@ -193,7 +189,8 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
     }
     if example.second_call {
         words += " The block ran once before, on a map that is one row and one column larger and \
-                  filled with its first weight that is not 0.";
+                  filled with its first weight that is not 0. What that left in the buffer, where \
+                  this map has its padding, is read again.";
     }
     match example.mode {
         Mode::Evaluation => {}
@@ -203,9 +200,12 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
                       output moves.";
         }
     }
-    if row.near_miss.shows_in == Kind::NotANumber {
-        words += " One input is NaN.";
-    }
+    words += match row.near_miss.shows_in {
+        Kind::NotANumber => " One input is NaN.",
+        Kind::Epsilon => " A batch norm scales by gamma / sqrt(variance + epsilon).",
+        _ if spec.kernel() > 1 => " Products with the padding are not written down.",
+        _ => "",
+    };
     words
 }
 
@@ -216,8 +216,9 @@ fn numbers(smallest: &Smallest) -> String {
     let mut lines = labelled("input x", &planes(&example.x));
     lines += &labelled("first 1x1", &kernel(weights.reduce()));
     let (groups, taps) = (weights.spec().cardinality(), weights.spec().kernel());
-    let middle =
-        format!("{taps}x{taps}, {groups} {}", if groups == 1 { "group" } else { "groups" });
+    let groups = if groups == 1 { "1 group".to_owned() } else { format!("{groups} groups") };
+    let here = if taps == 1 { " (here 1x1)" } else { "" };
+    let middle = format!("3x3{here}, {groups}");
     lines += &labelled(&middle, &kernel(weights.transform()));
     lines += &labelled("last 1x1", &kernel(weights.expand()));
     if let Some(projection) = weights.shortcut() {
@@ -227,7 +228,7 @@ fn numbers(smallest: &Smallest) -> String {
         let (moves, x) = &**moving;
         lines += &labelled("input x'", &planes(x));
         lines += &labelled("first 1x1'", &kernel(moves.reduce()));
-        lines += &labelled(&format!("{taps}x{taps}'"), &kernel(moves.transform()));
+        lines += &labelled("3x3'", &kernel(moves.transform()));
         lines += &labelled("last 1x1'", &kernel(moves.expand()));
     }
     let norms = &example.norms;
@@ -237,20 +238,22 @@ fn numbers(smallest: &Smallest) -> String {
         ("last batch norm", Some(&norms.expand)),
         ("batch norm of the projection", norms.shortcut.as_ref()),
     ];
-    let mut identities = 0;
+    let mut changed = false;
     for (name, norm) in layers {
         let Some(norm) = norm else { continue };
         match (&example.mode, in_words(norm)) {
-            (Mode::Training, _) => {}
-            (_, None) => identities += 1,
-            (_, Some(words)) => lines += &labelled(name, &words),
+            (Mode::Training, _) | (_, None) => {}
+            (_, Some(words)) => {
+                lines += &labelled(name, &words);
+                changed = true;
+            }
         }
     }
-    lines += match (&example.mode, identities) {
+    lines += match (&example.mode, changed) {
         (Mode::Training, _) => {
             "batch norms: gamma 1, beta 0, epsilon 1; the running variance starts at 1\n"
         }
-        (_, 3 | 4) => "the batch norms change nothing\n",
+        (_, false) => "the batch norms change nothing\n",
         _ => "all else in the batch norms changes nothing\n",
     };
     lines

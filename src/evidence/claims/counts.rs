@@ -77,7 +77,7 @@ pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     }
     let (width, inner) = given.pick((4, 128), (8, 256));
     equal(
-        &[("width d", nearest.1, width), ("channels C d", 32 * nearest.1, inner)],
+        &[("width d", width, nearest.1), ("channels C d", inner, 32 * nearest.1)],
         "all d from 1 to 64, 256 channels in and out",
     )
 }

@@ -134,7 +134,7 @@ pub(super) fn place_of_stride(given: Given) -> Result<Verdict> {
 fn another_function(other: &dyn AnyForm, scope: &str) -> Result<Verdict> {
     let evidence = matrix::climb(Rung::R3, &[other, &Form::Grouped], CASES, SEED)?;
     if evidence.witnesses.is_empty() {
-        return Ok(refuted("blocks that tell the two apart", "none", "one at least"));
+        return Ok(refuted("random blocks on which the two differ", "none", "one at least"));
     }
     Ok(Verdict::Proved { scope: format!("{scope}; one on which they differ is enough") })
 }

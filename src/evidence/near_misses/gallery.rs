@@ -58,10 +58,10 @@ pub const ALL: [NearMiss; 38] = [
     },
     NearMiss {
         name: "groups-halved",
-        changed: "the 3x3 has half as many groups: two neighbouring paths read the first one's channels",
-        why: "a group is found by dividing by the wrong number of channels",
+        changed: "two neighbouring groups of the 3x3 read the channels of the first of them",
+        why: "the group of a channel is found by dividing by 2d, as if there were half as many",
         seen_in: Some(
-            "`groups` given the width of a group instead of their number: d2l, pull request 2730",
+            "a relative of it, `groups` given the width of a group for their number: d2l, pull request 2730",
         ),
         form: Grouped,
         mistake: Mistake::Wiring(HalvedGroups),
@@ -268,7 +268,7 @@ pub const ALL: [NearMiss; 38] = [
     NearMiss {
         name: "weights-in-f16",
         changed: "the weights are rounded to f16",
-        why: "11 significant bits of 24; small whole numbers do not notice",
+        why: "11 significant bits of 24; whole numbers up to 2048 do not notice",
         seen_in: None,
         form: Grouped,
         mistake: Mistake::Kernels(Half),

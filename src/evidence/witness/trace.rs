@@ -36,7 +36,10 @@ pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
     let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Spelled>| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert((layer, channel), plane.to_owned());
-        plane.mapv_inplace(|z| z.given());
+        // What follows the sum over the paths is added to it, and shows it.
+        if matches!(layer, Layer::Reduce | Layer::Transform) {
+            plane.mapv_inplace(|z| z.given());
+        }
     };
     let watched = Watched::new(&functions, &see);
     run(form, &Problem { weights: &weights, x: x.view(), functions: watched.functions() })?;
