@@ -306,6 +306,10 @@ pub enum Error {
         why: String,
     },
 
+    /// The program contradicts itself.
+    #[error("{0}; this is a bug of the program")]
+    Contradiction(String),
+
     /// Options that do not go together, or a form list that is too short.
     #[error("{0}")]
     Usage(String),

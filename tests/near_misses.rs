@@ -121,29 +121,29 @@ fn the_matrix_reads_like_this() {
     insta::assert_snapshot!("gallery", text);
 }
 
-/// Another seed gives the same matrix.
+/// Other seeds give the same matrix.
 #[test]
 fn the_matrix_does_not_hang_on_the_seed() {
     let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
-    let rows = matrix::run(&ALL, Seed(2026), &progress).unwrap().unwrap();
-    for (row, entry) in rows.iter().zip(gallery()) {
-        assert_eq!(row.cells, cells_of(entry), "{}", row.near_miss.name);
+    for seed in [14, 2026] {
+        let rows = matrix::run(&ALL, Seed(seed), &progress).unwrap().unwrap();
+        for (row, entry) in rows.iter().zip(gallery()) {
+            assert_eq!(row.cells, cells_of(entry), "{}, seed {seed}", row.near_miss.name);
+        }
     }
 }
 
-/// One that is missed by several rungs, one in numbers, one in derivatives, one in training mode.
 #[test]
 fn near_misses_are_told_like_this() {
-    for name in ["norm-in-each-path", "taps-flipped", "relu-derivative-at-0", "biased-variance"] {
-        let (status, text, errors) = triform(&["refute", name]);
-        assert_eq!((status, errors.as_str()), (cli::HOLDS, ""));
-        insta::assert_snapshot!(name, text);
-    }
+    // All of them: what a near-miss computes is seen in its page.
+    let mut pages = String::new();
     for near_miss in &ALL {
         let (status, text, _) = triform(&["refute", near_miss.name]);
         assert_eq!(status, cli::HOLDS);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        pages += &text;
     }
+    insta::assert_snapshot!("pages", pages);
     let (_, markdown, _) = triform(&["refute", "dilated", "--markdown"]);
     assert!(markdown.starts_with("# dilated\n\n- **What:** in form (c)"), "{markdown}");
     let (_, markdown, _) = triform(&["refute", "--markdown"]);
@@ -258,45 +258,32 @@ fn every_witness_replays() {
     assert_eq!(replayed, 38);
 }
 
-/// No number of a witness's kernels and input can be left out: with any of them at 0 (or, for an f16,
-/// with one bit less) right and wrong agree.
+/// No number of a witness can be simpler: nearer to 0, or in a batch norm to the identity, by one or all
+/// the way, right and wrong agree.
 #[test]
 fn witnesses_are_minimal() {
     let mut tried = 0;
     for entry in gallery() {
         let near_miss = named(entry["name"].as_str().unwrap()).unwrap();
         let smallest = example(&entry["witness"]);
-        let agree = |example: &Example| replay(near_miss, example).unwrap().is_none();
-        for at in ndarray::indices(smallest.x.dim()) {
-            let mut without = smallest.clone();
-            if without.x[at] != 0.0 {
-                without.x[at] = 0.0;
-                assert!(agree(&without), "{}: x{at:?} is not needed", near_miss.name);
-                tried += 1;
+        let numbers = smallest.numbers();
+        for (place, (value, simplest)) in numbers.iter().enumerate() {
+            if value == simplest || value.is_nan() {
+                continue;
             }
-        }
-        let numbers = smallest.weights.reduce().len()
-            + smallest.weights.transform().len()
-            + smallest.weights.expand().len();
-        for number in 0..numbers {
-            let (mut at, mut is_zero) = (0, false);
-            let weights = smallest.weights.map(|&weight| {
-                at += 1;
-                if at - 1 == number {
-                    is_zero = weight == 0.0;
-                    return 0.0;
-                }
-                weight
-            });
-            if !is_zero {
-                let without = Example { weights, ..smallest.clone() };
-                assert!(agree(&without), "{}: weight {number} is not needed", near_miss.name);
+            let step = (simplest - value).signum();
+            for near in [*simplest, value + step] {
+                let mut values: Vec<f32> = numbers.iter().map(|(value, _)| *value).collect();
+                values[place] = near;
+                let simpler = smallest.with_numbers(&values).unwrap();
+                let found = replay(near_miss, &simpler).unwrap();
+                assert!(found.is_none(), "{}: {value} may be {near}", near_miss.name);
                 tried += 1;
             }
         }
     }
-    println!("{tried} numbers left out");
-    assert!(tried > 50, "{tried}");
+    println!("{tried} numbers made simpler, and each needed");
+    assert!(tried > 100, "{tried}");
 }
 
 /// What the gallery's kinds are for: a NaN, numbers of many bits, an epsilon, a derivative, statistics.

@@ -1,7 +1,7 @@
 //! `triform refute`.
 
 use std::io::Write;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -27,9 +27,6 @@ pub(super) fn run(
         Some(name) => vec![*named(name)?],
         None => ALL.to_vec(),
     };
-    if options.markdown && matches!(options.json, Some(None)) {
-        return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
-    }
     if let Some(Some(path)) = &options.json
         && let Some(name) = path.to_str().filter(|name| named(name).is_ok())
     {
@@ -37,6 +34,9 @@ pub(super) fn run(
         return Err(Error::Usage(words));
     }
     let file = json_file::open(options.json.as_ref())?;
+    if options.markdown && options.json.is_some() && file.is_none() {
+        return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
+    }
 
     let bar = progress::bar();
     let step = |number: usize, steps: usize, what: &str| {
@@ -47,16 +47,19 @@ pub(super) fn run(
     let progress = Progress { step: &step, interrupted };
     let rows = matrix::run(&near_misses, seed, &progress);
     bar.finish_and_clear();
-    let Some(rows) = rows? else {
-        print(output, "Interrupted; nothing was refuted.\n")?;
-        return Ok(INTERRUPTED);
+    let stopped = |output: &mut dyn Write| {
+        if options.json.is_none() {
+            print(output, "Interrupted before the end; there is nothing to report.\n")?;
+        }
+        Ok(INTERRUPTED)
     };
-    let all_refuted = rows.iter().all(|row| !row.rungs(Cell::Refuted).is_empty());
+    let Some(rows) = rows? else { return stopped(output) };
 
     // The gallery in words has no room for witnesses.
     let with_witnesses = |rows: Vec<Row>| -> Result<Vec<(Row, Option<Smallest>)>> {
         let with_witness = |row: Row| {
-            let smallest = smallest(&row.near_miss, seed)?;
+            let go_on = !interrupted.load(Ordering::Relaxed);
+            let smallest = if go_on { smallest(&row.near_miss, seed)? } else { None };
             Ok((row, smallest))
         };
         rows.into_par_iter().map(with_witness).collect()
@@ -69,6 +72,9 @@ pub(super) fn run(
     };
     let wanted = options.name.is_some() || options.json.is_some();
     let found = if wanted { with_witnesses(rows.clone())? } else { Vec::new() };
+    if interrupted.load(Ordering::Relaxed) {
+        return stopped(output);
+    }
     match (&options.json, file) {
         (Some(_), None) => print(output, &gallery_json::render(&found))?,
         (_, file) => {
@@ -78,5 +84,24 @@ pub(super) fn run(
             }
         }
     }
-    Ok(if all_refuted { HOLDS } else { REFUTED })
+    Ok(status(&rows))
+}
+
+/// Whether each wrong block was refuted.
+fn status(rows: &[Row]) -> u8 {
+    let refuted = |row: &Row| !row.rungs(Cell::Refuted).is_empty();
+    if rows.iter().all(refuted) { HOLDS } else { REFUTED }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Cell, HOLDS, REFUTED, Row, status};
+
+    #[test]
+    fn one_that_is_not_refuted_fails() {
+        let row = |cell| Row { near_miss: ALL[0], cells: [cell; 9], cases: [1; 9] };
+        assert_eq!(status(&[row(Cell::Refuted), row(Cell::Refuted)]), HOLDS);
+        assert_eq!(status(&[row(Cell::Refuted), row(Cell::Missed)]), REFUTED);
+        assert_eq!(status(&[row(Cell::NotApplicable)]), REFUTED);
+    }
 }

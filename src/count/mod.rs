@@ -58,7 +58,7 @@ pub struct BlockParameters {
 ///
 /// ```
 /// use triform::{block::BlockSpec, count::block};
-/// // The paper, section 3.3: about 70k parameters in both templates of Figure 1.
+/// // The paper, section 3.4: about 70k parameters in both templates of Figure 1.
 /// assert_eq!(block(&BlockSpec::new(256, 32, 4, 256)?)?.convolutions, 70_144);
 /// assert_eq!(block(&BlockSpec::new(256, 1, 64, 256)?)?.convolutions, 69_632);
 /// # Ok::<(), triform::Error>(())

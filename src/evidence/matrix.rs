@@ -15,7 +15,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
 use super::any_form::AnyForm;
-use super::compare::Witness;
+use super::compare::{Value, Witness};
 use super::generator::sample;
 use super::near_misses::NearMiss;
 use super::verdict::{Evidence, Rung};
@@ -116,7 +116,11 @@ fn try_one(
     for trial in trials {
         let Some(evidence) = trial()? else { return Ok(None) };
         cases += evidence.cases;
-        if let Some(witness) = evidence.witnesses.all().first() {
+        // That a function was applied elsewhere, or to another shape, is how a block is built; what
+        // counts is a value.
+        let is_value =
+            |witness: &&Witness| rung != Rung::R1 || matches!(witness.found, Value::Number(_));
+        if let Some(witness) = evidence.witnesses.all().iter().find(is_value) {
             check(near_miss, rung, witness, wrong.is_met())?;
             return Ok(Some((Cell::Refuted, cases)));
         }
@@ -134,7 +138,7 @@ fn check(near_miss: &NearMiss, rung: Rung, witness: &Witness, is_met: bool) -> R
     }
     let against = format!("form ({}) {}", witness.form, witness.name);
     let why = if is_met { "which is right" } else { "where the mistake was not met" };
-    Err(Error::Usage(format!("{}: {rung} refutes {against}, {why}", near_miss.name)))
+    Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", near_miss.name)))
 }
 
 /// Something to run a rung on.
@@ -194,4 +198,32 @@ pub(super) fn climb(
         });
     }
     sum.ok_or_else(|| Error::NothingRan { rung: rung.to_string(), stage: "claim".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::evidence::compare::{Value, Witness};
+    use crate::evidence::near_misses::ALL;
+    use crate::evidence::verdict::Rung;
+
+    /// A witness against a right form, or without the mistake, is no refutation but a contradiction.
+    #[test]
+    fn witnesses_are_against_the_wrong_form() {
+        let against = |form| Witness {
+            form,
+            name: "a form",
+            place: "output",
+            index: [0; 4],
+            found: Value::Number(1.0),
+            expected: Value::Number(2.0),
+            allowed: 0.0,
+            wrong: 1,
+            elements: 1,
+        };
+        let near_miss = &ALL[0];
+        assert!(check(near_miss, Rung::R3, &against('a'), true).is_ok());
+        assert!(check(near_miss, Rung::R3, &against('c'), true).is_err());
+        assert!(check(near_miss, Rung::R3, &against('a'), false).is_err());
+    }
 }

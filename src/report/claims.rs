@@ -64,7 +64,7 @@ fn in_words(verdict: &Verdict) -> String {
                 if cases.get() == 1 { "1 case".to_owned() } else { format!("{cases} cases") };
             let bound = match bound {
                 Bound::Exact { values } => {
-                    format!("{} values equal to the bit", thousands(*values))
+                    format!("{} values, all equal", thousands(*values))
                 }
                 Bound::Probability { at_most } => {
                     format!("a wrong block passes one with a probability of {at_most:.1e} at most")

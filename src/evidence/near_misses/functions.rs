@@ -161,17 +161,24 @@ impl Change {
             }
             Self::BiasedVariance => biased(function, channel, plane),
             Self::NanToZero => {
-                let relu = |z: f32| z.max(0.0); // of a number and NaN, the number
                 if function.as_any().is_none() {
                     return false;
                 }
                 let mut copy = plane.to_owned();
                 without_activation(function, channel, &mut copy.view_mut());
-                on_plane(plane, |mut plane: ArrayViewMut3<'_, f32>| {
-                    on_plane(&mut copy.view_mut(), |copy: ArrayViewMut3<'_, f32>| {
-                        Zip::from(&mut plane).and(&copy).for_each(|y, &z| *y = relu(z));
-                    });
-                })
+                // Of a number and NaN, `f32::max` is the number.
+                let relu = |z: f32| z.max(0.0);
+                let dual = |z: Dual<f32>| if z.value > 0.0 { z } else { Dual::zero() };
+                let mut copy = copy.view_mut();
+                let done =
+                    on_plane(&mut copy, |mut z: ArrayViewMut3<'_, f32>| z.mapv_inplace(relu))
+                        || on_plane(&mut copy, |mut z: ArrayViewMut3<'_, Dual<f32>>| {
+                            z.mapv_inplace(dual);
+                        });
+                if done {
+                    plane.assign(&copy);
+                }
+                done
             }
             Self::DerivativeAtZero => {
                 let without = |affine: &Affine<Dual<f32>>| Affine { relu: false, ..*affine };
@@ -292,13 +299,18 @@ fn biased<S: Additive>(
     let Some(norm) = norm else { return false };
     let [_, _, mean, variance] = norm.norm().channel(channel).map(|value| *value);
     let before = norm.running().remove(&channel).unwrap_or(Running { mean, variance });
+    // The sums of squares as batch norm itself takes them.
     let n = plane.len() as f32;
+    let mut variance_of_batch = 0.0;
+    on_plane(&mut plane.to_owned().view_mut(), |z: ArrayViewMut3<'_, f32>| {
+        let mean = z.iter().sum::<f32>() / n;
+        variance_of_batch = z.iter().map(|z| (z - mean) * (z - mean)).sum::<f32>() / n;
+    });
     function.apply(channel, plane.view_mut());
     let Some(after) = norm.running().remove(&channel) else { return false };
-    // Of the unbiased variance, which is n / (n - 1) times as large, back to the biased one.
-    let stayed = (1.0 - norm.momentum()) * before.variance;
-    let moved = (after.variance - stayed) * (n - 1.0) / n;
-    norm.set_running(channel, Running { mean: after.mean, variance: stayed + moved });
+    let moved = norm.momentum() * variance_of_batch;
+    let variance = (1.0 - norm.momentum()) * before.variance + moved;
+    norm.set_running(channel, Running { mean: after.mean, variance });
     true
 }
 

@@ -42,7 +42,7 @@ pub const ALL: [NearMiss; 38] = [
         name: "next-path-3x3",
         changed: "path i transforms with the 3x3 of path i + 1",
         why: "the same kernels in another order: shapes, parameter counts and statistics all agree",
-        seen_in: Some("\"same parameter count, therefore equivalent\": Keras-ResNeXt, issue 3"),
+        seen_in: None,
         form: EarlyConcat,
         mistake: Mistake::Kernels(NextPath),
         shows_in: Kind::Numbers,
@@ -295,7 +295,7 @@ pub const ALL: [NearMiss; 38] = [
     NearMiss {
         name: "strides-ignored",
         changed: "the convolution reads its input as it lies in memory, whatever its strides",
-        why: "right for every input but a view: transposed, channels last, cut out",
+        why: "right for every input but a view whose axes are exchanged, as channels last are",
         seen_in: None,
         form: Grouped,
         mistake: Mistake::Convolution(MemoryOrder),

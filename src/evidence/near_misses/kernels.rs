@@ -65,7 +65,9 @@ impl Kernels {
             )?,
         };
         met.meet(match self {
-            Self::Half => TypeId::of::<S>() == TypeId::of::<f32>(),
+            Self::Half => {
+                [TypeId::of::<f32>(), TypeId::of::<Dual<f32>>()].contains(&TypeId::of::<S>())
+            }
             Self::GradientOfNextPath => {
                 let duals = [TypeId::of::<Dual<f32>>(), TypeId::of::<Dual<M61>>()];
                 duals.contains(&TypeId::of::<S>()) && spec.cardinality() > 1
@@ -123,11 +125,18 @@ fn with_transform<S: Additive>(
     BlockWeights::new(*weights.spec(), reduce, transform, expand, shortcut)
 }
 
-/// A float as f16 holds it; what is no `f32` stays as it is.
+/// A float as f16 holds it, or the value of a dual number; what is no `f32` stays as it is.
 fn in_f16<S: Additive>(weight: &S) -> S {
     let half = |weight: f32| half::f16::from_f32(weight).to_f32();
-    match same_type::<S, f32>(weight.clone()) {
-        Ok(weight) => same_type(half(weight)).unwrap_or_else(|_| unreachable!("S is f32")),
+    let weight = match same_type::<S, f32>(weight.clone()) {
+        Ok(weight) => return same_type(half(weight)).unwrap_or_else(|_| unreachable!("S is f32")),
+        Err(other) => other,
+    };
+    match same_type::<S, Dual<f32>>(weight) {
+        Ok(Dual { value, derivative }) => {
+            let rounded = Dual { value: half(value), derivative };
+            same_type(rounded).unwrap_or_else(|_| unreachable!("S is a dual number of f32"))
+        }
         Err(other) => other,
     }
 }

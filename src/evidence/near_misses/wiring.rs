@@ -121,7 +121,8 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
                 convolver.conv(padded.view(), &self.transform, &functions.after_transform())?
             }
             Wiring::AxesSwapped => {
-                self.met.meet(h != w && self.spec.kernel() > 1);
+                let stride = self.spec.transform(1).stride();
+                self.met.meet(h != w && (self.spec.kernel() > 1 || stride > 1));
                 let z = convolver.sums(relabelled(read)?.view(), &self.transform)?;
                 let mut z = relabelled(z)?;
                 apply_all(functions.transform, &mut z);

@@ -32,13 +32,13 @@ pub enum Mistake {
 }
 
 impl Mistake {
-    /// How many paths a block must have for the mistake to mean what it says.
-    pub fn paths(self) -> usize {
-        let of_several = [Kernels::LastPathDropped, Kernels::LastChannelDropped];
+    /// How many paths and input channels a block must have for the mistake to mean what it says.
+    pub fn at_least(self) -> (usize, usize) {
         match self {
-            Self::Kernels(kernels) if of_several.contains(&kernels) => 2,
-            Self::Merging(_) => 2,
-            _ => 1,
+            Self::Kernels(Kernels::InputSplit) => (2, 2),
+            Self::Kernels(Kernels::LastPathDropped | Kernels::LastChannelDropped)
+            | Self::Merging(_) => (2, 1),
+            _ => (1, 1),
         }
     }
 }

@@ -3,7 +3,8 @@
 use ndarray::{Array4, ArrayView4};
 
 use crate::block::{
-    Activation, BlockNorms, BlockWeights, Functions, NormFunctions, Normalise, TrainingFunctions,
+    Activation, BatchNorm, BlockNorms, BlockWeights, Functions, NormFunctions, Normalise,
+    TrainingFunctions,
 };
 use crate::conv::{Affine, ChannelWise, Convolver, Fast, Identity, Reference};
 use crate::error::Result;
@@ -62,33 +63,83 @@ pub struct Parting {
 }
 
 impl Example {
-    /// How much there is to follow: numbers in all; those that are not 0, where a batch norm that is
-    /// not the identity counts for several, since it is the harder to read; and their sizes.
-    pub fn size(&self) -> (usize, usize, u64) {
-        let kernels = |weights: &BlockWeights<f32>| -> Vec<f32> {
-            let own = [weights.reduce(), weights.transform(), weights.expand()];
-            own.into_iter().chain(weights.shortcut()).flatten().copied().collect()
+    /// Its numbers, each with the simplest that it could be: kernels and input, how they move, and of
+    /// each channel of the batch norms gamma (1 at the simplest), beta and mean.
+    pub fn numbers(&self) -> Vec<(f32, f32)> {
+        let mut numbers = Vec::new();
+        let mut add = |weights: &BlockWeights<f32>, x: &Array4<f32>| {
+            let kernels = [weights.reduce(), weights.transform(), weights.expand()];
+            for kernel in kernels.into_iter().chain(weights.shortcut()) {
+                numbers.extend(kernel.iter().map(|weight| (*weight, 0.0)));
+            }
+            numbers.extend(x.iter().map(|x| (*x, 0.0)));
         };
-        let mut numbers = kernels(&self.weights);
-        numbers.extend(&self.x);
-        let all = numbers.len();
+        add(&self.weights, &self.x);
         if let Mode::Derivative(moves) = &self.mode {
-            let (weights, x) = &**moves;
-            numbers.extend(kernels(weights));
-            numbers.extend(x);
+            add(&moves.0, &moves.1);
         }
         let norms = [&self.norms.reduce, &self.norms.transform, &self.norms.expand];
-        let mut of_norms = Vec::new();
         for norm in norms.into_iter().chain(&self.norms.shortcut) {
             for channel in 0..norm.channels() {
                 let [gamma, beta, mean, _] = norm.channel(channel);
-                of_norms.extend([gamma - 1.0, *beta, *mean]);
+                numbers.extend([(*gamma, 1.0), (*beta, 0.0), (*mean, 0.0)]);
             }
         }
-        let used = |numbers: &[f32]| numbers.iter().filter(|number| **number != 0.0).count();
+        numbers
+    }
+
+    /// The same with other numbers, in the order of [`Example::numbers`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BatchNorm::new`].
+    pub fn with_numbers(&self, numbers: &[f32]) -> Result<Self> {
+        let mut numbers = numbers.iter().copied();
+        let mut next = || numbers.next().unwrap_or(0.0);
+        let weights = self.weights.map(|_| next());
+        let x = self.x.map(|_| next());
+        let mode = match &self.mode {
+            Mode::Derivative(moves) => {
+                Mode::Derivative(Box::new((moves.0.map(|_| next()), moves.1.map(|_| next()))))
+            }
+            other => other.clone(),
+        };
+        let mut norm = |norm: &BatchNorm<f32>| {
+            let channels: Vec<[f32; 3]> =
+                (0..norm.channels()).map(|_| [next(), next(), next()]).collect();
+            let all = |which: usize| channels.iter().map(|channel| channel[which]).collect();
+            let variance = (0..norm.channels()).map(|c| *norm.channel(c)[3]).collect();
+            BatchNorm::new(all(0), all(1), all(2), variance, *norm.epsilon())
+        };
+        let norms = BlockNorms {
+            reduce: norm(&self.norms.reduce)?,
+            transform: norm(&self.norms.transform)?,
+            expand: norm(&self.norms.expand)?,
+            shortcut: self.norms.shortcut.as_ref().map(&mut norm).transpose()?,
+        };
+        Ok(Self { weights, norms, x, layout: self.layout, second_call: self.second_call, mode })
+    }
+
+    /// How much there is to follow: numbers in all; those that are not the simplest, where those of a
+    /// batch norm count for several, since they are the harder to read; and how far they are from it.
+    pub fn size(&self) -> (usize, usize, u64) {
+        let all = self.weights.reduce().len()
+            + self.weights.transform().len()
+            + self.weights.expand().len()
+            + self.x.len();
+        let numbers = self.numbers();
+        let norms = [&self.norms.reduce, &self.norms.transform, &self.norms.expand];
+        let of_norms: usize =
+            norms.into_iter().chain(&self.norms.shortcut).map(|norm| 3 * norm.channels()).sum();
         let uses = usize::from(self.layout != Layout::Standard) + usize::from(self.second_call);
-        let sum: f32 = numbers.iter().chain(&of_norms).map(|number| number.abs().min(1e6)).sum();
-        (all, used(&numbers) + 4 * used(&of_norms) + uses, f64::from(sum) as u64)
+        let (mut count, mut far) = (uses, 0.0);
+        for (place, (value, simplest)) in numbers.iter().enumerate() {
+            let distance = f64::from((value - simplest).abs().min(1e6));
+            let weight = if place + of_norms >= numbers.len() { 4 } else { 1 };
+            count += if distance == 0.0 { 0 } else { weight };
+            far += distance;
+        }
+        (all, count, far as u64)
     }
 
     /// What `form` makes of it: over the reference convolution, and for derivatives over that of duals.
@@ -193,7 +244,7 @@ pub(super) fn over<S: Ordered>(
     norms: &BlockNorms<f32>,
     number: impl Fn(f32) -> S,
 ) -> Result<NormsOver<S>> {
-    let layer = |norm: &crate::block::BatchNorm<f32>, relu| -> Result<Normalise<S>> {
+    let layer = |norm: &BatchNorm<f32>, relu| -> Result<Normalise<S>> {
         let folded = norm.fold()?;
         let affine = folded.affine().iter().map(|affine| Affine {
             scale: number(affine.scale),

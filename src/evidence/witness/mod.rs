@@ -59,8 +59,45 @@ pub fn replay(near_miss: &NearMiss, example: &Example) -> Result<Option<Smallest
 /// None in practice.
 pub fn smallest(near_miss: &NearMiss, seed: Seed) -> Result<Option<Smallest>> {
     let found = (0..RUNS).filter_map(|run| shrunk(near_miss, seed, run));
-    let example = found.min_by_key(Example::size);
-    example.map_or(Ok(None), |example| replay(near_miss, &example))
+    let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };
+    replay(near_miss, &simplified(near_miss, example))
+}
+
+/// The example with each number in turn brought nearer to the simplest it can be, until none can be
+/// and right and wrong still part.
+fn simplified(near_miss: &NearMiss, mut example: Example) -> Example {
+    loop {
+        let mut changed = false;
+        for place in 0..example.numbers().len() {
+            while let Some(simpler) = simpler(near_miss, &example, place) {
+                (example, changed) = (simpler, true);
+            }
+        }
+        if !changed {
+            return example;
+        }
+    }
+}
+
+/// The example with one number simpler, if right and wrong then still part.
+pub fn simpler(near_miss: &NearMiss, example: &Example, place: usize) -> Option<Example> {
+    let numbers = example.numbers();
+    let (value, simplest) = numbers[place];
+    if value == simplest || value.is_nan() {
+        return None;
+    }
+    let step = (simplest - value).signum();
+    // All the way, half of it, one step, two: of weights with many bits every second has one less.
+    let nearer = [simplest, ((value + simplest) / 2.0).trunc(), value + step, value + 2.0 * step];
+    let nearer =
+        nearer.into_iter().filter(|near| (near - simplest).abs() < (value - simplest).abs());
+    nearer
+        .filter_map(|near| {
+            let mut values: Vec<f32> = numbers.iter().map(|(value, _)| *value).collect();
+            values[place] = near;
+            example.with_numbers(&values).ok()
+        })
+        .find(|simpler| matches!(replay(near_miss, simpler), Ok(Some(_))))
 }
 
 /// One run of the property tester.
@@ -75,7 +112,7 @@ fn shrunk(near_miss: &NearMiss, seed: Seed, run: u64) -> Option<Example> {
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let examples = strategy::examples(near_miss.shows_in, near_miss.mistake.paths());
+    let examples = strategy::examples(near_miss.shows_in, near_miss.mistake.at_least());
     let found = runner.run(&examples, |example| match replay(near_miss, &example) {
         Ok(Some(_)) => Err(TestCaseError::fail("they part")),
         // In training mode a batch may be too small for statistics.

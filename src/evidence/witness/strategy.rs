@@ -47,11 +47,14 @@ const NAN: i32 = 3;
 /// Of each channel, layer by layer: gamma less 1, beta, mean.
 type Norms = Vec<(i32, i32, i32)>;
 
-/// Examples of a kind, of so many paths at least. What comes first is shrunk first: so the batch norms become the identity if
+/// Examples of a kind, of so many paths and input channels at least. What comes first is shrunk first: so the batch norms become the identity if
 /// they can, and what is left to show the difference are the input and the weights.
-pub(super) fn examples(kind: Kind, paths: usize) -> impl Strategy<Value = Example> {
+pub(super) fn examples(
+    kind: Kind,
+    (paths, channels): (usize, usize),
+) -> impl Strategy<Value = Example> {
     let maps = (1..=MAP, 1..=MAP);
-    let sizes = (1..=2usize, 1..=CHANNELS, paths..=3, 1..=WIDTH, 1..=CHANNELS, maps);
+    let sizes = (1..=2usize, channels..=CHANNELS, paths..=3, 1..=WIDTH, 1..=CHANNELS, maps);
     let geometry = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     let plain = kind == Kind::Numbers;
     let uses = (flag(plain), flag(plain), flag(kind == Kind::Epsilon));
