@@ -347,4 +347,10 @@ mod tests {
             assert_eq!(error, format!("`{text}` is no rung of the ladder; they are R0 to R8"));
         }
     }
+
+    #[test]
+    fn what_was_compared_adds_up() {
+        let both = Bound::Proof { monomials: 2 }.and(Bound::Proof { monomials: 3 });
+        assert!(matches!(both, Bound::Proof { monomials: 5 }), "{both:?}");
+    }
 }
