@@ -34,3 +34,16 @@ impl<S: Ordered> ChannelWise<S> for Activation {
         Some(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Activation;
+    use crate::conv::ChannelWise;
+
+    #[test]
+    fn an_activation_is_known_behind_the_trait() {
+        let function: &dyn ChannelWise<f32> = &Activation::Relu;
+        let any = function.as_any().unwrap();
+        assert_eq!(any.downcast_ref::<Activation>(), Some(&Activation::Relu));
+    }
+}

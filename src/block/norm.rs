@@ -229,3 +229,21 @@ impl<S: Real> BlockNorms<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BatchNorm, Normalise};
+    use crate::conv::{Affine, ChannelWise};
+
+    #[test]
+    fn a_folded_batch_norm_keeps_its_parts() {
+        let norm = BatchNorm::<f32>::fresh(2);
+        let folded = norm.fold().unwrap();
+        assert_eq!((folded.affine().len(), folded.norm()), (2, Some(&norm)));
+        let function: &dyn ChannelWise<f32> = &folded;
+        assert_eq!(function.as_any().unwrap().downcast_ref(), Some(&folded));
+
+        let affine = Affine { scale: 2.0_f32, shift: 1.0, relu: false };
+        assert_eq!(Normalise::new(vec![affine]).affine(), [affine]);
+    }
+}

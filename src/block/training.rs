@@ -182,3 +182,25 @@ impl<S: Real> TrainingFunctions<S> {
         layers.flatten().map(TrainingNorm::running).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Running, TrainingNorm};
+    use crate::block::{Activation, BatchNorm};
+    use crate::conv::ChannelWise;
+
+    #[test]
+    fn a_batch_norm_in_training_gives_its_parts() {
+        let norm = BatchNorm::<f32>::fresh(2);
+        let training = TrainingNorm::new(norm.clone(), 0.25, Activation::Relu);
+        let function: &dyn ChannelWise<f32> = &training;
+        let known: &TrainingNorm<f32> = function.as_any().unwrap().downcast_ref().unwrap();
+        assert_eq!(
+            (known.norm(), *known.momentum(), known.activation()),
+            (&norm, 0.25, Activation::Relu)
+        );
+        let there = Running { mean: 3.0, variance: 5.0 };
+        known.set_running(1, there.clone());
+        assert_eq!(training.running().into_iter().collect::<Vec<_>>(), [(1, there)]);
+    }
+}

@@ -45,3 +45,24 @@ fn available() -> u64 {
     let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     system.available_memory().min(limit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check;
+    use crate::block::BlockSpec;
+    use crate::error::Error;
+
+    /// Taps by taps, and each kernel and map counted.
+    #[test]
+    fn what_is_needed_is_counted() {
+        let (c, d) = (1 << 20, 1 << 18);
+        let spec = BlockSpec::new(c, 2, d, c).unwrap();
+        let weights = 2 * d * (c + 9 * d + c);
+        let activations = (c + 2 * 2 * d + 2 * c) * 5 * 7;
+        let expected = (96 * weights + 64 * activations) as u64;
+        let Err(Error::Memory { needed, .. }) = check(&spec, (5, 7)) else {
+            panic!("no machine has {expected} bytes");
+        };
+        assert_eq!(needed, expected);
+    }
+}

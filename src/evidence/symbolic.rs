@@ -205,3 +205,18 @@ fn function(layer: Layer, channel: usize) -> String {
     };
     format!("{place}.{channel}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Memo;
+    use crate::scalar::{Polynomial, Scalar};
+
+    #[test]
+    fn a_difference_is_told_by_the_terms_the_other_has_not() {
+        let names = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let memo = Memo { names, ..Memo::default() };
+        let [a, b, c] = [0, 1, 2].map(Polynomial::variable);
+        let told = memo.first_difference(&a.mul(&b), &a.mul(&c));
+        assert_eq!(told, ("a b".to_owned(), "a c".to_owned()));
+    }
+}

@@ -347,4 +347,14 @@ mod tests {
             assert_eq!(error, format!("`{text}` is no rung of the ladder; they are R0 to R8"));
         }
     }
+
+    #[test]
+    fn what_was_compared_adds_up() {
+        let both = Bound::Proof { monomials: 2 }.and(Bound::Proof { monomials: 3 });
+        assert!(matches!(both, Bound::Proof { monomials: 5 }), "{both:?}");
+        let both = Bound::Exact { values: 2 }.and(Bound::Exact { values: 3 });
+        assert!(matches!(both, Bound::Exact { values: 5 }), "{both:?}");
+        let both = Bound::Exhausted { assignments: 2 }.and(Bound::Exhausted { assignments: 3 });
+        assert!(matches!(both, Bound::Exhausted { assignments: 5 }), "{both:?}");
+    }
 }

@@ -67,3 +67,19 @@ pub fn place(layer: Layer) -> &'static str {
         Layer::Output => "output",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::place;
+    use crate::block::Layer;
+
+    #[test]
+    fn places_have_names_of_their_own() {
+        let layers =
+            [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output];
+        let names = layers.map(place);
+        for (i, name) in names.iter().enumerate() {
+            assert!(!names[..i].contains(name), "{name}");
+        }
+    }
+}

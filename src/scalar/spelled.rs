@@ -167,7 +167,7 @@ mod tests {
 
     use super::Spelled;
     use crate::conv::{ConvSpec, Convolver, Reference};
-    use crate::scalar::{Additive, Ordered, Scalar, laws};
+    use crate::scalar::{Additive, Dot, Ordered, Scalar, laws};
 
     /// Whole numbers, on which floats keep the laws; equality is that of the values.
     #[test]
@@ -189,6 +189,21 @@ mod tests {
         assert_eq!(one.mul(&a).to_string(), "1·2");
         assert_eq!(Spelled::zero().to_string(), "0");
         assert_eq!(a.add(&c).given().to_string(), "7");
+    }
+
+    /// Products that are 0 are left out of a sum of five, and stand in a sum of four.
+    #[test]
+    fn long_sums_are_without_zeros() {
+        let spelled = |pairs: &[(f64, f64)]| {
+            let mut sum = Spelled::empty();
+            for &(w, x) in pairs {
+                Spelled::accumulate(&mut sum, &Spelled::from(w), &Spelled::from(x));
+            }
+            Spelled::total(sum).to_string()
+        };
+        let pairs = [(0.0, 5.0), (2.0, 6.0), (3.0, 0.0), (0.0, 7.0), (4.0, 10.0)];
+        assert_eq!(spelled(&pairs[..4]), "0·5 + 2·6 + 3·0 + 0·7");
+        assert_eq!(spelled(&pairs), "2·6 + 4·10");
     }
 
     /// A convolution spells its sums in the order in which it takes them, runs in brackets.

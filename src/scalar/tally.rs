@@ -92,11 +92,26 @@ impl<S: Dot> Dot for Tally<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::Tally;
-    use crate::scalar::{Int, laws};
+    use super::{Tally, counted};
+    use crate::scalar::{Additive, Dot, Int, Scalar, laws};
 
     #[test]
     fn tallies_are_a_ring() {
         laws::check_ring(&[2, -3, 5].map(|value| Tally(Int::from(value)))).unwrap();
+    }
+
+    /// Each operation is counted, those of a dot product as multiplications alone.
+    #[test]
+    fn what_is_done_is_counted() {
+        let [a, b] = [2, 3].map(|value| Tally(Int::from(value)));
+        let (total, counts) = counted(|| {
+            let mut sum = Tally::<Int>::empty();
+            Tally::accumulate(&mut sum, &a, &b);
+            Tally::accumulate(&mut sum, &b, &b);
+            Tally::<Int>::total(sum)
+        });
+        assert_eq!((total.0.value(), counts.multiplications, counts.additions), (Some(15), 2, 0));
+        let (_, counts) = counted(|| a.mul(&b).add(&a).sub(&b).neg());
+        assert_eq!((counts.multiplications, counts.additions), (1, 2));
     }
 }

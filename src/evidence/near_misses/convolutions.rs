@@ -148,3 +148,30 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
         self.form.forward(x, functions, shortcut, &faulty)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ndarray::Array4;
+
+    use super::FaultyKernel;
+    use crate::scalar::Int;
+
+    /// Nothing without padding, nothing in a fresh buffer; around a smaller input, what the larger
+    /// one before it left there.
+    #[test]
+    fn a_buffer_keeps_what_was_around() {
+        let ones = |side| Array4::from_elem((1, 1, side, side), Int::from(1));
+        for padding in 0..=2 {
+            let scratch = Mutex::default();
+            let kernel = FaultyKernel { kernel: (), unpadded: (), padding, scratch };
+            assert_eq!(kernel.in_scratch(ones(5).view()), None);
+            let left = kernel.in_scratch(ones(3).view());
+            assert_eq!(
+                left.map(|x| x.dim()),
+                (padding > 0).then_some((1, 1, 3 + 2 * padding, 3 + 2 * padding))
+            );
+        }
+    }
+}

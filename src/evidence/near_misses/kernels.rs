@@ -159,3 +159,17 @@ fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
         Err(kernel) => kernel,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Kernels;
+    use crate::block::{BlockSpec, Layer};
+
+    #[test]
+    fn reversed_paths_are_read_from_the_last_to_the_first() {
+        let spec = BlockSpec::new(2, 3, 2, 2).unwrap();
+        let read = |c| Kernels::Reversed.read(&spec, Layer::Expand, [1, c, 0, 0]);
+        let from = [4, 5, 2, 3, 0, 1].map(|c| Some([1, c, 0, 0]));
+        assert_eq!([0, 1, 2, 3, 4, 5].map(read), from);
+    }
+}

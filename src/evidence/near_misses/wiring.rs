@@ -270,3 +270,22 @@ impl Around {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Rewired, Wiring};
+    use crate::block::BlockSpec;
+    use crate::evidence::near_misses::met::Met;
+
+    #[test]
+    fn the_3x3_reads_the_channels_it_is_said_to() {
+        let spec = BlockSpec::new(2, 3, 2, 2).unwrap();
+        let sources = |wiring| {
+            let (reduce, transform, expand) = ((), (), ());
+            let rewired = Rewired { reduce, transform, expand, wiring, spec, met: Met::default() };
+            [0, 1, 2, 3, 4, 5].map(|channel| rewired.source(channel))
+        };
+        assert_eq!(sources(Wiring::Interleaved), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(sources(Wiring::HalvedGroups), [0, 1, 0, 1, 4, 5]);
+    }
+}

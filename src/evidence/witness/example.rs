@@ -295,3 +295,32 @@ fn first_apart(
     let ((index, found), expected) = apart.next()?;
     Some((index.into(), *found, *expected))
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array4, arr1};
+
+    use super::{Example, Mode};
+    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights};
+    use crate::evidence::generator::Layout;
+
+    /// A number of a batch norm that is not the identity's counts four times.
+    #[test]
+    fn the_size_of_an_example_is_counted() {
+        let ones = |k| Array4::from_elem((1, 1, k, k), 1.0_f32);
+        let spec = BlockSpec::new(1, 1, 1, 1).unwrap();
+        let [reduce, transform, expand] = [(); 3].map(|()| BatchNorm::fresh(1));
+        let mut example = Example {
+            weights: BlockWeights::new(spec, ones(1), ones(3), ones(1), None).unwrap(),
+            norms: BlockNorms { reduce, transform, expand, shortcut: None },
+            x: ones(2),
+            layout: Layout::Standard,
+            second_call: false,
+            mode: Mode::Evaluation,
+        };
+        assert_eq!(example.size(), (15, 15, 15));
+        let [gamma, beta, mean, variance] = [2.0, -3.0, 0.0, 1.0].map(|value| arr1(&[value]));
+        example.norms.expand = BatchNorm::new(gamma, beta, mean, variance, 0.0).unwrap();
+        assert_eq!(example.size(), (15, 15 + 4 * 2, 15 + 4));
+    }
+}

@@ -190,3 +190,23 @@ fn block_norms(
         shortcut: weights.shortcut().map(|_| outer(2 * INNER + CHANNELS)).transpose()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    use super::{Kind, examples};
+
+    /// There are numbers enough for each size.
+    #[test]
+    fn examples_can_be_drawn() {
+        let mut runner = TestRunner::deterministic();
+        for kind in [Kind::Numbers, Kind::Epsilon, Kind::Training] {
+            for _ in 0..50 {
+                let example = examples(kind, 2).new_tree(&mut runner).unwrap().current();
+                assert!(example.weights.spec().cardinality() >= 2);
+            }
+        }
+    }
+}
