@@ -204,7 +204,7 @@ mod tests {
         let mut runner = TestRunner::deterministic();
         for kind in [Kind::Numbers, Kind::Epsilon, Kind::Training] {
             for _ in 0..50 {
-                let example = examples(kind, 2).new_tree(&mut runner).unwrap().current();
+                let example = examples(kind, (2, 1)).new_tree(&mut runner).unwrap().current();
                 assert!(example.weights.spec().cardinality() >= 2);
             }
         }
