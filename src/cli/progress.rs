@@ -10,3 +10,12 @@ pub(super) fn bar() -> ProgressBar {
     }
     bar
 }
+
+/// Shows each step of the work on a bar: its number, how many there are, what it does.
+pub(super) fn steps(bar: &ProgressBar) -> impl Fn(usize, usize, &str) + Sync + '_ {
+    |number, steps, what| {
+        bar.set_length(steps as u64);
+        bar.set_position(number as u64);
+        bar.set_message(what.to_owned());
+    }
+}

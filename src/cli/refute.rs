@@ -39,11 +39,7 @@ pub(super) fn run(
     }
 
     let bar = progress::bar();
-    let step = |number: usize, steps: usize, what: &str| {
-        bar.set_length(steps as u64);
-        bar.set_position(number as u64);
-        bar.set_message(what.to_owned());
-    };
+    let step = progress::steps(&bar);
     let progress = Progress { step: &step, interrupted };
     let rows = matrix::run(&near_misses, seed, &progress);
     bar.finish_and_clear();

@@ -49,11 +49,7 @@ pub(super) fn run(
     let file = json_file::open(options.json.as_ref())?;
 
     let bar = progress::bar();
-    let step = |number: usize, steps: usize, what: &str| {
-        bar.set_length(steps as u64);
-        bar.set_position(number as u64);
-        bar.set_message(what.to_owned());
-    };
+    let step = progress::steps(&bar);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))?;
     let progress = Progress { step: &step, interrupted };

@@ -1,5 +1,6 @@
 //! The list of near-misses.
 
+use super::around::Around::{AfterRelu, NoShortcut, ReluOnProjection};
 use super::convolutions::Fault::{DirtyScratch, FirstImage, LastColumn, MemoryOrder};
 use super::functions::Change::{
     BiasedVariance, DerivativeAtZero, NanToZero, NoActivation, NoEpsilon, NoShift, OwnChannel,
@@ -9,8 +10,7 @@ use super::kernels::Kernels::{
     Depthwise, Flipped, GradientOfNextPath, Half, InputSplit, LastChannelDropped, LastPathDropped,
     NextPath, Reversed, Shared, Shuffled, Transposed,
 };
-use super::wiring::Around::{AfterRelu, NoShortcut, ReluOnProjection};
-use super::wiring::Merging::{NormInEachPath, ReluBeforeSum};
+use super::merging::Merging::{NormInEachPath, ReluBeforeSum};
 use super::wiring::Wiring::{
     AxesSwapped, Dilated, HalvedGroups, Interleaved, PaddedBefore, PaddingShifted, StrideMoved,
 };

@@ -5,14 +5,17 @@
 //! every one of them, and [`super::witness`] finds for each the smallest block on which it shows.
 //!
 //! A mistake is made in one of a few places, a file each: in the [`kernels`], in the [`functions`]
-//! between the convolutions, in the [`convolutions`] themselves, or in the [`wiring`] of the layers.
+//! between the convolutions, in the [`convolutions`] themselves, in the [`wiring`] of the layers, at the
+//! sum of the paths ([`merging`]), or in the shortcut [`around`] them.
 //! To add one, add an entry to [`ALL`] and what it does to the enumeration of its place.
 
+pub mod around;
 mod concrete;
 pub mod convolutions;
 pub mod functions;
 mod gallery;
 pub mod kernels;
+pub mod merging;
 mod met;
 pub mod wiring;
 mod wrong;

@@ -1,11 +1,11 @@
-//! Mistakes in how the layers are put together.
+//! Mistakes in how the layers of form (c) are put together.
 
-use ndarray::{Array4, ArrayView4, Zip, s};
+use ndarray::{Array4, ArrayView4, s};
 
-use super::functions::{apply_all, itself};
+use super::functions::apply_all;
 use super::met::Met;
-use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut};
-use crate::conv::{After, ConvSpec, Convolver};
+use crate::block::{BlockSpec, BlockWeights, Branch, Functions};
+use crate::conv::{ConvSpec, Convolver};
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -157,118 +157,6 @@ fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
     let x = x.as_standard_layout().into_owned();
     let expected = format!("{:?}", [n, c, w, h]);
     x.into_shape_with_order((n, c, w, h)).map_err(|_| Error::Shape { what: "map", expected, found })
-}
-
-/// What is wrong in form (a) at the sum of the paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merging {
-    /// The last batch norm is in each path, before the sum.
-    NormInEachPath,
-    /// The last ReLU is in each path too, before the sum.
-    ReluBeforeSum,
-}
-
-/// Form (a) with its paths summed so.
-pub(super) struct Merged<K> {
-    reduce: Vec<K>,
-    transform: Vec<K>,
-    expand: Vec<K>,
-    merging: Merging,
-}
-
-impl<K> Merged<K> {
-    pub(super) fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
-        merging: Merging,
-        weights: &BlockWeights<S>,
-        convolver: &V,
-        met: &Met,
-    ) -> Result<Self> {
-        let spec = weights.spec();
-        met.meet(merging == Merging::ReluBeforeSum || spec.cardinality() > 1);
-        let (mut reduce, mut transform, mut expand) = (Vec::new(), Vec::new(), Vec::new());
-        for path in weights.paths() {
-            reduce.push(convolver.prepare(path.reduce, spec.reduce())?);
-            transform.push(convolver.prepare(path.transform, spec.transform(1))?);
-            expand.push(convolver.prepare(path.expand, spec.expand())?);
-        }
-        Ok(Self { reduce, transform, expand, merging })
-    }
-}
-
-impl<S: Additive, V: Convolver<S>> Branch<S, V> for Merged<V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
-        let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
-        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
-        let in_each_path = match self.merging {
-            Merging::NormInEachPath => functions.expand,
-            Merging::ReluBeforeSum => itself(functions.output),
-        };
-        let mut total: Option<Array4<S>> = None;
-        for (x, kernel) in transformed.iter().zip(&self.expand) {
-            let path = convolver.conv(x.view(), kernel, &After::only(in_each_path))?;
-            total = Some(match total {
-                None => path,
-                Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
-            });
-        }
-        let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
-        match self.merging {
-            Merging::NormInEachPath => {
-                let after =
-                    After { function: &crate::conv::Identity, ..functions.after_sum(shortcut) };
-                after.apply(total.view_mut())?;
-            }
-            Merging::ReluBeforeSum => functions.after_sum(shortcut).apply(total.view_mut())?,
-        }
-        Ok(total)
-    }
-}
-
-/// What is wrong with the shortcut.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Around {
-    /// It is left out.
-    NoShortcut,
-    /// It is added after the last ReLU.
-    AfterRelu,
-    /// A ReLU follows the projection.
-    ReluOnProjection,
-}
-
-impl Around {
-    /// Any form's branch with its shortcut so.
-    pub(super) fn forward<S: Additive, V: Convolver<S>>(
-        self,
-        branch: &dyn Branch<S, V>,
-        (x, functions, shortcut): (ArrayView4<'_, S>, &Functions<'_, S>, Option<ArrayView4<'_, S>>),
-        (convolver, spec, met): (&V, &BlockSpec, &Met),
-    ) -> Result<Array4<S>> {
-        let Some(shortcut) = shortcut else {
-            return branch.forward(x, functions, None, convolver);
-        };
-        met.meet(self != Self::ReluOnProjection || spec.shortcut() == Shortcut::Projection);
-        match self {
-            Self::NoShortcut => branch.forward(x, functions, None, convolver),
-            Self::AfterRelu => {
-                let mut y = branch.forward(x, functions, None, convolver)?;
-                Zip::from(&mut y).and(&shortcut).for_each(|y, r| *y = y.add(r));
-                Ok(y)
-            }
-            Self::ReluOnProjection => {
-                let mut shortcut = shortcut.to_owned();
-                if spec.shortcut() == Shortcut::Projection {
-                    apply_all(itself(functions.output), &mut shortcut);
-                }
-                branch.forward(x, functions, Some(shortcut.view()), convolver)
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,11 +2,13 @@
 
 use ndarray::{Array4, ArrayView4};
 
+use super::around::Around;
 use super::convolutions::{Fault, OnFaulty};
 use super::functions::{Change, Changed};
 use super::kernels::Kernels;
+use super::merging::{Merged, Merging};
 use super::met::Met;
-use super::wiring::{Around, Merged, Merging, Rewired, Wiring};
+use super::wiring::{Rewired, Wiring};
 use crate::block::{BlockForm, BlockSpec, BlockWeights, Branch, Form, Functions, Layer};
 use crate::conv::Convolver;
 use crate::error::Result;
