@@ -133,6 +133,34 @@ pub enum Error {
         factors: Vec<usize>,
     },
 
+    /// A sum of counts that does not fit in 64 bits.
+    #[error("{what}: more than 2^64 - 1")]
+    CountTooLarge {
+        /// What was counted.
+        what: &'static str,
+    },
+
+    /// A block of depth 2 with groups.
+    #[error(
+        "a block of two 3x3 has no grouped form ({groups} groups of {width_per_group} asked for): C paths \
+         of depth 2 are one dense block C times as wide; its groups are 1 and its width 64"
+    )]
+    GroupedBasicBlock {
+        /// Number of groups.
+        groups: usize,
+        /// Width of a group in the first stage.
+        width_per_group: usize,
+    },
+
+    /// Text that is no count.
+    #[error("`{given}` is no count: {why} (such as 70144, 25,028,904, 89.6M, 4.23G or 4.2e9)")]
+    CountSyntax {
+        /// The text.
+        given: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+
     /// Sums of so many terms that no bound on their rounding is known.
     #[error("sums of {terms} terms: no bound on the rounding is known from 2^24 terms on")]
     TooManyTerms {

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "triform", version, args_conflicts_with_subcommands = true)]
 #[command(after_help = "Without a command, triform verifies: the main job.\n\
-    Exit status: 0 all holds, 1 it does not (a form was refuted, or by `refute` a\n    wrong block was not), 2 bad input, 130 interrupted.")]
+    Exit status: 0 all holds, 1 it does not (a form was refuted, by `refute` a wrong\n    block was not, or `diagnose` knows nothing), 2 bad input, 130 interrupted.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -24,6 +24,10 @@ pub(super) enum Command {
     Refute(RefuteOptions),
     /// Tell why the three forms are one, with numbers to follow by hand
     Explain(ExplainOptions),
+    /// Count parameters and multiply-adds, beside the published figures
+    Count(CountOptions),
+    /// Find the known mistakes and conventions that give a count
+    Diagnose(DiagnoseOptions),
     /// Draw the figures
     Plot(PlotOptions),
 }
@@ -63,6 +67,80 @@ pub(super) struct VerifyOptions {
     pub(super) cases: String,
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(super) json: Option<Option<PathBuf>>,
+}
+
+#[derive(Args)]
+pub(super) struct CountOptions {
+    #[arg(
+        value_name = "ARCH",
+        help = "Networks, such as resnet50 resnext50_32x4d resnext101_64x4d; `all` for all \
+                that have a name [default: Table 2 of the paper, and ResNet-50 beside ResNeXt-50]"
+    )]
+    pub(super) networks: Vec<String>,
+    /// A block, C_in x C x d and C_in out
+    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
+    pub(super) block: Vec<String>,
+    /// One convolution: kernel size, channels in and out, groups
+    #[arg(
+        long,
+        value_name = "KxC_INxC_OUTxG",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["networks", "block", "layers", "preserve", "csv"]
+    )]
+    pub(super) conv: Option<String>,
+    /// Layer by layer
+    #[arg(long)]
+    pub(super) layers: bool,
+    /// For each cardinality, the width that preserves the block's complexity
+    #[arg(long, requires = "block", conflicts_with_all = ["networks", "layers", "csv", "json"])]
+    pub(super) preserve: bool,
+    #[arg(
+        long,
+        value_name = "N|HxW",
+        allow_hyphen_values = true,
+        help = "The input's height and width [default: 224; CIFAR's networks 32, a block 56]"
+    )]
+    pub(super) size: Option<String>,
+    #[arg(
+        long,
+        value_name = "3x3|1x1",
+        default_value = "3x3",
+        hide_default_value = true,
+        help = "The convolution of a bottleneck that takes the stride [default: 3x3]"
+    )]
+    pub(super) stride_on: String,
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        help = "Classes of the fully connected layer [default: 1000; CIFAR's networks 10]"
+    )]
+    pub(super) classes: Option<String>,
+    /// Without the fully connected layer: include_top=False
+    #[arg(long, conflicts_with = "classes")]
+    pub(super) features: bool,
+    /// As JSON; to standard output without FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(super) json: Option<Option<PathBuf>>,
+    /// As comma-separated values; to standard output without FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(super) csv: Option<Option<PathBuf>>,
+}
+
+#[derive(Args)]
+pub(super) struct DiagnoseOptions {
+    /// The count: 70144, 25,028,904, 89.6M, 22.8G, 4.2e9 [default: list what is known]
+    #[arg(value_name = "COUNT", allow_hyphen_values = true)]
+    pub(super) count: Option<String>,
+    /// It counts multiply-adds (or what is called so), not parameters
+    #[arg(long, requires = "count")]
+    pub(super) macs: bool,
+    /// The network that was counted, or a block [default: any that is known]
+    #[arg(long, value_name = "ARCH", requires = "count")]
+    pub(super) arch: Option<String>,
+    /// All that fit, as JSON; to standard output without FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1, requires = "count")]
     pub(super) json: Option<Option<PathBuf>>,
 }
 

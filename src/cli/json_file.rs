@@ -1,4 +1,4 @@
-//! Where `--json` says that a report goes.
+//! Where `--json` or `--csv` says that a report goes.
 
 use std::path::PathBuf;
 
@@ -7,13 +7,18 @@ use crate::report::file::Output;
 
 /// The file that `--json` names, made ready; `None` where it names none, or standard output.
 pub(super) fn open(json: Option<&Option<PathBuf>>) -> Result<Option<Output>> {
-    let file = json.and_then(Option::as_ref);
+    open_as("json", json)
+}
+
+/// The same for another option.
+pub(super) fn open_as(option: &str, file: Option<&Option<PathBuf>>) -> Result<Option<Output>> {
+    let file = file.and_then(Option::as_ref);
     let Some(path) = file.filter(|path| path.as_os_str() != "-") else { return Ok(None) };
-    let commands = ["verify", "refute", "explain", "plot", "help"];
+    let commands = ["verify", "refute", "explain", "count", "diagnose", "plot", "help"];
     if commands.iter().any(|command| path.as_os_str() == *command) {
-        // `triform --json verify` would otherwise write a file of that name.
+        // `triform --json verify`, say, would otherwise write a file of that name.
         let name = path.display();
-        let words = format!("--json {name}: name the command first, or the file as ./{name}");
+        let words = format!("--{option} {name}: name the command first, or the file as ./{name}");
         return Err(Error::Usage(words));
     }
     Output::create(path).map(Some)

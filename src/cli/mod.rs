@@ -3,6 +3,8 @@
 //! Exit status: 0 all holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
 
 mod args;
+mod count;
+mod diagnose;
 mod explain;
 mod json_file;
 mod plot;
@@ -61,6 +63,8 @@ pub fn run(
         Command::Verify(options) => verify::run(&options, forms, output, interrupted),
         Command::Refute(options) => refute::run(&options, output, interrupted),
         Command::Explain(options) => explain::run(&options, output),
+        Command::Count(options) => count::run(&options, output),
+        Command::Diagnose(options) => diagnose::run(&options, output),
         Command::Plot(options) => plot::run(&options, output),
     };
     match done {
@@ -87,4 +91,19 @@ fn print(output: &mut dyn Write, text: &str) -> Result<()> {
 /// A whole number of 64 bits.
 fn number(what: &'static str, text: &str) -> Result<u64> {
     text.parse().map_err(|_| Error::Number { what, given: text.to_owned() })
+}
+
+/// `56x56`: height x width.
+fn parse_map(text: &str) -> Result<(usize, usize)> {
+    let syntax = |why: String| Error::MapSyntax { given: text.to_owned(), why };
+    let parts: Vec<&str> = text.split(['x', 'X', '×']).collect();
+    let [h, w] = parts[..] else {
+        return Err(syntax(format!("2 sizes are needed, not {}", parts.len())));
+    };
+    let size = |what: &str, part: &str| match part.parse::<usize>() {
+        Ok(0) => Err(syntax(format!("{what} is 0; it must be at least 1"))),
+        Ok(size) => Ok(size),
+        Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
+    };
+    Ok((size("height", h)?, size("width", w)?))
 }

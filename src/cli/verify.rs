@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
 use super::args::VerifyOptions;
-use super::{HOLDS, INTERRUPTED, REFUTED, json_file, number, print, progress};
+use super::{HOLDS, INTERRUPTED, REFUTED, json_file, number, parse_map, print, progress};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
@@ -105,21 +105,6 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
         None => (image::photograph()?, "the photograph that comes with the program".to_owned()),
     };
     Ok((Subject::Photograph(photograph), table::about_photograph(&source)))
-}
-
-/// `56x56`: height x width.
-fn parse_map(text: &str) -> Result<(usize, usize)> {
-    let syntax = |why: String| Error::MapSyntax { given: text.to_owned(), why };
-    let parts: Vec<&str> = text.split(['x', 'X', '×']).collect();
-    let [h, w] = parts[..] else {
-        return Err(syntax(format!("2 sizes are needed, not {}", parts.len())));
-    };
-    let size = |what: &str, part: &str| match part.parse::<usize>() {
-        Ok(0) => Err(syntax(format!("{what} is 0; it must be at least 1"))),
-        Ok(size) => Ok(size),
-        Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
-    };
-    Ok((size("height", h)?, size("width", w)?))
 }
 
 /// The command that repeats this run.

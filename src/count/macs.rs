@@ -1,6 +1,7 @@
 //! Multiplications, in closed form, for any map. A MAC is one multiplication and one addition; 2
 //! FLOPs.
 
+use super::sum::{add, product};
 use crate::block::{BlockSpec, Shortcut};
 use crate::conv::ConvSpec;
 use crate::error::{Error, Result};
@@ -13,6 +14,21 @@ pub struct Macs {
     pub all_taps: u64,
     /// Taps that fall inside the map only: what the definition of convolution multiplies.
     pub inside: u64,
+}
+
+impl Macs {
+    /// Both together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CountTooLarge`].
+    pub fn plus(&self, other: &Self) -> Result<Self> {
+        let add = |left, right| add("multiply-adds", left, right);
+        Ok(Self {
+            all_taps: add(self.all_taps, other.all_taps)?,
+            inside: add(self.inside, other.inside)?,
+        })
+    }
 }
 
 /// MACs of a k x k convolution from `c_in` to `c_out` channels on an H x W map. Along one axis of
@@ -52,20 +68,22 @@ pub fn convolution_macs(
             let s = spec.stride() as i128;
             (x + s - 1).div_euclid(s).max(0)
         };
+        // Checked before the sum of the taps inside, which is no larger.
+        let all = product("multiplications", &[n_out, k])?;
         let (n, p, e) = (n as i128, spec.padding() as i128, spec.dilation() as i128);
         let taps = (0..k as i128).map(|u| {
             let inside = ceil(n + p - u * e).min(n_out as i128) - ceil(p - u * e);
             inside.max(0) as u64
         });
-        Ok(((n_out * k) as u64, taps.sum()))
+        Ok((all, taps.sum()))
     };
     let ((all_h, inside_h), (all_w, inside_w)) = (axis("height", h)?, axis("width", w)?);
-    let product = |h: u64, w: u64| {
+    let positions = |h: u64, w: u64| {
         h.checked_mul(w).and_then(|taps| taps.checked_mul(channels)).ok_or_else(|| {
             Error::TooManyElements { what: "multiplications", factors: vec![k, c_in, c_out] }
         })
     };
-    Ok(Macs { all_taps: product(all_h, all_w)?, inside: product(inside_h, inside_w)? })
+    Ok(Macs { all_taps: positions(all_h, all_w)?, inside: positions(inside_h, inside_w)? })
 }
 
 /// MACs of a block's convolutions.
@@ -103,17 +121,10 @@ pub fn block_macs(spec: &BlockSpec, map: (usize, usize)) -> Result<BlockMacs> {
         )?,
         convolution_macs(1, inner, c_out, &spec.expand(), output_map)?,
     ];
-    let too_many =
-        || Error::TooManyElements { what: "multiplications of a block", factors: vec![inner] };
-    let sum = |count: fn(&Macs) -> u64| {
-        let total = layers.iter().try_fold(0u64, |sum, layer| sum.checked_add(count(layer)));
-        total.ok_or_else(too_many)
-    };
     let shortcut = match spec.shortcut() {
         Shortcut::Projection => convolution_macs(1, c_in, c_out, &spec.projection(), map)?,
         Shortcut::None | Shortcut::Identity => Macs::default(),
     };
-    let convolutions =
-        Macs { all_taps: sum(|macs| macs.all_taps)?, inside: sum(|macs| macs.inside)? };
+    let convolutions = layers.iter().try_fold(Macs::default(), |sum, layer| sum.plus(layer))?;
     Ok(BlockMacs { convolutions, shortcut })
 }

@@ -1,9 +1,26 @@
 //! Closed forms for what a block has, from its shape alone: this floor never
 //! sees a tensor.
 
+mod accuracy;
+mod budget;
+pub mod departures;
+mod diagnose;
+mod digits;
+mod layer;
 mod macs;
+mod network;
+pub mod published;
+mod rules;
+mod sum;
 
+pub use self::accuracy::{PUBLISHED_ERRORS, PublishedError, published_error};
+pub use self::budget::{Width, preserving_width};
+pub use self::diagnose::{Diagnosis, Fit, diagnose};
+pub use self::digits::Digits;
+pub use self::layer::{Counts, Operations, Parameters, layer};
 pub use self::macs::{BlockMacs, Macs, block_macs, convolution_macs};
+pub use self::network::{Memory, NetworkCounts, network, sum};
+pub use self::rules::{OperationRule, ParameterRule, Quantity};
 
 use crate::block::{BlockSpec, Shortcut};
 use crate::error::{Error, Result};
@@ -36,9 +53,7 @@ pub fn convolution(
             return Err(Error::GroupsDoNotDivide { groups, channels, which });
         }
     }
-    let factors = [k_h, k_w, c_in / groups, c_out];
-    let product = factors.iter().try_fold(1u64, |product, &f| product.checked_mul(f as u64));
-    product.ok_or_else(|| Error::TooManyElements { what: "parameters", factors: factors.to_vec() })
+    sum::product("parameters", &[k_h, k_w, c_in / groups, c_out])
 }
 
 /// Parameters of a block's convolutions.
@@ -70,12 +85,11 @@ pub fn block(spec: &BlockSpec) -> Result<BlockParameters> {
         convolution(k, k, inner, inner, groups)?,
         convolution(1, 1, inner, spec.c_out(), 1)?,
     ];
-    let convolutions = layers.iter().try_fold(0u64, |sum, &layer| sum.checked_add(layer));
+    let add = |total, layer: &u64| sum::add("parameters of a block", total, *layer);
+    let convolutions = layers.iter().try_fold(0, add)?;
     let shortcut = match spec.shortcut() {
         Shortcut::Projection => convolution(1, 1, spec.c_in(), spec.c_out(), 1)?,
         Shortcut::None | Shortcut::Identity => 0,
     };
-    let too_many =
-        || Error::TooManyElements { what: "parameters of a block", factors: vec![inner, k] };
-    Ok(BlockParameters { convolutions: convolutions.ok_or_else(too_many)?, shortcut })
+    Ok(BlockParameters { convolutions, shortcut })
 }

@@ -1,7 +1,9 @@
-//! What stands around the blocks in a network: the image, the stem, the stages,
-//! and how weights are drawn.
+//! Networks as data, and what stands around their blocks: the image, the stem, how weights are
+//! drawn.
 
+pub mod architecture;
 pub mod image;
 pub mod init;
-pub mod resnext50;
+pub mod layers;
 pub mod stem;
+pub mod zoo;

@@ -107,8 +107,7 @@ pub fn render(rows: &[(Row, Option<Smallest>)]) -> String {
             witness: smallest.as_ref().map(witness),
         })
         .collect();
-    let json = serde_json::to_string_pretty(&entries);
-    json.unwrap_or_else(|error| unreachable!("numbers, text and lists: {error}")) + "\n"
+    super::json::pretty(&entries)
 }
 
 fn witness(smallest: &Smallest) -> Witness {

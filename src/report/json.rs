@@ -95,10 +95,13 @@ pub fn render(report: &Report) -> String {
         ok: report.holds(),
         partial: report.partial,
     };
-    let mut text = serde_json::to_string_pretty(&whole)
-        .unwrap_or_else(|error| unreachable!("a report has string keys only: {error}"));
-    text.push('\n');
-    text
+    pretty(&whole)
+}
+
+/// Indented, with a newline at its end.
+pub(super) fn pretty(report: &impl Serialize) -> String {
+    let text = serde_json::to_string_pretty(report);
+    text.unwrap_or_else(|error| unreachable!("a report has string keys only: {error}")) + "\n"
 }
 
 fn entry(finding: &Finding) -> Entry<'_> {

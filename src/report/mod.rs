@@ -1,10 +1,13 @@
 //! What the program shows: tables, JSON, figures, and files written whole.
 
 pub mod claims;
+pub mod count;
+pub mod diagnose;
 pub mod explain;
 pub mod figures;
 pub mod file;
 pub mod gallery_json;
+mod grid;
 pub mod json;
 mod matrix;
 pub mod page;

@@ -61,6 +61,11 @@ impl Page {
         self.wrap(&start, words);
     }
 
+    /// An item of a list.
+    pub fn bullet(&mut self, words: &str) {
+        self.wrap("- ", words);
+    }
+
     /// Lines that stay as they are.
     pub fn block(&mut self, lines: &str) {
         if self.markdown {

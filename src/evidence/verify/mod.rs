@@ -30,8 +30,8 @@ use super::verdict::{Finding, Rung};
 use crate::block::{BlockSpec, Shortcut};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
-use crate::network::resnext50::{NamedBlock, first_two_blocks};
-use crate::network::{image as photo, init, stem};
+use crate::network::architecture::NamedBlock;
+use crate::network::{image as photo, init, stem, zoo};
 use crate::random::{Purpose, Seed};
 
 /// What to verify the forms on.
@@ -199,7 +199,10 @@ fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32
             let norm = LiveLayer::<f32>::seeded(seed, Purpose::Stem, true);
             let pixels = photo::normalise(image);
             let x = stem::forward(pixels.view(), kernel.view(), &norm, &fast)?;
-            Ok((first_two_blocks()?, x))
+            let mut blocks = zoo::named("resnext50_32x4d")?.bottlenecks()?;
+            // The one whose shortcut is a projection, and one whose shortcut is the identity.
+            blocks.retain(|block| block.name.ends_with("_1") || block.name.ends_with("_2"));
+            Ok((blocks, x))
         }
         Subject::Block(spec, map) => {
             spec.output_map(*map)?;

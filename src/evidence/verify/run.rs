@@ -11,8 +11,8 @@ use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, check_shape};
 use crate::evidence::live::LiveNorms;
+use crate::network::architecture::NamedBlock;
 use crate::network::init;
-use crate::network::resnext50::NamedBlock;
 use crate::random::{Purpose, Seed};
 
 /// Each form is timed this often, and the shortest time reported.

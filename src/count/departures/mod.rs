@@ -1,0 +1,241 @@
+//! In what a count departs from the plain one: the mistakes and the conventions that make two numbers
+//! of one network.
+//!
+//! The plain count of a network is torchvision's: of parameters all that is trained, of MACs those of
+//! convolutions and of the fully connected layer, every tap. That of a single block is the paper's: its
+//! three convolutions alone.
+
+mod edits;
+mod list;
+
+pub use self::list::ALL;
+
+use super::layer::{Counts, layer};
+use super::network::sum;
+use super::rules::{OperationRule, ParameterRule, Quantity};
+use crate::error::{Error, Result};
+use crate::network::architecture::Architecture;
+use crate::network::layers::Layer;
+
+/// One thing that makes a count another.
+#[derive(Clone, Copy, Debug)]
+pub struct Departure {
+    /// What it is called, such as `groups-ignored`.
+    pub name: &'static str,
+    /// The same in words.
+    pub words: &'static str,
+    /// Where it was seen, or who counts so.
+    pub seen_in: &'static str,
+    /// What it is about: no count departs twice in one thing.
+    pub about: About,
+    /// What it changes.
+    pub(super) edit: Edit,
+}
+
+/// What a departure is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The groups of the 3x3.
+    Groups,
+    /// The input of the paths.
+    Input,
+    /// Channels that a block gives.
+    Output,
+    /// Width from stage to stage.
+    Width,
+    /// Number of blocks.
+    Depth,
+    /// Where the stride sits.
+    Stride,
+    /// The place of the last batch norm.
+    LastNorm,
+    /// Whether batch norm counts.
+    BatchNorm,
+    /// Whether its running statistics count.
+    Statistics,
+    /// Biases of convolutions.
+    Bias,
+    /// The fully connected layer.
+    Top,
+    /// Whether ReLU counts.
+    Relu,
+    /// MACs or FLOPs.
+    Flops,
+}
+
+/// What a departure changes, and by what.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Edit {
+    /// The network.
+    Network(fn(&mut Architecture)),
+    /// A layer, before it is counted.
+    Layer(fn(&mut Layer) -> Result<()>),
+    /// What a layer counts for.
+    Counts(fn(&Layer, &mut Counts)),
+    /// Which kinds of parameters count.
+    Parameters(fn(&mut ParameterRule)),
+    /// Which operations count.
+    Operations(fn(&mut OperationRule)),
+}
+
+impl Departure {
+    /// Whether it is another network rather than another way to count one.
+    pub fn is_mistake(&self) -> bool {
+        matches!(self.edit, Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_))
+    }
+
+    /// Whether it can change a count of this quantity.
+    pub fn concerns(&self, quantity: Quantity) -> bool {
+        match self.edit {
+            Edit::Parameters(_) => quantity == Quantity::Parameters,
+            Edit::Operations(_) => quantity == Quantity::Macs,
+            Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_) => true,
+        }
+    }
+}
+
+/// The departure of this name.
+///
+/// # Errors
+///
+/// [`Error::NoSuchName`].
+pub fn named(name: &str) -> Result<&'static Departure> {
+    ALL.iter().find(|departure| departure.name == name).ok_or_else(|| {
+        let names = ALL.iter().map(|departure| departure.name);
+        Error::no_such_name("departure", name, names, "triform diagnose --list")
+    })
+}
+
+/// The count of a network, on its usual input, that departs in these from the plain one.
+///
+/// # Errors
+///
+/// Those of [`network`](super::network()).
+///
+/// ```
+/// use triform::count::{Quantity, departures};
+/// use triform::network::zoo;
+/// let timm = [departures::named("batch-norm-operations")?];
+/// let macs = departures::count(&zoo::named("resnext50_32x4d")?, &timm, Quantity::Macs)?;
+/// assert_eq!(macs, 4_259_280_896); // timm: 4.259 GMACs
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn count(network: &Architecture, departures: &[&Departure], quantity: Quantity) -> Result<u64> {
+    by_rule(network, &counts(network, departures)?, departures, quantity)
+}
+
+/// What the network, changed by those of the departures that change it, has and does.
+pub(super) fn counts(network: &Architecture, departures: &[&Departure]) -> Result<Counts> {
+    let mut changed = network.clone();
+    for departure in departures {
+        if let Edit::Network(edit) = departure.edit {
+            edit(&mut changed);
+        }
+    }
+    let mut layers = changed.layers(changed.usual_input())?;
+    let mut counted = Vec::with_capacity(layers.len());
+    for each in &mut layers {
+        for departure in departures {
+            if let Edit::Layer(edit) = departure.edit {
+                edit(each)?;
+            }
+        }
+        let mut counts = layer(each)?;
+        for departure in departures {
+            if let Edit::Counts(edit) = departure.edit {
+                edit(each, &mut counts);
+            }
+        }
+        counted.push(counts);
+    }
+    sum(&counted)
+}
+
+/// The count by the rule that the departures leave.
+pub(super) fn by_rule(
+    network: &Architecture,
+    counts: &Counts,
+    departures: &[&Departure],
+    quantity: Quantity,
+) -> Result<u64> {
+    let mut parameters = ParameterRule::plain(network.is_block());
+    let mut operations = OperationRule::MACS;
+    for departure in departures {
+        match departure.edit {
+            Edit::Parameters(edit) => edit(&mut parameters),
+            Edit::Operations(edit) => edit(&mut operations),
+            Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_) => {}
+        }
+    }
+    match quantity {
+        Quantity::Parameters => parameters.count(counts),
+        Quantity::Macs => operations.count(counts),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Quantity, count, named};
+    use crate::network::zoo;
+
+    #[test]
+    fn each_departure_changes_a_count() {
+        let networks: Vec<_> = ["resnet18", "resnext50_32x4d", "resnext29_8x64d", "256x32x4"]
+            .map(|name| zoo::named(name).unwrap())
+            .into();
+        for departure in ALL {
+            let changes = |quantity| {
+                networks.iter().any(|network| {
+                    let plain = count(network, &[], quantity).unwrap();
+                    count(network, &[departure], quantity).unwrap() != plain
+                })
+            };
+            // Of a departure from a departure: statistics count where batch norm does.
+            let quantities = [Quantity::Parameters, Quantity::Macs];
+            let changed =
+                quantities.map(|quantity| departure.concerns(quantity) && changes(quantity));
+            assert!(changed.contains(&true), "{}", departure.name);
+            assert!(named(departure.name).unwrap().words == departure.words);
+        }
+    }
+
+    /// Counted by hand, on the block 256-32x4-256: 256 x 128, 3 x 3 x 4 x 128 and 128 x 256 weights.
+    #[test]
+    fn each_mistake_makes_the_count_that_it_must() {
+        let block = zoo::named("256x32x4").unwrap();
+        let (reduce, transform, expand) = (256 * 128, 9 * 4 * 128, 128 * 256);
+        for (name, parameters) in [
+            ("groups-ignored", reduce + 32 * transform + expand),
+            ("groups-twice", reduce + transform / 32 + expand),
+            ("one-filter", reduce + transform / 32 + expand),
+            ("groups-are-widths", reduce + 9 * 32 * 128 + expand),
+            ("depthwise", reduce + 9 * 128 + expand),
+            ("split-input", reduce / 32 + transform + expand),
+            ("output-2cd", reduce + transform + expand),
+            ("with-batch-norm", reduce + transform + expand + 2 * (128 + 128 + 256)),
+            ("convolution-bias", reduce + transform + expand + 128 + 128 + 256),
+            ("bias-in-each-path", reduce + transform + expand + 128 + 128 + 32 * 256),
+            ("one-block-more", 2 * (reduce + transform + expand)),
+        ] {
+            let counted = count(&block, &[named(name).unwrap()], Quantity::Parameters).unwrap();
+            assert_eq!(counted, parameters, "{name}");
+        }
+        let norms = [named("with-batch-norm").unwrap(), named("norm-in-each-path").unwrap()];
+        let counted = count(&block, &norms, Quantity::Parameters).unwrap();
+        assert_eq!(counted, 70_144 + 2 * (128 + 128 + 32 * 256));
+        let norms = [named("with-batch-norm").unwrap(), named("with-statistics").unwrap()];
+        let counted = count(&block, &norms, Quantity::Parameters).unwrap();
+        assert_eq!(counted, 70_144 + 4 * (128 + 128 + 256));
+        let macs = 70_144 * 56 * 56;
+        for (name, operations) in [
+            ("one-filter", macs),
+            ("groups-twice", (reduce + transform / 32 + expand) * 56 * 56),
+            ("flops", 2 * macs),
+            ("batch-norm-operations", macs + 2 * (128 + 128 + 256) * 56 * 56),
+            ("relu-operations", macs + (128 + 128 + 256) * 56 * 56),
+        ] {
+            let counted = count(&block, &[named(name).unwrap()], Quantity::Macs).unwrap();
+            assert_eq!(counted, operations, "{name}");
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A count as people write it, and what it may stand for: 89.6M is anything from 89,550,000 to
+//! 89,650,000.
+
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+
+/// A number with as many digits as were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digits {
+    /// As written.
+    pub text: String,
+    /// The smallest count that rounds to it.
+    pub low: u64,
+    /// The largest.
+    pub high: u64,
+}
+
+impl Digits {
+    /// Whether a count is written so.
+    pub fn holds(&self, count: u64) -> bool {
+        (self.low..=self.high).contains(&count)
+    }
+
+    /// What was written, as a whole number.
+    pub fn centre(&self) -> u64 {
+        self.low + (self.high - self.low) / 2
+    }
+
+    /// How far a count is from what it may stand for.
+    pub fn distance(&self, count: u64) -> u64 {
+        self.low.saturating_sub(count).max(count.saturating_sub(self.high))
+    }
+
+    /// Whether it is one number only.
+    pub fn is_exact(&self) -> bool {
+        self.low == self.high
+    }
+}
+
+/// A power of ten.
+const UNITS: [(&str, u32); 5] = [("k", 3), ("m", 6), ("g", 9), ("b", 9), ("t", 12)];
+
+/// `70144`, `25,028,904`, `89.6M`, `22.8G`, `4.2e9`, `25.5e6`. A whole number without a unit stands for
+/// itself; any other for all that rounds to it, both ends included.
+///
+/// ```
+/// use triform::count::Digits;
+/// let given: Digits = "89.6M".parse()?;
+/// assert_eq!((given.low, given.high), (89_550_000, 89_650_000));
+/// assert!("70,144".parse::<Digits>()?.is_exact());
+/// # Ok::<(), triform::Error>(())
+/// ```
+impl FromStr for Digits {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |why| Error::CountSyntax { given: text.to_owned(), why };
+        let plain: String = text.trim().chars().filter(|c| !matches!(c, ',' | '_' | ' ')).collect();
+        let plain = plain.to_lowercase();
+        let unit = UNITS.iter().find(|(unit, _)| plain.ends_with(unit));
+        let (number, power) = match (unit, plain.split_once('e')) {
+            (Some((unit, power)), None) => (plain.trim_end_matches(unit), *power),
+            (None, Some((number, power))) => {
+                let power = power.trim_start_matches('+').parse();
+                (number, power.map_err(|_| wrong("the power of ten is no whole number"))?)
+            }
+            (None, None) => (plain.as_str(), 0),
+            (Some(_), Some(_)) => return Err(wrong("it has a power of ten and a unit")),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let digits = format!("{whole}{fraction}");
+        if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong("a number is needed"));
+        }
+        // In units of the last digit written, which is 10^shift.
+        let too_large = || wrong("it does not fit in 64 bits");
+        let value: u128 = digits.parse().map_err(|_| too_large())?;
+        let places = u32::try_from(fraction.len()).map_err(|_| too_large())?;
+        if places > power {
+            return Err(wrong("it has digits below one"));
+        }
+        let last = 10u128.checked_pow(power - places).ok_or_else(too_large)?;
+        let centre = value.checked_mul(last).ok_or_else(too_large)?;
+        let half = if power == 0 { 0 } else { last / 2 };
+        let [low, high] = [centre.saturating_sub(half), centre + half].map(u64::try_from);
+        let (low, high) = (low.map_err(|_| too_large())?, high.map_err(|_| too_large())?);
+        Ok(Self { text: text.trim().to_owned(), low, high })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Digits;
+
+    #[test]
+    fn counts_are_read_as_people_write_them() {
+        for (text, low, high) in [
+            ("70144", 70_144, 70_144),
+            ("70,144", 70_144, 70_144),
+            (" 25_028_904 ", 25_028_904, 25_028_904),
+            ("89.6M", 89_550_000, 89_650_000),
+            ("22.84g", 22_835_000_000, 22_845_000_000),
+            ("4.2e9", 4_150_000_000, 4_250_000_000),
+            ("4.2E+9", 4_150_000_000, 4_250_000_000),
+            ("70k", 69_500, 70_500),
+            ("25B", 24_500_000_000, 25_500_000_000),
+            ("1.000000001G", 1_000_000_001, 1_000_000_001),
+            ("0", 0, 0),
+            ("0.1M", 50_000, 150_000),
+            ("18446744073709551615", u64::MAX, u64::MAX),
+        ] {
+            let digits: Digits = text.parse().unwrap();
+            assert_eq!((digits.low, digits.high), (low, high), "{text}");
+            assert!(digits.holds(low) && digits.holds(high) && digits.holds(digits.centre()));
+            assert!(!digits.holds(high.wrapping_add(1)) || high == u64::MAX);
+            assert_eq!(digits.distance(low), 0);
+        }
+        let digits: Digits = "70k".parse().unwrap();
+        assert_eq!((digits.distance(69_000), digits.distance(70_501)), (500, 1));
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        for text in [
+            "",
+            "-5",
+            "abc",
+            "M",
+            ".5M",
+            "1.5",
+            "1e",
+            "1e9M",
+            "4.2.1G",
+            "1e99",
+            "99999999999T",
+            "18446744073709551616",
+            "NaN",
+            "inf",
+            "0x10",
+            "1e4294967296",
+            "1e-3",
+            "٣",
+        ] {
+            let error = text.parse::<Digits>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{text}` is no count: ")), "{error}");
+        }
+    }
+}

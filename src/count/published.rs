@@ -1,0 +1,189 @@
+//! Numbers that others have published, each with its source and with what it counts: every one is met
+//! by this project's own count, or it is a mistake that has a name.
+
+use super::departures::{self, Departure};
+use super::digits::Digits;
+use super::rules::Quantity;
+use crate::error::Result;
+use crate::network::zoo;
+
+/// A published number.
+#[derive(Clone, Copy, Debug)]
+pub struct Published {
+    /// The network or block.
+    pub network: &'static str,
+    /// What was counted.
+    pub quantity: Quantity,
+    /// The number as published.
+    pub text: &'static str,
+    /// By whom.
+    pub source: &'static str,
+    /// In what it departs from the plain count, by name.
+    pub departures: &'static [&'static str],
+}
+
+impl Published {
+    /// Its departures.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn departures(&self) -> Result<Vec<&'static Departure>> {
+        self.departures.iter().map(|name| departures::named(name)).collect()
+    }
+
+    /// The count of the same network with the same departures.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn computed(&self) -> Result<u64> {
+        let network = zoo::named(self.network)?;
+        departures::count(&network, &self.departures()?, self.quantity)
+    }
+
+    /// Whether the count is the number published, to its last digit.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn is_met(&self) -> Result<bool> {
+        Ok(self.text.parse::<Digits>()?.holds(self.computed()?))
+    }
+}
+
+/// Those about this network.
+pub fn about(network: &str) -> impl Iterator<Item = &'static Published> {
+    PUBLISHED.iter().filter(move |published| published.network == network)
+}
+
+const fn parameters(
+    network: &'static str,
+    text: &'static str,
+    source: &'static str,
+    departures: &'static [&'static str],
+) -> Published {
+    Published { network, quantity: Quantity::Parameters, text, source, departures }
+}
+
+const fn macs(
+    network: &'static str,
+    text: &'static str,
+    source: &'static str,
+    departures: &'static [&'static str],
+) -> Published {
+    Published { network, quantity: Quantity::Macs, text, source, departures }
+}
+
+const PAPER: &str = "paper, Table 1";
+const TORCHVISION: &str = "torchvision, num_params";
+const TORCHVISION_OPS: &str = "torchvision, _ops";
+const KERAS: &str = "keras.applications";
+const KERAS_RESNEXT: &str = "Keras-ResNeXt, issues 6 and 15";
+
+/// All of them. A new one is added here.
+pub const PUBLISHED: &[Published] = &[
+    parameters("256x32x4", "70k", "paper, equation 4", &[]),
+    parameters("256x1x64", "70k", "paper, section 3.4", &[]),
+    macs("256x32x4", "0.22G", "paper, Table 2", &[]),
+    macs("256x1x64", "0.22G", "paper, Table 2", &[]),
+    // The paper's 25.5, 25.0, 34.4 and 68.1 million are all met without batch norm, and only so: with it
+    // ResNet-50 would be 25.6 and ResNeXt-29 16x64d 68.2.
+    parameters("resnet50", "25.5e6", PAPER, &["without-batch-norm"]),
+    parameters("resnext50_32x4d", "25.0e6", PAPER, &["without-batch-norm"]),
+    parameters("resnext29_8x64d", "34.4M", "paper, Table 7", &["without-batch-norm"]),
+    parameters("resnext29_16x64d", "68.1M", "paper, Table 7", &["without-batch-norm"]),
+    macs("resnet50", "4.1e9", PAPER, &[]),
+    macs("resnext50_32x4d", "4.2e9", PAPER, &[]),
+    parameters("resnet18", "11,689,512", TORCHVISION, &[]),
+    parameters("resnet34", "21,797,672", TORCHVISION, &[]),
+    parameters("resnet50", "25,557,032", TORCHVISION, &[]),
+    parameters("resnet101", "44,549,160", TORCHVISION, &[]),
+    parameters("resnet152", "60,192,808", TORCHVISION, &[]),
+    parameters("resnext50_32x4d", "25,028,904", TORCHVISION, &[]),
+    parameters("resnext101_32x8d", "88,791,336", TORCHVISION, &[]),
+    parameters("resnext101_64x4d", "83,455,272", TORCHVISION, &[]),
+    parameters("wide_resnet50_2", "68,883,240", TORCHVISION, &[]),
+    parameters("wide_resnet101_2", "126,886,696", TORCHVISION, &[]),
+    macs("resnet18", "1.814G", TORCHVISION_OPS, &[]),
+    macs("resnet34", "3.664G", TORCHVISION_OPS, &[]),
+    macs("resnet50", "4.089G", TORCHVISION_OPS, &[]),
+    macs("resnet101", "7.801G", TORCHVISION_OPS, &[]),
+    macs("resnet152", "11.514G", TORCHVISION_OPS, &[]),
+    macs("resnext50_32x4d", "4.230G", TORCHVISION_OPS, &[]),
+    macs("resnext101_32x8d", "16.414G", TORCHVISION_OPS, &[]),
+    macs("resnext101_64x4d", "15.460G", TORCHVISION_OPS, &[]),
+    macs("wide_resnet50_2", "11.398G", TORCHVISION_OPS, &[]),
+    macs("wide_resnet101_2", "22.753G", TORCHVISION_OPS, &[]),
+    macs("resnet50", "4.111G", "timm, GMACs", &["batch-norm-operations"]),
+    macs("resnext50_32x4d", "4.259G", "timm, GMACs", &["batch-norm-operations"]),
+    macs("resnext101_32x8d", "16.476G", "timm, GMACs", &["batch-norm-operations"]),
+    macs("resnet50", "4.12G", "ptflops", &["batch-norm-operations", "relu-operations"]),
+    parameters("resnet50", "25,636,712", KERAS, &["convolution-bias", "with-statistics"]),
+    parameters("resnet101", "44,707,176", KERAS, &["convolution-bias", "with-statistics"]),
+    parameters("resnet152", "60,419,944", KERAS, &["convolution-bias", "with-statistics"]),
+    parameters("resnext50_32x4d", "25,097,128", KERAS, &["with-statistics"]),
+    parameters("resnext101_32x4d", "44,315,560", KERAS, &["with-statistics"]),
+    // Mistakes, published as they were made.
+    parameters("resnext29_8x64d", "89,599,808", KERAS_RESNEXT, &["output-2cd", "fc-without-bias"]),
+    parameters(
+        "resnext29_8x64d",
+        "89,700,288",
+        KERAS_RESNEXT,
+        &["output-2cd", "fc-without-bias", "with-statistics"],
+    ),
+    parameters(
+        "resnext29_16x64d",
+        "320,956,352",
+        KERAS_RESNEXT,
+        &["output-2cd", "fc-without-bias", "with-statistics"],
+    ),
+    parameters("resnext50_32x4d", "31,006,504", "a model zoo", &["one-block-more"]),
+    macs(
+        "resnext50_32x4d",
+        "22.84G",
+        "facebookresearch/ResNeXt, issue 5",
+        &["groups-ignored", "flops", "batch-norm-operations", "relu-operations"],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{PUBLISHED, about};
+    use crate::count::Quantity;
+
+    #[test]
+    fn every_published_number_is_met() {
+        let mut met = 0;
+        for published in PUBLISHED {
+            let computed = published.computed().unwrap();
+            assert!(published.is_met().unwrap(), "{published:?}: {computed}");
+            met += 1;
+        }
+        assert!(met > 40, "{met}");
+        assert_eq!(about("resnext50_32x4d").count(), 10);
+    }
+
+    /// None is met by chance: with one departure less, or with batch norm's operations more, it is another
+    /// number.
+    #[test]
+    fn a_published_number_is_not_met_by_another_rule() {
+        for published in PUBLISHED.iter().filter(|published| !published.text.ends_with("e6")) {
+            for skip in 0..published.departures.len() {
+                let mut fewer: Vec<_> = published.departures.to_vec();
+                let skipped = fewer.remove(skip);
+                if skipped == "without-batch-norm" && published.text == "34.4M" {
+                    continue; // 34.4 either way
+                }
+                let fewer = super::Published { departures: fewer.leak(), ..*published };
+                assert!(!fewer.is_met().unwrap(), "{published:?} without {skipped}");
+            }
+        }
+        for published in PUBLISHED.iter().filter(|published| {
+            published.quantity == Quantity::Macs && published.source.starts_with("torchvision")
+        }) {
+            let more = super::Published { departures: &["batch-norm-operations"], ..*published };
+            assert!(!more.is_met().unwrap(), "{published:?}");
+        }
+    }
+}

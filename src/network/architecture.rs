@@ -1,0 +1,257 @@
+//! Networks as data: torchvision's ResNet class, which is also the blog post's, and ResNeXt-29 for
+//! small images. No weights here; what the layers are is in [`layers`](super::layers).
+
+use crate::block::{BlockSpec, StrideOn};
+use crate::error::{Error, Result};
+
+/// A residual network, or a single block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// Its name, such as `resnext50_32x4d`.
+    pub name: String,
+    /// What comes before the stages.
+    pub stem: Stem,
+    /// The kind of block.
+    pub block: BlockKind,
+    /// The stages, in order.
+    pub stages: Vec<Stage>,
+    /// Which convolution of a bottleneck takes the stride.
+    pub stride_on: StrideOn,
+    /// Classes of the fully connected layer after global average pooling; without it
+    /// (`include_top=False`) the network ends in its features.
+    pub classes: Option<usize>,
+}
+
+/// What comes before the stages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stem {
+    /// 7x7 from 3 to 64 channels, stride 2; batch norm, ReLU; 3x3 max pool, stride 2.
+    ImageNet,
+    /// 3x3 from 3 to 64 channels; batch norm, ReLU.
+    Cifar,
+    /// Nothing: a single block, on a map of so many channels.
+    None {
+        /// Input channels of the block.
+        channels: usize,
+    },
+}
+
+/// The residual block that a network is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockKind {
+    /// Two 3x3, as in ResNet-18 and 34: depth 2, which has no grouped form (paper, Figure 4).
+    Basic,
+    /// 1x1, 3x3, 1x1: depth 3.
+    Bottleneck,
+}
+
+/// Blocks of one width. The first takes the stride, and its shortcut is a projection where stride or
+/// channels ask for one; all others have the identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Number of blocks.
+    pub blocks: usize,
+    /// Groups of the 3x3: the cardinality C. 1 in a basic block.
+    pub groups: usize,
+    /// Channels of the 3x3, D = C d.
+    pub inner: usize,
+    /// Channels out of each block.
+    pub c_out: usize,
+    /// Stride of the first block.
+    pub stride: usize,
+}
+
+impl Architecture {
+    /// torchvision's `ResNet(block, layers, groups, width_per_group)`, 1000 classes: four stages whose
+    /// 3x3 have `groups` groups of `width_per_group` channels, doubled from stage to stage, and four
+    /// times 64, 128, 256 and 512 channels out (of basic blocks, once).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block of other than 1 group of 64;
+    /// [`Error::TooManyElements`].
+    ///
+    /// ```
+    /// use triform::network::architecture::{Architecture, BlockKind};
+    /// let network = Architecture::resnet("mine", BlockKind::Bottleneck, [3, 4, 6, 3], 32, 4)?;
+    /// let inner: Vec<usize> = network.stages.iter().map(|stage| stage.inner).collect();
+    /// assert_eq!(inner, [128, 256, 512, 1024]);
+    /// # Ok::<(), triform::Error>(())
+    /// ```
+    pub fn resnet(
+        name: &str,
+        block: BlockKind,
+        blocks: [usize; 4],
+        groups: usize,
+        width_per_group: usize,
+    ) -> Result<Self> {
+        let planes = [64, 128, 256, 512];
+        Self::of_stages(name, Stem::ImageNet, block, &blocks, &planes, (groups, width_per_group))
+            .map(|network| network.with_classes(1000))
+    }
+
+    /// ResNeXt-29 for images of 32 x 32, as in the paper's appendix A: three stages of three blocks, 10
+    /// classes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Architecture::resnet`].
+    pub fn resnext29(name: &str, groups: usize, width_per_group: usize) -> Result<Self> {
+        let (blocks, planes) = ([3; 3], [64, 128, 256]);
+        let width = (groups, width_per_group);
+        Self::of_stages(name, Stem::Cifar, BlockKind::Bottleneck, &blocks, &planes, width)
+            .map(|network| network.with_classes(10))
+    }
+
+    /// A single bottleneck of stride 1 with as many channels out as in.
+    pub fn single(spec: &BlockSpec) -> Self {
+        let stage = Stage {
+            blocks: 1,
+            groups: spec.cardinality(),
+            inner: spec.inner(),
+            c_out: spec.c_out(),
+            stride: spec.stride(),
+        };
+        Self {
+            name: format!("{}x{}x{}", spec.c_in(), spec.cardinality(), spec.width()),
+            stem: Stem::None { channels: spec.c_in() },
+            block: BlockKind::Bottleneck,
+            stages: vec![stage],
+            stride_on: StrideOn::default(),
+            classes: None,
+        }
+    }
+
+    fn of_stages(
+        name: &str,
+        stem: Stem,
+        block: BlockKind,
+        blocks: &[usize],
+        planes: &[usize],
+        (groups, width_per_group): (usize, usize),
+    ) -> Result<Self> {
+        for (what, value) in [("groups", groups), ("width of a group", width_per_group)] {
+            if value == 0 {
+                return Err(Error::Zero { what });
+            }
+        }
+        if block == BlockKind::Basic && (groups, width_per_group) != (1, 64) {
+            return Err(Error::GroupedBasicBlock { groups, width_per_group });
+        }
+        let stage = |(number, (&blocks, &planes)): (usize, (&usize, &usize))| {
+            if blocks == 0 {
+                return Err(Error::Zero { what: "number of blocks of a stage" });
+            }
+            // torchvision: int(planes * (width_per_group / 64.)) * groups
+            let factors = vec![planes, width_per_group, groups];
+            let width = planes.checked_mul(width_per_group).map(|product| product / 64);
+            let inner = width.and_then(|width| width.checked_mul(groups));
+            let inner = inner.ok_or(Error::TooManyElements { what: "channels", factors })?;
+            if inner == 0 {
+                return Err(Error::Zero { what: "width of a path" });
+            }
+            let expansion = if block == BlockKind::Bottleneck { 4 } else { 1 };
+            let stride = if number == 0 { 1 } else { 2 };
+            Ok(Stage { blocks, groups, inner, c_out: expansion * planes, stride })
+        };
+        let stages = blocks.iter().zip(planes).enumerate().map(stage).collect::<Result<_>>()?;
+        let stride_on = StrideOn::default();
+        Ok(Self { name: name.to_owned(), stem, block, stages, stride_on, classes: None })
+    }
+
+    /// With the stride of its bottlenecks on this convolution.
+    pub fn with_stride_on(mut self, stride_on: StrideOn) -> Self {
+        self.stride_on = stride_on;
+        self
+    }
+
+    /// With a fully connected layer of so many classes.
+    pub fn with_classes(mut self, classes: usize) -> Self {
+        self.classes = Some(classes);
+        self
+    }
+
+    /// Without the fully connected layer: `include_top=False`.
+    pub fn without_top(mut self) -> Self {
+        self.classes = None;
+        self
+    }
+
+    /// Whether it is a single block.
+    pub fn is_block(&self) -> bool {
+        matches!(self.stem, Stem::None { .. })
+    }
+
+    /// Height and width of the input that figures are published for: 224 x 224, for small images
+    /// 32 x 32, and for a block the 56 x 56 of conv2.
+    pub fn usual_input(&self) -> (usize, usize) {
+        match self.stem {
+            Stem::ImageNet => (224, 224),
+            Stem::Cifar => (32, 32),
+            Stem::None { .. } => (56, 56),
+        }
+    }
+
+    /// Channels that the first stage reads.
+    pub fn stem_channels(&self) -> usize {
+        match self.stem {
+            Stem::ImageNet | Stem::Cifar => 64,
+            Stem::None { channels } => channels,
+        }
+    }
+
+    /// The shapes of its bottlenecks by the names of the paper's Table 1, such as `conv3_1`; none for a
+    /// network of basic blocks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
+    pub fn bottlenecks(&self) -> Result<Vec<NamedBlock>> {
+        let mut named = Vec::new();
+        if self.block == BlockKind::Basic {
+            return Ok(named);
+        }
+        let mut c_in = self.stem_channels();
+        for (number, stage) in self.stages.iter().enumerate() {
+            for block in 1..=stage.blocks {
+                let stride = if block == 1 { stage.stride } else { 1 };
+                let spec = stage.bottleneck(c_in, stride, self.stride_on)?;
+                named.push(NamedBlock { name: format!("conv{}_{block}", number + 2), spec });
+                c_in = stage.c_out;
+            }
+        }
+        Ok(named)
+    }
+}
+
+impl Stage {
+    /// The shape of one of its blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::GroupsDoNotDivide`], [`Error::Zero`], [`Error::TooManyElements`].
+    pub(crate) fn bottleneck(
+        &self,
+        c_in: usize,
+        stride: usize,
+        stride_on: StrideOn,
+    ) -> Result<BlockSpec> {
+        let (groups, channels) = (self.groups, self.inner);
+        if groups == 0 {
+            return Err(Error::Zero { what: "groups" });
+        }
+        if !channels.is_multiple_of(groups) {
+            return Err(Error::GroupsDoNotDivide { groups, channels, which: "input" });
+        }
+        BlockSpec::new(c_in, groups, channels / groups, self.c_out)?.with_stride(stride, stride_on)
+    }
+}
+
+/// A block and its name in the paper's Table 1: `conv3_1` is the first of stage conv3.
+#[derive(Clone, Debug)]
+pub struct NamedBlock {
+    /// Its name.
+    pub name: String,
+    /// Its shape.
+    pub spec: BlockSpec,
+}

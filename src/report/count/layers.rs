@@ -1,0 +1,78 @@
+//! Networks layer by layer.
+
+use super::Counted;
+use crate::count::Counts;
+use crate::error::Result;
+use crate::network::layers::{Layer, Operation};
+use crate::report::grid::{grid, row};
+use crate::report::words::{line, paragraph, thousands};
+
+/// Each layer that has weights, with the batch norm that comes after it in a column of its row.
+///
+/// # Errors
+///
+/// [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+pub fn layers(counted: &[Counted]) -> Result<String> {
+    let mut text = String::new();
+    for (number, each) in counted.iter().enumerate() {
+        if number > 0 {
+            text.push('\n');
+        }
+        let (h, w) = each.input;
+        line(&mut text, &format!("{} on {h} x {w}", each.network.name));
+        let mut rows = vec![row(["layer", "", "map", "parameters", "norm", "MACs"])];
+        for (layer, counts) in &each.counts.layers {
+            rows.extend(layer_row(layer, counts)?);
+            if let (Operation::BatchNorm { .. }, Some(last)) = (layer.operation, rows.last_mut()) {
+                last[4] = thousands(counts.parameters.batch_norm);
+            }
+        }
+        let total = each.counts.total;
+        let weights = total.parameters.trained()? - total.parameters.batch_norm;
+        rows.push(vec![
+            "all".to_owned(),
+            String::new(),
+            String::new(),
+            thousands(weights),
+            thousands(total.parameters.batch_norm),
+            thousands(total.operations.macs()?),
+        ]);
+        grid(&mut text, &rows, 2);
+    }
+    text.push('\n');
+    paragraph(
+        &mut text,
+        "3x3/2 128-256 g32: kernel 3 x 3, stride 2, 128 channels to 256, in 32 groups. Map: the \
+         output's. Norm: scale and shift of the batch norm after it. MACs: multiply-adds, every \
+         tap.",
+    );
+    Ok(text)
+}
+
+fn layer_row(layer: &Layer, counts: &Counts) -> Result<Option<Vec<String>>> {
+    let Some(shape) = shape(&layer.operation) else { return Ok(None) };
+    let (h, w) = layer.output;
+    Ok(Some(vec![
+        layer.name.clone(),
+        shape,
+        format!("{h}x{w}"),
+        thousands(counts.parameters.trained()?),
+        String::new(),
+        thousands(counts.operations.macs()?),
+    ]))
+}
+
+/// `3x3/2 128-256 g32`.
+fn shape(operation: &Operation) -> Option<String> {
+    match operation {
+        Operation::Convolution { k, c_in, c_out, spec } => {
+            let stride =
+                if spec.stride() > 1 { format!("/{}", spec.stride()) } else { String::new() };
+            let groups =
+                if spec.groups() > 1 { format!(" g{}", spec.groups()) } else { String::new() };
+            Some(format!("{k}x{k}{stride} {c_in}-{c_out}{groups}"))
+        }
+        Operation::FullyConnected { c_in, c_out } => Some(format!("{c_in}-{c_out}")),
+        _ => None,
+    }
+}

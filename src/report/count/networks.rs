@@ -1,0 +1,134 @@
+//! Networks beside one another, and beside what others have published.
+
+use super::{Counted, stride_word};
+use crate::block::StrideOn;
+use crate::count::published::{Published, about};
+use crate::count::{ParameterRule, Quantity};
+use crate::error::Result;
+use crate::report::grid::{grid, row};
+use crate::report::page::Page;
+use crate::report::words::{line, paragraph, thousands};
+
+/// Parameters by kind, work by kind, and the published figures.
+///
+/// # Errors
+///
+/// [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+pub fn networks(counted: &[Counted]) -> Result<String> {
+    let mut text = parameters(counted)?;
+    text.push('\n');
+    text += &work(counted)?;
+    text += &published(counted)?;
+    Ok(text)
+}
+
+fn parameters(counted: &[Counted]) -> Result<String> {
+    let head = ["parameters", "convolution", "batch norm", "fc", "bias", "sum"];
+    let mut rows = vec![row(head)];
+    for each in counted {
+        let kinds = each.counts.total.parameters;
+        let numbers = [
+            kinds.convolution,
+            kinds.batch_norm,
+            kinds.fully_connected,
+            kinds.bias,
+            kinds.trained()?,
+        ];
+        rows.push([vec![each.network.name.clone()], numbers.map(thousands).to_vec()].concat());
+    }
+    let mut text = String::new();
+    grid(&mut text, &rows, 1);
+    let mut note = "Batch norm: scale and shift; its running statistics, as many again, are no \
+                    parameters. fc, bias: of the fully connected layer."
+        .to_owned();
+    if counted.iter().any(|each| each.network.is_block()) {
+        note += " A block's figure in the paper is its convolutions alone.";
+    }
+    paragraph(&mut text, &note);
+    Ok(text)
+}
+
+fn work(counted: &[Counted]) -> Result<String> {
+    let head = ["on one image", "size", "MACs", "if stride on", "inside", "weights", "peak"];
+    let mut rows = vec![row(head)];
+    for each in counted {
+        let other = match each.network.stride_on {
+            StrideOn::Transform => StrideOn::Reduce,
+            StrideOn::Reduce => StrideOn::Transform,
+        };
+        let (elsewhere, macs) = (each.macs_with(other)?, each.counts.total.operations.macs()?);
+        let elsewhere = match elsewhere == macs {
+            true => "same".to_owned(),
+            false => format!("{}: {}", stride_word(other), thousands(elsewhere)),
+        };
+        let memory = each.counts.memory;
+        rows.push(vec![
+            each.network.name.clone(),
+            format!("{}x{}", each.input.0, each.input.1),
+            thousands(macs),
+            elsewhere,
+            part(each.counts.total.operations.macs_inside()?, macs),
+            megabytes(memory.weights),
+            megabytes(memory.peak),
+        ]);
+    }
+    let mut text = String::new();
+    grid(&mut text, &rows, 2);
+    let note = "MACs: multiply-adds of convolutions and the fully connected layer, every tap; FLOPs \
+                are twice as many. Inside: the part of them whose tap is not on padding. Weights, \
+                peak: megabytes in f32, stored and at most in use at once.";
+    paragraph(&mut text, note);
+    Ok(text)
+}
+
+fn part(of: u64, all: u64) -> String {
+    format!("{:.2} %", 100.0 * of as f64 / all as f64)
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{:.1}", bytes as f64 / 1e6)
+}
+
+/// The published figures of those that are as published.
+fn published(counted: &[Counted]) -> Result<String> {
+    let mut page = Page::new(false);
+    let several = counted.len() > 1;
+    for each in counted {
+        if !each.is_as_published()? {
+            continue;
+        }
+        for published in about(&each.network.name) {
+            let name = if several { format!("{}, ", published.network) } else { String::new() };
+            page.item(published.text, &format!("{name}{}", said(published)?));
+        }
+    }
+    let items = page.into_text();
+    if items.is_empty() {
+        return Ok(items);
+    }
+    let mut text = String::from("\n");
+    line(&mut text, "Published, and what it is here:");
+    Ok(text + &items)
+}
+
+/// A published figure, the count by its rule, and what that rule is.
+fn said(published: &Published) -> Result<String> {
+    let what = match published.quantity {
+        Quantity::Parameters => "parameters",
+        Quantity::Macs => "MACs",
+    };
+    let computed = published.computed()?;
+    let met = if published.is_met()? { "" } else { ", which is NOT that" };
+    let departures: Vec<&str> = published.departures()?.iter().map(|d| d.words).collect();
+    let rule = match departures[..] {
+        [] => String::new(),
+        _ => format!(": {}", departures.join("; ")),
+    };
+    Ok(format!("{what}, {}. Here {}{met}{rule}.", published.source, thousands(computed)))
+}
+
+/// What the two quantities of a network come to, for a table elsewhere.
+pub(super) fn plain(counted: &Counted) -> Result<(u64, u64)> {
+    let parameters = ParameterRule::TRAINED.count(&counted.counts.total)?;
+    Ok((parameters, counted.counts.total.operations.macs()?))
+}
