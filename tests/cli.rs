@@ -460,11 +460,13 @@ fn the_committed_figures_are_what_the_program_draws() {
     let output = triform(&["plot", "--output", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
     assert!(!figures::ALL.is_empty());
-    for figure in figures::ALL {
-        let name = format!("{}.svg", figure.name);
-        let drawn = fs::read_to_string(folder.path().join(&name)).unwrap();
-        let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("figures").join(&name);
-        let committed = fs::read_to_string(committed).unwrap();
+    let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("figures");
+    let names = figures::ALL
+        .iter()
+        .flat_map(|figure| ["svg", "png"].map(|ending| format!("{}.{ending}", figure.name)));
+    for name in names {
+        let drawn = fs::read(folder.path().join(&name)).unwrap();
+        let committed = fs::read(committed.join(&name)).unwrap();
         assert!(drawn == committed, "figures/{name} is stale: run `cargo run --release -- plot`");
     }
 }

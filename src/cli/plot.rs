@@ -5,26 +5,32 @@ use std::io::Write;
 use super::args::PlotOptions;
 use super::{HOLDS, print};
 use crate::error::{Error, Result};
-use crate::report::figures;
+use crate::report::figures::{self, FigureError};
 use crate::report::file::Output;
 
-/// Draws every figure into a folder.
+/// Draws every figure into a folder, as SVG and as PNG.
 pub(super) fn run(options: &PlotOptions, output: &mut dyn Write) -> Result<u8> {
     let folder = &options.output;
     let io = |source| Error::Io { action: "write", path: folder.clone(), source };
     std::fs::create_dir_all(folder).map_err(io)?;
+    let create = |name: &str, ending: &str| {
+        let path = folder.join(format!("{name}.{ending}"));
+        Ok((Output::create(&path)?, path))
+    };
     let files: Result<Vec<_>> = figures::ALL
         .iter()
-        .map(|figure| {
-            let path = folder.join(format!("{}.svg", figure.name));
-            Ok((figure, Output::create(&path)?, path))
-        })
+        .map(|figure| Ok((figure, create(figure.name, "svg")?, create(figure.name, "png")?)))
         .collect();
-    for (figure, file, path) in files? {
-        let svg = (figure.draw)()
-            .map_err(|error| Error::Figure { name: figure.name, why: error.to_string() })?;
-        file.write(svg.as_bytes())?;
-        print(output, &format!("{}\n", path.display()))?;
+    for (figure, svg, png) in files? {
+        let failed =
+            |error: FigureError| Error::Figure { name: figure.name, why: error.to_string() };
+        let picture = (figure.draw)().map_err(failed)?;
+        let text = figures::svg::svg(&picture).map_err(failed)?;
+        let pixels = figures::png::png(&picture).map_err(failed)?;
+        for ((file, path), bytes) in [(svg, text.into_bytes()), (png, pixels)] {
+            file.write(&bytes)?;
+            print(output, &format!("{}\n", path.display()))?;
+        }
     }
     Ok(HOLDS)
 }

@@ -3,9 +3,9 @@
 use plotters::style::{IntoFont, RGBColor, TextStyle};
 
 use super::FigureError;
+use super::canvas::{Canvas, Pen};
 use super::lettering::{Lettering, plotters_size_of_em};
 use super::palette::{INK, MUTED};
-use super::svg::{Canvas, Pen};
 use plotters_backend::text_anchor::HPos;
 
 /// Text of a chart: labels and legends.

@@ -6,9 +6,9 @@ use plotters::series::LineSeries;
 use plotters::style::Color;
 
 use super::FigureError;
+use super::canvas::{Canvas, Picture};
 use super::chart::{body, heading, legend};
 use super::palette::{BLUE, MUTED, ORANGE, RULE};
-use super::svg::Canvas;
 use crate::evidence::rounding::error_by_cardinality;
 
 const WIDTH: u32 = 900;
@@ -19,7 +19,7 @@ const TITLE: &str = "The error of form (a) and of forms (b) and (c) in f32 again
 const INNER: usize = 128;
 
 /// Draws the figure.
-pub(super) fn draw() -> Result<String, FigureError> {
+pub(super) fn draw() -> Result<Picture, FigureError> {
     let data =
         error_by_cardinality(INNER, 4).map_err(|error| FigureError::Data(error.to_string()))?;
     let largest = data.iter().fold(0f64, |max, at| max.max(at.aggregated).max(at.grouped));

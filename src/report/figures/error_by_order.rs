@@ -6,9 +6,9 @@ use plotters::series::LineSeries;
 use plotters::style::Color;
 
 use super::FigureError;
+use super::canvas::{Canvas, Picture};
 use super::chart::{body, heading, legend};
 use super::palette::{BLUE, GREEN, MUTED, ORANGE, RULE, VERMILION};
-use super::svg::Canvas;
 use crate::evidence::rounding::error_by_order;
 use crate::random::Seed;
 
@@ -18,7 +18,7 @@ const TITLE: &str = "The error of sums over 128, 256, 512 and 1024 channels in f
     length of the runs in which they are taken: least where the runs are as long as they are many.";
 
 /// Draws the figure.
-pub(super) fn draw() -> Result<String, FigureError> {
+pub(super) fn draw() -> Result<Picture, FigureError> {
     let of = |terms: usize| {
         error_by_order(terms, Seed(0)).map_err(|error| FigureError::Data(error.to_string()))
     };

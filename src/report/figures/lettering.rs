@@ -1,6 +1,5 @@
 //! Text as outlines: the embedded font, and the place of each of a label's glyphs.
 
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve, Point};
@@ -90,6 +89,7 @@ impl Frame {
 }
 
 /// A label with every glyph in place.
+#[derive(Clone, Debug)]
 pub struct SetLabel {
     /// The glyphs, each with its way from the start of the line in stored units.
     pub glyphs: Vec<(GlyphId, f64)>,
@@ -101,6 +101,21 @@ pub struct SetLabel {
     pub scale: f64,
     /// The smallest rectangle around the ink; none when there is no ink, as in a blank.
     pub ink: Option<Frame>,
+}
+
+/// A piece of an outline: from where the last one ended to its own last point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Segment {
+    /// The start of a contour.
+    Move((f64, f64)),
+    /// A straight line.
+    Line((f64, f64)),
+    /// A curve with one control point.
+    Quad((f64, f64), (f64, f64)),
+    /// A curve with two control points.
+    Cubic((f64, f64), (f64, f64), (f64, f64)),
+    /// The end of a contour, back at its start.
+    Close,
 }
 
 /// The embedded font, known to Plotters as `sans-serif`.
@@ -179,38 +194,37 @@ pub fn set(text: &str, place: (f64, f64), style: &Lettering) -> Result<SetLabel,
     })
 }
 
-/// A glyph's outline as the data of an SVG path in stored units; none for a blank.
-pub fn outline(id: GlyphId) -> Result<Option<String>, FigureError> {
+/// A glyph's outline in stored units, its inside by the nonzero rule; nothing for a blank.
+pub fn outline(id: GlyphId) -> Result<Vec<Segment>, FigureError> {
     let font = font()?;
     let stored = STORED_EM / units_per_em(font)?;
     let Some(outline) = font.outline(id) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    // SVG's y grows downwards, the font's upwards.
-    let at = |point: Point| {
-        let (x, y) = (f64::from(point.x) * stored, f64::from(point.y) * -stored);
-        format!("{} {}", num(x), num(y))
-    };
-    let mut data = String::new();
+    // The canvas's y grows downwards, the font's upwards.
+    let at = |point: &Point| (f64::from(point.x) * stored, f64::from(point.y) * -stored);
+    let mut segments = Vec::new();
     let mut pen: Option<Point> = None;
     for curve in &outline.curves {
-        let (start, step, end) = match curve {
-            OutlineCurve::Line(a, b) => (*a, format!("L{}", at(*b)), *b),
-            OutlineCurve::Quad(a, b, c) => (*a, format!("Q{} {}", at(*b), at(*c)), *c),
-            OutlineCurve::Cubic(a, b, c, d) => {
-                (*a, format!("C{} {} {}", at(*b), at(*c), at(*d)), *d)
-            }
+        let (start, segment, end) = match curve {
+            OutlineCurve::Line(a, b) => (a, Segment::Line(at(b)), b),
+            OutlineCurve::Quad(a, b, c) => (a, Segment::Quad(at(b), at(c)), c),
+            OutlineCurve::Cubic(a, b, c, d) => (a, Segment::Cubic(at(b), at(c), at(d)), d),
         };
         // A curve that does not go on from the last one opens a new contour.
-        if pen != Some(start) {
-            let close = if pen.is_some() { "Z" } else { "" };
-            // Writing to a String cannot fail.
-            let _ = write!(data, "{close}M{}", at(start));
+        if pen != Some(*start) {
+            if pen.is_some() {
+                segments.push(Segment::Close);
+            }
+            segments.push(Segment::Move(at(start)));
         }
-        data += &step;
-        pen = Some(end);
+        segments.push(segment);
+        pen = Some(*end);
     }
-    Ok(pen.map(|_| data + "Z"))
+    if pen.is_some() {
+        segments.push(Segment::Close);
+    }
+    Ok(segments)
 }
 
 fn units_per_em(font: &FontRef<'_>) -> Result<f64, FigureError> {
@@ -249,11 +263,4 @@ fn glyph_frame(font: &FontRef<'_>, id: GlyphId, shift: f64, stored: f64) -> Opti
             Frame::new(x, f64::from(point.y) * -stored, 0.0, 0.0)
         })
         .reduce(around)
-}
-
-/// A number as it stands in the SVG: two decimals at most, and no trailing zeros or `-0`.
-pub fn num(value: f64) -> String {
-    let hundredths = (value * 100.0).round();
-    // Adding zero turns -0 into 0.
-    (hundredths / 100.0 + 0.0).to_string()
 }

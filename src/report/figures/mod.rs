@@ -1,13 +1,15 @@
 //! The pictures of the README and of the report, drawn by the program itself.
 //!
-//! A figure is a function from nothing to SVG text: the same bytes on every run and on every
-//! machine, since its letters are outlines of the font embedded here rather than `<text>`. One
-//! file serves light pages and dark ones (see [`palette`]).
+//! A figure is a function from nothing to a [`Picture`], a list of marks, which is written as
+//! [SVG](svg::svg) and as [PNG](png::png). Both are the same bytes on every run and on every
+//! machine: letters are outlines of the font embedded here rather than `<text>`. The one SVG
+//! serves light pages and dark ones (see [`palette`]); the PNG is light.
 //!
 //! Text that would make a picture hard to read is an error and never a slightly bad picture: a
 //! letter without a glyph, two labels on top of each other, a label that leaves the canvas or
 //! the box it names, one too small to read, or a colour that has no dark counterpart.
 
+pub mod canvas;
 mod chart;
 mod error_by_cardinality;
 mod error_by_order;
@@ -15,6 +17,7 @@ pub mod lettering;
 mod near_misses;
 pub mod palette;
 mod plot;
+pub mod png;
 mod rounding;
 pub mod svg;
 mod three_forms;
@@ -22,12 +25,14 @@ mod three_forms;
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters_backend::DrawingErrorKind;
 
-/// A figure that can be drawn: a name, which is also its file's name, and what draws it.
+use canvas::Picture;
+
+/// A figure that can be drawn: a name, which its files carry too, and what draws it.
 pub struct Figure {
     /// The name without its ending, such as `three_forms`.
     pub name: &'static str,
-    /// Draws the figure and returns it as SVG text.
-    pub draw: fn() -> Result<String, FigureError>,
+    /// Draws the figure.
+    pub draw: fn() -> Result<Picture, FigureError>,
 }
 
 /// Every figure, in the order in which they are written. A new figure is added here.
@@ -76,6 +81,9 @@ pub enum FigureError {
     /// What is to be drawn could not be computed.
     #[error("the data cannot be computed: {0}")]
     Data(String),
+    /// The pixels could not be drawn or written.
+    #[error("the PNG cannot be written: {0}")]
+    Png(String),
     /// Plotters refused a chart.
     #[error("the chart cannot be drawn: {0}")]
     Chart(String),

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use plotters_backend::text_anchor::HPos;
 
 use super::FigureError;
+use super::canvas::{Canvas, Pen, Picture};
 use super::chart::{BODY, heading};
 use super::lettering::{Frame, Lettering};
 use super::palette::{BLUE, INK, MUTED, RULE, SHADE, VERMILION};
-use super::svg::{Canvas, Pen};
 use crate::evidence::matrix::{Cell, Row, run};
 use crate::evidence::near_misses::ALL;
 use crate::evidence::verdict::Rung;
@@ -26,7 +26,7 @@ const ACROSS: f64 = 48.0;
 const DOWN: f64 = 22.0;
 
 /// Draws the figure.
-pub(super) fn draw() -> Result<String, FigureError> {
+pub(super) fn draw() -> Result<Picture, FigureError> {
     let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
     let rows = run(&ALL, Seed(0), &progress);
     let rows = rows.map_err(|error| FigureError::Data(error.to_string()))?.unwrap_or_default();

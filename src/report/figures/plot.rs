@@ -8,8 +8,8 @@ use plotters_backend::{
 };
 
 use super::FigureError;
+use super::canvas::{Canvas, Pen};
 use super::lettering::{Frame, Lettering, em_of_plotters_size};
-use super::svg::{Canvas, Pen};
 
 type Drawn = Result<(), DrawingErrorKind<FigureError>>;
 
@@ -165,6 +165,7 @@ mod tests {
 
     use super::super::lettering::plotters_size_of_em;
     use super::super::palette::{BLUE, INK};
+    use super::super::svg::svg;
     use super::*;
 
     type ChartError = DrawingAreaErrorKind<FigureError>;
@@ -197,7 +198,7 @@ mod tests {
     fn draw(em: f64, color: RGBColor) -> Result<String, FigureError> {
         let mut canvas = Canvas::new(900, 500, "a chart")?;
         chart(&mut canvas, plotters_size_of_em(em)?, color)?;
-        canvas.finish()
+        svg(&canvas.finish()?)
     }
 
     #[test]

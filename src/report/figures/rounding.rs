@@ -5,10 +5,10 @@ use plotters::element::{PathElement, Polygon};
 use plotters::style::{Color, RGBColor};
 
 use super::FigureError;
+use super::canvas::{Canvas, Picture};
 use super::chart::{body, heading, legend, power_of_ten};
 use super::lettering::Lettering;
 use super::palette::{BLUE, GREEN, INK, MUTED, ORANGE, RULE};
-use super::svg::Canvas;
 use crate::block::BlockSpec;
 use crate::error::Result;
 use crate::evidence::field::Shape;
@@ -27,7 +27,7 @@ const DECADES: (i32, i32) = (-10, 1);
 const FINE: i32 = 4;
 
 /// Draws the figure.
-pub(super) fn draw() -> std::result::Result<String, FigureError> {
+pub(super) fn draw() -> std::result::Result<Picture, FigureError> {
     let stages = stages().map_err(|error| FigureError::Data(error.to_string()))?;
     let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
     heading(

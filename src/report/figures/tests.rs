@@ -1,17 +1,22 @@
-//! Checks of every figure by its SVG text alone: what is measured here is what is drawn.
+//! Checks of every figure, most by its SVG text alone: what is measured here is what is drawn.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use super::canvas::Picture;
 use super::lettering::Frame;
+use super::png::{SCALE, png};
+use super::svg::svg;
 use super::{ALL, Figure};
 
-/// The figures, drawn once.
-static DRAWN: LazyLock<Vec<String>> =
-    LazyLock::new(|| ALL.iter().map(|figure| (figure.draw)().unwrap()).collect());
+/// The figures, drawn once, and their SVG text.
+static DRAWN: LazyLock<Vec<(Picture, String)>> = LazyLock::new(|| {
+    let pictures = ALL.iter().map(|figure| (figure.draw)().unwrap());
+    pictures.map(|picture| (picture.clone(), svg(&picture).unwrap())).collect()
+});
 
 fn each(check: impl Fn(&Figure, &str)) {
-    for (figure, svg) in ALL.iter().zip(DRAWN.iter()) {
+    for (figure, (_, svg)) in ALL.iter().zip(DRAWN.iter()) {
         check(figure, svg);
     }
 }
@@ -81,7 +86,22 @@ fn names_are_file_names_and_each_is_used_once() {
 
 #[test]
 fn a_figure_is_the_same_bytes_on_every_run() {
-    each(|figure, svg| assert_eq!((figure.draw)().unwrap(), svg));
+    for (figure, (picture, text)) in ALL.iter().zip(DRAWN.iter()) {
+        let again = (figure.draw)().unwrap();
+        assert!(svg(&again).unwrap() == *text, "{}", figure.name);
+        assert!(png(&again).unwrap() == png(picture).unwrap(), "{}", figure.name);
+    }
+}
+
+#[test]
+fn a_png_has_so_many_pixels_to_a_unit_and_is_small() {
+    for (figure, (picture, _)) in ALL.iter().zip(DRAWN.iter()) {
+        let bytes = png(picture).unwrap();
+        let pixels = image::load_from_memory(&bytes).unwrap();
+        let (width, height) = picture.size;
+        assert_eq!((pixels.width(), pixels.height()), (SCALE * width, SCALE * height));
+        assert!(bytes.len() < 200_000, "{} in {}", bytes.len(), figure.name);
+    }
 }
 
 #[test]
@@ -136,9 +156,9 @@ fn labels_as_drawn_are_on_the_canvas_and_clear_of_each_other() {
 
 #[test]
 fn a_label_is_drawn_where_the_canvas_says() {
+    use super::canvas::Canvas;
     use super::lettering::Lettering;
     use super::palette::INK;
-    use super::svg::Canvas;
     use plotters_backend::FontTransform::{None, Rotate90, Rotate180, Rotate270};
     use plotters_backend::text_anchor::{HPos, VPos};
 
@@ -149,7 +169,7 @@ fn a_label_is_drawn_where_the_canvas_says() {
                     Lettering { turn: turn.clone(), across, down, ..Lettering::centred(20.0, INK) };
                 let mut canvas = Canvas::new(600, 400, "a test").unwrap();
                 let said = canvas.label("Qgj 12", (300.0, 200.0), &style).unwrap();
-                let drawn = labels(&canvas.finish().unwrap())[0];
+                let drawn = labels(&svg(&canvas.finish().unwrap()).unwrap())[0];
                 for (one, other) in [
                     (said.left, drawn.left),
                     (said.top, drawn.top),

@@ -7,11 +7,11 @@
 use plotters::style::RGBColor;
 
 use super::FigureError;
+use super::canvas::{Canvas, Pen, Picture};
 use super::lettering::{Frame, Lettering};
 use super::palette::{
     BLUE, GREEN, INK, MUTED, ORANGE, PALE_BLUE, PALE_GREEN, PALE_ORANGE, PAPER, RULE, SHADE,
 };
-use super::svg::{Canvas, Pen};
 
 const WIDTH: u32 = 1200;
 const HEIGHT: u32 = 736;
@@ -69,7 +69,7 @@ const THIN: Pen = Pen { color: MUTED, width: 1.5 };
 const TICK: Pen = Pen { color: RULE, width: 1.0 };
 
 /// Draws the figure.
-pub(super) fn draw() -> Result<String, FigureError> {
+pub(super) fn draw() -> Result<Picture, FigureError> {
     let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
     summed(&mut canvas, PANELS[0])?;
     concatenated(&mut canvas, PANELS[1])?;
