@@ -67,9 +67,15 @@ pub fn render(
     }
     let number = found.fits.len();
     let (counts, give) = if number == 1 { ("count", "gives") } else { ("counts", "give") };
+    let order = match (number, network) {
+        (1, _) => "",
+        (_, Some(_)) => " Fewest departures from the plain count first.",
+        (_, None) => {
+            " Fewest departures from the plain count first, then in the order of `triform count all`."
+        }
+    };
     page.paragraph(&format!(
-        "{} {counts} of {searched} {give} {range} {what}{of}. Fewest departures from the plain count \
-         first, then in the order of `triform count all`.",
+        "{} {counts} of {searched} {give} {range} {what}{of}.{order}",
         thousands(number as u64)
     ));
     for each in found.fits.iter().take(SHOWN) {

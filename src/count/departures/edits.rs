@@ -3,6 +3,7 @@
 use crate::block::StrideOn;
 use crate::conv::ConvSpec;
 use crate::count::layer::Counts;
+use crate::count::rules::OperationRule;
 use crate::error::{Error, Result};
 use crate::network::architecture::{Architecture, BlockKind};
 use crate::network::layers::{Layer, Operation, Role};
@@ -109,5 +110,12 @@ pub(super) fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
     if let (Operation::Convolution { c_out, .. }, Some(role)) = (layer.operation, layer.role) {
         let paths = if role == Role::Expand { layer.paths } else { 1 };
         counts.parameters.bias = (c_out as u64).saturating_mul(paths as u64);
+    }
+}
+
+/// Where nothing but MACs is counted, that is the same as [`OperationRule::multiply_add`] of 2.
+pub(super) fn double_all(rule: &mut OperationRule) {
+    if rule.batch_norm > 0 || rule.relu > 0 {
+        rule.times = 2;
     }
 }

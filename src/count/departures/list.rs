@@ -164,6 +164,6 @@ pub const ALL: &[Departure] = &[
         words: "a counter's MACs doubled, with all else that it had counted",
         seen_in: "README files that quote ptflops",
         about: About::Flops,
-        edit: Edit::Operations(|rule| rule.times = 2),
+        edit: Edit::Operations(edits::double_all),
     },
 ];

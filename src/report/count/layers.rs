@@ -7,7 +7,7 @@ use crate::network::layers::{Layer, Operation};
 use crate::report::grid::{grid, row};
 use crate::report::words::{line, paragraph, thousands};
 
-/// Each layer that has weights, with the batch norm that comes after it in a column of its row.
+/// Each convolution and the fully connected layer; batch norms together.
 ///
 /// # Errors
 ///
@@ -20,31 +20,23 @@ pub fn layers(counted: &[Counted]) -> Result<String> {
         }
         let (h, w) = each.input;
         line(&mut text, &format!("{} on {h} x {w}", each.network.name));
-        let mut rows = vec![row(["layer", "", "map", "parameters", "norm", "MACs"])];
+        let mut rows = vec![row(["layer", "", "map", "parameters", "MACs"])];
         for (layer, counts) in &each.counts.layers {
             rows.extend(layer_row(layer, counts)?);
-            if let (Operation::BatchNorm { .. }, Some(last)) = (layer.operation, rows.last_mut()) {
-                last[4] = thousands(counts.parameters.batch_norm);
-            }
         }
         let total = each.counts.total;
-        let weights = total.parameters.trained()? - total.parameters.batch_norm;
-        rows.push(vec![
-            "all".to_owned(),
-            String::new(),
-            String::new(),
-            thousands(weights),
-            thousands(total.parameters.batch_norm),
-            thousands(total.operations.macs()?),
-        ]);
+        let norms = thousands(total.parameters.batch_norm);
+        rows.push(row(["batch norms", "", "", &norms, ""]));
+        let (parameters, macs) = (total.parameters.trained()?, total.operations.macs()?);
+        rows.push(row(["all", "", "", &thousands(parameters), &thousands(macs)]));
         grid(&mut text, &rows, 2);
     }
     text.push('\n');
     paragraph(
         &mut text,
         "3x3/2 128-256 g32: kernel 3 x 3, stride 2, 128 channels to 256, in 32 groups. Map: the \
-         output's. Norm: scale and shift of the batch norm after it. MACs: multiply-adds, every \
-         tap.",
+         output's. MACs: multiply-adds, every tap. After each convolution comes a batch norm, of two \
+         parameters a channel.",
     );
     Ok(text)
 }
@@ -57,7 +49,6 @@ fn layer_row(layer: &Layer, counts: &Counts) -> Result<Option<Vec<String>>> {
         shape,
         format!("{h}x{w}"),
         thousands(counts.parameters.trained()?),
-        String::new(),
         thousands(counts.operations.macs()?),
     ]))
 }

@@ -49,35 +49,38 @@ fn parameters(counted: &[Counted]) -> Result<String> {
 }
 
 fn work(counted: &[Counted]) -> Result<String> {
-    let head = ["on one image", "size", "MACs", "if stride on", "inside", "weights", "peak"];
+    let Some(first) = counted.first() else { return Ok(String::new()) };
+    // The options give all networks one place for the stride.
+    let other = match first.network.stride_on {
+        StrideOn::Transform => StrideOn::Reduce,
+        StrideOn::Reduce => StrideOn::Transform,
+    };
+    let elsewhere = format!("stride on {}", stride_word(other));
+    let head = ["one image", "size", "MACs", &elsewhere, "inside", "weights", "peak"];
     let mut rows = vec![row(head)];
     for each in counted {
-        let other = match each.network.stride_on {
-            StrideOn::Transform => StrideOn::Reduce,
-            StrideOn::Reduce => StrideOn::Transform,
-        };
-        let (elsewhere, macs) = (each.macs_with(other)?, each.counts.total.operations.macs()?);
-        let elsewhere = match elsewhere == macs {
-            true => "same".to_owned(),
-            false => format!("{}: {}", stride_word(other), thousands(elsewhere)),
-        };
+        let operations = each.counts.total.operations;
+        let (macs, elsewhere) = (operations.macs()?, each.macs_with(other)?);
         let memory = each.counts.memory;
         rows.push(vec![
             each.network.name.clone(),
             format!("{}x{}", each.input.0, each.input.1),
             thousands(macs),
-            elsewhere,
-            part(each.counts.total.operations.macs_inside()?, macs),
+            if elsewhere == macs { "same".to_owned() } else { thousands(elsewhere) },
+            part(operations.macs_inside()?, macs),
             megabytes(memory.weights),
             megabytes(memory.peak),
         ]);
     }
     let mut text = String::new();
     grid(&mut text, &rows, 2);
-    let note = "MACs: multiply-adds of convolutions and the fully connected layer, every tap; FLOPs \
-                are twice as many. Inside: the part of them whose tap is not on padding. Weights, \
-                peak: megabytes in f32, stored and at most in use at once.";
-    paragraph(&mut text, note);
+    let note = format!(
+        "MACs: multiply-adds of convolutions and the fully connected layer, every tap, with the \
+         stride on the {}; FLOPs are twice as many. Inside: the part of them whose tap is not on \
+         padding. Weights, peak: megabytes in f32, stored and at most in use at once.",
+        stride_word(first.network.stride_on)
+    );
+    paragraph(&mut text, &note);
     Ok(text)
 }
 
@@ -124,7 +127,9 @@ fn said(published: &Published) -> Result<String> {
         [] => String::new(),
         _ => format!(": {}", departures.join("; ")),
     };
-    Ok(format!("{what}, {}. Here {}{met}{rule}.", published.source, thousands(computed)))
+    let computed = thousands(computed);
+    let here = if computed == published.text { "the same" } else { &computed };
+    Ok(format!("{what}, {}. Here {here}{met}{rule}.", published.source))
 }
 
 /// What the two quantities of a network come to, for a table elsewhere.
