@@ -24,6 +24,17 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
         }
         return Ok(HOLDS);
     }
+    for (option, file) in [("json", &options.json), ("csv", &options.csv)] {
+        if let Some(Some(file)) = file
+            && let Some(name) =
+                file.to_str().filter(|name| *name == "all" || zoo::named(name).is_ok())
+        {
+            // `triform count --json resnet50` would otherwise write a file of that name.
+            let words =
+                format!("--{option} {name}: name the networks first, or the file as ./{name}");
+            return Err(Error::Usage(words));
+        }
+    }
     let asked_for = networks(options)?;
     let plain = asked_for.is_empty();
     let as_text = options.json.is_none() && options.csv.is_none();

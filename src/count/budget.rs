@@ -50,12 +50,7 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
         return Err(Error::Zero { what: "cardinality" });
     }
     let budget = block(template)?.convolutions;
-    let taps = (template.kernel() * template.kernel()) as f64;
-    let s = (template.c_in() + template.c_out()) as f64;
-    let share = budget as f64 / cardinality as f64;
-    // (sqrt(s s + x) - s) as x / (sqrt(s s + x) + s): no two near numbers are subtracted.
-    let x = 4.0 * taps * share;
-    let exact = x / ((s * s + x).sqrt() + s) / (2.0 * taps);
+    let exact = exact_width(template, cardinality as f64)?;
     let below = (exact.floor() as usize).max(1);
     let mut nearest: Option<(u64, usize, u64)> = None;
     for width in [below, sum::add("width", below as u64, 1)? as usize] {
@@ -68,6 +63,21 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
     let (_, rounded, parameters) = nearest.unwrap_or((budget, below, 0));
     let error = parameters as f64 / budget as f64 - 1.0;
     Ok(Width { cardinality, exact, rounded, parameters, error })
+}
+
+/// The width that would spend the parameters of `template`'s three convolutions exactly, were widths
+/// and cardinalities not whole numbers.
+///
+/// # Errors
+///
+/// [`Error::TooManyElements`].
+pub fn exact_width(template: &BlockSpec, cardinality: f64) -> Result<f64> {
+    let budget = block(template)?.convolutions;
+    let taps = (template.kernel() * template.kernel()) as f64;
+    let s = (template.c_in() + template.c_out()) as f64;
+    // (sqrt(s s + x) - s) as x / (sqrt(s s + x) + s): no two near numbers are subtracted.
+    let x = 4.0 * taps * budget as f64 / cardinality;
+    Ok(x / ((s * s + x).sqrt() + s) / (2.0 * taps))
 }
 
 #[cfg(test)]

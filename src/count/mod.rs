@@ -14,7 +14,7 @@ mod rules;
 mod sum;
 
 pub use self::accuracy::{PUBLISHED_ERRORS, PublishedError, published_error};
-pub use self::budget::{Width, preserving_width};
+pub use self::budget::{Width, exact_width, preserving_width};
 pub use self::diagnose::{Diagnosis, Fit, diagnose};
 pub use self::digits::Digits;
 pub use self::layer::{Counts, Operations, Parameters, layer};

@@ -8,6 +8,7 @@ mod convolutions;
 mod counts;
 mod forms;
 mod list;
+mod networks;
 
 pub use self::list::ALL;
 

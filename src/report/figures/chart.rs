@@ -41,6 +41,18 @@ pub(super) fn legend(
     Ok(())
 }
 
+/// Words beside a point that a chart has drawn, shifted from it.
+pub(super) fn beside(
+    canvas: &mut Canvas,
+    (x, y): (i32, i32),
+    shift: (f64, f64),
+    words: &str,
+) -> Result<(), FigureError> {
+    let place = (f64::from(x) + shift.0, f64::from(y) + shift.1);
+    canvas.label(words, place, &Lettering::centred(BODY, INK).from_left())?;
+    Ok(())
+}
+
 /// 10 to a power, as 10⁻⁶.
 pub(super) fn power_of_ten(power: i32) -> String {
     let digits = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];

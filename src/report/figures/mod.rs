@@ -9,18 +9,24 @@
 //! letter without a glyph, two labels on top of each other, a label that leaves the canvas or
 //! the box it names, one too small to read, or a colour that has no dark counterpart.
 
+mod block_diagonal;
 pub mod canvas;
 mod chart;
+mod complexity_by_stage;
 mod error_by_cardinality;
+mod error_by_macs;
 mod error_by_order;
+mod layer_shares;
 pub mod lettering;
 mod near_misses;
 pub mod palette;
+mod parameters_by_groups;
 mod plot;
 pub mod png;
 mod rounding;
 pub mod svg;
 mod three_forms;
+mod width_by_cardinality;
 
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters_backend::DrawingErrorKind;
@@ -42,6 +48,12 @@ pub const ALL: &[Figure] = &[
     Figure { name: "rounding", draw: rounding::draw },
     Figure { name: "error_by_cardinality", draw: error_by_cardinality::draw },
     Figure { name: "error_by_order", draw: error_by_order::draw },
+    Figure { name: "complexity_by_stage", draw: complexity_by_stage::draw },
+    Figure { name: "width_by_cardinality", draw: width_by_cardinality::draw },
+    Figure { name: "layer_shares", draw: layer_shares::draw },
+    Figure { name: "parameters_by_groups", draw: parameters_by_groups::draw },
+    Figure { name: "error_by_macs", draw: error_by_macs::draw },
+    Figure { name: "block_diagonal", draw: block_diagonal::draw },
 ];
 
 /// Why a figure could not be drawn.
@@ -87,6 +99,13 @@ pub enum FigureError {
     /// Plotters refused a chart.
     #[error("the chart cannot be drawn: {0}")]
     Chart(String),
+}
+
+impl FigureError {
+    /// What is to be drawn could not be computed, and why.
+    fn data(error: crate::error::Error) -> Self {
+        Self::Data(error.to_string())
+    }
 }
 
 impl From<DrawingAreaErrorKind<FigureError>> for FigureError {

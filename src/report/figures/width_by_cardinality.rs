@@ -1,0 +1,90 @@
+//! The width that preserves the block's complexity, against the cardinality.
+
+use plotters::chart::ChartBuilder;
+use plotters::coord::combinators::IntoLogRange;
+use plotters::element::Circle;
+use plotters::series::LineSeries;
+use plotters::style::Color;
+
+use super::FigureError;
+use super::canvas::{Canvas, Picture};
+use super::chart::{beside, body, heading, legend};
+use super::palette::{BLUE, MUTED, ORANGE, RULE, VERMILION};
+use crate::block::BlockSpec;
+use crate::count::{self, exact_width};
+use crate::error::Result;
+
+const WIDTH: u32 = 900;
+const HEIGHT: u32 = 480;
+const TITLE: &str = "The width d of a path that preserves the number of parameters of ResNet's block, \
+    against the cardinality C, with the five settings of the paper's Table 2 on the curve.";
+/// Table 2.
+const PAPER: [(usize, usize); 5] = [(1, 64), (2, 40), (4, 24), (8, 14), (32, 4)];
+/// Points of the curve for each doubling of C. It is all but straight, and Plotters puts points on whole
+/// pixels: more of them would make it shiver.
+const PER_OCTAVE: u32 = 2;
+
+/// A point of the chart: log2 C, and d.
+type Point = (f64, f64);
+
+/// Draws the figure.
+pub(super) fn draw() -> Result<Picture, FigureError> {
+    let curve = curve().map_err(FigureError::data)?;
+    let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
+    heading(
+        &mut canvas,
+        "Cardinality against width, at preserved complexity",
+        "256 channels in and out. The paper leaves out C = 16, where no whole width comes near.",
+    )?;
+    let entries =
+        [(BLUE, "ResNet's parameters"), (ORANGE, "Table 2"), (VERMILION, "C = 16, d = 7 or 8")];
+    legend(&mut canvas, (240.0, 82.0), &entries)?;
+    let paper: Vec<Point> = PAPER.map(|(c, d)| (f64::from(c.ilog2()), d as f64)).to_vec();
+    let between = [(4.0, 7.0), (4.0, 8.0)];
+    let area = canvas.plot();
+    let area = area.margin(100, 16, 24, 36);
+    let mut chart = ChartBuilder::on(&area)
+        .x_label_area_size(54)
+        .y_label_area_size(70)
+        .build_cartesian_2d(0.0..6.0, (1.0..128.0).log_scale().base(2.0))?;
+    let style = body()?;
+    chart
+        .configure_mesh()
+        .light_line_style(RULE.mix(0.0))
+        .bold_line_style(RULE)
+        .axis_style(MUTED)
+        .x_labels(7)
+        .x_label_formatter(&|power| (1u64 << *power as u32).to_string())
+        .y_labels(8)
+        .y_label_formatter(&|y| format!("{y:.0}"))
+        .label_style(style.clone())
+        .axis_desc_style(style)
+        .x_desc("cardinality C")
+        .y_desc("width d of a path")
+        .draw()?;
+    chart.draw_series(LineSeries::new(curve, BLUE.stroke_width(3)))?;
+    chart.draw_series(between.iter().map(|point| Circle::new(*point, 5, VERMILION.filled())))?;
+    chart.draw_series(paper.iter().map(|point| Circle::new(*point, 7, ORANGE.filled())))?;
+    let places: Vec<_> = paper.iter().map(|point| chart.backend_coord(point)).collect();
+    drop(chart);
+    drop(area);
+    for ((c, d), place) in PAPER.into_iter().zip(places) {
+        let parameters = parameters(c, d).map_err(FigureError::data)?;
+        beside(&mut canvas, place, (12.0, -12.0), &format!("{c}×{d}d: {parameters}"))?;
+    }
+    canvas.finish()
+}
+
+/// The exact width, along the curve.
+fn curve() -> Result<Vec<Point>> {
+    let template = BlockSpec::new(256, 1, 64, 256)?;
+    let power = |step: u32| f64::from(step) / f64::from(PER_OCTAVE);
+    (0..=6 * PER_OCTAVE)
+        .map(|step| Ok((power(step), exact_width(&template, power(step).exp2())?)))
+        .collect()
+}
+
+fn parameters(cardinality: usize, width: usize) -> Result<String> {
+    let spec = BlockSpec::new(256, cardinality, width, 256)?;
+    Ok(crate::report::words::thousands(count::block(&spec)?.convolutions))
+}
