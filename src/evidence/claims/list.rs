@@ -189,7 +189,7 @@ pub const ALL: &[Claim] = &[
         check: networks::published_figures,
     },
     Claim {
-        name: "equal-complexity",
+        name: "complexity",
         statement: "ResNeXt-50 has the complexity of ResNet-50",
         source: "paper, Table 1; the blog post, sections 1 and 3",
         how: "both networks counted",

@@ -136,8 +136,7 @@ pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     Ok(Verdict::Qualified {
         holds: "in the paper's Table 3 the error falls with each larger C, up to 32".to_owned(),
         but: format!(
-            "32 is the largest that was tried at this complexity, and from 8 to 32 paths the error \
-             falls by {} points only; quoted, not measured here",
+            "32 is the largest in that table, and from 8 to 32 paths the error falls by {} points only; quoted, not measured here",
             last_steps.join(" and ")
         ),
     })
