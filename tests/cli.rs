@@ -333,7 +333,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["count", "resnext50_32x4"],
         vec!["count", "resnext50_0x4d"],
         vec!["count", "resnext50_9999999999x9999999999d"],
-        vec!["count", "resnext50_400000000x4d"],
+        vec!["count", "resnext50_4000000000000000x4d"],
         vec!["count", "resnet50", "--size", "0"],
         vec!["count", "resnet50", "--size", "224x0"],
         vec!["count", "resnet50", "--size", "large"],

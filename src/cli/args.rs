@@ -74,14 +74,13 @@ pub(super) struct VerifyOptions {
 pub(super) struct CountOptions {
     #[arg(
         value_name = "ARCH",
-        help = "Networks, such as resnet50 resnext50_32x4d resnext101_64x4d; `all` for all \
-                that have a name [default: Table 2 of the paper, and ResNet-50 beside ResNeXt-50]"
+        help = "Networks, such as resnext50_32x4d, or `all` [default: the paper's]"
     )]
     pub(super) networks: Vec<String>,
     /// A block, C_in x C x d and C_in out
     #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
     pub(super) block: Vec<String>,
-    /// One convolution: kernel size, channels in and out, groups
+    /// A convolution: k x C_in x C_out x groups
     #[arg(
         long,
         value_name = "KxC_INxC_OUTxG",
@@ -92,14 +91,14 @@ pub(super) struct CountOptions {
     /// Layer by layer
     #[arg(long)]
     pub(super) layers: bool,
-    /// For each cardinality, the width that preserves the block's complexity
+    /// The width for each C that keeps the block's cost
     #[arg(long, requires = "block", conflicts_with_all = ["networks", "layers", "csv", "json"])]
     pub(super) preserve: bool,
     #[arg(
         long,
         value_name = "N|HxW",
         allow_hyphen_values = true,
-        help = "The input's height and width [default: 224; CIFAR's networks 32, a block 56]"
+        help = "Height and width [default: 224; CIFAR 32, block 56]"
     )]
     pub(super) size: Option<String>,
     #[arg(
@@ -107,14 +106,14 @@ pub(super) struct CountOptions {
         value_name = "3x3|1x1",
         default_value = "3x3",
         hide_default_value = true,
-        help = "The convolution of a bottleneck that takes the stride [default: 3x3]"
+        help = "Where bottlenecks have their stride [default: 3x3]"
     )]
     pub(super) stride_on: String,
     #[arg(
         long,
         value_name = "N",
         allow_hyphen_values = true,
-        help = "Classes of the fully connected layer [default: 1000; CIFAR's networks 10]"
+        help = "Outputs of the top [default: 1000; CIFAR 10]"
     )]
     pub(super) classes: Option<String>,
     /// Without the fully connected layer: include_top=False
@@ -123,20 +122,20 @@ pub(super) struct CountOptions {
     /// As JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
-    /// As comma-separated values; to standard output without FILE
+    /// As CSV; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) csv: Option<Option<PathBuf>>,
 }
 
 #[derive(Args)]
 pub(super) struct DiagnoseOptions {
-    /// The count: 70144, 25,028,904, 89.6M, 22.8G, 4.2e9 [default: list what is known]
+    /// Such as 70144, 89.6M, 4.2e9 [default: list the known]
     #[arg(value_name = "COUNT", allow_hyphen_values = true)]
     pub(super) count: Option<String>,
-    /// It counts multiply-adds (or what is called so), not parameters
+    /// It counts multiply-adds, not parameters
     #[arg(long, requires = "count")]
     pub(super) macs: bool,
-    /// The network that was counted, or a block [default: any that is known]
+    /// The network, or a block [default: all known ones]
     #[arg(long, value_name = "ARCH", requires = "count")]
     pub(super) arch: Option<String>,
     /// All that fit, as JSON; to standard output without FILE
