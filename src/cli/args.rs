@@ -80,10 +80,10 @@ pub(super) struct CountOptions {
     /// A block, C_in x C x d and C_in out
     #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
     pub(super) block: Vec<String>,
-    /// A convolution: k x C_in x C_out x groups
+    /// A convolution: kernel, channels in, out, groups
     #[arg(
         long,
-        value_name = "KxC_INxC_OUTxG",
+        value_name = "KxIxOxG",
         allow_hyphen_values = true,
         conflicts_with_all = ["networks", "block", "layers", "preserve", "csv"]
     )]
