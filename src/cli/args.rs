@@ -116,7 +116,7 @@ pub(super) struct CountOptions {
         help = "Outputs of the top [default: 1000; CIFAR 10]"
     )]
     pub(super) classes: Option<String>,
-    /// Without the fully connected layer: include_top=False
+    /// Without the top: include_top=False
     #[arg(long, conflicts_with = "classes")]
     pub(super) features: bool,
     /// As JSON; to standard output without FILE
