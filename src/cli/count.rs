@@ -42,7 +42,7 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
         print(output, &count::paper()?)?;
         return Ok(HOLDS);
     }
-    let networks = if plain { everything()? } else { asked_for };
+    let networks = if plain { zoo::with_blocks()? } else { asked_for };
     let count = |network| Counted::new(changed(network, options)?, size);
     let counted = networks.into_iter().map(count).collect::<Result<Vec<_>>>()?;
 
@@ -77,22 +77,13 @@ fn networks(options: &CountOptions) -> Result<Vec<Architecture>> {
     let mut networks = Vec::new();
     for name in &options.networks {
         if name == "all" {
-            networks.extend(everything()?);
+            networks.extend(zoo::with_blocks()?);
         } else {
             networks.push(zoo::named(name)?);
         }
     }
     for text in &options.block {
         networks.push(Architecture::single(&text.parse()?));
-    }
-    Ok(networks)
-}
-
-/// All networks that have a name, and the blocks of Table 2.
-fn everything() -> Result<Vec<Architecture>> {
-    let mut networks = zoo::all()?;
-    for block in zoo::BLOCKS {
-        networks.push(zoo::named(block)?);
     }
     Ok(networks)
 }

@@ -53,7 +53,7 @@ pub fn diagnose(
 ) -> Result<Diagnosis> {
     let networks = match network {
         Some(network) => vec![network.clone()],
-        None => searched_networks()?,
+        None => zoo::with_blocks()?,
     };
     let mut diagnosis = Diagnosis { fits: Vec::new(), nearest: None, searched: 0 };
     for network in &networks {
@@ -65,15 +65,6 @@ pub fn diagnose(
         diagnosis.nearest = None;
     }
     Ok(diagnosis)
-}
-
-/// The zoo, then blocks.
-fn searched_networks() -> Result<Vec<Architecture>> {
-    let mut networks = zoo::all()?;
-    for block in zoo::BLOCKS {
-        networks.push(zoo::named(block)?);
-    }
-    Ok(networks)
 }
 
 fn of_network(

@@ -85,6 +85,19 @@ pub fn all() -> Result<Vec<Architecture>> {
     ZOO.iter().map(build).collect()
 }
 
+/// All networks that are listed, and after them the blocks.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn with_blocks() -> Result<Vec<Architecture>> {
+    let mut networks = all()?;
+    for block in BLOCKS {
+        networks.push(named(block)?);
+    }
+    Ok(networks)
+}
+
 /// The network of this name: one of [`names`], or `resnextN_CxDd` with N = 29 (for CIFAR), 50, 101, 152
 /// or 200, C groups of width D in the first stage; or a single block such as `256x32x4`.
 ///

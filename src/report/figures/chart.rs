@@ -1,11 +1,14 @@
 //! What the charts have in common: the letters' sizes, powers of ten, a legend.
 
-use plotters::style::{IntoFont, RGBColor, TextStyle};
+use plotters::chart::MeshStyle;
+use plotters::coord::ranged1d::{Ranged, ValueFormatter};
+use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 use super::FigureError;
 use super::canvas::{Canvas, Pen};
 use super::lettering::{Lettering, plotters_size_of_em};
-use super::palette::{INK, MUTED};
+use super::palette::{INK, MUTED, RULE};
+use super::plot::Plot;
 use plotters_backend::text_anchor::HPos;
 
 /// Text of a chart: labels and legends.
@@ -50,6 +53,23 @@ pub(super) fn beside(
 ) -> Result<(), FigureError> {
     let place = (f64::from(x) + shift.0, f64::from(y) + shift.1);
     canvas.label(words, place, &Lettering::centred(BODY, INK).from_left())?;
+    Ok(())
+}
+
+/// The look that all charts have: thin grid lines, no lighter ones between, and one lettering.
+pub(super) fn look<'b, X, Y>(
+    mesh: &mut MeshStyle<'_, 'b, X, Y, Plot<'_>>,
+) -> Result<(), FigureError>
+where
+    X: Ranged + ValueFormatter<X::ValueType>,
+    Y: Ranged + ValueFormatter<Y::ValueType>,
+{
+    let style = body()?;
+    mesh.light_line_style(RULE.mix(0.0))
+        .bold_line_style(RULE)
+        .axis_style(MUTED)
+        .label_style(style.clone())
+        .axis_desc_style(style);
     Ok(())
 }
 

@@ -6,8 +6,8 @@ use plotters::style::{Color, RGBColor};
 
 use super::FigureError;
 use super::canvas::{Canvas, Picture};
-use super::chart::{body, heading, legend};
-use super::palette::{BLUE, MUTED, ORANGE, RULE};
+use super::chart::{heading, legend, look};
+use super::palette::{BLUE, ORANGE};
 use crate::count;
 use crate::error::Result;
 use crate::network::zoo;
@@ -39,24 +39,18 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
             .y_label_area_size(62)
             .margin_right(12)
             .build_cartesian_2d(-0.5..5.5, 0.0..top)?;
-        let style = body()?;
         let name = |x: &f64| {
             let part = resnet.get(x.round() as usize).filter(|_| x.fract() == 0.0 && *x >= 0.0);
             part.map_or(String::new(), |part| part.0.clone())
         };
         let digits = usize::from(quantity == 1);
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .light_line_style(RULE.mix(0.0))
-            .bold_line_style(RULE)
-            .axis_style(MUTED)
+        let mut mesh = chart.configure_mesh();
+        look(&mut mesh)?;
+        mesh.disable_x_mesh()
             .x_labels(7)
             .x_label_formatter(&name)
             .y_labels(5)
             .y_label_formatter(&|y| format!("{y:.digits$}"))
-            .label_style(style.clone())
-            .axis_desc_style(style)
             .y_desc(words)
             .draw()?;
         for (network, (_, _, color), start) in

@@ -7,8 +7,8 @@ use plotters::style::Color;
 
 use super::FigureError;
 use super::canvas::{Canvas, Picture};
-use super::chart::{body, heading, legend};
-use super::palette::{BLUE, MUTED, ORANGE, RULE};
+use super::chart::{heading, legend, look};
+use super::palette::{BLUE, ORANGE};
 use crate::evidence::rounding::error_by_cardinality;
 
 const WIDTH: u32 = 900;
@@ -38,19 +38,13 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         .x_label_area_size(54)
         .y_label_area_size(70)
         .build_cartesian_2d(0.0..last, 0.0..top)?;
-    let style = body()?;
     let cardinality = |power: &f64| format!("{}×{}", 1u64 << *power as u32, INNER >> *power as u32);
-    chart
-        .configure_mesh()
-        .light_line_style(RULE.mix(0.0))
-        .bold_line_style(RULE)
-        .axis_style(MUTED)
-        .x_labels(data.len())
+    let mut mesh = chart.configure_mesh();
+    look(&mut mesh)?;
+    mesh.x_labels(data.len())
         .x_label_formatter(&cardinality)
         .y_labels(6)
         .y_label_formatter(&|y| format!("{y:.0}"))
-        .label_style(style.clone())
-        .axis_desc_style(style)
         .x_desc("cardinality C × width d")
         .y_desc("typical error / typical output, in 2⁻²⁴")
         .draw()?;

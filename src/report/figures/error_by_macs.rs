@@ -7,8 +7,8 @@ use plotters::style::{Color, RGBColor};
 
 use super::FigureError;
 use super::canvas::{Canvas, Picture};
-use super::chart::{beside, body, heading, legend};
-use super::palette::{BLUE, MUTED, ORANGE, RULE};
+use super::chart::{beside, heading, legend, look};
+use super::palette::{BLUE, MUTED, ORANGE};
 use crate::count::{PublishedError, published_error};
 
 const WIDTH: u32 = 900;
@@ -62,18 +62,12 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         .x_label_area_size(54)
         .y_label_area_size(70)
         .build_cartesian_2d(2.0..17.0, 20.0..24.5)?;
-    let style = body()?;
-    chart
-        .configure_mesh()
-        .light_line_style(RULE.mix(0.0))
-        .bold_line_style(RULE)
-        .axis_style(MUTED)
-        .x_labels(8)
+    let mut mesh = chart.configure_mesh();
+    look(&mut mesh)?;
+    mesh.x_labels(8)
         .x_label_formatter(&|x| format!("{x:.0}"))
         .y_labels(5)
         .y_label_formatter(&|y| format!("{y:.0}"))
-        .label_style(style.clone())
-        .axis_desc_style(style)
         .x_desc("MACs at 224 × 224, in billions")
         .y_desc("top-1 error, in percent")
         .draw()?;

@@ -7,8 +7,8 @@ use plotters::style::Color;
 
 use super::FigureError;
 use super::canvas::{Canvas, Picture};
-use super::chart::{body, heading, legend};
-use super::palette::{BLUE, GREEN, MUTED, ORANGE, RULE, VERMILION};
+use super::chart::{heading, legend, look};
+use super::palette::{BLUE, GREEN, ORANGE, VERMILION};
 use crate::evidence::rounding::error_by_order;
 use crate::random::Seed;
 
@@ -38,18 +38,12 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         .x_label_area_size(54)
         .y_label_area_size(70)
         .build_cartesian_2d(0.0..10.0, 0.0..8.0)?;
-    let style = body()?;
-    chart
-        .configure_mesh()
-        .light_line_style(RULE.mix(0.0))
-        .bold_line_style(RULE)
-        .axis_style(MUTED)
-        .x_labels(11)
+    let mut mesh = chart.configure_mesh();
+    look(&mut mesh)?;
+    mesh.x_labels(11)
         .x_label_formatter(&|power| (1u64 << *power as u32).to_string())
         .y_labels(5)
         .y_label_formatter(&|y| format!("{y:.0}"))
-        .label_style(style.clone())
-        .axis_desc_style(style)
         .x_desc("length of a run, in terms (1 and D: one after the other)")
         .y_desc("typical error / typical sum, in 2⁻²⁴")
         .draw()?;

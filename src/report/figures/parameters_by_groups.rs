@@ -8,8 +8,8 @@ use plotters::style::Color;
 
 use super::FigureError;
 use super::canvas::{Canvas, Picture};
-use super::chart::{beside, body, heading, legend};
-use super::palette::{BLUE, MUTED, ORANGE, RULE};
+use super::chart::{beside, heading, legend, look};
+use super::palette::{BLUE, ORANGE};
 use crate::count::convolution;
 use crate::error::Result;
 use crate::report::words::thousands;
@@ -39,18 +39,12 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         .x_label_area_size(54)
         .y_label_area_size(84)
         .build_cartesian_2d(0.0..7.0, (500.0..500_000.0).log_scale())?;
-    let style = body()?;
-    chart
-        .configure_mesh()
-        .light_line_style(RULE.mix(0.0))
-        .bold_line_style(RULE)
-        .axis_style(MUTED)
-        .x_labels(8)
+    let mut mesh = chart.configure_mesh();
+    look(&mut mesh)?;
+    mesh.x_labels(8)
         .x_label_formatter(&|power| (1u64 << *power as u32).to_string())
         .y_labels(4)
         .y_label_formatter(&|y| thousands(*y as u64))
-        .label_style(style.clone())
-        .axis_desc_style(style)
         .x_desc("groups g")
         .y_desc("parameters")
         .draw()?;

@@ -8,8 +8,8 @@ use plotters::style::Color;
 
 use super::FigureError;
 use super::canvas::{Canvas, Picture};
-use super::chart::{beside, body, heading, legend};
-use super::palette::{BLUE, MUTED, ORANGE, RULE, VERMILION};
+use super::chart::{beside, heading, legend, look};
+use super::palette::{BLUE, ORANGE, VERMILION};
 use crate::block::BlockSpec;
 use crate::count::{self, exact_width};
 use crate::error::Result;
@@ -47,18 +47,12 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         .x_label_area_size(54)
         .y_label_area_size(70)
         .build_cartesian_2d(0.0..6.0, (1.0..128.0).log_scale().base(2.0))?;
-    let style = body()?;
-    chart
-        .configure_mesh()
-        .light_line_style(RULE.mix(0.0))
-        .bold_line_style(RULE)
-        .axis_style(MUTED)
-        .x_labels(7)
+    let mut mesh = chart.configure_mesh();
+    look(&mut mesh)?;
+    mesh.x_labels(7)
         .x_label_formatter(&|power| (1u64 << *power as u32).to_string())
         .y_labels(8)
         .y_label_formatter(&|y| format!("{y:.0}"))
-        .label_style(style.clone())
-        .axis_desc_style(style)
         .x_desc("cardinality C")
         .y_desc("width d of a path")
         .draw()?;
