@@ -184,7 +184,7 @@ mod tests {
             ("resnext50_32x0d", "width of a group is 0"),
             ("resnext50_99999999999x99999999999d", "channels: [64, 99999999999, 99999999999]"),
             ("resnext18_32x4d", "no network `resnext18_32x4d`"),
-            ("resnext50", "but resnext50_32x4d"),
+            ("resnext50", "did you mean resnet50, resnext50_32x4d"),
             ("", "no network ``"),
         ] {
             let error = named(name).unwrap_err().to_string();

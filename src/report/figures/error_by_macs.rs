@@ -41,7 +41,7 @@ const OTHERS: [Point; 8] = [
     ("resnext101_4x24d", "4×24d", (12.0, -5.0)),
     ("resnext101_8x14d", "8×14d", (12.0, 3.0)),
     ("resnext101_1x100d", "ResNet-101, 1×100d", (-156.0, 0.0)),
-    ("resnext101_2x64d", "ResNeXt-101, 2×64d", (-156.0, -8.0)),
+    ("resnext101_2x64d", "ResNeXt-101, 2×64d", (-150.0, -16.0)),
 ];
 
 /// Draws the figure.
