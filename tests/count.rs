@@ -296,7 +296,9 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("Nothing known gives 123,456,789 parameters"), "{text}");
-    assert!(text.contains("The nearest is off by"), "{text}");
+    // By hand: of resnext101_32x16d's 194,026,792, a first 1x1 in 32 groups, no batch norm, no top.
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("NEAREST"), "{text}");
     for (arguments, words) in [
         (&["diagnose", "25"][..], "Nothing comes near, either."),
         (&["diagnose", "4.27G"], "is it MACs, --macs?"),
@@ -394,4 +396,29 @@ fn counts_beyond_64_bits_are_errors() {
         }
     }
     assert!(refused > 30, "{refused}");
+}
+
+/// Where layers are wider than they are high, and a network is not on its usual input.
+#[test]
+fn sizes_that_are_not_square_are_kept_apart() {
+    let arguments = ["count", "resnet18", "--size", "64x96", "--layers", "--json"];
+    let layer = &json(&arguments)[0]["layers"][0];
+    assert_eq!(layer["input"], serde_json::json!([64, 96]));
+    assert_eq!(layer["output"], serde_json::json!([32, 48]));
+    let rows = printed(&["count", "resnet18", "--size", "64x96", "--layers", "--csv"]);
+    let row = rows.lines().nth(1).unwrap();
+    assert!(row.starts_with("resnet18,conv1,conv1,convolution,7,2,1,3,64,32,48,9408,"), "{row}");
+    assert!(!printed(&["count", "resnet50", "--size", "320"]).contains("Published"));
+    assert!(printed(&["count", "--features"]).contains("resnext101_32x32d"));
+    let block = &json(&["count", "256x32x4", "--json"])[0];
+    assert_eq!(block["by_stage"][0]["params"], 70_144);
+}
+
+/// A mistake that leaves 64 bits is passed over, not the search given up.
+#[test]
+fn a_huge_network_is_diagnosed_too() {
+    let network = "resnext50_1000000x64d";
+    let plain = json(&["count", network, "--json"])[0]["params"].as_u64().unwrap();
+    let found = json(&["diagnose", &plain.to_string(), "--arch", network, "--json"]);
+    assert_eq!(found[0]["departures"], Value::Array(vec![]));
 }

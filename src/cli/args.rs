@@ -85,14 +85,22 @@ pub(super) struct CountOptions {
         long,
         value_name = "KxIxOxG",
         allow_hyphen_values = true,
-        conflicts_with_all = ["networks", "block", "layers", "preserve", "json", "csv"]
+        conflicts_with_all = [
+            "networks", "block", "layers", "preserve", "json", "csv", "stride_on", "classes", "features"
+        ]
     )]
     pub(super) conv: Option<String>,
     /// Layer by layer
     #[arg(long)]
     pub(super) layers: bool,
     /// The width for each C that keeps the block's cost
-    #[arg(long, requires = "block", conflicts_with_all = ["networks", "layers", "csv", "json"])]
+    #[arg(
+        long,
+        requires = "block",
+        conflicts_with_all = [
+            "networks", "layers", "csv", "json", "size", "stride_on", "classes", "features"
+        ]
+    )]
     pub(super) preserve: bool,
     #[arg(
         long,

@@ -23,18 +23,15 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
         }
         return Ok(HOLDS);
     }
-    for (option, file) in [("json", &options.json), ("csv", &options.csv)] {
-        if let Some(Some(file)) = file
-            && let Some(name) =
-                file.to_str().filter(|name| *name == "all" || zoo::named(name).is_ok())
-        {
-            // `triform count --json resnet50` would otherwise write a file of that name.
-            let words =
-                format!("--{option} {name}: name the networks first, or the file as ./{name}");
-            return Err(Error::Usage(words));
-        }
-    }
+    json_file::no_network("json", options.json.as_ref())?;
+    json_file::no_network("csv", options.csv.as_ref())?;
     let asked_for = networks(options)?;
+    let all_blocks = !asked_for.is_empty() && asked_for.iter().all(Architecture::is_block);
+    if all_blocks && (options.features || options.classes.is_some()) {
+        let words =
+            "a block has no fully connected layer: --classes and --features are for networks";
+        return Err(Error::Usage(words.to_owned()));
+    }
     let plain = asked_for.is_empty();
     let as_text = options.json.is_none() && options.csv.is_none();
     if plain && as_text && !changes(options) && !options.layers {
@@ -50,6 +47,12 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
     let csv = options.csv.as_ref().map(|file| json_file::open_as("csv", Some(file))).transpose()?;
     if let (Some(None), Some(None)) = (&json, &csv) {
         return Err(Error::Usage("--json and --csv both want standard output".to_owned()));
+    }
+    if let (Some(Some(json)), Some(Some(csv))) = (&options.json, &options.csv)
+        && std::path::absolute(json).ok() == std::path::absolute(csv).ok()
+    {
+        let name = json.display();
+        return Err(Error::Usage(format!("--json and --csv both want {name}")));
     }
     let to_output = matches!(json, Some(None)) || matches!(csv, Some(None));
     if !to_output {
@@ -107,8 +110,11 @@ fn changed(mut network: Architecture, options: &CountOptions) -> Result<Architec
     if options.features {
         network = network.without_top();
     }
-    if let (Some(classes), false) = (&options.classes, network.is_block()) {
-        network = network.with_classes(size("number of classes", classes)?);
+    if let Some(classes) = &options.classes {
+        let classes = size("number of classes", classes)?;
+        if !network.is_block() {
+            network = network.with_classes(classes);
+        }
     }
     Ok(network)
 }

@@ -35,6 +35,7 @@ pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u
             network.classes = Some(classes);
         }
     }
+    json_file::no_network("json", options.json.as_ref())?;
     let file = json_file::open(options.json.as_ref())?;
     let found = diagnose(&given, quantity, &networks, input)?;
     if options.json.is_none() || file.is_some() {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
+use crate::network::zoo;
 use crate::report::file::Output;
 
 /// The file that `--json` names, made ready; `None` where it names none, or standard output.
@@ -22,4 +23,17 @@ pub(super) fn open_as(option: &str, file: Option<&Option<PathBuf>>) -> Result<Op
         return Err(Error::Usage(words));
     }
     Output::create(path).map(Some)
+}
+
+/// Refuses a file that is called like a network: `triform count --json resnet50` would otherwise write a file
+/// of that name.
+pub(super) fn no_network(option: &str, file: Option<&Option<PathBuf>>) -> Result<()> {
+    let Some(name) = file.and_then(Option::as_ref).and_then(|file| file.to_str()) else {
+        return Ok(());
+    };
+    if name == "all" || zoo::named(name).is_ok() {
+        let words = format!("--{option} {name}: name the networks first, or the file as ./{name}");
+        return Err(Error::Usage(words));
+    }
+    Ok(())
 }

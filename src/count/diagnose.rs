@@ -3,7 +3,7 @@
 use super::departures::{ALL, About, Departure, by_rule, counts};
 use super::digits::Digits;
 use super::rules::Quantity;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::network::architecture::Architecture;
 use crate::network::layers::Map;
 
@@ -37,7 +37,7 @@ pub struct Diagnosis {
 ///
 /// # Errors
 ///
-/// None in practice.
+/// Those of [`network`](super::network()), for networks whose plain count cannot be made.
 ///
 /// ```
 /// use triform::count::{Quantity, diagnose};
@@ -83,9 +83,9 @@ fn of_network(
     for some in subsets(&mistakes, MISTAKES) {
         let counted = match counts(network, &some, input) {
             Ok(counted) => counted,
-            // A mistake that this network does not allow.
-            Err(Error::GroupsDoNotDivide { .. }) => continue,
-            Err(error) => return Err(error),
+            Err(error) if some.is_empty() => return Err(error),
+            // A mistake that this network does not allow, or that leaves 64 bits.
+            Err(_) => continue,
         };
         for others in subsets(&conventions, conventions.len()) {
             let departures: Vec<_> = some.iter().chain(&others).copied().collect();

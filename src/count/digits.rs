@@ -45,6 +45,15 @@ impl Digits {
     }
 }
 
+/// 25,028,904 without its commas, blanks or underscores; nothing if they do not stand between threes.
+fn ungrouped(whole: &str) -> Option<String> {
+    let parts: Vec<&str> = whole.split([',', '_', ' ']).collect();
+    let (first, rest) = parts.split_first()?;
+    let threes = rest.iter().all(|part| part.len() == 3);
+    let holds = rest.is_empty() || ((1..=3).contains(&first.len()) && threes);
+    holds.then(|| parts.concat())
+}
+
 /// A power of ten.
 const UNITS: [(&str, u32); 5] = [("k", 3), ("m", 6), ("g", 9), ("b", 9), ("t", 12)];
 
@@ -78,10 +87,10 @@ impl FromStr for Digits {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |why| Error::CountSyntax { given: text.to_owned(), why };
-        let plain: String = text.trim().chars().filter(|c| !matches!(c, ',' | '_' | ' ')).collect();
-        let plain = plain.to_lowercase();
+        let plain = text.trim().to_lowercase();
         let words = WORDS.iter().find_map(|(words, unit)| Some((plain.strip_suffix(words)?, unit)));
-        let plain = words.map_or(plain.clone(), |(number, unit)| format!("{number}{unit}"));
+        let plain =
+            words.map_or(plain.clone(), |(number, unit)| format!("{}{unit}", number.trim()));
         let unit = UNITS.iter().find(|(unit, _)| plain.ends_with(unit));
         let (number, power) = match (unit, plain.split_once('e')) {
             (Some((unit, power)), None) => (plain.trim_end_matches(unit), *power),
@@ -92,7 +101,8 @@ impl FromStr for Digits {
             (None, None) => (plain.as_str(), 0),
             (Some(_), Some(_)) => return Err(wrong("it has a power of ten and a unit")),
         };
-        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        let (whole, fraction) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
+        let whole = ungrouped(whole).ok_or_else(|| wrong("digits are set apart by threes"))?;
         let digits = format!("{whole}{fraction}");
         if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong("a number is needed"));
@@ -178,6 +188,13 @@ mod tests {
             "1e4294967296",
             "1e-3",
             "٣",
+            "25,5M",
+            "1,2,3",
+            ",1",
+            "1,",
+            "12,34,567",
+            "1234,567",
+            "1.234,567M",
         ] {
             let error = text.parse::<Digits>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is no count: ")), "{error}");

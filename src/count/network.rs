@@ -115,7 +115,7 @@ fn input_values(layer: &Layer) -> Result<u64> {
 mod tests {
     use super::network;
     use crate::block::BlockSpec;
-    use crate::network::architecture::Architecture;
+    use crate::network::architecture::{Architecture, BlockKind, Stage, Stem};
     use crate::network::zoo;
 
     /// By hand: a block of 256-1x64-256 on 2 x 2. While the last 1x1 runs there are its input, 64 maps of
@@ -129,5 +129,28 @@ mod tests {
         // In conv2_1 of ResNet-50, while the projection runs: its input and output and the branch.
         let resnet = network(&zoo::named("resnet50").unwrap(), (224, 224)).unwrap();
         assert_eq!(resnet.memory.peak, 4 * 56 * 56 * (64 + 256 + 256));
+        // In ResNet-18, while the pool runs.
+        let resnet = network(&zoo::named("resnet18").unwrap(), (224, 224)).unwrap();
+        assert_eq!(resnet.memory.peak, 4 * 64 * (112 * 112 + 56 * 56));
+        // A wide 3x3, with the block's input waiting.
+        let block = Architecture::single(&BlockSpec::new(4, 1, 64, 4).unwrap());
+        assert_eq!(network(&block, (3, 5)).unwrap().memory.peak, 4 * 15 * (64 + 64 + 4));
+        // Depth 2: the second 3x3, with the block's input waiting.
+        let stage = Stage { blocks: 1, groups: 1, inner: 2, c_out: 8, stride: 1 };
+        let (block, stages) = (BlockKind::Basic, vec![stage]);
+        let basic = Architecture { stem: Stem::None { channels: 8 }, block, stages, ..block_of(8) };
+        assert_eq!(network(&basic, (3, 5)).unwrap().memory.peak, 4 * 15 * (2 + 8 + 8));
+    }
+
+    fn block_of(channels: usize) -> Architecture {
+        Architecture::single(&BlockSpec::new(channels, 1, 1, channels).unwrap())
+    }
+
+    /// By hand: outputs of three convolutions and one fully connected layer.
+    #[test]
+    fn activations_are_outputs_of_convolutions_and_of_the_top() {
+        let block = Architecture::single(&BlockSpec::new(8, 1, 2, 8).unwrap()).with_classes(5);
+        let counted = network(&block, (3, 5)).unwrap().total;
+        assert_eq!(counted.activations, 15 * (2 + 2 + 8) + 5);
     }
 }

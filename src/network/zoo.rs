@@ -145,7 +145,12 @@ fn general(name: &str) -> Option<(Depth, usize, usize)> {
     let layers: usize = layers.parse().ok()?;
     let depth = [D29, D50, D101, D152, D200].into_iter().find(|depth| depth.layers == layers)?;
     let (groups, width) = setting.strip_suffix('d')?.split_once('x')?;
-    Some((depth, groups.parse().ok()?, width.parse().ok()?))
+    // One name for one network: no sign, no zeros in front.
+    let size = |text: &str| match text.starts_with(['+', '0']) && text != "0" {
+        true => None,
+        false => text.parse().ok(),
+    };
+    Some((depth, size(groups)?, size(width)?))
 }
 
 #[cfg(test)]

@@ -248,6 +248,25 @@ mod tests {
         let norms = [named("with-batch-norm").unwrap(), named("with-statistics").unwrap()];
         let counted = count(&block, &norms, Quantity::Parameters).unwrap();
         assert_eq!(counted, 70_144 + 4 * (128 + 128 + 256));
+        let three = ["with-batch-norm", "with-statistics", "norm-in-each-path"];
+        let norms = three.map(|name| named(name).unwrap());
+        let counted = count(&block, &norms, Quantity::Parameters).unwrap();
+        assert_eq!(counted, 70_144 + 4 * (128 + 128 + 32 * 256));
+        // Statistics count where batch norm does.
+        let statistics = [named("with-statistics").unwrap()];
+        assert_eq!(count(&block, &statistics, Quantity::Parameters).unwrap(), 70_144);
+        // A projection has one bias a channel, whatever the paths.
+        let projected = zoo::named("4-2x2-8").unwrap();
+        let bias = [named("bias-in-each-path").unwrap()];
+        let counted = count(&projected, &bias, Quantity::Parameters).unwrap();
+        let weights = 4 * 4 + 9 * 2 * 4 + 4 * 8 + 4 * 8;
+        assert_eq!(counted, weights + 4 + 4 + 2 * 8 + 8);
+        // Basic blocks have no C d.
+        let basic = zoo::named("resnet18").unwrap();
+        for name in ["output-2cd", "width-not-doubled"] {
+            let counted = count(&basic, &[named(name).unwrap()], Quantity::Parameters).unwrap();
+            assert_eq!(counted, 11_689_512, "{name}");
+        }
         let macs = 70_144 * 56 * 56;
         for (name, operations) in [
             ("one-filter", macs),

@@ -183,7 +183,7 @@ pub const ALL: &[Claim] = &[
     Claim {
         name: "published",
         statement: "the published counts that are listed here are met, by counting what their authors count",
-        source: "paper, torchvision, timm, ptflops, Keras",
+        source: "paper, ResNet's paper, torchvision, timm, ptflops, Keras; wrong ones by others",
         how: "each computed from the shapes alone, to its last digit; mistakes as mistakes",
         refutes: "the stride of ResNeXt-50 on the 1x1",
         check: networks::published_figures,

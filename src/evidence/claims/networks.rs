@@ -1,7 +1,7 @@
 //! Checks of what is said about whole networks: counts that are computed, and errors and times that are
 //! quoted.
 
-use super::{Given, equal, refuted};
+use super::{Given, refuted};
 use crate::block::StrideOn;
 use crate::count::published::PUBLISHED;
 use crate::count::{self, PublishedError, published_error};
@@ -44,17 +44,35 @@ pub(super) fn published_figures(given: Given) -> Result<Verdict> {
         }
         met += 1;
     }
-    equal(&[("figures met", met, PUBLISHED.len() as u64)], "each published figure")
+    match met {
+        0 => Err(Error::Zero { what: "number of published figures" }),
+        _ => Ok(Verdict::Proved { scope: format!("{met} figures, from the shapes alone") }),
+    }
 }
 
-/// ResNeXt-50 against ResNet-50. The wrong thing is 32x8d.
+/// ResNeXt-50 against ResNet-50: no further off than the furthest of the settings that the paper's Table 3
+/// has at "preserved complexity". The wrong thing is 32x8d.
 pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     let resnet = counted("resnet50", StrideOn::Transform)?;
-    let resnext = counted(given.pick("resnext50_32x4d", "resnext50_32x8d"), StrideOn::Transform)?;
-    let (parameters, macs) = (change(resnet.0, resnext.0), change(resnet.1, resnext.1));
-    if parameters.abs().max(macs.abs()) > 5.0 {
-        let found = format!("{parameters:+.1} % parameters, {macs:+.1} % MACs");
-        return Ok(refuted("change from ResNet-50", &found, "5 % at most"));
+    let off = |name| -> Result<(f64, f64)> {
+        let (parameters, macs) = counted(name, StrideOn::Transform)?;
+        Ok((change(resnet.0, parameters), change(resnet.1, macs)))
+    };
+    let (mut parameters_at_most, mut macs_at_most) = (0f64, 0f64);
+    for setting in ["resnext50_2x40d", "resnext50_4x24d", "resnext50_8x14d", "resnext50_32x4d"] {
+        let (parameters, macs) = off(setting)?;
+        parameters_at_most = parameters_at_most.max(parameters.abs());
+        macs_at_most = macs_at_most.max(macs.abs());
+    }
+    let (parameters, macs) = off(given.pick("resnext50_32x4d", "resnext50_32x8d"))?;
+    for (what, found, most) in [
+        ("parameters, beside ResNet-50", parameters, parameters_at_most),
+        ("multiply-adds, beside ResNet-50", macs, macs_at_most),
+    ] {
+        if found.abs() > most {
+            let at_most = format!("{most:.1} % at most, as in Table 3");
+            return Ok(refuted(what, &format!("{found:+.1} %"), &at_most));
+        }
     }
     Ok(Verdict::Qualified {
         holds: format!("{parameters:+.1} % parameters and {macs:+.1} % multiply-adds"),
@@ -213,8 +231,8 @@ pub(super) fn faster(given: Given) -> Result<Verdict> {
     let (_, after) = counted("resnext101_32x4d", StrideOn::Transform)?;
     Ok(Verdict::Qualified {
         holds: format!(
-            "ResNeXt-101 32x4d takes 0.95 s a mini-batch, {ratio:.2} times ResNet-101's 0.70 s, at {:.2} \
-             times the multiply-adds",
+            "ResNeXt-101 32x4d takes {resnext} s a mini-batch, {ratio:.2} times ResNet-101's {resnet:.2} \
+             s, at {:.2} times the multiply-adds",
             after as f64 / before as f64
         ),
         but: "they are the paper's times, on 8 GPUs, and not measured here".to_owned(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Counted, stride_word};
 use crate::block::StrideOn;
 use crate::count::published::{Published, about};
-use crate::count::{Counts, Memory, Quantity};
+use crate::count::{Counts, Memory, ParameterRule, Quantity};
 use crate::error::{Error, Result};
 use crate::network::layers::{Layer, Operation};
 
@@ -110,7 +110,8 @@ fn entry(counted: &Counted, with_layers: bool) -> Result<Entry<'_>> {
         .map(|stride_on| Ok((stride_word(stride_on), counted.macs_with(stride_on)?)));
     let by_stage = counted.counts.by_place()?;
     let stage = |(place, counts): &(crate::network::layers::Place, Counts)| {
-        let (params, macs) = (counts.parameters.trained()?, counts.operations.macs()?);
+        let rule = ParameterRule::plain(network.is_block());
+        let (params, macs) = (rule.count(counts)?, counts.operations.macs()?);
         Ok(StageCounts { stage: place.to_string(), params, macs })
     };
     let shape = network.stages.first().filter(|_| network.is_block()).map(|stage| BlockShape {
