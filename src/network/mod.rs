@@ -2,6 +2,7 @@
 //! drawn.
 
 pub mod architecture;
+pub mod checkpoint;
 pub mod image;
 pub mod init;
 pub mod layers;
