@@ -247,7 +247,7 @@ pub enum Error {
     },
 
     /// A name that nothing has.
-    #[error("there is no {what} `{given}`{hint}; `{list}` lists them all")]
+    #[error("there is no {what} `{given}`{hint} `{list}` lists them all")]
     NoSuchName {
         /// What was to be found.
         what: &'static str,
@@ -353,22 +353,23 @@ pub enum Error {
 }
 
 impl Error {
-    /// [`Error::NoSuchName`], with those of `names` that begin alike or contain what was given.
+    /// [`Error::NoSuchName`], with those of `names` that are most like what was given.
     pub fn no_such_name(
         what: &'static str,
         given: &str,
         names: impl Iterator<Item = &'static str>,
         list: &'static str,
     ) -> Self {
-        let begins = |name: &str| {
-            let alike = name.chars().zip(given.chars()).take_while(|(l, r)| l == r).count();
-            alike >= 3 && 3 * alike >= 2 * given.chars().count()
-        };
-        let alike = |name: &&str| given.len() >= 2 && (name.contains(given) || begins(name));
-        let near: Vec<&str> = names.filter(alike).take(3).collect();
+        let mut alike: Vec<(f64, &str)> = names
+            .map(|name| (strsim::jaro_winkler(name, &given.to_lowercase()), name))
+            .filter(|(alike, name)| *alike > 0.8 || (given.len() >= 2 && name.contains(given)))
+            .collect();
+        // The most alike first; a stable sort.
+        alike.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let near: Vec<&str> = alike.iter().map(|(_, name)| *name).take(3).collect();
         let hint = match near[..] {
-            [] => String::new(),
-            _ => format!(", but {}", near.join(", ")),
+            [] => ";".to_owned(),
+            _ => format!("; did you mean {}?", near.join(", ")),
         };
         Self::NoSuchName { what, given: given.to_owned(), hint, list }
     }

@@ -140,6 +140,7 @@ fn each_claim_is_told_with_its_verdict() {
     }
     let (status, output, errors) = explain(&["c-to"]);
     assert_eq!((status, output.as_str()), (Some(2), ""));
-    let hint = "error: there is no claim `c-to`, but c-to-b; `triform explain` lists them all\n";
+    let hint =
+        "error: there is no claim `c-to`; did you mean c-to-b? `triform explain` lists them all\n";
     assert_eq!(errors, hint);
 }

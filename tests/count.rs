@@ -205,8 +205,11 @@ fn first(
     quantity: Quantity,
     network: Option<&str>,
 ) -> (String, u64, Vec<&'static str>) {
-    let network = network.map(|name| zoo::named(name).unwrap());
-    let found = diagnose(&text.parse().unwrap(), quantity, network.as_ref()).unwrap();
+    let networks = match network {
+        Some(name) => vec![zoo::named(name).unwrap()],
+        None => zoo::with_blocks().unwrap(),
+    };
+    let found = diagnose(&text.parse().unwrap(), quantity, &networks, None).unwrap();
     let fit = found.fits.first().unwrap_or_else(|| panic!("nothing gives {text}"));
     (fit.network.clone(), fit.count, fit.departures.iter().map(|d| d.name).collect())
 }
@@ -240,6 +243,11 @@ fn a_wrong_number_names_its_mistake() {
         first("4.259G", macs, None),
         names("resnext50_32x4d", 4_259_280_896, &["batch-norm-operations"])
     );
+    let resnet50 = Some("resnet50");
+    let cut = names("resnet50", 3_857_973_248, &["stride-on-1x1", "cut-off"]);
+    assert_eq!(first("3.8e9", macs, resnet50), cut);
+    let ten = names("resnet50", 23_528_522, &["10-classes"]);
+    assert_eq!(first("23,528,522", parameters, resnet50), ten);
     assert_eq!(first("70144", parameters, None), names("256x32x4", 70_144, &[]));
     assert_eq!(first("25,557,032", parameters, None), names("resnet50", 25_557_032, &[]));
     assert_eq!(
@@ -252,7 +260,9 @@ fn a_wrong_number_names_its_mistake() {
 /// its groups ignored: all are told.
 #[test]
 fn coincidences_are_listed() {
-    let found = diagnose(&"22.8G".parse().unwrap(), Quantity::Macs, None).unwrap();
+    let found =
+        diagnose(&"22.8G".parse().unwrap(), Quantity::Macs, &zoo::with_blocks().unwrap(), None)
+            .unwrap();
     let has = |network: &str, departures: &[&str]| {
         found.fits.iter().position(|fit| {
             let names: Vec<&str> = fit.departures.iter().map(|d| d.name).collect();
@@ -267,7 +277,7 @@ fn coincidences_are_listed() {
     // Ranked, each is a fit, and none is told twice or with a departure that changes nothing.
     let given: Digits = "22.8G".parse().unwrap();
     for (number, fit) in found.fits.iter().enumerate() {
-        assert!(given.holds(fit.count));
+        assert!(given.holds(fit.count) || given.holds_cut_off(fit.count));
         for before in &found.fits[..number] {
             assert!(before.departures.len() <= fit.departures.len());
             if before.network == fit.network && before.count == fit.count {
@@ -287,6 +297,22 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("Nothing known gives 123,456,789 parameters"), "{text}");
     assert!(text.contains("The nearest is off by"), "{text}");
+    for (arguments, words) in [
+        (&["diagnose", "25"][..], "Nothing comes near, either."),
+        (&["diagnose", "4.27G"], "is it MACs, --macs?"),
+    ] {
+        let output = triform(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8(output.stdout).unwrap().contains(words), "{words}");
+    }
+    // Another size and other classes are looked for when they are given.
+    let found =
+        printed(&["diagnose", "33.5G", "--macs", "--arch", "resnext101_32x8d", "--size", "320"]);
+    assert!(found.contains("resnext101_32x8d: 33,495,859,200, the plain count"), "{found}");
+    let found = printed(&["diagnose", "8.46 GFLOPs", "--arch", "ResNeXt50-32x4d"]);
+    assert!(found.contains("- FLOPs, 2 a multiply-add"), "{found}");
+    let found = printed(&["diagnose", "23,712,932", "--classes", "100", "--arch", "resnet50"]);
+    assert!(found.contains("resnet50: 23,712,932, the plain count"), "{found}");
     let output = triform(&["diagnose", "123456789", "--json"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), Value::Array(vec![]));

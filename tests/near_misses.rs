@@ -157,7 +157,7 @@ fn names_are_unique_and_a_wrong_one_is_bad_input() {
     names.dedup();
     assert_eq!(names.len(), ALL.len());
     assert!(names.iter().all(|name| named(name).is_ok()));
-    for (name, hint) in [("last-path", ", but last-path-dropped"), ("zzz", ""), ("", "")] {
+    for (name, hint) in [("last-path", "; did you mean last-path-dropped"), ("zzz", ""), ("", "")] {
         let (status, output, errors) = triform(&["refute", name]);
         assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
         assert!(errors.starts_with(&format!("error: there is no near-miss `{name}`{hint}")));

@@ -274,13 +274,19 @@ fn checked(spec: Result<ConvSpec>) -> ConvSpec {
     }
 }
 
-/// `256x32x4`: C_in x C x d, and as many channels out as in.
+/// `256x32x4`: C_in x C x d, and as many channels out as in; or `256-32x4-256`, as it is printed. A `d`
+/// after the width is passed over.
 impl FromStr for BlockSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let syntax = |why: String| Error::BlockSyntax { given: text.to_owned(), why };
-        let parts: Vec<&str> = text.split(['x', 'X', '×']).collect();
+        let by = |c| matches!(c, 'x' | 'X' | '×');
+        let (paths, c_out) = match text.split('-').collect::<Vec<_>>()[..] {
+            [c_in, paths, c_out] if !c_in.is_empty() => (format!("{c_in}x{paths}"), Some(c_out)),
+            _ => (text.to_owned(), None),
+        };
+        let parts: Vec<&str> = paths.split(by).collect();
         let [c_in, cardinality, width] = parts[..] else {
             return Err(syntax(format!("3 sizes are needed, not {}", parts.len())));
         };
@@ -288,8 +294,10 @@ impl FromStr for BlockSpec {
             Ok(size) => Ok(size),
             Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
         };
+        let width = width.strip_suffix('d').unwrap_or(width);
         let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);
-        Self::new(c_in, cardinality, width, c_in).map_err(|error| syntax(error.to_string()))
+        let c_out = c_out.map_or(Ok(c_in), size)?;
+        Self::new(c_in, cardinality, width, c_out).map_err(|error| syntax(error.to_string()))
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) struct CountOptions {
         long,
         value_name = "KxIxOxG",
         allow_hyphen_values = true,
-        conflicts_with_all = ["networks", "block", "layers", "preserve", "csv"]
+        conflicts_with_all = ["networks", "block", "layers", "preserve", "json", "csv"]
     )]
     pub(super) conv: Option<String>,
     /// Layer by layer
@@ -138,6 +138,12 @@ pub(super) struct DiagnoseOptions {
     /// The network, or a block [default: all known ones]
     #[arg(long, value_name = "ARCH", requires = "count")]
     pub(super) arch: Option<String>,
+    /// The input's height and width [default: 224]
+    #[arg(long, value_name = "N|HxW", allow_hyphen_values = true, requires = "count")]
+    pub(super) size: Option<String>,
+    /// Outputs of the top [default: 1000]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, requires = "count")]
+    pub(super) classes: Option<String>,
     /// All that fit, as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1, requires = "count")]
     pub(super) json: Option<Option<PathBuf>>,

@@ -3,11 +3,10 @@
 use std::io::Write;
 
 use super::args::CountOptions;
-use super::{HOLDS, json_file, number, parse_map, print};
+use super::{HOLDS, json_file, parse_size, print, size};
 use crate::block::StrideOn;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
-use crate::network::layers::Map;
 use crate::network::zoo;
 use crate::report::count::{self, Counted};
 
@@ -112,22 +111,6 @@ fn changed(mut network: Architecture, options: &CountOptions) -> Result<Architec
         network = network.with_classes(size("number of classes", classes)?);
     }
     Ok(network)
-}
-
-/// A size that is at least 1.
-fn size(what: &'static str, text: &str) -> Result<usize> {
-    match number(what, text)? {
-        0 => Err(Error::Zero { what }),
-        size => usize::try_from(size).map_err(|_| Error::Number { what, given: text.to_owned() }),
-    }
-}
-
-/// `224`, or `224x160`.
-fn parse_size(text: &str) -> Result<Map> {
-    if text.contains(['x', 'X', '×']) {
-        return parse_map(text);
-    }
-    size("input size", text).map(|size| (size, size))
 }
 
 /// `3x128x128x32`: kernel size, channels in and out, groups.

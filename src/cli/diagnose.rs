@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::args::DiagnoseOptions;
-use super::{HOLDS, REFUTED, json_file, print};
+use super::{HOLDS, REFUTED, json_file, parse_size, print, size};
 use crate::count::{Digits, Quantity, diagnose};
 use crate::error::Result;
 use crate::network::zoo;
@@ -17,12 +17,30 @@ pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u
         return Ok(HOLDS);
     };
     let given: Digits = text.parse()?;
-    let quantity = if options.macs { Quantity::Macs } else { Quantity::Parameters };
-    let network = options.arch.as_deref().map(zoo::named).transpose()?;
+    // `4.1 GFLOPs` says itself what it counts.
+    let says_macs = ["flop", "mac"].iter().any(|word| text.to_lowercase().contains(word));
+    let quantity = match options.macs || says_macs {
+        true => Quantity::Macs,
+        false => Quantity::Parameters,
+    };
+    let input = options.size.as_deref().map(parse_size).transpose()?;
+    let classes =
+        options.classes.as_deref().map(|text| size("number of classes", text)).transpose()?;
+    let mut networks = match &options.arch {
+        Some(name) => vec![zoo::named(name)?],
+        None => zoo::with_blocks()?,
+    };
+    if let Some(classes) = classes {
+        for network in networks.iter_mut().filter(|network| !network.is_block()) {
+            network.classes = Some(classes);
+        }
+    }
     let file = json_file::open(options.json.as_ref())?;
-    let found = diagnose(&given, quantity, network.as_ref())?;
+    let found = diagnose(&given, quantity, &networks, input)?;
     if options.json.is_none() || file.is_some() {
-        print(output, &report::render(&given, quantity, options.arch.as_deref(), &found))?;
+        let (given, network) = (&given, options.arch.as_deref());
+        let asked = report::Asked { given, quantity, network, input, classes };
+        print(output, &report::render(&asked, &found)?)?;
     } else {
         print(output, &report::json(&found))?;
     }

@@ -16,7 +16,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use self::args::{Arguments, Command};
 use crate::error::{Error, Result};
@@ -42,6 +42,9 @@ pub fn run(
     errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> u8 {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // Whose help to point to.
+    let command = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default().to_owned();
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) if !error.use_stderr() => {
@@ -54,7 +57,9 @@ pub fn run(
             // Its first paragraph, in one line.
             let lines = text.lines().take_while(|line| !line.is_empty()).map(str::trim);
             let what = lines.collect::<Vec<_>>().join(" ");
-            let _ = writeln!(errors, "{what}; see `triform --help`");
+            let known = Arguments::command().find_subcommand(&command).is_some();
+            let help = if known { format!("{command} --help") } else { "--help".to_owned() };
+            let _ = writeln!(errors, "{what}; see `triform {help}`");
             return BAD_INPUT;
         }
     };
@@ -106,4 +111,20 @@ fn parse_map(text: &str) -> Result<(usize, usize)> {
         Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
     };
     Ok((size("height", h)?, size("width", w)?))
+}
+
+/// A size that is at least 1.
+fn size(what: &'static str, text: &str) -> Result<usize> {
+    match number(what, text)? {
+        0 => Err(Error::Zero { what }),
+        size => usize::try_from(size).map_err(|_| Error::Number { what, given: text.to_owned() }),
+    }
+}
+
+/// `224`, or `224x160`.
+fn parse_size(text: &str) -> Result<(usize, usize)> {
+    if text.contains(['x', 'X', '×']) {
+        return parse_map(text);
+    }
+    size("input size", text).map(|size| (size, size))
 }

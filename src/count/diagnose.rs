@@ -1,11 +1,11 @@
 //! Which known mistakes and conventions give a number.
 
-use super::departures::{ALL, Departure, by_rule, counts};
+use super::departures::{ALL, About, Departure, by_rule, counts};
 use super::digits::Digits;
 use super::rules::Quantity;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
-use crate::network::zoo;
+use crate::network::layers::Map;
 
 /// Mistakes that are looked for at once; conventions come on top.
 const MISTAKES: usize = 2;
@@ -32,8 +32,8 @@ pub struct Diagnosis {
     pub searched: u64,
 }
 
-/// Looks for the number among all counts of the networks, or of one, with up to two mistakes and any
-/// conventions.
+/// Looks for the number among all counts of these networks, on their usual input or another, with up to two
+/// mistakes and any conventions.
 ///
 /// # Errors
 ///
@@ -41,7 +41,8 @@ pub struct Diagnosis {
 ///
 /// ```
 /// use triform::count::{Quantity, diagnose};
-/// let found = diagnose(&"3.858G".parse()?, Quantity::Macs, None)?;
+/// use triform::network::zoo;
+/// let found = diagnose(&"3.858G".parse()?, Quantity::Macs, &zoo::with_blocks()?, None)?;
 /// assert_eq!(found.fits[0].network, "resnet50");
 /// assert_eq!(found.fits[0].departures[0].name, "stride-on-1x1");
 /// # Ok::<(), triform::Error>(())
@@ -49,15 +50,13 @@ pub struct Diagnosis {
 pub fn diagnose(
     given: &Digits,
     quantity: Quantity,
-    network: Option<&Architecture>,
+    networks: &[Architecture],
+    input: Option<Map>,
 ) -> Result<Diagnosis> {
-    let networks = match network {
-        Some(network) => vec![network.clone()],
-        None => zoo::with_blocks()?,
-    };
     let mut diagnosis = Diagnosis { fits: Vec::new(), nearest: None, searched: 0 };
-    for network in &networks {
-        of_network(network, given, quantity, &mut diagnosis)?;
+    for network in networks {
+        let input = input.unwrap_or_else(|| network.usual_input());
+        of_network(network, input, given, quantity, &mut diagnosis)?;
     }
     // A stable sort: networks stay in the order of the zoo.
     diagnosis.fits.sort_by_key(|fit| fit.departures.len());
@@ -69,15 +68,20 @@ pub fn diagnose(
 
 fn of_network(
     network: &Architecture,
+    input: Map,
     given: &Digits,
     quantity: Quantity,
     diagnosis: &mut Diagnosis,
 ) -> Result<()> {
-    let (mistakes, conventions): (Vec<&'static Departure>, Vec<_>) =
-        ALL.iter().filter(|departure| departure.concerns(quantity)).partition(|d| d.is_mistake());
+    let concerned = ALL.iter().filter(|departure| departure.concerns(quantity));
+    let (mistakes, mut conventions): (Vec<&'static Departure>, Vec<_>) =
+        concerned.partition(|departure| departure.is_mistake());
+    // How the number is written is looked at last.
+    let cut_off = conventions.iter().position(|departure| departure.about == About::Digits);
+    let cut_off = cut_off.map(|at| conventions.remove(at));
     let mut tried = Vec::new();
     for some in subsets(&mistakes, MISTAKES) {
-        let counted = match counts(network, &some) {
+        let counted = match counts(network, &some, input) {
             Ok(counted) => counted,
             // A mistake that this network does not allow.
             Err(Error::GroupsDoNotDivide { .. }) => continue,
@@ -95,8 +99,12 @@ fn of_network(
     diagnosis.searched += tried.len() as u64;
     tried.sort_by_key(|fit| fit.departures.len());
     let mut fits: Vec<Fit> = Vec::new();
-    for fit in tried {
-        if given.holds(fit.count) {
+    for mut fit in tried {
+        if let (true, Some(cut_off)) = (given.holds_cut_off(fit.count), cut_off) {
+            fit.departures.push(cut_off);
+        }
+        let cut = fit.departures.last().is_some_and(|last| last.about == About::Digits);
+        if cut || given.holds(fit.count) {
             // A departure that changes nothing explains nothing.
             let idle = fits.iter().any(|simpler| {
                 let within = |d: &&Departure| fit.departures.iter().any(|e| e.name == d.name);
@@ -106,7 +114,11 @@ fn of_network(
                 fits.push(fit);
             }
         } else {
-            let key = |fit: &Fit| (given.distance(fit.count), fit.departures.len());
+            // The simpler of two that are about as far away.
+            let key = |fit: &Fit| {
+                let departures = fit.departures.len() as u64;
+                (given.distance(fit.count).saturating_mul(1 + departures), departures)
+            };
             if diagnosis.nearest.as_ref().is_none_or(|nearest| key(&fit) < key(nearest)) {
                 diagnosis.nearest = Some(fit);
             }

@@ -14,12 +14,19 @@ pub struct Digits {
     pub low: u64,
     /// The largest.
     pub high: u64,
+    /// The largest that it is if the rest was cut off.
+    cut: u64,
 }
 
 impl Digits {
     /// Whether a count is written so.
     pub fn holds(&self, count: u64) -> bool {
         (self.low..=self.high).contains(&count)
+    }
+
+    /// Whether a count is written so if its other digits are cut off, but not if it is rounded.
+    pub fn holds_cut_off(&self, count: u64) -> bool {
+        !self.holds(count) && (self.low..=self.cut).contains(&count)
     }
 
     /// What was written, as a whole number.
@@ -41,7 +48,22 @@ impl Digits {
 /// A power of ten.
 const UNITS: [(&str, u32); 5] = [("k", 3), ("m", 6), ("g", 9), ("b", 9), ("t", 12)];
 
-/// `70144`, `25,028,904`, `89.6M`, `22.8G`, `4.2e9`, `25.5e6`. A whole number without a unit stands for
+/// Words after a number, and what they stand for.
+const WORDS: [(&str, &str); 11] = [
+    ("parameters", ""),
+    ("params", ""),
+    ("multiply-adds", ""),
+    ("macs", ""),
+    ("mac", ""),
+    ("flops", ""),
+    ("flop", ""),
+    ("thousand", "k"),
+    ("million", "m"),
+    ("billion", "g"),
+    ("mio", "m"),
+];
+
+/// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. A whole number without a unit stands for
 /// itself; any other for all that rounds to it, both ends included.
 ///
 /// ```
@@ -58,6 +80,8 @@ impl FromStr for Digits {
         let wrong = |why| Error::CountSyntax { given: text.to_owned(), why };
         let plain: String = text.trim().chars().filter(|c| !matches!(c, ',' | '_' | ' ')).collect();
         let plain = plain.to_lowercase();
+        let words = WORDS.iter().find_map(|(words, unit)| Some((plain.strip_suffix(words)?, unit)));
+        let plain = words.map_or(plain.clone(), |(number, unit)| format!("{number}{unit}"));
         let unit = UNITS.iter().find(|(unit, _)| plain.ends_with(unit));
         let (number, power) = match (unit, plain.split_once('e')) {
             (Some((unit, power)), None) => (plain.trim_end_matches(unit), *power),
@@ -83,9 +107,12 @@ impl FromStr for Digits {
         let last = 10u128.checked_pow(power - places).ok_or_else(too_large)?;
         let centre = value.checked_mul(last).ok_or_else(too_large)?;
         let half = if power == 0 { 0 } else { last / 2 };
-        let [low, high] = [centre.saturating_sub(half), centre + half].map(u64::try_from);
+        let cut = if power == 0 { centre } else { centre + last - 1 };
+        let [low, high, cut] =
+            [centre.saturating_sub(half), centre + half, cut].map(|end| u64::try_from(end));
         let (low, high) = (low.map_err(|_| too_large())?, high.map_err(|_| too_large())?);
-        Ok(Self { text: text.trim().to_owned(), low, high })
+        let cut = cut.map_err(|_| too_large())?;
+        Ok(Self { text: text.trim().to_owned(), low, high, cut })
     }
 }
 
@@ -109,6 +136,10 @@ mod tests {
             ("0", 0, 0),
             ("0.1M", 50_000, 150_000),
             ("18446744073709551615", u64::MAX, u64::MAX),
+            ("8.5 GFLOPs", 8_450_000_000, 8_550_000_000),
+            ("4.27GMACs", 4_265_000_000, 4_275_000_000),
+            ("25M params", 24_500_000, 25_500_000),
+            ("4.1 billion", 4_050_000_000, 4_150_000_000),
         ] {
             let digits: Digits = text.parse().unwrap();
             assert_eq!((digits.low, digits.high), (low, high), "{text}");
@@ -118,6 +149,12 @@ mod tests {
         }
         let digits: Digits = "70k".parse().unwrap();
         assert_eq!((digits.distance(69_000), digits.distance(70_501)), (500, 1));
+        let cut = [69_999, 70_000, 70_500, 70_501, 70_999, 71_000];
+        assert_eq!(
+            cut.map(|count| digits.holds_cut_off(count)),
+            [false, false, false, true, true, false]
+        );
+        assert!(!"70144".parse::<Digits>().unwrap().holds_cut_off(70_145));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::layer::{Counts, layer, values};
 use super::sum::add;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
 use crate::network::layers::{Layer, Map, Operation, Place, Role};
 
@@ -52,7 +52,7 @@ pub fn network(network: &Architecture, input: Map) -> Result<NetworkCounts> {
 ///
 /// # Errors
 ///
-/// [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+/// [`Error::CountTooLarge`].
 pub fn sum<'a>(counts: impl IntoIterator<Item = &'a Counts>) -> Result<Counts> {
     counts.into_iter().try_fold(Counts::default(), |sum, counts| sum.plus(counts))
 }
@@ -62,7 +62,7 @@ impl NetworkCounts {
     ///
     /// # Errors
     ///
-    /// [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+    /// [`Error::CountTooLarge`].
     pub fn by_place(&self) -> Result<Vec<(Place, Counts)>> {
         let mut parts: Vec<(Place, Counts)> = Vec::new();
         for (layer, counts) in &self.layers {
@@ -78,7 +78,7 @@ impl NetworkCounts {
 fn memory(layers: &[(Layer, Counts)], total: &Counts) -> Result<Memory> {
     let bytes = |numbers: u64| numbers.checked_mul(4);
     let what = "bytes of memory";
-    let too_large = || crate::Error::CountTooLarge { what };
+    let too_large = || Error::CountTooLarge { what };
     let stored = add(what, total.parameters.trained()?, total.parameters.statistics)?;
     let (mut peak, mut block_input) = (0, 0);
     for (layer, _) in layers {

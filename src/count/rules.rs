@@ -26,6 +26,8 @@ pub struct ParameterRule {
     pub fully_connected: bool,
     /// Its bias.
     pub bias: bool,
+    /// Its outputs, if others than the network has.
+    pub classes: Option<u64>,
 }
 
 /// What a number of operations counts, and at how much.
@@ -53,6 +55,7 @@ impl ParameterRule {
         convolution_bias: false,
         fully_connected: true,
         bias: true,
+        classes: None,
     };
     /// Keras's "total params".
     pub const WITH_STATISTICS: Self = Self { statistics: true, ..Self::TRAINED };
@@ -72,6 +75,7 @@ impl ParameterRule {
     pub fn count(&self, counts: &Counts) -> Result<u64> {
         let Parameters { convolution, batch_norm, fully_connected, bias, statistics } =
             counts.parameters;
+        let (fully_connected, bias) = top(self.classes, fully_connected, bias)?;
         [
             (true, convolution),
             (self.batch_norm, batch_norm),
@@ -112,5 +116,18 @@ impl OperationRule {
         let sum =
             parts.into_iter().try_fold(0, |sum, (count, each)| add(what, sum, times(count, each)?));
         times(sum?, self.times)
+    }
+}
+
+/// Weights and bias of the fully connected layer, with another number of outputs than it has.
+/// Its bias says how many it has; where there is no such layer there are none with others either.
+fn top(classes: Option<u64>, fully_connected: u64, bias: u64) -> Result<(u64, u64)> {
+    match classes {
+        Some(classes) if bias > 0 => {
+            let what = "weights of the fully connected layer";
+            let weights = (fully_connected / bias).checked_mul(classes);
+            Ok((weights.ok_or(Error::CountTooLarge { what })?, classes))
+        }
+        _ => Ok((fully_connected, bias)),
     }
 }

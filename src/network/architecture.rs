@@ -103,7 +103,7 @@ impl Architecture {
             .map(|network| network.with_classes(10))
     }
 
-    /// A single bottleneck of stride 1 with as many channels out as in.
+    /// A single bottleneck, with a 3x3 that keeps the map.
     pub fn single(spec: &BlockSpec) -> Self {
         let stage = Stage {
             blocks: 1,
@@ -113,7 +113,10 @@ impl Architecture {
             stride: spec.stride(),
         };
         Self {
-            name: format!("{}x{}x{}", spec.c_in(), spec.cardinality(), spec.width()),
+            name: match spec.c_in() == spec.c_out() {
+                true => format!("{}x{}x{}", spec.c_in(), spec.cardinality(), spec.width()),
+                false => spec.to_string(),
+            },
             stem: Stem::None { channels: spec.c_in() },
             block: BlockKind::Bottleneck,
             stages: vec![stage],

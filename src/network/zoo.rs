@@ -113,13 +113,17 @@ pub fn with_blocks() -> Result<Vec<Architecture>> {
 /// # Ok::<(), triform::Error>(())
 /// ```
 pub fn named(name: &str) -> Result<Architecture> {
+    // ResNeXt50-32x4d is meant as well.
+    let plain = name.to_lowercase();
+    let plain = if plain.starts_with("res") { plain.replace('-', "_") } else { plain };
+    let (given, name) = (name, plain.as_str());
     if let Some(entry) = ZOO.iter().find(|entry| entry.name == name) {
         return build(entry);
     }
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         return Ok(Architecture::single(&name.parse::<BlockSpec>()?));
     }
-    let unknown = || Error::no_such_name("network", name, names(), "triform count all");
+    let unknown = || Error::no_such_name("network", given, names(), "triform count all");
     let (depth, groups, width) = general(name).ok_or_else(unknown)?;
     of_depth(name, depth, groups, width)
 }
@@ -180,7 +184,7 @@ mod tests {
             ("resnext50_32x0d", "width of a group is 0"),
             ("resnext50_99999999999x99999999999d", "channels: [64, 99999999999, 99999999999]"),
             ("resnext18_32x4d", "no network `resnext18_32x4d`"),
-            ("resnext50", "but resnext50_32x4d"),
+            ("resnext50", "did you mean resnet50, resnext50_32x4d"),
             ("", "no network ``"),
         ] {
             let error = named(name).unwrap_err().to_string();

@@ -3,7 +3,7 @@
 use crate::block::StrideOn;
 use crate::conv::ConvSpec;
 use crate::count::layer::Counts;
-use crate::count::rules::OperationRule;
+use crate::count::rules::{OperationRule, ParameterRule};
 use crate::error::{Error, Result};
 use crate::network::architecture::{Architecture, BlockKind};
 use crate::network::layers::{Layer, Operation, Role};
@@ -118,4 +118,15 @@ pub(super) fn double_all(rule: &mut OperationRule) {
     if rule.batch_norm > 0 || rule.relu > 0 {
         rule.times = 2;
     }
+}
+
+pub(super) fn pad_shortcuts(layer: &Layer, counts: &mut Counts) {
+    if layer.role == Some(Role::Projection) {
+        *counts = Counts::default();
+    }
+}
+
+pub(super) fn leave_out_the_top(parameters: &mut ParameterRule, operations: &mut OperationRule) {
+    (parameters.fully_connected, parameters.bias) = (false, false);
+    operations.fully_connected = false;
 }

@@ -83,6 +83,13 @@ pub const ALL: &[Departure] = &[
         edit: Edit::Network(edits::stride_first),
     },
     Departure {
+        name: "padded-shortcuts",
+        words: "shortcuts padded with zeros in place of projections",
+        seen_in: "the ResNet paper, option A",
+        about: About::Shortcut,
+        edit: Edit::Counts(edits::pad_shortcuts),
+    },
+    Departure {
         name: "norm-in-each-path",
         words: "the last batch norm in each path",
         seen_in: "Keras-ResNeXt issue 14",
@@ -136,7 +143,21 @@ pub const ALL: &[Departure] = &[
         words: "the fully connected layer not counted",
         seen_in: "include_top=False",
         about: About::Top,
-        edit: Edit::Network(|network| network.classes = None),
+        edit: Edit::Rules(edits::leave_out_the_top),
+    },
+    Departure {
+        name: "10-classes",
+        words: "10 classes",
+        seen_in: "networks for CIFAR-10",
+        about: About::Classes,
+        edit: Edit::Parameters(|rule| rule.classes = Some(10)),
+    },
+    Departure {
+        name: "100-classes",
+        words: "100 classes",
+        seen_in: "networks for CIFAR-100",
+        about: About::Classes,
+        edit: Edit::Parameters(|rule| rule.classes = Some(100)),
     },
     Departure {
         name: "batch-norm-operations",
@@ -165,5 +186,12 @@ pub const ALL: &[Departure] = &[
         seen_in: "README files that quote ptflops",
         about: About::Flops,
         edit: Edit::Operations(edits::double_all),
+    },
+    Departure {
+        name: "cut-off",
+        words: "digits cut off, not rounded",
+        seen_in: "the ResNet paper, 3.8 for 3.858",
+        about: About::Digits,
+        edit: Edit::Digits,
     },
 ];

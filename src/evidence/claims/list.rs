@@ -158,7 +158,7 @@ pub const ALL: &[Claim] = &[
     },
     Claim {
         name: "c-d-is-128",
-        statement: "32 paths of width 4, C d = 128 channels, come nearest to ResNet's complexity",
+        statement: "with 32 paths, width 4 (C d = 128) comes nearest to ResNet's complexity",
         source: "paper, Table 2",
         how: "all widths from 1 to 64 counted",
         refutes: "32 paths of width 8",
@@ -182,9 +182,9 @@ pub const ALL: &[Claim] = &[
     },
     Claim {
         name: "published",
-        statement: "every published count is met, by counting what its author counts",
+        statement: "the published counts that are listed here are met, by counting what their authors count",
         source: "paper, torchvision, timm, ptflops, Keras",
-        how: "each computed from the shapes alone, to its last digit",
+        how: "each computed from the shapes alone, to its last digit; mistakes as mistakes",
         refutes: "the stride of ResNeXt-50 on the 1x1",
         check: networks::published_figures,
     },

@@ -8,7 +8,7 @@ use super::{Counted, stride_word};
 use crate::block::StrideOn;
 use crate::count::published::{Published, about};
 use crate::count::{Counts, Memory, Quantity};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::network::layers::{Layer, Operation};
 
 #[derive(Serialize)]
@@ -86,7 +86,7 @@ struct PublishedFigure {
 ///
 /// # Errors
 ///
-/// [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+/// [`Error::CountTooLarge`].
 pub fn json(counted: &[Counted], with_layers: bool) -> Result<String> {
     let entries = counted.iter().map(|each| entry(each, with_layers));
     let entries = entries.collect::<Result<Vec<_>>>()?;
@@ -136,7 +136,7 @@ fn entry(counted: &Counted, with_layers: bool) -> Result<Entry<'_>> {
         macs,
         macs_inside: total.operations.macs_inside()?,
         macs_by_stride: by_stride.into_iter().collect::<Result<_>>()?,
-        flops: macs.checked_mul(2).ok_or(crate::Error::CountTooLarge { what: "FLOPs" })?,
+        flops: macs.checked_mul(2).ok_or(Error::CountTooLarge { what: "FLOPs" })?,
         activations: total.activations,
         memory: MemoryBytes { weights, peak },
         by_stage: by_stage.iter().map(stage).collect::<Result<_>>()?,

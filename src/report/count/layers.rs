@@ -36,7 +36,7 @@ pub fn layers(counted: &[Counted]) -> Result<String> {
         &mut text,
         "3x3/2 128-256 g32: kernel 3 x 3, stride 2, 128 channels to 256, in 32 groups. Map: the \
          output's. MACs: multiply-adds, every tap. After each convolution comes a batch norm, of two \
-         parameters a channel.",
+         parameters a channel. layer1 is conv2 of the paper, layer2 its conv3, and so on.",
     );
     Ok(text)
 }

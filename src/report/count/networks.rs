@@ -94,6 +94,12 @@ fn megabytes(bytes: u64) -> String {
 
 /// The published figures of those that are as published.
 fn published(counted: &[Counted]) -> Result<String> {
+    let text = listed(counted, false, "Published, and what it is here:")?;
+    Ok(text + &listed(counted, true, "Published, and wrong in ways that are known:")?)
+}
+
+/// Those that are mistakes, or those that are not.
+fn listed(counted: &[Counted], mistakes: bool, heading: &str) -> Result<String> {
     let mut page = Page::new(false);
     let several = counted.len() > 1;
     for each in counted {
@@ -101,6 +107,9 @@ fn published(counted: &[Counted]) -> Result<String> {
             continue;
         }
         for published in about(&each.network.name) {
+            if published.is_mistake()? != mistakes {
+                continue;
+            }
             let name = if several { format!("{}, ", published.network) } else { String::new() };
             page.item(published.text, &format!("{name}{}", said(published)?));
         }
@@ -110,7 +119,7 @@ fn published(counted: &[Counted]) -> Result<String> {
         return Ok(items);
     }
     let mut text = String::from("\n");
-    line(&mut text, "Published, and what it is here:");
+    line(&mut text, heading);
     Ok(text + &items)
 }
 

@@ -20,8 +20,8 @@ pub fn paper() -> Result<String> {
     let template = BlockSpec::new(256, 1, 64, 256)?;
     paragraph(
         &mut text,
-        "The block of Table 2 of the paper: 256 channels in and out, C paths of width d, D = C d. \
-         Parameters: the three convolutions, C (256 d + 3 3 d d + d 256). MACs: multiply-adds on a \
+        "The block of Table 2 of the paper: 256 channels in and out, C paths of width d, D = C·d. \
+         Parameters: the three convolutions, C·(256·d + 3·3·d·d + d·256). MACs: multiply-adds on a \
          map of 56 x 56; FLOPs are twice as many.",
     );
     text.push('\n');
@@ -30,8 +30,9 @@ pub fn paper() -> Result<String> {
     paragraph(
         &mut text,
         "Exact d: the width that would preserve ResNet's 69,632 parameters, and its MACs, exactly; \
-         d is the nearest whole one, error what it misses by. The paper leaves out C = 16, whose \
-         exact d lies half way between 7 and 8.",
+         d is the nearest whole one, and what it gives is off by so much. C = 16 is not in the \
+         paper's table: its exact d lies half way between two whole ones, so that either is further \
+         off than all the others.",
     );
     text.push('\n');
     stages(&mut text)?;

@@ -8,7 +8,7 @@ use crate::network::layers::Map;
 use crate::report::grid::{grid, row};
 use crate::report::words::{paragraph, thousands};
 
-/// All cardinalities that are powers of two, as long as a path is as wide as one channel.
+/// All cardinalities that are powers of two, as long as a path is at least one channel wide.
 ///
 /// # Errors
 ///
@@ -20,7 +20,7 @@ pub fn preserve(template: &BlockSpec) -> Result<String> {
         &mut text,
         &format!(
             "Block {template}: {} parameters in its three convolutions. The width d that keeps them, \
-             and the MACs, at other cardinalities: the root of C (C_in d + 3 3 d d + d C_out) = {0}, \
+             and the MACs, at other cardinalities: the root of C·(C_in·d + 3·3·d·d + d·C_out) = {0}, \
              and the whole number that comes nearest to it.",
             thousands(budget)
         ),
@@ -29,7 +29,7 @@ pub fn preserve(template: &BlockSpec) -> Result<String> {
     let mut cardinalities = Vec::new();
     for power in 0..usize::BITS {
         let cardinality = 1 << power;
-        if preserving_width(template, cardinality)?.exact < 0.5 {
+        if preserving_width(template, cardinality)?.exact < 1.0 {
             break;
         }
         cardinalities.push(cardinality);
@@ -44,7 +44,7 @@ pub(super) fn table(
     template: &BlockSpec,
     cardinalities: &[usize],
 ) -> Result<()> {
-    let head = ["C", "d", "D", "parameters", "with batch norm", "MACs, 56x56", "exact d", "error"];
+    let head = ["C", "d", "D", "parameters", "with batch norm", "MACs, 56x56", "exact d", "off by"];
     let mut rows = vec![row(head)];
     for &cardinality in cardinalities {
         let width = preserving_width(template, cardinality)?;

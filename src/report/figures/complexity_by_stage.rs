@@ -28,7 +28,11 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     let [resnet, resnext] = counted.map(|parts| parts.map_err(FigureError::data));
     let (resnet, resnext) = (resnet?, resnext?);
     let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
-    heading(&mut canvas, "The same complexity, stage by stage", &compared(&resnet, &resnext))?;
+    heading(
+        &mut canvas,
+        "About the same complexity, stage by stage",
+        &compared(&resnet, &resnext),
+    )?;
     legend(&mut canvas, (290.0, 82.0), &NETWORKS.map(|(_, words, color)| (color, words)))?;
     let area = canvas.plot();
     let (left, right) = area.margin(100, 16, 16, 24).split_horizontally(430);

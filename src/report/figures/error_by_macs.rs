@@ -29,16 +29,19 @@ const RESNET: [Point; 3] = [
 ];
 const RESNEXT: [Point; 3] = [
     ("resnext50_32x4d", "ResNeXt-50, 32×4d", (-98.0, 24.0)),
-    ("resnext101_32x4d", "ResNeXt-101, 32×4d", (6.0, -16.0)),
+    ("resnext101_32x4d", "ResNeXt-101, 32×4d", (-118.0, 20.0)),
     ("resnext101_64x4d", "ResNeXt-101, 64×4d", (-148.0, 14.0)),
 ];
 /// The other settings of Tables 3 and 4, without a line.
-const OTHERS: [Point; 5] = [
+const OTHERS: [Point; 8] = [
     ("resnext50_2x40d", "2×40d", (12.0, 0.0)),
     ("resnext50_4x24d", "4×24d", (12.0, 0.0)),
     ("resnext50_8x14d", "8×14d", (12.0, -4.0)),
-    ("resnext101_1x100d", "1×100d", (12.0, 0.0)),
-    ("resnext101_2x64d", "2×64d", (12.0, 0.0)),
+    ("resnext101_2x40d", "2×40d", (12.0, 0.0)),
+    ("resnext101_4x24d", "4×24d", (12.0, -5.0)),
+    ("resnext101_8x14d", "8×14d", (12.0, 3.0)),
+    ("resnext101_1x100d", "ResNet-101, 1×100d", (-156.0, 0.0)),
+    ("resnext101_2x64d", "ResNeXt-101, 2×64d", (-150.0, -16.0)),
 ];
 
 /// Draws the figure.

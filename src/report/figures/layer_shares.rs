@@ -43,7 +43,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         for ((words, count), fill) in layers.iter().zip([PALE_BLUE, PALE_ORANGE, PALE_GREEN]) {
             let frame = Frame::new(left, top, *count as f64 * UNIT, TALL);
             canvas.rect(frame, 0.0, Some(fill), None)?;
-            let share = format!("{:.0} %", 100.0 * *count as f64 / total as f64);
+            let share = format!("{:.1} %", 100.0 * *count as f64 / total as f64);
             let (x, y) = frame.centre();
             let centred = Lettering::centred(BODY, INK);
             canvas.label(words, (x, y - 9.0), &centred)?;

@@ -29,7 +29,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     heading(
         &mut canvas,
         "A convolution in g groups has 1/g of the parameters",
-        "3×3 from 128 to 128 channels: k k C_in n / g. With as many groups as channels: depthwise.",
+        "3×3 from 128 to 128 channels: k·k·C_in·C_out / g. With as many groups as channels: depthwise.",
     )?;
     legend(&mut canvas, (320.0, 82.0), &[(BLUE, "counted"), (ORANGE, "dense / g")])?;
     let dense = counts.first().map_or(0.0, |first| first.1 as f64);

@@ -20,6 +20,8 @@ const TITLE: &str = "The width d of a path that preserves the number of paramete
     against the cardinality C, with the five settings of the paper's Table 2 on the curve.";
 /// Table 2.
 const PAPER: [(usize, usize); 5] = [(1, 64), (2, 40), (4, 24), (8, 14), (32, 4)];
+/// The whole widths on either side of the curve at 16 paths, and where their labels stand.
+const BETWEEN: [(usize, usize, (f64, f64)); 2] = [(16, 8, (12.0, -12.0)), (16, 7, (-118.0, 14.0))];
 /// Points of the curve for each doubling of C. It is all but straight, and Plotters puts points on whole
 /// pixels: more of them would make it shiver.
 const PER_OCTAVE: u32 = 2;
@@ -34,13 +36,12 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     heading(
         &mut canvas,
         "Cardinality against width, at preserved complexity",
-        "256 channels in and out. The paper leaves out C = 16, where no whole width comes near.",
+        "256 channels in and out. With 16 paths, which the paper's Table 2 lacks, no whole width comes near.",
     )?;
-    let entries =
-        [(BLUE, "ResNet's parameters"), (ORANGE, "Table 2"), (VERMILION, "C = 16, d = 7 or 8")];
+    let entries = [(BLUE, "exact width"), (ORANGE, "Table 2"), (VERMILION, "C = 16")];
     legend(&mut canvas, (240.0, 82.0), &entries)?;
     let paper: Vec<Point> = PAPER.map(|(c, d)| (f64::from(c.ilog2()), d as f64)).to_vec();
-    let between = [(4.0, 7.0), (4.0, 8.0)];
+    let between: Vec<Point> = BETWEEN.map(|(c, d, _)| (f64::from(c.ilog2()), d as f64)).to_vec();
     let area = canvas.plot();
     let area = area.margin(100, 16, 24, 36);
     let mut chart = ChartBuilder::on(&area)
@@ -59,9 +60,15 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     chart.draw_series(LineSeries::new(curve, BLUE.stroke_width(3)))?;
     chart.draw_series(between.iter().map(|point| Circle::new(*point, 5, VERMILION.filled())))?;
     chart.draw_series(paper.iter().map(|point| Circle::new(*point, 7, ORANGE.filled())))?;
-    let places: Vec<_> = paper.iter().map(|point| chart.backend_coord(point)).collect();
+    let place = |point: &Point| chart.backend_coord(point);
+    let (places, others): (Vec<_>, Vec<_>) =
+        (paper.iter().map(place).collect(), between.iter().map(place).collect());
     drop(chart);
     drop(area);
+    for ((c, d, shift), place) in BETWEEN.into_iter().zip(others) {
+        let parameters = parameters(c, d).map_err(FigureError::data)?;
+        beside(&mut canvas, place, shift, &format!("{c}×{d}d: {parameters}"))?;
+    }
     for ((c, d), place) in PAPER.into_iter().zip(places) {
         let parameters = parameters(c, d).map_err(FigureError::data)?;
         beside(&mut canvas, place, (12.0, -12.0), &format!("{c}×{d}d: {parameters}"))?;
