@@ -325,6 +325,15 @@ pub enum Error {
         why: String,
     },
 
+    /// A checkpoint that cannot be read, or that does not hold what it says.
+    #[error("checkpoint {}: {why}", path.display())]
+    Checkpoint {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong; the tensor is named where it is one's.
+        why: String,
+    },
+
     /// A figure that could not be drawn.
     #[error("figure {name}: {why}")]
     Figure {

@@ -32,6 +32,8 @@ pub enum Purpose {
     Floats,
     /// Blocks small enough to follow by hand.
     Examples,
+    /// Weights of whole networks.
+    Network,
 }
 
 /// A seed, from which independent streams are drawn: one for each purpose, block,

@@ -3,7 +3,7 @@
 use ndarray::ArrayView4;
 
 use super::activation::Activation;
-use super::norm::{BlockNorms, Normalise};
+use super::norm::{BasicNorms, BlockNorms, Normalise};
 use crate::conv::{After, ChannelWise, Identity};
 use crate::error::Result;
 use crate::scalar::{Additive, Real};
@@ -94,6 +94,21 @@ impl<S: Real> NormFunctions<S> {
             reduce: norms.reduce.fold()?.then(activation),
             transform: norms.transform.fold()?.then(activation),
             expand: norms.expand.fold()?,
+            shortcut: norms.shortcut.as_ref().map(|norm| norm.fold()).transpose()?,
+            output: activation,
+        })
+    }
+
+    /// The same for a block of depth 2, whose second layer takes the place of the last; it has none between.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`super::BatchNorm::fold`].
+    pub fn basic(norms: &BasicNorms<S>, activation: Activation) -> Result<Self> {
+        Ok(Self {
+            reduce: norms.first.fold()?.then(activation),
+            transform: Normalise::new(Vec::new()),
+            expand: norms.second.fold()?,
             shortcut: norms.shortcut.as_ref().map(|norm| norm.fold()).transpose()?,
             output: activation,
         })

@@ -230,6 +230,28 @@ impl<S: Real> BlockNorms<S> {
     }
 }
 
+/// The batch norms of a block of depth 2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BasicNorms<S> {
+    /// bn1, D channels.
+    pub first: BatchNorm<S>,
+    /// bn2, C_out channels.
+    pub second: BatchNorm<S>,
+    /// downsample.1, C_out channels; only where the shortcut is a projection.
+    pub shortcut: Option<BatchNorm<S>>,
+}
+
+impl<S: Real> BasicNorms<S> {
+    /// The same batch norms in other floats.
+    pub fn cast<T: Real>(&self) -> BasicNorms<T> {
+        BasicNorms {
+            first: self.first.cast(),
+            second: self.second.cast(),
+            shortcut: self.shortcut.as_ref().map(BatchNorm::cast),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{BatchNorm, Normalise};

@@ -1,12 +1,18 @@
 //! He initialisation.
 
+use std::collections::BTreeMap;
+
 use ndarray::Array4;
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::{Distribution, StandardNormal};
+use rand::Rng as _;
 
+use super::architecture::Architecture;
+use super::layers::Role;
+use super::weights::NetworkWeights;
 use crate::block::{BlockSpec, BlockWeights, Shortcut};
 use crate::error::Result;
-use crate::random::Rng;
+use crate::random::{Purpose, Rng, Seed};
 
 /// Normal with standard deviation sqrt(2 / fan_out), fan_out = C_out k_h k_w: PyTorch's
 /// `kaiming_normal_(mode='fan_out', nonlinearity='relu')` (He et al. 2015, section 2.2).
@@ -43,6 +49,63 @@ pub fn block(spec: BlockSpec, rng: &mut Rng) -> Result<BlockWeights<f32>> {
     let shortcut = (spec.shortcut() == Shortcut::Projection)
         .then(|| he_normal([spec.c_out(), spec.c_in(), 1, 1], rng));
     BlockWeights::new(spec, reduce, transform, expand, shortcut)
+}
+
+/// The weights of a whole network as torchvision initialises it: kernels He-normal, batch norms 1 and 0,
+/// the fully connected layer uniform within 1/sqrt(inputs), as PyTorch's `Linear` is. Each tensor has a
+/// stream of its own.
+///
+/// # Errors
+///
+/// Those of [`NetworkWeights::assemble`].
+pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<NetworkWeights> {
+    let groups: BTreeMap<String, usize> = architecture
+        .layers(architecture.usual_input())?
+        .into_iter()
+        .filter(|layer| matches!(layer.role, Some(Role::Reduce | Role::Transform)))
+        .map(|layer| (format!("{}.weight", layer.name), layer.paths))
+        .collect();
+    let mut number = 0;
+    let mut inputs = 1;
+    NetworkWeights::assemble(architecture, &mut |name, shape| {
+        let rng = &mut seed.stream(Purpose::Network, &[number]);
+        number += 1;
+        let length = shape.iter().product();
+        Ok(match *shape {
+            [c_out, c_in, k_h, k_w] => {
+                let paths = match fan {
+                    Fan::Whole => 1,
+                    Fan::Path => groups.get(name).copied().unwrap_or(1),
+                };
+                let factor = (paths as f32).sqrt();
+                let kernel = he_normal([c_out, c_in, k_h, k_w], rng);
+                kernel.into_iter().map(|weight| factor * weight).collect()
+            }
+            [_, c_in] => {
+                inputs = c_in;
+                uniform(length, inputs, rng)
+            }
+            _ if name == "fc.bias" => uniform(length, inputs, rng),
+            _ if name.ends_with(".weight") || name.ends_with(".running_var") => vec![1.0; length],
+            _ => vec![0.0; length],
+        })
+    })
+}
+
+/// What fan_out is counted over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fan {
+    /// The whole layer, whatever its groups: torchvision, and the paper's released form (c).
+    Whole,
+    /// A path of it: what comes of initialising 32 separate convolutions, as the paper's released form
+    /// (b) does. Standard deviations of the first 1x1 and of the 3x3 are sqrt(C) times as large.
+    Path,
+}
+
+/// Uniform within 1/sqrt(inputs).
+fn uniform(length: usize, inputs: usize, rng: &mut Rng) -> Vec<f32> {
+    let bound = 1.0 / (inputs as f32).sqrt();
+    (0..length).map(|_| rng.random_range(-bound..=bound)).collect()
 }
 
 #[cfg(test)]

@@ -2,8 +2,13 @@
 //! drawn.
 
 pub mod architecture;
+pub mod checkpoint;
+pub mod forward;
 pub mod image;
 pub mod init;
 pub mod layers;
+pub mod load;
+pub mod save;
 pub mod stem;
+pub mod weights;
 pub mod zoo;

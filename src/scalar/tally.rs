@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::{Additive, Dot, Scalar};
+use super::{Additive, Dot, Ordered, Real, Scalar};
 
 /// How often something was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ fn count(multiplications: u64, additions: u64) {
 }
 
 /// A number whose arithmetic is counted, thread by thread; see [`counted`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Tally<S>(pub S);
 
 /// What `work` gives, and what it does on tallies in this thread.
@@ -73,6 +73,24 @@ impl<S: Scalar> Scalar for Tally<S> {
     fn sub(&self, other: &Self) -> Self {
         count(0, 1);
         Self(self.0.sub(&other.0))
+    }
+}
+
+impl<S: Ordered> Ordered for Tally<S> {}
+
+/// Quotients and square roots are not counted: they belong to batch norm and to pooling.
+impl<S: Real> Real for Tally<S> {
+    fn div(&self, other: &Self) -> Self {
+        Self(self.0.div(&other.0))
+    }
+    fn sqrt(&self) -> Self {
+        Self(self.0.sqrt())
+    }
+    fn from_f64(value: f64) -> Self {
+        Self(S::from_f64(value))
+    }
+    fn to_f64(&self) -> f64 {
+        self.0.to_f64()
     }
 }
 

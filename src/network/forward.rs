@@ -1,0 +1,199 @@
+//! The forward pass of a whole network, each block in one form.
+
+use ndarray::{Array2, Array4, ArrayView4, ArrayViewMut3, Axis};
+
+use super::architecture::Stem;
+use super::weights::{NetworkWeights, ResidualWeights};
+use crate::block::{
+    Activation, Basic, BlockWeights, Bottleneck, Functions, NormFunctions, Normalise,
+};
+use crate::conv::{After, ChannelWise, ConvSpec, Convolver, Identity, max_pool};
+use crate::error::Result;
+use crate::scalar::Real;
+
+/// A network, its kernels prepared, each bottleneck in one form.
+pub struct Network<S: Real, V: Convolver<S>> {
+    stem: Option<(V::Kernel, Stem)>,
+    blocks: Vec<Residual<S, V>>,
+    top: Option<V::Kernel>,
+}
+
+/// A block of a network.
+pub enum Residual<S: Real, V: Convolver<S>> {
+    /// Of depth 3, in a form.
+    Bottleneck(Bottleneck<S, V>),
+    /// Of depth 2.
+    Basic(Basic<S, V>),
+}
+
+/// What makes a bottleneck of its weights: a form.
+pub type Prepare<'a, S, V> = dyn Fn(&BlockWeights<S>, &V) -> Result<Bottleneck<S, V>> + 'a;
+
+impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
+    /// Prepares the kernels, those of each bottleneck by `form`; `to` takes each number to the kind that
+    /// the network is run on.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Convolver::prepare`] and of `form`.
+    pub fn prepare(
+        form: &Prepare<'_, S, V>,
+        weights: &NetworkWeights,
+        to: impl Fn(&f32) -> S + Copy,
+        convolver: &V,
+    ) -> Result<Self> {
+        let kind = weights.architecture().stem;
+        let stem = weights.stem().map(|stem| {
+            let spec = match kind {
+                Stem::ImageNet => ConvSpec::new(2, 3, 1, 1)?,
+                Stem::Cifar | Stem::None { .. } => ConvSpec::new(1, 1, 1, 1)?,
+            };
+            convolver.prepare(stem.kernel.map(to).view(), spec).map(|kernel| (kernel, kind))
+        });
+        let block = |block: &ResidualWeights| match block {
+            ResidualWeights::Bottleneck(weights, _) => {
+                form(&weights.map(to), convolver).map(Residual::Bottleneck)
+            }
+            ResidualWeights::Basic(weights, _) => {
+                Basic::prepare(&weights.map(to), convolver).map(Residual::Basic)
+            }
+        };
+        let top = weights
+            .top()
+            .map(|top| convolver.prepare(top.kernel.map(to).view(), ConvSpec::UNIT))
+            .transpose()?;
+        let blocks = weights.blocks().iter().map(block).collect::<Result<_>>()?;
+        Ok(Self { stem: stem.transpose()?, blocks, top })
+    }
+
+    /// N x 3 x H x W to the features N x C x h x w that come out of the last block. `watch` is shown what
+    /// each block receives.
+    ///
+    /// # Errors
+    ///
+    /// An input that the network cannot take.
+    pub fn features(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &NetworkFunctions<S>,
+        convolver: &V,
+        watch: &mut dyn FnMut(usize, ArrayView4<'_, S>),
+    ) -> Result<Array4<S>> {
+        let mut y = match &self.stem {
+            Some((kernel, kind)) => {
+                let y = convolver.conv(x, kernel, &After::only(functions.stem()))?;
+                match kind {
+                    Stem::ImageNet => max_pool(y.view(), 3, ConvSpec::new(2, 1, 1, 1)?)?,
+                    Stem::Cifar | Stem::None { .. } => y,
+                }
+            }
+            None => x.to_owned(),
+        };
+        for (number, block) in self.blocks.iter().enumerate() {
+            watch(number, y.view());
+            let functions = functions.block(number);
+            y = match block {
+                Residual::Bottleneck(block) => block.forward(y.view(), &functions, convolver)?,
+                Residual::Basic(block) => block.forward(y.view(), &functions, convolver)?,
+            };
+        }
+        Ok(y)
+    }
+
+    /// Features to logits, N x classes: global average pooling and the fully connected layer. Without one,
+    /// the pooled features, N x C.
+    ///
+    /// # Errors
+    ///
+    /// Features of other channels than the layer reads.
+    pub fn logits(
+        &self,
+        features: ArrayView4<'_, S>,
+        functions: &NetworkFunctions<S>,
+        convolver: &V,
+    ) -> Result<Array2<S>> {
+        let pooled = average_pool(features);
+        let logits = match &self.top {
+            Some(kernel) => {
+                convolver.conv(pooled.view(), kernel, &After::only(functions.bias()))?
+            }
+            None => pooled,
+        };
+        Ok(logits.remove_axis(Axis(3)).remove_axis(Axis(2)))
+    }
+}
+
+/// N x C x H x W to N x C x 1 x 1: the mean of each map, as a sum over its length.
+pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
+    let (n, c, h, w) = x.dim();
+    let length = S::from_f64((h * w) as f64);
+    Array4::from_shape_fn((n, c, 1, 1), |(n, c, ..)| {
+        let map = x.index_axis(Axis(0), n);
+        let map = map.index_axis(Axis(0), c);
+        map.iter().fold(S::zero(), |sum, value| sum.add(value)).div(&length)
+    })
+}
+
+/// What stands between the convolutions of a network: batch norms folded, ReLU, the bias of the last
+/// layer.
+pub struct NetworkFunctions<S> {
+    stem: Option<Normalise<S>>,
+    blocks: Vec<Option<NormFunctions<S>>>,
+    bias: Option<Bias<S>>,
+}
+
+impl<S: Real> NetworkFunctions<S> {
+    /// Those of a network in evaluation mode.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BatchNorm::fold`](crate::block::BatchNorm::fold).
+    pub fn new(weights: &NetworkWeights) -> Result<Self> {
+        let relu = Activation::Relu;
+        let fold = |norm: &crate::block::BatchNorm<f32>| -> Result<Normalise<S>> {
+            Ok(norm.cast::<S>().fold()?.then(relu))
+        };
+        let stem = weights.stem().map(|stem| fold(&stem.norm)).transpose()?;
+        let block = |block: &ResidualWeights| match block {
+            ResidualWeights::Bottleneck(_, norms) => {
+                NormFunctions::new(&norms.cast::<S>(), relu).map(Some)
+            }
+            ResidualWeights::Basic(_, norms) => NormFunctions::basic(&norms.cast(), relu).map(Some),
+        };
+        let blocks = weights.blocks().iter().map(block).collect::<Result<_>>()?;
+        let number = |value: &f32| S::from_f64(f64::from(*value));
+        let bias = weights.top().map(|top| Bias(top.bias.iter().map(number).collect()));
+        Ok(Self { stem, blocks, bias })
+    }
+
+    /// Nothing anywhere: the convolutions, the poolings and the shortcuts alone.
+    pub fn none(blocks: usize) -> Self {
+        Self { stem: None, blocks: (0..blocks).map(|_| None).collect(), bias: None }
+    }
+
+    fn stem(&self) -> &dyn ChannelWise<S> {
+        self.stem.as_ref().map_or(&Identity, |stem| stem)
+    }
+
+    /// The functions of a block.
+    pub fn block(&self, number: usize) -> Functions<'_, S> {
+        match self.blocks.get(number) {
+            Some(Some(functions)) => functions.functions(),
+            _ => Functions::none(),
+        }
+    }
+
+    fn bias(&self) -> &dyn ChannelWise<S> {
+        self.bias.as_ref().map_or(&Identity, |bias| bias)
+    }
+}
+
+/// Adds a number to each channel.
+struct Bias<S>(Vec<S>);
+
+impl<S: Real> ChannelWise<S> for Bias<S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        let bias = &self.0[channel];
+        plane.mapv_inplace(|z| z.add(bias));
+    }
+}

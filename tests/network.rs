@@ -1,0 +1,258 @@
+//! Whole networks: against torchvision, in each form, counted by a number that counts, and their
+//! checkpoints.
+
+use std::fs::File;
+use std::io::Cursor;
+use std::path::Path;
+
+use ndarray::{Array4, ArrayView4};
+use serde_json::Value;
+use triform::block::{Bottleneck, Form, StrideOn};
+use triform::conv::{Fast, Reference};
+use triform::count;
+use triform::network::architecture::{Architecture, BlockKind, Stage, Stem};
+use triform::network::checkpoint::safetensors::Safetensors;
+use triform::network::checkpoint::{Checkpoint, Dtype};
+use triform::network::forward::{Network, NetworkFunctions};
+use triform::network::init::{self, Fan};
+use triform::network::load::{load, state_dict};
+use triform::network::weights::NetworkWeights;
+use triform::network::{save, zoo};
+use triform::random::Seed;
+use triform::scalar::{Tally, counted};
+
+/// Numbers in -0.5..0.5: the hash of tests/golden/networks.py.
+fn uniform(tensor: u32, length: usize) -> Vec<f64> {
+    (0..length as u32)
+        .map(|i| {
+            let mut x = i.wrapping_mul(0x9E37_79B1).wrapping_add(tensor.wrapping_mul(0x85EB_CA77));
+            x ^= x >> 16;
+            x = x.wrapping_mul(0x7FEB_352D);
+            x ^= x >> 15;
+            x = x.wrapping_mul(0x846C_A68B);
+            x ^= x >> 16;
+            f64::from(x) / 4_294_967_296.0 - 0.5
+        })
+        .collect()
+}
+
+/// The weights that tests/golden/networks.py gives to a network.
+fn golden_weights(architecture: &Architecture) -> NetworkWeights {
+    let mut tensor = 0;
+    NetworkWeights::assemble(architecture, &mut |name, shape| {
+        let numbers = uniform(tensor, shape.iter().product());
+        tensor += 1;
+        let (factor, shift) = match *shape {
+            [c_out, _, k_h, k_w] => ((24.0 / (c_out * k_h * k_w) as f64).sqrt(), 0.0),
+            [_, c_in] => (2.0 / (c_in as f64).sqrt(), 0.0),
+            _ if name.ends_with("running_var") || name.ends_with(".weight") => (1.0, 1.0),
+            _ => (1.0, 0.0),
+        };
+        Ok(numbers.into_iter().map(|u| (factor * u + shift) as f32).collect())
+    })
+    .unwrap()
+}
+
+fn form_of(form: Form, weights: &NetworkWeights) -> Network<f32, Fast> {
+    let fast = Fast::new();
+    Network::prepare(
+        &|weights, fast| Bottleneck::prepare(&form, weights, fast),
+        weights,
+        |x| *x,
+        &fast,
+    )
+    .unwrap()
+}
+
+/// Features, pooled, and logits.
+fn run(form: Form, weights: &NetworkWeights, x: ArrayView4<'_, f32>) -> [Vec<Vec<f32>>; 2] {
+    let (network, fast) = (form_of(form, weights), Fast::new());
+    let functions = NetworkFunctions::new(weights).unwrap();
+    let features = network.features(x, &functions, &fast, &mut |_, _| {}).unwrap();
+    let logits = network.logits(features.view(), &functions, &fast).unwrap();
+    let pooled = triform::network::forward::average_pool(features.view());
+    let rows = |rows: ndarray::ArrayView2<'_, f32>| -> Vec<Vec<f32>> {
+        rows.rows().into_iter().map(|row| row.to_vec()).collect()
+    };
+    let pooled = pooled.to_shape((pooled.dim().0, pooled.dim().1)).unwrap();
+    [rows(pooled.view()), rows(logits.view())]
+}
+
+/// torchvision's logits and features, in f64. 1e-5 of the largest logit is what is asked of f32 here; it
+/// comes out 20 times nearer.
+#[test]
+fn networks_agree_with_torchvision_in_each_form() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/networks.json");
+    let golden: Value = serde_json::from_reader(File::open(path).unwrap()).unwrap();
+    let mut compared = 0;
+    for name in ["resnet18", "resnet50", "resnext50_32x4d"] {
+        let golden = &golden[name];
+        let size = |axis: usize| golden["input"][axis].as_u64().unwrap() as usize;
+        let shape = (size(0), 3, size(1), size(2));
+        let pixels = uniform(999, shape.0 * 3 * shape.2 * shape.3);
+        let pixels = pixels.into_iter().map(|u| (4.0 * u) as f32).collect();
+        let x = Array4::from_shape_vec(shape, pixels).unwrap();
+        let weights = golden_weights(&zoo::named(name).unwrap());
+        let largest = golden["largest"].as_f64().unwrap();
+        for form in Form::ALL {
+            let [features, logits] = run(form, &weights, x.view());
+            for (key, rows, step) in [("logits", logits, 100), ("features", features, 0)] {
+                for (row, expected) in rows.iter().zip(golden[key].as_array().unwrap()) {
+                    let step = if step == 0 { row.len() / 8 } else { step };
+                    let expected = expected.as_array().unwrap();
+                    assert_eq!(row.iter().step_by(step).count(), expected.len());
+                    for (found, expected) in row.iter().step_by(step).zip(expected) {
+                        let error = (f64::from(*found) - expected.as_f64().unwrap()).abs();
+                        assert!(error <= 1e-5 * largest, "{name} {form:?} {key}: {error}");
+                        compared += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(compared, 3 * ((3 + 1 + 2) * (10 + 8)));
+}
+
+/// A network of each kind that is small enough for plain loops.
+fn small(block: BlockKind, stride_on: StrideOn) -> Architecture {
+    let expansion = if block == BlockKind::Bottleneck { 4 } else { 1 };
+    let groups = if block == BlockKind::Bottleneck { 4 } else { 1 };
+    let stage = |inner, stride| Stage { blocks: 2, groups, inner, c_out: expansion * 8, stride };
+    Architecture {
+        name: "small".to_owned(),
+        stem: Stem::ImageNet,
+        block,
+        stages: vec![stage(8, 1), stage(12, 2)],
+        stride_on,
+        classes: Some(5),
+    }
+}
+
+/// The closed form, the lengths of the arrays, and the multiplications that a counting number does.
+#[test]
+fn counting_closes_for_whole_networks() {
+    for (kind, stride_on) in [
+        (BlockKind::Basic, StrideOn::Transform),
+        (BlockKind::Bottleneck, StrideOn::Transform),
+        (BlockKind::Bottleneck, StrideOn::Reduce),
+    ] {
+        let architecture = small(kind, stride_on);
+        let weights = init::network(&architecture, Seed(3), Fan::Whole).unwrap();
+        let counts = count::network(&architecture, (19, 22)).unwrap().total;
+        let mut held = 0;
+        let trained = |name: &str| !name.contains("running");
+        weights
+            .visit(&mut |name, _, numbers| {
+                held += if trained(name) { numbers.len() as u64 } else { 0 };
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(counts.parameters.trained().unwrap(), held);
+
+        let reference = Reference::default();
+        let to = |x: &f32| Tally(f64::from(*x));
+        for form in Form::ALL {
+            let prepare =
+                &|weights: &_, convolver: &_| Bottleneck::prepare(&form, weights, convolver);
+            let network = Network::prepare(prepare, &weights, to, &reference).unwrap();
+            let functions = NetworkFunctions::none(weights.blocks().len());
+            let x = Array4::from_elem((2, 3, 19, 22), Tally(0.5));
+            let (_, done) = counted(|| {
+                let features = network.features(x.view(), &functions, &reference, &mut |_, _| {});
+                network.logits(features.unwrap().view(), &functions, &reference).unwrap()
+            });
+            let inside = counts.operations.macs_inside().unwrap();
+            assert_eq!(done.multiplications, 2 * inside, "{kind:?} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn the_state_dict_is_that_of_the_layers() {
+    for name in ["resnet18", "resnext50_32x4d", "resnext29_8x64d"] {
+        let architecture = zoo::named(name).unwrap();
+        let mut names = Vec::new();
+        let weights = init::network(&architecture, Seed(0), Fan::Whole).unwrap();
+        weights
+            .visit(&mut |name, shape, _| {
+                names.push((name.to_owned(), shape.to_vec()));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(names, state_dict(&architecture).unwrap(), "{name}");
+    }
+    let entries = state_dict(&zoo::named("resnext50_32x4d").unwrap()).unwrap();
+    // torchvision's has 320 with the 53 counters of batches.
+    assert_eq!(entries.len() + 53, 320);
+}
+
+#[test]
+fn a_checkpoint_comes_back_as_it_was() {
+    let architecture = small(BlockKind::Bottleneck, StrideOn::Transform);
+    let weights = init::network(&architecture, Seed(9), Fan::Path).unwrap();
+    let bytes = save::safetensors(&weights).unwrap();
+    let mut file = Safetensors::open(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
+    let counters = file.entries().iter().filter(|entry| entry.dtype == Dtype::Other("i64".into()));
+    assert_eq!(counters.count(), 1 + 3 * 4 + 2);
+    assert_eq!(load(&architecture, &mut file, Path::new("w")).unwrap(), weights);
+    // A byte less, a byte more, and each shorter header.
+    for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()[..], &bytes[..7], &[]] {
+        let error =
+            Safetensors::open(Cursor::new(bytes), Path::new("w")).err().unwrap().to_string();
+        assert!(error.starts_with("checkpoint w: "), "{error}");
+    }
+    let npz = save::npz(&weights).unwrap();
+    let mut npz = ndarray_npy::NpzReader::new(Cursor::new(npz)).unwrap();
+    let kernel: Array4<f32> = npz.by_name("layer2.0.conv2.weight").unwrap();
+    assert_eq!(kernel.shape(), [12, 3, 3, 3]);
+}
+
+#[test]
+fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
+    let right = small(BlockKind::Bottleneck, StrideOn::Transform);
+    let mut other = right.clone();
+    other.classes = Some(7);
+    other.stages[1].blocks = 3;
+    let bytes = save::safetensors(&init::network(&other, Seed(1), Fan::Whole).unwrap()).unwrap();
+    let mut file = Safetensors::open(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
+    let error = load(&right, &mut file, Path::new("w")).unwrap_err().to_string();
+    assert!(error.contains("surplus: layer2.2.bn1.bias, "), "{error}");
+    assert!(error.contains("and 9 more"), "{error}");
+    assert!(error.contains("fc.bias [7] instead of [5]"), "{error}");
+
+    let resnet18 = zoo::named("resnet18").unwrap();
+    let bytes = save::safetensors(&init::network(&resnet18, Seed(1), Fan::Whole).unwrap()).unwrap();
+    let mut file = Safetensors::open(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
+    let error = load(&right, &mut file, Path::new("w")).unwrap_err().to_string();
+    assert!(error.contains("missing: ") && error.ends_with("; it fits resnet18"), "{error}");
+}
+
+/// The two initialisations of the paper's released code differ by sqrt(C) in the first 1x1 and the 3x3.
+#[test]
+fn fan_out_of_a_path_is_smaller_by_the_cardinality() {
+    let architecture = zoo::named("resnext50_32x4d").unwrap();
+    let deviation = |fan| {
+        let mut found = Vec::new();
+        let weights = init::network(&architecture, Seed(2), fan).unwrap();
+        let wanted = ["layer1.0.conv1.weight", "layer1.0.conv2.weight", "layer1.0.conv3.weight"];
+        weights
+            .visit(&mut |name, _, numbers| {
+                if wanted.contains(&name) {
+                    let squares: f64 = numbers.iter().map(|w| f64::from(*w).powi(2)).sum();
+                    found.push((squares / numbers.len() as f64).sqrt());
+                }
+                Ok(())
+            })
+            .unwrap();
+        found
+    };
+    let (whole, path) = (deviation(Fan::Whole), deviation(Fan::Path));
+    // The same draws, scaled: the ratio is exact but for the rounding of each weight.
+    for (whole, path, ratio) in [
+        (whole[0], path[0], 32f64.sqrt()),
+        (whole[1], path[1], 32f64.sqrt()),
+        (whole[2], path[2], 1.0),
+    ] {
+        assert!((path / whole / ratio - 1.0).abs() < 1e-6);
+    }
+}
