@@ -118,8 +118,7 @@ impl FromStr for Digits {
         let centre = value.checked_mul(last).ok_or_else(too_large)?;
         let half = if power == 0 { 0 } else { last / 2 };
         let cut = if power == 0 { centre } else { centre + last - 1 };
-        let [low, high, cut] =
-            [centre.saturating_sub(half), centre + half, cut].map(|end| u64::try_from(end));
+        let [low, high, cut] = [centre.saturating_sub(half), centre + half, cut].map(u64::try_from);
         let (low, high) = (low.map_err(|_| too_large())?, high.map_err(|_| too_large())?);
         let cut = cut.map_err(|_| too_large())?;
         Ok(Self { text: text.trim().to_owned(), low, high, cut })

@@ -1,6 +1,6 @@
 //! The weights of a network, by the names of PyTorch's state dict.
 
-use ndarray::{Array1, Array4};
+use ndarray::{Array1, Array4, ArrayView4};
 
 use super::architecture::{Architecture, BlockKind, Stem};
 use crate::block::{
@@ -30,9 +30,9 @@ pub struct StemWeights {
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResidualWeights {
     /// Of depth 3.
-    Bottleneck(BlockWeights<f32>, BlockNorms<f32>),
+    Bottleneck(Box<BlockWeights<f32>>, Box<BlockNorms<f32>>),
     /// Of depth 2.
-    Basic(BasicWeights<f32>, BasicNorms<f32>),
+    Basic(Box<BasicWeights<f32>>, Box<BasicNorms<f32>>),
 }
 
 /// `fc`: a 1x1 convolution on the pooled features.
@@ -165,10 +165,10 @@ impl NetworkWeights {
     }
 }
 
-fn push_layers(
-    tensors: &mut Vec<Vec<f32>>,
-    layers: &[(Option<ndarray::ArrayView4<'_, f32>>, Option<&BatchNorm<f32>>)],
-) {
+/// A kernel and the batch norm after it, where there are such.
+type LayerWeights<'a> = (Option<ArrayView4<'a, f32>>, Option<&'a BatchNorm<f32>>);
+
+fn push_layers(tensors: &mut Vec<Vec<f32>>, layers: &[LayerWeights<'_>]) {
     for (kernel, norm) in layers {
         tensors.extend(kernel.map(|kernel| kernel.iter().copied().collect()));
         if let Some(norm) = norm {
@@ -182,6 +182,9 @@ fn push_norm(tensors: &mut Vec<Vec<f32>>, norm: &BatchNorm<f32>) {
         tensors.push((0..norm.channels()).map(|channel| *norm.channel(channel)[which]).collect());
     }
 }
+
+/// The kernel and the batch norm of a shortcut, where it has them.
+type Projection = (Option<Array4<f32>>, Option<BatchNorm<f32>>);
 
 /// Tensors, put together.
 struct Assembly<'a, 'b> {
@@ -244,11 +247,7 @@ impl Assembly<'_, '_> {
         self.layer([format!("{prefix}conv{number}"), format!("{prefix}bn{number}")], shape)
     }
 
-    fn projection(
-        &mut self,
-        prefix: &str,
-        channels: Option<[usize; 2]>,
-    ) -> Result<(Option<Array4<f32>>, Option<BatchNorm<f32>>)> {
+    fn projection(&mut self, prefix: &str, channels: Option<[usize; 2]>) -> Result<Projection> {
         let Some([c_in, c_out]) = channels else { return Ok((None, None)) };
         let names = [format!("{prefix}downsample.0"), format!("{prefix}downsample.1")];
         let (kernel, norm) = self.layer(names, [c_out, c_in, 1, 1])?;
@@ -264,7 +263,8 @@ impl Assembly<'_, '_> {
         let projected = spec.shortcut() == Shortcut::Projection;
         let (projection, shortcut) = self.projection(prefix, projected.then_some([c_in, c_out]))?;
         let weights = BlockWeights::new(spec, first, second, third, projection)?;
-        Ok(ResidualWeights::Bottleneck(weights, BlockNorms { reduce, transform, expand, shortcut }))
+        let norms = BlockNorms { reduce, transform, expand, shortcut };
+        Ok(ResidualWeights::Bottleneck(Box::new(weights), Box::new(norms)))
     }
 
     fn basic(
@@ -278,7 +278,8 @@ impl Assembly<'_, '_> {
         let projected = stride > 1 || c_in != c_out;
         let (projection, shortcut) = self.projection(prefix, projected.then_some([c_in, c_out]))?;
         let weights = BasicWeights::new(stride, one, two, projection)?;
-        Ok(ResidualWeights::Basic(weights, BasicNorms { first, second, shortcut }))
+        let norms = BasicNorms { first, second, shortcut };
+        Ok(ResidualWeights::Basic(Box::new(weights), Box::new(norms)))
     }
 
     fn top(&mut self, classes: usize, c_in: usize) -> Result<TopWeights> {
