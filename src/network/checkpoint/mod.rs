@@ -4,6 +4,8 @@
 //! surplus or of another shape can be named at once; then tensors are read one by one, so that no more
 //! than one of them is in memory twice.
 
+pub mod pth;
+
 use crate::error::Result;
 
 /// What a file says of a tensor before its numbers are read.
