@@ -20,6 +20,9 @@ fn file(name: &str, format: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/checkpoints/{name}_{format}.pth"))
 }
 
+/// A tensor of make.py's: its name, shape and kind, and its numbers where they are weights.
+type Expected = (&'static str, &'static [usize], Dtype, Option<Vec<f32>>);
+
 /// All that a file holds: each entry, and its numbers or why there are none.
 type All = Vec<(Entry, Result<Vec<f32>, String>)>;
 
@@ -54,7 +57,7 @@ fn counted(count: usize, first: usize) -> Vec<f32> {
 fn every_kind_of_tensor_is_read_in_both_formats() {
     let transposed = [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11].map(|i| (48 + i) as f32 / 8.0);
     let stepped = [0, 3, 12, 15].map(|i| (100 + i) as f32 / 8.0);
-    let expected: [(&str, &[usize], Dtype, Option<Vec<f32>>); 12] = [
+    let expected: [Expected; 12] = [
         ("conv.weight", &[2, 3, 2, 2], Dtype::F32, Some(counted(24, 0))),
         ("half.weight", &[3, 5], Dtype::F16, Some(counted(15, 24))),
         ("brain.weight", &[4], Dtype::BF16, Some(counted(4, 39))),
@@ -396,6 +399,26 @@ fn sizes_of_64_bits_are_read_and_held_against_the_file() {
     refuses(&zip.bytes(), &["directory", "broken"]);
     zip.directory = Some((u64::MAX, 1));
     refuses(&zip.bytes(), &["directory", "broken"]);
+}
+
+/// What fuzzing found worth keeping (`fuzz/README.md`): none makes a panic, and some are still read.
+#[test]
+fn the_fuzzing_corpus_runs_clean() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/pth");
+    let (mut inputs, mut read) = (0, 0);
+    for entry in fs::read_dir(folder).unwrap() {
+        let bytes = fs::read(entry.unwrap().path()).unwrap();
+        let files = match bytes.starts_with(b"PK") || bytes.starts_with(&MAGIC) {
+            true => vec![bytes],
+            false => vec![
+                archive(&bytes, &[("0", &[0; 64]), ("1", &[0; 6])]),
+                legacy(&bytes, &[("0", 16, &[0; 64])]),
+            ],
+        };
+        inputs += 1;
+        read += files.iter().filter(|bytes| all(bytes).is_ok_and(|all| !all.is_empty())).count();
+    }
+    assert!(inputs > 100 && read > 10, "{inputs} inputs, {read} of them with tensors");
 }
 
 #[test]

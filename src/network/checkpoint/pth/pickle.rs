@@ -373,3 +373,52 @@ fn long<R: Read>(bytes: &mut Bytes<R>) -> Result<Value, Fault> {
     let sign = if last >= 0x80 { u64::MAX.checked_shl(64 - unused).unwrap_or(0) } else { 0 };
     Ok(Value::Int((value | sign).cast_signed()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(body: &[u8]) -> Value {
+        let (values, root) = load(&mut Bytes::new(body, BYTES)).unwrap();
+        values.get(root).clone()
+    }
+
+    #[test]
+    fn integers_are_read_in_all_their_forms() {
+        assert_eq!(value(b"K\xff."), Value::Int(255));
+        assert_eq!(value(b"M\xff\xff."), Value::Int(65535));
+        assert_eq!(value(b"J\xff\xff\xff\xff."), Value::Int(-1));
+        assert_eq!(value(b"\x8a\x00."), Value::Int(0));
+        assert_eq!(value(b"\x8a\x01\x80."), Value::Int(-128));
+        assert_eq!(value(b"\x8a\x02\x80\x00."), Value::Int(128));
+        assert_eq!(value(b"\x8a\x08\0\0\0\0\0\0\0\x80."), Value::Int(i64::MIN));
+        assert_eq!(value(b"\x8a\x09\0\0\0\0\0\0\0\x80\0."), Value::Plain);
+    }
+
+    #[test]
+    fn what_is_recalled_is_the_same_value() {
+        let (values, root) = load(&mut Bytes::new(&b"]q\0h\0a."[..], BYTES)).unwrap();
+        assert_eq!(*values.get(root), Value::List(vec![root]));
+    }
+
+    #[test]
+    fn a_dict_of_pairs_is_read_as_python_2_wrote_it() {
+        let body = b"ccollections\nOrderedDict\n]]U\x01wK\x07\x86a\x85R.";
+        let why = load(&mut Bytes::new(&body[..], BYTES)).unwrap_err();
+        assert!(matches!(why, Fault::Why(why) if why.contains("no pairs")));
+        let body = b"ccollections\nOrderedDict\n]U\x01wK\x07\x86a\x85R.";
+        let (values, root) = load(&mut Bytes::new(&body[..], BYTES)).unwrap();
+        let Value::Dict(dict) = values.get(root) else { panic!("no dict") };
+        let [(key, value)] = dict[..] else { panic!("{dict:?}") };
+        assert_eq!((values.text(key), values.size(value)), (Some("w"), Some(7)));
+    }
+
+    #[test]
+    fn the_reader_stands_behind_the_pickle() {
+        let mut bytes = Bytes::new(&b"N.K\x01."[..], BYTES);
+        load(&mut bytes).unwrap();
+        assert_eq!(bytes.taken(), 2);
+        load(&mut bytes).unwrap();
+        assert_eq!(bytes.taken(), 5);
+    }
+}
