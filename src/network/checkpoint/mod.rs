@@ -5,6 +5,7 @@
 //! than one of them is in memory twice.
 
 mod numbers;
+pub mod pth;
 pub mod safetensors;
 
 use crate::error::Result;

@@ -32,20 +32,22 @@ pub(super) fn is_float(entry: &Entry, path: &Path) -> Result<()> {
 
 /// Bytes to numbers, each exact. A rest of less than a number is dropped.
 pub(super) fn to_f32(raw: &[u8], dtype: &Dtype) -> Vec<f32> {
+    let mut numbers = Vec::new();
+    append(raw, dtype, &mut numbers);
+    numbers
+}
+
+/// The same, after others.
+pub(super) fn append(raw: &[u8], dtype: &Dtype, to: &mut Vec<f32>) {
     match dtype {
-        Dtype::F32 => {
-            let one = |bytes: &[u8; 4]| f32::from_le_bytes(*bytes);
-            raw.as_chunks::<4>().0.iter().map(one).collect()
-        }
+        Dtype::F32 => to.extend(raw.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
         Dtype::F16 => {
-            let one = |bytes: &[u8; 2]| f16::from_le_bytes(*bytes).to_f32();
-            raw.as_chunks::<2>().0.iter().map(one).collect()
+            to.extend(raw.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
         }
         Dtype::BF16 => {
-            let one = |bytes: &[u8; 2]| bf16::from_le_bytes(*bytes).to_f32();
-            raw.as_chunks::<2>().0.iter().map(one).collect()
+            to.extend(raw.as_chunks().0.iter().map(|&bytes| bf16::from_le_bytes(bytes).to_f32()));
         }
-        Dtype::Other(_) => Vec::new(),
+        Dtype::Other(_) => {}
     }
 }
 
