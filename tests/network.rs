@@ -15,7 +15,8 @@ use triform::network::checkpoint::safetensors::Safetensors;
 use triform::network::checkpoint::{Checkpoint, Dtype};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
-use triform::network::load::{load, state_dict};
+use triform::network::load::load;
+use triform::network::state_dict::state_dict;
 use triform::network::weights::NetworkWeights;
 use triform::network::{save, zoo};
 use triform::random::Seed;
@@ -172,13 +173,24 @@ fn the_state_dict_is_that_of_the_layers() {
     for name in ["resnet18", "resnext50_32x4d", "resnext29_8x64d"] {
         let architecture = zoo::named(name).unwrap();
         let mut names = Vec::new();
-        let weights = init::network(&architecture, Seed(0), Fan::Whole).unwrap();
+        // What is asked for as the network is put together, against what its layers say.
+        let weights = NetworkWeights::assemble(&architecture, &mut |name, shape| {
+            names.push((name.to_owned(), shape.to_vec()));
+            Ok(vec![names.len() as f32; shape.iter().product()])
+        });
+        // And what is shown afterwards is each tensor by its own name.
+        let mut number = 0;
         weights
-            .visit(&mut |name, shape, _| {
-                names.push((name.to_owned(), shape.to_vec()));
+            .unwrap()
+            .visit(&mut |name, shape, numbers| {
+                assert_eq!((name, shape), (names[number].0.as_str(), &names[number].1[..]));
+                number += 1;
+                assert_eq!(numbers.len(), shape.iter().product::<usize>());
+                assert!(numbers.iter().all(|found| *found == number as f32), "{name}");
                 Ok(())
             })
             .unwrap();
+        assert_eq!(number, names.len());
         assert_eq!(names, state_dict(&architecture).unwrap(), "{name}");
     }
     let entries = state_dict(&zoo::named("resnext50_32x4d").unwrap()).unwrap();

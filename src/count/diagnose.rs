@@ -26,7 +26,7 @@ pub struct Fit {
 pub struct Diagnosis {
     /// All that give it: fewest departures first, then in the order of the zoo.
     pub fits: Vec<Fit>,
-    /// Where there are none, the nearest: of the fewest departures.
+    /// Where there are none, the nearest; each departure makes it count as further away.
     pub nearest: Option<Fit>,
     /// Counts that were compared.
     pub searched: u64,

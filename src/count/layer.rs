@@ -33,10 +33,6 @@ pub struct Operations {
     pub batch_norm: u64,
     /// Values that ReLUs give.
     pub relu: u64,
-    /// Values that sums of branch and shortcut give.
-    pub addition: u64,
-    /// Values that poolings give.
-    pub pooling: u64,
 }
 
 /// What a layer, or several, have and do.
@@ -107,8 +103,6 @@ impl Counts {
                 fully_connected: add("multiply-adds", a.fully_connected, b.fully_connected)?,
                 batch_norm: add(values, a.batch_norm, b.batch_norm)?,
                 relu: add(values, a.relu, b.relu)?,
-                addition: add(values, a.addition, b.addition)?,
-                pooling: add(values, a.pooling, b.pooling)?,
             },
             convolution_channels: add(
                 parameters,
@@ -150,8 +144,7 @@ pub fn layer(layer: &Layer) -> Result<Counts> {
             operations.batch_norm = values;
         }
         Operation::Relu { .. } => operations.relu = values,
-        Operation::Add { .. } => operations.addition = values,
-        Operation::MaxPool { .. } | Operation::AveragePool { .. } => operations.pooling = values,
+        Operation::Add { .. } | Operation::MaxPool { .. } | Operation::AveragePool { .. } => {}
         Operation::FullyConnected { c_in, c_out } => {
             parameters.fully_connected = product("parameters", &[c_in, c_out])?;
             parameters.bias = c_out as u64;

@@ -57,8 +57,6 @@ impl ParameterRule {
         bias: true,
         classes: None,
     };
-    /// Keras's "total params".
-    pub const WITH_STATISTICS: Self = Self { statistics: true, ..Self::TRAINED };
     /// Without batch norm.
     pub const WITHOUT_NORM: Self = Self { batch_norm: false, ..Self::TRAINED };
 
@@ -95,10 +93,6 @@ impl OperationRule {
     /// "FLOPs".
     pub const MACS: Self =
         Self { multiply_add: 1, batch_norm: 0, relu: 0, fully_connected: true, times: 1 };
-    /// timm's GMACs: batch norm at 2 a value.
-    pub const TIMM: Self = Self { batch_norm: 2, ..Self::MACS };
-    /// ptflops: and ReLU at 1.
-    pub const PTFLOPS: Self = Self { relu: 1, ..Self::TIMM };
 
     /// The count by this rule.
     ///

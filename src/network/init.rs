@@ -66,7 +66,7 @@ pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<Netw
         .map(|layer| (format!("{}.weight", layer.name), layer.paths))
         .collect();
     let mut number = 0;
-    let mut inputs = 1;
+    let inputs = architecture.stages.last().map_or(1, |stage| stage.c_out);
     NetworkWeights::assemble(architecture, &mut |name, shape| {
         let rng = &mut seed.stream(Purpose::Network, &[number]);
         number += 1;
@@ -81,10 +81,7 @@ pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<Netw
                 let kernel = he_normal([c_out, c_in, k_h, k_w], rng);
                 kernel.into_iter().map(|weight| factor * weight).collect()
             }
-            [_, c_in] => {
-                inputs = c_in;
-                uniform(length, inputs, rng)
-            }
+            [_, _] => uniform(length, inputs, rng),
             _ if name == "fc.bias" => uniform(length, inputs, rng),
             _ if name.ends_with(".weight") || name.ends_with(".running_var") => vec![1.0; length],
             _ => vec![0.0; length],

@@ -5,42 +5,13 @@ use std::path::Path;
 
 use super::architecture::Architecture;
 use super::checkpoint::{Checkpoint, Entry};
+use super::state_dict::state_dict;
 use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
 
 /// Names that a message lists before it counts the rest.
 const NAMED: usize = 6;
-
-/// Names and shapes of a network's state dict, without the counters of batches.
-///
-/// # Errors
-///
-/// Those of [`NetworkWeights::assemble`].
-pub fn state_dict(architecture: &Architecture) -> Result<Vec<(String, Vec<usize>)>> {
-    let mut entries = Vec::new();
-    for layer in architecture.layers(architecture.usual_input())? {
-        use super::layers::Operation::{BatchNorm, Convolution, FullyConnected};
-        let name = &layer.name;
-        match layer.operation {
-            Convolution { k, c_in, c_out, spec } => {
-                let shape = vec![c_out, c_in / spec.groups(), k, k];
-                entries.push((format!("{name}.weight"), shape));
-            }
-            BatchNorm { channels } => {
-                for part in ["weight", "bias", "running_mean", "running_var"] {
-                    entries.push((format!("{name}.{part}"), vec![channels]));
-                }
-            }
-            FullyConnected { c_in, c_out } => {
-                entries.push((format!("{name}.weight"), vec![c_out, c_in]));
-                entries.push((format!("{name}.bias"), vec![c_out]));
-            }
-            _ => {}
-        }
-    }
-    Ok(entries)
-}
 
 /// Loads a network: checks all names and shapes first, then reads tensor by tensor.
 ///

@@ -9,6 +9,7 @@ pub mod init;
 pub mod layers;
 pub mod load;
 pub mod save;
+pub mod state_dict;
 pub mod stem;
 pub mod weights;
 pub mod zoo;

@@ -3,6 +3,7 @@
 use ndarray::{Array1, Array4, ArrayView4};
 
 use super::architecture::{Architecture, BlockKind, Stem};
+use super::state_dict::state_dict;
 use crate::block::{
     BasicNorms, BasicWeights, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut,
 };
@@ -116,16 +117,11 @@ impl NetworkWeights {
     ///
     /// # Errors
     ///
-    /// Those of `visitor`.
+    /// Those of `visitor` and of [`state_dict`].
     pub fn visit(&self, visitor: &mut Visitor<'_>) -> Result<()> {
-        // The same walk as when it was assembled, with the numbers handed back.
-        let mut tensors = self.tensors().into_iter();
-        Self::assemble(&self.architecture, &mut |name, shape| {
-            let missing = || Error::Contradiction(format!("the network has no {name}"));
-            let numbers = tensors.next().ok_or_else(missing)?;
+        for ((name, shape), numbers) in state_dict(&self.architecture)?.iter().zip(self.tensors()) {
             visitor(name, shape, &numbers)?;
-            Ok(numbers)
-        })?;
+        }
         Ok(())
     }
 

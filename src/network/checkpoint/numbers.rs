@@ -8,17 +8,6 @@ use super::Dtype;
 use super::Entry;
 use crate::error::{Error, Result};
 
-impl Dtype {
-    /// Bytes of a number, where it is one that f32 holds.
-    pub fn bytes(&self) -> Option<usize> {
-        match self {
-            Self::F32 => Some(4),
-            Self::F16 | Self::BF16 => Some(2),
-            Self::Other(_) => None,
-        }
-    }
-}
-
 /// Refuses numbers that f32 does not hold.
 pub(super) fn is_float(entry: &Entry, path: &Path) -> Result<()> {
     match &entry.dtype {
