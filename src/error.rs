@@ -152,6 +152,15 @@ pub enum Error {
         width_per_group: usize,
     },
 
+    /// A number of paths that does not divide the block's.
+    #[error("{paths} paths cannot be bundled into {fewer}: that does not divide them")]
+    PathsDoNotDivide {
+        /// The block's paths.
+        paths: usize,
+        /// Those it was to have.
+        fewer: usize,
+    },
+
     /// Text that is no count.
     #[error("`{given}` is no count: {why} (such as 70144, 25,028,904, 89.6M, 4.23G or 4.2e9)")]
     CountSyntax {

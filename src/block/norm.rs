@@ -81,6 +81,18 @@ impl<S: Real> BatchNorm<S> {
         }
     }
 
+    /// Whether it is as a fresh network has it: gamma 1, beta 0, mean 0, variance 1.
+    pub fn is_fresh(&self) -> bool {
+        let (zero, one) = (S::zero(), S::one());
+        (0..self.channels()).all(|channel| self.channel(channel) == [&one, &zero, &zero, &one])
+    }
+
+    /// Whether gamma is 0 in every channel, so that nothing passes. Some start the last one of a block
+    /// so.
+    pub fn is_silent(&self) -> bool {
+        self.gamma.iter().all(|gamma| *gamma == S::zero())
+    }
+
     /// Number of channels.
     pub fn channels(&self) -> usize {
         self.gamma.len()

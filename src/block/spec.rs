@@ -119,6 +119,25 @@ impl BlockSpec {
         Ok(self)
     }
 
+    /// With fewer and wider paths, of C d channels as before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
+    pub fn with_paths(mut self, fewer: usize) -> Result<Self> {
+        let paths = self.cardinality;
+        if fewer == 0 {
+            return Err(Error::Zero { what: "cardinality" });
+        }
+        if !paths.is_multiple_of(fewer) {
+            return Err(Error::PathsDoNotDivide { paths, fewer });
+        }
+        self.width *= paths / fewer;
+        self.cardinality = fewer;
+        self.count_weights()?;
+        Ok(self)
+    }
+
     /// With this padding of the 3x3. Any but k/2 changes the size of the map, so that no
     /// shortcut fits and the block has none.
     pub fn with_padding(mut self, padding: usize) -> Self {

@@ -3,6 +3,7 @@
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 
 use super::spec::{BlockSpec, Shortcut};
+use crate::conv::block_diagonal;
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -140,6 +141,28 @@ impl<S: Additive> BlockWeights<S> {
     /// All the paths, in order.
     pub fn paths(&self) -> impl Iterator<Item = Path<'_, S>> {
         (0..self.spec.cardinality()).map(|i| self.path(i))
+    }
+
+    /// The same function as a block of `fewer` and wider paths, `fewer` a divisor of C. Of the 3x3, the
+    /// kernels of the paths that become one stand on a diagonal, and zeros beside them; the two 1x1 are
+    /// what they were. With one path it is a dense block, as in Wide ResNet.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BlockSpec::with_paths`].
+    pub fn in_paths(&self, fewer: usize) -> Result<Self> {
+        let spec = self.spec.with_paths(fewer)?;
+        let bundled = self.spec.cardinality() / fewer;
+        let wide = (0..fewer).map(|i| {
+            let channels = i * spec.width()..(i + 1) * spec.width();
+            block_diagonal(self.transform.slice(s![channels, .., .., ..]), bundled)
+        });
+        let wide = wide.collect::<Result<Vec<_>>>()?;
+        let views: Vec<_> = wide.iter().map(|kernel| kernel.view()).collect();
+        let transform = concatenate(Axis(0), &views)
+            .unwrap_or_else(|error| unreachable!("kernels of one shape: {error}"));
+        let (reduce, expand) = (self.reduce.clone(), self.expand.clone());
+        Self::new(spec, reduce, transform, expand, self.shortcut.clone())
     }
 
     /// The same block over other numbers.

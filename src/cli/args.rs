@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use super::quoted;
+
 /// The three forms of the ResNeXt block, and the evidence that they are one.
 #[derive(Parser)]
 #[command(name = "triform", version, args_conflicts_with_subcommands = true)]
@@ -28,23 +30,40 @@ pub(super) enum Command {
     Count(CountOptions),
     /// Find the known mistakes and conventions that give a count
     Diagnose(DiagnoseOptions),
+    /// Run a network, its blocks in one form or in all
+    Forward(ForwardOptions),
+    /// Write a freshly initialised checkpoint
+    Init(InitOptions),
     /// Draw the figures
     Plot(PlotOptions),
 }
 
 #[derive(Args)]
 pub(super) struct VerifyOptions {
-    /// A photograph, JPEG or PNG, instead of the built-in one
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["block", "map"])]
-    pub(super) image: Option<PathBuf>,
+    /// A whole network, block by block
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["block", "map", "cases"])]
+    pub(super) arch: Option<String>,
+    /// The network's weights: .safetensors, .npz or .pth
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    #[command(flatten)]
+    pub(super) network: NetworkOptions,
     /// One block, C_in x C x d and C_in out, on seeded data
-    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
+    #[arg(
+        long,
+        value_name = "C_INxCxD",
+        allow_hyphen_values = true,
+        conflicts_with_all = ["image", "input"]
+    )]
     pub(super) block: Option<String>,
     #[arg(
         long,
         value_name = "HxW",
         allow_hyphen_values = true,
-        help = "The block's map, height x width [default: 56x56]"
+        help = "The block's map, height x width [default: 56x56]",
+        conflicts_with_all = ["image", "input"]
     )]
     pub(super) map: Option<String>,
     /// The seed of every random choice
@@ -53,7 +72,7 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Only these rungs, R0 to R8, as in R1,R4 [default: all]
+    /// Only these rungs, as in R1,R4 [default: R0 to R8; of a network R1, R2, R4]
     #[arg(long, value_name = "R", value_delimiter = ',')]
     pub(super) rung: Vec<String>,
     #[arg(
@@ -68,6 +87,120 @@ pub(super) struct VerifyOptions {
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
+}
+
+/// What a network is run on.
+#[derive(Args)]
+pub(super) struct InputOptions {
+    /// A photograph, JPEG or PNG, instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    /// N x 3 x H x W as they are: a .npy file
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pub(super) input: Option<PathBuf>,
+}
+
+impl InputOptions {
+    /// The options again, each after a space.
+    pub(super) fn repeat(&self) -> String {
+        match (&self.input, &self.image) {
+            (Some(path), _) => format!(" --input {}", quoted(&path.display().to_string())),
+            (None, Some(path)) => format!(" --image {}", quoted(&path.display().to_string())),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// How a network differs from the one of its name.
+#[derive(Args)]
+pub(super) struct NetworkOptions {
+    #[arg(
+        long,
+        value_name = "3x3|1x1",
+        default_value = "3x3",
+        hide_default_value = true,
+        help = "Where a network's bottlenecks have their stride [default: 3x3]"
+    )]
+    pub(super) stride_on: String,
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        help = "Outputs of a network's top [default: 1000; CIFAR 10]"
+    )]
+    pub(super) classes: Option<String>,
+    /// A network without its top: include_top=False
+    #[arg(long, conflicts_with = "classes")]
+    pub(super) features: bool,
+}
+
+impl NetworkOptions {
+    /// The options again, each after a space.
+    pub(super) fn repeat(&self) -> String {
+        let mut words = String::new();
+        if self.stride_on != "3x3" {
+            words += &format!(" --stride-on {}", self.stride_on);
+        }
+        if let Some(classes) = &self.classes {
+            words += &format!(" --classes {classes}");
+        }
+        words + if self.features { " --features" } else { "" }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct ForwardOptions {
+    /// The network, such as resnext50_32x4d
+    #[arg(long, value_name = "NAME")]
+    pub(super) arch: String,
+    /// Its weights: .safetensors, .npz or .pth
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: PathBuf,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    #[arg(
+        long,
+        value_name = "a|b|c|all",
+        default_value = "c",
+        hide_default_value = true,
+        help = "The form of its blocks; `all` compares them [default: c]"
+    )]
+    pub(super) form: String,
+    #[command(flatten)]
+    pub(super) network: NetworkOptions,
+    /// The logits, or with --features the last map, as a .npy file
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Threads; results do not depend on it [default: all]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) threads: Option<String>,
+    /// The report as JSON; to standard output without FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(super) json: Option<Option<PathBuf>>,
+}
+
+#[derive(Args)]
+pub(super) struct InitOptions {
+    /// The network, such as resnext50_32x4d
+    #[arg(value_name = "ARCH")]
+    pub(super) arch: String,
+    /// The seed of every random choice
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(super) seed: String,
+    #[arg(
+        long,
+        value_name = "layer|path",
+        default_value = "layer",
+        hide_default_value = true,
+        help = "What fan_out counts: the layer, or a path of it, which draws weights sqrt(C) times as \
+                large, as the paper's released form (b) does [default: layer]"
+    )]
+    pub(super) fan: String,
+    #[command(flatten)]
+    pub(super) network: NetworkOptions,
+    /// The checkpoint, .safetensors or .npz
+    #[arg(long, value_name = "FILE")]
+    pub(super) output: PathBuf,
 }
 
 #[derive(Args)]

@@ -3,8 +3,7 @@
 use std::io::Write;
 
 use super::args::CountOptions;
-use super::{HOLDS, json_file, parse_size, print, size};
-use crate::block::StrideOn;
+use super::{HOLDS, json_file, network, parse_size, print};
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
 use crate::network::zoo;
@@ -39,7 +38,10 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
         return Ok(HOLDS);
     }
     let networks = if plain { zoo::with_blocks()? } else { asked_for };
-    let count = |network| Counted::new(changed(network, options)?, size);
+    let classes = options.classes.as_deref();
+    let changed =
+        |network| network::changed(network, &options.stride_on, classes, options.features);
+    let count = |network| Counted::new(changed(network)?, size);
     let counted = networks.into_iter().map(count).collect::<Result<Vec<_>>>()?;
 
     // Files are opened before anything is written.
@@ -96,27 +98,6 @@ fn changes(options: &CountOptions) -> bool {
         || options.classes.is_some()
         || options.size.is_some()
         || options.stride_on != "3x3"
-}
-
-fn changed(mut network: Architecture, options: &CountOptions) -> Result<Architecture> {
-    network = network.with_stride_on(match options.stride_on.as_str() {
-        "3x3" => StrideOn::Transform,
-        "1x1" => StrideOn::Reduce,
-        other => {
-            let words = format!("--stride-on {other}: it is 3x3 or 1x1");
-            return Err(Error::Usage(words));
-        }
-    });
-    if options.features {
-        network = network.without_top();
-    }
-    if let Some(classes) = &options.classes {
-        let classes = size("number of classes", classes)?;
-        if !network.is_block() {
-            network = network.with_classes(classes);
-        }
-    }
-    Ok(network)
 }
 
 /// `3x128x128x32`: kernel size, channels in and out, groups.

@@ -6,11 +6,16 @@ mod args;
 mod count;
 mod diagnose;
 mod explain;
+mod forward;
+mod init;
 mod json_file;
+mod network;
 mod plot;
 mod progress;
 mod refute;
+mod threads;
 mod verify;
+mod verify_network;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -70,6 +75,8 @@ pub fn run(
         Command::Explain(options) => explain::run(&options, output),
         Command::Count(options) => count::run(&options, output),
         Command::Diagnose(options) => diagnose::run(&options, output),
+        Command::Forward(options) => forward::run(&options, forms, output, interrupted),
+        Command::Init(options) => init::run(&options, output),
         Command::Plot(options) => plot::run(&options, output),
     };
     match done {
@@ -127,4 +134,14 @@ fn parse_size(text: &str) -> Result<(usize, usize)> {
         return parse_map(text);
     }
     size("input size", text).map(|size| (size, size))
+}
+
+/// As a shell reads it.
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }

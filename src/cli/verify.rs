@@ -4,8 +4,11 @@ use std::io::Write;
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
-use super::args::VerifyOptions;
-use super::{HOLDS, INTERRUPTED, REFUTED, json_file, number, parse_map, print, progress};
+use super::args::{NetworkOptions, VerifyOptions};
+use super::{
+    HOLDS, INTERRUPTED, REFUTED, json_file, number, parse_map, print, progress, quoted, threads,
+    verify_network,
+};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
@@ -18,9 +21,6 @@ use crate::report::{json, table};
 /// The map of a `--block` where none is named: that of conv2, which the paper counts on.
 const DEFAULT_MAP: (usize, usize) = (56, 56);
 
-/// More would only take memory.
-const MAX_THREADS: u64 = 1024;
-
 /// Each keeps a few hundred bytes until the end, and Ctrl-C passes by all that are left.
 const MAX_CASES: u64 = 1_000_000;
 
@@ -32,17 +32,11 @@ pub(super) fn run(
     interrupted: &AtomicBool,
 ) -> Result<u8> {
     let seed = Seed(number("seed", &options.seed)?);
-    let threads = match &options.threads {
-        Some(text) => match number("number of threads", text)? {
-            0 => return Err(Error::Zero { what: "number of threads" }),
-            threads if threads <= MAX_THREADS => threads as usize,
-            threads => {
-                let words = format!("{threads} threads are too many; at most {MAX_THREADS}");
-                return Err(Error::Usage(words));
-            }
-        },
-        None => 0, // rayon's word for all processors
-    };
+    if let Some(arch) = &options.arch {
+        return verify_network::run(arch, options, seed, forms, output, interrupted);
+    }
+    only_for_networks(options)?;
+    let pool = threads::pool(options.threads.as_deref())?;
     let plan = plan(options)?;
     let (subject, about) = subject(options)?;
     // Found out now, not after the work.
@@ -50,8 +44,6 @@ pub(super) fn run(
 
     let bar = progress::bar();
     let step = progress::steps(&bar);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pool = pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))?;
     let progress = Progress { step: &step, interrupted };
     let report = pool.install(|| verify(forms, &subject, &plan, seed, &progress));
     bar.finish_and_clear();
@@ -72,6 +64,23 @@ pub(super) fn run(
     } else {
         HOLDS
     })
+}
+
+/// Refuses options that mean something with `--arch` only, rather than pass them over.
+fn only_for_networks(options: &VerifyOptions) -> Result<()> {
+    let NetworkOptions { stride_on, classes, features } = &options.network;
+    for (option, given) in [
+        ("--weights", options.weights.is_some()),
+        ("--input", options.input.input.is_some()),
+        ("--stride-on", stride_on != "3x3"),
+        ("--classes", classes.is_some()),
+        ("--features", *features),
+    ] {
+        if given {
+            return Err(Error::Usage(format!("{option} is of a network; name it with --arch")));
+        }
+    }
+    Ok(())
 }
 
 /// Which rungs to climb, and how far.
@@ -100,7 +109,7 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
     if map.is_some() {
         return Err(Error::Usage("--map is the map of a --block; name the block too".to_owned()));
     }
-    let (photograph, source) = match &options.image {
+    let (photograph, source) = match &options.input.image {
         Some(path) => (image::read(path)?, path.display().to_string()),
         None => (image::photograph()?, "the photograph that comes with the program".to_owned()),
     };
@@ -110,7 +119,7 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
 /// The command that repeats this run.
 fn repeat(options: &VerifyOptions, plan: &Plan, seed: Seed) -> String {
     let mut command = format!("triform verify --seed {}", seed.0);
-    if let Some(path) = &options.image {
+    if let Some(path) = &options.input.image {
         command += &format!(" --image {}", quoted(&path.display().to_string()));
     }
     if let Some(block) = &options.block {
@@ -127,14 +136,4 @@ fn repeat(options: &VerifyOptions, plan: &Plan, seed: Seed) -> String {
         command += &format!(" --cases {}", options.cases);
     }
     command
-}
-
-/// As a shell reads it.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+=:,@".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
 }

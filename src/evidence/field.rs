@@ -63,7 +63,7 @@ use super::random_functions::RandomFunctions;
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Functions, Layer, Shortcut};
 use crate::conv::{ChannelWise, Reference};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, M61, Scalar};
 
@@ -135,6 +135,48 @@ pub fn with_random_functions(
     let functions = RandomFunctions::new(seed, path);
     let witnesses = compare(forms, shape, functions.functions(), seed, path)?;
     let at_most = (1.0 + 2.0 * functions.pairs()) / P;
+    Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
+}
+
+/// The forms with these weights as they are, on a random input and with random functions.
+///
+/// The weights are floats, and a float has a residue modulo p ([`M61::dyadic`]), so what is equal in
+/// exact arithmetic stays equal. The other way it is weaker than with random weights. Given the residues,
+/// the argument above holds with input and functions as what is drawn: arguments have degree 1 in
+/// them, so forms that are not equal modulo p *with these weights* pass with a probability of at most
+/// (1 + sum of C(m, 2)) / p. But coefficients are now sums of products of these weights, no
+/// small integers: two that differ could differ by a multiple of p, and of weights that nobody drew no
+/// probability says that they do not. So it supports, for these weights, and proves nothing of them.
+///
+/// # Errors
+///
+/// [`Error::NotFinite`] for a weight that is NaN or infinite; a form that is none of the block.
+pub fn with_these_weights(
+    forms: &[&dyn AnyForm],
+    weights: &BlockWeights<f32>,
+    shape: &Shape,
+    seed: Seed,
+    path: u64,
+) -> Result<Evidence> {
+    let mut wild = None;
+    let weights = weights.map(|&weight| {
+        M61::dyadic(weight).unwrap_or_else(|| {
+            wild = Some(weight);
+            M61::zero()
+        })
+    });
+    if let Some(value) = wild {
+        let (what, index) = ("weight of a block", Vec::new());
+        return Err(Error::NotFinite { what, index, value: f64::from(value) });
+    }
+    let functions = RandomFunctions::new(seed, &[path]);
+    let mut rng = seed.stream(Purpose::Field, &[path]);
+    let size = (shape.n, shape.spec.c_in(), shape.map.0, shape.map.1);
+    let x = shape.layout.lay(&Array4::from_shape_simple_fn(size, || uniform(&mut rng)));
+    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let outputs = problem.solve_all(forms, &Reference::default())?;
+    let witnesses = odd_ones_out(forms, &outputs, "output", |l, r| (shown(l), shown(r)));
+    let at_most = (1.0 + functions.pairs()) / P;
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 

@@ -3,7 +3,10 @@
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use crate::block::{BlockSpec, Shortcut};
+use crate::count;
 use crate::error::{Error, Result};
+use crate::network::architecture::Architecture;
+use crate::network::layers::Role;
 
 /// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
 /// packed, as an integer, as a ball with its parts.
@@ -11,28 +14,56 @@ const BYTES_A_WEIGHT: u64 = 96;
 /// The same for an activation.
 const BYTES_AN_ACTIVATION: u64 = 64;
 
+/// Checks that a network can be verified on N x C x H x W in the memory that is free: its weights, once
+/// more as one form's kernels, what runs through it, and as many of its largest blocks as there are
+/// threads.
+///
+/// # Errors
+///
+/// [`Error::Memory`]; an input that the network cannot take.
+pub fn check_network(
+    network: &Architecture,
+    (n, _, h, w): (usize, usize, usize, usize),
+    threads: usize,
+) -> Result<()> {
+    let memory = count::network(network, (h, w))?.memory;
+    let layers = network.layers((h, w))?;
+    let firsts = layers.iter().filter(|layer| layer.role == Some(Role::Reduce));
+    let blocks = network.bottlenecks()?;
+    let largest =
+        blocks.iter().zip(firsts).map(|(block, first)| needed(&block.spec, first.input, n));
+    let whole = 2 * u128::from(memory.weights) + 2 * n as u128 * u128::from(memory.peak);
+    let what = format!("verifying {} on {n} maps of {h} x {w}", network.name);
+    fits(whole + threads as u128 * largest.max().unwrap_or(0), what, vec![n, h, w])
+}
+
 /// Checks that a block on a map of H x W can be verified in the memory that is free.
 ///
 /// # Errors
 ///
 /// [`Error::Memory`]; [`Error::TooManyElements`] where the sizes exceed 64 bits.
 pub fn check(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<()> {
-    let [c_in, inner, width, c_out, k, h64, w64] =
-        [spec.c_in(), spec.inner(), spec.width(), spec.c_out(), spec.kernel(), h, w]
+    let what = format!("verifying {spec} on a map of {h} x {w}");
+    fits(needed(spec, (h, w), 1), what, vec![spec.inner(), spec.c_in(), h, w])
+}
+
+/// Bytes that it takes to verify a block on N maps of H x W.
+fn needed(spec: &BlockSpec, (h, w): (usize, usize), n: usize) -> u128 {
+    let [c_in, inner, width, c_out, k] =
+        [spec.c_in(), spec.inner(), spec.width(), spec.c_out(), spec.kernel()]
             .map(|size| size as u128);
+    let map = n as u128 * h as u128 * w as u128;
     let projection = if spec.shortcut() == Shortcut::Projection { c_in * c_out } else { 0 };
     let weights = inner * (c_in + width * k * k + c_out) + projection;
-    let activations = (c_in + 2 * inner + 2 * c_out) * h64 * w64;
-    let needed =
-        weights * u128::from(BYTES_A_WEIGHT) + activations * u128::from(BYTES_AN_ACTIVATION);
-    let too_many = |_| Error::TooManyElements {
-        what: "bytes of memory",
-        factors: vec![spec.inner(), spec.c_in(), h, w],
-    };
+    let activations = (c_in + 2 * inner + 2 * c_out) * map;
+    weights * u128::from(BYTES_A_WEIGHT) + activations * u128::from(BYTES_AN_ACTIVATION)
+}
+
+fn fits(needed: u128, what: String, factors: Vec<usize>) -> Result<()> {
+    let too_many = |_| Error::TooManyElements { what: "bytes of memory", factors };
     let needed = u64::try_from(needed).map_err(too_many)?;
     let available = available();
     if needed > available {
-        let what = format!("verifying {spec} on a map of {h} x {w}");
         return Err(Error::Memory { what, needed, available });
     }
     Ok(())

@@ -11,9 +11,10 @@
 //! - R6 [`exhaustive`]: everything there is, in a tiny field.
 //! - R7 [`gradient`]: derivatives, by dual numbers.
 //! - R8 [`training`]: batch norm by the statistics of the batch.
+//! - R9 [`whole`]: whole networks, block by block on what each receives, and their logits.
 //!
 //! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
-//! that is refuted. [`verify`](mod@verify) climbs them all.
+//! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights are given.
 //!
 //! What they share:
 //!
@@ -61,4 +62,5 @@ pub mod training;
 pub mod verdict;
 pub mod verify;
 pub mod watched;
+pub mod whole;
 pub mod witness;

@@ -195,6 +195,14 @@ impl Architecture {
         }
     }
 
+    /// Channels of its input.
+    pub fn input_channels(&self) -> usize {
+        match self.stem {
+            Stem::ImageNet | Stem::Cifar => 3,
+            Stem::None { channels } => channels,
+        }
+    }
+
     /// Channels that the first stage reads.
     pub fn stem_channels(&self) -> usize {
         match self.stem {

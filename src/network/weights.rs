@@ -4,6 +4,7 @@ use ndarray::{Array1, Array4, ArrayView4};
 
 use super::architecture::{Architecture, BlockKind, Stem};
 use super::state_dict::state_dict;
+use super::zoo;
 use crate::block::{
     BasicNorms, BasicWeights, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut,
 };
@@ -91,6 +92,37 @@ impl NetworkWeights {
         }
         let top = architecture.classes.map(|classes| from.top(classes, c_in)).transpose()?;
         Ok(Self { architecture: architecture.clone(), stem, blocks, top })
+    }
+
+    /// The same function with the paths of each bottleneck bundled into `groups` wider ones: the 3x3 in
+    /// fewer groups, zeros where weights were not. [`BlockWeights::in_paths`] for each block. ResNeXt-50
+    /// 32x4d in one group has the shapes of Wide ResNet-50-2, and Wide ResNet-50-2 can compute it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PathsDoNotDivide`].
+    pub fn in_groups(&self, groups: usize) -> Result<Self> {
+        let mut architecture = self.architecture.clone();
+        for stage in &mut architecture.stages {
+            stage.groups = groups;
+        }
+        architecture.name = match zoo::same_but_for_its_name(&architecture)? {
+            Some(name) => name,
+            None => format!("{} in {groups} groups", architecture.name),
+        };
+        let wider = |block: &ResidualWeights| match block {
+            ResidualWeights::Bottleneck(weights, norms) => {
+                let weights = weights.in_paths(groups)?;
+                Ok(ResidualWeights::Bottleneck(Box::new(weights), norms.clone()))
+            }
+            // Of depth 2, it has one path and no groups.
+            ResidualWeights::Basic(..) if groups > 1 => {
+                Err(Error::PathsDoNotDivide { paths: 1, fewer: groups })
+            }
+            ResidualWeights::Basic(..) => Ok(block.clone()),
+        };
+        let blocks = self.blocks.iter().map(wider).collect::<Result<_>>()?;
+        Ok(Self { architecture, stem: self.stem.clone(), blocks, top: self.top.clone() })
     }
 
     /// What the network is.

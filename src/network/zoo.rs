@@ -85,6 +85,18 @@ pub fn all() -> Result<Vec<Architecture>> {
     ZOO.iter().map(build).collect()
 }
 
+/// The listed network that is this one but for its name.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn same_but_for_its_name(network: &Architecture) -> Result<Option<String>> {
+    let same = |other: &Architecture| {
+        Architecture { name: network.name.clone(), ..other.clone() } == *network
+    };
+    Ok(all()?.into_iter().find(same).map(|other| other.name))
+}
+
 /// All networks that are listed, and after them the blocks.
 ///
 /// # Errors

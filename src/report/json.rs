@@ -67,8 +67,9 @@ struct Form {
     ms: f64,
 }
 
+/// A finding.
 #[derive(Serialize)]
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     rung: Rung,
     name: &'a str,
     stage: &'a str,
@@ -104,7 +105,7 @@ pub(super) fn pretty(report: &impl Serialize) -> String {
     text.unwrap_or_else(|error| unreachable!("a report has string keys only: {error}")) + "\n"
 }
 
-fn entry(finding: &Finding) -> Entry<'_> {
+pub(super) fn entry(finding: &Finding) -> Entry<'_> {
     let Finding { rung, stage, scope, bound, cases, redraws, seed, ms, verdict } = finding;
     let (qualification, witnesses): (_, &[Witness]) = match verdict {
         Verdict::Qualified { holds, but } => (Some(format!("{holds}; {but}")), &[]),

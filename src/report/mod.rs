@@ -10,6 +10,7 @@ pub mod gallery_json;
 mod grid;
 pub mod json;
 mod matrix;
+pub mod network;
 pub mod page;
 pub mod refute;
 pub mod table;

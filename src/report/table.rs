@@ -13,7 +13,9 @@ use crate::evidence::verify::Report;
 /// again.
 pub fn render(report: &Report, forms: &[&dyn AnyForm], subject: &str, repeat: &str) -> String {
     let mut text = String::new();
-    heading(&mut text, forms, subject);
+    heading(&mut text, "One set of weights, one block, in these forms:", forms);
+    paragraph(&mut text, subject);
+    line(&mut text, "");
     if report.findings.is_empty() {
         text.push_str("Interrupted before the first step was done: nothing was verified.\n");
     } else {
@@ -29,13 +31,12 @@ pub fn render(report: &Report, forms: &[&dyn AnyForm], subject: &str, repeat: &s
     text
 }
 
-fn heading(text: &mut String, forms: &[&dyn AnyForm], subject: &str) {
-    line(text, "One set of weights, one block, in these forms:");
+/// Names the forms.
+pub(super) fn heading(text: &mut String, words: &str, forms: &[&dyn AnyForm]) {
+    line(text, words);
     for form in forms {
         line(text, &format!("  ({}) {}", form.letter(), form.name()));
     }
-    paragraph(text, subject);
-    line(text, "");
 }
 
 /// What the blocks are, and how long each form took.
@@ -204,7 +205,8 @@ fn refutations(text: &mut String, report: &Report) {
     }
 }
 
-fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
+/// One form that is refuted, in detail.
+pub(super) fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
     let Witness { form, name, place, index, found, expected, allowed, wrong, elements } = witness;
     let [n, c, h, w] = index;
     let Finding { rung, stage, .. } = finding;

@@ -68,6 +68,45 @@ impl<const P: u64> Prime<P> {
     }
 }
 
+impl M61 {
+    /// The residue of a float: a finite `f32` is m 2^e with integers m and e, and 2 has an inverse.
+    /// Sums and products of floats that are taken exactly have the sums and products of their
+    /// residues. Gives `None` for NaN and infinities.
+    ///
+    /// ```
+    /// use triform::scalar::{M61, Scalar};
+    /// let half = M61::dyadic(0.5).unwrap();
+    /// assert_eq!(half.mul(&M61::new(2)), M61::new(1));
+    /// assert_eq!(M61::dyadic(-1.5), Some(M61::of(-3).mul(&half)));
+    /// ```
+    pub fn dyadic(value: f32) -> Option<Self> {
+        if !value.is_finite() {
+            return None;
+        }
+        let (exponent, fraction) = (value.to_bits() >> 23 & 0xff, value.to_bits() & 0x7f_ffff);
+        // value = mantissa 2^(exponent - 150); subnormals have no leading 1 and exponent 1.
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 23 };
+        // 2^61 = 1, so 2^-150 = 2^33.
+        let power = (exponent.max(1) + 33) % 61;
+        let size = Self::from_bits(u128::from(mantissa) << power);
+        Some(if value.is_sign_negative() { size.neg() } else { size })
+    }
+
+    /// The element whose product with this one is 1: the power p - 2, by Fermat. 0 has none, and gives
+    /// 0.
+    pub fn inverse(&self) -> Self {
+        let (mut power, mut square, mut exponent) = (Self::one(), *self, (1u64 << 61) - 3);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                power = power.mul(&square);
+            }
+            square = square.mul(&square);
+            exponent >>= 1;
+        }
+        power
+    }
+}
+
 impl<const P: u64> Additive for Prime<P> {
     fn zero() -> Self {
         Self(0)
@@ -131,16 +170,31 @@ mod tests {
     fn m61_is_prime_and_has_inverses() {
         // Fermat: a^(p-1) = 1 for a base would fail for nearly every composite; and the inverse
         // it gives is one.
-        for a in [2, 3, 5, 7, P - 1, 987_654_321] {
-            let (mut power, mut square, mut exponent) = (M61::one(), M61::new(a), P - 2);
-            while exponent > 0 {
-                if exponent & 1 == 1 {
-                    power = power.mul(&square);
-                }
-                square = square.mul(&square);
-                exponent >>= 1;
-            }
-            assert_eq!(power.mul(&M61::new(a)), M61::one());
+        for a in [2, 3, 5, 7, P - 1, 987_654_321].map(M61::new) {
+            assert_eq!(a.mul(&a.inverse()), M61::one());
+        }
+    }
+
+    /// Exact sums and products of floats go to sums and products, at every exponent.
+    #[test]
+    fn floats_have_residues() {
+        let residue = |value: f32| M61::dyadic(value).unwrap();
+        for exponent in -149..=127 {
+            // 2^exponent = 2^(exponent mod 61)
+            let expected = M61::new(1 << ((exponent + 183) % 61));
+            let power = 2f64.powi(exponent) as f32;
+            assert_eq!(residue(power), expected, "2^{exponent}");
+            assert_eq!(residue(-power), expected.neg());
+        }
+        for (a, b) in [(1.5, -0.375), (4097.0, 4095.0), (-3.0, 2f32.powi(-120)), (0.0, 7.0)] {
+            assert_eq!(residue(a).mul(&residue(b)), residue(a * b), "{a} {b}");
+        }
+        let (a, b) = (f32::MIN_POSITIVE, f32::from_bits(12345));
+        assert_eq!(residue(a).add(&residue(b)), residue(a + b));
+        assert_eq!(residue(16_777_215.0), M61::new(16_777_215));
+        assert_eq!(residue(-0.0), M61::new(0));
+        for wild in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            assert_eq!(M61::dyadic(wild), None);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The list of claims.
 
-use super::{Claim, convolutions, counts, forms, networks};
+use super::{Claim, convolutions, counts, embedding, forms, initial, networks};
 
 /// All of them: the argument first, then what surrounds it, then the numbers.
 pub const ALL: &[Claim] = &[
@@ -131,6 +131,30 @@ pub const ALL: &[Claim] = &[
         how: "C paths of two layers against one dense pair C times as wide, on integers",
         refutes: "the second layer grouped",
         check: convolutions::depth_two_is_dense,
+    },
+    Claim {
+        name: "fewer-paths",
+        statement: "a block of C paths is one of C' wider paths, where C' divides C, with zeros between",
+        source: "this project",
+        how: "256-32x4-256 as 16x8, 8x16, 4x32, 2x64 and 1x128, over a prime field (R4)",
+        refutes: "one weight beside the narrow paths' kernels",
+        check: embedding::fewer_paths,
+    },
+    Claim {
+        name: "inside-wide-resnet",
+        statement: "Wide ResNet-50-2 can compute ResNeXt-50 32x4d, with zeros for most of its weights",
+        source: "this project; both networks are torchvision's",
+        how: "stages, pooling and classifier over a prime field with random functions (R4)",
+        refutes: "one weight beside the narrow paths' kernels",
+        check: embedding::in_wide_resnet,
+    },
+    Claim {
+        name: "initialisation",
+        statement: "forms (b) and (c), initialised as released, start a factor sqrt(C) apart",
+        source: "the authors' released models; torchvision",
+        how: "both drawn, 256-32x4-256, and their spread measured",
+        refutes: "both drawn with the fan_out of the whole layer",
+        check: initial::of_the_released_forms,
     },
     Claim {
         name: "about-70k",

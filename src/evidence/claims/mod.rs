@@ -6,7 +6,9 @@
 
 mod convolutions;
 mod counts;
+mod embedding;
 mod forms;
+mod initial;
 mod list;
 mod networks;
 

@@ -53,7 +53,7 @@ pub struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    fn stopped(&self) -> bool {
+    pub(super) fn stopped(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 }

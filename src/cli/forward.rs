@@ -1,0 +1,101 @@
+//! `triform forward`.
+
+use std::io::Write;
+use std::sync::atomic::AtomicBool;
+
+use ndarray_npy::WriteNpyExt;
+
+use super::args::ForwardOptions;
+use super::{HOLDS, json_file, network, print, quoted, threads, verify_network};
+use crate::error::{Error, Result};
+use crate::evidence::any_form::AnyForm;
+use crate::evidence::memory;
+use crate::evidence::verdict::Rung;
+use crate::evidence::whole::{self, Ran};
+use crate::network::architecture::Architecture;
+use crate::random::Seed;
+use crate::report::file::Output;
+use crate::report::network::{Source, forward, forward_json};
+
+/// Runs a network in one form, or in all, which are then compared.
+pub(super) fn run(
+    options: &ForwardOptions,
+    forms: &[&dyn AnyForm],
+    output: &mut dyn Write,
+    interrupted: &AtomicBool,
+) -> Result<u8> {
+    let one = form(&options.form, forms)?;
+    if one.is_none() && options.output.is_some() {
+        let words = "--output is for one form's values; name one: --form a, b or c";
+        return Err(Error::Usage(words.to_owned()));
+    }
+    let pool = threads::pool(options.threads.as_deref())?;
+    let architecture = network::named(&options.arch, &options.network)?;
+    // Found out now, not after the work.
+    let file = json_file::open(options.json.as_ref())?;
+    let values = options.output.as_deref().map(Output::create).transpose()?;
+
+    let weights = network::weights(&architecture, &options.weights)?;
+    let (x, input) = network::input(&architecture, &options.input)?;
+    let source = Source { weights: options.weights.display().to_string(), input };
+    let Some(form) = one else {
+        let job = verify_network::Job {
+            weights: &weights,
+            x: &x,
+            rungs: &[Rung::R1],
+            seed: Seed(0),
+            source: &source,
+            repeat: repeat(options),
+            json: options.json.is_some(),
+            file,
+        };
+        return verify_network::judge(job, &pool, forms, output, interrupted);
+    };
+    memory::check_network(&architecture, x.dim(), 0)?;
+    let ran = pool.install(|| whole::run(form, &weights, x.view(), false))?;
+    let (n, c, h, w) = x.dim();
+    let shape = [n, c, h, w];
+    let json = || forward_json(&architecture, form.letter(), &ran, shape, &source);
+    if options.json.is_some() && file.is_none() {
+        print(output, &json())?;
+    } else {
+        print(output, &forward(&architecture, form, &ran, &shape, &source)?)?;
+    }
+    if let Some(file) = file {
+        file.write(json().as_bytes())?;
+    }
+    if let Some(file) = values {
+        file.write(&npy(&architecture, &ran)?)?;
+    }
+    Ok(HOLDS)
+}
+
+/// The form of a letter; none for `all`.
+fn form<'a>(letter: &str, forms: &[&'a dyn AnyForm]) -> Result<Option<&'a dyn AnyForm>> {
+    if letter == "all" {
+        return Ok(None);
+    }
+    let named = forms.iter().find(|form| form.letter().to_string() == letter);
+    let words = || Error::Usage(format!("--form {letter}: it is a, b, c or all"));
+    named.copied().map(Some).ok_or_else(words)
+}
+
+/// The logits N x classes, or the features N x C x h x w, as a `.npy` file.
+fn npy(network: &Architecture, ran: &Ran) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let written = match network.classes {
+        Some(_) => ran.logits.write_npy(&mut bytes),
+        None => ran.features.write_npy(&mut bytes),
+    };
+    written.map_err(|error| Error::Contradiction(format!("no .npy file: {error}")))?;
+    Ok(bytes)
+}
+
+/// The command that repeats this run.
+fn repeat(options: &ForwardOptions) -> String {
+    let weights = quoted(&options.weights.display().to_string());
+    let mut command = format!("triform forward --arch {} --weights {weights}", options.arch);
+    command += &options.input.repeat();
+    command += &format!(" --form {}", options.form);
+    command + &options.network.repeat()
+}

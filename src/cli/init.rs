@@ -1,0 +1,41 @@
+//! `triform init`.
+
+use std::io::Write;
+
+use super::args::InitOptions;
+use super::{HOLDS, network, number, print};
+use crate::error::{Error, Result};
+use crate::network::init::{self, Fan};
+use crate::network::save;
+use crate::random::Seed;
+use crate::report::file::Output;
+use crate::report::network::initialised;
+
+/// Writes a freshly initialised checkpoint.
+pub(super) fn run(options: &InitOptions, output: &mut dyn Write) -> Result<u8> {
+    let seed = Seed(number("seed", &options.seed)?);
+    let architecture = network::named(&options.arch, &options.network)?;
+    let fan = match options.fan.as_str() {
+        "layer" => Fan::Whole,
+        "path" => Fan::Path,
+        other => {
+            let words = format!("--fan {other}: it is layer or path");
+            return Err(Error::Usage(words));
+        }
+    };
+    let ending = options.output.extension().map(|ending| ending.to_ascii_lowercase());
+    let format = match ending.as_ref().and_then(|ending| ending.to_str()) {
+        Some("safetensors") => save::safetensors,
+        Some("npz") => save::npz,
+        _ => {
+            let name = options.output.display();
+            let words = format!("--output {name}: its name must end in .safetensors or .npz");
+            return Err(Error::Usage(words));
+        }
+    };
+    let file = Output::create(&options.output)?;
+    let weights = init::network(&architecture, seed, fan)?;
+    file.write(&format(&weights)?)?;
+    print(output, &initialised(&architecture, seed, &options.output)?)?;
+    Ok(HOLDS)
+}

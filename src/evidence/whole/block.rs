@@ -1,0 +1,109 @@
+//! A block of a network, on what it receives there.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use ndarray::{Array4, ArrayViewMut3};
+
+use super::BlockReport;
+use crate::block::{
+    Activation, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, NormFunctions,
+};
+use crate::conv::Fast;
+use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::bitwise;
+use crate::evidence::bound::{self, NormBalls};
+use crate::evidence::field;
+use crate::evidence::verdict::{Finding, Rung};
+use crate::evidence::watched::Watched;
+use crate::network::architecture::NamedBlock;
+use crate::random::Seed;
+
+/// A block and what it received.
+pub(super) struct Received<'a> {
+    /// Its number in the network, from 0.
+    pub(super) number: usize,
+    pub(super) named: NamedBlock,
+    pub(super) weights: &'a BlockWeights<f32>,
+    pub(super) norms: &'a BlockNorms<f32>,
+    /// N x C_in x H x W.
+    pub(super) x: Array4<f32>,
+}
+
+impl Received<'_> {
+    /// The block by each of the rungs.
+    pub(super) fn judge(
+        &self,
+        forms: &[&dyn AnyForm],
+        rungs: &[Rung],
+        seed: Seed,
+    ) -> Result<BlockReport> {
+        let functions = NormFunctions::new(self.norms, Activation::Relu)?;
+        let functions = functions.functions();
+        let problem = Problem { weights: self.weights, x: self.x.view(), functions };
+        let mut findings = Vec::new();
+        for &rung in rungs {
+            let since = Instant::now();
+            let (evidence, scope) = match rung {
+                Rung::R1 => {
+                    let norms = self.norms.cast();
+                    let exact = NormBalls::new(&norms);
+                    let evidence = bound::within(forms, &problem, &exact.functions())?;
+                    (evidence, "on what it receives, whole and layer by layer")
+                }
+                Rung::R2 => (
+                    bitwise::to_the_bit(forms, self.weights, self.norms, &self.x)?,
+                    "on what it receives",
+                ),
+                _ => (
+                    field::with_these_weights(
+                        forms,
+                        self.weights,
+                        &self.shape(),
+                        seed,
+                        self.path(),
+                    )?,
+                    "its own weights, random inputs and functions",
+                ),
+            };
+            let ms = since.elapsed().as_secs_f64() * 1e3;
+            let about = (rung, self.named.name.as_str(), scope.to_owned());
+            findings.push(Finding::conclude(about, evidence, seed.0, ms)?);
+        }
+        let (_, _, h, w) = self.x.dim();
+        Ok(BlockReport {
+            name: self.named.name.clone(),
+            spec: self.named.spec,
+            map: (h, w),
+            dead_channels: self.dead_channels(&problem.functions)?,
+            findings,
+        })
+    }
+
+    fn shape(&self) -> field::Shape {
+        let (n, _, h, w) = self.x.dim();
+        field::Shape { n, ..field::Shape::new(self.named.spec, (h, w)) }
+    }
+
+    /// Its own draws.
+    fn path(&self) -> u64 {
+        self.number as u64
+    }
+
+    /// Channels of the first two layers in which nothing is above 0.
+    fn dead_channels(&self, functions: &Functions<'_, f32>) -> Result<usize> {
+        let dead = AtomicUsize::new(0);
+        let see = |layer: Layer, _: usize, plane: ArrayViewMut3<'_, f32>| {
+            let hidden = matches!(layer, Layer::Reduce | Layer::Transform);
+            if hidden && plane.iter().all(|value| *value <= 0.0) {
+                dead.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let watched = Watched::new(functions, &see);
+        let fast = Fast::new();
+        let block = Bottleneck::prepare(&Form::Grouped, self.weights, &fast)?;
+        block.forward(self.x.view(), &watched.functions(), &fast)?;
+        Ok(dead.into_inner())
+    }
+}

@@ -1,0 +1,248 @@
+//! R9, whole networks: every block in every form, on the activations that it really receives.
+//!
+//! The network runs once with all its blocks in form (a), once in (b), once in (c), and the logits are
+//! compared. That alone is little: a difference cannot be told from rounding, for the bound of R1,
+//! chained from block to block, outgrows the logits by tens of orders of magnitude (each layer's bound
+//! takes all errors to point one way). So no bound is quoted for a network from end to end, the
+//! logits are held against a tolerance that is chosen ([`LOGITS`]), and the evidence is block by block:
+//!
+//! - R1, the derived bound, on the weights, the batch norms and the activations as they are;
+//! - R2, to the bit, where all sums are taken in one order, on the same;
+//! - R4, the prime field, with the block's own weights ([`field::with_these_weights`]).
+//!
+//! The equality of the blocks is the equality of the networks: all else, the stem, the pooling, the
+//! basic blocks and the classifier, has no forms, and is the same code on the same numbers.
+
+mod block;
+mod logits;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ndarray::{Array2, Array4, ArrayView4};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use self::block::Received;
+pub use self::logits::{LOGITS, Logits};
+use super::any_form::AnyForm;
+use super::memory;
+use super::verdict::{Finding, Rung};
+use super::verify::Progress;
+use crate::block::BlockSpec;
+use crate::conv::Fast;
+use crate::error::{Error, Result};
+use crate::network::architecture::Architecture;
+use crate::network::forward::{Network, NetworkFunctions};
+use crate::network::weights::{NetworkWeights, ResidualWeights};
+use crate::random::Seed;
+
+/// The rungs that can judge a block of given weights.
+pub const RUNGS: [Rung; 3] = [Rung::R1, Rung::R2, Rung::R4];
+
+/// What was found about a network.
+#[derive(Clone, Debug)]
+pub struct NetworkReport {
+    /// The network.
+    pub architecture: Architecture,
+    /// The input, N x 3 x H x W.
+    pub input: [usize; 4],
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The logits of each form (the pooled features, where the network has no top).
+    pub logits: Logits,
+    /// The blocks that have forms, in order.
+    pub blocks: Vec<BlockReport>,
+    /// What keeps the evidence from seeing something.
+    pub notes: Vec<String>,
+    /// Whether the run was cut short, so that blocks are missing.
+    pub partial: bool,
+}
+
+/// What was found about a block of a network.
+#[derive(Clone, Debug)]
+pub struct BlockReport {
+    /// Its name in the paper's Table 1, such as `conv3_1`.
+    pub name: String,
+    /// Its shape.
+    pub spec: BlockSpec,
+    /// The map it receives, H x W.
+    pub map: (usize, usize),
+    /// Hidden channels through whose ReLU nothing passed.
+    pub dead_channels: usize,
+    /// Rung by rung.
+    pub findings: Vec<Finding>,
+}
+
+impl NetworkReport {
+    /// Whether all that was asked for was verified, and nothing refuted.
+    pub fn holds(&self) -> bool {
+        let all_judged = self.blocks.iter().all(|block| !block.findings.is_empty());
+        !self.partial && !self.blocks.is_empty() && all_judged && !self.refutes()
+    }
+
+    /// Whether a form was refuted, in a block or by its logits.
+    pub fn refutes(&self) -> bool {
+        self.findings().any(Finding::refutes) || !self.logits.agree()
+    }
+
+    /// All findings, block by block.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.blocks.iter().flat_map(|block| &block.findings)
+    }
+}
+
+/// What a network gave in one form.
+pub struct Ran {
+    /// Out of the last block, N x C x h x w.
+    pub features: Array4<f32>,
+    /// N x classes; without a top the pooled features.
+    pub logits: Array2<f32>,
+    /// What each block received.
+    pub received: Vec<Array4<f32>>,
+}
+
+/// Runs a network with every bottleneck in one form; what its blocks receive is kept where
+/// `keep` says so.
+///
+/// # Errors
+///
+/// An input that the network cannot take, or a form that is none.
+pub fn run(
+    form: &dyn AnyForm,
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+    keep: bool,
+) -> Result<Ran> {
+    let fast = Fast::new();
+    let bottleneck = |weights: &_, fast: &_| form.bottleneck(weights, fast);
+    let network = Network::prepare(&bottleneck, weights, |x| *x, &fast)?;
+    let functions = NetworkFunctions::new(weights)?;
+    let mut received = Vec::new();
+    let features = network.features(x, &functions, &fast, &mut |_, x| {
+        received.extend(keep.then(|| x.to_owned()));
+    })?;
+    let logits = network.logits(features.view(), &functions, &fast)?;
+    Ok(Ran { features, logits, received })
+}
+
+/// Verifies that a network is one function in all `forms`: its blocks by `rungs`, each of [`RUNGS`],
+/// and its logits. `x`: N x 3 x H x W.
+///
+/// # Errors
+///
+/// [`Error::Usage`] for fewer than two forms, for another rung, for a network without a block that has
+/// forms; [`Error::NothingRan`] for an empty batch; an input that the network cannot take, or that does
+/// not fit into memory.
+pub fn verify(
+    forms: &[&dyn AnyForm],
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+    rungs: &[Rung],
+    seed: Seed,
+    progress: &Progress<'_>,
+) -> Result<NetworkReport> {
+    check(forms, weights, x, rungs)?;
+    let named = weights.architecture().bottlenecks()?;
+    let steps = forms.len() + named.len();
+    let (mut logits, mut received) = (Vec::new(), Vec::new());
+    for (number, form) in forms.iter().enumerate() {
+        if progress.stopped() {
+            break;
+        }
+        (progress.step)(number, steps, &format!("the network in form ({})", form.letter()));
+        // The last form is (c); any floats that a block may meet would do.
+        let ran = run(*form, weights, x, number + 1 == forms.len())?;
+        logits.push((form.letter(), ran.logits));
+        received = ran.received;
+    }
+    let blocks = named.into_iter().zip(weights.blocks()).zip(received).enumerate();
+    let blocks: Vec<Received<'_>> = blocks
+        .filter_map(|(number, ((named, block), x))| match block {
+            ResidualWeights::Bottleneck(weights, norms) => {
+                Some(Received { number, named, weights, norms, x })
+            }
+            ResidualWeights::Basic(..) => None,
+        })
+        .collect();
+    let done = AtomicUsize::new(forms.len());
+    let judged = blocks.into_par_iter().map(|block| -> Result<Option<BlockReport>> {
+        if progress.stopped() {
+            return Ok(None);
+        }
+        (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, &block.named.name);
+        block.judge(forms, rungs, seed).map(Some)
+    });
+    let judged = judged.collect::<Result<Vec<_>>>()?;
+    let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
+    let (n, c, h, w) = x.dim();
+    Ok(NetworkReport {
+        architecture: weights.architecture().clone(),
+        input: [n, c, h, w],
+        seed: seed.0,
+        logits: Logits::of(logits),
+        blocks: judged.into_iter().flatten().collect(),
+        notes: notes(weights),
+        partial,
+    })
+}
+
+fn check(
+    forms: &[&dyn AnyForm],
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+    rungs: &[Rung],
+) -> Result<()> {
+    let name = &weights.architecture().name;
+    if forms.len() < 2 {
+        let words = format!("2 forms at least are needed to compare, not {}", forms.len());
+        return Err(Error::Usage(words));
+    }
+    if rungs.is_empty() {
+        return Err(Error::Zero { what: "number of rungs" });
+    }
+    if let Some(rung) = rungs.iter().find(|rung| !RUNGS.contains(rung)) {
+        let words = format!(
+            "{rung} draws its own weights; a network of given weights is verified by R1, R2 and R4"
+        );
+        return Err(Error::Usage(words));
+    }
+    if weights.architecture().bottlenecks()?.is_empty() {
+        let words = format!(
+            "{name} is of blocks of depth 2, which have no forms (paper, Figure 4): nothing to verify"
+        );
+        return Err(Error::Usage(words));
+    }
+    if x.dim().0 == 0 {
+        return Err(Error::NothingRan { rung: "R9".to_owned(), stage: "no image".to_owned() });
+    }
+    memory::check_network(weights.architecture(), x.dim(), rayon::current_num_threads())
+}
+
+/// What the weights keep the evidence from seeing.
+fn notes(weights: &NetworkWeights) -> Vec<String> {
+    let mut notes = Vec::new();
+    let (mut fresh, mut silent) = (true, Vec::new());
+    for (number, block) in weights.blocks().iter().enumerate() {
+        if let ResidualWeights::Bottleneck(_, norms) = block {
+            fresh &=
+                norms.reduce.is_fresh() && norms.transform.is_fresh() && norms.expand.is_fresh();
+            if norms.expand.is_silent() {
+                silent.push(number + 1);
+            }
+        }
+    }
+    if fresh {
+        notes.push(
+            "The batch norms are as they are initialised, 1 and 0: a mistake about them does not show in R1 \
+             and R2."
+                .to_owned(),
+        );
+    }
+    if !silent.is_empty() {
+        notes.push(format!(
+            "The last batch norm multiplies by 0 in {} of the blocks, so their outputs are their shortcuts, \
+             and agree whatever the forms do; layer by layer they are compared all the same.",
+            silent.len()
+        ));
+    }
+    notes
+}

@@ -1,0 +1,249 @@
+//! What was found about a whole network: in words, and as JSON.
+
+mod json;
+mod top;
+
+use std::path::Path;
+
+use super::grid::{grid, row};
+use super::table::{heading, refutation};
+use super::words::{dashed, line, paragraph, percent, thousands};
+use crate::count;
+use crate::error::Result;
+use crate::evidence::any_form::AnyForm;
+use crate::evidence::verdict::{Bound, Finding, Rung, Verdict};
+use crate::evidence::whole::{LOGITS, NetworkReport, Ran};
+use crate::network::architecture::Architecture;
+use crate::random::Seed;
+
+pub use self::json::{forward_json, verify_json};
+
+/// Where a network's numbers came from, in words.
+pub struct Source {
+    /// The file of its weights.
+    pub weights: String,
+    /// The file of its input, or what else that was.
+    pub input: String,
+}
+
+/// The report on a network in several forms. `repeat` is the command that makes it again.
+///
+/// # Errors
+///
+/// Those of [`count::network`](count::network()).
+pub fn verified(
+    report: &NetworkReport,
+    forms: &[&dyn AnyForm],
+    source: &Source,
+    repeat: &str,
+) -> Result<String> {
+    let mut text = String::new();
+    heading(&mut text, "One set of weights, one network, every block in these forms:", forms);
+    paragraph(&mut text, &subject(&report.architecture, &report.input, source)?);
+    line(&mut text, "");
+    if report.blocks.is_empty() {
+        line(&mut text, "Interrupted before the first block was done: nothing was verified.");
+    } else {
+        blocks(&mut text, report);
+        logits(&mut text, report);
+        let last = report.logits.of_form.last().filter(|_| report.architecture.classes.is_some());
+        if let Some((letter, logits)) = last {
+            top::table(&mut text, *letter, logits.view());
+        }
+        refutations(&mut text, report);
+        for note in &report.notes {
+            paragraph(&mut text, &format!("Note: {note}"));
+            line(&mut text, "");
+        }
+        paragraph(&mut text, &conclusion(report));
+    }
+    line(&mut text, &format!("Repeat: {repeat}"));
+    Ok(text)
+}
+
+/// What was written as a fresh checkpoint.
+///
+/// # Errors
+///
+/// Those of [`count::network`](count::network()).
+pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<String> {
+    let trained = count::network(network, network.usual_input())?.total.parameters.trained()?;
+    let mut text = String::new();
+    let words = format!(
+        "Wrote {}: {}, {} parameters, He initialisation, seed {}.",
+        path.display(),
+        network.name,
+        thousands(trained),
+        seed.0
+    );
+    paragraph(&mut text, &words);
+    Ok(text)
+}
+
+/// What a network gave in one form.
+///
+/// # Errors
+///
+/// Those of [`count::network`](count::network()).
+pub fn forward(
+    network: &Architecture,
+    form: &dyn AnyForm,
+    ran: &Ran,
+    input: &[usize; 4],
+    source: &Source,
+) -> Result<String> {
+    let mut text = String::new();
+    paragraph(&mut text, &subject(network, input, source)?);
+    let has_forms = !network.bottlenecks()?.is_empty();
+    if has_forms {
+        line(&mut text, &format!("Every block in form ({}), {}.", form.letter(), form.name()));
+    }
+    line(&mut text, "");
+    if network.classes.is_some() {
+        top::table(&mut text, form.letter(), ran.logits.view());
+    } else {
+        let largest = ran.features.iter().fold(0f32, |max, value| max.max(value.abs()));
+        let words = format!("Features: {}, the largest {largest:.4}.", by(ran.features.shape()));
+        line(&mut text, &words);
+    }
+    Ok(text)
+}
+
+fn subject(network: &Architecture, input: &[usize; 4], source: &Source) -> Result<String> {
+    let trained = count::network(network, (input[2], input[3]))?.total.parameters.trained()?;
+    let top = if network.classes.is_some() { "" } else { " without its top" };
+    Ok(format!(
+        "Network: {}{top}, {} parameters, from {}. Input: {}, {}.",
+        network.name,
+        thousands(trained),
+        source.weights,
+        source.input,
+        by(input)
+    ))
+}
+
+/// "1 x 3 x 224 x 224".
+fn by(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// A line for each block.
+fn blocks(text: &mut String, report: &NetworkReport) {
+    let rungs: Vec<Rung> = report.blocks[0].findings.iter().map(|finding| finding.rung).collect();
+    let head = |rung: &Rung| match rung {
+        Rung::R1 => "R1: rounding used".to_owned(),
+        Rung::R2 => "R2: same bits".to_owned(),
+        _ => "R4: P".to_owned(),
+    };
+    let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map"])];
+    rows[0].extend(rungs.iter().map(head));
+    rows[0].push("dead".to_owned());
+    let mut blunt = false;
+    for block in &report.blocks {
+        let stride = match block.spec.stride() {
+            1 => String::new(),
+            stride => format!("/{stride}"),
+        };
+        let map = format!("{}x{}{stride}", block.map.0, block.map.1);
+        let mut cells = vec![block.name.clone(), block.spec.to_string(), map];
+        for finding in &block.findings {
+            blunt |= matches!(finding.verdict, Verdict::Qualified { .. });
+            cells.push(cell(finding));
+        }
+        cells.push(block.dead_channels.to_string());
+        rows.push(cells);
+    }
+    grid(text, &rows, 3);
+    let mut legend = "Each block on what it receives in the network.".to_owned();
+    for rung in &rungs {
+        legend += match rung {
+            Rung::R1 => {
+                " R1: of what rounding can explain, the largest part that any value uses, end to end / \
+                 layer by layer."
+            }
+            Rung::R2 => {
+                " R2: values that are equal to the bit where all sums are taken in one order."
+            }
+            _ => {
+                " R4: equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random \
+                 functions; forms that differ there pass with this probability at most."
+            }
+        };
+    }
+    legend += " Dead: hidden channels through whose ReLU nothing passes.";
+    if blunt {
+        legend += " *: end to end the bound is larger than the output and says nothing.";
+    }
+    paragraph(text, &legend);
+    line(text, "");
+}
+
+fn cell(finding: &Finding) -> String {
+    let star = if matches!(finding.verdict, Verdict::Qualified { .. }) { "*" } else { "" };
+    match &finding.bound {
+        _ if finding.refutes() => "REFUTED".to_owned(),
+        Bound::Rounding { used, used_at_cuts, .. } => {
+            format!("{}{star} / {}", percent(*used), percent(*used_at_cuts))
+        }
+        Bound::Exact { values } => thousands(*values),
+        Bound::Probability { at_most } => format!("{at_most:.0e}"),
+        _ => finding.verdict.word().to_owned(),
+    }
+}
+
+/// How far apart the forms end.
+fn logits(text: &mut String, report: &NetworkReport) {
+    let what = match report.architecture.classes {
+        Some(_) => "logits",
+        None => "pooled features",
+    };
+    let apart: Vec<String> = report
+        .logits
+        .differences
+        .iter()
+        .map(|(pair, relative)| format!("{} {relative:.1e}", dashed(pair)))
+        .collect();
+    let words = format!(
+        "The {what} of the forms differ by at most, in parts of the largest ({:.4}): {}. Allowed is \
+         {LOGITS:.0e}, which is chosen: no bound derived from end to end would say anything of so many \
+         layers.",
+        report.logits.largest,
+        apart.join(", ")
+    );
+    paragraph(text, &words);
+    line(text, "");
+}
+
+/// For each rung that refutes forms: where first, in detail.
+fn refutations(text: &mut String, report: &NetworkReport) {
+    for rung in Rung::ALL {
+        let mut refuting = report.findings().filter(|f| f.rung == rung && f.refutes());
+        let Some(first) = refuting.next() else { continue };
+        if let Verdict::Refuted { witnesses } = &first.verdict {
+            for witness in witnesses.all() {
+                refutation(text, first, witness);
+            }
+        }
+        match refuting.count() {
+            0 => {}
+            others => paragraph(text, &format!("  {rung} refutes in {others} more of the blocks.")),
+        }
+        line(text, "");
+    }
+}
+
+fn conclusion(report: &NetworkReport) -> String {
+    let blocks = report.blocks.len();
+    if report.findings().any(Finding::refutes) {
+        "NOT the same network: in the blocks above the forms do not agree.".to_owned()
+    } else if !report.logits.agree() {
+        "NOT the same network: no block was refuted, but the forms end too far apart.".to_owned()
+    } else if report.partial {
+        format!("Interrupted: the {blocks} blocks above held, the rest was not verified.")
+    } else {
+        format!(
+            "The forms agreed in every one of the {blocks} blocks, and so did the networks. That supports \
+             it, for these weights; what proves it is about the block (`triform verify`)."
+        )
+    }
+}
