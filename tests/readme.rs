@@ -13,10 +13,10 @@ fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-fn triform(arguments: &[&str]) -> String {
+fn triform(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_triform"))
         .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .current_dir(folder)
         .output()
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -46,19 +46,18 @@ fn every_command_runs() {
         .map(|line| line.split('#').next().unwrap().trim())
         .collect();
     assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
+    // Not in the repository, which tests only read: some of them write files.
     let folder = tempfile::tempdir().unwrap();
+    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
+    fs::create_dir(folder.path().join("assets")).unwrap();
+    fs::copy(photograph, folder.path().join("assets/chelsea.png")).unwrap();
     let mut ran = 0;
     for command in commands {
         let Some(arguments) = command.strip_prefix("cargo run --release -- ") else {
             assert!(["cargo run --release", "cargo test"].contains(&command), "{command}");
             continue;
         };
-        let mut arguments: Vec<&str> = arguments.split_whitespace().collect();
-        if arguments == ["plot"] {
-            // Not into the repository, which tests only read.
-            arguments.extend(["--output", folder.path().to_str().unwrap()]);
-        }
-        triform(&arguments);
+        triform(folder.path(), &arguments.split_whitespace().collect::<Vec<_>>());
         ran += 1;
     }
     assert!(ran >= 6, "{ran}");
@@ -70,11 +69,12 @@ fn the_reports_are_what_the_program_prints() {
     let mut text = readme();
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
     let reports = text.clone();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut shown_ones = 0;
     for rest in reports.split("<!-- report: ").skip(1) {
         let (command, rest) = rest.split_once(" -->\n```text\n").unwrap();
         let (shown, _) = rest.split_once("\n```").unwrap();
-        let printed = triform(&command.split_whitespace().collect::<Vec<_>>());
+        let printed = triform(root, &command.split_whitespace().collect::<Vec<_>>());
         if update {
             text =
                 text.replacen(&format!("\n{shown}\n"), &format!("\n{}\n", printed.trim_end()), 1);
@@ -85,7 +85,7 @@ fn the_reports_are_what_the_program_prints() {
     }
     assert_eq!(shown_ones, 4);
     if update {
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), text).unwrap();
+        fs::write(root.join("README.md"), text).unwrap();
     }
 }
 

@@ -47,11 +47,3 @@ pub trait Checkpoint {
     /// file that does not hold what it says; [`Error::Io`](crate::Error::Io).
     fn read(&mut self, index: usize) -> Result<Vec<f32>>;
 }
-
-pub fn open(path: &std::path::Path) -> Result<Box<dyn Checkpoint>> {
-    let file = std::fs::File::open(path).unwrap();
-    Ok(match path.extension().unwrap().to_str().unwrap() {
-        "pth" => Box::new(pth::open(path)?),
-        _ => Box::new(safetensors::Safetensors::open(file, path)?),
-    })
-}

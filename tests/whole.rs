@@ -1,0 +1,285 @@
+//! Whole networks by the program: initialised, run, verified in three forms; wrong forms refuted.
+
+mod common;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
+
+use common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
+use ndarray::{Array2, Array4};
+use ndarray_npy::{ReadNpyExt, WriteNpyExt};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+use triform::block::Form;
+use triform::cli;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::bound::balls;
+use triform::evidence::compare::against_balls;
+use triform::evidence::whole::{self, LOGITS};
+use triform::network::init::{self, Fan};
+use triform::network::weights::{NetworkWeights, ResidualWeights};
+use triform::network::{save, zoo};
+use triform::random::Seed;
+
+/// Small, and of every kind of block: a projection with and without a stride, an identity.
+const SMALL: &str = "resnext29_4x16d";
+
+/// Numbers in -1..1, all different enough.
+fn number(i: usize) -> f32 {
+    (i as f32 * 0.754_877_7).fract() * 2.0 - 1.0
+}
+
+/// Weights whose batch norms are not as a fresh network has them.
+fn trained(name: &str) -> NetworkWeights {
+    let architecture = zoo::named(name).unwrap();
+    let mut tensors = Vec::new();
+    let fresh = init::network(&architecture, Seed(4), Fan::Whole).unwrap();
+    fresh
+        .visit(&mut |_, _, numbers| {
+            tensors.push(numbers.to_vec());
+            Ok(())
+        })
+        .unwrap();
+    let mut tensors = tensors.into_iter();
+    NetworkWeights::assemble(&architecture, &mut |name, shape| {
+        let numbers = tensors.next().unwrap();
+        let is_norm = shape.len() == 1 && !name.starts_with("fc");
+        let positive = name.ends_with("weight") || name.ends_with("running_var");
+        let drawn = |i: usize| 0.3 * number(i) + if positive { 1.0 } else { 0.0 };
+        Ok(if is_norm { (0..numbers.len()).map(drawn).collect() } else { numbers })
+    })
+    .unwrap()
+}
+
+/// A folder with the weights and an input of two images.
+fn folder() -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("w.safetensors"), save::safetensors(&trained(SMALL)).unwrap())
+        .unwrap();
+    let x = Array4::from_shape_fn((2, 3, 12, 9), |(n, c, h, w)| {
+        number(n * 324 + c * 108 + h * 9 + w) * 2.0
+    });
+    x.write_npy(fs::File::create(folder.path().join("x.npy")).unwrap()).unwrap();
+    folder
+}
+
+fn triform(folder: &Path, arguments: &[&str]) -> Output {
+    let program = env!("CARGO_BIN_EXE_triform");
+    Command::new(program).current_dir(folder).args(arguments).output().unwrap()
+}
+
+fn json(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+/// The program in this process, on forms of the test's choice; in JSON.
+fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (weights, x) = (path("w.safetensors"), path("x.npy"));
+    let arguments = [
+        "triform",
+        "verify",
+        "--arch",
+        SMALL,
+        "--weights",
+        &weights,
+        "--input",
+        &x,
+        "--rung",
+        rungs,
+        "--json",
+    ];
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let arguments = arguments.map(OsString::from);
+    let status = cli::run(arguments, forms, &mut output, &mut errors, &AtomicBool::new(false));
+    assert_eq!(String::from_utf8(errors).unwrap(), "");
+    (status, json(&output))
+}
+
+#[test]
+fn every_block_of_a_network_is_verified_by_each_rung() {
+    let folder = folder();
+    let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
+    let (status, report) = verify(folder.path(), &forms, "R1,R2,R4");
+    assert_eq!((status, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
+    let blocks = report["blocks"].as_array().unwrap();
+    assert_eq!(blocks.len(), 9);
+    for block in blocks {
+        let rungs = block["rungs"].as_array().unwrap();
+        let names: Vec<_> = rungs.iter().map(|rung| rung["rung"].as_str().unwrap()).collect();
+        assert_eq!(names, ["R1", "R2", "R4"]);
+        assert!(rungs[0]["bound"]["used_at_cuts"].as_f64().unwrap() < 1.0);
+        assert!(rungs[0]["bound"]["used_at_cuts"].as_f64().unwrap() > 0.0);
+        assert!(rungs[1]["bound"]["values"].as_u64().unwrap() > 0);
+        assert!(rungs[2]["bound"]["at_most"].as_f64().unwrap() < 1e-7);
+        assert_eq!(block["map"].as_array().unwrap().len(), 2);
+    }
+    assert_eq!(blocks[0]["map"], serde_json::json!([12, 9]));
+    assert_eq!(blocks[8]["map"], serde_json::json!([3, 3]));
+    for pair in ["ab", "bc", "ac"] {
+        assert!(report["max_rel_diff"][pair].as_f64().unwrap() <= LOGITS);
+    }
+    for form in ["a", "b", "c"] {
+        assert_eq!(report["forms"][form]["logits"].as_array().unwrap().len(), 2);
+    }
+    assert!(report["notes"].is_null(), "{}", report["notes"]);
+}
+
+/// A wrong form in a network, by each of the rungs alone.
+#[test]
+fn a_wrong_form_is_refuted_in_a_network() {
+    let folder = folder();
+    let (next, flipped) = (wrong(Form::EarlyConcat, NEXT_PATH), wrong(Form::Grouped, FLIPPED));
+    let norms = norm_in_each_path();
+    let [a, b, c] = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
+    let mut refuted = 0;
+    for forms in [[a, &next, c], [a, b, &flipped], [&norms, b, c]] {
+        for rung in ["R1", "R2", "R4"] {
+            let (status, report) = verify(folder.path(), &forms, rung);
+            assert_eq!((status, &report["ok"]), (1, &Value::Bool(false)));
+            let blocks = report["blocks"].as_array().unwrap();
+            assert!(blocks.iter().all(|block| block["ok"] == false), "{rung}: {report:#}");
+            refuted += blocks.len();
+        }
+        let (_, report) = verify(folder.path(), &forms, "R1");
+        let furthest = ["ab", "bc", "ac"].map(|pair| report["max_rel_diff"][pair].as_f64());
+        assert!(furthest.iter().any(|apart| apart.unwrap() > LOGITS), "{furthest:?}");
+    }
+    assert_eq!(refuted, 3 * 3 * 9);
+}
+
+#[test]
+fn forms_of_a_network_are_run_one_by_one() {
+    let folder = folder();
+    let at = folder.path();
+    let mut logits = Vec::new();
+    for form in ["a", "b", "c"] {
+        let arguments = [
+            "forward",
+            "--arch",
+            SMALL,
+            "--weights",
+            "w.safetensors",
+            "--input",
+            "x.npy",
+            "--form",
+            form,
+            "--output",
+            "y.npy",
+            "--json",
+        ];
+        let output = triform(at, &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let report = json(&output.stdout);
+        let y = Array2::<f32>::read_npy(fs::File::open(at.join("y.npy")).unwrap()).unwrap();
+        assert_eq!(y.dim(), (2, 10));
+        for (row, numbers) in
+            y.rows().into_iter().zip(report["forms"][form]["logits"].as_array().unwrap())
+        {
+            let numbers: Vec<f32> = numbers
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|number| number.as_f64().unwrap() as f32)
+                .collect();
+            assert_eq!(row.to_vec(), numbers);
+        }
+        assert_eq!(report["forms"][form]["top"][1].as_array().unwrap().len(), 5);
+        logits.push(y);
+    }
+    let largest = logits[0].iter().fold(0f32, |max, value| max.max(value.abs()));
+    for other in &logits[1..] {
+        let apart = (other - &logits[0]).iter().fold(0f32, |max, value| max.max(value.abs()));
+        assert!(apart <= 1e-5 * largest, "{apart} of {largest}");
+    }
+    // include_top = False: the last map.
+    let arguments = [
+        "forward",
+        "--arch",
+        SMALL,
+        "--weights",
+        "w.safetensors",
+        "--input",
+        "x.npy",
+        "--features",
+        "--output",
+        "f.npy",
+    ];
+    let output = triform(at, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let features = Array4::<f32>::read_npy(fs::File::open(at.join("f.npy")).unwrap()).unwrap();
+    assert_eq!(features.dim(), (2, 1024, 3, 3));
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
+/// What `triform init` writes is what the seed says, in both formats and by both fans.
+#[test]
+fn a_fresh_checkpoint_is_the_seeds() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    for (fan, kind) in [("layer", Fan::Whole), ("path", Fan::Path)] {
+        let expected = init::network(&zoo::named(SMALL).unwrap(), Seed(7), kind).unwrap();
+        for (file, bytes) in [
+            ("w.safetensors", save::safetensors(&expected).unwrap()),
+            ("w.npz", save::npz(&expected).unwrap()),
+        ] {
+            let arguments = ["init", SMALL, "--seed", "7", "--fan", fan, "--output", file];
+            let output = triform(at, &arguments);
+            let words = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(output.status.code(), Some(0));
+            assert!(words.starts_with(&format!("Wrote {file}: {SMALL}, ")), "{words}");
+            assert!(fs::read(at.join(file)).unwrap() == bytes, "{file} {fan}");
+        }
+    }
+    // Its batch norms are fresh, and the report says what that hides.
+    let x = Array4::from_shape_fn((1, 3, 8, 8), |(_, c, h, w)| number(c * 64 + h * 8 + w));
+    x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
+    let arguments =
+        ["forward", "--arch", SMALL, "--weights", "w.npz", "--input", "x.npy", "--form", "all"];
+    let output = triform(at, &arguments);
+    let words = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{words}");
+    assert!(words.contains("Note: The batch norms are as they are initialised"), "{words}");
+    assert!(words.lines().all(|line| line.chars().count() <= 80), "{words}");
+}
+
+/// ResNeXt-50 inside Wide ResNet-50-2, in f32: each block of either within the bound of the wider one,
+/// which rounds more, and the logits of the two networks within 1e-5 of the largest.
+#[test]
+fn resnext50_is_inside_wide_resnet50_2_in_f32() {
+    let narrow = trained("resnext50_32x4d");
+    let wide = narrow.in_groups(1).unwrap();
+    assert_eq!(wide.architecture(), &zoo::named("wide_resnet50_2").unwrap());
+    let x = Array4::from_shape_fn((1, 3, 40, 64), |(_, c, h, w)| number(c * 2560 + h * 64 + w));
+    let one = whole::run(&Form::Grouped, &narrow, x.view(), true).unwrap();
+    let other = whole::run(&Form::Grouped, &wide, x.view(), false).unwrap();
+    let largest = one.logits.iter().fold(0f32, |max, value| max.max(value.abs()));
+    let apart = (&one.logits - &other.logits).iter().fold(0f32, |max, v| max.max(v.abs()));
+    assert!(largest > 0.0 && apart <= 1e-5 * largest, "{apart} of {largest}");
+    let mut blocks = 0;
+    for ((narrow, wide), x) in narrow.blocks().iter().zip(wide.blocks()).zip(&one.received) {
+        let ResidualWeights::Bottleneck(wide, norms) = wide else { panic!("a bottleneck") };
+        let ResidualWeights::Bottleneck(narrow, _) = narrow else { panic!("a bottleneck") };
+        let balls = balls(wide, norms, x.view()).unwrap();
+        let functions =
+            triform::block::NormFunctions::new(norms, triform::block::Activation::Relu).unwrap();
+        for weights in [narrow, wide] {
+            let fast = triform::conv::Fast::new();
+            let block =
+                triform::block::Bottleneck::prepare(&Form::Grouped, weights, &fast).unwrap();
+            let y = block.forward(x.view(), &functions.functions(), &fast).unwrap();
+            let (used, witness) = against_balls('c', "inside", y.view(), balls.view());
+            assert!(witness.is_none() && used < 1.0, "block {blocks}: {witness:?}");
+        }
+        blocks += 1;
+    }
+    assert_eq!(blocks, 16);
+    // Fewer groups that do not divide, and a network without groups.
+    assert!(narrow.in_groups(5).unwrap_err().to_string().contains("32 paths"));
+    assert_eq!(narrow.in_groups(8).unwrap().architecture().name, "resnext50_32x4d in 8 groups");
+}
