@@ -3,6 +3,7 @@
 
 pub mod architecture;
 pub mod checkpoint;
+pub mod file;
 pub mod forward;
 pub mod image;
 pub mod init;
