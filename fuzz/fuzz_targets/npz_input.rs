@@ -4,7 +4,7 @@
 #[allow(dead_code)]
 mod arrays;
 
-use arrays::{checksum, npy, npz};
+use arrays::{Zip, checksum, npy};
 
 /// What begins like a zip archive is one; of all else the first byte says what it is: the numbers and
 /// the header of an array, any member, or one that is deflated, whose length and checksum are right.
@@ -13,15 +13,16 @@ pub fn file(bytes: &[u8]) -> Vec<u8> {
         return bytes.to_vec();
     }
     let (kind, bytes) = bytes.split_first().unwrap_or((&0, &[]));
-    let mut zip = match kind % 4 {
+    let mut zip = Zip::default();
+    match kind % 4 {
         // The text of a header, without its braces, and 0 to 63 bytes of numbers.
         0 | 1 => {
-            let text = String::from_utf8_lossy(bytes);
-            npz(&[("w", &npy(&format!("{{{text}}}"), &[0x3c; 64][..usize::from(kind / 4)]))])
+            let header = format!("{{{}}}", String::from_utf8_lossy(bytes));
+            zip.add("w.npy", &npy(&header, &[0x3c; 64][..usize::from(kind / 4)]));
         }
-        2 => npz(&[("w", bytes), ("v", bytes)]),
-        _ => npz(&[("w", bytes)]),
-    };
+        2 => ["w.npy", "v.npy"].into_iter().for_each(|name| zip.add(name, bytes)),
+        _ => zip.add("w.npy", bytes),
+    }
     if kind % 4 == 3 {
         let (inflated, sum) = inflate(bytes);
         zip.entries[0].method = 8;

@@ -18,15 +18,6 @@ pub fn npy_header(descr: &str, shape: &str) -> String {
     format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n")
 }
 
-/// Members that are stored, by their names without `.npy`.
-pub fn npz(members: &[(&str, &[u8])]) -> Zip {
-    let mut zip = Zip::default();
-    for (name, data) in members {
-        zip.add(&format!("{name}.npy"), data);
-    }
-    zip
-}
-
 /// A `.safetensors` file: its header, its numbers.
 pub fn safetensors(header: &[u8], data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header, data].concat()

@@ -17,10 +17,10 @@ impl Fault {
         Self::Why(why)
     }
 
-    /// The same, of this tensor. A name may hold what a terminal would obey.
+    /// The same, of this tensor.
     pub(super) fn about(self, tensor: &str) -> Self {
         match self {
-            Self::Why(why) => Self::Why(format!("tensor `{}`: {why}", tensor.escape_debug())),
+            Self::Why(why) => Self::Why(format!("tensor `{}`: {why}", printable(tensor))),
             io => io,
         }
     }
@@ -44,6 +44,15 @@ impl From<io::Error> for Fault {
             _ => Self::Io(error),
         }
     }
+}
+
+/// A text of the file's, with what a terminal would obey, such as the end of a line, in escapes.
+pub(super) fn printable(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\'' | '"' | '\\' => String::from(c),
+        c => c.escape_debug().to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 /// The one of this index, of all that a file holds.

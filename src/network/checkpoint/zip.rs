@@ -11,7 +11,7 @@ use std::io::{Read, Seek, SeekFrom};
 use flate2::CrcReader;
 use flate2::read::DeflateDecoder;
 
-use super::fault::Fault;
+use super::fault::{Fault, printable};
 
 /// The directory has at most this many bytes: that of ResNeXt-101 has some 60,000.
 const DIRECTORY: u64 = 1 << 22;
@@ -99,7 +99,7 @@ pub(super) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec
 
 /// What is wrong with a member.
 pub(super) fn wrong(member: &str, why: &str) -> Fault {
-    Fault::why(format!("its entry `{}` {why}", member.escape_debug()))
+    Fault::why(format!("its entry `{}` {why}", printable(member)))
 }
 
 fn broken() -> Fault {

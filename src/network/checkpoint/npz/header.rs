@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use crate::network::checkpoint::Dtype;
-use crate::network::checkpoint::fault::Fault;
+use crate::network::checkpoint::fault::{Fault, printable};
 use crate::network::checkpoint::numbers::Order;
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
@@ -62,12 +62,12 @@ impl Header {
         }
         let no_header = || {
             let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
-            Fault::why(format!("its header is not one: `{}`", start.escape_debug()))
+            Fault::why(format!("its header is not one: `{}`", printable(&start)))
         };
         let text = str::from_utf8(&text).map_err(|_| no_header())?;
         let (descr, columns_first, shape) = Text(text).header().ok_or_else(no_header)?;
         let Some((dtype, order, width)) = kind(descr) else {
-            let why = format!("its dtype `{}` is none of numpy's", descr.escape_debug());
+            let why = format!("its dtype `{}` is none of numpy's", printable(descr));
             return Err(Fault::why(why));
         };
         let length = (start.len() + wide) as u64 + length;

@@ -10,7 +10,7 @@ use safetensors::tensor::TensorInfo;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use crate::network::checkpoint::fault::Fault;
+use crate::network::checkpoint::fault::{Fault, printable};
 
 /// What says nothing of a tensor.
 const METADATA: &str = "__metadata__";
@@ -29,9 +29,8 @@ impl Header {
     /// one behind the other, or of more or fewer bytes than there are.
     pub(super) fn parse(text: &[u8], bytes: u64) -> Result<Self, Fault> {
         let mut header: Self = serde_json::from_slice(text).map_err(|error| {
-            let why = format!("its header is not one: {error}");
             // The error may hold a name as it stands in the file.
-            Fault::why(why.chars().flat_map(printable).collect())
+            Fault::why(format!("its header is not one: {}", printable(&error.to_string())))
         })?;
         header.tensors.sort_by_key(|(_, info)| info.data_offsets);
         let mut names = HashSet::new();
@@ -65,14 +64,6 @@ fn size(info: &TensorInfo) -> Option<usize> {
     let count = info.shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size))?;
     let bits = count.checked_mul(info.dtype.bitsize())?;
     (bits % 8 == 0).then_some(bits / 8)
-}
-
-/// A character, or its escape where a terminal would obey it.
-fn printable(character: char) -> Vec<char> {
-    match character.is_control() {
-        true => character.escape_debug().collect(),
-        false => vec![character],
-    }
 }
 
 impl<'de> Deserialize<'de> for Header {
