@@ -334,6 +334,15 @@ pub enum Error {
         why: String,
     },
 
+    /// A file that is no array this program reads.
+    #[error("cannot read {} as a .npy array: {why}", path.display())]
+    Array {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+
     /// A checkpoint that cannot be read, or that does not hold what it says.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint {

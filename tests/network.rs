@@ -203,14 +203,13 @@ fn a_checkpoint_comes_back_as_it_was() {
     let architecture = small(BlockKind::Bottleneck, StrideOn::Transform);
     let weights = init::network(&architecture, Seed(9), Fan::Path).unwrap();
     let bytes = save::safetensors(&weights).unwrap();
-    let mut file = Safetensors::open(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
+    let mut file = Safetensors::new(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
     let counters = file.entries().iter().filter(|entry| entry.dtype == Dtype::Other("i64".into()));
     assert_eq!(counters.count(), 1 + 3 * 4 + 2);
     assert_eq!(load(&architecture, &mut file, Path::new("w")).unwrap(), weights);
     // A byte less, a byte more, and each shorter header.
     for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()[..], &bytes[..7], &[]] {
-        let error =
-            Safetensors::open(Cursor::new(bytes), Path::new("w")).err().unwrap().to_string();
+        let error = Safetensors::new(Cursor::new(bytes), Path::new("w")).err().unwrap().to_string();
         assert!(error.starts_with("checkpoint w: "), "{error}");
     }
     let npz = save::npz(&weights).unwrap();
@@ -226,15 +225,16 @@ fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
     other.classes = Some(7);
     other.stages[1].blocks = 3;
     let bytes = save::safetensors(&init::network(&other, Seed(1), Fan::Whole).unwrap()).unwrap();
-    let mut file = Safetensors::open(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
+    let mut file = Safetensors::new(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
     let error = load(&right, &mut file, Path::new("w")).unwrap_err().to_string();
-    assert!(error.contains("surplus: layer2.2.bn1.bias, "), "{error}");
-    assert!(error.contains("and 9 more"), "{error}");
+    let (names, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
+    assert_eq!(names.split(", ").count(), 15, "{error}");
+    assert!(names.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
     assert!(error.contains("fc.bias [7] instead of [5]"), "{error}");
 
     let resnet18 = zoo::named("resnet18").unwrap();
     let bytes = save::safetensors(&init::network(&resnet18, Seed(1), Fan::Whole).unwrap()).unwrap();
-    let mut file = Safetensors::open(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
+    let mut file = Safetensors::new(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
     let error = load(&right, &mut file, Path::new("w")).unwrap_err().to_string();
     assert!(error.contains("missing: ") && error.ends_with("; it fits resnet18"), "{error}");
 }

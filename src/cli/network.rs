@@ -9,8 +9,9 @@ use super::size;
 use crate::block::StrideOn;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
+use crate::network::checkpoint::{self, npy};
 use crate::network::weights::NetworkWeights;
-use crate::network::{checkpoint, image, load, npy, zoo};
+use crate::network::{image, load, zoo};
 
 /// The network of a name, as the options change it.
 pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {

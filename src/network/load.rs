@@ -10,16 +10,20 @@ use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
 
-/// Names that a message lists before it counts the rest.
-const NAMED: usize = 6;
+/// Names of either side that a message lists where the two have none in common.
+const NAMED: usize = 3;
 
-/// Loads a network: checks all names and shapes first, then reads tensor by tensor.
+/// The fully connected layer.
+const TOP: [&str; 2] = ["fc.weight", "fc.bias"];
+
+/// Loads a network: checks all names and shapes first, then reads tensor by tensor. Where the architecture
+/// has no top, one in the checkpoint is passed over.
 ///
 /// # Errors
 ///
 /// [`Error::Checkpoint`], which names all that is missing, surplus or misshapen (and the network of the
-/// zoo that the checkpoint does fit); [`Error::NotFinite`] for NaN and infinities, with the tensor's name;
-/// those of [`NetworkWeights::assemble`].
+/// zoo that the checkpoint does fit), and for NaN, infinities and negative variances the tensor and the
+/// index; those of [`Checkpoint::read`] and [`NetworkWeights::assemble`].
 pub fn load(
     architecture: &Architecture,
     checkpoint: &mut dyn Checkpoint,
@@ -39,16 +43,32 @@ pub fn load(
         .enumerate()
         .map(|(number, entry)| (entry.name.clone(), number))
         .collect();
-    NetworkWeights::assemble(architecture, &mut |name, _| {
-        let missing =
-            || Error::Checkpoint { path: path.to_owned(), why: format!("{name} is missing") };
+    NetworkWeights::assemble(architecture, &mut |name, shape| {
+        let wrong = |why: String| Error::Checkpoint { path: path.to_owned(), why };
+        let missing = || wrong(format!("{name} is missing"));
         let numbers = checkpoint.read(*index.get(name).ok_or_else(missing)?)?;
-        if let Some(wild) = numbers.iter().position(|number| !number.is_finite()) {
-            let why = format!("{name}, number {wild}: {}, not a finite number", numbers[wild]);
-            return Err(Error::Checkpoint { path: path.to_owned(), why });
-        }
-        Ok(numbers)
+        unfit(name, shape, &numbers).map_or(Ok(numbers), |why| Err(wrong(why)))
     })
+}
+
+/// What is wrong with a tensor's numbers: the first that no network has there.
+fn unfit(name: &str, shape: &[usize], numbers: &[f32]) -> Option<String> {
+    // With epsilon, which is positive, a variance of 0 still has a root.
+    let variance = name.ends_with("running_var");
+    let unfit = |number: &f32| !number.is_finite() || variance && *number < 0.0;
+    let place = numbers.iter().position(unfit)?;
+    let must = if numbers[place].is_finite() { "no variance" } else { "not a finite number" };
+    Some(format!("{name}{:?} is {}, {must}", index(place, shape), numbers[place]))
+}
+
+/// The index of the element at this place of a row-major tensor.
+fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (i, &size) in index.iter_mut().zip(shape).rev() {
+        *i = place % size.max(1);
+        place /= size.max(1);
+    }
+    index
 }
 
 /// The network of the zoo that a checkpoint fits.
@@ -65,20 +85,33 @@ pub fn fitting(entries: &[Entry]) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// What is wrong with the names and shapes of a checkpoint, for a network.
+/// What is wrong with the names and shapes of a checkpoint, for a network. All of it is named, unless
+/// they have not one name in common.
 fn complaints(architecture: &Architecture, entries: &[Entry]) -> Result<Vec<String>> {
     let wanted = state_dict(architecture)?;
-    let found: BTreeMap<&str, &Entry> =
-        entries.iter().map(|entry| (entry.name.as_str(), entry)).collect();
+    // Who wants the features alone may take them from a checkpoint that has a top.
+    let has_top = architecture.classes.is_some();
+    let found: BTreeMap<&str, &Entry> = entries
+        .iter()
+        .filter(|entry| !entry.name.ends_with("num_batches_tracked"))
+        .filter(|entry| has_top || !TOP.contains(&entry.name.as_str()))
+        .map(|entry| (entry.name.as_str(), entry))
+        .collect();
     let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
     let missing = wanted.iter().map(|(name, _)| name.as_str());
-    let missing: Vec<String> =
-        missing.filter(|name| !found.contains_key(name)).map(str::to_owned).collect();
-    let surplus: Vec<String> = found
-        .keys()
-        .filter(|name| !names.contains(**name) && !name.ends_with("num_batches_tracked"))
-        .map(|name| (*name).to_owned())
-        .collect();
+    let missing: Vec<&str> = missing.filter(|name| !found.contains_key(name)).collect();
+    // A name may hold what a terminal would obey.
+    let surplus = found.keys().filter(|name| !names.contains(**name));
+    let surplus: Vec<String> = surplus.map(|name| name.escape_debug().to_string()).collect();
+    if missing.len() == wanted.len() {
+        return Ok(vec![format!(
+            "none of its {} tensors{} is one of the {} that are wanted{}",
+            found.len(),
+            some(&surplus),
+            wanted.len(),
+            some(&missing),
+        )]);
+    }
     let misshapen: Vec<String> = wanted
         .iter()
         .filter_map(|(name, shape)| {
@@ -87,19 +120,18 @@ fn complaints(architecture: &Architecture, entries: &[Entry]) -> Result<Vec<Stri
             differs.then(|| format!("{name} {:?} instead of {shape:?}", entry.shape))
         })
         .collect();
-    let lists = [("missing", missing), ("surplus", surplus), ("of another shape", misshapen)];
-    Ok(lists
-        .into_iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(what, names)| format!("{what}: {}", listed(&names)))
-        .collect())
+    let lists = [
+        ("missing", missing.join(", ")),
+        ("surplus", surplus.join(", ")),
+        ("of another shape", misshapen.join(", ")),
+    ];
+    let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
+    Ok(lists.map(|(what, names)| format!("{what}: {names}")).collect())
 }
 
-/// All of them, or as many as a line takes and how many more.
-fn listed(names: &[String]) -> String {
-    let shown = names[..names.len().min(NAMED)].join(", ");
-    match names.len().checked_sub(NAMED) {
-        Some(more) if more > 0 => format!("{shown} and {more} more"),
-        _ => shown,
-    }
+/// The first names, in brackets.
+fn some<N: AsRef<str>>(names: &[N]) -> String {
+    let shown: Vec<&str> = names.iter().take(NAMED).map(AsRef::as_ref).collect();
+    let more = if names.len() > NAMED { ", ..." } else { "" };
+    if shown.is_empty() { String::new() } else { format!(" ({}{more})", shown.join(", ")) }
 }

@@ -4,12 +4,12 @@
 pub mod architecture;
 pub mod checkpoint;
 pub mod classes;
+pub mod file;
 pub mod forward;
 pub mod image;
 pub mod init;
 pub mod layers;
 pub mod load;
-pub mod npy;
 pub mod save;
 pub mod state_dict;
 pub mod stem;

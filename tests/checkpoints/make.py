@@ -1,18 +1,25 @@
-"""Writes the checkpoints that tests/pth.rs reads, in both formats of torch.save.
+"""Writes the checkpoints that tests/pth.rs and tests/checkpoints.rs read.
 
-    python -m pip install torch numpy
+    python -m pip install torch torchvision safetensors numpy
     python tests/checkpoints/make.py
 
-Nothing is drawn: element i of a tensor is (i + first) / 8, which every kind of
-float holds exactly, so that the test computes what it expects. The files are
-small on purpose; they are committed, so that the tests need no Python. The
-version they were made with is in versions.txt, beside them.
+In all but the block nothing is drawn: element i of a tensor is (i + first) / 8,
+which every kind of float holds exactly, so that the test computes what it
+expects. The block is torchvision's, in every format and kind of float, beside
+an input and what torchvision makes of it. The files are small on purpose; they
+are committed, so that the tests need no Python. The versions they were made
+with are in versions.txt, beside them.
 """
 
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy
+import safetensors
+import safetensors.torch
 import torch
+import torchvision
+from torchvision.models.resnet import Bottleneck
 
 HERE = Path(__file__).parent
 
@@ -42,7 +49,64 @@ def state():
     return state
 
 
+def arrays():
+    """Every kind of array that numpy writes for a network's weights, and some others."""
+    counted_ = lambda shape, first, kind: counted(shape, first).numpy().astype(kind)
+    return {
+        "little": counted_((2, 3, 2, 2), 0, "<f4"),
+        "big": counted_((2, 3), 24, ">f4"),
+        "half.little": counted_((3, 5), 30, "<f2"),
+        "half.big": counted_((4,), 45, ">f2"),
+        "columns": numpy.asfortranarray(counted_((2, 3, 4), 49, "<f4")),
+        "half.columns": numpy.asfortranarray(counted_((3, 2), 73, ">f2")),
+        "scalar": counted_((), 12, "<f4"),
+        "empty": counted_((0, 4), 0, "<f4"),
+        "double": counted_((2,), 0, "<f8"),
+        "bn.num_batches_tracked": numpy.array(7),
+        "flag": numpy.array([True]),
+        "name": numpy.array("resnext"),
+    }
+
+
+def block():
+    """Three paths of width 2, stride 2, a projection; live statistics."""
+    torch.manual_seed(0)
+    downsample = torch.nn.Sequential(
+        torch.nn.Conv2d(12, 16, 1, stride=2, bias=False), torch.nn.BatchNorm2d(16)
+    )
+    block = Bottleneck(12, 4, stride=2, downsample=downsample, groups=3, base_width=32)
+    with torch.no_grad():
+        for module in block.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                for tensor in (module.weight, module.running_var):
+                    tensor.uniform_(0.5, 1.5)
+                for tensor in (module.bias, module.running_mean):
+                    tensor.uniform_(-0.5, 0.5)
+    return block.eval()
+
+
+def write_block():
+    module = block()
+    x = torch.randn(2, 12, 5, 6)
+    with torch.no_grad():
+        numpy.savez(HERE / "output.npz", x=x.numpy(), y=module(x).numpy())
+    for kind, dtype in [("f32", torch.float32), ("f16", torch.float16), ("bf16", torch.bfloat16)]:
+        state = module.to(dtype).state_dict()
+        torch.save(state, HERE / f"block_{kind}_new.pth")
+        torch.save(state, HERE / f"block_{kind}_old.pth", _use_new_zipfile_serialization=False)
+        safetensors.torch.save_file(state, HERE / f"block_{kind}.safetensors")
+        # numpy has no bfloat16.
+        if kind != "bf16":
+            state = {name: tensor.numpy() for name, tensor in state.items()}
+            numpy.savez(HERE / f"block_{kind}.npz", **state)
+            numpy.savez_compressed(HERE / f"block_{kind}_deflated.npz", **state)
+        module = block()
+
+
 def main():
+    write_block()
+    numpy.savez(HERE / "arrays.npz", **arrays())
+    numpy.savez_compressed(HERE / "arrays_deflated.npz", **arrays())
     module = torch.nn.BatchNorm2d(3)
     with torch.no_grad():
         module.weight.copy_(counted((3,), 1))
@@ -65,7 +129,9 @@ def main():
         torch.save(value, HERE / f"{name}_old.pth", _use_new_zipfile_serialization=False)
     # What torch.load with weights_only refuses, and so must the reader.
     torch.save({"weight": counted((2,), 0), "size": Path("x")}, HERE / "path_new.pth")
-    (HERE / "versions.txt").write_text(f"torch {torch.__version__}\n")
+    modules = (torch, torchvision, safetensors, numpy)
+    versions = [f"{module.__name__} {module.__version__}\n" for module in modules]
+    (HERE / "versions.txt").write_text("".join(versions))
 
 
 if __name__ == "__main__":

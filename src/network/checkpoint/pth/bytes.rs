@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::Fault;
+use crate::network::checkpoint::fault::Fault;
 
 /// A reader that counts, and ends at a limit with an error.
 pub(super) struct Bytes<R> {

@@ -7,13 +7,14 @@
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
+use super::Extent;
 use super::bytes::Bytes;
 use super::pickle;
 use super::value::{Id, Value, Values};
-use super::{Extent, Fault};
+use crate::network::checkpoint::fault::Fault;
 
 /// The pickle of 0x1950a86a20f9469cfc6c, with which such a file begins.
-pub(super) const MAGIC: [u8; 15] =
+pub(in crate::network::checkpoint) const MAGIC: [u8; 15] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
 /// The only version of the format there was.

@@ -11,50 +11,23 @@
 //! All that a file says is held against its length before anything is set aside for it. The checksums
 //! of an archive are not checked: PyTorch does not either, and can be told to write none.
 
+mod archive;
 mod bytes;
 mod legacy;
 mod pickle;
 mod state;
 mod value;
 mod view;
-mod zip;
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::fault::{Fault, one};
 use super::{Checkpoint, Entry};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// What can go wrong, before it is known of which file.
-#[derive(Debug)]
-enum Fault {
-    Io(io::Error),
-    Why(String),
-}
-
-impl Fault {
-    fn why(why: String) -> Self {
-        Self::Why(why)
-    }
-
-    fn of(self, path: &Path) -> Error {
-        let path = path.to_owned();
-        match self {
-            Self::Io(source) => Error::Io { action: "read", path, source },
-            Self::Why(why) => Error::Checkpoint { path, why },
-        }
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::UnexpectedEof => Self::why("it ends too early".to_owned()),
-            _ => Self::Io(error),
-        }
-    }
-}
+pub(super) use self::legacy::MAGIC;
 
 /// Where the bytes of a storage are in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,29 +45,15 @@ pub struct Pth<R = File> {
     tensors: Vec<view::Tensor>,
 }
 
-/// Opens a checkpoint that `torch.save` wrote, of the newer or the older format.
-///
-/// # Errors
-///
-/// [`Error::NotAFile`] for a directory or a pipe, [`Error::Io`], [`Error::Checkpoint`] for a file of
-/// another format, of a big-endian machine, or that does not hold what it says, for a pickle that asks
-/// for more than a state dict needs, and for a state dict with something else than tensors in it.
-pub fn open(path: &Path) -> Result<Pth> {
-    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
-        return Err(Error::NotAFile { path: path.to_owned(), found });
-    }
-    Pth::new(File::open(path).map_err(io)?, path)
-}
-
 impl<R: Read + Seek> Pth<R> {
-    /// The same, of any reader; the path is for messages.
+    /// Reads what `torch.save` wrote, in the newer or the older format. `path` is for messages.
     ///
     /// # Errors
     ///
-    /// As of [`open`].
+    /// [`Error::Io`](crate::Error::Io); [`Error::Checkpoint`](crate::Error::Checkpoint) for a file of
+    /// another format, of a big-endian machine, or that does not hold what it says, for a pickle that
+    /// asks for more than a state dict needs, and for a state dict with something else than tensors in
+    /// it.
     pub fn new(mut reader: R, path: &Path) -> Result<Self> {
         let tensors = tensors(&mut reader).map_err(|fault| fault.of(path))?;
         let entries = tensors.iter().map(view::Tensor::entry).collect();
@@ -105,11 +64,11 @@ impl<R: Read + Seek> Pth<R> {
 fn tensors<R: Read + Seek>(reader: &mut R) -> Result<Vec<view::Tensor>, Fault> {
     let length = reader.seek(SeekFrom::End(0))?;
     reader.seek(SeekFrom::Start(0))?;
-    let mut head = Vec::with_capacity(legacy::MAGIC.len());
-    reader.by_ref().take(legacy::MAGIC.len() as u64).read_to_end(&mut head)?;
+    let mut head = Vec::with_capacity(MAGIC.len());
+    reader.by_ref().take(MAGIC.len() as u64).read_to_end(&mut head)?;
     let (values, root, extents) = if head.starts_with(b"PK") {
-        zip::read(reader, length)?
-    } else if head == legacy::MAGIC {
+        archive::read(reader, length)?
+    } else if head == MAGIC {
         legacy::read(reader, length)?
     } else {
         return Err(Fault::why(
@@ -128,13 +87,7 @@ impl<R: Read + Seek> Checkpoint for Pth<R> {
     }
 
     fn read(&mut self, index: usize) -> Result<Vec<f32>> {
-        let read = match self.tensors.get(index) {
-            Some(tensor) => tensor.read(&mut self.reader),
-            None => Err(Fault::why(format!(
-                "tensor {index} is asked for; there are {}",
-                self.tensors.len()
-            ))),
-        };
+        let read = one(&self.tensors, index).and_then(|tensor| tensor.read(&mut self.reader));
         read.map_err(|fault| fault.of(&self.path))
     }
 }

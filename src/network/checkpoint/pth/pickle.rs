@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 use std::io::Read;
 
-use super::Fault;
 use super::bytes::Bytes;
 use super::value::{AXES, Global, Id, Storage, Value, Values, View};
+use crate::network::checkpoint::fault::Fault;
 
 /// A pickle has at most this many bytes: that of ResNeXt-101 has some 100,000.
 pub(super) const BYTES: u64 = 1 << 22;

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Fault;
 use super::value::{Id, Value, Values, View};
+use crate::network::checkpoint::fault::Fault;
 
 /// A state dict has at most this many tensors: that of ResNeXt-101 has 626.
 const TENSORS: usize = 1 << 16;

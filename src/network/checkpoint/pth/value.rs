@@ -3,7 +3,7 @@
 //! Values lie in one list and name each other by their place in it. So a value that contains itself,
 //! or that is nested as deep as its pickle is long, needs no recursion to build, to read or to drop.
 
-use super::Fault;
+use crate::network::checkpoint::fault::Fault;
 
 /// The place of a value in [`Values`].
 pub(super) type Id = usize;

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
 
+use super::Extent;
 use super::value::{Values, View};
-use super::{Extent, Fault};
-use crate::network::checkpoint::{Dtype, Entry, numbers};
-
-/// Bytes that are read at once; a multiple of every element's size.
-const CHUNK: usize = 1 << 16;
+use crate::network::checkpoint::fault::Fault;
+use crate::network::checkpoint::numbers::{self, Order};
+use crate::network::checkpoint::{Dtype, Entry};
 
 /// A tensor that is known to lie in the file.
 #[derive(Debug)]
@@ -18,8 +17,6 @@ pub(super) struct Tensor {
     shape: Vec<usize>,
     /// In elements.
     strides: Vec<usize>,
-    /// Bytes of an element.
-    size: u64,
     /// Where its first element is in the file.
     start: u64,
     /// Elements from its first to its last in the storage.
@@ -98,7 +95,7 @@ impl Tensor {
         // A stride that is not used may be of any size.
         let strides = sizes(&view.strides).unwrap_or_default();
         let kind = storage.kind.name;
-        Ok(Self { kind, shape, strides, size: storage.kind.bytes, start, span, count, name })
+        Ok(Self { kind, shape, strides, start, span, count, name })
     }
 
     pub(super) fn entry(&self) -> Entry {
@@ -117,46 +114,21 @@ impl Tensor {
     ///
     /// A kind of number that f32 does not hold; a file that became shorter; memory.
     pub(super) fn read<R: Read + Seek>(&self, reader: &mut R) -> Result<Vec<f32>, Fault> {
-        let name = self.name.escape_debug();
-        let dtype = self.entry().dtype;
-        if let Dtype::Other(other) = &dtype {
-            return Err(Fault::why(format!(
-                "tensor `{name}` is of {other}; weights are of float32, float16 or bfloat16"
-            )));
-        }
-        let decode = |bytes: &[u8], to: &mut Vec<f32>| numbers::append(bytes, &dtype, to);
-        let room = |count: usize| {
-            let mut numbers: Vec<f32> = Vec::new();
-            match numbers.try_reserve_exact(count) {
-                Ok(()) => Ok(numbers),
-                Err(_) => {
-                    Err(Fault::why(format!("tensor `{name}`: no memory for {count} numbers")))
-                }
-            }
-        };
-        if self.count == 0 {
-            return Ok(Vec::new());
-        }
+        self.gather(reader).map_err(|fault| fault.about(&self.name))
+    }
+
+    fn gather<R: Read + Seek>(&self, reader: &mut R) -> Result<Vec<f32>, Fault> {
         reader.seek(SeekFrom::Start(self.start))?;
-        let mut numbers = room(self.span)?;
-        let mut left = self.size.saturating_mul(self.span as u64);
-        let mut chunk = vec![0; CHUNK];
-        while left > 0 {
-            let length = CHUNK.min(usize::try_from(left).unwrap_or(CHUNK));
-            let (now, _) = chunk.split_at_mut(length);
-            reader.read_exact(now)?;
-            decode(now, &mut numbers);
-            left -= length as u64;
-        }
+        let numbers = numbers::read(reader, self.span, &self.entry().dtype, Order::Little)?;
         if self.is_contiguous() {
             return Ok(numbers);
         }
-        let mut gathered = room(self.count)?;
+        let mut gathered = numbers::room(self.count)?;
         let mut index = vec![0; self.shape.len()];
         let mut place = 0;
         for _ in 0..self.count {
             let Some(&number) = numbers.get(place) else {
-                return Err(Fault::why(format!("tensor `{name}` leaves its storage")));
+                return Err(Fault::why("it leaves its storage".to_owned()));
             };
             gathered.push(number);
             // The next index: the last axis first; at its end it goes back, and the one before it on.

@@ -1,25 +1,23 @@
-//! The newer format: a zip archive of `NAME/data.pkl`, a pickle; of `NAME/data/KEY`, the storages; of
-//! `NAME/version`, and in younger ones `NAME/byteorder`
-//! (`torch/serialization.py`, `_save`; `caffe2/serialize/inline_container.cc`).
+//! Zip archives, as far as PyTorch and numpy use them: members that are stored as they are or deflated,
+//! listed in a directory at the end, with 64-bit sizes where 32 bits do not do (PKWARE's
+//! `APPNOTE.TXT`, 4.3 and 4.5.3).
 //!
-//! Of zip, PyTorch uses so little that it is read here: entries that are stored as they are, listed in
-//! a directory at the end, with 64-bit sizes where 32 bits do not do (PKWARE's `APPNOTE.TXT`, 4.3 and
-//! 4.5.3). Nothing is unpacked, no name becomes a path, and the directory says nothing that is not held
-//! against the file's length first.
+//! It is read here and not by a crate, so that nothing is set aside for what a file only claims: the
+//! directory says nothing that is not held against the file's length first. No name becomes a path.
 
-use std::collections::HashMap;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::collections::HashSet;
+use std::io::{Read, Seek, SeekFrom};
 
-use super::bytes::Bytes;
-use super::pickle;
-use super::value::{Id, Values};
-use super::{Extent, Fault};
+use flate2::CrcReader;
+use flate2::read::DeflateDecoder;
+
+use super::fault::{Fault, printable};
 
 /// The directory has at most this many bytes: that of ResNeXt-101 has some 60,000.
 const DIRECTORY: u64 = 1 << 22;
 
-/// The versions of the format that PyTorch reads: `caffe2/serialize/versions.h`.
-const VERSIONS: std::ops::RangeInclusive<u64> = 1..=10;
+/// A deflated byte stands for at most this many: two bits for 258 of them.
+const DEFLATE: u64 = 1032;
 
 /// Lengths of the records, without what is of any length.
 const END: u64 = 22;
@@ -27,102 +25,98 @@ const LOCATOR: u64 = 20;
 const ENTRY: usize = 46;
 const LOCAL: u64 = 30;
 
-/// The objects, and where the storages are.
+/// A file inside an archive, found and checked.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) deflated: bool,
+    /// Where its bytes are in the archive, and how many are there.
+    pub(super) start: u64,
+    pub(super) packed: u64,
+    /// How many they are when they are inflated.
+    pub(super) size: u64,
+    checksum: u32,
+}
+
+/// The bytes of a member as they are read.
+pub(super) type Bytes<'a> = CrcReader<Box<dyn Read + 'a>>;
+
+impl Member {
+    /// Its bytes, inflated.
+    pub(super) fn open<'a, R: Read + Seek>(&self, reader: &'a mut R) -> Result<Bytes<'a>, Fault> {
+        reader.seek(SeekFrom::Start(self.start))?;
+        let packed = reader.take(self.packed);
+        Ok(CrcReader::new(match self.deflated {
+            true => Box::new(DeflateDecoder::new(packed)),
+            false => Box::new(packed),
+        }))
+    }
+
+    /// After the last byte that is wanted: none must follow, and all must be those that were written.
+    pub(super) fn close(&self, mut bytes: Bytes<'_>) -> Result<(), Fault> {
+        if bytes.read(&mut [0])? != 0 {
+            return Err(Fault::why("more bytes follow its numbers".to_owned()));
+        }
+        match bytes.crc().sum() == self.checksum {
+            true => Ok(()),
+            false => Err(Fault::why("its bytes do not have its checksum".to_owned())),
+        }
+    }
+}
+
+/// All members, in the order of the directory.
 ///
 /// # Errors
 ///
-/// No archive, or not of `torch.save`; an entry that is compressed, encrypted, there twice, outside the
-/// archive's folder or the file; another version or byte order; what [`pickle::load`] refuses.
-pub(super) fn read<R: Read + Seek>(
-    reader: &mut R,
-    length: u64,
-) -> Result<(Values, Id, HashMap<String, Extent>), Fault> {
+/// No archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
+/// another, larger than it can be, or that has a path for a name.
+pub(super) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, start) = directory(reader, length)?;
-    let mut entries = HashMap::new();
-    let mut folder = None;
-    let mut rest = &directory[..];
-    while !rest.is_empty() {
-        let (name, entry, behind) = Entry::parse(rest)?;
-        rest = behind;
-        // `NAME/`, the same for all; none of them leaves it.
-        let Some((first, inside)) = name.split_once('/') else {
-            return Err(wrong(name, "lies in no folder; torch.save did not write this"));
-        };
-        if name.split(['/', '\\']).any(|part| part.is_empty() || part == "..") {
+    let mut members = Vec::new();
+    let mut names = HashSet::new();
+    let mut places = Vec::new();
+    for (name, entry) in &directory {
+        if name.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
             return Err(wrong(name, "has a path for a name"));
         }
-        if *folder.get_or_insert(first) != first {
-            return Err(wrong(name, "lies in another folder; torch.save did not write this"));
-        }
-        if entries.insert(inside, entry).is_some() {
+        if !names.insert(name) {
             return Err(wrong(name, "is there twice"));
         }
+        let member = entry.locate(name, reader, start)?;
+        places.push((entry.header, member.start + member.packed, name));
+        members.push(member);
     }
-    if entries.contains_key("constants.pkl") {
-        return Err(Fault::why("it is a TorchScript program, not a state dict".to_owned()));
-    }
-
-    let mut extent = |name: &str| match entries.get(name) {
-        Some(entry) => entry.locate(name, reader, start).map(Some),
-        None => Ok(None),
-    };
-    let Some(data) = extent("data.pkl")? else {
-        return Err(Fault::why("it has no data.pkl; torch.save did not write this".to_owned()));
-    };
-    let (version, order) = (extent("version")?, extent("byteorder")?);
-    let mut extents = HashMap::new();
-    for name in entries.keys() {
-        if let Some(key) = name.strip_prefix("data/")
-            && let Some(extent) = extent(name)?
+    places.sort_unstable();
+    for pair in places.windows(2) {
+        if let [(_, end, _), (begin, _, name)] = pair
+            && begin < end
         {
-            extents.insert(key.to_owned(), extent);
+            return Err(wrong(name, "lies over another"));
         }
     }
-
-    let version = version.map(|extent| short(reader, extent)).transpose()?;
-    match version.as_deref().map(|text| text.trim().parse()) {
-        Some(Ok(version)) if VERSIONS.contains(&version) => {}
-        Some(_) => return Err(Fault::why(format!("its version is not of {VERSIONS:?}"))),
-        None => return Err(Fault::why("it has no version".to_owned())),
-    }
-    match order.map(|extent| short(reader, extent)).transpose()?.as_deref() {
-        None | Some("little") => {}
-        Some("big") => {
-            return Err(Fault::why("it is of a big-endian machine, which is not read".to_owned()));
-        }
-        Some(_) => return Err(Fault::why("its byteorder is neither little nor big".to_owned())),
-    }
-    reader.seek(SeekFrom::Start(data.start))?;
-    let mut bytes = Bytes::new(BufReader::new(reader.take(data.length)), pickle::BYTES);
-    let (values, root) = pickle::load(&mut bytes)?;
-    if bytes.taken() != data.length {
-        return Err(Fault::why("bytes follow the pickle in its data.pkl".to_owned()));
-    }
-    Ok((values, root, extents))
+    Ok(members)
 }
 
-fn wrong(entry: &str, why: &str) -> Fault {
-    Fault::why(format!("its entry `{}` {why}", entry.escape_debug()))
+/// What is wrong with a member.
+pub(super) fn wrong(member: &str, why: &str) -> Fault {
+    Fault::why(format!("its entry `{}` {why}", printable(member)))
 }
 
 fn broken() -> Fault {
     Fault::why("the directory of its zip archive is broken, or it ends too early".to_owned())
 }
 
-/// A text of a few bytes.
-fn short<R: Read + Seek>(reader: &mut R, extent: Extent) -> Result<String, Fault> {
-    reader.seek(SeekFrom::Start(extent.start))?;
-    Bytes::new(reader, u64::MAX).text(extent.length, 16)
-}
-
-/// The bytes of the directory, and where it begins.
-fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u64), Fault> {
+/// The entries of the directory, and where it begins.
+fn directory<R: Read + Seek>(
+    reader: &mut R,
+    length: u64,
+) -> Result<(Vec<(String, Entry)>, u64), Fault> {
     let mut record = |at: Option<u64>, record: &mut [u8], signature: &[u8; 4]| {
         reader.seek(SeekFrom::Start(at.ok_or_else(broken)?))?;
         reader.read_exact(record)?;
         if record.starts_with(signature) { Ok(()) } else { Err(broken()) }
     };
-    // No comment follows: torch.save writes none.
+    // No comment follows: neither PyTorch nor numpy writes one.
     let at = length.checked_sub(END);
     let mut end = [0; END as usize];
     record(at, &mut end, b"PK\x05\x06")?;
@@ -155,13 +149,14 @@ fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u6
     let mut directory = Vec::new();
     reader.by_ref().take(size).read_to_end(&mut directory)?;
     let mut rest = &directory[..];
-    let mut found = 0;
+    let mut entries = Vec::new();
     while !rest.is_empty() {
-        (_, _, rest) = Entry::parse(rest)?;
-        found += 1;
+        let (name, entry, behind) = Entry::parse(rest)?;
+        entries.push((name.to_owned(), entry));
+        rest = behind;
     }
     let whole = directory.len() as u64 == size;
-    if whole && found == count { Ok((directory, start)) } else { Err(broken()) }
+    if whole && entries.len() as u64 == count { Ok((entries, start)) } else { Err(broken()) }
 }
 
 /// The little-endian number of `N` bytes, 8 at most, at this place of a record.
@@ -170,11 +165,12 @@ fn number<const N: usize>(record: &[u8], at: usize) -> Result<u64, Fault> {
     Ok(bytes.iter().rev().fold(0, |sum, &byte| (sum << 8) | u64::from(byte)))
 }
 
-/// What the directory says of an entry.
+/// What the directory says of a member.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     flags: u64,
     method: u64,
+    checksum: u32,
     packed: u64,
     size: u64,
     /// Where its local header is.
@@ -199,6 +195,7 @@ impl Entry {
         let mut entry = Self {
             flags: number::<2>(bytes, 8)?,
             method: number::<2>(bytes, 10)?,
+            checksum: number::<4>(bytes, 16)? as u32,
             packed: number::<4>(bytes, 20)?,
             size: number::<4>(bytes, 24)?,
             header: number::<4>(bytes, 42)?,
@@ -236,12 +233,22 @@ impl Entry {
         name: &str,
         reader: &mut R,
         directory: u64,
-    ) -> Result<Extent, Fault> {
+    ) -> Result<Member, Fault> {
         if self.flags & 1 != 0 {
             return Err(wrong(name, "is encrypted"));
         }
-        if self.method != 0 || self.packed != self.size {
-            return Err(wrong(name, "is compressed; torch.save stores all as it is"));
+        let deflated = match self.method {
+            0 if self.packed == self.size => false,
+            0 => return Err(wrong(name, "is stored, and yet of two sizes")),
+            8 => true,
+            method => {
+                let why = format!("is compressed by method {method}; deflate is read");
+                return Err(wrong(name, &why));
+            }
+        };
+        if deflated && self.size > self.packed.saturating_mul(DEFLATE) {
+            let why = format!("cannot be {} bytes deflated to {}", self.size, self.packed);
+            return Err(wrong(name, &why));
         }
         let outside = || wrong(name, "lies outside the file");
         // So the header is in the file: the directory is.
@@ -255,9 +262,10 @@ impl Entry {
             return Err(wrong(name, "does not begin where the directory says"));
         }
         let start = self.header + LOCAL + number::<2>(&local, 26)? + number::<2>(&local, 28)?;
-        match start.checked_add(self.size) {
-            Some(end) if end <= directory => Ok(Extent { start, length: self.size }),
-            _ => Err(outside()),
+        if start.checked_add(self.packed).is_none_or(|end| end > directory) {
+            return Err(outside());
         }
+        let (name, packed, size) = (name.to_owned(), self.packed, self.size);
+        Ok(Member { name, deflated, start, packed, size, checksum: self.checksum })
     }
 }

@@ -1,0 +1,41 @@
+//! What an input of the fuzz target `npz` stands for.
+
+#[path = "../../tests/common/arrays.rs"]
+#[allow(dead_code)]
+mod arrays;
+
+use arrays::{Zip, checksum, npy};
+
+/// What begins like a zip archive is one; of all else the first byte says what it is: the numbers and
+/// the header of an array, any member, or one that is deflated, whose length and checksum are right.
+pub fn file(bytes: &[u8]) -> Vec<u8> {
+    if bytes.starts_with(b"PK") {
+        return bytes.to_vec();
+    }
+    let (kind, bytes) = bytes.split_first().unwrap_or((&0, &[]));
+    let mut zip = Zip::default();
+    match kind % 4 {
+        // The text of a header, without its braces, and 0 to 63 bytes of numbers.
+        0 | 1 => {
+            let header = format!("{{{}}}", String::from_utf8_lossy(bytes));
+            zip.add("w.npy", &npy(&header, &[0x3c; 64][..usize::from(kind / 4)]));
+        }
+        2 => ["w.npy", "v.npy"].into_iter().for_each(|name| zip.add(name, bytes)),
+        _ => zip.add("w.npy", bytes),
+    }
+    if kind % 4 == 3 {
+        let (inflated, sum) = inflate(bytes);
+        zip.entries[0].method = 8;
+        zip.entries[0].inflated = Some((inflated, sum));
+    }
+    zip.bytes()
+}
+
+/// How long a member is that was deflated to these bytes, and its checksum.
+fn inflate(bytes: &[u8]) -> (u32, u32) {
+    use std::io::Read;
+    let mut inflated = Vec::new();
+    // What cannot be inflated is a case, too.
+    let _ = flate2::read::DeflateDecoder::new(bytes).take(1 << 20).read_to_end(&mut inflated);
+    (inflated.len() as u32, checksum(&inflated))
+}

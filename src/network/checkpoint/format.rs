@@ -1,0 +1,54 @@
+//! The formats of checkpoints: by the ending of a file's name, and by its first bytes.
+
+use std::path::Path;
+
+use super::pth;
+use crate::error::{Error, Result};
+
+/// A format that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Safetensors,
+    Npz,
+    Pth,
+}
+
+/// Endings, without case. Hugging Face gives `.bin` to what `torch.save` wrote.
+const ENDINGS: [(&str, Format); 5] = [
+    ("safetensors", Format::Safetensors),
+    ("npz", Format::Npz),
+    ("pth", Format::Pth),
+    ("pt", Format::Pth),
+    ("bin", Format::Pth),
+];
+
+impl Format {
+    /// The format that the ending of a name stands for.
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        let ending = path.extension().unwrap_or_default();
+        let found = ENDINGS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
+        found.map(|&(_, format)| format).ok_or_else(|| {
+            let known = ENDINGS.map(|(known, _)| format!(".{known}")).join(", ");
+            let why = format!("its name ends in none of {known}");
+            Error::Checkpoint { path: path.to_owned(), why }
+        })
+    }
+
+    /// What the first 16 bytes of a file say that it is, where they are not of this format.
+    pub(super) fn contradicted(self, head: &[u8]) -> Option<&'static str> {
+        let (formats, what): (&[Self], _) = if head.starts_with(b"PK") {
+            (&[Self::Npz, Self::Pth], "a zip archive, as .npz and .pth files are")
+        } else if head.starts_with(&pth::MAGIC) {
+            (&[Self::Pth], "what torch.save wrote, a .pth file")
+        } else if head.starts_with(b"\x93NUMPY") {
+            (&[], "a single array, a .npy file")
+        } else if head.starts_with(b"\x89HDF") {
+            (&[], "an HDF5 file")
+        } else if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
+            (&[Self::Safetensors], "a .safetensors file")
+        } else {
+            return None;
+        };
+        (!formats.contains(&self)).then_some(what)
+    }
+}
