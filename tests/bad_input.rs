@@ -5,7 +5,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use ndarray::{Array4, ArrayD, IxDyn};
+use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use tempfile::tempdir;
+use triform::network::init::{self, Fan};
+use triform::network::{save, zoo};
+use triform::random::Seed;
 
 fn triform(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_triform")).args(arguments).output().unwrap()
@@ -130,9 +135,135 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["frobnicate"],
         vec!["verify", "--block"],
     ];
+    insta::assert_snapshot!("bad_input", refused(folder.path(), &cases));
+}
+
+/// The same of networks, their weights and their inputs.
+#[test]
+fn bad_networks_are_one_clear_line_and_status_2() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let weights = init::network(&zoo::named("8x2x2").unwrap(), Seed(1), Fan::Whole).unwrap();
+    let bytes = save::safetensors(&weights).unwrap();
+    let x = Array4::<f32>::zeros((1, 8, 4, 5));
+    let mut nan = x.clone();
+    nan[[0, 7, 3, 4]] = f32::NAN;
+    let npy = |x: &ArrayD<f32>| {
+        let mut bytes = Vec::new();
+        x.write_npy(&mut bytes).unwrap();
+        bytes
+    };
+    let array = npy(&x.clone().into_dyn());
+    let mut double = Vec::new();
+    x.mapv(f64::from).write_npy(&mut double).unwrap();
+    for (name, bytes) in [
+        ("w.safetensors", &bytes[..]),
+        ("cut.safetensors", &bytes[..bytes.len() - 1]),
+        ("w.npz", &bytes[..]),
+        ("w.onnx", &bytes[..]),
+        ("empty.pth", &[]),
+        ("x.npy", &array[..]),
+        ("cut.npy", &array[..array.len() - 4]),
+        ("long.npy", &[&array[..], &[0]].concat()),
+        ("nan.npy", &npy(&nan.into_dyn())),
+        ("double.npy", &double),
+        ("flat.npy", &npy(&ArrayD::zeros(IxDyn(&[1, 8, 20])))),
+        ("image.npy", &npy(&ArrayD::zeros(IxDyn(&[1, 3, 4, 5])))),
+        ("none.npy", &npy(&ArrayD::zeros(IxDyn(&[0, 8, 4, 5])))),
+        ("no_map.npy", &npy(&ArrayD::zeros(IxDyn(&[1, 8, 0, 5])))),
+    ] {
+        fs::write(path(name), bytes).unwrap();
+    }
+    let status = Command::new("mkfifo").arg(path("pipe.npz")).status();
+    assert!(status.is_ok_and(|status| status.success()), "mkfifo");
+    fs::create_dir(path("folder.pth")).unwrap();
+
+    let w = path("w.safetensors");
+    let (x, unwritable, written) = (path("x.npy"), path("missing/y.npy"), path("o.safetensors"));
+    let files =
+        ["cut.safetensors", "w.npz", "w.onnx", "empty.pth", "pipe.npz", "folder.pth", "no.pth"];
+    let files = files.map(path);
+    let inputs = [
+        "cut.npy",
+        "long.npy",
+        "nan.npy",
+        "double.npy",
+        "flat.npy",
+        "image.npy",
+        "no_map.npy",
+        "no.npy",
+        "folder.pth",
+        "w.safetensors",
+    ];
+    let inputs = inputs.map(path);
+    let (none, pth) = (path("none.npy"), path("o.pth"));
+    let forward = |more: &[&str]| -> Vec<String> {
+        let words = ["forward", "--arch", "8x2x2", "--weights", &w, "--input", &x];
+        words.iter().chain(more).map(|&word| word.to_owned()).collect()
+    };
+    let words = |words: &[&str]| -> Vec<String> { words.iter().map(|&w| w.to_owned()).collect() };
+    let mut cases = vec![
+        words(&["forward"]),
+        words(&["forward", "--arch", "resnet51", "--weights", &w]),
+        words(&["forward", "--arch", "8x2x4", "--weights", &w]),
+        words(&["forward", "--arch", "8x2x2-8", "--weights", &w]),
+        words(&["forward", "--arch", "resnet18", "--weights", &w]),
+        words(&["forward", "--arch", "8x2x2", "--weights", &w]),
+        forward(&["--form", "d"]),
+        forward(&["--form", "all", "--output", "y.npy"]),
+        forward(&["--output", &unwritable]),
+        forward(&["--json", &unwritable]),
+        forward(&["--json", "forward"]),
+        forward(&["--classes", "10"]),
+        forward(&["--features"]),
+        forward(&["--stride-on", "2x2"]),
+        forward(&["--threads", "0"]),
+        forward(&["--image", "cat.png"]),
+        words(&["verify", "--arch", "resnet50"]),
+        words(&["verify", "--weights", &w]),
+        words(&["verify", "--input", &x]),
+        words(&["verify", "--features"]),
+        words(&["verify", "--arch", "8x2x2", "--block", "8x2x2"]),
+        words(&["verify", "--arch", "8x2x2", "--weights", &w, "--input", &none]),
+        words(&["verify", "--arch", "8x2x2", "--weights", &w, "--input", &x, "--rung", "R3"]),
+        words(&["verify", "--arch", "8x2x2", "--weights", &w, "--input", &x, "--cases", "9"]),
+        words(&["init"]),
+        words(&["init", "resnet18"]),
+        words(&["init", "resnet18", "--output", &pth]),
+        words(&["init", "resnet18", "--output", "o"]),
+        words(&["init", "resnet18", "--output", &unwritable.replace("npy", "npz")]),
+        words(&["init", "resnet51", "--output", &written]),
+        words(&["init", "8x2x2", "--output", &written, "--classes", "10"]),
+        words(&["init", "8x2x2", "--output", &written, "--fan", "out"]),
+        words(&["init", "8x2x2", "--output", &written, "--seed", "-1"]),
+        words(&["init", "resnet18", "--output", &written, "--classes", "0"]),
+        words(&["init", "99999x2x99999", "--output", &written]),
+    ];
+    for file in &files {
+        cases.push(words(&["forward", "--arch", "8x2x2", "--weights", file, "--input", &x]));
+    }
+    for file in &inputs {
+        cases.push(words(&["forward", "--arch", "8x2x2", "--weights", &w, "--input", file]));
+    }
+    insta::assert_snapshot!("bad_networks", refused(folder.path(), &cases));
+    assert!(!Path::new(&written).exists(), "something was half written");
+
+    // No image at all is no mistake: an empty output.
+    let empty = path("y.npy");
+    let arguments =
+        ["forward", "--arch", "8x2x2", "--weights", &w, "--input", &none, "--output", &empty];
+    let output = triform(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let y = Array4::<f32>::read_npy(fs::File::open(&empty).unwrap()).unwrap();
+    assert_eq!(y.dim(), (0, 8, 4, 5));
+}
+
+/// Runs each case, and returns the commands and what was said of them.
+fn refused(folder: &Path, cases: &[Vec<impl AsRef<str>>]) -> String {
     let mut lines = String::new();
-    for arguments in &cases {
-        let output = triform(arguments);
+    for arguments in cases {
+        let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+        let output = triform(&arguments);
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert_eq!(text(&output.stdout), "", "{arguments:?}");
@@ -140,11 +271,11 @@ fn bad_input_is_one_clear_line_and_status_2() {
         assert!(errors.starts_with("error: "), "{arguments:?}: {errors}");
         lines.push_str(&format!("triform {}\n{errors}", arguments.join(" ")));
     }
-    let lines = lines.replace(folder.path().to_str().unwrap(), "FOLDER");
+    let lines = lines.replace(folder.to_str().unwrap(), "FOLDER");
     let memory_free = |line: &str| line.split("; ").next().unwrap().to_owned();
     let lines: Vec<String> = lines
         .lines()
         .map(|line| if line.contains(" are available") { memory_free(line) } else { line.into() })
         .collect();
-    insta::assert_snapshot!("bad_input", lines.join("\n"));
+    lines.join("\n")
 }

@@ -27,9 +27,7 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
     let asked_for = networks(options)?;
     let all_blocks = !asked_for.is_empty() && asked_for.iter().all(Architecture::is_block);
     if all_blocks && (options.features || options.classes.is_some()) {
-        let words =
-            "a block has no fully connected layer: --classes and --features are for networks";
-        return Err(Error::Usage(words.to_owned()));
+        return Err(Error::Usage(network::NO_TOP.to_owned()));
     }
     let plain = asked_for.is_empty();
     let as_text = options.json.is_none() && options.csv.is_none();

@@ -13,9 +13,18 @@ use crate::network::checkpoint::{self, npy};
 use crate::network::weights::NetworkWeights;
 use crate::network::{image, load, zoo};
 
+/// Said where `--classes` or `--features` is for a block.
+pub(super) const NO_TOP: &str =
+    "a block has no fully connected layer: --classes and --features are for networks";
+
 /// The network of a name, as the options change it.
 pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
-    changed(zoo::named(name)?, &options.stride_on, options.classes.as_deref(), options.features)
+    let network = zoo::named(name)?;
+    let NetworkOptions { stride_on, classes, features } = options;
+    if network.is_block() && (*features || classes.is_some()) {
+        return Err(Error::Usage(NO_TOP.to_owned()));
+    }
+    changed(network, stride_on, classes.as_deref(), *features)
 }
 
 /// A network as `--stride-on`, `--classes` and `--features` change it.
