@@ -245,7 +245,9 @@ fn a_fresh_checkpoint_is_the_seeds() {
     let words = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{words}");
     assert!(words.contains("Note: The batch norms are as they are initialised"), "{words}");
-    assert!(words.lines().all(|line| line.chars().count() <= 80), "{words}");
+    // A command is not broken.
+    let mut lines = words.lines().filter(|line| !line.starts_with("Repeat: "));
+    assert!(lines.all(|line| line.chars().count() <= 80), "{words}");
 }
 
 /// ResNeXt-50 inside Wide ResNet-50-2, in f32: each block of either within the bound of the wider one,

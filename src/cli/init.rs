@@ -5,6 +5,7 @@ use std::io::Write;
 use super::args::InitOptions;
 use super::{HOLDS, network, number, print};
 use crate::error::{Error, Result};
+use crate::evidence::memory;
 use crate::network::init::{self, Fan};
 use crate::network::save;
 use crate::random::Seed;
@@ -33,6 +34,8 @@ pub(super) fn run(options: &InitOptions, output: &mut dyn Write) -> Result<u8> {
             return Err(Error::Usage(words));
         }
     };
+    // As they are drawn, by name, and as the file.
+    memory::check_weights(&architecture, 3)?;
     let file = Output::create(&options.output)?;
     let weights = init::network(&architecture, seed, fan)?;
     file.write(&format(&weights)?)?;

@@ -37,6 +37,17 @@ pub fn check_network(
     fits(whole + threads as u128 * largest.max().unwrap_or(0), what, vec![n, h, w])
 }
 
+/// Checks that so many copies of a network's weights fit into the memory that is free.
+///
+/// # Errors
+///
+/// [`Error::Memory`], [`Error::TooManyElements`], [`Error::CountTooLarge`].
+pub fn check_weights(network: &Architecture, copies: usize) -> Result<()> {
+    let weights = count::network(network, network.usual_input())?.memory.weights;
+    let what = format!("initialising {}", network.name);
+    fits(copies as u128 * u128::from(weights), what, vec![copies])
+}
+
 /// Checks that a block on a map of H x W can be verified in the memory that is free.
 ///
 /// # Errors
