@@ -1,8 +1,9 @@
-//! Networks as data, and what stands around their blocks: the image, the stem, how weights are
-//! drawn.
+//! Networks as data, and what stands around their blocks: the image, the classes, the stem, how
+//! weights are drawn.
 
 pub mod architecture;
 pub mod checkpoint;
+pub mod classes;
 pub mod forward;
 pub mod image;
 pub mod init;

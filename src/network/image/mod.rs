@@ -1,10 +1,12 @@
-//! From a photograph to a tensor.
+//! From a photograph to a tensor, as torchvision's `ImageClassification(crop_size=224,
+//! resize_size=256)` goes: the transform with which it evaluates the `IMAGENET1K_V1` weights.
 
-use std::io::Cursor;
+mod decode;
+mod resize;
+
 use std::path::Path;
 
-use image::imageops::{FilterType, crop_imm, resize};
-use image::{ImageReader, Limits, RgbImage};
+use image::RgbImage;
 use ndarray::Array4;
 
 use crate::error::{Error, Result};
@@ -17,58 +19,53 @@ const SHORTER_SIDE: u32 = 256;
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
+/// More than any picture that could be decoded in as much memory.
+const MAX_BYTES: u64 = 512 << 20;
+
 /// A cat: `chelsea.png` of scikit-image, cropped to 224 x 224. CC0, by Stefan van
 /// der Walt.
-const CHELSEA: &[u8] = include_bytes!("../../assets/chelsea.png");
+const CHELSEA: &[u8] = include_bytes!("../../../assets/chelsea.png");
 
-/// The photograph that comes with the program, 224 x 224.
+/// The photograph that comes with the program, 224 x 224, as it is decoded: it was cropped to that
+/// size once and for all. [`read`] would scale the same file to 256 x 256 first.
 ///
 /// # Errors
 ///
 /// None in practice: a test decodes it.
 pub fn photograph() -> Result<RgbImage> {
     let path = Path::new("assets/chelsea.png");
-    decode(path, ImageReader::new(Cursor::new(CHELSEA)))
+    decode::decode(CHELSEA).map_err(|why| Error::Image { path: path.to_owned(), why })
 }
 
-/// Reads a JPEG or PNG file and makes it 224 x 224: an image of that size is taken as
-/// it is; any other has its shorter side scaled to 256, then the middle cut out.
+/// Reads a JPEG or PNG file, scales its shorter side to 256 pixels (bilinear, antialiased; a file of
+/// 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`].
+///
+/// Of a PNG it gives the very bytes that torchvision's transform gives of
+/// `PIL.Image.open(path).convert("RGB")`, except that of 16-bit grey the upper 8 bits count, where
+/// Pillow makes white of all but the darkest 256th. Of a JPEG the bytes may differ a little, since
+/// the standard leaves decoders some room: `tests/images.rs` says how much. As in torchvision, alpha
+/// is dropped, and colour profile, gamma and orientation (EXIF) are ignored.
 ///
 /// # Errors
 ///
-/// [`Error::NotAFile`] for a directory or a pipe, [`Error::Io`], [`Error::Image`].
+/// [`Error::NotAFile`] for a directory or a pipe, [`Error::Io`], and [`Error::Image`] for what is
+/// neither JPEG nor PNG, is cut short or damaged, or takes more than 512 MiB to decode.
 pub fn read(path: &Path) -> Result<RgbImage> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    let wrong = |why| Error::Image { path: path.to_owned(), why };
     let metadata = std::fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
         // Opening a pipe would wait for a writer that may never come.
         let found = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
         return Err(Error::NotAFile { path: path.to_owned(), found });
     }
+    if metadata.len() > MAX_BYTES {
+        let why = format!("it has {} bytes; at most {MAX_BYTES} are read", metadata.len());
+        return Err(wrong(why));
+    }
     let bytes = std::fs::read(path).map_err(io)?;
-    decode(path, ImageReader::new(Cursor::new(&bytes)))
-}
-
-fn decode(path: &Path, reader: ImageReader<Cursor<impl AsRef<[u8]>>>) -> Result<RgbImage> {
-    let wrong = |why: String| Error::Image { path: path.to_owned(), why };
-    let mut reader = reader.with_guessed_format().map_err(|why| wrong(why.to_string()))?;
-    reader.limits(Limits::default()); // decoding takes 512 MiB at most
-    let image = reader.decode().map_err(|why| wrong(why.to_string()))?.to_rgb8();
-    let (width, height) = image.dimensions();
-    if (width, height) == (SIZE, SIZE) {
-        return Ok(image);
-    }
-    let scale = |side: u32| {
-        let scaled = u64::from(side) * u64::from(SHORTER_SIDE) / u64::from(width.min(height));
-        u32::try_from(scaled).unwrap_or(u32::MAX)
-    };
-    let (scaled_width, scaled_height) = (scale(width), scale(height));
-    if scaled_width.max(scaled_height) > 64 * SHORTER_SIDE {
-        return Err(wrong(format!("{width} x {height} pixels is too narrow to crop")));
-    }
-    let scaled = resize(&image, scaled_width, scaled_height, FilterType::Triangle);
-    let (left, top) = ((scaled_width - SIZE) / 2, (scaled_height - SIZE) / 2);
-    Ok(crop_imm(&scaled, left, top, SIZE, SIZE).to_image())
+    let image = decode::decode(&bytes).map_err(wrong)?;
+    Ok(resize::resize_and_crop(&image, SHORTER_SIDE, SIZE))
 }
 
 /// As ImageNet's models take it: 1 x 3 x H x W, channels red, green, blue, each
