@@ -266,7 +266,7 @@ fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
 }
 
 #[test]
-fn other_images_are_cropped_and_other_paths_are_paths() {
+fn images_are_cropped_and_other_paths_are_paths() {
     let folder = tempdir().unwrap();
     let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
     let decoded = image::open(&whole).unwrap().to_rgb8();
@@ -280,7 +280,6 @@ fn other_images_are_cropped_and_other_paths_are_paths() {
     wide.save_with_format(&path, image::ImageFormat::Png).unwrap();
     let read = triform::network::image::read(&path).unwrap();
     assert_eq!(read.dimensions(), (224, 224));
-    assert_eq!(triform::network::image::read(&whole).unwrap(), decoded);
 
     // The middle is cut out: of columns 0 to 511, 144 to 367.
     let ramp = image::RgbImage::from_fn(512, 256, |x, y| image::Rgb([(x / 2) as u8, y as u8, 0]));

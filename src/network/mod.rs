@@ -1,5 +1,5 @@
-//! Networks as data, and what stands around their blocks: the image, the stem, how weights are
-//! drawn.
+//! Networks as data, and what stands around their blocks: the image, the classes, the stem, how
+//! weights are drawn.
 
 pub mod architecture;
 pub mod checkpoint;

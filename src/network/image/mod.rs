@@ -1,0 +1,93 @@
+//! From a photograph to a tensor, as torchvision's `ImageClassification(crop_size=224,
+//! resize_size=256)` goes: the transform with which it evaluates the `IMAGENET1K_V1` weights.
+
+mod decode;
+mod resize;
+
+use std::io::Read;
+use std::path::Path;
+
+use image::RgbImage;
+use ndarray::Array4;
+
+use super::file;
+use crate::error::{Error, Result};
+
+/// Height and width of the images that ImageNet's models are evaluated on.
+pub const SIZE: u32 = 224;
+/// Length of the shorter side before the crop.
+const SHORTER_SIDE: u32 = 256;
+/// Mean and standard deviation of ImageNet's pixels, red, green, blue, in 0..1.
+const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
+const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
+
+/// More than any picture that could be decoded in as much memory.
+const MAX_BYTES: u64 = 512 << 20;
+
+/// A cat: `chelsea.png` of scikit-image, cropped to 224 x 224. CC0, by Stefan van
+/// der Walt.
+const CHELSEA: &[u8] = include_bytes!("../../../assets/chelsea.png");
+
+/// The photograph that comes with the program, 224 x 224, as it is decoded: it was cropped to that
+/// size once and for all. [`read`] would scale the same file to 256 x 256 first.
+///
+/// # Errors
+///
+/// None in practice: a test decodes it.
+pub fn photograph() -> Result<RgbImage> {
+    let path = Path::new("assets/chelsea.png");
+    decode::decode(CHELSEA).map_err(|why| Error::Image { path: path.to_owned(), why })
+}
+
+/// Reads a JPEG or PNG file, scales its shorter side to 256 pixels (bilinear, antialiased; a file of
+/// 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`].
+///
+/// Of a PNG it gives the very bytes that torchvision's transform gives of
+/// `PIL.Image.open(path).convert("RGB")`, except that of 16-bit grey the upper 8 bits count, where
+/// Pillow makes white of all but the darkest 256th. Of a JPEG the bytes may differ a little, since
+/// the standard leaves decoders some room: `tests/images.rs` says how much. As in torchvision, alpha
+/// is dropped, and colour profile, gamma and orientation (EXIF) are ignored.
+///
+/// # Errors
+///
+/// [`Error::NotAFile`] for a directory or a pipe, [`Error::Io`], and [`Error::Image`] for what is
+/// neither JPEG nor PNG, is cut short or damaged, or takes more than 512 MiB to decode.
+pub fn read(path: &Path) -> Result<RgbImage> {
+    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
+    let wrong = |why| Error::Image { path: path.to_owned(), why };
+    let mut bytes = Vec::new();
+    file::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(wrong(format!("it has more than {MAX_BYTES} bytes")));
+    }
+    let image = decode::decode(&bytes).map_err(wrong)?;
+    Ok(resize::resize_and_crop(&image, SHORTER_SIDE, SIZE))
+}
+
+/// As ImageNet's models take it: 1 x 3 x H x W, channels red, green, blue, each
+/// pixel in 0..1 less the mean, over the standard deviation.
+pub fn normalise(image: &RgbImage) -> Array4<f32> {
+    let (width, height) = image.dimensions();
+    Array4::from_shape_fn((1, 3, height as usize, width as usize), |(_, c, i, j)| {
+        let value = f32::from(image.get_pixel(j as u32, i as u32)[c]) / 255.0;
+        (value - MEAN[c]) / DEVIATION[c]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SIZE, normalise, photograph};
+
+    #[test]
+    fn the_photograph_is_a_photograph() {
+        let image = photograph().unwrap();
+        assert_eq!(image.dimensions(), (SIZE, SIZE));
+        let x = normalise(&image);
+        assert_eq!(x.dim(), (1, 3, 224, 224));
+        // (0 - 0.485) / 0.229 to (1 - 0.406) / 0.225
+        assert!(x.iter().all(|value| (-2.12..=2.65).contains(value)));
+        assert!(x.std(0.0) > 0.5);
+        let red = f32::from(image.get_pixel(3, 200)[0]) / 255.0;
+        assert_eq!(x[[0, 0, 200, 3]], (red - 0.485) / 0.229);
+    }
+}
