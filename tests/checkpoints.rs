@@ -23,9 +23,12 @@ mod arrays;
 mod pickles;
 #[path = "common/writers.rs"]
 mod writers;
+#[path = "common/zip.rs"]
+mod zip;
 
-use arrays::{ZipEntry, npy, npy_header, safetensors};
+use arrays::{npy, npy_header, safetensors};
 use writers::{Tensor, bytes, deflate, header_and_numbers, in_each_format, of_numpy, pickled};
+use zip::ZipEntry;
 
 /// The block that make.py wrote, in each format.
 const FORMATS: [&str; 5] = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];

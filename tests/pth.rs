@@ -10,8 +10,11 @@ use triform::network::checkpoint::{self, Checkpoint, Dtype, Entry};
 
 #[path = "common/pickles.rs"]
 mod pickles;
+#[path = "common/zip.rs"]
+mod zip;
 
-use pickles::{MAGIC, Zip, archive, float, legacy, state_dict, tensor, text, torch_zip};
+use pickles::{MAGIC, archive, float, legacy, state_dict, tensor, text, torch_zip};
+use zip::Zip;
 
 /// The formats of the files that make.py wrote.
 const FORMATS: [&str; 2] = ["new", "old"];

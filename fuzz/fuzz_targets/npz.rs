@@ -7,11 +7,11 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 use triform::network::checkpoint::npz::Npz;
 
-mod npz_input;
+mod inputs;
 mod reading;
 
 fuzz_target!(|bytes: &[u8]| {
-    let bytes = npz_input::file(bytes);
+    let bytes = inputs::npz(bytes);
     // Half a number for a stored byte, and 1032 bytes for a deflated one.
     reading::read_all(Npz::new(Cursor::new(&bytes), Path::new("a.npz")), 1032 * bytes.len() / 2);
 });

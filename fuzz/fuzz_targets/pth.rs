@@ -12,6 +12,8 @@ use triform::network::checkpoint::pth::Pth;
 #[allow(dead_code)]
 mod pickles;
 mod reading;
+#[path = "../../tests/common/zip.rs"]
+mod zip;
 
 fuzz_target!(|bytes: &[u8]| {
     if bytes.starts_with(b"PK") || bytes.starts_with(&pickles::MAGIC) {

@@ -1,5 +1,7 @@
 //! What is asked of every reader of checkpoints.
 
+#![allow(unreachable_pub)]
+
 use triform::Result;
 use triform::network::checkpoint::Checkpoint;
 

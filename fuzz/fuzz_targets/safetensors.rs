@@ -7,11 +7,11 @@ use std::path::Path;
 use libfuzzer_sys::fuzz_target;
 use triform::network::checkpoint::safetensors::Safetensors;
 
+mod inputs;
 mod reading;
-mod safetensors_input;
 
 fuzz_target!(|bytes: &[u8]| {
-    let bytes = safetensors_input::file(bytes);
+    let bytes = inputs::safetensors(bytes);
     let opened = Safetensors::new(Cursor::new(&bytes), Path::new("a.safetensors"));
     reading::read_all(opened, bytes.len() / 2);
 });

@@ -1,11 +1,6 @@
-//! `.npy`, `.npz` and `.safetensors` files, byte by byte, with room for every mistake.
+//! `.npy` and `.safetensors` files, byte by byte, with room for every mistake.
 
 #![allow(unreachable_pub)]
-
-#[path = "zip.rs"]
-mod zip;
-
-pub use zip::{Zip, ZipEntry, checksum};
 
 /// A `.npy` file of version 1: the text of its header, its numbers.
 pub fn npy(header: &str, data: &[u8]) -> Vec<u8> {

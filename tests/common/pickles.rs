@@ -2,10 +2,7 @@
 
 #![allow(unreachable_pub)]
 
-#[path = "zip.rs"]
-mod zip;
-
-pub use zip::Zip;
+use super::zip::Zip;
 
 /// The first pickle of the older format.
 pub const MAGIC: [u8; 15] =

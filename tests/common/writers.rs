@@ -4,8 +4,9 @@
 
 use std::io::Write;
 
-use crate::arrays::{Zip, ZipEntry, checksum, npy, npy_header, safetensors};
-use crate::pickles;
+use super::arrays::{npy, npy_header, safetensors};
+use super::pickles;
+use super::zip::{Zip, ZipEntry, checksum};
 
 /// A tensor: its name, shape and numbers.
 pub type Tensor = (String, Vec<usize>, Vec<f32>);

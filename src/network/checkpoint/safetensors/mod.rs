@@ -7,6 +7,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use safetensors::Dtype as Kind;
+use safetensors::tensor::TensorInfo;
 
 use self::header::Header;
 use super::fault::{Fault, one};
@@ -23,8 +24,14 @@ pub struct Safetensors<R = File> {
     reader: R,
     path: PathBuf,
     entries: Vec<Entry>,
-    /// Where the numbers of each begin in the file, and how many they are.
-    places: Vec<(u64, usize)>,
+    places: Vec<Place>,
+}
+
+/// Where the numbers of a tensor begin in the file, and how many they are.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u64,
+    count: usize,
 }
 
 impl<R: Read + Seek> Safetensors<R> {
@@ -36,12 +43,13 @@ impl<R: Read + Seek> Safetensors<R> {
     /// names a tensor twice, whose shapes are not of as many bytes as it says, or whose tensors do not
     /// lie one behind the other up to the end of the file; [`Error::Io`](crate::Error::Io).
     pub fn new(mut reader: R, path: &Path) -> Result<Self> {
-        let (entries, places) = tensors(&mut reader).map_err(|fault| fault.of(path))?;
+        let tensors = tensors(&mut reader).map_err(|fault| fault.of(path))?;
+        let (entries, places) = tensors.into_iter().unzip();
         Ok(Self { reader, path: path.to_owned(), entries, places })
     }
 }
 
-fn tensors<R: Read + Seek>(reader: &mut R) -> Result<(Vec<Entry>, Vec<(u64, usize)>), Fault> {
+fn tensors<R: Read + Seek>(reader: &mut R) -> Result<Vec<(Entry, Place)>, Fault> {
     let length = reader.seek(SeekFrom::End(0))?;
     reader.rewind()?;
     if length < 8 {
@@ -57,20 +65,20 @@ fn tensors<R: Read + Seek>(reader: &mut R) -> Result<(Vec<Entry>, Vec<(u64, usiz
     // Below both the file's length and the limit.
     let mut text = vec![0; header as usize];
     reader.read_exact(&mut text)?;
-    let (mut entries, mut places) = (Vec::new(), Vec::new());
-    for (name, info) in Header::parse(&text, behind - header)?.tensors {
+    let tensor = |(name, info): (String, TensorInfo)| {
         let dtype = match info.dtype {
             Kind::F32 => Dtype::F32,
             Kind::F16 => Dtype::F16,
             Kind::BF16 => Dtype::BF16,
             other => Dtype::Other(format!("{other:?}").to_lowercase()),
         };
-        // The header has seen to it that both are inside the file.
-        let place = 8 + header + info.data_offsets.0 as u64;
-        places.push((place, info.shape.iter().product()));
-        entries.push(Entry { name, shape: info.shape, dtype });
-    }
-    Ok((entries, places))
+        // `Header::parse` has seen to it that both are inside the file.
+        let start = 8 + header + info.data_offsets.0 as u64;
+        let count = info.shape.iter().product();
+        (Entry { name, shape: info.shape, dtype }, Place { start, count })
+    };
+    let tensors = Header::parse(&text, behind - header)?.tensors;
+    Ok(tensors.into_iter().map(tensor).collect())
 }
 
 impl<R: Read + Seek> Checkpoint for Safetensors<R> {
@@ -81,9 +89,9 @@ impl<R: Read + Seek> Checkpoint for Safetensors<R> {
     fn read(&mut self, index: usize) -> Result<Vec<f32>> {
         let fault = |fault: Fault| fault.of(&self.path);
         let entry = one(&self.entries, index).map_err(fault)?;
-        let &(place, count) = one(&self.places, index).map_err(fault)?;
+        let &Place { start, count } = one(&self.places, index).map_err(fault)?;
         let mut read = || {
-            self.reader.seek(SeekFrom::Start(place))?;
+            self.reader.seek(SeekFrom::Start(start))?;
             numbers::read(&mut self.reader, count, &entry.dtype, Order::Little)
         };
         read().map_err(|fault| fault.about(&entry.name).of(&self.path))

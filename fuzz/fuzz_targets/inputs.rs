@@ -1,14 +1,21 @@
-//! What an input of the fuzz target `npz` stands for.
+//! What the inputs of the fuzz targets `npz` and `safetensors` stand for. Bytes as they are would hardly
+//! ever reach a tensor: so what does not look like a file has one built around it.
+
+#![allow(dead_code, unreachable_pub)]
+
+use std::io::Read;
+
+use arrays::npy;
+use zip::{Zip, checksum};
 
 #[path = "../../tests/common/arrays.rs"]
-#[allow(dead_code)]
 mod arrays;
-
-use arrays::{Zip, checksum, npy};
+#[path = "../../tests/common/zip.rs"]
+mod zip;
 
 /// What begins like a zip archive is one; of all else the first byte says what it is: the numbers and
 /// the header of an array, any member, or one that is deflated, whose length and checksum are right.
-pub fn file(bytes: &[u8]) -> Vec<u8> {
+pub fn npz(bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"PK") {
         return bytes.to_vec();
     }
@@ -33,9 +40,20 @@ pub fn file(bytes: &[u8]) -> Vec<u8> {
 
 /// How long a member is that was deflated to these bytes, and its checksum.
 fn inflate(bytes: &[u8]) -> (u32, u32) {
-    use std::io::Read;
     let mut inflated = Vec::new();
     // What cannot be inflated is a case, too.
     let _ = flate2::read::DeflateDecoder::new(bytes).take(1 << 20).read_to_end(&mut inflated);
     (inflated.len() as u32, checksum(&inflated))
+}
+
+/// What begins with the length of a header that may be there is a file; all else is the header, but for
+/// the first byte, which says how many bytes of numbers are behind it.
+pub fn safetensors(bytes: &[u8]) -> Vec<u8> {
+    if let Some((length, rest)) = bytes.split_first_chunk()
+        && u64::from_le_bytes(*length) <= rest.len() as u64
+    {
+        return bytes.to_vec();
+    }
+    let (numbers, header) = bytes.split_first().unwrap_or((&0, &[]));
+    arrays::safetensors(header, &[0x3c; 255][..usize::from(*numbers)])
 }
