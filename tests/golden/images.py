@@ -35,6 +35,13 @@ def lines(width, height):
     return Image.fromarray(pixels)
 
 
+def grid(width, height):
+    pixels = numpy.zeros((height, width, 3), numpy.uint8)
+    pixels[::41] = 255
+    pixels[:, ::37] = 255
+    return Image.fromarray(pixels)
+
+
 def ramp(width, height):
     row, column = numpy.mgrid[:height, :width]
     channels = row * 255 // height, column * 255 // width, (row + column) * 255 // (height + width)
@@ -50,6 +57,7 @@ def pngs():
     lines(256, 256).save(HERE / "lines_256x256.png")
     lines(256, 301).save(HERE / "lines_256x301.png")
     noise(40, 1).save(HERE / "noise_40x1.png")
+    grid(260, 600).save(HERE / "tall_260x600.png")  # from Pillow 13 on columns first, as resize.rs says
     ramp(224, 224).save(HERE / "ramp_224x224.png")
 
     small = ramp(12, 9)
