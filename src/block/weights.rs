@@ -176,3 +176,45 @@ impl<S: Additive> BlockWeights<S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array4, s};
+
+    use super::BlockWeights;
+    use crate::block::BlockSpec;
+    use crate::error::Error;
+
+    /// Four paths of width 2 as two of width 4: in each wide path the first narrow one has its kernels at
+    /// the first two columns, the second at the last two, and zeros are beside them.
+    #[test]
+    fn paths_that_are_bundled_stand_on_a_diagonal() {
+        let spec = BlockSpec::new(3, 4, 2, 3).unwrap();
+        let counted = |shape: (usize, usize, usize, usize)| {
+            let length = shape.0 * shape.1 * shape.2 * shape.3;
+            Array4::from_shape_vec(shape, (1..=length).map(|i| i as f64).collect()).unwrap()
+        };
+        let transform = counted((8, 2, 3, 3));
+        let (reduce, expand) = (counted((8, 3, 1, 1)), counted((3, 8, 1, 1)));
+        let narrow = BlockWeights::new(spec, reduce, transform.clone(), expand, None).unwrap();
+        let wide = narrow.in_paths(2).unwrap();
+        assert_eq!((wide.spec().cardinality(), wide.spec().width()), (2, 4));
+        assert_eq!((wide.reduce(), wide.expand()), (narrow.reduce(), narrow.expand()));
+        assert_eq!(wide.transform().shape(), [8, 4, 3, 3]);
+        for row in 0..8 {
+            let first = if row / 2 % 2 == 0 { 0 } else { 2 };
+            for column in 0..4 {
+                let found = wide.transform().slice(s![row, column, .., ..]).to_owned();
+                if (first..first + 2).contains(&column) {
+                    assert_eq!(found, transform.slice(s![row, column - first, .., ..]));
+                } else {
+                    assert!(found.iter().all(|weight| *weight == 0.0), "{row} {column}");
+                }
+            }
+        }
+        assert_eq!(narrow.in_paths(4).unwrap(), narrow);
+        let error = narrow.in_paths(3).unwrap_err();
+        assert!(matches!(error, Error::PathsDoNotDivide { paths: 4, fewer: 3 }), "{error}");
+        assert!(matches!(narrow.in_paths(0).unwrap_err(), Error::Zero { .. }));
+    }
+}

@@ -90,9 +90,11 @@ fn available() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, check_network, check_weights};
     use crate::block::BlockSpec;
+    use crate::count;
     use crate::error::Error;
+    use crate::network::zoo;
 
     /// Taps by taps, and each kernel and map counted.
     #[test]
@@ -106,5 +108,35 @@ mod tests {
             panic!("no machine has {expected} bytes");
         };
         assert_eq!(needed, expected);
+    }
+
+    /// Two sets of weights, what runs through, and for each thread the largest of the blocks.
+    #[test]
+    fn what_a_network_needs_is_counted() {
+        let network = zoo::named("resnext50_32x4d").unwrap();
+        let counts = count::network(&network, (64, 96)).unwrap().memory;
+        let huge = 1 << 40;
+        let Err(Error::TooManyElements { factors, .. }) =
+            check_network(&network, (huge, 3, 64, 96), 1 << 40)
+        else {
+            panic!("so many images fit nowhere");
+        };
+        assert_eq!(factors, [huge, 64, 96]);
+        let n = 1 << 24;
+        let Err(Error::Memory { needed, .. }) = check_network(&network, (n, 3, 64, 96), 0) else {
+            panic!("so many images fit nowhere");
+        };
+        assert_eq!(needed, 2 * counts.weights + 2 * n as u64 * counts.peak);
+        let Err(Error::Memory { needed: with_threads, .. }) =
+            check_network(&network, (n, 3, 64, 96), 3)
+        else {
+            panic!("so many images fit nowhere");
+        };
+        // conv3_1: 256 channels on 16 x 24, to 512; it has the most values.
+        let values = (256 + 2 * 256 + 2 * 512) * 16 * 24 * n as u64;
+        let weights = 256 * (256 + 8 * 9 + 512) + 256 * 512;
+        assert_eq!(with_threads - needed, 3 * (64 * values + 96 * weights));
+        assert!(matches!(check_weights(&network, 1 << 30), Err(Error::Memory { .. })));
+        assert!(check_network(&network, (1, 3, 64, 96), 1).is_ok());
     }
 }

@@ -141,7 +141,7 @@ pub const ALL: &[Claim] = &[
         check: embedding::fewer_paths,
     },
     Claim {
-        name: "inside-wide-resnet",
+        name: "in-wide-resnet",
         statement: "Wide ResNet-50-2 can compute ResNeXt-50 32x4d, with zeros for most of its weights",
         source: "this project; both networks are torchvision's",
         how: "stages, pooling and classifier over a prime field with random functions (R4)",

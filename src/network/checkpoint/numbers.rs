@@ -41,7 +41,7 @@ pub(super) fn read(
         Dtype::F32 => 4,
         Dtype::F16 | Dtype::BF16 => 2,
         Dtype::Other(other) => {
-            let why = format!("its numbers are {other}; weights are float32, float16 or bfloat16");
+            let why = format!("its numbers are {other}; float32, float16 and bfloat16 are read");
             return Err(Fault::why(why));
         }
     };

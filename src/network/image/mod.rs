@@ -56,11 +56,13 @@ pub fn photograph() -> Result<RgbImage> {
 pub fn read(path: &Path) -> Result<RgbImage> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let wrong = |why| Error::Image { path: path.to_owned(), why };
-    let mut bytes = Vec::new();
-    file::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(wrong(format!("it has more than {MAX_BYTES} bytes")));
+    let mut file = file::open(path)?;
+    let length = file.metadata().map_err(io)?.len();
+    if length > MAX_BYTES {
+        return Err(wrong(format!("it has {length} bytes; at most {MAX_BYTES} are read")));
     }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).map_err(io)?;
     let image = decode::decode(&bytes).map_err(wrong)?;
     Ok(resize::resize_and_crop(&image, SHORTER_SIDE, SIZE))
 }
