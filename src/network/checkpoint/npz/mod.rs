@@ -95,7 +95,7 @@ impl Tensor {
         let Header { shape, dtype, order, .. } = Header::read(&mut bytes)?;
         let numbers = numbers::read(&mut bytes, self.count, &dtype, order)?;
         self.member.close(bytes)?;
-        if !self.header.columns_first {
+        if numbers.is_empty() || !self.header.columns_first {
             return Ok(numbers);
         }
         let array = Array::from_shape_vec(IxDyn(&shape).f(), numbers);
