@@ -28,7 +28,7 @@ mod zip;
 
 use arrays::{npy, npy_header, safetensors};
 use writers::{Tensor, bytes, deflate, header_and_numbers, in_each_format, of_numpy, pickled};
-use zip::ZipEntry;
+use zip::{Zip, ZipEntry};
 
 /// The block that make.py wrote, in each format.
 const FORMATS: [&str; 5] = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];
@@ -355,6 +355,12 @@ fn a_broken_array_is_refused_by_name() {
             files.refuse("a.npz", &zip.bytes(), &["tensor `bn1.weight`", word]);
         }
     }
+    // Sizes beside a 0 may be any.
+    let mut zip = Zip::default();
+    let header = npy_header("<f4", "(4611686018427387904, 0, 8)").replace("False", "True");
+    zip.add("empty.npy", &npy(&header, b""));
+    let path = files.write("empty.npz", &zip.bytes());
+    assert_eq!(checkpoint::open(&path).unwrap().read(0).unwrap(), [0.0; 0]);
     // The directory agrees with the header, what is inflated does not.
     let mut shorter = good.clone();
     shorter.truncate(good.len() - 4);
@@ -367,7 +373,8 @@ fn a_broken_array_is_refused_by_name() {
         files.refuse("a.npz", &zip.bytes(), &["tensor `bn1.weight`", word]);
     }
     let mut zip = of_numpy(&right);
-    zip.entries[1].method = 8;
+    // A block of the kind that there is not.
+    (zip.entries[1].method, zip.entries[1].data) = (8, vec![7; 92]);
     files.refuse("a.npz", &zip.bytes(), &["tensor `bn1.weight`", "deflate"]);
 }
 

@@ -222,6 +222,10 @@ fn a_view_that_leaves_its_storage_is_refused_by_name() {
     let view = tensor("FloatStorage", "0", 4, 3, &[1, 1], &[huge, huge]);
     let pickle = [b"\x80\x02}", &text("w")[..], &view, b"s."].concat();
     assert_eq!(all(&archive(&pickle, &[("0", &float(4))])).unwrap()[0].1, Ok(vec![3.0]));
+    // And so may sizes beside a 0.
+    let view = tensor("FloatStorage", "0", 4, 0, &[0, huge, huge], &[1, 1, 1]);
+    let pickle = [b"\x80\x02}", &text("w")[..], &view, b"s."].concat();
+    assert_eq!(all(&archive(&pickle, &[("0", &float(4))])).unwrap()[0].1, Ok(vec![]));
 }
 
 #[test]

@@ -47,13 +47,34 @@ fn inflate(bytes: &[u8]) -> (u32, u32) {
 }
 
 /// What begins with the length of a header that may be there is a file; all else is the header, but for
-/// the first byte, which says how many bytes of numbers are behind it.
+/// the first byte, which says how many bytes of numbers are behind it. 255 says that the rest is tensors.
 pub fn safetensors(bytes: &[u8]) -> Vec<u8> {
     if let Some((length, rest)) = bytes.split_first_chunk()
         && u64::from_le_bytes(*length) <= rest.len() as u64
     {
         return bytes.to_vec();
     }
-    let (numbers, header) = bytes.split_first().unwrap_or((&0, &[]));
-    arrays::safetensors(header, &[0x3c; 255][..usize::from(*numbers)])
+    match bytes.split_first().unwrap_or((&0, &[])) {
+        (255, tensors) => in_line(tensors),
+        (&numbers, header) => arrays::safetensors(header, &[0x3c; 255][..usize::from(numbers)]),
+    }
+}
+
+/// Tensors one behind the other: of each, three bytes say the kind, the sizes, and whether it is moved.
+/// Some share a name.
+fn in_line(tensors: &[u8]) -> Vec<u8> {
+    let (mut entries, mut end) = (Vec::new(), 0);
+    for (number, &[kind, sizes, moved]) in tensors.as_chunks().0.iter().enumerate() {
+        let (dtype, width) =
+            [("F32", 4), ("F16", 2), ("BF16", 2), ("I64", 8)][usize::from(kind % 4)];
+        let (rows, columns) = (usize::from(sizes / 16), usize::from(sizes % 16));
+        let name = if kind < 250 { number } else { usize::from(kind) };
+        let from = end + usize::from(moved.saturating_sub(250));
+        end = from + width * rows * columns - usize::from(moved == 249 && rows * columns > 0);
+        entries.push(format!(
+            r#""{name}":{{"dtype":"{dtype}","shape":[{rows},{columns}],"data_offsets":[{from},{end}]}}"#
+        ));
+    }
+    let header = format!("{{{}}}", entries.join(","));
+    arrays::safetensors(header.as_bytes(), &tensors.repeat(end / tensors.len().max(1) + 1)[..end])
 }

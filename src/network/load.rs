@@ -57,8 +57,8 @@ fn unfit(name: &str, shape: &[usize], numbers: &[f32]) -> Option<String> {
     let variance = name.ends_with("running_var");
     let unfit = |number: &f32| !number.is_finite() || variance && *number < 0.0;
     let place = numbers.iter().position(unfit)?;
-    let must = if numbers[place].is_finite() { "no variance" } else { "not a finite number" };
-    Some(format!("{name}{:?} is {}, {must}", index(place, shape), numbers[place]))
+    let what = if numbers[place].is_finite() { "no variance" } else { "not a finite number" };
+    Some(format!("{name}{:?} is {}, {what}", index(place, shape), numbers[place]))
 }
 
 /// The index of the element at this place of a row-major tensor.

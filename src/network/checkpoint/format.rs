@@ -36,7 +36,10 @@ impl Format {
 
     /// What the first 16 bytes of a file say that it is, where they are not of this format.
     pub(super) fn contradicted(self, head: &[u8]) -> Option<&'static str> {
-        let (formats, what): (&[Self], _) = if head.starts_with(b"PK") {
+        // First what begins with a length, for that may be anything, such as 19280, which is `PK`.
+        let (formats, what): (&[Self], _) = if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
+            (&[Self::Safetensors], "a .safetensors file")
+        } else if head.starts_with(b"PK") {
             (&[Self::Npz, Self::Pth], "a zip archive, as .npz and .pth files are")
         } else if head.starts_with(&pth::MAGIC) {
             (&[Self::Pth], "what torch.save wrote, a .pth file")
@@ -44,11 +47,22 @@ impl Format {
             (&[], "a single array, a .npy file")
         } else if head.starts_with(b"\x89HDF") {
             (&[], "an HDF5 file")
-        } else if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
-            (&[Self::Safetensors], "a .safetensors file")
         } else {
             return None;
         };
         (!formats.contains(&self)).then_some(what)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Format;
+
+    #[test]
+    fn a_length_that_looks_like_a_zip_archive_is_a_length() {
+        let head = [&19280u64.to_le_bytes()[..], b"{\"a\":"].concat();
+        assert!(head.starts_with(b"PK"));
+        assert_eq!(Format::Safetensors.contradicted(&head), None);
+        assert!(Format::Npz.contradicted(&head).is_some());
     }
 }

@@ -112,7 +112,8 @@ fn directory<R: Read + Seek>(
     length: u64,
 ) -> Result<(Vec<(String, Entry)>, u64), Fault> {
     let mut record = |at: Option<u64>, record: &mut [u8], signature: &[u8; 4]| {
-        reader.seek(SeekFrom::Start(at.ok_or_else(broken)?))?;
+        let at = at.filter(|at| *at <= length).ok_or_else(broken)?;
+        reader.seek(SeekFrom::Start(at))?;
         reader.read_exact(record)?;
         if record.starts_with(signature) { Ok(()) } else { Err(broken()) }
     };

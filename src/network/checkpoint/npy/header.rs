@@ -88,8 +88,11 @@ fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
         "b" | "i" | "u" | "f" | "c" => {
             Some(size.parse().ok().filter(|width| [1, 2, 4, 8, 16, 32].contains(width))?)
         }
-        // Objects, texts, bytes, times.
-        "O" | "U" | "S" | "V" | "M" | "m" => None,
+        // Objects, texts, bytes, times: `|O`, `<U7`, `<M8[ns]`.
+        "O" | "U" | "S" | "V" | "M" | "m" => {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"[]".contains(&byte);
+            size.bytes().all(plain).then_some(None)?
+        }
         _ => return None,
     };
     let dtype = match &descr[1..] {
@@ -202,7 +205,8 @@ mod tests {
         assert_eq!(kind(">f2"), Some((Dtype::F16, Order::Big, Some(2))));
         assert_eq!(kind("<i8"), Some((Dtype::Other("<i8".into()), Order::Little, Some(8))));
         assert_eq!(kind("|O"), Some((Dtype::Other("|O".into()), Order::Little, None)));
-        for text in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4"] {
+        assert_eq!(kind("<M8[ns]"), Some((Dtype::Other("<M8[ns]".into()), Order::Little, None)));
+        for text in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4", "|O\n"] {
             assert_eq!(kind(text), None, "{text}");
         }
     }

@@ -83,7 +83,7 @@ impl Header {
     /// Those of [`numbers::read`].
     pub(super) fn numbers(&self, reader: &mut impl Read, count: usize) -> Result<Vec<f32>, Fault> {
         let numbers = numbers::read(reader, count, &self.dtype, self.order)?;
-        if !self.columns_first {
+        if numbers.is_empty() || !self.columns_first {
             return Ok(numbers);
         }
         let shape = &self.shape;

@@ -120,7 +120,7 @@ impl Tensor {
     fn gather<R: Read + Seek>(&self, reader: &mut R) -> Result<Vec<f32>, Fault> {
         reader.seek(SeekFrom::Start(self.start))?;
         let numbers = numbers::read(reader, self.span, &self.entry().dtype, Order::Little)?;
-        if self.is_contiguous() {
+        if self.count == 0 || self.is_contiguous() {
             return Ok(numbers);
         }
         let mut gathered = numbers::room(self.count)?;
