@@ -325,6 +325,19 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A side to which an image cannot be scaled.
+    #[error(
+        "the shorter side of an image is scaled to {least} pixels at least and {most} at most, not {side}"
+    )]
+    Side {
+        /// The side asked for.
+        side: u32,
+        /// The least.
+        least: u32,
+        /// The most.
+        most: u32,
+    },
+
     /// A file that is no image this program reads.
     #[error("cannot read {} as a JPEG or PNG image: {why}", path.display())]
     Image {

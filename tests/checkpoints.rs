@@ -179,6 +179,18 @@ impl Files {
         for word in words {
             assert!(says.contains(word), "{name}: {says:?} does not say {word:?}");
         }
+        // And so says the program.
+        let x = self.write("x.npy", &npy(&npy_header("<f4", "(1, 12, 2, 2)"), &[0; 192]));
+        let output = Command::new(env!("CARGO_BIN_EXE_triform"))
+            .args(["forward", "--arch", "12-3x2-16", "--weights"])
+            .arg(self.0.path().join(name))
+            .arg("--input")
+            .arg(x)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name}: {says}");
+        assert!(output.stdout.is_empty(), "{name}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("error: {says}\n"));
     }
 }
 

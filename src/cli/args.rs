@@ -43,7 +43,7 @@ pub(super) struct VerifyOptions {
     /// A whole network, block by block
     #[arg(long, value_name = "NAME", conflicts_with_all = ["block", "map", "cases"])]
     pub(super) arch: Option<String>,
-    /// The network's weights: .safetensors, .npz or .pth
+    /// The network's weights: .safetensors, .npz, .pth, .pt or .bin
     #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Only these rungs, as in R1,R4 [default: R0 to R8; of a network R1, R2, R4]
+    /// Only these, as in R1,R4 [default: R0 to R8; with --arch R1,R2,R4]
     #[arg(long, value_name = "R", value_delimiter = ',')]
     pub(super) rung: Vec<String>,
     #[arg(
@@ -95,7 +95,15 @@ pub(super) struct InputOptions {
     /// A photograph, JPEG or PNG, instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
-    /// N x 3 x H x W as they are: a .npy file
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "image",
+        allow_hyphen_values = true,
+        help = "Its shorter side before the crop; V2 weights want 232 [default: 256]"
+    )]
+    pub(super) resize: Option<String>,
+    /// A .npy file, N x 3 x H x W, normalised already
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub(super) input: Option<PathBuf>,
 }
@@ -105,7 +113,11 @@ impl InputOptions {
     pub(super) fn repeat(&self) -> String {
         match (&self.input, &self.image) {
             (Some(path), _) => format!(" --input {}", quoted(&path.display().to_string())),
-            (None, Some(path)) => format!(" --image {}", quoted(&path.display().to_string())),
+            (None, Some(path)) => {
+                let side = self.resize.iter().map(|side| format!(" --resize {side}"));
+                let path = quoted(&path.display().to_string());
+                format!(" --image {path}{}", side.collect::<String>())
+            }
             (None, None) => String::new(),
         }
     }
@@ -119,17 +131,24 @@ pub(super) struct NetworkOptions {
         value_name = "3x3|1x1",
         default_value = "3x3",
         hide_default_value = true,
-        help = "Where a network's bottlenecks have their stride [default: 3x3]"
+        help = "Which convolution of a network's block has its stride [default: 3x3]"
     )]
     pub(super) stride_on: String,
+    #[command(flatten)]
+    pub(super) top: TopOptions,
+}
+
+/// What comes after the stages.
+#[derive(Args)]
+pub(super) struct TopOptions {
     #[arg(
         long,
         value_name = "N",
         allow_hyphen_values = true,
-        help = "Outputs of a network's top [default: 1000; CIFAR 10]"
+        help = "The network's classes [default: 1000; CIFAR 10]"
     )]
     pub(super) classes: Option<String>,
-    /// A network without its top: include_top=False
+    /// Without pooling and classifier (include_top=False): the last map
     #[arg(long, conflicts_with = "classes")]
     pub(super) features: bool,
 }
@@ -141,10 +160,10 @@ impl NetworkOptions {
         if self.stride_on != "3x3" {
             words += &format!(" --stride-on {}", self.stride_on);
         }
-        if let Some(classes) = &self.classes {
+        if let Some(classes) = &self.top.classes {
             words += &format!(" --classes {classes}");
         }
-        words + if self.features { " --features" } else { "" }
+        words + if self.top.features { " --features" } else { "" }
     }
 }
 
@@ -153,7 +172,7 @@ pub(super) struct ForwardOptions {
     /// The network, such as resnext50_32x4d
     #[arg(long, value_name = "NAME")]
     pub(super) arch: String,
-    /// Its weights: .safetensors, .npz or .pth
+    /// Its weights: .safetensors, .npz, .pth, .pt or .bin
     #[arg(long, value_name = "FILE")]
     pub(super) weights: PathBuf,
     #[command(flatten)]
@@ -163,12 +182,12 @@ pub(super) struct ForwardOptions {
         value_name = "a|b|c|all",
         default_value = "c",
         hide_default_value = true,
-        help = "The form of its blocks; `all` compares them [default: c]"
+        help = "The form of its blocks; `all` compares them, by R1 [default: c]"
     )]
     pub(super) form: String,
     #[command(flatten)]
     pub(super) network: NetworkOptions,
-    /// The logits, or with --features the last map, as a .npy file
+    /// The logits N x classes, or the last map, as a .npy file
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Threads; results do not depend on it [default: all]
@@ -192,12 +211,11 @@ pub(super) struct InitOptions {
         value_name = "layer|path",
         default_value = "layer",
         hide_default_value = true,
-        help = "What fan_out counts: the layer, or a path of it, which draws weights sqrt(C) times as \
-                large, as the paper's released form (b) does [default: layer]"
+        help = "What fan_out is counted over; see explain initialisation [default: layer]"
     )]
     pub(super) fan: String,
     #[command(flatten)]
-    pub(super) network: NetworkOptions,
+    pub(super) top: TopOptions,
     /// The checkpoint, .safetensors or .npz
     #[arg(long, value_name = "FILE")]
     pub(super) output: PathBuf,

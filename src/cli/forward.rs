@@ -29,6 +29,12 @@ pub(super) fn run(
         let words = "--output is for one form's values; name one: --form a, b or c";
         return Err(Error::Usage(words.to_owned()));
     }
+    if let Some(path) = &options.output
+        && !path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npy"))
+    {
+        let words = format!("--output {}: its name must end in .npy", path.display());
+        return Err(Error::Usage(words));
+    }
     let pool = threads::pool(options.threads.as_deref())?;
     let architecture = network::named(&options.arch, &options.network)?;
     // Found out now, not after the work.
@@ -56,7 +62,8 @@ pub(super) fn run(
     let (n, c, h, w) = x.dim();
     let shape = [n, c, h, w];
     let json = || forward_json(&architecture, form.letter(), &ran, shape, &source);
-    if options.json.is_some() && file.is_none() {
+    let to_file = file.is_some();
+    if options.json.is_some() && !to_file {
         print(output, &json())?;
     } else {
         print(output, &forward(&architecture, form, &ran, &shape, &source)?)?;
@@ -64,8 +71,11 @@ pub(super) fn run(
     if let Some(file) = file {
         file.write(json().as_bytes())?;
     }
-    if let Some(file) = values {
+    if let Some((file, path)) = values.zip(options.output.as_ref()) {
         file.write(&npy(&architecture, &ran)?)?;
+        if options.json.is_none() || to_file {
+            print(output, &format!("Wrote {}.\n", path.display()))?;
+        }
     }
     Ok(HOLDS)
 }

@@ -15,7 +15,7 @@ use crate::report::network::initialised;
 /// Writes a freshly initialised checkpoint.
 pub(super) fn run(options: &InitOptions, output: &mut dyn Write) -> Result<u8> {
     let seed = Seed(number("seed", &options.seed)?);
-    let architecture = network::named(&options.arch, &options.network)?;
+    let architecture = network::of_shape(&options.arch, &options.top)?;
     let fan = match options.fan.as_str() {
         "layer" => Fan::Whole,
         "path" => Fan::Path,

@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
+use image::RgbImage;
 use ndarray::Array4;
 
-use super::args::{InputOptions, NetworkOptions};
-use super::size;
+use super::args::{InputOptions, NetworkOptions, TopOptions};
+use super::{number, size};
 use crate::block::StrideOn;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
 use crate::network::checkpoint::{self, npy};
 use crate::network::weights::NetworkWeights;
-use crate::network::{image, load, zoo};
+use crate::network::{image as photo, load, zoo};
 
 /// Said where `--classes` or `--features` is for a block.
 pub(super) const NO_TOP: &str =
@@ -19,8 +20,17 @@ pub(super) const NO_TOP: &str =
 
 /// The network of a name, as the options change it.
 pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
+    with_top(name, &options.stride_on, &options.top)
+}
+
+/// The same, of which the stride does not matter.
+pub(super) fn of_shape(name: &str, top: &TopOptions) -> Result<Architecture> {
+    with_top(name, "3x3", top)
+}
+
+fn with_top(name: &str, stride_on: &str, top: &TopOptions) -> Result<Architecture> {
     let network = zoo::named(name)?;
-    let NetworkOptions { stride_on, classes, features } = options;
+    let TopOptions { classes, features } = top;
     if network.is_block() && (*features || classes.is_some()) {
         return Err(Error::Usage(NO_TOP.to_owned()));
     }
@@ -60,6 +70,17 @@ pub(super) fn weights(network: &Architecture, path: &Path) -> Result<NetworkWeig
     load::load(network, &mut *checkpoint, path)
 }
 
+/// A photograph, as `--resize` says.
+pub(super) fn photograph(path: &Path, options: &InputOptions) -> Result<RgbImage> {
+    match &options.resize {
+        Some(side) => {
+            let side = number("shorter side", side)?;
+            photo::read_scaled(path, u32::try_from(side).unwrap_or(u32::MAX))
+        }
+        None => photo::read(path),
+    }
+}
+
 /// The input, N x 3 x H x W, and where it is from.
 pub(super) fn input(
     network: &Architecture,
@@ -67,10 +88,12 @@ pub(super) fn input(
 ) -> Result<(Array4<f32>, String)> {
     let (x, source) = match (&options.input, &options.image) {
         (Some(path), _) => (npy::read(path)?, path.display().to_string()),
-        (None, Some(path)) => (image::normalise(&image::read(path)?), path.display().to_string()),
+        (None, Some(path)) => {
+            (photo::normalise(&photograph(path, options)?), path.display().to_string())
+        }
         (None, None) => {
             let words = "the photograph that comes with the program".to_owned();
-            (image::normalise(&image::photograph()?), words)
+            (photo::normalise(&photo::photograph()?), words)
         }
     };
     let channels = network.input_channels();

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
-use super::args::{NetworkOptions, VerifyOptions};
+use super::args::{NetworkOptions, TopOptions, VerifyOptions};
 use super::{
-    HOLDS, INTERRUPTED, REFUTED, json_file, number, parse_map, print, progress, quoted, threads,
+    HOLDS, INTERRUPTED, REFUTED, json_file, network, number, parse_map, print, progress, threads,
     verify_network,
 };
 use crate::block::BlockSpec;
@@ -68,7 +68,7 @@ pub(super) fn run(
 
 /// Refuses options that mean something with `--arch` only, rather than pass them over.
 fn only_for_networks(options: &VerifyOptions) -> Result<()> {
-    let NetworkOptions { stride_on, classes, features } = &options.network;
+    let NetworkOptions { stride_on, top: TopOptions { classes, features } } = &options.network;
     for (option, given) in [
         ("--weights", options.weights.is_some()),
         ("--input", options.input.input.is_some()),
@@ -110,7 +110,7 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
         return Err(Error::Usage("--map is the map of a --block; name the block too".to_owned()));
     }
     let (photograph, source) = match &options.input.image {
-        Some(path) => (image::read(path)?, path.display().to_string()),
+        Some(path) => (network::photograph(path, &options.input)?, path.display().to_string()),
         None => (image::photograph()?, "the photograph that comes with the program".to_owned()),
     };
     Ok((Subject::Photograph(photograph), table::about_photograph(&source)))
@@ -119,9 +119,7 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
 /// The command that repeats this run.
 fn repeat(options: &VerifyOptions, plan: &Plan, seed: Seed) -> String {
     let mut command = format!("triform verify --seed {}", seed.0);
-    if let Some(path) = &options.input.image {
-        command += &format!(" --image {}", quoted(&path.display().to_string()));
-    }
+    command += &options.input.repeat();
     if let Some(block) = &options.block {
         command += &format!(" --block {block}");
     }

@@ -256,6 +256,20 @@ pub fn odd_ones_out<S: PartialEq>(
     forms.iter().zip(outputs).filter_map(odd).collect()
 }
 
+/// Something for each pair of forms, named by their letters: first and second, second and
+/// third, and so on, then the others.
+pub fn pairs<T>(forms: &[&dyn AnyForm], of: impl Fn(usize, usize) -> T) -> Vec<(String, T)> {
+    let mut pairs = Vec::new();
+    for distance in 1..forms.len() {
+        for i in 0..forms.len() - distance {
+            let j = i + distance;
+            let name = format!("{}{}", forms[i].letter(), forms[j].letter());
+            pairs.push((name, of(i, j)));
+        }
+    }
+    pairs
+}
+
 #[cfg(test)]
 mod tests {
     use ndarray::Array4;

@@ -6,7 +6,7 @@ use crate::block::{BlockSpec, Shortcut};
 use crate::count;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
-use crate::network::layers::Role;
+use crate::network::layers::{Operation, Role};
 
 /// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
 /// packed, as an integer, as a ball with its parts.
@@ -28,7 +28,10 @@ pub fn check_network(
 ) -> Result<()> {
     let memory = count::network(network, (h, w))?.memory;
     let layers = network.layers((h, w))?;
-    let firsts = layers.iter().filter(|layer| layer.role == Some(Role::Reduce));
+    let firsts = layers.iter().filter(|layer| {
+        let convolves = matches!(layer.operation, Operation::Convolution { .. });
+        convolves && layer.role == Some(Role::Reduce)
+    });
     let blocks = network.bottlenecks()?;
     let largest =
         blocks.iter().zip(firsts).map(|(block, first)| needed(&block.spec, first.input, n));

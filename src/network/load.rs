@@ -16,8 +16,11 @@ const NAMED: usize = 3;
 /// The fully connected layer.
 const TOP: [&str; 2] = ["fc.weight", "fc.bias"];
 
+/// What `torch.nn.DataParallel` puts before every name.
+const PREFIX: &str = "module.";
+
 /// Loads a network: checks all names and shapes first, then reads tensor by tensor. Where the architecture
-/// has no top, one in the checkpoint is passed over.
+/// has no top, one in the checkpoint is passed over; so is a `module.` before every name.
 ///
 /// # Errors
 ///
@@ -29,20 +32,18 @@ pub fn load(
     checkpoint: &mut dyn Checkpoint,
     path: &Path,
 ) -> Result<NetworkWeights> {
-    let complaints = complaints(architecture, checkpoint.entries())?;
+    let entries = without(PREFIX, checkpoint.entries());
+    let complaints = complaints(architecture, &entries)?;
     if !complaints.is_empty() {
-        let mut why = format!("it is not {}: {}", architecture.name, complaints.join("; "));
-        if let Some(other) = fitting(checkpoint.entries())? {
-            why += &format!("; it fits {other}");
-        }
+        let (this, complaints) = (described(architecture)?, complaints.join("; "));
+        let why = match fitting(&entries)? {
+            Some(other) => format!("it fits {other}, not {this}: {complaints}"),
+            None => format!("it is not {this}: {complaints}"),
+        };
         return Err(Error::Checkpoint { path: path.to_owned(), why });
     }
-    let index: BTreeMap<String, usize> = checkpoint
-        .entries()
-        .iter()
-        .enumerate()
-        .map(|(number, entry)| (entry.name.clone(), number))
-        .collect();
+    let index: BTreeMap<String, usize> =
+        entries.into_iter().enumerate().map(|(number, entry)| (entry.name, number)).collect();
     NetworkWeights::assemble(architecture, &mut |name, shape| {
         let wrong = |why: String| Error::Checkpoint { path: path.to_owned(), why };
         let missing = || wrong(format!("{name} is missing"));
@@ -71,18 +72,55 @@ fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// The network of the zoo that a checkpoint fits.
+/// The tensors with this taken off their names, if every name begins with it.
+fn without(prefix: &str, entries: &[Entry]) -> Vec<Entry> {
+    let mut entries = entries.to_vec();
+    if entries.iter().all(|entry| entry.name.starts_with(prefix)) {
+        for entry in &mut entries {
+            entry.name.drain(..prefix.len());
+        }
+    }
+    entries
+}
+
+/// The network of the zoo that these tensors are, in words, with whatever number of classes.
 ///
 /// # Errors
 ///
 /// None in practice.
 pub fn fitting(entries: &[Entry]) -> Result<Option<String>> {
+    // `backbone.`, say.
+    let prefix = entries.first().and_then(|entry| entry.name.split_once('.'));
+    let prefix = prefix.map(|(first, _)| format!("{first}.")).unwrap_or_default();
+    let stripped = without(&prefix, entries);
+    let classes = |entry: &Entry| (entry.name == "fc.bias").then(|| entry.shape.first().copied());
+    let classes = stripped.iter().find_map(classes).flatten();
     for network in zoo::all()? {
+        let network = match classes {
+            Some(classes) => network.with_classes(classes),
+            None => network.without_top(),
+        };
         if complaints(&network, entries)?.is_empty() {
-            return Ok(Some(network.name));
+            return described(&network).map(Some);
+        }
+        if complaints(&network, &stripped)?.is_empty() {
+            let name = described(&network)?;
+            let prefix = prefix.escape_debug();
+            return Ok(Some(format!("{name} but for the `{prefix}` before every name")));
         }
     }
     Ok(None)
+}
+
+/// A network's name, and how it differs from the one of the zoo.
+fn described(network: &Architecture) -> Result<String> {
+    let name = &network.name;
+    let Ok(usual) = zoo::named(name) else { return Ok(name.clone()) };
+    Ok(match network.classes {
+        classes if classes == usual.classes => name.clone(),
+        Some(classes) => format!("{name} with {classes} classes (--classes {classes})"),
+        None => format!("{name} without its top (--features)"),
+    })
 }
 
 /// What is wrong with the names and shapes of a checkpoint, for a network. All of it is named, unless

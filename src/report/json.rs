@@ -45,11 +45,11 @@ struct Block<'a> {
 
 /// What R1 found, if it ran.
 #[derive(Serialize)]
-struct Rounding {
-    bound: f64,
-    bound_used: f64,
-    bound_used_at_cuts: f64,
-    bound_is_blunt: bool,
+pub(super) struct Rounding {
+    pub(super) bound: f64,
+    pub(super) bound_used: f64,
+    pub(super) bound_used_at_cuts: f64,
+    pub(super) bound_is_blunt: bool,
 }
 
 /// What R3 found, if it ran.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Over, Problem};
 use crate::evidence::approximate;
 use crate::evidence::bound::{self, NormBalls};
-use crate::evidence::compare::{Witnesses, against_exact, compare, largest, ulp};
+use crate::evidence::compare::{Witnesses, against_exact, compare, largest, pairs, ulp};
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
 use crate::evidence::verdict::{Bound, Evidence, Finding, Rung};
 use crate::random::Seed;
@@ -179,20 +179,6 @@ where
     let witnesses = forms.iter().zip(&outputs).filter_map(held).collect();
     let differing = pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).differing);
     Ok((differing, witnesses))
-}
-
-/// Something for each pair of forms, named by their letters: first and second, second and
-/// third, and so on, then the others.
-fn pairs<T>(forms: &[&dyn AnyForm], of: impl Fn(usize, usize) -> T) -> Vec<(String, T)> {
-    let mut pairs = Vec::new();
-    for distance in 1..forms.len() {
-        for i in 0..forms.len() - distance {
-            let j = i + distance;
-            let name = format!("{}{}", forms[i].letter(), forms[j].letter());
-            pairs.push((name, of(i, j)));
-        }
-    }
-    pairs
 }
 
 /// SHA-256 of a tensor's bits, in order, little-endian.

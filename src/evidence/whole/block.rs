@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::bitwise;
 use crate::evidence::bound::{self, NormBalls};
+use crate::evidence::compare::{compare, pairs};
 use crate::evidence::field;
 use crate::evidence::verdict::{Finding, Rung};
 use crate::evidence::watched::Watched;
@@ -42,6 +43,7 @@ impl Received<'_> {
         let functions = NormFunctions::new(self.norms, Activation::Relu)?;
         let functions = functions.functions();
         let problem = Problem { weights: self.weights, x: self.x.view(), functions };
+        let outputs = problem.solve_all(forms, &Fast::new())?;
         let mut findings = Vec::new();
         for &rung in rungs {
             let since = Instant::now();
@@ -49,7 +51,7 @@ impl Received<'_> {
                 Rung::R1 => {
                     let norms = self.norms.cast();
                     let exact = NormBalls::new(&norms);
-                    let evidence = bound::within(forms, &problem, &exact.functions())?;
+                    let evidence = bound::judge(forms, &problem, &outputs, &exact.functions())?;
                     (evidence, "on what it receives, whole and layer by layer")
                 }
                 Rung::R2 => (
@@ -76,6 +78,7 @@ impl Received<'_> {
             name: self.named.name.clone(),
             spec: self.named.spec,
             map: (h, w),
+            differences: pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).max_abs),
             dead_channels: self.dead_channels(&problem.functions)?,
             findings,
         })

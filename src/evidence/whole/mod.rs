@@ -66,6 +66,8 @@ pub struct BlockReport {
     pub spec: BlockSpec,
     /// The map it receives, H x W.
     pub map: (usize, usize),
+    /// For each pair of forms, by their letters: the largest difference of two outputs.
+    pub differences: Vec<(String, f64)>,
     /// Hidden channels through whose ReLU nothing passed.
     pub dead_channels: usize,
     /// Rung by rung.
@@ -207,7 +209,8 @@ fn check(
     }
     if weights.architecture().bottlenecks()?.is_empty() {
         let words = format!(
-            "{name} is of blocks of depth 2, which have no forms (paper, Figure 4): nothing to verify"
+            "{name} is of blocks of depth 2, which have no forms to compare (paper, Figure 4); `triform \
+             forward --arch {name}` without --form all runs it"
         );
         return Err(Error::Usage(words));
     }

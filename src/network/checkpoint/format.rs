@@ -25,7 +25,10 @@ const ENDINGS: [(&str, Format); 5] = [
 impl Format {
     /// The format that the ending of a name stands for.
     pub(super) fn of(path: &Path) -> Result<Self> {
-        let ending = path.extension().unwrap_or_default();
+        // PyTorch's examples write `.pth.tar`, which is no tar archive.
+        let path_before = path.with_extension("");
+        let tar = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
+        let ending = if tar { &path_before } else { path }.extension().unwrap_or_default();
         let found = ENDINGS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
         found.map(|&(_, format)| format).ok_or_else(|| {
             let known = ENDINGS.map(|(known, _)| format!(".{known}")).join(", ");

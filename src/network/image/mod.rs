@@ -15,8 +15,11 @@ use crate::error::{Error, Result};
 
 /// Height and width of the images that ImageNet's models are evaluated on.
 pub const SIZE: u32 = 224;
-/// Length of the shorter side before the crop.
-const SHORTER_SIDE: u32 = 256;
+/// Length of the shorter side before the crop: that of the `IMAGENET1K_V1` weights. Those called
+/// `IMAGENET1K_V2` want 232.
+pub const SHORTER_SIDE: u32 = 256;
+/// More would only take time.
+const LONGEST: u32 = 1 << 14;
 /// Mean and standard deviation of ImageNet's pixels, red, green, blue, in 0..1.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
@@ -28,19 +31,17 @@ const MAX_BYTES: u64 = 512 << 20;
 /// der Walt.
 const CHELSEA: &[u8] = include_bytes!("../../../assets/chelsea.png");
 
-/// The photograph that comes with the program, 224 x 224, as it is decoded: it was cropped to that
-/// size once and for all. [`read`] would scale the same file to 256 x 256 first.
+/// The photograph that comes with the program, `assets/chelsea.png`, as [`read`] would read it.
 ///
 /// # Errors
 ///
-/// None in practice: a test decodes it.
+/// None in practice: a test reads it.
 pub fn photograph() -> Result<RgbImage> {
-    let path = Path::new("assets/chelsea.png");
-    decode::decode(CHELSEA).map_err(|why| Error::Image { path: path.to_owned(), why })
+    prepare(CHELSEA, SHORTER_SIDE, Path::new("assets/chelsea.png"))
 }
 
-/// Reads a JPEG or PNG file, scales its shorter side to 256 pixels (bilinear, antialiased; a file of
-/// 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`].
+/// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; a file
+/// of 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`].
 ///
 /// Of a PNG it gives the very bytes that torchvision's transform gives of
 /// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Pictures that shrink and are more than
@@ -54,6 +55,15 @@ pub fn photograph() -> Result<RgbImage> {
 /// [`Error::NotAFile`] for a directory or a pipe, [`Error::Io`], and [`Error::Image`] for what is
 /// neither JPEG nor PNG, is cut short or damaged, or takes more than 512 MiB to decode.
 pub fn read(path: &Path) -> Result<RgbImage> {
+    read_scaled(path, SHORTER_SIDE)
+}
+
+/// The same with another shorter side.
+///
+/// # Errors
+///
+/// Those of [`read`]; [`Error::Side`] for a side from which 224 pixels cannot be cut.
+pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<RgbImage> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let wrong = |why| Error::Image { path: path.to_owned(), why };
     let mut file = file::open(path)?;
@@ -63,8 +73,16 @@ pub fn read(path: &Path) -> Result<RgbImage> {
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
-    let image = decode::decode(&bytes).map_err(wrong)?;
-    Ok(resize::resize_and_crop(&image, SHORTER_SIDE, SIZE))
+    prepare(&bytes, shorter_side, path)
+}
+
+fn prepare(bytes: &[u8], shorter_side: u32, path: &Path) -> Result<RgbImage> {
+    if !(SIZE..=LONGEST).contains(&shorter_side) {
+        return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });
+    }
+    let wrong = |why| Error::Image { path: path.to_owned(), why };
+    let image = decode::decode(bytes).map_err(wrong)?;
+    Ok(resize::resize_and_crop(&image, shorter_side, SIZE))
 }
 
 /// As ImageNet's models take it: 1 x 3 x H x W, channels red, green, blue, each

@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use super::{Source, top};
 use crate::block::StrideOn;
+use crate::evidence::verdict::{Bound, Verdict};
 use crate::evidence::whole::{BlockReport, LOGITS, NetworkReport, Ran};
 use crate::network::architecture::Architecture;
 use crate::network::classes;
-use crate::report::json::{Entry, entry, pretty};
+use crate::report::json::{Entry, Rounding, entry, pretty};
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -69,6 +70,9 @@ struct Block<'a> {
     map: [usize; 2],
     stride: usize,
     dead_channels: usize,
+    max_abs_diff: BTreeMap<&'a str, f64>,
+    #[serde(flatten)]
+    rounding: Option<Rounding>,
     ok: bool,
     rungs: Vec<Entry<'a>>,
 }
@@ -139,7 +143,16 @@ fn output(network: &Architecture, values: ArrayView2<'_, f32>) -> Output {
 }
 
 fn block(block: &BlockReport) -> Block<'_> {
-    let BlockReport { name, spec, map, dead_channels, findings } = block;
+    let BlockReport { name, spec, map, differences, dead_channels, findings } = block;
+    let rounding = findings.iter().find_map(|finding| match finding.bound {
+        Bound::Rounding { difference: bound, used, used_at_cuts } => Some(Rounding {
+            bound,
+            bound_used: used,
+            bound_used_at_cuts: used_at_cuts,
+            bound_is_blunt: matches!(finding.verdict, Verdict::Qualified { .. }),
+        }),
+        _ => None,
+    });
     Block {
         name,
         c_in: spec.c_in(),
@@ -149,6 +162,8 @@ fn block(block: &BlockReport) -> Block<'_> {
         map: [map.0, map.1],
         stride: spec.stride(),
         dead_channels: *dead_channels,
+        max_abs_diff: differences.iter().map(|(pair, apart)| (pair.as_str(), *apart)).collect(),
+        rounding,
         ok: !findings.is_empty() && !findings.iter().any(|finding| finding.refutes()),
         rungs: findings.iter().map(entry).collect(),
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::grid::{grid, row};
 use super::table::{heading, refutation};
 use super::words::{dashed, line, paragraph, percent, thousands};
+use crate::block::StrideOn;
 use crate::count;
 use crate::error::Result;
 use crate::evidence::any_form::AnyForm;
@@ -48,7 +49,8 @@ pub fn verified(
         logits(&mut text, report);
         let last = report.logits.of_form.last().filter(|_| report.architecture.classes.is_some());
         if let Some((letter, logits)) = last {
-            top::table(&mut text, *letter, logits.view());
+            top::table(&mut text, &format!("form ({letter})"), logits.view());
+            line(&mut text, "");
         }
         refutations(&mut text, report);
         for note in &report.notes {
@@ -97,13 +99,16 @@ pub fn forward(
     let has_forms = !network.bottlenecks()?.is_empty();
     if has_forms {
         line(&mut text, &format!("Every block in form ({}), {}.", form.letter(), form.name()));
+    } else {
+        line(&mut text, "Its blocks are of depth 2 and have no forms.");
     }
     line(&mut text, "");
     if network.classes.is_some() {
-        top::table(&mut text, form.letter(), ran.logits.view());
+        top::table(&mut text, "", ran.logits.view());
     } else {
         let largest = ran.features.iter().fold(0f32, |max, value| max.max(value.abs()));
-        let words = format!("Features: {}, the largest {largest:.4}.", by(ran.features.shape()));
+        let shape = by(ran.features.shape());
+        let words = format!("Features: a map of {shape}, its largest value {largest:.4}.");
         line(&mut text, &words);
     }
     Ok(text)
@@ -112,8 +117,12 @@ pub fn forward(
 fn subject(network: &Architecture, input: &[usize; 4], source: &Source) -> Result<String> {
     let trained = count::network(network, (input[2], input[3]))?.total.parameters.trained()?;
     let top = if network.classes.is_some() { "" } else { " without its top" };
+    let stride = match network.stride_on {
+        StrideOn::Transform => "",
+        StrideOn::Reduce => ", its strides on the first 1x1",
+    };
     Ok(format!(
-        "Network: {}{top}, {} parameters, from {}. Input: {}, {}.",
+        "Network: {}{top}{stride}, {} parameters, from {}. Input: {}, {}.",
         network.name,
         thousands(trained),
         source.weights,
@@ -122,9 +131,9 @@ fn subject(network: &Architecture, input: &[usize; 4], source: &Source) -> Resul
     ))
 }
 
-/// "1 x 3 x 224 x 224".
+/// "1x3x224x224".
 fn by(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
 }
 
 /// A line for each block.
@@ -150,7 +159,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
             blunt |= matches!(finding.verdict, Verdict::Qualified { .. });
             cells.push(cell(finding));
         }
-        cells.push(block.dead_channels.to_string());
+        cells.push(format!("{}/{}", block.dead_channels, 2 * block.spec.inner()));
         rows.push(cells);
     }
     grid(text, &rows, 3);
@@ -159,7 +168,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
         legend += match rung {
             Rung::R1 => {
                 " R1: of what rounding can explain, the largest part that any value uses, end to end / \
-                 layer by layer."
+                 layer by layer, where the bound is much tighter; beyond 100% no rounding explains it."
             }
             Rung::R2 => {
                 " R2: values that are equal to the bit where all sums are taken in one order."
@@ -170,7 +179,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
             }
         };
     }
-    legend += " Dead: hidden channels through whose ReLU nothing passes.";
+    legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 and R2.";
     if blunt {
         legend += " *: end to end the bound is larger than the output and says nothing.";
     }
@@ -243,7 +252,8 @@ fn conclusion(report: &NetworkReport) -> String {
     } else {
         format!(
             "The forms agreed in every one of the {blocks} blocks, and so did the networks. That supports \
-             it, for these weights; what proves it is about the block (`triform verify`)."
+             their equivalence, for these weights. Proofs are of the block, whatever its weights: \
+             `triform verify`; what a refusal looks like: `triform refute`."
         )
     }
 }

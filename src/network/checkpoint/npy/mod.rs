@@ -8,6 +8,7 @@ use std::path::Path;
 use ndarray::{Array, Array4, IxDyn, ShapeBuilder};
 
 pub(super) use self::header::Header;
+use super::Dtype;
 use super::fault::Fault;
 use super::numbers;
 use crate::error::{Error, Result};
@@ -47,6 +48,10 @@ fn array(reader: &mut impl Read, length: u64) -> Result<Array4<f32>, Fault> {
         let why = format!("it has shape {shape:?}; four axes are needed, N x C x H x W");
         return Err(Fault::why(why));
     };
+    if let Dtype::Other(dtype) = &header.dtype {
+        let why = format!("its numbers are {dtype}; save x.astype('float32')");
+        return Err(Fault::why(why));
+    }
     let numbers = header.numbers(reader, count)?;
     Array4::from_shape_vec([n, c, h, w], numbers).map_err(|error| Fault::why(error.to_string()))
 }

@@ -8,9 +8,6 @@ use crate::network::checkpoint::fault::Fault;
 /// A state dict has at most this many tensors: that of ResNeXt-101 has 626.
 const TENSORS: usize = 1 << 16;
 
-/// What `torch.nn.DataParallel` puts before every name.
-const PREFIX: &str = "module.";
-
 /// The tensors by their names, in the order of the file.
 ///
 /// # Errors
@@ -48,9 +45,7 @@ pub(super) fn tensors(values: &Values, root: Id) -> Result<Vec<(String, &View)>,
         if !names.insert(name) {
             return Err(Fault::why(format!("tensor `{}` is there twice", name.escape_debug())));
         }
-        tensors.push((name, &**view));
+        tensors.push((name.to_owned(), &**view));
     }
-    let prefix = if names.iter().all(|name| name.starts_with(PREFIX)) { PREFIX } else { "" };
-    let stripped = |name: &str| name.strip_prefix(prefix).unwrap_or(name).to_owned();
-    Ok(tensors.into_iter().map(|(name, view)| (stripped(name), view)).collect())
+    Ok(tensors)
 }

@@ -124,7 +124,7 @@ impl Global {
             _ => match storage {
                 Some(&(_, name, bytes)) => Ok(Self::Storage(Kind { name, bytes })),
                 None => Err(Fault::why(format!(
-                    "its pickle asks for `{}`, which no state dict needs; nothing was run",
+                    "its pickle asks for `{}`, which no state dict needs; nothing was run; save model.state_dict() and no more",
                     full.escape_debug()
                 ))),
             },
