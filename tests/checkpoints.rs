@@ -1,6 +1,7 @@
 //! Checkpoints of every format: one block as torchvision wrote it, and all that can be wrong with a file.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,7 +11,9 @@ use tempfile::{TempDir, tempdir};
 use triform::block::{BlockSpec, Bottleneck, Form, StrideOn};
 use triform::conv::Fast;
 use triform::network::architecture::Architecture;
-use triform::network::checkpoint::{self, Dtype};
+use triform::network::checkpoint::npz::Npz;
+use triform::network::checkpoint::safetensors::Safetensors;
+use triform::network::checkpoint::{self, Checkpoint, Dtype};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::load::load;
 use triform::network::weights::NetworkWeights;
@@ -469,4 +472,38 @@ fn what_is_no_file_is_not_opened() {
     }
     let error = checkpoint::open(&path("none.npz")).err().unwrap();
     assert!(matches!(error, Error::Io { action: "read", .. }), "{error}");
+}
+
+/// How many tensors a file holds; all are read, but for those of numbers that f32 does not hold.
+fn count(name: &str, bytes: &[u8]) -> Result<usize> {
+    let (reader, path) = (Cursor::new(bytes), Path::new(name));
+    let mut file: Box<dyn Checkpoint> = match name.ends_with(".npz") {
+        true => Box::new(Npz::new(reader, path)?),
+        false => Box::new(Safetensors::new(reader, path)?),
+    };
+    for index in 0..file.entries().len() {
+        if !matches!(file.entries()[index].dtype, Dtype::Other(_)) {
+            file.read(index)?;
+        }
+    }
+    Ok(file.entries().len())
+}
+
+/// What is cut off is refused wherever it was cut; and no byte, whatever becomes of it, makes a panic.
+#[test]
+fn a_file_that_was_cut_or_changed_is_no_panic() {
+    for name in ["arrays.npz", "arrays_deflated.npz", "block_f16.safetensors"] {
+        let mut bytes = fs::read(file(name)).unwrap();
+        assert!(count(name, &bytes).is_ok());
+        for length in 0..bytes.len() {
+            assert!(count(name, &bytes[..length]).is_err(), "{name}, {length} bytes");
+        }
+        let mut refused = 0;
+        for i in 0..bytes.len() {
+            bytes[i] ^= 0x20;
+            refused += usize::from(count(name, &bytes).is_err());
+            bytes[i] ^= 0x20;
+        }
+        assert!(refused > bytes.len() / 4, "{name}: {refused} of {}", bytes.len());
+    }
 }
