@@ -13,7 +13,7 @@ use triform::count;
 use triform::network::architecture::{Architecture, BlockKind, Stage, Stem};
 use triform::network::checkpoint::npz::Npz;
 use triform::network::checkpoint::safetensors::Safetensors;
-use triform::network::checkpoint::{Checkpoint, Dtype};
+use triform::network::checkpoint::{Checkpoint, Dtype, Entry};
 use triform::network::forward::{Network, NetworkFunctions, average_pool};
 use triform::network::init::{self, Fan};
 use triform::network::load::load;
@@ -272,4 +272,78 @@ fn fan_out_of_a_path_is_smaller_by_the_cardinality() {
     ] {
         assert!((path / whole / ratio - 1.0).abs() < 1e-6);
     }
+}
+
+/// A checkpoint of which only the names and shapes matter.
+struct Names(Vec<Entry>);
+
+impl Names {
+    fn of(architecture: &Architecture, prefix: &str) -> Self {
+        let entry = |(name, shape): (String, Vec<usize>)| Entry {
+            name: format!("{prefix}{name}"),
+            shape,
+            dtype: Dtype::F32,
+        };
+        Self(state_dict(architecture).unwrap().into_iter().map(entry).collect())
+    }
+}
+
+impl Checkpoint for Names {
+    fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+    /// As if every number were 1.
+    fn read(&mut self, index: usize) -> triform::Result<Vec<f32>> {
+        Ok(vec![1.0; self.0[index].shape.iter().product()])
+    }
+}
+
+#[test]
+fn what_would_fit_is_said() {
+    let named = |name: &str| zoo::named(name).unwrap();
+    let resnet18 = || named("resnet18");
+    let says = |wanted: &Architecture, mut names: Names| {
+        load(wanted, &mut names, Path::new("w")).unwrap_err().to_string()
+    };
+    for (wanted, names, words) in [
+        (
+            resnet18(),
+            Names::of(&named("resnet34"), ""),
+            "it fits resnet34, not resnet18: surplus: ",
+        ),
+        (
+            resnet18(),
+            Names::of(&resnet18().with_classes(10), ""),
+            "it fits resnet18 with 10 classes (--classes 10), not resnet18: of another shape: fc.weight [10, \
+             512] instead of [1000, 512], fc.bias [10] instead of [1000]",
+        ),
+        (
+            resnet18().with_classes(10),
+            Names::of(&resnet18(), ""),
+            "it fits resnet18, not resnet18 with 10 classes (--classes 10): ",
+        ),
+        (
+            resnet18(),
+            Names::of(&resnet18().without_top(), ""),
+            "it fits resnet18 without its top (--features), not resnet18: missing: fc.weight, fc.bias",
+        ),
+        (
+            resnet18(),
+            Names::of(&resnet18(), "backbone."),
+            "it fits resnet18 but for the `backbone.` before every name, not resnet18: ",
+        ),
+        (resnet18(), Names(Vec::new()), "it is not resnet18: none of its 0 tensors"),
+    ] {
+        let error = says(&wanted, names);
+        assert!(error.contains(words), "{error}");
+    }
+    // These load: DataParallel's names, and a top that is not asked for.
+    let mut parallel = Names::of(&resnet18(), "module.");
+    assert!(load(&resnet18(), &mut parallel, Path::new("w")).is_ok());
+    let features = load(&resnet18().without_top(), &mut Names::of(&resnet18(), ""), Path::new("w"));
+    assert!(features.unwrap().top().is_none());
+    // Not all have the prefix.
+    let mut some = Names::of(&resnet18(), "module.");
+    some.0[0].name = "conv1.weight".to_owned();
+    assert!(load(&resnet18(), &mut some, Path::new("w")).is_err());
 }

@@ -64,6 +64,9 @@ pub fn read(path: &Path) -> Result<RgbImage> {
 ///
 /// Those of [`read`]; [`Error::Side`] for a side from which 224 pixels cannot be cut.
 pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<RgbImage> {
+    if !(SIZE..=LONGEST).contains(&shorter_side) {
+        return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });
+    }
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let wrong = |why| Error::Image { path: path.to_owned(), why };
     let mut file = file::open(path)?;
@@ -77,9 +80,6 @@ pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<RgbImage> {
 }
 
 fn prepare(bytes: &[u8], shorter_side: u32, path: &Path) -> Result<RgbImage> {
-    if !(SIZE..=LONGEST).contains(&shorter_side) {
-        return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });
-    }
     let wrong = |why| Error::Image { path: path.to_owned(), why };
     let image = decode::decode(bytes).map_err(wrong)?;
     Ok(resize::resize_and_crop(&image, shorter_side, SIZE))
