@@ -10,7 +10,7 @@ use ndarray::{Array2, Array4};
 use ndarray_npy::NpzReader;
 use tempfile::tempdir;
 use triform::error::Error;
-use triform::network::image::{normalise, photograph, read};
+use triform::network::image::{normalise, photograph, read, read_scaled};
 
 /// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the
 /// inverse cosine transform rounds, and says nothing of how halved chroma is enlarged, so two good
@@ -182,14 +182,20 @@ fn normalised_values_are_torchvisions() {
     assert_eq!(off, 0, "of 768 values");
 }
 
-/// The picture that comes with the program was cropped once; from a file it would be scaled, too.
+/// The picture that comes with the program is scaled as any other; and by as much as is asked for.
 #[test]
-fn the_built_in_photograph_is_not_scaled() {
+fn the_built_in_photograph_is_one_like_others() {
     let path = root().join("assets/chelsea.png");
     let decoded = image::open(&path).unwrap().into_rgb8();
-    // The program's own is the same file.
     assert_eq!(photograph().unwrap(), read(&path).unwrap());
     assert_ne!(read(&path).unwrap(), decoded);
+    // From 224 to 224 nothing is to be done.
+    assert_eq!(read_scaled(&path, 224).unwrap(), decoded);
+    assert_ne!(read_scaled(&path, 232).unwrap(), read(&path).unwrap());
+    for side in [0, 223, 1 << 15] {
+        let error = read_scaled(&path, side).unwrap_err().to_string();
+        assert!(error.contains(&format!("not {side}")), "{error}");
+    }
 }
 
 /// Pillow takes the upper 8 of 16 bits, except that it makes 255 of all grey from 255 on.
