@@ -124,6 +124,19 @@ pub enum Error {
         value: f64,
     },
 
+    /// Weights so large that a network leaves the range of its floats.
+    #[error(
+        "{what}: element {index:?} is {value}; these weights overflow f32, and nothing can be said of them"
+    )]
+    Overflow {
+        /// Where.
+        what: String,
+        /// Image, channel, row, column.
+        index: Vec<usize>,
+        /// What came of it.
+        value: f64,
+    },
+
     /// A product of sizes that does not fit in 64 bits.
     #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
     TooManyElements {

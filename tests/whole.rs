@@ -285,3 +285,29 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
     assert!(narrow.in_groups(5).unwrap_err().to_string().contains("32 paths"));
     assert_eq!(narrow.in_groups(8).unwrap().architecture().name, "resnext50_32x4d in 8 groups");
 }
+
+/// Weights that overflow are bad input: nobody is refuted for what no float can hold.
+#[test]
+fn weights_that_overflow_are_no_refutation() {
+    let folder = folder();
+    let at = folder.path();
+    let mut number = 0;
+    let mut tensors = Vec::new();
+    let mut keep = |_: &str, _: &[usize], numbers: &[f32]| {
+        tensors.push(numbers.to_vec());
+        Ok(())
+    };
+    trained(SMALL).visit(&mut keep).unwrap();
+    let huge = NetworkWeights::assemble(&zoo::named(SMALL).unwrap(), &mut |name, _| {
+        number += 1;
+        let factor = if name == "layer2.1.conv1.weight" { 1e38 } else { 1.0 };
+        Ok(tensors[number - 1].iter().map(|weight| (factor * weight).clamp(-3e38, 3e38)).collect())
+    });
+    fs::write(at.join("w.safetensors"), save::safetensors(&huge.unwrap()).unwrap()).unwrap();
+    let arguments = ["verify", "--arch", SMALL, "--weights", "w.safetensors", "--input", "x.npy"];
+    let output = triform(at, &arguments);
+    let says = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{says}");
+    assert!(says.starts_with("error: conv3_2 after the first 1x1: element ["), "{says}");
+    assert!(says.contains("overflow f32") && says.lines().count() == 1, "{says}");
+}

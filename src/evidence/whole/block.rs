@@ -1,6 +1,7 @@
 //! A block of a network, on what it receives there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ndarray::{Array4, ArrayViewMut3};
@@ -10,14 +11,14 @@ use crate::block::{
     Activation, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, NormFunctions,
 };
 use crate::conv::Fast;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::bitwise;
 use crate::evidence::bound::{self, NormBalls};
 use crate::evidence::compare::{compare, pairs};
 use crate::evidence::field;
 use crate::evidence::verdict::{Finding, Rung};
-use crate::evidence::watched::Watched;
+use crate::evidence::watched::{Watched, place};
 use crate::network::architecture::NamedBlock;
 use crate::random::Seed;
 
@@ -43,6 +44,7 @@ impl Received<'_> {
         let functions = NormFunctions::new(self.norms, Activation::Relu)?;
         let functions = functions.functions();
         let problem = Problem { weights: self.weights, x: self.x.view(), functions };
+        let dead_channels = self.dead_channels(&problem.functions)?;
         let outputs = problem.solve_all(forms, &Fast::new())?;
         let mut findings = Vec::new();
         for &rung in rungs {
@@ -79,7 +81,7 @@ impl Received<'_> {
             spec: self.named.spec,
             map: (h, w),
             differences: pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).max_abs),
-            dead_channels: self.dead_channels(&problem.functions)?,
+            dead_channels,
             findings,
         })
     }
@@ -94,10 +96,19 @@ impl Received<'_> {
         self.number as u64
     }
 
-    /// Channels of the first two layers in which nothing is above 0.
+    /// Channels of the first two layers in which nothing is above 0. Form (c) itself is run, whatever the
+    /// forms are that are judged, and must stay finite: no bound says anything of what overflows.
     fn dead_channels(&self, functions: &Functions<'_, f32>) -> Result<usize> {
         let dead = AtomicUsize::new(0);
-        let see = |layer: Layer, _: usize, plane: ArrayViewMut3<'_, f32>| {
+        let wild = Mutex::new(None);
+        let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
+            if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
+                let index = vec![n, channel, h, w];
+                let what = format!("{} {}", self.named.name, place(layer));
+                let value = f64::from(value);
+                let mut wild = wild.lock().unwrap_or_else(PoisonError::into_inner);
+                wild.get_or_insert(Error::Overflow { what, index, value });
+            }
             let hidden = matches!(layer, Layer::Reduce | Layer::Transform);
             if hidden && plane.iter().all(|value| *value <= 0.0) {
                 dead.fetch_add(1, Ordering::Relaxed);
@@ -107,6 +118,9 @@ impl Received<'_> {
         let fast = Fast::new();
         let block = Bottleneck::prepare(&Form::Grouped, self.weights, &fast)?;
         block.forward(self.x.view(), &watched.functions(), &fast)?;
-        Ok(dead.into_inner())
+        match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(overflow) => Err(overflow),
+            None => Ok(dead.into_inner()),
+        }
     }
 }

@@ -173,7 +173,9 @@ pub fn verify(
         (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, &block.named.name);
         block.judge(forms, rungs, seed).map(Some)
     });
-    let judged = judged.collect::<Result<Vec<_>>>()?;
+    // All of them, and then the first that failed, so that it is always the same.
+    let judged: Vec<_> = judged.collect();
+    let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
     Ok(NetworkReport {
