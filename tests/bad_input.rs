@@ -214,6 +214,10 @@ fn bad_networks_are_one_clear_line_and_status_2() {
         forward(&["--output", &unwritable]),
         forward(&["--output", "y.pt"]),
         forward(&["--resize", "256"]),
+        forward(&["--output", "same.npy", "--json", "./same.npy"]),
+        forward(&["--output", &x]),
+        forward(&["--json", &w]),
+        words(&["verify", "--arch", "8x2x2", "--weights", &w, "--input", &x, "--json", &w]),
         words(&[
             "forward",
             "--arch",

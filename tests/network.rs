@@ -77,8 +77,9 @@ fn run<S: Real, V: Convolver<S> + 'static>(
 }
 
 /// torchvision's logits and features, in f64, against both kinds of float. 1e-5 of the largest logit is
-/// what is asked of f32; it comes out 20 times nearer. Of f64 it is 1e-12, of sums with some
-/// thousands of terms through 50 layers.
+/// what is asked of f32; it comes out 20 times nearer. Of f64 it is 2e-11: the epsilon of the batch norms is
+/// f32's 1e-5 here, 2.5e-8 of it away from PyTorch's, which is 2.5e-13 of a variance near 1, in each of 53
+/// batch norms.
 #[test]
 fn networks_agree_with_torchvision_in_each_form() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/networks.json");
@@ -96,11 +97,16 @@ fn networks_agree_with_torchvision_in_each_form() {
         for form in Form::ALL {
             let single = run::<f32, _>(form, &weights, x.view(), &Fast::new());
             let double = run::<f64, _>(form, &weights, x.view(), &Double);
-            for (limit, [features, logits]) in [(1e-5, single), (1e-12, double)] {
+            for (limit, [features, logits]) in [(1e-5, single), (2e-11, double)] {
                 for (key, rows, step) in [("logits", logits, 100), ("features", features, 0)] {
                     for (row, expected) in rows.iter().zip(golden[key].as_array().unwrap()) {
                         let step = if step == 0 { row.len() / 8 } else { step };
                         let expected = expected.as_array().unwrap();
+                        // Of the logits all are known, of the features those of this row.
+                        let largest = match key {
+                            "logits" => largest,
+                            _ => row.iter().fold(0.0, |most: f64, x| most.max(x.abs())),
+                        };
                         assert_eq!(row.iter().step_by(step).count(), expected.len());
                         for (found, expected) in row.iter().step_by(step).zip(expected) {
                             let error = (found - expected.as_f64().unwrap()).abs();

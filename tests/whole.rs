@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
+use common::mask::masked;
 use common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
 use ndarray::{Array2, Array4};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
@@ -21,7 +22,7 @@ use triform::evidence::compare::against_balls;
 use triform::evidence::whole::{self, LOGITS};
 use triform::network::init::{self, Fan};
 use triform::network::weights::{NetworkWeights, ResidualWeights};
-use triform::network::{save, zoo};
+use triform::network::{image, save, zoo};
 use triform::random::Seed;
 
 /// Small, and of every kind of block: a projection with and without a stride, an identity.
@@ -75,35 +76,50 @@ fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-/// The program in this process, on forms of the test's choice; in JSON.
-fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
+/// The program in this process, on forms of the test's choice; the status and what it wrote.
+fn run(folder: &Path, forms: &[&dyn AnyForm], more: &[&str], interrupted: bool) -> (u8, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (weights, x) = (path("w.safetensors"), path("x.npy"));
-    let arguments = [
-        "triform",
-        "verify",
-        "--arch",
-        SMALL,
-        "--weights",
-        &weights,
-        "--input",
-        &x,
-        "--rung",
-        rungs,
-        "--json",
-    ];
+    let arguments = ["triform", "verify", "--arch", SMALL, "--weights", &weights, "--input", &x];
+    let arguments = arguments.iter().chain(more).map(OsString::from);
     let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let arguments = arguments.map(OsString::from);
-    let status = cli::run(arguments, forms, &mut output, &mut errors, &AtomicBool::new(false));
+    let interrupted = AtomicBool::new(interrupted);
+    let status = cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
     assert_eq!(String::from_utf8(errors).unwrap(), "");
-    (status, json(&output))
+    (status, String::from_utf8(output).unwrap())
+}
+
+/// The same in JSON, by these rungs.
+fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
+    let (status, output) = run(folder, forms, &["--rung", rungs, "--json"], false);
+    (status, json(output.as_bytes()))
+}
+
+fn right() -> [&'static dyn AnyForm; 3] {
+    Form::ALL.each_ref().map(|form| form as &dyn AnyForm)
+}
+
+/// Writes the weights, each tensor changed by name.
+fn rewrite(folder: &Path, change: &dyn Fn(&str, f32) -> f32) {
+    let mut tensors = Vec::new();
+    let mut keep = |_: &str, _: &[usize], numbers: &[f32]| {
+        tensors.push(numbers.to_vec());
+        Ok(())
+    };
+    trained(SMALL).visit(&mut keep).unwrap();
+    let mut tensors = tensors.into_iter();
+    let weights = NetworkWeights::assemble(&zoo::named(SMALL).unwrap(), &mut |name, _| {
+        Ok(tensors.next().unwrap().into_iter().map(|number| change(name, number)).collect())
+    });
+    fs::write(folder.join("w.safetensors"), save::safetensors(&weights.unwrap()).unwrap()).unwrap();
 }
 
 #[test]
 fn every_block_of_a_network_is_verified_by_each_rung() {
     let folder = folder();
-    let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
-    let (status, report) = verify(folder.path(), &forms, "R1,R2,R4");
+    // All three rungs, if none is named.
+    let (status, report) = run(folder.path(), &right(), &["--json"], false);
+    let report = json(report.as_bytes());
     assert_eq!((status, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
     let blocks = report["blocks"].as_array().unwrap();
     assert_eq!(blocks.len(), 9);
@@ -134,7 +150,7 @@ fn a_wrong_form_is_refuted_in_a_network() {
     let folder = folder();
     let (next, flipped) = (wrong(Form::EarlyConcat, NEXT_PATH), wrong(Form::Grouped, FLIPPED));
     let norms = norm_in_each_path();
-    let [a, b, c] = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
+    let [a, b, c] = right();
     let mut refuted = 0;
     for forms in [[a, &next, c], [a, b, &flipped], [&norms, b, c]] {
         for rung in ["R1", "R2", "R4"] {
@@ -244,7 +260,8 @@ fn a_fresh_checkpoint_is_the_seeds() {
     let output = triform(at, &arguments);
     let words = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{words}");
-    assert!(words.contains("Note: The batch norms are as they are initialised"), "{words}");
+    let note = "Note: In 9 of the 9 blocks the first two batch norms are as they are initialised";
+    assert!(words.replace('\n', " ").contains(note), "{words}");
     // A command is not broken.
     let mut lines = words.lines().filter(|line| !line.starts_with("Repeat: "));
     assert!(lines.all(|line| line.chars().count() <= 80), "{words}");
@@ -290,24 +307,135 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
 #[test]
 fn weights_that_overflow_are_no_refutation() {
     let folder = folder();
-    let at = folder.path();
-    let mut number = 0;
-    let mut tensors = Vec::new();
-    let mut keep = |_: &str, _: &[usize], numbers: &[f32]| {
-        tensors.push(numbers.to_vec());
-        Ok(())
+    let says = |command: &str| {
+        let arguments =
+            [command, "--arch", SMALL, "--weights", "w.safetensors", "--input", "x.npy"];
+        let output = triform(folder.path(), &arguments);
+        let says = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{says}");
+        assert!(says.contains("overflow f32") && says.lines().count() == 1, "{says}");
+        says
     };
-    trained(SMALL).visit(&mut keep).unwrap();
-    let huge = NetworkWeights::assemble(&zoo::named(SMALL).unwrap(), &mut |name, _| {
-        number += 1;
-        let factor = if name == "layer2.1.conv1.weight" { 1e38 } else { 1.0 };
-        Ok(tensors[number - 1].iter().map(|weight| (factor * weight).clamp(-3e38, 3e38)).collect())
+    let huge = |named: &'static str| {
+        rewrite(folder.path(), &|name, number| {
+            if name == named { 3e38f32.copysign(number) } else { number }
+        });
+    };
+    huge("layer2.1.conv1.weight");
+    let error = says("verify");
+    assert!(error.starts_with("error: conv3_2 after the first 1x1: element ["), "{error}");
+    huge("fc.weight");
+    assert!(says("verify").starts_with("error: logits: element [0, "), "verify");
+    assert!(says("forward").starts_with("error: logits: element [0, "), "forward");
+    huge("layer2.1.bn2.weight");
+    let error = says("forward");
+    assert!(
+        error.starts_with("error: batch norm s") && error.contains(" of layer2.1.bn2: element ["),
+        "{error}"
+    );
+}
+
+/// Where a block's own numbers hide mistakes, nothing is called supported.
+#[test]
+fn what_the_weights_hide_is_said() {
+    let folder = folder();
+    let at = folder.path();
+    let flipped = wrong(Form::EarlyConcat, FLIPPED);
+    let [a, b, c] = right();
+    let verdicts = |report: &Value, block: usize| -> Vec<String> {
+        let rungs = report["blocks"][block]["rungs"].as_array().unwrap();
+        rungs.iter().map(|rung| rung["verdict"].as_str().unwrap().to_owned()).collect()
+    };
+    let notes = |report: &Value| report["notes"].to_string();
+
+    // The last batch norm of conv3_1 and the second of conv4_2: no path, no 3x3 is heard. R4 hears all.
+    rewrite(at, &|name, number| match name {
+        "layer2.0.bn3.weight" => 0.0,
+        "layer3.1.bn2.bias" => -1000.0,
+        _ => number,
     });
-    fs::write(at.join("w.safetensors"), save::safetensors(&huge.unwrap()).unwrap()).unwrap();
-    let arguments = ["verify", "--arch", SMALL, "--weights", "w.safetensors", "--input", "x.npy"];
-    let output = triform(at, &arguments);
-    let says = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{says}");
-    assert!(says.starts_with("error: conv3_2 after the first 1x1: element ["), "{says}");
-    assert!(says.contains("overflow f32") && says.lines().count() == 1, "{says}");
+    let (status, report) = verify(at, &[a, b, c], "R1,R2,R4");
+    assert_eq!(status, 0, "{report:#}");
+    for block in 0..9 {
+        let expected = match block {
+            3 | 7 => ["qualified", "qualified", "supported"],
+            _ => ["supported"; 3],
+        };
+        assert_eq!(verdicts(&report, block), expected, "{block}");
+    }
+    assert!(notes(&report).contains("In 1 of the 9 blocks the last batch norm multiplies by 0"));
+    assert!(notes(&report).contains("In 1 of the 9 blocks nothing passes one of the ReLUs"));
+    let dead = report["blocks"][7]["dead_channels"].as_u64().unwrap();
+    assert!((256..400).contains(&dead), "{dead}: the 3x3's 256 channels, and some of the 1x1's");
+
+    // All weights 0: no rung sees a wrong form, and the report says that it is no evidence.
+    rewrite(at, &|name, number| if name.contains("conv") { 0.0 } else { number });
+    let (status, words) = run(at, &[a, &flipped, c], &[], false);
+    let words = words.replace('\n', " ");
+    assert_eq!(status, 0, "{words}");
+    assert!(words.contains("In 9 of the 9 blocks a kernel is all zeros"), "{words}");
+    assert!(words.contains("But in 9 of them no rung saw all there is"), "{words}");
+
+    // On maps of 1 x 1 only the middle of a 3x3 multiplies; R4 takes a larger one.
+    rewrite(at, &|_, number| number);
+    let x = Array4::from_shape_fn((1, 3, 1, 1), |(_, c, ..)| number(c));
+    x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
+    let (status, report) = verify(at, &[a, &flipped, c], "R1,R2");
+    assert_eq!(status, 0, "{report:#}");
+    assert!(notes(&report).contains("In 9 of the 9 blocks the map is smaller than the 3x3"));
+    assert_eq!(verdicts(&report, 0), ["qualified", "qualified"]);
+    assert_eq!(verify(at, &[a, &flipped, c], "R4").0, 1);
+}
+
+/// The report in words: where all holds, where a form is refuted, where nothing was done.
+#[test]
+fn the_report_reads_like_this() {
+    let folder = folder();
+    let flipped = wrong(Form::EarlyConcat, FLIPPED);
+    let [a, b, c] = right();
+    let shown = |forms: &[&dyn AnyForm], interrupted: bool| {
+        let (status, words) = run(folder.path(), forms, &[], interrupted);
+        let words = words.replace(folder.path().to_str().unwrap(), "FOLDER");
+        for line in words.lines().filter(|line| !line.starts_with("Repeat: ")) {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        // How long the folder's name is decides where its paragraph breaks, and the rounding of this
+        // machine how much of the bound is used.
+        let (head, rest) = words.split_once("Network: ").unwrap();
+        let (subject, rest) = rest.split_once("\n\n").unwrap();
+        let words = format!("{head}Network: {}\n\n{rest}", subject.replace('\n', " "));
+        let percent =
+            |word: &str| if word.ends_with('%') { "#".to_owned() } else { word.to_owned() };
+        let line = |line: &str| line.split(' ').map(percent).collect::<Vec<_>>().join(" ");
+        let words: Vec<String> = masked(&words).lines().map(line).collect();
+        format!("status {status}\n{}", words.join("\n"))
+    };
+    let all = [shown(&[a, b, c], false), shown(&[a, &flipped, c], false), shown(&[a, b, c], true)];
+    insta::assert_snapshot!("network", all.join("\n========\n"));
+    let (status, report) = run(folder.path(), &right(), &["--json"], true);
+    assert_eq!((status, json(report.as_bytes())["partial"].as_bool()), (130, Some(true)));
+}
+
+/// `--image` is what torchvision's transform makes of it.
+#[test]
+fn a_photograph_is_the_networks_input() {
+    let folder = tempdir().unwrap();
+    let at = folder.path();
+    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
+    let photograph = photograph.to_str().unwrap();
+    let weights = init::network(&zoo::named("resnet18").unwrap(), Seed(1), Fan::Whole).unwrap();
+    fs::write(at.join("w.npz"), save::npz(&weights).unwrap()).unwrap();
+    let x = image::normalise(&image::read(Path::new(photograph)).unwrap());
+    x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
+    let logits = |more: &[&str]| {
+        let arguments = ["forward", "--arch", "resnet18", "--weights", "w.npz", "--json"];
+        let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
+        let output = triform(at, &arguments);
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        json(&output.stdout)["forms"]["c"]["logits"].to_string()
+    };
+    let expected = logits(&["--input", "x.npy"]);
+    assert_eq!(logits(&["--image", photograph]), expected);
+    assert_eq!(logits(&[]), expected);
+    assert_ne!(logits(&["--image", photograph, "--resize", "232"]), expected);
 }

@@ -43,7 +43,7 @@ pub(super) struct VerifyOptions {
     /// A whole network, block by block
     #[arg(long, value_name = "NAME", conflicts_with_all = ["block", "map", "cases"])]
     pub(super) arch: Option<String>,
-    /// The network's weights: .safetensors, .npz, .pth, .pt or .bin
+    /// The network's weights: .safetensors, .npz or .pth
     #[arg(long, value_name = "FILE")]
     pub(super) weights: Option<PathBuf>,
     #[command(flatten)]
@@ -72,7 +72,7 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Only these, as in R1,R4 [default: R0 to R8; with --arch R1,R2,R4]
+    /// Only these, as in R1,R4 [default: all that apply]
     #[arg(long, value_name = "R", value_delimiter = ',')]
     pub(super) rung: Vec<String>,
     #[arg(
@@ -99,8 +99,9 @@ pub(super) struct InputOptions {
         long,
         value_name = "N",
         requires = "image",
+        conflicts_with = "input",
         allow_hyphen_values = true,
-        help = "Its shorter side before the crop; V2 weights want 232 [default: 256]"
+        help = "Its shorter side; V2 weights want 232 [default: 256]"
     )]
     pub(super) resize: Option<String>,
     /// A .npy file, N x 3 x H x W, normalised already
@@ -128,10 +129,10 @@ impl InputOptions {
 pub(super) struct NetworkOptions {
     #[arg(
         long,
-        value_name = "3x3|1x1",
+        value_name = "KxK",
         default_value = "3x3",
         hide_default_value = true,
-        help = "Which convolution of a network's block has its stride [default: 3x3]"
+        help = "Stride on the 3x3 or the first 1x1 [default: 3x3]"
     )]
     pub(super) stride_on: String,
     #[command(flatten)]
@@ -148,7 +149,7 @@ pub(super) struct TopOptions {
         help = "The network's classes [default: 1000; CIFAR 10]"
     )]
     pub(super) classes: Option<String>,
-    /// Without pooling and classifier (include_top=False): the last map
+    /// Without the top (include_top=False): the last map
     #[arg(long, conflicts_with = "classes")]
     pub(super) features: bool,
 }
@@ -172,7 +173,7 @@ pub(super) struct ForwardOptions {
     /// The network, such as resnext50_32x4d
     #[arg(long, value_name = "NAME")]
     pub(super) arch: String,
-    /// Its weights: .safetensors, .npz, .pth, .pt or .bin
+    /// Its weights: .safetensors, .npz or .pth
     #[arg(long, value_name = "FILE")]
     pub(super) weights: PathBuf,
     #[command(flatten)]
@@ -182,12 +183,12 @@ pub(super) struct ForwardOptions {
         value_name = "a|b|c|all",
         default_value = "c",
         hide_default_value = true,
-        help = "The form of its blocks; `all` compares them, by R1 [default: c]"
+        help = "Form of the blocks; all: compare them [default: c]"
     )]
     pub(super) form: String,
     #[command(flatten)]
     pub(super) network: NetworkOptions,
-    /// The logits N x classes, or the last map, as a .npy file
+    /// The logits, or the last map, as a .npy file
     #[arg(long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Threads; results do not depend on it [default: all]
@@ -211,7 +212,7 @@ pub(super) struct InitOptions {
         value_name = "layer|path",
         default_value = "layer",
         hide_default_value = true,
-        help = "What fan_out is counted over; see explain initialisation [default: layer]"
+        help = "fan_out of the layer or of a path [default: layer]"
     )]
     pub(super) fan: String,
     #[command(flatten)]

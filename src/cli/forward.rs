@@ -1,12 +1,12 @@
 //! `triform forward`.
 
 use std::io::Write;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray_npy::WriteNpyExt;
 
 use super::args::ForwardOptions;
-use super::{HOLDS, json_file, network, print, quoted, threads, verify_network};
+use super::{HOLDS, INTERRUPTED, json_file, network, print, quoted, threads, verify_network};
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::memory;
@@ -37,6 +37,8 @@ pub(super) fn run(
     }
     let pool = threads::pool(options.threads.as_deref())?;
     let architecture = network::named(&options.arch, &options.network)?;
+    let written = [json_file::path(options.json.as_ref()), options.output.as_deref()];
+    network::not_overwritten(&options.input, &options.weights, &written)?;
     // Found out now, not after the work.
     let file = json_file::open(options.json.as_ref())?;
     let values = options.output.as_deref().map(Output::create).transpose()?;
@@ -59,6 +61,10 @@ pub(super) fn run(
     };
     memory::check_network(&architecture, x.dim(), 0)?;
     let ran = pool.install(|| whole::run(form, &weights, x.view(), false))?;
+    whole::finite(&ran.logits)?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
     let (n, c, h, w) = x.dim();
     let shape = [n, c, h, w];
     let json = || forward_json(&architecture, form.letter(), &ran, shape, &source);

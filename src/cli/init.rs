@@ -1,9 +1,10 @@
 //! `triform init`.
 
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::InitOptions;
-use super::{HOLDS, network, number, print};
+use super::{HOLDS, INTERRUPTED, network, number, print};
 use crate::error::{Error, Result};
 use crate::evidence::memory;
 use crate::network::init::{self, Fan};
@@ -13,7 +14,11 @@ use crate::report::file::Output;
 use crate::report::network::initialised;
 
 /// Writes a freshly initialised checkpoint.
-pub(super) fn run(options: &InitOptions, output: &mut dyn Write) -> Result<u8> {
+pub(super) fn run(
+    options: &InitOptions,
+    output: &mut dyn Write,
+    interrupted: &AtomicBool,
+) -> Result<u8> {
     let seed = Seed(number("seed", &options.seed)?);
     let architecture = network::of_shape(&options.arch, &options.top)?;
     let fan = match options.fan.as_str() {
@@ -38,7 +43,11 @@ pub(super) fn run(options: &InitOptions, output: &mut dyn Write) -> Result<u8> {
     memory::check_weights(&architecture, 3)?;
     let file = Output::create(&options.output)?;
     let weights = init::network(&architecture, seed, fan)?;
-    file.write(&format(&weights)?)?;
+    let bytes = format(&weights)?;
+    if interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
+    file.write(&bytes)?;
     print(output, &initialised(&architecture, seed, &options.output)?)?;
     Ok(HOLDS)
 }

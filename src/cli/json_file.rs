@@ -1,10 +1,16 @@
 //! Where `--json` or `--csv` says that a report goes.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::network::zoo;
 use crate::report::file::Output;
+
+/// The file that `--json` names, if it names one.
+pub(super) fn path(json: Option<&Option<PathBuf>>) -> Option<&Path> {
+    let path = json?.as_deref()?;
+    (path.as_os_str() != "-").then_some(path)
+}
 
 /// The file that `--json` names, made ready; `None` where it names none, or standard output.
 pub(super) fn open(json: Option<&Option<PathBuf>>) -> Result<Option<Output>> {

@@ -76,7 +76,7 @@ pub fn run(
         Command::Count(options) => count::run(&options, output),
         Command::Diagnose(options) => diagnose::run(&options, output),
         Command::Forward(options) => forward::run(&options, forms, output, interrupted),
-        Command::Init(options) => init::run(&options, output),
+        Command::Init(options) => init::run(&options, output, interrupted),
         Command::Plot(options) => plot::run(&options, output),
     };
     match done {

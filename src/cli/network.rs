@@ -70,6 +70,30 @@ pub(super) fn weights(network: &Architecture, path: &Path) -> Result<NetworkWeig
     load::load(network, &mut *checkpoint, path)
 }
 
+/// Refuses to write a file over another that is read or written.
+pub(super) fn not_overwritten(
+    input: &InputOptions,
+    weights: &Path,
+    written: &[Option<&Path>],
+) -> Result<()> {
+    // Two names of one file, where it is there already.
+    let real = |path: &Path| {
+        path.canonicalize()
+            .or_else(|_| std::path::absolute(path))
+            .unwrap_or_else(|_| path.to_owned())
+    };
+    let read = [Some(weights), input.input.as_deref(), input.image.as_deref()];
+    for (number, path) in written.iter().enumerate() {
+        let Some(path) = path else { continue };
+        let mut others = read.iter().chain(&written[..number]).flatten();
+        if others.any(|other| real(other) == real(path)) {
+            let words = format!("{} is named twice; it would be overwritten", path.display());
+            return Err(Error::Usage(words));
+        }
+    }
+    Ok(())
+}
+
 /// A photograph, as `--resize` says.
 pub(super) fn photograph(path: &Path, options: &InputOptions) -> Result<RgbImage> {
     match &options.resize {
@@ -90,6 +114,10 @@ pub(super) fn input(
         (Some(path), _) => (npy::read(path)?, path.display().to_string()),
         (None, Some(path)) => {
             (photo::normalise(&photograph(path, options)?), path.display().to_string())
+        }
+        (None, None) if network.is_block() => {
+            let name = &network.name;
+            return Err(Error::Usage(format!("{name} is a block; name its input with --input")));
         }
         (None, None) => {
             let words = "the photograph that comes with the program".to_owned();

@@ -48,12 +48,15 @@ pub(super) fn run(
         );
         return Err(Error::Usage(words));
     };
-    let rungs = match options.rung[..] {
+    let mut rungs: Vec<Rung> = match options.rung[..] {
         [] => RUNGS.to_vec(),
         _ => options.rung.iter().map(|rung| rung.trim().parse()).collect::<Result<_>>()?,
     };
+    rungs.sort_unstable();
+    rungs.dedup();
     let pool = threads::pool(options.threads.as_deref())?;
     let architecture = network::named(arch, &options.network)?;
+    network::not_overwritten(&options.input, path, &[json_file::path(options.json.as_ref())])?;
     // Found out now, not after the work.
     let file = json_file::open(options.json.as_ref())?;
     let weights = network::weights(&architecture, path)?;
@@ -96,12 +99,11 @@ pub(super) fn judge(
     if let Some(file) = job.file {
         file.write(verify_json(&report, job.source).as_bytes())?;
     }
-    Ok(if report.refutes() {
-        REFUTED
-    } else if report.partial {
-        INTERRUPTED
-    } else {
-        HOLDS
+    Ok(match (report.refutes(), report.holds()) {
+        (true, _) => REFUTED,
+        (_, true) => HOLDS,
+        // Nothing was refuted, and not all of it verified.
+        _ => INTERRUPTED,
     })
 }
 

@@ -248,7 +248,15 @@ impl Assembly<'_, '_> {
         let beta = self.vector(&format!("{name}.bias"), channels)?;
         let mean = self.vector(&format!("{name}.running_mean"), channels)?;
         let variance = self.vector(&format!("{name}.running_var"), channels)?;
-        BatchNorm::new(gamma, beta, mean, variance, EPSILON)
+        let norm = BatchNorm::new(gamma, beta, mean, variance, EPSILON)?;
+        // A scale or a shift that overflows is found here, where its name is known.
+        match norm.fold() {
+            Err(Error::NotFinite { what, index, value }) => {
+                Err(Error::Overflow { what: format!("{what} of {name}"), index, value })
+            }
+            Err(other) => Err(other),
+            Ok(_) => Ok(norm),
+        }
     }
 
     fn stem(&mut self, k: usize) -> Result<StemWeights> {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use ndarray::{Array4, ArrayViewMut3};
 
 use super::BlockReport;
+use super::blind::Blind;
 use crate::block::{
     Activation, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, NormFunctions,
 };
@@ -44,7 +45,10 @@ impl Received<'_> {
         let functions = NormFunctions::new(self.norms, Activation::Relu)?;
         let functions = functions.functions();
         let problem = Problem { weights: self.weights, x: self.x.view(), functions };
-        let dead_channels = self.dead_channels(&problem.functions)?;
+        let dead = self.dead_channels(&problem.functions)?;
+        let (_, _, h, w) = self.x.dim();
+        let alive = dead.map(|dead| self.named.spec.inner() - dead);
+        let blind = Blind::of(self.weights, self.norms, (h, w), alive);
         let outputs = problem.solve_all(forms, &Fast::new())?;
         let mut findings = Vec::new();
         for &rung in rungs {
@@ -73,22 +77,26 @@ impl Received<'_> {
             };
             let ms = since.elapsed().as_secs_f64() * 1e3;
             let about = (rung, self.named.name.as_str(), scope.to_owned());
-            findings.push(Finding::conclude(about, evidence, seed.0, ms)?);
+            let mut finding = Finding::conclude(about, evidence, seed.0, ms)?;
+            Blind::qualify(&blind, &mut finding);
+            findings.push(finding);
         }
-        let (_, _, h, w) = self.x.dim();
         Ok(BlockReport {
             name: self.named.name.clone(),
             spec: self.named.spec,
             map: (h, w),
             differences: pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).max_abs),
-            dead_channels,
+            dead_channels: dead.iter().sum(),
+            blind,
             findings,
         })
     }
 
     fn shape(&self) -> field::Shape {
         let (n, _, h, w) = self.x.dim();
-        field::Shape { n, ..field::Shape::new(self.named.spec, (h, w)) }
+        // On a smaller map than the kernel some of its weights would never multiply.
+        let k = self.named.spec.kernel();
+        field::Shape { n, ..field::Shape::new(self.named.spec, (h.max(k), w.max(k))) }
     }
 
     /// Its own draws.
@@ -96,10 +104,10 @@ impl Received<'_> {
         self.number as u64
     }
 
-    /// Channels of the first two layers in which nothing is above 0. Form (c) itself is run, whatever the
+    /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run, whatever the
     /// forms are that are judged, and must stay finite: no bound says anything of what overflows.
-    fn dead_channels(&self, functions: &Functions<'_, f32>) -> Result<usize> {
-        let dead = AtomicUsize::new(0);
+    fn dead_channels(&self, functions: &Functions<'_, f32>) -> Result<[usize; 2]> {
+        let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let wild = Mutex::new(None);
         let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
             if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
@@ -109,9 +117,13 @@ impl Received<'_> {
                 let mut wild = wild.lock().unwrap_or_else(PoisonError::into_inner);
                 wild.get_or_insert(Error::Overflow { what, index, value });
             }
-            let hidden = matches!(layer, Layer::Reduce | Layer::Transform);
-            if hidden && plane.iter().all(|value| *value <= 0.0) {
-                dead.fetch_add(1, Ordering::Relaxed);
+            let number = match layer {
+                Layer::Reduce => 0,
+                Layer::Transform => 1,
+                _ => return,
+            };
+            if plane.iter().all(|value| *value <= 0.0) {
+                dead[number].fetch_add(1, Ordering::Relaxed);
             }
         };
         let watched = Watched::new(functions, &see);
@@ -120,7 +132,7 @@ impl Received<'_> {
         block.forward(self.x.view(), &watched.functions(), &fast)?;
         match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(overflow) => Err(overflow),
-            None => Ok(dead.into_inner()),
+            None => Ok(dead.map(AtomicUsize::into_inner)),
         }
     }
 }

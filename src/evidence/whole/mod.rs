@@ -13,14 +13,17 @@
 //! The equality of the blocks is the equality of the networks: all else, the stem, the pooling, the
 //! basic blocks and the classifier, has no forms, and is the same code on the same numbers.
 
+mod blind;
 mod block;
 mod logits;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array2, Array4, ArrayView4};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+pub use self::blind::Blind;
 use self::block::Received;
 pub use self::logits::{LOGITS, Logits};
 use super::any_form::AnyForm;
@@ -70,8 +73,19 @@ pub struct BlockReport {
     pub differences: Vec<(String, f64)>,
     /// Hidden channels through whose ReLU nothing passed.
     pub dead_channels: usize,
+    /// What its own numbers hide.
+    pub blind: Vec<Blind>,
     /// Rung by rung.
     pub findings: Vec<Finding>,
+}
+
+impl BlockReport {
+    /// Whether something was hidden from every rung that ran.
+    pub fn is_unseen(&self) -> bool {
+        let hidden =
+            |finding: &Finding| self.blind.iter().any(|blind| blind.hides_from(finding.rung));
+        self.findings.iter().all(hidden)
+    }
 }
 
 impl NetworkReport {
@@ -126,13 +140,28 @@ pub fn run(
     Ok(Ran { features, logits, received })
 }
 
+/// Refuses logits that are no finite numbers.
+///
+/// # Errors
+///
+/// [`Error::Overflow`].
+pub fn finite(logits: &Array2<f32>) -> Result<()> {
+    match logits.indexed_iter().find(|(_, logit)| !logit.is_finite()) {
+        Some(((n, class), &value)) => {
+            let (what, index) = ("logits".to_owned(), vec![n, class]);
+            Err(Error::Overflow { what, index, value: f64::from(value) })
+        }
+        None => Ok(()),
+    }
+}
+
 /// Verifies that a network is one function in all `forms`: its blocks by `rungs`, each of [`RUNGS`],
 /// and its logits. `x`: N x 3 x H x W.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`] for fewer than two forms, for another rung, for a network without a block that has
-/// forms; [`Error::NothingRan`] for an empty batch; an input that the network cannot take, or that does
+/// forms, for an empty batch; [`Error::Overflow`] for weights that leave the range of f32; an input that the network cannot take, or that does
 /// not fit into memory.
 pub fn verify(
     forms: &[&dyn AnyForm],
@@ -145,7 +174,7 @@ pub fn verify(
     check(forms, weights, x, rungs)?;
     let named = weights.architecture().bottlenecks()?;
     let steps = forms.len() + named.len();
-    let (mut logits, mut received) = (Vec::new(), Vec::new());
+    let (mut logits, mut received, mut scale) = (Vec::new(), Vec::new(), 0.0);
     for (number, form) in forms.iter().enumerate() {
         if progress.stopped() {
             break;
@@ -153,6 +182,7 @@ pub fn verify(
         (progress.step)(number, steps, &format!("the network in form ({})", form.letter()));
         // The last form is (c); any floats that a block may meet would do.
         let ran = run(*form, weights, x, number + 1 == forms.len())?;
+        scale = logits::scale(weights.top(), ran.features.view());
         logits.push((form.letter(), ran.logits));
         received = ran.received;
     }
@@ -176,15 +206,19 @@ pub fn verify(
     // All of them, and then the first that failed, so that it is always the same.
     let judged: Vec<_> = judged.collect();
     let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
+    if !logits.is_empty() && logits.iter().all(|(_, logits)| finite(logits).is_err()) {
+        finite(&logits[0].1)?;
+    }
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
+    let blocks: Vec<BlockReport> = judged.into_iter().flatten().collect();
     Ok(NetworkReport {
+        notes: notes(weights, &blocks),
         architecture: weights.architecture().clone(),
         input: [n, c, h, w],
         seed: seed.0,
-        logits: Logits::of(logits),
-        blocks: judged.into_iter().flatten().collect(),
-        notes: notes(weights),
+        logits: Logits::of(logits, scale),
+        blocks,
         partial,
     })
 }
@@ -217,37 +251,32 @@ fn check(
         return Err(Error::Usage(words));
     }
     if x.dim().0 == 0 {
-        return Err(Error::NothingRan { rung: "R9".to_owned(), stage: "no image".to_owned() });
+        return Err(Error::Usage("the input has no image (N = 0): nothing to verify".to_owned()));
     }
     memory::check_network(weights.architecture(), x.dim(), rayon::current_num_threads())
 }
 
-/// What the weights keep the evidence from seeing.
-fn notes(weights: &NetworkWeights) -> Vec<String> {
+/// What the evidence could not see, in words.
+fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     let mut notes = Vec::new();
-    let (mut fresh, mut silent) = (true, Vec::new());
-    for (number, block) in weights.blocks().iter().enumerate() {
-        if let ResidualWeights::Bottleneck(_, norms) = block {
-            fresh &=
-                norms.reduce.is_fresh() && norms.transform.is_fresh() && norms.expand.is_fresh();
-            if norms.expand.is_silent() {
-                silent.push(number + 1);
-            }
-        }
-    }
-    if fresh {
-        notes.push(
-            "The batch norms are as they are initialised, 1 and 0: a mistake about them does not show in R1 \
-             and R2."
-                .to_owned(),
-        );
-    }
-    if !silent.is_empty() {
+    let norms = weights.blocks().iter().filter_map(|block| match block {
+        ResidualWeights::Bottleneck(_, norms) => Some([&norms.reduce, &norms.transform]),
+        ResidualWeights::Basic(..) => None,
+    });
+    let fresh = norms.filter(|norms| norms.iter().all(|norm| norm.is_fresh())).count();
+    let of = |count: usize| format!("In {count} of the {} blocks", blocks.len());
+    if fresh > 0 {
         notes.push(format!(
-            "The last batch norm multiplies by 0 in {} of the blocks, so their outputs are their shortcuts, \
-             and agree whatever the forms do; layer by layer they are compared all the same.",
-            silent.len()
+            "{} the first two batch norms are as they are initialised, 1 and 0: mistakes about them do not \
+             show in R1 and R2.",
+            of(fresh)
         ));
+    }
+    let all: BTreeSet<Blind> =
+        blocks.iter().flat_map(|block| block.blind.iter().copied()).collect();
+    for blind in all {
+        let count = blocks.iter().filter(|block| block.blind.contains(&blind)).count();
+        notes.push(format!("{} {}.", of(count), blind.words()));
     }
     notes
 }

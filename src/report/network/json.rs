@@ -80,7 +80,6 @@ struct Block<'a> {
 /// A network in several forms.
 pub fn verify_json(report: &NetworkReport, source: &Source) -> String {
     let logits = &report.logits;
-    let differences = logits.differences.iter();
     let forms = logits.of_form.iter();
     pretty(&Whole {
         arch: &report.architecture.name,
@@ -92,8 +91,8 @@ pub fn verify_json(report: &NetworkReport, source: &Source) -> String {
         comparison: Some(Comparison {
             seed: report.seed,
             largest_logit: logits.largest,
-            max_rel_diff: differences.map(|(pair, relative)| (pair.as_str(), *relative)).collect(),
-            max_rel_diff_allowed: LOGITS,
+            max_rel_diff: logits.relative().collect(),
+            max_rel_diff_allowed: LOGITS * logits.scale / logits.largest,
             blocks: report.blocks.iter().map(block).collect(),
             notes: &report.notes,
             ok: report.holds(),
@@ -143,7 +142,7 @@ fn output(network: &Architecture, values: ArrayView2<'_, f32>) -> Output {
 }
 
 fn block(block: &BlockReport) -> Block<'_> {
-    let BlockReport { name, spec, map, differences, dead_channels, findings } = block;
+    let BlockReport { name, spec, map, differences, dead_channels, findings, .. } = block;
     let rounding = findings.iter().find_map(|finding| match finding.bound {
         Bound::Rounding { difference: bound, used, used_at_cuts } => Some(Rounding {
             bound,

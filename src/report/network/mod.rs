@@ -116,7 +116,8 @@ pub fn forward(
 
 fn subject(network: &Architecture, input: &[usize; 4], source: &Source) -> Result<String> {
     let trained = count::network(network, (input[2], input[3]))?.total.parameters.trained()?;
-    let top = if network.classes.is_some() { "" } else { " without its top" };
+    let has_top = network.classes.is_some() || network.is_block();
+    let top = if has_top { "" } else { " without its top" };
     let stride = match network.stride_on {
         StrideOn::Transform => "",
         StrideOn::Reduce => ", its strides on the first 1x1",
@@ -147,7 +148,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
     let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map"])];
     rows[0].extend(rungs.iter().map(head));
     rows[0].push("dead".to_owned());
-    let mut blunt = false;
+    let mut qualified = false;
     for block in &report.blocks {
         let stride = match block.spec.stride() {
             1 => String::new(),
@@ -156,7 +157,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
         let map = format!("{}x{}{stride}", block.map.0, block.map.1);
         let mut cells = vec![block.name.clone(), block.spec.to_string(), map];
         for finding in &block.findings {
-            blunt |= matches!(finding.verdict, Verdict::Qualified { .. });
+            qualified |= matches!(finding.verdict, Verdict::Qualified { .. });
             cells.push(cell(finding));
         }
         cells.push(format!("{}/{}", block.dead_channels, 2 * block.spec.inner()));
@@ -171,7 +172,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
                  layer by layer, where the bound is much tighter; beyond 100% no rounding explains it."
             }
             Rung::R2 => {
-                " R2: values that are equal to the bit where all sums are taken in one order."
+                " R2: values of all forms, equal to the bit where all sums are taken in one order."
             }
             _ => {
                 " R4: equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random \
@@ -179,9 +180,11 @@ fn blocks(text: &mut String, report: &NetworkReport) {
             }
         };
     }
-    legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 and R2.";
-    if blunt {
-        legend += " *: end to end the bound is larger than the output and says nothing.";
+    legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 \
+               and R2.";
+    if qualified {
+        legend +=
+            " *: qualified; by a note below, or since end to end the bound exceeds the output.";
     }
     paragraph(text, &legend);
     line(text, "");
@@ -189,15 +192,16 @@ fn blocks(text: &mut String, report: &NetworkReport) {
 
 fn cell(finding: &Finding) -> String {
     let star = if matches!(finding.verdict, Verdict::Qualified { .. }) { "*" } else { "" };
-    match &finding.bound {
+    let text = match &finding.bound {
         _ if finding.refutes() => "REFUTED".to_owned(),
         Bound::Rounding { used, used_at_cuts, .. } => {
-            format!("{}{star} / {}", percent(*used), percent(*used_at_cuts))
+            format!("{} / {}", percent(*used), percent(*used_at_cuts))
         }
         Bound::Exact { values } => thousands(*values),
         Bound::Probability { at_most } => format!("{at_most:.0e}"),
         _ => finding.verdict.word().to_owned(),
-    }
+    };
+    text + star
 }
 
 /// How far apart the forms end.
@@ -206,16 +210,13 @@ fn logits(text: &mut String, report: &NetworkReport) {
         Some(_) => "logits",
         None => "pooled features",
     };
-    let apart: Vec<String> = report
-        .logits
-        .differences
-        .iter()
-        .map(|(pair, relative)| format!("{} {relative:.1e}", dashed(pair)))
-        .collect();
+    let apart = report.logits.relative();
+    let apart: Vec<String> =
+        apart.map(|(pair, relative)| format!("{} {relative:.1e}", dashed(pair))).collect();
     let words = format!(
-        "The {what} of the forms differ by at most, in parts of the largest ({:.4}): {}. Allowed is \
-         {LOGITS:.0e}, which is chosen: no bound derived from end to end would say anything of so many \
-         layers.",
+        "The {what} of the forms differ by at most, in parts of the largest ({:.4}): {}. Allowed is {LOGITS:.0e} \
+         of the sizes they are summed from, which is chosen: no bound derived from end to end would say \
+         anything of so many layers.",
         report.logits.largest,
         apart.join(", ")
     );
@@ -242,18 +243,28 @@ fn refutations(text: &mut String, report: &NetworkReport) {
 }
 
 fn conclusion(report: &NetworkReport) -> String {
-    let blocks = report.blocks.len();
+    let blocks = match report.blocks.len() {
+        1 => "the block".to_owned(),
+        blocks => format!("the {blocks} blocks"),
+    };
     if report.findings().any(Finding::refutes) {
         "NOT the same network: in the blocks above the forms do not agree.".to_owned()
     } else if !report.logits.agree() {
         "NOT the same network: no block was refuted, but the forms end too far apart.".to_owned()
     } else if report.partial {
-        format!("Interrupted: the {blocks} blocks above held, the rest was not verified.")
+        format!("Interrupted: {blocks} above held, the rest was not verified.")
     } else {
+        let unseen = report.blocks.iter().filter(|block| block.is_unseen()).count();
+        let support = match unseen {
+            0 => "That supports their equivalence, for these weights.".to_owned(),
+            _ => format!(
+                "But in {unseen} of them no rung saw all there is, as the notes say: this is no evidence \
+                 for those."
+            ),
+        };
         format!(
-            "The forms agreed in every one of the {blocks} blocks, and so did the networks. That supports \
-             their equivalence, for these weights. Proofs are of the block, whatever its weights: \
-             `triform verify`; what a refusal looks like: `triform refute`."
+            "The forms agreed in {blocks}, and in what comes out at the end. {support} Proofs are of small \
+             blocks, whatever their weights: `triform verify`; what a refusal looks like: `triform refute`."
         )
     }
 }
