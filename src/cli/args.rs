@@ -72,7 +72,7 @@ pub(super) struct VerifyOptions {
     /// Threads; results do not depend on it [default: all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Only these, as in R1,R4 [default: all that apply]
+    /// Of R0 to R8 only these, as R1,R4 [default: all]
     #[arg(long, value_name = "R", value_delimiter = ',')]
     pub(super) rung: Vec<String>,
     #[arg(
