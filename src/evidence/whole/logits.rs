@@ -6,7 +6,7 @@ use crate::network::forward::average_pool;
 use crate::network::weights::TopWeights;
 
 /// How far those of two forms may be apart, as a part of the largest sum of sizes behind a logit
-/// ([`scale`]): 1e-5. It is chosen, not derived. Forms of ImageNet's networks come out below 1e-6; a mistake
+/// ([`Logits::scale`]): 1e-5. It is chosen, not derived. Forms of ImageNet's networks come out below 1e-6; a mistake
 /// in one block is far above, unless the block does next to nothing.
 pub const LOGITS: f64 = 1e-5;
 
