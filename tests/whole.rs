@@ -10,12 +10,14 @@ use std::sync::atomic::AtomicBool;
 
 use common::mask::masked;
 use common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array4, ArrayView4};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
-use triform::block::Form;
+use triform::block::grouped::Grouped;
+use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
 use triform::cli;
+use triform::conv::Convolver;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::bound::balls;
 use triform::evidence::compare::against_balls;
@@ -24,6 +26,7 @@ use triform::network::init::{self, Fan};
 use triform::network::weights::{NetworkWeights, ResidualWeights};
 use triform::network::{image, save, zoo};
 use triform::random::Seed;
+use triform::scalar::Additive;
 
 /// Small, and of every kind of block: a projection with and without a stride, an identity.
 const SMALL: &str = "resnext29_4x16d";
@@ -440,4 +443,51 @@ fn a_photograph_is_the_networks_input() {
     assert_eq!(logits(&["--image", photograph]), expected);
     assert_eq!(logits(&[]), expected);
     assert_ne!(logits(&["--image", photograph, "--resize", "232"]), expected);
+}
+
+/// Form (c), but 2^200 times as large: infinite in f32.
+struct Overflowing;
+
+struct Doubled<K>(Grouped<K>);
+
+impl BlockForm for Overflowing {
+    fn letter(&self) -> char {
+        'c'
+    }
+    fn name(&self) -> &'static str {
+        "doubled two hundred times"
+    }
+    fn prepare<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> triform::Result<Box<dyn Branch<S, V>>> {
+        Ok(Box::new(Doubled(Grouped::prepare(weights, convolver)?)))
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Doubled<V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> triform::Result<Array4<S>> {
+        let mut y = self.0.forward(x, functions, shortcut, convolver)?;
+        y.mapv_inplace(|y| (0..200).fold(y, |y, _| y.add(&y)));
+        Ok(y)
+    }
+}
+
+/// A form that overflows where form (c) does not is wrong, and not its weights.
+#[test]
+fn a_form_that_overflows_is_refuted() {
+    let folder = folder();
+    let [a, b, _] = right();
+    for rung in ["R1", "R2", "R4"] {
+        let (status, report) = verify(folder.path(), &[a, b, &Overflowing], rung);
+        assert_eq!(status, 1, "{report:#}");
+        assert!(report["blocks"].as_array().unwrap().iter().all(|block| block["ok"] == false));
+    }
 }

@@ -70,7 +70,7 @@ impl Received<'_> {
                         self.weights,
                         &self.shape(),
                         seed,
-                        self.path(),
+                        self.number as u64,
                     )?,
                     "its own weights, random inputs and functions",
                 ),
@@ -92,6 +92,7 @@ impl Received<'_> {
         })
     }
 
+    /// What R4 runs on.
     fn shape(&self) -> field::Shape {
         let (n, _, h, w) = self.x.dim();
         // On a smaller map than the kernel some of its weights would never multiply.
@@ -99,13 +100,9 @@ impl Received<'_> {
         field::Shape { n, ..field::Shape::new(self.named.spec, (h.max(k), w.max(k))) }
     }
 
-    /// Its own draws.
-    fn path(&self) -> u64 {
-        self.number as u64
-    }
-
-    /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run, whatever the
-    /// forms are that are judged, and must stay finite: no bound says anything of what overflows.
+    /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
+    /// whatever the forms are that are judged, and must stay finite: no bound says anything of what
+    /// overflows.
     fn dead_channels(&self, functions: &Functions<'_, f32>) -> Result<[usize; 2]> {
         let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let wild = Mutex::new(None);

@@ -30,7 +30,7 @@ use super::any_form::AnyForm;
 use super::memory;
 use super::verdict::{Finding, Rung};
 use super::verify::Progress;
-use crate::block::BlockSpec;
+use crate::block::{BlockSpec, Form};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
@@ -116,8 +116,8 @@ pub struct Ran {
     pub received: Vec<Array4<f32>>,
 }
 
-/// Runs a network with every bottleneck in one form; what its blocks receive is kept where
-/// `keep` says so.
+/// Runs a network with every bottleneck in one form, on `x`, N x 3 x H x W; what its blocks receive is
+/// kept where `keep` says so.
 ///
 /// # Errors
 ///
@@ -161,8 +161,8 @@ pub fn finite(logits: &Array2<f32>) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::Usage`] for fewer than two forms, for another rung, for a network without a block that has
-/// forms, for an empty batch; [`Error::Overflow`] for weights that leave the range of f32; an input that the network cannot take, or that does
-/// not fit into memory.
+/// forms, for an empty batch; [`Error::Overflow`] for weights with which form (c) leaves the range of f32;
+/// an input that the network cannot take, or that does not fit into memory.
 pub fn verify(
     forms: &[&dyn AnyForm],
     weights: &NetworkWeights,
@@ -174,19 +174,17 @@ pub fn verify(
     check(forms, weights, x, rungs)?;
     let named = weights.architecture().bottlenecks()?;
     let steps = forms.len() + named.len();
-    let (mut logits, mut received, mut scale) = (Vec::new(), Vec::new(), 0.0);
+    // What the blocks receive is what form (c) itself gives them, whatever the forms do that are judged.
+    let right = run(&Form::Grouped, weights, x, true)?;
+    let mut logits = Vec::new();
     for (number, form) in forms.iter().enumerate() {
         if progress.stopped() {
             break;
         }
         (progress.step)(number, steps, &format!("the network in form ({})", form.letter()));
-        // The last form is (c); any floats that a block may meet would do.
-        let ran = run(*form, weights, x, number + 1 == forms.len())?;
-        scale = logits::scale(weights.top(), ran.features.view());
-        logits.push((form.letter(), ran.logits));
-        received = ran.received;
+        logits.push((form.letter(), run(*form, weights, x, false)?.logits));
     }
-    let blocks = named.into_iter().zip(weights.blocks()).zip(received).enumerate();
+    let blocks = named.into_iter().zip(weights.blocks()).zip(right.received).enumerate();
     let blocks: Vec<Received<'_>> = blocks
         .filter_map(|(number, ((named, block), x))| match block {
             ResidualWeights::Bottleneck(weights, norms) => {
@@ -206,9 +204,7 @@ pub fn verify(
     // All of them, and then the first that failed, so that it is always the same.
     let judged: Vec<_> = judged.collect();
     let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
-    if !logits.is_empty() && logits.iter().all(|(_, logits)| finite(logits).is_err()) {
-        finite(&logits[0].1)?;
-    }
+    finite(&right.logits)?;
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
     let blocks: Vec<BlockReport> = judged.into_iter().flatten().collect();
@@ -217,7 +213,7 @@ pub fn verify(
         architecture: weights.architecture().clone(),
         input: [n, c, h, w],
         seed: seed.0,
-        logits: Logits::of(logits, scale),
+        logits: Logits::of(logits, logits::scale(weights.top(), right.features.view())),
         blocks,
         partial,
     })
@@ -259,24 +255,26 @@ fn check(
 /// What the evidence could not see, in words.
 fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     let mut notes = Vec::new();
-    let norms = weights.blocks().iter().filter_map(|block| match block {
-        ResidualWeights::Bottleneck(_, norms) => Some([&norms.reduce, &norms.transform]),
-        ResidualWeights::Basic(..) => None,
-    });
-    let fresh = norms.filter(|norms| norms.iter().all(|norm| norm.is_fresh())).count();
-    let of = |count: usize| format!("In {count} of the {} blocks", blocks.len());
+    let all = weights.blocks();
+    let fresh = |block: &&ResidualWeights| match block {
+        ResidualWeights::Bottleneck(_, norms) => {
+            norms.reduce.is_fresh() && norms.transform.is_fresh()
+        }
+        ResidualWeights::Basic(..) => false,
+    };
+    let fresh = all.iter().filter(fresh).count();
     if fresh > 0 {
         notes.push(format!(
-            "{} the first two batch norms are as they are initialised, 1 and 0: mistakes about them do not \
-             show in R1 and R2.",
-            of(fresh)
+            "In {fresh} of the {} blocks the first two batch norms are as they are initialised, 1 and 0: \
+             mistakes about them do not show in R1 and R2.",
+            all.len()
         ));
     }
     let all: BTreeSet<Blind> =
         blocks.iter().flat_map(|block| block.blind.iter().copied()).collect();
     for blind in all {
         let count = blocks.iter().filter(|block| block.blind.contains(&blind)).count();
-        notes.push(format!("{} {}.", of(count), blind.words()));
+        notes.push(format!("In {count} of the {} blocks {}.", blocks.len(), blind.words()));
     }
     notes
 }
