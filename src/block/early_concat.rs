@@ -13,13 +13,13 @@
 //! it is given; so in floats (b) and (c), too, may differ by rounding. Over
 //! one fixed order they agree to the bit.
 
-use ndarray::{Array4, ArrayView4, Axis, concatenate};
+use ndarray::{Array4, ArrayView4};
 
 use super::branch::Branch;
 use super::functions::Functions;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::scalar::Additive;
 
 /// The kernels form (b) reads: two for each path, one for all.
@@ -65,18 +65,8 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for EarlyConcat<V::Kernel> {
         // Path i reads its own d channels: C tensors of d channels.
         let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
         // Side by side: D channels.
-        let concatenated = side_by_side(&transformed)?;
+        let concatenated = convolver.concatenate(&transformed)?;
         // One sum over all D, then batch norm, shortcut and ReLU: C_out channels.
         convolver.conv(concatenated.view(), &self.expand, &functions.after_sum(shortcut))
     }
-}
-
-/// C tensors N x d x H x W as one N x C d x H x W, in the order of the paths.
-fn side_by_side<S: Additive>(paths: &[Array4<S>]) -> Result<Array4<S>> {
-    let views: Vec<_> = paths.iter().map(|path| path.view()).collect();
-    concatenate(Axis(1), &views).map_err(|_| Error::Shape {
-        what: "outputs of the paths",
-        expected: "equal but for their channels".to_owned(),
-        found: paths.iter().flat_map(|path| path.shape().to_vec()).collect(),
-    })
 }

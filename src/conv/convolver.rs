@@ -1,6 +1,6 @@
 //! The seam: what a form may ask of a convolution.
 
-use ndarray::{Array4, ArrayView4, Axis, Zip};
+use ndarray::{Array4, ArrayView4, Axis, Zip, concatenate};
 
 use super::after::{After, ChannelWise, apply_from};
 use super::spec::{ConvSpec, KernelShape};
@@ -11,7 +11,7 @@ use crate::scalar::Additive;
 /// one it has.
 ///
 /// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be
-/// written. The four verbs have default bodies, and those are the
+/// written. The verbs have default bodies, and those are the
 /// specification: a convolver may override them to be faster, never to compute
 /// something else. Note the bound: a verb adds, and asks nothing of the product.
 pub trait Convolver<S: Additive> {
@@ -113,6 +113,26 @@ pub trait Convolver<S: Additive> {
     ) -> Result<Array4<S>> {
         merge_by_definition(self, xs, kernels, after)
     }
+
+    /// C tensors side by side, in this order: N x d x H x W each, to N x C d x H x W. Here nothing is
+    /// computed; but where the tensors lie in memory only the convolver knows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] where they differ in more than their channels, or there are none.
+    fn concatenate(&self, xs: &[Array4<S>]) -> Result<Array4<S>> {
+        concatenate_by_definition(xs)
+    }
+}
+
+/// The default body of [`Convolver::concatenate`], for convolvers that override it for some tensors only.
+pub(crate) fn concatenate_by_definition<S: Additive>(xs: &[Array4<S>]) -> Result<Array4<S>> {
+    let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
+    concatenate(Axis(1), &views).map_err(|_| Error::Shape {
+        what: "outputs of the paths",
+        expected: "equal but for their channels".to_owned(),
+        found: xs.iter().flat_map(|x| x.shape().to_vec()).collect(),
+    })
 }
 
 /// The default body of [`Convolver::merge`], for convolvers that override it for

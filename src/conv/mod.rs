@@ -10,7 +10,7 @@
 //! - [`ConvSpec`]: stride, padding, dilation, groups.
 //! - [`Convolver`]: prepares kernels, and convolves one or many at a time.
 //! - [`Reference`]: the specification, plain loops over any scalar.
-//! - [`Fast`]: the same function for `f32`, fast.
+//! - [`Fast`]: the same function for `f32`, fast, by the vector instructions of a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
 //! - [`ChannelWise`] and [`After`]: what follows the sums.
 //! - [`max_pool`]: the only other thing the stem needs.
@@ -27,7 +27,7 @@ mod spec;
 pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
-pub use fast::{Double, Fast};
+pub use fast::{Double, Fast, LEVEL_VARIABLE, Level};
 pub use pool::max_pool;
 pub use reference::Reference;
 pub use spec::{ConvSpec, KernelShape};

@@ -1,9 +1,10 @@
 //! Convolution for `f64`, as the evidence needs it for centres, radii and certificates: a 1x1, where
 //! nearly all the work is, as a matrix product; everything else by the reference.
 
-use ndarray::{Array4, ArrayView4};
+use std::borrow::Cow;
 
-use super::pack::subsample;
+use ndarray::{Array4, ArrayView3, ArrayView4};
+
 use super::product::product;
 use crate::conv::convolver::Convolver;
 use crate::conv::reference::{Reference, ReferenceKernel};
@@ -46,8 +47,21 @@ impl Convolver<f64> for Double {
             let x = subsample(x, kernel.shape.spec.stride());
             let Some(z) = z.as_slice_mut() else { unreachable!("freshly allocated") };
             let pixels = output[2] * output[3];
-            product(matrix, &x, z, output[1], pixels, 0..pixels);
+            product(matrix, &x, z, output[1], pixels);
         }
         Ok(z)
+    }
+}
+
+/// The pixels a pointwise convolution of this stride reads: C x H x W, standard
+/// layout, to C x (H_out W_out), flat.
+fn subsample(x: ArrayView3<'_, f64>, stride: usize) -> Cow<'_, [f64]> {
+    match x.to_slice() {
+        Some(whole) if stride == 1 => Cow::Borrowed(whole),
+        _ => {
+            // A step beyond the map is as good as any.
+            let step = isize::try_from(stride).unwrap_or(isize::MAX);
+            Cow::Owned(x.slice(ndarray::s![.., ..;step, ..;step]).iter().copied().collect())
+        }
     }
 }

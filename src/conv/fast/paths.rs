@@ -1,130 +1,418 @@
-//! C pointwise kernels at once: what makes 32 real paths nearly as fast as one
-//! wide convolution. A run of pixels is copied together once, and all the paths
-//! read it while it is in cache.
+//! C kernels at once: what makes 32 real paths nearly as fast as one wide convolution. The paths read a
+//! tile of the input while it is in cache; their sums are added in registers.
+#![allow(unsafe_code)]
 
-use ndarray::{Array4, ArrayView4, ArrayViewMut3, Axis};
+use std::marker::PhantomData;
+use std::ops::Range;
 
-use super::finish::Finish;
-use super::pack::{gather_pixels, subsample};
-use super::tile::{MAX_WIDTH, Segment, TILE_ROWS, Taps, Tile};
-use super::{Fast, FastKernel, write};
-use crate::conv::after::{After, ChannelWise, Elementwise};
-use crate::conv::convolver::{Convolver, check_paths};
+use ndarray::{Array4, ArrayView4, Axis};
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+use super::dense::Column;
+use super::finish::{Finish, Slot, store};
+use super::layout::{Image, Output};
+use super::level::Work;
+use super::panels::Panels;
+use super::planes::{Part, Target};
+use super::tiles::{self, balanced};
+use super::vector::{Size, Vector};
+use super::{FastKernel, SHORT_BLOCK, convolve, over_pixels, pieces, pointwise};
+use crate::conv::after::{After, ChannelWise};
+use crate::conv::convolver::check_paths;
 use crate::error::Result;
 
-impl Fast {
-    /// One input, C pointwise kernels that read the same pixels of it.
-    pub(super) fn split_pointwise(
-        &self,
-        x: ArrayView4<'_, f32>,
-        kernels: &[FastKernel],
-        function: &dyn ChannelWise<f32>,
-    ) -> Result<Vec<Array4<f32>>> {
-        let mut paths = Vec::with_capacity(kernels.len());
-        for kernel in kernels {
-            paths.push(Array4::zeros(kernel.shape.output(x.dim().into())?));
+/// The panels of kernels that are 1x1, at the same pixels, of as many input channels; if they are.
+pub(super) fn same_pixels(kernels: &[FastKernel]) -> Option<Vec<&Panels>> {
+    let first = kernels.first()?;
+    let alike = |kernel: &FastKernel| {
+        kernel.shape.spec == first.shape.spec
+            && kernel.shape.c_in_group == first.shape.c_in_group
+            && kernel.level == first.level
+    };
+    let panels: Vec<_> = kernels.iter().map(FastKernel::pointwise).collect::<Option<_>>()?;
+    let widths_alike = panels.iter().all(|panels| panels.width == panels_width(kernels));
+    (kernels.iter().all(alike) && widths_alike).then_some(panels)
+}
+
+fn panels_width(kernels: &[FastKernel]) -> usize {
+    kernels.first().and_then(FastKernel::pointwise).map_or(0, |panels| panels.width)
+}
+
+/// Whether there is code to merge such paths: outputs of more than one vector, inputs of one run of taps.
+pub(super) fn can_merge(panels: &[&Panels], kernel: &FastKernel) -> bool {
+    let two = WIDE * kernel.level.lanes();
+    kernel.shape.spec.stride() == 1
+        && panels.iter().all(|panels| panels.width == two && panels.runs().len() == 1)
+}
+
+/// One input, C kernels that read the same pixels of it.
+pub(super) fn split(
+    x: ArrayView4<'_, f32>,
+    kernels: &[FastKernel],
+    panels: &[&Panels],
+    function: &dyn ChannelWise<f32>,
+) -> Result<Vec<Array4<f32>>> {
+    let mut paths = Vec::with_capacity(kernels.len());
+    for kernel in kernels {
+        paths.push(Output::new(kernel.shape.output(x.dim().into())?));
+    }
+    let channels = kernels.iter().map(|kernel| kernel.shape.c_out).sum();
+    let finish = Finish::of_path(function, 0, channels);
+    if !x.is_empty() {
+        // Paths that are no wider than a vector share a panel, each in its own lanes of it.
+        let lanes = kernels[0].level.lanes();
+        let narrow = kernels.iter().all(|kernel| kernel.shape.c_out <= lanes);
+        let shared = if narrow { share(panels, 2 * lanes) } else { Vec::new() };
+        let columns = match narrow {
+            true => shared_columns(&shared, panels, &mut paths),
+            false => own_columns(panels, &mut paths),
+        };
+        // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
+        // path's output, which nobody else has.
+        unsafe { over_pixels(x, &kernels[0], &columns, &finish, None) };
+    }
+    // SAFETY: every channel of every path is in some column, and every pixel in the range.
+    let mut paths: Vec<_> = paths.into_iter().map(|path| unsafe { path.written() }).collect();
+    let mut first = 0;
+    for path in &mut paths {
+        finish.rest_of_path(function, first, path.view_mut());
+        first += path.len_of(Axis(1));
+    }
+    Ok(paths)
+}
+
+fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p>> {
+    let mut columns = Vec::new();
+    let mut first = 0;
+    for (&panels, path) in panels.iter().zip(paths) {
+        for panel in 0..panels.count() {
+            let channel = panel * panels.width;
+            let slots = vec![path.slot(0, channel, panels.filled(panel), None)];
+            columns.push(Column { panels, panel, channel: first + channel, slots });
         }
-        let widths: Vec<usize> = kernels.iter().map(|kernel| kernel.shape.c_out).collect();
-        let finishes = Finish::for_paths(function, &widths);
-        let first = &kernels[0].shape;
-        let taps = Taps::planes(first.c_in_group, MAX_WIDTH);
-        let mut packed = vec![0.0; first.c_in_group * MAX_WIDTH];
-        let x = x.as_standard_layout();
-        for (n, x) in x.outer_iter().enumerate() {
-            let x = subsample(x, first.spec.stride());
-            let pixels = x.len() / first.c_in_group;
-            for start in (0..pixels).step_by(MAX_WIDTH) {
-                let run = start..(start + MAX_WIDTH).min(pixels);
-                gather_pixels(&x, pixels, run.clone(), &mut packed);
-                let mut tile = Tile::new(run.len());
-                for ((kernel, path), finish) in kernels.iter().zip(&mut paths).zip(&finishes) {
-                    let mut z = path.index_axis_mut(Axis(0), n);
-                    for (block, weights) in kernel.packed.blocks(0).enumerate() {
-                        tile.compute(self.level, &[Segment { weights, x: &packed }], &taps, 0);
-                        let channel = block * TILE_ROWS;
-                        write(&tile, &mut z, channel, kernel.shape.c_out, start, finish, n);
+        first += panels.channels;
+    }
+    columns
+}
+
+/// The paths of each panel, and their weights side by side in it.
+fn share(paths: &[&Panels], width: usize) -> Vec<(Range<usize>, Panels)> {
+    let mut shared = Vec::new();
+    let mut first = 0;
+    while first < paths.len() {
+        let (mut end, mut channels) = (first, 0);
+        while end < paths.len() && (end == first || channels + paths[end].channels <= width) {
+            channels += paths[end].channels;
+            end += 1;
+        }
+        let taps = paths[first].runs().last().map_or(0, |run| run.end);
+        let mut panels = Panels::zeros(channels, taps, width);
+        let mut lane = 0;
+        for path in &paths[first..end] {
+            panels.put(lane, path);
+            lane += path.channels;
+        }
+        shared.push((first..end, panels));
+        first = end;
+    }
+    shared
+}
+
+fn shared_columns<'p>(
+    shared: &'p [(Range<usize>, Panels)],
+    panels: &[&Panels],
+    paths: &mut [Output],
+) -> Vec<Column<'p>> {
+    let mut channel = 0;
+    let column = |(range, shared): &'p (Range<usize>, Panels)| {
+        let slot = |path: usize| paths[path].slot(0, 0, panels[path].channels, None);
+        let slots = range.clone().map(slot).collect();
+        let column = Column { panels: shared, panel: 0, channel, slots };
+        channel += shared.channels;
+        column
+    };
+    shared.iter().map(column).collect()
+}
+
+/// One convolution for each path, its channels counted through all of them.
+pub(super) fn each(
+    xs: &[ArrayView4<'_, f32>],
+    kernels: &[FastKernel],
+    function: &dyn ChannelWise<f32>,
+) -> Result<Vec<Array4<f32>>> {
+    let mut first = 0;
+    let mut pieces = Vec::with_capacity(kernels.len());
+    let mut macs = 0;
+    for (x, kernel) in xs.iter().zip(kernels) {
+        let output = kernel.shape.output(x.dim().into())?;
+        macs += kernel.macs(output[0] * output[2] * output[3]);
+        pieces.push((x, kernel, output, first));
+        first += kernel.shape.c_out;
+    }
+    let path =
+        |(x, kernel, output, first): (&ArrayView4<'_, f32>, &FastKernel, [usize; 4], usize)| {
+            let finish = Finish::of_path(function, first, kernel.shape.c_out);
+            let mut z = match kernel.pointwise() {
+                Some(panels) => pointwise(x.view(), kernel, panels, &finish, output),
+                None => convolve(&Image::new(x.view()), kernel, &finish, output)?,
+            };
+            finish.rest_of_path(function, first, z.view_mut());
+            Ok(z)
+        };
+    match tiles::parts(macs) {
+        1 => pieces.into_iter().map(path).collect(),
+        parts => {
+            let length = pieces.len().div_ceil(parts).max(1);
+            pieces.into_par_iter().with_min_len(length).map(path).collect()
+        }
+    }
+}
+
+/// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by itself, and the paths'
+/// sums are added in order, all of it in registers.
+pub(super) fn merge(
+    xs: &[Array4<f32>],
+    kernels: &[FastKernel],
+    panels: &[&Panels],
+    after: &After<'_, f32>,
+) -> Result<Array4<f32>> {
+    let shape = check_paths(xs, kernels.iter().map(|kernel| &kernel.shape))?;
+    after.check(&shape)?;
+    let [n, c_out, h, w] = shape;
+    let finish = Finish::or_planes(after, c_out);
+    let planes = finish.planes.as_ref();
+    let mut output = if planes.is_some() { Output::planes(shape) } else { Output::new(shape) };
+    let images: Vec<_> = xs.iter().map(|x| Image::new(x.view())).collect();
+    let xs: Vec<_> = images.iter().map(Image::floats).collect();
+    let count = n * h * w;
+    if count > 0 {
+        let (d, level, width) = (kernels[0].shape.c_in_group, kernels[0].level, panels[0].width);
+        let target = planes.map(|(shortcut, then)| Target {
+            z: output.first(),
+            shortcut: *shortcut,
+            output: then,
+        });
+        let mut slots: Vec<Slot> = Vec::new();
+        if target.is_none() {
+            let shortcut = finish.shortcut.as_ref();
+            let panel = |panel: usize| (panel * width, panels[0].filled(panel));
+            slots.extend(
+                (0..panels[0].count())
+                    .map(panel)
+                    .map(|(channel, filled)| output.slot(0, channel, filled, shortcut)),
+            );
+        }
+        let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
+        let pieces = pieces(count, panels[0].count(), SHORT_BLOCK, parts);
+        tiles::for_each(pieces, |(range, columns)| {
+            let first = columns.start * width;
+            let mut merge = Merge {
+                xs: &xs,
+                d,
+                panels,
+                columns,
+                slots: &slots,
+                range: range.clone(),
+                finish: &finish,
+            };
+            // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each
+            // column; pieces have different pixels or different columns of an output that nobody else has.
+            unsafe {
+                match target {
+                    None => level.run(merge),
+                    Some(target) => {
+                        let columns = merge.columns.clone();
+                        let part = Part::new(
+                            range,
+                            first..c_out.min(columns.end * width),
+                            columns.len() * width,
+                        );
+                        let slot = |column: usize| match column.checked_sub(columns.start) {
+                            Some(number) => part.slot(number * width, panels[0].filled(column)),
+                            None => part.slot(0, 0),
+                        };
+                        let slots: Vec<_> = (0..columns.end).map(slot).collect();
+                        merge.slots = &slots;
+                        level.run(merge);
+                        level.run(part.scatter(target));
                     }
                 }
             }
-        }
-        let mut first = 0;
-        for (path, finish) in paths.iter_mut().zip(&finishes) {
-            finish.rest_of_path(function, first, path.view_mut());
-            first += path.len_of(Axis(1));
-        }
-        Ok(paths)
+        });
     }
+    // SAFETY: every panel is in some piece, and with each all pixels.
+    let mut z = unsafe { output.written() };
+    finish.rest(after, z.view_mut())?;
+    Ok(z)
+}
 
-    /// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by
-    /// itself, and the paths' sums are added in order, all of it in registers.
-    pub(super) fn merge_pointwise(
-        &self,
-        xs: &[Array4<f32>],
-        kernels: &[FastKernel],
-        after: &After<'_, f32>,
-    ) -> Result<Array4<f32>> {
-        let shape = check_paths(xs, kernels.iter().map(|kernel| &kernel.shape))?;
-        after.check(&shape)?;
-        let [_, c_out, h, w] = shape;
-        let (pixels, width) = (h * w, kernels[0].shape.c_in_group);
-        let finish = Finish::new(after, c_out);
-        let taps = Taps::planes(width, MAX_WIDTH);
-        let mut z = Array4::zeros(shape);
-        let mut packed = vec![0.0; xs.len() * width * MAX_WIDTH];
-        let inputs: Vec<_> = xs.iter().map(|x| x.as_standard_layout()).collect();
-        for (n, mut z) in z.outer_iter_mut().enumerate() {
-            let images: Vec<_> =
-                inputs.iter().map(|x| subsample(x.index_axis(Axis(0), n), 1)).collect();
-            for start in (0..pixels).step_by(MAX_WIDTH) {
-                let run = start..(start + MAX_WIDTH).min(pixels);
-                for (image, slot) in images.iter().zip(packed.chunks_exact_mut(width * MAX_WIDTH)) {
-                    gather_pixels(image, pixels, run.clone(), slot);
-                }
-                let mut tile = Tile::new(run.len());
-                for block in 0..c_out.div_ceil(TILE_ROWS) {
-                    let slots = packed.chunks_exact(width * MAX_WIDTH);
-                    let segment =
-                        |(kernel, x)| Segment { weights: FastKernel::block(kernel, block), x };
-                    let segments: Vec<_> = kernels.iter().zip(slots).map(segment).collect();
-                    tile.compute(self.level, &segments, &taps, 0);
-                    write(&tile, &mut z, block * TILE_ROWS, c_out, start, &finish, n);
-                }
+/// Some pixels by some panels, summed over the paths.
+struct Merge<'a> {
+    xs: &'a [&'a [f32]],
+    /// Channels of a path.
+    d: usize,
+    panels: &'a [&'a Panels],
+    columns: Range<usize>,
+    slots: &'a [Slot],
+    range: Range<usize>,
+    finish: &'a Finish<'a>,
+}
+
+impl Work for Merge<'_> {
+    /// # Safety
+    ///
+    /// - The machine has the instructions of `T`, and the panels are two of its vectors wide.
+    /// - Each path has d channels at every pixel of the range, and panels of one run of d taps.
+    /// - The slots of the columns have the pixels of the range, and nobody else reads or writes there.
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        // SAFETY: as the function's; each of these widths divides d, and there is code for it.
+        unsafe {
+            match self.d {
+                4 => self.columns_of::<T, 4>(),
+                d if d.is_multiple_of(8) => self.columns_of::<T, 8>(),
+                _ => self.columns_of::<T, 1>(),
             }
         }
-        finish.rest(after, z.view_mut())?;
-        Ok(z)
-    }
-
-    /// One convolution for each path, its channels counted through all of them.
-    pub(super) fn path_by_path<'x>(
-        &self,
-        xs: impl Iterator<Item = ArrayView4<'x, f32>>,
-        kernels: &[FastKernel],
-        function: &dyn ChannelWise<f32>,
-    ) -> Result<Vec<Array4<f32>>> {
-        let mut first = 0;
-        xs.zip(kernels)
-            .map(|(x, kernel)| {
-                let shifted = Shifted { function, first };
-                first += kernel.shape.c_out;
-                self.conv(x, kernel, &After::only(&shifted))
-            })
-            .collect()
     }
 }
 
-/// A function whose channel 0 is another's channel `first`.
-struct Shifted<'a> {
-    function: &'a dyn ChannelWise<f32>,
+/// Vectors of a panel.
+const WIDE: usize = 2;
+
+impl Merge<'_> {
+    /// D taps at a time, without a loop.
+    ///
+    /// # Safety
+    ///
+    /// That of `run`; D divides d.
+    #[inline(always)]
+    unsafe fn columns_of<T: Vector, const D: usize>(&self) {
+        debug_assert!(self.d.is_multiple_of(D) && self.panels.len() == self.xs.len());
+        debug_assert!(self.xs.iter().all(|x| x.len() >= self.range.end * self.d));
+        debug_assert!(self.panels.iter().all(|panels| panels.width == WIDE * T::LANES));
+        // The sums of a path, and the totals beside them, if these change so often that it would cost to
+        // have them out of the registers.
+        let most = if self.d < 16 { T::ROWS / 2 } else { T::ROWS };
+        for column in self.columns.clone() {
+            let weights = self.panels.iter().map(|panels| panels.weights(0, column));
+            let weights: Vec<&[f32]> = weights.collect();
+            debug_assert!(weights.iter().all(|w| w.len() == self.d * WIDE * T::LANES));
+            for tile in balanced(self.range.clone(), most) {
+                let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
+                let tile = Tile::<T, D> { merge: self, column, first, weights, of: PhantomData };
+                // SAFETY: as the function's.
+                unsafe { T::rows(rows, tile) };
+            }
+        }
+    }
+}
+
+/// Some pixels, from `first` on, by one panel.
+struct Tile<'a, T, const D: usize> {
+    merge: &'a Merge<'a>,
+    column: usize,
     first: usize,
+    /// Of each path.
+    weights: &'a [&'a [f32]],
+    of: PhantomData<T>,
 }
 
-impl ChannelWise<f32> for Shifted<'_> {
-    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, f32>) {
-        self.function.apply(self.first + channel, plane);
+impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
+    /// # Safety
+    ///
+    /// That of `Merge::columns_of`.
+    #[inline(always)]
+    unsafe fn run<const R: usize>(self) {
+        let Self { merge, column, first, .. } = self;
+        // SAFETY: as the function's.
+        unsafe {
+            let mut totals = [[T::splat(0.0); WIDE]; R];
+            // Where a path is D channels wide, all distances are known to the compiler.
+            let d = if merge.d == D { D } else { merge.d };
+            for (x, weights) in merge.xs.iter().zip(self.weights) {
+                let mut x = x.as_ptr().add(first * d);
+                let mut weights = weights.as_ptr();
+                let mut sums = [[T::splat(0.0); WIDE]; R];
+                for _ in 0..d / D {
+                    for tap in 0..D {
+                        let row = [0, 1].map(|v| T::load(weights.add((tap * WIDE + v) * T::LANES)));
+                        for (r, sums) in sums.iter_mut().enumerate() {
+                            let pixel = T::splat(*x.add(r * d + tap));
+                            for (sum, weight) in sums.iter_mut().zip(row) {
+                                *sum = sum.add_product(pixel, weight);
+                            }
+                        }
+                    }
+                    x = x.add(D);
+                    weights = weights.add(D * WIDE * T::LANES);
+                }
+                for (total, sum) in totals.iter_mut().zip(sums) {
+                    for (total, sum) in total.iter_mut().zip(sum) {
+                        *total = total.add(sum);
+                    }
+                }
+            }
+            let channel = column * WIDE * T::LANES;
+            for (r, row) in totals.into_iter().enumerate() {
+                store(merge.finish, &merge.slots[column..=column], channel, first + r, row);
+            }
+        }
     }
+}
 
-    fn as_data(&self, channel: usize) -> Option<Elementwise<f32>> {
-        self.function.as_data(self.first + channel)
+/// Tensors that are channels last, side by side; if they are, and alike but for their channels.
+pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
+    let (n, _, h, w) = xs.first()?.dim();
+    let views = xs.iter().map(|x| x.view().permuted_axes([0, 2, 3, 1]).to_slice());
+    let paths: Vec<&[f32]> = views.collect::<Option<_>>()?;
+    if xs.iter().any(|x| (x.dim().0, x.dim().2, x.dim().3) != (n, h, w)) {
+        return None;
+    }
+    let widths: Vec<usize> = xs.iter().map(|x| x.len_of(Axis(1))).collect();
+    let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
+    let mut output = Output::new([n, channels, h, w]);
+    if channels * pixels > 0 {
+        let slot = output.slot(0, 0, channels, None);
+        let parts = match channels * pixels {
+            floats if floats < 1 << 16 => 1,
+            _ => 4 * rayon::current_num_threads(),
+        };
+        tiles::for_each(tiles::into_parts(0..pixels, parts).collect(), |range: Range<usize>| {
+            let slot = &slot;
+            // A run of pixels at a time, whose memory stays in cache while the paths go by.
+            for range in balanced(range, 64) {
+                let mut first = 0;
+                for (path, &width) in paths.iter().zip(&widths) {
+                    let from = path[range.start * width..range.end * width].chunks_exact(width);
+                    for (pixel, from) in range.clone().zip(from) {
+                        debug_assert!(pixel < slot.pixels && first + width <= channels);
+                        // SAFETY: `width` floats from channel `first` of a pixel of the output on, which
+                        // nobody else has: the ranges have different pixels.
+                        unsafe { copy(from, slot.z.add(pixel * channels + first)) };
+                    }
+                    first += width;
+                }
+            }
+        });
+    }
+    // SAFETY: every channel of every pixel is some path's.
+    Some(unsafe { output.written() })
+}
+
+/// Copies a few floats.
+///
+/// # Safety
+///
+/// There is room for them.
+#[inline(always)]
+unsafe fn copy(from: &[f32], to: *mut f32) {
+    // SAFETY: as the function's; of known length, a copy is an instruction rather than a call.
+    unsafe {
+        match from.len() {
+            4 => to.cast::<[f32; 4]>().write_unaligned(*from.as_ptr().cast()),
+            8 => to.cast::<[f32; 8]>().write_unaligned(*from.as_ptr().cast()),
+            len => to.copy_from_nonoverlapping(from.as_ptr(), len),
+        }
     }
 }

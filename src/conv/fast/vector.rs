@@ -1,6 +1,29 @@
-//! The vector instructions the tile is written in: load, broadcast, multiply
-//! and add, store. The tile is one algorithm, generic over this trait.
+//! The vector instructions that the kernels are written in. Each kernel is one algorithm, generic over
+//! this trait.
 #![allow(unsafe_code)]
+
+/// Work for a size that the compiler is to know.
+pub(super) trait Size {
+    /// Does it. An implementation is `#[inline(always)]`.
+    ///
+    /// # Safety
+    ///
+    /// What the implementation asks for.
+    unsafe fn run<const SIZE: usize>(self);
+}
+
+/// Calls `$work` for that one of the sizes that `$size` is.
+macro_rules! of_size {
+    ($size:expr, $work:expr, $($known:literal)*) => {
+        // SAFETY: handed on to the caller.
+        unsafe {
+            match $size {
+                $($known => $work.run::<$known>(),)*
+                other => unreachable!("no code for size {other}"),
+            }
+        }
+    };
+}
 
 /// A vector of `f32`.
 ///
@@ -11,13 +34,33 @@
 /// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s
 ///   (no alignment is needed).
 pub(super) trait Vector: Copy {
+    /// Floats in a vector.
     const LANES: usize;
+    /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
+    const ROWS: usize;
+    /// Vectors of a narrow tile, likewise.
+    const OUTPUTS: usize;
+    /// Calls `tile` for so many rows, at most [`Vector::ROWS`]. (Each vector by itself, so that no tile is
+    /// compiled that is too high for it.)
+    unsafe fn rows(rows: usize, tile: impl Size);
+    /// Calls `tile` for so many vectors, at most [`Vector::OUTPUTS`].
+    unsafe fn outputs(outputs: usize, tile: impl Size);
+    /// Calls `work` for groups of so many channels, if there is code for such: 1, 4, 8 or 16, at most the
+    /// lanes.
+    unsafe fn width(channels: usize, work: impl Size);
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn add(self, other: Self) -> Self;
+    unsafe fn mul(self, other: Self) -> Self;
     /// `self + a * b`, rounded once or twice.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
+    /// Lane by lane what `Ordered::relu` is for a float: NaN stays NaN, and -0 stays -0.
+    unsafe fn relu(self) -> Self;
+    /// Fills each run of `D` lanes with its lane `j`; `D` is 1, 4 or 8, `j < D`.
+    unsafe fn spread<const D: usize>(self, j: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
+    /// Asks for the cache line of an address, which may be any, before it is needed.
+    unsafe fn prefetch(at: *const f32);
 }
 
 /// Eight lanes in plain Rust, for any machine.
@@ -26,6 +69,20 @@ pub(super) struct Portable([f32; 8]);
 
 impl Vector for Portable {
     const LANES: usize = 8;
+    const ROWS: usize = 3;
+    const OUTPUTS: usize = 3;
+    #[inline(always)]
+    unsafe fn rows(rows: usize, tile: impl Size) {
+        of_size!(rows, tile, 1 2 3);
+    }
+    #[inline(always)]
+    unsafe fn outputs(outputs: usize, tile: impl Size) {
+        of_size!(outputs, tile, 1 2 3);
+    }
+    #[inline(always)]
+    unsafe fn width(channels: usize, work: impl Size) {
+        of_size!(channels, work, 1 4 8);
+    }
     #[inline(always)]
     unsafe fn splat(value: f32) -> Self {
         Self([value; 8])
@@ -41,6 +98,11 @@ impl Vector for Portable {
         self
     }
     #[inline(always)]
+    unsafe fn mul(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(product, b)| *product *= b);
+        self
+    }
+    #[inline(always)]
     unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
         // Not f32::mul_add: without the instruction that is a slow library call.
         for ((sum, a), b) in self.0.iter_mut().zip(a.0).zip(b.0) {
@@ -49,20 +111,44 @@ impl Vector for Portable {
         self
     }
     #[inline(always)]
+    unsafe fn relu(self) -> Self {
+        Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }))
+    }
+    #[inline(always)]
+    unsafe fn spread<const D: usize>(self, j: usize) -> Self {
+        Self(std::array::from_fn(|lane| self.0[lane / D * D + j]))
+    }
+    #[inline(always)]
     unsafe fn store(self, to: *mut f32) {
         // SAFETY: the caller vouches for room for eight f32s; no alignment is assumed.
         unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
     }
+    #[inline(always)]
+    unsafe fn prefetch(_at: *const f32) {}
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Vector;
+    use super::{Size, Vector};
 
     impl Vector for __m256 {
         const LANES: usize = 8;
+        const ROWS: usize = 6;
+        const OUTPUTS: usize = 8;
+        #[inline(always)]
+        unsafe fn rows(rows: usize, tile: impl Size) {
+            of_size!(rows, tile, 1 2 3 4 5 6);
+        }
+        #[inline(always)]
+        unsafe fn outputs(outputs: usize, tile: impl Size) {
+            of_size!(outputs, tile, 1 2 3 4 5 6 7 8);
+        }
+        #[inline(always)]
+        unsafe fn width(channels: usize, work: impl Size) {
+            of_size!(channels, work, 1 4 8);
+        }
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             // SAFETY: the caller vouches for AVX2 and FMA.
@@ -79,19 +165,63 @@ mod x86 {
             unsafe { _mm256_add_ps(self, other) }
         }
         #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            // SAFETY: as above.
+            unsafe { _mm256_mul_ps(self, other) }
+        }
+        #[inline(always)]
         unsafe fn add_product(self, a: Self, b: Self) -> Self {
             // SAFETY: as above.
             unsafe { _mm256_fmadd_ps(a, b, self) }
+        }
+        #[inline(always)]
+        unsafe fn relu(self) -> Self {
+            // The instruction gives its second operand where one is NaN or both are zeros.
+            // SAFETY: as above.
+            unsafe { _mm256_max_ps(_mm256_setzero_ps(), self) }
+        }
+        #[inline(always)]
+        unsafe fn spread<const D: usize>(self, j: usize) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                match (D, j) {
+                    (1, _) => self,
+                    (4, 0) => _mm256_permute_ps::<0b00_00_00_00>(self),
+                    (4, 1) => _mm256_permute_ps::<0b01_01_01_01>(self),
+                    (4, 2) => _mm256_permute_ps::<0b10_10_10_10>(self),
+                    (4, _) => _mm256_permute_ps::<0b11_11_11_11>(self),
+                    _ => _mm256_permutevar8x32_ps(self, _mm256_set1_epi32(j as i32)),
+                }
+            }
         }
         #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: as above, and for room for eight f32s.
             unsafe { _mm256_storeu_ps(to, self) }
         }
+        #[inline(always)]
+        unsafe fn prefetch(at: *const f32) {
+            // SAFETY: as above; a hint, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
     }
 
     impl Vector for __m512 {
         const LANES: usize = 16;
+        const ROWS: usize = 14;
+        const OUTPUTS: usize = 8;
+        #[inline(always)]
+        unsafe fn rows(rows: usize, tile: impl Size) {
+            of_size!(rows, tile, 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+        #[inline(always)]
+        unsafe fn outputs(outputs: usize, tile: impl Size) {
+            of_size!(outputs, tile, 1 2 3 4 5 6 7 8);
+        }
+        #[inline(always)]
+        unsafe fn width(channels: usize, work: impl Size) {
+            of_size!(channels, work, 1 4 8 16);
+        }
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {
             // SAFETY: the caller vouches for AVX-512F.
@@ -108,14 +238,111 @@ mod x86 {
             unsafe { _mm512_add_ps(self, other) }
         }
         #[inline(always)]
+        unsafe fn mul(self, other: Self) -> Self {
+            // SAFETY: as above.
+            unsafe { _mm512_mul_ps(self, other) }
+        }
+        #[inline(always)]
         unsafe fn add_product(self, a: Self, b: Self) -> Self {
             // SAFETY: as above.
             unsafe { _mm512_fmadd_ps(a, b, self) }
         }
         #[inline(always)]
+        unsafe fn relu(self) -> Self {
+            // As for eight lanes: the second operand where one is NaN or both are zeros.
+            // SAFETY: as above.
+            unsafe { _mm512_max_ps(_mm512_setzero_ps(), self) }
+        }
+        #[inline(always)]
+        unsafe fn spread<const D: usize>(self, j: usize) -> Self {
+            // SAFETY: as above.
+            unsafe {
+                match (D, j) {
+                    (1, _) => self,
+                    (4, 0) => _mm512_permute_ps::<0b00_00_00_00>(self),
+                    (4, 1) => _mm512_permute_ps::<0b01_01_01_01>(self),
+                    (4, 2) => _mm512_permute_ps::<0b10_10_10_10>(self),
+                    (4, _) => _mm512_permute_ps::<0b11_11_11_11>(self),
+                    _ => {
+                        let (low, high) = (j as i32, j as i32 + if D == 8 { 8 } else { 0 });
+                        let first = _mm512_set1_epi32(low);
+                        let from = _mm512_mask_set1_epi32(first, 0xff00, high);
+                        _mm512_permutexvar_ps(from, self)
+                    }
+                }
+            }
+        }
+        #[inline(always)]
         unsafe fn store(self, to: *mut f32) {
             // SAFETY: as above, and for room for sixteen f32s.
             unsafe { _mm512_storeu_ps(to, self) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch(at: *const f32) {
+            // SAFETY: as above; a hint, which reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Vector;
+    use crate::conv::fast::level::{Level, Work};
+    use crate::scalar::Ordered;
+
+    /// The lanes of each operation, against what it should do to a lane.
+    struct Lanes;
+
+    impl Work for Lanes {
+        #[inline(always)]
+        unsafe fn run<T: Vector>(self) {
+            let values = |seed: usize| -> Vec<f32> {
+                let value = |lane: usize| match (lane * 7 + seed) % 11 {
+                    0 => -0.0,
+                    1 => f32::NAN,
+                    2 => f32::NEG_INFINITY,
+                    other => other as f32 - 6.5,
+                };
+                (0..T::LANES).map(value).collect()
+            };
+            let (a, b, c) = (values(0), values(4), values(9));
+            // SAFETY: the caller vouches for the instructions; each array has a vector's lanes.
+            unsafe {
+                let load = |lanes: &[f32]| T::load(lanes.as_ptr());
+                let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
+                    let mut lanes = vec![0.0; T::LANES];
+                    got.store(lanes.as_mut_ptr());
+                    for (lane, got) in lanes.iter().enumerate() {
+                        let expected = expected(lane);
+                        let equal = got.to_bits() == expected.to_bits();
+                        assert!(equal || got.is_nan() && expected.is_nan(), "{what}, lane {lane}");
+                    }
+                };
+                let [x, y, z] = [load(&a), load(&b), load(&c)];
+                same(T::splat(2.5), &|_| 2.5, "splat");
+                same(x.add(y), &|l| a[l] + b[l], "add");
+                same(x.mul(y), &|l| a[l] * b[l], "mul");
+                same(x.add_product(y, z), &|l| a[l] + b[l] * c[l], "add_product");
+                same(x.relu(), &|l| a[l].relu(), "relu");
+                for j in 0..8 {
+                    same(x.spread::<8>(j), &|l| a[l / 8 * 8 + j], "spread 8");
+                }
+                for j in 0..4 {
+                    same(x.spread::<4>(j), &|l| a[l / 4 * 4 + j], "spread 4");
+                }
+                same(x.spread::<1>(0), &|l| a[l], "spread 1");
+            }
+        }
+    }
+
+    #[test]
+    fn every_level_does_to_each_lane_what_it_should() {
+        let levels = Level::available();
+        println!("levels tested: {levels:?}");
+        for level in levels {
+            // SAFETY: the level is available.
+            unsafe { level.run(Lanes) }
         }
     }
 }

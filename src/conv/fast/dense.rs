@@ -1,0 +1,271 @@
+//! The dense tile: a few pixels by one or two vectors of output channels, summed in registers. A weight
+//! is loaded once for all the pixels, a pixel's channel once for all the output channels.
+//!
+//! Every convolution is, for one output pixel, a sum over taps of an input channel times a row of weights.
+//! So the tile knows nothing of kernels, strides or groups: it is told where each pixel starts, and which
+//! runs of memory from there on are its taps.
+#![allow(unsafe_code)]
+
+use std::array::from_fn;
+use std::marker::PhantomData;
+use std::ops::Range;
+
+use super::buffer::Scratch;
+use super::finish::{Finish, Slot, store};
+use super::level::Work;
+use super::panels::Panels;
+use super::tiles::balanced;
+use super::vector::{Size, Vector};
+
+/// Where the pixels that an output pixel meets first lie: pixel (n, i, j) of the output, the q-th, at
+/// `n * image + i * row + j * column`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pixels {
+    pub(super) image: usize,
+    pub(super) row: usize,
+    pub(super) column: usize,
+    pub(super) h_out: usize,
+    pub(super) w_out: usize,
+}
+
+impl Pixels {
+    /// Pixels of so many channels that follow one another.
+    pub(super) fn run(channels: usize, count: usize) -> Self {
+        Self { image: 0, row: 0, column: channels, h_out: 1, w_out: count }
+    }
+
+    /// The offsets of the pixels `q..`.
+    #[inline(always)]
+    fn from<const R: usize>(&self, q: usize) -> [usize; R] {
+        let mut j = q % self.w_out;
+        let mut i = q / self.w_out % self.h_out;
+        let mut n = q / self.w_out / self.h_out;
+        from_fn(|_| {
+            let offset = n * self.image + i * self.row + j * self.column;
+            j += 1;
+            if j == self.w_out {
+                (j, i) = (0, i + 1);
+            }
+            if i == self.h_out {
+                (i, n) = (0, n + 1);
+            }
+            offset
+        })
+    }
+}
+
+/// Taps that lie next to each other: `length` floats from `offset` on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Taps {
+    pub(super) offset: usize,
+    pub(super) length: usize,
+}
+
+/// The taps of `run`, where all the taps are `segments` in this order.
+pub(super) fn cut(segments: &[Taps], run: &Range<usize>) -> Vec<Taps> {
+    let mut start = 0;
+    let inside = segments.iter().filter_map(|segment| {
+        let (first, end) = (start, start + segment.length);
+        start = end;
+        let (from, to) = (first.max(run.start), end.min(run.end));
+        (from < to).then(|| Taps { offset: segment.offset + from - first, length: to - from })
+    });
+    inside.collect()
+}
+
+/// A panel of weights, and where what it gives goes.
+#[derive(Clone, Debug)]
+pub(super) struct Column<'a> {
+    pub(super) panels: &'a Panels,
+    pub(super) panel: usize,
+    /// Its first channel, to the function.
+    pub(super) channel: usize,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// Some pixels by some panels.
+pub(super) struct Dense<'a> {
+    pub(super) x: &'a [f32],
+    pub(super) pixels: Pixels,
+    /// The pixel of the output that is the first of `pixels`.
+    pub(super) origin: usize,
+    /// For each run of the panels' taps.
+    pub(super) taps: &'a [Vec<Taps>],
+    pub(super) columns: &'a [Column<'a>],
+    /// The pixels to compute.
+    pub(super) range: Range<usize>,
+    pub(super) finish: &'a Finish<'a>,
+}
+
+impl Work for Dense<'_> {
+    /// # Safety
+    ///
+    /// - The machine has the instructions of `T`.
+    /// - All columns' panels are one or two vectors of `T` wide and have as many runs as there are `taps`,
+    ///   each as long as its taps together.
+    /// - Every tap of every pixel of the range lies in `x`.
+    /// - The slots of the columns have the pixels of the range, and nobody else reads or writes there.
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        let Some(first) = self.columns.first() else { return };
+        // SAFETY: as the function's.
+        unsafe {
+            if first.panels.width == T::LANES {
+                self.walk::<T, 1>();
+            } else {
+                debug_assert_eq!(first.panels.width, 2 * T::LANES);
+                self.walk::<T, 2>();
+            }
+        }
+    }
+}
+
+impl Dense<'_> {
+    /// Run of taps by run of taps, so that the pixels' channels stay in the second-level cache while all
+    /// the panels go by; panel by panel, so that its weights stay in the first.
+    ///
+    /// # Safety
+    ///
+    /// That of `run`; V vectors are the panels' width.
+    #[inline(always)]
+    unsafe fn walk<T: Vector, const V: usize>(&self) {
+        let width = V * T::LANES;
+        let floats = self.range.len() * self.columns.len() * width;
+        let mut partial = Scratch::take(if self.taps.len() > 1 { floats } else { 0 });
+        for run in 0..self.taps.len() {
+            for (number, column) in self.columns.iter().enumerate() {
+                let mut at = number * self.range.len() * width;
+                for tile in balanced(self.range.clone(), T::ROWS) {
+                    let partial = partial.get_mut(at..).unwrap_or_default().as_mut_ptr();
+                    at += tile.len() * width;
+                    let (rows, first) = (tile.len(), tile.start);
+                    let tile =
+                        Tile::<T, V> { dense: self, run, column, first, partial, of: PhantomData };
+                    // SAFETY: as the function's; `partial` has room for the sums of each pixel and
+                    // column if there is more than one run.
+                    unsafe { T::rows(rows, tile) };
+                }
+            }
+        }
+    }
+}
+
+/// One tile, for one run of taps.
+struct Tile<'a, T, const V: usize> {
+    dense: &'a Dense<'a>,
+    run: usize,
+    column: &'a Column<'a>,
+    /// Its first pixel.
+    first: usize,
+    /// The sums of the runs before.
+    partial: *mut f32,
+    of: PhantomData<T>,
+}
+
+impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
+    /// # Safety
+    ///
+    /// That of `Dense::walk`; if there is more than one run, `partial` has room for R times the panel's
+    /// width.
+    #[inline(always)]
+    unsafe fn run<const R: usize>(self) {
+        let Self { dense, run, column, first, partial, .. } = self;
+        let taps = &dense.taps[run];
+        let weights = column.panels.weights(run, column.panel);
+        let length: usize = taps.iter().map(|taps| taps.length).sum();
+        debug_assert_eq!(weights.len(), length * V * T::LANES);
+        let offsets: [usize; R] = dense.pixels.from(first - dense.origin);
+        debug_assert!(
+            offsets.iter().all(|offset| {
+                taps.iter().all(|taps| offset + taps.offset + taps.length <= dense.x.len())
+            }),
+            "{offsets:?} {taps:?} {}",
+            dense.x.len()
+        );
+        // SAFETY: as the function's.
+        unsafe {
+            let mut sums = [[T::splat(0.0); V]; R];
+            if run > 0 {
+                for (r, row) in sums.iter_mut().enumerate() {
+                    for (v, sum) in row.iter_mut().enumerate() {
+                        *sum = T::load(partial.add((r * V + v) * T::LANES));
+                    }
+                }
+            }
+            let x = offsets.map(|offset| dense.x.as_ptr().add(offset));
+            if run + 1 == dense.taps.len()
+                && let [slot] = &column.slots[..]
+            {
+                for pixel in first..first + R {
+                    let at = (pixel + dense.range.len()) * slot.pitch;
+                    T::prefetch(slot.z.wrapping_add(at));
+                    if let Some(shortcut) = slot.shortcut {
+                        T::prefetch(shortcut.wrapping_add(at));
+                    }
+                }
+            }
+            sums = add_taps(sums, x, taps, weights.as_ptr());
+            if run + 1 < dense.taps.len() {
+                for (r, row) in sums.into_iter().enumerate() {
+                    for (v, sum) in row.into_iter().enumerate() {
+                        sum.store(partial.add((r * V + v) * T::LANES));
+                    }
+                }
+            } else {
+                for (r, row) in sums.into_iter().enumerate() {
+                    store(dense.finish, &column.slots, column.channel, first + r, row);
+                }
+            }
+        }
+    }
+}
+
+/// Adds to the sums, tap after tap, the pixels' channels times the weights.
+///
+/// # Safety
+///
+/// - The machine has the instructions of `T`.
+/// - Each pixel has all the taps, and `weights` V vectors for each of them.
+#[inline(always)]
+pub(super) unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
+    mut sums: [[T; V]; R],
+    x: [*const f32; R],
+    taps: &[Taps],
+    mut weights: *const f32,
+) -> [[T; V]; R] {
+    // SAFETY: as the function's.
+    unsafe {
+        for taps in taps {
+            let x = x.map(|x| x.add(taps.offset));
+            for tap in 0..taps.length {
+                let mut row = [T::splat(0.0); V];
+                for (v, weight) in row.iter_mut().enumerate() {
+                    *weight = T::load(weights.add(v * T::LANES));
+                }
+                weights = weights.add(V * T::LANES);
+                for (sums, x) in sums.iter_mut().zip(x) {
+                    let pixel = T::splat(*x.add(tap));
+                    for (sum, weight) in sums.iter_mut().zip(row) {
+                        *sum = sum.add_product(pixel, weight);
+                    }
+                }
+            }
+        }
+    }
+    sums
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Taps, cut};
+
+    #[test]
+    fn a_run_is_cut_from_the_segments_it_meets() {
+        let taps = |offset, length| Taps { offset, length };
+        let segments = [taps(0, 10), taps(100, 10), taps(200, 5)];
+        assert_eq!(cut(&segments, &(0..25)), segments);
+        assert_eq!(cut(&segments, &(4..12)), [taps(4, 6), taps(100, 2)]);
+        assert_eq!(cut(&segments, &(10..20)), [taps(100, 10)]);
+        assert_eq!(cut(&segments, &(22..25)), [taps(202, 3)]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Which vector instructions to use, found out while the program runs.
+#![allow(unsafe_code)]
+
+use std::env;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use super::vector::{Portable, Vector};
+use crate::error::{Error, Result};
+
+/// The variable of the environment that overrides what [`Level::best`] finds.
+pub const LEVEL_VARIABLE: &str = "TRIFORM_LEVEL";
+
+/// Vector instructions that [`Fast`](super::Fast) can use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Plain Rust, for any machine.
+    Portable,
+    /// AVX2 and FMA: 8 lanes.
+    Avx2,
+    /// AVX-512F: 16 lanes.
+    Avx512,
+}
+
+impl Level {
+    /// All there are, worst first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// Those that this machine has, worst first.
+    ///
+    /// ```
+    /// use triform::conv::Level;
+    /// assert_eq!(Level::available()[0], Level::Portable);
+    /// ```
+    pub fn available() -> Vec<Self> {
+        Self::ALL.into_iter().filter(|level| level.is_here()).collect()
+    }
+
+    /// The level to use: what the environment asks for by [`LEVEL_VARIABLE`], or else the best that this
+    /// machine has.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] where the environment asks for what there is not.
+    pub fn chosen() -> Result<Self> {
+        let Some(asked) = env::var_os(LEVEL_VARIABLE).filter(|asked| !asked.is_empty()) else {
+            return Ok(Self::best());
+        };
+        let usage = |words| Error::Usage(format!("{LEVEL_VARIABLE}: {words}"));
+        let level: Self = asked.to_string_lossy().parse().map_err(usage)?;
+        level.check()
+    }
+
+    /// The best this machine has.
+    pub fn best() -> Self {
+        Self::available().pop().unwrap_or(Self::Portable)
+    }
+
+    /// The level itself, if this machine has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`].
+    pub fn check(self) -> Result<Self> {
+        if self.is_here() {
+            return Ok(self);
+        }
+        Err(Error::Usage(format!(
+            "this machine has no {self}; it has {}",
+            listed(&Self::available())
+        )))
+    }
+
+    /// [`Level::chosen`], found out once; the best there is, where that is an error.
+    pub(super) fn default() -> Self {
+        static DEFAULT: OnceLock<Level> = OnceLock::new();
+        *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn is_here(self) -> bool {
+        match self {
+            Self::Portable => true,
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            Self::Avx512 => is_x86_feature_detected!("avx512f"),
+        }
+    }
+
+    #[cfg(not(target_arch = "x86_64"))]
+    fn is_here(self) -> bool {
+        self == Self::Portable
+    }
+
+    /// Floats in a vector.
+    pub(super) fn lanes(self) -> usize {
+        match self {
+            Self::Portable | Self::Avx2 => 8,
+            Self::Avx512 => 16,
+        }
+    }
+
+    /// Does a piece of work with the vectors of this level.
+    ///
+    /// # Safety
+    ///
+    /// Those of the work; and the machine has the level, see [`Level::check`].
+    pub(super) unsafe fn run(self, work: impl Work) {
+        debug_assert!(self.is_here(), "{self}");
+        // SAFETY: handed on to the caller.
+        unsafe {
+            match self {
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx512 => avx512(work),
+                #[cfg(target_arch = "x86_64")]
+                Self::Avx2 => avx2(work),
+                _ => work.run::<Portable>(),
+            }
+        }
+    }
+}
+
+fn listed(levels: &[Level]) -> String {
+    let names: Vec<String> = levels.iter().map(Level::to_string).collect();
+    names.join(", ")
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        })
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(name: &str) -> std::result::Result<Self, String> {
+        let found = Self::ALL.into_iter().find(|level| level.to_string() == name);
+        found.ok_or_else(|| format!("{name:?} is none of {}", listed(&Self::ALL)))
+    }
+}
+
+/// A piece of work written once, over any vectors.
+pub(super) trait Work {
+    /// Does it. An implementation is `#[inline(always)]`, and so is all that it calls, so that all of it
+    /// is compiled with the instructions of `T`.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the instructions of `T`; and what the implementation asks for.
+    unsafe fn run<T: Vector>(self);
+}
+
+/// # Safety
+///
+/// That of the work, and the machine has AVX-512F.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512(work: impl Work) {
+    // SAFETY: handed on to the caller.
+    unsafe { work.run::<std::arch::x86_64::__m512>() }
+}
+
+/// # Safety
+///
+/// That of the work, and the machine has AVX2 and FMA.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+unsafe fn avx2(work: impl Work) {
+    // SAFETY: handed on to the caller.
+    unsafe { work.run::<std::arch::x86_64::__m256>() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Level;
+
+    #[test]
+    fn a_level_is_called_what_it_is_read_from() {
+        for level in Level::ALL {
+            assert_eq!(level.to_string().parse(), Ok(level));
+        }
+        let wrong = "sse9".parse::<Level>().unwrap_err();
+        assert_eq!(wrong, "\"sse9\" is none of portable, avx2, avx512");
+    }
+
+    #[test]
+    fn the_best_level_is_one_that_is_here() {
+        assert_eq!(Level::best().check().unwrap(), Level::best());
+        assert_eq!(Level::available().last(), Some(&Level::best()));
+    }
+}

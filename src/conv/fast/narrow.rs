@@ -1,0 +1,255 @@
+//! Grouped convolution where a group is narrower than a vector, as with the d = 4 of 32x4d. The lanes of
+//! a vector are output channels of several groups, and each is handed an input channel of its own group
+//! by a shuffle within the register; so no lane is idle, however small d is.
+//!
+//! One path by itself has d channels and no more. There the lanes are several pixels of d channels each,
+//! which lie next to each other as well: the algorithm is the same, and only where the next vector starts
+//! is another.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+use super::buffer::Buffer;
+use super::finish::{Finish, Slot, store};
+use super::level::Work;
+use super::tiles::balanced;
+use super::vector::{Size, Vector};
+
+/// The weights of grouped convolutions of `d` channels in and out: [vector of output channels][tap]
+/// [input channel of the group][lane].
+#[derive(Debug)]
+pub(super) struct Narrow {
+    weights: Buffer,
+    /// Channels of a group: 1, 4, 8 or 16, at most the lanes.
+    pub(super) d: usize,
+    taps: usize,
+    lanes: usize,
+    /// Pixels of a vector: 1, unless there is only one group.
+    pub(super) pixels: usize,
+}
+
+impl Narrow {
+    /// Whether there are lanes for groups of so many channels in and out.
+    pub(super) fn suits(c_in_group: usize, c_out_group: usize, lanes: usize) -> bool {
+        c_in_group == c_out_group && matches!(c_in_group, 1 | 4 | 8 | 16) && c_in_group <= lanes
+    }
+
+    /// `weight(o, tap, c)`: of output channel o, for input channel c of its group.
+    pub(super) fn new(
+        d: usize,
+        groups: usize,
+        taps: usize,
+        lanes: usize,
+        weight: impl Fn(usize, usize, usize) -> f32,
+    ) -> Self {
+        let channels = groups * d;
+        let vectors = channels.div_ceil(lanes);
+        let mut weights = Buffer::zeros(vectors * taps * d * lanes);
+        // One group fills the lanes by repetition, several do by themselves.
+        let pixels = if groups == 1 { lanes / d } else { 1 };
+        for (at, slot) in weights.iter_mut().take(vectors * taps * d * lanes).enumerate() {
+            let (lane, rest) = (at % lanes, at / lanes);
+            let (c, rest) = (rest % d, rest / d);
+            let (tap, vector) = (rest % taps, rest / taps);
+            let channel = if groups == 1 { lane % d } else { vector * lanes + lane };
+            if channel < channels {
+                *slot = weight(channel, tap, c);
+            }
+        }
+        Self { weights, d, taps, lanes, pixels }
+    }
+
+    /// The weights of a vector of output channels.
+    fn vector(&self, vector: usize) -> &[f32] {
+        let floats = self.taps * self.d * self.lanes;
+        &self.weights[vector * floats..(vector + 1) * floats]
+    }
+}
+
+/// All output rows of one vector of channels.
+pub(super) struct Rows<'a> {
+    pub(super) narrow: &'a Narrow,
+    /// Which vector of the weights.
+    pub(super) vector: usize,
+    /// The padded copy of its input.
+    pub(super) x: &'a [f32],
+    /// Where each tap starts, from a row's first pixel on.
+    pub(super) offsets: &'a [usize],
+    /// Whether they are rows of three that lie a vector apart, at stride 1.
+    pub(super) three_columns: bool,
+    /// Floats from one output row's first pixel to the next one's; and from vector to vector of a row.
+    pub(super) row: usize,
+    pub(super) step: usize,
+    /// Output rows; vectors of each, the last of which may be partly filled.
+    pub(super) h_out: usize,
+    pub(super) vectors: usize,
+    pub(super) channel: usize,
+    /// The first vector of the first row; from vector to vector at the slot's pitch.
+    pub(super) slot: Slot,
+    /// Floats of the output from row to row.
+    pub(super) z_row: usize,
+    /// The lanes of the last vector of a row that are to be stored.
+    pub(super) last: usize,
+    pub(super) finish: &'a Finish<'a>,
+}
+
+impl Work for Rows<'_> {
+    /// # Safety
+    ///
+    /// - The machine has the instructions of `T`, whose lanes are those of the weights.
+    /// - Every tap of every vector of every row lies in `x`, a vector's lanes from there on.
+    /// - The slot, at `z_row` times a row, has the stored lanes of its vectors, and nobody else reads or writes there.
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        // SAFETY: as the function's.
+        unsafe { T::width(self.narrow.d, Walk::<T> { rows: &self, of: PhantomData }) };
+    }
+}
+
+/// All the rows, in groups of D channels.
+struct Walk<'a, T> {
+    rows: &'a Rows<'a>,
+    of: PhantomData<T>,
+}
+
+impl<T: Vector> Size for Walk<'_, T> {
+    /// # Safety
+    ///
+    /// That of `Rows`; groups have D channels.
+    #[inline(always)]
+    unsafe fn run<const D: usize>(self) {
+        let rows = self.rows;
+        debug_assert_eq!((rows.narrow.lanes, rows.narrow.d), (T::LANES, D));
+        let reach = rows.offsets.iter().copied().max().unwrap_or(0);
+        let end = (rows.h_out - 1) * rows.row + (rows.vectors - 1) * rows.step + reach + T::LANES;
+        debug_assert!(end <= rows.x.len());
+        for i in 0..rows.h_out {
+            for tile in balanced(0..rows.vectors, T::OUTPUTS) {
+                let (outputs, first) = (tile.len(), tile.start);
+                // SAFETY: as the function's.
+                unsafe { T::outputs(outputs, Tile::<T, D> { rows, i, first, of: PhantomData }) };
+            }
+        }
+    }
+}
+
+/// P vectors of output row `i`, from vector `first` on.
+struct Tile<'a, T, const D: usize> {
+    rows: &'a Rows<'a>,
+    i: usize,
+    first: usize,
+    of: PhantomData<T>,
+}
+
+impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
+    /// # Safety
+    ///
+    /// That of `Walk`.
+    #[inline(always)]
+    unsafe fn run<const P: usize>(self) {
+        let Self { rows, i, first, .. } = self;
+        // SAFETY: as the function's.
+        unsafe {
+            let weights = rows.narrow.vector(rows.vector).as_ptr();
+            let x = rows.x.as_ptr().add(i * rows.row + first * rows.step);
+            let sums: [T; P] = match rows.three_columns {
+                true => rows.row_of_three::<T, D, P>(x, weights),
+                false => rows.tap_by_tap::<T, D, P>(x, weights),
+            };
+            for (p, sum) in sums.into_iter().enumerate() {
+                let vector = first + p;
+                let lanes = if vector + 1 == rows.vectors { rows.last } else { rows.slot.lanes };
+                let at = i * rows.z_row + vector * rows.slot.pitch;
+                let slot = Slot {
+                    z: rows.slot.z.add(at),
+                    shortcut: rows.slot.shortcut.map(|shortcut| shortcut.add(at)),
+                    lanes,
+                    pixels: 1,
+                    ..rows.slot
+                };
+                store(rows.finish, &[slot], rows.channel, 0, [sum]);
+            }
+        }
+    }
+}
+
+impl Rows<'_> {
+    /// Any kernel: for each tap, P vectors of pixels.
+    ///
+    /// # Safety
+    ///
+    /// As `run`: x is where the first tap meets the first vector.
+    #[inline(always)]
+    unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
+        &self,
+        x: *const f32,
+        mut weights: *const f32,
+    ) -> [T; P] {
+        // SAFETY: as the function's.
+        unsafe {
+            let mut sums = [T::splat(0.0); P];
+            for &offset in self.offsets {
+                let x = x.add(offset);
+                for j in 0..D {
+                    let weight = T::load(weights);
+                    weights = weights.add(T::LANES);
+                    for (p, sum) in sums.iter_mut().enumerate() {
+                        *sum = sum.add_product(pick::<T, D>(x.add(p * self.step), j), weight);
+                    }
+                }
+            }
+            sums
+        }
+    }
+
+    /// A kernel of three columns at stride 1, where a pixel meets three outputs of its row: each is
+    /// shuffled once and used three times.
+    ///
+    /// # Safety
+    ///
+    /// As `tap_by_tap`; the columns are a vector apart, and so are the outputs.
+    #[inline(always)]
+    unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
+        &self,
+        x: *const f32,
+        mut weights: *const f32,
+    ) -> [T; P] {
+        debug_assert_eq!(self.step, T::LANES);
+        // SAFETY: as the function's.
+        unsafe {
+            let mut sums = [T::splat(0.0); P];
+            for row in self.offsets.chunks_exact(3) {
+                let x = x.add(row[0]);
+                for j in 0..D {
+                    let [left, middle, right] =
+                        [0, D, 2 * D].map(|column| T::load(weights.add((column + j) * T::LANES)));
+                    for q in 0..P + 2 {
+                        let pixel = pick::<T, D>(x.add(q * T::LANES), j);
+                        if q < P {
+                            sums[q] = sums[q].add_product(pixel, left);
+                        }
+                        if (1..=P).contains(&q) {
+                            sums[q - 1] = sums[q - 1].add_product(pixel, middle);
+                        }
+                        if q >= 2 {
+                            sums[q - 2] = sums[q - 2].add_product(pixel, right);
+                        }
+                    }
+                }
+                weights = weights.add(3 * D * T::LANES);
+            }
+            sums
+        }
+    }
+}
+
+/// Channel j of each group's pixel, in all the lanes of the group.
+///
+/// # Safety
+///
+/// The machine has the instructions of `T`, and a vector can be read from `x`.
+#[inline(always)]
+unsafe fn pick<T: Vector, const D: usize>(x: *const f32, j: usize) -> T {
+    // SAFETY: as the function's; j < D, which is at most the lanes.
+    unsafe { if D == T::LANES { T::splat(*x.add(j)) } else { T::load(x).spread::<D>(j) } }
+}

@@ -1,0 +1,143 @@
+//! Copies of an image with its padding around it, so that no tap ever falls outside: a few channels at a
+//! time, channels last.
+
+use super::dense::{Pixels, Taps};
+use super::layout::Image;
+use crate::conv::spec::KernelShape;
+use crate::error::{Error, Result};
+
+/// Floats of the padded planes of one block of channels: 8 GiB, far beyond any real convolution.
+const MAX_PLANES: usize = 1 << 31;
+
+/// The plan of a padded copy: which rows and columns a convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Padded {
+    /// Channels that are copied together.
+    width: usize,
+    rows: usize,
+    columns: usize,
+    shape: KernelShape,
+    h_out: usize,
+    w_out: usize,
+}
+
+impl Padded {
+    /// For `width` channels of an image whose output is `output`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
+    /// [`MAX_PLANES`].
+    pub(super) fn new(shape: KernelShape, width: usize, output: [usize; 4]) -> Result<Self> {
+        let [_, _, h_out, w_out] = output;
+        let spec = shape.spec;
+        let read = |out: usize, taps: usize| {
+            ((out - 1).checked_mul(spec.stride()))
+                .zip((taps - 1).checked_mul(spec.dilation()))
+                .and_then(|(steps, reach)| steps.checked_add(reach)?.checked_add(1))
+                .unwrap_or(usize::MAX)
+        };
+        let (rows, columns) = (read(h_out, shape.k_h), read(w_out, shape.k_w));
+        let factors = vec![width, rows, columns];
+        let floats = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
+        if floats.is_none_or(|floats| floats > MAX_PLANES) {
+            return Err(Error::TooManyElements { what: "padded planes of a group", factors });
+        }
+        Ok(Self { width, rows, columns, shape, h_out, w_out })
+    }
+
+    /// Floats of the copy.
+    pub(super) fn floats(&self) -> usize {
+        self.rows * self.columns * self.width
+    }
+
+    /// Floats of a row of the copy.
+    pub(super) fn row(&self) -> usize {
+        self.columns * self.width
+    }
+
+    /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
+    /// its channels is 0.
+    pub(super) fn copy_row(
+        &self,
+        x: &Image<'_>,
+        n: usize,
+        first: usize,
+        row: usize,
+        to: &mut [f32],
+    ) {
+        let padding = self.shape.spec.padding();
+        let Some(row) = row.checked_sub(padding).filter(|&row| row < x.h) else {
+            return to.fill(0.0);
+        };
+        let line = &x.image(n)[row * x.w * x.c..(row + 1) * x.w * x.c];
+        let channels = self.width.min(x.c - first);
+        let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.width);
+        before.fill(0.0);
+        let inside = x.w.min(rest.len() / self.width);
+        let (pixels, after) = rest.split_at_mut(inside * self.width);
+        after.fill(0.0);
+        if channels == self.width && channels == x.c {
+            pixels.copy_from_slice(&line[..pixels.len()]);
+            return;
+        }
+        let from = line.chunks_exact(x.c).map(|pixel| &pixel[first..first + channels]);
+        let to = pixels.chunks_exact_mut(self.width);
+        match (channels == self.width, self.width) {
+            // Of known length, a copy is one instruction rather than a call.
+            (true, 4) => to.zip(from).for_each(|(to, from)| copy_of::<4>(to, from)),
+            (true, 8) => to.zip(from).for_each(|(to, from)| copy_of::<8>(to, from)),
+            (true, 16) => to.zip(from).for_each(|(to, from)| copy_of::<16>(to, from)),
+            (true, 32) => to.zip(from).for_each(|(to, from)| copy_of::<32>(to, from)),
+            _ => to.zip(from).for_each(|(to, from)| {
+                to[..channels].copy_from_slice(from);
+                to[channels..].fill(0.0);
+            }),
+        }
+    }
+
+    /// Copies channels `first..` of image `n`: all the rows.
+    pub(super) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
+        for (row, to) in to[..self.floats()].chunks_exact_mut(self.row()).enumerate() {
+            self.copy_row(x, n, first, row, to);
+        }
+    }
+
+    /// Where the pixels of the output start in the copy.
+    pub(super) fn pixels(&self) -> Pixels {
+        let stride = self.shape.spec.stride();
+        Pixels {
+            image: 0,
+            row: stride * self.row(),
+            column: stride * self.width,
+            h_out: self.h_out,
+            w_out: self.w_out,
+        }
+    }
+
+    /// The taps, by row, column and channel of the kernel. Where columns and channels lie next to each
+    /// other they are one run.
+    pub(super) fn taps(&self) -> Vec<Taps> {
+        let KernelShape { k_h, k_w, spec, .. } = self.shape;
+        let row = |u: usize| u * spec.dilation() * self.row();
+        if spec.dilation() == 1 {
+            return (0..k_h).map(|u| Taps { offset: row(u), length: k_w * self.width }).collect();
+        }
+        self.offsets().map(|offset| Taps { offset, length: self.width }).collect()
+    }
+
+    /// Where each tap of the kernel, by row and column, meets its first channel.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = usize> {
+        let (KernelShape { k_h, k_w, spec, .. }, line, width) =
+            (self.shape, self.row(), self.width);
+        (0..k_h).flat_map(move |u| {
+            (0..k_w).map(move |v| u * spec.dilation() * line + v * spec.dilation() * width)
+        })
+    }
+}
+
+fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
+        *to = *from;
+    }
+}

@@ -1,0 +1,132 @@
+//! Weights as the dense tile reads them: panels of one or two vectors of output channels.
+
+use std::ops::Range;
+
+use super::buffer::Buffer;
+
+/// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
+/// cache while all the pixels go by.
+const DEPTH: usize = 256;
+
+/// The weights of the output channels of one group, C_out x K: by run of [`DEPTH`] taps, by panel of
+/// output channels, by tap, by channel. The last panel is filled up with zeros.
+#[derive(Debug)]
+pub(super) struct Panels {
+    weights: Buffer,
+    /// Channels of a panel.
+    pub(super) width: usize,
+    pub(super) channels: usize,
+    runs: Vec<Range<usize>>,
+}
+
+impl Panels {
+    /// `weight(o, k)`: the weight of output channel o for tap k. `width`: a multiple of the lanes.
+    pub(super) fn new(
+        channels: usize,
+        taps: usize,
+        width: usize,
+        weight: impl Fn(usize, usize) -> f32,
+    ) -> Self {
+        let mut panels = Self::zeros(channels, taps, width);
+        for channel in 0..channels {
+            for run in panels.runs.clone() {
+                let start = panels.start(&run, channel / width);
+                for (step, tap) in run.enumerate() {
+                    panels.weights[start + step * width + channel % width] = weight(channel, tap);
+                }
+            }
+        }
+        panels
+    }
+
+    /// All zeros.
+    pub(super) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
+        let weights = Buffer::zeros(channels.div_ceil(width) * width * taps);
+        Self { weights, width, channels, runs: runs(taps) }
+    }
+
+    /// Copies the channels of `path` to channels `first..`, which lie in one panel as those of `path`
+    /// do. Both have as many taps.
+    pub(super) fn put(&mut self, first: usize, path: &Self) {
+        for run in self.runs.clone() {
+            let to = self.start(&run, first / self.width) + first % self.width;
+            let from = path.start(&run, 0);
+            let rows = self.weights[to..].chunks_mut(self.width);
+            let paths = path.weights[from..from + run.len() * path.width].chunks_exact(path.width);
+            for (row, weights) in rows.zip(paths) {
+                row[..path.channels].copy_from_slice(&weights[..path.channels]);
+            }
+        }
+    }
+
+    /// The runs of taps, in the order in which they are summed.
+    pub(super) fn runs(&self) -> &[Range<usize>] {
+        &self.runs
+    }
+
+    /// Number of panels.
+    pub(super) fn count(&self) -> usize {
+        self.channels.div_ceil(self.width)
+    }
+
+    /// Channels of panel `panel` that are no filling.
+    pub(super) fn filled(&self, panel: usize) -> usize {
+        self.width.min(self.channels - panel * self.width)
+    }
+
+    /// The weights of a panel for one run of taps: [tap][channel].
+    pub(super) fn weights(&self, run: usize, panel: usize) -> &[f32] {
+        let run = &self.runs[run];
+        let start = self.start(run, panel);
+        &self.weights[start..start + run.len() * self.width]
+    }
+
+    fn start(&self, run: &Range<usize>, panel: usize) -> usize {
+        (run.start * self.count() + panel * run.len()) * self.width
+    }
+}
+
+/// As few runs as there can be, of nearly the same length.
+fn runs(taps: usize) -> Vec<Range<usize>> {
+    super::tiles::balanced(0..taps, DEPTH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Panels;
+
+    #[test]
+    fn every_weight_is_where_the_tile_looks_for_it() {
+        let weight = |o: usize, k: usize| (1000 * o + k + 1) as f32;
+        for (channels, taps) in [(1, 1), (16, 256), (37, 600), (5, 257)] {
+            let panels = Panels::new(channels, taps, 16, weight);
+            let mut met = 0;
+            for (number, run) in panels.runs().iter().enumerate() {
+                for panel in 0..panels.count() {
+                    let weights = panels.weights(number, panel);
+                    for (tap, row) in run.clone().zip(weights.chunks_exact(16)) {
+                        for (lane, &got) in row.iter().enumerate() {
+                            let inside = lane < panels.filled(panel);
+                            let expected =
+                                if inside { weight(16 * panel + lane, tap) } else { 0.0 };
+                            assert_eq!(got, expected);
+                            met += usize::from(inside);
+                        }
+                    }
+                }
+            }
+            assert_eq!(met, channels * taps);
+        }
+    }
+
+    #[test]
+    fn panels_put_together_are_those_of_all_the_channels() {
+        let weight = |o: usize, k: usize| (1000 * o + k + 1) as f32;
+        let mut together = Panels::zeros(20, 300, 16);
+        for first in (0..20).step_by(4) {
+            together.put(first, &Panels::new(4, 300, 8, |o, k| weight(first + o, k)));
+        }
+        let whole = Panels::new(20, 300, 16, weight);
+        assert_eq!(&together.weights[..], &whole.weights[..]);
+    }
+}

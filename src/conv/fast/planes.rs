@@ -1,0 +1,287 @@
+//! Between channels last and planes, ndarray's standard layout: a block of pixels at a time, while it is
+//! in cache.
+#![allow(unsafe_code)]
+
+use std::ops::Range;
+
+use ndarray::ArrayView4;
+
+use super::buffer::Scratch;
+use super::finish::{Slot, Stage};
+use super::level::Work;
+use super::vector::Vector;
+
+/// Pixels and channels that are exchanged at a time: a cache line of either.
+const SIDE: usize = 16;
+
+/// A tensor N x C x H x W in standard layout.
+#[derive(Clone, Copy)]
+pub(super) struct Planes<'a> {
+    floats: &'a [f32],
+    channels: usize,
+    /// Pixels of a plane.
+    pixels: usize,
+}
+
+impl<'a> Planes<'a> {
+    /// The tensor, if it is in standard layout and not channels last as well.
+    pub(super) fn new(x: &ArrayView4<'a, f32>) -> Option<Self> {
+        let (_, channels, h, w) = x.dim();
+        let floats = x.to_slice()?;
+        (channels > 1 && h * w > 1).then_some(Self { floats, channels, pixels: h * w })
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The pieces of a range of pixels of all images that lie in one image: the image, and its pixels.
+    fn images(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+        in_images(self.pixels, range)
+    }
+}
+
+fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let images = range.start / pixels..range.end.div_ceil(pixels);
+    images.map(move |n| {
+        let first = n * pixels;
+        (n, range.start.max(first) - first..range.end.min(first + pixels) - first)
+    })
+}
+
+/// Copies a range of pixels of planes to memory that is channels last.
+pub(super) struct Gather<'a> {
+    pub(super) planes: Planes<'a>,
+    /// Pixels of all images.
+    pub(super) range: Range<usize>,
+    /// All channels of each pixel.
+    pub(super) to: &'a mut [f32],
+}
+
+impl Work for Gather<'_> {
+    /// # Safety
+    ///
+    /// The machine has the instructions of `T`.
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        let Self { planes, range, to } = self;
+        let c = planes.channels;
+        assert!(to.len() >= range.len() * c, "room for the pixels");
+        let mut to = to;
+        for (n, pixels) in planes.images(range) {
+            let image = &planes.floats[n * c * planes.pixels..(n + 1) * c * planes.pixels];
+            let (here, rest) = to.split_at_mut(pixels.len() * c);
+            to = rest;
+            for (run, to) in here.chunks_mut(SIDE * c).enumerate() {
+                let start = pixels.start + run * SIDE;
+                let count = to.len() / c;
+                let whole = if count == SIDE { c / 4 * 4 } else { 0 };
+                for channel in (0..whole).step_by(4) {
+                    for pixel in (0..SIDE).step_by(4) {
+                        let from = &image[channel * planes.pixels + start + pixel..];
+                        let to = &mut to[pixel * c + channel..];
+                        assert!(from.len() >= 3 * planes.pixels + 4 && to.len() >= 3 * c + 4);
+                        // SAFETY: both hold three pitches and four floats, by the assertion.
+                        unsafe { exchange(from.as_ptr(), planes.pixels, to.as_mut_ptr(), c) };
+                    }
+                }
+                for channel in whole..c {
+                    let plane = &image[channel * planes.pixels + start..][..count];
+                    for (pixel, &value) in to.chunks_exact_mut(c).zip(plane) {
+                        pixel[channel] = value;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the planes of an output are, and those of the shortcut that is added.
+#[derive(Clone, Copy)]
+pub(super) struct Target<'a> {
+    pub(super) z: *mut f32,
+    pub(super) shortcut: Planes<'a>,
+    /// What follows.
+    pub(super) output: &'a Stage,
+}
+
+// SAFETY: a pointer is as good in one thread as in another; who writes through it vouches that no other
+// thread writes there.
+unsafe impl Send for Target<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Target<'_> {}
+
+/// Some pixels and channels of an output, channels last, on their way to planes.
+pub(super) struct Part {
+    range: Range<usize>,
+    channels: Range<usize>,
+    sums: Scratch,
+    /// The first of the sums.
+    first: *mut f32,
+    pitch: usize,
+}
+
+impl Part {
+    /// `width`: the channels and the filling of their panels.
+    pub(super) fn new(range: Range<usize>, channels: Range<usize>, width: usize) -> Self {
+        // One line more, so that pixels do not meet in the same sets of the cache.
+        let pitch = width + SIDE;
+        let mut sums = Scratch::take(range.len() * pitch);
+        let first = sums.first();
+        Self { range, channels, sums, first, pitch }
+    }
+
+    /// Where `lanes` channels from the part's `first` on go, counted by the pixels of the whole output.
+    pub(super) fn slot(&self, first: usize, lanes: usize) -> Slot {
+        assert!(first + lanes <= self.pitch);
+        let z = self.first.wrapping_add(first);
+        let z = z.wrapping_sub(self.range.start * self.pitch);
+        Slot { z, shortcut: None, pitch: self.pitch, lanes, pixels: self.range.end }
+    }
+
+    /// To be written to the planes.
+    pub(super) fn scatter<'a>(&'a self, target: Target<'a>) -> Scatter<'a> {
+        let (range, channels) = (self.range.clone(), self.channels.clone());
+        Scatter { target, range, channels, sums: &self.sums, pitch: self.pitch }
+    }
+}
+
+/// Adds the shortcut to channels-last sums, applies what follows, and writes planes.
+pub(super) struct Scatter<'a> {
+    pub(super) target: Target<'a>,
+    /// Pixels of all images.
+    pub(super) range: Range<usize>,
+    pub(super) channels: Range<usize>,
+    /// The channels of the pixels, `pitch` floats from one pixel to the next.
+    pub(super) sums: &'a [f32],
+    pub(super) pitch: usize,
+}
+
+impl Work for Scatter<'_> {
+    /// # Safety
+    ///
+    /// - The machine has the instructions of `T`.
+    /// - `target.z` has the shape of the shortcut, and nobody else reads or writes these channels of these
+    ///   pixels of it.
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        let Self { target, range, channels, sums, pitch } = self;
+        let planes = target.shortcut;
+        assert!(
+            range.end * planes.channels <= planes.floats.len() && channels.end <= planes.channels
+        );
+        assert!(channels.len() <= pitch && sums.len() >= range.len() * pitch);
+        let mut before = 0;
+        for (n, pixels) in planes.images(range) {
+            for start in pixels.clone().step_by(SIDE) {
+                let count = SIDE.min(pixels.end - start);
+                let from = &sums[(before + start - pixels.start) * pitch..];
+                for first in channels.clone().step_by(SIDE) {
+                    let wide = SIDE.min(channels.end - first);
+                    let from = &from[first - channels.start..];
+                    let mut block = [[0.0; SIDE]; SIDE];
+                    if count == SIDE && wide == SIDE {
+                        assert!(from.len() >= (SIDE - 1) * pitch + SIDE);
+                        for pixel in (0..SIDE).step_by(4) {
+                            for channel in (0..SIDE).step_by(4) {
+                                // SAFETY: sixteen pixels of sixteen channels, by the assertion.
+                                unsafe {
+                                    let to = block.as_mut_ptr().cast::<f32>();
+                                    let to = to.add(channel * SIDE + pixel);
+                                    exchange(
+                                        from.as_ptr().add(pixel * pitch + channel),
+                                        pitch,
+                                        to,
+                                        SIDE,
+                                    );
+                                }
+                            }
+                        }
+                    } else {
+                        for pixel in 0..count {
+                            for channel in 0..wide {
+                                block[channel][pixel] = from[pixel * pitch + channel];
+                            }
+                        }
+                    }
+                    for (channel, row) in (first..).zip(&mut block).take(wide) {
+                        let at = (n * planes.channels + channel) * planes.pixels + start;
+                        let shortcut = &planes.floats[at..at + count];
+                        // SAFETY: `at` and `count` pixels after it lie in the shortcut, hence in z.
+                        unsafe {
+                            if count == SIDE {
+                                for lane in (0..SIDE).step_by(T::LANES) {
+                                    let z = T::load(row.as_ptr().add(lane));
+                                    let z = z.add(T::load(shortcut.as_ptr().add(lane)));
+                                    let z = target.output.apply_to_plane(channel, z);
+                                    z.store(target.z.add(at + lane));
+                                }
+                            } else {
+                                for (pixel, (z, r)) in row.iter().zip(shortcut).enumerate() {
+                                    *target.z.add(at + pixel) = target.output.at(channel, z + r);
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            before += pixels.len();
+        }
+    }
+}
+
+/// Four rows of four floats as four columns.
+///
+/// # Safety
+///
+/// There are four floats at 0 to 3 times each pitch.
+#[inline(always)]
+unsafe fn exchange(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
+    // SAFETY: as the function's; no alignment is assumed.
+    unsafe {
+        let row = |r: usize| from.add(r * from_pitch).cast::<[f32; 4]>().read_unaligned();
+        let [a, b, c, d] = [row(0), row(1), row(2), row(3)];
+        for column in 0..4 {
+            let four = [a[column], b[column], c[column], d[column]];
+            to.add(column * to_pitch).cast::<[f32; 4]>().write_unaligned(four);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::{Gather, Planes, Work, in_images};
+    use crate::conv::fast::level::Level;
+    use crate::conv::fast::vector::Portable;
+
+    #[test]
+    fn a_range_is_cut_where_an_image_ends() {
+        let all: Vec<_> = in_images(10, 7..31).collect();
+        assert_eq!(all, [(0, 7..10), (1, 0..10), (2, 0..10), (3, 0..1)]);
+        assert_eq!(in_images(10, 10..20).collect::<Vec<_>>(), [(1, 0..10)]);
+    }
+
+    #[test]
+    fn gathered_pixels_are_channels_last() {
+        let x = Array4::from_shape_fn((2, 21, 5, 7), |(n, c, i, j)| {
+            (10_000 * n + 100 * c + 7 * i + j) as f32
+        });
+        let last: Vec<f32> = x.view().permuted_axes([0, 2, 3, 1]).iter().copied().collect();
+        for level in Level::available() {
+            for range in [0..70, 0..16, 3..64, 69..70] {
+                let mut to = vec![0.0; range.len() * 21];
+                let planes = Planes::new(&x.view()).unwrap();
+                let gather = Gather { planes, range: range.clone(), to: &mut to };
+                // SAFETY: the level is available.
+                unsafe { level.run(gather) };
+                assert_eq!(to, last[range.start * 21..range.end * 21], "{level} {range:?}");
+            }
+        }
+        let mut none = [];
+        let gather = Gather { planes: Planes::new(&x.view()).unwrap(), range: 5..5, to: &mut none };
+        // SAFETY: plain Rust.
+        unsafe { gather.run::<Portable>() };
+    }
+}

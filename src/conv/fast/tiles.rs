@@ -1,0 +1,75 @@
+//! How work is cut: into tiles of nearly the same size, and into pieces for the threads.
+
+use std::ops::Range;
+
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+/// Cuts a range into as few parts as there can be of at most `most` elements, of nearly the same
+/// length: where all are long, none is slow.
+pub(super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    into_parts(range.clone(), range.len().div_ceil(most))
+}
+
+/// Cuts a range into so many parts, of nearly the same length.
+pub(super) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = range.len();
+    let (short, longer) = (length.checked_div(parts).unwrap_or(0), length.checked_rem(parts));
+    let mut start = range.start;
+    (0..parts).map(move |part| {
+        let end = start + short + usize::from(part < longer.unwrap_or(0));
+        std::mem::replace(&mut start, end)..end
+    })
+}
+
+/// Multiply-adds below which a piece of work is not worth a second thread.
+const WORTH_A_THREAD: usize = 200_000;
+
+/// Into how many parts to cut work of so many multiply-adds: one where it stays on one thread; or else
+/// a few for each thread, so that none waits long for the last.
+pub(super) fn parts(macs: usize) -> usize {
+    match rayon::current_num_threads() {
+        1 => 1,
+        _ if macs < 2 * WORTH_A_THREAD => 1,
+        threads => (4 * threads).min(macs / WORTH_A_THREAD),
+    }
+}
+
+/// Does each of the pieces, on as many threads as there are. What a piece computes does not depend on
+/// who computes it.
+pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
+    if pieces.len() == 1 || rayon::current_num_threads() == 1 {
+        pieces.into_iter().for_each(work);
+    } else {
+        pieces.into_par_iter().with_max_len(1).for_each(work);
+    }
+}
+
+/// Does each of the pieces, in so many runs of them, or less.
+pub(super) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
+    if runs == 1 || pieces.len() <= 1 || rayon::current_num_threads() == 1 {
+        return pieces.into_iter().for_each(work);
+    }
+    let length = pieces.len().div_ceil(runs).max(1);
+    pieces.into_par_iter().with_min_len(length).with_max_len(length).for_each(work);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{balanced, into_parts};
+
+    #[test]
+    fn parts_are_balanced_and_follow_one_another() {
+        for length in 0..60 {
+            for most in 1..20 {
+                let parts: Vec<_> = balanced(3..3 + length, most).collect();
+                let lengths = parts.iter().map(|part| part.len());
+                assert_eq!(parts.len(), length.div_ceil(most));
+                assert!(lengths.clone().max().unwrap_or(0) <= most);
+                assert!(lengths.clone().max() <= lengths.min().map(|shortest| shortest + 1));
+                let all: Vec<usize> = parts.into_iter().flatten().collect();
+                assert_eq!(all, (3..3 + length).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(into_parts(0..5, 0).count(), 0);
+    }
+}

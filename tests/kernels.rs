@@ -1,0 +1,270 @@
+//! The fast kernels at every tail: each width of map and of path, each level of vector instructions that
+//! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
+
+use ndarray::{Array4, ArrayView4, s};
+use rayon::ThreadPoolBuilder;
+use triform::conv::{
+    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, Level, Reference,
+};
+use triform::error::Error;
+
+/// Numbers that look random and are the same in every run.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.0 >> 33) % end
+    }
+
+    fn tensor(&mut self, shape: [usize; 4]) -> Array4<f32> {
+        Array4::from_shape_simple_fn(shape, || self.below(9) as f32 - 4.0)
+    }
+
+    fn floats(&mut self, shape: [usize; 4]) -> Array4<f32> {
+        Array4::from_shape_simple_fn(shape, || self.below(1 << 20) as f32 / 1e5 - 5.0)
+    }
+
+    /// A function of each channel, exact on integers.
+    fn function(&mut self, channels: usize) -> Function {
+        let relu = self.below(2) == 0;
+        let affine = (0..channels).map(|_| {
+            let scale = if self.below(2) == 0 { 1.0 } else { -1.0 };
+            Affine { scale, shift: self.below(7) as f32 - 3.0, relu }
+        });
+        Function(affine.collect(), true)
+    }
+}
+
+/// An affine for each channel; as data or not.
+struct Function(Vec<Affine<f32>>, bool);
+
+impl ChannelWise<f32> for Function {
+    fn apply(&self, channel: usize, mut plane: ndarray::ArrayViewMut3<'_, f32>) {
+        plane.mapv_inplace(|z| self.0[channel].at(&z));
+    }
+
+    fn as_data(&self, channel: usize) -> Option<Elementwise<f32>> {
+        self.1.then(|| Elementwise::Affine(self.0[channel]))
+    }
+}
+
+/// In one of several layouts: as it is, channels last, backwards.
+fn laid_out(x: &Array4<f32>, layout: u64) -> Array4<f32> {
+    match layout % 3 {
+        0 => x.as_standard_layout().into_owned(),
+        1 => {
+            let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
+            last.permuted_axes([0, 3, 1, 2])
+        }
+        _ => {
+            let mut back = x.slice(s![.., ..;-1, .., ..;-1]).as_standard_layout().into_owned();
+            back.invert_axis(ndarray::Axis(1));
+            back.invert_axis(ndarray::Axis(3));
+            back
+        }
+    }
+}
+
+fn all_levels() -> Vec<Fast> {
+    let levels = Level::available();
+    println!("levels tested: {levels:?} of {:?}", Level::ALL);
+    levels.into_iter().map(|level| Fast::with_level(level).unwrap()).collect()
+}
+
+/// All that follows one convolution of integers.
+fn conv<V: Convolver<f32>>(
+    convolver: &V,
+    x: ArrayView4<'_, f32>,
+    (weights, spec): (ArrayView4<'_, f32>, ConvSpec),
+    (function, shortcut): (&Function, Option<&Array4<f32>>),
+) -> Array4<f32> {
+    let kernel = convolver.prepare(weights, spec).unwrap();
+    let (shortcut, output) = (shortcut.map(|shortcut| shortcut.view()), &Identity);
+    convolver.conv(x, &kernel, &After { function, shortcut, output }).unwrap()
+}
+
+#[test]
+fn every_width_of_map_and_of_group() {
+    let levels = all_levels();
+    let (mut numbers, mut cases) = (Numbers(1), 0);
+    for width in 1..=40 {
+        for d in 1..=40 {
+            let (groups, c_out) = match numbers.below(4) {
+                0 => (1, 1 + numbers.below(40) as usize),
+                1 => (1, d),
+                _ => (2 + numbers.below(3) as usize, d),
+            };
+            let k = [1, 2, 3, 3, 3, 5][numbers.below(6) as usize];
+            let stride = 1 + numbers.below(3) as usize;
+            let dilation = 1 + numbers.below(2) as usize;
+            let padding = numbers.below(3) as usize + k * dilation / 2;
+            let spec = ConvSpec::new(stride, padding, dilation, groups).unwrap();
+            let (n, height) = (1 + numbers.below(2) as usize, 1 + numbers.below(4) as usize);
+            let x = numbers.tensor([n, groups * d, height, width]);
+            let weights = numbers.tensor([groups * c_out, d, k, k]);
+            let mut function = numbers.function(groups * c_out);
+            let given = (weights.view(), spec);
+            let bare = conv(&Reference::default(), x.view(), given, (&function, None));
+            let shortcut = numbers.tensor(bare.dim().into());
+            let shortcut = (numbers.below(2) == 0).then_some(&shortcut);
+            let expected = conv(&Reference::default(), x.view(), given, (&function, shortcut));
+            function.1 = numbers.below(4) > 0;
+            let x = laid_out(&x, numbers.below(3));
+            let shortcut = shortcut.map(|shortcut| laid_out(shortcut, numbers.below(3)));
+            for fast in &levels {
+                let after = (&function, shortcut.as_ref());
+                let got = conv(fast, x.view(), given, after);
+                let level = fast.level();
+                assert!(got == expected, "{level}: {:?}, {:?}, {spec:?}", x.dim(), weights.dim());
+                cases += 1;
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases >= 1600);
+}
+
+/// The verbs of the forms, against their definitions over the reference.
+#[test]
+fn every_width_of_path() {
+    let levels = all_levels();
+    let (reference, mut numbers, mut cases) = (Reference::default(), Numbers(2), 0);
+    for d in 1..=40 {
+        for round in 0..6 {
+            let paths = [1, 2, 3, 5, 8, 32][round];
+            let c = 1 + numbers.below(70) as usize;
+            let (n, height) = (1 + numbers.below(2) as usize, 1 + numbers.below(9) as usize);
+            let shape = [n, c, height, 7 + 3 * round];
+            let x = laid_out(&numbers.tensor(shape), round as u64);
+            let stride = 1 + (d + round) % 2;
+            let strided = ConvSpec::new(stride, 0, 1, 1).unwrap();
+            let three = ConvSpec::new(1 + round % 2, 1, 1, 1).unwrap();
+            // One path may be wider than the others.
+            let wide = |path: usize| if path == 1 && round == 3 { d + 1 } else { d };
+            let mut kernels = |c_out: &dyn Fn(usize) -> usize, c_in: &dyn Fn(usize) -> usize, k| {
+                let kernel = |path| numbers.tensor([c_out(path), c_in(path), k, k]);
+                (0..paths).map(kernel).collect::<Vec<_>>()
+            };
+            let reduce = kernels(&wide, &|_| c, 1);
+            let transform = kernels(&wide, &wide, 3);
+            let c_out = 1 + (7 * d + round) % 40;
+            let expand = kernels(&|_| c_out, &wide, 1);
+            let channels = (0..paths).map(wide).sum();
+            let (first, second) = (numbers.function(channels), numbers.function(channels));
+            let third = numbers.function(c_out);
+            // Integers stay small: each layer has inputs of its own.
+            let (h, w) = (shape[2], shape[3]);
+            let path =
+                |path| laid_out(&numbers.tensor([n, wide(path), h, w]), 1 + (round == 4) as u64);
+            let xs: Vec<_> = (0..paths).map(path).collect();
+            let shortcut = laid_out(&numbers.tensor([n, c_out, h, w]), round as u64);
+            let after =
+                After { function: &third, shortcut: Some(shortcut.view()), output: &Identity };
+            let prepared = |kernels: &[Array4<f32>], spec| -> Vec<_> {
+                kernels.iter().map(|k| reference.prepare(k.view(), spec).unwrap()).collect()
+            };
+            let expected = (
+                reference.split(x.view(), &prepared(&reduce, strided), &first).unwrap(),
+                reference.each(&xs, &prepared(&transform, three), &second).unwrap(),
+                reference.merge(&xs, &prepared(&expand, ConvSpec::UNIT), &after).unwrap(),
+                reference.concatenate(&xs).unwrap(),
+            );
+            for fast in &levels {
+                let prepared = |kernels: &[Array4<f32>], spec| -> Vec<_> {
+                    kernels.iter().map(|k| fast.prepare(k.view(), spec).unwrap()).collect()
+                };
+                let what = format!("{}: {paths} paths of {d}, {:?}", fast.level(), x.dim());
+                let got = (
+                    fast.split(x.view(), &prepared(&reduce, strided), &first).unwrap(),
+                    fast.each(&xs, &prepared(&transform, three), &second).unwrap(),
+                    fast.merge(&xs, &prepared(&expand, ConvSpec::UNIT), &after).unwrap(),
+                    fast.concatenate(&xs).unwrap(),
+                );
+                assert!(got.0 == expected.0, "split, {what}");
+                assert!(got.1 == expected.1, "each, {what}");
+                assert!(got.2 == expected.2, "merge, {what}");
+                assert!(got.3 == expected.3, "concatenate, {what}");
+                cases += 4;
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases >= 40 * 6 * 4);
+}
+
+/// On floats that do round: the work is cut for the threads, and no bit shows it.
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut numbers = Numbers(3);
+    let mut compared = 0;
+    for (c, d, paths, size) in [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11)]
+    {
+        let inner = d * paths;
+        let x = numbers.floats([2, c, size, size + 1]);
+        let mid = numbers.floats([2, inner, size, size + 1]);
+        let shortcut = numbers.floats([2, c, size, size + 1]);
+        let reduce = numbers.floats([inner, c, 1, 1]);
+        let transform = numbers.floats([inner, d, 3, 3]);
+        let dense = numbers.floats([24, c, 3, 3]);
+        let expand = numbers.floats([c, inner, 1, 1]);
+        let (inner_function, function) = (numbers.function(inner), numbers.function(c));
+        let grouped = ConvSpec::new(1, 1, 1, paths).unwrap();
+        let padded = ConvSpec::new(1, 1, 1, 1).unwrap();
+        for fast in all_levels() {
+            let run = || {
+                let after = (&function, Some(&shortcut));
+                let only = (&inner_function, None);
+                let mut results = vec![
+                    conv(&fast, x.view(), (reduce.view(), ConvSpec::UNIT), only),
+                    conv(&fast, mid.view(), (transform.view(), grouped), only),
+                    conv(&fast, mid.view(), (expand.view(), ConvSpec::UNIT), after),
+                    conv(&fast, x.view(), (dense.view(), padded), (&inner_function, None)),
+                ];
+                let cut = |array: &Array4<f32>, axis, spec| -> Vec<_> {
+                    let parts = array.axis_chunks_iter(ndarray::Axis(axis), d);
+                    parts.map(|part| fast.prepare(part, spec).unwrap()).collect()
+                };
+                let unit = ConvSpec::UNIT;
+                let split = fast.split(x.view(), &cut(&reduce, 0, unit), &inner_function).unwrap();
+                let each = fast.each(&split, &cut(&transform, 0, padded), &inner_function).unwrap();
+                let shortcut = Some(shortcut.view());
+                let after = After { function: &function, shortcut, output: &Identity };
+                results.push(fast.merge(&each, &cut(&expand, 1, unit), &after).unwrap());
+                results.push(fast.concatenate(&each).unwrap());
+                results.extend(split);
+                results.extend(each);
+                results
+            };
+            let on = |threads| {
+                ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+            };
+            let expected = on(1);
+            for threads in 2..=5 {
+                let got = on(threads);
+                for (got, expected) in got.iter().zip(&expected) {
+                    assert!(got == expected, "{}, {threads} threads, {c} {d}", fast.level());
+                    compared += got.len();
+                }
+            }
+        }
+    }
+    println!("{compared} values compared");
+    assert!(compared > 1_000_000);
+}
+
+#[test]
+fn a_level_that_is_not_here_is_refused() {
+    for level in Level::ALL {
+        match Fast::with_level(level) {
+            Ok(fast) => assert!(Level::available().contains(&fast.level())),
+            Err(Error::Usage(words)) => {
+                assert!(!Level::available().contains(&level));
+                assert!(
+                    words.starts_with(&format!("this machine has no {level}; it has portable"))
+                );
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
