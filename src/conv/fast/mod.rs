@@ -8,6 +8,7 @@
 //! - [`pack`]: weights and inputs laid out for the tile.
 //! - [`finish`]: what follows the sums, applied while they are in cache.
 //! - [`vector`]: the few vector instructions that the tile is written in.
+//! - [`peak`]: what this machine can do at most.
 //! - [`double`]: the same for `f64`, only as far as the evidence needs it.
 //!
 //! The order of a sum is whatever is fastest, so no two of these need agree to
@@ -18,6 +19,7 @@ mod double;
 mod finish;
 mod pack;
 mod paths;
+mod peak;
 mod product;
 mod tile;
 mod vector;
@@ -27,6 +29,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Axis};
 pub use self::double::Double;
 use self::finish::Finish;
 use self::pack::{PackedInput, PackedWeights, subsample};
+pub use self::peak::{Peak, read_bandwidth};
 use self::tile::{Level, MAX_WIDTH, Segment, TILE_ROWS, Tile};
 use super::after::{After, ChannelWise, Identity};
 use super::convolver::{Convolver, merge_by_definition, one_input_a_path};
