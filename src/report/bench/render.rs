@@ -193,7 +193,7 @@ fn settings(text: &mut String, report: &Report, plan: &Plan) -> Result<()> {
         };
         report.rows.iter().find(is).map(|row| row.min_ms)
     };
-    let mut head = row(["block", "threads", "MACs, millions"]);
+    let mut head = row(["block", "threads", "MMACs"]);
     head.extend(plan.forms.iter().map(|form| format!("({form}) ms")));
     head.extend(plan.forms.iter().map(|form| format!("({form}) / 1st")));
     let mut table = vec![head];
@@ -224,7 +224,7 @@ fn settings(text: &mut String, report: &Report, plan: &Plan) -> Result<()> {
     let (h, w) = map;
     let words = format!(
         "Time against the cardinality at preserved complexity, the paper's Table 2, on {h} x {w}, all in \
-         turn; / 1st: over the time of {base} in the same form."
+         turn. MMACs: millions of multiply-adds; / 1st: over the time of {base} in the same form."
     );
     paragraph(text, &words);
     grid(text, &table, 1);

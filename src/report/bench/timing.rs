@@ -14,9 +14,9 @@ pub enum Rounds {
 }
 
 impl Default for Rounds {
-    /// Half a second for each piece of work.
+    /// A quarter of a second for each piece of work.
     fn default() -> Self {
-        Self::Within(Duration::from_millis(500))
+        Self::Within(Duration::from_millis(250))
     }
 }
 

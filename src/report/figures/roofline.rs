@@ -20,7 +20,7 @@ use crate::evidence::speed::{Record, committed};
 
 const WIDTH: u32 = 900;
 const HEIGHT: u32 = 560;
-/// The intensities that are shown, as powers of 2.
+/// The intensities that are shown at least, as powers of 2.
 const ACROSS: (f64, f64) = (0.0, 8.0);
 
 /// A mark of its own for each form and for each kind of layer, to be told apart without colour too.
@@ -62,13 +62,19 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let (lowest, highest) =
         reached.fold((roof.gflops, roof.gflops), |(low, high), y| (low.min(y), high.max(y)));
     let (bottom, top) = (lowest.log2().floor() - 0.5, highest.log2().floor() + 1.0);
+    let intensities = points.iter().map(|point| point.0.log2());
+    let (left, right) = intensities
+        .fold(ACROSS, |(left, right), x| (f64::min(left, x.floor()), f64::max(right, x.ceil())));
     let names: Vec<&str> = blocks.iter().map(String::as_str).collect();
     let title = format!(
         "Roofline of {}: FLOPs a second against FLOPs a byte, each form under the measured peak.",
         names.join(", ")
     );
     let mut canvas = Canvas::new(WIDTH, HEIGHT, &title)?;
-    let threads = if roof.threads == 1 { "1 thread" } else { "several threads" };
+    let threads = match roof.threads {
+        1 => "1 thread".to_owned(),
+        count => format!("{count} threads"),
+    };
     let below = format!(
         "{threads}, {}, {}: peak {:.0} GFLOP/s; {:.0} GB/s from memory (full line), {:.0} GB/s from cache (thin).",
         legible(&record.machine.cpu),
@@ -86,7 +92,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let mut chart = ChartBuilder::on(&area)
         .x_label_area_size(54)
         .y_label_area_size(70)
-        .build_cartesian_2d(ACROSS.0..ACROSS.1, bottom..top)?;
+        .build_cartesian_2d(left..right, bottom..top)?;
     let power = |power: &f64| match power.fract() {
         0.0 if *power < 0.0 => format!("1/{}", (-power).exp2()),
         0.0 => format!("{}", power.exp2()),
@@ -94,7 +100,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     };
     let mut mesh = chart.configure_mesh();
     look(&mut mesh)?;
-    mesh.x_labels(9)
+    mesh.x_labels((right - left) as usize + 1)
         .x_label_formatter(&power)
         .y_labels((top - bottom) as usize + 1)
         .y_label_formatter(&power)
@@ -102,7 +108,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
         .y_desc("GFLOP/s")
         .draw()?;
     for (bandwidth, width) in [(roof.cache_gb_s, 1), (roof.memory_gb_s, 3)] {
-        let line = slope(bandwidth, roof.gflops, bottom);
+        let line = slope(bandwidth, roof.gflops, bottom, (left, right));
         chart.draw_series(LineSeries::new(line, INK.stroke_width(width)))?;
     }
     let places: Vec<((i32, i32), RGBColor, Sign)> = points
@@ -118,12 +124,12 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
 }
 
 /// Up with the bandwidth, then along the peak, as far as it is within the chart.
-fn slope(bandwidth: f64, peak: f64, bottom: f64) -> Vec<(f64, f64)> {
+fn slope(bandwidth: f64, peak: f64, bottom: f64, (left, right): (f64, f64)) -> Vec<(f64, f64)> {
     let (bandwidth, peak) = (bandwidth.log2(), peak.log2());
-    let start = ACROSS.0.max(bottom - bandwidth);
-    let ridge = (peak - bandwidth).clamp(ACROSS.0, ACROSS.1);
+    let start = left.max(bottom - bandwidth).min(right);
+    let ridge = (peak - bandwidth).clamp(start, right);
     let roof = |x: f64| (x, (bandwidth + x).min(peak));
-    [start, ridge, ACROSS.1].map(roof).to_vec()
+    [start, ridge, right].map(roof).to_vec()
 }
 
 /// The blocks, and all points in their colours.
@@ -158,10 +164,10 @@ fn points(record: &Record) -> Result<(Vec<String>, Vec<Point>), FigureError> {
             points.push((intensity, row.gflops, color, sign));
         }
     }
-    let sound = |(x, y, ..): &Point| {
-        (ACROSS.0.exp2()..=ACROSS.1.exp2()).contains(x) && y.is_finite() && *y > 0.0
-    };
-    points.retain(sound);
+    let unsound = |(x, y, ..): &Point| !(x.is_finite() && y.is_finite() && *x > 0.0 && *y > 0.0);
+    if points.iter().any(unsound) {
+        return Err(FigureError::Data("a rate that is no number above 0".to_owned()));
+    }
     Ok((blocks.into_iter().map(|(block, _)| block).collect(), points))
 }
 
