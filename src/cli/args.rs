@@ -227,7 +227,7 @@ pub(super) struct BenchOptions {
     /// Threads [default: one, and then all]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) threads: Option<String>,
-    /// Rounds [default: 5 at least, as many as fit 0.25 s each]
+    /// Rounds [default: 5, or more within 0.25 s each]
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     pub(super) rounds: Option<String>,
     /// The seed of every random choice

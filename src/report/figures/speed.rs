@@ -45,14 +45,14 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     legend(&mut canvas, (170.0, 82.0), &FORMS.map(|(_, color, words)| (color, words)))?;
     let area = canvas.plot();
     let (left, right) = area.margin(100, 16, 16, 24).split_horizontally(560);
-    let of_stage = |x: &f64| at_whole(*x, &names);
-    let of_network = |x: &f64| at_whole(*x, &["50 layers, here", "101 layers, paper"]);
-    let sides: [(_, &str, &[Bar], f64, &dyn Fn(&f64) -> String); 2] = [
-        (left, "time / form (c)'s", &bars, 3.5, &of_stage),
-        (right, "ResNeXt's time / ResNet's", &networks, 1.5, &of_network),
+    let pairs = ["50 layers, here", "101 layers, paper"].map(str::to_owned);
+    let sides = [
+        (left, "time / form (c)'s", &bars[..], 3.5, &names[..]),
+        (right, "ResNeXt's time / ResNet's", &networks, 1.5, &pairs),
     ];
     let mut labels = Vec::new();
     for (side, words, bars, end, names) in sides {
+        let name = |x: &f64| at_whole(*x, names);
         let mut chart = ChartBuilder::on(&side)
             .x_label_area_size(34)
             .y_label_area_size(62)
@@ -62,7 +62,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         look(&mut mesh)?;
         mesh.disable_x_mesh()
             .x_labels(end as usize + 2)
-            .x_label_formatter(&names)
+            .x_label_formatter(&name)
             .y_labels(6)
             .y_label_formatter(&|y| format!("{y:.1}"))
             .y_desc(words)
@@ -85,9 +85,9 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
 }
 
 /// The name at a whole number.
-fn at_whole<S: AsRef<str>>(x: f64, names: &[S]) -> String {
+fn at_whole(x: f64, names: &[String]) -> String {
     let name = names.get(x.round() as usize).filter(|_| x.fract() == 0.0 && x >= 0.0);
-    name.map_or(String::new(), |name| name.as_ref().to_owned())
+    name.cloned().unwrap_or_default()
 }
 
 /// The blocks, and a bar for each form of each.
