@@ -138,6 +138,38 @@ fn bad_input_is_one_clear_line_and_status_2() {
     insta::assert_snapshot!("bad_input", refused(folder.path(), &cases));
 }
 
+/// The same of what is to be timed.
+#[test]
+fn bad_benches_are_one_clear_line_and_status_2() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (here, pdf, unwritable) = (path(""), path("r.pdf"), path("missing/r.svg"));
+    let cases: Vec<Vec<&str>> = vec![
+        vec!["bench", "--block", "256x0x4"],
+        vec!["bench", "--block", "256"],
+        vec!["bench", "--block", "100000000x32x4"],
+        vec!["bench", "--block", "8x2x2", "--map", "0x7"],
+        vec!["bench", "--block", "8x2x2", "--map", "99999999x99999999"],
+        vec!["bench", "--map", "7x7"],
+        vec!["bench", "--form", "d"],
+        vec!["bench", "--threads", "0"],
+        vec!["bench", "--threads", "1000000"],
+        vec!["bench", "--rounds", "0"],
+        vec!["bench", "--rounds", "-1"],
+        vec!["bench", "--rounds", "few"],
+        vec!["bench", "--seed", "seven"],
+        vec!["bench", "--json", &here],
+        vec!["bench", "--json", "verify"],
+        vec!["--json", "bench"],
+        vec!["bench", "--figure", &pdf],
+        vec!["bench", "--figure", "figure"],
+        vec!["bench", "--figure", &unwritable],
+        vec!["bench", "--record", &here, "--threads", "1"],
+        vec!["bench", "8x2x2"],
+    ];
+    insta::assert_snapshot!("bad_bench", refused(folder.path(), &cases));
+}
+
 /// The same of networks, their weights and their inputs.
 #[test]
 fn bad_networks_are_one_clear_line_and_status_2() {

@@ -357,6 +357,7 @@ fn help_names_the_commands() {
         &["explain", "--help"],
         &["count", "--help"],
         &["diagnose", "--help"],
+        &["bench", "--help"],
         &["plot", "--help"],
     ] {
         fits_80_columns(&text(&triform(arguments).stdout));

@@ -32,6 +32,8 @@ pub(super) enum Command {
     Diagnose(DiagnoseOptions),
     /// Run a network, its blocks in one form or in all
     Forward(ForwardOptions),
+    /// Time the three forms on this machine
+    Bench(BenchOptions),
     /// Write a freshly initialised checkpoint
     Init(InitOptions),
     /// Draw the figures
@@ -197,6 +199,53 @@ pub(super) struct ForwardOptions {
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
+}
+
+#[derive(Args)]
+pub(super) struct BenchOptions {
+    /// One block [default: of each stage of ResNeXt-50 one]
+    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
+    pub(super) block: Option<String>,
+    #[arg(
+        long,
+        value_name = "HxW",
+        allow_hyphen_values = true,
+        help = "The block's map, height x width [default: 56x56]"
+    )]
+    pub(super) map: Option<String>,
+    #[arg(
+        long,
+        value_name = "a|b|c|all",
+        default_value = "all",
+        hide_default_value = true,
+        help = "The form that is timed; all are checked [default: all]"
+    )]
+    pub(super) form: String,
+    /// ResNet-50 and ResNeXt-50 too, whole
+    #[arg(long)]
+    pub(super) networks: bool,
+    /// Threads [default: one, and then all]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) threads: Option<String>,
+    /// Rounds [default: 5, or more within 0.25 s each]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    pub(super) rounds: Option<String>,
+    /// The seed of every random choice
+    #[arg(long, value_name = "N", default_value = "0", allow_hyphen_values = true)]
+    pub(super) seed: String,
+    /// The times as JSON; to standard output without FILE
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    pub(super) json: Option<Option<PathBuf>>,
+    /// The roofline of this run, .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub(super) figure: Option<PathBuf>,
+    /// All of it, with the day and the machine, into FOLDER
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["block", "map", "form", "threads"]
+    )]
+    pub(super) record: Option<PathBuf>,
 }
 
 #[derive(Args)]

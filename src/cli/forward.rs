@@ -87,7 +87,7 @@ pub(super) fn run(
 }
 
 /// The form of a letter; none for `all`.
-fn form<'a>(letter: &str, forms: &[&'a dyn AnyForm]) -> Result<Option<&'a dyn AnyForm>> {
+pub(super) fn form<'a>(letter: &str, forms: &[&'a dyn AnyForm]) -> Result<Option<&'a dyn AnyForm>> {
     if letter == "all" {
         return Ok(None);
     }

@@ -21,8 +21,10 @@ pub(super) fn open(json: Option<&Option<PathBuf>>) -> Result<Option<Output>> {
 pub(super) fn open_as(option: &str, file: Option<&Option<PathBuf>>) -> Result<Option<Output>> {
     let file = file.and_then(Option::as_ref);
     let Some(path) = file.filter(|path| path.as_os_str() != "-") else { return Ok(None) };
-    let commands =
-        ["verify", "refute", "explain", "count", "diagnose", "forward", "init", "plot", "help"];
+    let commands = [
+        "verify", "refute", "explain", "count", "diagnose", "forward", "bench", "init", "plot",
+        "help",
+    ];
     if commands.iter().any(|command| path.as_os_str() == *command) {
         // `triform --json verify`, say, would otherwise write a file of that name.
         let name = path.display();

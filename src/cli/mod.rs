@@ -3,6 +3,7 @@
 //! Exit status: 0 all holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
 
 mod args;
+mod bench;
 mod count;
 mod diagnose;
 mod explain;
@@ -76,6 +77,7 @@ pub fn run(
         Command::Count(options) => count::run(&options, output),
         Command::Diagnose(options) => diagnose::run(&options, output),
         Command::Forward(options) => forward::run(&options, forms, output, interrupted),
+        Command::Bench(options) => bench::run(&options, forms, output, interrupted),
         Command::Init(options) => init::run(&options, output, interrupted),
         Command::Plot(options) => plot::run(&options, output),
     };

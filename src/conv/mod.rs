@@ -12,6 +12,7 @@
 //! - [`Reference`]: the specification, plain loops over any scalar.
 //! - [`Fast`]: the same function for `f32`, fast, by the vector instructions of a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
+//! - [`Peak`] and [`read_bandwidth`]: what this machine can do at most, measured.
 //! - [`ChannelWise`] and [`After`]: what follows the sums.
 //! - [`max_pool`]: the only other thing the stem needs.
 //! - [`block_diagonal`]: a grouped kernel as the dense one it stands for.
@@ -27,7 +28,7 @@ mod spec;
 pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
-pub use fast::{Double, Fast, LEVEL_VARIABLE, Level};
+pub use fast::{Double, Fast, LEVEL_VARIABLE, Level, Peak, read_bandwidth};
 pub use pool::max_pool;
 pub use reference::Reference;
 pub use spec::{ConvSpec, KernelShape};

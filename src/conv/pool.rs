@@ -35,7 +35,7 @@ pub fn max_pool<S: Ordered>(
             found: vec![size, size],
         });
     }
-    let last = x.clone().permuted_axes([0, 2, 3, 1]);
+    let last = x.permuted_axes([0, 2, 3, 1]);
     if let Some(floats) = last.to_slice() {
         // Channels last: the windows of all channels at once, pixel by pixel.
         let pixel = |n: usize, i: usize, j: usize| &floats[((n * h + i) * w + j) * c..][..c];

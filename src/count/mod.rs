@@ -12,6 +12,7 @@ mod network;
 pub mod published;
 mod rules;
 mod sum;
+mod work;
 
 pub use self::accuracy::{PUBLISHED_ERRORS, PublishedError, published_error};
 pub use self::budget::{Width, exact_width, preserving_width};
@@ -21,6 +22,7 @@ pub use self::layer::{Counts, Operations, Parameters, layer};
 pub use self::macs::{BlockMacs, Macs, block_macs, convolution_macs};
 pub use self::network::{Memory, NetworkCounts, network, sum};
 pub use self::rules::{OperationRule, ParameterRule, Quantity};
+pub use self::work::{Work, block_layers, block_work};
 
 use crate::block::{BlockSpec, Shortcut};
 use crate::error::{Error, Result};

@@ -25,7 +25,7 @@
 //!   of dual numbers.
 //! - [`any_form`], [`problem`]: forms as values, and blocks to run them on.
 //! - [`compare`](mod@compare): differences and witnesses. [`memory`]: whether a block fits into it.
-//! - [`rounding`]: measurements for the figures.
+//! - [`rounding`]: measurements for the figures. [`speed`]: times that were taken, and the paper's.
 //!
 //! And what keeps them honest:
 //!
@@ -57,6 +57,7 @@ pub mod near_misses;
 pub mod problem;
 pub mod random_functions;
 pub mod rounding;
+pub mod speed;
 pub mod symbolic;
 pub mod training;
 pub mod verdict;

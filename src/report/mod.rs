@@ -1,5 +1,6 @@
-//! What the program shows: tables, JSON, figures, and files written whole.
+//! What the program shows: tables, JSON, times, figures, and files written whole.
 
+pub mod bench;
 pub mod claims;
 pub mod count;
 pub mod diagnose;

@@ -24,7 +24,7 @@ impl<'a> Image<'a> {
     /// As it is, where it is channels last; or else a copy.
     pub(super) fn new(x: ArrayView4<'a, f32>) -> Self {
         let (n, c, h, w) = x.dim();
-        let floats = match x.clone().permuted_axes([0, 2, 3, 1]).to_slice() {
+        let floats = match x.permuted_axes([0, 2, 3, 1]).to_slice() {
             Some(floats) => Cow::Borrowed(floats),
             None => Cow::Owned(copied(x)),
         };

@@ -1,6 +1,6 @@
 //! The list of claims.
 
-use super::{Claim, convolutions, counts, embedding, forms, initial, networks};
+use super::{Claim, convolutions, counts, embedding, forms, initial, networks, times};
 
 /// All of them: the argument first, then what surrounds it, then the numbers.
 pub const ALL: &[Claim] = &[
@@ -275,5 +275,13 @@ pub const ALL: &[Claim] = &[
         how: "the paper's own seconds a mini-batch, 0.95 and 0.70, beside counted multiply-adds",
         refutes: "the two times exchanged",
         check: networks::faster,
+    },
+    Claim {
+        name: "faster",
+        statement: "grouped convolution, and so ResNeXt, is faster at equal complexity",
+        source: "paper, section 4: form (c) is faster than the other two; the blog post, section 1, of ResNeXt",
+        how: "a committed run of `triform bench`, with its day and machine, and the paper's own times",
+        refutes: "the times of forms (a) and (c) exchanged",
+        check: times::grouped_is_faster,
     },
 ];

@@ -11,6 +11,7 @@ mod forms;
 mod initial;
 mod list;
 mod networks;
+mod times;
 
 pub use self::list::ALL;
 

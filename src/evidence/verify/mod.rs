@@ -53,7 +53,7 @@ pub struct Progress<'a> {
 }
 
 impl Progress<'_> {
-    pub(super) fn stopped(&self) -> bool {
+    pub(crate) fn stopped(&self) -> bool {
         self.interrupted.load(Ordering::Relaxed)
     }
 }

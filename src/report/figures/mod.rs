@@ -23,15 +23,21 @@ pub mod palette;
 mod parameters_by_groups;
 mod plot;
 pub mod png;
+pub mod roofline;
 mod rounding;
+mod speed;
 pub mod svg;
 mod three_forms;
 mod width_by_cardinality;
+
+use std::path::Path;
 
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters_backend::DrawingErrorKind;
 
 use canvas::Picture;
+
+use crate::error::Error;
 
 /// A figure that can be drawn: a name, which its files carry too, and what draws it.
 pub struct Figure {
@@ -53,8 +59,45 @@ pub const ALL: &[Figure] = &[
     Figure { name: "layer_shares", draw: layer_shares::draw },
     Figure { name: "parameters_by_groups", draw: parameters_by_groups::draw },
     Figure { name: "error_by_macs", draw: error_by_macs::draw },
+    Figure { name: "speed", draw: speed::draw },
+    Figure { name: "roofline", draw: roofline::of_the_record },
     Figure { name: "block_diagonal", draw: block_diagonal::draw },
 ];
+
+/// What a picture is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// See [`svg`](svg::svg).
+    Svg,
+    /// See [`png`](png::png).
+    Png,
+}
+
+impl Format {
+    /// By the ending of a file's name.
+    pub fn of(path: &Path) -> Option<Self> {
+        let ending = path.extension()?;
+        let is = |known: &str| ending.eq_ignore_ascii_case(known);
+        if is("svg") { Some(Self::Svg) } else { is("png").then_some(Self::Png) }
+    }
+
+    /// The picture's file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Figure`] for a picture that was not drawn or cannot be written.
+    pub fn bytes(
+        self,
+        name: &'static str,
+        picture: Result<Picture, FigureError>,
+    ) -> Result<Vec<u8>, Error> {
+        let bytes = picture.and_then(|picture| match self {
+            Self::Svg => svg::svg(&picture).map(String::into_bytes),
+            Self::Png => png::png(&picture),
+        });
+        bytes.map_err(|error| Error::Figure { name, why: error.to_string() })
+    }
+}
 
 /// Why a figure could not be drawn.
 #[derive(Debug, thiserror::Error)]

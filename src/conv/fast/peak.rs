@@ -1,0 +1,188 @@
+//! What one thread of this machine can do at most: multiply-adds a second out of registers, bytes a
+//! second out of memory. The roof under which every convolution stays (Williams, Waterman and Patterson
+//! 2009, "Roofline").
+//!
+//! Measured and never looked up: a machine that is shared, hot or virtual has the peak that it shows.
+#![allow(unsafe_code)]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// The peak of `f32` multiply-adds on one thread, as measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Peak {
+    /// FLOP/s; a multiply-add is 2 FLOPs.
+    pub flops: f64,
+    /// The instructions it was reached with, such as "AVX2 + FMA".
+    pub instructions: &'static str,
+}
+
+/// A run lasts about this long ...
+const RUN: Duration = Duration::from_millis(50);
+/// ... and the best of so many counts: whatever disturbs a run makes it slower.
+const RUNS: usize = 5;
+/// Multiply-adds that do not wait for one another. Two a cycle, each four to five cycles long, are ten on
+/// the way; with two operands they fit the sixteen registers of AVX2.
+const CHAINS: usize = 12;
+/// Steps of each chain between two looks at the clock: some tens of microseconds.
+const STEPS: usize = 1 << 14;
+/// What every step multiplies by and adds: x -> 0.5 x + 1 stays between 1 and 2, so that no operation is
+/// slow for its numbers.
+const FACTOR: f32 = 0.5;
+const TERM: f32 = 1.0;
+
+impl Peak {
+    /// Measures it, in about a quarter of a second: a loop of independent multiply-adds in registers, with
+    /// AVX-512, AVX2 + FMA, or neither.
+    pub fn measure() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                // SAFETY: the machine has AVX-512F, which is all that the function asks.
+                let run = || unsafe { x86::avx512(STEPS) };
+                return Self { flops: best(16, run), instructions: "AVX-512" };
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                // SAFETY: the machine has AVX2 and FMA, which is all that the function asks.
+                let run = || unsafe { x86::avx2(STEPS) };
+                return Self { flops: best(8, run), instructions: "AVX2 + FMA" };
+            }
+        }
+        Self { flops: best(LANES, || portable(STEPS)), instructions: "portable" }
+    }
+}
+
+/// FLOP/s of the best run; each call of `run` does [`STEPS`] steps of [`CHAINS`] chains of `lanes` lanes.
+fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
+    let flops = (2 * lanes * CHAINS * STEPS) as f64;
+    let fastest = |_| {
+        let (start, mut calls) = (Instant::now(), 0u32);
+        loop {
+            black_box(run());
+            calls += 1;
+            let elapsed = start.elapsed();
+            if elapsed >= RUN {
+                return flops * f64::from(calls) / elapsed.as_secs_f64();
+            }
+        }
+    };
+    (0..RUNS).map(fastest).fold(0.0, f64::max)
+}
+
+/// Lanes of the portable loop.
+const LANES: usize = 8;
+
+/// Without instructions that not every machine has. Where the architecture always multiplies and adds in
+/// one (AArch64), so does this; elsewhere `mul_add` would be a slow call.
+fn portable(steps: usize) -> f32 {
+    let (factor, term) = (black_box(FACTOR), black_box(TERM));
+    let mut chains = [[1f32; LANES]; CHAINS];
+    for _ in 0..steps {
+        for x in chains.as_flattened_mut() {
+            *x = if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
+                x.mul_add(factor, term)
+            } else {
+                *x * factor + term
+            };
+        }
+    }
+    chains.as_flattened().iter().sum()
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+    use std::hint::black_box;
+
+    use super::{CHAINS, FACTOR, TERM};
+
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn avx512(steps: usize) -> f32 {
+        let (factor, term) = (_mm512_set1_ps(black_box(FACTOR)), _mm512_set1_ps(black_box(TERM)));
+        let mut chains = [_mm512_set1_ps(1.0); CHAINS];
+        for _ in 0..steps {
+            for x in &mut chains {
+                *x = _mm512_fmadd_ps(*x, factor, term);
+            }
+        }
+        // All chains are asked for, so that none is left out.
+        chains.into_iter().map(|x| _mm512_reduce_add_ps(x)).sum()
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn avx2(steps: usize) -> f32 {
+        let (factor, term) = (_mm256_set1_ps(black_box(FACTOR)), _mm256_set1_ps(black_box(TERM)));
+        let mut chains = [_mm256_set1_ps(1.0); CHAINS];
+        for _ in 0..steps {
+            for x in &mut chains {
+                *x = _mm256_fmadd_ps(*x, factor, term);
+            }
+        }
+        let sum = chains.into_iter().fold(_mm256_setzero_ps(), |sum, x| _mm256_add_ps(sum, x));
+        _mm_cvtss_f32(_mm256_castps256_ps128(sum))
+    }
+}
+
+/// Bytes a second at which one thread reads an array of about so many bytes, front to back, again and
+/// again: the best of a few passes, of about a tenth of a second in all. An array that fits a cache shows
+/// the cache, one that is much larger than the last one shows the memory.
+pub fn read_bandwidth(bytes: usize) -> f64 {
+    // Sums of integers, which may be taken in any order and so in vectors.
+    const STRIP: usize = 16;
+    let strips = (bytes / (8 * STRIP)).max(1);
+    // Written, not left as the system's one page of zeros.
+    let array: Vec<u64> = (0..(strips * STRIP) as u64).collect();
+    let pass = || {
+        let mut sums = [0u64; STRIP];
+        for strip in array.chunks_exact(STRIP) {
+            for (sum, value) in sums.iter_mut().zip(strip) {
+                *sum = sum.wrapping_add(*value);
+            }
+        }
+        sums.iter().fold(0u64, |total, sum| total.wrapping_add(*sum))
+    };
+    let size = (8 * array.len()) as f64;
+    // So many passes that the clock's own time is nothing beside them.
+    let passes = ((1 << 24) / (8 * array.len())).max(1);
+    let (start, mut best, mut measured) = (Instant::now(), 0f64, 0);
+    while measured < 3 || start.elapsed() < 2 * RUN {
+        let since = Instant::now();
+        for _ in 0..passes {
+            black_box(pass());
+        }
+        best = best.max(size * passes as f64 / since.elapsed().as_secs_f64());
+        measured += 1;
+    }
+    best
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHAINS, LANES, Peak, portable, read_bandwidth};
+
+    /// Each chain ends at 2, the point that x -> x / 2 + 1 leaves alone: all were run.
+    #[test]
+    fn every_chain_is_run() {
+        assert_eq!(portable(100), (2 * CHAINS * LANES) as f32);
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx512f") {
+                // SAFETY: the machine has AVX-512F.
+                assert_eq!(unsafe { super::x86::avx512(100) }, (2 * CHAINS * 16) as f32);
+            }
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                // SAFETY: the machine has AVX2 and FMA. One lane of eight comes back.
+                assert_eq!(unsafe { super::x86::avx2(100) }, (2 * CHAINS) as f32);
+            }
+        }
+    }
+
+    /// Between what no machine is as slow as and what none is as fast as.
+    #[test]
+    fn what_is_measured_is_possible() {
+        let peak = Peak::measure();
+        assert!((1e8..1e13).contains(&peak.flops), "{peak:?}");
+        let cached = read_bandwidth(1 << 18);
+        assert!((1e8..1e13).contains(&cached), "{cached:e}");
+    }
+}

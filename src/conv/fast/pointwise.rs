@@ -1,0 +1,82 @@
+//! 1x1 convolution: all pixels of all images in one row, where they lie.
+#![allow(unsafe_code)]
+
+use ndarray::{Array4, ArrayView4};
+
+use super::FastKernel;
+use super::dense::{Column, Dense, Pixels, Taps, cut};
+use super::finish::Finish;
+use super::layout::{Image, Output};
+use super::panels::Panels;
+use super::pieces::{columns, in_pieces};
+use super::planes::{Planes, Target};
+
+/// A 1x1: all pixels of all images, where they lie.
+pub(super) fn pointwise(
+    x: ArrayView4<'_, f32>,
+    kernel: &FastKernel,
+    panels: &Panels,
+    finish: &Finish<'_>,
+    output: [usize; 4],
+) -> Array4<f32> {
+    let planes = finish.planes.as_ref();
+    let mut z = if planes.is_some() { Output::planes(output) } else { Output::new(output) };
+    if !output.contains(&0) {
+        let target =
+            planes.map(|(shortcut, output)| Target { z: z.first(), shortcut: *shortcut, output });
+        let columns = match target {
+            Some(_) => bare_columns(panels),
+            None => columns(panels, 0, 0, finish, &mut z),
+        };
+        // SAFETY: the slots are those of the whole output, which nobody else has.
+        unsafe { over_pixels(x, kernel, &columns, finish, target) };
+    }
+    // SAFETY: every panel is a column, and every pixel was computed.
+    unsafe { z.written() }
+}
+
+/// The panels of a whole convolution, for who says later where they go.
+fn bare_columns(panels: &Panels) -> Vec<Column<'_>> {
+    let column = |panel: usize| {
+        let channel = panel * panels.width;
+        Column { panels, panel, channel, slots: Vec::new() }
+    };
+    (0..panels.count()).map(column).collect()
+}
+
+/// The pixels that a 1x1 like `kernel` meets, by some columns: where they lie, or gathered from planes.
+///
+/// # Safety
+///
+/// - The columns have as many taps as x has channels.
+/// - Where there is no target, the slots have all pixels of the output; where there is one, it has, and the
+///   columns are all its channels. Nobody else reads or writes there.
+pub(super) unsafe fn over_pixels(
+    x: ArrayView4<'_, f32>,
+    kernel: &FastKernel,
+    columns: &[Column<'_>],
+    finish: &Finish<'_>,
+    target: Option<Target<'_>>,
+) {
+    let (n, c, h, w) = x.dim();
+    let stride = kernel.shape.spec.stride();
+    let planes = Planes::new(&x).filter(|_| stride == 1);
+    let image = if planes.is_none() { Some(Image::new(x)) } else { None };
+    let floats = image.as_ref().map_or(&[][..], Image::floats);
+    let (h_out, w_out) = ((h - 1) / stride + 1, (w - 1) / stride + 1);
+    let range = 0..n * h_out * w_out;
+    let pixels = match stride {
+        1 => Pixels::run(c, range.len()),
+        _ => {
+            let (row, column) = (stride.saturating_mul(w * c), stride.saturating_mul(c));
+            Pixels { image: h * w * c, row, column, h_out, w_out }
+        }
+    };
+    let taps = [Taps { offset: 0, length: c }];
+    let runs = columns.first().map_or(&[][..], |column| column.panels.runs());
+    let taps: Vec<_> = runs.iter().map(|run| cut(&taps, run)).collect();
+    let whole = Dense { x: floats, pixels, origin: 0, taps: &taps, columns, range, finish };
+    // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
+    // caller's.
+    unsafe { in_pieces(whole, kernel, planes, target) };
+}

@@ -1,0 +1,156 @@
+//! k x k convolution: over copies of the input with the padding around it.
+#![allow(unsafe_code)]
+
+use ndarray::Array4;
+
+use super::buffer::Scratch;
+use super::dense::{Dense, cut};
+use super::finish::Finish;
+use super::layout::{Image, Output};
+use super::narrow::{Narrow, Rows};
+use super::padded::Padded;
+use super::panels::Panels;
+use super::pieces::{BLOCK, columns, in_pieces};
+use super::{FastKernel, Weights, tiles};
+use crate::error::Result;
+
+/// One convolution, and what follows it.
+pub(super) fn convolve(
+    x: &Image<'_>,
+    kernel: &FastKernel,
+    finish: &Finish<'_>,
+    output: [usize; 4],
+) -> Result<Array4<f32>> {
+    let mut z = Output::new(output);
+    if output.contains(&0) {
+        // SAFETY: there is no element.
+        return Ok(unsafe { z.written() });
+    }
+    match &kernel.weights {
+        Weights::Dense(panels) if panels.len() == 1 => dense(x, kernel, finish, output, &mut z)?,
+        Weights::Dense(panels) => grouped(x, kernel, panels, finish, output, &mut z)?,
+        Weights::Narrow(narrow) => narrowly(x, kernel, narrow, finish, output, &mut z)?,
+    }
+    // SAFETY: each of the three writes every channel of every pixel.
+    Ok(unsafe { z.written() })
+}
+
+/// A k x k in one group.
+fn dense(
+    x: &Image<'_>,
+    kernel: &FastKernel,
+    finish: &Finish<'_>,
+    output: [usize; 4],
+    z: &mut Output,
+) -> Result<()> {
+    let Weights::Dense(panels) = &kernel.weights else { unreachable!("looked at by the caller") };
+    let padded = Padded::new(kernel.shape, x.c, output)?;
+    let taps = padded.taps();
+    let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
+    let mut copy = Scratch::take(padded.floats());
+    for n in 0..x.n {
+        let rows = copy[..padded.floats()].chunks_mut(padded.row()).enumerate().collect();
+        tiles::for_each(rows, |(row, to)| padded.copy_row(x, n, 0, row, to));
+        let columns = columns(&panels[0], n, 0, finish, z);
+        let range = 0..output[2] * output[3];
+        let pixels = padded.pixels();
+        let (columns, taps) = (&columns[..], &taps[..]);
+        let whole = Dense { x: &copy, pixels, origin: 0, taps, columns, range, finish };
+        // SAFETY: the copy has every tap of every pixel; the slots are those of an image of the output,
+        // which nobody else has.
+        unsafe { in_pieces(whole, kernel, None, None) };
+    }
+    Ok(())
+}
+
+/// A k x k in groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
+fn grouped(
+    x: &Image<'_>,
+    kernel: &FastKernel,
+    panels: &[Panels],
+    finish: &Finish<'_>,
+    output: [usize; 4],
+    z: &mut Output,
+) -> Result<()> {
+    let shape = &kernel.shape;
+    let padded = Padded::new(*shape, shape.c_in_group, output)?;
+    let taps = padded.taps();
+    let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
+    let mut pieces = Vec::with_capacity(x.n * panels.len());
+    for n in 0..x.n {
+        for (group, panels) in panels.iter().enumerate() {
+            let columns = columns(panels, n, group * shape.c_out_group(), finish, z);
+            pieces.push((n, group, columns));
+        }
+    }
+    let pixels = output[2] * output[3];
+    let parts = tiles::parts(kernel.macs(x.n * pixels));
+    tiles::in_runs(pieces, parts, |(n, group, columns)| {
+        let mut copy = Scratch::take(padded.floats());
+        padded.copy(x, n, group * shape.c_in_group, &mut copy);
+        for range in tiles::balanced(0..pixels, (BLOCK / shape.c_in_group / 9).max(16)) {
+            let pixels = padded.pixels();
+            let (x, taps, columns) = (&copy[..], &taps[..], &columns[..]);
+            let piece = Dense { x, pixels, origin: 0, taps, columns, range, finish };
+            // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
+            // image of the output, which nobody else has.
+            unsafe { kernel.level.run(piece) };
+        }
+    });
+    Ok(())
+}
+
+/// A k x k in groups that are narrower than a vector: vector by vector of the channels.
+fn narrowly(
+    x: &Image<'_>,
+    kernel: &FastKernel,
+    narrow: &Narrow,
+    finish: &Finish<'_>,
+    output: [usize; 4],
+    z: &mut Output,
+) -> Result<()> {
+    let [_, c_out, h_out, w_out] = output;
+    let lanes = kernel.level.lanes();
+    // Either a vector's channels at every pixel, or the few there are, several pixels to a vector.
+    let width = if narrow.pixels == 1 { lanes } else { c_out };
+    let padded = Padded::new(kernel.shape, width, output)?;
+    let repeated = (narrow.pixels > 1).then(|| finish.repeated(narrow.pixels));
+    let offsets: Vec<usize> = padded.offsets().collect();
+    let spec = &kernel.shape.spec;
+    let three_columns = narrow.pixels == 1
+        && kernel.shape.k_w == 3
+        && (spec.stride(), spec.dilation(), width) == (1, 1, lanes);
+    let mut pieces = Vec::new();
+    for n in 0..x.n {
+        for vector in 0..c_out.div_ceil(width) {
+            let filled = width.min(c_out - vector * width);
+            pieces.push((n, vector, z.slot(n, vector * width, filled, finish.shortcut.as_ref())));
+        }
+    }
+    let parts = tiles::parts(kernel.macs(x.n * h_out * w_out));
+    tiles::in_runs(pieces, parts, |(n, vector, mut slot)| {
+        // A row's last vector may reach beyond it.
+        let mut copy = Scratch::take(padded.floats() + lanes);
+        padded.copy(x, n, vector * width, &mut copy);
+        let (vectors, step, last) = match narrow.pixels {
+            1 => (w_out, padded.pixels().column, slot.lanes),
+            several => {
+                (slot.pitch, slot.lanes) = (lanes, lanes);
+                let vectors = w_out.div_ceil(several);
+                (vectors, lanes, (w_out - (vectors - 1) * several) * c_out)
+            }
+        };
+        let (channel, row) = (vector * width, padded.pixels().row);
+        let (x, offsets, z_row) = (&copy[..], &offsets[..], w_out * c_out);
+        let finish = repeated.as_ref().unwrap_or(finish);
+        #[rustfmt::skip]
+        let rows = Rows {
+            narrow, vector, x, offsets, three_columns, row, step, h_out, vectors, channel, slot, z_row,
+            last, finish,
+        };
+        // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the slot
+        // is that of some channels of one image of the output, which nobody else has.
+        unsafe { kernel.level.run(rows) };
+    });
+    Ok(())
+}

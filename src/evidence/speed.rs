@@ -1,0 +1,199 @@
+//! Times: those of a committed run of `triform bench`, and those that the paper gives.
+//!
+//! A time is of one machine and one day. What is said of it is said in ratios of times that were taken in
+//! turn on the same machine, with the machine named.
+
+use serde::{Deserialize, Serialize};
+
+use crate::block::{BlockSpec, Shortcut};
+use crate::error::{Error, Result};
+use crate::network::layers::{Layer, Operation, Role};
+use crate::network::zoo;
+
+/// The run that is committed. `benches/record.sh` makes it anew, and writes its name here.
+const COMMITTED: &str = include_str!("../../benches/records/2026-11-24-amd-epyc.json");
+
+/// Seconds a mini-batch of ResNeXt-101 32x4d on 8 M40 GPUs, in training (paper, section 5.1).
+pub const PAPER_RESNEXT101: f64 = 0.95;
+/// The same of ResNet-101.
+pub const PAPER_RESNET101: f64 = 0.70;
+
+/// A time that was taken: of a block in a form, or of a whole network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    /// The block, such as `256x32x4`, or the network's name.
+    pub block: String,
+    /// Its map, or the network's input, such as `56x56`.
+    pub map: String,
+    /// The form's letter.
+    pub form: char,
+    /// On so many threads.
+    pub threads: usize,
+    /// The shortest time, in milliseconds.
+    pub min_ms: f64,
+    /// The median of all, in milliseconds.
+    pub median_ms: f64,
+    /// 10^9 FLOPs a second in the shortest time; a multiply-add is 2 FLOPs.
+    pub gflops: f64,
+    /// That as a part of what so many threads could do at the measured peak of one.
+    pub share_of_peak: f64,
+}
+
+/// The time of one layer of form (c) by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LayerRow {
+    /// The block.
+    pub block: String,
+    /// Its map.
+    pub map: String,
+    /// `1x1 in`, `3x3` or `1x1 out`.
+    pub layer: String,
+    /// The shortest time, in milliseconds.
+    pub min_ms: f64,
+    /// 10^9 FLOPs a second.
+    pub gflops: f64,
+    /// FLOPs a byte.
+    pub intensity: f64,
+}
+
+/// What limits `threads` threads, as measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Roof {
+    /// Threads.
+    pub threads: usize,
+    /// 10^9 FLOPs a second out of registers.
+    pub gflops: f64,
+    /// 10^9 bytes a second read from memory.
+    pub memory_gb_s: f64,
+    /// 10^9 bytes a second read from the second cache.
+    pub cache_gb_s: f64,
+}
+
+/// A machine, as far as times depend on it and it can be found out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The processor's own name.
+    pub cpu: String,
+    /// Processors that the program may use.
+    pub processors: usize,
+    /// The vector instructions of the peak.
+    pub instructions: String,
+}
+
+/// A run of `triform bench`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The day, as 2026-11-24.
+    pub date: String,
+    /// Where.
+    pub machine: Machine,
+    /// Its roof, for the threads of the layers.
+    pub roof: Roof,
+    /// The times.
+    pub rows: Vec<Row>,
+    /// Those of the layers.
+    pub layers: Vec<LayerRow>,
+}
+
+/// A block as `--block` takes it: `256x32x4`, or `256-32x4-512` where other channels come out than go in.
+pub fn name(spec: &BlockSpec) -> String {
+    if spec.c_in() == spec.c_out() {
+        format!("{}x{}x{}", spec.c_in(), spec.cardinality(), spec.width())
+    } else {
+        spec.to_string()
+    }
+}
+
+/// A map as `--map` takes it.
+pub fn map_name((h, w): (usize, usize)) -> String {
+    format!("{h}x{w}")
+}
+
+/// Of each stage of ResNeXt-50 the block whose shortcut is the identity, on its map at 224 x 224.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn stages() -> Result<Vec<(BlockSpec, (usize, usize))>> {
+    let network = zoo::named("resnext50_32x4d")?;
+    let layers = network.layers(network.usual_input())?;
+    let convolves = |layer: &&Layer| matches!(layer.operation, Operation::Convolution { .. });
+    let firsts = layers.iter().filter(|layer| layer.role == Some(Role::Reduce)).filter(convolves);
+    let mut stages: Vec<(BlockSpec, (usize, usize))> = Vec::new();
+    for (block, first) in network.bottlenecks()?.into_iter().zip(firsts) {
+        let is_next = stages.last().is_none_or(|(before, _)| *before != block.spec);
+        if block.spec.shortcut() == Shortcut::Identity && is_next {
+            stages.push((block.spec, first.input));
+        }
+    }
+    Ok(stages)
+}
+
+/// The committed run.
+///
+/// # Errors
+///
+/// [`Error::Contradiction`] for a file that is no record.
+pub fn committed() -> Result<Record> {
+    let wrong = |error| Error::Contradiction(format!("the committed record of times: {error}"));
+    serde_json::from_str(COMMITTED).map_err(wrong)
+}
+
+impl Record {
+    /// The shortest time on one thread, in milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Contradiction`] where it was not taken.
+    pub fn one_thread(&self, block: &str, form: char) -> Result<f64> {
+        let sought = |row: &&Row| row.block == block && row.form == form && row.threads == 1;
+        let missing = || Error::Contradiction(format!("no time of {block} in form ({form})"));
+        self.rows.iter().find(sought).map(|row| row.min_ms).ok_or_else(missing)
+    }
+
+    /// ResNeXt-50's time over ResNet-50's, on one thread.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Record::one_thread`].
+    pub fn networks(&self) -> Result<f64> {
+        Ok(self.one_thread("resnext50_32x4d", 'c')? / self.one_thread("resnet50", 'c')?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{committed, map_name, name, stages};
+    use crate::block::Form;
+    use crate::evidence::any_form::AnyForm;
+
+    #[test]
+    fn the_stages_are_those_of_the_paper() {
+        let found = stages().unwrap();
+        let found: Vec<_> = found.iter().map(|(s, map)| (name(s), map_name(*map))).collect();
+        let pairs: Vec<(&str, &str)> =
+            found.iter().map(|(block, map)| (block.as_str(), map.as_str())).collect();
+        let expected = [
+            ("256x32x4", "56x56"),
+            ("512x32x8", "28x28"),
+            ("1024x32x16", "14x14"),
+            ("2048x32x32", "7x7"),
+        ];
+        assert_eq!(pairs, expected);
+    }
+
+    /// All that the claim and the figures read is there.
+    #[test]
+    fn the_committed_record_is_whole() {
+        let record = committed().unwrap();
+        for (spec, _) in stages().unwrap() {
+            for form in Form::ALL {
+                assert!(record.one_thread(&name(&spec), AnyForm::letter(&form)).unwrap() > 0.0);
+            }
+            let layers = record.layers.iter().filter(|layer| layer.block == name(&spec));
+            assert_eq!(layers.count(), 3);
+        }
+        assert!((0.1..10.0).contains(&record.networks().unwrap()));
+        assert!(record.rows.iter().all(|row| row.min_ms <= row.median_ms));
+    }
+}

@@ -1,0 +1,145 @@
+//! `triform bench` from outside: its rows, its figure, its record; and that a wrong form is not timed.
+
+mod common;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
+
+use common::wrong::{NEXT_PATH, wrong};
+use serde_json::Value;
+use tempfile::tempdir;
+use triform::block::{BlockSpec, Form};
+use triform::cli;
+use triform::count;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::speed::{Record, committed};
+
+const KEYS: [&str; 8] =
+    ["block", "form", "gflops", "map", "median_ms", "min_ms", "share_of_peak", "threads"];
+
+fn triform(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_triform")).arg("bench").args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// Runs the program in this process on forms of the test's choice.
+fn run_with(forms: &[&dyn AnyForm], arguments: &[&str], interrupted: bool) -> (u8, String, String) {
+    let arguments = ["triform", "bench"].iter().chain(arguments).map(OsString::from);
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let interrupted = AtomicBool::new(interrupted);
+    let status = cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
+    (status, text(&output), text(&errors))
+}
+
+/// The block and map of a row, and its numbers, seen to be of one another.
+fn row(row: &Value) -> (&str, &str, &str, u64) {
+    let keys: Vec<&String> = row.as_object().unwrap().keys().collect();
+    assert_eq!(keys, KEYS);
+    let number = |key: &str| row[key].as_f64().unwrap();
+    assert!(0.0 < number("min_ms") && number("min_ms") <= number("median_ms"), "{row}");
+    // Above the peak is possible only where something else ran while the peak was measured.
+    assert!(0.0 < number("share_of_peak") && number("share_of_peak") < 2.0, "{row}");
+    let word = |key: &str| row[key].as_str().unwrap();
+    (word("block"), word("map"), word("form"), row["threads"].as_u64().unwrap())
+}
+
+#[test]
+fn the_rows_of_the_papers_block_are_a_list() {
+    let block = ["--block", "256x32x4", "--map", "56x56", "--threads", "1", "--rounds", "2"];
+    let output = triform(&[&block[..], &["--json"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    // Nothing but the JSON on standard output, or this would not parse.
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let found: Vec<_> = rows.iter().map(row).collect();
+    assert_eq!(found, ["a", "b", "c"].map(|form| ("256x32x4", "56x56", form, 1)));
+    let spec = BlockSpec::new(256, 32, 4, 256).unwrap();
+    let flops = 2.0 * count::block_macs(&spec, (56, 56)).unwrap().convolutions.all_taps as f64;
+    for row in rows {
+        let rate = flops / row["min_ms"].as_f64().unwrap() / 1e6;
+        assert!((row["gflops"].as_f64().unwrap() / rate - 1.0).abs() < 1e-4, "{row}");
+    }
+}
+
+#[test]
+fn one_form_on_two_threads_with_its_figure() {
+    let folder = tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (rows, figure) = (path("rows.json"), path("roof.SVG"));
+    let block = ["--block", "16-4x3-24", "--map", "7x5", "--threads", "2", "--form", "b"];
+    let output =
+        triform(&[&block[..], &["--rounds", "3", "--json", &rows, "--figure", &figure]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = text(&output.stdout);
+    let (body, _) = report.split_once("Repeat: ").unwrap();
+    assert!(body.lines().all(|line| line.chars().count() <= 80), "{report}");
+    assert!(report.ends_with(&format!("Wrote {figure}.\n")), "{report}");
+    let rows: Vec<Value> = serde_json::from_slice(&fs::read(&rows).unwrap()).unwrap();
+    assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), [("16-4x3-24", "7x5", "b", 2)]);
+    assert!(fs::read_to_string(&figure).unwrap().starts_with("<svg"));
+
+    // A folder that is not there is found out before the work, whatever the record will be called.
+    let output = triform(&["--record", &path("missing")]);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
+
+    let figure = path("roof.png");
+    let output =
+        triform(&["--block", "8x2x2", "--map", "3x3", "--rounds", "1", "--figure", &figure]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(image::open(Path::new(&figure)).is_ok());
+}
+
+/// A form with a mistake, in each place: refuted, and nothing was timed.
+#[test]
+fn a_wrong_form_is_refuted_and_not_timed() {
+    for (place, form) in Form::ALL.into_iter().enumerate() {
+        let wrong = wrong(form, NEXT_PATH);
+        let mut forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
+        forms[place] = &wrong;
+        // Also where another form is asked for.
+        for asked in ["all", "a", "b", "c"] {
+            let block = ["--block", "12x3x2", "--map", "6x5", "--threads", "1", "--form", asked];
+            let (status, report, errors) = run_with(&forms, &block, false);
+            assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
+            let letter = ["a", "b", "c"][place];
+            assert!(report.contains(&format!("R1 refutes form ({letter})")), "{report}");
+            assert!(report.contains("nothing was timed") && !report.contains("min ms"), "{report}");
+            let (status, rows, _) = run_with(&forms, &[&block[..], &["--json"]].concat(), false);
+            assert_eq!((status, rows.as_str()), (cli::REFUTED, "[]\n"));
+        }
+    }
+    // One form agrees with itself whatever it does.
+    let (status, output, errors) = run_with(&[&Form::Grouped], &["--block", "8x2x2"], false);
+    assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
+    assert_eq!(errors, "error: 2 forms at least are needed to compare, not 1\n");
+}
+
+#[test]
+fn an_interrupted_run_says_so() {
+    let forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
+    let (status, report, errors) = run_with(&forms, &["--block", "8x2x2", "--map", "5x5"], true);
+    assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
+    assert!(report.contains("nothing was timed"), "{report}");
+}
+
+/// The committed record has the name of its day and machine, and is what `--record` writes.
+#[test]
+fn the_committed_record_is_named_after_its_day_and_machine() {
+    let record = committed().unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/records");
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with(&record.date) && name.ends_with(".json"), "{name}");
+    let cpu = record.machine.cpu.to_lowercase();
+    for word in cpu.split(|c: char| !c.is_ascii_alphanumeric()) {
+        assert!(name.contains(word), "{name}");
+    }
+    let again: Record = serde_json::from_slice(&fs::read(&files[0]).unwrap()).unwrap();
+    assert_eq!(again, record);
+}
