@@ -16,10 +16,15 @@ import sys
 import tempfile
 import time
 
-from peers import blocks, networks, record
-from peers.contenders import HERE, IN_RUST, NAMES, RUST, Failure, Missing, processors
-from peers.machine import machine, versions
-from peers.measure import measure
+INSTALL = "python -m pip install -r requirements.txt"
+try:
+    from peers import blocks, networks, record
+    from peers.contenders import HERE, NAMES, RELEASE, Failure, processors
+    from peers.machine import machine, versions
+    from peers.measure import measure
+except ImportError as error:
+    # The run itself needs some of the packages: to draw weights, and for its reference.
+    sys.exit(f"Missing: {error}; {INSTALL}")
 
 
 class Blind(Failure):
@@ -63,20 +68,18 @@ def chosen(options):
     return names
 
 
-def build(engines):
-    """The Rust workers; a build that fails is a contender that is missing."""
-    wanted = [engine for engine in IN_RUST if engine in engines]
-    command = ["cargo", "build", "--release", "--locked"]
+def build():
+    """The Rust workers, all at once: one by one they would share fewer crates, and take longer."""
     try:
-        subprocess.run(command, cwd=HERE, check=True)
+        subprocess.run(["cargo", "build", "--release", "--locked"], cwd=HERE, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise Missing(wanted[0] if wanted else "triform", error) from error
+        raise Failure(f"the Rust workers cannot be built: {error}") from error
 
 
 def peak(threads):
     """Billions of floating-point operations a second that so many threads reach in registers."""
     on = processors(threads)
-    command = [RUST, "peak", str(threads)]
+    command = [RELEASE / "ours", "peak", "-", str(threads)]
     pinned = lambda: os.sched_setaffinity(0, on)
     return float(subprocess.run(command, capture_output=True, check=True, preexec_fn=pinned).stdout)
 
@@ -97,7 +100,7 @@ def run(options):
     engines = [engine for engine in NAMES if engine not in options.skip]
     rounds = options.rounds or (3 if options.quick else 9)
     seconds = options.seconds or (0.1 if options.quick else 0.25)
-    build(engines)
+    build()
     found = {
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
@@ -147,6 +150,8 @@ def main():
             options.render.with_suffix(".md").write_text(record.markdown(found))
         else:
             print(write(run(options), options.output))
+    except ImportError as error:
+        sys.exit(f"Missing: {error}; {INSTALL}")
     except Failure as failure:
         tell("")
         sys.exit(f"{type(failure).__name__}: {failure}")

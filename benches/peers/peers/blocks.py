@@ -108,7 +108,8 @@ class Block:
             weight = with_bits(layer.folded()[0].astype(np.float64), bits)
             bias = layer.folded()[1].astype(np.float64)[:, None, None]
             y = np.maximum(conv(with_bits(x, bits), weight, layer.groups, layer.pad) + bias, 0)
-            found[name] = used(y, centre, radius)
+            live = centre > 0
+            found[name] = used(y[live], centre[live], radius[live])
         return found
 
     def models(self):

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).parents[1]
-RUST = HERE / "target/release/triform-peers"
+RELEASE = HERE / "target/release"
 NAMES = {
     "triform": "triform",
     "torch": "PyTorch",
@@ -16,7 +16,8 @@ NAMES = {
     "tract": "tract",
     "candle": "candle",
 }
-IN_RUST = ("triform", "tract", "candle")
+# Their programs; the others are modules of Python beside this one.
+IN_RUST = {"triform": RELEASE / "ours", "tract": RELEASE / "theirs", "candle": RELEASE / "theirs"}
 
 
 class Failure(Exception):
@@ -54,7 +55,7 @@ class Worker:
     def __init__(self, engine, folder, threads):
         self.engine, self.folder = engine, folder
         if engine in IN_RUST:
-            command = [RUST, engine, folder, str(threads)]
+            command = [IN_RUST[engine], engine, folder, str(threads)]
         else:
             command = [sys.executable, "-m", f"peers.worker_{engine}", folder, str(threads)]
         environment = os.environ | {

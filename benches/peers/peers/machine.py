@@ -6,9 +6,9 @@ import platform
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
-from .contenders import HERE
+from .contenders import HERE, Missing
 
 
 def machine():
@@ -44,9 +44,9 @@ def cpu_numbers():
 def caches():
     found = []
     for index in sorted(pathlib.Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
-        read = lambda name: (index / name).read_text().strip()
-        kind = {"Data": "d", "Instruction": "i", "Unified": ""}[read("type")]
-        found.append(f"L{read('level')}{kind} {read('size')}")
+        level, kind, size = ((index / name).read_text().strip() for name in ("level", "type", "size"))
+        letter = {"Data": "d", "Instruction": "i"}.get(kind, "")
+        found.append(f"L{level}{letter} {size}")
     return found
 
 
@@ -77,5 +77,8 @@ def versions(engines):
             case "candle":
                 found[engine] = rust["candle-core"]
             case _:
-                found[engine] = version(engine)
+                try:
+                    found[engine] = version(engine)
+                except PackageNotFoundError as error:
+                    raise Missing(engine, error) from error
     return found

@@ -1,14 +1,14 @@
 //! What the workers have in common: one line in, one line out. `peers/protocol.py` is the same in Python.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::{Write, stdin, stdout};
 use std::path::Path;
 use std::time::Instant;
 
 use ndarray::ArrayD;
 
-use crate::error::{Error, Result};
-use crate::files;
+use crate::{Result, files};
 
 /// What is compared.
 pub trait Engine {
@@ -53,12 +53,11 @@ fn answer(
             Ok("done".to_owned())
         }
         ["run", variant, times] => {
-            let unread = |_| Error::Usage(format!("cannot read {line:?}"));
-            let times: usize = times.parse().map_err(unread)?;
-            if !timed.contains_key(variant) {
-                timed.insert(variant.to_owned(), engine.load(variant, "whole")?);
-            }
-            let model = timed.get_mut(variant).ok_or_else(|| Error::Tensor(variant.to_owned()))?;
+            let times: usize = times.parse()?;
+            let model = match timed.entry(variant.to_owned()) {
+                Entry::Occupied(loaded) => loaded.into_mut(),
+                Entry::Vacant(place) => place.insert(engine.load(variant, "whole")?),
+            };
             let mut taken = Vec::with_capacity(times);
             for _ in 0..times {
                 let start = Instant::now();
@@ -67,7 +66,7 @@ fn answer(
             }
             Ok(taken.join(" "))
         }
-        _ => Err(Error::Usage(format!("cannot read {line:?}"))),
+        _ => Err(format!("cannot read {line:?}").into()),
     }
 }
 

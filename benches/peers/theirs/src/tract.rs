@@ -7,9 +7,8 @@ use ndarray::{ArrayD, IxDyn};
 use tract_linalg::multithread::{Executor, set_default_executor};
 use tract_onnx::prelude::*;
 
-use crate::error::{Error, Result};
-use crate::files;
-use crate::protocol::{Engine, Model};
+use worker::protocol::{Engine, Model};
+use worker::{Result, files};
 
 /// tract with so many threads.
 pub struct Tract {
@@ -62,7 +61,6 @@ impl Model for Plan {
         let Some(output) = &self.output else { return Ok(ArrayD::zeros(IxDyn(&[0]))) };
         let view = output.to_plain_array_view::<f32>()?;
         let numbers = view.iter().copied().collect();
-        ArrayD::from_shape_vec(IxDyn(view.shape()), numbers)
-            .map_err(|error| Error::Usage(error.to_string()))
+        Ok(ArrayD::from_shape_vec(IxDyn(view.shape()), numbers)?)
     }
 }

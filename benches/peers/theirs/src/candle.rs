@@ -7,9 +7,9 @@ use candle_core::{Device, Tensor};
 use candle_nn::{Conv2d, Conv2dConfig, Linear, Module};
 use ndarray::{ArrayD, IxDyn};
 
-use crate::error::{Error, Result};
-use crate::files::{self, Step};
-use crate::protocol::{Engine, Model};
+use worker::Result;
+use worker::files::{self, Step};
+use worker::protocol::{Engine, Model};
 
 /// The weights of a job.
 pub struct Candle {
@@ -25,7 +25,7 @@ impl Candle {
     }
 
     fn weight(&self, name: String) -> Result<Tensor> {
-        self.weights.get(&name).cloned().ok_or(Error::Tensor(name))
+        self.weights.get(&name).cloned().ok_or_else(|| format!("no tensor {name}").into())
     }
 
     fn layer(&self, step: &Step) -> Result<Layer> {
@@ -56,7 +56,7 @@ impl Candle {
                 x.max_pool2d_with_stride(3, 2)
             })),
             "add" => Layer::Sum,
-            other => return Err(Error::Step(other.to_owned())),
+            other => return Err(format!("no step {other}").into()),
         })
     }
 }
@@ -75,9 +75,9 @@ impl Engine for Candle {
         for step in &graph.steps {
             let place = |name: &String| {
                 let place = names.iter().position(|other| *other == name);
-                place.ok_or_else(|| Error::Tensor(name.clone()))
+                place.ok_or_else(|| format!("no tensor {name}"))
             };
-            let reads = step.reads.iter().map(place).collect::<Result<_>>()?;
+            let reads = step.reads.iter().map(place).collect::<std::result::Result<_, _>>()?;
             steps.push((self.layer(step)?, reads));
         }
         let mut inputs = Vec::new();
@@ -119,7 +119,6 @@ impl Model for Layers {
         let Some(output) = &self.output else { return Ok(ArrayD::zeros(IxDyn(&[0]))) };
         let numbers: Vec<f32> = output.flatten_all()?.to_vec1()?;
         let shape = output.dims().to_vec();
-        ArrayD::from_shape_vec(IxDyn(&shape), numbers)
-            .map_err(|error| Error::Usage(error.to_string()))
+        Ok(ArrayD::from_shape_vec(IxDyn(&shape), numbers)?)
     }
 }

@@ -7,7 +7,7 @@ use ndarray::ArrayD;
 use ndarray_npy::{WriteNpyExt, read_npy};
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::Result;
 
 /// A model, as `peers/graph.py` writes it.
 #[derive(Clone, Deserialize)]
@@ -73,6 +73,6 @@ pub fn write(path: &Path, array: &ArrayD<f32>) -> Result<()> {
     array.write_npy(file).map_err(|error| failed(path, &error))
 }
 
-fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
-    Error::File(path.display().to_string(), error.to_string())
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("{}: {error}", path.display()).into()
 }

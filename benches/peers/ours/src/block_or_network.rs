@@ -14,9 +14,8 @@ use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::weights::{NetworkWeights, ResidualWeights};
 use triform::network::{checkpoint, load, zoo};
 
-use crate::error::{Error, Result};
-use crate::files;
-use crate::protocol::{Engine, Model};
+use worker::protocol::{Engine, Model};
+use worker::{Result, files};
 
 /// The weights of a job.
 pub struct Ours {
@@ -54,12 +53,12 @@ impl Engine for Ours {
             Some("a") => Form::Aggregated,
             Some("b") => Form::EarlyConcat,
             Some("c") => Form::Grouped,
-            _ => return Err(Error::Usage(format!("no variant {variant}"))),
+            _ => return Err(format!("no variant {variant}").into()),
         };
         let last = variant.ends_with("-nhwc");
         let (_, inputs) = files::graph(&self.folder, model)?;
-        let inputs = inputs.into_iter().map(|x| {
-            let x = x.into_dimensionality::<Ix4>().map_err(shape)?;
+        let inputs = inputs.into_iter().map(|x| -> Result<_> {
+            let x = x.into_dimensionality::<Ix4>()?;
             Ok(if last { channels_last(&x) } else { x })
         });
         let inputs: Vec<_> = inputs.collect::<Result<_>>()?;
@@ -135,18 +134,14 @@ fn layer(
                 fast.conv(x.view(), &kernel, &after)?
             }
         }
-        other => return Err(Error::Usage(format!("no model {other}"))),
+        other => return Err(format!("no model {other}").into()),
     };
     Ok(y.into_dyn())
 }
 
 fn side_by_side(paths: &[Array4<f32>]) -> Result<Array4<f32>> {
     let views: Vec<_> = paths.iter().map(|path| path.view()).collect();
-    concatenate(Axis(1), &views).map_err(shape)
-}
-
-fn shape(error: ndarray::ShapeError) -> Error {
-    Error::Usage(error.to_string())
+    Ok(concatenate(Axis(1), &views)?)
 }
 
 /// The same array, its memory in the order N, H, W, C.
@@ -180,7 +175,7 @@ impl<F: Fn(&[Array4<f32>]) -> Result<ArrayD<f32>>> Model for Ready<F> {
     }
 
     fn output(&self) -> Result<ArrayD<f32>> {
-        let y = self.output.as_ref().ok_or_else(|| Error::Usage("not run yet".to_owned()))?;
+        let y = self.output.as_ref().ok_or("not run yet")?;
         Ok(y.as_standard_layout().into_owned())
     }
 }

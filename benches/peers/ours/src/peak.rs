@@ -6,7 +6,7 @@ use std::time::Instant;
 use pulp::{Arch, Simd, WithSimd};
 use rayon::ThreadPoolBuilder;
 
-use crate::error::Result;
+use worker::Result;
 
 /// More than the latency of such an instruction times how many start at once, and with the two
 /// operands no more than there are registers.
