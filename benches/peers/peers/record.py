@@ -2,15 +2,16 @@
 
 from .contenders import NAMES
 
-LAYOUTS = {"nchw": "contiguous", "inside": "channels_last inside", "nhwc": "channels_last"}
+LAYOUTS = {"nchw": "contiguous", "inside": "NHWC inside"}
 MODES = {"eager": "eager", "script": "TorchScript"}
 ABOUT = """\
 Milliseconds of one forward pass, batch 1, f32; all contenders in turn, round by round, in one run.
 Everyone has plain NCHW arrays in and out, whatever is done inside; rows with *NHWC* are handed
-channels-last memory and may give it. Of several ways to run PyTorch the fastest is shown, and named;
-the JSON file beside this one has them all. *error*: the largest difference from f64, over the largest
-value. *bound*: the most of the derived rounding bound that any layer uses (of networks, the part of
-1e-5 of the largest logit). Who is outside of it computes something else, and is listed apart."""
+channels-last memory and may give it. Of several ways to run PyTorch the fastest is shown, and
+named (*NHWC inside*: converted to channels_last and back); the JSON file beside this one has them
+all. *error*: the largest difference from f64, over the largest value. *bound*: the most of the
+derived rounding bound that any layer uses (of networks, the part of 1e-5 of the largest logit).
+Who is outside of it computes something else, and is listed apart."""
 
 
 def markdown(found):
@@ -186,8 +187,7 @@ def how(row):
     if not parts:
         return ""
     mode, layout = parts
-    words = f"{MODES[mode]}, {LAYOUTS[layout]}"
-    return f"NHWC; {words}" if is_nhwc(row) else words
+    return f"NHWC, {MODES[mode]}" if is_nhwc(row) else f"{MODES[mode]}, {LAYOUTS[layout]}"
 
 
 def ms(row):
