@@ -27,6 +27,11 @@ except ImportError as error:
     sys.exit(f"Missing: {error}; {INSTALL}")
 
 
+# Above this load others take processor time. Engines that spin, as PyTorch's OpenMP does on two
+# threads, then become slower by orders of magnitude.
+BUSY = 0.5
+
+
 class Blind(Failure):
     """A job on which the check would not see fewer bits."""
 
@@ -106,11 +111,14 @@ def run(options):
         "machine": machine(),
         "versions": versions(engines),
         "skipped": options.skip,
+        "load": os.getloadavg()[0],
         "rounds": rounds,
         "seconds": seconds,
         "gflops_peak": {number: peak(number) for number in threads},
         "jobs": [],
     }
+    if found["load"] > BUSY:
+        print(f"the machine is busy (load {found['load']}): no numbers to keep", file=sys.stderr)
     start = time.time()
     for name in names:
         with tempfile.TemporaryDirectory() as folder:

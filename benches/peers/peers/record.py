@@ -42,6 +42,8 @@ def about_machine(found):
         lines.append([f"peak, {count(threads)}", f"{gflops:.0f} GFLOP/s, f32, in registers"])
     how = f"{found['rounds']} of {found['seconds']} s each"
     lines.append(["rounds", f"{how}; {found['minutes']} minutes in all"])
+    if "load" in found:
+        lines.append(["load before", f"{found['load']:.1f}"])
     skipped = ", ".join(NAMES[name] for name in found["skipped"])
     lines.append(["left out", skipped or "nobody"])
     return [table(["", "what"], lines, "ll")]
