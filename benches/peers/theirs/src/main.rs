@@ -1,0 +1,15 @@
+//! The peers in Rust as workers: `theirs tract FOLDER THREADS`, `theirs candle FOLDER THREADS`.
+
+mod candle;
+mod tract;
+
+use worker::protocol::serve;
+
+fn main() {
+    worker::main(|engine, folder, threads| match engine {
+        "candle" => worker::in_pool(threads, || serve(folder, &candle::Candle::new(folder)?)),
+        // It has a pool of its own.
+        "tract" => serve(folder, &tract::Tract::new(folder, threads)),
+        other => Err(format!("no engine {other}").into()),
+    });
+}
