@@ -66,30 +66,31 @@ impl Narrow {
     }
 }
 
-/// All output rows of one vector of channels.
+/// All output rows of some vectors of channels.
 pub(super) struct Rows<'a> {
     pub(super) narrow: &'a Narrow,
-    /// Which vector of the weights.
-    pub(super) vector: usize,
+    /// The first of the vectors of the weights.
+    pub(super) first: usize,
     /// The padded copy of its input.
     pub(super) x: &'a [f32],
     /// Where each tap starts, from a row's first pixel on.
     pub(super) offsets: &'a [usize],
     /// Whether they are rows of three that lie a vector apart, at stride 1.
     pub(super) three_columns: bool,
-    /// Floats from one output row's first pixel to the next one's; and from vector to vector of a row.
+    /// Floats from one output row's first pixel to the next one's; from the first pixel of a vector of
+    /// channels to that of the next; and from vector to vector of a row.
     pub(super) row: usize,
+    pub(super) part: usize,
     pub(super) step: usize,
     /// Output rows; vectors of each, the last of which may be partly filled.
     pub(super) h_out: usize,
     pub(super) vectors: usize,
-    pub(super) channel: usize,
-    /// The first vector of the first row; from vector to vector at the slot's pitch.
-    pub(super) slot: Slot,
+    /// For each vector of channels, the first of the first row; from there on at the slot's pitch.
+    pub(super) slots: &'a [Slot],
     /// Floats of the output from row to row.
     pub(super) z_row: usize,
-    /// The lanes of the last vector of a row that are to be stored.
-    pub(super) last: usize,
+    /// The lanes of the last vector of a row that are to be stored, if not as many as of the others.
+    pub(super) last: Option<usize>,
     pub(super) finish: &'a Finish<'a>,
 }
 
@@ -98,7 +99,7 @@ impl Work for Rows<'_> {
     ///
     /// - The machine has the instructions of `T`, whose lanes are those of the weights.
     /// - Every tap of every vector of every row lies in `x`, a vector's lanes from there on.
-    /// - The slot, at `z_row` times a row, has the stored lanes of its vectors, and nobody else reads or writes there.
+    /// - The slots, at `z_row` times a row, have the stored lanes of their vectors, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         // SAFETY: as the function's.
@@ -121,13 +122,17 @@ impl<T: Vector> Size for Walk<'_, T> {
         let rows = self.rows;
         debug_assert_eq!((rows.narrow.lanes, rows.narrow.d), (T::LANES, D));
         let reach = rows.offsets.iter().copied().max().unwrap_or(0);
-        let end = (rows.h_out - 1) * rows.row + (rows.vectors - 1) * rows.step + reach + T::LANES;
+        let last = (rows.h_out - 1) * rows.row + (rows.slots.len() - 1) * rows.part;
+        let end = last + (rows.vectors - 1) * rows.step + reach + T::LANES;
         debug_assert!(end <= rows.x.len());
         for i in 0..rows.h_out {
-            for tile in balanced(0..rows.vectors, T::OUTPUTS) {
-                let (outputs, first) = (tile.len(), tile.start);
-                // SAFETY: as the function's.
-                unsafe { T::outputs(outputs, Tile::<T, D> { rows, i, first, of: PhantomData }) };
+            for part in 0..rows.slots.len() {
+                for tile in balanced(0..rows.vectors, T::OUTPUTS) {
+                    let (outputs, first) = (tile.len(), tile.start);
+                    let tile = Tile::<T, D> { rows, i, part, first, of: PhantomData };
+                    // SAFETY: as the function's.
+                    unsafe { T::outputs(outputs, tile) };
+                }
             }
         }
     }
@@ -137,6 +142,8 @@ impl<T: Vector> Size for Walk<'_, T> {
 struct Tile<'a, T, const D: usize> {
     rows: &'a Rows<'a>,
     i: usize,
+    /// Which vector of channels.
+    part: usize,
     first: usize,
     of: PhantomData<T>,
 }
@@ -147,27 +154,30 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
     /// That of `Walk`.
     #[inline(always)]
     unsafe fn run<const P: usize>(self) {
-        let Self { rows, i, first, .. } = self;
+        let Self { rows, i, part, first, .. } = self;
+        let (vector, slot) = (rows.first + part, &rows.slots[part]);
         // SAFETY: as the function's.
         unsafe {
-            let weights = rows.narrow.vector(rows.vector).as_ptr();
-            let x = rows.x.as_ptr().add(i * rows.row + first * rows.step);
+            let weights = rows.narrow.vector(vector).as_ptr();
+            let x = rows.x.as_ptr().add(i * rows.row + part * rows.part + first * rows.step);
             let sums: [T; P] = match rows.three_columns {
                 true => rows.row_of_three::<T, D, P>(x, weights),
                 false => rows.tap_by_tap::<T, D, P>(x, weights),
             };
+            // Several pixels to a vector have their functions repeated, from channel 0 on.
+            let channel = if rows.narrow.pixels == 1 { vector * T::LANES } else { 0 };
             for (p, sum) in sums.into_iter().enumerate() {
-                let vector = first + p;
-                let lanes = if vector + 1 == rows.vectors { rows.last } else { rows.slot.lanes };
-                let at = i * rows.z_row + vector * rows.slot.pitch;
+                let is_last = first + p + 1 == rows.vectors;
+                let lanes = rows.last.filter(|_| is_last).unwrap_or(slot.lanes);
+                let at = i * rows.z_row + (first + p) * slot.pitch;
                 let slot = Slot {
-                    z: rows.slot.z.add(at),
-                    shortcut: rows.slot.shortcut.map(|shortcut| shortcut.add(at)),
+                    z: slot.z.add(at),
+                    shortcut: slot.shortcut.map(|shortcut| shortcut.add(at)),
                     lanes,
                     pixels: 1,
-                    ..rows.slot
+                    ..*slot
                 };
-                store(rows.finish, &[slot], rows.channel, 0, [sum]);
+                store(rows.finish, &[slot], channel, 0, [sum]);
             }
         }
     }

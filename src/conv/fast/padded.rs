@@ -12,8 +12,10 @@ const MAX_PLANES: usize = 1 << 31;
 /// The plan of a padded copy: which rows and columns a convolution reads.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Padded {
-    /// Channels that are copied together.
+    /// Channels that lie together.
     width: usize,
+    /// So many times as many are copied, each `width` of them as a row by itself.
+    parts: usize,
     rows: usize,
     columns: usize,
     shape: KernelShape,
@@ -22,13 +24,17 @@ pub(super) struct Padded {
 }
 
 impl Padded {
-    /// For `width` channels of an image whose output is `output`.
+    /// For `parts` times `width` channels of an image whose output is `output`.
     ///
     /// # Errors
     ///
     /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
     /// [`MAX_PLANES`].
-    pub(super) fn new(shape: KernelShape, width: usize, output: [usize; 4]) -> Result<Self> {
+    pub(super) fn new(
+        shape: KernelShape,
+        (width, parts): (usize, usize),
+        output: [usize; 4],
+    ) -> Result<Self> {
         let [_, _, h_out, w_out] = output;
         let spec = shape.spec;
         let read = |out: usize, taps: usize| {
@@ -38,21 +44,26 @@ impl Padded {
                 .unwrap_or(usize::MAX)
         };
         let (rows, columns) = (read(h_out, shape.k_h), read(w_out, shape.k_w));
-        let factors = vec![width, rows, columns];
+        let factors = vec![parts, width, rows, columns];
         let floats = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
         if floats.is_none_or(|floats| floats > MAX_PLANES) {
             return Err(Error::TooManyElements { what: "padded planes of a group", factors });
         }
-        Ok(Self { width, rows, columns, shape, h_out, w_out })
+        Ok(Self { width, parts, rows, columns, shape, h_out, w_out })
     }
 
     /// Floats of the copy.
     pub(super) fn floats(&self) -> usize {
-        self.rows * self.columns * self.width
+        self.rows * self.row()
     }
 
-    /// Floats of a row of the copy.
+    /// Floats of a row of the copy, all its parts.
     pub(super) fn row(&self) -> usize {
+        self.parts * self.part()
+    }
+
+    /// Floats of a part of a row.
+    pub(super) fn part(&self) -> usize {
         self.columns * self.width
     }
 
@@ -66,6 +77,13 @@ impl Padded {
         row: usize,
         to: &mut [f32],
     ) {
+        for (part, to) in to.chunks_exact_mut(self.part()).enumerate() {
+            let first = first + part * self.width;
+            if first < x.c { self.copy_part(x, n, first, row, to) } else { to.fill(0.0) }
+        }
+    }
+
+    fn copy_part(&self, x: &Image<'_>, n: usize, first: usize, row: usize, to: &mut [f32]) {
         let padding = self.shape.spec.padding();
         let Some(row) = row.checked_sub(padding).filter(|&row| row < x.h) else {
             return to.fill(0.0);

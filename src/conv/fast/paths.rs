@@ -296,7 +296,7 @@ impl Merge<'_> {
         debug_assert!(self.panels.iter().all(|panels| panels.width == WIDE * T::LANES));
         // The sums of a path, and the totals beside them, if these change so often that it would cost to
         // have them out of the registers.
-        let most = if self.d < 16 { T::ROWS / 2 } else { T::ROWS };
+        let most = if self.d < 8 { T::ROWS / 2 } else { T::ROWS };
         for column in self.columns.clone() {
             let weights = self.panels.iter().map(|panels| panels.weights(0, column));
             let weights: Vec<&[f32]> = weights.collect();

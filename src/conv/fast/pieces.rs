@@ -34,6 +34,9 @@ pub(super) const BLOCK: usize = 1 << 15;
 /// Pixels of a piece where all its taps are one run: their outputs stay in the second-level cache.
 pub(super) const SHORT_BLOCK: usize = 48;
 
+/// Pixels that are gathered at a time: lines of the cache, for any width of the floats' first.
+const GATHERED: usize = 16;
+
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
 /// have something to do. The pixels are gathered from planes, and the outputs written to planes, if there
 /// are such.
@@ -51,10 +54,29 @@ pub(super) unsafe fn in_pieces(
     let (count, level, width) = (whole.range.len(), kernel.level, first.panels.width);
     let depth = first.panels.weights(0, 0).len() / width;
     let block = if whole.taps.len() == 1 { SHORT_BLOCK } else { (BLOCK / depth).max(16) };
-    let pieces = pieces(count, whole.columns.len(), block, tiles::parts(kernel.macs(count)));
+    let parts = tiles::parts(kernel.macs(count));
+    let pieces = pieces(count, whole.columns.len(), block, parts);
+    // Where several pieces read the same pixels, these are gathered beforehand.
+    let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
+    let channels = from.map_or(0, |planes| planes.channels());
+    let mut all = Scratch::take(if cut { count * channels } else { 0 });
+    let (mut whole, mut from) = (whole, from);
+    if cut && let Some(planes) = from.take() {
+        let runs = all[..count * channels].chunks_mut(GATHERED * channels).enumerate().collect();
+        tiles::in_runs(runs, parts, |(run, to)| {
+            let start = whole.range.start + run * GATHERED;
+            let range = start..start + to.len() / channels;
+            // SAFETY: the kernel's level is here.
+            unsafe { level.run(Gather { planes, range, to }) };
+        });
+        whole.pixels = Pixels::run(channels, count);
+        (whole.x, whole.origin) = (&all, whole.range.start);
+    }
+    let whole = whole;
     tiles::for_each(pieces, |(range, columns)| {
         let columns = &whole.columns[columns];
-        let mut gathered = Scratch::take(from.map_or(0, |planes| range.len() * planes.channels()));
+        let gathered = if from.is_some() { range.len() * channels } else { 0 };
+        let mut gathered = Scratch::take(gathered);
         let mut piece = Dense { range: range.clone(), columns, ..whole };
         // SAFETY: as the function's; pieces have different pixels or different columns.
         unsafe {

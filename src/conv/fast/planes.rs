@@ -14,6 +14,10 @@ use super::vector::Vector;
 /// Pixels and channels that are exchanged at a time: a cache line of either.
 const SIDE: usize = 16;
 
+/// Planes whose cache line is asked for in advance: they are so far apart that the processor does not see
+/// by itself where this goes.
+const AHEAD: usize = 32;
+
 /// A tensor N x C x H x W in standard layout.
 #[derive(Clone, Copy)]
 pub(super) struct Planes<'a> {
@@ -77,6 +81,11 @@ impl Work for Gather<'_> {
                 let count = to.len() / c;
                 let whole = if count == SIDE { c / 4 * 4 } else { 0 };
                 for channel in (0..whole).step_by(4) {
+                    for ahead in channel + AHEAD..channel + AHEAD + 4 {
+                        let at = image.as_ptr().wrapping_add(ahead * planes.pixels + start);
+                        // SAFETY: the machine has the instructions; any address will do.
+                        unsafe { T::prefetch(at) };
+                    }
                     for pixel in (0..SIDE).step_by(4) {
                         let from = &image[channel * planes.pixels + start + pixel..];
                         let to = &mut to[pixel * c + channel..];
@@ -179,6 +188,14 @@ impl Work for Scatter<'_> {
                 for first in channels.clone().step_by(SIDE) {
                     let wide = SIDE.min(channels.end - first);
                     let from = &from[first - channels.start..];
+                    for channel in first + SIDE..first + 2 * SIDE {
+                        let at = (n * planes.channels + channel) * planes.pixels + start;
+                        // SAFETY: the machine has the instructions; any address will do.
+                        unsafe {
+                            T::prefetch(planes.floats.as_ptr().wrapping_add(at));
+                            T::prefetch(target.z.wrapping_add(at));
+                        }
+                    }
                     let mut block = [[0.0; SIDE]; SIDE];
                     if count == SIDE && wide == SIDE {
                         assert!(from.len() >= (SIDE - 1) * pitch + SIDE);

@@ -5,7 +5,7 @@ use ndarray::Array4;
 
 use super::buffer::Scratch;
 use super::dense::{Dense, cut};
-use super::finish::Finish;
+use super::finish::{Finish, Slot};
 use super::layout::{Image, Output};
 use super::narrow::{Narrow, Rows};
 use super::padded::Padded;
@@ -44,7 +44,7 @@ fn dense(
     z: &mut Output,
 ) -> Result<()> {
     let Weights::Dense(panels) = &kernel.weights else { unreachable!("looked at by the caller") };
-    let padded = Padded::new(kernel.shape, x.c, output)?;
+    let padded = Padded::new(kernel.shape, (x.c, 1), output)?;
     let taps = padded.taps();
     let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
     let mut copy = Scratch::take(padded.floats());
@@ -73,7 +73,7 @@ fn grouped(
     z: &mut Output,
 ) -> Result<()> {
     let shape = &kernel.shape;
-    let padded = Padded::new(*shape, shape.c_in_group, output)?;
+    let padded = Padded::new(*shape, (shape.c_in_group, 1), output)?;
     let taps = padded.taps();
     let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
     let mut pieces = Vec::with_capacity(x.n * panels.len());
@@ -111,46 +111,50 @@ fn narrowly(
 ) -> Result<()> {
     let [_, c_out, h_out, w_out] = output;
     let lanes = kernel.level.lanes();
-    // Either a vector's channels at every pixel, or the few there are, several pixels to a vector.
-    let width = if narrow.pixels == 1 { lanes } else { c_out };
-    let padded = Padded::new(kernel.shape, width, output)?;
+    // Either a vector's channels at every pixel, two such side by side; or the few there are, several
+    // pixels to a vector.
+    let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
+    let padded = Padded::new(kernel.shape, (width, parts), output)?;
     let repeated = (narrow.pixels > 1).then(|| finish.repeated(narrow.pixels));
     let offsets: Vec<usize> = padded.offsets().collect();
     let spec = &kernel.shape.spec;
-    let three_columns = narrow.pixels == 1
-        && kernel.shape.k_w == 3
-        && (spec.stride(), spec.dilation(), width) == (1, 1, lanes);
+    let three_columns =
+        narrow.pixels == 1 && kernel.shape.k_w == 3 && (spec.stride(), spec.dilation()) == (1, 1);
     let mut pieces = Vec::new();
     for n in 0..x.n {
-        for vector in 0..c_out.div_ceil(width) {
-            let filled = width.min(c_out - vector * width);
-            pieces.push((n, vector, z.slot(n, vector * width, filled, finish.shortcut.as_ref())));
+        for first in (0..c_out.div_ceil(width)).step_by(parts) {
+            let slots = (first..first + parts).map(|vector| vector * width).filter(|&c| c < c_out);
+            let slot = |c: usize| z.slot(n, c, width.min(c_out - c), finish.shortcut.as_ref());
+            pieces.push((n, first, slots.map(slot).collect::<Vec<Slot>>()));
         }
     }
-    let parts = tiles::parts(kernel.macs(x.n * h_out * w_out));
-    tiles::in_runs(pieces, parts, |(n, vector, mut slot)| {
+    let finish = repeated.as_ref().unwrap_or(finish);
+    let runs = tiles::parts(kernel.macs(x.n * h_out * w_out));
+    tiles::in_runs(pieces, runs, |(n, first, mut slots)| {
         // A row's last vector may reach beyond it.
         let mut copy = Scratch::take(padded.floats() + lanes);
-        padded.copy(x, n, vector * width, &mut copy);
+        padded.copy(x, n, first * width, &mut copy);
         let (vectors, step, last) = match narrow.pixels {
-            1 => (w_out, padded.pixels().column, slot.lanes),
+            1 => (w_out, padded.pixels().column, None),
             several => {
-                (slot.pitch, slot.lanes) = (lanes, lanes);
+                (slots[0].pitch, slots[0].lanes) = (lanes, lanes);
                 let vectors = w_out.div_ceil(several);
-                (vectors, lanes, (w_out - (vectors - 1) * several) * c_out)
+                (vectors, lanes, Some((w_out - (vectors - 1) * several) * c_out))
             }
         };
-        let (channel, row) = (vector * width, padded.pixels().row);
-        let (x, offsets, z_row) = (&copy[..], &offsets[..], w_out * c_out);
-        let finish = repeated.as_ref().unwrap_or(finish);
+        let (row, part, z_row) = (padded.pixels().row, padded.part(), w_out * c_out);
+        let (x, offsets, slots) = (&copy[..], &offsets[..], &slots[..]);
         #[rustfmt::skip]
         let rows = Rows {
-            narrow, vector, x, offsets, three_columns, row, step, h_out, vectors, channel, slot, z_row,
-            last, finish,
+            narrow, first, x, offsets, three_columns, row, part, step, h_out, vectors, slots, z_row, last,
+            finish,
         };
-        // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the slot
-        // is that of some channels of one image of the output, which nobody else has.
+        // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the slots
+        // are those of some channels of one image of the output, which nobody else has.
         unsafe { kernel.level.run(rows) };
     });
     Ok(())
 }
+
+/// Vectors of channels that are worked on together, row by row: a cache line of each pixel for eight lanes.
+const PARTS: usize = 2;
