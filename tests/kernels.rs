@@ -253,6 +253,27 @@ fn results_do_not_depend_on_the_number_of_threads() {
     assert!(compared > 1_000_000);
 }
 
+/// AVX2 and AVX-512 round once where they multiply and add, and the order of a sum does not depend on the
+/// lanes: so what one machine reports, another does.
+#[test]
+fn levels_that_fuse_agree_to_the_bit() {
+    let fused = |fast: &Fast| fast.level() != Level::Portable;
+    let levels: Vec<Fast> = all_levels().into_iter().filter(fused).collect();
+    let mut numbers = Numbers(4);
+    for d in 1..=40 {
+        let groups = 1 + d % 4;
+        let spec = ConvSpec::new(1 + d % 2, 1, 1, groups).unwrap();
+        let x = numbers.floats([1, groups * d, 9, 10]);
+        let weights = numbers.floats([groups * d, d, 3, 3]);
+        let function = numbers.function(groups * d);
+        let given = (weights.view(), spec);
+        let results = levels.iter().map(|fast| conv(fast, x.view(), given, (&function, None)));
+        let results: Vec<_> = results.collect();
+        assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{groups} groups of {d}");
+    }
+    println!("{} levels compared", levels.len());
+}
+
 #[test]
 fn a_level_that_is_not_here_is_refused() {
     for level in Level::ALL {

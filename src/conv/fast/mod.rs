@@ -16,7 +16,8 @@
 //!
 //! The order of a sum is whatever is fastest, so none of this need agree with the reference to the bit;
 //! that it stays within the derived bound of it, and equals it to the bit on integers, is for the evidence
-//! to show. It does not depend on the number of threads, nor on how the work is cut.
+//! to show. It does not depend on the number of threads, nor on how the work is cut, nor on the width of
+//! the vectors; only on whether a multiply-add is rounded once, as AVX2's and AVX-512's are, or twice.
 
 mod buffer;
 mod dense;
@@ -114,7 +115,7 @@ impl FastKernel {
         let weights = weights.as_standard_layout();
         let Some(flat) = weights.as_slice() else { unreachable!("standard layout") };
         // One group is narrow only where the pixels of a row lie next to each other.
-        let narrow = Narrow::suits(c_in_group, c_out_group, lanes)
+        let narrow = Narrow::suits(c_in_group, c_out_group)
             && k_h * k_w > 1
             && (groups > 1 || spec.stride() == 1);
         let weights = if narrow {

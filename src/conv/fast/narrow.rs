@@ -20,7 +20,7 @@ use super::vector::{Size, Vector};
 #[derive(Debug)]
 pub(super) struct Narrow {
     weights: Buffer,
-    /// Channels of a group: 1, 4, 8 or 16, at most the lanes.
+    /// Channels of a group: 1, 4 or 8, whatever the lanes, so that sums have one order on all machines.
     pub(super) d: usize,
     taps: usize,
     lanes: usize,
@@ -30,8 +30,8 @@ pub(super) struct Narrow {
 
 impl Narrow {
     /// Whether there are lanes for groups of so many channels in and out.
-    pub(super) fn suits(c_in_group: usize, c_out_group: usize, lanes: usize) -> bool {
-        c_in_group == c_out_group && matches!(c_in_group, 1 | 4 | 8 | 16) && c_in_group <= lanes
+    pub(super) fn suits(c_in_group: usize, c_out_group: usize) -> bool {
+        c_in_group == c_out_group && matches!(c_in_group, 1 | 4 | 8)
     }
 
     /// `weight(o, tap, c)`: of output channel o, for input channel c of its group.
@@ -75,7 +75,9 @@ pub(super) struct Rows<'a> {
     pub(super) x: &'a [f32],
     /// Where each tap starts, from a row's first pixel on.
     pub(super) offsets: &'a [usize],
-    /// Whether they are rows of three that lie a vector apart, at stride 1.
+    /// Columns of the kernel.
+    pub(super) columns: usize,
+    /// Whether they are three that lie a vector apart, at stride 1.
     pub(super) three_columns: bool,
     /// Floats from one output row's first pixel to the next one's; from the first pixel of a vector of
     /// channels to that of the next; and from vector to vector of a row.
@@ -184,7 +186,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
 }
 
 impl Rows<'_> {
-    /// Any kernel: for each tap, P vectors of pixels.
+    /// Any kernel: row by row of it, channel by channel of the group, column by column.
     ///
     /// # Safety
     ///
@@ -198,21 +200,23 @@ impl Rows<'_> {
         // SAFETY: as the function's.
         unsafe {
             let mut sums = [T::splat(0.0); P];
-            for &offset in self.offsets {
-                let x = x.add(offset);
+            for row in self.offsets.chunks_exact(self.columns) {
                 for j in 0..D {
-                    let weight = T::load(weights);
-                    weights = weights.add(T::LANES);
-                    for (p, sum) in sums.iter_mut().enumerate() {
-                        *sum = sum.add_product(pick::<T, D>(x.add(p * self.step), j), weight);
+                    for (column, &offset) in row.iter().enumerate() {
+                        let x = x.add(offset);
+                        let weight = T::load(weights.add((column * D + j) * T::LANES));
+                        for (p, sum) in sums.iter_mut().enumerate() {
+                            *sum = sum.add_product(pick::<T, D>(x.add(p * self.step), j), weight);
+                        }
                     }
                 }
+                weights = weights.add(self.columns * D * T::LANES);
             }
             sums
         }
     }
 
-    /// A kernel of three columns at stride 1, where a pixel meets three outputs of its row: each is
+    /// The same, in the same order, for three columns at stride 1, where a pixel meets three outputs of its row: each is
     /// shuffled once and used three times.
     ///
     /// # Safety

@@ -45,8 +45,7 @@ pub(super) trait Vector: Copy {
     unsafe fn rows(rows: usize, tile: impl Size);
     /// Calls `tile` for so many vectors, at most [`Vector::OUTPUTS`].
     unsafe fn outputs(outputs: usize, tile: impl Size);
-    /// Calls `work` for groups of so many channels, if there is code for such: 1, 4, 8 or 16, at most the
-    /// lanes.
+    /// Calls `work` for groups of so many channels, 1, 4 or 8.
     unsafe fn width(channels: usize, work: impl Size);
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
@@ -220,7 +219,7 @@ mod x86 {
         }
         #[inline(always)]
         unsafe fn width(channels: usize, work: impl Size) {
-            of_size!(channels, work, 1 4 8 16);
+            of_size!(channels, work, 1 4 8);
         }
         #[inline(always)]
         unsafe fn splat(value: f32) -> Self {

@@ -118,8 +118,9 @@ fn narrowly(
     let repeated = (narrow.pixels > 1).then(|| finish.repeated(narrow.pixels));
     let offsets: Vec<usize> = padded.offsets().collect();
     let spec = &kernel.shape.spec;
+    let columns = kernel.shape.k_w;
     let three_columns =
-        narrow.pixels == 1 && kernel.shape.k_w == 3 && (spec.stride(), spec.dilation()) == (1, 1);
+        narrow.pixels == 1 && columns == 3 && (spec.stride(), spec.dilation()) == (1, 1);
     let mut pieces = Vec::new();
     for n in 0..x.n {
         for first in (0..c_out.div_ceil(width)).step_by(parts) {
@@ -146,8 +147,8 @@ fn narrowly(
         let (x, offsets, slots) = (&copy[..], &offsets[..], &slots[..]);
         #[rustfmt::skip]
         let rows = Rows {
-            narrow, first, x, offsets, three_columns, row, part, step, h_out, vectors, slots, z_row, last,
-            finish,
+            narrow, first, x, offsets, columns, three_columns, row, part, step, h_out, vectors, slots, z_row,
+            last, finish,
         };
         // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the slots
         // are those of some channels of one image of the output, which nobody else has.
