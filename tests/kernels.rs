@@ -1,10 +1,13 @@
 //! The fast kernels at every tail: each width of map and of path, each level of vector instructions that
 //! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
 
+use std::process::Command;
+
 use ndarray::{Array4, ArrayView4, s};
 use rayon::ThreadPoolBuilder;
 use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, Level, Reference,
+    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, LEVEL_VARIABLE,
+    Level, Reference,
 };
 use triform::error::Error;
 
@@ -288,4 +291,22 @@ fn a_level_that_is_not_here_is_refused() {
             Err(other) => panic!("{other}"),
         }
     }
+}
+
+/// What the program is told by the environment: a level that is here is used, any other word is refused.
+#[test]
+fn the_environment_chooses_the_level() {
+    let with = |level: &str| {
+        let mut count = Command::new(env!("CARGO_BIN_EXE_triform"));
+        count.args(["count", "--block", "256x32x4"]).env(LEVEL_VARIABLE, level).output().unwrap()
+    };
+    for level in Level::ALL {
+        let output = with(&level.to_string());
+        let here = Level::available().contains(&level);
+        assert_eq!(output.status.code(), Some(if here { 0 } else { 2 }), "{level}");
+    }
+    let wrong = with("sse9");
+    assert_eq!(wrong.status.code(), Some(2));
+    let line = "error: TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512\n";
+    assert_eq!((String::from_utf8(wrong.stderr).unwrap().as_str(), wrong.stdout.len()), (line, 0));
 }

@@ -25,6 +25,7 @@ use std::sync::atomic::AtomicBool;
 use clap::{CommandFactory, Parser};
 
 use self::args::{Arguments, Command};
+use crate::conv::Level;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 
@@ -70,7 +71,8 @@ pub fn run(
         }
     };
     let command = arguments.command.unwrap_or(Command::Verify(arguments.verify));
-    let done = match command {
+    // Before anything is computed with other instructions than were asked for.
+    let done = Level::chosen().and_then(|_| match command {
         Command::Verify(options) => verify::run(&options, forms, output, interrupted),
         Command::Refute(options) => refute::run(&options, output, interrupted),
         Command::Explain(options) => explain::run(&options, output),
@@ -80,7 +82,7 @@ pub fn run(
         Command::Bench(options) => bench::run(&options, forms, output, interrupted),
         Command::Init(options) => init::run(&options, output, interrupted),
         Command::Plot(options) => plot::run(&options, output),
-    };
+    });
     match done {
         Ok(status) => status,
         Err(error) => {

@@ -1,6 +1,8 @@
 //! Max pooling.
 
 use ndarray::{Array4, ArrayView4};
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
 
 use super::spec::{ConvSpec, KernelShape};
 use crate::error::{Error, Result};
@@ -37,30 +39,31 @@ pub fn max_pool<S: Ordered>(
     }
     let last = x.permuted_axes([0, 2, 3, 1]);
     if let Some(floats) = last.to_slice() {
-        // Channels last: the windows of all channels at once, pixel by pixel.
+        // Channels last: the windows of all channels at once, pixel by pixel, row by row on all threads.
         let pixel = |n: usize, i: usize, j: usize| &floats[((n * h + i) * w + j) * c..][..c];
-        let mut largest = Vec::with_capacity(n * h_out * w_out * c);
-        for (n, i) in (0..n).flat_map(|n| (0..h_out).map(move |i| (n, i))) {
-            for j in 0..w_out {
+        let mut pooled = Array4::from_elem((n, h_out, w_out, c), S::zero());
+        let Some(all) = pooled.as_slice_mut() else { unreachable!("freshly allocated") };
+        all.par_chunks_mut((w_out * c).max(1)).enumerate().for_each(|(row, all)| {
+            let (n, i) = (row / h_out, row % h_out);
+            for (j, largest) in all.chunks_mut(c).enumerate() {
                 let rows = (0..size).filter_map(|u| source(i, u, h));
                 let mut met = rows.flat_map(|row| {
                     (0..size)
                         .filter_map(move |v| source(j, v, w))
                         .map(move |col| pixel(n, row, col))
                 });
-                let start = largest.len();
-                largest.extend_from_slice(met.next().unwrap_or(&[]));
+                if let Some(first) = met.next() {
+                    largest.clone_from_slice(first);
+                }
                 for pixel in met {
-                    let so_far = &mut largest[start..];
-                    so_far.iter_mut().zip(pixel).for_each(|(largest, z)| *largest = largest.max(z));
+                    largest
+                        .iter_mut()
+                        .zip(pixel)
+                        .for_each(|(largest, z)| *largest = largest.max(z));
                 }
             }
-        }
-        let shape = (n, h_out, w_out, c);
-        return match Array4::from_shape_vec(shape, largest) {
-            Ok(pooled) => Ok(pooled.permuted_axes([0, 3, 1, 2])),
-            Err(_) => Err(Error::TooManyElements { what: "output of a pool", factors: vec![n, c] }),
-        };
+        });
+        return Ok(pooled.permuted_axes([0, 3, 1, 2]));
     }
     Ok(Array4::from_shape_fn((n, c, h_out, w_out), |(n, c, i, j)| {
         let rows = (0..size).filter_map(|u| source(i, u, h));

@@ -127,11 +127,15 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
 pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let length = S::from_f64((h * w) as f64);
-    Array4::from_shape_fn((n, c, 1, 1), |(n, c, ..)| {
-        let map = x.index_axis(Axis(0), n);
-        let map = map.index_axis(Axis(0), c);
-        map.iter().fold(S::zero(), |sum, value| sum.add(value)).div(&length)
-    })
+    let mut pooled = Array4::from_elem((n, c, 1, 1), S::zero());
+    for (image, mut sums) in x.outer_iter().zip(pooled.outer_iter_mut()) {
+        // Pixel by pixel, as the channels of one may lie next to each other.
+        for pixel in image.lanes(Axis(0)) {
+            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum = sum.add(value));
+        }
+        sums.mapv_inplace(|sum| sum.div(&length));
+    }
+    pooled
 }
 
 /// What stands between the convolutions of a network: batch norms folded, ReLU, the bias of the last

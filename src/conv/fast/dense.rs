@@ -17,6 +17,9 @@ use super::panels::Panels;
 use super::tiles::balanced;
 use super::vector::{Size, Vector};
 
+/// Floats of a cache line.
+const LINE: usize = 16;
+
 /// Where the pixels that an output pixel meets first lie: pixel (n, i, j) of the output, the q-th, at
 /// `n * image + i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +138,18 @@ impl Dense<'_> {
         for run in 0..self.taps.len() {
             for (number, column) in self.columns.iter().enumerate() {
                 let mut at = number * self.range.len() * width;
+                // The weights that come next lie behind these. They may be in memory still: the tiles ask
+                // for them, each for some.
+                let weights = column.panels.weights(run, column.panel);
+                let mut next = weights.as_ptr().wrapping_add(weights.len());
+                let share =
+                    weights.len().div_ceil(LINE * self.range.len().div_ceil(T::ROWS).max(1));
                 for tile in balanced(self.range.clone(), T::ROWS) {
+                    for _ in 0..share {
+                        // SAFETY: the machine has the instructions; any address will do.
+                        unsafe { T::prefetch_for_later(next) };
+                        next = next.wrapping_add(LINE);
+                    }
                     let partial = partial.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
                     let (rows, first) = (tile.len(), tile.start);

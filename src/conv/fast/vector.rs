@@ -60,6 +60,8 @@ pub(super) trait Vector: Copy {
     unsafe fn store(self, to: *mut f32);
     /// Asks for the cache line of an address, which may be any, before it is needed.
     unsafe fn prefetch(at: *const f32);
+    /// The same for what is needed later: it goes no nearer than the second-level cache.
+    unsafe fn prefetch_for_later(at: *const f32);
 }
 
 /// Eight lanes in plain Rust, for any machine.
@@ -124,6 +126,8 @@ impl Vector for Portable {
     }
     #[inline(always)]
     unsafe fn prefetch(_at: *const f32) {}
+    #[inline(always)]
+    unsafe fn prefetch_for_later(_at: *const f32) {}
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -203,6 +207,11 @@ mod x86 {
             // SAFETY: as above; a hint, which reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
         }
+        #[inline(always)]
+        unsafe fn prefetch_for_later(at: *const f32) {
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        }
     }
 
     impl Vector for __m512 {
@@ -280,6 +289,11 @@ mod x86 {
         unsafe fn prefetch(at: *const f32) {
             // SAFETY: as above; a hint, which reads nothing.
             unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+        }
+        #[inline(always)]
+        unsafe fn prefetch_for_later(at: *const f32) {
+            // SAFETY: as above.
+            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
         }
     }
 }
