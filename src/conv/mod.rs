@@ -28,7 +28,7 @@ mod spec;
 pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
-pub use fast::{Double, Fast, LEVEL_VARIABLE, Level, Peak, read_bandwidth};
+pub use fast::{Double, Fast, LEVEL_VARIABLE, Level, Peak, on_one_thread, read_bandwidth};
 pub use pool::max_pool;
 pub use reference::Reference;
 pub use spec::{ConvSpec, KernelShape};

@@ -211,11 +211,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
                 && let [slot] = &column.slots[..]
             {
                 for pixel in first..first + R {
-                    let at = (pixel + dense.range.len()) * slot.pitch;
-                    T::prefetch(slot.z.wrapping_add(at));
-                    if let Some(shortcut) = slot.shortcut {
-                        T::prefetch(shortcut.wrapping_add(at));
-                    }
+                    slot.prefetch::<T>(pixel + dense.range.len());
                 }
             }
             sums = add_taps(sums, x, taps, weights.as_ptr());

@@ -202,6 +202,25 @@ unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
 
+impl Slot {
+    /// Asks for the memory of a pixel, which need not be one of the slot's, before it is needed.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the instructions of `T`.
+    #[inline(always)]
+    pub(super) unsafe fn prefetch<T: Vector>(&self, pixel: usize) {
+        let at = pixel * self.pitch;
+        // SAFETY: as the function's; any address will do.
+        unsafe {
+            T::prefetch(self.z.wrapping_add(at));
+            if let Some(shortcut) = self.shortcut {
+                T::prefetch(shortcut.wrapping_add(at));
+            }
+        }
+    }
+}
+
 /// Finishes and stores the sums of a pixel: V vectors of channels, the first of which is `channel`.
 ///
 /// # Safety

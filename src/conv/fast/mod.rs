@@ -48,6 +48,7 @@ use self::narrow::Narrow;
 use self::panels::Panels;
 pub use self::peak::{Peak, read_bandwidth};
 use self::pointwise::pointwise;
+pub use self::tiles::on_one_thread;
 use self::windows::convolve;
 use super::after::{After, ChannelWise, Identity};
 use super::convolver::{

@@ -9,12 +9,13 @@ use ndarray::{Array4, ArrayView4, Axis};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::FastKernel;
+use super::buffer::Scratch;
 use super::dense::Column;
 use super::finish::{Finish, Slot, store};
 use super::layout::{Image, Output};
 use super::level::Work;
 use super::panels::Panels;
-use super::pieces::{SHORT_BLOCK, pieces};
+use super::pieces::pieces;
 use super::planes::{Part, Target};
 use super::pointwise::{over_pixels, pointwise};
 use super::tiles::{self, balanced};
@@ -206,7 +207,7 @@ pub(super) fn merge(
             );
         }
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
-        let pieces = pieces(count, panels[0].count(), SHORT_BLOCK, parts);
+        let pieces = pieces(count, panels[0].count(), BLOCK, parts);
         tiles::for_each(pieces, |(range, columns)| {
             let first = columns.start * width;
             let mut merge = Merge {
@@ -297,43 +298,82 @@ impl Merge<'_> {
         // The sums of a path, and the totals beside them, if these change so often that it would cost to
         // have them out of the registers.
         let most = if self.d < 8 { T::ROWS / 2 } else { T::ROWS };
-        for column in self.columns.clone() {
-            let weights = self.panels.iter().map(|panels| panels.weights(0, column));
-            let weights: Vec<&[f32]> = weights.collect();
-            debug_assert!(weights.iter().all(|w| w.len() == self.d * WIDE * T::LANES));
-            for tile in balanced(self.range.clone(), most) {
-                let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
-                let tile = Tile::<T, D> { merge: self, column, first, weights, of: PhantomData };
-                // SAFETY: as the function's.
-                unsafe { T::rows(rows, tile) };
+        let width = WIDE * T::LANES;
+        let column = self.range.len() * width;
+        let count = self.xs.len();
+        let runs: Vec<_> = balanced(0..count, (CHANNELS / self.d).max(1)).collect();
+        let mut totals =
+            Scratch::take(if runs.len() > 1 { self.columns.len() * column } else { 0 });
+        let mut weights: Vec<&[f32]> = Vec::with_capacity(count);
+        for paths in runs {
+            for (number, panel) in self.columns.clone().enumerate() {
+                weights.clear();
+                weights.extend(self.panels[paths.clone()].iter().map(|all| all.weights(0, panel)));
+                debug_assert!(weights.iter().all(|w| w.len() == self.d * width));
+                let mut at = number * column;
+                for tile in balanced(self.range.clone(), most) {
+                    let totals = totals.get_mut(at..).unwrap_or_default().as_mut_ptr();
+                    at += tile.len() * width;
+                    let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
+                    let (merge, paths) = (self, paths.clone());
+                    #[rustfmt::skip]
+                    let tile = Tile::<T, D> { merge, paths, panel, first, weights, totals, of: PhantomData };
+                    // SAFETY: as the function's; there is room for the totals of each pixel and panel if
+                    // there is more than one run of paths.
+                    unsafe { T::rows(rows, tile) };
+                }
             }
         }
     }
 }
 
-/// Some pixels, from `first` on, by one panel.
+/// Channels of the paths that are summed before the next pixels: they and their weights stay in the
+/// first-level cache meanwhile.
+const CHANNELS: usize = 128;
+/// Pixels of a piece, for the same reason.
+const BLOCK: usize = 24;
+
+/// Some pixels, from `first` on, by one panel, summed over some of the paths.
 struct Tile<'a, T, const D: usize> {
     merge: &'a Merge<'a>,
-    column: usize,
+    paths: Range<usize>,
+    panel: usize,
     first: usize,
-    /// Of each path.
+    /// Of each of the paths.
     weights: &'a [&'a [f32]],
+    /// The sums of the paths before.
+    totals: *mut f32,
     of: PhantomData<T>,
 }
 
 impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
     /// # Safety
     ///
-    /// That of `Merge::columns_of`.
+    /// That of `Merge::columns_of`; if these are not all paths, `totals` has room for R times the panel's
+    /// width.
     #[inline(always)]
     unsafe fn run<const R: usize>(self) {
-        let Self { merge, column, first, .. } = self;
+        let Self { merge, panel, first, .. } = self;
+        let width = WIDE * T::LANES;
         // SAFETY: as the function's.
         unsafe {
+            let slot = &merge.slots[panel];
+            if self.paths.end == merge.xs.len() {
+                for pixel in first..first + R {
+                    slot.prefetch::<T>(pixel + merge.range.len());
+                }
+            }
             let mut totals = [[T::splat(0.0); WIDE]; R];
+            if self.paths.start > 0 {
+                for (r, row) in totals.iter_mut().enumerate() {
+                    for (v, total) in row.iter_mut().enumerate() {
+                        *total = T::load(self.totals.add(r * width + v * T::LANES));
+                    }
+                }
+            }
             // Where a path is D channels wide, all distances are known to the compiler.
             let d = if merge.d == D { D } else { merge.d };
-            for (x, weights) in merge.xs.iter().zip(self.weights) {
+            for (x, weights) in merge.xs[self.paths.clone()].iter().zip(self.weights) {
                 let mut x = x.as_ptr().add(first * d);
                 let mut weights = weights.as_ptr();
                 let mut sums = [[T::splat(0.0); WIDE]; R];
@@ -356,9 +396,16 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                     }
                 }
             }
-            let channel = column * WIDE * T::LANES;
+            if self.paths.end < merge.xs.len() {
+                for (r, row) in totals.into_iter().enumerate() {
+                    for (v, total) in row.into_iter().enumerate() {
+                        total.store(self.totals.add(r * width + v * T::LANES));
+                    }
+                }
+                return;
+            }
             for (r, row) in totals.into_iter().enumerate() {
-                store(merge.finish, &merge.slots[column..=column], channel, first + r, row);
+                store(merge.finish, &merge.slots[panel..=panel], panel * width, first + r, row);
             }
         }
     }
@@ -379,7 +426,7 @@ pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
         let slot = output.slot(0, 0, channels, None);
         let parts = match channels * pixels {
             floats if floats < 1 << 16 => 1,
-            _ => 4 * rayon::current_num_threads(),
+            _ => 4 * tiles::threads(),
         };
         tiles::for_each(tiles::into_parts(0..pixels, parts).collect(), |range: Range<usize>| {
             let slot = &slot;

@@ -117,7 +117,7 @@ pub(super) fn pieces(
     block: usize,
     parts: usize,
 ) -> Vec<(Range<usize>, Range<usize>)> {
-    let threads = if parts == 1 { 1 } else { rayon::current_num_threads() };
+    let threads = if parts == 1 { 1 } else { tiles::threads() };
     let blocks = pixels.div_ceil(block);
     let blocks = if blocks < threads { blocks } else { blocks.next_multiple_of(threads) };
     let across = if blocks < parts { parts.div_ceil(blocks).min(columns) } else { 1 };

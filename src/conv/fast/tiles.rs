@@ -1,5 +1,6 @@
 //! How work is cut: into tiles of nearly the same size, and into pieces for the threads.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
@@ -21,13 +22,41 @@ pub(super) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Ite
     })
 }
 
+thread_local! {
+    static ALONE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does `work` with all convolutions in it on the calling thread alone, whatever the pool has: for who
+/// measures the time of one thread.
+///
+/// ```
+/// use triform::conv::on_one_thread;
+/// assert_eq!(on_one_thread(|| 6 * 7), 42);
+/// ```
+pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
+    /// Puts back what was before, after a panic too.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            ALONE.set(self.0);
+        }
+    }
+    let _before = Before(ALONE.replace(true));
+    work()
+}
+
+/// Threads that there are for a convolution.
+pub(super) fn threads() -> usize {
+    if ALONE.get() { 1 } else { rayon::current_num_threads() }
+}
+
 /// Multiply-adds below which a piece of work is not worth a second thread.
 const WORTH_A_THREAD: usize = 200_000;
 
 /// Into how many parts to cut work of so many multiply-adds: one where it stays on one thread; or else
 /// a few for each thread, so that none waits long for the last.
 pub(super) fn parts(macs: usize) -> usize {
-    match rayon::current_num_threads() {
+    match threads() {
         1 => 1,
         _ if macs < 2 * WORTH_A_THREAD => 1,
         threads => (4 * threads).min(macs / WORTH_A_THREAD),
@@ -37,7 +66,7 @@ pub(super) fn parts(macs: usize) -> usize {
 /// Does each of the pieces, on as many threads as there are. What a piece computes does not depend on
 /// who computes it.
 pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if pieces.len() == 1 || rayon::current_num_threads() == 1 {
+    if pieces.len() == 1 || threads() == 1 {
         pieces.into_iter().for_each(work);
     } else {
         pieces.into_par_iter().with_max_len(1).for_each(work);
@@ -46,7 +75,7 @@ pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) 
 
 /// Does each of the pieces, in so many runs of them, or less.
 pub(super) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
-    if runs == 1 || pieces.len() <= 1 || rayon::current_num_threads() == 1 {
+    if runs == 1 || pieces.len() <= 1 || threads() == 1 {
         return pieces.into_iter().for_each(work);
     }
     let length = pieces.len().div_ceil(runs).max(1);
@@ -55,7 +84,19 @@ pub(super) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + S
 
 #[cfg(test)]
 mod tests {
-    use super::{balanced, into_parts};
+    use super::{balanced, into_parts, on_one_thread, threads};
+
+    #[test]
+    fn alone_is_one_thread_until_the_work_is_done() {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| {
+            assert_eq!((threads(), on_one_thread(threads), threads()), (3, 1, 3));
+            let nested = on_one_thread(|| (on_one_thread(threads), threads()));
+            assert_eq!(nested, (1, 1));
+            assert!(std::panic::catch_unwind(|| on_one_thread(|| panic!("on purpose"))).is_err());
+            assert_eq!(threads(), 3);
+        });
+    }
 
     #[test]
     fn parts_are_balanced_and_follow_one_another() {
