@@ -126,8 +126,9 @@ impl Padded {
         let stride = self.shape.spec.stride();
         Pixels {
             image: 0,
-            row: stride * self.row(),
-            column: stride * self.width,
+            // Where there is one row or column only, the step to the next is of no use, however long.
+            row: stride.saturating_mul(self.row()),
+            column: stride.saturating_mul(self.width),
             h_out: self.h_out,
             w_out: self.w_out,
         }
