@@ -40,9 +40,14 @@ impl Pixels {
     /// The offsets of the pixels `q..`.
     #[inline(always)]
     fn from<const R: usize>(&self, q: usize) -> [usize; R] {
-        let mut j = q % self.w_out;
-        let mut i = q / self.w_out % self.h_out;
-        let mut n = q / self.w_out / self.h_out;
+        // A division takes as long as many a multiply-add, and is seldom needed.
+        let (row, mut j) = if q < self.w_out { (0, q) } else { (q / self.w_out, q % self.w_out) };
+        let (mut n, mut i) =
+            if row < self.h_out { (0, row) } else { (row / self.h_out, row % self.h_out) };
+        let offset = n * self.image + i * self.row + j * self.column;
+        if j + R <= self.w_out {
+            return from_fn(|r| offset + r * self.column);
+        }
         from_fn(|_| {
             let offset = n * self.image + i * self.row + j * self.column;
             j += 1;
@@ -210,9 +215,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
             if run + 1 == dense.taps.len()
                 && let [slot] = &column.slots[..]
             {
-                for pixel in first..first + R {
-                    slot.prefetch::<T>(pixel + dense.range.len());
-                }
+                slot.prefetch::<T, R>(first + R);
             }
             sums = add_taps(sums, x, taps, weights.as_ptr());
             if run + 1 < dense.taps.len() {
@@ -222,9 +225,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
                     }
                 }
             } else {
-                for (r, row) in sums.into_iter().enumerate() {
-                    store(dense.finish, &column.slots, column.channel, first + r, row);
-                }
+                store(dense.finish, &column.slots, column.channel, first, sums, None);
             }
         }
     }

@@ -30,28 +30,25 @@ impl Stage {
     /// The channels `first..first + channels` of a function, if they can be had as data and all are of
     /// the same kind.
     fn new(function: &dyn ChannelWise<f32>, first: usize, channels: usize) -> Option<Self> {
-        let all: Option<Vec<_>> = (first..first + channels).map(|c| function.as_data(c)).collect();
-        let all = all?;
-        match all.first()? {
-            Elementwise::Identity => {
-                let alike = all.iter().all(|kind| *kind == Elementwise::Identity);
-                alike.then_some(Self::NONE)
+        let mut all = (first..first + channels).map(|channel| function.as_data(channel));
+        match all.next()?? {
+            kind @ (Elementwise::Identity | Elementwise::Relu) => {
+                let stage = Self { relu: kind == Elementwise::Relu, ..Self::NONE };
+                all.all(|other| other == Some(kind)).then_some(stage)
             }
-            Elementwise::Relu => {
-                let alike = all.iter().all(|kind| *kind == Elementwise::Relu);
-                alike.then_some(Self { relu: true, ..Self::NONE })
-            }
-            Elementwise::Affine(first) => {
-                let relu = first.relu;
-                let affine = all.iter().map(|kind| match kind {
-                    Elementwise::Affine(affine) if affine.relu == relu => Some(affine),
-                    _ => None,
-                });
-                let affine: Vec<_> = affine.collect::<Option<_>>()?;
-                let padded = |values: Vec<f32>| [values, vec![0.0; BEYOND]].concat();
-                let scale = padded(affine.iter().map(|affine| affine.scale).collect());
-                let shift = padded(affine.iter().map(|affine| affine.shift).collect());
-                Some(Self { scale, shift, relu })
+            Elementwise::Affine(affine) => {
+                let (mut scale, mut shift) =
+                    (vec![0.0; channels + BEYOND], vec![0.0; channels + BEYOND]);
+                (scale[0], shift[0]) = (affine.scale, affine.shift);
+                for ((scale, shift), other) in scale[1..].iter_mut().zip(&mut shift[1..]).zip(all) {
+                    match other {
+                        Some(Elementwise::Affine(other)) if other.relu == affine.relu => {
+                            (*scale, *shift) = (other.scale, other.shift);
+                        }
+                        _ => return None,
+                    }
+                }
+                Some(Self { scale, shift, relu: affine.relu })
             }
         }
     }
@@ -66,22 +63,35 @@ impl Stage {
         if self.relu { y.relu() } else { y }
     }
 
-    /// The function at a vector of channels, the first of which is `channel`.
+    /// The function at the sums of R pixels: V vectors of channels each, the first of which is `channel`.
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of `T`; `channel` is a channel of the function.
+    /// The machine has the instructions of `T`; `channel` is a channel of the function, and so is the first
+    /// of each vector.
     #[inline(always)]
-    pub(super) unsafe fn apply<T: Vector>(&self, channel: usize, z: T) -> T {
-        let mut y = z;
-        // SAFETY: there are LANES <= BEYOND values after those of the last channel.
+    unsafe fn apply<T: Vector, const R: usize, const V: usize>(
+        &self,
+        channel: usize,
+        sums: &mut [[T; V]; R],
+    ) {
+        // SAFETY: there are BEYOND values after those of the last channel, no less than V vectors.
         unsafe {
             if !self.scale.is_empty() {
-                debug_assert!(channel + T::LANES <= self.scale.len());
-                let scale = T::load(self.scale.as_ptr().add(channel));
-                y = y.mul(scale).add(T::load(self.shift.as_ptr().add(channel)));
+                debug_assert!(channel + V * T::LANES <= self.scale.len());
+                for v in 0..V {
+                    let scale = T::load(self.scale.as_ptr().add(channel + v * T::LANES));
+                    let shift = T::load(self.shift.as_ptr().add(channel + v * T::LANES));
+                    for row in &mut *sums {
+                        row[v] = row[v].mul(scale).add(shift);
+                    }
+                }
             }
-            if self.relu { y.relu() } else { y }
+            if self.relu {
+                for sum in sums.as_flattened_mut() {
+                    *sum = sum.relu();
+                }
+            }
         }
     }
 
@@ -203,80 +213,148 @@ unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Asks for the memory of a pixel, which need not be one of the slot's, before it is needed.
+    /// Asks for the memory of R pixels, which need not be of the slot's, before it is needed.
     ///
     /// # Safety
     ///
     /// The machine has the instructions of `T`.
     #[inline(always)]
-    pub(super) unsafe fn prefetch<T: Vector>(&self, pixel: usize) {
-        let at = pixel * self.pitch;
-        // SAFETY: as the function's; any address will do.
-        unsafe {
-            T::prefetch(self.z.wrapping_add(at));
-            if let Some(shortcut) = self.shortcut {
-                T::prefetch(shortcut.wrapping_add(at));
+    pub(super) unsafe fn prefetch<T: Vector, const R: usize>(&self, first: usize) {
+        let Self { z, shortcut, pitch, .. } = *self;
+        for r in 0..R {
+            // SAFETY: as the function's; any address will do.
+            unsafe { T::prefetch(z.wrapping_add(first * pitch).wrapping_add(r * pitch)) };
+        }
+        if let Some(shortcut) = shortcut {
+            for r in 0..R {
+                // SAFETY: as above.
+                unsafe {
+                    T::prefetch(shortcut.wrapping_add(first * pitch).wrapping_add(r * pitch))
+                };
             }
         }
     }
 }
 
-/// Finishes and stores the sums of a pixel: V vectors of channels, the first of which is `channel`.
+/// Finishes and stores the sums of R pixels, the first of which is `first`: V vectors of channels each, the
+/// first of which is `channel`. The last pixel may have less lanes than the slot.
 ///
 /// # Safety
 ///
 /// - The machine has the instructions of `T`.
-/// - The slots hold at most V vectors of channels, and `pixel` is one of each slot's pixels: there are
-///   `lanes` floats at `pitch` times it, of the tensor and of the shortcut.
+/// - The slots hold at most V vectors of channels, and the pixels are of each slot's: there are `lanes`
+///   floats at `pitch` times each, of the tensor and of the shortcut.
 /// - Nobody else reads or writes there.
 #[inline(always)]
-pub(super) unsafe fn store<T: Vector, const V: usize>(
+pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     finish: &Finish<'_>,
     slots: &[Slot],
     channel: usize,
-    pixel: usize,
-    sums: [T; V],
+    first: usize,
+    mut sums: [[T; V]; R],
+    last: Option<usize>,
 ) {
     debug_assert!(slots.iter().map(|slot| slot.lanes).sum::<usize>() <= V * T::LANES);
-    debug_assert!(slots.iter().all(|slot| pixel < slot.pixels));
-    // SAFETY: as the function's; `row` holds V vectors.
+    debug_assert!(slots.iter().all(|slot| first + R <= slot.pixels));
+    // SAFETY: as the function's.
     unsafe {
-        let mut sums = sums;
-        for (v, sum) in sums.iter_mut().enumerate() {
-            *sum = finish.function.apply(channel + v * T::LANES, *sum);
-        }
-        if let [slot] = slots
-            && slot.lanes == V * T::LANES
-        {
-            for (v, sum) in sums.into_iter().enumerate() {
-                let at = pixel * slot.pitch + v * T::LANES;
-                let sum = match slot.shortcut {
-                    Some(shortcut) => sum.add(T::load(shortcut.add(at))),
-                    None => sum,
+        finish.function.apply(channel, &mut sums);
+        match slots {
+            // By value: what is written might else be the slot, for all that the compiler knows.
+            &[Slot { z, shortcut, pitch, lanes, .. }]
+                if lanes == V * T::LANES && last.is_none() =>
+            {
+                if let Some(shortcut) = shortcut {
+                    let mut shortcut = shortcut.add(first * pitch);
+                    for row in &mut sums {
+                        for (v, sum) in row.iter_mut().enumerate() {
+                            *sum = sum.add(T::load(shortcut.add(v * T::LANES)));
+                        }
+                        shortcut = shortcut.wrapping_add(pitch);
+                    }
+                }
+                finish.output.apply(channel, &mut sums);
+                let mut z = z.add(first * pitch);
+                for row in sums {
+                    for (v, sum) in row.into_iter().enumerate() {
+                        sum.store(z.add(v * T::LANES));
+                    }
+                    z = z.wrapping_add(pitch);
+                }
+            }
+            _ => {
+                let rows = to_memory(sums);
+                let Some(lanes) = last else {
+                    return store_lanes(finish, slots, channel, first, &rows);
                 };
-                finish.output.apply(channel + v * T::LANES, sum).store(slot.z.add(at));
+                let (row, rows) = (&rows[R - 1..], &rows[..R - 1]);
+                store_lanes(finish, slots, channel, first, rows);
+                let [slot] = slots else {
+                    unreachable!("only of a single slot is the last pixel shorter")
+                };
+                store_lanes(finish, &[Slot { lanes, ..*slot }], channel, first + R - 1, row);
             }
-            return;
         }
-        let mut row = [0.0; BEYOND];
+    }
+}
+
+/// The sums of R pixels as floats: else, for the sake of who walks over their lanes, the compiler would
+/// have them in memory from the first tap on.
+///
+/// # Safety
+///
+/// The machine has the instructions of `T`.
+#[inline(always)]
+unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
+    sums: [[T; V]; R],
+) -> [[f32; BEYOND]; R] {
+    const { assert!(V * T::LANES <= BEYOND) };
+    let mut rows = [[0.0; BEYOND]; R];
+    for (row, sums) in rows.iter_mut().zip(sums) {
         for (v, sum) in sums.into_iter().enumerate() {
-            sum.store(row.as_mut_ptr().add(v * T::LANES));
+            // SAFETY: the instructions are the caller's; a row holds V vectors.
+            unsafe { sum.store(row.as_mut_ptr().add(v * T::LANES)) };
         }
-        let mut first = 0;
+    }
+    rows
+}
+
+/// Stores the sums of some pixels, the function already applied, where the channels end within a vector or
+/// go to several slots.
+///
+/// # Safety
+///
+/// That of [`store`]; a row has the lanes of all slots.
+unsafe fn store_lanes(
+    finish: &Finish<'_>,
+    slots: &[Slot],
+    channel: usize,
+    first: usize,
+    rows: &[[f32; BEYOND]],
+) {
+    for (row, pixel) in rows.iter().zip(first..) {
+        let mut lanes = &row[..];
+        let mut channel = channel;
         for slot in slots {
-            let at = pixel * slot.pitch;
-            if slot.shortcut.is_none() && slot.lanes == 4 && finish.output.is_none() {
-                let four = row.as_ptr().add(first).cast::<[f32; 4]>().read_unaligned();
-                slot.z.add(at).cast::<[f32; 4]>().write_unaligned(four);
-                first += 4;
-                continue;
+            let (sums, rest) = lanes.split_at(slot.lanes);
+            lanes = rest;
+            // SAFETY: as the function's.
+            unsafe {
+                let z = slot.z.add(pixel * slot.pitch);
+                match (slot.shortcut, sums.first_chunk::<4>()) {
+                    (None, Some(four)) if slot.lanes == 4 && finish.output.is_none() => {
+                        z.cast::<[f32; 4]>().write_unaligned(*four);
+                    }
+                    (shortcut, _) => {
+                        let shortcut = shortcut.map(|shortcut| shortcut.add(pixel * slot.pitch));
+                        for (lane, &sum) in sums.iter().enumerate() {
+                            let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
+                            *z.add(lane) = finish.output.at(channel + lane, sum);
+                        }
+                    }
+                }
             }
-            for lane in 0..slot.lanes {
-                let sum = row[first + lane];
-                let sum = slot.shortcut.map_or(sum, |shortcut| sum + *shortcut.add(at + lane));
-                *slot.z.add(at + lane) = finish.output.at(channel + first + lane, sum);
-            }
-            first += slot.lanes;
+            channel += slot.lanes;
         }
     }
 }

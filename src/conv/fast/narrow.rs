@@ -168,19 +168,16 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
             };
             // Several pixels to a vector have their functions repeated, from channel 0 on.
             let channel = if rows.narrow.pixels == 1 { vector * T::LANES } else { 0 };
-            for (p, sum) in sums.into_iter().enumerate() {
-                let is_last = first + p + 1 == rows.vectors;
-                let lanes = rows.last.filter(|_| is_last).unwrap_or(slot.lanes);
-                let at = i * rows.z_row + (first + p) * slot.pitch;
-                let slot = Slot {
-                    z: slot.z.add(at),
-                    shortcut: slot.shortcut.map(|shortcut| shortcut.add(at)),
-                    lanes,
-                    pixels: 1,
-                    ..*slot
-                };
-                store(rows.finish, &[slot], channel, 0, [sum]);
-            }
+            let at = i * rows.z_row + first * slot.pitch;
+            let slot = Slot {
+                z: slot.z.add(at),
+                shortcut: slot.shortcut.map(|shortcut| shortcut.add(at)),
+                pixels: P,
+                ..*slot
+            };
+            // The last vector may be less full than the others.
+            let last = rows.last.filter(|_| first + P == rows.vectors);
+            store(rows.finish, &[slot], channel, 0, sums.map(|sum| [sum]), last);
         }
     }
 }

@@ -359,9 +359,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
         unsafe {
             let slot = &merge.slots[panel];
             if self.paths.end == merge.xs.len() {
-                for pixel in first..first + R {
-                    slot.prefetch::<T>(pixel + merge.range.len());
-                }
+                slot.prefetch::<T, R>(first + R);
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
             if self.paths.start > 0 {
@@ -404,9 +402,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                 }
                 return;
             }
-            for (r, row) in totals.into_iter().enumerate() {
-                store(merge.finish, &merge.slots[panel..=panel], panel * width, first + r, row);
-            }
+            store(merge.finish, &merge.slots[panel..=panel], panel * width, first, totals, None);
         }
     }
 }
