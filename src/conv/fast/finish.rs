@@ -202,8 +202,8 @@ pub(super) struct Slot {
     pub(super) pitch: usize,
     /// Channels.
     pub(super) lanes: usize,
-    /// Pixels, for assertions.
-    pub(super) pixels: usize,
+    /// Floats from `z` to where the memory of the pixels ends, for assertions.
+    pub(super) floats: usize,
 }
 
 // SAFETY: a pointer is as good in one thread as in another; who writes through it vouches that no other
@@ -213,6 +213,23 @@ unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
+    /// Whether the `lanes` of the pixels `..end` lie in its memory, the last of which may have less.
+    pub(super) fn holds(&self, end: usize, last: Option<usize>) -> bool {
+        end > 0 && (end - 1) * self.pitch + last.unwrap_or(self.lanes) <= self.floats
+    }
+
+    /// The slot `floats` further on.
+    #[inline(always)]
+    pub(super) fn after(&self, floats: usize) -> Self {
+        debug_assert!(floats <= self.floats);
+        Self {
+            z: self.z.wrapping_add(floats),
+            shortcut: self.shortcut.map(|shortcut| shortcut.wrapping_add(floats)),
+            floats: self.floats - floats,
+            ..*self
+        }
+    }
+
     /// Asks for the memory of R pixels, which need not be of the slot's, before it is needed.
     ///
     /// # Safety
@@ -255,7 +272,10 @@ pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     last: Option<usize>,
 ) {
     debug_assert!(slots.iter().map(|slot| slot.lanes).sum::<usize>() <= V * T::LANES);
-    debug_assert!(slots.iter().all(|slot| first + R <= slot.pixels));
+    debug_assert!(
+        slots.iter().all(|slot| slot.holds(first + R, last)),
+        "{first} + {R} in {slots:?}"
+    );
     // SAFETY: as the function's.
     unsafe {
         finish.function.apply(channel, &mut sums);
@@ -265,7 +285,7 @@ pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
                 if lanes == V * T::LANES && last.is_none() =>
             {
                 if let Some(shortcut) = shortcut {
-                    let mut shortcut = shortcut.add(first * pitch);
+                    let mut shortcut = shortcut.wrapping_add(first * pitch);
                     for row in &mut sums {
                         for (v, sum) in row.iter_mut().enumerate() {
                             *sum = sum.add(T::load(shortcut.add(v * T::LANES)));
@@ -274,7 +294,7 @@ pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
                     }
                 }
                 finish.output.apply(channel, &mut sums);
-                let mut z = z.add(first * pitch);
+                let mut z = z.wrapping_add(first * pitch);
                 for row in sums {
                     for (v, sum) in row.into_iter().enumerate() {
                         sum.store(z.add(v * T::LANES));
@@ -340,13 +360,14 @@ unsafe fn store_lanes(
             lanes = rest;
             // SAFETY: as the function's.
             unsafe {
-                let z = slot.z.add(pixel * slot.pitch);
+                let z = slot.z.wrapping_add(pixel * slot.pitch);
                 match (slot.shortcut, sums.first_chunk::<4>()) {
                     (None, Some(four)) if slot.lanes == 4 && finish.output.is_none() => {
                         z.cast::<[f32; 4]>().write_unaligned(*four);
                     }
                     (shortcut, _) => {
-                        let shortcut = shortcut.map(|shortcut| shortcut.add(pixel * slot.pitch));
+                        let shortcut =
+                            shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
                         for (lane, &sum) in sums.iter().enumerate() {
                             let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
                             *z.add(lane) = finish.output.at(channel + lane, sum);

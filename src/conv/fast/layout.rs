@@ -126,7 +126,8 @@ impl Output {
             shortcut.floats().as_ptr().wrapping_add(at)
         });
         let z = self.floats.as_mut_ptr().wrapping_add(self.before + at);
-        Slot { z, shortcut, pitch: c, lanes, pixels: (images - n) * h * w }
+        let floats = (images * h * w * c).saturating_sub(at);
+        Slot { z, shortcut, pitch: c, lanes, floats }
     }
 
     /// The tensor.
@@ -171,7 +172,12 @@ mod tests {
             let mut output = Output::new(shape);
             for image in 0..n {
                 let slot = output.slot(image, 1, c - 1, None);
-                assert_eq!((slot.pitch, slot.lanes, slot.pixels), (c, c - 1, (n - image) * h * w));
+                assert_eq!((slot.pitch, slot.lanes), (c, c - 1));
+                let pixels = (n - image) * h * w;
+                assert!(slot.holds(pixels, None) && !slot.holds(pixels + 1, None));
+                assert!(
+                    slot.after(c).holds(pixels - 1, None) && !slot.after(c).holds(pixels, None)
+                );
                 for pixel in 0..h * w {
                     for lane in 0..c {
                         // SAFETY: the slot starts at channel 1 of a pixel of the output.

@@ -168,13 +168,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
             };
             // Several pixels to a vector have their functions repeated, from channel 0 on.
             let channel = if rows.narrow.pixels == 1 { vector * T::LANES } else { 0 };
-            let at = i * rows.z_row + first * slot.pitch;
-            let slot = Slot {
-                z: slot.z.add(at),
-                shortcut: slot.shortcut.map(|shortcut| shortcut.add(at)),
-                pixels: P,
-                ..*slot
-            };
+            let slot = slot.after(i * rows.z_row + first * slot.pitch);
             // The last vector may be less full than the others.
             let last = rows.last.filter(|_| first + P == rows.vectors);
             store(rows.finish, &[slot], channel, 0, sums.map(|sum| [sum]), last);

@@ -432,7 +432,7 @@ pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
                 for (path, &width) in paths.iter().zip(&widths) {
                     let from = path[range.start * width..range.end * width].chunks_exact(width);
                     for (pixel, from) in range.clone().zip(from) {
-                        debug_assert!(pixel < slot.pixels && first + width <= channels);
+                        debug_assert!(slot.holds(pixel + 1, None) && first + width <= channels);
                         // SAFETY: `width` floats from channel `first` of a pixel of the output on, which
                         // nobody else has: the ranges have different pixels.
                         unsafe { copy(from, slot.z.add(pixel * channels + first)) };

@@ -145,7 +145,8 @@ impl Part {
         assert!(first + lanes <= self.pitch);
         let z = self.first.wrapping_add(first);
         let z = z.wrapping_sub(self.range.start * self.pitch);
-        Slot { z, shortcut: None, pitch: self.pitch, lanes, pixels: self.range.end }
+        let floats = self.range.end * self.pitch - first;
+        Slot { z, shortcut: None, pitch: self.pitch, lanes, floats }
     }
 
     /// To be written to the planes.

@@ -136,164 +136,109 @@ mod x86 {
 
     use super::{Size, Vector};
 
-    impl Vector for __m256 {
-        const LANES: usize = 8;
-        const ROWS: usize = 6;
-        const OUTPUTS: usize = 8;
-        #[inline(always)]
-        unsafe fn rows(rows: usize, tile: impl Size) {
-            of_size!(rows, tile, 1 2 3 4 5 6);
-        }
-        #[inline(always)]
-        unsafe fn outputs(outputs: usize, tile: impl Size) {
-            of_size!(outputs, tile, 1 2 3 4 5 6 7 8);
-        }
-        #[inline(always)]
-        unsafe fn width(channels: usize, work: impl Size) {
-            of_size!(channels, work, 1 4 8);
-        }
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            // SAFETY: the caller vouches for AVX2 and FMA.
-            unsafe { _mm256_set1_ps(value) }
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: as above, and for eight valid f32s.
-            unsafe { _mm256_loadu_ps(from) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            // SAFETY: as above.
-            unsafe { _mm256_add_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            // SAFETY: as above.
-            unsafe { _mm256_mul_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn add_product(self, a: Self, b: Self) -> Self {
-            // SAFETY: as above.
-            unsafe { _mm256_fmadd_ps(a, b, self) }
-        }
-        #[inline(always)]
-        unsafe fn relu(self) -> Self {
-            // The instruction gives its second operand where one is NaN or both are zeros.
-            // SAFETY: as above.
-            unsafe { _mm256_max_ps(_mm256_setzero_ps(), self) }
-        }
-        #[inline(always)]
-        unsafe fn spread<const D: usize>(self, j: usize) -> Self {
-            // SAFETY: as above.
-            unsafe {
-                match (D, j) {
-                    (1, _) => self,
-                    (4, 0) => _mm256_permute_ps::<0b00_00_00_00>(self),
-                    (4, 1) => _mm256_permute_ps::<0b01_01_01_01>(self),
-                    (4, 2) => _mm256_permute_ps::<0b10_10_10_10>(self),
-                    (4, _) => _mm256_permute_ps::<0b11_11_11_11>(self),
-                    _ => _mm256_permutevar8x32_ps(self, _mm256_set1_epi32(j as i32)),
+    /// A register of `$lanes` lanes as a vector: the same for both lengths but for the instructions' names,
+    /// and for what fills runs of eight lanes. `$rows` ends in the most there are.
+    macro_rules! register {
+        ($register:ty: $lanes:literal lanes, $most:literal of rows $($rows:literal)*;
+         $splat:ident $load:ident $store:ident $zero:ident $add:ident $mul:ident $add_product:ident
+         $max:ident $permute:ident, |$z:ident, $j:ident| $eight:expr) => {
+            impl Vector for $register {
+                const LANES: usize = $lanes;
+                const ROWS: usize = $most;
+                const OUTPUTS: usize = 8;
+                #[inline(always)]
+                unsafe fn rows(rows: usize, tile: impl Size) {
+                    of_size!(rows, tile, $($rows)*);
                 }
-            }
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: as above, and for room for eight f32s.
-            unsafe { _mm256_storeu_ps(to, self) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(at: *const f32) {
-            // SAFETY: as above; a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch_for_later(at: *const f32) {
-            // SAFETY: as above.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
-        }
-    }
-
-    impl Vector for __m512 {
-        const LANES: usize = 16;
-        const ROWS: usize = 14;
-        const OUTPUTS: usize = 8;
-        #[inline(always)]
-        unsafe fn rows(rows: usize, tile: impl Size) {
-            of_size!(rows, tile, 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        }
-        #[inline(always)]
-        unsafe fn outputs(outputs: usize, tile: impl Size) {
-            of_size!(outputs, tile, 1 2 3 4 5 6 7 8);
-        }
-        #[inline(always)]
-        unsafe fn width(channels: usize, work: impl Size) {
-            of_size!(channels, work, 1 4 8);
-        }
-        #[inline(always)]
-        unsafe fn splat(value: f32) -> Self {
-            // SAFETY: the caller vouches for AVX-512F.
-            unsafe { _mm512_set1_ps(value) }
-        }
-        #[inline(always)]
-        unsafe fn load(from: *const f32) -> Self {
-            // SAFETY: as above, and for sixteen valid f32s.
-            unsafe { _mm512_loadu_ps(from) }
-        }
-        #[inline(always)]
-        unsafe fn add(self, other: Self) -> Self {
-            // SAFETY: as above.
-            unsafe { _mm512_add_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn mul(self, other: Self) -> Self {
-            // SAFETY: as above.
-            unsafe { _mm512_mul_ps(self, other) }
-        }
-        #[inline(always)]
-        unsafe fn add_product(self, a: Self, b: Self) -> Self {
-            // SAFETY: as above.
-            unsafe { _mm512_fmadd_ps(a, b, self) }
-        }
-        #[inline(always)]
-        unsafe fn relu(self) -> Self {
-            // As for eight lanes: the second operand where one is NaN or both are zeros.
-            // SAFETY: as above.
-            unsafe { _mm512_max_ps(_mm512_setzero_ps(), self) }
-        }
-        #[inline(always)]
-        unsafe fn spread<const D: usize>(self, j: usize) -> Self {
-            // SAFETY: as above.
-            unsafe {
-                match (D, j) {
-                    (1, _) => self,
-                    (4, 0) => _mm512_permute_ps::<0b00_00_00_00>(self),
-                    (4, 1) => _mm512_permute_ps::<0b01_01_01_01>(self),
-                    (4, 2) => _mm512_permute_ps::<0b10_10_10_10>(self),
-                    (4, _) => _mm512_permute_ps::<0b11_11_11_11>(self),
-                    _ => {
-                        let (low, high) = (j as i32, j as i32 + if D == 8 { 8 } else { 0 });
-                        let first = _mm512_set1_epi32(low);
-                        let from = _mm512_mask_set1_epi32(first, 0xff00, high);
-                        _mm512_permutexvar_ps(from, self)
+                #[inline(always)]
+                unsafe fn outputs(outputs: usize, tile: impl Size) {
+                    of_size!(outputs, tile, 1 2 3 4 5 6 7 8);
+                }
+                #[inline(always)]
+                unsafe fn width(channels: usize, work: impl Size) {
+                    of_size!(channels, work, 1 4 8);
+                }
+                #[inline(always)]
+                unsafe fn splat(value: f32) -> Self {
+                    // SAFETY: the caller vouches for the instructions.
+                    unsafe { $splat(value) }
+                }
+                #[inline(always)]
+                unsafe fn load(from: *const f32) -> Self {
+                    // SAFETY: as above, and for LANES valid f32s.
+                    unsafe { $load(from) }
+                }
+                #[inline(always)]
+                unsafe fn add(self, other: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $add(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn mul(self, other: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $mul(self, other) }
+                }
+                #[inline(always)]
+                unsafe fn add_product(self, a: Self, b: Self) -> Self {
+                    // SAFETY: as above.
+                    unsafe { $add_product(a, b, self) }
+                }
+                #[inline(always)]
+                unsafe fn relu(self) -> Self {
+                    // The instruction gives its second operand where one is NaN or both are zeros.
+                    // SAFETY: as above.
+                    unsafe { $max($zero(), self) }
+                }
+                #[inline(always)]
+                unsafe fn spread<const D: usize>(self, j: usize) -> Self {
+                    // SAFETY: as above.
+                    unsafe {
+                        match (D, j) {
+                            (1, _) => self,
+                            (4, 0) => $permute::<0b00_00_00_00>(self),
+                            (4, 1) => $permute::<0b01_01_01_01>(self),
+                            (4, 2) => $permute::<0b10_10_10_10>(self),
+                            (4, _) => $permute::<0b11_11_11_11>(self),
+                            _ => {
+                                let ($z, $j) = (self, j as i32);
+                                $eight
+                            }
+                        }
                     }
                 }
+                #[inline(always)]
+                unsafe fn store(self, to: *mut f32) {
+                    // SAFETY: as above, and for room for LANES f32s.
+                    unsafe { $store(to, self) }
+                }
+                #[inline(always)]
+                unsafe fn prefetch(at: *const f32) {
+                    // SAFETY: as above; a hint, which reads nothing.
+                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+                }
+                #[inline(always)]
+                unsafe fn prefetch_for_later(at: *const f32) {
+                    // SAFETY: as above.
+                    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+                }
             }
-        }
-        #[inline(always)]
-        unsafe fn store(self, to: *mut f32) {
-            // SAFETY: as above, and for room for sixteen f32s.
-            unsafe { _mm512_storeu_ps(to, self) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch(at: *const f32) {
-            // SAFETY: as above; a hint, which reads nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-        }
-        #[inline(always)]
-        unsafe fn prefetch_for_later(at: *const f32) {
-            // SAFETY: as above.
-            unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+        };
+    }
+
+    register! {
+        __m256: 8 lanes, 6 of rows 1 2 3 4 5 6;
+        _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_setzero_ps _mm256_add_ps _mm256_mul_ps
+        _mm256_fmadd_ps _mm256_max_ps _mm256_permute_ps,
+        |z, j| _mm256_permutevar8x32_ps(z, _mm256_set1_epi32(j))
+    }
+
+    register! {
+        __m512: 16 lanes, 14 of rows 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_setzero_ps _mm512_add_ps _mm512_mul_ps
+        _mm512_fmadd_ps _mm512_max_ps _mm512_permute_ps,
+        |z, j| {
+            let from = _mm512_mask_set1_epi32(_mm512_set1_epi32(j), 0xff00, j + 8);
+            _mm512_permutexvar_ps(from, z)
         }
     }
 }

@@ -1,0 +1,72 @@
+//! The memory that a pass of a network takes beyond its weights: what the README states is an upper bound,
+//! and a second pass, whose scratch is there already, allocates only its tensors.
+
+use ndarray::Array4;
+use peak_alloc::PeakAlloc;
+use rayon::ThreadPoolBuilder;
+use triform::block::{Bottleneck, Form};
+use triform::conv::Fast;
+use triform::network::forward::{Network, NetworkFunctions};
+use triform::network::init::{self, Fan};
+use triform::network::zoo;
+use triform::random::Seed;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Bytes beyond those at the start, at most, while `work` is done.
+fn peak(work: impl FnOnce()) -> usize {
+    let before = MEMORY.current_usage();
+    MEMORY.reset_peak_usage();
+    work();
+    MEMORY.peak_usage() - before
+}
+
+/// The bytes of one pass and of the next.
+fn passes(name: &str, form: Form, threads: usize) -> [usize; 2] {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| {
+        let fast = Fast::new();
+        let weights = init::network(&zoo::named(name).unwrap(), Seed(0), Fan::Whole).unwrap();
+        let prepare = |weights: &_, fast: &_| Bottleneck::prepare(&form, weights, fast);
+        let network = Network::prepare(&prepare, &weights, |x| *x, &fast).unwrap();
+        let functions = NetworkFunctions::new(&weights).unwrap();
+        let value = |(_, c, i, j)| ((c + i + j) % 7) as f32 - 3.0;
+        let x = Array4::from_shape_fn((1, 3, 224, 224), value);
+        [(); 2].map(|()| {
+            peak(|| {
+                let y = network.features(x.view(), &functions, &fast, &mut |_, _| {}).unwrap();
+                network.logits(y.view(), &functions, &fast).unwrap();
+            })
+        })
+    })
+}
+
+/// Floats of the largest map in either network: 64 x 112 x 112, and as many 256 x 56 x 56.
+const LARGEST_MAP: usize = 64 * 112 * 112;
+
+#[test]
+fn a_pass_takes_no_more_memory_than_the_readme_says() {
+    let allowed = 4 * LARGEST_MAP * size_of::<f32>();
+    let readme = include_str!("../README.md");
+    let said =
+        format!("at most four times its largest map, {LARGEST_MAP} floats, that is 12.25 MiB");
+    assert!(readme.replace('\n', " ").replace(',', "").contains(&said.replace(',', "")), "{said}");
+    assert_eq!(format!("{:.2}", allowed as f64 / f64::from(1 << 20)), "12.25");
+    for threads in [1, 2] {
+        for (name, form) in [
+            ("resnet50", Form::Grouped),
+            ("resnext50_32x4d", Form::Grouped),
+            ("resnext50_32x4d", Form::EarlyConcat),
+            ("resnext50_32x4d", Form::Aggregated),
+        ] {
+            for (pass, bytes) in ["first", "second"].into_iter().zip(passes(name, form, threads)) {
+                let what = format!("{name}, {form:?}, {threads} threads, {pass} pass");
+                println!("{what}: {bytes} bytes of {allowed}");
+                assert!(bytes <= allowed, "{what}: {bytes} bytes, more than {allowed}");
+                // It sees allocations at all: a block's shortcut and its output live at once.
+                assert!(bytes > 2 * LARGEST_MAP * size_of::<f32>(), "{what}: {bytes} bytes");
+            }
+        }
+    }
+}
