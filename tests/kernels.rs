@@ -28,27 +28,40 @@ impl Numbers {
         Array4::from_shape_simple_fn(shape, || self.below(1 << 20) as f32 / 1e5 - 5.0)
     }
 
-    /// A function of each channel, exact on integers.
+    /// A function of each channel, exact on integers: of one kind, or of several.
     fn function(&mut self, channels: usize) -> Function {
-        let relu = self.below(2) == 0;
-        let affine = (0..channels).map(|_| {
+        let (kind, relu) = (self.below(8), self.below(2) == 0);
+        let of_channel = |channel: usize| {
             let scale = if self.below(2) == 0 { 1.0 } else { -1.0 };
-            Affine { scale, shift: self.below(7) as f32 - 3.0, relu }
-        });
-        Function(affine.collect(), true)
+            let shift = self.below(7) as f32 - 3.0;
+            let is_last = channel + 1 == channels;
+            match kind {
+                0 => Elementwise::Identity,
+                1 => Elementwise::Relu,
+                2 if is_last => Elementwise::Identity,
+                3 if is_last => Elementwise::Affine(Affine { scale, shift, relu: !relu }),
+                4 if channel % 3 == 1 => Elementwise::Relu,
+                _ => Elementwise::Affine(Affine { scale, shift, relu }),
+            }
+        };
+        Function((0..channels).map(of_channel).collect(), true)
     }
 }
 
-/// An affine for each channel; as data or not.
-struct Function(Vec<Affine<f32>>, bool);
+/// A function for each channel; as data or not.
+struct Function(Vec<Elementwise<f32>>, bool);
 
 impl ChannelWise<f32> for Function {
     fn apply(&self, channel: usize, mut plane: ndarray::ArrayViewMut3<'_, f32>) {
-        plane.mapv_inplace(|z| self.0[channel].at(&z));
+        match self.0[channel] {
+            Elementwise::Identity => (),
+            Elementwise::Relu => plane.mapv_inplace(|z| if z < 0.0 { 0.0 } else { z }),
+            Elementwise::Affine(affine) => plane.mapv_inplace(|z| affine.at(&z)),
+        }
     }
 
     fn as_data(&self, channel: usize) -> Option<Elementwise<f32>> {
-        self.1.then(|| Elementwise::Affine(self.0[channel]))
+        self.1.then(|| self.0[channel])
     }
 }
 
@@ -80,10 +93,10 @@ fn conv<V: Convolver<f32>>(
     convolver: &V,
     x: ArrayView4<'_, f32>,
     (weights, spec): (ArrayView4<'_, f32>, ConvSpec),
-    (function, shortcut): (&Function, Option<&Array4<f32>>),
+    (function, shortcut, output): (&Function, Option<&Array4<f32>>, &Function),
 ) -> Array4<f32> {
     let kernel = convolver.prepare(weights, spec).unwrap();
-    let (shortcut, output) = (shortcut.map(|shortcut| shortcut.view()), &Identity);
+    let shortcut = shortcut.map(|shortcut| shortcut.view());
     convolver.conv(x, &kernel, &After { function, shortcut, output }).unwrap()
 }
 
@@ -105,18 +118,22 @@ fn every_width_of_map_and_of_group() {
             let spec = ConvSpec::new(stride, padding, dilation, groups).unwrap();
             let (n, height) = (1 + numbers.below(2) as usize, 1 + numbers.below(4) as usize);
             let x = numbers.tensor([n, groups * d, height, width]);
-            let weights = numbers.tensor([groups * c_out, d, k, k]);
+            // Rows and columns of the kernel are not always as many; nor do taps always fit one run.
+            let k_w = if numbers.below(3) == 0 { 1 + numbers.below(4) as usize } else { k };
+            let weights = numbers.tensor([groups * c_out, d, k, k_w.min(width + padding)]);
             let mut function = numbers.function(groups * c_out);
+            let output = numbers.function(groups * c_out);
             let given = (weights.view(), spec);
-            let bare = conv(&Reference::default(), x.view(), given, (&function, None));
+            let bare = conv(&Reference::default(), x.view(), given, (&function, None, &output));
             let shortcut = numbers.tensor(bare.dim().into());
             let shortcut = (numbers.below(2) == 0).then_some(&shortcut);
-            let expected = conv(&Reference::default(), x.view(), given, (&function, shortcut));
+            let expected =
+                conv(&Reference::default(), x.view(), given, (&function, shortcut, &output));
             function.1 = numbers.below(4) > 0;
             let x = laid_out(&x, numbers.below(3));
             let shortcut = shortcut.map(|shortcut| laid_out(shortcut, numbers.below(3)));
             for fast in &levels {
-                let after = (&function, shortcut.as_ref());
+                let after = (&function, shortcut.as_ref(), &output);
                 let got = conv(fast, x.view(), given, after);
                 let level = fast.level();
                 assert!(got == expected, "{level}: {:?}, {:?}, {spec:?}", x.dim(), weights.dim());
@@ -126,6 +143,45 @@ fn every_width_of_map_and_of_group() {
     }
     println!("{cases} cases");
     assert!(cases >= 1600);
+}
+
+/// Sums so long that they are cut, by panels enough for several.
+#[test]
+fn many_taps() {
+    let levels = all_levels();
+    let (mut numbers, mut cases) = (Numbers(5), 0);
+    for case in 0..60 {
+        let (d, c_out) = (1 + numbers.below(600) as usize, 1 + numbers.below(70) as usize);
+        let (k, size) = if case % 3 == 0 { (3, 4) } else { (1, 9) };
+        let spec = ConvSpec::new(1 + case % 2, k / 2, 1, 1).unwrap();
+        let x = numbers.tensor([1 + case % 2, d, size, size + 1]);
+        let weights = numbers.tensor([c_out, d, k, k]);
+        let (function, output) = (numbers.function(c_out), numbers.function(c_out));
+        let (given, after) = ((weights.view(), spec), (&function, None, &output));
+        let expected = conv(&Reference::default(), x.view(), given, after);
+        let x = laid_out(&x, numbers.below(3));
+        for fast in &levels {
+            let got = conv(fast, x.view(), given, after);
+            assert!(got == expected, "{}: {:?}, {:?}", fast.level(), x.dim(), weights.dim());
+            cases += 1;
+        }
+    }
+    assert!(cases >= 60);
+}
+
+/// A tensor without a channel beside others, and no image at all.
+#[test]
+fn nothing_is_no_panic() {
+    let ones = |shape: [usize; 4], layout| laid_out(&Array4::<f32>::ones(shape), layout);
+    let paths = [ones([1, 0, 2, 2], 1), ones([1, 3, 2, 2], 1), ones([1, 0, 2, 2], 0)];
+    let reference = Reference::default();
+    for fast in all_levels() {
+        assert_eq!(fast.concatenate(&paths).unwrap(), reference.concatenate(&paths).unwrap());
+        let spec = ConvSpec::new(1, 1 << 31, 1, 1).unwrap();
+        let kernel = fast.prepare(ones([4, 4, 3, 3], 0).view(), spec).unwrap();
+        let refused = fast.sums(ones([0, 4, 3, 3], 0).view(), &kernel);
+        assert!(matches!(refused, Err(Error::TooManyElements { .. })), "{refused:?}");
+    }
 }
 
 /// The verbs of the forms, against their definitions over the reference.
@@ -155,7 +211,7 @@ fn every_width_of_path() {
             let expand = kernels(&|_| c_out, &wide, 1);
             let channels = (0..paths).map(wide).sum();
             let (first, second) = (numbers.function(channels), numbers.function(channels));
-            let third = numbers.function(c_out);
+            let (third, output) = (numbers.function(c_out), numbers.function(c_out));
             // Integers stay small: each layer has inputs of its own.
             let (h, w) = (shape[2], shape[3]);
             let path =
@@ -163,7 +219,7 @@ fn every_width_of_path() {
             let xs: Vec<_> = (0..paths).map(path).collect();
             let shortcut = laid_out(&numbers.tensor([n, c_out, h, w]), round as u64);
             let after =
-                After { function: &third, shortcut: Some(shortcut.view()), output: &Identity };
+                After { function: &third, shortcut: Some(shortcut.view()), output: &output };
             let prepared = |kernels: &[Array4<f32>], spec| -> Vec<_> {
                 kernels.iter().map(|k| reference.prepare(k.view(), spec).unwrap()).collect()
             };
@@ -212,17 +268,18 @@ fn results_do_not_depend_on_the_number_of_threads() {
         let dense = numbers.floats([24, c, 3, 3]);
         let expand = numbers.floats([c, inner, 1, 1]);
         let (inner_function, function) = (numbers.function(inner), numbers.function(c));
+        let (inner_output, output) = (numbers.function(inner), numbers.function(c));
         let grouped = ConvSpec::new(1, 1, 1, paths).unwrap();
         let padded = ConvSpec::new(1, 1, 1, 1).unwrap();
         for fast in all_levels() {
             let run = || {
-                let after = (&function, Some(&shortcut));
-                let only = (&inner_function, None);
+                let after = (&function, Some(&shortcut), &output);
+                let only = (&inner_function, None, &inner_output);
                 let mut results = vec![
                     conv(&fast, x.view(), (reduce.view(), ConvSpec::UNIT), only),
                     conv(&fast, mid.view(), (transform.view(), grouped), only),
                     conv(&fast, mid.view(), (expand.view(), ConvSpec::UNIT), after),
-                    conv(&fast, x.view(), (dense.view(), padded), (&inner_function, None)),
+                    conv(&fast, x.view(), (dense.view(), padded), only),
                 ];
                 let cut = |array: &Array4<f32>, axis, spec| -> Vec<_> {
                     let parts = array.axis_chunks_iter(ndarray::Axis(axis), d);
@@ -270,7 +327,8 @@ fn levels_that_fuse_agree_to_the_bit() {
         let weights = numbers.floats([groups * d, d, 3, 3]);
         let function = numbers.function(groups * d);
         let given = (weights.view(), spec);
-        let results = levels.iter().map(|fast| conv(fast, x.view(), given, (&function, None)));
+        let results =
+            levels.iter().map(|fast| conv(fast, x.view(), given, (&function, None, &function)));
         let results: Vec<_> = results.collect();
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{groups} groups of {d}");
     }

@@ -10,6 +10,7 @@ use super::{
     size, threads,
 };
 use crate::block::BlockSpec;
+use crate::conv::LEVEL_VARIABLE;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::speed;
@@ -126,7 +127,10 @@ fn figure(path: &Path) -> Result<(Output, Format)> {
 
 /// The command that repeats this run.
 fn repeat(options: &BenchOptions, seed: Seed) -> String {
-    let mut command = format!("triform bench --seed {}", seed.0);
+    let level = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
+    let level =
+        level.map_or(String::new(), |level| format!("{LEVEL_VARIABLE}={} ", quoted(&level)));
+    let mut command = format!("{level}triform bench --seed {}", seed.0);
     for (name, value) in [
         ("block", &options.block),
         ("map", &options.map),
@@ -140,5 +144,13 @@ fn repeat(options: &BenchOptions, seed: Seed) -> String {
     if options.form != "all" {
         command += &format!(" --form {}", options.form);
     }
-    command + if options.networks { " --networks" } else { "" }
+    if options.networks {
+        command += " --networks";
+    }
+    for (name, path) in [("figure", &options.figure), ("record", &options.record)] {
+        if let Some(path) = path {
+            command += &format!(" --{name} {}", quoted(&path.display().to_string()));
+        }
+    }
+    command
 }

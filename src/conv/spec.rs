@@ -181,7 +181,8 @@ impl KernelShape {
         let h_out = self.spec.output_size("height", h, self.k_h)?;
         let w_out = self.spec.output_size("width", w, self.k_w)?;
         let output = [n, self.c_out, h_out, w_out];
-        let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
+        // Without an image there is no element, but the shape must be one that an array can have.
+        let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f.max(1)));
         // No number is larger than 32 bytes, and arrays are indexed by isize.
         if elements.is_none_or(|elements| elements > isize::MAX as usize / 32) {
             let factors = output.to_vec();

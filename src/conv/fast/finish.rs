@@ -67,14 +67,15 @@ impl Stage {
     ///
     /// # Safety
     ///
-    /// The machine has the instructions of `T`; `channel` is a channel of the function, and so is the first
-    /// of each vector.
+    /// The machine has the instructions of `T`; `channel` is a channel of the function. (The vectors may
+    /// reach beyond the last one.)
     #[inline(always)]
     unsafe fn apply<T: Vector, const R: usize, const V: usize>(
         &self,
         channel: usize,
         sums: &mut [[T; V]; R],
     ) {
+        const { assert!(V * T::LANES <= BEYOND) };
         // SAFETY: there are BEYOND values after those of the last channel, no less than V vectors.
         unsafe {
             if !self.scale.is_empty() {
@@ -198,9 +199,9 @@ pub(super) struct Slot {
     pub(super) z: *mut f32,
     /// What is added there, if anything: the same place in the shortcut.
     pub(super) shortcut: Option<*const f32>,
-    /// Floats from one pixel to the next.
+    /// Floats from one pixel to the next, or from some pixels to the next few, where these share a vector.
     pub(super) pitch: usize,
-    /// Channels.
+    /// Channels; of all the pixels that share a vector.
     pub(super) lanes: usize,
     /// Floats from `z` to where the memory of the pixels ends, for assertions.
     pub(super) floats: usize,
@@ -260,7 +261,9 @@ impl Slot {
 ///
 /// - The machine has the instructions of `T`.
 /// - The slots hold at most V vectors of channels, and the pixels are of each slot's: there are `lanes`
-///   floats at `pitch` times each, of the tensor and of the shortcut.
+///   floats at `pitch` times each (of the last pixel `last`, if it is given), of the tensor and of the
+///   shortcut.
+/// - Where `last` is given there is one slot, of no fewer lanes.
 /// - Nobody else reads or writes there.
 #[inline(always)]
 pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
@@ -276,6 +279,7 @@ pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
         slots.iter().all(|slot| slot.holds(first + R, last)),
         "{first} + {R} in {slots:?}"
     );
+    debug_assert!(last.is_none_or(|last| slots.len() == 1 && (1..=slots[0].lanes).contains(&last)));
     // SAFETY: as the function's.
     unsafe {
         finish.function.apply(channel, &mut sums);

@@ -170,7 +170,11 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
             let channel = if rows.narrow.pixels == 1 { vector * T::LANES } else { 0 };
             let slot = slot.after(i * rows.z_row + first * slot.pitch);
             // The last vector may be less full than the others.
-            let last = rows.last.filter(|_| first + P == rows.vectors);
+            let last = rows.last.filter(|&last| first + P == rows.vectors && last < slot.lanes);
+            debug_assert!(
+                (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= rows.z_row,
+                "a tile within its row"
+            );
             store(rows.finish, &[slot], channel, 0, sums.map(|sum| [sum]), last);
         }
     }

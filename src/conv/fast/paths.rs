@@ -429,7 +429,7 @@ pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
             // A run of pixels at a time, whose memory stays in cache while the paths go by.
             for range in balanced(range, 64) {
                 let mut first = 0;
-                for (path, &width) in paths.iter().zip(&widths) {
+                for (path, &width) in paths.iter().zip(&widths).filter(|(_, width)| **width > 0) {
                     let from = path[range.start * width..range.end * width].chunks_exact(width);
                     for (pixel, from) in range.clone().zip(from) {
                         debug_assert!(slot.holds(pixel + 1, None) && first + width <= channels);

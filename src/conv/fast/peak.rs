@@ -8,6 +8,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use super::level::Level;
+
 /// The peak of `f32` multiply-adds on one thread, as measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peak {
@@ -33,16 +35,17 @@ const TERM: f32 = 1.0;
 
 impl Peak {
     /// Measures it, in about a quarter of a second: a loop of independent multiply-adds in registers, with
-    /// AVX-512, AVX2 + FMA, or neither.
-    pub fn measure() -> Self {
+    /// the instructions of a level (or with none, where the machine has not got them).
+    pub fn measure(level: Level) -> Self {
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx512f") {
+            if level == Level::Avx512 && is_x86_feature_detected!("avx512f") {
                 // SAFETY: the machine has AVX-512F, which is all that the function asks.
                 let run = || unsafe { x86::avx512(STEPS) };
                 return Self { flops: best(16, run), instructions: "AVX-512" };
             }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if level == Level::Avx2 && avx2 {
                 // SAFETY: the machine has AVX2 and FMA, which is all that the function asks.
                 let run = || unsafe { x86::avx2(STEPS) };
                 return Self { flops: best(8, run), instructions: "AVX2 + FMA" };
@@ -158,7 +161,7 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHAINS, LANES, Peak, portable, read_bandwidth};
+    use super::{CHAINS, LANES, Level, Peak, portable, read_bandwidth};
 
     /// Each chain ends at 2, the point that x -> x / 2 + 1 leaves alone: all were run.
     #[test]
@@ -180,8 +183,11 @@ mod tests {
     /// Between what no machine is as slow as and what none is as fast as.
     #[test]
     fn what_is_measured_is_possible() {
-        let peak = Peak::measure();
-        assert!((1e8..1e13).contains(&peak.flops), "{peak:?}");
+        for level in Level::available() {
+            let peak = Peak::measure(level);
+            assert!((1e8..1e13).contains(&peak.flops), "{peak:?}");
+            assert_eq!(peak.instructions == "portable", level == Level::Portable, "{peak:?}");
+        }
         let cached = read_bandwidth(1 << 18);
         assert!((1e8..1e13).contains(&cached), "{cached:e}");
     }

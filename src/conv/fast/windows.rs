@@ -55,7 +55,8 @@ fn dense(
         let range = 0..output[2] * output[3];
         let pixels = padded.pixels();
         let (columns, taps) = (&columns[..], &taps[..]);
-        let whole = Dense { x: &copy, pixels, origin: 0, taps, columns, range, finish };
+        let whole =
+            Dense { x: &copy[..padded.floats()], pixels, origin: 0, taps, columns, range, finish };
         // SAFETY: the copy has every tap of every pixel; the slots are those of an image of the output,
         // which nobody else has.
         unsafe { in_pieces(whole, kernel, None, None) };
@@ -90,7 +91,7 @@ fn grouped(
         padded.copy(x, n, group * shape.c_in_group, &mut copy);
         for range in tiles::balanced(0..pixels, (BLOCK / shape.c_in_group / 9).max(16)) {
             let pixels = padded.pixels();
-            let (x, taps, columns) = (&copy[..], &taps[..], &columns[..]);
+            let (x, taps, columns) = (&copy[..padded.floats()], &taps[..], &columns[..]);
             let piece = Dense { x, pixels, origin: 0, taps, columns, range, finish };
             // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
             // image of the output, which nobody else has.
@@ -144,7 +145,7 @@ fn narrowly(
             }
         };
         let (row, part, z_row) = (padded.pixels().row, padded.part(), w_out * c_out);
-        let (x, offsets, slots) = (&copy[..], &offsets[..], &slots[..]);
+        let (x, offsets, slots) = (&copy[..padded.floats() + lanes], &offsets[..], &slots[..]);
         #[rustfmt::skip]
         let rows = Rows {
             narrow, first, x, offsets, columns, three_columns, row, part, step, h_out, vectors, slots, z_row,

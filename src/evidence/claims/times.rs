@@ -55,7 +55,7 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     Ok(Verdict::Qualified {
         holds: format!(
             "of one block's forms: on 1 thread of {}, {}, form (a) takes {split:.2} and form (b) \
-             {early:.2} times as long as (c), over the four stages of ResNeXt-50",
+             {early:.2} times as long as (c), in total over the four stages of ResNeXt-50",
             record.machine.cpu, record.date
         ),
         but: format!(

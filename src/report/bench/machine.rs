@@ -38,16 +38,20 @@ pub(super) fn machine(peak: &Peak) -> Machine {
     }
 }
 
-/// The roof over the threads of a pool: the peak of one times their number, and what they read at once.
+/// The roof over the threads of a pool: the peak of one times their number, or that of the processors if
+/// these are fewer, and what they read at once.
 pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     let threads = pool.current_num_threads();
     let together =
         |bytes: usize| pool.broadcast(|_| read_bandwidth(bytes)).into_iter().sum::<f64>() / 1e9;
+    let at_once = threads.min(std::thread::available_parallelism().map_or(1, usize::from));
+    // Of threads that take turns each measures while it has a processor.
+    let share = at_once as f64 / threads as f64;
     Roof {
         threads,
-        gflops: threads as f64 * peak.flops / 1e9,
-        memory_gb_s: together(MEMORY / threads),
-        cache_gb_s: together(CACHE),
+        gflops: at_once as f64 * peak.flops / 1e9,
+        memory_gb_s: share * together(MEMORY / threads),
+        cache_gb_s: share * together(CACHE),
     }
 }
 

@@ -21,7 +21,7 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 
 use self::subject::{NetworkSubject, Subject};
 use crate::block::BlockSpec;
-use crate::conv::Peak;
+use crate::conv::{Level, Peak};
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::memory;
@@ -133,7 +133,7 @@ pub fn run(
         (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, what);
     };
 
-    let peak = Peak::measure();
+    let peak = Peak::measure(Level::chosen()?);
     let mut report = Report {
         date: machine::today(),
         machine: machine::machine(&peak),

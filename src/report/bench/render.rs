@@ -62,7 +62,12 @@ pub fn render(
         networks(&mut text, report)?;
         conclusion(&mut text, report, plan);
         if report.partial {
-            line(&mut text, "Interrupted: what is above was timed, the rest was not.");
+            let words = match (report.findings.is_empty(), report.rows.is_empty()) {
+                (true, _) => "Interrupted before the forms were checked: nothing was timed.",
+                (_, true) => "Interrupted before anything was timed to the end.",
+                _ => "Interrupted: what is above was timed, the rest was not.",
+            };
+            line(&mut text, words);
         }
     }
     line(&mut text, &format!("Repeat: {repeat}"));
@@ -86,7 +91,7 @@ fn checked(text: &mut String, report: &Report) {
         return paragraph(text, words);
     }
     if report.findings.is_empty() {
-        return line(text, "Interrupted before the forms were checked: nothing was timed.");
+        return;
     }
     let used = report.findings.iter().map(|finding| match finding.bound {
         Bound::Rounding { used_at_cuts, .. } => used_at_cuts,
@@ -117,7 +122,11 @@ fn machine(text: &mut String, report: &Report) {
         machine.cpu,
         machine.instructions,
         roof.gflops,
-        if roof.threads == 1 { "" } else { " (that of one, times their number)" },
+        match roof.threads {
+            1 => "",
+            threads if threads <= machine.processors => " (that of one, times their number)",
+            _ => " (that of one, times the processors)",
+        },
         roof.memory_gb_s,
         roof.cache_gb_s
     );
@@ -175,7 +184,7 @@ fn blocks(text: &mut String, report: &Report, plan: &Plan) {
     grid(text, &table, 3);
     let words = "One image, batch norms, ReLU and shortcut included, kernels prepared before. \
                  GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time; of peak: of the \
-                 peak of one thread times the threads. / (c): the shortest time over form (c)'s.";
+                 peak of one thread, times the threads that there are processors for. / (c): the shortest time over form (c)'s.";
     paragraph(text, words);
     line(text, "");
 }

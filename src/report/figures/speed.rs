@@ -38,7 +38,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
 
     let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
     let below = format!(
-        "Measured on 1 thread of {} on {}; other machines and kernels order them otherwise.",
+        "Measured on 1 thread of {} on {}; other machines and kernels may order them otherwise.",
         record.machine.cpu, record.date
     );
     heading(&mut canvas, "Time at equal complexity, in ratios", &below)?;
