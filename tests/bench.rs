@@ -5,14 +5,16 @@ mod common;
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use common::wrong::{NEXT_PATH, wrong};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::{BlockSpec, Form};
 use triform::cli;
+use triform::conv::LEVEL_VARIABLE;
 use triform::count;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::speed::{Record, committed};
@@ -128,6 +130,42 @@ fn an_interrupted_run_says_so() {
 }
 
 /// The committed record has the name of its day and machine, and is what `--record` writes.
+/// The level that was timed is named where its peak is, and in the command that repeats the run; and no
+/// peak is of more threads than there are processors.
+#[test]
+fn what_was_timed_is_what_is_reported() {
+    let processors = std::thread::available_parallelism().unwrap().get();
+    let threads = (processors + 1).to_string();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_triform"));
+    program.env(LEVEL_VARIABLE, "portable").args(["bench", "--block", "8x2x2", "--map", "6x6"]);
+    let output = program.args(["--rounds", "1", "--threads", &threads]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = text(&output.stdout).replace('\n', " ");
+    assert!(report.contains(", portable. As measured now, "), "{report}");
+    assert!(report.contains("(that of one, times the processors)"), "{report}");
+    let repeat = format!(
+        "Repeat: TRIFORM_LEVEL=portable triform bench --seed 0 --block 8x2x2 --map 6x6 \
+                          --threads {threads} --rounds 1"
+    );
+    assert!(report.contains(&repeat), "{report}");
+}
+
+/// `timeout` sends its signal twice: that is one wish to stop, and what there is gets reported.
+#[cfg(unix)]
+#[test]
+fn two_signals_at_once_are_one() {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_triform"));
+    program.args(["bench", "--block", "256x32x4", "--threads", "1", "--rounds", "100000"]);
+    let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    let twice = format!("kill -INT {0}; kill -INT {0}", child.id());
+    assert!(Command::new("sh").args(["-c", &twice]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(i32::from(cli::INTERRUPTED)));
+    let report = text(&output.stdout);
+    assert!(report.contains("\nInterrupted before ") && report.contains("\nRepeat: "), "{report}");
+}
+
 #[test]
 fn the_committed_record_is_named_after_its_day_and_machine() {
     let record = committed().unwrap();

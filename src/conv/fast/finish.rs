@@ -255,7 +255,8 @@ impl Slot {
 }
 
 /// Finishes and stores the sums of R pixels, the first of which is `first`: V vectors of channels each, the
-/// first of which is `channel`. The last pixel may have less lanes than the slot.
+/// first of which is `channel`. The last pixel may have fewer lanes than the
+/// slot.
 ///
 /// # Safety
 ///

@@ -29,13 +29,13 @@ pub fn record_name() -> String {
     format!("{}-{}.json", today(), words.join("-"))
 }
 
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The machine that this runs on.
 pub(super) fn machine(peak: &Peak) -> Machine {
-    Machine {
-        cpu: cpu(),
-        processors: std::thread::available_parallelism().map_or(1, usize::from),
-        instructions: peak.instructions.to_owned(),
-    }
+    Machine { cpu: cpu(), processors: processors(), instructions: peak.instructions.to_owned() }
 }
 
 /// The roof over the threads of a pool: the peak of one times their number, or that of the processors if
@@ -44,7 +44,7 @@ pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     let threads = pool.current_num_threads();
     let together =
         |bytes: usize| pool.broadcast(|_| read_bandwidth(bytes)).into_iter().sum::<f64>() / 1e9;
-    let at_once = threads.min(std::thread::available_parallelism().map_or(1, usize::from));
+    let at_once = threads.min(processors());
     // Of threads that take turns each measures while it has a processor.
     let share = at_once as f64 / threads as f64;
     Roof {

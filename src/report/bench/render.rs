@@ -184,7 +184,8 @@ fn blocks(text: &mut String, report: &Report, plan: &Plan) {
     grid(text, &table, 3);
     let words = "One image, batch norms, ReLU and shortcut included, kernels prepared before. \
                  GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time; of peak: of the \
-                 peak of one thread, times the threads that there are processors for. / (c): the shortest time over form (c)'s.";
+                 peak of one thread, times the threads that there are processors for. / (c): the \
+                 shortest time over form (c)'s.";
     paragraph(text, words);
     line(text, "");
 }
