@@ -15,7 +15,7 @@ use super::finish::{Finish, Slot, store};
 use super::level::Work;
 use super::panels::Panels;
 use super::tiles::balanced;
-use super::vector::{Size, Vector};
+use super::vector::{Size, Vector, load_rows, store_rows};
 
 /// Floats of a cache line.
 const LINE: usize = 16;
@@ -205,11 +205,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
         unsafe {
             let mut sums = [[T::splat(0.0); V]; R];
             if run > 0 {
-                for (r, row) in sums.iter_mut().enumerate() {
-                    for (v, sum) in row.iter_mut().enumerate() {
-                        *sum = T::load(partial.add((r * V + v) * T::LANES));
-                    }
-                }
+                load_rows(&mut sums, partial, V * T::LANES);
             }
             let x = offsets.map(|offset| dense.x.as_ptr().add(offset));
             if run + 1 == dense.taps.len()
@@ -219,11 +215,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
             }
             sums = add_taps(sums, x, taps, weights.as_ptr());
             if run + 1 < dense.taps.len() {
-                for (r, row) in sums.into_iter().enumerate() {
-                    for (v, sum) in row.into_iter().enumerate() {
-                        sum.store(partial.add((r * V + v) * T::LANES));
-                    }
-                }
+                store_rows(&sums, partial, V * T::LANES);
             } else {
                 store(dense.finish, &column.slots, column.channel, first, sums, None);
             }

@@ -6,7 +6,7 @@ use ndarray::ArrayViewMut4;
 
 use super::layout::Image;
 use super::planes::Planes;
-use super::vector::Vector;
+use super::vector::{Vector, store_rows};
 use crate::conv::after::{After, ChannelWise, Elementwise, apply_from};
 use crate::error::Result;
 use crate::scalar::Ordered;
@@ -292,20 +292,14 @@ pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
                 if let Some(shortcut) = shortcut {
                     let mut shortcut = shortcut.wrapping_add(first * pitch);
                     for row in &mut sums {
-                        for (v, sum) in row.iter_mut().enumerate() {
-                            *sum = sum.add(T::load(shortcut.add(v * T::LANES)));
+                        for v in 0..V {
+                            row[v] = row[v].add(T::load(shortcut.add(v * T::LANES)));
                         }
                         shortcut = shortcut.wrapping_add(pitch);
                     }
                 }
                 finish.output.apply(channel, &mut sums);
-                let mut z = z.wrapping_add(first * pitch);
-                for row in sums {
-                    for (v, sum) in row.into_iter().enumerate() {
-                        sum.store(z.add(v * T::LANES));
-                    }
-                    z = z.wrapping_add(pitch);
-                }
+                store_rows(&sums, z.wrapping_add(first * pitch), pitch);
             }
             _ => {
                 let rows = to_memory(sums);
@@ -335,12 +329,8 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
 ) -> [[f32; BEYOND]; R] {
     const { assert!(V * T::LANES <= BEYOND) };
     let mut rows = [[0.0; BEYOND]; R];
-    for (row, sums) in rows.iter_mut().zip(sums) {
-        for (v, sum) in sums.into_iter().enumerate() {
-            // SAFETY: the instructions are the caller's; a row holds V vectors.
-            unsafe { sum.store(row.as_mut_ptr().add(v * T::LANES)) };
-        }
-    }
+    // SAFETY: the instructions are the caller's; a row holds V vectors.
+    unsafe { store_rows(&sums, rows.as_mut_ptr().cast(), BEYOND) };
     rows
 }
 

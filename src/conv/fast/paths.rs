@@ -19,7 +19,7 @@ use super::pieces::pieces;
 use super::planes::{Part, Target};
 use super::pointwise::{over_pixels, pointwise};
 use super::tiles::{self, balanced};
-use super::vector::{Size, Vector};
+use super::vector::{Size, Vector, load_rows, store_rows};
 use super::windows::convolve;
 use crate::conv::after::{After, ChannelWise};
 use crate::conv::convolver::check_paths;
@@ -363,11 +363,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
             if self.paths.start > 0 {
-                for (r, row) in totals.iter_mut().enumerate() {
-                    for (v, total) in row.iter_mut().enumerate() {
-                        *total = T::load(self.totals.add(r * width + v * T::LANES));
-                    }
-                }
+                load_rows(&mut totals, self.totals, width);
             }
             // Where a path is D channels wide, all distances are known to the compiler.
             let d = if merge.d == D { D } else { merge.d };
@@ -388,18 +384,14 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                     x = x.add(D);
                     weights = weights.add(D * WIDE * T::LANES);
                 }
-                for (total, sum) in totals.iter_mut().zip(sums) {
-                    for (total, sum) in total.iter_mut().zip(sum) {
-                        *total = total.add(sum);
+                for r in 0..R {
+                    for v in 0..WIDE {
+                        totals[r][v] = totals[r][v].add(sums[r][v]);
                     }
                 }
             }
             if self.paths.end < merge.xs.len() {
-                for (r, row) in totals.into_iter().enumerate() {
-                    for (v, total) in row.into_iter().enumerate() {
-                        total.store(self.totals.add(r * width + v * T::LANES));
-                    }
-                }
+                store_rows(&totals, self.totals, width);
                 return;
             }
             store(merge.finish, &merge.slots[panel..=panel], panel * width, first, totals, None);

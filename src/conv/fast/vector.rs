@@ -64,6 +64,45 @@ pub(super) trait Vector: Copy {
     unsafe fn prefetch_for_later(at: *const f32);
 }
 
+/// Loads R rows of V vectors, a row every `pitch` floats.
+///
+/// # Safety
+///
+/// The machine has the instructions of `T`, and each row its V vectors.
+#[inline(always)]
+pub(super) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
+    rows: &mut [[T; V]; R],
+    from: *const f32,
+    pitch: usize,
+) {
+    // By index: an iterator that owns the rows would have them in memory rather than in registers.
+    for r in 0..R {
+        for v in 0..V {
+            // SAFETY: as the function's.
+            rows[r][v] = unsafe { T::load(from.add(r * pitch + v * T::LANES)) };
+        }
+    }
+}
+
+/// Stores R rows of V vectors, a row every `pitch` floats.
+///
+/// # Safety
+///
+/// As of [`load_rows`], and nobody else reads or writes there.
+#[inline(always)]
+pub(super) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
+    rows: &[[T; V]; R],
+    to: *mut f32,
+    pitch: usize,
+) {
+    for r in 0..R {
+        for v in 0..V {
+            // SAFETY: as the function's.
+            unsafe { rows[r][v].store(to.add(r * pitch + v * T::LANES)) };
+        }
+    }
+}
+
 /// Eight lanes in plain Rust, for any machine.
 #[derive(Clone, Copy)]
 pub(super) struct Portable([f32; 8]);
