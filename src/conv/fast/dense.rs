@@ -18,7 +18,7 @@ use super::tiles::balanced;
 use super::vector::{Size, Vector, load_rows, store_rows};
 
 /// Floats of a cache line.
-const LINE: usize = 16;
+pub(super) const LINE: usize = 16;
 
 /// Where the pixels that an output pixel meets first lie: pixel (n, i, j) of the output, the q-th, at
 /// `n * image + i * row + j * column`.
@@ -39,7 +39,7 @@ impl Pixels {
 
     /// The offsets of the pixels `q..`.
     #[inline(always)]
-    fn from<const R: usize>(&self, q: usize) -> [usize; R] {
+    pub(super) fn from<const R: usize>(&self, q: usize) -> [usize; R] {
         // A division takes as long as many a multiply-add, and is seldom needed.
         let (row, mut j) = if q < self.w_out { (0, q) } else { (q / self.w_out, q % self.w_out) };
         let (mut n, mut i) =

@@ -100,6 +100,17 @@ impl Level {
         }
     }
 
+    /// Rows of a dense tile of two vectors.
+    pub(super) fn rows(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => std::arch::x86_64::__m512::ROWS,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => std::arch::x86_64::__m256::ROWS,
+            _ => Portable::ROWS,
+        }
+    }
+
     /// Does a piece of work with the vectors of this level.
     ///
     /// # Safety

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::FastKernel;
 use super::buffer::Scratch;
-use super::dense::{Column, Dense, Pixels};
+use super::dense::{Column, Dense, LINE, Pixels};
 use super::finish::Finish;
 use super::layout::Output;
+use super::level::Level;
 use super::panels::Panels;
 use super::planes::{Gather, Part, Planes, Target};
 use super::tiles;
@@ -37,6 +38,59 @@ pub(super) const SHORT_BLOCK: usize = 48;
 /// Pixels that are gathered at a time: lines of the cache, for any width of the floats' first.
 const GATHERED: usize = 16;
 
+/// Pixels that are copied before they are read.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// Since they are planes.
+    Planes(Planes<'a>),
+    /// Since they would meet in the same few lines of the first-level cache: pixels of so many channels.
+    Apart(&'a [f32], Pixels, usize),
+}
+
+/// Floats of a page. Whatever lies a multiple of it apart goes to the same lines of the first-level cache.
+const PAGE: usize = 1024;
+
+/// Lines that such a cache has for one address.
+const WAYS: usize = 8;
+
+impl Source<'_> {
+    /// Whether a tile of so many rows needs its pixels copied closer.
+    pub(super) fn apart(pixels: &Pixels, rows: usize) -> bool {
+        rows > WAYS && pixels.column.is_multiple_of(PAGE)
+    }
+
+    fn channels(&self) -> usize {
+        match self {
+            Self::Planes(planes) => planes.channels(),
+            Self::Apart(_, _, channels) => *channels,
+        }
+    }
+
+    /// Floats from one copied pixel to the next: a line more than there are, so that none are a page apart.
+    fn pitch(&self) -> usize {
+        self.channels() + LINE
+    }
+
+    /// Copies a range of pixels.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the level.
+    unsafe fn copy(self, level: Level, range: Range<usize>, to: &mut [f32]) {
+        let pitch = self.pitch();
+        match self {
+            // SAFETY: as the function's.
+            Self::Planes(planes) => unsafe { level.run(Gather { planes, range, to, pitch }) },
+            Self::Apart(x, pixels, channels) => {
+                for (q, to) in range.zip(to.chunks_mut(pitch)) {
+                    let [offset] = pixels.from(q);
+                    to[..channels].copy_from_slice(&x[offset..offset + channels]);
+                }
+            }
+        }
+    }
+}
+
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
 /// have something to do. The pixels are gathered from planes, and the outputs written to planes, if there
 /// are such.
@@ -47,7 +101,7 @@ const GATHERED: usize = 16;
 pub(super) unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &FastKernel,
-    from: Option<Planes<'_>>,
+    from: Option<Source<'_>>,
     target: Option<Target<'_>>,
 ) {
     let Some(first) = whole.columns.first() else { return };
@@ -58,33 +112,32 @@ pub(super) unsafe fn in_pieces(
     let pieces = pieces(count, whole.columns.len(), block, parts);
     // Where several pieces read the same pixels, these are gathered beforehand.
     let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
-    let channels = from.map_or(0, |planes| planes.channels());
-    let mut all = Scratch::take(if cut { count * channels } else { 0 });
+    let pitch = from.map_or(0, |from| from.pitch());
+    let mut all = Scratch::take(if cut { count * pitch } else { 0 });
     let (mut whole, mut from) = (whole, from);
-    if cut && let Some(planes) = from.take() {
-        let runs = all[..count * channels].chunks_mut(GATHERED * channels).enumerate().collect();
+    if cut && let Some(from) = from.take() {
+        let runs = all[..count * pitch].chunks_mut(GATHERED * pitch).enumerate().collect();
         tiles::in_runs(runs, parts, |(run, to)| {
             let start = whole.range.start + run * GATHERED;
-            let range = start..start + to.len() / channels;
+            let range = start..start + to.len() / pitch;
             // SAFETY: the kernel's level is here.
-            unsafe { level.run(Gather { planes, range, to }) };
+            unsafe { from.copy(level, range, to) };
         });
-        whole.pixels = Pixels::run(channels, count);
+        whole.pixels = Pixels::run(pitch, count);
         (whole.x, whole.origin) = (&all, whole.range.start);
     }
     let whole = whole;
     tiles::for_each(pieces, |(range, columns)| {
         let columns = &whole.columns[columns];
-        let gathered = if from.is_some() { range.len() * channels } else { 0 };
-        let mut gathered = Scratch::take(gathered);
+        let floats = if from.is_some() { range.len() * pitch } else { 0 };
+        let mut copy = Scratch::take(floats);
         let mut piece = Dense { range: range.clone(), columns, ..whole };
         // SAFETY: as the function's; pieces have different pixels or different columns.
         unsafe {
-            if let Some(planes) = from {
-                let gather = Gather { planes, range: range.clone(), to: &mut gathered };
-                level.run(gather);
-                piece.pixels = Pixels::run(planes.channels(), range.len());
-                (piece.x, piece.origin) = (&gathered, range.start);
+            if let Some(from) = from {
+                from.copy(level, range.clone(), &mut copy[..floats]);
+                piece.pixels = Pixels::run(pitch, range.len());
+                (piece.x, piece.origin) = (&copy, range.start);
             }
             match target {
                 None => level.run(piece),

@@ -60,6 +60,8 @@ pub(super) struct Gather<'a> {
     pub(super) range: Range<usize>,
     /// All channels of each pixel.
     pub(super) to: &'a mut [f32],
+    /// Floats from one pixel to the next.
+    pub(super) pitch: usize,
 }
 
 impl Work for Gather<'_> {
@@ -68,17 +70,17 @@ impl Work for Gather<'_> {
     /// The machine has the instructions of `T`.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        let Self { planes, range, to } = self;
+        let Self { planes, range, to, pitch } = self;
         let c = planes.channels;
-        assert!(to.len() >= range.len() * c, "room for the pixels");
+        assert!(c <= pitch && to.len() >= range.len() * pitch, "room for the pixels");
         let mut to = to;
         for (n, pixels) in planes.images(range) {
             let image = &planes.floats[n * c * planes.pixels..(n + 1) * c * planes.pixels];
-            let (here, rest) = to.split_at_mut(pixels.len() * c);
+            let (here, rest) = to.split_at_mut(pixels.len() * pitch);
             to = rest;
-            for (run, to) in here.chunks_mut(SIDE * c).enumerate() {
+            for (run, to) in here.chunks_mut(SIDE * pitch).enumerate() {
                 let start = pixels.start + run * SIDE;
-                let count = to.len() / c;
+                let count = to.len() / pitch;
                 let whole = if count == SIDE { c / 4 * 4 } else { 0 };
                 for channel in (0..whole).step_by(4) {
                     for ahead in channel + AHEAD..channel + AHEAD + 4 {
@@ -88,15 +90,15 @@ impl Work for Gather<'_> {
                     }
                     for pixel in (0..SIDE).step_by(4) {
                         let from = &image[channel * planes.pixels + start + pixel..];
-                        let to = &mut to[pixel * c + channel..];
-                        assert!(from.len() >= 3 * planes.pixels + 4 && to.len() >= 3 * c + 4);
+                        let to = &mut to[pixel * pitch + channel..];
+                        assert!(from.len() >= 3 * planes.pixels + 4 && to.len() >= 3 * pitch + 4);
                         // SAFETY: both hold three pitches and four floats, by the assertion.
-                        unsafe { exchange(from.as_ptr(), planes.pixels, to.as_mut_ptr(), c) };
+                        unsafe { exchange(from.as_ptr(), planes.pixels, to.as_mut_ptr(), pitch) };
                     }
                 }
                 for channel in whole..c {
                     let plane = &image[channel * planes.pixels + start..][..count];
-                    for (pixel, &value) in to.chunks_exact_mut(c).zip(plane) {
+                    for (pixel, &value) in to.chunks_exact_mut(pitch).zip(plane) {
                         pixel[channel] = value;
                     }
                 }
@@ -289,16 +291,20 @@ mod tests {
         let last: Vec<f32> = x.view().permuted_axes([0, 2, 3, 1]).iter().copied().collect();
         for level in Level::available() {
             for range in [0..70, 0..16, 3..64, 69..70] {
-                let mut to = vec![0.0; range.len() * 21];
-                let planes = Planes::new(&x.view()).unwrap();
-                let gather = Gather { planes, range: range.clone(), to: &mut to };
-                // SAFETY: the level is available.
-                unsafe { level.run(gather) };
-                assert_eq!(to, last[range.start * 21..range.end * 21], "{level} {range:?}");
+                for pitch in [21, 24] {
+                    let mut to = vec![0.0; range.len() * pitch];
+                    let planes = Planes::new(&x.view()).unwrap();
+                    let gather = Gather { planes, range: range.clone(), to: &mut to, pitch };
+                    // SAFETY: the level is available.
+                    unsafe { level.run(gather) };
+                    let got = to.chunks_exact(pitch).flat_map(|pixel| &pixel[..21]);
+                    let expected = &last[range.start * 21..range.end * 21];
+                    assert!(got.eq(expected), "{level} {range:?} {pitch}");
+                }
             }
         }
         let mut none = [];
-        let gather = Gather { planes: Planes::new(&x.view()).unwrap(), range: 5..5, to: &mut none };
+        let gather = Gather { planes: Planes::new(&x.view()).unwrap(), range: 5..5, to: &mut none, pitch: 21 };
         // SAFETY: plain Rust.
         unsafe { gather.run::<Portable>() };
     }

@@ -8,7 +8,7 @@ use super::dense::{Column, Dense, Pixels, Taps, cut};
 use super::finish::Finish;
 use super::layout::{Image, Output};
 use super::panels::Panels;
-use super::pieces::{columns, in_pieces};
+use super::pieces::{Source, columns, in_pieces};
 use super::planes::{Planes, Target};
 
 /// A 1x1: all pixels of all images, where they lie.
@@ -72,11 +72,18 @@ pub(super) unsafe fn over_pixels(
             Pixels { image: h * w * c, row, column, h_out, w_out }
         }
     };
+    let from = match planes {
+        Some(planes) => Some(Source::Planes(planes)),
+        None if Source::apart(&pixels, kernel.level.rows()) => {
+            Some(Source::Apart(floats, pixels, c))
+        }
+        None => None,
+    };
     let taps = [Taps { offset: 0, length: c }];
     let runs = columns.first().map_or(&[][..], |column| column.panels.runs());
     let taps: Vec<_> = runs.iter().map(|run| cut(&taps, run)).collect();
     let whole = Dense { x: floats, pixels, origin: 0, taps: &taps, columns, range, finish };
     // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
     // caller's.
-    unsafe { in_pieces(whole, kernel, planes, target) };
+    unsafe { in_pieces(whole, kernel, from, target) };
 }
