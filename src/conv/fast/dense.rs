@@ -143,29 +143,60 @@ impl Dense<'_> {
         for run in 0..self.taps.len() {
             for (number, column) in self.columns.iter().enumerate() {
                 let mut at = number * self.range.len() * width;
-                // The weights that come next lie behind these. They may be in memory still: the tiles ask
-                // for them, each for some.
-                let weights = column.panels.weights(run, column.panel);
-                let mut next = weights.as_ptr().wrapping_add(weights.len());
-                let share =
-                    weights.len().div_ceil(LINE * self.range.len().div_ceil(T::ROWS).max(1));
+                let mut ahead = Ahead::new(
+                    column.panels.weights(run, column.panel),
+                    &self.taps[run],
+                    self.range.len().div_ceil(T::ROWS),
+                );
                 for tile in balanced(self.range.clone(), T::ROWS) {
-                    for _ in 0..share {
-                        // SAFETY: the machine has the instructions; any address will do.
-                        unsafe { T::prefetch_for_later(next) };
-                        next = next.wrapping_add(LINE);
-                    }
                     let partial = partial.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
                     let (rows, first) = (tile.len(), tile.start);
-                    let tile =
-                        Tile::<T, V> { dense: self, run, column, first, partial, of: PhantomData };
+                    let dense = self;
+                    let ahead = ahead.of_tile();
+                    #[rustfmt::skip]
+                    let tile = Tile::<T, V> { dense, run, column, first, partial, ahead, of: PhantomData };
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
                     // column if there is more than one run.
                     unsafe { T::rows(rows, tile) };
                 }
             }
         }
+    }
+}
+
+/// The weights that come after a panel's, which lie behind them and may be in memory still: the tiles ask for
+/// them, a few lines every [`CHUNK`] taps, so that never more are on their way than the processor can keep
+/// track of.
+#[derive(Clone, Copy)]
+struct Ahead {
+    next: *const f32,
+    /// Lines every so many taps.
+    lines: usize,
+    /// Floats of all lines that a tile asks for.
+    of_tile: usize,
+    left: usize,
+}
+
+/// Taps between two looks ahead.
+const CHUNK: usize = 8;
+
+impl Ahead {
+    /// What lies behind `weights`, asked for by so many tiles of so many taps.
+    fn new(weights: &[f32], taps: &[Taps], tiles: usize) -> Self {
+        let chunks: usize = taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum();
+        let lines = weights.len().div_ceil(LINE * (tiles * chunks).max(1));
+        let next = weights.as_ptr().wrapping_add(weights.len());
+        Self { next, lines, of_tile: lines * chunks * LINE, left: weights.len() }
+    }
+
+    /// What the next tile asks for.
+    fn of_tile(&mut self) -> Self {
+        let lines = if self.left == 0 { 0 } else { self.lines };
+        let now = Self { lines, ..*self };
+        self.next = self.next.wrapping_add(self.of_tile);
+        self.left = self.left.saturating_sub(self.of_tile);
+        now
     }
 }
 
@@ -178,6 +209,7 @@ struct Tile<'a, T, const V: usize> {
     first: usize,
     /// The sums of the runs before.
     partial: *mut f32,
+    ahead: Ahead,
     of: PhantomData<T>,
 }
 
@@ -188,7 +220,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
     /// width.
     #[inline(always)]
     unsafe fn run<const R: usize>(self) {
-        let Self { dense, run, column, first, partial, .. } = self;
+        let Self { dense, run, column, first, partial, ahead, .. } = self;
         let taps = &dense.taps[run];
         let weights = column.panels.weights(run, column.panel);
         let length: usize = taps.iter().map(|taps| taps.length).sum();
@@ -213,7 +245,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
             {
                 slot.prefetch::<T, R>(first + R);
             }
-            sums = add_taps(sums, x, taps, weights.as_ptr());
+            sums = add_taps(sums, x, taps, weights.as_ptr(), ahead);
             if run + 1 < dense.taps.len() {
                 store_rows(&sums, partial, V * T::LANES);
             } else {
@@ -223,24 +255,32 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
     }
 }
 
-/// Adds to the sums, tap after tap, the pixels' channels times the weights.
+/// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile looks ahead.
 ///
 /// # Safety
 ///
 /// - The machine has the instructions of `T`.
 /// - Each pixel has all the taps, and `weights` V vectors for each of them.
 #[inline(always)]
-pub(super) unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
+unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
     mut sums: [[T; V]; R],
     x: [*const f32; R],
     taps: &[Taps],
     mut weights: *const f32,
+    ahead: Ahead,
 ) -> [[T; V]; R] {
+    let mut next = ahead.next;
     // SAFETY: as the function's.
     unsafe {
         for taps in taps {
             let x = x.map(|x| x.add(taps.offset));
             for tap in 0..taps.length {
+                if tap.is_multiple_of(CHUNK) {
+                    for _ in 0..ahead.lines {
+                        T::prefetch_for_later(next);
+                        next = next.wrapping_add(LINE);
+                    }
+                }
                 let mut row = [T::splat(0.0); V];
                 for (v, weight) in row.iter_mut().enumerate() {
                     *weight = T::load(weights.add(v * T::LANES));
