@@ -16,7 +16,7 @@ use super::layout::{Image, Output};
 use super::level::Work;
 use super::panels::Panels;
 use super::pieces::pieces;
-use super::planes::{Part, Target};
+use super::planes::{Part, SIDE, Target};
 use super::pointwise::{over_pixels, pointwise};
 use super::tiles::{self, balanced};
 use super::vector::{Size, Vector, load_rows, store_rows};
@@ -207,7 +207,8 @@ pub(super) fn merge(
             );
         }
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
-        let pieces = pieces(count, panels[0].count(), BLOCK, parts);
+        let unit = if target.is_some() { SIDE } else { 1 };
+        let pieces = pieces((count, unit), panels[0].count(), BLOCK, parts);
         tiles::for_each(pieces, |(range, columns)| {
             let first = columns.start * width;
             let mut merge = Merge {
@@ -331,7 +332,7 @@ impl Merge<'_> {
 /// first-level cache meanwhile.
 const CHANNELS: usize = 128;
 /// Pixels of a piece, for the same reason.
-const BLOCK: usize = 24;
+const BLOCK: usize = 32;
 
 /// Some pixels, from `first` on, by one panel, summed over some of the paths.
 struct Tile<'a, T, const D: usize> {

@@ -10,7 +10,7 @@ use super::finish::Finish;
 use super::layout::Output;
 use super::level::Level;
 use super::panels::Panels;
-use super::planes::{Gather, Part, Planes, Target};
+use super::planes::{Gather, Part, Planes, SIDE, Target};
 use super::tiles;
 
 /// The panels of a group whose first channel is `channel`, and where they go in image `n`.
@@ -32,8 +32,9 @@ pub(super) fn columns<'p>(
 /// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
 pub(super) const BLOCK: usize = 1 << 15;
 
-/// Pixels of a piece where all its taps are one run: their outputs stay in the second-level cache.
-pub(super) const SHORT_BLOCK: usize = 48;
+/// Pixels of a piece where all its taps are one run: their outputs stay in the second-level cache. Whole
+/// tiles, of 14 pixels as of 16.
+pub(super) const SHORT_BLOCK: usize = 56;
 
 /// Pixels that are gathered at a time: lines of the cache, for any width of the floats' first.
 const GATHERED: usize = 16;
@@ -106,10 +107,12 @@ pub(super) unsafe fn in_pieces(
 ) {
     let Some(first) = whole.columns.first() else { return };
     let (count, level, width) = (whole.range.len(), kernel.level, first.panels.width);
+    let planes = from.is_some() || target.is_some();
+    let unit = if planes { SIDE } else { 1 };
     let depth = first.panels.weights(0, 0).len() / width;
-    let block = if whole.taps.len() == 1 { SHORT_BLOCK } else { (BLOCK / depth).max(16) };
+    let block = if whole.taps.len() == 1 { if planes { 112 } else { SHORT_BLOCK } } else { (BLOCK / depth).max(16) };
     let parts = tiles::parts(kernel.macs(count));
-    let pieces = pieces(count, whole.columns.len(), block, parts);
+    let pieces = pieces((count, unit), whole.columns.len(), block, parts);
     // Where several pieces read the same pixels, these are gathered beforehand.
     let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
     let pitch = from.map_or(0, |from| from.pitch());
@@ -162,10 +165,10 @@ fn filled(columns: &[Column<'_>]) -> usize {
     columns.iter().map(|column| column.panels.filled(column.panel)).sum()
 }
 
-/// So many pixels by so many columns in pieces of about `block` pixels; if there are less of these than
-/// parts, by some columns each.
+/// So many pixels by so many columns in pieces of about `block` pixels, which start at multiples of `unit`; if
+/// there are less of these than parts, by some columns each.
 pub(super) fn pieces(
-    pixels: usize,
+    (pixels, unit): (usize, usize),
     columns: usize,
     block: usize,
     parts: usize,
@@ -177,5 +180,7 @@ pub(super) fn pieces(
     let cut = |part: Range<usize>| {
         tiles::into_parts(0..columns, across).map(move |columns| (part.clone(), columns))
     };
-    tiles::into_parts(0..pixels, blocks).flat_map(cut).collect()
+    let units = tiles::into_parts(0..pixels.div_ceil(unit), blocks);
+    let parts = units.map(|part| part.start * unit..pixels.min(part.end * unit));
+    parts.filter(|part| !part.is_empty()).flat_map(cut).collect()
 }

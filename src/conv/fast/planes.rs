@@ -12,7 +12,7 @@ use super::level::Work;
 use super::vector::Vector;
 
 /// Pixels and channels that are exchanged at a time: a cache line of either.
-const SIDE: usize = 16;
+pub(super) const SIDE: usize = 16;
 
 /// Planes whose cache line is asked for in advance: they are so far apart that the processor does not see
 /// by itself where this goes.
@@ -257,13 +257,24 @@ impl Work for Scatter<'_> {
 /// There are four floats at 0 to 3 times each pitch.
 #[inline(always)]
 unsafe fn exchange(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
-    // SAFETY: as the function's; no alignment is assumed.
+    // SAFETY: as the function's; no alignment is assumed, and every x86-64 has SSE.
+    #[cfg(target_arch = "x86_64")]
     unsafe {
-        let row = |r: usize| from.add(r * from_pitch).cast::<[f32; 4]>().read_unaligned();
-        let [a, b, c, d] = [row(0), row(1), row(2), row(3)];
+        use std::arch::x86_64::*;
+        let row = |r: usize| _mm_loadu_ps(from.add(r * from_pitch));
+        let (mut a, mut b, mut c, mut d) = (row(0), row(1), row(2), row(3));
+        _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+        for (column, four) in [a, b, c, d].iter().enumerate() {
+            _mm_storeu_ps(to.add(column * to_pitch), *four);
+        }
+    }
+    // SAFETY: as above.
+    #[cfg(not(target_arch = "x86_64"))]
+    unsafe {
         for column in 0..4 {
-            let four = [a[column], b[column], c[column], d[column]];
-            to.add(column * to_pitch).cast::<[f32; 4]>().write_unaligned(four);
+            for row in 0..4 {
+                *to.add(column * to_pitch + row) = *from.add(row * from_pitch + column);
+            }
         }
     }
 }
