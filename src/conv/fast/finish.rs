@@ -347,6 +347,24 @@ unsafe fn store_lanes(
     first: usize,
     rows: &[[f32; BEYOND]],
 ) {
+    if finish.output.is_none()
+        && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none())
+    {
+        // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
+        for (number, slot) in slots.iter().enumerate() {
+            for (row, pixel) in rows.iter().zip(first..) {
+                let Some(four) = row[4 * number..].first_chunk::<4>() else {
+                    unreachable!("lanes")
+                };
+                // SAFETY: as the function's.
+                unsafe {
+                    let z = slot.z.wrapping_add(pixel * slot.pitch);
+                    z.cast::<[f32; 4]>().write_unaligned(*four);
+                }
+            }
+        }
+        return;
+    }
     for (row, pixel) in rows.iter().zip(first..) {
         let mut lanes = &row[..];
         let mut channel = channel;
@@ -356,18 +374,11 @@ unsafe fn store_lanes(
             // SAFETY: as the function's.
             unsafe {
                 let z = slot.z.wrapping_add(pixel * slot.pitch);
-                match (slot.shortcut, sums.first_chunk::<4>()) {
-                    (None, Some(four)) if slot.lanes == 4 && finish.output.is_none() => {
-                        z.cast::<[f32; 4]>().write_unaligned(*four);
-                    }
-                    (shortcut, _) => {
-                        let shortcut =
-                            shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
-                        for (lane, &sum) in sums.iter().enumerate() {
-                            let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
-                            *z.add(lane) = finish.output.at(channel + lane, sum);
-                        }
-                    }
+                let shortcut =
+                    slot.shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
+                for (lane, &sum) in sums.iter().enumerate() {
+                    let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
+                    *z.add(lane) = finish.output.at(channel + lane, sum);
                 }
             }
             channel += slot.lanes;

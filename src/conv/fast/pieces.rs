@@ -110,7 +110,11 @@ pub(super) unsafe fn in_pieces(
     let planes = from.is_some() || target.is_some();
     let unit = if planes { SIDE } else { 1 };
     let depth = first.panels.weights(0, 0).len() / width;
-    let block = if whole.taps.len() == 1 { if planes { 112 } else { SHORT_BLOCK } } else { (BLOCK / depth).max(16) };
+    let block = if whole.taps.len() == 1 {
+        if planes { 112 } else { SHORT_BLOCK }
+    } else {
+        (BLOCK / depth).max(16)
+    };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
     // Where several pieces read the same pixels, these are gathered beforehand.

@@ -315,7 +315,12 @@ mod tests {
             }
         }
         let mut none = [];
-        let gather = Gather { planes: Planes::new(&x.view()).unwrap(), range: 5..5, to: &mut none, pitch: 21 };
+        let gather = Gather {
+            planes: Planes::new(&x.view()).unwrap(),
+            range: 5..5,
+            to: &mut none,
+            pitch: 21,
+        };
         // SAFETY: plain Rust.
         unsafe { gather.run::<Portable>() };
     }
