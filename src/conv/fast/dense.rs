@@ -10,6 +10,7 @@ use std::array::from_fn;
 use std::marker::PhantomData;
 use std::ops::Range;
 
+use super::ahead::{Ahead, CHUNK};
 use super::buffer::Scratch;
 use super::finish::{Finish, Slot, store};
 use super::level::Work;
@@ -129,6 +130,17 @@ impl Work for Dense<'_> {
 }
 
 impl Dense<'_> {
+    /// Where the tile is written that comes after one of column `number` which ends at pixel `end`: the slot,
+    /// if it is one, and the tile's first pixel.
+    fn after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
+        let (number, first) =
+            if end < self.range.end { (number, end) } else { (number + 1, self.range.start) };
+        match &self.columns.get(number)?.slots[..] {
+            [slot] => Some((slot, first)),
+            _ => None,
+        }
+    }
+
     /// Run of taps by run of taps, so that the pixels' channels stay in the second-level cache while all
     /// the panels go by; panel by panel, so that its weights stay in the first.
     ///
@@ -143,17 +155,20 @@ impl Dense<'_> {
         for run in 0..self.taps.len() {
             for (number, column) in self.columns.iter().enumerate() {
                 let mut at = number * self.range.len() * width;
-                let mut ahead = Ahead::new(
-                    column.panels.weights(run, column.panel),
-                    &self.taps[run],
-                    self.range.len().div_ceil(T::ROWS),
-                );
+                let weights = column.panels.weights(run, column.panel);
+                let tiles = self.range.len().div_ceil(T::ROWS);
+                let mut ahead = Ahead::new(weights, chunks(&self.taps[run]), tiles);
                 for tile in balanced(self.range.clone(), T::ROWS) {
                     let partial = partial.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
                     let (rows, first) = (tile.len(), tile.start);
                     let dense = self;
-                    let ahead = ahead.of_tile();
+                    let next = if run + 1 == self.taps.len() {
+                        self.after(number, tile.end)
+                    } else {
+                        None
+                    };
+                    let ahead = ahead.of_tile(next, T::ROWS);
                     #[rustfmt::skip]
                     let tile = Tile::<T, V> { dense, run, column, first, partial, ahead, of: PhantomData };
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
@@ -165,39 +180,9 @@ impl Dense<'_> {
     }
 }
 
-/// The weights that come after a panel's, which lie behind them and may be in memory still: the tiles ask for
-/// them, a few lines every [`CHUNK`] taps, so that never more are on their way than the processor can keep
-/// track of.
-#[derive(Clone, Copy)]
-struct Ahead {
-    next: *const f32,
-    /// Lines every so many taps.
-    lines: usize,
-    /// Floats of all lines that a tile asks for.
-    of_tile: usize,
-    left: usize,
-}
-
-/// Taps between two looks ahead.
-const CHUNK: usize = 8;
-
-impl Ahead {
-    /// What lies behind `weights`, asked for by so many tiles of so many taps.
-    fn new(weights: &[f32], taps: &[Taps], tiles: usize) -> Self {
-        let chunks: usize = taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum();
-        let lines = weights.len().div_ceil(LINE * (tiles * chunks).max(1));
-        let next = weights.as_ptr().wrapping_add(weights.len());
-        Self { next, lines, of_tile: lines * chunks * LINE, left: weights.len() }
-    }
-
-    /// What the next tile asks for.
-    fn of_tile(&mut self) -> Self {
-        let lines = if self.left == 0 { 0 } else { self.lines };
-        let now = Self { lines, ..*self };
-        self.next = self.next.wrapping_add(self.of_tile);
-        self.left = self.left.saturating_sub(self.of_tile);
-        now
-    }
+/// Looks ahead while all of these are summed.
+fn chunks(taps: &[Taps]) -> usize {
+    taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
 }
 
 /// One tile, for one run of taps.
@@ -240,11 +225,6 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
                 load_rows(&mut sums, partial, V * T::LANES);
             }
             let x = offsets.map(|offset| dense.x.as_ptr().add(offset));
-            if run + 1 == dense.taps.len()
-                && let [slot] = &column.slots[..]
-            {
-                slot.prefetch::<T, R>(first + R);
-            }
             sums = add_taps(sums, x, taps, weights.as_ptr(), ahead);
             if run + 1 < dense.taps.len() {
                 store_rows(&sums, partial, V * T::LANES);
@@ -267,19 +247,15 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
     x: [*const f32; R],
     taps: &[Taps],
     mut weights: *const f32,
-    ahead: Ahead,
+    mut ahead: Ahead,
 ) -> [[T; V]; R] {
-    let mut next = ahead.next;
     // SAFETY: as the function's.
     unsafe {
         for taps in taps {
             let x = x.map(|x| x.add(taps.offset));
             for tap in 0..taps.length {
                 if tap.is_multiple_of(CHUNK) {
-                    for _ in 0..ahead.lines {
-                        T::prefetch_for_later(next);
-                        next = next.wrapping_add(LINE);
-                    }
+                    ahead.look::<T, V>();
                 }
                 let mut row = [T::splat(0.0); V];
                 for (v, weight) in row.iter_mut().enumerate() {

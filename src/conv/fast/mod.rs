@@ -8,6 +8,7 @@
 //! - [`paths`]: C kernels at once, for forms (a) and (b).
 //! - [`panels`], [`padded`], [`planes`], [`buffer`]: weights, inputs and outputs laid out for them.
 //! - [`finish`]: what follows the sums, applied while they are in registers.
+//! - [`ahead`]: memory asked for before it is needed.
 //! - [`pieces`], [`tiles`]: how work is cut, and done by the threads.
 //! - [`vector`], [`level`]: the few vector instructions that it is all written in, and which of them
 //!   this machine has.
@@ -19,6 +20,7 @@
 //! to show. It does not depend on the number of threads, nor on how the work is cut, nor on the width of
 //! the vectors; only on whether a multiply-add is rounded once, as AVX2's and AVX-512's are, or twice.
 
+mod ahead;
 mod buffer;
 mod dense;
 mod double;
