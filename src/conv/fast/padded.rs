@@ -1,8 +1,9 @@
 //! Copies of an image with its padding around it, so that no tap ever falls outside: a few channels at a
 //! time, channels last.
 
-use super::dense::{Pixels, Taps};
+use super::dense::{LINE, Pixels, Taps};
 use super::layout::Image;
+use super::pieces::Source;
 use crate::conv::spec::KernelShape;
 use crate::error::{Error, Result};
 
@@ -14,6 +15,8 @@ const MAX_PLANES: usize = 1 << 31;
 pub(super) struct Padded {
     /// Channels that lie together.
     width: usize,
+    /// Floats from one pixel to the next: the channels, unless [`Padded::apart`] says otherwise.
+    pitch: usize,
     /// So many times as many are copied, each `width` of them as a row by itself.
     parts: usize,
     rows: usize,
@@ -49,7 +52,16 @@ impl Padded {
         if floats.is_none_or(|floats| floats > MAX_PLANES) {
             return Err(Error::TooManyElements { what: "padded planes of a group", factors });
         }
-        Ok(Self { width, parts, rows, columns, shape, h_out, w_out })
+        Ok(Self { width, pitch: width, parts, rows, columns, shape, h_out, w_out })
+    }
+
+    /// With a line more between the pixels, where those that a tile of so many rows reads would else meet in
+    /// the same lines of the first-level cache, and the line is a small part of the copy.
+    pub(super) fn apart(mut self, rows: usize) -> Self {
+        if self.width >= 8 * LINE && Source::apart(&self.pixels(), rows) {
+            self.pitch += LINE;
+        }
+        self
     }
 
     /// Floats of the copy.
@@ -64,7 +76,7 @@ impl Padded {
 
     /// Floats of a part of a row.
     pub(super) fn part(&self) -> usize {
-        self.columns * self.width
+        self.columns * self.pitch
     }
 
     /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
@@ -90,17 +102,17 @@ impl Padded {
         };
         let line = &x.image(n)[row * x.w * x.c..(row + 1) * x.w * x.c];
         let channels = self.width.min(x.c - first);
-        let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.width);
+        let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.pitch);
         before.fill(0.0);
-        let inside = x.w.min(rest.len() / self.width);
-        let (pixels, after) = rest.split_at_mut(inside * self.width);
+        let inside = x.w.min(rest.len() / self.pitch);
+        let (pixels, after) = rest.split_at_mut(inside * self.pitch);
         after.fill(0.0);
-        if channels == self.width && channels == x.c {
+        if channels == self.pitch && channels == x.c {
             pixels.copy_from_slice(&line[..pixels.len()]);
             return;
         }
         let from = line.chunks_exact(x.c).map(|pixel| &pixel[first..first + channels]);
-        let to = pixels.chunks_exact_mut(self.width);
+        let to = pixels.chunks_exact_mut(self.pitch).map(|to| &mut to[..self.width]);
         match (channels == self.width, self.width) {
             // Of known length, a copy is one instruction rather than a call.
             (true, 4) => to.zip(from).for_each(|(to, from)| copy_of::<4>(to, from)),
@@ -128,7 +140,7 @@ impl Padded {
             image: 0,
             // Where there is one row or column only, the step to the next is of no use, however long.
             row: stride.saturating_mul(self.row()),
-            column: stride.saturating_mul(self.width),
+            column: stride.saturating_mul(self.pitch),
             h_out: self.h_out,
             w_out: self.w_out,
         }
@@ -139,7 +151,7 @@ impl Padded {
     pub(super) fn taps(&self) -> Vec<Taps> {
         let KernelShape { k_h, k_w, spec, .. } = self.shape;
         let row = |u: usize| u * spec.dilation() * self.row();
-        if spec.dilation() == 1 {
+        if spec.dilation() == 1 && self.pitch == self.width {
             return (0..k_h).map(|u| Taps { offset: row(u), length: k_w * self.width }).collect();
         }
         self.offsets().map(|offset| Taps { offset, length: self.width }).collect()
@@ -147,10 +159,10 @@ impl Padded {
 
     /// Where each tap of the kernel, by row and column, meets its first channel.
     pub(super) fn offsets(&self) -> impl Iterator<Item = usize> {
-        let (KernelShape { k_h, k_w, spec, .. }, line, width) =
-            (self.shape, self.row(), self.width);
+        let (KernelShape { k_h, k_w, spec, .. }, line, pitch) =
+            (self.shape, self.row(), self.pitch);
         (0..k_h).flat_map(move |u| {
-            (0..k_w).map(move |v| u * spec.dilation() * line + v * spec.dilation() * width)
+            (0..k_w).map(move |v| u * spec.dilation() * line + v * spec.dilation() * pitch)
         })
     }
 }

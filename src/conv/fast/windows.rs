@@ -44,7 +44,7 @@ fn dense(
     z: &mut Output,
 ) -> Result<()> {
     let Weights::Dense(panels) = &kernel.weights else { unreachable!("looked at by the caller") };
-    let padded = Padded::new(kernel.shape, (x.c, 1), output)?;
+    let padded = Padded::new(kernel.shape, (x.c, 1), output)?.apart(kernel.level.rows());
     let taps = padded.taps();
     let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
     let mut copy = Scratch::take(padded.floats());
