@@ -169,6 +169,51 @@ fn many_taps() {
     assert!(cases >= 60);
 }
 
+/// Pixels whose distance is a multiple of a page, which the kernels copy closer; and maps of as many pixels as
+/// pieces of planes are cut at, or a few more.
+#[test]
+fn pixels_pages_apart_and_pieces_of_whole_lines() {
+    let levels = all_levels();
+    let (mut numbers, mut cases) = (Numbers(6), 0);
+    for (c_in, k, stride, [h, w]) in [
+        (1024, 1, 1, [5, 7]),
+        (512, 1, 2, [7, 12]),
+        (512, 3, 2, [6, 9]),
+        (1024, 3, 1, [3, 4]),
+        (2048, 1, 1, [7, 7]),
+        (24, 1, 1, [16, 16]),
+        (24, 1, 1, [14, 23]),
+        (300, 1, 1, [19, 27]),
+    ] {
+        for (c_out, n) in [(33, 1), (70, 2)] {
+            let spec = ConvSpec::new(stride, k / 2, 1, 1).unwrap();
+            let x = numbers.tensor([n, c_in, h, w]);
+            let weights = numbers.tensor([c_out, c_in, k, k]);
+            let (function, output) = (numbers.function(c_out), numbers.function(c_out));
+            let given = (weights.view(), spec);
+            let bare = conv(&Reference::default(), x.view(), given, (&function, None, &output));
+            let shortcut = numbers.tensor(bare.dim().into());
+            let after = (&function, Some(&shortcut), &output);
+            let expected = conv(&Reference::default(), x.view(), given, after);
+            for layouts in 0..4 {
+                let (x, shortcut) = (laid_out(&x, layouts % 2), laid_out(&shortcut, layouts / 2));
+                for fast in &levels {
+                    for threads in [1, 2] {
+                        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                        let after = (&function, Some(&shortcut), &output);
+                        let got = pool.install(|| conv(fast, x.view(), given, after));
+                        let what = (fast.level(), x.dim(), weights.dim(), layouts, threads);
+                        assert!(got == expected, "{what:?}");
+                        cases += 1;
+                    }
+                }
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases >= 8 * 2 * 4 * 2);
+}
+
 /// A tensor without a channel beside others, and no image at all.
 #[test]
 fn nothing_is_no_panic() {
@@ -257,7 +302,8 @@ fn every_width_of_path() {
 fn results_do_not_depend_on_the_number_of_threads() {
     let mut numbers = Numbers(3);
     let mut compared = 0;
-    for (c, d, paths, size) in [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11)]
+    for (c, d, paths, size) in
+        [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11), (1024, 4, 8, 14)]
     {
         let inner = d * paths;
         let x = numbers.floats([2, c, size, size + 1]);

@@ -292,8 +292,8 @@ pub(super) unsafe fn store<T: Vector, const R: usize, const V: usize>(
                 if let Some(shortcut) = shortcut {
                     let mut shortcut = shortcut.wrapping_add(first * pitch);
                     for row in &mut sums {
-                        for v in 0..V {
-                            row[v] = row[v].add(T::load(shortcut.add(v * T::LANES)));
+                        for (v, sum) in row.iter_mut().enumerate() {
+                            *sum = sum.add(T::load(shortcut.add(v * T::LANES)));
                         }
                         shortcut = shortcut.wrapping_add(pitch);
                     }

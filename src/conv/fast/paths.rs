@@ -15,8 +15,8 @@ use super::finish::{Finish, Slot, store};
 use super::layout::{Image, Output};
 use super::level::Work;
 use super::panels::Panels;
-use super::pieces::pieces;
-use super::planes::{Part, SIDE, Target};
+use super::pieces::{pieces, unit_of_planes};
+use super::planes::{Part, Target};
 use super::pointwise::{over_pixels, pointwise};
 use super::tiles::{self, balanced};
 use super::vector::{Size, Vector, load_rows, store_rows};
@@ -207,7 +207,7 @@ pub(super) fn merge(
             );
         }
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
-        let unit = if target.is_some() { SIDE } else { 1 };
+        let unit = if target.is_some() { unit_of_planes(count) } else { 1 };
         let pieces = pieces((count, unit), panels[0].count(), BLOCK, parts);
         tiles::for_each(pieces, |(range, columns)| {
             let first = columns.start * width;
@@ -385,10 +385,8 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                     x = x.add(D);
                     weights = weights.add(D * WIDE * T::LANES);
                 }
-                for r in 0..R {
-                    for v in 0..WIDE {
-                        totals[r][v] = totals[r][v].add(sums[r][v]);
-                    }
+                for (total, sum) in totals.as_flattened_mut().iter_mut().zip(sums.as_flattened()) {
+                    *total = total.add(*sum);
                 }
             }
             if self.paths.end < merge.xs.len() {

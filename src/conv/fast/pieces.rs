@@ -32,8 +32,8 @@ pub(super) fn columns<'p>(
 /// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
 pub(super) const BLOCK: usize = 1 << 15;
 
-/// Pixels of a piece where all its taps are one run: their outputs stay in the second-level cache. Whole
-/// tiles, of 14 pixels as of 16.
+/// Pixels of a piece where all its taps are one run: their outputs stay in the second-level cache. Twice as
+/// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
 pub(super) const SHORT_BLOCK: usize = 56;
 
 /// Pixels that are gathered at a time: lines of the cache, for any width of the floats' first.
@@ -107,13 +107,13 @@ pub(super) unsafe fn in_pieces(
 ) {
     let Some(first) = whole.columns.first() else { return };
     let (count, level, width) = (whole.range.len(), kernel.level, first.panels.width);
-    let planes = from.is_some() || target.is_some();
-    let unit = if planes { SIDE } else { 1 };
+    let planes = matches!(from, Some(Source::Planes(_))) || target.is_some();
+    let unit = if planes { unit_of_planes(count) } else { 1 };
     let depth = first.panels.weights(0, 0).len() / width;
-    let block = if whole.taps.len() == 1 {
-        if planes { 112 } else { SHORT_BLOCK }
-    } else {
-        (BLOCK / depth).max(16)
+    let block = match (whole.taps.len(), planes) {
+        (1, false) => SHORT_BLOCK,
+        (1, true) => 2 * SHORT_BLOCK,
+        _ => (BLOCK / depth).max(16),
     };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
@@ -164,13 +164,19 @@ pub(super) unsafe fn in_pieces(
     });
 }
 
+/// At multiples of how many pixels pieces start that read or write planes: of a whole line of each; or of a
+/// part, where the pixels are so few that the threads would have too unequal pieces.
+pub(super) fn unit_of_planes(pixels: usize) -> usize {
+    if pixels >= 16 * SIDE * tiles::threads() { SIDE } else { SIDE / 4 }
+}
+
 /// Channels of the columns that are no filling.
 fn filled(columns: &[Column<'_>]) -> usize {
     columns.iter().map(|column| column.panels.filled(column.panel)).sum()
 }
 
 /// So many pixels by so many columns in pieces of about `block` pixels, which start at multiples of `unit`; if
-/// there are less of these than parts, by some columns each.
+/// there are less of these than threads, by some columns each, which makes as many as parts.
 pub(super) fn pieces(
     (pixels, unit): (usize, usize),
     columns: usize,
@@ -180,7 +186,7 @@ pub(super) fn pieces(
     let threads = if parts == 1 { 1 } else { tiles::threads() };
     let blocks = pixels.div_ceil(block);
     let blocks = if blocks < threads { blocks } else { blocks.next_multiple_of(threads) };
-    let across = if blocks < parts { parts.div_ceil(blocks).min(columns) } else { 1 };
+    let across = if blocks < threads { parts.div_ceil(blocks).min(columns) } else { 1 };
     let cut = |part: Range<usize>| {
         tiles::into_parts(0..columns, across).map(move |columns| (part.clone(), columns))
     };

@@ -75,11 +75,10 @@ pub(super) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     from: *const f32,
     pitch: usize,
 ) {
-    // By index: an iterator that owns the rows would have them in memory rather than in registers.
-    for r in 0..R {
-        for v in 0..V {
+    for (r, row) in rows.iter_mut().enumerate() {
+        for (v, vector) in row.iter_mut().enumerate() {
             // SAFETY: as the function's.
-            rows[r][v] = unsafe { T::load(from.add(r * pitch + v * T::LANES)) };
+            *vector = unsafe { T::load(from.add(r * pitch + v * T::LANES)) };
         }
     }
 }
@@ -95,10 +94,11 @@ pub(super) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
     to: *mut f32,
     pitch: usize,
 ) {
-    for r in 0..R {
-        for v in 0..V {
+    // By reference: an iterator that owns the rows would have them in memory rather than in registers.
+    for (r, row) in rows.iter().enumerate() {
+        for (v, vector) in row.iter().enumerate() {
             // SAFETY: as the function's.
-            unsafe { rows[r][v].store(to.add(r * pitch + v * T::LANES)) };
+            unsafe { vector.store(to.add(r * pitch + v * T::LANES)) };
         }
     }
 }
