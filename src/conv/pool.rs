@@ -1,6 +1,6 @@
 //! Max pooling.
 
-use ndarray::{Array4, ArrayView4};
+use ndarray::{Array4, ArrayView4, Zip};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
@@ -45,21 +45,31 @@ pub fn max_pool<S: Ordered>(
         let Some(all) = pooled.as_slice_mut() else { unreachable!("freshly allocated") };
         all.par_chunks_mut((w_out * c).max(1)).enumerate().for_each(|(row, all)| {
             let (n, i) = (row / h_out, row % h_out);
+            let rows: Vec<usize> = (0..size).filter_map(|u| source(i, u, h)).collect();
+            let mut met = Vec::new();
             for (j, largest) in all.chunks_mut(c).enumerate() {
-                let rows = (0..size).filter_map(|u| source(i, u, h));
-                let mut met = rows.flat_map(|row| {
-                    (0..size)
-                        .filter_map(move |v| source(j, v, w))
-                        .map(move |col| pixel(n, row, col))
-                });
-                if let Some(first) = met.next() {
-                    largest.clone_from_slice(first);
+                met.clear();
+                for &row in &rows {
+                    let columns = (0..size).filter_map(|v| source(j, v, w));
+                    met.extend(columns.map(|col| pixel(n, row, col)));
                 }
-                for pixel in met {
-                    largest
-                        .iter_mut()
-                        .zip(pixel)
-                        .for_each(|(largest, z)| *largest = largest.max(z));
+                let (&first, rest) =
+                    met.split_first().unwrap_or_else(|| unreachable!("looked at above"));
+                largest.clone_from_slice(first);
+                // Three at a time, so that the largest so far is read and written less often.
+                let mut threes = rest.chunks_exact(3);
+                for three in &mut threes {
+                    let [a, b, c] = [three[0], three[1], three[2]];
+                    Zip::from(&mut *largest)
+                        .and(a)
+                        .and(b)
+                        .and(c)
+                        .for_each(|largest, a, b, c| *largest = largest.max(a).max(b).max(c));
+                }
+                for &pixel in threes.remainder() {
+                    Zip::from(&mut *largest)
+                        .and(pixel)
+                        .for_each(|largest, z| *largest = largest.max(z));
                 }
             }
         });
