@@ -89,7 +89,6 @@ pub(super) struct Output {
 impl Output {
     /// For a tensor N x C x H x W.
     pub(super) fn new(shape: [usize; 4]) -> Self {
-        keep_freed_memory();
         let mut floats = Vec::with_capacity(shape.iter().product::<usize>() + LINE);
         let address = floats.as_ptr() as usize;
         let before =
@@ -159,8 +158,9 @@ impl Output {
 /// Lets the allocator keep what is freed for the next tensor. As it starts, glibc's gives large blocks back to
 /// the system, and each comes anew as pages that must be cleared: up to a fifth of a block's time. It stops
 /// once a large block was freed: from then on it keeps blocks up to that size, at most 32 MiB (mallopt(3),
-/// M_MMAP_THRESHOLD). Elsewhere this does nothing.
-fn keep_freed_memory() {
+/// M_MMAP_THRESHOLD). Elsewhere this does nothing. It is done where kernels are prepared, so that no pass takes
+/// that block, not even for a moment.
+pub(super) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();
     KEPT.call_once(|| drop(black_box(Vec::<u8>::with_capacity(LARGEST))));

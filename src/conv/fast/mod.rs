@@ -44,7 +44,7 @@ use ndarray::{Array4, ArrayView4};
 
 pub use self::double::Double;
 use self::finish::Finish;
-use self::layout::Image;
+use self::layout::{Image, keep_freed_memory};
 pub use self::level::{LEVEL_VARIABLE, Level};
 use self::narrow::Narrow;
 use self::panels::Panels;
@@ -112,6 +112,7 @@ enum Weights {
 
 impl FastKernel {
     fn new(weights: ArrayView4<'_, f32>, spec: ConvSpec, level: Level) -> Result<Self> {
+        keep_freed_memory();
         let shape = KernelShape::new(weights.dim().into(), spec)?;
         let KernelShape { c_in_group, k_h, k_w, .. } = shape;
         let (lanes, groups, c_out_group) = (level.lanes(), spec.groups(), shape.c_out_group());
