@@ -181,6 +181,11 @@ fn pixels_pages_apart_and_pieces_of_whole_lines() {
         (512, 3, 2, [6, 9]),
         (1024, 3, 1, [3, 4]),
         (2048, 1, 1, [7, 7]),
+        // Several pieces of them.
+        (1024, 1, 1, [13, 15]),
+        (512, 1, 2, [27, 23]),
+        // As many channels as make a page with one line more.
+        (1008, 1, 1, [9, 16]),
         (24, 1, 1, [16, 16]),
         (24, 1, 1, [14, 23]),
         (300, 1, 1, [19, 27]),
@@ -189,7 +194,13 @@ fn pixels_pages_apart_and_pieces_of_whole_lines() {
             let spec = ConvSpec::new(stride, k / 2, 1, 1).unwrap();
             let x = numbers.tensor([n, c_in, h, w]);
             let weights = numbers.tensor([c_out, c_in, k, k]);
-            let (function, output) = (numbers.function(c_out), numbers.function(c_out));
+            // Functions that are applied while the sums are in registers.
+            let affine = |channel: usize| {
+                let (scale, shift) = ([1.0, -1.0][channel % 2], (channel % 7) as f32 - 3.0);
+                Elementwise::Affine(Affine { scale, shift, relu: true })
+            };
+            let function = Function((0..c_out).map(affine).collect(), true);
+            let output = Function(vec![Elementwise::Relu; c_out], true);
             let given = (weights.view(), spec);
             let bare = conv(&Reference::default(), x.view(), given, (&function, None, &output));
             let shortcut = numbers.tensor(bare.dim().into());
@@ -211,7 +222,7 @@ fn pixels_pages_apart_and_pieces_of_whole_lines() {
         }
     }
     println!("{cases} cases");
-    assert!(cases >= 8 * 2 * 4 * 2);
+    assert!(cases >= 11 * 2 * 4 * 2);
 }
 
 /// A tensor without a channel beside others, and no image at all.
@@ -306,7 +317,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
         [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11), (1024, 4, 8, 14)]
     {
         let inner = d * paths;
-        let x = numbers.floats([2, c, size, size + 1]);
+        // Channels last where pixels are pages apart, which is seen only so.
+        let x = laid_out(&numbers.floats([2, c, size, size + 1]), u64::from(c == 1024));
         let mid = numbers.floats([2, inner, size, size + 1]);
         let shortcut = numbers.floats([2, c, size, size + 1]);
         let reduce = numbers.floats([inner, c, 1, 1]);

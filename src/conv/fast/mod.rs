@@ -63,6 +63,9 @@ use crate::error::Result;
 /// none), on the threads of the rayon pool it is called in.
 ///
 /// The tensors it gives lie channels last in memory, and it is fastest on such. Any view will do.
+///
+/// Preparing the first kernel makes glibc's allocator keep freed memory, up to 64 MiB of it, for what is
+/// allocated next, in the whole process; a setting of mallopt(3) or of its tunables prevents that.
 #[derive(Clone, Copy, Debug)]
 pub struct Fast {
     level: Level,

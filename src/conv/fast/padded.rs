@@ -3,7 +3,7 @@
 
 use super::dense::{LINE, Pixels, Taps};
 use super::layout::Image;
-use super::pieces::Source;
+use super::pieces::{Source, apart};
 use crate::conv::spec::KernelShape;
 use crate::error::{Error, Result};
 
@@ -58,8 +58,8 @@ impl Padded {
     /// With a line more between the pixels, where those that a tile of so many rows reads would else meet in
     /// the same lines of the first-level cache, and the line is a small part of the copy.
     pub(super) fn apart(mut self, rows: usize) -> Self {
-        if self.width >= 8 * LINE && Source::apart(&self.pixels(), rows) {
-            self.pitch += LINE;
+        if self.width >= 8 * LINE && Source::needed(&self.pixels(), rows) {
+            self.pitch = apart(self.width);
         }
         self
     }

@@ -54,9 +54,14 @@ const PAGE: usize = 1024;
 /// Lines that such a cache has for one address.
 const WAYS: usize = 8;
 
+/// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
+pub(super) fn apart(floats: usize) -> usize {
+    (floats.div_ceil(LINE) | 1) * LINE
+}
+
 impl Source<'_> {
     /// Whether a tile of so many rows needs its pixels copied closer.
-    pub(super) fn apart(pixels: &Pixels, rows: usize) -> bool {
+    pub(super) fn needed(pixels: &Pixels, rows: usize) -> bool {
         rows > WAYS && pixels.column.is_multiple_of(PAGE)
     }
 
@@ -67,9 +72,9 @@ impl Source<'_> {
         }
     }
 
-    /// Floats from one copied pixel to the next: a line more than there are, so that none are a page apart.
+    /// Floats from one copied pixel to the next.
     fn pitch(&self) -> usize {
-        self.channels() + LINE
+        apart(self.channels())
     }
 
     /// Copies a range of pixels.

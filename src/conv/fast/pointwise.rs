@@ -44,7 +44,8 @@ fn bare_columns(panels: &Panels) -> Vec<Column<'_>> {
     (0..panels.count()).map(column).collect()
 }
 
-/// The pixels that a 1x1 like `kernel` meets, by some columns: where they lie, or gathered from planes.
+/// The pixels that a 1x1 like `kernel` meets, by some columns: where they lie, or copied from planes or from
+/// pages apart.
 ///
 /// # Safety
 ///
@@ -74,7 +75,7 @@ pub(super) unsafe fn over_pixels(
     };
     let from = match planes {
         Some(planes) => Some(Source::Planes(planes)),
-        None if Source::apart(&pixels, kernel.level.rows()) => {
+        None if Source::needed(&pixels, kernel.level.rows()) => {
             Some(Source::Apart(floats, pixels, c))
         }
         None => None,
