@@ -169,7 +169,7 @@ fn many_taps() {
     assert!(cases >= 60);
 }
 
-/// Pixels whose distance is a multiple of a page, which the kernels copy closer; and maps of as many pixels as
+/// Pixels whose distance is a multiple of a page, which the kernels copy off each other's lines of the cache; and maps of as many pixels as
 /// pieces of planes are cut at, or a few more.
 #[test]
 fn pixels_pages_apart_and_pieces_of_whole_lines() {

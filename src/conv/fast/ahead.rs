@@ -1,5 +1,6 @@
-//! Memory that a tile asks for while it sums, since it is needed next: the weights of the panel after this one,
-//! and what the tile after this one will write and add. A few lines every [`CHUNK`] taps, so that never more
+//! Memory that a tile asks for while it sums, since it is needed next: what lies behind its weights, which is
+//! the next panel (of paths that share a panel it is the next run of taps), and what the next tile will write
+//! and add. A few lines every [`CHUNK`] taps, so that never more
 //! are on their way than the processor can keep track of: where too many are, loads wait behind them.
 #![allow(unsafe_code)]
 

@@ -8,6 +8,7 @@
 //! - [`paths`]: C kernels at once, for forms (a) and (b).
 //! - [`panels`], [`padded`], [`planes`], [`buffer`]: weights, inputs and outputs laid out for them.
 //! - [`finish`]: what follows the sums, applied while they are in registers.
+//! - [`source`]: pixels that are copied before they are read.
 //! - [`ahead`]: memory asked for before it is needed.
 //! - [`pieces`], [`tiles`]: how work is cut, and done by the threads.
 //! - [`vector`], [`level`]: the few vector instructions that it is all written in, and which of them
@@ -36,6 +37,7 @@ mod pieces;
 mod planes;
 mod pointwise;
 mod product;
+mod source;
 mod tiles;
 mod vector;
 mod windows;

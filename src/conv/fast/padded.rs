@@ -3,11 +3,12 @@
 
 use super::dense::{LINE, Pixels, Taps};
 use super::layout::Image;
-use super::pieces::{Source, apart};
+use super::source::{Source, apart};
 use crate::conv::spec::KernelShape;
 use crate::error::{Error, Result};
 
-/// Floats of the padded planes of one block of channels: 8 GiB, far beyond any real convolution.
+/// Floats of the padded planes of one block of channels: 8 GiB before [`Padded::apart`], far beyond any real
+/// convolution.
 const MAX_PLANES: usize = 1 << 31;
 
 /// The plan of a padded copy: which rows and columns a convolution reads.

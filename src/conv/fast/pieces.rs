@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use super::FastKernel;
 use super::buffer::Scratch;
-use super::dense::{Column, Dense, LINE, Pixels};
+use super::dense::{Column, Dense, Pixels};
 use super::finish::Finish;
 use super::layout::Output;
-use super::level::Level;
 use super::panels::Panels;
-use super::planes::{Gather, Part, Planes, SIDE, Target};
+use super::planes::{Part, SIDE, Target};
+use super::source::Source;
 use super::tiles;
 
 /// The panels of a group whose first channel is `channel`, and where they go in image `n`.
@@ -36,70 +36,12 @@ pub(super) const BLOCK: usize = 1 << 15;
 /// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
 pub(super) const SHORT_BLOCK: usize = 56;
 
-/// Pixels that are gathered at a time: lines of the cache, for any width of the floats' first.
+/// Pixels that are copied at a time where several pieces read them: a line of each plane.
 const GATHERED: usize = 16;
 
-/// Pixels that are copied before they are read.
-#[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
-    /// Since they are planes.
-    Planes(Planes<'a>),
-    /// Since they would meet in the same few lines of the first-level cache: pixels of so many channels.
-    Apart(&'a [f32], Pixels, usize),
-}
-
-/// Floats of a page. Whatever lies a multiple of it apart goes to the same lines of the first-level cache.
-const PAGE: usize = 1024;
-
-/// Lines that such a cache has for one address.
-const WAYS: usize = 8;
-
-/// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
-pub(super) fn apart(floats: usize) -> usize {
-    (floats.div_ceil(LINE) | 1) * LINE
-}
-
-impl Source<'_> {
-    /// Whether a tile of so many rows needs its pixels copied closer.
-    pub(super) fn needed(pixels: &Pixels, rows: usize) -> bool {
-        rows > WAYS && pixels.column.is_multiple_of(PAGE)
-    }
-
-    fn channels(&self) -> usize {
-        match self {
-            Self::Planes(planes) => planes.channels(),
-            Self::Apart(_, _, channels) => *channels,
-        }
-    }
-
-    /// Floats from one copied pixel to the next.
-    fn pitch(&self) -> usize {
-        apart(self.channels())
-    }
-
-    /// Copies a range of pixels.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the level.
-    unsafe fn copy(self, level: Level, range: Range<usize>, to: &mut [f32]) {
-        let pitch = self.pitch();
-        match self {
-            // SAFETY: as the function's.
-            Self::Planes(planes) => unsafe { level.run(Gather { planes, range, to, pitch }) },
-            Self::Apart(x, pixels, channels) => {
-                for (q, to) in range.zip(to.chunks_mut(pitch)) {
-                    let [offset] = pixels.from(q);
-                    to[..channels].copy_from_slice(&x[offset..offset + channels]);
-                }
-            }
-        }
-    }
-}
-
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
-/// have something to do. The pixels are gathered from planes, and the outputs written to planes, if there
-/// are such.
+/// have something to do. The pixels are copied from a source first, if there is one, which counts them as
+/// `whole.range` does; the outputs are written to planes, if there are such.
 ///
 /// # Safety
 ///
@@ -122,7 +64,7 @@ pub(super) unsafe fn in_pieces(
     };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
-    // Where several pieces read the same pixels, these are gathered beforehand.
+    // Where several pieces read the same pixels, these are copied beforehand.
     let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
     let pitch = from.map_or(0, |from| from.pitch());
     let mut all = Scratch::take(if cut { count * pitch } else { 0 });

@@ -8,8 +8,9 @@ use super::dense::{Column, Dense, Pixels, Taps, cut};
 use super::finish::Finish;
 use super::layout::{Image, Output};
 use super::panels::Panels;
-use super::pieces::{Source, columns, in_pieces};
+use super::pieces::{columns, in_pieces};
 use super::planes::{Planes, Target};
+use super::source::Source;
 
 /// A 1x1: all pixels of all images, where they lie.
 pub(super) fn pointwise(
