@@ -267,22 +267,24 @@ fn training_needs_two_values_a_channel() {
 /// told must be there, and be what [`ChannelWise::apply`] does.
 #[test]
 fn what_the_functions_are_as_data_is_what_they_do() {
-    let data = |function: &dyn ChannelWise<f32>, channel| function.as_data(channel);
-    assert_eq!(data(&Activation::Relu, 3), Some(Elementwise::Relu));
-    assert_eq!(data(&Activation::Identity, 3), Some(Elementwise::Identity));
+    let relu: &dyn ChannelWise<f32> = &Activation::Relu;
+    let identity: &dyn ChannelWise<f32> = &Activation::Identity;
+    assert_eq!(relu.as_data(3..5), Some(Elementwise::Relu));
+    assert_eq!(identity.as_data(3..5), Some(Elementwise::Identity));
     let affine = |scale| Affine { scale, shift: -1.5, relu: scale < 0.0 };
     let norm = Normalise::new(vec![affine(2.0), affine(-3.0)]);
-    let values = [0.75, -0.25, -0.0, 2.0];
+    let values = [0.75f32, -0.25, -0.0, 2.0];
     for channel in 0..2 {
-        let Some(Elementwise::Affine(told)) = data(&norm, channel) else {
-            panic!("a batch norm is an affine");
+        let Some(Elementwise::Affine([told])) = norm.as_data(channel..channel + 1) else {
+            panic!("a batch norm is an affine of each channel");
         };
         let mut plane = Array3::from_shape_vec((2, 1, 2), values.to_vec()).unwrap();
         norm.apply(channel, plane.view_mut());
         let by_data: Vec<u32> = values.iter().map(|z| told.at(z).to_bits()).collect();
         assert_eq!(plane.iter().map(|z| z.to_bits()).collect::<Vec<_>>(), by_data);
     }
-    assert_eq!(data(&norm, 2), None, "there is no third channel");
+    assert_eq!(norm.as_data(0..2), Some(Elementwise::Affine(norm.affine())));
+    assert_eq!(norm.as_data(1..3), None, "there is no third channel");
 }
 
 #[test]

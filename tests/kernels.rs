@@ -1,6 +1,7 @@
 //! The fast kernels at every tail: each width of map and of path, each level of vector instructions that
 //! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
 
+use std::ops::Range;
 use std::process::Command;
 
 use ndarray::{Array4, ArrayView4, s};
@@ -36,32 +37,66 @@ impl Numbers {
             let shift = self.below(7) as f32 - 3.0;
             let is_last = channel + 1 == channels;
             match kind {
-                0 => Elementwise::Identity,
-                1 => Elementwise::Relu,
-                2 if is_last => Elementwise::Identity,
-                3 if is_last => Elementwise::Affine(Affine { scale, shift, relu: !relu }),
-                4 if channel % 3 == 1 => Elementwise::Relu,
-                _ => Elementwise::Affine(Affine { scale, shift, relu }),
+                0 => One::Identity,
+                1 => One::Relu,
+                2 if is_last => One::Identity,
+                3 if is_last => One::Affine(Affine { scale, shift, relu: !relu }),
+                4 if channel % 3 == 1 => One::Relu,
+                _ => One::Affine(Affine { scale, shift, relu }),
             }
         };
-        Function((0..channels).map(of_channel).collect(), true)
+        Function::new((0..channels).map(of_channel).collect())
     }
 }
 
-/// A function for each channel; as data or not.
-struct Function(Vec<Elementwise<f32>>, bool);
+/// The function of one channel.
+#[derive(Clone, Copy)]
+enum One {
+    Identity,
+    Relu,
+    Affine(Affine<f32>),
+}
+
+/// A function for each channel; as data, if told, where all are of one kind.
+struct Function {
+    of_channel: Vec<One>,
+    affine: Vec<Affine<f32>>,
+    /// Whether it says so.
+    told: bool,
+}
+
+impl Function {
+    fn new(of_channel: Vec<One>) -> Self {
+        let affine = of_channel.iter().filter_map(|one| match one {
+            One::Affine(affine) => Some(*affine),
+            _ => None,
+        });
+        Self { affine: affine.collect(), of_channel, told: true }
+    }
+}
 
 impl ChannelWise<f32> for Function {
     fn apply(&self, channel: usize, mut plane: ndarray::ArrayViewMut3<'_, f32>) {
-        match self.0[channel] {
-            Elementwise::Identity => (),
-            Elementwise::Relu => plane.mapv_inplace(|z| if z < 0.0 { 0.0 } else { z }),
-            Elementwise::Affine(affine) => plane.mapv_inplace(|z| affine.at(&z)),
+        match self.of_channel[channel] {
+            One::Identity => (),
+            One::Relu => plane.mapv_inplace(|z| if z < 0.0 { 0.0 } else { z }),
+            One::Affine(affine) => plane.mapv_inplace(|z| affine.at(&z)),
         }
     }
 
-    fn as_data(&self, channel: usize) -> Option<Elementwise<f32>> {
-        self.1.then(|| self.0[channel])
+    fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, f32>> {
+        let of_channel = &self.of_channel[channels.clone()];
+        if !self.told {
+            return None;
+        }
+        if of_channel.iter().all(|one| matches!(one, One::Affine(_))) {
+            // Only where all channels of the layer are affine are these those of the range.
+            return (self.affine.len() == self.of_channel.len())
+                .then(|| Elementwise::Affine(&self.affine[channels]));
+        }
+        let all_are = |kind: fn(&One) -> bool, data| of_channel.iter().all(kind).then_some(data);
+        all_are(|one| matches!(one, One::Identity), Elementwise::Identity)
+            .or_else(|| all_are(|one| matches!(one, One::Relu), Elementwise::Relu))
     }
 }
 
@@ -129,7 +164,7 @@ fn every_width_of_map_and_of_group() {
             let shortcut = (numbers.below(2) == 0).then_some(&shortcut);
             let expected =
                 conv(&Reference::default(), x.view(), given, (&function, shortcut, &output));
-            function.1 = numbers.below(4) > 0;
+            function.told = numbers.below(4) > 0;
             let x = laid_out(&x, numbers.below(3));
             let shortcut = shortcut.map(|shortcut| laid_out(shortcut, numbers.below(3)));
             for fast in &levels {
@@ -197,10 +232,10 @@ fn pixels_pages_apart_and_pieces_of_whole_lines() {
             // Functions that are applied while the sums are in registers.
             let affine = |channel: usize| {
                 let (scale, shift) = ([1.0, -1.0][channel % 2], (channel % 7) as f32 - 3.0);
-                Elementwise::Affine(Affine { scale, shift, relu: true })
+                One::Affine(Affine { scale, shift, relu: true })
             };
-            let function = Function((0..c_out).map(affine).collect(), true);
-            let output = Function(vec![Elementwise::Relu; c_out], true);
+            let function = Function::new((0..c_out).map(affine).collect());
+            let output = Function::new(vec![One::Relu; c_out]);
             let given = (weights.view(), spec);
             let bare = conv(&Reference::default(), x.view(), given, (&function, None, &output));
             let shortcut = numbers.tensor(bare.dim().into());

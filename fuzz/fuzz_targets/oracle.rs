@@ -13,6 +13,8 @@
 
 #![allow(unreachable_pub)]
 
+use std::ops::Range;
+
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, s};
 use triform::conv::{Affine, After, ChannelWise, Convolver, Double, Elementwise, Fast, Reference};
 use triform::scalar::{Dot, Int, Ordered};
@@ -97,13 +99,27 @@ impl Tensor {
 }
 
 /// The steps of all channels; counted wrongly, a channel has none.
-struct Steps<'a> {
+struct Steps<'a, S> {
     steps: &'a [Step],
+    /// Those that are affine, where all are.
+    affine: Option<Vec<Affine<S>>>,
     /// Whether to keep from the convolver what they are made of.
     opaque: bool,
 }
 
-impl<S: Number> ChannelWise<S> for Steps<'_> {
+impl<'a, S: Number> Steps<'a, S> {
+    fn new(steps: &'a [Step], opaque: bool) -> Self {
+        let affine = |step: &Step| match *step {
+            Step::Affine(scale, shift, relu) => {
+                Some(Affine { scale: S::of(scale), shift: S::of(shift), relu })
+            }
+            _ => None,
+        };
+        Self { steps, affine: steps.iter().map(affine).collect(), opaque }
+    }
+}
+
+impl<S: Number> ChannelWise<S> for Steps<'_, S> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         match self.steps[channel] {
             Step::Identity => {}
@@ -120,15 +136,17 @@ impl<S: Number> ChannelWise<S> for Steps<'_> {
         }
     }
 
-    fn as_data(&self, channel: usize) -> Option<Elementwise<S>> {
-        match self.steps[channel] {
+    fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, S>> {
+        let steps = &self.steps[channels.clone()];
+        match steps.first() {
             _ if self.opaque => None,
-            Step::Identity => Some(Elementwise::Identity),
-            Step::Relu => Some(Elementwise::Relu),
-            Step::Affine(scale, shift, relu) => {
-                Some(Elementwise::Affine(Affine { scale: S::of(scale), shift: S::of(shift), relu }))
+            Some(Step::Identity) if steps.iter().all(|step| matches!(step, Step::Identity)) => {
+                Some(Elementwise::Identity)
             }
-            Step::Ramp => None,
+            Some(Step::Relu) if steps.iter().all(|step| matches!(step, Step::Relu)) => {
+                Some(Elementwise::Relu)
+            }
+            _ => self.affine.as_ref().map(|affine| Elementwise::Affine(&affine[channels])),
         }
     }
 }
@@ -143,8 +161,8 @@ fn run<S: Number, V: Convolver<S>>(convolver: &V, case: &Case, opaque: bool) -> 
     };
     let z = || -> triform::Result<Vec<Array4<S>>> {
         let kernels = case.paths.iter().map(kernel).collect::<triform::Result<Vec<_>>>()?;
-        let function = Steps { steps: &case.function, opaque };
-        let output = Steps { steps: &case.output, opaque };
+        let function = Steps::new(&case.function, opaque);
+        let output = Steps::new(&case.output, opaque);
         let shortcut = case.shortcut.as_ref().map(|tensor| (tensor, tensor.lay()));
         let shortcut = shortcut.as_ref().map(|(tensor, laid)| tensor.view(laid));
         let after = After { function: &function, shortcut, output: &output };

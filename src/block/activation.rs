@@ -1,6 +1,7 @@
 //! The activation of a block, as a channel-wise function.
 
 use std::any::Any;
+use std::ops::Range;
 
 use ndarray::ArrayViewMut3;
 
@@ -23,7 +24,7 @@ impl<S: Ordered> ChannelWise<S> for Activation {
         }
     }
 
-    fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
+    fn as_data(&self, _channels: Range<usize>) -> Option<Elementwise<'_, S>> {
         Some(match self {
             Self::Identity => Elementwise::Identity,
             Self::Relu => Elementwise::Relu,

@@ -1,6 +1,7 @@
 //! Batch norm in evaluation mode, and the affine it folds to.
 
 use std::any::Any;
+use std::ops::Range;
 
 use ndarray::{Array1, ArrayViewMut3};
 
@@ -183,8 +184,8 @@ impl<S: Ordered> ChannelWise<S> for Normalise<S> {
         plane.mapv_inplace(|z| affine.at(&z));
     }
 
-    fn as_data(&self, channel: usize) -> Option<Elementwise<S>> {
-        self.affine.get(channel).cloned().map(Elementwise::Affine)
+    fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, S>> {
+        self.affine.get(channels).map(Elementwise::Affine)
     }
 
     fn as_any(&self) -> Option<&dyn Any> {

@@ -2,6 +2,7 @@
 //! perhaps a shortcut, then perhaps one more function.
 
 use std::any::Any;
+use std::ops::Range;
 
 use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
 
@@ -18,13 +19,13 @@ pub trait ChannelWise<S>: Sync {
     /// Changes the plane of one channel, of shape N x H x W.
     fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>);
 
-    /// The same function as data, where it is simple enough; a fast convolver may then
-    /// apply it while the sums are in cache.
+    /// The same functions of a run of channels as data, where they are simple enough, and there are as many
+    /// channels; a fast convolver may then apply them while the sums are in cache.
     ///
     /// # Laws
     ///
     /// Applying the data gives the same bits as [`ChannelWise::apply`].
-    fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
+    fn as_data(&self, _channels: Range<usize>) -> Option<Elementwise<'_, S>> {
         None
     }
 
@@ -43,17 +44,17 @@ pub trait ChannelWise<S>: Sync {
     fn see(&self, _channel: usize, _plane: ArrayViewMut3<'_, S>) {}
 }
 
-/// A function of one channel that looks at one element at a time, as data.
+/// Functions of some channels that look at one element at a time, as data.
 ///
 /// The identity is not `1 z + 0`, which would make +0 of -0.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Elementwise<S> {
+pub enum Elementwise<'a, S> {
     /// z.
     Identity,
     /// ReLU.
     Relu,
-    /// Scale, shift, perhaps ReLU.
-    Affine(Affine<S>),
+    /// For each channel scale, shift, perhaps ReLU.
+    Affine(&'a [Affine<S>]),
 }
 
 /// `scale * z + shift`, then a ReLU if `relu`.
@@ -82,7 +83,7 @@ pub struct Identity;
 impl<S> ChannelWise<S> for Identity {
     fn apply(&self, _channel: usize, _plane: ArrayViewMut3<'_, S>) {}
 
-    fn as_data(&self, _channel: usize) -> Option<Elementwise<S>> {
+    fn as_data(&self, _channels: Range<usize>) -> Option<Elementwise<'_, S>> {
         Some(Elementwise::Identity)
     }
 }

@@ -1,9 +1,10 @@
 //! Max pooling.
 
-use ndarray::{Array4, ArrayView4, Zip};
+use ndarray::{Array4, ArrayView4};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 
+use super::fast::{Plain, vectorised};
 use super::spec::{ConvSpec, KernelShape};
 use crate::error::{Error, Result};
 use crate::scalar::Ordered;
@@ -40,37 +41,22 @@ pub fn max_pool<S: Ordered>(
     let last = x.permuted_axes([0, 2, 3, 1]);
     if let Some(floats) = last.to_slice() {
         // Channels last: the windows of all channels at once, pixel by pixel, row by row on all threads.
-        let pixel = |n: usize, i: usize, j: usize| &floats[((n * h + i) * w + j) * c..][..c];
+        let under =
+            |at: usize, length: usize| (0..size).filter_map(move |tap| source(at, tap, length));
+        let columns: Vec<Vec<usize>> = (0..w_out).map(|j| under(j, w).collect()).collect();
         let mut pooled = Array4::from_elem((n, h_out, w_out, c), S::zero());
         let Some(all) = pooled.as_slice_mut() else { unreachable!("freshly allocated") };
         all.par_chunks_mut((w_out * c).max(1)).enumerate().for_each(|(row, all)| {
             let (n, i) = (row / h_out, row % h_out);
-            let rows: Vec<usize> = (0..size).filter_map(|u| source(i, u, h)).collect();
+            let lines: Vec<&[S]> =
+                under(i, h).map(|row| &floats[(n * h + row) * w * c..][..w * c]).collect();
             let mut met = Vec::new();
-            for (j, largest) in all.chunks_mut(c).enumerate() {
+            for (columns, to) in columns.iter().zip(all.chunks_mut(c)) {
                 met.clear();
-                for &row in &rows {
-                    let columns = (0..size).filter_map(|v| source(j, v, w));
-                    met.extend(columns.map(|col| pixel(n, row, col)));
+                for line in &lines {
+                    met.extend(columns.iter().map(|col| &line[col * c..][..c]));
                 }
-                let (&first, rest) =
-                    met.split_first().unwrap_or_else(|| unreachable!("looked at above"));
-                largest.clone_from_slice(first);
-                // Three at a time, so that the largest so far is read and written less often.
-                let mut threes = rest.chunks_exact(3);
-                for three in &mut threes {
-                    let [a, b, c] = [three[0], three[1], three[2]];
-                    Zip::from(&mut *largest)
-                        .and(a)
-                        .and(b)
-                        .and(c)
-                        .for_each(|largest, a, b, c| *largest = largest.max(a).max(b).max(c));
-                }
-                for &pixel in threes.remainder() {
-                    Zip::from(&mut *largest)
-                        .and(pixel)
-                        .for_each(|largest, z| *largest = largest.max(z));
-                }
+                vectorised(Largest { of: &met, to });
             }
         });
         return Ok(pooled.permuted_axes([0, 3, 1, 2]));
@@ -83,4 +69,31 @@ pub fn max_pool<S: Ordered>(
         let largest = values.map(|(row, col)| x[[n, c, row, col]].clone());
         largest.reduce(|a, b| a.max(&b)).unwrap_or_else(|| unreachable!("looked at above"))
     }))
+}
+
+/// Of each channel the largest of some pixels, of which there is one at least.
+struct Largest<'a, S> {
+    of: &'a [&'a [S]],
+    to: &'a mut [S],
+}
+
+impl<S: Ordered> Plain for Largest<'_, S> {
+    #[inline(always)]
+    fn run(self) {
+        let Some((first, rest)) = self.of.split_first() else { return };
+        self.to.clone_from_slice(first);
+        // Three at a time, so that the largest so far is read and written less often.
+        let mut threes = rest.chunks_exact(3);
+        for three in &mut threes {
+            let channels = three[0].iter().zip(three[1]).zip(three[2]);
+            for (to, ((a, b), c)) in self.to.iter_mut().zip(channels) {
+                *to = to.max(a).max(b).max(c);
+            }
+        }
+        for pixel in threes.remainder() {
+            for (to, a) in self.to.iter_mut().zip(*pixel) {
+                *to = to.max(a);
+            }
+        }
+    }
 }

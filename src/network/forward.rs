@@ -1,13 +1,13 @@
 //! The forward pass of a whole network, each block in one form.
 
-use ndarray::{Array2, Array4, ArrayView4, ArrayViewMut3, Axis};
+use ndarray::{Array2, Array4, ArrayView4, Axis, Zip};
 
 use super::architecture::Stem;
 use super::weights::{NetworkWeights, ResidualWeights};
 use crate::block::{
     Activation, Basic, BlockWeights, Bottleneck, Functions, NormFunctions, Normalise,
 };
-use crate::conv::{After, ChannelWise, ConvSpec, Convolver, Identity, max_pool};
+use crate::conv::{Affine, After, ChannelWise, ConvSpec, Convolver, Identity, max_pool};
 use crate::error::Result;
 use crate::scalar::Real;
 
@@ -127,15 +127,15 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
 pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let length = S::from_f64((h * w) as f64);
-    let mut pooled = Array4::from_elem((n, c, 1, 1), S::zero());
+    let mut pooled = Array2::from_elem((n, c), S::zero());
     for (image, mut sums) in x.outer_iter().zip(pooled.outer_iter_mut()) {
         // Pixel by pixel, as the channels of one may lie next to each other.
         for pixel in image.lanes(Axis(0)) {
-            sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum = sum.add(value));
+            Zip::from(&mut sums).and(pixel).for_each(|sum, value| *sum = sum.add(value));
         }
         sums.mapv_inplace(|sum| sum.div(&length));
     }
-    pooled
+    pooled.insert_axis(Axis(2)).insert_axis(Axis(3))
 }
 
 /// What stands between the convolutions of a network: batch norms folded, ReLU, the bias of the last
@@ -143,7 +143,7 @@ pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
 pub struct NetworkFunctions<S> {
     stem: Option<Normalise<S>>,
     blocks: Vec<Option<NormFunctions<S>>>,
-    bias: Option<Bias<S>>,
+    bias: Option<Normalise<S>>,
 }
 
 impl<S: Real> NetworkFunctions<S> {
@@ -166,7 +166,8 @@ impl<S: Real> NetworkFunctions<S> {
         };
         let blocks = weights.blocks().iter().map(block).collect::<Result<_>>()?;
         let number = |value: &f32| S::from_f64(f64::from(*value));
-        let bias = weights.top().map(|top| Bias(top.bias.iter().map(number).collect()));
+        let affine = |bias: &f32| Affine { scale: S::one(), shift: number(bias), relu: false };
+        let bias = weights.top().map(|top| Normalise::new(top.bias.iter().map(affine).collect()));
         Ok(Self { stem, blocks, bias })
     }
 
@@ -189,15 +190,5 @@ impl<S: Real> NetworkFunctions<S> {
 
     fn bias(&self) -> &dyn ChannelWise<S> {
         self.bias.as_ref().map_or(&Identity, |bias| bias)
-    }
-}
-
-/// Adds a number to each channel.
-struct Bias<S>(Vec<S>);
-
-impl<S: Real> ChannelWise<S> for Bias<S> {
-    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
-        let bias = &self.0[channel];
-        plane.mapv_inplace(|z| z.add(bias));
     }
 }

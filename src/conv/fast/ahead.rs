@@ -1,7 +1,8 @@
-//! Memory that a tile asks for while it sums, since it is needed next: what lies behind its weights, which is
-//! the next panel (of paths that share a panel it is the next run of taps), and what the next tile will write
-//! and add. A few lines every [`CHUNK`] taps, so that never more
-//! are on their way than the processor can keep track of: where too many are, loads wait behind them.
+//! Memory that a tile asks for while it sums, since it is needed next: the next panel of weights; pixels that nobody
+//! has read yet; what the next tile will write and add. A few lines every [`CHUNK`] taps, so that never more are on
+//! their way than the processor can keep track of: where too many are, loads wait behind them.
+//!
+//! This is in the innermost loop but one, so all counts are ready before it begins.
 #![allow(unsafe_code)]
 
 use super::dense::LINE;
@@ -11,60 +12,97 @@ use super::vector::Vector;
 /// Taps between two looks ahead.
 pub(super) const CHUNK: usize = 8;
 
-/// What to ask for. Nothing is read or written through the pointers, so they may point anywhere.
-#[derive(Clone, Copy)]
-pub(super) struct Ahead {
-    /// The next line of the weights, and how many of them in a chunk.
-    weights: *const f32,
+/// A run of memory to ask for, so many lines at each look. Nothing is read or written through the pointer, so it
+/// may point anywhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    at: *const f32,
     lines: usize,
-    chunks: usize,
-    /// Floats of the weights that no tile has asked for yet.
-    left: usize,
-    /// The next row of the output and of the shortcut (or else of the output again), how far it is to the
-    /// row after it, how many rows are left, and how many of them in a chunk.
-    z: *const f32,
-    shortcut: *const f32,
+}
+
+impl Run {
+    pub(super) const NONE: Self = Self { at: std::ptr::null(), lines: 0 };
+
+    /// So many floats at so many looks, or a little more.
+    pub(super) fn new(at: *const f32, floats: usize, looks: usize) -> Self {
+        Self { at, lines: floats.div_ceil(LINE * looks.max(1)) }
+    }
+
+    /// What is asked for at so many looks; the rest is left here.
+    #[inline(always)]
+    pub(super) fn take(&mut self, looks: usize) -> Self {
+        let at = self.at.wrapping_add(self.lines * looks * LINE);
+        Self { at: std::mem::replace(&mut self.at, at), lines: self.lines }
+    }
+
+    #[inline(always)]
+    fn look(&mut self, ask: impl Fn(*const f32)) {
+        for _ in 0..self.lines {
+            ask(self.at);
+            self.at = self.at.wrapping_add(LINE);
+        }
+    }
+}
+
+/// Some pixels of a run of channels, so many at each look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pixels {
+    at: *const f32,
     pitch: usize,
-    rows: usize,
-    rows_of_chunk: usize,
+    left: usize,
+    of_look: usize,
+}
+
+impl Pixels {
+    const NONE: Self = Self { at: std::ptr::null(), pitch: 0, left: 0, of_look: 0 };
+
+    /// Asks for V vectors of each.
+    #[inline(always)]
+    fn look<T: Vector, const V: usize>(&mut self, ask: impl Fn(*const f32)) {
+        for _ in 0..self.of_look.min(self.left) {
+            for floats in (0..V * T::LANES).step_by(LINE) {
+                ask(self.at.wrapping_add(floats));
+            }
+            self.at = self.at.wrapping_add(self.pitch);
+        }
+        self.left = self.left.saturating_sub(self.of_look);
+    }
+}
+
+/// What a tile asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ahead {
+    weights: Run,
+    x: Run,
+    z: Pixels,
+    shortcut: Pixels,
 }
 
 impl Ahead {
-    /// What lies behind `weights`, to be asked for by so many tiles of so many chunks.
-    pub(super) fn new(weights: &[f32], chunks: usize, tiles: usize) -> Self {
-        let end = weights.as_ptr().wrapping_add(weights.len());
-        let lines = weights.len().div_ceil(LINE * (tiles * chunks).max(1));
-        let (left, z) = (weights.len(), std::ptr::null());
-        Self {
-            weights: end,
-            lines,
-            chunks,
-            left,
-            z,
-            shortcut: z,
-            pitch: 0,
-            rows: 0,
-            rows_of_chunk: 0,
-        }
+    pub(super) fn new(weights: Run, x: Run) -> Self {
+        Self { weights, x, z: Pixels::NONE, shortcut: Pixels::NONE }
     }
 
-    /// The part of the next tile, and `rows` pixels of a slot from pixel `first` on, if there is one.
-    pub(super) fn of_tile(&mut self, slot: Option<(&Slot, usize)>, rows: usize) -> Self {
-        let mut part = Self { lines: if self.left == 0 { 0 } else { self.lines }, ..*self };
-        let asked = self.lines * self.chunks * LINE;
-        self.weights = self.weights.wrapping_add(asked);
-        self.left = self.left.saturating_sub(asked);
-        if let Some((slot, first)) = slot {
-            let at = first * slot.pitch;
-            part.z = slot.z.wrapping_add(at);
-            part.shortcut = slot.shortcut.map_or(part.z, |shortcut| shortcut.wrapping_add(at));
-            (part.pitch, part.rows) = (slot.pitch, rows);
-            part.rows_of_chunk = rows.div_ceil(self.chunks.max(1));
-        }
-        part
+    /// And `left` pixels of a slot from pixel `first` on, so many at each look.
+    #[inline(always)]
+    pub(super) fn and_of_slot(
+        mut self,
+        slot: &Slot,
+        first: usize,
+        left: usize,
+        of_look: usize,
+    ) -> Self {
+        let pitch = slot.pitch;
+        let pixels = |at: *const f32| {
+            let at = at.wrapping_add(first * pitch);
+            Pixels { at, pitch, left, of_look }
+        };
+        self.shortcut = slot.shortcut.map_or(Pixels::NONE, pixels);
+        self.z = pixels(slot.z);
+        self
     }
 
-    /// One look: V vectors of each row.
+    /// One look.
     ///
     /// # Safety
     ///
@@ -72,20 +110,59 @@ impl Ahead {
     #[inline(always)]
     pub(super) unsafe fn look<T: Vector, const V: usize>(&mut self) {
         // SAFETY: as the function's; any address will do.
-        unsafe {
-            for _ in 0..self.lines {
-                T::prefetch_for_later(self.weights);
-                self.weights = self.weights.wrapping_add(LINE);
-            }
-            for _ in 0..self.rows_of_chunk.min(self.rows) {
-                for floats in (0..V * T::LANES).step_by(LINE) {
-                    T::prefetch(self.z.wrapping_add(floats));
-                    T::prefetch(self.shortcut.wrapping_add(floats));
+        let soon = |at: *const f32| unsafe { T::prefetch(at) };
+        // SAFETY: as above.
+        let later = |at: *const f32| unsafe { T::prefetch_for_later(at) };
+        self.weights.look(later);
+        self.x.look(later);
+        self.z.look::<T, V>(soon);
+        self.shortcut.look::<T, V>(soon);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::{Ahead, LINE, Pixels, Run, Slot};
+    use crate::conv::fast::vector::Portable;
+
+    /// The floats from `start` on where the lines begin that are asked for.
+    fn asked(start: *const f32, look: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {
+        let found = RefCell::new(Vec::new());
+        look(&|at| found.borrow_mut().push((at as usize - start as usize) / 4));
+        found.into_inner()
+    }
+
+    #[test]
+    fn the_parts_of_a_run_are_all_of_it_and_little_more() {
+        let memory = [0.0f32; 2000];
+        for floats in [0, 1, 16, 17, 1000] {
+            for (parts, looks) in [(1, 1), (3, 4), (7, 2)] {
+                let mut run = Run::new(memory.as_ptr(), floats, parts * looks);
+                let mut lines = Vec::new();
+                for _ in 0..parts {
+                    let mut part = run.take(looks);
+                    for _ in 0..looks {
+                        lines.extend(asked(memory.as_ptr(), |ask| part.look(ask)));
+                    }
                 }
-                self.z = self.z.wrapping_add(self.pitch);
-                self.shortcut = self.shortcut.wrapping_add(self.pitch);
+                let all: Vec<usize> = (0..lines.len() * LINE).step_by(LINE).collect();
+                assert_eq!(lines, all, "{floats}");
+                assert!(floats <= lines.len() * LINE);
+                assert!(lines.len() < floats.div_ceil(LINE) + parts * looks);
             }
-            self.rows = self.rows.saturating_sub(self.rows_of_chunk);
         }
+    }
+
+    #[test]
+    fn every_pixel_of_a_slot_is_asked_for_once() {
+        let mut memory = [0.0f32; 1000];
+        let start = memory.as_mut_ptr();
+        let slot = Slot { z: start, shortcut: None, pitch: 100, lanes: 16, floats: 1000 };
+        let mut ahead = Ahead::new(Run::NONE, Run::NONE).and_of_slot(&slot, 2, 3, 2);
+        let look = |pixels: &mut Pixels| asked(start, |ask| pixels.look::<Portable, 2>(ask));
+        assert_eq!([(); 3].map(|()| look(&mut ahead.z)), [vec![200, 300], vec![400], vec![]]);
+        assert_eq!(look(&mut ahead.shortcut), [0; 0]);
     }
 }

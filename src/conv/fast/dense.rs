@@ -10,7 +10,7 @@ use std::array::from_fn;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::ahead::{Ahead, CHUNK};
+use super::ahead::{Ahead, CHUNK, Run};
 use super::buffer::Scratch;
 use super::finish::{Finish, Slot, store};
 use super::level::Work;
@@ -103,6 +103,8 @@ pub(super) struct Dense<'a> {
     pub(super) columns: &'a [Column<'a>],
     /// The pixels to compute.
     pub(super) range: Range<usize>,
+    /// Whether nobody has read `x` yet, or so long ago that it may have left the caches.
+    pub(super) cold: bool,
     pub(super) finish: &'a Finish<'a>,
 }
 
@@ -130,9 +132,31 @@ impl Work for Dense<'_> {
 }
 
 impl Dense<'_> {
+    /// The weights that come after those of a run and column, to be asked for at so many looks.
+    fn weights_after(&self, run: usize, number: usize, looks: usize) -> Run {
+        let (run, number) =
+            if number + 1 < self.columns.len() { (run, number + 1) } else { (run + 1, 0) };
+        if run == self.taps.len() {
+            return Run::NONE;
+        }
+        let Column { panels, panel, .. } = &self.columns[number];
+        let weights = panels.weights(run, *panel);
+        Run::new(weights.as_ptr(), weights.len(), looks)
+    }
+
+    /// The pixels that come after the range, likewise; if nobody has read them yet and they follow one another.
+    fn pixels_after(&self, looks: usize) -> Run {
+        let [floats, column] = [self.pixels.image, self.pixels.column];
+        if !self.cold || floats > 0 {
+            return Run::NONE;
+        }
+        let at = self.x.as_ptr().wrapping_add((self.range.end - self.origin) * column);
+        Run::new(at, self.range.len() * column, looks)
+    }
+
     /// Where the tile is written that comes after one of column `number` which ends at pixel `end`: the slot,
     /// if it is one, and the tile's first pixel.
-    fn after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
+    fn slot_after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
         let (number, first) =
             if end < self.range.end { (number, end) } else { (number + 1, self.range.start) };
         match &self.columns.get(number)?.slots[..] {
@@ -152,23 +176,26 @@ impl Dense<'_> {
         let width = V * T::LANES;
         let floats = self.range.len() * self.columns.len() * width;
         let mut partial = Scratch::take(if self.taps.len() > 1 { floats } else { 0 });
+        let tiles = self.range.len().div_ceil(T::ROWS);
+        let mut pixels = self.pixels_after(
+            self.taps.iter().map(|taps| looks(taps)).sum::<usize>() * tiles * self.columns.len(),
+        );
         for run in 0..self.taps.len() {
+            let looks = looks(&self.taps[run]);
+            let rows_of_look = T::ROWS.div_ceil(looks.max(1));
+            let last = run + 1 == self.taps.len();
             for (number, column) in self.columns.iter().enumerate() {
                 let mut at = number * self.range.len() * width;
-                let weights = column.panels.weights(run, column.panel);
-                let tiles = self.range.len().div_ceil(T::ROWS);
-                let mut ahead = Ahead::new(weights, chunks(&self.taps[run]), tiles);
+                let mut weights = self.weights_after(run, number, looks * tiles);
                 for tile in balanced(self.range.clone(), T::ROWS) {
                     let partial = partial.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
-                    let (rows, first) = (tile.len(), tile.start);
-                    let dense = self;
-                    let next = if run + 1 == self.taps.len() {
-                        self.after(number, tile.end)
-                    } else {
-                        None
-                    };
-                    let ahead = ahead.of_tile(next, T::ROWS);
+                    let mut ahead = Ahead::new(weights.take(looks), pixels.take(looks));
+                    if last && let Some((slot, first)) = self.slot_after(number, tile.end) {
+                        let rows = T::ROWS.min(self.range.end - first);
+                        ahead = ahead.and_of_slot(slot, first, rows, rows_of_look);
+                    }
+                    let (rows, first, dense) = (tile.len(), tile.start, self);
                     #[rustfmt::skip]
                     let tile = Tile::<T, V> { dense, run, column, first, partial, ahead, of: PhantomData };
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
@@ -181,7 +208,7 @@ impl Dense<'_> {
 }
 
 /// Looks ahead while all of these are summed.
-fn chunks(taps: &[Taps]) -> usize {
+fn looks(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
 }
 

@@ -2,6 +2,8 @@
 //! afterwards, by the specification.
 #![allow(unsafe_code)]
 
+use std::ops::Range;
+
 use ndarray::ArrayViewMut4;
 
 use super::layout::Image;
@@ -27,30 +29,22 @@ impl Stage {
     /// Nothing.
     const NONE: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: false };
 
-    /// The channels `first..first + channels` of a function, if they can be had as data and all are of
-    /// the same kind.
-    fn new(function: &dyn ChannelWise<f32>, first: usize, channels: usize) -> Option<Self> {
-        let mut all = (first..first + channels).map(|channel| function.as_data(channel));
-        match all.next()?? {
-            kind @ (Elementwise::Identity | Elementwise::Relu) => {
-                let stage = Self { relu: kind == Elementwise::Relu, ..Self::NONE };
-                all.all(|other| other == Some(kind)).then_some(stage)
-            }
-            Elementwise::Affine(affine) => {
-                let (mut scale, mut shift) =
-                    (vec![0.0; channels + BEYOND], vec![0.0; channels + BEYOND]);
-                (scale[0], shift[0]) = (affine.scale, affine.shift);
-                for ((scale, shift), other) in scale[1..].iter_mut().zip(&mut shift[1..]).zip(all) {
-                    match other {
-                        Some(Elementwise::Affine(other)) if other.relu == affine.relu => {
-                            (*scale, *shift) = (other.scale, other.shift);
-                        }
-                        _ => return None,
-                    }
-                }
-                Some(Self { scale, shift, relu: affine.relu })
-            }
+    /// The channels of a function, if they can be had as data, with a ReLU after all or after none.
+    fn new(function: &dyn ChannelWise<f32>, channels: Range<usize>) -> Option<Self> {
+        let affine = match function.as_data(channels.clone())? {
+            Elementwise::Identity => return Some(Self::NONE),
+            Elementwise::Relu => return Some(Self { relu: true, ..Self::NONE }),
+            Elementwise::Affine(affine) => affine,
+        };
+        let relu = affine.first().is_some_and(|affine| affine.relu);
+        // Who breaks the law about their number must not have the tiles read beyond them.
+        if affine.len() != channels.len() || affine.iter().any(|other| other.relu != relu) {
+            return None;
         }
+        let beyond = [0.0; BEYOND];
+        let scale = affine.iter().map(|affine| affine.scale).chain(beyond).collect();
+        let shift = affine.iter().map(|affine| affine.shift).chain(beyond).collect();
+        Some(Self { scale, shift, relu })
     }
 
     /// The function at one value.
@@ -135,10 +129,10 @@ pub(super) struct Finish<'a> {
 }
 
 impl<'a> Finish<'a> {
-    /// What `after` asks for. The channels of `after.function` are counted from `first`.
-    pub(super) fn new(after: &After<'a, f32>, first: usize, channels: usize) -> Self {
-        let function = Stage::new(after.function, first, channels);
-        let output = Stage::new(after.output, first, channels);
+    /// What `after` asks for.
+    pub(super) fn new(after: &After<'a, f32>, channels: usize) -> Self {
+        let function = Stage::new(after.function, 0..channels);
+        let output = Stage::new(after.output, 0..channels);
         let (Some(function), Some(output)) = (function, output) else {
             return Self::of_stage(Stage::NONE, false);
         };
@@ -149,8 +143,8 @@ impl<'a> Finish<'a> {
     /// The same for who can write planes.
     pub(super) fn or_planes(after: &After<'a, f32>, channels: usize) -> Self {
         let planes = after.shortcut.as_ref().and_then(Planes::new);
-        let Some(planes) = planes else { return Self::new(after, 0, channels) };
-        let mut finish = Self::new(&After { shortcut: None, ..*after }, 0, channels);
+        let Some(planes) = planes else { return Self::new(after, channels) };
+        let mut finish = Self::new(&After { shortcut: None, ..*after }, channels);
         if finish.fused {
             finish.planes = Some((planes, std::mem::replace(&mut finish.output, Stage::NONE)));
         }
@@ -162,8 +156,8 @@ impl<'a> Finish<'a> {
     }
 
     /// For a path, which nothing but its function follows.
-    pub(super) fn of_path(function: &dyn ChannelWise<f32>, first: usize, channels: usize) -> Self {
-        let stage = Stage::new(function, first, channels);
+    pub(super) fn of_path(function: &dyn ChannelWise<f32>, channels: Range<usize>) -> Self {
+        let stage = Stage::new(function, channels);
         let fused = stage.is_some();
         Self::of_stage(stage.unwrap_or(Stage::NONE), fused)
     }

@@ -166,6 +166,28 @@ pub(super) trait Work {
     unsafe fn run<T: Vector>(self);
 }
 
+/// Plain Rust, compiled once for each level, so that its loops are vectorised as far as the machine can.
+pub(in crate::conv) trait Plain {
+    /// Does it. An implementation is `#[inline(always)]`.
+    fn run(self);
+}
+
+/// Does it with the instructions of [`Level::default`].
+pub(in crate::conv) fn vectorised(plain: impl Plain) {
+    struct AsWork<P>(P);
+    impl<P: Plain> Work for AsWork<P> {
+        /// # Safety
+        ///
+        /// None but that of the trait.
+        #[inline(always)]
+        unsafe fn run<T: Vector>(self) {
+            self.0.run();
+        }
+    }
+    // SAFETY: the machine has the level, by `Level::chosen` or `Level::best`.
+    unsafe { Level::default().run(AsWork(plain)) }
+}
+
 /// # Safety
 ///
 /// That of the work, and the machine has AVX-512F.

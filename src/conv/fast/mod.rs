@@ -6,7 +6,8 @@
 //! - [`narrow`]: grouped k x k whose groups are narrower than a vector.
 //! - [`pointwise`], [`windows`]: a 1x1, and a k x k, by these.
 //! - [`paths`]: C kernels at once, for forms (a) and (b).
-//! - [`panels`], [`padded`], [`planes`], [`buffer`]: weights, inputs and outputs laid out for them.
+//! - [`panels`], [`packed`], [`padded`], [`planes`], [`buffer`]: weights, inputs and outputs laid out for
+//!   them, and the memory they lie in.
 //! - [`finish`]: what follows the sums, applied while they are in registers.
 //! - [`source`]: pixels that are copied before they are read.
 //! - [`ahead`]: memory asked for before it is needed.
@@ -29,6 +30,7 @@ mod finish;
 mod layout;
 mod level;
 mod narrow;
+mod packed;
 mod padded;
 mod panels;
 mod paths;
@@ -42,14 +44,19 @@ mod tiles;
 mod vector;
 mod windows;
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use ndarray::{Array4, ArrayView4};
 
 pub use self::double::Double;
 use self::finish::Finish;
 use self::layout::{Image, keep_freed_memory};
 pub use self::level::{LEVEL_VARIABLE, Level};
+pub(super) use self::level::{Plain, vectorised};
 use self::narrow::Narrow;
 use self::panels::Panels;
+use self::paths::Shared;
 pub use self::peak::{Peak, read_bandwidth};
 use self::pointwise::pointwise;
 pub use self::tiles::on_one_thread;
@@ -67,7 +74,9 @@ use crate::error::Result;
 /// The tensors it gives lie channels last in memory, and it is fastest on such. Any view will do.
 ///
 /// Preparing the first kernel makes glibc's allocator keep freed memory, up to 64 MiB of it, for what is
-/// allocated next, in the whole process; a setting of mallopt(3) or of its tunables prevents that.
+/// allocated next, in the whole process; a setting of mallopt(3) or of its tunables prevents that. On Linux
+/// large weights lie together, in pages of 2 MiB where the system gives such for the asking; of this memory up
+/// to 32 MiB are kept for the next kernels when the last one is dropped.
 #[derive(Clone, Copy, Debug)]
 pub struct Fast {
     level: Level,
@@ -106,6 +115,10 @@ pub struct FastKernel {
     shape: KernelShape,
     level: Level,
     weights: Weights,
+    /// No other kernel's.
+    number: u64,
+    /// Of the paths of which it is the first.
+    shared: OnceLock<Shared>,
 }
 
 #[derive(Debug)]
@@ -144,7 +157,9 @@ impl FastKernel {
             };
             Weights::Dense((0..groups).map(panels).collect())
         };
-        Ok(Self { shape, level, weights })
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { shape, level, weights, number, shared: OnceLock::new() })
     }
 
     /// The panels of a 1x1 without padding, in one group.
@@ -191,7 +206,7 @@ impl Convolver<f32> for Fast {
             finish = Finish::or_planes(after, kernel.shape.c_out);
             z = pointwise(x, kernel, panels, &finish, output);
         } else {
-            finish = Finish::new(after, 0, kernel.shape.c_out);
+            finish = Finish::new(after, kernel.shape.c_out);
             z = convolve(&Image::new(x), kernel, &finish, output)?;
         }
         finish.rest(after, z.view_mut())?;

@@ -9,9 +9,9 @@
 
 use std::marker::PhantomData;
 
-use super::buffer::Buffer;
 use super::finish::{Finish, Slot, store};
 use super::level::Work;
+use super::packed::Packed;
 use super::tiles::balanced;
 use super::vector::{Size, Vector};
 
@@ -19,7 +19,7 @@ use super::vector::{Size, Vector};
 /// [input channel of the group][lane].
 #[derive(Debug)]
 pub(super) struct Narrow {
-    weights: Buffer,
+    weights: Packed,
     /// Channels of a group: 1, 4 or 8, whatever the lanes, so that sums have one order on all machines.
     pub(super) d: usize,
     taps: usize,
@@ -44,7 +44,7 @@ impl Narrow {
     ) -> Self {
         let channels = groups * d;
         let vectors = channels.div_ceil(lanes);
-        let mut weights = Buffer::zeros(vectors * taps * d * lanes);
+        let mut weights = Packed::zeros(vectors * taps * d * lanes);
         // One group fills the lanes by repetition, several do by themselves.
         let pixels = if groups == 1 { lanes / d } else { 1 };
         for (at, slot) in weights.iter_mut().take(vectors * taps * d * lanes).enumerate() {

@@ -1,6 +1,8 @@
 //! Copies of an image with its padding around it, so that no tap ever falls outside: a few channels at a
 //! time, channels last.
 
+use std::ops::Range;
+
 use super::dense::{LINE, Pixels, Taps};
 use super::layout::Image;
 use super::source::{Source, apart};
@@ -63,6 +65,20 @@ impl Padded {
             self.pitch = apart(self.width);
         }
         self
+    }
+
+    /// The rows that pixels of the output see.
+    pub(super) fn rows_of(&self, pixels: &Range<usize>) -> Range<usize> {
+        let KernelShape { k_h, spec, .. } = self.shape;
+        match pixels.is_empty() {
+            true => 0..0,
+            false => {
+                let (first, last) = (pixels.start / self.w_out, (pixels.end - 1) / self.w_out);
+                // Where there is one row only, the step to the next is of no use, however long.
+                let [first, last] = [first, last].map(|i| i.saturating_mul(spec.stride()));
+                first..last + (k_h - 1) * spec.dilation() + 1
+            }
+        }
     }
 
     /// Floats of the copy.
@@ -171,5 +187,64 @@ impl Padded {
 fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
     if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
         *to = *from;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unsafe_code)]
+
+    use ndarray::Array4;
+
+    use super::{Image, KernelShape, Padded, Source};
+    use crate::conv::fast::level::Level;
+    use crate::conv::spec::ConvSpec;
+
+    /// On any machine, whatever the rows of its tiles: of a few pixels as of all of them, close or apart.
+    #[test]
+    fn every_tap_of_every_pixel_is_in_the_copy() {
+        let mut seen = [0, 0];
+        for (c, k, stride, padding, dilation, [h, w]) in [
+            (5, 3, 1, 1, 1, [4, 5]),
+            (16, 3, 2, 1, 1, [7, 6]),
+            (3, 7, 2, 3, 1, [9, 8]),
+            (2, 3, 1, 2, 2, [5, 4]),
+            (1024, 3, 1, 1, 1, [3, 4]),
+            (512, 1, 2, 0, 1, [5, 3]),
+        ] {
+            let x = Array4::from_shape_fn((2, c, h, w), |(n, c, i, j)| {
+                (1 + n + 2 * (c + 1024 * (j + w * i))) as f32
+            });
+            let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
+            let shape = KernelShape::new([1, c, k, k], spec).unwrap();
+            let output = shape.output([2, c, h, w]).unwrap();
+            let padded = Padded::new(shape, (c, 1), output).unwrap().apart(14);
+            seen[usize::from(padded.pitch > c)] += 1;
+            let pixels = output[2] * output[3];
+            let image = Image::new(x.view());
+            for range in [0..pixels, 0..1, pixels - 1..pixels, pixels / 3..pixels - 1] {
+                let source = Source::Windows(padded, &image, 1);
+                let mut copy = vec![f32::NAN; source.floats(&range)];
+                // SAFETY: every machine has it.
+                unsafe { source.copy(Level::Portable, range.clone(), &mut copy) };
+                let (lie, first) = source.pixels(&range);
+                for q in range {
+                    let [start] = lie.from(q - first);
+                    for (at, offset) in padded.offsets().enumerate() {
+                        let place = |out: usize, tap: usize, length: usize| {
+                            let place = (out * stride + tap * dilation).checked_sub(padding);
+                            place.filter(|&place| place < length)
+                        };
+                        let i = place(q / output[3], at / k, h);
+                        let j = place(q % output[3], at % k, w);
+                        for c in 0..c {
+                            let expected = i.zip(j).map_or(0.0, |(i, j)| x[[1, c, i, j]]);
+                            assert_eq!(copy[start + offset + c], expected, "{q} {at} {c}");
+                        }
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, [4, 2], "close and apart");
     }
 }

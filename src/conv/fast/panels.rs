@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::buffer::Buffer;
+use super::packed::Packed;
 
 /// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
 /// cache while all the pixels go by.
@@ -12,7 +12,7 @@ const DEPTH: usize = 256;
 /// output channels, by tap, by channel. The last panel is filled up with zeros.
 #[derive(Debug)]
 pub(super) struct Panels {
-    weights: Buffer,
+    weights: Packed,
     /// Channels of a panel.
     pub(super) width: usize,
     pub(super) channels: usize,
@@ -41,7 +41,7 @@ impl Panels {
 
     /// All zeros.
     pub(super) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
-        let weights = Buffer::zeros(channels.div_ceil(width) * width * taps);
+        let weights = Packed::zeros(channels.div_ceil(width) * width * taps);
         Self { weights, width, channels, runs: runs(taps) }
     }
 

@@ -61,15 +61,23 @@ pub(super) fn split(
         paths.push(Output::new(kernel.shape.output(x.dim().into())?));
     }
     let channels = kernels.iter().map(|kernel| kernel.shape.c_out).sum();
-    let finish = Finish::of_path(function, 0, channels);
+    let finish = Finish::of_path(function, 0..channels);
     if !x.is_empty() {
         // Paths that are no wider than a vector share a panel, each in its own lanes of it.
         let lanes = kernels[0].level.lanes();
         let narrow = kernels.iter().all(|kernel| kernel.shape.c_out <= lanes);
-        let shared = if narrow { share(panels, 2 * lanes) } else { Vec::new() };
-        let columns = match narrow {
-            true => shared_columns(&shared, panels, &mut paths),
-            false => own_columns(panels, &mut paths),
+        let fresh;
+        let columns = if narrow {
+            let kept = kernels[0].shared.get_or_init(|| Shared::new(kernels, panels, 2 * lanes));
+            let shared = if kept.is_of(kernels) {
+                kept
+            } else {
+                fresh = Shared::new(kernels, panels, 2 * lanes);
+                &fresh
+            };
+            shared.columns(panels, &mut paths)
+        } else {
+            own_columns(panels, &mut paths)
         };
         // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
         // path's output, which nobody else has.
@@ -99,43 +107,54 @@ fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p
     columns
 }
 
-/// The paths of each panel, and their weights side by side in it.
-fn share(paths: &[&Panels], width: usize) -> Vec<(Range<usize>, Panels)> {
-    let mut shared = Vec::new();
-    let mut first = 0;
-    while first < paths.len() {
-        let (mut end, mut channels) = (first, 0);
-        while end < paths.len() && (end == first || channels + paths[end].channels <= width) {
-            channels += paths[end].channels;
-            end += 1;
-        }
-        let taps = paths[first].runs().last().map_or(0, |run| run.end);
-        let mut panels = Panels::zeros(channels, taps, width);
-        let mut lane = 0;
-        for path in &paths[first..end] {
-            panels.put(lane, path);
-            lane += path.channels;
-        }
-        shared.push((first..end, panels));
-        first = end;
-    }
-    shared
+/// The weights of paths side by side in panels. Made when the paths are first used together, and kept with the
+/// first of them.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The numbers of the paths' kernels.
+    numbers: Vec<u64>,
+    /// The paths of each panel.
+    panels: Vec<(Range<usize>, Panels)>,
 }
 
-fn shared_columns<'p>(
-    shared: &'p [(Range<usize>, Panels)],
-    panels: &[&Panels],
-    paths: &mut [Output],
-) -> Vec<Column<'p>> {
-    let mut channel = 0;
-    let column = |(range, shared): &'p (Range<usize>, Panels)| {
-        let slot = |path: usize| paths[path].slot(0, 0, panels[path].channels, None);
-        let slots = range.clone().map(slot).collect();
-        let column = Column { panels: shared, panel: 0, channel, slots };
-        channel += shared.channels;
-        column
-    };
-    shared.iter().map(column).collect()
+impl Shared {
+    fn new(kernels: &[FastKernel], paths: &[&Panels], width: usize) -> Self {
+        let mut shared = Vec::new();
+        let mut first = 0;
+        while first < paths.len() {
+            let (mut end, mut channels) = (first, 0);
+            while end < paths.len() && (end == first || channels + paths[end].channels <= width) {
+                channels += paths[end].channels;
+                end += 1;
+            }
+            let taps = paths[first].runs().last().map_or(0, |run| run.end);
+            let mut panels = Panels::zeros(channels, taps, width);
+            let mut lane = 0;
+            for path in &paths[first..end] {
+                panels.put(lane, path);
+                lane += path.channels;
+            }
+            shared.push((first..end, panels));
+            first = end;
+        }
+        Self { numbers: kernels.iter().map(|kernel| kernel.number).collect(), panels: shared }
+    }
+
+    fn is_of(&self, kernels: &[FastKernel]) -> bool {
+        self.numbers.iter().eq(kernels.iter().map(|kernel| &kernel.number))
+    }
+
+    fn columns<'p>(&'p self, panels: &[&Panels], paths: &mut [Output]) -> Vec<Column<'p>> {
+        let mut channel = 0;
+        let column = |(range, shared): &'p (Range<usize>, Panels)| {
+            let slot = |path: usize| paths[path].slot(0, 0, panels[path].channels, None);
+            let slots = range.clone().map(slot).collect();
+            let column = Column { panels: shared, panel: 0, channel, slots };
+            channel += shared.channels;
+            column
+        };
+        self.panels.iter().map(column).collect()
+    }
 }
 
 /// One convolution for each path, its channels counted through all of them.
@@ -155,7 +174,7 @@ pub(super) fn each(
     }
     let path =
         |(x, kernel, output, first): (&ArrayView4<'_, f32>, &FastKernel, [usize; 4], usize)| {
-            let finish = Finish::of_path(function, first, kernel.shape.c_out);
+            let finish = Finish::of_path(function, first..first + kernel.shape.c_out);
             let mut z = match kernel.pointwise() {
                 Some(panels) => pointwise(x.view(), kernel, panels, &finish, output),
                 None => convolve(&Image::new(x.view()), kernel, &finish, output)?,

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::FastKernel;
 use super::buffer::Scratch;
-use super::dense::{Column, Dense, Pixels};
+use super::dense::{Column, Dense};
 use super::finish::Finish;
 use super::layout::Output;
 use super::panels::Panels;
@@ -36,8 +36,8 @@ pub(super) const BLOCK: usize = 1 << 15;
 /// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
 pub(super) const SHORT_BLOCK: usize = 56;
 
-/// Pixels that are copied at a time where several pieces read them: a line of each plane.
-const GATHERED: usize = 16;
+/// How often a pixel may be copied, by pieces that share it, rather than once beforehand.
+const SHARED: usize = 3;
 
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
 /// have something to do. The pixels are copied from a source first, if there is one, which counts them as
@@ -55,43 +55,52 @@ pub(super) unsafe fn in_pieces(
     let Some(first) = whole.columns.first() else { return };
     let (count, level, width) = (whole.range.len(), kernel.level, first.panels.width);
     let planes = matches!(from, Some(Source::Planes(_))) || target.is_some();
-    let unit = if planes { unit_of_planes(count) } else { 1 };
     let depth = first.panels.weights(0, 0).len() / width;
     let block = match (whole.taps.len(), planes) {
+        _ if matches!(from, Some(Source::Windows(..))) => BLOCK / depth,
         (1, false) => SHORT_BLOCK,
         (1, true) => 2 * SHORT_BLOCK,
-        _ => (BLOCK / depth).max(16),
+        _ => BLOCK / depth,
+    };
+    let block = block.max(16);
+    let unit = match from {
+        // Whole rows, which tiles do not leave and which few pieces share.
+        Some(Source::Windows(..)) if whole.pixels.w_out <= block => whole.pixels.w_out,
+        _ if planes => unit_of_planes(count),
+        _ => 1,
     };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
-    // Where several pieces read the same pixels, these are copied beforehand.
-    let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
-    let pitch = from.map_or(0, |from| from.pitch());
-    let mut all = Scratch::take(if cut { count * pitch } else { 0 });
     let (mut whole, mut from) = (whole, from);
-    if cut && let Some(from) = from.take() {
-        let runs = all[..count * pitch].chunks_mut(GATHERED * pitch).enumerate().collect();
-        tiles::in_runs(runs, parts, |(run, to)| {
-            let start = whole.range.start + run * GATHERED;
-            let range = start..start + to.len() / pitch;
+    // Where several pieces read the same pixels, these are copied beforehand.
+    let mut all = None;
+    if let Some(source) = from {
+        let floats = source.floats(&whole.range);
+        let together: usize = pieces.iter().map(|(range, _)| source.floats(range)).sum();
+        let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
+        if cut || together > SHARED * floats {
+            let all = all.insert(Scratch::take(floats));
             // SAFETY: the kernel's level is here.
-            unsafe { from.copy(level, range, to) };
-        });
-        whole.pixels = Pixels::run(pitch, count);
-        (whole.x, whole.origin) = (&all, whole.range.start);
+            unsafe { source.copy_at_once(level, whole.range.clone(), &mut all[..floats], parts) };
+            (whole.pixels, whole.origin) = source.pixels(&whole.range);
+            from = None;
+        }
     }
-    let whole = whole;
+    let whole = match &all {
+        Some(all) => Dense { x: all, cold: false, ..whole },
+        None => whole,
+    };
     tiles::for_each(pieces, |(range, columns)| {
         let columns = &whole.columns[columns];
-        let floats = if from.is_some() { range.len() * pitch } else { 0 };
+        let floats = from.map_or(0, |from| from.floats(&range));
         let mut copy = Scratch::take(floats);
         let mut piece = Dense { range: range.clone(), columns, ..whole };
         // SAFETY: as the function's; pieces have different pixels or different columns.
         unsafe {
             if let Some(from) = from {
                 from.copy(level, range.clone(), &mut copy[..floats]);
-                piece.pixels = Pixels::run(pitch, range.len());
-                (piece.x, piece.origin) = (&copy, range.start);
+                (piece.pixels, piece.origin) = from.pixels(&range);
+                (piece.x, piece.cold) = (&copy, false);
             }
             match target {
                 None => level.run(piece),

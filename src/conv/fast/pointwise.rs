@@ -84,7 +84,8 @@ pub(super) unsafe fn over_pixels(
     let taps = [Taps { offset: 0, length: c }];
     let runs = columns.first().map_or(&[][..], |column| column.panels.runs());
     let taps: Vec<_> = runs.iter().map(|run| cut(&taps, run)).collect();
-    let whole = Dense { x: floats, pixels, origin: 0, taps: &taps, columns, range, finish };
+    let (x, taps) = (floats, &taps[..]);
+    let whole = Dense { x, pixels, origin: 0, taps, columns, range, cold: true, finish };
     // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
     // caller's.
     unsafe { in_pieces(whole, kernel, from, target) };

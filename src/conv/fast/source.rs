@@ -1,11 +1,14 @@
-//! Pixels that must be copied before a tile reads them, and how far apart they lie then.
+//! Pixels that must be copied before a tile reads them, and how they lie then.
 #![allow(unsafe_code)]
 
 use std::ops::Range;
 
 use super::dense::{LINE, Pixels};
+use super::layout::Image;
 use super::level::Level;
+use super::padded::Padded;
 use super::planes::{Gather, Planes};
+use super::tiles;
 
 /// Pixels that are copied before they are read.
 #[derive(Clone, Copy)]
@@ -14,6 +17,8 @@ pub(super) enum Source<'a> {
     Planes(Planes<'a>),
     /// Since they would meet in the same few lines of the first-level cache: pixels of so many channels.
     Apart(&'a [f32], Pixels, usize),
+    /// Since there is padding around them: what the pixels of the output see of one image.
+    Windows(Padded, &'a Image<'a>, usize),
 }
 
 /// Floats of a page. Whatever lies a multiple of it apart goes to the same lines of the first-level cache.
@@ -21,6 +26,9 @@ const PAGE: usize = 1024;
 
 /// Lines that such a cache has for one address.
 const WAYS: usize = 8;
+
+/// Pixels that are copied at a time where several pieces read them: a line of each plane.
+const GATHERED: usize = 16;
 
 /// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
 pub(super) fn apart(floats: usize) -> usize {
@@ -33,35 +41,83 @@ impl Source<'_> {
         rows > WAYS && pixels.column.is_multiple_of(PAGE)
     }
 
-    fn channels(&self) -> usize {
-        match self {
+    /// Floats from one copied pixel to the next, where they follow one another.
+    fn pitch(&self) -> usize {
+        apart(match self {
             Self::Planes(planes) => planes.channels(),
             Self::Apart(_, _, channels) => *channels,
+            Self::Windows(..) => unreachable!("they lie in rows"),
+        })
+    }
+
+    /// Floats of the copy of a range of pixels.
+    pub(super) fn floats(&self, range: &Range<usize>) -> usize {
+        match self {
+            Self::Windows(padded, ..) => padded.rows_of(range).len() * padded.row(),
+            _ => range.len() * self.pitch(),
         }
     }
 
-    /// Floats from one copied pixel to the next.
-    pub(super) fn pitch(&self) -> usize {
-        apart(self.channels())
+    /// How the pixels of the output find those they see in the copy of a range, and which of them comes first.
+    pub(super) fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
+        match self {
+            Self::Windows(padded, ..) => {
+                let pixels = padded.pixels();
+                (pixels, range.start / pixels.w_out * pixels.w_out)
+            }
+            _ => (Pixels::run(self.pitch(), range.len()), range.start),
+        }
     }
 
-    /// Copies a range of pixels, [`Source::pitch`] floats each. What lies between them is left as it is.
+    /// Copies a range of pixels. What lies between them is left as it is.
     ///
     /// # Safety
     ///
     /// The machine has the level.
     pub(super) unsafe fn copy(self, level: Level, range: Range<usize>, to: &mut [f32]) {
-        let pitch = self.pitch();
         match self {
-            // SAFETY: as the function's.
-            Self::Planes(planes) => unsafe { level.run(Gather { planes, range, to, pitch }) },
+            Self::Planes(planes) => {
+                let pitch = self.pitch();
+                // SAFETY: as the function's.
+                unsafe { level.run(Gather { planes, range, to, pitch }) }
+            }
             Self::Apart(x, pixels, channels) => {
-                for (q, to) in range.zip(to.chunks_mut(pitch)) {
+                for (q, to) in range.zip(to.chunks_mut(self.pitch())) {
                     let [offset] = pixels.from(q);
                     to[..channels].copy_from_slice(&x[offset..offset + channels]);
                 }
             }
+            Self::Windows(padded, image, n) => {
+                for (row, to) in padded.rows_of(&range).zip(to.chunks_exact_mut(padded.row())) {
+                    padded.copy_row(image, n, 0, row, to);
+                }
+            }
         }
+    }
+
+    /// The same for who has so many threads' work to do with them.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the level.
+    pub(super) unsafe fn copy_at_once(
+        self,
+        level: Level,
+        range: Range<usize>,
+        to: &mut [f32],
+        parts: usize,
+    ) {
+        if let Self::Windows(padded, image, n) = self {
+            let rows = padded.rows_of(&range).zip(to.chunks_exact_mut(padded.row())).collect();
+            return tiles::in_runs(rows, parts, |(row, to)| padded.copy_row(image, n, 0, row, to));
+        }
+        let pitch = self.pitch();
+        let runs = to.chunks_mut(GATHERED * pitch).enumerate().collect();
+        tiles::in_runs(runs, parts, |(run, to)| {
+            let start = range.start + run * GATHERED;
+            // SAFETY: as the function's.
+            unsafe { self.copy(level, start..start + to.len() / pitch, to) };
+        });
     }
 }
 

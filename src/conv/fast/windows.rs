@@ -11,6 +11,7 @@ use super::narrow::{Narrow, Rows};
 use super::padded::Padded;
 use super::panels::Panels;
 use super::pieces::{BLOCK, columns, in_pieces};
+use super::source::Source;
 use super::{FastKernel, Weights, tiles};
 use crate::error::Result;
 
@@ -47,19 +48,14 @@ fn dense(
     let padded = Padded::new(kernel.shape, (x.c, 1), output)?.apart(kernel.level.rows());
     let taps = padded.taps();
     let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
-    let mut copy = Scratch::take(padded.floats());
     for n in 0..x.n {
-        let rows = copy[..padded.floats()].chunks_mut(padded.row()).enumerate().collect();
-        tiles::for_each(rows, |(row, to)| padded.copy_row(x, n, 0, row, to));
         let columns = columns(&panels[0], n, 0, finish, z);
         let range = 0..output[2] * output[3];
-        let pixels = padded.pixels();
-        let (columns, taps) = (&columns[..], &taps[..]);
-        let whole =
-            Dense { x: &copy[..padded.floats()], pixels, origin: 0, taps, columns, range, finish };
+        let (pixels, columns, taps) = (padded.pixels(), &columns[..], &taps[..]);
+        let whole = Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, finish };
         // SAFETY: the copy has every tap of every pixel; the slots are those of an image of the output,
         // which nobody else has.
-        unsafe { in_pieces(whole, kernel, None, None) };
+        unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
     }
     Ok(())
 }
@@ -92,7 +88,7 @@ fn grouped(
         for range in tiles::balanced(0..pixels, (BLOCK / shape.c_in_group / 9).max(16)) {
             let pixels = padded.pixels();
             let (x, taps, columns) = (&copy[..padded.floats()], &taps[..], &columns[..]);
-            let piece = Dense { x, pixels, origin: 0, taps, columns, range, finish };
+            let piece = Dense { x, pixels, origin: 0, taps, columns, range, cold: false, finish };
             // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
             // image of the output, which nobody else has.
             unsafe { kernel.level.run(piece) };
