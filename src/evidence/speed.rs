@@ -11,7 +11,7 @@ use crate::network::layers::{Layer, Operation, Role};
 use crate::network::zoo;
 
 /// The run that is committed. `benches/record.sh` makes it anew, and writes its name here.
-const COMMITTED: &str = include_str!("../../benches/records/2026-11-25-amd-epyc.json");
+const COMMITTED: &str = include_str!("../../benches/records/2026-11-28-amd-epyc.json");
 
 /// Seconds a mini-batch of ResNeXt-101 32x4d on 8 M40 GPUs, in training (paper, section 5.1).
 pub const PAPER_RESNEXT101: f64 = 0.95;

@@ -22,6 +22,13 @@ pub(super) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Ite
     })
 }
 
+/// The same, the longer ones among the shorter ones: where threads take halves of them, these are as long.
+pub(super) fn spread(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
+    let (start, length) = (range.start, range.len());
+    let at = move |part: usize| start + part * length / parts;
+    (0..parts).map(move |part| at(part)..at(part + 1))
+}
+
 thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
@@ -84,7 +91,7 @@ pub(super) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + S
 
 #[cfg(test)]
 mod tests {
-    use super::{balanced, into_parts, on_one_thread, threads};
+    use super::{balanced, into_parts, on_one_thread, spread, threads};
 
     #[test]
     fn alone_is_one_thread_until_the_work_is_done() {
@@ -96,6 +103,22 @@ mod tests {
             assert!(std::panic::catch_unwind(|| on_one_thread(|| panic!("on purpose"))).is_err());
             assert_eq!(threads(), 3);
         });
+    }
+
+    #[test]
+    fn halves_of_what_is_spread_are_as_long() {
+        for length in 0..60 {
+            for parts in 1..20 {
+                let spread: Vec<_> = spread(3..3 + length, parts).collect();
+                let all: Vec<usize> = spread.iter().cloned().flatten().collect();
+                assert_eq!((spread.len(), all), (parts, (3..3 + length).collect::<Vec<_>>()));
+                assert!(spread.iter().all(|part| part.len().abs_diff(length / parts) <= 1));
+                let of = |half: &[std::ops::Range<usize>]| half.iter().map(|part| part.len()).sum();
+                let (a, b): (usize, usize) = (of(&spread[..parts / 2]), of(&spread[parts / 2..]));
+                assert!(parts % 2 == 1 || a.abs_diff(b) <= 1, "{length} in {parts}");
+            }
+        }
+        assert_eq!(spread(0..5, 0).count(), 0);
     }
 
     #[test]
