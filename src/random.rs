@@ -34,6 +34,8 @@ pub enum Purpose {
     Examples,
     /// Weights of whole networks.
     Network,
+    /// The cases that tie the theorem to the forms.
+    Theorem,
 }
 
 /// A seed, from which independent streams are drawn: one for each purpose, block,

@@ -6,7 +6,7 @@ use super::duals::Duals;
 use crate::block::{BlockForm, BlockWeights, Bottleneck, Functions};
 use crate::conv::{Convolver, Fast, Reference};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, F2, F3, M61, Polynomial, Spelled};
+use crate::scalar::{Additive, Dual, F2, F3, Int, M61, Polynomial, Spelled};
 
 /// A form over one kind of number with one convolver.
 pub trait Over<S: Additive, V: Convolver<S>> {
@@ -31,6 +31,7 @@ pub trait AnyForm:
     + Over<f32, Fast>
     + Over<f32, Reference>
     + Over<f64, Reference>
+    + Over<Int, Reference>
     + Over<M61, Reference>
     + Over<Polynomial, Reference>
     + Over<F2, Reference>

@@ -12,9 +12,10 @@
 //! - R7 [`gradient`]: derivatives, by dual numbers.
 //! - R8 [`training`]: batch norm by the statistics of the batch.
 //! - R9 [`whole`]: whole networks, block by block on what each receives, and their logits.
+//! - R10 [`theorem`]: all sizes, by a proof assistant; here what ties its formulas to the forms.
 //!
 //! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
-//! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights are given.
+//! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights are given, R10 for whoever has Coq.
 //!
 //! What they share:
 //!
@@ -59,6 +60,7 @@ pub mod random_functions;
 pub mod rounding;
 pub mod speed;
 pub mod symbolic;
+pub mod theorem;
 pub mod training;
 pub mod verdict;
 pub mod verify;

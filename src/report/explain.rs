@@ -348,6 +348,10 @@ fn summary(page: &mut Page) {
     );
     page.item("ReLU", "nothing: any function of a channel would do.");
     page.item("A product", "nothing at all. It need not even commute.");
+    page.next_paragraph(
+        "That this is so at every size is a theorem, checked by a proof assistant: proofs/README.md, and \
+         triform explain all-sizes.",
+    );
     page.heading(2, "The claims");
     page.paragraph("Each is checked as it is told: triform explain NAME");
     page.gap();

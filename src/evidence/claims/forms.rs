@@ -11,6 +11,7 @@ use crate::evidence::field::{self, Shape};
 use crate::evidence::generator::sample;
 use crate::evidence::matrix;
 use crate::evidence::near_misses::named;
+use crate::evidence::theorem;
 use crate::evidence::verdict::{Bound, Evidence, Finding, Rung, Verdict};
 use crate::evidence::witness::trace::trace;
 use crate::evidence::witness::{Example, Mode};
@@ -50,6 +51,21 @@ pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
     let shape = Shape::new(BlockSpec::new(256, 32, 4, 256)?, (56, 56));
     let evidence = field::with_random_functions(&forms, &shape, SEED, &[1])?;
     conclude(Rung::R4, "256-32x4-256 on 56 x 56", evidence)
+}
+
+/// The tie of the theorem to the forms; what it is tied to is for Coq to check.
+pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
+    let near_miss = named("last-path-dropped")?;
+    let wrong = near_miss.wrong();
+    let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
+    for form in [a, &Form::EarlyConcat, &Form::Grouped] {
+        if let Some(difference) =
+            theorem::first_difference(&theorem::cases(form)?, theorem::COMMITTED)
+        {
+            return Ok(refuted("proofs/Cases.v", &difference.found, &difference.expected));
+        }
+    }
+    Ok(Verdict::Proved { scope: "all sizes".to_owned() })
 }
 
 /// The sums of (b) and (c) as they write themselves down. The wrong thing is form (a) for (b), whose

@@ -21,6 +21,15 @@ pub const ALL: &[Claim] = &[
         check: forms::at_the_real_size,
     },
     Claim {
+        name: "all-sizes",
+        statement: "so they are at every size: any C, d, channels, kernel, stride, padding, dilation, batch and map",
+        source: "paper, Figure 3, \"strictly equivalent\"; this project, proofs/",
+        how: "a theorem about index formulas, checked by Coq from no axiom (R10, make -C proofs); here the \
+              forms on the integer blocks on which Coq checks the formulas",
+        refutes: "form (a) without its last path",
+        check: forms::at_all_sizes,
+    },
+    Claim {
         name: "c-to-b",
         statement: "(c) to (b) re-indexes the sums and uses no law of arithmetic",
         source: "the blog post, section 3",
