@@ -26,9 +26,10 @@ Section Forms.
 Variables (W X : Type) (mul : W -> X -> X) (add : X -> X -> X) (zero : X).
 
 (** src/conv/reference.rs, for one group: channel by channel, tap by tap. *)
+Definition add_taps In Out (g : geometry In Out) (w : nat -> W) (x : In -> X) p (acc : X) : X :=
+  loop (taps g) (fun acc t => if meets g p t is Some q then add acc (mul (w t) (x q)) else acc) acc.
 Definition conv In Out (g : geometry In Out) c_in (w : kernel W) (x : tensor X In) : tensor X Out :=
-  fun o p => loop c_in (fun acc c => loop (taps g) (fun acc t =>
-    if meets g p t is Some q then add acc (mul (w o c t) (x c q)) else acc) acc) zero.
+  fun o p => loop c_in (fun acc c => add_taps g (w o c) (x c) p acc) zero.
 
 (** The same in groups of [c_in] channels in and [c_out] out. *)
 Definition grouped_conv In Out (g : geometry In Out) c_in c_out (w : kernel W) (x : tensor X In) :

@@ -34,31 +34,25 @@ Proof. by vm_compute. Qed.
 Theorem last_path_dropped :
   merge C.-1 (fun i => conv pixel d (fun o => path d (expand o) i) (transformed i) 0 tt) <> right.
 Proof. by vm_compute. Qed.
-
 (** The concatenation is reversed. *)
 Theorem concatenated_in_reverse : from_transformed (fun i => transformed (C.-1 - i)) <> right.
 Proof. by vm_compute. Qed.
-
 (** The groups are interleaved: path i reads channels i, i + C, ... of all. *)
 Theorem groups_interleaved :
   from_reduced (fun i j => concatenate d reduced (j * C + i)) <> right.
 Proof. by vm_compute. Qed.
-
 (** The input is split before the first 1x1: path i reads its share of it. *)
 Theorem input_split : from_reduced (fun i =>
   conv pixel (c_in %/ C) (path d reduce i) (path (c_in %/ C) x i)) <> right.
 Proof. by vm_compute. Qed.
-
 (** One filter is shared by all paths. *)
 Theorem shared_3x3 :
   from_transformed (fun i => conv pixel d (path d transform 0) (reduced i)) <> right.
 Proof. by vm_compute. Qed.
-
 (** Each path's 3x3 is the next path's. *)
 Theorem next_path_3x3 :
   from_transformed (fun i => conv pixel d (path d transform ((i + 1) %% C)) (reduced i)) <> right.
 Proof. by vm_compute. Qed.
-
 (** The last batch norm stands in each path, so that its shift is added C times. *)
 Definition norm z := (3 * z + 1)%Z.
 Theorem norm_in_each_path :

@@ -8,9 +8,7 @@ Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive
 (** Only the steps that are taken matter. *)
 Lemma loop_ext X n (s s' : X -> nat -> X) a :
   (forall acc i, i < n -> s acc i = s' acc i) -> loop n s a = loop n s' a.
-Proof.
-by elim: n => //= n IH e; rewrite e // IH // => acc i lt; apply: e; apply: ltnW.
-Qed.
+Proof. by elim: n => //= n IH e; rewrite e // IH // => acc i lt; apply: e; apply: ltnW. Qed.
 
 (** A loop over C d channels is one over C paths, and in each over d channels. *)
 Lemma loop_mul X C d (s : X -> nat -> X) a :
@@ -24,9 +22,7 @@ Qed.
 (** A loop that does something at one place only, [k]. *)
 Lemma loop_only X n k (s : X -> X) a :
   loop n (fun acc i => if i == k then s acc else acc) a = if k < n then s a else a.
-Proof.
-by elim: n => //= n ->; rewrite ltnS; case: (ltngtP k n).
-Qed.
+Proof. by elim: n => //= n ->; rewrite ltnS; case: (ltngtP k n). Qed.
 
 (** Path and channel of channel [i * d + j]. *)
 Lemma path_of i j d : j < d -> (i * d + j) %/ d = i.
@@ -57,15 +53,17 @@ Section Forms.
 Variables (W X : Type) (mul : W -> X -> X) (add : X -> X -> X) (zero : X).
 Notation conv := (conv mul add zero).
 Notation grouped_conv := (grouped_conv mul add zero).
+Notation add_taps := (add_taps mul add).
 
 (** A convolution reads the channels it has, and a kernel's row of its output channel. *)
+Lemma taps_ext In Out (g : geometry In Out) w w' (x x' : In -> X) p a :
+  w =1 w' -> x =1 x' -> add_taps g w x p a = add_taps g w' x' p a.
+Proof. by move=> ew ex; apply: loop_ext => acc t _; case: meets => // q; rewrite ew ex. Qed.
+
 Lemma conv_ext In Out (g : geometry In Out) c_in w w' (x x' : tensor X In) o o' p :
   (forall c t, c < c_in -> w o c t = w' o' c t) -> (forall c, c < c_in -> x c =1 x' c) ->
   conv g c_in w x o p = conv g c_in w' x' o' p.
-Proof.
-move=> ew ex; apply: loop_ext => acc c lt; apply: loop_ext => {}acc t _.
-by case: meets => // q; rewrite ew // ex.
-Qed.
+Proof. by move=> ew ex; apply: loop_ext => acc c lt; apply: taps_ext => t; [apply: ew | apply: ex]. Qed.
 
 (** ** No law: (b) is (c) *)
 
@@ -97,24 +95,19 @@ Lemma loop_adds n (s : X -> nat -> X) :
   (forall acc i, s acc i = add acc (s zero i)) -> forall a, loop n s a = add a (loop n s zero).
 Proof. by move=> e a; elim: n => [|n IH] /=; rewrite ?addx0 // e IH -addA -e. Qed.
 
-Lemma tap_adds In Out (g : geometry In Out) (w : kernel W) (x : tensor X In) o p c a :
-  loop (taps g) (fun acc t => if meets g p t is Some q then add acc (mul (w o c t) (x c q)) else acc) a =
-  add a (loop (taps g) (fun acc t =>
-    if meets g p t is Some q then add acc (mul (w o c t) (x c q)) else acc) zero).
+Lemma taps_add In Out (g : geometry In Out) w (x : In -> X) p a : add_taps g w x p a = add a (add_taps g w x p zero).
 Proof. by apply: loop_adds => acc t; case: meets => [q|]; rewrite ?add0x ?addx0. Qed.
 
 Lemma merge_loop n (z : nat -> X) : merge add zero n z = loop n (fun acc i => add acc (z i)) zero.
-Proof.
-by case: n => //= n; elim: n => [|n IH] /=; rewrite ?add0x // IH.
-Qed.
+Proof. by case: n => //= n; elim: n => [|n IH] /=; rewrite ?add0x // IH. Qed.
 
 (** Associativity and a unit, and nothing of the product. *)
 Theorem aggregated_is_early_concat x o p : aggregated x o p = early_concat x o p.
 Proof.
 rewrite /Forms.aggregated merge_loop /Forms.early_concat /Forms.conv loop_mul.
-apply: loop_ext => acc i _; symmetry; rewrite loop_adds => [|b j]; last exact: tap_adds.
-congr (add _ _); apply: loop_ext => b j lt; apply: loop_ext => {}b t _.
-by case: meets => // q; rewrite /concatenate path_of ?channel_of.
+apply: loop_ext => acc i _; symmetry; rewrite loop_adds => [|b j]; last exact: taps_add.
+congr (add _ _); apply: loop_ext => b j lt; apply: taps_ext => // q.
+by rewrite /concatenate path_of ?channel_of.
 Qed.
 
 (** ** The block: batch norm, shortcut and ReLU after the sum, or anything else *)
@@ -144,9 +137,8 @@ Qed.
 Variable zero_weight : W.
 Hypothesis mul0x : forall y, mul zero_weight y = zero.
 
-Lemma conv_zeros In Out (g : geometry In Out) c (x : tensor X In) p a :
-  loop (taps g) (fun acc t => if meets g p t is Some q then add acc (mul zero_weight (x c q)) else acc) a = a.
-Proof. by elim: (taps g) => //= n ->; case: meets => // q; rewrite mul0x addx0. Qed.
+Lemma zeros_add In Out (g : geometry In Out) w (x : In -> X) p a : (forall t, w t = zero_weight) -> add_taps g w x p a = a.
+Proof. by move=> w0; rewrite /add_taps; elim: (taps g) => //= n ->; case: meets => // q; rewrite w0 mul0x addx0. Qed.
 
 (** A unit and 0 w = 0: not even commutativity. *)
 Theorem grouped_is_dense In Out (g : geometry In Out) G c_in' c_out (w : kernel W) (x : tensor X In) o p :
@@ -157,16 +149,11 @@ move=> lt; have in_group : o %/ c_out < G.
   by rewrite ltn_divLR //; move: lt; case: (c_out) => //; rewrite muln0.
 rewrite /Forms.conv loop_mul; set k := o %/ c_out.
 rewrite -[RHS]/(loop _ _ _) -[RHS]/(if true then _ else zero) -in_group -/k.
-rewrite -(loop_only G k (fun acc => loop c_in' (fun acc c => loop (taps g) (fun acc t =>
-  if meets g p t is Some q then add acc (mul (w o c t) (path c_in' x k c q)) else acc) acc) acc)).
+rewrite -(loop_only G k (fun acc => loop c_in' (fun acc c => add_taps g (w o c) (path c_in' x k c) p acc) acc)).
 apply: loop_ext => acc i _; case: eqP => [->|/eqP ne].
-  apply: loop_ext => b j lt_j; apply: loop_ext => {}b t _.
-  by rewrite /dense path_of // eqxx channel_of.
-have e b j : j < c_in' -> loop (taps g) (fun acc t => if meets g p t is Some q then add acc
-    (mul (dense zero_weight c_in' c_out w o (i * c_in' + j) t) (x (i * c_in' + j) q)) else acc) b = b.
-  move=> lt_j; rewrite -{2}(conv_zeros g (i * c_in' + j) x p b); apply: loop_ext => {}b t _.
-  by case: meets => // q; rewrite /dense path_of // (negbTE ne).
-rewrite (@loop_ext _ _ _ (fun acc _ => acc)) //; by elim: (c_in').
+  by apply: loop_ext => b j lt_j; apply: taps_ext => // t; rewrite /dense path_of // eqxx channel_of.
+rewrite (@loop_ext _ _ _ (fun acc _ => acc)) => [|b j lt_j]; first by elim: (c_in').
+by apply: zeros_add => t; rewrite /dense path_of // (negbTE ne).
 Qed.
 End Forms.
 
@@ -174,8 +161,7 @@ End Forms.
 Theorem embedding W X mul add zero zero_weight C d c_in P0 P1 P2 P3 (g1 : geometry P0 P1)
     (g2 : geometry P1 P2) (g3 : geometry P2 P3) (reduce transform expand : kernel W)
     (f1 : nat -> tensor X P1 -> tensor X P1) (f2 : nat -> tensor X P2 -> tensor X P2) x o p :
-  of_channels d f1 -> of_channels d f2 -> right_id zero add ->
-  (forall y, mul zero_weight y = zero) -> 0 < d ->
+  of_channels d f1 -> of_channels d f2 -> right_id zero add -> (forall y, mul zero_weight y = zero) -> 0 < d ->
   grouped mul add zero 1 (C * d) c_in g1 g2 g3 reduce (dense zero_weight d d transform) expand
     (fun _ => along d f1) (fun _ => along d f2) x o p =
   grouped mul add zero C d c_in g1 g2 g3 reduce transform expand f1 f2 x o p.
@@ -206,7 +192,5 @@ Theorem conv2_of_resnext50 (R : ringType) (reduce transform expand : kernel R)
   grouped *%R +%R 0%R 32 4 256 pointwise three_by_three pointwise reduce transform expand f1 f2 x o p.
 Proof.
 move=> of1 of2; rewrite aggregated_is_early_concat; first exact: early_concat_is_grouped.
-- exact: GRing.addrA.
-- exact: GRing.add0r.
-- exact: GRing.addr0.
+all: by [exact: GRing.addrA | exact: GRing.add0r | exact: GRing.addr0].
 Qed.

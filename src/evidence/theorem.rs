@@ -35,20 +35,23 @@ Theorem cases_hold : all holds cases.
 Proof. by vm_compute. Qed.
 ";
 
+/// Images of a batch, and their map H x W.
+type Input = (usize, (usize, usize));
+
 /// The blocks: one path and several, wide and narrow, every stride, kernel and padding there is a reason to
 /// doubt. With each the images of a batch and their map.
-fn blocks() -> Result<Vec<(BlockSpec, usize, (usize, usize))>> {
+fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
     let block = |c_in, cardinality, width, c_out| {
         BlockSpec::new(c_in, cardinality, width, c_out)?.with_shortcut(Shortcut::None)
     };
     Ok(vec![
-        (block(3, 2, 2, 2)?, 1, (3, 4)),
-        (block(2, 3, 1, 3)?.with_stride(2, StrideOn::Transform)?, 2, (5, 4)),
-        (block(2, 2, 3, 3)?.with_stride(2, StrideOn::Reduce)?, 1, (4, 5)),
-        (block(3, 1, 3, 2)?.with_kernel(1)?, 2, (2, 2)),
-        (block(2, 4, 1, 2)?.with_kernel(5)?, 1, (3, 3)),
-        (block(2, 2, 2, 3)?.with_padding(0), 1, (4, 3)),
-        (block(2, 2, 2, 3)?.with_stride(3, StrideOn::Transform)?.with_padding(2), 1, (4, 4)),
+        (block(3, 2, 2, 2)?, (1, (3, 4))),
+        (block(2, 3, 1, 3)?.with_stride(2, StrideOn::Transform)?, (2, (5, 4))),
+        (block(2, 2, 3, 3)?.with_stride(2, StrideOn::Reduce)?, (1, (4, 5))),
+        (block(3, 1, 3, 2)?.with_kernel(1)?, (2, (2, 2))),
+        (block(2, 4, 1, 2)?.with_kernel(5)?, (1, (3, 3))),
+        (block(2, 2, 2, 3)?.with_padding(0), (1, (4, 3))),
+        (block(2, 2, 2, 3)?.with_stride(3, StrideOn::Transform)?.with_padding(2), (1, (4, 4))),
     ])
 }
 
@@ -59,19 +62,13 @@ fn blocks() -> Result<Vec<(BlockSpec, usize, (usize, usize))>> {
 /// Those of the form.
 pub fn cases(form: &dyn AnyForm) -> Result<String> {
     let cases = blocks()?.into_iter().enumerate();
-    let cases = cases.map(|(number, (spec, n, map))| case(form, number, &spec, n, map));
+    let cases = cases.map(|(number, (spec, input))| case(form, number, &spec, input));
     let cases = cases.collect::<Result<Vec<_>>>()?.join(" ;\n");
     Ok(format!("{HEAD}\nDefinition cases := [::\n{cases}].\n\n{TAIL}"))
 }
 
 /// One of them, by the fields of the record `case` of `proofs/Tie.v`.
-fn case(
-    form: &dyn AnyForm,
-    number: usize,
-    spec: &BlockSpec,
-    n: usize,
-    map: (usize, usize),
-) -> Result<String> {
+fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) -> Result<String> {
     let mut rng = Seed(0).stream(Purpose::Theorem, &[number as u64]);
     let (c, d, c_in, c_out) = (spec.cardinality(), spec.width(), spec.c_in(), spec.c_out());
     let (inner, k) = (spec.inner(), spec.kernel());
