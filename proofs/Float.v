@@ -1,5 +1,5 @@
-(** The one law that floats lack: addition in binary64 is not associative, so (a) and (b) may differ there,
-    and by no more than the brackets. Floats as Coq's standard library specifies them, by no axiom. *)
+(** Of the laws by which (a) is (b), floats lack associativity: so the two may differ there. (That -0 + 0 is +0
+    no sum notices that starts at +0.) Floats as Coq's standard library specifies them, by no axiom. *)
 From Coq Require Import ZArith SpecFloat.
 From mathcomp Require Import all_ssreflect.
 From triform Require Import Forms.

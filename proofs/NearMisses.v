@@ -5,8 +5,8 @@ From mathcomp Require Import all_ssreflect.
 From triform Require Import Forms.
 Set Implicit Arguments. Unset Strict Implicit. Unset Printing Implicit Defensive.
 
-(** Two paths of two channels, four channels in, maps of one pixel, kernels of one tap. *)
-Definition C := 2. Definition d := 2. Definition c_in := 4.
+(** Three paths of two channels, six channels in, maps of one pixel, kernels of one tap. *)
+Definition C := 3. Definition d := 2. Definition c_in := 6.
 Definition pixel : geometry unit unit := Geometry 1 (fun _ _ => Some tt).
 Definition weight seed : kernel Z := fun o c t => Z.of_nat ((o * 5 + c * 3 + o * c + seed) %% 7).
 Definition x : tensor Z unit := fun c _ => Z.of_nat (c * c + 1).
@@ -26,13 +26,17 @@ Definition from_reduced (y : nat -> tensor Z unit) :=
 Definition reduced i := conv pixel c_in (path d reduce i) x.
 Definition transformed i := conv pixel d (path d transform i) (reduced i).
 
-(** The frame is right; so it is the mistakes that are refuted. *)
-Example frame : from_reduced reduced = right /\ from_transformed transformed = right.
+(** The same as the sum of the first [paths] of them, [after] each. *)
+Definition from_paths paths after :=
+  merge paths (fun i => after (conv pixel d (fun o => path d (expand o) i) (transformed i) 0 tt)).
+
+(** The frames are right, a mere scale in each path too; so it is the mistakes that are refuted. *)
+Example frame : from_reduced reduced = right /\ from_transformed transformed = right /\ from_paths C id = right /\
+  from_paths C (Z.mul 3) = (3 * right)%Z.
 Proof. by vm_compute. Qed.
 
 (** A path is dropped: the sum over C - 1 of them. *)
-Theorem last_path_dropped :
-  merge C.-1 (fun i => conv pixel d (fun o => path d (expand o) i) (transformed i) 0 tt) <> right.
+Theorem last_path_dropped : from_paths C.-1 id <> right.
 Proof. by vm_compute. Qed.
 (** The concatenation is reversed. *)
 Theorem concatenated_in_reverse : from_transformed (fun i => transformed (C.-1 - i)) <> right.
@@ -43,7 +47,7 @@ Theorem groups_interleaved :
 Proof. by vm_compute. Qed.
 (** The input is split before the first 1x1: path i reads its share of it. *)
 Theorem input_split : from_reduced (fun i =>
-  conv pixel (c_in %/ C) (path d reduce i) (path (c_in %/ C) x i)) <> right.
+  conv pixel (c_in %/ C) (fun j => path (c_in %/ C) (path d reduce i j) i) (path (c_in %/ C) x i)) <> right.
 Proof. by vm_compute. Qed.
 (** One filter is shared by all paths. *)
 Theorem shared_3x3 :
@@ -55,6 +59,5 @@ Theorem next_path_3x3 :
 Proof. by vm_compute. Qed.
 (** The last batch norm stands in each path, so that its shift is added C times. *)
 Definition norm z := (3 * z + 1)%Z.
-Theorem norm_in_each_path :
-  merge C (fun i => norm (conv pixel d (fun o => path d (expand o) i) (transformed i) 0 tt)) <> norm right.
+Theorem norm_in_each_path : from_paths C norm <> norm right.
 Proof. by vm_compute. Qed.

@@ -161,13 +161,14 @@ End Forms.
 Theorem embedding W X mul add zero zero_weight C d c_in P0 P1 P2 P3 (g1 : geometry P0 P1)
     (g2 : geometry P1 P2) (g3 : geometry P2 P3) (reduce transform expand : kernel W)
     (f1 : nat -> tensor X P1 -> tensor X P1) (f2 : nat -> tensor X P2 -> tensor X P2) x o p :
-  of_channels d f1 -> of_channels d f2 -> right_id zero add -> (forall y, mul zero_weight y = zero) -> 0 < d ->
+  of_channels d f1 -> of_channels d f2 -> right_id zero add -> (forall y, mul zero_weight y = zero) ->
   grouped mul add zero 1 (C * d) c_in g1 g2 g3 reduce (dense zero_weight d d transform) expand
     (fun _ => along d f1) (fun _ => along d f2) x o p =
   grouped mul add zero C d c_in g1 g2 g3 reduce transform expand f1 f2 x o p.
 Proof.
-move=> of1 of2 addx0 mul0x d0; rewrite /grouped mul1n.
-apply: conv_ext => // c lt q; have lt_d : c %% d < d by rewrite ltn_mod.
+move=> of1 of2 addx0 mul0x; rewrite /grouped mul1n; apply: conv_ext => // c lt q.
+have d0 : 0 < d by move: lt; case: (d) => //; rewrite muln0.
+have lt_d : c %% d < d by rewrite ltn_mod.
 have whole P (f : nat -> tensor X P -> tensor X P) (y : tensor X P) k : k < C * d ->
     along (C * d) (fun _ => along d f) y k = along d f (path (C * d) y 0) k.
   by move=> lt_k; rewrite /along /concatenate (divn_small lt_k) (modn_small lt_k).

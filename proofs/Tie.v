@@ -13,6 +13,8 @@ Record case := Case {
   batch : nat; map0 : nat * nat; map1 : nat * nat; map2 : nat * nat;
   (** Kernels, row by row; scale and shift of each channel between the layers, a ReLU after them. *)
   reduce : seq Z; transform : seq Z; expand : seq Z; norm1 : seq (Z * Z); norm2 : seq (Z * Z);
+  (** The same after the sum. *)
+  norm3 : seq (Z * Z);
   (** Tensors N x C x H x W. *)
   input : seq Z; output : seq Z }.
 
@@ -39,7 +41,7 @@ Let w3 := kernel_of (paths k * channels k) 1 (expand k).
 Let f1 := norm_of (channels k) (norm1 k).
 Let f2 := norm_of (channels k) (norm2 k).
 Let x := tensor_of (c_in k) (map0 k) (input k).
-Let gives z := seqb (values_of (batch k) (c_out k) (map2 k) z) (output k).
+Let gives z := seqb (values_of (batch k) (c_out k) (map2 k) (norm_of (c_out k) (norm3 k) 0 z)) (output k).
 
 (** All three forms give what the Rust forms gave. *)
 Definition holds :=

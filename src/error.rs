@@ -262,7 +262,9 @@ pub enum Error {
     },
 
     /// Text that names no rung.
-    #[error("`{given}` is no rung of the ladder; they are R0 to R8")]
+    #[error(
+        "`{given}` is no rung that verify climbs; they are R0 to R8 (R9: verify --arch; R10: make -C proofs)"
+    )]
     RungSyntax {
         /// The text.
         given: String,

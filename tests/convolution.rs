@@ -426,3 +426,30 @@ fn bad_geometry_is_refused_with_its_numbers() {
         "inputs, one for each path: 1 where 0 are needed"
     );
 }
+
+/// Functions that give as data one channel less or more than they are asked for, which is against their law.
+struct Lawless(Vec<Affine<f32>>, usize);
+
+impl ChannelWise<f32> for Lawless {
+    fn apply(&self, channel: usize, mut plane: ndarray::ArrayViewMut3<'_, f32>) {
+        plane.mapv_inplace(|z| self.0[channel].at(&z));
+    }
+    fn as_data(&self, _channels: Range<usize>) -> Option<Elementwise<'_, f32>> {
+        Some(Elementwise::Affine(&self.0[..self.1]))
+    }
+}
+
+#[test]
+fn data_of_another_length_are_not_used() {
+    let fast = Fast::new();
+    let x = Array4::from_elem((1, 3, 2, 2), 1.0);
+    let kernel = fast.prepare(Array4::from_elem((9, 3, 1, 1), 1.0).view(), ConvSpec::UNIT).unwrap();
+    let affine: Vec<_> =
+        (0..10).map(|c| Affine { scale: 1.0, shift: c as f32, relu: false }).collect();
+    let expected = Array4::from_shape_fn((1, 9, 2, 2), |(_, c, _, _)| 3.0 + c as f32);
+    for given in [0, 8, 9, 10] {
+        let lawless = Lawless(affine.clone(), given);
+        let got = fast.conv(x.view(), &kernel, &After::only(&lawless)).unwrap();
+        assert_eq!(got, expected, "{given}");
+    }
+}

@@ -343,6 +343,66 @@ fn every_width_of_path() {
     assert!(cases >= 40 * 6 * 4);
 }
 
+/// Paths keep what they share; they may be used in other company all the same.
+#[test]
+fn paths_may_be_used_in_any_company() {
+    let mut numbers = Numbers(5);
+    let x = laid_out(&numbers.tensor([1, 20, 5, 6]), 1);
+    let kernels: Vec<_> = (0..5).map(|_| numbers.tensor([3, 20, 1, 1])).collect();
+    let reference = Reference::default();
+    let mut compared = 0;
+    for fast in all_levels() {
+        let prepare = |k: &Array4<f32>| fast.prepare(k.view(), ConvSpec::UNIT).unwrap();
+        let mut paths: Vec<_> = kernels.iter().map(prepare).collect();
+        let mut order: Vec<usize> = (0..5).collect();
+        for (first, second, used) in
+            [(0, 0, 5), (0, 0, 2), (0, 0, 5), (1, 4, 5), (0, 3, 4), (0, 3, 5)]
+        {
+            paths.swap(first, second);
+            order.swap(first, second);
+            let same: Vec<_> = order[..used]
+                .iter()
+                .map(|&path| reference.prepare(kernels[path].view(), ConvSpec::UNIT).unwrap())
+                .collect();
+            let got = fast.split(x.view(), &paths[..used], &Identity).unwrap();
+            let expected = reference.split(x.view(), &same, &Identity).unwrap();
+            assert!(got == expected, "{}: {used} of {order:?}", fast.level());
+            compared += used;
+        }
+    }
+    assert!(compared >= 26);
+}
+
+/// Rows so long, kernels so large, that pieces are parts of rows, and all is copied beforehand.
+#[test]
+fn long_rows_and_large_kernels_are_cut_alike() {
+    let mut numbers = Numbers(6);
+    let mut compared = 0;
+    for (c, [h, w], k, dilation, stride) in [
+        (6, [4, 300], 3, 1, 1),
+        (3, [9, 120], 7, 2, 1),
+        (40, [60, 9], 5, 3, 1),
+        (9, [33, 40], 5, 1, 2),
+    ] {
+        let x = numbers.tensor([2, c, h, w]);
+        let weights = numbers.tensor([70, c, k, k]);
+        let spec = ConvSpec::new(stride, k / 2 * dilation, dilation, 1).unwrap();
+        let reference = Reference::default();
+        let kernel = reference.prepare(weights.view(), spec).unwrap();
+        let expected = reference.sums(x.view(), &kernel).unwrap();
+        for fast in all_levels() {
+            let kernel = fast.prepare(weights.view(), spec).unwrap();
+            for threads in 1..=5 {
+                let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let got = pool.install(|| fast.sums(x.view(), &kernel)).unwrap();
+                assert!(got == expected, "{}, {threads} threads, {w} {k}", fast.level());
+                compared += got.len();
+            }
+        }
+    }
+    assert!(compared > 1_000_000, "{compared}");
+}
+
 /// On floats that do round: the work is cut for the threads, and no bit shows it.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {

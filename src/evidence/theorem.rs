@@ -76,15 +76,15 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     let transform = draw(&mut rng, (inner, d, k, k));
     let expand = draw(&mut rng, (c_out, inner, 1, 1));
     let x = draw(&mut rng, (n, c_in, map.0, map.1));
-    let norms = [(); 2].map(|()| affine(&mut rng, inner));
+    let norms = [inner, inner, c_out].map(|channels| affine(&mut rng, channels));
     let weights =
         BlockWeights::new(*spec, reduce.clone(), transform.clone(), expand.clone(), None)?;
-    let [first, second] =
+    let [first, second, third] =
         norms.each_ref().map(|norm| Normalise::new(norm.clone()).then(Activation::Relu));
     let functions = Functions {
         reduce: &first,
         transform: &second,
-        expand: &Identity,
+        expand: &third,
         shortcut: &Identity,
         output: &Identity,
     };
@@ -114,6 +114,7 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     };
     field("norm1", &list(norms[0].iter().map(pair)));
     field("norm2", &list(norms[1].iter().map(pair)));
+    field("norm3", &list(norms[2].iter().map(pair)));
     field("input", &list(x.iter().map(number_of)));
     let _ = write!(text, "     output := {} |}}", list(output.iter().map(number_of)));
     Ok(text)
@@ -164,6 +165,16 @@ pub struct Difference {
     pub found: String,
     /// See `found`.
     pub expected: String,
+}
+
+impl Difference {
+    /// The first word of the line that differs, a number where the lines are of numbers.
+    pub fn number(&self) -> (&str, &str) {
+        let mut words = self.found.split_whitespace().zip(self.expected.split_whitespace());
+        let (found, expected) =
+            words.find(|(a, b)| a != b).unwrap_or((&self.found, &self.expected));
+        (found.trim_end_matches(';'), expected.trim_end_matches(';'))
+    }
 }
 
 /// Where a file of cases is not the one that is expected.

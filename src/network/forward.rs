@@ -139,7 +139,7 @@ pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
 }
 
 /// What stands between the convolutions of a network: batch norms folded, ReLU, the bias of the last
-/// layer.
+/// layer, an affine of scale 1.
 pub struct NetworkFunctions<S> {
     stem: Option<Normalise<S>>,
     blocks: Vec<Option<NormFunctions<S>>>,

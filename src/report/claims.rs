@@ -18,6 +18,7 @@ pub fn table(claims: &[Claim]) -> Result<String> {
     for claim in claims {
         let verdict = match claim.check(Given::Right)? {
             Verdict::Qualified { holds, but } => format!("qualified: {holds}; {but}"),
+            Verdict::Proved { scope } => format!("proved: {scope}"),
             verdict => verdict.word().to_owned(),
         };
         rows.push(vec![

@@ -103,7 +103,7 @@ pub(super) struct Dense<'a> {
     pub(super) columns: &'a [Column<'a>],
     /// The pixels to compute.
     pub(super) range: Range<usize>,
-    /// Whether nobody has read `x` yet, or so long ago that it may have left the caches.
+    /// Whether `x` lies where it was left, and may not be in the caches; a copy was just made.
     pub(super) cold: bool,
     pub(super) finish: &'a Finish<'a>,
 }

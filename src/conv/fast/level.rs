@@ -172,7 +172,7 @@ pub(in crate::conv) trait Plain {
     fn run(self);
 }
 
-/// Does it with the instructions of [`Level::default`].
+/// Does it with the instructions of [`Level::default`], for who has no convolver at hand; values do not depend on it.
 pub(in crate::conv) fn vectorised(plain: impl Plain) {
     struct AsWork<P>(P);
     impl<P: Plain> Work for AsWork<P> {

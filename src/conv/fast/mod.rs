@@ -75,8 +75,8 @@ use crate::error::Result;
 ///
 /// Preparing the first kernel makes glibc's allocator keep freed memory, up to 64 MiB of it, for what is
 /// allocated next, in the whole process; a setting of mallopt(3) or of its tunables prevents that. On Linux
-/// large weights lie together, in pages of 2 MiB where the system gives such for the asking; of this memory up
-/// to 32 MiB are kept for the next kernels when the last one is dropped.
+/// large weights lie together in chunks of 32 MiB, in pages of 2 MiB where the system gives such for the asking;
+/// a chunk is freed with the last kernel that has weights in it, and one is kept for the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Fast {
     level: Level,

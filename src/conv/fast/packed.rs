@@ -62,17 +62,18 @@ mod together {
     /// Floats below which weights are few pages anyway, and better freed by themselves.
     const LARGE: usize = 1 << 14;
 
-    /// Bytes of a chunk, unless the weights are more. What is not used of it takes no memory.
+    /// Bytes of a chunk. Weights that are more have one of their own, which is freed with them.
     const CHUNK: usize = 32 << 20;
 
     /// A chunk is given out from its beginning to its end, and once more when nobody has any of it.
-    struct Open {
-        chunk: Arc<MmapRaw>,
+    #[derive(Debug, Default)]
+    pub(in super::super) struct Open {
+        chunk: Option<Arc<MmapRaw>>,
         /// Floats that are given out.
         used: usize,
     }
 
-    static OPEN: Mutex<Option<Open>> = Mutex::new(None);
+    static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
 
     /// A part of a chunk that nobody else has.
     #[derive(Debug)]
@@ -88,24 +89,7 @@ mod together {
             if floats < LARGE {
                 return None;
             }
-            let floats = floats.next_multiple_of(LINE);
-            let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut kept = open.take().filter(|open| {
-                let used = if Arc::strong_count(&open.chunk) == 1 { 0 } else { open.used };
-                used + floats <= open.chunk.len() / size_of::<f32>()
-            });
-            if let Some(open) = &mut kept
-                && Arc::strong_count(&open.chunk) == 1
-            {
-                open.used = 0;
-            }
-            let Open { chunk, used: first } = match kept {
-                Some(open) => open,
-                None => Open { chunk: Arc::new(chunk(floats)?), used: 0 },
-            };
-            *open = Some(Open { chunk: chunk.clone(), used: first + floats });
-            drop(open);
-            let mut part = Self { chunk, first, floats };
+            let mut part = OPEN.lock().unwrap_or_else(PoisonError::into_inner).part(floats)?;
             // It may have been somebody's before.
             part.floats_mut().fill(0.0);
             Some(part)
@@ -114,8 +98,9 @@ mod together {
         pub(in super::super) fn floats(&self) -> &[f32] {
             debug_assert!((self.first + self.floats) * size_of::<f32>() <= self.chunk.len());
             // SAFETY: the chunk has as many floats, is mapped as long as `self` has it, and starts on a
-            // page; any bytes are floats, and mapped ones are initialised. Parts of it do not overlap: `OPEN`
-            // gives out what comes after all it has given out, and begins anew only when no part is left.
+            // page; any bytes are floats, and mapped ones are initialised. Parts of it do not overlap: `Open`
+            // gives out what comes after all it has given out, and begins anew only when it is the chunk's
+            // only owner, after all that the others did: only it makes owners, under its lock.
             unsafe {
                 let first = self.chunk.as_ptr().cast::<f32>().add(self.first);
                 std::slice::from_raw_parts(first, self.floats)
@@ -132,9 +117,35 @@ mod together {
         }
     }
 
-    /// Memory for so many floats, or more.
-    fn chunk(floats: usize) -> Option<MmapRaw> {
-        let bytes = floats.checked_mul(size_of::<f32>())?.max(CHUNK);
+    impl Open {
+        /// A part that nobody has, if the system has the memory.
+        pub(in super::super) fn part(&mut self, floats: usize) -> Option<Part> {
+            let floats = floats.checked_next_multiple_of(LINE)?;
+            let bytes = floats.checked_mul(size_of::<f32>())?;
+            if bytes > CHUNK {
+                return Some(Part { chunk: Arc::new(map(bytes)?), first: 0, floats });
+            }
+            if let Some(chunk) = &mut self.chunk
+                // Unlike the count of the owners, this waits for what they last did with their parts.
+                && Arc::get_mut(chunk).is_some()
+            {
+                self.used = 0;
+            }
+            let chunk = match &self.chunk {
+                Some(chunk) if (self.used + floats) * size_of::<f32>() <= CHUNK => chunk.clone(),
+                _ => {
+                    self.used = 0;
+                    self.chunk.insert(Arc::new(map(CHUNK)?)).clone()
+                }
+            };
+            let first = self.used;
+            self.used += floats;
+            Some(Part { chunk, first, floats })
+        }
+    }
+
+    /// Mapped memory, of which only what is used takes any, in whole pages.
+    fn map(bytes: usize) -> Option<MmapRaw> {
         let map = MmapOptions::new().len(bytes).map_anon().ok()?;
         // Only advice: where there are no such pages, the others do.
         let _ = map.advise(Advice::HugePage);
@@ -150,7 +161,7 @@ mod tests {
     fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
         // Small and large ones, more than a chunk of them, some freed and their memory used again.
         let sizes = [1, 17, 1 << 14, (1 << 14) + 5, 3 << 20, 1 << 22, 9 << 20, 1 << 14];
-        let mut kept: Vec<(usize, Packed)> = Vec::new();
+        let (mut kept, mut drained): (Vec<(usize, Packed)>, _) = (Vec::new(), 0);
         for (number, floats) in sizes.into_iter().cycle().take(40).enumerate() {
             let mut packed = Packed::zeros(floats);
             assert!(packed.len() >= floats && packed.len() < floats + 16);
@@ -164,8 +175,47 @@ mod tests {
             };
             assert!(kept.iter().all(all_right));
             if kept.len() == 6 {
-                kept.drain(..if number % 2 == 0 { 5 } else { 6 });
+                drained += 1;
+                kept.drain(..if drained % 2 == 0 { 5 } else { 6 });
             }
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_given_out_once_more_when_nobody_has_any_of_it() {
+        let mut open = super::together::Open::default();
+        let mut part = |floats| open.part(floats).unwrap();
+        let address = |part: &super::together::Part| part.floats().as_ptr() as usize;
+        let (a, b) = (part(100), part(1 << 20));
+        assert_eq!(address(&b), address(&a) + 112 * 4);
+        let first = address(&a);
+        drop(a);
+        // The second is still somebody's, so the first is not given out.
+        let c = part(100);
+        assert_eq!(address(&c), address(&b) + (4 << 20));
+        // More than a chunk has one of its own; the open one stays as it is.
+        let own = part(9 << 20);
+        assert_eq!(own.floats().len(), 9 << 20);
+        assert_eq!(address(&part(16)), address(&c) + 112 * 4);
+        drop((b, c));
+        assert_eq!(address(&part(16)), first);
+    }
+
+    #[test]
+    fn threads_have_weights_of_their_own() {
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || {
+                    for turn in 0..50 {
+                        let mut packed = Packed::zeros((1 << 14) + turn);
+                        assert!(packed.iter().all(|&weight| weight == 0.0));
+                        packed.fill(thread as f32);
+                        std::thread::yield_now();
+                        assert!(packed.iter().all(|&weight| weight == thread as f32));
+                    }
+                });
+            }
+        });
     }
 }

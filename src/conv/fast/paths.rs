@@ -107,8 +107,8 @@ fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p
     columns
 }
 
-/// The weights of paths side by side in panels. Made when the paths are first used together, and kept with the
-/// first of them.
+/// The weights of paths side by side in panels. Made when the first of them is first used, and kept with it for
+/// the same list of paths; for any other it is made at each use.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// The numbers of the paths' kernels.

@@ -32,12 +32,14 @@ pub(super) fn columns<'p>(
 /// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
 pub(super) const BLOCK: usize = 1 << 15;
 
-/// Pixels of a piece where all its taps are one run: their outputs stay in the second-level cache. Twice as
+/// Pixels of a piece of a 1x1 whose taps are one run: their outputs stay in the second-level cache. Twice as
 /// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
 pub(super) const SHORT_BLOCK: usize = 56;
 
-/// How often a pixel may be copied, by pieces that share it, rather than once beforehand.
+/// How often a pixel may be copied, by pieces that share it, rather than once beforehand; and how many floats by
+/// one piece: a second-level cache of 1 MiB.
 const SHARED: usize = 3;
+const CACHE: usize = 1 << 18;
 
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
 /// have something to do. The pixels are copied from a source first, if there is one, which counts them as
@@ -45,7 +47,8 @@ const SHARED: usize = 3;
 ///
 /// # Safety
 ///
-/// That of [`Dense`] and of [`over_pixels`](super::pointwise::over_pixels), for the level of the kernel.
+/// That of [`Dense`] and of [`over_pixels`](super::pointwise::over_pixels), for the level of the kernel; but where
+/// there is a source, it is the source's copy of a range that has every tap of its pixels, rather than `x`.
 pub(super) unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &FastKernel,
@@ -64,7 +67,7 @@ pub(super) unsafe fn in_pieces(
     };
     let block = block.max(16);
     let unit = match from {
-        // Whole rows, which tiles do not leave and which few pieces share.
+        // Whole rows, so that few pieces share them.
         Some(Source::Windows(..)) if whole.pixels.w_out <= block => whole.pixels.w_out,
         _ if planes => unit_of_planes(count),
         _ => 1,
@@ -78,8 +81,9 @@ pub(super) unsafe fn in_pieces(
         let floats = source.floats(&whole.range);
         let together: usize = pieces.iter().map(|(range, _)| source.floats(range)).sum();
         let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
-        if cut || together > SHARED * floats {
-            let all = all.insert(Scratch::take(floats));
+        let largest = pieces.iter().map(|(range, _)| source.floats(range)).max();
+        if cut || together > SHARED * floats || (together > floats && largest > Some(CACHE)) {
+            let (all, _) = all.insert((Scratch::take(floats), floats));
             // SAFETY: the kernel's level is here.
             unsafe { source.copy_at_once(level, whole.range.clone(), &mut all[..floats], parts) };
             (whole.pixels, whole.origin) = source.pixels(&whole.range);
@@ -87,7 +91,7 @@ pub(super) unsafe fn in_pieces(
         }
     }
     let whole = match &all {
-        Some(all) => Dense { x: all, cold: false, ..whole },
+        Some((all, floats)) => Dense { x: &all[..*floats], cold: false, ..whole },
         None => whole,
     };
     tiles::for_each(pieces, |(range, columns)| {
@@ -95,12 +99,13 @@ pub(super) unsafe fn in_pieces(
         let floats = from.map_or(0, |from| from.floats(&range));
         let mut copy = Scratch::take(floats);
         let mut piece = Dense { range: range.clone(), columns, ..whole };
-        // SAFETY: as the function's; pieces have different pixels or different columns.
+        // SAFETY: as the function's; a copy is of the piece's own range, or of the whole range; pieces have
+        // different pixels or different columns, and together all of them.
         unsafe {
             if let Some(from) = from {
                 from.copy(level, range.clone(), &mut copy[..floats]);
                 (piece.pixels, piece.origin) = from.pixels(&range);
-                (piece.x, piece.cold) = (&copy, false);
+                (piece.x, piece.cold) = (&copy[..floats], false);
             }
             match target {
                 None => level.run(piece),

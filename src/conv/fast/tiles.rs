@@ -25,7 +25,9 @@ pub(super) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Ite
 /// The same, the longer ones among the shorter ones: where threads take halves of them, these are as long.
 pub(super) fn spread(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let (start, length) = (range.start, range.len());
-    let at = move |part: usize| start + part * length / parts;
+    // Multiplied as u128: `part * length` may be more than a usize holds.
+    let share = move |part: usize| (part as u128 * length as u128 / parts as u128) as usize;
+    let at = move |part: usize| start + share(part);
     (0..parts).map(move |part| at(part)..at(part + 1))
 }
 

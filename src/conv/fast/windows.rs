@@ -53,8 +53,8 @@ fn dense(
         let range = 0..output[2] * output[3];
         let (pixels, columns, taps) = (padded.pixels(), &columns[..], &taps[..]);
         let whole = Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, finish };
-        // SAFETY: the copy has every tap of every pixel; the slots are those of an image of the output,
-        // which nobody else has.
+        // SAFETY: the source's copy of a range has the rows that its pixels see, with the padding around them;
+        // the slots are those of an image of the output, which nobody else has.
         unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
     }
     Ok(())

@@ -24,8 +24,8 @@ pub const ALL: &[Claim] = &[
         name: "all-sizes",
         statement: "so they are at every size: any C, d, channels, kernel, stride, padding, dilation, batch and map",
         source: "paper, Figure 3, \"strictly equivalent\"; this project, proofs/",
-        how: "a theorem about index formulas, checked by Coq from no axiom (R10, make -C proofs); here the \
-              forms on the integer blocks on which Coq checks the formulas",
+        how: "a theorem about index formulas, which Coq checks from no axiom (R10, make -C proofs); here only \
+              that the forms give on blocks of integers what the formulas give there",
         refutes: "form (a) without its last path",
         check: forms::at_all_sizes,
     },

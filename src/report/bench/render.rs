@@ -287,12 +287,12 @@ fn conclusion(text: &mut String, report: &Report, plan: &Plan) {
         let ratios: Vec<f64> = ratios.collect();
         let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
         let most = ratios.iter().copied().fold(0.0, f64::max);
-        let words = match ratios.len() {
-            0 => continue,
-            1 => format!("form ({form}) takes {least:.2} times as long as form (c)"),
-            _ => format!("form ({form}) takes {least:.2} to {most:.2} times as long as form (c)"),
-        };
-        sentences.push(words);
+        if ratios.is_empty() {
+            continue;
+        }
+        let [least, most] = [least, most].map(|ratio| format!("{ratio:.2}"));
+        let times = if least == most { least } else { format!("{least} to {most}") };
+        sentences.push(format!("form ({form}) takes {times} times as long as form (c)"));
     }
     if !sentences.is_empty() {
         let words = format!(
