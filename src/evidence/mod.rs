@@ -15,7 +15,8 @@
 //! - R10 [`theorem`]: all sizes, by a proof assistant; here what ties its formulas to the forms.
 //!
 //! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
-//! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights are given, R10 for whoever has Coq.
+//! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights
+//! are given, R10 for whoever has Coq.
 //!
 //! What they share:
 //!

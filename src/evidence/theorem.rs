@@ -149,7 +149,8 @@ fn list(items: impl Iterator<Item = String>) -> String {
         }
         width += item.len() + 2;
         if width > 80 {
-            (width, _) = (item.len(), text.push_str("\n       "));
+            text.push_str("\n       ");
+            width = item.len();
         }
         let _ = write!(text, " {item}");
     }

@@ -56,8 +56,7 @@ mod together {
 
     use memmap2::{Advice, MmapOptions, MmapRaw};
 
-    /// Floats of a cache line.
-    const LINE: usize = 16;
+    use crate::conv::fast::dense::LINE;
 
     /// Floats below which weights are few pages anyway, and better freed by themselves.
     const LARGE: usize = 1 << 14;
