@@ -18,6 +18,7 @@
 //! - [`count`](mod@count): how many parameters.
 //! - [`evidence`]: what it takes to say that two forms are equal.
 //! - [`report`]: tables, JSON, figures.
+//! - `notebook`: what the cells of notebooks use (a feature of this name, on by default).
 //! - [`cli`]: the program.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -29,6 +30,8 @@ pub mod count;
 pub mod error;
 pub mod evidence;
 pub mod network;
+#[cfg(feature = "notebook")]
+pub mod notebook;
 pub mod random;
 pub mod report;
 pub mod scalar;

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top to bottom: a file may use what stands above its own floor, and its own floor.
-const FLOORS: [&str; 10] =
-    ["error", "random", "scalar", "conv", "block", "network", "count", "evidence", "report", "cli"];
+const FLOORS: [&str; 11] = [
+    "error", "random", "scalar", "conv", "block", "network", "count", "evidence", "report",
+    "notebook", "cli",
+];
 
 fn sources() -> Vec<PathBuf> {
     fn visit(folder: &Path, files: &mut Vec<PathBuf>) {

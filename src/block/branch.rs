@@ -2,6 +2,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
+use super::bottleneck::Bottleneck;
 use super::functions::Functions;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
@@ -47,4 +48,38 @@ pub trait BlockForm {
         weights: &BlockWeights<S>,
         convolver: &V,
     ) -> Result<Box<dyn Branch<S, V>>>;
+
+    /// The whole block in this form, run once: N x C_in x H x W to N x C_out x H_out x W_out. To run it
+    /// often, prepare a [`Bottleneck`] once.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Bottleneck::prepare`] and [`Bottleneck::forward`].
+    ///
+    /// ```
+    /// use ndarray::Array4;
+    /// use triform::block::{BlockForm as _, BlockSpec, BlockWeights, Form, Functions};
+    /// use triform::conv::Reference;
+    ///
+    /// let spec = BlockSpec::new(4, 2, 2, 4)?;
+    /// let ones = |c_out, c_in, k| Array4::from_elem((c_out, c_in, k, k), 1.0_f32);
+    /// let weights = BlockWeights::new(spec, ones(4, 4, 1), ones(4, 2, 3), ones(4, 4, 1), None)?;
+    /// let x = Array4::from_elem((1, 4, 5, 6), 1.0);
+    /// let y = Form::Grouped.forward(&weights, x.view(), &Functions::none(), &Reference::default())?;
+    /// // Inside the map: 4 channels, 9 taps of 2 channels, 4 channels, and the shortcut.
+    /// assert_eq!(y[[0, 0, 2, 2]], 4.0 * 9.0 * 2.0 * 4.0 + 1.0);
+    /// # Ok::<(), triform::Error>(())
+    /// ```
+    fn forward<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        weights: &BlockWeights<S>,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        convolver: &V,
+    ) -> Result<Array4<S>>
+    where
+        Self: Sized,
+    {
+        Bottleneck::prepare(self, weights, convolver)?.forward(x, functions, convolver)
+    }
 }

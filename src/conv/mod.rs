@@ -30,5 +30,5 @@ pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
 pub use fast::{Double, Fast, LEVEL_VARIABLE, Level, Peak, on_one_thread, read_bandwidth};
 pub use pool::max_pool;
-pub use reference::Reference;
+pub use reference::{Reference, conv2d};
 pub use spec::{ConvSpec, KernelShape};

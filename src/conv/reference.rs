@@ -47,6 +47,35 @@ impl Reference {
     }
 }
 
+/// One convolution by the definition, as PyTorch's `conv2d` without bias: `x` is N x C_in x H x W,
+/// `kernel` is C_out x C_in/groups x k_h x k_w; gives N x C_out x H_out x W_out.
+///
+/// # Errors
+///
+/// Those of [`Convolver::prepare`] and [`Convolver::sums`].
+///
+/// ```
+/// use ndarray::Array4;
+/// use triform::conv::{ConvSpec, conv2d};
+///
+/// let x = Array4::from_elem((1, 4, 5, 5), 1);
+/// let x = x.mapv(triform::scalar::Int::from);
+/// let kernel = Array4::from_elem((6, 2, 3, 3), triform::scalar::Int::from(1));
+/// let grouped = ConvSpec::new(1, 1, 1, 2)?; // stride, padding, dilation, groups
+/// let z = conv2d(x.view(), kernel.view(), grouped)?;
+/// assert_eq!(z.dim(), (1, 6, 5, 5));
+/// assert_eq!(z[[0, 0, 2, 2]].value(), Some(2 * 9)); // the 2 channels of its group, 9 taps
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn conv2d<S: Dot>(
+    x: ArrayView4<'_, S>,
+    kernel: ArrayView4<'_, S>,
+    spec: ConvSpec,
+) -> Result<Array4<S>> {
+    let reference = Reference::default();
+    reference.sums(x, &reference.prepare(kernel, spec)?)
+}
+
 /// The kernel of [`Reference`]: the weights as they are.
 #[derive(Clone, Debug)]
 pub struct ReferenceKernel<S> {

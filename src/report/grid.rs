@@ -7,7 +7,7 @@ const WIDTH: usize = 80;
 
 /// Appends rows in columns: the first `words` of them start at the left, all others end at the right. Two
 /// spaces between columns, or one where two would be wider than a page.
-pub(super) fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
+pub(crate) fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()

@@ -171,7 +171,7 @@ fn meaning(rung: Rung) -> &'static str {
     }
 }
 
-fn in_words(bound: &Bound) -> String {
+pub(crate) fn in_words(bound: &Bound) -> String {
     match bound {
         Bound::Tolerance { used, .. } => format!("used {}", percent(*used)),
         Bound::Rounding { used, used_at_cuts, .. } => {

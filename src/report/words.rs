@@ -54,7 +54,7 @@ pub(super) fn dashed(pair: &str) -> String {
 }
 
 /// 70144 as "70,144".
-pub(super) fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (i, digit) in digits.chars().enumerate() {

@@ -10,12 +10,14 @@
 //! the box it names, one too small to read, or a colour that has no dark counterpart.
 
 mod block_diagonal;
+mod boxes;
 pub mod canvas;
 mod chart;
 mod complexity_by_stage;
 mod error_by_cardinality;
 mod error_by_macs;
 mod error_by_order;
+pub mod heat_map;
 mod layer_shares;
 pub mod lettering;
 mod near_misses;
@@ -26,6 +28,7 @@ pub mod png;
 pub mod roofline;
 mod rounding;
 mod speed;
+mod split_transform_merge;
 pub mod svg;
 mod three_forms;
 mod width_by_cardinality;
@@ -50,6 +53,7 @@ pub struct Figure {
 /// Every figure, in the order in which they are written. A new figure is added here.
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: three_forms::draw },
+    Figure { name: "split_transform_merge", draw: split_transform_merge::draw },
     Figure { name: "near_misses", draw: near_misses::draw },
     Figure { name: "rounding", draw: rounding::draw },
     Figure { name: "error_by_cardinality", draw: error_by_cardinality::draw },

@@ -38,9 +38,24 @@ pub const PALE_GREEN: RGBColor = RGBColor(0xC8, 0xEB, 0xDF);
 /// The colours that follow one another in a chart of several series.
 pub const SERIES: [RGBColor; 5] = [BLUE, ORANGE, GREEN, VERMILION, PURPLE];
 
+/// A scale of four steps from pale to strong, each to write on, for numbers below zero ...
+pub const BELOW: [RGBColor; 4] = [
+    RGBColor(0xE1, 0xEF, 0xF8),
+    RGBColor(0xB7, 0xDA, 0xEF),
+    RGBColor(0x85, 0xC0, 0xE4),
+    RGBColor(0x56, 0xA8, 0xD8),
+];
+/// ... and one for numbers above it.
+pub const ABOVE: [RGBColor; 4] = [
+    RGBColor(0xFD, 0xF1, 0xDA),
+    RGBColor(0xFA, 0xDE, 0xAC),
+    RGBColor(0xF4, 0xC6, 0x72),
+    RGBColor(0xE9, 0xAB, 0x3A),
+];
+
 /// Each colour with its counterpart on a dark page. Plain black, which Plotters draws in unless
 /// told otherwise, counts as ink.
-const DARK: [(RGBColor, RGBColor); 14] = [
+const DARK: [(RGBColor, RGBColor); 22] = [
     (INK, RGBColor(0xE6, 0xED, 0xF3)),
     (plotters::style::BLACK, RGBColor(0xE6, 0xED, 0xF3)),
     (MUTED, RGBColor(0xA2, 0xAC, 0xB7)),
@@ -55,6 +70,14 @@ const DARK: [(RGBColor, RGBColor); 14] = [
     (PALE_BLUE, RGBColor(0x12, 0x3F, 0x5C)),
     (PALE_ORANGE, RGBColor(0x55, 0x3E, 0x0B)),
     (PALE_GREEN, RGBColor(0x0D, 0x48, 0x3A)),
+    (BELOW[0], RGBColor(0x10, 0x28, 0x38)),
+    (BELOW[1], RGBColor(0x15, 0x44, 0x60)),
+    (BELOW[2], RGBColor(0x1A, 0x5B, 0x83)),
+    (BELOW[3], RGBColor(0x1D, 0x6B, 0x9D)),
+    (ABOVE[0], RGBColor(0x33, 0x28, 0x0F)),
+    (ABOVE[1], RGBColor(0x52, 0x3D, 0x12)),
+    (ABOVE[2], RGBColor(0x70, 0x52, 0x15)),
+    (ABOVE[3], RGBColor(0x83, 0x5F, 0x17)),
 ];
 
 /// A colour as SVG writes it, such as `#0072B2`.
@@ -67,13 +90,16 @@ pub fn contains(color: RGBColor) -> bool {
     DARK.iter().any(|(light, _)| *light == color)
 }
 
-/// The style sheet that swaps all colours at once for a reader who prefers dark. Only elements
-/// inside `.figure` are meant, so that a figure put into a page leaves the rest of it alone.
-pub fn dark_style() -> String {
+/// The style sheet that swaps all colours of these elements at once for a reader who prefers dark.
+/// Only what is inside `.figure` is meant, so that a figure put into a page leaves the rest of it alone.
+pub fn dark_style(elements: &str) -> String {
     let mut sheet = String::from("@media (prefers-color-scheme: dark){");
     for (light, dark) in DARK.map(|(light, dark)| (hex(light), hex(dark))) {
         for property in ["fill", "stroke"] {
-            sheet += &format!(".figure [{property}=\"{light}\"]{{{property}:{dark}}}");
+            let painted = format!("{property}=\"{light}\"");
+            if elements.contains(&painted) {
+                sheet += &format!(".figure [{painted}]{{{property}:{dark}}}");
+            }
         }
     }
     sheet + "}"
@@ -106,6 +132,10 @@ mod tests {
         for ground in [PAPER, SHADE, PALE_BLUE, PALE_ORANGE, PALE_GREEN] {
             assert!(contrast(INK, ground) > 7.0);
             assert!(contrast(dark(INK), dark(ground)) > 7.0);
+        }
+        for ground in BELOW.into_iter().chain(ABOVE) {
+            assert!(contrast(INK, ground) > 4.5);
+            assert!(contrast(dark(INK), dark(ground)) > 4.5);
         }
         assert!(contrast(MUTED, PAPER) > 4.5);
         assert!(contrast(dark(MUTED), dark(PAPER)) > 4.5);

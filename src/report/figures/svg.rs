@@ -37,7 +37,7 @@ pub fn svg(picture: &Picture) -> Result<String, FigureError> {
          width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
          <title>{}</title>\n<style>{}</style>\n<defs>{}</defs>\n{body}</svg>\n",
         escape(&picture.title),
-        dark_style(),
+        dark_style(&body),
         glyphs.collect::<String>(),
     ))
 }

@@ -7,10 +7,13 @@
 use plotters::style::RGBColor;
 
 use super::FigureError;
+use super::boxes::{
+    BODY, SUM, TALL, THIN, add_shortcut, boxed, dots, down, down_named, heading, plain, strong,
+};
 use super::canvas::{Canvas, Pen, Picture};
 use super::lettering::{Frame, Lettering};
 use super::palette::{
-    BLUE, GREEN, INK, MUTED, ORANGE, PALE_BLUE, PALE_GREEN, PALE_ORANGE, PAPER, RULE, SHADE,
+    BLUE, GREEN, INK, MUTED, ORANGE, PALE_BLUE, PALE_GREEN, PALE_ORANGE, PAPER, RULE,
 };
 
 const WIDTH: u32 = 1200;
@@ -38,12 +41,8 @@ const RELU: f64 = 494.0;
 const OUTPUT: f64 = 548.0;
 /// The first line of the legend.
 const LEGEND: f64 = 686.0;
-/// How tall a box is.
-const TALL: f64 = 32.0;
 
-const BODY: f64 = 14.75;
 const LAW: f64 = 16.5;
-const HEADING: f64 = 19.0;
 
 /// One of the paths that are drawn; the other 29 are three dots.
 struct Path {
@@ -63,8 +62,6 @@ const PATHS: [Path; 3] = [
     Path { number: 2, edge: ORANGE, fill: PALE_ORANGE, column: COLUMN + 6.0, slice: SLICE },
     Path { number: 32, edge: GREEN, fill: PALE_GREEN, column: WIDE - COLUMN, slice: WIDE - SLICE },
 ];
-
-const THIN: Pen = Pen { color: MUTED, width: 1.5 };
 
 const TICK: Pen = Pen { color: RULE, width: 1.0 };
 
@@ -124,15 +121,11 @@ fn paths(canvas: &mut Canvas, left: f64, convolutions: &[&str]) -> Result<(), Fi
     for path in &PATHS {
         let x = left + path.column + COLUMN / 2.0;
         let name = format!("path {}", path.number);
-        let middle = f64::midpoint(INPUT + TALL, FIRST) - 3.0;
-        canvas.line(&[(x, INPUT + TALL + 1.0), (x, middle - 10.0)], THIN)?;
-        canvas.label(&name, (x, middle), &Lettering::centred(BODY, MUTED))?;
-        down(canvas, x, middle + 10.0, FIRST, THIN)?;
+        down_named(canvas, x, INPUT + TALL, FIRST, &name)?;
         for (row, text) in convolutions.iter().enumerate() {
             let top = [FIRST, SECOND, THIRD][row];
             let frame = Frame::new(left + path.column, top, COLUMN, TALL);
-            canvas.rect(frame, 5.0, Some(path.fill), Some(pen(path)))?;
-            canvas.label_in(text, frame, &Lettering::centred(BODY, INK))?;
+            boxed(canvas, frame, text, path.fill, pen(path))?;
             down(canvas, x, top + TALL, [SECOND, THIRD, FOURTH][row], pen(path))?;
         }
     }
@@ -149,19 +142,9 @@ fn ending(canvas: &mut Canvas, left: f64) -> Result<(), FigureError> {
     plain(canvas, wide(left, INPUT), "256-d in")?;
     down(canvas, x, FOURTH + TALL, NORM, THIN)?;
     plain(canvas, narrow(NORM), "batch norm")?;
-    down(canvas, x, NORM + TALL, ADD - 11.0, THIN)?;
 
-    canvas.circle((x, ADD), 11.0, Some(PAPER), Some(THIN))?;
-    canvas.line(&[(x - 6.0, ADD), (x + 6.0, ADD)], THIN)?;
-    canvas.line(&[(x, ADD - 6.0), (x, ADD + 6.0)], THIN)?;
-    let input = INPUT + TALL / 2.0;
-    let lane = left + WIDE + LANE;
-    let way = [(left + WIDE, input), (lane, input), (lane, ADD), (x + 11.0, ADD)];
-    canvas.arrow(&way, THIN)?;
-    let place = (f64::midpoint(x + 11.0, lane), ADD - 13.0);
-    canvas.label("shortcut", place, &Lettering::centred(BODY, MUTED))?;
-
-    down(canvas, x, ADD + 11.0, RELU, THIN)?;
+    down(canvas, x, NORM + TALL, ADD - SUM, THIN)?;
+    add_shortcut(canvas, wide(left, INPUT), left + WIDE + LANE, ADD, RELU)?;
     plain(canvas, narrow(RELU), "ReLU")?;
     down(canvas, x, RELU + TALL, OUTPUT, THIN)?;
     canvas.label("256-d out", (x, OUTPUT + 11.0), &Lettering::centred(BODY, INK))?;
@@ -210,29 +193,12 @@ fn legend(canvas: &mut Canvas) -> Result<(), FigureError> {
     Ok(())
 }
 
-fn heading(canvas: &mut Canvas, left: f64, name: &str, what: &str) -> Result<(), FigureError> {
-    let style = Lettering::centred(HEADING, INK).from_left();
-    canvas.label(name, (left, 42.0), &style)?;
-    let style = Lettering::centred(BODY, MUTED).from_left();
-    canvas.label(what, (left, 68.0), &style)?;
-    Ok(())
-}
-
-/// A box that carries no weights.
-fn plain(canvas: &mut Canvas, frame: Frame, text: &str) -> Result<(), FigureError> {
-    let edge = Pen { color: RULE, width: 1.5 };
-    canvas.rect(frame, 5.0, Some(SHADE), Some(edge))?;
-    canvas.label_in(text, frame, &Lettering::centred(BODY, INK))
-}
-
 /// A box that carries the weights of all paths, each path's in a slice of its own.
 fn striped(canvas: &mut Canvas, frame: Frame, text: &str) -> Result<(), FigureError> {
     canvas.rect(frame, 5.0, Some(PAPER), Some(THIN))?;
     for path in &PATHS {
         let slice = Frame::new(frame.left + path.slice, frame.top, SLICE, TALL);
-        canvas.rect(slice, 5.0, Some(path.fill), Some(pen(path)))?;
-        let number = path.number.to_string();
-        canvas.label_in(&number, slice, &Lettering::centred(BODY, INK))?;
+        boxed(canvas, slice, &path.number.to_string(), path.fill, pen(path))?;
     }
     let middle = Frame { left: frame.left + 2.0 * SLICE, right: frame.right - SLICE, ..frame };
     // The slices of the 29 other paths are only marked at the edges: there is text between.
@@ -250,18 +216,5 @@ fn wide(left: f64, top: f64) -> Frame {
 }
 
 fn pen(path: &Path) -> Pen {
-    Pen { color: path.edge, width: 2.0 }
-}
-
-/// An arrow from the bottom of one box to the top of the next.
-fn down(canvas: &mut Canvas, x: f64, from: f64, to: f64, pen: Pen) -> Result<(), FigureError> {
-    canvas.arrow(&[(x, from + 1.0), (x, to - 2.0)], pen)
-}
-
-/// Three dots for all the paths between the second and the last.
-fn dots(canvas: &mut Canvas, x: f64, y: f64) -> Result<(), FigureError> {
-    for step in [-8.0, 0.0, 8.0] {
-        canvas.circle((x + step, y), 1.75, Some(MUTED), None)?;
-    }
-    Ok(())
+    strong(path.edge)
 }

@@ -1,0 +1,157 @@
+"""notebooks/run: runs the notebooks, compares them with what is committed, and says "N passed, M failed"."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import unittest
+from pathlib import Path
+
+from . import book, judge
+from .execute import execute
+from .text import TextError
+
+ROOT = book.FOLDER.parent
+LOG = ROOT / "target" / "notebooks" / "kernel.log"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="notebooks/run", description=__doc__)
+    parser.add_argument("notebook", nargs="*", help="01 or 01_group_convolution.zh; all if none is named")
+    parser.add_argument("--write", action="store_true", help="make them from text/ and keep the outputs")
+    parser.add_argument("--file", type=Path, nargs="+", help="judge these notebooks, which may be anybody's")
+    parser.add_argument("--students", type=Path, metavar="FOLDER", help="copies without answers and outputs")
+    parser.add_argument("--blank", action="store_true", help="run the copies for students: all is unanswered")
+    parser.add_argument("--html", type=Path, metavar="FOLDER", help="pages, from the committed notebooks")
+    parser.add_argument("--test", action="store_true", help="test this runner")
+    return parser.parse_args()
+
+
+def chosen(wanted: list[str]) -> list[str]:
+    """The notebooks whose names begin so."""
+    names = book.names()
+    if not wanted:
+        return names
+    found = [name for name in names if any(name.startswith(start) for start in wanted)]
+    for start in wanted:
+        if not any(name.startswith(start) for name in names):
+            raise TextError(f"{start}: no such notebook; there are {', '.join(names)}")
+    return found
+
+
+def run(name: str, write: bool) -> list[str]:
+    """Runs a notebook of the project; what is wrong with it, or with what is committed."""
+    made = book.make(book.cells(name))
+    path = book.path(name)
+    if not write:
+        if not path.exists():
+            return ["is not there; notebooks/run --write makes it"]
+        committed = book.read(path)
+        if not judge.same_source(committed, made):
+            return [f"is not what text/{name}.md makes; notebooks/run --write makes it anew"]
+    execute(made, book.FOLDER, LOG)
+    found = judge.faults(made)
+    if write:
+        book.write(made, path)
+        return found
+    return found or judge.differences(committed, made)
+
+
+def run_file(path: Path) -> list[str]:
+    """Runs a notebook as it stands; nothing is written."""
+    notebook = book.read(path)
+    execute(notebook, path.resolve().parent, LOG)
+    return judge.faults(notebook)
+
+
+def run_blank(name: str) -> list[str]:
+    """Runs a copy for students: each exercise must be unanswered, and all else as it was."""
+    cells = book.cells(name)
+    notebook = book.make(book.for_students(cells))
+    execute(notebook, book.FOLDER, LOG)
+    blanks = sum(cell.blank is not None for cell in cells)
+    found = judge.faults(notebook)
+    unanswered = [words for words in found if words.endswith("not answered.")]
+    others = [words for words in found if words not in unanswered]
+    if len(unanswered) != blanks:
+        others.append(f"{len(unanswered)} of {blanks} blanks are said to be unanswered")
+    return others
+
+
+def each(names: list, do) -> int:
+    """Does it with each, prints what came of it, and gives the exit status."""
+    passed = failed = 0
+    for name in names:
+        start = time.monotonic()
+        print(f"{name} ... ", end="", flush=True)
+        try:
+            found = do(name)
+        except Exception as error:  # of any kind: a notebook that cannot be run has failed
+            found = [f"{type(error).__name__}: {error}"]
+        print("FAILED" if found else "passed", f"({time.monotonic() - start:.0f} s)")
+        for words in found:
+            print(f"    {words}")
+        passed, failed = passed + (not found), failed + bool(found)
+    print(f"{passed} passed, {failed} failed")
+    if failed:
+        print(f"The kernel's own words: {LOG}")
+    return 1 if failed or not passed else 0
+
+
+def students(folder: Path, names: list[str]) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        notebook = book.make(book.for_students(book.cells(name)))
+        # The library by its place, since these may lie anywhere.
+        for cell in notebook.cells:
+            cell.source = cell.source.replace('path = ".."', f'path = "{ROOT}"')
+        book.write(notebook, folder / f"{name}.ipynb")
+    print(f"{len(names)} notebooks without answers in {folder}")
+    return 0
+
+
+def html(folder: Path, names: list[str]) -> int:
+    from nbconvert import HTMLExporter
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        page, _ = HTMLExporter().from_notebook_node(book.read(book.path(name)))
+        (folder / f"{name}.html").write_text(page, encoding="utf-8")
+    print(f"{len(names)} pages in {folder}")
+    return 0
+
+
+def test() -> int:
+    """The tests of this folder; unlike unittest's own words, the last line is one that can be counted."""
+    suite = unittest.defaultTestLoader.discover(str(Path(__file__).parent), top_level_dir=str(book.FOLDER))
+    result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed")
+    return 1 if failed or not result.testsRun else 0
+
+
+def main() -> int:
+    given = arguments()
+    if given.test:
+        return test()
+    if given.file:
+        return each(given.file, run_file)
+    names = chosen(given.notebook)
+    if given.students:
+        return students(given.students, names)
+    if given.html:
+        return html(given.html, names)
+    if given.blank:
+        return each(names, run_blank)
+    return each(names, lambda name: run(name, given.write))
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except TextError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

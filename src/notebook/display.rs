@@ -1,0 +1,134 @@
+//! What a cell shows, as the kernel wants it.
+
+use crate::error::{Error, Result};
+use crate::report::figures::heat_map::{self, Panel};
+use crate::report::figures::{ALL, FigureError, canvas::Picture, svg};
+
+/// Something to look at: as a picture, a table or a text for a page, and as plain text for a terminal.
+///
+/// The kernel calls [`evcxr_display`](Shown::evcxr_display) on the value at the end of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    mime: &'static str,
+    rich: String,
+    plain: String,
+}
+
+impl Shown {
+    /// A picture, and what it says for those who do not see it.
+    pub(super) fn svg(svg: String, title: &str) -> Self {
+        Self { mime: "image/svg+xml", rich: svg, plain: title.to_owned() }
+    }
+
+    /// Text with Markdown's marks, which reads well without a page, too.
+    pub(super) fn markdown(text: String) -> Self {
+        Self { mime: "text/markdown", rich: text.clone(), plain: text }
+    }
+
+    /// A piece of a page, and the same in plain text.
+    pub(super) fn html(html: String, plain: String) -> Self {
+        Self { mime: "text/html", rich: html, plain }
+    }
+
+    /// Plain text alone.
+    pub(super) fn text(plain: String) -> Self {
+        Self { mime: "text/plain", rich: String::new(), plain }
+    }
+
+    /// The plain text.
+    pub fn plain(&self) -> &str {
+        &self.plain
+    }
+
+    /// Prints it in the way that the kernel takes apart: each kind between two lines.
+    pub fn evcxr_display(&self) {
+        print!("{}", self.message());
+    }
+
+    fn message(&self) -> String {
+        let part = |mime: &str, text: &str| {
+            format!("EVCXR_BEGIN_CONTENT {mime}\n{}\nEVCXR_END_CONTENT\n", text.trim_end())
+        };
+        let rich = if self.rich.is_empty() { String::new() } else { part(self.mime, &self.rich) };
+        rich + &part("text/plain", &self.plain)
+    }
+}
+
+/// What a loop or a `match` at the end of a cell gives: nothing, and nothing is shown. Without this the
+/// kernel would show "()".
+pub trait Nothing {
+    /// Shows nothing; the kernel calls this at the end of a cell.
+    fn evcxr_display(&self) {}
+}
+
+impl Nothing for () {}
+
+/// Prints the library's version: to be called once, with a `?`, in the cell that loads it.
+///
+/// # Errors
+///
+/// None. It is a `Result` all the same: the kernel has to meet one `?` before it expects any, and a cell
+/// in which it meets the first shows its last value as a debugger would.
+pub fn ready() -> Result<()> {
+    println!("triform {}", env!("CARGO_PKG_VERSION"));
+    Ok(())
+}
+
+/// A figure of the project by its name, such as `three_forms`: those that `triform plot` draws.
+///
+/// # Errors
+///
+/// [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
+///
+/// ```
+/// use triform::notebook::figure;
+/// assert!(figure("block_diagonal")?.plain().contains("four blocks on the diagonal"));
+/// assert!(figure("block_diagnoal").unwrap_err().to_string().contains("block_diagonal"));
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn figure(name: &str) -> Result<Shown> {
+    let found = ALL.iter().find(|figure| figure.name == name);
+    let figure = found.ok_or_else(|| {
+        Error::no_such_name("figure", name, ALL.iter().map(|figure| figure.name), "triform plot")
+    })?;
+    shown(figure.name, (figure.draw)())
+}
+
+/// Tensors as coloured squares, all on one scale, with numbers where there is room.
+///
+/// # Errors
+///
+/// [`Error::Figure`] for a label that the font cannot write or the picture cannot hold.
+///
+/// ```
+/// use triform::notebook::*;
+/// let x = whole_numbers([1, 2, 3, 3], 1);
+/// heat_map(&[Panel::tensor("the input", x.view())])?;
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn heat_map(panels: &[Panel]) -> Result<Shown> {
+    let labels: Vec<&str> = panels.iter().map(Panel::label).collect();
+    shown("heat_map", heat_map::draw(&format!("Heat map: {}.", labels.join("; ")), panels))
+}
+
+fn shown(name: &'static str, picture: std::result::Result<Picture, FigureError>) -> Result<Shown> {
+    let drawn = picture.and_then(|picture| Ok((svg::svg(&picture)?, picture.title)));
+    let (svg, title) = drawn.map_err(|error| Error::Figure { name, why: error.to_string() })?;
+    Ok(Shown::svg(svg, &title))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shown;
+
+    #[test]
+    fn the_kernel_gets_each_kind_between_two_lines() {
+        let shown = Shown::html("<p>1</p>".to_owned(), "1\n".to_owned());
+        assert_eq!(
+            shown.message(),
+            "EVCXR_BEGIN_CONTENT text/html\n<p>1</p>\nEVCXR_END_CONTENT\n\
+             EVCXR_BEGIN_CONTENT text/plain\n1\nEVCXR_END_CONTENT\n"
+        );
+        assert_eq!(Shown::markdown("**a**".to_owned()).plain(), "**a**");
+    }
+}
