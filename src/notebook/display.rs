@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use crate::report::figures::heat_map::{self, Panel};
 use crate::report::figures::{ALL, FigureError, canvas::Picture, svg};
 
+/// Pixels across that a page leaves for what a cell shows.
+const COLUMN: u32 = 860;
+
 /// Something to look at: as a picture, a table or a text for a page, and as plain text for a terminal.
 ///
 /// The kernel calls [`evcxr_display`](Shown::evcxr_display) on the value at the end of a cell.
@@ -15,9 +18,19 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A picture, and what it says for those who do not see it.
-    pub(super) fn svg(svg: String, title: &str) -> Self {
-        Self { mime: "image/svg+xml", rich: svg, plain: title.to_owned() }
+    /// A picture, and what it says for those who do not see it; no wider than a page's column, and smaller
+    /// where the page is narrow.
+    fn picture(picture: &Picture) -> std::result::Result<Self, FigureError> {
+        let (width, height) = picture.size;
+        let shown = width.min(COLUMN);
+        let size = |width: u32, height: u32| {
+            format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" role=\"img\" width=\"{width}\" height=\"{height}\""
+            )
+        };
+        let narrow = size(shown, (height * shown).div_ceil(width)) + " style=\"max-width:100%\"";
+        let rich = svg::svg(picture)?.replacen(&size(width, height), &narrow, 1);
+        Ok(Self { mime: "image/svg+xml", rich, plain: picture.title.clone() })
     }
 
     /// Text with Markdown's marks, which reads well without a page, too.
@@ -112,14 +125,14 @@ pub fn heat_map(panels: &[Panel]) -> Result<Shown> {
 }
 
 fn shown(name: &'static str, picture: std::result::Result<Picture, FigureError>) -> Result<Shown> {
-    let drawn = picture.and_then(|picture| Ok((svg::svg(&picture)?, picture.title)));
-    let (svg, title) = drawn.map_err(|error| Error::Figure { name, why: error.to_string() })?;
-    Ok(Shown::svg(svg, &title))
+    let shown = picture.and_then(|picture| Shown::picture(&picture));
+    shown.map_err(|error| Error::Figure { name, why: error.to_string() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::Shown;
+    use crate::report::figures::canvas::Canvas;
 
     #[test]
     fn the_kernel_gets_each_kind_between_two_lines() {
@@ -130,5 +143,21 @@ mod tests {
              EVCXR_BEGIN_CONTENT text/plain\n1\nEVCXR_END_CONTENT\n"
         );
         assert_eq!(Shown::markdown("**a**".to_owned()).plain(), "**a**");
+    }
+
+    #[test]
+    fn a_picture_is_no_wider_than_a_column() {
+        for (size, shown) in [((1200, 600), (860, 430)), ((500, 300), (500, 300))] {
+            let picture = Canvas::new(size.0, size.1, "a title").unwrap().finish().unwrap();
+            let message = Shown::picture(&picture).unwrap().message();
+            let (wide, high) = shown;
+            let style = "style=\"max-width:100%\"";
+            let expected = format!(
+                "width=\"{wide}\" height=\"{high}\" {style} viewBox=\"0 0 {} {}\"",
+                size.0, size.1
+            );
+            assert!(message.contains(&expected), "{message}");
+            assert!(message.contains("text/plain\na title\n"), "{message}");
+        }
     }
 }

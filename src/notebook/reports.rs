@@ -29,7 +29,7 @@ use crate::report::bench::timing::{Rounds, Work, in_turn};
 ///
 /// None in practice.
 pub fn argument() -> Result<Shown> {
-    Ok(Shown::markdown(report::explain::argument(true)?))
+    Ok(Shown::text(report::explain::argument(false)?))
 }
 
 /// A claim, checked, and its check seen to refute something wrong: `triform explain NAME`.
@@ -46,7 +46,8 @@ pub fn argument() -> Result<Shown> {
 pub fn claim(name: &str) -> Result<Shown> {
     let (text, is_so) = report::claims::one(claims::named(name)?, true)?;
     let line = held("the claim, and its check refutes what it must", is_so);
-    Ok(Shown::markdown(format!("{text}\n{line}")))
+    // A heading of the first level would look like one of the notebook's own.
+    Ok(Shown::markdown(format!("{}\n{line}", text.trim_start_matches("# "))))
 }
 
 /// A wrong block: which rungs refute it, and the smallest block on which it shows, worked out:
@@ -62,7 +63,7 @@ pub fn near_miss(name: &str) -> Result<Shown> {
     let row = rows.as_ref().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| unreachable!("nobody stopped it"))?;
     let smallest = smallest(near_miss, seed)?;
-    Ok(Shown::markdown(report::refute::one(row, smallest.as_ref(), seed.0, true)?))
+    Ok(Shown::text(report::refute::one(row, smallest.as_ref(), seed.0, false)?))
 }
 
 /// What is known about a count: `triform diagnose COUNT`, of a network or of all.
@@ -145,16 +146,36 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
     Ok(table)
 }
 
-/// The logits of a network whose blocks are all in this form: N x 3 x H x W to N x classes.
+/// The logits of a network whose bottlenecks are all in this form, a wrong one perhaps: N x 3 x H x W to
+/// N x classes.
 ///
 /// # Errors
 ///
 /// A network without a top, an input that does not suit it.
-pub fn logits(form: Form, weights: &NetworkWeights, x: ArrayView4<'_, f32>) -> Result<Array2<f32>> {
+///
+/// ```
+/// use triform::notebook::*;
+///
+/// let small = network::architecture::Architecture::resnext29("small", 2, 4)?.with_classes(5);
+/// let weights = init::network(&small, Seed(1), init::Fan::Whole)?;
+/// let x = whole_numbers([2, 3, 16, 16], 1);
+/// let [a, _, c] = Form::ALL.map(|form| logits(&form, &weights, x.view()));
+/// let (a, c) = (a?, c?);
+/// assert_eq!(a.dim(), (2, 5));
+/// assert!((&a - &c).iter().all(|difference| difference.abs() < 1e-3));
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn logits(
+    form: &impl BlockForm,
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+) -> Result<Array2<f32>> {
     let fast = Fast::new();
-    let prepare = |block: &BlockWeights<f32>, fast: &Fast| Bottleneck::prepare(&form, block, fast);
+    let prepare = |block: &BlockWeights<f32>, fast: &Fast| Bottleneck::prepare(form, block, fast);
     let network = Network::prepare(&prepare, weights, |weight| *weight, &fast)?;
-    network.logits(x, &NetworkFunctions::new(weights)?, &fast)
+    let functions = NetworkFunctions::new(weights)?;
+    let features = network.features(x, &functions, &fast, &mut |_, _| ())?;
+    network.logits(features.view(), &functions, &fast)
 }
 
 /// No progress bar, and nobody who stops it.
