@@ -10,7 +10,11 @@ use std::process::Command;
 use common::mask::masked;
 
 fn readme() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+    document("README.md")
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
 fn triform(folder: &Path, arguments: &[&str]) -> String {
@@ -40,11 +44,15 @@ fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_command_runs() {
-    let text = readme();
-    let commands: Vec<&str> = fenced(&text, "sh")
-        .into_iter()
-        .map(|line| line.split('#').next().unwrap().trim())
-        .collect();
+    let text = readme() + &document("README.zh.md");
+    let mut commands: Vec<&str> = Vec::new();
+    for line in fenced(&text, "sh") {
+        let command = line.split('#').next().unwrap().trim();
+        // Each once, in their order: one reads what another has written.
+        if !command.is_empty() && !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
     assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
     // Not in the repository, which tests only read: some of them write files.
     let folder = tempfile::tempdir().unwrap();
@@ -54,7 +62,9 @@ fn every_command_runs() {
     let mut ran = 0;
     for command in commands {
         let Some(arguments) = command.strip_prefix("cargo run --release -- ") else {
-            assert!(["cargo run --release", "cargo test"].contains(&command), "{command}");
+            // What the notebooks take is not there in every test; `.ci/run` runs them.
+            let others = ["cargo run --release", "cargo test", "notebooks/run"];
+            assert!(others.contains(&command), "{command}");
             continue;
         };
         triform(folder.path(), &arguments.split_whitespace().collect::<Vec<_>>());
@@ -92,7 +102,7 @@ fn the_reports_are_what_the_program_prints() {
 #[test]
 fn every_link_leads_somewhere() {
     let mut checked = 0;
-    for document in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
+    for document in ["README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let text = fs::read_to_string(root.join(document)).unwrap();
         for (at, _) in text.match_indices("](") {
@@ -104,4 +114,25 @@ fn every_link_leads_somewhere() {
         }
     }
     assert!(checked > 10, "{checked}");
+}
+
+/// What the Chinese README quotes of a report stands in the English one, which is compared with the program.
+#[test]
+fn the_chinese_readme_quotes_the_english_one() {
+    let (english, chinese) = (readme(), document("README.zh.md"));
+    let mut checked = 0;
+    for line in fenced(&chinese, "text").into_iter().filter(|line| line.is_ascii()) {
+        // Of commands and formulas only what a report prints is looked for.
+        if line.trim() != "..." && !line.starts_with("proofs/") {
+            assert!(english.contains(line.trim()), "README.zh.md: {line}");
+            checked += 1;
+        }
+    }
+    // Measured ratios, "1.20 倍" for "1.20 times".
+    let words: Vec<&str> = chinese.split(' ').collect();
+    for pair in words.windows(2).filter(|pair| pair[1].starts_with('倍')) {
+        assert!(english.contains(pair[0]), "README.zh.md: {} times", pair[0]);
+        checked += 1;
+    }
+    assert!(checked > 14, "{checked}");
 }

@@ -6,14 +6,14 @@ import argparse
 import sys
 import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import book, judge
+from . import book, judge, slots
 from .execute import execute
 from .text import TextError
 
 ROOT = book.FOLDER.parent
-LOG = ROOT / "target" / "notebooks" / "kernel.log"
 
 
 def arguments() -> argparse.Namespace:
@@ -22,8 +22,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="make them from text/ and keep the outputs")
     parser.add_argument("--file", type=Path, nargs="+", help="judge these notebooks, which may be anybody's")
     parser.add_argument("--students", type=Path, metavar="FOLDER", help="copies without answers and outputs")
-    parser.add_argument("--blank", action="store_true", help="run the copies for students: all is unanswered")
+    parser.add_argument("--blank", action="store_true", help="run the English copies for students: all is unanswered")
     parser.add_argument("--html", type=Path, metavar="FOLDER", help="pages, from the committed notebooks")
+    parser.add_argument("--jobs", type=int, default=2, help="kernels at a time; 2 if not given")
     parser.add_argument("--test", action="store_true", help="test this runner")
     return parser.parse_args()
 
@@ -50,7 +51,7 @@ def run(name: str, write: bool) -> list[str]:
         committed = book.read(path)
         if not judge.same_source(committed, made):
             return [f"is not what text/{name}.md makes; notebooks/run --write makes it anew"]
-    execute(made, book.FOLDER, LOG)
+    execute(made, book.FOLDER, slots.log(name))
     found = judge.faults(made)
     if write:
         book.write(made, path)
@@ -61,7 +62,7 @@ def run(name: str, write: bool) -> list[str]:
 def run_file(path: Path) -> list[str]:
     """Runs a notebook as it stands; nothing is written."""
     notebook = book.read(path)
-    execute(notebook, path.resolve().parent, LOG)
+    execute(notebook, path.resolve().parent, slots.log(path.stem))
     return judge.faults(notebook)
 
 
@@ -69,7 +70,7 @@ def run_blank(name: str) -> list[str]:
     """Runs a copy for students: each exercise must be unanswered, and all else as it was."""
     cells = book.cells(name)
     notebook = book.make(book.for_students(cells))
-    execute(notebook, book.FOLDER, LOG)
+    execute(notebook, book.FOLDER, slots.log(name))
     blanks = sum(cell.blank is not None for cell in cells)
     found = judge.faults(notebook)
     unanswered = [words for words in found if words.endswith("not answered.")]
@@ -79,23 +80,28 @@ def run_blank(name: str) -> list[str]:
     return others
 
 
-def each(names: list, do) -> int:
-    """Does it with each, prints what came of it, and gives the exit status."""
-    passed = failed = 0
-    for name in names:
+def each(names: list, do, jobs: int = 1) -> int:
+    """Does it with each, several at a time, prints what came of it in their order, and gives the exit
+    status."""
+
+    def timed(name) -> tuple[list[str], float]:
         start = time.monotonic()
-        print(f"{name} ... ", end="", flush=True)
         try:
             found = do(name)
         except Exception as error:  # of any kind: a notebook that cannot be run has failed
             found = [f"{type(error).__name__}: {error}"]
-        print("FAILED" if found else "passed", f"({time.monotonic() - start:.0f} s)")
-        for words in found:
-            print(f"    {words}")
-        passed, failed = passed + (not found), failed + bool(found)
+        return found, time.monotonic() - start
+
+    passed = failed = 0
+    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
+        for name, (found, seconds) in zip(names, pool.map(timed, names)):
+            print(name, "FAILED" if found else "passed", f"({seconds:.0f} s)", flush=True)
+            for words in found:
+                print(f"    {words}")
+            passed, failed = passed + (not found), failed + bool(found)
     print(f"{passed} passed, {failed} failed")
     if failed:
-        print(f"The kernel's own words: {LOG}")
+        print(f"The kernels' own words: {slots.LOGS}")
     return 1 if failed or not passed else 0
 
 
@@ -133,18 +139,19 @@ def test() -> int:
 
 def main() -> int:
     given = arguments()
-    if given.test:
-        return test()
-    if given.file:
-        return each(given.file, run_file)
     names = chosen(given.notebook)
     if given.students:
         return students(given.students, names)
     if given.html:
         return html(given.html, names)
+    slots.warm(given.jobs)
+    if given.test:
+        return test()
+    if given.file:
+        return each(given.file, run_file, given.jobs)
     if given.blank:
-        return each(names, run_blank)
-    return each(names, lambda name: run(name, given.write))
+        return each([name for name in names if "." not in name], run_blank, given.jobs)
+    return each(names, lambda name: run(name, given.write), given.jobs)
 
 
 if __name__ == "__main__":

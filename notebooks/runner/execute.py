@@ -86,13 +86,15 @@ class Session:
         if cell is None:
             return
         if message["msg_type"] == "execute_input":
-            cell.execution_count = message["content"]["execution_count"]
+            # The kernel counts what it did for itself, too; a reader wants 1, 2, 3.
+            cell.execution_count = list(self.cells).index(message["parent_header"]["msg_id"]) + 1
         if message["msg_type"] not in OUTPUTS:
             return
         output = output_from_msg(message)
         if "data" in output:
-            # A field that says nothing, since each cell has it.
-            output.data = {mime: data for mime, data in sorted(output.data.items())}
+            output.data = dict(sorted(output.data.items()))
+            if output.output_type == "execute_result":
+                output.execution_count = cell.execution_count
         same_stream = [o for o in cell.outputs if o.output_type == "stream" and output.get("name") == o.name]
         if same_stream:
             same_stream[0].text += output.text

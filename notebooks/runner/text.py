@@ -16,6 +16,8 @@ from pathlib import Path
 
 FENCE = re.compile(r"^```rust ([a-z0-9-]+)((?: [a-z]+)*)$")
 FLAGS = {"varies", "blank"}
+# Characters that a page shows of a line of code.
+WIDTH = 100
 
 
 class TextError(Exception):
@@ -62,6 +64,8 @@ def parse(path: Path) -> list[Cell]:
         for _, line in lines:
             if line == "```":
                 break
+            if len(line) > WIDTH:
+                raise TextError(f"{path}: in {name}: {len(line)} characters, more than {WIDTH}: {line}")
             code.append(line)
         else:
             raise TextError(f"{path}:{number}: this cell does not end")

@@ -122,7 +122,7 @@ fn bands(canvas: &mut Canvas) -> Result<(), FigureError> {
 /// Four branches, each of a shape of its own; there is no shortcut.
 fn inception(canvas: &mut Canvas) -> Result<(), FigureError> {
     let Panel { left, .. } = INCEPTION;
-    heading(canvas, left, "(a) Inception module", "four branches, each designed by hand")?;
+    heading(canvas, left, "Inception module", "four branches, each designed by hand")?;
     plain(canvas, across(INCEPTION, INPUT), "256-d in")?;
     for (number, steps) in (1_u8..).zip(BRANCHES) {
         let column = left + f64::from(number - 1) * BRANCH_STEP;
@@ -140,7 +140,7 @@ fn inception(canvas: &mut Canvas) -> Result<(), FigureError> {
 /// One path, and the shortcut: there is nothing to merge but these two.
 fn resnet(canvas: &mut Canvas) -> Result<(), FigureError> {
     let Panel { left, wide } = RESNET;
-    heading(canvas, left, "(b) ResNet bottleneck", "one path: C = 1")?;
+    heading(canvas, left, "ResNet bottleneck", "one path: C = 1")?;
     let input = across(RESNET, INPUT);
     plain(canvas, input, "256-d in")?;
     down(canvas, input.centre().0, input.bottom, SPLIT, THIN)?;
@@ -152,7 +152,7 @@ fn resnet(canvas: &mut Canvas) -> Result<(), FigureError> {
 /// Many paths of one shape, and the shortcut.
 fn resnext(canvas: &mut Canvas) -> Result<(), FigureError> {
     let Panel { left, .. } = RESNEXT;
-    heading(canvas, left, "(c) ResNeXt block", "32 paths of one shape: cardinality C = 32")?;
+    heading(canvas, left, "ResNeXt block", "32 paths of one shape: cardinality C = 32")?;
     let input = across(RESNEXT, INPUT);
     plain(canvas, input, "256-d in")?;
     for (number, column) in PATHS {
@@ -252,7 +252,7 @@ fn legend(canvas: &mut Canvas) -> Result<(), FigureError> {
     }
     let boxes = "A box reads: channels in, kernel, channels out; a grey box holds no weights.";
     canvas.label(boxes, (x + 10.0, LEGEND), &style)?;
-    let rest = "(a) is module (3b) of GoogLeNet: its branch 1 is a 1×1 alone, its branch 4 pools before \
+    let rest = "The Inception module is (3b) of GoogLeNet: its branch 1 is a 1×1 alone, its branch 4 pools before \
         its 1×1. Batch norm and ReLU are not drawn.";
     canvas.label(rest, (LEFT, LEGEND + 25.0), &style)?;
     Ok(())
