@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
+import signal
 import sys
 import time
 import unittest
@@ -10,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import book, judge, slots
-from .execute import execute
+from .execute import execute, stop_all
 from .text import TextError
 
 ROOT = book.FOLDER.parent
@@ -32,6 +35,8 @@ def arguments() -> argparse.Namespace:
 def chosen(wanted: list[str]) -> list[str]:
     """The notebooks whose names begin so."""
     names = book.names()
+    if stray := {path.stem for path in book.FOLDER.glob("*.ipynb")} - set(names):
+        raise TextError(f"{', '.join(sorted(stray))}: no text in {book.TEXT} makes it")
     if not wanted:
         return names
     found = [name for name in names if any(name.startswith(start) for start in wanted)]
@@ -73,7 +78,8 @@ def run_blank(name: str) -> list[str]:
     execute(notebook, book.FOLDER, slots.log(name))
     blanks = sum(cell.blank is not None for cell in cells)
     found = judge.faults(notebook)
-    unanswered = [words for words in found if words.endswith("not answered.")]
+    blank = re.compile(r"[a-z0-9-]+: Exercise \d+: not answered\.")
+    unanswered = [words for words in found if blank.fullmatch(words)]
     others = [words for words in found if words not in unanswered]
     if len(unanswered) != blanks:
         others.append(f"{len(unanswered)} of {blanks} blanks are said to be unanswered")
@@ -93,12 +99,13 @@ def each(names: list, do, jobs: int = 1) -> int:
         return found, time.monotonic() - start
 
     passed = failed = 0
-    with ThreadPoolExecutor(max_workers=max(jobs, 1)) as pool:
-        for name, (found, seconds) in zip(names, pool.map(timed, names)):
-            print(name, "FAILED" if found else "passed", f"({seconds:.0f} s)", flush=True)
-            for words in found:
-                print(f"    {words}")
-            passed, failed = passed + (not found), failed + bool(found)
+    pool = ThreadPoolExecutor(max_workers=jobs)
+    for name, (found, seconds) in zip(names, pool.map(timed, names)):
+        print(name, "FAILED" if found else "passed", f"({seconds:.0f} s)", flush=True)
+        for words in found:
+            print(f"    {words}")
+        passed, failed = passed + (not found), failed + bool(found)
+    pool.shutdown()
     print(f"{passed} passed, {failed} failed")
     if failed:
         print(f"The kernels' own words: {slots.LOGS}")
@@ -122,7 +129,8 @@ def html(folder: Path, names: list[str]) -> int:
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
-        page, _ = HTMLExporter().from_notebook_node(book.read(book.path(name)))
+        title = {"metadata": {"name": name}}
+        page, _ = HTMLExporter().from_notebook_node(book.read(book.path(name)), resources=title)
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
     print(f"{len(names)} pages in {folder}")
     return 0
@@ -139,6 +147,8 @@ def test() -> int:
 
 def main() -> int:
     given = arguments()
+    if not 1 <= given.jobs <= 8:
+        raise TextError(f"--jobs {given.jobs}: from 1 to 8 kernels")
     names = chosen(given.notebook)
     if given.students:
         return students(given.students, names)
@@ -155,10 +165,14 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # As Ctrl-C: the kernels are to end too.
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         sys.exit(main())
     except TextError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        sys.exit(130)
+        stop_all()
+        # At once: the threads of the other notebooks would go on.
+        os._exit(130)

@@ -2,8 +2,9 @@
 
 In this kernel a panic, a failed assertion or an error at a cell's end is no error output: the one is text
 on the error output, the other a value that is shown. Only what does not compile is an error. So a cell
-passes if it ran, if nothing was written to the error output, if what it shows is no `Err`, and if every
-check in it printed its word of success.
+passes if it ran to its end, if nothing was written to the error output, if what it shows has no `Err`, and
+if at least as many checks printed their word of success as it has calls. (A loop that runs less often than
+it should is not seen, nor is an `Err` that nobody looks at.)
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ import nbformat
 
 SUCCESS = re.compile(r"^(?:Exercise \d+: right\b|Holds: )", re.MULTILINE)
 FAILURE = re.compile(
-    r"DOES NOT HOLD|^Exercise \d+: (?:not answered|.* is not it\.).*$|^Err\(.*$", re.MULTILINE
+    r"DOES NOT HOLD.*|NOT REFUTED.*|^Exercise \d+: (?:not answered\.|.* is not it\..*)$|\bErr\(.*", re.MULTILINE
 )
-CALLS = re.compile(r"\b(?:check|holds|claim)\(")
+CALLS = re.compile(r"\b(?:check|holds|claim)(?:::<[^>]*>)?\s*\(")
 
 
 def faults(notebook: nbformat.NotebookNode) -> list[str]:
@@ -25,7 +26,7 @@ def faults(notebook: nbformat.NotebookNode) -> list[str]:
     if not code:
         return ["no code cell"]
     found = ((cell, fault(cell)) for cell in code)
-    return [f"{cell.id}: {words}" for cell, words in found if words]
+    return [f"{cell.get('id', 'cell')}: {words}" for cell, words in found if words]
 
 
 def fault(cell: nbformat.NotebookNode) -> str | None:
@@ -37,24 +38,24 @@ def fault(cell: nbformat.NotebookNode) -> str | None:
             return f"error: {output.evalue}"
         if output.output_type == "stream" and output.name == "stderr":
             return f"wrote to the error output: {one_line(output.text)}"
-    said = text(cell)
-    if failed := FAILURE.search(said):
-        return one_line(failed[0])
-    if "check" in cell.metadata.get("tags", []):
-        wanted, met = len(CALLS.findall(cell.source)), len(SUCCESS.findall(said))
+    if failed := list(dict.fromkeys(FAILURE.findall(text(cell, "text/")))):
+        return one_line("; ".join(failed))
+    wanted = len(CALLS.findall(cell.source))
+    if wanted or "check" in cell.metadata.get("tags", []):
+        met = len(SUCCESS.findall(text(cell, "text/plain")))
         if met < wanted or met == 0:
             return f"{met} of {wanted} checks said that they hold"
     return None
 
 
-def text(cell: nbformat.NotebookNode) -> str:
-    """All that a cell says in plain text."""
+def text(cell: nbformat.NotebookNode, kind: str) -> str:
+    """All that a cell says in words of this kind: text/plain, or text/ for all."""
     parts = []
     for output in cell.outputs:
         if output.output_type == "stream":
             parts.append(output.text)
         elif "data" in output:
-            parts.append(output.data.get("text/plain", ""))
+            parts += [data for mime, data in output.data.items() if mime.startswith(kind)]
     return "\n".join(parts)
 
 
@@ -63,24 +64,26 @@ def one_line(words: str) -> str:
 
 
 def differences(committed: nbformat.NotebookNode, run: nbformat.NotebookNode) -> list[str]:
-    """One line for each cell of which the committed notebook shows other outputs than a run gives; those
-    that are tagged `varies` apart."""
+    """One line for each cell of which the committed notebook shows other outputs than a run gives. Of
+    those that are tagged `varies` only the kind is compared."""
     pairs = zip(committed.cells, run.cells, strict=True)
     code = [(old, new) for old, new in pairs if new.cell_type == "code"]
     return [
         f"{new.id}: another output than the committed one; notebooks/run --write keeps it"
         for old, new in code
-        if "varies" not in new.metadata.get("tags", []) and outputs(old) != outputs(new)
+        if shown(old, new) != shown(new, new)
     ]
 
 
-def outputs(cell: nbformat.NotebookNode) -> list:
-    """Outputs without their running number."""
-    strip = lambda output: {k: v for k, v in output.items() if k != "execution_count"}
-    return [strip(output) for output in cell.outputs]
+def shown(cell: nbformat.NotebookNode, run: nbformat.NotebookNode) -> list:
+    """What is compared of a cell's outputs."""
+    if "varies" not in run.metadata.get("tags", []):
+        return [cell.execution_count, cell.outputs]
+    kinds = [(o.output_type, o.get("name"), sorted(o.get("data", {}))) for o in cell.outputs]
+    return [cell.execution_count, kinds]
 
 
 def same_source(committed: nbformat.NotebookNode, made: nbformat.NotebookNode) -> bool:
     """Whether a committed notebook has the cells that its text makes."""
-    shape = lambda book: [(c.cell_type, c.id, c.source, c.metadata) for c in book.cells]
+    shape = lambda book: [book.metadata, [(c.cell_type, c.id, c.source, c.metadata) for c in book.cells]]
     return shape(committed) == shape(made)

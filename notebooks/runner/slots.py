@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from . import book
+from . import book, judge
 from .execute import execute
-from .text import Cell
+from .text import Cell, TextError
 
 SLOTS = book.FOLDER.parent / "target" / "notebooks"
 LOGS = SLOTS / "logs"
@@ -30,13 +31,22 @@ def warm(jobs: int) -> None:
     time: to build it in each would take minutes more."""
     if not (SLOTS / "0" / "target").exists():
         print("Building the library for the kernel; some minutes, once ...", file=sys.stderr)
-    execute(book.make([Cell(LIBRARY, "library")]), book.FOLDER, log("library"))
+    library = book.make([Cell(LIBRARY, "library")])
+    execute(library, book.FOLDER, log("library"))
+    if found := judge.faults(library):
+        raise TextError(f"the library cannot be loaded: {found[0]}; see {log('library')}")
     for job in range(1, jobs):
         slot = SLOTS / str(job)
-        if built(slot) != built(SLOTS / "0"):
-            shutil.rmtree(slot, ignore_errors=True)
-            # With the times of the files, by which cargo knows that all is fresh.
-            subprocess.run(["cp", "-a", SLOTS / "0", slot], check=True)
+        slot.mkdir(parents=True, exist_ok=True)
+        with (slot / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # a kernel of another run has it
+            if built(slot) != built(SLOTS / "0"):
+                shutil.rmtree(slot / "target", ignore_errors=True)
+                # With the times of the files, by which cargo knows that all is fresh.
+                subprocess.run(["cp", "-a", SLOTS / "0" / "target", slot], check=True)
 
 
 def built(slot: Path) -> float:

@@ -50,6 +50,8 @@ CELLS = {
     "a-false-statement": ('println!("DOES NOT HOLD: a = b.");', "DOES NOT HOLD"),
     "a-check-that-says-nothing": ("let check = 1;", "0 of 0 checks"),
     "a-check": ('println!("Exercise 1: right, 4.");', None),
+    "an-err-inside": ('Some("x".parse::<u32>())', "Err("),
+    "an-untagged-check": ('if false { println!("holds({})", 1); }', "0 of 1 checks"),
     "the-last-cell": ('println!("{x}"); assert!(x == 4);', "panicked"),
 }
 CHECKS = {"a-wrong-answer", "a-blank", "a-check-that-says-nothing", "a-check"}
@@ -71,6 +73,19 @@ class TheKernel(unittest.TestCase):
                 found = judge.fault(cell)
                 self.assertEqual(found is None, words is None, found)
                 self.assertIn(words or "", found or "")
+
+
+    def test_an_error_without_a_newline_is_found(self) -> None:
+        notebook = new_notebook(cells=[new_code_cell('eprint!("no newline");')])
+        execute(notebook, book.FOLDER, slots.log("test"))
+        self.assertIn("no newline", judge.faults(notebook)[0])
+
+    def test_a_last_cell_that_does_not_end_is_found(self) -> None:
+        for source in ("loop {}", ":quit"):
+            with self.subTest(source):
+                notebook = new_notebook(cells=[new_code_cell("let x = 1;"), new_code_cell(source)])
+                execute(notebook, book.FOLDER, slots.log("test"), patience=20)
+                self.assertIn("was not run to its end", judge.faults(notebook)[-1])
 
 
 class TheJudge(unittest.TestCase):

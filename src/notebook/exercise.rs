@@ -1,7 +1,7 @@
 //! Questions to the reader, and the words by which a run of a notebook knows that an answer is right.
 //!
-//! Every check prints one line. The runner of the notebooks looks for `right` and `Holds`, and takes
-//! anything else for a failure; a blank answer is `None`, and prints "not answered".
+//! Every check prints one line. The runner of the notebooks wants `right` or `Holds` as often as a cell has
+//! checks, and takes the other lines for failures; a blank answer is `None`, and prints "not answered".
 
 use std::fmt::Debug;
 

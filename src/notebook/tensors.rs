@@ -29,7 +29,9 @@ pub fn whole_numbers(shape: [usize; 4], seed: u64) -> Array4<f32> {
 /// None in practice.
 pub fn whole_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
     let (inner, k) = (spec.inner(), spec.kernel());
-    let kernel = |c_out, c_in, k, layer| whole_numbers([c_out, c_in, k, k], 4 * seed + layer);
+    let kernel = |c_out, c_in, k, layer| {
+        whole_numbers([c_out, c_in, k, k], seed.wrapping_mul(4).wrapping_add(layer))
+    };
     let projection =
         (spec.shortcut() == Shortcut::Projection).then(|| kernel(spec.c_out(), spec.c_in(), 1, 3));
     BlockWeights::new(
@@ -51,7 +53,8 @@ pub fn spelled_block(weights: &BlockWeights<f32>) -> BlockWeights<Spelled> {
     weights.map(|value| Spelled::from(f64::from(*value)))
 }
 
-/// Whether two tensors are equal in shape and in every number, to the bit but for the sign of a zero.
+/// Whether two tensors are equal in shape and in every number, to the bit but for the sign of a zero. A NaN
+/// is equal to nothing.
 pub fn is_equal(left: &Array4<f32>, right: &Array4<f32>) -> bool {
     left == right
 }

@@ -23,7 +23,9 @@ const CHARACTER: f64 = 7.2;
 const TALL: f64 = 22.0;
 /// Between two matrices of one panel.
 const GAP: f64 = 10.0;
-/// Squares that are drawn in all: more make a file that no page wants.
+/// Rows and columns of one matrix: 420 columns of two pixels fill a page.
+const LONGEST: usize = 420;
+/// Squares that are drawn in all, where there are several matrices: more make a file that no page wants.
 const MOST: usize = 6_000;
 
 /// A tensor with its name: matrices in rows.
@@ -83,12 +85,18 @@ fn planes<'a>(planes: impl Iterator<Item = ArrayView2<'a, f32>>) -> Vec<Array2<f
 ///
 /// # Errors
 ///
-/// [`FigureError`]: a label with a character that the font lacks, or too long for the picture.
+/// [`FigureError`]: a label with a character that the font lacks, or too long for the picture; a matrix
+/// of more than 420 rows or columns.
 pub fn draw(title: &str, panels: &[Panel]) -> Result<Picture, FigureError> {
+    if let Some((rows, columns)) =
+        panels.iter().map(Panel::first).find(|size| size.0.max(size.1) > LONGEST)
+    {
+        return Err(FigureError::Data(format!("{rows} x {columns} is too large to look at")));
+    }
     let values = panels.iter().flat_map(Panel::values).filter(|value| value.is_finite());
     let scale = Scale(values.fold(0.0_f32, |largest, value| largest.max(value.abs())));
     let laid: Vec<Laid> =
-        panels.iter().map(|panel| Laid::out(panel, MOST / panels.len())).collect();
+        panels.iter().map(|panel| Laid::out(panel, MOST / panels.len().max(1))).collect();
     let height = MARGIN + laid.iter().map(Laid::height).sum::<f64>() + LEGEND;
     let mut canvas = Canvas::new(WIDTH as u32, height.ceil() as u32, title)?;
     let mut top = MARGIN;
@@ -96,8 +104,8 @@ pub fn draw(title: &str, panels: &[Panel]) -> Result<Picture, FigureError> {
         panel.draw(&mut canvas, top, &scale)?;
         top += panel.height();
     }
-    let has_nan = panels.iter().flat_map(Panel::values).any(f32::is_nan);
-    scale.legend(&mut canvas, top + LEGEND / 2.0 - 8.0, has_nan)?;
+    let odd = panels.iter().flat_map(Panel::values).any(|value| !value.is_finite());
+    scale.legend(&mut canvas, top + LEGEND / 2.0 - 8.0, odd)?;
     canvas.finish()
 }
 
@@ -214,19 +222,18 @@ struct Scale(f32);
 impl Scale {
     /// Zero has a colour of its own; below and above it four steps each.
     fn color(&self, value: f32) -> RGBColor {
-        if value.is_nan() {
+        if !value.is_finite() {
             return PURPLE;
         }
         if value == 0.0 {
             return SHADE;
         }
-        let part = value.abs() / self.0;
-        let step = if part.is_finite() { (4.0 * part).ceil().clamp(1.0, 4.0) } else { 4.0 };
+        let step = (4.0 * value.abs() / self.0).ceil().clamp(1.0, 4.0);
         let colors = if value < 0.0 { BELOW } else { ABOVE };
         colors[step as usize - 1]
     }
 
-    fn legend(&self, canvas: &mut Canvas, y: f64, has_nan: bool) -> Result<(), FigureError> {
+    fn legend(&self, canvas: &mut Canvas, y: f64, odd: bool) -> Result<(), FigureError> {
         let style = Lettering::centred(BODY, MUTED).from_left();
         let mut x = MARGIN;
         let largest = text(self.0);
@@ -244,10 +251,10 @@ impl Scale {
             x = words(canvas, &largest, x + 8.0)?;
             x = words(canvas, "grey: zero", x + 14.0)?;
         } else {
-            x = words(canvas, "all zero", x)?;
+            x = words(canvas, if odd { "no other number" } else { "all zero" }, x)?;
         }
-        if has_nan {
-            words(canvas, "purple: NaN", x + 14.0)?;
+        if odd {
+            words(canvas, "purple: NaN, infinity", x + 14.0)?;
         }
         Ok(())
     }
@@ -300,11 +307,14 @@ mod tests {
         assert_eq!([8.0, -8.0].map(|v| scale.color(v)), [ABOVE[3], BELOW[3]]);
         assert_eq!([1e-9, -2.0, 2.1].map(|v| scale.color(v)), [ABOVE[0], BELOW[0], ABOVE[1]]);
         assert_eq!(Scale(0.0).color(0.0), SHADE);
-        assert_eq!(Scale(1.0).color(f32::INFINITY), ABOVE[3]);
+        assert_eq!(Scale(1.0).color(f32::INFINITY), PURPLE);
         let zeros = Array4::zeros((1, 2, 3, 3));
         assert!(draw("zeros", &[Panel::tensor("0", zeros.view())]).is_ok());
         let nan = Array4::from_elem((1, 1, 1, 1), f32::NAN);
         assert!(draw("NaN", &[Panel::kernel("w", nan.view())]).is_ok());
+        assert!(draw("nothing", &[]).is_ok());
+        let long = Array2::zeros((1, 421));
+        assert!(draw("long", &[Panel::matrix("w", long.view())]).is_err());
     }
 
     /// From one number to a map of the first stage: each can be drawn, and none makes a huge file.
