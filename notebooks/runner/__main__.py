@@ -124,6 +124,10 @@ def students(folder: Path, names: list[str]) -> int:
     return 0
 
 
+# nbconvert leaves no space between a formula and the text that follows.
+ROOM = "<style>.jp-RenderedMarkdown pre { margin-bottom: 1em; }</style>"
+
+
 def html(folder: Path, names: list[str]) -> int:
     from nbconvert import HTMLExporter
 
@@ -131,6 +135,7 @@ def html(folder: Path, names: list[str]) -> int:
     for name in names:
         title = {"metadata": {"name": name}}
         page, _ = HTMLExporter().from_notebook_node(book.read(book.path(name)), resources=title)
+        page = page.replace("</head>", f"{ROOM}</head>", 1)
         (folder / f"{name}.html").write_text(page, encoding="utf-8")
     print(f"{len(names)} pages in {folder}")
     return 0
