@@ -53,7 +53,7 @@ impl Table {
             let tag = if number == 0 { "th" } else { "td" };
             let cells = cells.iter().enumerate().map(|(column, cell)| {
                 let side = if self.is_numbers(column) { "right" } else { "left" };
-                format!("<{tag} style=\"text-align:{side}\">{}</{tag}>", escape(cell))
+                format!("<{tag} style=\"text-align:{side}\">{}</{tag}>", html(cell))
             });
             format!("<tr>{}</tr>\n", cells.collect::<String>())
         };
@@ -75,13 +75,22 @@ impl Table {
     }
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// What stands between backticks becomes code, as in Markdown.
+fn html(text: &str) -> String {
+    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let pieces: Vec<&str> = escaped.split('`').collect();
+    if pieces.len().is_multiple_of(2) {
+        return escaped; // a backtick that is not closed stays what it is
+    }
+    let piece = |(number, piece): (usize, &&str)| {
+        if number.is_multiple_of(2) { (*piece).to_owned() } else { format!("<code>{piece}</code>") }
+    };
+    pieces.iter().enumerate().map(piece).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Table;
+    use super::{Table, html};
 
     #[test]
     fn numbers_end_and_words_begin_in_line() {
@@ -92,5 +101,12 @@ mod tests {
         assert!(html.contains("text-align:left\\\">a &lt; b</td>"), "{html}");
         assert!(html.contains("text-align:right\\\">-12</td>"), "{html}");
         assert!(html.contains("text-align:right\\\">n</th>"), "{html}");
+    }
+
+    #[test]
+    fn what_is_between_backticks_is_code() {
+        assert_eq!(html("`a < b`, and `c`"), "<code>a &lt; b</code>, and <code>c</code>");
+        assert_eq!(html("plain"), "plain");
+        assert_eq!(html("`open"), "`open");
     }
 }

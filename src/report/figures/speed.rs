@@ -17,7 +17,7 @@ use crate::evidence::speed::{
 };
 
 const WIDTH: u32 = 900;
-const HEIGHT: u32 = 460;
+const HEIGHT: u32 = 480;
 const TITLE: &str = "The time of the three forms of a block relative to form (c) at the four stages of \
     ResNeXt-50, measured; and the time of ResNeXt over that of ResNet, measured here and in the paper.";
 const FORMS: [(char, RGBColor, &str); 3] =
@@ -46,15 +46,17 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     let area = canvas.plot();
     let (left, right) = area.margin(100, 16, 16, 24).split_horizontally(560);
     let pairs = ["50 layers, here", "101 layers, paper"].map(str::to_owned);
+    let maps = stages().map_err(FigureError::data)?.into_iter().map(|(_, map)| map_name(map));
+    let blocks = format!("the block of each stage, on {}", maps.collect::<Vec<_>>().join(", "));
     let sides = [
-        (left, "time / form (c)'s", &bars[..], 3.5, &names[..]),
-        (right, "ResNeXt's time / ResNet's", &networks, 1.5, &pairs),
+        (left, "time / form (c)'s", blocks.as_str(), &bars[..], 3.5, &names[..]),
+        (right, "ResNeXt's time / ResNet's", "networks", &networks, 1.5, &pairs),
     ];
     let mut labels = Vec::new();
-    for (side, words, bars, end, names) in sides {
+    for (side, words, axis, bars, end, names) in sides {
         let name = |x: &f64| at_whole(*x, names);
         let mut chart = ChartBuilder::on(&side)
-            .x_label_area_size(34)
+            .x_label_area_size(56)
             .y_label_area_size(62)
             .margin_right(12)
             .build_cartesian_2d(-0.5..end, 0.0..top)?;
@@ -65,6 +67,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
             .x_label_formatter(&name)
             .y_labels(6)
             .y_label_formatter(&|y| format!("{y:.1}"))
+            .x_desc(axis)
             .y_desc(words)
             .draw()?;
         chart.draw_series(bars.iter().map(|&(from, to, height, color)| {
@@ -93,7 +96,7 @@ fn at_whole(x: f64, names: &[String]) -> String {
 /// The blocks, and a bar for each form of each.
 fn forms(record: &Record) -> Result<(Vec<String>, Vec<Bar>)> {
     let (mut names, mut bars) = (Vec::new(), Vec::new());
-    for (number, (spec, map)) in stages()?.into_iter().enumerate() {
+    for (number, (spec, _)) in stages()?.into_iter().enumerate() {
         let block = name(&spec);
         let grouped = record.one_thread(&block, 'c')?;
         for ((form, color, _), start) in FORMS.into_iter().zip([-0.39, -0.13, 0.13]) {
@@ -101,7 +104,7 @@ fn forms(record: &Record) -> Result<(Vec<String>, Vec<Bar>)> {
             let ratio = record.one_thread(&block, form)? / grouped;
             bars.push((from, from + 0.24, ratio, color));
         }
-        names.push(format!("{block}, {}", map_name(map)));
+        names.push(block);
     }
     Ok((names, bars))
 }
