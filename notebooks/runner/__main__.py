@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import sys
 import time
@@ -76,14 +75,7 @@ def run_blank(name: str) -> list[str]:
     cells = book.cells(name)
     notebook = book.make(book.for_students(cells))
     execute(notebook, book.FOLDER, slots.log(name))
-    blanks = sum(cell.blank is not None for cell in cells)
-    found = judge.faults(notebook)
-    blank = re.compile(r"[a-z0-9-]+: Exercise \d+: not answered\.")
-    unanswered = [words for words in found if blank.fullmatch(words)]
-    others = [words for words in found if words not in unanswered]
-    if len(unanswered) != blanks:
-        others.append(f"{len(unanswered)} of {blanks} blanks are said to be unanswered")
-    return others
+    return judge.faults_of_blanks(notebook, sum(cell.blank is not None for cell in cells))
 
 
 def each(names: list, do, jobs: int = 1) -> int:

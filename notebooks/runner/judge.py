@@ -17,6 +17,8 @@ SUCCESS = re.compile(r"^(?:Exercise \d+: right\b|Holds: )", re.MULTILINE)
 FAILURE = re.compile(
     r"DOES NOT HOLD.*|NOT REFUTED.*|^Exercise \d+: (?:not answered\.|.* is not it\..*)$|\bErr\(.*", re.MULTILINE
 )
+UNANSWERED = re.compile(r"[a-z0-9-]+: Exercise \d+: not answered\.")
+GUESSED = re.compile(r", as you said\.|\. You said ")
 CALLS = re.compile(r"\b(?:check|holds|claim)(?:::<[^>]*>)?\s*\(")
 
 
@@ -46,6 +48,19 @@ def fault(cell: nbformat.NotebookNode) -> str | None:
         if met < wanted or met == 0:
             return f"{met} of {wanted} checks said that they hold"
     return None
+
+
+def faults_of_blanks(notebook: nbformat.NotebookNode, blanks: int) -> list[str]:
+    """The same of a copy for students: all its blanks must be said to be blank, and nothing else be wrong. A blank is
+    an exercise without an answer, or a cell of predictions of which none was made."""
+    found = faults(notebook)
+    others = [words for words in found if not UNANSWERED.fullmatch(words)]
+    told = (text(cell, "text/plain") for cell in notebook.cells if cell.cell_type == "code")
+    unguessed = sum("(You made no prediction.)" in said and not GUESSED.search(said) for said in told)
+    blank = len(found) - len(others) + unguessed
+    if blank != blanks:
+        others.append(f"{blank} of {blanks} blanks are said to be blank")
+    return others
 
 
 def text(cell: nbformat.NotebookNode, kind: str) -> str:

@@ -100,6 +100,22 @@ class TheJudge(unittest.TestCase):
         self.assertIn("was not run", judge.faults(book)[0])
         self.assertEqual(judge.faults(new_notebook()), ["no code cell"])
 
+    def test_wants_all_blanks_said_to_be_blank(self) -> None:
+        none = "(You made no prediction.)\n"
+        cells = [
+            self.cell("check(1)", "Exercise 1: not answered.\n", id="a"),
+            self.cell("predict(2)", f"x: true. {none}y: false. {none}", id="b"),
+        ]
+        copy = new_notebook(cells=cells)
+        self.assertEqual(judge.faults_of_blanks(copy, 2), [])
+        self.assertEqual(judge.faults_of_blanks(copy, 3), ["2 of 3 blanks are said to be blank"])
+        for guess in ("x: true, as you said.", "x: true. You said false."):
+            cells[1] = self.cell("predict(2)", f"{guess}\ny: false. {none}", id="b")
+            copy = new_notebook(cells=cells)
+            self.assertEqual(judge.faults_of_blanks(copy, 2), ["1 of 2 blanks are said to be blank"])
+        cells[0] = self.cell("check(1)", "Exercise 1: right, 4.\nDOES NOT HOLD: a = b.\n", id="a")
+        self.assertIn("a: DOES NOT HOLD: a = b.", judge.faults_of_blanks(new_notebook(cells=cells), 1))
+
     def test_counts_the_checks_of_a_cell(self) -> None:
         check = {"metadata": {"tags": ["check"]}}
         two = 'holds("a", x); holds("b", y);'
