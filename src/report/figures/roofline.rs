@@ -13,7 +13,7 @@ use super::FigureError;
 use super::canvas::{Canvas, Pen, Picture};
 use super::chart::{BODY, heading, legend, look};
 use super::lettering::{Frame, Lettering};
-use super::palette::{INK, MUTED, PAPER, RULE, SERIES};
+use super::palette::{INK, MUTED, RULE, SERIES};
 use crate::block::BlockSpec;
 use crate::count;
 use crate::evidence::speed::{Record, committed};
@@ -21,7 +21,7 @@ use crate::evidence::speed::{Record, committed};
 const WIDTH: u32 = 900;
 const HEIGHT: u32 = 560;
 /// The intensities that are shown at least, as powers of 2.
-const ACROSS: (f64, f64) = (0.0, 8.0);
+const ACROSS: (f64, f64) = (1.0, 7.0);
 
 /// A mark of its own for each form and for each kind of layer, to be told apart without colour too.
 #[derive(Clone, Copy)]
@@ -61,7 +61,8 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let reached = points.iter().map(|point| point.1);
     let (lowest, highest) =
         reached.fold((roof.gflops, roof.gflops), |(low, high), y| (low.min(y), high.max(y)));
-    let (bottom, top) = (lowest.log2().floor() - 0.5, highest.log2().floor() + 1.0);
+    let (bottom, top) =
+        ((lowest.log2() - 0.25).min(lowest.log2().floor()), highest.log2().floor() + 1.0);
     let intensities = points.iter().map(|point| point.0.log2());
     let (left, right) = intensities
         .fold(ACROSS, |(left, right), x| (f64::min(left, x.floor()), f64::max(right, x.ceil())));
@@ -201,8 +202,9 @@ fn mark(
 ) -> Result<(), FigureError> {
     let pen = Pen { color, width: 2.5 };
     match sign {
-        Sign::Disc => canvas.circle((x, y), 6.0, Some(color), None),
-        Sign::Ring => canvas.circle((x, y), 6.0, Some(PAPER), Some(pen)),
+        Sign::Disc => canvas.circle((x, y), 5.0, Some(color), None),
+        // Not filled: what lies below it shows.
+        Sign::Ring => canvas.circle((x, y), 7.5, None, Some(pen)),
         Sign::Triangle => {
             canvas.polygon(&[(x, y - 8.0), (x + 7.5, y + 5.5), (x - 7.5, y + 5.5)], color)
         }
