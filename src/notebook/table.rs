@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use super::display::Shown;
+use crate::report::figures::svg::escape;
 use crate::report::grid::grid;
 
 pub use crate::report::words::thousands;
@@ -77,7 +78,7 @@ impl Table {
 
 /// What stands between backticks becomes code, as in Markdown.
 fn html(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = escape(text);
     let pieces: Vec<&str> = escaped.split('`').collect();
     if pieces.len().is_multiple_of(2) {
         return escaped; // a backtick that is not closed stays what it is

@@ -61,8 +61,9 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let reached = points.iter().map(|point| point.1);
     let (lowest, highest) =
         reached.fold((roof.gflops, roof.gflops), |(low, high), y| (low.min(y), high.max(y)));
-    let (bottom, top) =
-        ((lowest.log2() - 0.25).min(lowest.log2().floor()), highest.log2().floor() + 1.0);
+    let (lowest, highest) = (lowest.log2(), highest.log2());
+    // Room below the lowest mark, and the power of 2 below it, which has a label.
+    let (bottom, top) = ((lowest - 0.25).min(lowest.floor()), highest.floor() + 1.0);
     let intensities = points.iter().map(|point| point.0.log2());
     let (left, right) = intensities
         .fold(ACROSS, |(left, right), x| (f64::min(left, x.floor()), f64::max(right, x.ceil())));

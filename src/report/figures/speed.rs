@@ -11,6 +11,7 @@ use super::canvas::{Canvas, Picture};
 use super::chart::{BODY, heading, legend, look};
 use super::lettering::Lettering;
 use super::palette::{BLUE, GREEN, INK, MUTED, ORANGE, VERMILION};
+use crate::block::BlockSpec;
 use crate::error::Result;
 use crate::evidence::speed::{
     PAPER_RESNET101, PAPER_RESNEXT101, Record, committed, map_name, name, stages,
@@ -25,11 +26,14 @@ const FORMS: [(char, RGBColor, &str); 3] =
 
 /// A bar: where it begins and ends, how high it is, its colour.
 type Bar = (f64, f64, f64, RGBColor);
+/// The block of a stage, and its map.
+type Stage = (BlockSpec, (usize, usize));
 
 /// Draws the figure.
 pub(super) fn draw() -> Result<Picture, FigureError> {
     let record = committed().map_err(FigureError::data)?;
-    let (names, bars) = forms(&record).map_err(FigureError::data)?;
+    let stages = stages().map_err(FigureError::data)?;
+    let (names, bars) = forms(&record, &stages).map_err(FigureError::data)?;
     let here = record.networks().map_err(FigureError::data)?;
     let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
     let networks = [(-0.3, 0.3, here, VERMILION), (0.7, 1.3, paper, MUTED)];
@@ -46,8 +50,8 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     let area = canvas.plot();
     let (left, right) = area.margin(100, 16, 16, 24).split_horizontally(560);
     let pairs = ["50 layers, here", "101 layers, paper"].map(str::to_owned);
-    let maps = stages().map_err(FigureError::data)?.into_iter().map(|(_, map)| map_name(map));
-    let blocks = format!("the block of each stage, on {}", maps.collect::<Vec<_>>().join(", "));
+    let maps: Vec<String> = stages.iter().map(|(_, map)| map_name(*map)).collect();
+    let blocks = format!("the block of each stage, on {}", maps.join(", "));
     let sides = [
         (left, "time / form (c)'s", blocks.as_str(), &bars[..], 3.5, &names[..]),
         (right, "ResNeXt's time / ResNet's", "networks", &networks, 1.5, &pairs),
@@ -94,10 +98,10 @@ fn at_whole(x: f64, names: &[String]) -> String {
 }
 
 /// The blocks, and a bar for each form of each.
-fn forms(record: &Record) -> Result<(Vec<String>, Vec<Bar>)> {
+fn forms(record: &Record, stages: &[Stage]) -> Result<(Vec<String>, Vec<Bar>)> {
     let (mut names, mut bars) = (Vec::new(), Vec::new());
-    for (number, (spec, _)) in stages()?.into_iter().enumerate() {
-        let block = name(&spec);
+    for (number, (spec, _)) in stages.iter().enumerate() {
+        let block = name(spec);
         let grouped = record.one_thread(&block, 'c')?;
         for ((form, color, _), start) in FORMS.into_iter().zip([-0.39, -0.13, 0.13]) {
             let from = number as f64 + start;

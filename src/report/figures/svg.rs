@@ -121,7 +121,8 @@ fn paint(fill: Option<RGBColor>, edge: Option<Pen>) -> String {
     paint
 }
 
-fn escape(text: &str) -> String {
+/// Text as it stands between the tags of SVG, or of HTML.
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
