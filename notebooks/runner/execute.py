@@ -136,6 +136,7 @@ class Session:
         else:
             cell.outputs.append(output)
 
+
 def is_end_of(message: dict, request: str) -> bool:
     idle = message["content"].get("execution_state") == "idle"
     return idle and message["parent_header"].get("msg_id") == request

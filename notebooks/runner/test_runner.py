@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 import io
 import tempfile
+import threading
+import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from . import book, judge, slots
-from .__main__ import each, run_file
-from .execute import execute
+from .__main__ import chosen, each, main, run_file
+from .execute import execute, stop_all
 from .text import Cell, TextError, parse, translated
+
 
 class TheFailing(unittest.TestCase):
     """failing/: run as `notebooks/run --file` runs them, by name, status and closing line."""
@@ -74,7 +78,6 @@ class TheKernel(unittest.TestCase):
                 self.assertEqual(found is None, words is None, found)
                 self.assertIn(words or "", found or "")
 
-
     def test_an_error_without_a_newline_is_found(self) -> None:
         notebook = new_notebook(cells=[new_code_cell('eprint!("no newline");')])
         execute(notebook, book.FOLDER, slots.log("test"))
@@ -86,6 +89,45 @@ class TheKernel(unittest.TestCase):
                 notebook = new_notebook(cells=[new_code_cell("let x = 1;"), new_code_cell(source)])
                 execute(notebook, book.FOLDER, slots.log("test"), patience=20)
                 self.assertIn("was not run to its end", judge.faults(notebook)[-1])
+
+
+    def test_kernels_that_run_can_be_stopped(self) -> None:
+        notebook = new_notebook(cells=[new_code_cell("loop {}")])
+        run = threading.Thread(target=execute, args=(notebook, book.FOLDER, slots.log("test"), 120))
+        run.start()
+        until = time.monotonic() + 60
+        while notebook.cells[0].execution_count is None and time.monotonic() < until:
+            time.sleep(0.1)
+        self.assertEqual(notebook.cells[0].execution_count, 1, "the cell began")
+        stop_all()
+        run.join(timeout=30)
+        self.assertFalse(run.is_alive())
+        self.assertIn("was not run to its end", judge.faults(notebook)[0])
+
+
+class TheArguments(unittest.TestCase):
+    """What cannot be done is refused before a kernel is started."""
+
+    def test_names_that_are_none_are_refused(self) -> None:
+        self.assertEqual(len(chosen([])), 12)
+        self.assertEqual(chosen(["01"]), ["01_group_convolution", "01_group_convolution.zh"])
+        with self.assertRaisesRegex(TextError, "07: no such notebook"):
+            chosen(["07"])
+
+    def test_a_notebook_without_a_text_is_refused(self) -> None:
+        with mock.patch.object(book, "names", lambda: ["01_group_convolution"]):
+            with self.assertRaisesRegex(TextError, "02_split_transform_merge.*: no text"):
+                chosen([])
+
+    def test_numbers_of_kernels_out_of_range_are_refused(self) -> None:
+        for jobs in ("0", "9", "-1"):
+            with mock.patch("sys.argv", ["run", "--jobs", jobs]):
+                with self.assertRaisesRegex(TextError, f"--jobs {jobs}: from 1 to 8"):
+                    main()
+
+    def test_a_library_that_cannot_be_loaded_is_said(self) -> None:
+        with mock.patch.object(slots, "execute"), self.assertRaisesRegex(TextError, "cannot be loaded"):
+            slots.warm(1)
 
 
 class TheJudge(unittest.TestCase):
