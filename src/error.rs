@@ -190,15 +190,18 @@ pub enum Error {
         terms: usize,
     },
 
-    /// More memory than the machine has free.
-    #[error("{what} needs about {} of memory; {} are available", HumanBytes(*needed), HumanBytes(*available))]
+    /// More memory than there is.
+    #[error(
+        "{what} needs about {} of memory; there are {} in all (--no-memory-check tries it all the same)",
+        HumanBytes(*needed), HumanBytes(*total)
+    )]
     Memory {
         /// What was to be stored.
         what: String,
         /// Bytes needed.
         needed: u64,
-        /// Bytes available.
-        available: u64,
+        /// Bytes that there are, in use or not.
+        total: u64,
     },
 
     /// Checked integer arithmetic left the range of 64 bits.

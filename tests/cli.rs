@@ -226,6 +226,22 @@ fn a_form_of_another_shape_is_an_error() {
     assert_eq!(errors, format!("error: {shapes}\n"));
 }
 
+/// Outputs that cancel to nearly nothing, and seeds whose cases once broke the contract.
+#[test]
+fn right_forms_are_never_refuted_nor_refused() {
+    for arguments in [
+        "--block 1x4x1 --map 1x1 --seed 280 --cases 1 --rung R0,R1",
+        "--block 1x2048x4 --map 1x1 --seed 3 --cases 1 --rung R0",
+        "--block 1x100000x1 --map 1x1 --cases 1 --rung R0",
+        "--block 6x3x2 --map 4x3 --seed 140 --rung R0,R3",
+        "--block 6x3x2 --map 4x3 --seed 623 --rung R0,R3",
+    ] {
+        let arguments: Vec<&str> = ["verify"].into_iter().chain(arguments.split(' ')).collect();
+        let (status, report, errors) = run_with(&forms(), &arguments, false);
+        assert_eq!((status, errors.as_str()), (cli::HOLDS, ""), "{arguments:?}: {report}");
+    }
+}
+
 /// One form agrees with itself whatever it does.
 #[test]
 fn fewer_than_two_forms_verify_nothing() {

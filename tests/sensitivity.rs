@@ -17,14 +17,14 @@ use triform::evidence::generator::{Case, Layout, sample};
 use triform::evidence::gradient::over_floats;
 use triform::evidence::problem::RealProblem;
 use triform::evidence::verdict::{Bound, Finding, Rung, Verdict};
-use triform::evidence::verify::{Plan, Progress, Subject, verify};
+use triform::evidence::verify::{Plan, Progress, Report, Subject, verify};
 use triform::random::{Purpose, Seed};
 use triform::scalar::Int;
 
-fn climb(forms: &[&dyn AnyForm], plan: &Plan) -> triform::error::Result<Vec<Finding>> {
+fn climb(forms: &[&dyn AnyForm], plan: &Plan) -> triform::error::Result<Report> {
     let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
     let block = Subject::Block(BlockSpec::new(64, 4, 3, 64)?, (5, 4));
-    verify(forms, &block, plan, Seed(1), &progress).map(|report| report.findings)
+    verify(forms, &block, plan, Seed(1), &progress)
 }
 
 fn plan(rung: Rung) -> Plan {
@@ -34,13 +34,13 @@ fn plan(rung: Rung) -> Plan {
 /// The findings of `rung` with form (b) odd.
 fn with_one_odd(rung: Rung, oddity: Oddity) -> Vec<Finding> {
     let odd = Odd(Form::EarlyConcat, oddity);
-    climb(&[&Form::Aggregated, &odd, &Form::Grouped], &plan(rung)).unwrap()
+    climb(&[&Form::Aggregated, &odd, &Form::Grouped], &plan(rung)).unwrap().findings
 }
 
 /// And with all three odd in the same way, so that they agree.
 fn with_all_odd(rung: Rung, oddity: Oddity) -> Vec<Finding> {
     let [a, b, c] = Form::ALL.map(|form| Odd(form, oddity));
-    climb(&[&a, &b, &c], &plan(rung)).unwrap()
+    climb(&[&a, &b, &c], &plan(rung)).unwrap().findings
 }
 
 fn all_refute(findings: &[Finding]) -> bool {
@@ -206,9 +206,10 @@ fn dead_channels_are_drawn_again_and_too_many_fail_the_run() {
     }
     let forms: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
     for rung in [Rung::R0, Rung::R1, Rung::R2, Rung::R3, Rung::R7, Rung::R8] {
-        let error = climb(&forms, &Plan { generator: dead, ..plan(rung) }).unwrap_err();
-        assert!(matches!(error, Error::Redraws { .. }), "{rung}: {error}");
-        let findings = climb(&forms, &Plan { generator: sometimes, ..plan(rung) }).unwrap();
+        let report = climb(&forms, &Plan { generator: dead, ..plan(rung) }).unwrap();
+        assert!(matches!(report.failure, Some(Error::Redraws { .. })), "{rung}: {report:?}");
+        let findings =
+            climb(&forms, &Plan { generator: sometimes, ..plan(rung) }).unwrap().findings;
         let random = findings.iter().find(|finding| finding.stage == "random").unwrap();
         assert!((2..6).contains(&random.redraws), "{rung}: {}", random.redraws);
     }

@@ -12,9 +12,9 @@
 //! channels. Here the same products are summed d at a time, path by path, and then
 //! the C partial sums are added. In the paper's footnote, A1 B1 + A2 B2 =
 //! [A1 A2][B1; B2], where A_i are path i's weights of the last layer and B_i what
-//! path i feeds it. That takes the associativity of addition and nothing else; of
-//! the product nothing is asked. Floats lack that law, and may differ by just
-//! that rounding.
+//! path i feeds it. That needs only that addition is associative and that adding
+//! zero changes nothing; nothing is asked of the product. Float addition is not
+//! associative, so floats may differ by just that rounding.
 
 use ndarray::{Array4, ArrayView4};
 

@@ -89,6 +89,23 @@ pub(super) struct VerifyOptions {
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
+}
+
+/// What is done about memory.
+#[derive(Args)]
+pub(super) struct MemoryOptions {
+    /// Start even if memory seems too small
+    #[arg(long)]
+    pub(super) no_memory_check: bool,
+}
+
+impl MemoryOptions {
+    /// The option again, after a space.
+    pub(super) fn repeat(&self) -> &'static str {
+        if self.no_memory_check { " --no-memory-check" } else { "" }
+    }
 }
 
 /// What a network is run on.
@@ -199,6 +216,8 @@ pub(super) struct ForwardOptions {
     /// The report as JSON; to standard output without FILE
     #[arg(long, value_name = "FILE", num_args = 0..=1)]
     pub(super) json: Option<Option<PathBuf>>,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
 }
 
 #[derive(Args)]
@@ -246,6 +265,8 @@ pub(super) struct BenchOptions {
         conflicts_with_all = ["block", "map", "form", "threads"]
     )]
     pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
 }
 
 #[derive(Args)]
@@ -269,6 +290,8 @@ pub(super) struct InitOptions {
     /// The checkpoint, .safetensors or .npz
     #[arg(long, value_name = "FILE")]
     pub(super) output: PathBuf,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
 }
 
 #[derive(Args)]

@@ -6,13 +6,14 @@ use std::sync::atomic::AtomicBool;
 
 use super::args::BenchOptions;
 use super::{
-    HOLDS, INTERRUPTED, REFUTED, forward, json_file, number, parse_map, print, progress, quoted,
-    size, threads,
+    HOLDS, INTERRUPTED, REFUTED, forward, json_file, memory, number, parse_map, print, progress,
+    quoted, size, threads,
 };
 use crate::block::BlockSpec;
 use crate::conv::LEVEL_VARIABLE;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
+use crate::evidence::memory as need;
 use crate::evidence::speed;
 use crate::evidence::verify::Progress;
 use crate::random::Seed;
@@ -28,10 +29,15 @@ pub(super) fn run(
     options: &BenchOptions,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
+    errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
     let seed = Seed(number("seed", &options.seed)?);
     let plan = plan(options, forms)?;
+    for (spec, map) in plan.blocks.iter().chain(&plan.settings) {
+        spec.output_map(*map)?;
+        memory::check(&need::of_block(spec, *map)?, &options.memory, errors)?;
+    }
     let pools = match &options.threads {
         Some(threads) => vec![threads::pool(Some(threads))?],
         None => {
@@ -152,5 +158,5 @@ fn repeat(options: &BenchOptions, seed: Seed) -> String {
             command += &format!(" --{name} {}", quoted(&path.display().to_string()));
         }
     }
-    command
+    command + options.memory.repeat()
 }

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray_npy::WriteNpyExt;
 
 use super::args::ForwardOptions;
-use super::{HOLDS, INTERRUPTED, json_file, network, print, quoted, threads, verify_network};
+use super::{
+    HOLDS, INTERRUPTED, json_file, memory, network, print, quoted, threads, verify_network,
+};
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::memory;
+use crate::evidence::memory as need;
 use crate::evidence::verdict::Rung;
 use crate::evidence::whole::{self, Ran};
 use crate::network::architecture::Architecture;
@@ -22,6 +24,7 @@ pub(super) fn run(
     options: &ForwardOptions,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
+    errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
     let one = form(&options.form, forms)?;
@@ -55,11 +58,12 @@ pub(super) fn run(
             source: &source,
             repeat: repeat(options),
             json: options.json.is_some(),
+            memory: &options.memory,
             file,
         };
-        return verify_network::judge(job, &pool, forms, output, interrupted);
+        return verify_network::judge(job, &pool, forms, output, errors, interrupted);
     };
-    memory::check_network(&architecture, x.dim(), 0)?;
+    memory::check(&need::of_network(&architecture, x.dim(), 0)?, &options.memory, errors)?;
     let ran = pool.install(|| whole::run(form, &weights, x.view(), false))?;
     whole::finite(&ran.logits)?;
     if interrupted.load(Ordering::Relaxed) {
@@ -113,5 +117,5 @@ fn repeat(options: &ForwardOptions) -> String {
     let mut command = format!("triform forward --arch {} --weights {weights}", options.arch);
     command += &options.input.repeat();
     command += &format!(" --form {}", options.form);
-    command + &options.network.repeat()
+    command + &options.network.repeat() + options.memory.repeat()
 }

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::InitOptions;
-use super::{HOLDS, INTERRUPTED, network, number, print};
+use super::{HOLDS, INTERRUPTED, memory, network, number, print};
 use crate::error::{Error, Result};
-use crate::evidence::memory;
+use crate::evidence::memory as need;
 use crate::network::init::{self, Fan};
 use crate::network::save;
 use crate::random::Seed;
@@ -17,6 +17,7 @@ use crate::report::network::initialised;
 pub(super) fn run(
     options: &InitOptions,
     output: &mut dyn Write,
+    errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
     let seed = Seed(number("seed", &options.seed)?);
@@ -40,7 +41,7 @@ pub(super) fn run(
         }
     };
     // As they are drawn, by name, and as the file.
-    memory::check_weights(&architecture, 3)?;
+    memory::check(&need::of_weights(&architecture, 3)?, &options.memory, errors)?;
     let file = Output::create(&options.output)?;
     let weights = init::network(&architecture, seed, fan)?;
     let bytes = format(&weights)?;

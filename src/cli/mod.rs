@@ -10,6 +10,7 @@ mod explain;
 mod forward;
 mod init;
 mod json_file;
+mod memory;
 mod network;
 mod plot;
 mod progress;
@@ -73,14 +74,14 @@ pub fn run(
     let command = arguments.command.unwrap_or(Command::Verify(arguments.verify));
     // Before anything is computed with other instructions than were asked for.
     let done = Level::chosen().and_then(|_| match command {
-        Command::Verify(options) => verify::run(&options, forms, output, interrupted),
+        Command::Verify(options) => verify::run(&options, forms, output, errors, interrupted),
         Command::Refute(options) => refute::run(&options, output, interrupted),
         Command::Explain(options) => explain::run(&options, output),
         Command::Count(options) => count::run(&options, output),
         Command::Diagnose(options) => diagnose::run(&options, output),
-        Command::Forward(options) => forward::run(&options, forms, output, interrupted),
-        Command::Bench(options) => bench::run(&options, forms, output, interrupted),
-        Command::Init(options) => init::run(&options, output, interrupted),
+        Command::Forward(options) => forward::run(&options, forms, output, errors, interrupted),
+        Command::Bench(options) => bench::run(&options, forms, output, errors, interrupted),
+        Command::Init(options) => init::run(&options, output, errors, interrupted),
         Command::Plot(options) => plot::run(&options, output),
     });
     match done {

@@ -6,12 +6,13 @@ use std::sync::atomic::AtomicBool;
 
 use super::args::{NetworkOptions, TopOptions, VerifyOptions};
 use super::{
-    HOLDS, INTERRUPTED, REFUTED, json_file, network, number, parse_map, print, progress, threads,
-    verify_network,
+    HOLDS, INTERRUPTED, REFUTED, json_file, memory, network, number, parse_map, print, progress,
+    threads, verify_network,
 };
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
+use crate::evidence::memory as need;
 use crate::evidence::verdict::Rung;
 use crate::evidence::verify::{Plan, Progress, Subject, verify};
 use crate::network::image;
@@ -29,16 +30,21 @@ pub(super) fn run(
     options: &VerifyOptions,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
+    errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
     let seed = Seed(number("seed", &options.seed)?);
     if let Some(arch) = &options.arch {
-        return verify_network::run(arch, options, seed, forms, output, interrupted);
+        return verify_network::run(arch, options, seed, forms, output, errors, interrupted);
     }
     only_for_networks(options)?;
     let pool = threads::pool(options.threads.as_deref())?;
     let plan = plan(options)?;
     let (subject, about) = subject(options)?;
+    if let Subject::Block(spec, map) = &subject {
+        spec.output_map(*map)?;
+        memory::check(&need::of_block(spec, *map)?, &options.memory, errors)?;
+    }
     // Found out now, not after the work.
     let file = json_file::open(options.json.as_ref())?;
 
@@ -47,7 +53,7 @@ pub(super) fn run(
     let progress = Progress { step: &step, interrupted };
     let report = pool.install(|| verify(forms, &subject, &plan, seed, &progress));
     bar.finish_and_clear();
-    let report = report?;
+    let mut report = report?;
 
     if options.json.is_none() || file.is_some() {
         print(output, &table::render(&report, forms, &about, &repeat(options, &plan, seed)))?;
@@ -59,6 +65,8 @@ pub(super) fn run(
     }
     Ok(if report.refutes() {
         REFUTED
+    } else if let Some(failure) = report.failure.take() {
+        return Err(failure);
     } else if report.partial {
         INTERRUPTED
     } else {
@@ -133,5 +141,5 @@ fn repeat(options: &VerifyOptions, plan: &Plan, seed: Seed) -> String {
     if options.cases != "100" {
         command += &format!(" --cases {}", options.cases);
     }
-    command
+    command + options.memory.repeat()
 }

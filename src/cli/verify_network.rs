@@ -6,10 +6,13 @@ use std::sync::atomic::AtomicBool;
 use ndarray::Array4;
 use rayon::ThreadPool;
 
-use super::args::VerifyOptions;
-use super::{HOLDS, INTERRUPTED, REFUTED, json_file, network, print, progress, quoted, threads};
+use super::args::{MemoryOptions, VerifyOptions};
+use super::{
+    HOLDS, INTERRUPTED, REFUTED, json_file, memory, network, print, progress, quoted, threads,
+};
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
+use crate::evidence::memory as need;
 use crate::evidence::verdict::Rung;
 use crate::evidence::verify::Progress;
 use crate::evidence::whole::{self, RUNGS};
@@ -26,6 +29,7 @@ pub(super) struct Job<'a> {
     pub(super) seed: Seed,
     pub(super) source: &'a Source,
     pub(super) repeat: String,
+    pub(super) memory: &'a MemoryOptions,
     /// Whether JSON is asked for.
     pub(super) json: bool,
     /// Where it goes, if not to standard output.
@@ -39,6 +43,7 @@ pub(super) fn run(
     seed: Seed,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
+    errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
     let Some(path) = &options.weights else {
@@ -70,9 +75,10 @@ pub(super) fn run(
         source: &source,
         repeat: repeat(arch, options, seed),
         json: options.json.is_some(),
+        memory: &options.memory,
         file,
     };
-    judge(job, &pool, forms, output, interrupted)
+    judge(job, &pool, forms, output, errors, interrupted)
 }
 
 /// Verifies, and reports.
@@ -81,8 +87,12 @@ pub(super) fn judge(
     pool: &ThreadPool,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
+    errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
+    let threads = pool.current_num_threads();
+    let need = need::of_network(job.weights.architecture(), job.x.dim(), threads)?;
+    memory::check(&need, job.memory, errors)?;
     let bar = progress::bar();
     let step = progress::steps(&bar);
     let progress = Progress { step: &step, interrupted };
@@ -118,5 +128,5 @@ fn repeat(arch: &str, options: &VerifyOptions, seed: Seed) -> String {
     if !options.rung.is_empty() {
         command += &format!(" --rung {}", options.rung.join(","));
     }
-    format!("{command} --seed {}", seed.0)
+    format!("{command} --seed {}{}", seed.0, options.memory.repeat())
 }

@@ -3,23 +3,95 @@
 //! This is how people compare blocks, and it is a smoke test: it catches what is grossly wrong. But
 //! a tolerance that is chosen is right for the data it was chosen on. PyTorch's `allclose` allows
 //! 1e-8 and 1e-5 of the value, and its `testing.assert_close` for `float32` 1e-5 and 1.3e-6 of the
-//! value. An element at which large terms cancel is off by the rounding of those, whatever is left
-//! of it; so with inputs of 0 to 255 correct forms are refuted (a test shows it), and with tiny inputs
-//! wrong ones pass.
+//! value. Where large terms cancel, rounding goes with the terms and not with what is left of them:
+//! on inputs of 0 to 255 these tolerances refute correct forms (a test shows it), and on tiny inputs
+//! they let wrong ones pass.
 //!
-//! Here the tolerance is a part of the *largest* output, [`TOLERANCE`], which at least grows with
-//! the data. Why that much? No reason can be given. That is the lesson; the next rung derives its
-//! bound.
+//! Here the tolerance is [`TOLERANCE`] of an output's *size*: of what would be summed if nothing
+//! cancelled. Why that much? No reason can be given. That is the lesson; the next rung derives its
+//! bound. Where sums are so long that rounding alone could use more, that much more is allowed
+//! ([`Tolerance::of`]), so a right form is never refuted here.
 
-use approx::{AbsDiffEq, abs_diff_eq};
-use ndarray::Array4;
+use approx::abs_diff_ne;
+use ndarray::{Array4, ArrayView4};
 
 use super::any_form::AnyForm;
-use super::compare::{Value, Witness, Witnesses, compare, largest};
+use super::bound::gamma_n;
+use super::compare::{Value, Witness, Witnesses, compare};
 use super::verdict::{Bound, Evidence};
+use crate::block::{
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
+};
+use crate::conv::Double;
+use crate::error::{Error, Result};
 
-/// Part of the largest output by which two forms may differ: 2^-13, about 1.2e-4.
-pub const TOLERANCE: f32 = 1.0 / 8192.0;
+/// Part of an output's size by which two forms may differ there: 2^-16, about 1.5e-5.
+pub const TOLERANCE: f64 = 1.0 / 65536.0;
+
+/// How far two forms may be apart, output by output.
+pub struct Tolerance {
+    /// Part of an output's size.
+    relative: f64,
+    /// N x C_out x H_out x W_out.
+    sizes: Array4<f64>,
+}
+
+impl Tolerance {
+    /// For this block and input: [`TOLERANCE`], or `2 gamma_n` where that is more.
+    ///
+    /// That keeps right forms from being refuted. With `n` the roundings on the way to an output (the
+    /// terms of its three sums, seven for each batch norm, one for the shortcut), a correct form is
+    /// off by at most `gamma_n` of the output's size: each layer's bound ([`super::bound`]) is at most
+    /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` of it (Higham, lemma 3.3).
+    ///
+    /// # Errors
+    ///
+    /// An input or batch norms that do not suit the block; [`Error::TooManyTerms`].
+    pub fn of(
+        weights: &BlockWeights<f32>,
+        norms: &BlockNorms<f32>,
+        x: ArrayView4<'_, f32>,
+    ) -> Result<Self> {
+        let roundings = roundings(weights.spec());
+        let gamma = gamma_n(roundings);
+        if gamma.is_infinite() {
+            return Err(Error::TooManyTerms { terms: roundings });
+        }
+        Ok(Self { relative: TOLERANCE.max(2.0 * gamma), sizes: sizes(weights, norms, x)? })
+    }
+}
+
+fn roundings(spec: &BlockSpec) -> usize {
+    spec.c_in() + spec.width() * spec.kernel().pow(2) + spec.inner() + 3 * 7 + 1
+}
+
+/// The size of each output: what would be summed if nothing cancelled, in any layer. It is the
+/// output of the block of absolute values, of weights, input, scales, means and shifts, without a
+/// ReLU.
+fn sizes(
+    weights: &BlockWeights<f32>,
+    norms: &BlockNorms<f32>,
+    x: ArrayView4<'_, f32>,
+) -> Result<Array4<f64>> {
+    // scale (z - mean) + shift becomes |scale| (z + |mean|) + |shift|.
+    let absolute = |norm: &BatchNorm<f64>| {
+        let part = |number: usize, sign: f64| {
+            (0..norm.channels()).map(|channel| sign * norm.channel(channel)[number].abs()).collect()
+        };
+        BatchNorm::new(part(0, 1.0), part(1, 1.0), part(2, -1.0), part(3, 1.0), *norm.epsilon())
+    };
+    let norms = norms.cast::<f64>();
+    let norms = BlockNorms {
+        reduce: absolute(&norms.reduce)?,
+        transform: absolute(&norms.transform)?,
+        expand: absolute(&norms.expand)?,
+        shortcut: norms.shortcut.as_ref().map(absolute).transpose()?,
+    };
+    let functions = NormFunctions::new(&norms, Activation::Identity)?;
+    let weights = weights.map(|weight| f64::from(weight.abs()));
+    let block = Bottleneck::prepare(&Form::Grouped, &weights, &Double)?;
+    block.forward(x.mapv(|x| f64::from(x.abs())).view(), &functions.functions(), &Double)
+}
 
 /// Compares each form's output to that of the form which is closest to all the others (on a tie, the
 /// last).
@@ -27,52 +99,166 @@ pub const TOLERANCE: f32 = 1.0 / 8192.0;
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn close(forms: &[&dyn AnyForm], outputs: &[Array4<f32>]) -> Evidence {
-    let largest = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
-    let epsilon = TOLERANCE * largest;
+pub fn close(forms: &[&dyn AnyForm], outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
     let apart =
         |left: &Array4<f32>, right: &Array4<f32>| compare(left.view(), right.view()).max_abs;
     let from_all = |of: &Array4<f32>| outputs.iter().map(|other| apart(of, other)).sum::<f64>();
     let nearest = outputs.iter().rev().min_by(|l, r| from_all(l).total_cmp(&from_all(r)));
+    let bound = |used| Bound::Tolerance { relative: tolerance.relative, used };
     let Some(most) = nearest else {
         return Evidence { cases: 0, ..Evidence::of(bound(0.0), None) };
     };
-    let mut used = 0f64;
-    let mut witnesses = Witnesses::default();
+    let (mut used, mut witnesses) = (0f64, Witnesses::default());
     for (form, output) in forms.iter().zip(outputs) {
-        let difference = apart(output, most);
-        if difference > 0.0 {
-            used = used.max(difference / f64::from(epsilon));
-        }
-        if !output.abs_diff_eq(most, epsilon) {
-            witnesses.add(first(*form, output, most, epsilon));
-        }
+        let (part, witness) = tolerance.hold(*form, output, most);
+        used = used.max(part);
+        witnesses.add(witness);
     }
     Evidence::of(bound(used), witnesses)
 }
 
-fn bound(used: f64) -> Bound {
-    Bound::Tolerance { relative: f64::from(TOLERANCE), used }
+impl Tolerance {
+    /// How much of the tolerance a form uses at most, and the first output that is beyond it.
+    fn hold(
+        &self,
+        form: &dyn AnyForm,
+        output: &Array4<f32>,
+        most: &Array4<f32>,
+    ) -> (f64, Option<Witness>) {
+        assert_eq!(output.shape(), self.sizes.shape(), "an output and its sizes");
+        let (mut used, mut witness): (f64, Option<Witness>) = (0.0, None);
+        let pairs = output.indexed_iter().zip(most).zip(&self.sizes);
+        for (((index, &found), &expected), size) in pairs {
+            let (found, expected) = (f64::from(found), f64::from(expected));
+            let allowed = self.relative * size;
+            if found != expected {
+                let part = (found - expected).abs() / allowed;
+                used = used.max(if part.is_nan() { f64::INFINITY } else { part });
+            }
+            if abs_diff_ne!(found, expected, epsilon = allowed) {
+                let first = witness.get_or_insert(Witness {
+                    form: form.letter(),
+                    name: form.name(),
+                    place: "output",
+                    index: index.into(),
+                    found: Value::Number(found),
+                    expected: Value::Number(expected),
+                    allowed,
+                    wrong: 0,
+                    elements: output.len(),
+                });
+                first.wrong += 1;
+            }
+        }
+        (used, witness)
+    }
 }
 
-fn first(
-    form: &dyn AnyForm,
-    output: &Array4<f32>,
-    most: &Array4<f32>,
-    epsilon: f32,
-) -> Option<Witness> {
-    let apart = |((_, l), r): &((_, &f32), &f32)| !abs_diff_eq!(**l, **r, epsilon = epsilon);
-    let mut apart = output.indexed_iter().zip(most).filter(apart);
-    let ((index, found), expected) = apart.next()?;
-    Some(Witness {
-        form: form.letter(),
-        name: form.name(),
-        place: "output",
-        index: index.into(),
-        found: Value::Number(f64::from(*found)),
-        expected: Value::Number(f64::from(*expected)),
-        allowed: f64::from(epsilon),
-        wrong: 1 + apart.count(),
-        elements: output.len(),
-    })
+#[cfg(test)]
+mod tests {
+    use ndarray::Array4;
+
+    use super::{TOLERANCE, Tolerance, close, roundings};
+    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
+    use crate::error::Error;
+    use crate::evidence::bound::{balls, gamma_n};
+    use crate::evidence::generator::sample;
+    use crate::evidence::problem::RealProblem;
+    use crate::evidence::verdict::Bound;
+    use crate::random::Seed;
+
+    const FORMS: [&dyn super::AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
+
+    /// One channel, two paths of width 1, one pixel, no shortcut.
+    fn tolerance(x: f32, weights: [f32; 6]) -> Tolerance {
+        let spec = BlockSpec::new(1, 2, 1, 1).unwrap().with_kernel(1).unwrap();
+        let spec = spec.with_shortcut(crate::block::Shortcut::None).unwrap();
+        let [a, b, c, d, e, f] = weights;
+        let column = |pair: [f32; 2]| Array4::from_shape_vec((2, 1, 1, 1), pair.to_vec()).unwrap();
+        let row = Array4::from_shape_vec((1, 2, 1, 1), vec![e, f]).unwrap();
+        let weights = BlockWeights::new(spec, column([a, b]), column([c, d]), row, None).unwrap();
+        let norm = |channels: usize, mean: f32| {
+            let all = |value: f32| ndarray::Array1::from_elem(channels, value);
+            BatchNorm::new(all(-2.0), all(-0.5), all(mean), all(0.75), 0.25).unwrap()
+        };
+        let norms = BlockNorms {
+            reduce: norm(2, 3.0),
+            transform: norm(2, -1.0),
+            expand: norm(1, 0.0),
+            shortcut: None,
+        };
+        let x = Array4::from_elem((1, 1, 1, 1), x);
+        Tolerance::of(&weights, &norms, x.view()).unwrap()
+    }
+
+    /// By hand: the first layer 2 (3 7 + 3) + 0.5 = 48.5 and 2 (5 7 + 3) + 0.5 = 76.5, the second
+    /// 2 (48.5 + 1) + 0.5 = 99.5 and 2 (2 76.5 + 1) + 0.5 = 308.5, the third
+    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels.
+    #[test]
+    fn sizes_are_what_is_summed() {
+        for sign in [1.0, -1.0] {
+            let of = tolerance(7.0 * sign, [3.0, -5.0, -1.0, 2.0, sign, -1.0]);
+            assert_eq!(of.sizes[[0, 0, 0, 0]], 816.5);
+            assert_eq!(of.relative, TOLERANCE, "21 + 1 + 1 + 2 + 1 roundings are far less");
+        }
+    }
+
+    /// What cancels to nearly nothing may be off by what its terms are, and by no more.
+    #[test]
+    fn the_tolerance_goes_with_what_is_summed() {
+        let tolerance = tolerance(7.0, [3.0, -5.0, -1.0, 2.0, 1.0, -1.0]);
+        let off = |by: f64| {
+            let output = |value: f64| Array4::from_elem((1, 1, 1, 1), value as f32);
+            close(&FORMS, &[output(by * 816.5 * TOLERANCE), output(0.0)], &tolerance)
+        };
+        assert!(off(0.99).witnesses.is_empty());
+        let evidence = off(1.01);
+        let [witness] = evidence.witnesses.all() else { panic!("{:?}", evidence.witnesses) };
+        assert_eq!((witness.form, witness.wrong, witness.allowed), ('a', 1, 816.5 * TOLERANCE));
+        assert!(matches!(evidence.bound, Bound::Tolerance { used, .. } if used > 1.0));
+        let evidence = off(f64::NAN);
+        assert!(!evidence.witnesses.is_empty(), "NaN is close to nothing");
+    }
+
+    /// What R0 allows for rounding is never less than what R1 derives, so R0 refutes no form that R1
+    /// finds right.
+    #[test]
+    fn rounding_never_exceeds_the_tolerance() {
+        let mut compared = 0;
+        for number in 0..200 {
+            let real = RealProblem::of(&sample(Seed(3), number, 0)).unwrap();
+            let tolerance = Tolerance::of(&real.weights, &real.norms, real.x.view()).unwrap();
+            let rounding = 2.0 * gamma_n(roundings(real.weights.spec()));
+            let balls = balls(&real.weights, &real.norms, real.x.view()).unwrap();
+            for (ball, size) in balls.iter().zip(&tolerance.sizes) {
+                assert!(2.0 * ball.radius <= rounding * size, "{number}: {ball:?}, {size}");
+                compared += 1;
+            }
+        }
+        assert!(compared > 10_000, "{compared}");
+    }
+
+    /// From 127 roundings on, rounding alone could use the tolerance up; from 2^24 on nothing is known.
+    #[test]
+    fn long_sums_are_allowed_what_rounding_can_use() {
+        let of = |paths: usize| {
+            let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
+            let one = |shape: [usize; 4]| Array4::<f32>::ones(shape);
+            let (column, row) = (one([paths, 1, 1, 1]), one([1, paths, 1, 1]));
+            let weights = BlockWeights::new(spec, column.clone(), column, row, None).unwrap();
+            let norms = BlockNorms {
+                reduce: BatchNorm::fresh(paths),
+                transform: BatchNorm::fresh(paths),
+                expand: BatchNorm::fresh(1),
+                shortcut: None,
+            };
+            Tolerance::of(&weights, &norms, one([1; 4]).view())
+        };
+        assert_eq!(of(100).unwrap().relative, TOLERANCE);
+        let n = 1000.0 + 24.0;
+        let expected = 2.0 * n / (f64::from(1 << 24) - n);
+        let long = of(1000).unwrap().relative;
+        assert!((long / expected - 1.0).abs() < 1e-5, "{long} {expected}");
+        assert!(matches!(of(1 << 24), Err(Error::TooManyTerms { .. })));
+    }
 }

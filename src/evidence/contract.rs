@@ -8,11 +8,10 @@
 //! it passes the ReLU) hides what is done to it; that clause is looked at where the values are
 //! known, see [`super::live`].
 
-use ndarray::{ArrayView4, Axis};
+use ndarray::Axis;
 
-use super::generator::{Case, Layout};
+use super::generator::{Case, Layout, has_both_signs, is_asymmetric};
 use super::live::Choice;
-use crate::scalar::Int;
 
 /// Something that holds of a case or does not, in words and in code.
 pub type Clause = (&'static str, fn(&Case) -> bool);
@@ -49,8 +48,8 @@ pub const VARIETY: [Clause; 8] = [
 ];
 
 /// From this many cases on, all of [`VARIETY`] must have been seen: each of it has a chance of 1 in
-/// 5 at least, so one is missing by chance less than once in 10^5 runs. (8 x 0.8^64 = 5.0e-6.)
-pub const MANY: u64 = 64;
+/// 5 at least, so one is missing by chance less than once in 10^8 runs. (8 x 0.8^100 = 1.6e-9.)
+pub const MANY: u64 = 100;
 
 /// Which cases were seen, and what was wrong with the first that broke the contract.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -94,28 +93,6 @@ fn both<T>(values: &[T], holds: impl Fn(&T) -> bool) -> bool {
     values.iter().any(&holds) && !values.iter().all(&holds)
 }
 
-fn has_both_signs(x: ArrayView4<'_, Int>) -> bool {
-    let zero = Int::from(0);
-    x.iter().any(|value| *value > zero) && x.iter().any(|value| *value < zero)
-}
-
-/// Whether turning, mirroring or transposing the taps would change it; one tap has no symmetry to
-/// lack.
-fn is_asymmetric(kernel: ArrayView4<'_, Int>) -> bool {
-    let k = kernel.len_of(Axis(2));
-    let differs = |at: fn(usize, usize, usize) -> [usize; 2]| {
-        kernel.indexed_iter().any(|((o, c, u, v), weight)| {
-            let [u, v] = at(u, v, k - 1);
-            kernel[[o, c, u, v]] != *weight
-        })
-    };
-    k == 1
-        || (differs(|u, v, last| [last - u, last - v])
-            && differs(|u, v, last| [last - u, v])
-            && differs(|u, v, last| [u, last - v])
-            && differs(|u, v, _| [v, u]))
-}
-
 /// Gamma and the variance are never at their initial 1 but by chance, in some channel; mean and
 /// shift are not at 0.
 fn is_away_from_initial(choice: &Choice) -> bool {
@@ -135,9 +112,10 @@ mod tests {
         (0..cases).fold(Coverage::default(), |seen, number| seen.and(&Coverage::of(&draw(number))))
     }
 
+    /// Drawn freely, a kernel of seeds 140 and 623 has one sign.
     #[test]
     fn the_generator_keeps_the_contract() {
-        for seed in 0..8 {
+        for seed in [0, 1, 2, 3, 140, 623] {
             let seen = coverage(|number| sample(Seed(seed), number, 0), MANY);
             assert_eq!(seen.broken(), None);
         }

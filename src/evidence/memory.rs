@@ -1,6 +1,4 @@
-//! Whether a block fits into memory, found out before anything is allocated.
-
-use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+//! How much memory a job needs, before anything is allocated.
 
 use crate::block::{BlockSpec, Shortcut};
 use crate::count;
@@ -8,24 +6,32 @@ use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
 use crate::network::layers::{Operation, Role};
 
+/// What a job needs, about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The job, in words.
+    pub what: String,
+    /// Bytes.
+    pub bytes: u64,
+}
+
 /// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
 /// packed, as an integer, as a ball with its parts.
 const BYTES_A_WEIGHT: u64 = 96;
 /// The same for an activation.
 const BYTES_AN_ACTIVATION: u64 = 64;
 
-/// Checks that a network can be verified on N x C x H x W in the memory that is free: its weights, once
-/// more as one form's kernels, what runs through it, and as many of its largest blocks as there are
-/// threads; no block where the network is only run, by no thread.
+/// To verify a network on N x C x H x W: its weights, once more as one form's kernels, what runs
+/// through it, and as many of its largest blocks as there are threads. To run it only: no thread.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`]; an input that the network cannot take.
-pub fn check_network(
+/// [`Error::TooManyElements`] beyond 64 bits; an input that the network cannot take.
+pub fn of_network(
     network: &Architecture,
     (n, _, h, w): (usize, usize, usize, usize),
     threads: usize,
-) -> Result<()> {
+) -> Result<Need> {
     let memory = count::network(network, (h, w))?.memory;
     let layers = network.layers((h, w))?;
     let firsts = layers.iter().filter(|layer| {
@@ -43,28 +49,28 @@ pub fn check_network(
         _ => format!(" with --threads {threads}"),
     };
     let what = format!("running {} on {n} x {h} x {w}{by}", network.name);
-    fits(whole + at_once, what, vec![n, h, w])
+    need(whole + at_once, what, vec![n, h, w])
 }
 
-/// Checks that so many copies of a network's weights fit into the memory that is free.
+/// To hold this many copies of a network's weights.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`], [`Error::TooManyElements`], [`Error::CountTooLarge`].
-pub fn check_weights(network: &Architecture, copies: usize) -> Result<()> {
+/// [`Error::TooManyElements`], [`Error::CountTooLarge`].
+pub fn of_weights(network: &Architecture, copies: usize) -> Result<Need> {
     let weights = count::network(network, network.usual_input())?.memory.weights;
     let what = format!("initialising {}", network.name);
-    fits(copies as u128 * u128::from(weights), what, vec![copies])
+    need(copies as u128 * u128::from(weights), what, vec![copies])
 }
 
-/// Checks that a block on a map of H x W can be verified in the memory that is free.
+/// To verify a block on a map of H x W.
 ///
 /// # Errors
 ///
-/// [`Error::Memory`]; [`Error::TooManyElements`] where the sizes exceed 64 bits.
-pub fn check(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<()> {
+/// [`Error::TooManyElements`] where the sizes exceed 64 bits.
+pub fn of_block(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<Need> {
     let what = format!("verifying {spec} on a map of {h} x {w}");
-    fits(needed(spec, (h, w), 1), what, vec![spec.inner(), spec.c_in(), h, w])
+    need(needed(spec, (h, w), 1), what, vec![spec.inner(), spec.c_in(), h, w])
 }
 
 /// Bytes that it takes to verify a block on N maps of H x W.
@@ -79,27 +85,14 @@ fn needed(spec: &BlockSpec, (h, w): (usize, usize), n: usize) -> u128 {
     weights * u128::from(BYTES_A_WEIGHT) + activations * u128::from(BYTES_AN_ACTIVATION)
 }
 
-fn fits(needed: u128, what: String, factors: Vec<usize>) -> Result<()> {
+fn need(bytes: u128, what: String, factors: Vec<usize>) -> Result<Need> {
     let too_many = |_| Error::TooManyElements { what: "bytes of memory", factors };
-    let needed = u64::try_from(needed).map_err(too_many)?;
-    let available = available();
-    if needed > available {
-        return Err(Error::Memory { what, needed, available });
-    }
-    Ok(())
-}
-
-/// Bytes that are free, or that a container allows, whichever is less.
-fn available() -> u64 {
-    let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
-    let system = System::new_with_specifics(memory);
-    let limit = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    system.available_memory().min(limit)
+    Ok(Need { bytes: u64::try_from(bytes).map_err(too_many)?, what })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{check, check_network, check_weights};
+    use super::{of_block, of_network, of_weights};
     use crate::block::BlockSpec;
     use crate::count;
     use crate::error::Error;
@@ -113,10 +106,9 @@ mod tests {
         let weights = 2 * d * (c + 9 * d + c);
         let activations = (c + 2 * 2 * d + 2 * c) * 5 * 7;
         let expected = (96 * weights + 64 * activations) as u64;
-        let Err(Error::Memory { needed, .. }) = check(&spec, (5, 7)) else {
-            panic!("no machine has {expected} bytes");
-        };
-        assert_eq!(needed, expected);
+        assert_eq!(of_block(&spec, (5, 7)).unwrap().bytes, expected);
+        let beyond = of_block(&spec, (1 << 40, 1 << 20));
+        assert!(matches!(beyond, Err(Error::TooManyElements { .. })), "{beyond:?}");
     }
 
     /// Two sets of weights, what runs through, and for each thread the largest of the blocks.
@@ -126,28 +118,20 @@ mod tests {
         let counts = count::network(&network, (64, 96)).unwrap().memory;
         let huge = 1 << 40;
         let Err(Error::TooManyElements { factors, .. }) =
-            check_network(&network, (huge, 3, 64, 96), 1 << 40)
+            of_network(&network, (huge, 3, 64, 96), 1 << 40)
         else {
             panic!("so many images fit nowhere");
         };
         assert_eq!(factors, [huge, 64, 96]);
         let n = 1 << 24;
-        let Err(Error::Memory { needed, .. }) = check_network(&network, (n, 3, 64, 96), 0) else {
-            panic!("so many images fit nowhere");
-        };
-        assert_eq!(needed, 2 * counts.weights + 2 * n as u64 * counts.peak);
-        let Err(Error::Memory { needed: with_threads, .. }) =
-            check_network(&network, (n, 3, 64, 96), 3)
-        else {
-            panic!("so many images fit nowhere");
-        };
+        let needed = |threads| of_network(&network, (n, 3, 64, 96), threads).unwrap().bytes;
+        assert_eq!(needed(0), 2 * counts.weights + 2 * n as u64 * counts.peak);
         // conv3_1, 256 channels on 16 x 24 to 512, has the most values; then come conv2_2 and conv2_3.
         let values = (256 + 2 * 256 + 2 * 512) * 16 * 24 * n as u64;
         let weights = 256 * (256 + 8 * 9 + 512) + 256 * 512;
         let next =
             64 * (256 + 2 * 128 + 2 * 256) * 16 * 24 * n as u64 + 96 * 128 * (256 + 4 * 9 + 256);
-        assert_eq!(with_threads - needed, 64 * values + 96 * weights + 2 * next);
-        assert!(matches!(check_weights(&network, 1 << 30), Err(Error::Memory { .. })));
-        assert!(check_network(&network, (1, 3, 64, 96), 1).is_ok());
+        assert_eq!(needed(3) - needed(0), 64 * values + 96 * weights + 2 * next);
+        assert_eq!(of_weights(&network, 3).unwrap().bytes, 3 * counts.weights);
     }
 }

@@ -75,10 +75,10 @@ impl FromStr for Rung {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Bound {
-    /// A tolerance, as a part of the largest output: chosen, not derived. And how much of it was
-    /// used at most.
+    /// A tolerance, as a part of what is summed: chosen, not derived. And how much of it was used
+    /// at most.
     Tolerance {
-        /// Part of the largest output.
+        /// Part of an output's size, see [`super::approximate`].
         relative: f64,
         /// Largest difference over what is allowed.
         used: f64,

@@ -16,6 +16,8 @@ struct Whole<'a> {
     ok: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     partial: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -95,6 +97,7 @@ pub fn render(report: &Report) -> String {
         rungs: report.findings.iter().map(entry).collect(),
         ok: report.holds(),
         partial: report.partial,
+        error: report.failure.as_ref().map(ToString::to_string),
     };
     pretty(&whole)
 }

@@ -137,8 +137,8 @@ fn row(stage: &str, scope: &str, cases: &str, how_far: &str, verdict: &str) -> S
 fn meaning(rung: Rung) -> &'static str {
     match rung {
         Rung::R0 => {
-            "No two outputs are further apart than 2^-13 of the largest. That tolerance is chosen, \
-             not derived: a smoke test."
+            "No two outputs are further apart than 2^-16 of the terms behind them, or than rounding \
+             can carry sums so long. The 2^-16 is chosen, not derived: a smoke test."
         }
         Rung::R1 => {
             "No value is further off than rounding can explain. Used: how much of that any value \
@@ -228,9 +228,14 @@ pub(super) fn refutation(text: &mut String, finding: &Finding, witness: &Witness
 }
 
 fn conclusion(text: &mut String, report: &Report) {
+    if let Some(failure) = &report.failure {
+        paragraph(text, &format!("Something could not be verified: {failure}."));
+    }
     let words = if report.refutes() {
         "NOT the same function: the forms do not agree, and rounding does not explain it."
             .to_owned()
+    } else if report.failure.is_some() {
+        "Not finished: what is above held, the rest was not verified.".to_owned()
     } else if report.partial {
         "Interrupted: what is above held, the rest was not verified.".to_owned()
     } else {

@@ -21,7 +21,7 @@ pub fn masked(report: &str) -> String {
 
 fn masked_line(line: &str) -> String {
     let word = |word: &str| {
-        let number = word.trim_matches(|c| "(),%".contains(c)).trim_end_matches('.');
+        let number = word.trim_matches(|c| "(),%<".contains(c)).trim_end_matches('.');
         let is_float = number.contains(['.', 'e']) && number.parse::<f64>().is_ok();
         if is_float { "#".to_owned() } else { word.to_owned() }
     };

@@ -36,7 +36,7 @@ pub const ALL: &[Departure] = &[
     Departure {
         name: "groups-are-widths",
         words: "the width of a group given as the number of groups",
-        seen_in: "d2l PR 2730",
+        seen_in: "the textbook d2l, in all its frameworks; its PR 2730 proposes the fix",
         about: About::Groups,
         edit: Edit::Network(edits::take_widths_for_groups),
     },

@@ -39,7 +39,7 @@ pub const ALL: &[Claim] = &[
     },
     Claim {
         name: "b-to-a",
-        statement: "(b) to (a) uses the associativity of addition and nothing else",
+        statement: "(b) to (a) uses only that addition is associative and that adding zero changes nothing",
         source: "paper, footnote on A1 B1 + A2 B2 = [A1 A2][B1; B2]; the blog post, section 3",
         how: "sums that write themselves down: those of (a) and (b) differ by brackets alone",
         refutes: "form (b) with its paths concatenated in reverse",

@@ -61,7 +61,7 @@ pub const ALL: [NearMiss; 38] = [
         changed: "two neighbouring groups of the 3x3 read the channels of the first of them",
         why: "the group of a channel is found by dividing by 2d, as if there were half as many",
         seen_in: Some(
-            "a relative of it, `groups` given the width of a group for their number: d2l, pull request 2730",
+            "a relative of it, `groups` given the width of a group for their number: the textbook d2l, in all its frameworks; its pull request 2730 proposes the fix",
         ),
         form: Grouped,
         mistake: Mistake::Wiring(HalvedGroups),

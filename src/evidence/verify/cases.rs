@@ -8,7 +8,7 @@ use super::plan::Plan;
 use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::approximate;
+use crate::evidence::approximate::{self, Tolerance};
 use crate::evidence::bitwise::{
     any_float, images_do_not_mix, powers_of_two_pass_through, to_the_bit,
 };
@@ -146,7 +146,11 @@ fn on_floats(
     let functions = real.functions()?;
     let problem = real.with(&functions);
     Ok(Some(match rung {
-        Rung::R0 => approximate::close(forms, &problem.solve_all(forms, &Fast::new())?),
+        Rung::R0 => {
+            let outputs = problem.solve_all(forms, &Fast::new())?;
+            let tolerance = Tolerance::of(&real.weights, &real.norms, real.x.view())?;
+            approximate::close(forms, &outputs, &tolerance)
+        }
         Rung::R1 => {
             let norms = real.norms.cast();
             within(forms, &problem, &NormBalls::new(&norms).functions())?

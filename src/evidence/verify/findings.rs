@@ -2,6 +2,7 @@
 
 use crate::block::BlockSpec;
 use crate::count;
+use crate::error::Error;
 use crate::evidence::compare::Witness;
 use crate::evidence::verdict::{Finding, Rung};
 
@@ -65,7 +66,7 @@ pub struct ExactReport {
 }
 
 /// The findings on all the blocks.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Report {
     /// The seed of every random choice.
     pub seed: u64,
@@ -73,8 +74,10 @@ pub struct Report {
     pub blocks: Vec<BlockReport>,
     /// Rung by rung, and stage by stage.
     pub findings: Vec<Finding>,
-    /// Whether the run was cut short, so that blocks are missing.
+    /// Whether the run was cut short, so that blocks or rungs are missing.
     pub partial: bool,
+    /// What cut it short, where it was an error. What was found before or beside it is in the report.
+    pub failure: Option<Error>,
 }
 
 impl Report {
@@ -96,8 +99,13 @@ mod tests {
     /// Nothing verified is not verified; nor is a part.
     #[test]
     fn no_vacuous_report_holds() {
-        let report =
-            |partial| Report { seed: 0, blocks: Vec::new(), findings: Vec::new(), partial };
+        let report = |partial| Report {
+            seed: 0,
+            blocks: Vec::new(),
+            findings: Vec::new(),
+            partial,
+            failure: None,
+        };
         assert!(!report(false).holds() && !report(true).holds());
         assert!(!report(false).refutes());
     }

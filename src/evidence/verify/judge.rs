@@ -13,7 +13,7 @@ use crate::conv::{Convolver, Fast, Reference};
 use crate::count;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Over, Problem};
-use crate::evidence::approximate;
+use crate::evidence::approximate::{self, Tolerance};
 use crate::evidence::bound::{self, NormBalls};
 use crate::evidence::compare::{Witnesses, against_exact, compare, largest, pairs, ulp};
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
@@ -74,7 +74,8 @@ pub(super) fn judge(
     };
     if rungs.contains(&Rung::R0) {
         let since = Instant::now();
-        part(Rung::R0, approximate::close(forms, &run.outputs), since);
+        let tolerance = Tolerance::of(&run.weights, &run.norms, run.x.view())?;
+        part(Rung::R0, approximate::close(forms, &run.outputs, &tolerance), since);
     }
     let mut rounding = None;
     if rungs.contains(&Rung::R1) {

@@ -77,8 +77,8 @@ enum Outcome {
 /// # Errors
 ///
 /// [`Error::Usage`] for fewer than two forms, since one agrees with itself whatever it does;
-/// a subject that is too small, too large, or does not fit into memory; a plan of no rung; a
-/// generator that breaks its contract.
+/// a subject that is too small, too large, or does not fit into memory; a plan of no rung. An error that
+/// comes up later loses no finding: it is [`Report::failure`].
 pub fn verify(
     forms: &[&dyn AnyForm],
     subject: &Subject,
@@ -104,14 +104,22 @@ pub fn verify(
 
     // One after the other and alone on the machine, for they are timed.
     let mut runs: Vec<Run> = Vec::with_capacity(timed);
+    let mut failure = None;
     for (number, named) in blocks.into_iter().enumerate() {
         if progress.stopped() {
             break;
         }
         (progress.step)(number, steps, &format!("{}: the forms in f32", named.name));
-        let (run, next) = run_forms(forms, named, x, seed, number)?;
-        runs.push(run);
-        x = next;
+        match run_forms(forms, named, x, seed, number) {
+            Ok((run, next)) => {
+                runs.push(run);
+                x = next;
+            }
+            Err(error) => {
+                failure = Some(error);
+                break;
+            }
+        }
     }
     let all_ran = runs.len() == timed;
 
@@ -125,6 +133,8 @@ pub fn verify(
         // Two convolutions of floats, two of integers, two more for the cuts.
         pieces.push((6.0 * run.size(), Piece::Block(number, Box::new(run))));
     }
+    // A form that does not run on a real block runs on nothing else.
+    let jobs = if failure.is_none() { jobs } else { Vec::new() };
     for (number, job) in jobs.into_iter().enumerate() {
         pieces.push((job.size, Piece::Job(number, Box::new(job))));
     }
@@ -153,27 +163,49 @@ pub fn verify(
     };
     // One at a time from the front, so that two long ones do not fall to one processor.
     let pieces: Vec<Piece<'_>> = pieces.into_iter().map(|(_, piece)| piece).collect();
-    let outcomes = in_turn(pieces, &work).into_iter().collect::<Result<Vec<_>>>()?;
-    let partial = !all_ran || outcomes.iter().any(Option::is_none);
-    report(outcomes.into_iter().flatten().collect(), seed, partial)
+    let mut outcomes = Vec::new();
+    let mut partial = !all_ran;
+    for outcome in in_turn(pieces, &work) {
+        match outcome {
+            Ok(Some(outcome)) => outcomes.push(outcome),
+            Ok(None) => partial = true,
+            Err(error) => {
+                partial = true;
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    report(outcomes, seed, partial, failure)
 }
 
-/// Each piece of work, started in their order.
+/// Each piece of work, started in their order; what came of it, in their order.
 fn in_turn<P: Send, T: Send>(pieces: Vec<P>, work: &(dyn Fn(P) -> T + Sync)) -> Vec<T> {
-    let next = std::sync::Mutex::new(pieces.into_iter());
+    let next = std::sync::Mutex::new(pieces.into_iter().enumerate());
     let take = || next.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
     let all = |_| {
         let mut done = Vec::new();
-        while let Some(piece) = take() {
-            done.push(work(piece));
+        while let Some((number, piece)) = take() {
+            done.push((number, work(piece)));
         }
         done
     };
-    (0..rayon::current_num_threads()).into_par_iter().flat_map_iter(all).collect()
+    let mut done: Vec<(usize, T)> =
+        (0..rayon::current_num_threads()).into_par_iter().flat_map_iter(all).collect();
+    done.sort_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Puts the outcomes in order.
-fn report(outcomes: Vec<Outcome>, seed: Seed, partial: bool) -> Result<Report> {
+/// Puts the outcomes in order. Without any, the failure is all there is.
+fn report(
+    outcomes: Vec<Outcome>,
+    seed: Seed,
+    partial: bool,
+    failure: Option<Error>,
+) -> Result<Report> {
+    let failure = match failure {
+        Some(failure) if outcomes.is_empty() => return Err(failure),
+        failure => failure,
+    };
     let (mut blocks, mut others) = (Vec::new(), Vec::new());
     for outcome in outcomes {
         match outcome {
@@ -187,7 +219,7 @@ fn report(outcomes: Vec<Outcome>, seed: Seed, partial: bool) -> Result<Report> {
     let mut findings = judge::findings(parts, seed.0)?;
     findings.extend(others.into_iter().map(|(_, finding)| finding));
     findings.sort_by_key(|finding| finding.rung);
-    Ok(Report { seed: seed.0, blocks, findings, partial })
+    Ok(Report { seed: seed.0, blocks, findings, partial, failure })
 }
 
 /// The blocks of a subject, and the input of the first.
@@ -206,7 +238,7 @@ fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32
         }
         Subject::Block(spec, map) => {
             spec.output_map(*map)?;
-            memory::check(spec, *map)?;
+            memory::of_block(spec, *map)?;
             let shape = (1, spec.c_in(), map.0, map.1);
             let x =
                 Array4::random_using(shape, StandardNormal, &mut seed.stream(Purpose::Input, &[]));

@@ -27,7 +27,6 @@ pub use self::blind::Blind;
 use self::block::Received;
 pub use self::logits::{LOGITS, Logits};
 use super::any_form::AnyForm;
-use super::memory;
 use super::verdict::{Finding, Rung};
 use super::verify::Progress;
 use crate::block::{BlockSpec, Form};
@@ -249,7 +248,7 @@ fn check(
     if x.dim().0 == 0 {
         return Err(Error::Usage("the input has no image (N = 0): nothing to verify".to_owned()));
     }
-    memory::check_network(weights.architecture(), x.dim(), rayon::current_num_threads())
+    Ok(())
 }
 
 /// What the evidence could not see, in words.

@@ -24,7 +24,6 @@ use crate::block::BlockSpec;
 use crate::conv::{Level, Peak};
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::memory;
 use crate::evidence::speed::{LayerRow, Machine, Roof, Row};
 use crate::evidence::verdict::Finding;
 use crate::evidence::verify::Progress;
@@ -120,10 +119,6 @@ pub fn run(
     let all: Vec<BlockOnMap> = groups.iter().flatten().copied().collect();
     if all.is_empty() {
         return Err(Error::Zero { what: "number of blocks" });
-    }
-    for (spec, map) in &all {
-        spec.output_map(*map)?;
-        memory::check(spec, *map)?;
     }
     let networks = if plan.networks { &NETWORKS[..] } else { &[] };
     let timings = groups.len() + usize::from(plan.networks);
