@@ -192,7 +192,8 @@ pub enum Error {
 
     /// More memory than there is.
     #[error(
-        "{what} needs about {} of memory; there are {} in all (--no-memory-check tries it all the same)",
+        "{what} needs at least {} of memory, more than the {} that this machine or its container has; a smaller block, \
+         map or batch needs less (--no-memory-check starts anyway)",
         HumanBytes(*needed), HumanBytes(*total)
     )]
     Memory {

@@ -321,13 +321,16 @@ fn refused(folder: &Path, cases: &[Vec<impl AsRef<str>>]) -> String {
         lines.push_str(&format!("triform {}\n{errors}", arguments.join(" ")));
     }
     let lines = lines.replace(folder.to_str().unwrap(), "FOLDER");
-    let without_the_machines = |line: &str| line.split("; ").next().unwrap().to_owned();
-    let lines: Vec<String> =
-        lines
-            .lines()
-            .map(|line| {
-                if line.contains(" in all ") { without_the_machines(line) } else { line.to_owned() }
-            })
-            .collect();
+    let without_the_machines = |line: &str| line.split(", more than ").next().unwrap().to_owned();
+    let lines: Vec<String> = lines
+        .lines()
+        .map(|line| {
+            if line.contains(" or its container has") {
+                without_the_machines(line)
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
     lines.join("\n")
 }

@@ -19,7 +19,7 @@ use tempfile::tempdir;
 use triform::block::Form;
 use triform::cli;
 use triform::evidence::any_form::AnyForm;
-use triform::evidence::verdict::Rung;
+use triform::evidence::rungs::Rung;
 use triform::report::figures;
 
 const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];

@@ -11,9 +11,11 @@ use triform::Error;
 use triform::block::{BlockSpec, Form};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::sample_degenerate;
-use triform::evidence::verdict::{Bound, Rung, Verdict};
+use triform::evidence::rungs::Rung;
+use triform::evidence::verdict::{Bound, Verdict};
 use triform::evidence::verify::{Plan, Progress, Report, Subject, verify};
 use triform::random::Seed;
+use triform::report::{json, table};
 
 const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
@@ -173,10 +175,27 @@ fn a_degenerate_generator_fails_the_run() {
         }
         let plan = Plan { generator: sample_degenerate, ..plan(rung, 20) };
         let report = climb(&FORMS, &plan, 0).unwrap();
-        assert!(matches!(report.failure, Some(Error::Degenerate { .. })), "{rung}: {report:?}");
+        let [failure] = &report.failures[..] else { panic!("{rung}: {report:?}") };
+        assert!(matches!(failure.error, Error::Degenerate { .. }), "{failure}");
+        assert_eq!((failure.rung, failure.stage.as_str()), (Some(rung), "random"));
         assert!(report.partial && !report.holds() && !report.refutes(), "{rung}");
         assert!(report.findings.iter().any(|finding| finding.stage == "block"), "{rung}");
+        let text = table::render(&report, &FORMS, "", "");
+        let said = format!("Not verified: {rung} on random: the generator broke its contract");
+        assert!(text.contains(&said) && text.contains("Not finished"), "{text}");
+        let json: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
+        assert_eq!((&json["partial"], &json["ok"]), (&true.into(), &false.into()));
+        assert_eq!(json["errors"][0]["rung"], rung.to_string());
     }
+}
+
+/// An error beside a refutation does not hide it.
+#[test]
+fn a_refutation_is_kept_beside_a_failure() {
+    let wrong = wrong(Form::EarlyConcat, "last-path-dropped");
+    let plan = Plan { generator: sample_degenerate, ..plan(Rung::R3, 20) };
+    let report = climb(&[&Form::Aggregated, &wrong, &Form::Grouped], &plan, 0).unwrap();
+    assert!(report.refutes() && !report.failures.is_empty(), "{report:?}");
 }
 
 /// Nothing climbed is an error, and one form agrees with itself.

@@ -1,11 +1,18 @@
 //! The memory that a pass of a network takes beyond its weights: what the README states is an upper bound,
 //! and a second pass, whose scratch is there already, allocates only its tensors.
 
+use std::num::NonZeroU64;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
 use ndarray::Array4;
 use peak_alloc::PeakAlloc;
 use rayon::ThreadPoolBuilder;
 use triform::block::{Bottleneck, Form};
 use triform::conv::Fast;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::memory as need;
+use triform::evidence::verify::{Plan, Progress, Subject, verify};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
 use triform::network::zoo;
@@ -14,8 +21,12 @@ use triform::random::Seed;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
+/// One at a time: the allocator counts for all of the program.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Bytes beyond those at the start, at most, while `work` is done.
 fn peak(work: impl FnOnce()) -> usize {
+    let _alone = ALONE.lock().unwrap();
     let before = MEMORY.current_usage();
     MEMORY.reset_peak_usage();
     work();
@@ -68,5 +79,25 @@ fn a_pass_takes_no_more_memory_than_the_readme_says() {
                 assert!(bytes > 2 * LARGEST_MAP * size_of::<f32>(), "{what}: {bytes} bytes");
             }
         }
+    }
+}
+
+/// The estimate that the program warns by is no more than four times off, either way.
+#[test]
+fn the_memory_of_a_block_is_as_estimated() {
+    for (block, (h, w)) in
+        [("64x32x4", (56, 56)), ("1x1x1024", (1, 1)), ("1x20000x1", (1, 1)), ("16x4x4", (300, 200))]
+    {
+        let spec = block.parse().unwrap();
+        let taken = peak(|| {
+            let forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
+            let plan = Plan { cases: NonZeroU64::MIN, ..Plan::default() };
+            let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
+            let report = verify(&forms, &Subject::Block(spec, (h, w)), &plan, Seed(0), &progress);
+            assert!(report.unwrap().holds());
+        });
+        let about = need::of_block(&spec, (h, w)).unwrap().about as f64;
+        println!("{block}: {taken} bytes taken, {about} estimated");
+        assert!((0.25..4.0).contains(&(taken as f64 / about)), "{block}: {taken}, {about}");
     }
 }

@@ -96,7 +96,7 @@ pub(super) struct VerifyOptions {
 /// What is done about memory.
 #[derive(Args)]
 pub(super) struct MemoryOptions {
-    /// Start even if memory seems too small
+    /// Start even if memory is too small; the system may end it
     #[arg(long)]
     pub(super) no_memory_check: bool,
 }

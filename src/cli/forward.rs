@@ -12,7 +12,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::memory as need;
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::evidence::whole::{self, Ran};
 use crate::network::architecture::Architecture;
 use crate::random::Seed;

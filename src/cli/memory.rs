@@ -1,7 +1,7 @@
 //! Whether a job fits into memory, found out before it starts.
 //!
-//! A job that needs more than there is in all is refused. One that needs more than is available now may
-//! still run, for what others use can be freed: it starts with a warning.
+//! A job whose weights and input alone exceed all memory is refused. What a job takes beyond them is an
+//! estimate, and what is available changes; so where the estimate exceeds it, the job starts with a warning.
 
 use std::fs;
 use std::io::Write;
@@ -47,14 +47,14 @@ impl Memory {
     }
 
     fn judge(self, need: &Need) -> Result<Option<String>> {
-        let Need { what, bytes: needed } = need;
-        if *needed > self.total {
-            let what = what.clone();
-            return Err(Error::Memory { what, needed: *needed, total: self.total });
+        let Need { what, least, about } = need;
+        if *least > self.total {
+            let (what, needed) = (what.clone(), *least);
+            return Err(Error::Memory { what, needed, total: self.total });
         }
-        Ok((*needed > self.available).then(|| {
-            let (needed, available) = (HumanBytes(*needed), HumanBytes(self.available));
-            format!("{what} needs about {needed} of memory; {available} are available now")
+        Ok((*about > self.available).then(|| {
+            let (about, available) = (HumanBytes(*about), HumanBytes(self.available));
+            format!("{what} takes about {about} of memory; {available} are available now; starting anyway")
         }))
     }
 
@@ -258,12 +258,18 @@ mod tests {
 
     #[test]
     fn only_what_cannot_fit_is_refused() {
-        let judge = |mib| MACHINE.judge(&Need { what: "a job".to_owned(), bytes: mib * MIB });
-        assert_eq!(judge(10_000).unwrap(), None);
-        let warning = judge(10_001).unwrap().unwrap();
-        assert_eq!(warning, "a job needs about 9.77 GiB of memory; 9.77 GiB are available now");
-        assert!(judge(16_000).unwrap().is_some());
-        let refused = judge(16_001);
+        let judge = |least, about| {
+            let what = "a job".to_owned();
+            MACHINE.judge(&Need { what, least: least * MIB, about: about * MIB })
+        };
+        assert_eq!(judge(1, 10_000).unwrap(), None);
+        let warning = judge(1, 10_001).unwrap().unwrap();
+        assert_eq!(
+            warning,
+            "a job takes about 9.77 GiB of memory; 9.77 GiB are available now; starting anyway"
+        );
+        assert!(judge(16_000, 30_000).unwrap().is_some());
+        let refused = judge(16_001, 30_000);
         assert!(matches!(refused, Err(Error::Memory { .. })), "{refused:?}");
     }
 }

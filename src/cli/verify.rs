@@ -13,7 +13,7 @@ use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::memory as need;
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::evidence::verify::{Plan, Progress, Subject, verify};
 use crate::network::image;
 use crate::random::Seed;
@@ -44,6 +44,10 @@ pub(super) fn run(
     if let Subject::Block(spec, map) = &subject {
         spec.output_map(*map)?;
         memory::check(&need::of_block(spec, *map)?, &options.memory, errors)?;
+    } else {
+        // The block with the most weights of those that the photograph runs through.
+        let block = need::of_block(&"2048x32x32".parse()?, (7, 7))?;
+        memory::check(&block, &options.memory, errors)?;
     }
     // Found out now, not after the work.
     let file = json_file::open(options.json.as_ref())?;
@@ -65,8 +69,8 @@ pub(super) fn run(
     }
     Ok(if report.refutes() {
         REFUTED
-    } else if let Some(failure) = report.failure.take() {
-        return Err(failure);
+    } else if !report.failures.is_empty() {
+        return Err(report.failures.swap_remove(0).error);
     } else if report.partial {
         INTERRUPTED
     } else {

@@ -13,9 +13,9 @@ use super::{
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::memory as need;
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::evidence::verify::Progress;
-use crate::evidence::whole::{self, RUNGS};
+use crate::evidence::whole;
 use crate::network::weights::NetworkWeights;
 use crate::random::Seed;
 use crate::report::file::Output;
@@ -54,7 +54,7 @@ pub(super) fn run(
         return Err(Error::Usage(words));
     };
     let mut rungs: Vec<Rung> = match options.rung[..] {
-        [] => RUNGS.to_vec(),
+        [] => Rung::of_networks().collect(),
         _ => options.rung.iter().map(|rung| rung.trim().parse()).collect::<Result<_>>()?,
     };
     rungs.sort_unstable();

@@ -23,11 +23,15 @@ use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
 use super::compare::{Value, Witnesses, odd_ones_out};
+use super::field::Shape;
+use super::generator::Case;
+use super::problem::RealProblem;
+use super::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
 use super::verdict::{Bound, Evidence};
 use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions};
 use crate::conv::Reference;
 use crate::error::Result;
-use crate::random::Rng;
+use crate::random::{Purpose, Rng};
 
 /// The forms on these floats, over one tree of sums.
 ///
@@ -167,5 +171,86 @@ pub fn any_float(rng: &mut Rng, wild: u32) -> f32 {
         1 => f32::from_bits(rng.random_range(1..100)),
         2 => -0.0,
         _ => [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX][rng.random_range(0..4)],
+    }
+}
+
+/// R2.
+pub struct Bitwise;
+
+impl Climb for Bitwise {
+    fn name(&self) -> &'static str {
+        "bitwise, one order of sums"
+    }
+
+    fn asks(&self) -> &'static str {
+        "summed in one order, equal to the bit, NaN and infinities included?"
+    }
+
+    fn says(&self) -> &'static str {
+        "Where all sums are taken in one order the forms are equal to the bit, on any floats."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "what a fast convolution does"
+    }
+
+    fn case_scope(&self) -> Option<&'static str> {
+        Some("any floats")
+    }
+
+    fn on_case(
+        &self,
+        forms: &[&dyn AnyForm],
+        case: &Case,
+        (seed, number): Draw,
+    ) -> Result<Option<Evidence>> {
+        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+        let mut rng = seed.stream(Purpose::Floats, &[number]);
+        let k = [-7, 9][rng.random_range(0..2)];
+        let scaled = powers_of_two_pass_through(forms, &real.weights, &real.norms, &real.x, k)?;
+        // Of every kind: few in the weights, for each spoils a channel.
+        let weights = real.weights.map(|_| any_float(&mut rng, 1));
+        let x = case.layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
+        let wild = to_the_bit(forms, &weights, &real.norms, &x)?;
+        let images = images_do_not_mix(forms, &weights, &real.norms, &x)?;
+        Ok(Some(Evidence { cases: 1, ..scaled.and(wild).and(images) }))
+    }
+
+    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
+        let batch = Shape { n: 2, ..stage.small() };
+        vec![stage.piece(batch, ("any floats", 3.0), move |forms| {
+            let real = RealProblem::draw(&batch, seed, &[number, 2])?;
+            let mut rng = seed.stream(Purpose::Floats, &[number]);
+            let x = real.x.map(|_| any_float(&mut rng, 1));
+            to_the_bit(forms, &real.weights, &real.norms, &x)
+        })]
+    }
+
+    fn on_network(&self) -> Option<&'static dyn OnNetwork> {
+        Some(&Self)
+    }
+}
+
+impl OnNetwork for Bitwise {
+    fn column(&self) -> &'static str {
+        "same bits"
+    }
+
+    fn legend(&self) -> &'static str {
+        "values of all forms, equal to the bit where all sums are taken in one order."
+    }
+
+    fn scope(&self) -> &'static str {
+        "on what it receives"
+    }
+
+    fn judge(
+        &self,
+        forms: &[&dyn AnyForm],
+        block: &NetworkBlock<'_>,
+        _draw: Draw,
+    ) -> Result<Evidence> {
+        let Problem { weights, x, .. } = block.problem;
+        to_the_bit(forms, weights, block.norms, &x.to_owned())
     }
 }

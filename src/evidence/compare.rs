@@ -59,13 +59,15 @@ pub enum Value {
     Number(f64),
     /// What no float holds: an element of a prime field, a polynomial.
     Text(String),
+    /// No value: how a function was applied that should have been applied once to each channel.
+    Misplaced(String),
 }
 
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(value) => write!(f, "{value}"),
-            Self::Text(text) => f.write_str(text),
+            Self::Text(text) | Self::Misplaced(text) => f.write_str(text),
         }
     }
 }

@@ -29,17 +29,19 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
-use super::any_form::{AnyForm, Over, check_shape};
-use super::compare::{Witnesses, against_exact};
-use super::generator::Layout;
+use super::any_form::{AnyForm, Over, Problem, check_shape};
+use super::compare::{Witnesses, against_exact, compare, pairs};
+use super::generator::{Case, Layout};
 use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
+use super::problem::RealProblem;
+use super::rungs::{Climb, Draw};
 use super::verdict::{Bound, Evidence};
 use super::watched::Watched;
 use crate::block::{
     Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, NormFunctions,
     Shortcut,
 };
-use crate::conv::{ConvSpec, Convolver, Double, Fast};
+use crate::conv::{ConvSpec, Convolver, Double, Fast, Reference};
 use crate::error::{Error, Result};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
@@ -290,6 +292,17 @@ pub fn certify(
 }
 
 impl ExactCase {
+    /// The integers of a random case; `None` where a sum is too large, or a hidden channel dead or open.
+    ///
+    /// # Errors
+    ///
+    /// None for a case of the generator, which suits itself.
+    pub fn alive(case: &Case) -> Result<Option<Self>> {
+        let x = case.layout.lay(&case.x);
+        let exact = certify(case.weights.clone(), x, &case.live(), LIMIT_F32)?;
+        Ok(exact.ok().filter(Self::is_alive))
+    }
+
     /// Whether every hidden channel passes some of its values and stops others.
     pub fn is_alive(&self) -> bool {
         self.dead_channels + self.open_channels == 0
@@ -343,6 +356,116 @@ pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase, layout: Layout) -> R
 /// Exact, since the certificate bounds every integer of a case; a poisoned one would be NaN.
 pub(super) fn float<S: Real>(integer: &Int) -> S {
     S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
+}
+
+/// R3's findings on one block.
+#[derive(Clone, Debug)]
+pub struct ExactReport {
+    /// "f32", or "f64" where no integers small enough for `f32` were found.
+    pub float: &'static str,
+    /// No partial sum exceeds this.
+    pub reached: i64,
+    /// Partial sums up to this are exact.
+    pub limit: i64,
+    /// For each pair of forms, by their letters: elements that differ.
+    pub differing: Vec<(String, usize)>,
+    /// Elements compared.
+    pub elements: usize,
+    /// Hidden channels through which nothing passes.
+    pub dead_channels: usize,
+}
+
+/// R3.
+pub struct ExactIntegers;
+
+impl Climb for ExactIntegers {
+    fn name(&self) -> &'static str {
+        "exact integers"
+    }
+
+    fn asks(&self) -> &'static str {
+        "on integers so small that no sum rounds, equal to the bit?"
+    }
+
+    fn says(&self) -> &'static str {
+        "On integers so small, certified, that no sum rounds in any order, the forms are equal \
+         to the bit."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "loss of precision"
+    }
+
+    fn never_rounds(&self) -> bool {
+        true
+    }
+
+    fn case_scope(&self) -> Option<&'static str> {
+        Some("integers")
+    }
+
+    fn on_case(
+        &self,
+        forms: &[&dyn AnyForm],
+        case: &Case,
+        _draw: Draw,
+    ) -> Result<Option<Evidence>> {
+        let Some(exact) = ExactCase::alive(case)? else { return Ok(None) };
+        to_the_bit(forms, &exact, case.layout).map(Some)
+    }
+
+    fn block_scope(&self) -> Option<&'static str> {
+        Some("integers")
+    }
+
+    fn on_block(
+        &self,
+        forms: &[&dyn AnyForm],
+        real: &RealProblem,
+        _outputs: &[Array4<f32>],
+        (seed, number): Draw,
+    ) -> Result<Option<Evidence>> {
+        let (spec, (_, _, h, w)) = (*real.weights.spec(), real.x.dim());
+        let draw = |limit| draw(spec, (1, h, w), limit, seed, number);
+        let (case, float, limit) = match draw(LIMIT_F32) {
+            Ok(case) => (case, "f32", LIMIT_F32),
+            Err(Error::NoExactCase { .. }) => (draw(LIMIT_F64)?, "f64", LIMIT_F64),
+            Err(error) => return Err(error),
+        };
+        let (differing, witnesses) = if limit == LIMIT_F32 {
+            in_floats::<f32, _>(forms, &case, &Fast::new())?
+        } else {
+            in_floats::<f64, _>(forms, &case, &Reference::default())?
+        };
+        let elements = case.expected.len();
+        let ExactCase { reached, dead_channels, .. } = case;
+        let report = ExactReport { float, reached, limit, differing, elements, dead_channels };
+        let values = (forms.len() * elements) as u64;
+        let evidence = Evidence::of(Bound::Exact { values }, witnesses);
+        Ok(Some(Evidence { exact: Some(report), ..evidence }))
+    }
+}
+
+/// Each form on an exact case: how many elements differ between each two, and where one differs
+/// from the integers, if one does.
+fn in_floats<S: Real, V: Convolver<S> + 'static>(
+    forms: &[&dyn AnyForm],
+    case: &ExactCase,
+    convolver: &V,
+) -> Result<(Vec<(String, usize)>, Witnesses)>
+where
+    for<'f> dyn AnyForm + 'f: Over<S, V>,
+{
+    let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
+    let functions = NormFunctions::<S>::new(&case.norms.cast(), Activation::Relu)?;
+    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let outputs = problem.solve_all(forms, convolver)?;
+    let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
+        against_exact(form.letter(), form.name(), output.view(), expected.view())
+    };
+    let witnesses = forms.iter().zip(&outputs).filter_map(held).collect();
+    let differing = pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).differing);
+    Ok((differing, witnesses))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::any_form::{AnyForm, Over, check_shape};
 use super::compare::{Value, odd_ones_out};
+use super::rungs::{Climb, Piece};
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Bottleneck, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
@@ -228,5 +229,37 @@ impl<const P: u64> ChannelWise<Prime<P>> for Tables<P> {
         // A channel that the layer has not gets the function that is 0 everywhere.
         let number = self.numbers.get(own).copied().unwrap_or(0);
         plane.mapv_inplace(|z| Prime::new(number / P.pow(z.value() as u32) % P));
+    }
+}
+
+/// R6.
+pub struct Exhaustive;
+
+impl Climb for Exhaustive {
+    fn name(&self) -> &'static str {
+        "exhaustive"
+    }
+
+    fn asks(&self) -> &'static str {
+        "equal for everything there is, in a field of 2 or 3 elements?"
+    }
+
+    fn says(&self) -> &'static str {
+        "In a field of 2 or 3 elements, all there is was tried."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "larger blocks and kernels"
+    }
+
+    fn own(&self) -> Result<Vec<Piece>> {
+        let piece = |(number, everything): (usize, &'static Everything)| Piece {
+            stage: format!("tiny{}", number + 1),
+            scope: everything.in_words(),
+            size: 1e8,
+            in_matrix: true,
+            work: Box::new(move |forms, go_on| everything.try_while(forms, go_on)),
+        };
+        Ok(SHAPES.iter().enumerate().map(piece).collect())
     }
 }

@@ -58,8 +58,9 @@ use ndarray::{Array4, ArrayViewMut3};
 
 use super::any_form::{AnyForm, Problem};
 use super::compare::{Value, Witnesses, odd_ones_out};
-use super::generator::Layout;
+use super::generator::{Case, Layout};
 use super::random_functions::RandomFunctions;
+use super::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Functions, Layer, Shortcut};
 use crate::conv::{ChannelWise, Reference};
@@ -230,6 +231,88 @@ impl ChannelWise<M61> for RandomAffine<'_> {
         let [scale, shift] =
             [0, 1].map(|which| self.keys.value(self.layer, channel, which, M61::zero()));
         plane.mapv_inplace(|z| scale.mul(&z).add(&shift));
+    }
+}
+
+/// R4.
+pub struct PrimeField;
+
+impl Climb for PrimeField {
+    fn name(&self) -> &'static str {
+        "prime field"
+    }
+
+    fn asks(&self) -> &'static str {
+        "equal modulo 2^61 - 1, with a random function in place of each batch norm and ReLU? At \
+         the real sizes a wrong form passes with a probability below 3.0e-8"
+    }
+
+    fn says(&self) -> &'static str {
+        "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and ReLU. P: a \
+         wrong form would pass a case with this probability at most."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "everything about floats"
+    }
+
+    fn case_scope(&self) -> Option<&'static str> {
+        Some("linear, any functions")
+    }
+
+    fn on_case(
+        &self,
+        forms: &[&dyn AnyForm],
+        case: &Case,
+        (seed, number): Draw,
+    ) -> Result<Option<Evidence>> {
+        let linear = linear(forms, &case.shape(), seed, &[number, 0])?;
+        let functions = with_random_functions(forms, &case.shape(), seed, &[number, 1])?;
+        Ok(Some(Evidence { cases: 1, ..linear.and(functions) }))
+    }
+
+    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
+        let (whole, small) = (stage.whole(), stage.small());
+        vec![
+            stage.piece(whole, ("any functions", 3.0), move |forms| {
+                with_random_functions(forms, &whole, seed, &[number, 4])
+            }),
+            stage.piece(small, ("linear", 3.0), move |forms| {
+                linear(forms, &small, seed, &[number, 5])
+            }),
+        ]
+    }
+
+    fn on_network(&self) -> Option<&'static dyn OnNetwork> {
+        Some(&Self)
+    }
+}
+
+impl OnNetwork for PrimeField {
+    fn column(&self) -> &'static str {
+        "P"
+    }
+
+    fn legend(&self) -> &'static str {
+        "equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random functions; \
+         forms that differ there pass with this probability at most."
+    }
+
+    fn scope(&self) -> &'static str {
+        "its own weights, random inputs and functions"
+    }
+
+    fn draws_its_data(&self) -> bool {
+        true
+    }
+
+    fn judge(
+        &self,
+        forms: &[&dyn AnyForm],
+        block: &NetworkBlock<'_>,
+        (seed, number): Draw,
+    ) -> Result<Evidence> {
+        with_these_weights(forms, block.problem.weights, &block.shape, seed, number)
     }
 }
 

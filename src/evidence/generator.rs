@@ -17,6 +17,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::RngCore;
 
+use super::field::Shape;
 use super::live::{Choice, LiveNorms, LiveScalar};
 use crate::block::{BlockSpec, BlockWeights, Shortcut, StrideOn};
 use crate::random::{Purpose, Seed};
@@ -83,6 +84,12 @@ impl Case {
     /// The input likewise.
     pub fn real_x(&self) -> Array4<f32> {
         self.layout.lay(&self.x.map(|x| real::<f32>(x) / 3.0))
+    }
+
+    /// Its shape, without the numbers.
+    pub fn shape(&self) -> Shape {
+        let (n, _, h, w) = self.x.dim();
+        Shape { spec: self.spec, n, map: (h, w), layout: self.layout }
     }
 
     /// Whether the shortcut is a projection.

@@ -18,10 +18,10 @@ use super::any_form::AnyForm;
 use super::compare::{Value, Witness};
 use super::generator::sample;
 use super::near_misses::NearMiss;
-use super::verdict::{Evidence, Rung};
+use super::rungs::{GoOn, Piece, Rung};
+use super::verdict::Evidence;
 use super::verify::Progress;
 use super::verify::cases::one_case;
-use super::{exhaustive, symbolic};
 use crate::block::Form;
 use crate::error::{Error, Result};
 use crate::random::Seed;
@@ -74,7 +74,9 @@ pub fn run(
     let every_rung = |number| Rung::ALL.map(|rung| (number, rung));
     let mut pairs: Vec<(usize, Rung)> = (0..near_misses.len()).flat_map(every_rung).collect();
     // The longest first.
-    pairs.sort_by_key(|(_, rung)| *rung != Rung::R6);
+    let sizes =
+        Rung::ALL.map(|rung| rung.own().map_or(0.0, |own| own.iter().map(|p| p.size).sum()));
+    pairs.sort_by(|(_, l), (_, r)| f64::total_cmp(&sizes[r.number()], &sizes[l.number()]));
     let (done, steps) = (AtomicUsize::new(0), pairs.len());
     let cells = pairs.into_par_iter().map(|(number, rung)| {
         let near_miss = &near_misses[number];
@@ -91,8 +93,8 @@ pub fn run(
     let mut rows: Vec<Row> = near_misses.iter().map(row).collect();
     for (number, rung, tried) in cells {
         let Some((cell, cases)) = tried else { return Ok(None) };
-        rows[number].cells[rung as usize] = cell;
-        rows[number].cases[rung as usize] = cases;
+        rows[number].cells[rung.number()] = cell;
+        rows[number].cases[rung.number()] = cases;
     }
     Ok(Some(rows))
 }
@@ -111,15 +113,14 @@ fn try_one(
     // A mistake that was not met in the first part of a shape is not met in the rest.
     let go_on =
         |so_far: &Evidence| so_far.witnesses.is_empty() && (so_far.cases == 0 || wrong.is_met());
-    let trials = trials(rung, &forms, seed, stopped, &go_on)?;
+    let trials = trials(rung, &forms, (seed, CASES), stopped, &go_on)?;
     let mut cases = 0;
     for trial in trials {
         let Some(evidence) = trial()? else { return Ok(None) };
         cases += evidence.cases;
         // That a function was applied elsewhere, or to another shape, is how a block is built; what
         // counts is a value.
-        let is_value =
-            |witness: &&Witness| rung != Rung::R1 || matches!(witness.found, Value::Number(_));
+        let is_value = |witness: &&Witness| !matches!(witness.found, Value::Misplaced(_));
         if let Some(witness) = evidence.witnesses.all().iter().find(is_value) {
             check(near_miss, rung, witness, wrong.is_met())?;
             return Ok(Some((Cell::Refuted, cases)));
@@ -144,36 +145,27 @@ fn check(near_miss: &NearMiss, rung: Rung, witness: &Witness, is_met: bool) -> R
 /// Something to run a rung on.
 type Trial<'a> = Box<dyn Fn() -> Result<Option<Evidence>> + 'a>;
 
-/// All that a rung is run on, in turn.
+/// All that a rung is run on, in turn: its own shapes, or this many random cases.
 fn trials<'a>(
     rung: Rung,
     forms: &'a [&'a dyn AnyForm],
-    seed: Seed,
+    (seed, cases): (Seed, u64),
     stopped: &'a dyn Fn() -> bool,
-    go_on: &'a dyn Fn(&Evidence) -> bool,
+    go_on: &'a GoOn<'a>,
 ) -> Result<Vec<Trial<'a>>> {
-    let unless_stopped = move |work: Trial<'a>| -> Trial<'a> {
-        Box::new(move || if stopped() { Ok(None) } else { work() })
-    };
-    Ok(match rung {
-        Rung::R5 => {
-            let small = symbolic::shapes()?.into_iter().filter(|shape| shape.spec.inner() < 100);
-            small
-                .map(|shape| {
-                    unless_stopped(Box::new(move || symbolic::prove(forms, &shape).map(Some)))
-                })
-                .collect()
-        }
-        Rung::R6 => exhaustive::SHAPES
-            .iter()
-            .map(|all| unless_stopped(Box::new(move || all.try_while(forms, go_on).map(Some))))
-            .collect(),
-        _ => (0..CASES)
+    if rung.case_scope().is_some() {
+        return Ok((0..cases)
             .map(|number| -> Trial<'a> {
                 Box::new(move || one_case(rung, forms, sample, (seed, number), stopped))
             })
-            .collect(),
-    })
+            .collect());
+    }
+    let own = rung.own()?.into_iter().filter(|piece| piece.in_matrix);
+    Ok(own
+        .map(|Piece { work, .. }| -> Trial<'a> {
+            Box::new(move || if stopped() { Ok(None) } else { work(forms, go_on).map(Some) })
+        })
+        .collect())
 }
 
 /// A rung on all that the matrix runs it on, but on so many random blocks.
@@ -188,9 +180,7 @@ pub(super) fn climb(
     seed: Seed,
 ) -> Result<Evidence> {
     let mut sum: Option<Evidence> = None;
-    let random = if matches!(rung, Rung::R5 | Rung::R6) { u64::MAX } else { cases };
-    for trial in trials(rung, forms, seed, &|| false, &|_| true)?.into_iter().take(random as usize)
-    {
+    for trial in trials(rung, forms, (seed, cases), &|| false, &|_| true)? {
         let Some(evidence) = trial()? else { continue };
         sum = Some(match sum {
             Some(sum) => sum.and(evidence),
@@ -205,7 +195,7 @@ mod tests {
     use super::check;
     use crate::evidence::compare::{Value, Witness};
     use crate::evidence::near_misses::ALL;
-    use crate::evidence::verdict::Rung;
+    use crate::evidence::rungs::Rung;
 
     /// A witness against a right form, or without the mistake, is no refutation but a contradiction.
     #[test]

@@ -6,13 +6,15 @@ use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
 use crate::network::layers::{Operation, Role};
 
-/// What a job needs, about.
+/// What a job needs, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
     /// The job, in words.
     pub what: String,
-    /// Bytes.
-    pub bytes: u64,
+    /// Without this much it cannot be done at all: its weights and its input, once.
+    pub least: u64,
+    /// What it takes, about.
+    pub about: u64,
 }
 
 /// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
@@ -20,6 +22,10 @@ pub struct Need {
 const BYTES_A_WEIGHT: u64 = 96;
 /// The same for an activation.
 const BYTES_AN_ACTIVATION: u64 = 64;
+/// The same for a path and for a channel: kernels of its own in form (a), planes of its own at cuts.
+const BYTES_A_PATH: u64 = 4096;
+/// What the rungs that draw small blocks of their own take besides.
+const BYTES_OF_SMALL_BLOCKS: u64 = 96 << 20;
 
 /// To verify a network on N x C x H x W: its weights, once more as one form's kernels, what runs
 /// through it, and as many of its largest blocks as there are threads. To run it only: no thread.
@@ -43,13 +49,15 @@ pub fn of_network(
     let mut needs: Vec<u128> = needs.collect();
     needs.sort_unstable_by(|left, right| right.cmp(left));
     let at_once: u128 = needs.iter().take(threads).sum();
+    let input = n as u128 * h as u128 * w as u128 * 4 * network.input_channels() as u128;
+    let least = u128::from(memory.weights) + input;
     let whole = 2 * u128::from(memory.weights) + 2 * n as u128 * u128::from(memory.peak);
     let by = match threads {
         0 => String::new(),
         _ => format!(" with --threads {threads}"),
     };
     let what = format!("running {} on {n} x {h} x {w}{by}", network.name);
-    need(whole + at_once, what, vec![n, h, w])
+    need(least, whole + at_once, what, vec![n, h, w])
 }
 
 /// To hold this many copies of a network's weights.
@@ -60,7 +68,8 @@ pub fn of_network(
 pub fn of_weights(network: &Architecture, copies: usize) -> Result<Need> {
     let weights = count::network(network, network.usual_input())?.memory.weights;
     let what = format!("initialising {}", network.name);
-    need(copies as u128 * u128::from(weights), what, vec![copies])
+    let bytes = copies as u128 * u128::from(weights);
+    need(bytes, bytes, what, vec![copies])
 }
 
 /// To verify a block on a map of H x W.
@@ -70,24 +79,37 @@ pub fn of_weights(network: &Architecture, copies: usize) -> Result<Need> {
 /// [`Error::TooManyElements`] where the sizes exceed 64 bits.
 pub fn of_block(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<Need> {
     let what = format!("verifying {spec} on a map of {h} x {w}");
-    need(needed(spec, (h, w), 1), what, vec![spec.inner(), spec.c_in(), h, w])
+    let input = spec.c_in() as u128 * h as u128 * w as u128;
+    let least = 4 * (weights(spec) + input);
+    let about = needed(spec, (h, w), 1) + u128::from(BYTES_OF_SMALL_BLOCKS);
+    need(least, about, what, vec![spec.inner(), spec.c_in(), h, w])
 }
 
 /// Bytes that it takes to verify a block on N maps of H x W.
 fn needed(spec: &BlockSpec, (h, w): (usize, usize), n: usize) -> u128 {
+    let [c_in, inner, c_out, paths] =
+        [spec.c_in(), spec.inner(), spec.c_out(), spec.cardinality()].map(|size| size as u128);
+    let channels = c_in + 2 * inner + 2 * c_out;
+    let activations = channels * n as u128 * h as u128 * w as u128;
+    weights(spec) * u128::from(BYTES_A_WEIGHT)
+        + activations * u128::from(BYTES_AN_ACTIVATION)
+        + (paths + channels) * u128::from(BYTES_A_PATH)
+}
+
+/// The weights of a block, its projection included.
+fn weights(spec: &BlockSpec) -> u128 {
     let [c_in, inner, width, c_out, k] =
         [spec.c_in(), spec.inner(), spec.width(), spec.c_out(), spec.kernel()]
             .map(|size| size as u128);
-    let map = n as u128 * h as u128 * w as u128;
     let projection = if spec.shortcut() == Shortcut::Projection { c_in * c_out } else { 0 };
-    let weights = inner * (c_in + width * k * k + c_out) + projection;
-    let activations = (c_in + 2 * inner + 2 * c_out) * map;
-    weights * u128::from(BYTES_A_WEIGHT) + activations * u128::from(BYTES_AN_ACTIVATION)
+    inner * (c_in + width * k * k + c_out) + projection
 }
 
-fn need(bytes: u128, what: String, factors: Vec<usize>) -> Result<Need> {
+/// `least` is less than `about`.
+fn need(least: u128, about: u128, what: String, factors: Vec<usize>) -> Result<Need> {
     let too_many = |_| Error::TooManyElements { what: "bytes of memory", factors };
-    Ok(Need { bytes: u64::try_from(bytes).map_err(too_many)?, what })
+    let about = u64::try_from(about).map_err(too_many)?;
+    Ok(Need { what, least: least as u64, about })
 }
 
 #[cfg(test)]
@@ -104,9 +126,10 @@ mod tests {
         let (c, d) = (1 << 20, 1 << 18);
         let spec = BlockSpec::new(c, 2, d, c).unwrap();
         let weights = 2 * d * (c + 9 * d + c);
-        let activations = (c + 2 * 2 * d + 2 * c) * 5 * 7;
-        let expected = (96 * weights + 64 * activations) as u64;
-        assert_eq!(of_block(&spec, (5, 7)).unwrap().bytes, expected);
+        let channels = c + 2 * 2 * d + 2 * c;
+        let about = 96 * weights + 64 * channels * 5 * 7 + 4096 * (2 + channels) + (96 << 20);
+        let need = of_block(&spec, (5, 7)).unwrap();
+        assert_eq!((need.least, need.about), (4 * (weights + 35 * c) as u64, about as u64));
         let beyond = of_block(&spec, (1 << 40, 1 << 20));
         assert!(matches!(beyond, Err(Error::TooManyElements { .. })), "{beyond:?}");
     }
@@ -124,14 +147,18 @@ mod tests {
         };
         assert_eq!(factors, [huge, 64, 96]);
         let n = 1 << 24;
-        let needed = |threads| of_network(&network, (n, 3, 64, 96), threads).unwrap().bytes;
+        let needed = |threads| of_network(&network, (n, 3, 64, 96), threads).unwrap().about;
+        let least = of_network(&network, (n, 3, 64, 96), 1).unwrap().least;
+        assert_eq!(least, counts.weights + 4 * n as u64 * 3 * 64 * 96);
         assert_eq!(needed(0), 2 * counts.weights + 2 * n as u64 * counts.peak);
         // conv3_1, 256 channels on 16 x 24 to 512, has the most values; then come conv2_2 and conv2_3.
         let values = (256 + 2 * 256 + 2 * 512) * 16 * 24 * n as u64;
         let weights = 256 * (256 + 8 * 9 + 512) + 256 * 512;
         let next =
             64 * (256 + 2 * 128 + 2 * 256) * 16 * 24 * n as u64 + 96 * 128 * (256 + 4 * 9 + 256);
-        assert_eq!(needed(3) - needed(0), 64 * values + 96 * weights + 2 * next);
-        assert_eq!(of_weights(&network, 3).unwrap().bytes, 3 * counts.weights);
+        let paths = 4096 * (32 + 256 + 2 * 256 + 2 * 512 + 2 * (32 + 256 + 2 * 128 + 2 * 256));
+        assert_eq!(needed(3) - needed(0), 64 * values + 96 * weights + 2 * next + paths);
+        let written = of_weights(&network, 3).unwrap();
+        assert_eq!((written.least, written.about), (3 * counts.weights, 3 * counts.weights));
     }
 }

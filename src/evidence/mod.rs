@@ -59,6 +59,7 @@ pub mod near_misses;
 pub mod problem;
 pub mod random_functions;
 pub mod rounding;
+pub mod rungs;
 pub mod speed;
 pub mod symbolic;
 pub mod theorem;

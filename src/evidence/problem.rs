@@ -36,9 +36,18 @@ impl RealProblem {
     ///
     /// # Errors
     ///
-    /// None in practice: a case suits itself.
+    /// None for a case of the generator, which suits itself.
     pub fn of(case: &Case) -> Result<Self> {
         Self::set(case.real_weights(), case.real_x(), &case.live())
+    }
+
+    /// The floats of a case of the generator; `None` where a hidden channel is dead or open.
+    ///
+    /// # Errors
+    ///
+    /// None for a case of the generator, which suits itself.
+    pub fn alive(case: &Case) -> Result<Option<Self>> {
+        Ok(Some(Self::of(case)?).filter(Self::is_alive))
     }
 
     /// He-initialised kernels and a standard normal input; `path` numbers the draw.

@@ -18,6 +18,7 @@ use ndarray::ArrayViewMut3;
 use super::any_form::{AnyForm, Problem};
 use super::compare::{Value, odd_ones_out};
 use super::field::Shape;
+use super::rungs::{Climb, Piece};
 use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, Functions, Layer, StrideOn};
 use crate::conv::{ChannelWise, Reference};
@@ -204,6 +205,40 @@ fn function(layer: Layer, channel: usize) -> String {
         Layer::Output => "f",
     };
     format!("{place}.{channel}")
+}
+
+/// R5.
+pub struct Symbolic;
+
+impl Climb for Symbolic {
+    fn name(&self) -> &'static str {
+        "symbolic"
+    }
+
+    fn asks(&self) -> &'static str {
+        "the same polynomials, for all weights, inputs and functions? A proof, at one shape; one \
+         of them is the paper's own block on a 3 x 3 map"
+    }
+
+    fn says(&self) -> &'static str {
+        "The forms are the same polynomials: equal for all weights, all inputs and any function after \
+         each convolution, at this shape."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "other shapes"
+    }
+
+    fn own(&self) -> Result<Vec<Piece>> {
+        let piece = |(number, shape): (usize, Shape)| Piece {
+            stage: format!("small{}", number + 1),
+            scope: in_words(&shape),
+            size: 1e7,
+            in_matrix: shape.spec.inner() < 100,
+            work: Box::new(move |forms, _| prove(forms, &shape)),
+        };
+        Ok(shapes()?.into_iter().enumerate().map(piece).collect())
+    }
 }
 
 #[cfg(test)]

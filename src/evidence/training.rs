@@ -48,7 +48,10 @@ use super::any_form::{AnyForm, Problem};
 use super::bitwise;
 use super::bound::{Ball, ETA, INFLATION, ReluBalls, U, gamma_n, within};
 use super::compare::{Value, Witness, Witnesses};
+use super::field::Shape;
+use super::generator::Case;
 use super::problem::RealProblem;
+use super::rungs::{Climb, Draw, Piece, Stage};
 use super::verdict::Evidence;
 use super::watched::Watched;
 use crate::block::{
@@ -57,6 +60,7 @@ use crate::block::{
 };
 use crate::conv::{ChannelWise, Fast, Identity, Reference};
 use crate::error::Result;
+use crate::random::Seed;
 
 /// PyTorch's.
 const MOMENTUM: f32 = 0.1;
@@ -282,5 +286,64 @@ impl ChannelWise<Ball> for TrainingBall<'_> {
             let y = Ball { centre: s * d + beta, radius };
             if self.activation == Activation::Relu { y.relu() } else { y }
         });
+    }
+}
+
+/// R8.
+pub struct TrainingMode;
+
+impl Climb for TrainingMode {
+    fn name(&self) -> &'static str {
+        "training mode"
+    }
+
+    fn asks(&self) -> &'static str {
+        "equal with batch norm by the statistics of the batch, running statistics too?"
+    }
+
+    fn says(&self) -> &'static str {
+        "With batch norm by the statistics of the batch: equal to the bit in one order of sums, running \
+         statistics too, and otherwise within the derived bound, used as in R1."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "as R1 and R2"
+    }
+
+    fn case_scope(&self) -> Option<&'static str> {
+        Some("2 images or more")
+    }
+
+    fn on_case(
+        &self,
+        forms: &[&dyn AnyForm],
+        case: &Case,
+        _draw: Draw,
+    ) -> Result<Option<Evidence>> {
+        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+        let Some(real) = centred(&real)? else { return Ok(None) };
+        on(forms, &real).map(Some)
+    }
+
+    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
+        let batch = Shape { n: 2, ..stage.small() };
+        vec![stage.piece(batch, ("2 images", 9.0), move |forms| {
+            let (real, redraws) = alive_in_training(&batch, seed, number)?;
+            Ok(Evidence { redraws, ..on(forms, &real)? })
+        })]
+    }
+}
+
+/// A block that is alive in training mode too, and how often it was drawn again. After ten times it
+/// is taken as it is: on a map of a pixel or two nothing may suit.
+fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProblem, u64)> {
+    let mut redraws = 0;
+    loop {
+        let real = RealProblem::draw(shape, seed, &[number, 8, redraws])?;
+        match centred(&real)? {
+            Some(centred) => return Ok((centred, redraws)),
+            None if redraws == 10 => return Ok((real, redraws)),
+            None => redraws += 1,
+        }
     }
 }

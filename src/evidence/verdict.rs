@@ -1,75 +1,14 @@
 //! What a rung of the ladder concludes, and from what.
 
-use std::fmt;
 use std::num::NonZeroU64;
-use std::str::FromStr;
 
 use serde::Serialize;
 
 use super::compare::{Witness, Witnesses};
 use super::contract::Coverage;
+use super::exact::ExactReport;
+use super::rungs::Rung;
 use crate::error::{Error, Result};
-
-/// A rung of the ladder of evidence, from the weakest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Rung {
-    /// Equal up to a tolerance that somebody chose.
-    R0,
-    /// Equal up to a rounding bound that is derived.
-    R1,
-    /// Equal to the bit, on any floats, where all add in one order.
-    R2,
-    /// Equal to the bit on integers that floats hold exactly.
-    R3,
-    /// Equal in a prime field, at random points.
-    R4,
-    /// Equal as polynomials.
-    R5,
-    /// Equal on everything there is, in a tiny field.
-    R6,
-    /// Equal derivatives.
-    R7,
-    /// Equal in training mode.
-    R8,
-}
-
-impl Rung {
-    /// All of them, in order.
-    pub const ALL: [Self; 9] =
-        [Self::R0, Self::R1, Self::R2, Self::R3, Self::R4, Self::R5, Self::R6, Self::R7, Self::R8];
-
-    /// What it is called.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::R0 => "approximate",
-            Self::R1 => "derived bound",
-            Self::R2 => "bitwise, one order of sums",
-            Self::R3 => "exact integers",
-            Self::R4 => "prime field",
-            Self::R5 => "symbolic",
-            Self::R6 => "exhaustive",
-            Self::R7 => "derivatives",
-            Self::R8 => "training mode",
-        }
-    }
-}
-
-impl fmt::Display for Rung {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// `R4`, or `r4`, or `4`.
-impl FromStr for Rung {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let digit = text.strip_prefix(['R', 'r']).unwrap_or(text);
-        let rung = Self::ALL.into_iter().find(|rung| rung.to_string()[1..] == *digit);
-        rung.ok_or_else(|| Error::RungSyntax { given: text.to_owned() })
-    }
-}
 
 /// How far what was seen reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -162,6 +101,8 @@ pub struct Evidence {
     pub blunt: bool,
     /// What the generator's cases were, where it made them.
     pub coverage: Coverage,
+    /// What R3 found on a real block.
+    pub exact: Option<ExactReport>,
 }
 
 impl Evidence {
@@ -174,6 +115,7 @@ impl Evidence {
             witnesses: witnesses.into_iter().collect(),
             blunt: false,
             coverage: Coverage::default(),
+            exact: None,
         }
     }
 
@@ -187,6 +129,7 @@ impl Evidence {
             witnesses: self.witnesses,
             blunt: self.blunt || other.blunt,
             coverage: self.coverage.and(&other.coverage),
+            exact: self.exact.or(other.exact),
         }
     }
 }
@@ -270,7 +213,7 @@ impl Finding {
         ms: f64,
     ) -> Result<Self> {
         let stage = stage.to_owned();
-        let Evidence { cases, redraws, bound, witnesses, blunt, coverage } = evidence;
+        let Evidence { cases, redraws, bound, witnesses, blunt, coverage, .. } = evidence;
         let cases = NonZeroU64::new(cases)
             .ok_or_else(|| Error::NothingRan { rung: rung.to_string(), stage: stage.clone() })?;
         if let Some(clause) = coverage.broken() {
@@ -284,6 +227,10 @@ impl Finding {
             Bound::Proof { .. } | Bound::Exhausted { .. } => {
                 Verdict::Proved { scope: scope.clone() }
             }
+            Bound::Tolerance { .. } if blunt => Verdict::Qualified {
+                holds: "no form was refuted".to_owned(),
+                but: "the tolerance is larger than the output and says nothing".to_owned(),
+            },
             _ if blunt => Verdict::Qualified {
                 holds: "each layer by itself stays within its bound".to_owned(),
                 but: "end to end the bound is larger than the output and says nothing".to_owned(),
@@ -301,8 +248,9 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bound, Evidence, Finding, Rung, Verdict};
+    use super::{Bound, Evidence, Finding, Verdict};
     use crate::error::{Error, Result};
+    use crate::evidence::rungs::Rung;
 
     fn conclude(evidence: Evidence) -> Result<Finding> {
         Finding::conclude((Rung::R4, "random", "a test".to_owned()), evidence, 0, 0.0)
@@ -335,22 +283,6 @@ mod tests {
         let proof = |monomials| Evidence::of(Bound::Proof { monomials }, None);
         let verdict = conclude(proof(2).and(proof(3))).unwrap().verdict;
         assert!(matches!(verdict, Verdict::Proved { scope } if scope == "a test"));
-    }
-
-    #[test]
-    fn rungs_have_names() {
-        for (text, rung) in [("R4", Rung::R4), ("r0", Rung::R0), ("8", Rung::R8)] {
-            assert_eq!(text.parse::<Rung>().unwrap(), rung);
-        }
-        for text in ["", "R", "R9", "R44", "-1", "R 4"] {
-            let error = text.parse::<Rung>().unwrap_err().to_string();
-            assert_eq!(
-                error,
-                format!(
-                    "`{text}` is no rung that verify climbs; they are R0 to R8 (R9: verify --arch; R10: make -C proofs)"
-                )
-            );
-        }
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use crate::conv::{
 pub use crate::count::{self, Quantity};
 pub use crate::error::{Error, Result};
 pub use crate::evidence::near_misses;
-pub use crate::evidence::verdict::Rung;
+pub use crate::evidence::rungs::Rung;
 pub use crate::network::{self, init, zoo};
 pub use crate::random::{Purpose, Seed};
 pub use crate::report::figures::heat_map::Panel;

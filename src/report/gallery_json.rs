@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::block::{BatchNorm, BlockForm as _, BlockWeights, Shortcut};
 use crate::evidence::generator::Layout;
 use crate::evidence::matrix::{Cell, Row};
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::evidence::witness::{Mode, Parting, Smallest};
 
 #[derive(Serialize)]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::evidence::compare::Witness;
-use crate::evidence::verdict::{Bound, Finding, Rung, Verdict};
-use crate::evidence::verify::{BlockReport, Report};
+use crate::evidence::rungs::Rung;
+use crate::evidence::verdict::{Bound, Finding, Verdict};
+use crate::evidence::verify::{BlockReport, Failure, Report};
 
 #[derive(Serialize)]
 struct Whole<'a> {
@@ -16,8 +17,21 @@ struct Whole<'a> {
     ok: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     partial: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Missing<'a>>,
+}
+
+/// What could not be verified.
+#[derive(Serialize)]
+struct Missing<'a> {
+    rung: Option<Rung>,
+    stage: &'a str,
+    error: String,
+}
+
+fn missing(failure: &Failure) -> Missing<'_> {
+    let Failure { rung, stage, error } = failure;
+    Missing { rung: *rung, stage, error: error.to_string() }
 }
 
 #[derive(Serialize)]
@@ -97,7 +111,7 @@ pub fn render(report: &Report) -> String {
         rungs: report.findings.iter().map(entry).collect(),
         ok: report.holds(),
         partial: report.partial,
-        error: report.failure.as_ref().map(ToString::to_string),
+        errors: report.failures.iter().map(missing).collect(),
     };
     pretty(&whole)
 }
@@ -139,7 +153,7 @@ fn block(block: &BlockReport) -> Block<'_> {
         bound_is_blunt: rounding.is_blunt,
     });
     let exact = block.exact.as_ref().map(|exact| Exact {
-        exact: !block.refuted.iter().any(|(rung, _)| *rung == Rung::R3),
+        exact: !block.refuted.iter().any(|(rung, _)| rung.never_rounds()),
         exact_in: exact.float,
         exact_differing: exact.differing.iter().map(|(pair, n)| (pair.as_str(), *n)).collect(),
         exact_elements: exact.elements,

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::evidence::generator::Layout;
 use crate::evidence::matrix::{CASES, Cell, Row};
 use crate::evidence::near_misses::Kind;
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::evidence::watched::place;
 use crate::evidence::witness::trace::{first_apart, trace};
 use crate::evidence::witness::{Mode, Smallest};
@@ -57,7 +57,7 @@ fn conclusion(rows: &[Row]) -> String {
         _ => format!("{} near-misses; NOT REFUTED: {}.", rows.len(), unrefuted.join(", ")),
     };
     let of_each = Rung::ALL.map(|rung| {
-        let count = |cell| rows.iter().filter(|row| row.cells[rung as usize] == cell).count();
+        let count = |cell| rows.iter().filter(|row| row.cells[rung.number()] == cell).count();
         let refuted = count(Cell::Refuted);
         format!("{rung} {refuted} of {}", refuted + count(Cell::Missed))
     });

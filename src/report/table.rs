@@ -6,7 +6,8 @@ use super::words::{dashed, line, paragraph, percent, thousands, with_ulps};
 use crate::block::BlockSpec;
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::compare::{Value, Witness};
-use crate::evidence::verdict::{Bound, Finding, Rung, Verdict};
+use crate::evidence::rungs::Rung;
+use crate::evidence::verdict::{Bound, Finding, Verdict};
 use crate::evidence::verify::Report;
 
 /// Writes the report. `subject` says what was verified, `repeat` is the command that does it
@@ -109,7 +110,7 @@ fn ladder(text: &mut String, report: &Report) {
             }
             rung = Some(finding.rung);
             let (number, name) = (finding.rung, finding.rung.name());
-            paragraph(text, &format!("{number}, {name}. {}", meaning(finding.rung)));
+            paragraph(text, &format!("{number}, {name}. {}", finding.rung.says()));
         }
         let cases = thousands(finding.cases.get());
         let verdict = match &finding.verdict {
@@ -133,47 +134,9 @@ fn row(stage: &str, scope: &str, cases: &str, how_far: &str, verdict: &str) -> S
     format!("{stage:<6} {scope:<37} {cases:>7} {how_far:>16} {verdict:>9}")
 }
 
-/// What a rung says, in a sentence or two.
-fn meaning(rung: Rung) -> &'static str {
-    match rung {
-        Rung::R0 => {
-            "No two outputs are further apart than 2^-16 of the terms behind them, or than rounding \
-             can carry sums so long. The 2^-16 is chosen, not derived: a smoke test."
-        }
-        Rung::R1 => {
-            "No value is further off than rounding can explain. Used: how much of that any value \
-             uses at most, end to end / layer by layer."
-        }
-        Rung::R2 => {
-            "Where all sums are taken in one order the forms are equal to the bit, on any floats."
-        }
-        Rung::R3 => {
-            "On integers so small, certified, that no sum rounds in any order, the forms are equal \
-             to the bit."
-        }
-        Rung::R4 => {
-            "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and \
-             ReLU. P: a wrong form would pass a case with this probability at most."
-        }
-        Rung::R5 => {
-            "The forms are the same polynomials: equal for all weights, all inputs and any \
-             function after each convolution, at this shape."
-        }
-        Rung::R6 => "In a field of 2 or 3 elements, all there is was tried.",
-        Rung::R7 => {
-            "The forms have the same derivatives, modulo 2^61 - 1 and on integers, by the input and \
-             all weights."
-        }
-        Rung::R8 => {
-            "With batch norm by the statistics of the batch: equal to the bit in one order of sums, \
-             running statistics too, and otherwise within the derived bound, used as in R1."
-        }
-    }
-}
-
 pub(crate) fn in_words(bound: &Bound) -> String {
     match bound {
-        Bound::Tolerance { used, .. } => format!("used {}", percent(*used)),
+        Bound::Tolerance { used, relative } => format!("{} of {relative:.1e}", percent(*used)),
         Bound::Rounding { used, used_at_cuts, .. } => {
             format!("{} / {}", percent(*used), percent(*used_at_cuts))
         }
@@ -213,7 +176,7 @@ pub(super) fn refutation(text: &mut String, finding: &Finding, witness: &Witness
     line(text, &format!("{rung} refutes form ({form}), {name}, in {stage}:"));
     let shown = |value: &Value| match value {
         Value::Number(value) => format!("{value:.9}"),
-        Value::Text(text) => text.clone(),
+        Value::Text(text) | Value::Misplaced(text) => text.clone(),
     };
     let sentence = format!(
         "  at image {n}, channel {c}, row {h}, column {w} ({place}) it gives {}",
@@ -228,14 +191,14 @@ pub(super) fn refutation(text: &mut String, finding: &Finding, witness: &Witness
 }
 
 fn conclusion(text: &mut String, report: &Report) {
-    if let Some(failure) = &report.failure {
-        paragraph(text, &format!("Something could not be verified: {failure}."));
+    for failure in &report.failures {
+        paragraph(text, &format!("Not verified: {failure}."));
     }
     let words = if report.refutes() {
         "NOT the same function: the forms do not agree, and rounding does not explain it."
             .to_owned()
-    } else if report.failure.is_some() {
-        "Not finished: what is above held, the rest was not verified.".to_owned()
+    } else if !report.failures.is_empty() {
+        "Not finished: the rest held.".to_owned()
     } else if report.partial {
         "Interrupted: what is above held, the rest was not verified.".to_owned()
     } else {
@@ -244,7 +207,7 @@ fn conclusion(text: &mut String, report: &Report) {
             parts.push(rounding);
         }
         let exact = report.findings.iter().filter_map(|finding| match finding.bound {
-            Bound::Exact { values } if finding.rung == Rung::R3 => Some(values),
+            Bound::Exact { values } if finding.rung.never_rounds() => Some(values),
             _ => None,
         });
         let values: u64 = exact.sum();

@@ -164,7 +164,7 @@ impl Seen {
             name: form.name(),
             place: place(layer),
             index: [0, channel, 0, 0],
-            found: Value::Text(found),
+            found: Value::Misplaced(found),
             expected: Value::Text("one applied to each channel's plane, once".to_owned()),
             allowed: 0.0,
             wrong: 1,

@@ -54,7 +54,7 @@ mod cuts;
 mod rung;
 
 pub use self::cuts::Cuts;
-pub use self::rung::{judge, within};
+pub use self::rung::{DerivedBound, judge, within};
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 

@@ -2,12 +2,15 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::{Ball, Cuts, balls_by};
-use crate::block::Functions;
+use super::{Ball, Cuts, NormBalls, balls_by};
+use crate::block::{BlockNorms, Functions};
 use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::compare::{Witnesses, against_balls};
+use crate::evidence::generator::Case;
+use crate::evidence::problem::RealProblem;
+use crate::evidence::rungs::{Climb, Draw, NetworkBlock, OnNetwork};
 use crate::evidence::verdict::{Bound, Evidence};
 
 /// The forms on this problem, whose functions over balls are `exact`.
@@ -57,6 +60,93 @@ fn bound_on_differences(balls: ArrayView4<'_, Ball>) -> (f64, bool) {
     let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
     let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));
     (2.0 * radius, 2.0 * radius > size)
+}
+
+/// R1.
+pub struct DerivedBound;
+
+impl Climb for DerivedBound {
+    fn name(&self) -> &'static str {
+        "derived bound"
+    }
+
+    fn asks(&self) -> &'static str {
+        "further apart than rounding can explain? End to end, and layer by layer"
+    }
+
+    fn says(&self) -> &'static str {
+        "No value is further off than rounding can explain. Used: how much of that any value uses at \
+         most, end to end / layer by layer."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "errors no larger than rounding; end to end also some that layer by layer it catches: \
+         one weight off by a thousandth, an epsilon left out"
+    }
+
+    fn case_scope(&self) -> Option<&'static str> {
+        Some("f32")
+    }
+
+    fn on_case(&self, forms: &[&dyn AnyForm], case: &Case, draw: Draw) -> Result<Option<Evidence>> {
+        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+        let functions = real.functions()?;
+        let outputs = real.with(&functions).solve_all(forms, &Fast::new())?;
+        self.on_block(forms, &real, &outputs, draw)
+    }
+
+    fn block_scope(&self) -> Option<&'static str> {
+        Some("whole and layer by layer")
+    }
+
+    fn on_block(
+        &self,
+        forms: &[&dyn AnyForm],
+        real: &RealProblem,
+        outputs: &[Array4<f32>],
+        _draw: Draw,
+    ) -> Result<Option<Evidence>> {
+        let functions = real.functions()?;
+        on_norms(forms, &real.with(&functions), outputs, &real.norms).map(Some)
+    }
+
+    fn on_network(&self) -> Option<&'static dyn OnNetwork> {
+        Some(&Self)
+    }
+}
+
+impl OnNetwork for DerivedBound {
+    fn column(&self) -> &'static str {
+        "rounding used"
+    }
+
+    fn legend(&self) -> &'static str {
+        "of what rounding can explain, the largest part that any value uses, end to end / layer by layer, \
+         where the bound is much tighter; beyond 100% no rounding explains it."
+    }
+
+    fn scope(&self) -> &'static str {
+        "on what it receives, whole and layer by layer"
+    }
+
+    fn judge(
+        &self,
+        forms: &[&dyn AnyForm],
+        block: &NetworkBlock<'_>,
+        _draw: Draw,
+    ) -> Result<Evidence> {
+        on_norms(forms, block.problem, block.outputs, block.norms)
+    }
+}
+
+fn on_norms(
+    forms: &[&dyn AnyForm],
+    problem: &Problem<'_, f32>,
+    outputs: &[Array4<f32>],
+    norms: &BlockNorms<f32>,
+) -> Result<Evidence> {
+    let norms = norms.cast();
+    judge(forms, problem, outputs, &NormBalls::new(&norms).functions())
 }
 
 #[cfg(test)]

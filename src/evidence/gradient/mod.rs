@@ -34,8 +34,11 @@ pub use self::integers::over_floats;
 
 use super::any_form::{AnyForm, Problem};
 use super::compare::{Value, odd_ones_out};
+use super::exact::ExactCase;
 use super::field::{P, Shape, uniform};
+use super::generator::Case;
 use super::random_functions::RandomFunctions;
+use super::rungs::{Climb, Draw, Piece, Stage};
 use super::verdict::{Bound, Evidence};
 use crate::conv::Reference;
 use crate::error::Result;
@@ -69,4 +72,53 @@ pub fn over_the_field(
         odd_ones_out(forms, &outputs, "output", |left, right| (show(left), show(right)));
     let at_most = (DEGREE + 2.0 * functions.pairs()) / P;
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
+}
+
+/// R7.
+pub struct Derivatives;
+
+impl Climb for Derivatives {
+    fn name(&self) -> &'static str {
+        "derivatives"
+    }
+
+    fn asks(&self) -> &'static str {
+        "equal derivatives, by the input and all weights?"
+    }
+
+    fn says(&self) -> &'static str {
+        "The forms have the same derivatives, modulo 2^61 - 1 and on integers, by the input and \
+         all weights."
+    }
+
+    fn blind_to(&self) -> &'static str {
+        "what a derivative does not show"
+    }
+
+    fn case_scope(&self) -> Option<&'static str> {
+        Some("field and f32")
+    }
+
+    fn on_case(
+        &self,
+        forms: &[&dyn AnyForm],
+        case: &Case,
+        (seed, number): Draw,
+    ) -> Result<Option<Evidence>> {
+        let Some(exact) = ExactCase::alive(case)? else { return Ok(None) };
+        let mut rng = seed.stream(Purpose::Directions, &[number]);
+        let Some(floats) = over_floats(forms, &exact, case.layout, &mut rng)? else {
+            return Ok(None);
+        };
+        let field = over_the_field(forms, &case.shape(), seed, &[number])?;
+        // One case, of which the field says how sure it is.
+        Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, floats.witnesses).and(field) }))
+    }
+
+    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
+        let small = stage.small();
+        vec![stage.piece(small, ("over the field", 9.0), move |forms| {
+            over_the_field(forms, &small, seed, &[number, 7])
+        })]
+    }
 }

@@ -1,10 +1,14 @@
 //! What the main job finds.
 
+use std::fmt;
+
 use crate::block::BlockSpec;
 use crate::count;
 use crate::error::Error;
 use crate::evidence::compare::Witness;
-use crate::evidence::verdict::{Finding, Rung};
+use crate::evidence::exact::ExactReport;
+use crate::evidence::rungs::Rung;
+use crate::evidence::verdict::Finding;
 
 /// The findings of R1 and R3 on one block.
 #[derive(Clone, Debug)]
@@ -50,19 +54,26 @@ pub struct RoundingReport {
     pub is_blunt: bool,
 }
 
-/// R3's findings on one block.
-#[derive(Clone, Debug)]
-pub struct ExactReport {
-    /// "f32", or "f64" where no integers small enough for `f32` were found.
-    pub float: &'static str,
-    /// No partial sum exceeds this.
-    pub reached: i64,
-    /// Partial sums up to this are exact.
-    pub limit: i64,
-    /// For each pair of forms, by their letters: elements that differ.
-    pub differing: Vec<(String, usize)>,
-    /// Elements compared.
-    pub elements: usize,
+/// Something that could not be verified.
+#[derive(Debug)]
+pub struct Failure {
+    /// By which rung; `None` where a form did not run at all.
+    pub rung: Option<Rung>,
+    /// On what, in a word.
+    pub stage: String,
+    /// Why.
+    pub error: Error,
+}
+
+/// "R4 on conv2: " and why.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rung, stage, error } = self;
+        match rung {
+            Some(rung) => write!(f, "{rung} on {stage}: {error}"),
+            None => write!(f, "{stage}: {error}"),
+        }
+    }
 }
 
 /// The findings on all the blocks.
@@ -76,8 +87,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Whether the run was cut short, so that blocks or rungs are missing.
     pub partial: bool,
-    /// What cut it short, where it was an error. What was found before or beside it is in the report.
-    pub failure: Option<Error>,
+    /// What could not be verified. What was found beside it is in the report.
+    pub failures: Vec<Failure>,
 }
 
 impl Report {
@@ -104,7 +115,7 @@ mod tests {
             blocks: Vec::new(),
             findings: Vec::new(),
             partial,
-            failure: None,
+            failures: Vec::new(),
         };
         assert!(!report(false).holds() && !report(true).holds());
         assert!(!report(false).refutes());

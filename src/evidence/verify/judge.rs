@@ -1,25 +1,18 @@
-//! Rungs R0, R1 and R3 on what the forms gave for one real block.
+//! Rungs on what the forms gave for one real block.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use ndarray::{Array4, ArrayView4};
+use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
 
-use super::findings::{BlockReport, ExactReport, RoundingReport};
+use super::findings::{BlockReport, Failure, RoundingReport};
 use super::run::Run;
-use crate::block::{Activation, NormFunctions};
-use crate::conv::{Convolver, Fast, Reference};
-use crate::count;
-use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Over, Problem};
-use crate::evidence::approximate::{self, Tolerance};
-use crate::evidence::bound::{self, NormBalls};
-use crate::evidence::compare::{Witnesses, against_exact, compare, largest, pairs, ulp};
-use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
-use crate::evidence::verdict::{Bound, Evidence, Finding, Rung};
-use crate::random::Seed;
-use crate::scalar::Real;
+use crate::error::Result;
+use crate::evidence::any_form::AnyForm;
+use crate::evidence::compare::{compare, largest, pairs, ulp};
+use crate::evidence::rungs::{Draw, Rung};
+use crate::evidence::verdict::{Bound, Evidence, Finding};
 
 /// What a rung found on one block.
 pub(super) struct Part {
@@ -46,140 +39,69 @@ pub(super) fn findings(parts: Vec<Vec<Part>>, seed: u64) -> Result<Vec<Finding>>
     }
     let conclude = |(rung, stage, blocks, evidence, ms): (Rung, String, usize, Evidence, f64)| {
         let blocks = if blocks == 1 { "1 block".to_owned() } else { format!("{blocks} blocks") };
-        let what = match rung {
-            Rung::R0 => "f32",
-            Rung::R1 => "whole and layer by layer",
-            _ => "integers",
-        };
+        let what = rung.block_scope().unwrap_or_default();
         Finding::conclude((rung, &stage, format!("{blocks}, {what}")), evidence, seed, ms)
     };
     stages.into_iter().map(conclude).collect()
 }
 
-/// Those of R0, R1 and R3 that are asked for, on one block.
+/// Those of `rungs` that run on real blocks, on one block.
 pub(super) fn judge(
     forms: &[&dyn AnyForm],
     run: &Run,
     rungs: &BTreeSet<Rung>,
-    seed: Seed,
-    number: usize,
+    (seed, number): Draw,
     say: &dyn Fn(&str),
-) -> Result<(BlockReport, Vec<Part>)> {
-    let mut refuted = Vec::new();
-    let mut parts = Vec::new();
-    let mut part = |rung, evidence: Evidence, since: Instant| {
-        let stage = run.named.name.split('_').next().unwrap_or_default().to_owned();
+) -> (BlockReport, Vec<Part>, Vec<Failure>) {
+    let Run { named, real, parameters, outputs, times } = run;
+    let stage = named.name.split('_').next().unwrap_or_default();
+    let (mut refuted, mut parts, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut rounding, mut exact, mut dead_channels) = (None, None, real.dead);
+    for &rung in rungs {
+        if rung.block_scope().is_none() {
+            continue;
+        }
+        say(rung.name());
+        let since = Instant::now();
+        let evidence = match rung.on_block(forms, real, outputs, (seed, number)) {
+            Ok(Some(evidence)) => evidence,
+            Ok(None) => continue,
+            Err(error) => {
+                failures.push(Failure { rung: Some(rung), stage: named.name.clone(), error });
+                continue;
+            }
+        };
+        if let Bound::Rounding { difference: bound, used, used_at_cuts } = evidence.bound {
+            let is_blunt = evidence.blunt;
+            rounding = Some(RoundingReport { bound, used, used_at_cuts, is_blunt });
+        }
+        if let Some(report) = &evidence.exact {
+            dead_channels += report.dead_channels;
+            exact = Some(report.clone());
+        }
         refuted.extend(evidence.witnesses.all().iter().map(|witness| (rung, witness.clone())));
-        parts.push(Part { stage, rung, evidence, ms: since.elapsed().as_secs_f64() * 1e3 });
-    };
-    if rungs.contains(&Rung::R0) {
-        let since = Instant::now();
-        let tolerance = Tolerance::of(&run.weights, &run.norms, run.x.view())?;
-        part(Rung::R0, approximate::close(forms, &run.outputs, &tolerance), since);
+        let ms = since.elapsed().as_secs_f64() * 1e3;
+        parts.push(Part { stage: stage.to_owned(), rung, evidence, ms });
     }
-    let mut rounding = None;
-    if rungs.contains(&Rung::R1) {
-        say("the derived bound");
-        let since = Instant::now();
-        let (report, evidence) = rounding_run(forms, run)?;
-        rounding = Some(report);
-        part(Rung::R1, evidence, since);
-    }
-    let (mut exact, mut dead_channels) = (None, run.dead_channels);
-    if rungs.contains(&Rung::R3) {
-        say("exact integers");
-        let since = Instant::now();
-        let (report, evidence, dead) = integers(forms, run, seed, number)?;
-        exact = Some(report);
-        dead_channels += dead;
-        part(Rung::R3, evidence, since);
-    }
-    let activation = run.outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
-    let (spec, (_, _, h, w)) = (run.named.spec, run.x.dim());
-
+    let activation = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
+    let (_, _, h, w) = real.x.dim();
     let grouped = forms.iter().position(|form| form.letter() == 'c');
     let report = BlockReport {
-        name: run.named.name.clone(),
-        spec,
+        name: named.name.clone(),
+        spec: named.spec,
         map: (h, w),
-        parameters: count::block(&spec)?,
-        times: run.times.clone(),
-        differences: pairs(forms, |i, j| {
-            compare(run.outputs[i].view(), run.outputs[j].view()).max_abs
-        }),
+        parameters: *parameters,
+        times: times.clone(),
+        differences: pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).max_abs),
         largest: activation,
         ulp: ulp(activation),
         rounding,
-        digest: digest(run.outputs[grouped.unwrap_or(forms.len() - 1)].view()),
+        digest: digest(outputs[grouped.unwrap_or(forms.len() - 1)].view()),
         exact,
         dead_channels,
         refuted,
     };
-    Ok((report, parts))
-}
-
-/// R1.
-fn rounding_run(forms: &[&dyn AnyForm], run: &Run) -> Result<(RoundingReport, Evidence)> {
-    let functions = NormFunctions::new(&run.norms, Activation::Relu)?;
-    let functions = functions.functions();
-    let problem = Problem { weights: &run.weights, x: run.x.view(), functions };
-    let norms = run.norms.cast();
-    let exact = NormBalls::new(&norms);
-    let evidence = bound::judge(forms, &problem, &run.outputs, &exact.functions())?;
-    let report = match evidence.bound {
-        Bound::Rounding { difference: bound, used, used_at_cuts } => {
-            RoundingReport { bound, used, used_at_cuts, is_blunt: evidence.blunt }
-        }
-        _ => unreachable!("R1 gives a rounding bound"),
-    };
-    Ok((report, evidence))
-}
-
-/// R3, and how many hidden channels of its data are dead.
-fn integers(
-    forms: &[&dyn AnyForm],
-    run: &Run,
-    seed: Seed,
-    number: usize,
-) -> Result<(ExactReport, Evidence, usize)> {
-    let (spec, (_, _, h, w)) = (run.named.spec, run.x.dim());
-    let draw = |limit| exact::draw(spec, (1, h, w), limit, seed, number as u64);
-    let (case, float, limit) = match draw(LIMIT_F32) {
-        Ok(case) => (case, "f32", LIMIT_F32),
-        Err(Error::NoExactCase { .. }) => (draw(LIMIT_F64)?, "f64", LIMIT_F64),
-        Err(error) => return Err(error),
-    };
-    let (differing, witnesses) = if limit == LIMIT_F32 {
-        exact_run::<f32, _>(forms, &case, &Fast::new())?
-    } else {
-        exact_run::<f64, _>(forms, &case, &Reference::default())?
-    };
-    let elements = case.expected.len();
-    let report = ExactReport { float, reached: case.reached, limit, differing, elements };
-    let values = (forms.len() * elements) as u64;
-    Ok((report, Evidence::of(Bound::Exact { values }, witnesses), case.dead_channels))
-}
-
-/// Each form on an exact case: how many elements differ between each two, and where one differs
-/// from the integers, if one does.
-fn exact_run<S: Real, V: Convolver<S> + 'static>(
-    forms: &[&dyn AnyForm],
-    case: &ExactCase,
-    convolver: &V,
-) -> Result<(Vec<(String, usize)>, Witnesses)>
-where
-    for<'f> dyn AnyForm + 'f: Over<S, V>,
-{
-    let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
-    let functions = NormFunctions::<S>::new(&case.norms.cast(), Activation::Relu)?;
-    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
-    let outputs = problem.solve_all(forms, convolver)?;
-    let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
-        against_exact(form.letter(), form.name(), output.view(), expected.view())
-    };
-    let witnesses = forms.iter().zip(&outputs).filter_map(held).collect();
-    let differing = pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).differing);
-    Ok((differing, witnesses))
+    (report, parts, failures)
 }
 
 /// SHA-256 of a tensor's bits, in order, little-endian.

@@ -5,7 +5,6 @@
 pub(super) mod cases;
 mod findings;
 mod judge;
-mod ladder;
 mod plan;
 mod run;
 
@@ -18,15 +17,15 @@ use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-pub use self::findings::{BlockReport, ExactReport, Report, RoundingReport};
+pub use self::findings::{BlockReport, Failure, Report, RoundingReport};
 use self::judge::judge;
-use self::ladder::{Job, Stage};
 pub use self::plan::Plan;
 use self::run::{Run, run_forms};
 use super::any_form::AnyForm;
 use super::live::LiveLayer;
 use super::memory;
-use super::verdict::{Finding, Rung};
+use super::rungs::{Piece, Rung, Stage};
+use super::verdict::{Evidence, Finding};
 use crate::block::{BlockSpec, Shortcut};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
@@ -58,18 +57,38 @@ impl Progress<'_> {
     }
 }
 
+/// A rung on random blocks, on a shape of its own or on that of a real block.
+struct Job<'a> {
+    rung: Rung,
+    stage: String,
+    scope: String,
+    /// About how many multiply-adds it takes, to start the longest first.
+    size: f64,
+    work: Box<dyn Fn() -> Done + Send + Sync + 'a>,
+}
+
+/// What a job came to; each of these by itself, or together.
+#[derive(Default)]
+struct Done {
+    evidence: Option<Evidence>,
+    failure: Option<Error>,
+    stopped: bool,
+}
+
 /// A piece of what is done once the forms have run and been timed.
-enum Piece<'a> {
-    /// Rungs R0, R1 and R3 on a real block.
+enum Task<'a> {
+    /// All rungs that run on a real block.
     Block(usize, Box<Run>),
-    /// Another rung.
+    /// A job.
     Job(usize, Box<Job<'a>>),
 }
 
-/// What came of it; with its number, so that the order of the work does not matter.
+/// What came of a task; with its number, so that the order of the work does not matter.
 enum Outcome {
     Block(usize, Box<(BlockReport, Vec<judge::Part>)>),
     Job(usize, Box<Finding>),
+    Failed(Failure),
+    Stopped,
 }
 
 /// Verifies that `forms` are one function, on `subject`, by the rungs of `plan`.
@@ -77,8 +96,8 @@ enum Outcome {
 /// # Errors
 ///
 /// [`Error::Usage`] for fewer than two forms, since one agrees with itself whatever it does;
-/// a subject that is too small, too large, or does not fit into memory; a plan of no rung. An error that
-/// comes up later loses no finding: it is [`Report::failure`].
+/// a subject that is too small, or so large that its sizes exceed 64 bits; a plan of no rung; what
+/// failed, where nothing else came of the run. Other errors lose no finding: see [`Report::failures`].
 pub fn verify(
     forms: &[&dyn AnyForm],
     subject: &Subject,
@@ -97,85 +116,123 @@ pub fn verify(
     }
     let (blocks, mut x) = prepare(subject, seed)?;
     let stages = stages(&blocks, x.dim())?;
-    let on_blocks = [Rung::R0, Rung::R1, Rung::R3].iter().any(|rung| plan.rungs.contains(rung));
-    let blocks = if on_blocks { blocks } else { Vec::new() };
-    let jobs = ladder::jobs(forms, plan, &stages, seed, progress)?;
-    let (timed, steps) = (blocks.len(), 3 * blocks.len() + jobs.len());
+    let on_blocks = plan.rungs.iter().filter(|rung| rung.block_scope().is_some()).count();
+    let blocks = if on_blocks > 0 { blocks } else { Vec::new() };
+    let jobs = jobs(forms, plan, &stages, seed, progress)?;
+    let (timed, steps) = (blocks.len(), (1 + on_blocks) * blocks.len() + jobs.len());
 
     // One after the other and alone on the machine, for they are timed.
     let mut runs: Vec<Run> = Vec::with_capacity(timed);
-    let mut failure = None;
+    let mut outcomes = Vec::new();
     for (number, named) in blocks.into_iter().enumerate() {
         if progress.stopped() {
             break;
         }
         (progress.step)(number, steps, &format!("{}: the forms in f32", named.name));
+        let stage = named.name.clone();
         match run_forms(forms, named, x, seed, number) {
             Ok((run, next)) => {
                 runs.push(run);
                 x = next;
             }
             Err(error) => {
-                failure = Some(error);
+                outcomes.push(Outcome::Failed(Failure { rung: None, stage, error }));
                 break;
             }
         }
     }
-    let all_ran = runs.len() == timed;
+    // A form that does not run on a real block runs on nothing else.
+    let jobs = if outcomes.is_empty() { jobs } else { Vec::new() };
+    if runs.len() < timed {
+        outcomes.push(Outcome::Stopped);
+    }
 
     // What remains is independent, so all processors share it, the longest first.
     let done = AtomicUsize::new(timed);
     let say = |what: &str| {
         (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, what);
     };
-    let mut pieces: Vec<(f64, Piece<'_>)> = Vec::new();
+    let mut pieces: Vec<(f64, Task<'_>)> = Vec::new();
     for (number, run) in runs.into_iter().enumerate() {
         // Two convolutions of floats, two of integers, two more for the cuts.
-        pieces.push((6.0 * run.size(), Piece::Block(number, Box::new(run))));
+        pieces.push((6.0 * run.size(), Task::Block(number, Box::new(run))));
     }
-    // A form that does not run on a real block runs on nothing else.
-    let jobs = if failure.is_none() { jobs } else { Vec::new() };
     for (number, job) in jobs.into_iter().enumerate() {
-        pieces.push((job.size, Piece::Job(number, Box::new(job))));
+        pieces.push((job.size, Task::Job(number, Box::new(job))));
     }
     pieces.sort_by(|left, right| right.0.total_cmp(&left.0));
-    let work = |piece: Piece<'_>| -> Result<Option<Outcome>> {
+    let work = |task: Task<'_>| -> Vec<Outcome> {
         if progress.stopped() {
-            return Ok(None);
+            return vec![Outcome::Stopped];
         }
-        match piece {
-            Piece::Block(number, run) => {
-                let found = judge(forms, &run, &plan.rungs, seed, number, &|what| {
-                    say(&format!("{}: {what}", run.named.name));
-                })?;
-                Ok(Some(Outcome::Block(number, Box::new(found))))
+        match task {
+            Task::Block(number, run) => {
+                let say = |what: &str| say(&format!("{}: {what}", run.named.name));
+                let draw = (seed, number as u64);
+                let (report, parts, failures) = judge(forms, &run, &plan.rungs, draw, &say);
+                let failed = failures.into_iter().map(Outcome::Failed);
+                failed.chain([Outcome::Block(number, Box::new((report, parts)))]).collect()
             }
-            Piece::Job(number, job) => {
+            Task::Job(number, job) => {
                 say(&format!("{} {}: {}", job.rung, job.rung.name(), job.stage));
-                let start = Instant::now();
-                let Some(evidence) = (job.work)()? else { return Ok(None) };
-                let ms = start.elapsed().as_secs_f64() * 1e3;
-                let about = (job.rung, job.stage.as_str(), job.scope.clone());
-                let finding = Finding::conclude(about, evidence, seed.0, ms)?;
-                Ok(Some(Outcome::Job(number, Box::new(finding))))
+                run_job(number, *job, seed)
             }
         }
     };
     // One at a time from the front, so that two long ones do not fall to one processor.
-    let pieces: Vec<Piece<'_>> = pieces.into_iter().map(|(_, piece)| piece).collect();
+    let tasks: Vec<Task<'_>> = pieces.into_iter().map(|(_, task)| task).collect();
+    outcomes.extend(in_turn(tasks, &work).into_iter().flatten());
+    report(outcomes, seed)
+}
+
+fn run_job(number: usize, job: Job<'_>, seed: Seed) -> Vec<Outcome> {
+    let Job { rung, stage, scope, work, .. } = job;
+    let start = Instant::now();
+    let Done { evidence, failure, stopped } = work();
+    let ms = start.elapsed().as_secs_f64() * 1e3;
+    let failed = |error| Outcome::Failed(Failure { rung: Some(rung), stage: stage.clone(), error });
     let mut outcomes = Vec::new();
-    let mut partial = !all_ran;
-    for outcome in in_turn(pieces, &work) {
-        match outcome {
-            Ok(Some(outcome)) => outcomes.push(outcome),
-            Ok(None) => partial = true,
-            Err(error) => {
-                partial = true;
-                failure.get_or_insert(error);
-            }
+    if let Some(evidence) = evidence {
+        outcomes.push(match Finding::conclude((rung, &stage, scope), evidence, seed.0, ms) {
+            Ok(finding) => Outcome::Job(number, Box::new(finding)),
+            Err(error) => failed(error),
+        });
+    }
+    outcomes.extend(failure.map(failed));
+    outcomes.extend(stopped.then_some(Outcome::Stopped));
+    outcomes
+}
+
+/// All the jobs of a plan: of each rung those on the stages, on random blocks, on shapes of its own.
+fn jobs<'a>(
+    forms: &'a [&'a dyn AnyForm],
+    plan: &'a Plan,
+    stages: &[Stage],
+    seed: Seed,
+    progress: &'a Progress<'a>,
+) -> Result<Vec<Job<'a>>> {
+    let mut jobs = Vec::new();
+    for &rung in &plan.rungs {
+        let on_stages =
+            stages.iter().zip(0..).flat_map(|(stage, number)| rung.on_stage(stage, (seed, number)));
+        for Piece { stage, scope, size, work, .. } in on_stages.chain(rung.own()?) {
+            let work = Box::new(move || match work(forms, &|_| true) {
+                Ok(evidence) => Done { evidence: Some(evidence), ..Done::default() },
+                Err(error) => Done { failure: Some(error), ..Done::default() },
+            });
+            jobs.push(Job { rung, stage, scope, size, work });
+        }
+        if let Some(scope) = rung.case_scope() {
+            jobs.push(Job {
+                rung,
+                stage: "random".to_owned(),
+                scope: format!("all kinds, {scope}"),
+                size: plan.cases.get() as f64 * 1e5,
+                work: Box::new(move || cases::climb(rung, forms, plan, seed, progress)),
+            });
         }
     }
-    report(outcomes, seed, partial, failure)
+    Ok(jobs)
 }
 
 /// Each piece of work, started in their order; what came of it, in their order.
@@ -195,31 +252,29 @@ fn in_turn<P: Send, T: Send>(pieces: Vec<P>, work: &(dyn Fn(P) -> T + Sync)) -> 
     done.into_iter().map(|(_, outcome)| outcome).collect()
 }
 
-/// Puts the outcomes in order. Without any, the failure is all there is.
-fn report(
-    outcomes: Vec<Outcome>,
-    seed: Seed,
-    partial: bool,
-    failure: Option<Error>,
-) -> Result<Report> {
-    let failure = match failure {
-        Some(failure) if outcomes.is_empty() => return Err(failure),
-        failure => failure,
-    };
+/// Puts the outcomes in order. Where nothing was found, the first failure is all there is.
+fn report(outcomes: Vec<Outcome>, seed: Seed) -> Result<Report> {
     let (mut blocks, mut others) = (Vec::new(), Vec::new());
+    let (mut failures, mut partial) = (Vec::new(), false);
     for outcome in outcomes {
         match outcome {
             Outcome::Block(number, found) => blocks.push((number, *found)),
             Outcome::Job(number, finding) => others.push((number, *finding)),
+            Outcome::Failed(failure) => failures.push(failure),
+            Outcome::Stopped => partial = true,
         }
     }
+    partial |= !failures.is_empty();
     blocks.sort_by_key(|(number, _)| *number);
     others.sort_by_key(|(number, _)| *number);
     let (blocks, parts): (Vec<_>, Vec<_>) = blocks.into_iter().map(|(_, found)| found).unzip();
     let mut findings = judge::findings(parts, seed.0)?;
     findings.extend(others.into_iter().map(|(_, finding)| finding));
     findings.sort_by_key(|finding| finding.rung);
-    Ok(Report { seed: seed.0, blocks, findings, partial, failure })
+    if findings.is_empty() && !failures.is_empty() {
+        return Err(failures.swap_remove(0).error);
+    }
+    Ok(Report { seed: seed.0, blocks, findings, partial, failures })
 }
 
 /// The blocks of a subject, and the input of the first.
@@ -238,6 +293,7 @@ fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32
         }
         Subject::Block(spec, map) => {
             spec.output_map(*map)?;
+            // Sizes whose product exceeds 64 bits.
             memory::of_block(spec, *map)?;
             let shape = (1, spec.c_in(), map.0, map.1);
             let x =

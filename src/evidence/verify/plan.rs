@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 
 use crate::evidence::generator::{Case, sample};
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::random::Seed;
 
 /// Which rungs are climbed, and on how many random blocks each.

@@ -4,13 +4,14 @@ use std::time::Instant;
 
 use ndarray::Array4;
 
-use crate::block::{
-    Activation, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions, Shortcut,
-};
+use crate::block::{Activation, Bottleneck, Form, NormFunctions, Shortcut};
 use crate::conv::{Fast, on_one_thread};
+use crate::count;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, check_shape};
 use crate::evidence::live::LiveNorms;
+use crate::evidence::problem::RealProblem;
+use crate::evidence::rungs::multiply_adds;
 use crate::network::architecture::NamedBlock;
 use crate::network::init;
 use crate::random::{Purpose, Seed};
@@ -21,18 +22,17 @@ const TIMED_RUNS: usize = 3;
 /// A block in `f32`, its input, and what the forms made of it.
 pub(super) struct Run {
     pub(super) named: NamedBlock,
-    pub(super) weights: BlockWeights<f32>,
-    pub(super) norms: BlockNorms<f32>,
-    pub(super) x: Array4<f32>,
+    pub(super) real: RealProblem,
+    pub(super) parameters: count::BlockParameters,
     pub(super) outputs: Vec<Array4<f32>>,
     pub(super) times: Vec<(char, f64)>,
-    pub(super) dead_channels: usize,
 }
 
 impl Run {
-    /// Multiplications of one form, about.
+    /// Multiply-adds of one form, about.
     pub(super) fn size(&self) -> f64 {
-        super::ladder::size(&self.named.spec, (self.x.dim().2, self.x.dim().3))
+        let (_, _, h, w) = self.real.x.dim();
+        multiply_adds(&self.named.spec, (h, w))
     }
 }
 
@@ -75,6 +75,8 @@ pub(super) fn run_forms(
         }
         times.push((form.letter(), shortest));
     }
-    let dead_channels = live.dead_channels();
-    Ok((Run { named, weights, norms, x, outputs, times, dead_channels }, next))
+    let (dead, open) = (live.dead_channels(), live.open_channels());
+    let real = RealProblem { weights, norms, x, dead, open };
+    let parameters = count::block(&named.spec)?;
+    Ok((Run { named, real, parameters, outputs, times }, next))
 }

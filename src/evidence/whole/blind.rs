@@ -2,7 +2,8 @@
 
 use crate::block::BlockNorms;
 use crate::block::BlockWeights;
-use crate::evidence::verdict::{Finding, Rung, Verdict};
+use crate::evidence::rungs::Rung;
+use crate::evidence::verdict::{Finding, Verdict};
 
 /// A reason for which mistakes in a block do not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,10 +59,11 @@ impl Blind {
         }
     }
 
-    /// Whether it hides mistakes from a rung. R4 has functions of its own between the convolutions, and
-    /// a map that is large enough.
+    /// Whether it hides mistakes from a rung. One that draws its data has functions of its own between
+    /// the convolutions, and a map that is large enough.
     pub(super) fn hides_from(self, rung: Rung) -> bool {
-        matches!(self, Self::OnePath | Self::ZeroKernel) || rung != Rung::R4
+        let draws_its_data = rung.on_network().is_some_and(|judge| judge.draws_its_data());
+        matches!(self, Self::OnePath | Self::ZeroKernel) || !draws_its_data
     }
 
     /// A finding that refutes nothing, where something was hidden from it, is qualified.

@@ -14,11 +14,10 @@ use crate::block::{
 use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::bitwise;
-use crate::evidence::bound::{self, NormBalls};
 use crate::evidence::compare::{compare, pairs};
 use crate::evidence::field;
-use crate::evidence::verdict::{Finding, Rung};
+use crate::evidence::rungs::{NetworkBlock, Rung};
+use crate::evidence::verdict::Finding;
 use crate::evidence::watched::{Watched, place};
 use crate::network::architecture::NamedBlock;
 use crate::random::Seed;
@@ -50,33 +49,15 @@ impl Received<'_> {
         let alive = dead.map(|dead| self.named.spec.inner() - dead);
         let blind = Blind::of(self.weights, self.norms, (h, w), alive);
         let outputs = problem.solve_all(forms, &Fast::new())?;
+        let (norms, shape) = (self.norms, self.shape());
+        let block = NetworkBlock { problem: &problem, norms, outputs: &outputs, shape };
         let mut findings = Vec::new();
         for &rung in rungs {
             let since = Instant::now();
-            let (evidence, scope) = match rung {
-                Rung::R1 => {
-                    let norms = self.norms.cast();
-                    let exact = NormBalls::new(&norms);
-                    let evidence = bound::judge(forms, &problem, &outputs, &exact.functions())?;
-                    (evidence, "on what it receives, whole and layer by layer")
-                }
-                Rung::R2 => (
-                    bitwise::to_the_bit(forms, self.weights, self.norms, &self.x)?,
-                    "on what it receives",
-                ),
-                _ => (
-                    field::with_these_weights(
-                        forms,
-                        self.weights,
-                        &self.shape(),
-                        seed,
-                        self.number as u64,
-                    )?,
-                    "its own weights, random inputs and functions",
-                ),
-            };
+            let Some(judge) = rung.on_network() else { continue };
+            let evidence = judge.judge(forms, &block, (seed, self.number as u64))?;
             let ms = since.elapsed().as_secs_f64() * 1e3;
-            let about = (rung, self.named.name.as_str(), scope.to_owned());
+            let about = (rung, self.named.name.as_str(), judge.scope().to_owned());
             let mut finding = Finding::conclude(about, evidence, seed.0, ms)?;
             Blind::qualify(&blind, &mut finding);
             findings.push(finding);

@@ -27,7 +27,8 @@ pub use self::blind::Blind;
 use self::block::Received;
 pub use self::logits::{LOGITS, Logits};
 use super::any_form::AnyForm;
-use super::verdict::{Finding, Rung};
+use super::rungs::Rung;
+use super::verdict::Finding;
 use super::verify::Progress;
 use crate::block::{BlockSpec, Form};
 use crate::conv::Fast;
@@ -36,9 +37,6 @@ use crate::network::architecture::Architecture;
 use crate::network::forward::{Network, NetworkFunctions};
 use crate::network::weights::{NetworkWeights, ResidualWeights};
 use crate::random::Seed;
-
-/// The rungs that can judge a block of given weights.
-pub const RUNGS: [Rung; 3] = [Rung::R1, Rung::R2, Rung::R4];
 
 /// What was found about a network.
 #[derive(Clone, Debug)]
@@ -154,14 +152,14 @@ pub fn finite(logits: &Array2<f32>) -> Result<()> {
     }
 }
 
-/// Verifies that a network is one function in all `forms`: its blocks by `rungs`, each of [`RUNGS`],
+/// Verifies that a network is one function in all `forms`: its blocks by `rungs`, each of [`Rung::of_networks`],
 /// and its logits. `x`: N x 3 x H x W.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`] for fewer than two forms, for another rung, for a network without a block that has
 /// forms, for an empty batch; [`Error::Overflow`] for weights with which form (c) leaves the range of f32;
-/// an input that the network cannot take, or that does not fit into memory.
+/// an input that the network cannot take.
 pub fn verify(
     forms: &[&dyn AnyForm],
     weights: &NetworkWeights,
@@ -175,6 +173,7 @@ pub fn verify(
     let steps = forms.len() + named.len();
     // What the blocks receive is what form (c) itself gives them, whatever the forms do that are judged.
     let right = run(&Form::Grouped, weights, x, true)?;
+    finite(&right.logits)?;
     let mut logits = Vec::new();
     for (number, form) in forms.iter().enumerate() {
         if progress.stopped() {
@@ -203,7 +202,6 @@ pub fn verify(
     // All of them, and then the first that failed, so that it is always the same.
     let judged: Vec<_> = judged.collect();
     let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
-    finite(&right.logits)?;
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
     let blocks: Vec<BlockReport> = judged.into_iter().flatten().collect();
@@ -232,7 +230,7 @@ fn check(
     if rungs.is_empty() {
         return Err(Error::Zero { what: "number of rungs" });
     }
-    if let Some(rung) = rungs.iter().find(|rung| !RUNGS.contains(rung)) {
+    if let Some(rung) = rungs.iter().find(|rung| rung.on_network().is_none()) {
         let words = format!(
             "{rung} draws its own weights; a network of given weights is verified by R1, R2 and R4"
         );

@@ -11,7 +11,7 @@ use super::lettering::{Frame, Lettering};
 use super::palette::{BLUE, INK, MUTED, RULE, SHADE, VERMILION};
 use crate::evidence::matrix::{Cell, Row, run};
 use crate::evidence::near_misses::ALL;
-use crate::evidence::verdict::Rung;
+use crate::evidence::rungs::Rung;
 use crate::evidence::verify::Progress;
 use crate::random::Seed;
 

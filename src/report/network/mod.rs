@@ -12,7 +12,8 @@ use crate::block::StrideOn;
 use crate::count;
 use crate::error::Result;
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::verdict::{Bound, Finding, Rung, Verdict};
+use crate::evidence::rungs::{OnNetwork, Rung};
+use crate::evidence::verdict::{Bound, Finding, Verdict};
 use crate::evidence::whole::{LOGITS, NetworkReport, Ran};
 use crate::network::architecture::Architecture;
 use crate::random::Seed;
@@ -140,13 +141,10 @@ fn by(shape: &[usize]) -> String {
 /// A line for each block.
 fn blocks(text: &mut String, report: &NetworkReport) {
     let rungs: Vec<Rung> = report.blocks[0].findings.iter().map(|finding| finding.rung).collect();
-    let head = |rung: &Rung| match rung {
-        Rung::R1 => "R1: rounding used".to_owned(),
-        Rung::R2 => "R2: same bits".to_owned(),
-        _ => "R4: P".to_owned(),
-    };
+    let judges = |rung: &Rung| rung.on_network().map(|judge| (*rung, judge));
+    let columns: Vec<(Rung, &dyn OnNetwork)> = rungs.iter().filter_map(judges).collect();
     let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map"])];
-    rows[0].extend(rungs.iter().map(head));
+    rows[0].extend(columns.iter().map(|(rung, judge)| format!("{rung}: {}", judge.column())));
     rows[0].push("dead".to_owned());
     let mut qualified = false;
     for block in &report.blocks {
@@ -165,20 +163,8 @@ fn blocks(text: &mut String, report: &NetworkReport) {
     }
     grid(text, &rows, 3);
     let mut legend = "Each block on what it receives in the network.".to_owned();
-    for rung in &rungs {
-        legend += match rung {
-            Rung::R1 => {
-                " R1: of what rounding can explain, the largest part that any value uses, end to end / \
-                 layer by layer, where the bound is much tighter; beyond 100% no rounding explains it."
-            }
-            Rung::R2 => {
-                " R2: values of all forms, equal to the bit where all sums are taken in one order."
-            }
-            _ => {
-                " R4: equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random \
-                 functions; forms that differ there pass with this probability at most."
-            }
-        };
+    for (rung, judge) in columns {
+        legend += &format!(" {rung}: {}", judge.legend());
     }
     legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 \
                and R2.";
