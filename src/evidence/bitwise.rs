@@ -22,9 +22,10 @@ use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
+use super::between::Between;
 use super::compare::{Value, Witnesses, odd_ones_out};
 use super::verdict::{Bound, Evidence};
-use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions};
+use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights};
 use crate::conv::Reference;
 use crate::error::Result;
 use crate::random::Rng;
@@ -115,8 +116,8 @@ fn over_one_tree(
     norms: &BlockNorms<f32>,
     x: &Array4<f32>,
 ) -> Result<Vec<Array4<u32>>> {
-    let functions = NormFunctions::new(norms, Activation::Relu)?;
-    let problem = Problem { weights, x: x.view(), functions: functions.functions() };
+    let between = Between::norms(norms, Activation::Relu);
+    let problem = Problem { weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, &Reference::in_runs_of(weights.spec().width()))?;
     Ok(outputs.iter().map(|output| output.mapv(bits)).collect())
 }

@@ -30,14 +30,14 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Over, check_shape};
+use super::between::Between;
 use super::compare::{Witnesses, against_exact};
 use super::generator::Layout;
 use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
 use super::verdict::{Bound, Evidence};
 use super::watched::Watched;
 use crate::block::{
-    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, NormFunctions,
-    Shortcut,
+    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, Shortcut,
 };
 use crate::conv::{ConvSpec, Convolver, Double, Fast};
 use crate::error::{Error, Result};
@@ -321,12 +321,14 @@ impl ExactCase {
 pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase, layout: Layout) -> Result<Evidence> {
     let (weights, expected) = (case.weights::<f32>(), case.expected::<f32>());
     let x = layout.lay(&case.x::<f32>());
-    let functions = NormFunctions::<f32>::new(&case.norms.cast(), Activation::Relu)?;
+    let norms = case.norms.cast();
+    let between = Between::norms(&norms, Activation::Relu);
     let fast = Fast::new();
     let mut witnesses = Witnesses::default();
     for form in forms {
         let block = <dyn AnyForm as Over<f32, Fast>>::bottleneck(*form, &weights, &fast)?;
-        let on = |x| block.forward(x, &functions.functions(), &fast);
+        let built = between.built_by::<Fast>(*form, weights.spec())?;
+        let on = |x| block.forward(x, &built.functions(), &fast);
         let first = on(x.view())?;
         check_shape(first.shape(), expected.shape())?;
         on(x.slice(s![..1, .., ..1, ..]))?;

@@ -143,8 +143,7 @@ fn on_floats(
     seed: Seed,
     number: u64,
 ) -> Result<Option<Evidence>> {
-    let functions = real.functions()?;
-    let problem = real.with(&functions);
+    let problem = real.problem();
     Ok(Some(match rung {
         Rung::R0 => {
             let outputs = problem.solve_all(forms, &Fast::new())?;

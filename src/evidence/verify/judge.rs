@@ -8,12 +8,13 @@ use sha2::{Digest, Sha256};
 
 use super::findings::{BlockReport, ExactReport, RoundingReport};
 use super::run::Run;
-use crate::block::{Activation, NormFunctions};
+use crate::block::Activation;
 use crate::conv::{Convolver, Fast, Reference};
 use crate::count;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Over, Problem};
 use crate::evidence::approximate::{self, Tolerance};
+use crate::evidence::between::Between;
 use crate::evidence::bound::{self, NormBalls};
 use crate::evidence::compare::{Witnesses, against_exact, compare, largest, pairs, ulp};
 use crate::evidence::exact::{self, ExactCase, LIMIT_F32, LIMIT_F64};
@@ -120,9 +121,8 @@ pub(super) fn judge(
 
 /// R1.
 fn rounding_run(forms: &[&dyn AnyForm], run: &Run) -> Result<(RoundingReport, Evidence)> {
-    let functions = NormFunctions::new(&run.norms, Activation::Relu)?;
-    let functions = functions.functions();
-    let problem = Problem { weights: &run.weights, x: run.x.view(), functions };
+    let between = Between::norms(&run.norms, Activation::Relu);
+    let problem = Problem { weights: &run.weights, x: run.x.view(), between };
     let norms = run.norms.cast();
     let exact = NormBalls::new(&norms);
     let evidence = bound::judge(forms, &problem, &run.outputs, &exact.functions())?;
@@ -171,8 +171,9 @@ where
     for<'f> dyn AnyForm + 'f: Over<S, V>,
 {
     let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
-    let functions = NormFunctions::<S>::new(&case.norms.cast(), Activation::Relu)?;
-    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let norms = case.norms.cast();
+    let between = Between::norms(&norms, Activation::Relu);
+    let problem = Problem { weights: &weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, convolver)?;
     let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
         against_exact(form.letter(), form.name(), output.view(), expected.view())
