@@ -9,7 +9,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use ndarray::Array4;
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
-use triform::block::{BlockForm, Bottleneck, Form};
+use triform::block::{Activation, BlockForm, Bottleneck, Form, NormFunctions};
 use triform::conv::Fast;
 use triform::count;
 use triform::evidence::field::Shape;
@@ -24,7 +24,7 @@ fn forms(criterion: &mut Criterion) {
     let fast = Fast::new();
     for (spec, map) in stages().unwrap() {
         let problem = RealProblem::draw(&Shape::new(spec, map), Seed(0), &[0]).unwrap();
-        let functions = problem.functions().unwrap();
+        let functions = NormFunctions::new(&problem.norms, Activation::Relu).unwrap();
         let mut group = criterion.benchmark_group(name(&spec));
         let macs = count::block_work(&spec, map).unwrap().macs.all_taps;
         group.throughput(Throughput::Elements(macs));

@@ -1,11 +1,10 @@
 //! What the derived bound at cut points sees, and end to end does not.
 
 use ndarray::Array4;
-use triform::block::{
-    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, NormFunctions,
-};
+use triform::block::{Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
 use triform::conv::Fast;
 use triform::evidence::any_form::{AnyForm, Problem};
+use triform::evidence::between::Between;
 use triform::evidence::bound::{Cuts, NormBalls, balls};
 use triform::evidence::compare::{Witness, against_balls};
 use triform::evidence::field::Shape;
@@ -25,11 +24,10 @@ fn held(
     weights: &BlockWeights<f32>,
     norms: &BlockNorms<f32>,
 ) -> ((f64, Option<Witness>), (f64, Option<Witness>)) {
-    let functions = right.functions().unwrap();
     let exact = right.norms.cast();
-    let cuts = Cuts::new(&right.with(&functions), &NormBalls::new(&exact).functions()).unwrap();
-    let functions = NormFunctions::new(norms, Activation::Relu).unwrap();
-    let problem = Problem { weights, x: right.x.view(), functions: functions.functions() };
+    let cuts = Cuts::new(&right.problem(), &NormBalls::new(&exact).functions()).unwrap();
+    let between = Between::norms(norms, Activation::Relu);
+    let problem = Problem { weights, x: right.x.view(), between };
     let at_cuts = cuts.hold(&Form::Grouped, &problem).unwrap();
     let balls = balls(&right.weights, &right.norms, right.x.view()).unwrap();
     let output = problem.solve(&Form::Grouped, &Fast::new()).unwrap();
@@ -67,9 +65,8 @@ fn rounding_to_fewer_bits_is_what_it_says() {
 #[test]
 fn right_blocks_stay_within_and_the_ratio_is_reported() {
     let real = real();
-    let functions = real.functions().unwrap();
     let exact = real.norms.cast();
-    let problem = real.with(&functions);
+    let problem = real.problem();
     let cuts = Cuts::new(&problem, &NormBalls::new(&exact).functions()).unwrap();
     println!("bound at cuts: {:.1e}", cuts.bound());
     for form in Form::ALL {

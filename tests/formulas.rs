@@ -374,8 +374,7 @@ fn a_chosen_tolerance_raises_false_alarms() {
     let spec = BlockSpec::new(64, 32, 4, 256).unwrap();
     let mut real = RealProblem::draw(&Shape::new(spec, (8, 8)), Seed(1), &[0]).unwrap();
     let alarms = |real: &RealProblem| {
-        let functions = real.functions().unwrap();
-        let outputs = real.with(&functions).solve_all(&FORMS, &Fast::new()).unwrap();
+        let outputs = real.problem().solve_all(&FORMS, &Fast::new()).unwrap();
         let pairs = outputs[0].iter().zip(&outputs[2]);
         let alarms = pairs.filter(|(a, c)| {
             !approx::relative_eq!(**a, **c, epsilon = 1e-5, max_relative = 1.3e-6)

@@ -97,8 +97,7 @@ fn r1_sees_a_loss_of_precision_at_cuts_only() {
 fn what_is_done_after_the_last_cut_is_seen_at_cuts() {
     let spec = BlockSpec::new(6, 4, 3, 6).unwrap();
     let real = RealProblem::draw(&Shape::new(spec, (4, 5)), Seed(1), &[]).unwrap();
-    let functions = real.functions().unwrap();
-    let problem = real.with(&functions);
+    let problem = real.problem();
     let exact = real.norms.cast();
     let cuts = Cuts::new(&problem, &NormBalls::new(&exact).functions()).unwrap();
     let exchanged = Odd(Form::Grouped, Oddity::OutputsExchanged);

@@ -18,7 +18,7 @@ use triform::block::grouped::Grouped;
 use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
 use triform::cli;
 use triform::conv::Convolver;
-use triform::evidence::any_form::AnyForm;
+use triform::evidence::any_form::{AnyForm, Subject};
 use triform::evidence::bound::balls;
 use triform::evidence::compare::against_balls;
 use triform::evidence::whole::{self, LOGITS};
@@ -449,6 +449,8 @@ fn a_photograph_is_the_networks_input() {
 struct Overflowing;
 
 struct Doubled<K>(Grouped<K>);
+
+impl Subject for Overflowing {}
 
 impl BlockForm for Overflowing {
     fn letter(&self) -> char {

@@ -1,6 +1,5 @@
 //! The activation of a block, as a channel-wise function.
 
-use std::any::Any;
 use std::ops::Range;
 
 use ndarray::ArrayViewMut3;
@@ -29,22 +28,5 @@ impl<S: Ordered> ChannelWise<S> for Activation {
             Self::Identity => Elementwise::Identity,
             Self::Relu => Elementwise::Relu,
         })
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Activation;
-    use crate::conv::ChannelWise;
-
-    #[test]
-    fn an_activation_is_known_behind_the_trait() {
-        let function: &dyn ChannelWise<f32> = &Activation::Relu;
-        let any = function.as_any().unwrap();
-        assert_eq!(any.downcast_ref::<Activation>(), Some(&Activation::Relu));
     }
 }

@@ -23,6 +23,12 @@ pub enum Layer {
     Output,
 }
 
+impl Layer {
+    /// All of them, in this order.
+    pub const ALL: [Self; 5] =
+        [Self::Reduce, Self::Transform, Self::Expand, Self::Shortcut, Self::Output];
+}
+
 /// The channel-wise function of each place.
 #[derive(Clone, Copy)]
 pub struct Functions<'a, S> {
@@ -36,6 +42,14 @@ pub struct Functions<'a, S> {
     pub shortcut: &'a dyn ChannelWise<S>,
     /// See [`Layer::Output`]; C_out channels.
     pub output: &'a dyn ChannelWise<S>,
+}
+
+impl<'a, S> Functions<'a, S> {
+    /// One for each place.
+    pub fn of(function: impl Fn(Layer) -> &'a dyn ChannelWise<S>) -> Self {
+        let [reduce, transform, expand, shortcut, output] = Layer::ALL.map(function);
+        Self { reduce, transform, expand, shortcut, output }
+    }
 }
 
 impl<'a, S: Additive> Functions<'a, S> {
@@ -75,11 +89,16 @@ impl<'a, S: Additive> Functions<'a, S> {
 
 /// A block's batch norms with its activation, where the paper puts them.
 pub struct NormFunctions<S> {
-    reduce: Normalise<S>,
-    transform: Normalise<S>,
-    expand: Normalise<S>,
-    shortcut: Option<Normalise<S>>,
-    output: Activation,
+    /// After the first 1x1.
+    pub reduce: Normalise<S>,
+    /// After the 3x3.
+    pub transform: Normalise<S>,
+    /// After the sum over the paths.
+    pub expand: Normalise<S>,
+    /// After the projection.
+    pub shortcut: Option<Normalise<S>>,
+    /// After the shortcut was added.
+    pub output: Activation,
 }
 
 impl<S: Real> NormFunctions<S> {

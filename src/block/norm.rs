@@ -1,6 +1,5 @@
 //! Batch norm in evaluation mode, and the affine it folds to.
 
-use std::any::Any;
 use std::ops::Range;
 
 use ndarray::{Array1, ArrayViewMut3};
@@ -18,10 +17,10 @@ use crate::scalar::{Ordered, Real, Scalar};
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNorm<S> {
     gamma: Array1<S>,
-    beta: Array1<S>,
-    mean: Array1<S>,
+    pub(crate) beta: Array1<S>,
+    pub(crate) mean: Array1<S>,
     variance: Array1<S>,
-    epsilon: S,
+    pub(crate) epsilon: S,
 }
 
 impl<S: Real> BatchNorm<S> {
@@ -140,8 +139,7 @@ impl<S: Real> BatchNorm<S> {
             }
             Ok(Affine { scale, shift, relu: false })
         };
-        let affine = (0..self.channels()).map(affine).collect::<Result<_>>()?;
-        Ok(Normalise { affine, norm: Some(self.clone()) })
+        Ok(Normalise::new((0..self.channels()).map(affine).collect::<Result<_>>()?))
     }
 }
 
@@ -149,24 +147,18 @@ impl<S: Real> BatchNorm<S> {
 /// evaluation mode, folded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalise<S> {
-    affine: Vec<Affine<S>>,
-    norm: Option<BatchNorm<S>>,
+    pub(crate) affine: Vec<Affine<S>>,
 }
 
 impl<S: Scalar> Normalise<S> {
     /// One affine for each channel of the layer.
     pub fn new(affine: Vec<Affine<S>>) -> Self {
-        Self { affine, norm: None }
+        Self { affine }
     }
 
     /// The affine of each channel.
     pub fn affine(&self) -> &[Affine<S>] {
         &self.affine
-    }
-
-    /// The batch norm that was folded, where it was one.
-    pub fn norm(&self) -> Option<&BatchNorm<S>> {
-        self.norm.as_ref()
     }
 
     /// Followed by an activation.
@@ -186,10 +178,6 @@ impl<S: Ordered> ChannelWise<S> for Normalise<S> {
 
     fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, S>> {
         self.affine.get(channels).map(Elementwise::Affine)
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
     }
 }
 
@@ -262,23 +250,5 @@ impl<S: Real> BasicNorms<S> {
             second: self.second.cast(),
             shortcut: self.shortcut.as_ref().map(BatchNorm::cast),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BatchNorm, Normalise};
-    use crate::conv::{Affine, ChannelWise};
-
-    #[test]
-    fn a_folded_batch_norm_keeps_its_parts() {
-        let norm = BatchNorm::<f32>::fresh(2);
-        let folded = norm.fold().unwrap();
-        assert_eq!((folded.affine().len(), folded.norm()), (2, Some(&norm)));
-        let function: &dyn ChannelWise<f32> = &folded;
-        assert_eq!(function.as_any().unwrap().downcast_ref(), Some(&folded));
-
-        let affine = Affine { scale: 2.0_f32, shift: 1.0, relu: false };
-        assert_eq!(Normalise::new(vec![affine]).affine(), [affine]);
     }
 }

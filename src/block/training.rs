@@ -1,8 +1,7 @@
 //! Batch norm in training mode: the statistics are those of the batch.
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::ArrayViewMut3;
 
@@ -27,11 +26,15 @@ use crate::scalar::Real;
 /// unbiased one, n / (n - 1) times as large.
 ///
 /// It is a function of one channel's plane, and so cannot tell a path from a part of a wide layer.
+/// A clone moves the same running statistics.
+#[derive(Clone)]
 pub struct TrainingNorm<S> {
-    norm: BatchNorm<S>,
+    pub(crate) norm: BatchNorm<S>,
     momentum: S,
-    activation: Activation,
-    running: Mutex<BTreeMap<usize, Running<S>>>,
+    /// Bessel's: the unbiased variance divides by n less this.
+    pub(crate) correction: S,
+    pub(crate) activation: Activation,
+    running: Arc<Mutex<BTreeMap<usize, Running<S>>>>,
 }
 
 /// Running statistics of a channel.
@@ -47,27 +50,7 @@ impl<S: Real> TrainingNorm<S> {
     /// Starts from the statistics of `norm`; the momentum is how far a batch moves them, 0.1 in
     /// PyTorch.
     pub fn new(norm: BatchNorm<S>, momentum: S, activation: Activation) -> Self {
-        Self { norm, momentum, activation, running: Mutex::default() }
-    }
-
-    /// The batch norm it started from.
-    pub fn norm(&self) -> &BatchNorm<S> {
-        &self.norm
-    }
-
-    /// How far a batch moves the running statistics.
-    pub fn momentum(&self) -> &S {
-        &self.momentum
-    }
-
-    /// What follows it.
-    pub fn activation(&self) -> Activation {
-        self.activation
-    }
-
-    /// Puts the running statistics of a channel where they are to be.
-    pub fn set_running(&self, channel: usize, to: Running<S>) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(channel, to);
+        Self { norm, momentum, correction: S::one(), activation, running: Arc::default() }
     }
 
     /// The running statistics of each channel that was seen.
@@ -97,7 +80,7 @@ impl<S: Real> ChannelWise<S> for TrainingNorm<S> {
             if self.activation == Activation::Relu { y.relu() } else { y }
         });
 
-        let unbiased = squares.div(&n.sub(&S::one()));
+        let unbiased = squares.div(&n.sub(&self.correction));
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let statistics = running.entry(channel).or_insert_with(|| {
             let [_, _, mean, variance] = self.norm.channel(channel);
@@ -109,10 +92,6 @@ impl<S: Real> ChannelWise<S> for TrainingNorm<S> {
             mean: moved(&statistics.mean, &mean),
             variance: moved(&statistics.variance, &unbiased),
         };
-    }
-
-    fn as_any(&self) -> Option<&dyn Any> {
-        Some(self)
     }
 }
 
@@ -130,7 +109,8 @@ pub struct TrainingFunctions<S> {
     pub expand: TrainingNorm<S>,
     /// After the projection.
     pub shortcut: Option<TrainingNorm<S>>,
-    output: Activation,
+    /// After the shortcut was added.
+    pub output: Activation,
 }
 
 impl<S: Real> TrainingFunctions<S> {
@@ -180,27 +160,5 @@ impl<S: Real> TrainingFunctions<S> {
         let layers = [Some(&self.reduce), Some(&self.transform), Some(&self.expand)];
         let layers = layers.into_iter().chain([self.shortcut.as_ref()]);
         layers.flatten().map(TrainingNorm::running).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Running, TrainingNorm};
-    use crate::block::{Activation, BatchNorm};
-    use crate::conv::ChannelWise;
-
-    #[test]
-    fn a_batch_norm_in_training_gives_its_parts() {
-        let norm = BatchNorm::<f32>::fresh(2);
-        let training = TrainingNorm::new(norm.clone(), 0.25, Activation::Relu);
-        let function: &dyn ChannelWise<f32> = &training;
-        let known: &TrainingNorm<f32> = function.as_any().unwrap().downcast_ref().unwrap();
-        assert_eq!(
-            (known.norm(), *known.momentum(), known.activation()),
-            (&norm, 0.25, Activation::Relu)
-        );
-        let there = Running { mean: 3.0, variance: 5.0 };
-        known.set_running(1, there.clone());
-        assert_eq!(training.running().into_iter().collect::<Vec<_>>(), [(1, there)]);
     }
 }

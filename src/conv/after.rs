@@ -1,7 +1,6 @@
 //! What follows the sums of a convolution: a function of each channel, then
 //! perhaps a shortcut, then perhaps one more function.
 
-use std::any::Any;
 use std::ops::Range;
 
 use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
@@ -10,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::scalar::{Additive, Ordered};
 
 /// A function of one channel: batch norm, an activation, both; or something
-/// that only watches.
+/// that records what it sees.
 ///
 /// The channel is counted through the whole layer, whichever path computed it:
 /// channel j of path i of width d is channel i d + j. That is all a form has to
@@ -28,20 +27,16 @@ pub trait ChannelWise<S>: Sync {
     fn as_data(&self, _channels: Range<usize>) -> Option<Elementwise<'_, S>> {
         None
     }
+}
 
-    /// The function itself, for who knows its type and wants to know what it is made of.
-    fn as_any(&self) -> Option<&dyn Any> {
-        None
+impl<S, F: ChannelWise<S> + ?Sized> ChannelWise<S> for &F {
+    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>) {
+        (**self).apply(channel, plane);
     }
 
-    /// Of a function that watches another, the other.
-    fn watched(&self) -> Option<&dyn ChannelWise<S>> {
-        None
+    fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, S>> {
+        (**self).as_data(channels)
     }
-
-    /// What a function that watches another does with the plane once the other was applied. So
-    /// who changes the watched function (see [`ChannelWise::watched`]) can still have it watched.
-    fn see(&self, _channel: usize, _plane: ArrayViewMut3<'_, S>) {}
 }
 
 /// Functions of some channels that look at one element at a time, as data.

@@ -25,6 +25,7 @@ mod pool;
 mod reference;
 mod spec;
 
+pub(crate) use after::apply_from;
 pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;

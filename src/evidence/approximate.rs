@@ -185,8 +185,7 @@ impl Climb for Approximate {
 
     fn on_case(&self, forms: &[&dyn AnyForm], case: &Case, draw: Draw) -> Result<Option<Evidence>> {
         let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
-        let functions = real.functions()?;
-        let outputs = real.with(&functions).solve_all(forms, &Fast::new())?;
+        let outputs = real.problem().solve_all(forms, &Fast::new())?;
         self.on_block(forms, &real, &outputs, draw)
     }
 

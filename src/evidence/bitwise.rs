@@ -22,13 +22,14 @@ use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
+use super::between::Between;
 use super::compare::{Value, Witnesses, odd_ones_out};
 use super::field::Shape;
 use super::generator::Case;
 use super::problem::RealProblem;
 use super::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
 use super::verdict::{Bound, Evidence};
-use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions};
+use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights};
 use crate::conv::Reference;
 use crate::error::Result;
 use crate::random::{Purpose, Rng};
@@ -119,8 +120,8 @@ fn over_one_tree(
     norms: &BlockNorms<f32>,
     x: &Array4<f32>,
 ) -> Result<Vec<Array4<u32>>> {
-    let functions = NormFunctions::new(norms, Activation::Relu)?;
-    let problem = Problem { weights, x: x.view(), functions: functions.functions() };
+    let between = Between::norms(norms, Activation::Relu);
+    let problem = Problem { weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, &Reference::in_runs_of(weights.spec().width()))?;
     Ok(outputs.iter().map(|output| output.mapv(bits)).collect())
 }
@@ -247,7 +248,7 @@ impl OnNetwork for Bitwise {
     fn judge(
         &self,
         forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_>,
+        block: &NetworkBlock<'_, '_>,
         _draw: Draw,
     ) -> Result<Evidence> {
         let Problem { weights, x, .. } = block.problem;

@@ -30,6 +30,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Over, Problem, check_shape};
+use super::between::Between;
 use super::compare::{Witnesses, against_exact, compare, pairs};
 use super::generator::{Case, Layout};
 use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
@@ -38,8 +39,7 @@ use super::rungs::{Climb, Draw};
 use super::verdict::{Bound, Evidence};
 use super::watched::Watched;
 use crate::block::{
-    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, NormFunctions,
-    Shortcut,
+    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, Shortcut,
 };
 use crate::conv::{ConvSpec, Convolver, Double, Fast, Reference};
 use crate::error::{Error, Result};
@@ -334,12 +334,14 @@ impl ExactCase {
 pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase, layout: Layout) -> Result<Evidence> {
     let (weights, expected) = (case.weights::<f32>(), case.expected::<f32>());
     let x = layout.lay(&case.x::<f32>());
-    let functions = NormFunctions::<f32>::new(&case.norms.cast(), Activation::Relu)?;
+    let norms = case.norms.cast();
+    let between = Between::norms(&norms, Activation::Relu);
     let fast = Fast::new();
     let mut witnesses = Witnesses::default();
     for form in forms {
         let block = <dyn AnyForm as Over<f32, Fast>>::bottleneck(*form, &weights, &fast)?;
-        let on = |x| block.forward(x, &functions.functions(), &fast);
+        let built = between.built_by::<Fast>(*form, weights.spec())?;
+        let on = |x| block.forward(x, &built.functions(), &fast);
         let first = on(x.view())?;
         check_shape(first.shape(), expected.shape())?;
         on(x.slice(s![..1, .., ..1, ..]))?;
@@ -457,8 +459,9 @@ where
     for<'f> dyn AnyForm + 'f: Over<S, V>,
 {
     let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
-    let functions = NormFunctions::<S>::new(&case.norms.cast(), Activation::Relu)?;
-    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let norms = case.norms.cast();
+    let between = Between::norms(&norms, Activation::Relu);
+    let problem = Problem { weights: &weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, convolver)?;
     let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
         against_exact(form.letter(), form.name(), output.view(), expected.view())

@@ -14,6 +14,7 @@ use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::any_form::{AnyForm, Over, check_shape};
+use super::between::Between;
 use super::compare::{Value, odd_ones_out};
 use super::rungs::{Climb, Piece};
 use super::verdict::{Bound, Evidence};
@@ -134,7 +135,7 @@ impl Everything {
             let mut so_far = nothing();
             for of_functions in 0..functions.pow(tables as u32) {
                 let [f1, f2, f3] = self.tables::<P>(of_functions, inner);
-                let functions = Functions {
+                let between = Between::from(Functions {
                     reduce: &f1,
                     transform: &f2,
                     expand: &f3,
@@ -142,13 +143,14 @@ impl Everything {
                     // The one after the last 1x1 once more: it is any function too, and a form that
                     // leaves it out gives another result for most.
                     output: &f3,
-                };
-                let forward = |block: &Bottleneck<_, _>| {
-                    let output = block.forward(x.view(), &functions, &reference)?;
+                });
+                let forward = |(form, block): (&&dyn AnyForm, &Bottleneck<_, _>)| {
+                    let built = between.built_by::<Reference>(*form, &spec)?;
+                    let output = block.forward(x.view(), &built.functions(), &reference)?;
                     check_shape(output.shape(), x.shape())?;
                     Ok(output)
                 };
-                let outputs = blocks.iter().map(forward).collect::<Result<Vec<_>>>()?;
+                let outputs = forms.iter().zip(&blocks).map(forward).collect::<Result<Vec<_>>>()?;
                 let show = |element: &Prime<P>| Value::Text(element.value().to_string());
                 let witnesses = odd_ones_out(forms, &outputs, "output", |l, r| (show(l), show(r)));
                 let bound = Bound::Exhausted { assignments: P };

@@ -57,6 +57,7 @@
 use ndarray::{Array4, ArrayViewMut3};
 
 use super::any_form::{AnyForm, Problem};
+use super::between::Between;
 use super::compare::{Value, Witnesses, odd_ones_out};
 use super::generator::{Case, Layout};
 use super::random_functions::RandomFunctions;
@@ -174,7 +175,8 @@ pub fn with_these_weights(
     let mut rng = seed.stream(Purpose::Field, &[path]);
     let size = (shape.n, shape.spec.c_in(), shape.map.0, shape.map.1);
     let x = shape.layout.lay(&Array4::from_shape_simple_fn(size, || uniform(&mut rng)));
-    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let between = Between::from(functions.functions());
+    let problem = Problem { weights: &weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, &Reference::default())?;
     let witnesses = odd_ones_out(forms, &outputs, "output", |l, r| (shown(l), shown(r)));
     let at_most = (1.0 + functions.pairs()) / P;
@@ -188,16 +190,8 @@ pub fn with_these_weights(
 /// A form that is none of the block.
 pub fn linear(forms: &[&dyn AnyForm], shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
     let keys = RandomFunctions::new(seed, path);
-    let [reduce, transform, expand, shortcut, output] =
-        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output]
-            .map(|layer| RandomAffine { keys: &keys, layer });
-    let functions = Functions {
-        reduce: &reduce,
-        transform: &transform,
-        expand: &expand,
-        shortcut: &shortcut,
-        output: &output,
-    };
+    let affine = Layer::ALL.map(|layer| RandomAffine { keys: &keys, layer });
+    let functions = Functions::of(|layer| &affine[layer as usize]);
     let witnesses = compare(forms, shape, functions, seed, path)?;
     Ok(Evidence::of(Bound::Probability { at_most: DEGREE / P }, witnesses))
 }
@@ -211,7 +205,7 @@ fn compare(
 ) -> Result<Witnesses> {
     let mut rng = seed.stream(Purpose::Field, path);
     let (weights, x) = shape.draw(|| uniform(&mut rng))?;
-    let problem = Problem { weights: &weights, x: x.view(), functions };
+    let problem = Problem { weights: &weights, x: x.view(), between: functions.into() };
     let outputs = problem.solve_all(forms, &Reference::default())?;
     Ok(odd_ones_out(forms, &outputs, "output", |left, right| (shown(left), shown(right))))
 }
@@ -309,7 +303,7 @@ impl OnNetwork for PrimeField {
     fn judge(
         &self,
         forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_>,
+        block: &NetworkBlock<'_, '_>,
         (seed, number): Draw,
     ) -> Result<Evidence> {
         with_these_weights(forms, block.problem.weights, &block.shape, seed, number)

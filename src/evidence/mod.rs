@@ -23,8 +23,8 @@
 //! - [`generator`] and [`contract`]: random blocks on which a mistake shows.
 //! - [`live`]: batch norms set so that every channel passes some of its values through the ReLU and
 //!   stops others; without it, a rung can be blind.
-//! - [`random_functions`], [`watched`]: what stands between the convolutions; [`duals`]: convolution
-//!   of dual numbers.
+//! - [`between`]: what stands between the convolutions, as data; [`random_functions`]; [`watched`]:
+//!   cut points. [`duals`]: convolution of dual numbers.
 //! - [`any_form`], [`problem`]: forms as values, and blocks to run them on.
 //! - [`compare`](mod@compare): differences and witnesses. [`memory`]: whether a block fits into it.
 //! - [`rounding`]: measurements for the figures. [`speed`]: times that were taken, and the paper's.
@@ -41,6 +41,7 @@
 
 pub mod any_form;
 pub mod approximate;
+pub mod between;
 pub mod bitwise;
 pub mod bound;
 pub mod claims;

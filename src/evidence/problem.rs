@@ -5,12 +5,11 @@ use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 
 use super::any_form::Problem;
+use super::between::Between;
 use super::field::Shape;
 use super::generator::Case;
 use super::live::LiveNorms;
-use crate::block::{
-    Activation, BlockNorms, BlockWeights, Bottleneck, Form, NormFunctions, Shortcut,
-};
+use crate::block::{Activation, BlockNorms, BlockWeights, Bottleneck, Form, Shortcut};
 use crate::conv::Reference;
 use crate::error::Result;
 use crate::network::init;
@@ -81,17 +80,9 @@ impl RealProblem {
         self.dead + self.open == 0
     }
 
-    /// The functions of the block, folded.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`NormFunctions::new`].
-    pub fn functions(&self) -> Result<NormFunctions<f32>> {
-        NormFunctions::new(&self.norms, Activation::Relu)
-    }
-
     /// As the forms are handed it.
-    pub fn with<'a>(&'a self, functions: &'a NormFunctions<f32>) -> Problem<'a, f32> {
-        Problem { weights: &self.weights, x: self.x.view(), functions: functions.functions() }
+    pub fn problem(&self) -> Problem<'_, f32> {
+        let between = Between::norms(&self.norms, Activation::Relu);
+        Problem { weights: &self.weights, x: self.x.view(), between }
     }
 }

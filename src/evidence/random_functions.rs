@@ -48,8 +48,7 @@ impl RandomFunctions {
     where
         RandomFunction: ChannelWise<S>,
     {
-        let [reduce, transform, expand, shortcut, output] = &self.places;
-        Functions { reduce, transform, expand, shortcut, output }
+        Functions::of(|layer| &self.places[layer as usize])
     }
 
     /// The sum over layers and channels of C(m, 2), where m is how often the function there was
@@ -64,14 +63,7 @@ impl RandomFunctions {
 
     /// The value of a function, 0 for the function itself and 1 for its derivative.
     pub fn value(&self, layer: Layer, channel: usize, which: u64, argument: M61) -> M61 {
-        let place = match layer {
-            Layer::Reduce => 0,
-            Layer::Transform => 1,
-            Layer::Expand => 2,
-            Layer::Shortcut => 3,
-            Layer::Output => 4,
-        };
-        self.places[place].at(channel, which, argument)
+        self.places[layer as usize].at(channel, which, argument)
     }
 }
 

@@ -10,7 +10,7 @@ use ndarray_rand::rand_distr::StandardNormal;
 use super::bound::{Cuts, NormBalls, U, balls};
 use super::field::Shape;
 use super::problem::RealProblem;
-use crate::block::{BlockSpec, Bottleneck, Form, Layer};
+use crate::block::{BlockSpec, Form, Layer};
 use crate::conv::{ConvSpec, Convolver, Reference};
 use crate::error::Result;
 use crate::random::{Purpose, Seed};
@@ -37,9 +37,8 @@ pub fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
     let [a, c] = [Form::Aggregated, Form::Grouped].map(|form| in_f32(&form, &real));
     let (a, c) = (a?, c?);
     let explained = balls(&real.weights, &real.norms, real.x.view())?;
-    let functions = real.functions()?;
     let norms = real.norms.cast();
-    let cuts = Cuts::new(&real.with(&functions), &NormBalls::new(&norms).functions())?;
+    let cuts = Cuts::new(&real.problem(), &NormBalls::new(&norms).functions())?;
     let live = || a.iter().zip(&c).map(|(a, c)| *a != 0.0 || *c != 0.0);
     let differences = a.iter().zip(&c).map(|(a, c)| f64::from((a - c).abs()));
     let alive = |(value, live): (f64, bool)| live.then_some(value);
@@ -51,10 +50,7 @@ pub fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
 }
 
 fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
-    let reference = Reference::default();
-    let functions = real.functions()?;
-    let block = Bottleneck::prepare(form, &real.weights, &reference)?;
-    block.forward(real.x.view(), &functions.functions(), &reference)
+    real.problem().solve(form, &Reference::default())
 }
 
 /// The error of a form at a cardinality.

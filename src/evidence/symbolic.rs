@@ -82,18 +82,10 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
     label("x", x.view());
 
     let memo = Mutex::new(Memo { names, ..Memo::default() });
-    let [reduce, transform, expand, shortcut, output] =
-        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output]
-            .map(|layer| Unknown { layer, memo: &memo });
-    let functions = Functions {
-        reduce: &reduce,
-        transform: &transform,
-        expand: &expand,
-        shortcut: &shortcut,
-        output: &output,
-    };
-    let problem = Problem { weights: &weights, x: x.view(), functions };
-    let outputs = problem.solve_all(forms, &Reference::default())?;
+    let unknown = Layer::ALL.map(|layer| Unknown { layer, memo: &memo });
+    let functions = Functions::of(|layer| &unknown[layer as usize]);
+    let outputs = Problem { weights: &weights, x: x.view(), between: functions.into() }
+        .solve_all(forms, &Reference::default())?;
     let memo = memo.into_inner().unwrap_or_else(PoisonError::into_inner);
     if memo.poisoned || outputs.iter().flatten().any(Polynomial::is_poisoned) {
         return Err(Error::TooManyElements { what: "a coefficient", factors: vec![] });

@@ -12,8 +12,11 @@ use ndarray::Array4;
 use rand::Rng as _;
 
 use super::any_form::{AnyForm, Problem};
-use crate::block::{Activation, BlockSpec, BlockWeights, Functions, Normalise, Shortcut, StrideOn};
-use crate::conv::{Affine, Identity, Reference};
+use super::between::Between;
+use crate::block::{
+    Activation, BlockSpec, BlockWeights, NormFunctions, Normalise, Shortcut, StrideOn,
+};
+use crate::conv::{Affine, Reference};
 use crate::error::Result;
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Int;
@@ -81,14 +84,15 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
         BlockWeights::new(*spec, reduce.clone(), transform.clone(), expand.clone(), None)?;
     let [first, second, third] =
         norms.each_ref().map(|norm| Normalise::new(norm.clone()).then(Activation::Relu));
-    let functions = Functions {
-        reduce: &first,
-        transform: &second,
-        expand: &third,
-        shortcut: &Identity,
-        output: &Identity,
+    let functions = NormFunctions {
+        reduce: first,
+        transform: second,
+        expand: third,
+        shortcut: None,
+        output: Activation::Identity,
     };
-    let problem = Problem { weights: &weights, x: x.view(), functions };
+    let between = Between::from(&functions);
+    let problem = Problem { weights: &weights, x: x.view(), between };
     let output = problem.solve(form, &Reference::default())?;
 
     let strides = (spec.reduce().stride(), spec.transform(1).stride());

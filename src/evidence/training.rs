@@ -45,6 +45,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ndarray::{Array4, ArrayViewMut3};
 
 use super::any_form::{AnyForm, Problem};
+use super::between::Between;
 use super::bitwise;
 use super::bound::{Ball, ETA, INFLATION, ReluBalls, U, gamma_n, within};
 use super::compare::{Value, Witness, Witnesses};
@@ -53,10 +54,8 @@ use super::generator::Case;
 use super::problem::RealProblem;
 use super::rungs::{Climb, Draw, Piece, Stage};
 use super::verdict::Evidence;
-use super::watched::Watched;
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer,
-    TrainingFunctions,
+    Activation, BatchNorm, BlockNorms, BlockWeights, Form, Functions, Layer, TrainingFunctions,
 };
 use crate::conv::{ChannelWise, Fast, Identity, Reference};
 use crate::error::Result;
@@ -112,11 +111,12 @@ pub fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
         }
     };
     let functions = training(&real.weights, &real.norms, &real.x)?;
-    let functions = functions.functions();
-    let watched = Watched::new(&functions, &see);
-    let fast = Fast::new();
-    let block = Bottleneck::prepare(&Form::Grouped, &real.weights, &fast)?;
-    block.forward(real.x.view(), &watched.functions(), &fast)?;
+    let between = Between::from(&functions);
+    Problem { weights: &real.weights, x: real.x.view(), between }.solve_seen(
+        &Form::Grouped,
+        &Fast::new(),
+        &see,
+    )?;
     Ok((alive.into_inner() == looked_at.into_inner()).then_some(real))
 }
 
@@ -134,7 +134,7 @@ pub fn within_the_bound(
     let floats = training(weights, norms, x)?;
     let exact = norms.cast();
     let balls = TrainingBalls::new(&exact);
-    let problem = Problem { weights, x: x.view(), functions: floats.functions() };
+    let problem = Problem { weights, x: x.view(), between: Between::from(&floats) };
     within(forms, &problem, &balls.functions())
 }
 
@@ -155,7 +155,7 @@ pub fn to_the_bit(
     for form in forms {
         // Statistics of its own for each form.
         let functions = training(weights, norms, x)?;
-        let problem = Problem { weights, x: x.view(), functions: functions.functions() };
+        let problem = Problem { weights, x: x.view(), between: Between::from(&functions) };
         outputs.push(problem.solve(*form, &tree)?.mapv(f32::to_bits));
         let channels = functions.running().into_iter().flat_map(|layer| layer.into_values());
         let bits: Vec<u32> = channels

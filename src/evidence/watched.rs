@@ -1,4 +1,4 @@
-//! Channel-wise functions that are watched: what arrives is seen, and may be replaced.
+//! Cut points: channel-wise functions whose results are seen, and may be replaced.
 
 use ndarray::ArrayViewMut3;
 
@@ -23,36 +23,26 @@ struct Place<'a, S> {
 impl<'a, S> Watched<'a, S> {
     /// `functions`, each of which is followed by `see`.
     pub fn new(functions: &Functions<'a, S>, see: &'a See<'a, S>) -> Self {
-        let place = |layer, function| Place { layer, function, see };
+        let Functions { reduce, transform, expand, shortcut, output } = *functions;
+        let functions = [reduce, transform, expand, shortcut, output];
         Self {
-            places: [
-                place(Layer::Reduce, functions.reduce),
-                place(Layer::Transform, functions.transform),
-                place(Layer::Expand, functions.expand),
-                place(Layer::Shortcut, functions.shortcut),
-                place(Layer::Output, functions.output),
-            ],
+            places: Layer::ALL.map(|layer| Place {
+                layer,
+                function: functions[layer as usize],
+                see,
+            }),
         }
     }
 
     /// The functions, to be handed to a form.
     pub fn functions(&self) -> Functions<'_, S> {
-        let [reduce, transform, expand, shortcut, output] = &self.places;
-        Functions { reduce, transform, expand, shortcut, output }
+        Functions::of(|layer| &self.places[layer as usize])
     }
 }
 
 impl<S> ChannelWise<S> for Place<'_, S> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         self.function.apply(channel, plane.view_mut());
-        self.see(channel, plane);
-    }
-
-    fn watched(&self) -> Option<&dyn ChannelWise<S>> {
-        Some(self.function)
-    }
-
-    fn see(&self, channel: usize, plane: ArrayViewMut3<'_, S>) {
         (self.see)(self.layer, channel, plane);
     }
 }
@@ -75,9 +65,7 @@ mod tests {
 
     #[test]
     fn places_have_names_of_their_own() {
-        let layers =
-            [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output];
-        let names = layers.map(place);
+        let names = Layer::ALL.map(place);
         for (i, name) in names.iter().enumerate() {
             assert!(!names[..i].contains(name), "{name}");
         }

@@ -41,6 +41,8 @@ pub use crate::conv::{
 };
 pub use crate::count::{self, Quantity};
 pub use crate::error::{Error, Result};
+pub use crate::evidence::any_form::Problem;
+pub use crate::evidence::between::Between;
 pub use crate::evidence::near_misses;
 pub use crate::evidence::rungs::Rung;
 pub use crate::network::{self, init, zoo};

@@ -8,6 +8,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Axis};
 use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
 use triform::conv::{ChannelWise, Convolver, Identity};
 use triform::error::Result;
+use triform::evidence::any_form::Subject;
 use triform::scalar::{Additive, Dual, M61};
 
 /// What is odd about a form.
@@ -49,6 +50,8 @@ struct OddBranch<S: Additive, V: Convolver<S>> {
     oddity: Oddity,
     calls: AtomicUsize,
 }
+
+impl Subject for Odd {}
 
 impl BlockForm for Odd {
     fn letter(&self) -> char {

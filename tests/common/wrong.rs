@@ -5,6 +5,7 @@ use ndarray::{Array4, ArrayView4};
 use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
 use triform::conv::Convolver;
 use triform::error::Result;
+use triform::evidence::any_form::Subject;
 use triform::evidence::near_misses::kernels::Kernels;
 use triform::evidence::near_misses::{self, NearMiss, Wrong, named};
 use triform::scalar::Additive;
@@ -35,6 +36,8 @@ pub fn norm_in_each_path() -> Wrong {
 pub struct NoForm;
 
 struct Nothing;
+
+impl Subject for NoForm {}
 
 impl BlockForm for NoForm {
     fn letter(&self) -> char {

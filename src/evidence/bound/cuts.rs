@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array3, ArrayView3, ArrayView4, ArrayViewMut3, Zip};
+use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
 
 use super::{Ball, Balls};
-use crate::block::{BlockWeights, Bottleneck, Form, Functions, Layer};
-use crate::conv::{Convolver, Fast};
+use crate::block::{Bottleneck, Form, Functions, Layer};
+use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::compare::{Value, Witness};
-use crate::evidence::watched::{See, Watched, place};
-use crate::scalar::Additive;
+use crate::evidence::watched::{Watched, place};
 
 /// A plane for each place and channel of a block.
 type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
@@ -40,9 +39,14 @@ impl Cuts {
     ///
     /// An input that does not suit the block.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
-        let given =
-            record(problem.weights, problem.x, &problem.functions, &Fast::new(), &|_, _, _| ())?;
-        let goes_on = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Ball>| {
+        let given = Recorded(Mutex::default());
+        problem.solve_seen(&Form::Grouped, &Fast::new(), &|layer, channel, plane| {
+            given.keep(layer, channel, plane.view());
+        })?;
+        let given = given.planes();
+        let balls = Recorded(Mutex::default());
+        let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Ball>| {
+            balls.keep(layer, channel, plane.view());
             if let Some(given) = given.get(&(layer, channel)) {
                 Zip::from(&mut plane)
                     .and(given)
@@ -51,8 +55,9 @@ impl Cuts {
         };
         let weights = problem.weights.map(|&w| Ball::exact(w));
         let x = problem.x.map(|&x| Ball::exact(x));
-        let balls = record(&weights, x.view(), exact, &Balls, &goes_on)?;
-        Ok(Self { given, balls })
+        let block = Bottleneck::prepare(&Form::Grouped, &weights, &Balls)?;
+        block.forward(x.view(), &Watched::new(exact, &see).functions(), &Balls)?;
+        Ok(Self { given, balls: balls.planes() })
     }
 
     /// The largest bound on the difference of two forms at any cut.
@@ -95,10 +100,7 @@ impl Cuts {
                 }
             }
         };
-        let watched = Watched::new(&problem.functions, &see);
-        let functions = watched.functions();
-        let cut = Problem { weights: problem.weights, x: problem.x, functions };
-        let output = cut.solve(form, &Fast::new())?;
+        let output = problem.solve_seen(form, &Fast::new(), &see)?;
         let mut seen = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         for &at in self.given.keys() {
             let times = seen.planes.get(&at).copied().unwrap_or(0);
@@ -173,22 +175,16 @@ impl Seen {
     }
 }
 
-/// Runs form (c) and keeps what arrives after each function; `then` may change what goes on.
-fn record<S: Additive, V: Convolver<S> + 'static>(
-    weights: &BlockWeights<S>,
-    x: ArrayView4<'_, S>,
-    functions: &Functions<'_, S>,
-    convolver: &V,
-    then: &See<'_, S>,
-) -> Result<Planes<S>> {
-    let planes = Mutex::new(Planes::new());
-    let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, S>| {
-        let mut planes = planes.lock().unwrap_or_else(PoisonError::into_inner);
+/// The planes that were seen.
+struct Recorded<S>(Mutex<Planes<S>>);
+
+impl<S: Clone> Recorded<S> {
+    fn keep(&self, layer: Layer, channel: usize, plane: ArrayView3<'_, S>) {
+        let mut planes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         planes.insert((layer, channel), plane.to_owned());
-        then(layer, channel, plane);
-    };
-    let watched = Watched::new(functions, &see);
-    let block = Bottleneck::prepare(&Form::Grouped, weights, convolver)?;
-    block.forward(x, &watched.functions(), convolver)?;
-    Ok(planes.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn planes(self) -> Planes<S> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -90,8 +90,7 @@ impl Climb for DerivedBound {
 
     fn on_case(&self, forms: &[&dyn AnyForm], case: &Case, draw: Draw) -> Result<Option<Evidence>> {
         let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
-        let functions = real.functions()?;
-        let outputs = real.with(&functions).solve_all(forms, &Fast::new())?;
+        let outputs = real.problem().solve_all(forms, &Fast::new())?;
         self.on_block(forms, &real, &outputs, draw)
     }
 
@@ -106,8 +105,7 @@ impl Climb for DerivedBound {
         outputs: &[Array4<f32>],
         _draw: Draw,
     ) -> Result<Option<Evidence>> {
-        let functions = real.functions()?;
-        on_norms(forms, &real.with(&functions), outputs, &real.norms).map(Some)
+        on_norms(forms, &real.problem(), outputs, &real.norms).map(Some)
     }
 
     fn on_network(&self) -> Option<&'static dyn OnNetwork> {
@@ -132,7 +130,7 @@ impl OnNetwork for DerivedBound {
     fn judge(
         &self,
         forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_>,
+        block: &NetworkBlock<'_, '_>,
         _draw: Draw,
     ) -> Result<Evidence> {
         on_norms(forms, block.problem, block.outputs, block.norms)

@@ -26,7 +26,7 @@ pub(super) fn fewer_paths(given: Given) -> Result<Verdict> {
     let (weights, x) = shape.draw(|| uniform(&mut rng))?;
     let functions = RandomFunctions::new(SEED, &[2]);
     let run = |weights: &BlockWeights<M61>, form: &dyn AnyForm| {
-        let problem = Problem { weights, x: x.view(), functions: functions.functions() };
+        let problem = Problem { weights, x: x.view(), between: functions.functions().into() };
         problem.solve(form, &Reference::default())
     };
     let expected = run(&weights, &Form::Grouped)?;
@@ -67,7 +67,7 @@ pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
         let inside = if number == 0 { spoiled(given, inside, block.spec.width())? } else { inside };
         let functions = RandomFunctions::new(SEED, &[3, number as u64]);
         let run = |weights: &BlockWeights<M61>, x: ArrayView4<'_, M61>| {
-            let problem = Problem { weights, x, functions: functions.functions() };
+            let problem = Problem { weights, x, between: functions.functions().into() };
             problem.solve(&Form::Grouped, &Reference::default())
         };
         (narrow, dense) = (run(&weights, narrow.view())?, run(&inside, dense.view())?);

@@ -5,10 +5,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ndarray::{Array4, ArrayView4, ArrayViewMut3};
 use rand::Rng as _;
 
-use crate::block::{Activation, BatchNorm, BlockWeights, Bottleneck, Form, Functions, Normalise};
+use crate::block::{
+    Activation, BatchNorm, BlockWeights, Bottleneck, Form, Functions, NormFunctions, Normalise,
+};
 use crate::conv::{Affine, ChannelWise, Fast, Identity};
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::between::Between;
 use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
 use crate::evidence::duals::Duals;
 use crate::evidence::exact::{ExactCase, LIMIT_F32, Measured, MeasuredSums, float};
@@ -69,7 +72,7 @@ impl Moving {
             transform: &layer(transform, true, true),
             // The shortcut is still to be added.
             expand: &layer(expand, false, false),
-            shortcut: or_identity(shortcut.as_ref()),
+            shortcut: shortcut.as_ref().map_or(&Identity, |norm| norm),
             output: &layer(&[], true, true),
         };
         let given = |z: &Dual<Int>| Dual {
@@ -99,20 +102,19 @@ impl Moving {
                 shift: floats(&affine.shift),
                 relu: false,
             });
-            Normalise::<Dual<f32>>::new(affine.collect()).then(activation)
+            Normalise::new(affine.collect()).then(activation)
         };
         let [reduce, transform, expand] = &self.layers;
-        let shortcut = self.shortcut.as_ref();
-        let shortcut = shortcut.map(|affine| normalise(affine, Activation::Identity));
-        let functions = Functions {
-            reduce: &normalise(reduce, Activation::Relu),
-            transform: &normalise(transform, Activation::Relu),
-            expand: &normalise(expand, Activation::Identity),
-            shortcut: or_identity(shortcut.as_ref()),
-            output: &Activation::Relu,
+        let functions = NormFunctions::<Dual<f32>> {
+            reduce: normalise(reduce, Activation::Relu),
+            transform: normalise(transform, Activation::Relu),
+            expand: normalise(expand, Activation::Identity),
+            shortcut: self.shortcut.as_ref().map(|norm| normalise(norm, Activation::Identity)),
+            output: Activation::Relu,
         };
         let (weights, x) = (self.weights.map(floats), layout.lay(&self.x.map(floats)));
-        let problem = Problem { weights: &weights, x: x.view(), functions };
+        let between = Between::from(&functions);
+        let problem = Problem { weights: &weights, x: x.view(), between };
         let mut witnesses = Witnesses::default();
         for form in forms {
             let output = problem.solve(*form, &Duals(Fast::new()))?;
@@ -121,10 +123,6 @@ impl Moving {
         let values = 2 * (forms.len() * expected.len()) as u64;
         Ok(Evidence::of(Bound::Exact { values }, witnesses))
     }
-}
-
-fn or_identity<S>(function: Option<&impl ChannelWise<S>>) -> &dyn ChannelWise<S> {
-    function.map_or(&Identity, |function| function)
 }
 
 fn floats(z: &Dual<Int>) -> Dual<f32> {

@@ -33,6 +33,7 @@ mod integers;
 pub use self::integers::over_floats;
 
 use super::any_form::{AnyForm, Problem};
+use super::between::Between;
 use super::compare::{Value, odd_ones_out};
 use super::exact::ExactCase;
 use super::field::{P, Shape, uniform};
@@ -63,7 +64,8 @@ pub fn over_the_field(
     let (weights, x) =
         shape.draw(|| Dual { value: uniform(&mut rng), derivative: uniform(&mut rng) })?;
     let functions = RandomFunctions::new(seed, path);
-    let problem = Problem { weights: &weights, x: x.view(), functions: functions.functions() };
+    let between = Between::from(functions.functions());
+    let problem = Problem { weights: &weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, &Reference::default())?;
     let show = |z: &Dual<M61>| {
         Value::Text(format!("{}, derivative {}", z.value.value(), z.derivative.value()))

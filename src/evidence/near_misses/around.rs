@@ -2,10 +2,9 @@
 
 use ndarray::{Array4, ArrayView4, Zip};
 
-use super::functions::{apply_all, itself};
 use super::met::Met;
-use crate::block::{BlockSpec, Branch, Functions, Shortcut};
-use crate::conv::Convolver;
+use crate::block::{Branch, Functions, Shortcut};
+use crate::conv::{Convolver, apply_from};
 use crate::error::Result;
 use crate::scalar::Additive;
 
@@ -20,29 +19,39 @@ pub enum Around {
     ReluOnProjection,
 }
 
-impl Around {
-    /// Any form's branch with its shortcut so.
-    pub(super) fn forward<S: Additive, V: Convolver<S>>(
-        self,
-        branch: &dyn Branch<S, V>,
-        (x, functions, shortcut): (ArrayView4<'_, S>, &Functions<'_, S>, Option<ArrayView4<'_, S>>),
-        (convolver, spec, met): (&V, &BlockSpec, &Met),
+/// Any form's branch with its shortcut so.
+pub(super) struct Beside<S: Additive, V: Convolver<S>> {
+    pub(super) branch: Box<dyn Branch<S, V>>,
+    pub(super) around: Around,
+    pub(super) shortcut: Shortcut,
+    pub(super) met: Met,
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
     ) -> Result<Array4<S>> {
+        let Self { branch, around, met, .. } = self;
+        let is_projection = self.shortcut == Shortcut::Projection;
         let Some(shortcut) = shortcut else {
             return branch.forward(x, functions, None, convolver);
         };
-        met.meet(self != Self::ReluOnProjection || spec.shortcut() == Shortcut::Projection);
-        match self {
-            Self::NoShortcut => branch.forward(x, functions, None, convolver),
-            Self::AfterRelu => {
+        met.meet(*around != Around::ReluOnProjection || is_projection);
+        match around {
+            Around::NoShortcut => branch.forward(x, functions, None, convolver),
+            Around::AfterRelu => {
                 let mut y = branch.forward(x, functions, None, convolver)?;
                 Zip::from(&mut y).and(&shortcut).for_each(|y, r| *y = y.add(r));
                 Ok(y)
             }
-            Self::ReluOnProjection => {
+            Around::ReluOnProjection => {
                 let mut shortcut = shortcut.to_owned();
-                if spec.shortcut() == Shortcut::Projection {
-                    apply_all(itself(functions.output), &mut shortcut);
+                if is_projection {
+                    apply_from(functions.output, 0, shortcut.view_mut());
                 }
                 branch.forward(x, functions, Some(shortcut.view()), convolver)
             }

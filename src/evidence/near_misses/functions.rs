@@ -1,15 +1,15 @@
 //! Mistakes in what stands between the convolutions: batch norm, activation, and which channel's
 //! they are.
 
-use ndarray::{ArrayViewMut3, Axis, Zip};
+use ndarray::{Array3, ArrayViewMut3, Zip};
 
-use super::concrete::on_plane;
+use super::concrete::same_type;
 use super::met::Met;
-use crate::block::{
-    Activation, BatchNorm, BlockSpec, Functions, Layer, Normalise, Running, TrainingNorm,
-};
-use crate::conv::{Affine, ChannelWise};
-use crate::scalar::{Additive, Dual, Ordered, Spelled};
+use crate::block::BlockSpec;
+use crate::conv::ChannelWise;
+use crate::error::Result;
+use crate::evidence::between::{Data, Function, Part};
+use crate::scalar::{Additive, Dual};
 
 /// What is wrong with a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,7 @@ pub enum Change {
     NoShift,
     /// The shift is added once for each path.
     ShiftCTimes,
-    /// The activation is left out. Where nothing is known of a function, all of it is: batch norm
-    /// may be the identity, and the function the activation.
+    /// The activation is left out; where nothing is known of a function, all of it.
     NoActivation,
     /// Epsilon is left out of batch norm.
     NoEpsilon,
@@ -33,290 +32,102 @@ pub enum Change {
     DerivativeAtZero,
 }
 
-/// The functions of a block, one of them changed.
-pub(super) struct Changed<'f, S> {
-    given: Functions<'f, S>,
-    layer: Layer,
-    function: ChangedFunction<'f, S>,
-}
-
-struct ChangedFunction<'f, S> {
-    given: &'f dyn ChannelWise<S>,
-    change: Change,
-    spec: BlockSpec,
-    met: &'f Met,
-}
-
-impl<'f, S> Changed<'f, S> {
-    pub(super) fn new(
-        given: &Functions<'f, S>,
-        (change, layer): (Change, Layer),
-        spec: BlockSpec,
-        met: &'f Met,
-    ) -> Self {
-        let at = match layer {
-            Layer::Reduce => given.reduce,
-            Layer::Transform => given.transform,
-            Layer::Expand => given.expand,
-            Layer::Shortcut => given.shortcut,
-            Layer::Output => given.output,
-        };
-        let function = ChangedFunction { given: at, change, spec, met };
-        Self { given: Functions { ..*given }, layer, function }
-    }
-
-    pub(super) fn functions(&self) -> Functions<'_, S>
-    where
-        S: Additive,
-    {
-        let mut functions = Functions { ..self.given };
-        let changed: &dyn ChannelWise<S> = &self.function;
-        match self.layer {
-            Layer::Reduce => functions.reduce = changed,
-            Layer::Transform => functions.transform = changed,
-            Layer::Expand => functions.expand = changed,
-            Layer::Shortcut => functions.shortcut = changed,
-            Layer::Output => functions.output = changed,
-        }
-        functions
-    }
-}
-
-/// The function itself, whoever watches it.
-pub(super) fn itself<S>(given: &dyn ChannelWise<S>) -> &dyn ChannelWise<S> {
-    given.watched().unwrap_or(given)
-}
-
-impl<S: Additive> ChannelWise<S> for ChangedFunction<'_, S> {
-    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
-        let function = itself(self.given);
-        let changed = self.change.applies(&self.spec, channel)
-            && self.change.apply(function, &self.spec, channel, &mut plane);
-        self.met.meet(changed);
-        if !changed {
-            function.apply(channel, plane.view_mut());
-        }
-        self.given.see(channel, plane);
-    }
-}
-
 impl Change {
-    /// Whether a block of this shape has anything that could be wrong there.
-    fn applies(self, spec: &BlockSpec, channel: usize) -> bool {
-        match self {
-            Self::OwnChannel => channel >= spec.width(),
-            Self::ShiftCTimes => spec.cardinality() > 1,
-            _ => true,
-        }
-    }
-
-    /// Applies the changed function; nothing, and `false`, where there is nothing to change.
-    fn apply<S: Additive>(
+    /// The function that these data give, with the mistake in it.
+    pub(super) fn function<'a, S: Additive>(
         self,
-        function: &dyn ChannelWise<S>,
+        data: &'a dyn Data<S>,
         spec: &BlockSpec,
-        channel: usize,
-        plane: &mut ArrayViewMut3<'_, S>,
-    ) -> bool {
-        match self {
-            Self::OwnChannel => {
-                function.apply(channel % spec.width(), plane.view_mut());
-                true
-            }
-            Self::ShiftCTimes => {
-                shift_c_times(function, spec.cardinality(), channel, plane);
-                true
-            }
-            Self::NoActivation => {
-                without_activation(function, channel, plane);
-                true
-            }
-            Self::NoShift => {
-                let without = |affine: &Affine<f32>| Affine { shift: 0.0, ..*affine };
-                let dual = |affine: &Affine<Dual<f32>>| Affine { shift: Dual::zero(), ..*affine };
-                let spelled = |affine: &Affine<Spelled>| Affine {
-                    shift: Spelled::from(0.0),
-                    ..affine.clone()
-                };
-                affine(function, channel, plane, without)
-                    || affine(function, channel, plane, dual)
-                    || affine(function, channel, plane, spelled)
-                    || in_training(function, channel, plane, |norm| {
-                        TrainingNorm::new(
-                            norm_with(norm.norm(), |beta| 0.0 * beta, 1.0),
-                            *norm.momentum(),
-                            norm.activation(),
-                        )
-                    })
-            }
-            Self::NoEpsilon => {
-                without_epsilon(function, channel, plane)
-                    || in_training(function, channel, plane, |norm| {
-                        TrainingNorm::new(
-                            norm_with(norm.norm(), |beta| beta, 0.0),
-                            *norm.momentum(),
-                            norm.activation(),
-                        )
-                    })
-            }
-            Self::BiasedVariance => biased(function, channel, plane),
-            Self::NanToZero => {
-                if function.as_any().is_none() {
-                    return false;
-                }
-                let mut copy = plane.to_owned();
-                without_activation(function, channel, &mut copy.view_mut());
-                // Of a number and NaN, `f32::max` is the number.
-                let relu = |z: f32| z.max(0.0);
-                let dual = |z: Dual<f32>| if z.value > 0.0 { z } else { Dual::zero() };
-                let mut copy = copy.view_mut();
-                let done =
-                    on_plane(&mut copy, |mut z: ArrayViewMut3<'_, f32>| z.mapv_inplace(relu))
-                        || on_plane(&mut copy, |mut z: ArrayViewMut3<'_, Dual<f32>>| {
-                            z.mapv_inplace(dual);
-                        });
-                if done {
-                    plane.assign(&copy);
-                }
-                done
-            }
-            Self::DerivativeAtZero => {
-                let without = |affine: &Affine<Dual<f32>>| Affine { relu: false, ..*affine };
-                let relu = |z: Dual<f32>| if z.value >= 0.0 { z } else { Dual::zero() };
-                affine(function, channel, plane, without)
-                    && on_plane(plane, |mut plane: ArrayViewMut3<'_, Dual<f32>>| {
-                        plane.mapv_inplace(relu);
-                    })
-            }
+        met: &Met,
+    ) -> Result<Function<'a, S>> {
+        let wrong = self.wrong(data, spec)?;
+        met.meet(wrong.is_some());
+        wrong.map_or_else(|| data.function(), Ok)
+    }
+
+    /// `None` where there is nothing to get wrong.
+    fn wrong<'a, S: Additive>(
+        self,
+        data: &'a dyn Data<S>,
+        spec: &BlockSpec,
+    ) -> Result<Option<Function<'a, S>>> {
+        let (paths, width) = (spec.cardinality(), spec.width());
+        Ok(match self {
+            Self::OwnChannel | Self::ShiftCTimes if paths == 1 => None,
+            Self::OwnChannel => Some(Box::new(OwnChannel { function: data.function()?, width })),
+            Self::ShiftCTimes => Some(Box::new(ShiftTimes { function: data.function()?, paths })),
+            Self::NoShift => data.without(Part::Shift)?,
+            Self::NoActivation => data.without(Part::Activation)?,
+            Self::NoEpsilon => data.without(Part::Epsilon)?,
+            Self::BiasedVariance => data.without(Part::Correction)?,
+            Self::NanToZero => with_relu(data, nan_to_zero())?,
+            Self::DerivativeAtZero => with_relu(data, derivative_at_zero())?,
+        })
+    }
+}
+
+/// The functions of the first path's channels for those of every path.
+struct OwnChannel<'a, S> {
+    function: Function<'a, S>,
+    width: usize,
+}
+
+impl<S> ChannelWise<S> for OwnChannel<'_, S> {
+    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>) {
+        self.function.apply(channel % self.width, plane);
+    }
+}
+
+/// A function whose shift is added once for each path. What comes of a function at 0 is its shift.
+/// (In training mode the zeros move the running statistics, too.)
+struct ShiftTimes<'a, S> {
+    function: Function<'a, S>,
+    paths: usize,
+}
+
+impl<S: Additive> ChannelWise<S> for ShiftTimes<'_, S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        let mut shift = Array3::from_elem(plane.raw_dim(), S::zero());
+        self.function.apply(channel, shift.view_mut());
+        self.function.apply(channel, plane.view_mut());
+        for _ in 1..self.paths {
+            Zip::from(&mut plane).and(&shift).for_each(|y, t| *y = y.add(t));
         }
     }
 }
 
-/// What comes of a function at 0 is its shift.
-fn shift_c_times<S: Additive>(
-    function: &dyn ChannelWise<S>,
-    paths: usize,
-    channel: usize,
-    plane: &mut ArrayViewMut3<'_, S>,
-) {
-    let mut shift = ndarray::Array3::from_elem(plane.raw_dim(), S::zero());
-    // In training mode its statistics are none of the batch's.
-    if !in_training(function, channel, &mut shift.view_mut(), |norm| {
-        TrainingNorm::new(norm.norm().clone(), *norm.momentum(), norm.activation())
-    }) {
-        function.apply(channel, shift.view_mut());
-    }
-    function.apply(channel, plane.view_mut());
-    for _ in 1..paths {
-        Zip::from(&mut *plane).and(&shift).for_each(|y, t| *y = y.add(t));
+/// A function and then a ReLU that is wrong.
+struct WrongRelu<'a, S> {
+    function: Function<'a, S>,
+    relu: fn(&S) -> S,
+}
+
+impl<S> ChannelWise<S> for WrongRelu<'_, S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        self.function.apply(channel, plane.view_mut());
+        plane.map_inplace(|z| *z = (self.relu)(z));
     }
 }
 
-fn without_activation<S: Additive>(
-    function: &dyn ChannelWise<S>,
-    channel: usize,
-    plane: &mut ArrayViewMut3<'_, S>,
-) {
-    let _ = affine(function, channel, plane, |a: &Affine<f32>| Affine { relu: false, ..*a })
-        || affine(function, channel, plane, |a: &Affine<Dual<f32>>| Affine { relu: false, ..*a })
-        || affine(function, channel, plane, |a: &Affine<Spelled>| Affine {
-            relu: false,
-            ..a.clone()
-        })
-        || in_training(function, channel, plane, |norm| {
-            TrainingNorm::new(norm.norm().clone(), *norm.momentum(), Activation::Identity)
-        });
+/// The function with `relu` for its activation, if there is one over these numbers.
+fn with_relu<'a, S: Additive>(
+    data: &'a dyn Data<S>,
+    relu: Option<fn(&S) -> S>,
+) -> Result<Option<Function<'a, S>>> {
+    let Some(relu) = relu else { return Ok(None) };
+    let function = data.without(Part::Activation)?;
+    Ok(function.map(|function| Box::new(WrongRelu { function, relu }) as Function<'a, S>))
 }
 
-/// Applies a folded batch norm over `T`, changed.
-fn affine<S: Additive, T: Ordered>(
-    function: &dyn ChannelWise<S>,
-    channel: usize,
-    plane: &mut ArrayViewMut3<'_, S>,
-    change: impl Fn(&Affine<T>) -> Affine<T>,
-) -> bool {
-    let normalise = function.as_any().and_then(|any| any.downcast_ref::<Normalise<T>>());
-    let Some(normalise) = normalise else { return false };
-    let changed = change(&normalise.affine()[channel]);
-    on_plane(plane, |mut plane: ArrayViewMut3<'_, T>| plane.mapv_inplace(|z| changed.at(&z)))
+/// Over floats, and dual numbers of them. Of a number and NaN, `f32::max` is the number.
+fn nan_to_zero<S: Additive>() -> Option<fn(&S) -> S> {
+    let float: fn(&f32) -> f32 = |z| z.max(0.0);
+    let dual: fn(&Dual<f32>) -> Dual<f32> = |z| if z.value > 0.0 { *z } else { Dual::zero() };
+    same_type(float).or_else(|_| same_type(dual)).ok()
 }
 
-fn without_epsilon<S: Additive>(
-    function: &dyn ChannelWise<S>,
-    channel: usize,
-    plane: &mut ArrayViewMut3<'_, S>,
-) -> bool {
-    let normalise = function.as_any().and_then(|any| any.downcast_ref::<Normalise<f32>>());
-    let norm = normalise.and_then(Normalise::norm);
-    let epsilon_counts = norm.is_some_and(|norm| *norm.epsilon() != 0.0);
-    norm.filter(|_| epsilon_counts).is_some_and(|norm| {
-        let [gamma, beta, mean, variance] = norm.channel(channel);
-        affine(function, channel, plane, |affine: &Affine<f32>| {
-            let scale = gamma / variance.sqrt();
-            Affine { scale, shift: beta - mean * scale, relu: affine.relu }
-        })
-    })
-}
-
-/// Applies another batch norm in training mode; its running statistics become those of `function`.
-fn in_training<S: Additive>(
-    function: &dyn ChannelWise<S>,
-    channel: usize,
-    plane: &mut ArrayViewMut3<'_, S>,
-    change: impl Fn(&TrainingNorm<f32>) -> TrainingNorm<f32>,
-) -> bool {
-    let norm = function.as_any().and_then(|any| any.downcast_ref::<TrainingNorm<f32>>());
-    let Some(norm) = norm else { return false };
-    let changed = change(norm);
-    let done = on_plane(plane, |plane: ArrayViewMut3<'_, f32>| changed.apply(channel, plane));
-    if let Some(running) = changed.running().remove(&channel) {
-        norm.set_running(channel, running);
-    }
-    done
-}
-
-/// The shift and epsilon of a batch norm changed.
-fn norm_with(norm: &BatchNorm<f32>, beta: impl Fn(f32) -> f32, epsilon: f32) -> BatchNorm<f32> {
-    let all = |which: usize| (0..norm.channels()).map(move |c| *norm.channel(c)[which]);
-    let epsilon = epsilon * norm.epsilon();
-    let changed = BatchNorm::new(
-        all(0).collect(),
-        all(1).map(beta).collect(),
-        all(2).collect(),
-        all(3).collect(),
-        epsilon,
-    );
-    // A variance of 0 needs its epsilon.
-    changed.unwrap_or_else(|_| norm.clone())
-}
-
-fn biased<S: Additive>(
-    function: &dyn ChannelWise<S>,
-    channel: usize,
-    plane: &mut ArrayViewMut3<'_, S>,
-) -> bool {
-    let norm = function.as_any().and_then(|any| any.downcast_ref::<TrainingNorm<f32>>());
-    let Some(norm) = norm else { return false };
-    let [_, _, mean, variance] = norm.norm().channel(channel).map(|value| *value);
-    let before = norm.running().remove(&channel).unwrap_or(Running { mean, variance });
-    // The sums of squares as batch norm itself takes them.
-    let n = plane.len() as f32;
-    let mut variance_of_batch = 0.0;
-    on_plane(&mut plane.to_owned().view_mut(), |z: ArrayViewMut3<'_, f32>| {
-        let mean = z.iter().sum::<f32>() / n;
-        variance_of_batch = z.iter().map(|z| (z - mean) * (z - mean)).sum::<f32>() / n;
-    });
-    function.apply(channel, plane.view_mut());
-    let Some(after) = norm.running().remove(&channel) else { return false };
-    let moved = norm.momentum() * variance_of_batch;
-    let variance = (1.0 - norm.momentum()) * before.variance + moved;
-    norm.set_running(channel, Running { mean: after.mean, variance });
-    true
-}
-
-/// The planes of all channels of a tensor, changed by a function.
-pub(super) fn apply_all<S>(function: &dyn ChannelWise<S>, x: &mut ndarray::Array4<S>) {
-    for (channel, plane) in x.axis_iter_mut(Axis(1)).enumerate() {
-        function.apply(channel, plane);
-    }
+/// Over dual numbers of floats.
+fn derivative_at_zero<S: Additive>() -> Option<fn(&S) -> S> {
+    let dual: fn(&Dual<f32>) -> Dual<f32> = |z| if z.value >= 0.0 { *z } else { Dual::zero() };
+    same_type(dual).ok()
 }

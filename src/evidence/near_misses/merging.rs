@@ -2,7 +2,6 @@
 
 use ndarray::{Array4, ArrayView4, Zip};
 
-use super::functions::itself;
 use super::met::Met;
 use crate::block::{BlockWeights, Branch, Functions};
 use crate::conv::{After, Convolver, Identity};
@@ -57,7 +56,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Merged<V::Kernel> {
         let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
         let in_each_path = match self.merging {
             Merging::NormInEachPath => functions.expand,
-            Merging::ReluBeforeSum => itself(functions.output),
+            Merging::ReluBeforeSum => functions.output,
         };
         let mut total: Option<Array4<S>> = None;
         for (x, kernel) in transformed.iter().zip(&self.expand) {

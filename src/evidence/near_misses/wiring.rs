@@ -2,10 +2,9 @@
 
 use ndarray::{Array4, ArrayView4, s};
 
-use super::functions::apply_all;
 use super::met::Met;
 use crate::block::{BlockSpec, BlockWeights, Branch, Functions};
-use crate::conv::{ConvSpec, Convolver};
+use crate::conv::{ConvSpec, Convolver, apply_from};
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -106,7 +105,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
         let p = self.spec.padding();
         let reduced = if self.wiring == Wiring::PaddedBefore {
             let mut padded = pad(&convolver.sums(x, &self.reduce)?, p, [p, p]);
-            apply_all(functions.reduce, &mut padded);
+            apply_from(functions.reduce, 0, padded.view_mut());
             padded
         } else {
             convolver.conv(x, &self.reduce, &functions.after_reduce())?
@@ -125,7 +124,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
                 self.met.meet(h != w && (self.spec.kernel() > 1 || stride > 1));
                 let z = convolver.sums(relabelled(read)?.view(), &self.transform)?;
                 let mut z = relabelled(z)?;
-                apply_all(functions.transform, &mut z);
+                apply_from(functions.transform, 0, z.view_mut());
                 z
             }
             _ => convolver.conv(read.view(), &self.transform, &functions.after_transform())?,

@@ -1,17 +1,17 @@
 //! A near-miss as a form of the block.
 
-use ndarray::{Array4, ArrayView4};
-
-use super::around::Around;
+use super::around::{Around, Beside};
 use super::convolutions::{Fault, OnFaulty};
-use super::functions::{Change, Changed};
+use super::functions::Change;
 use super::kernels::Kernels;
 use super::merging::{Merged, Merging};
 use super::met::Met;
 use super::wiring::{Rewired, Wiring};
-use crate::block::{BlockForm, BlockSpec, BlockWeights, Branch, Form, Functions, Layer};
+use crate::block::{BlockForm, BlockSpec, BlockWeights, Branch, Form, Layer};
 use crate::conv::Convolver;
 use crate::error::Result;
+use crate::evidence::any_form::Subject;
+use crate::evidence::between::{Data, Function};
 use crate::scalar::Additive;
 
 /// What is wrong with a block, by where the mistake is made.
@@ -19,7 +19,7 @@ use crate::scalar::Additive;
 pub enum Mistake {
     /// In its kernels.
     Kernels(Kernels),
-    /// In the function after a layer.
+    /// In the data of the function after a layer, or in how it is built of them.
     Function(Change, Layer),
     /// In the convolution itself.
     Convolution(Fault),
@@ -45,7 +45,8 @@ impl Mistake {
     }
 }
 
-/// A form with a mistake in it.
+/// A form with a mistake in it. One in a function is made as the function is built (see
+/// [`Subject::function`]): run it by [`Problem::solve`](crate::evidence::any_form::Problem::solve).
 #[derive(Clone, Debug)]
 pub struct Wrong {
     form: Form,
@@ -84,7 +85,7 @@ impl BlockForm for Wrong {
     ) -> Result<Box<dyn Branch<S, V>>> {
         let met = self.met.clone();
         Ok(match self.mistake {
-            Mistake::Nothing => self.form.prepare(weights, convolver)?,
+            Mistake::Nothing | Mistake::Function(..) => self.form.prepare(weights, convolver)?,
             Mistake::Kernels(kernels) => {
                 self.form.prepare(&kernels.change(weights, &met)?, convolver)?
             }
@@ -95,40 +96,24 @@ impl BlockForm for Wrong {
             Mistake::Merging(merging) => {
                 Box::new(Merged::prepare(merging, weights, convolver, &met)?)
             }
-            Mistake::Function(..) | Mistake::Around(_) => {
+            Mistake::Around(around) => {
                 let branch = self.form.prepare(weights, convolver)?;
-                Box::new(Beside { branch, mistake: self.mistake, spec: *weights.spec(), met })
+                Box::new(Beside { branch, around, shortcut: weights.spec().shortcut(), met })
             }
         })
     }
 }
 
-/// A right branch, handed something wrong.
-struct Beside<S: Additive, V: Convolver<S>> {
-    branch: Box<dyn Branch<S, V>>,
-    mistake: Mistake,
-    spec: BlockSpec,
-    met: Met,
-}
-
-impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
-    fn forward(
+impl Subject for Wrong {
+    fn function<'a, S: Additive>(
         &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
-        let Self { branch, spec, met, .. } = self;
+        layer: Layer,
+        data: &'a dyn Data<S>,
+        spec: &BlockSpec,
+    ) -> Result<Function<'a, S>> {
         match self.mistake {
-            Mistake::Function(change, layer) => {
-                let changed = Changed::new(functions, (change, layer), *spec, met);
-                branch.forward(x, &changed.functions(), shortcut, convolver)
-            }
-            Mistake::Around(around) => {
-                around.forward(&**branch, (x, functions, shortcut), (convolver, spec, met))
-            }
-            _ => branch.forward(x, functions, shortcut, convolver),
+            Mistake::Function(change, at) if at == layer => change.function(data, spec, &self.met),
+            _ => data.function(),
         }
     }
 }

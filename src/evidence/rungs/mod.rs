@@ -143,15 +143,15 @@ pub trait OnNetwork: Sync {
     fn judge(
         &self,
         forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_>,
+        block: &NetworkBlock<'_, '_>,
         draw: Draw,
     ) -> Result<Evidence>;
 }
 
 /// A block of a network on what it receives there.
-pub struct NetworkBlock<'a> {
+pub struct NetworkBlock<'a, 'p> {
     /// Weights, input, functions.
-    pub problem: &'a Problem<'a, f32>,
+    pub problem: &'a Problem<'p, f32>,
     /// The batch norms of which the functions are made.
     pub norms: &'a BlockNorms<f32>,
     /// What each form gives.

@@ -4,11 +4,12 @@ use std::time::Instant;
 
 use ndarray::Array4;
 
-use crate::block::{Activation, Bottleneck, Form, NormFunctions, Shortcut};
+use crate::block::{Activation, Bottleneck, Form, Shortcut};
 use crate::conv::{Fast, on_one_thread};
 use crate::count;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, check_shape};
+use crate::evidence::between::Between;
 use crate::evidence::live::LiveNorms;
 use crate::evidence::problem::RealProblem;
 use crate::evidence::rungs::multiply_adds;
@@ -55,17 +56,18 @@ pub(super) fn run_forms(
     let next = drawing.forward(x.view(), &live.functions(projection), &fast)?;
     let norms = live.norms(projection)?;
 
-    let functions = NormFunctions::new(&norms, Activation::Relu)?;
     let mut outputs = Vec::with_capacity(forms.len());
     let mut times = Vec::with_capacity(forms.len());
     let (h, w) = named.spec.output_map((x.dim().2, x.dim().3))?;
     for form in forms {
         let block = form.bottleneck(&weights, &fast)?;
+        let between = Between::norms(&norms, Activation::Relu);
+        let built = between.built_by::<Fast>(*form, &named.spec)?;
         let mut shortest = f64::INFINITY;
         for run in 0..TIMED_RUNS {
             let start = Instant::now();
             // Other work may be under way on the others.
-            let forward = || block.forward(x.view(), &functions.functions(), &fast);
+            let forward = || block.forward(x.view(), &built.functions(), &fast);
             let output = on_one_thread(forward)?;
             shortest = shortest.min(start.elapsed().as_secs_f64() * 1e3);
             if run == 0 {

@@ -8,17 +8,16 @@ use ndarray::{Array4, ArrayViewMut3};
 
 use super::BlockReport;
 use super::blind::Blind;
-use crate::block::{
-    Activation, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, NormFunctions,
-};
+use crate::block::{Activation, BlockNorms, BlockWeights, Form, Layer};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::between::Between;
 use crate::evidence::compare::{compare, pairs};
 use crate::evidence::field;
 use crate::evidence::rungs::{NetworkBlock, Rung};
 use crate::evidence::verdict::Finding;
-use crate::evidence::watched::{Watched, place};
+use crate::evidence::watched::place;
 use crate::network::architecture::NamedBlock;
 use crate::random::Seed;
 
@@ -41,10 +40,9 @@ impl Received<'_> {
         rungs: &[Rung],
         seed: Seed,
     ) -> Result<BlockReport> {
-        let functions = NormFunctions::new(self.norms, Activation::Relu)?;
-        let functions = functions.functions();
-        let problem = Problem { weights: self.weights, x: self.x.view(), functions };
-        let dead = self.dead_channels(&problem.functions)?;
+        let between = Between::norms(self.norms, Activation::Relu);
+        let problem = Problem { weights: self.weights, x: self.x.view(), between };
+        let dead = self.dead_channels(&problem)?;
         let (_, _, h, w) = self.x.dim();
         let alive = dead.map(|dead| self.named.spec.inner() - dead);
         let blind = Blind::of(self.weights, self.norms, (h, w), alive);
@@ -84,7 +82,7 @@ impl Received<'_> {
     /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
     /// whatever the forms are that are judged, and must stay finite: no bound says anything of what
     /// overflows.
-    fn dead_channels(&self, functions: &Functions<'_, f32>) -> Result<[usize; 2]> {
+    fn dead_channels(&self, problem: &Problem<'_, f32>) -> Result<[usize; 2]> {
         let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
         let wild = Mutex::new(None);
         let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
@@ -104,10 +102,7 @@ impl Received<'_> {
                 dead[number].fetch_add(1, Ordering::Relaxed);
             }
         };
-        let watched = Watched::new(functions, &see);
-        let fast = Fast::new();
-        let block = Bottleneck::prepare(&Form::Grouped, self.weights, &fast)?;
-        block.forward(self.x.view(), &watched.functions(), &fast)?;
+        problem.solve_seen(&Form::Grouped, &Fast::new(), &see)?;
         match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(overflow) => Err(overflow),
             None => Ok(dead.map(AtomicUsize::into_inner)),

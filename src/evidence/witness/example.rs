@@ -3,12 +3,12 @@
 use ndarray::{Array4, ArrayView4};
 
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockWeights, Functions, NormFunctions, Normalise,
-    TrainingFunctions,
+    Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions, Normalise, TrainingFunctions,
 };
-use crate::conv::{Affine, ChannelWise, Convolver, Fast, Identity, Reference};
+use crate::conv::{Affine, Convolver, Fast, Reference};
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Over, Problem};
+use crate::evidence::between::Between;
 use crate::evidence::duals::Duals;
 use crate::evidence::generator::Layout;
 use crate::scalar::{Additive, Dual, Ordered};
@@ -152,11 +152,8 @@ impl Example {
         let reference = Reference::default();
         let tensors = match &self.mode {
             Mode::Evaluation => {
-                let functions = NormFunctions::new(&self.norms, Activation::Relu)?;
-                vec![(
-                    "output",
-                    self.forward(form, (&self.weights, &reference), &x, &functions.functions())?,
-                )]
+                let between = Between::norms(&self.norms, Activation::Relu);
+                vec![("output", self.forward(form, (&self.weights, &reference), &x, between)?)]
             }
             Mode::Training => {
                 let (n, _, h, w) = x.dim();
@@ -164,8 +161,8 @@ impl Example {
                 let relu = Activation::Relu;
                 let functions =
                     TrainingFunctions::new(&self.norms, MOMENTUM, relu, spec, (n, (h, w)))?;
-                let output =
-                    self.forward(form, (&self.weights, &reference), &x, &functions.functions())?;
+                let between = Between::from(&functions);
+                let output = self.forward(form, (&self.weights, &reference), &x, between)?;
                 let running: Vec<_> =
                     functions.running().into_iter().flat_map(|layer| layer.into_values()).collect();
                 let row = |values: Vec<f32>| {
@@ -190,12 +187,8 @@ impl Example {
                     .map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
                 let mut moving = moves.iter().copied();
                 let x = x.map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
-                let y = self.forward(
-                    form,
-                    (&weights, &Duals(Fast::new())),
-                    &x,
-                    &functions.functions(),
-                )?;
+                let between = Between::from(&functions);
+                let y = self.forward(form, (&weights, &Duals(Fast::new())), &x, between)?;
                 vec![
                     ("output", y.map(|y| y.value)),
                     ("derivative of the output", y.map(|y| y.derivative)),
@@ -211,22 +204,23 @@ impl Example {
         form: &dyn AnyForm,
         (weights, convolver): (&BlockWeights<S>, &V),
         x: &Array4<S>,
-        functions: &Functions<'_, S>,
+        between: Between<'_, S>,
     ) -> Result<Array4<S>>
     where
         for<'f> dyn AnyForm + 'f: Over<S, V>,
     {
         if !self.second_call {
-            let problem = Problem { weights, x: x.view(), functions: Functions { ..*functions } };
-            return problem.solve(form, convolver);
+            return Problem { weights, x: x.view(), between }.solve(form, convolver);
         }
+        let built = between.built_by(form, weights.spec())?;
+        let functions = built.functions();
         let block = <dyn AnyForm as Over<S, V>>::bottleneck(form, weights, convolver)?;
         let (n, c, h, w) = x.dim();
         // The first weight is as good a number as any, but for 0.
         let one = weights.reduce().iter().find(|w| **w != S::zero()).cloned();
         let before = Array4::from_elem((n, c, h + 1, w + 1), one.unwrap_or_else(S::zero));
-        block.forward(before.view(), functions, convolver)?;
-        block.forward(x.view(), functions, convolver)
+        block.forward(before.view(), &functions, convolver)?;
+        block.forward(x.view(), &functions, convolver)
     }
 }
 
@@ -234,16 +228,10 @@ impl Example {
 const MOMENTUM: f32 = 0.1;
 
 /// The batch norms and ReLUs of a block over other numbers, folded in `f32`.
-pub(super) struct NormsOver<S> {
-    layers: [Normalise<S>; 3],
-    shortcut: Option<Normalise<S>>,
-}
-
-/// Those of `norms`.
 pub(super) fn over<S: Ordered>(
     norms: &BlockNorms<f32>,
     number: impl Fn(f32) -> S,
-) -> Result<NormsOver<S>> {
+) -> Result<NormFunctions<S>> {
     let layer = |norm: &BatchNorm<f32>, relu| -> Result<Normalise<S>> {
         let folded = norm.fold()?;
         let affine = folded.affine().iter().map(|affine| Affine {
@@ -253,23 +241,13 @@ pub(super) fn over<S: Ordered>(
         });
         Ok(Normalise::new(affine.collect()))
     };
-    Ok(NormsOver {
-        layers: [
-            layer(&norms.reduce, true)?,
-            layer(&norms.transform, true)?,
-            layer(&norms.expand, false)?,
-        ],
+    Ok(NormFunctions {
+        reduce: layer(&norms.reduce, true)?,
+        transform: layer(&norms.transform, true)?,
+        expand: layer(&norms.expand, false)?,
         shortcut: norms.shortcut.as_ref().map(|norm| layer(norm, false)).transpose()?,
+        output: Activation::Relu,
     })
-}
-
-impl<S: Ordered> NormsOver<S> {
-    pub(super) fn functions(&self) -> Functions<'_, S> {
-        let [reduce, transform, expand] = &self.layers;
-        let shortcut = self.shortcut.as_ref();
-        let shortcut = shortcut.map_or(&Identity as &dyn ChannelWise<S>, |norm| norm);
-        Functions { reduce, transform, expand, shortcut, output: &Activation::Relu }
-    }
 }
 
 impl Outcome {

@@ -10,7 +10,7 @@ use crate::block::Layer;
 use crate::conv::Reference;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::watched::Watched;
+use crate::evidence::between::Between;
 use crate::scalar::Spelled;
 
 /// What arrived after the functions of each layer, by channel: N x H x W.
@@ -31,7 +31,6 @@ pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
     let weights = example.weights.map(|&w| spelled(w));
     let x = example.layout.lay(&example.x).map(|&x| spelled(x));
     let functions = over(&example.norms, spelled)?;
-    let functions = functions.functions();
     let seen = Mutex::new(Trace::new());
     let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Spelled>| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -41,13 +40,10 @@ pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
             plane.mapv_inplace(|z| z.given());
         }
     };
-    let watched = Watched::new(&functions, &see);
-    run(form, &Problem { weights: &weights, x: x.view(), functions: watched.functions() })?;
+    let between = Between::from(&functions);
+    let problem = Problem { weights: &weights, x: x.view(), between };
+    problem.solve_seen(form, &Reference::default(), &see)?;
     Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn run(form: &dyn AnyForm, problem: &Problem<'_, Spelled>) -> Result<()> {
-    problem.solve(form, &Reference::default()).map(drop)
 }
 
 /// An element at which two traces part, each with its sum.

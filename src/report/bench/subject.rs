@@ -8,7 +8,7 @@ use ndarray_rand::rand_distr::StandardNormal;
 
 use super::BlockOnMap;
 use super::timing::{Rounds, Times, Work, in_turn};
-use crate::block::{Bottleneck, Layer, NormFunctions, Shortcut};
+use crate::block::{Activation, Bottleneck, Layer, NormFunctions, Shortcut};
 use crate::conv::{Convolver, Fast};
 use crate::count;
 use crate::error::{Error, Result};
@@ -41,7 +41,7 @@ impl Subject {
     /// He-initialised weights, a standard normal input, batch norms with which every channel is alive.
     pub(super) fn draw((spec, map): BlockOnMap, seed: Seed, number: u64) -> Result<Self> {
         let problem = RealProblem::draw(&Shape::new(spec, map), seed, &[number])?;
-        let functions = problem.functions()?;
+        let functions = NormFunctions::new(&problem.norms, Activation::Relu)?;
         let flops = count::block_work(&spec, map)?.flops()?;
         Ok(Self { name: name(&spec), map: map_name(map), problem, functions, flops })
     }
@@ -57,8 +57,7 @@ impl Subject {
         let since = Instant::now();
         let norms = self.problem.norms.cast();
         let exact = NormBalls::new(&norms);
-        let problem = self.problem.with(&self.functions);
-        let evidence = bound::within(forms, &problem, &exact.functions())?;
+        let evidence = bound::within(forms, &self.problem.problem(), &exact.functions())?;
         let about = (Rung::R1, self.name.as_str(), "whole and layer by layer".to_owned());
         Finding::conclude(about, evidence, seed.0, since.elapsed().as_secs_f64() * 1e3)
     }
