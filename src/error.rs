@@ -393,6 +393,10 @@ pub enum Error {
         why: String,
     },
 
+    /// What the fast kernels refuse.
+    #[error(transparent)]
+    Kernels(triform_kernels::Error),
+
     /// The program contradicts itself.
     #[error("{0}; this is a bug of the program")]
     Contradiction(String),

@@ -1,4 +1,4 @@
-//! The floors of the house: imports point downward only, unsafe code is under the fast kernels
+//! The floors of the house: imports point downward only, unsafe code is in the crate of the kernels
 //! only, and files stay small.
 
 use std::fs;
@@ -10,7 +10,12 @@ const FLOORS: [&str; 11] = [
     "notebook", "cli",
 ];
 
+/// This crate's files.
 fn sources() -> Vec<PathBuf> {
+    files_under("src")
+}
+
+fn files_under(folder: &str) -> Vec<PathBuf> {
     fn visit(folder: &Path, files: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -22,7 +27,7 @@ fn sources() -> Vec<PathBuf> {
         }
     }
     let mut files = Vec::new();
-    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut files);
     files.sort();
     files
 }
@@ -102,21 +107,35 @@ fn the_reference_and_the_forms_do_not_know_the_fast_convolver() {
 }
 
 #[test]
-fn unsafe_code_is_under_the_fast_kernels_only() {
+fn unsafe_code_is_in_the_crate_of_the_kernels_only() {
     let mut blocks = 0;
-    for file in sources() {
+    for file in [sources(), files_under("crates")].concat() {
         let text = fs::read_to_string(&file).unwrap();
         let lines = code(&text);
-        let is_fast = file.to_str().unwrap().contains("/conv/fast/");
+        let is_kernel = file.to_str().unwrap().contains("/crates/kernels/src/");
         for line in lines
             .lines()
             .filter(|line| line.contains("unsafe ") || line.contains("allow(unsafe_code)"))
         {
-            assert!(is_fast, "{}: {line}", file.display());
+            assert!(is_kernel, "{}: {line}", file.display());
             blocks += 1;
         }
     }
     assert!(blocks > 10, "{blocks}");
+}
+
+/// The forms and the evidence use the kernels through `conv`.
+#[test]
+fn only_the_convolutions_name_the_kernels() {
+    let mut seen = 0;
+    for file in sources() {
+        let floor = floor(&file);
+        if code(&fs::read_to_string(&file).unwrap()).contains("triform_kernels") {
+            assert!(["conv", "error"].map(Some).contains(&floor.as_deref()), "{}", file.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 3, "{seen}");
 }
 
 /// One idea a file: none over 500 lines; and the forms as short as their pictures.

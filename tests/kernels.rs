@@ -10,7 +10,6 @@ use triform::conv::{
     Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, LEVEL_VARIABLE,
     Level, Reference,
 };
-use triform::error::Error;
 
 /// Numbers that look random and are the same in every run.
 struct Numbers(u64);
@@ -270,8 +269,8 @@ fn nothing_is_no_panic() {
         assert_eq!(fast.concatenate(&paths).unwrap(), reference.concatenate(&paths).unwrap());
         let spec = ConvSpec::new(1, 1 << 31, 1, 1).unwrap();
         let kernel = fast.prepare(ones([4, 4, 3, 3], 0).view(), spec).unwrap();
-        let refused = fast.sums(ones([0, 4, 3, 3], 0).view(), &kernel);
-        assert!(matches!(refused, Err(Error::TooManyElements { .. })), "{refused:?}");
+        let refused = fast.sums(ones([0, 4, 3, 3], 0).view(), &kernel).unwrap_err().to_string();
+        assert!(refused.starts_with("padded planes of a group: "), "{refused}");
     }
 }
 
@@ -493,13 +492,11 @@ fn a_level_that_is_not_here_is_refused() {
     for level in Level::ALL {
         match Fast::with_level(level) {
             Ok(fast) => assert!(Level::available().contains(&fast.level())),
-            Err(Error::Usage(words)) => {
+            Err(error) => {
                 assert!(!Level::available().contains(&level));
-                assert!(
-                    words.starts_with(&format!("this machine has no {level}; it has portable"))
-                );
+                let no = format!("this machine has no {level}; it has portable");
+                assert!(error.to_string().starts_with(&no), "{error}");
             }
-            Err(other) => panic!("{other}"),
         }
     }
 }

@@ -73,7 +73,7 @@ pub fn run(
     };
     let command = arguments.command.unwrap_or(Command::Verify(arguments.verify));
     // Before anything is computed with other instructions than were asked for.
-    let done = Level::chosen().and_then(|_| match command {
+    let done = Level::chosen().map_err(Error::Kernels).and_then(|_| match command {
         Command::Verify(options) => verify::run(&options, forms, output, errors, interrupted),
         Command::Refute(options) => refute::run(&options, output, interrupted),
         Command::Explain(options) => explain::run(&options, output),

@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayView4, Axis, Zip, concatenate};
 
 use super::after::{After, ChannelWise, apply_from};
-use super::spec::{ConvSpec, KernelShape};
+use super::spec::ConvSpec;
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -111,7 +111,20 @@ pub trait Convolver<S: Additive> {
         kernels: &[Self::Kernel],
         after: &After<'_, S>,
     ) -> Result<Array4<S>> {
-        merge_by_definition(self, xs, kernels, after)
+        one_input_a_path(xs, kernels.len())?;
+        let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| self.sums(x.view(), kernel));
+        let mut total = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
+        for path in paths {
+            let path = path?;
+            if path.shape() != total.shape() {
+                let expected = format!("{:?}, that of the paths before it", total.shape());
+                let found = path.shape().to_vec();
+                return Err(Error::Shape { what: "output of a path", expected, found });
+            }
+            Zip::from(&mut total).and(&path).for_each(|total, z| *total = total.add(z));
+        }
+        after.apply(total.view_mut())?;
+        Ok(total)
     }
 
     /// C tensors side by side, in this order: N x d x H x W each, to N x C d x H x W. Here nothing is
@@ -121,70 +134,19 @@ pub trait Convolver<S: Additive> {
     ///
     /// [`Error::Shape`] where they differ in more than their channels, or there are none.
     fn concatenate(&self, xs: &[Array4<S>]) -> Result<Array4<S>> {
-        concatenate_by_definition(xs)
+        let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
+        concatenate(Axis(1), &views).map_err(|_| Error::Shape {
+            what: "outputs of the paths",
+            expected: "equal but for their channels".to_owned(),
+            found: xs.iter().flat_map(|x| x.shape().to_vec()).collect(),
+        })
     }
-}
-
-/// The default body of [`Convolver::concatenate`], for convolvers that override it for some tensors only.
-pub(crate) fn concatenate_by_definition<S: Additive>(xs: &[Array4<S>]) -> Result<Array4<S>> {
-    let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
-    concatenate(Axis(1), &views).map_err(|_| Error::Shape {
-        what: "outputs of the paths",
-        expected: "equal but for their channels".to_owned(),
-        found: xs.iter().flat_map(|x| x.shape().to_vec()).collect(),
-    })
-}
-
-/// The default body of [`Convolver::merge`], for convolvers that override it for
-/// some kernels only.
-pub(crate) fn merge_by_definition<S: Additive, V: Convolver<S> + ?Sized>(
-    convolver: &V,
-    xs: &[Array4<S>],
-    kernels: &[V::Kernel],
-    after: &After<'_, S>,
-) -> Result<Array4<S>> {
-    one_input_a_path(xs, kernels.len())?;
-    let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| convolver.sums(x.view(), kernel));
-    let mut total = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
-    for path in paths {
-        let path = path?;
-        same_shape(total.shape(), path.shape())?;
-        Zip::from(&mut total).and(&path).for_each(|total, z| *total = total.add(z));
-    }
-    after.apply(total.view_mut())?;
-    Ok(total)
 }
 
 /// Checks that there is one input for each of `paths` kernels.
-pub(crate) fn one_input_a_path<S>(xs: &[Array4<S>], paths: usize) -> Result<()> {
+fn one_input_a_path<S>(xs: &[Array4<S>], paths: usize) -> Result<()> {
     if xs.len() == paths {
         return Ok(());
     }
     Err(Error::Count { what: "inputs, one for each path", expected: paths, found: xs.len() })
-}
-
-/// Checks that there is one input for each kernel and that all the paths' sums have
-/// one shape, and returns it.
-pub(crate) fn check_paths<'k, S>(
-    xs: &[Array4<S>],
-    kernels: impl ExactSizeIterator<Item = &'k KernelShape>,
-) -> Result<[usize; 4]> {
-    one_input_a_path(xs, kernels.len())?;
-    let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| kernel.output(x.dim().into()));
-    let first = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
-    for path in paths {
-        same_shape(&first, &path?)?;
-    }
-    Ok(first)
-}
-
-fn same_shape(first: &[usize], path: &[usize]) -> Result<()> {
-    if first == path {
-        return Ok(());
-    }
-    Err(Error::Shape {
-        what: "output of a path",
-        expected: format!("{first:?}, that of the paths before it"),
-        found: path.to_vec(),
-    })
 }

@@ -10,7 +10,7 @@
 //! - [`ConvSpec`]: stride, padding, dilation, groups.
 //! - [`Convolver`]: prepares kernels, and convolves one or many at a time.
 //! - [`Reference`]: the specification, plain loops over any scalar.
-//! - [`Fast`]: the same function for `f32`, fast, by the vector instructions of a [`Level`].
+//! - [`Fast`]: the same function for `f32`, fast, by the kernels of the crate `triform-kernels` for a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
 //! - [`Peak`] and [`read_bandwidth`]: what this machine can do at most, measured.
 //! - [`ChannelWise`] and [`After`]: what follows the sums.
@@ -20,6 +20,7 @@
 mod after;
 mod block_diagonal;
 mod convolver;
+mod double;
 mod fast;
 mod pool;
 mod reference;
@@ -29,7 +30,9 @@ pub(crate) use after::apply_from;
 pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
-pub use fast::{Double, Fast, LEVEL_VARIABLE, Level, Peak, on_one_thread, read_bandwidth};
+pub use double::Double;
+pub use fast::Fast;
 pub use pool::max_pool;
 pub use reference::{Reference, conv2d};
 pub use spec::{ConvSpec, KernelShape};
+pub use triform_kernels::{LEVEL_VARIABLE, Level, Peak, on_one_thread, read_bandwidth};

@@ -3,8 +3,8 @@
 use ndarray::{Array4, ArrayView4};
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
+use triform_kernels::{Plain, vectorised};
 
-use super::fast::{Plain, vectorised};
 use super::spec::{ConvSpec, KernelShape};
 use crate::error::{Error, Result};
 use crate::scalar::Ordered;

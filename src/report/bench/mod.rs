@@ -128,7 +128,7 @@ pub fn run(
         (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, what);
     };
 
-    let peak = Peak::measure(Level::chosen()?);
+    let peak = Peak::measure(Level::chosen().map_err(Error::Kernels)?);
     let mut report = Report {
         date: machine::today(),
         machine: machine::machine(&peak),

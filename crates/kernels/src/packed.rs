@@ -1,15 +1,14 @@
 //! Memory for packed weights. A network's are read once a pass, from beginning to end: in pages of 4 KiB these
 //! are so many that to find them takes about a hundredth of the pass. So large ones lie together, in memory that
 //! the system is asked to keep in pages of 2 MiB where it has such.
-#![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};
 
-use super::buffer::Buffer;
+use crate::buffer::Buffer;
 
 /// Weights that start on a cache line.
 #[derive(Debug)]
-pub(super) enum Packed {
+pub(crate) enum Packed {
     /// By themselves.
     Alone(Buffer),
     /// Together with others.
@@ -19,7 +18,7 @@ pub(super) enum Packed {
 
 impl Packed {
     /// At least so many zeros.
-    pub(super) fn zeros(floats: usize) -> Self {
+    pub(crate) fn zeros(floats: usize) -> Self {
         #[cfg(target_os = "linux")]
         if let Some(part) = together::Part::zeros(floats) {
             return Self::Together(part);
@@ -56,7 +55,7 @@ mod together {
 
     use memmap2::{Advice, MmapOptions, MmapRaw};
 
-    use crate::conv::fast::dense::LINE;
+    use crate::buffer::LINE;
 
     /// Floats below which weights are few pages anyway, and better freed by themselves.
     const LARGE: usize = 1 << 14;
@@ -66,7 +65,7 @@ mod together {
 
     /// A chunk is given out from its beginning to its end, and once more when nobody has any of it.
     #[derive(Debug, Default)]
-    pub(in super::super) struct Open {
+    pub(crate) struct Open {
         chunk: Option<Arc<MmapRaw>>,
         /// Floats that are given out.
         used: usize,
@@ -76,7 +75,7 @@ mod together {
 
     /// A part of a chunk that nobody else has.
     #[derive(Debug)]
-    pub(in super::super) struct Part {
+    pub(crate) struct Part {
         chunk: Arc<MmapRaw>,
         first: usize,
         floats: usize,
@@ -84,7 +83,7 @@ mod together {
 
     impl Part {
         /// At least so many zeros, if these are many and the system has a chunk for them.
-        pub(in super::super) fn zeros(floats: usize) -> Option<Self> {
+        pub(crate) fn zeros(floats: usize) -> Option<Self> {
             if floats < LARGE {
                 return None;
             }
@@ -94,7 +93,7 @@ mod together {
             Some(part)
         }
 
-        pub(in super::super) fn floats(&self) -> &[f32] {
+        pub(crate) fn floats(&self) -> &[f32] {
             debug_assert!((self.first + self.floats) * size_of::<f32>() <= self.chunk.len());
             // SAFETY: the chunk has as many floats, is mapped as long as `self` has it, and starts on a
             // page; any bytes are floats, and mapped ones are initialised. Parts of it do not overlap: `Open`
@@ -106,7 +105,7 @@ mod together {
             }
         }
 
-        pub(in super::super) fn floats_mut(&mut self) -> &mut [f32] {
+        pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
             debug_assert!((self.first + self.floats) * size_of::<f32>() <= self.chunk.len());
             // SAFETY: as in `floats`; borrowed mutably as `self` is.
             unsafe {
@@ -118,7 +117,7 @@ mod together {
 
     impl Open {
         /// A part that nobody has, if the system has the memory.
-        pub(in super::super) fn part(&mut self, floats: usize) -> Option<Part> {
+        pub(crate) fn part(&mut self, floats: usize) -> Option<Part> {
             let floats = floats.checked_next_multiple_of(LINE)?;
             let bytes = floats.checked_mul(size_of::<f32>())?;
             if bytes > CHUNK {

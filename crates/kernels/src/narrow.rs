@@ -5,37 +5,37 @@
 //! One path by itself has d channels and no more. There the lanes are several pixels of d channels each,
 //! which lie next to each other as well: the algorithm is the same, and only where the next vector starts
 //! is another.
-#![allow(unsafe_code)]
 
 use std::marker::PhantomData;
 
-use super::finish::{Finish, Slot, store};
-use super::level::Work;
-use super::packed::Packed;
-use super::tiles::balanced;
-use super::vector::{Size, Vector};
+use crate::epilogue::{Finish, store};
+use crate::level::Work;
+use crate::packed::Packed;
+use crate::slot::Slot;
+use crate::tiles::balanced;
+use crate::vector::{Size, Vector};
 
 /// The weights of grouped convolutions of `d` channels in and out: [vector of output channels][tap]
 /// [input channel of the group][lane].
 #[derive(Debug)]
-pub(super) struct Narrow {
+pub(crate) struct Narrow {
     weights: Packed,
     /// Channels of a group: 1, 4 or 8, whatever the lanes, so that sums have one order on all machines.
-    pub(super) d: usize,
+    pub(crate) d: usize,
     taps: usize,
     lanes: usize,
     /// Pixels of a vector: 1, unless there is only one group.
-    pub(super) pixels: usize,
+    pub(crate) pixels: usize,
 }
 
 impl Narrow {
     /// Whether there are lanes for groups of so many channels in and out.
-    pub(super) fn suits(c_in_group: usize, c_out_group: usize) -> bool {
+    pub(crate) fn suits(c_in_group: usize, c_out_group: usize) -> bool {
         c_in_group == c_out_group && matches!(c_in_group, 1 | 4 | 8)
     }
 
     /// `weight(o, tap, c)`: of output channel o, for input channel c of its group.
-    pub(super) fn new(
+    pub(crate) fn new(
         d: usize,
         groups: usize,
         taps: usize,
@@ -67,33 +67,33 @@ impl Narrow {
 }
 
 /// All output rows of some vectors of channels.
-pub(super) struct Rows<'a> {
-    pub(super) narrow: &'a Narrow,
+pub(crate) struct Rows<'a> {
+    pub(crate) narrow: &'a Narrow,
     /// The first of the vectors of the weights.
-    pub(super) first: usize,
+    pub(crate) first: usize,
     /// The padded copy of its input.
-    pub(super) x: &'a [f32],
+    pub(crate) x: &'a [f32],
     /// Where each tap starts, from a row's first pixel on.
-    pub(super) offsets: &'a [usize],
+    pub(crate) offsets: &'a [usize],
     /// Columns of the kernel.
-    pub(super) columns: usize,
+    pub(crate) columns: usize,
     /// Whether they are three that lie a vector apart, at stride 1.
-    pub(super) three_columns: bool,
+    pub(crate) three_columns: bool,
     /// Floats from one output row's first pixel to the next one's; from the first pixel of a vector of
     /// channels to that of the next; and from vector to vector of a row.
-    pub(super) row: usize,
-    pub(super) part: usize,
-    pub(super) step: usize,
+    pub(crate) row: usize,
+    pub(crate) part: usize,
+    pub(crate) step: usize,
     /// Output rows; vectors of each, the last of which may be partly filled.
-    pub(super) h_out: usize,
-    pub(super) vectors: usize,
+    pub(crate) h_out: usize,
+    pub(crate) vectors: usize,
     /// For each vector of channels, the first of the first row; from there on at the slot's pitch.
-    pub(super) slots: &'a [Slot],
+    pub(crate) slots: &'a [Slot],
     /// Floats of the output from row to row.
-    pub(super) z_row: usize,
+    pub(crate) z_row: usize,
     /// The lanes of the last vector of a row that are to be stored, if not as many as of the others.
-    pub(super) last: Option<usize>,
-    pub(super) finish: &'a Finish<'a>,
+    pub(crate) last: Option<usize>,
+    pub(crate) finish: &'a Finish<'a>,
 }
 
 impl Work for Rows<'_> {

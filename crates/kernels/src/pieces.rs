@@ -1,20 +1,19 @@
 //! The work of one convolution in pieces: some pixels by some panels each.
-#![allow(unsafe_code)]
 
 use std::ops::Range;
 
-use super::FastKernel;
-use super::buffer::Scratch;
-use super::dense::{Column, Dense};
-use super::finish::Finish;
-use super::layout::Output;
-use super::panels::Panels;
-use super::planes::{Part, SIDE, Target};
-use super::source::Source;
-use super::tiles;
+use crate::buffer::Scratch;
+use crate::dense::{Column, Dense};
+use crate::epilogue::Finish;
+use crate::kernel::Kernel;
+use crate::layout::Output;
+use crate::panels::Panels;
+use crate::planes::{Part, SIDE, Target};
+use crate::source::Source;
+use crate::tiles;
 
 /// The panels of a group whose first channel is `channel`, and where they go in image `n`.
-pub(super) fn columns<'p>(
+pub(crate) fn columns<'p>(
     panels: &'p Panels,
     n: usize,
     channel: usize,
@@ -30,11 +29,11 @@ pub(super) fn columns<'p>(
 }
 
 /// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
-pub(super) const BLOCK: usize = 1 << 15;
+pub(crate) const BLOCK: usize = 1 << 15;
 
 /// Pixels of a piece of a 1x1 whose taps are one run: their outputs stay in the second-level cache. Twice as
 /// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
-pub(super) const SHORT_BLOCK: usize = 56;
+pub(crate) const SHORT_BLOCK: usize = 56;
 
 /// How often a pixel may be copied, by pieces that share it, rather than once beforehand; and how many floats by
 /// one piece: a second-level cache of 1 MiB.
@@ -47,11 +46,11 @@ const CACHE: usize = 1 << 18;
 ///
 /// # Safety
 ///
-/// That of [`Dense`] and of [`over_pixels`](super::pointwise::over_pixels), for the level of the kernel; but where
+/// That of [`Dense`] and of [`over_pixels`](crate::pointwise::over_pixels), for the level of the kernel; but where
 /// there is a source, it is the source's copy of a range that has every tap of its pixels, rather than `x`.
-pub(super) unsafe fn in_pieces(
+pub(crate) unsafe fn in_pieces(
     whole: Dense<'_>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     from: Option<Source<'_>>,
     target: Option<Target<'_>>,
 ) {
@@ -127,7 +126,7 @@ pub(super) unsafe fn in_pieces(
 
 /// At multiples of how many pixels pieces start that read or write planes: of a whole line of each; or of a
 /// part, where the pixels are so few that the threads would have too unequal pieces.
-pub(super) fn unit_of_planes(pixels: usize) -> usize {
+pub(crate) fn unit_of_planes(pixels: usize) -> usize {
     if pixels >= 16 * SIDE * tiles::threads() { SIDE } else { SIDE / 4 }
 }
 
@@ -138,7 +137,7 @@ fn filled(columns: &[Column<'_>]) -> usize {
 
 /// So many pixels by so many columns in pieces of about `block` pixels, which start at multiples of `unit`; if
 /// there are less of these than threads, by some columns each, which makes as many as parts.
-pub(super) fn pieces(
+pub(crate) fn pieces(
     (pixels, unit): (usize, usize),
     columns: usize,
     block: usize,

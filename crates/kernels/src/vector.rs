@@ -1,9 +1,8 @@
 //! The vector instructions that the kernels are written in. Each kernel is one algorithm, generic over
 //! this trait.
-#![allow(unsafe_code)]
 
 /// Work for a size that the compiler is to know.
-pub(super) trait Size {
+pub(crate) trait Size {
     /// Does it. An implementation is `#[inline(always)]`.
     ///
     /// # Safety
@@ -33,7 +32,7 @@ macro_rules! of_size {
 /// - the machine has the instructions the type stands for;
 /// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s
 ///   (no alignment is needed).
-pub(super) trait Vector: Copy {
+pub(crate) trait Vector: Copy {
     /// Floats in a vector.
     const LANES: usize;
     /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
@@ -53,7 +52,7 @@ pub(super) trait Vector: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self + a * b`, rounded once or twice.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
-    /// Lane by lane what `Ordered::relu` is for a float: NaN stays NaN, and -0 stays -0.
+    /// Lane by lane max(z, 0): NaN stays NaN, and -0 stays -0.
     unsafe fn relu(self) -> Self;
     /// Fills each run of `D` lanes with its lane `j`; `D` is 1, 4 or 8, `j < D`.
     unsafe fn spread<const D: usize>(self, j: usize) -> Self;
@@ -70,7 +69,7 @@ pub(super) trait Vector: Copy {
 ///
 /// The machine has the instructions of `T`, and each row its V vectors.
 #[inline(always)]
-pub(super) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
+pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     rows: &mut [[T; V]; R],
     from: *const f32,
     pitch: usize,
@@ -89,7 +88,7 @@ pub(super) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
 ///
 /// As of [`load_rows`], and nobody else reads or writes there.
 #[inline(always)]
-pub(super) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
+pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
     rows: &[[T; V]; R],
     to: *mut f32,
     pitch: usize,
@@ -105,7 +104,7 @@ pub(super) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
 
 /// Eight lanes in plain Rust, for any machine.
 #[derive(Clone, Copy)]
-pub(super) struct Portable([f32; 8]);
+pub(crate) struct Portable([f32; 8]);
 
 impl Vector for Portable {
     const LANES: usize = 8;
@@ -285,8 +284,7 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::Vector;
-    use crate::conv::fast::level::{Level, Work};
-    use crate::scalar::Ordered;
+    use crate::level::{Level, Work};
 
     /// The lanes of each operation, against what it should do to a lane.
     struct Lanes;
@@ -321,7 +319,7 @@ mod tests {
                 same(x.add(y), &|l| a[l] + b[l], "add");
                 same(x.mul(y), &|l| a[l] * b[l], "mul");
                 same(x.add_product(y, z), &|l| a[l] + b[l] * c[l], "add_product");
-                same(x.relu(), &|l| a[l].relu(), "relu");
+                same(x.relu(), &|l| if a[l] < 0.0 { 0.0 } else { a[l] }, "relu");
                 for j in 0..8 {
                     same(x.spread::<8>(j), &|l| a[l / 8 * 8 + j], "spread 8");
                 }

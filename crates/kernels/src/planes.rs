@@ -1,18 +1,18 @@
 //! Between channels last and planes, ndarray's standard layout: a block of pixels at a time, while it is
 //! in cache.
-#![allow(unsafe_code)]
 
 use std::ops::Range;
 
 use ndarray::ArrayView4;
 
-use super::buffer::Scratch;
-use super::finish::{Slot, Stage};
-use super::level::Work;
-use super::vector::Vector;
+use crate::buffer::{LINE, Scratch};
+use crate::elementwise::Elementwise;
+use crate::level::Work;
+use crate::slot::Slot;
+use crate::vector::Vector;
 
 /// Pixels and channels that are exchanged at a time: a cache line of either.
-pub(super) const SIDE: usize = 16;
+pub(crate) const SIDE: usize = LINE;
 
 /// Planes whose cache line is asked for in advance: they are so far apart that the processor does not see
 /// by itself where this goes.
@@ -20,7 +20,7 @@ const AHEAD: usize = 32;
 
 /// A tensor N x C x H x W in standard layout.
 #[derive(Clone, Copy)]
-pub(super) struct Planes<'a> {
+pub(crate) struct Planes<'a> {
     floats: &'a [f32],
     channels: usize,
     /// Pixels of a plane.
@@ -29,13 +29,13 @@ pub(super) struct Planes<'a> {
 
 impl<'a> Planes<'a> {
     /// The tensor, if it is in standard layout and not channels last as well.
-    pub(super) fn new(x: &ArrayView4<'a, f32>) -> Option<Self> {
+    pub(crate) fn new(x: &ArrayView4<'a, f32>) -> Option<Self> {
         let (_, channels, h, w) = x.dim();
         let floats = x.to_slice()?;
         (channels > 1 && h * w > 1).then_some(Self { floats, channels, pixels: h * w })
     }
 
-    pub(super) fn channels(&self) -> usize {
+    pub(crate) fn channels(&self) -> usize {
         self.channels
     }
 
@@ -54,14 +54,14 @@ fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize,
 }
 
 /// Copies a range of pixels of planes to memory that is channels last.
-pub(super) struct Gather<'a> {
-    pub(super) planes: Planes<'a>,
+pub(crate) struct Gather<'a> {
+    pub(crate) planes: Planes<'a>,
     /// Pixels of all images.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// All channels of each pixel.
-    pub(super) to: &'a mut [f32],
+    pub(crate) to: &'a mut [f32],
     /// Floats from one pixel to the next.
-    pub(super) pitch: usize,
+    pub(crate) pitch: usize,
 }
 
 impl Work for Gather<'_> {
@@ -109,11 +109,11 @@ impl Work for Gather<'_> {
 
 /// Where the planes of an output are, and those of the shortcut that is added.
 #[derive(Clone, Copy)]
-pub(super) struct Target<'a> {
-    pub(super) z: *mut f32,
-    pub(super) shortcut: Planes<'a>,
+pub(crate) struct Target<'a> {
+    pub(crate) z: *mut f32,
+    pub(crate) shortcut: Planes<'a>,
     /// What follows.
-    pub(super) output: &'a Stage,
+    pub(crate) output: &'a Elementwise,
 }
 
 // SAFETY: a pointer is as good in one thread as in another; who writes through it vouches that no other
@@ -123,7 +123,7 @@ unsafe impl Send for Target<'_> {}
 unsafe impl Sync for Target<'_> {}
 
 /// Some pixels and channels of an output, channels last, on their way to planes.
-pub(super) struct Part {
+pub(crate) struct Part {
     range: Range<usize>,
     channels: Range<usize>,
     sums: Scratch,
@@ -134,7 +134,7 @@ pub(super) struct Part {
 
 impl Part {
     /// `width`: the channels and the filling of their panels.
-    pub(super) fn new(range: Range<usize>, channels: Range<usize>, width: usize) -> Self {
+    pub(crate) fn new(range: Range<usize>, channels: Range<usize>, width: usize) -> Self {
         // One line more, so that pixels do not meet in the same sets of the cache.
         let pitch = width + SIDE;
         let mut sums = Scratch::take(range.len() * pitch);
@@ -143,7 +143,7 @@ impl Part {
     }
 
     /// Where `lanes` channels from the part's `first` on go, counted by the pixels of the whole output.
-    pub(super) fn slot(&self, first: usize, lanes: usize) -> Slot {
+    pub(crate) fn slot(&self, first: usize, lanes: usize) -> Slot {
         assert!(first + lanes <= self.pitch);
         let z = self.first.wrapping_add(first);
         let z = z.wrapping_sub(self.range.start * self.pitch);
@@ -152,21 +152,21 @@ impl Part {
     }
 
     /// To be written to the planes.
-    pub(super) fn scatter<'a>(&'a self, target: Target<'a>) -> Scatter<'a> {
+    pub(crate) fn scatter<'a>(&'a self, target: Target<'a>) -> Scatter<'a> {
         let (range, channels) = (self.range.clone(), self.channels.clone());
         Scatter { target, range, channels, sums: &self.sums, pitch: self.pitch }
     }
 }
 
 /// Adds the shortcut to channels-last sums, applies what follows, and writes planes.
-pub(super) struct Scatter<'a> {
-    pub(super) target: Target<'a>,
+pub(crate) struct Scatter<'a> {
+    pub(crate) target: Target<'a>,
     /// Pixels of all images.
-    pub(super) range: Range<usize>,
-    pub(super) channels: Range<usize>,
+    pub(crate) range: Range<usize>,
+    pub(crate) channels: Range<usize>,
     /// The channels of the pixels, `pitch` floats from one pixel to the next.
-    pub(super) sums: &'a [f32],
-    pub(super) pitch: usize,
+    pub(crate) sums: &'a [f32],
+    pub(crate) pitch: usize,
 }
 
 impl Work for Scatter<'_> {
@@ -284,8 +284,8 @@ mod tests {
     use ndarray::Array4;
 
     use super::{Gather, Planes, Work, in_images};
-    use crate::conv::fast::level::Level;
-    use crate::conv::fast::vector::Portable;
+    use crate::level::Level;
+    use crate::vector::Portable;
 
     #[test]
     fn a_range_is_cut_where_an_image_ends() {

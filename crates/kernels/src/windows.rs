@@ -1,24 +1,26 @@
 //! k x k convolution: over copies of the input with the padding around it.
-#![allow(unsafe_code)]
 
 use ndarray::Array4;
 
-use super::buffer::Scratch;
-use super::dense::{Dense, cut};
-use super::finish::{Finish, Slot};
-use super::layout::{Image, Output};
-use super::narrow::{Narrow, Rows};
-use super::padded::Padded;
-use super::panels::Panels;
-use super::pieces::{BLOCK, columns, in_pieces};
-use super::source::Source;
-use super::{FastKernel, Weights, tiles};
+use crate::buffer::Scratch;
+use crate::dense::Dense;
+use crate::epilogue::Finish;
 use crate::error::Result;
+use crate::kernel::{Kernel, Weights};
+use crate::layout::{Image, Output};
+use crate::narrow::{Narrow, Rows};
+use crate::padded::Padded;
+use crate::panels::Panels;
+use crate::pieces::{BLOCK, columns, in_pieces};
+use crate::pixels::cut;
+use crate::slot::Slot;
+use crate::source::Source;
+use crate::tiles;
 
 /// One convolution, and what follows it.
-pub(super) fn convolve(
+pub(crate) fn convolve(
     x: &Image<'_>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     finish: &Finish<'_>,
     output: [usize; 4],
 ) -> Result<Array4<f32>> {
@@ -39,7 +41,7 @@ pub(super) fn convolve(
 /// A k x k in one group.
 fn dense(
     x: &Image<'_>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     finish: &Finish<'_>,
     output: [usize; 4],
     z: &mut Output,
@@ -63,7 +65,7 @@ fn dense(
 /// A k x k in groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
 fn grouped(
     x: &Image<'_>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     panels: &[Panels],
     finish: &Finish<'_>,
     output: [usize; 4],
@@ -100,7 +102,7 @@ fn grouped(
 /// A k x k in groups that are narrower than a vector: vector by vector of the channels.
 fn narrowly(
     x: &Image<'_>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     narrow: &Narrow,
     finish: &Finish<'_>,
     output: [usize; 4],
@@ -117,7 +119,7 @@ fn narrowly(
     let spec = &kernel.shape.spec;
     let columns = kernel.shape.k_w;
     let three_columns =
-        narrow.pixels == 1 && columns == 3 && (spec.stride(), spec.dilation()) == (1, 1);
+        narrow.pixels == 1 && columns == 3 && (spec.stride, spec.dilation) == (1, 1);
     let mut pieces = Vec::new();
     for n in 0..x.n {
         for first in (0..c_out.div_ceil(width)).step_by(parts) {

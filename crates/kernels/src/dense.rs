@@ -4,108 +4,44 @@
 //! Every convolution is, for one output pixel, a sum over taps of an input channel times a row of weights.
 //! So the tile knows nothing of kernels, strides or groups: it is told where each pixel starts, and which
 //! runs of memory from there on are its taps.
-#![allow(unsafe_code)]
 
-use std::array::from_fn;
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use super::ahead::{Ahead, CHUNK, Run};
-use super::buffer::Scratch;
-use super::finish::{Finish, Slot, store};
-use super::level::Work;
-use super::panels::Panels;
-use super::tiles::balanced;
-use super::vector::{Size, Vector, load_rows, store_rows};
-
-/// Floats of a cache line.
-pub(super) const LINE: usize = 16;
-
-/// Where the pixels that an output pixel meets first lie: pixel (n, i, j) of the output, the q-th, at
-/// `n * image + i * row + j * column`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pixels {
-    pub(super) image: usize,
-    pub(super) row: usize,
-    pub(super) column: usize,
-    pub(super) h_out: usize,
-    pub(super) w_out: usize,
-}
-
-impl Pixels {
-    /// Pixels of so many channels that follow one another.
-    pub(super) fn run(channels: usize, count: usize) -> Self {
-        Self { image: 0, row: 0, column: channels, h_out: 1, w_out: count }
-    }
-
-    /// The offsets of the pixels `q..`.
-    #[inline(always)]
-    pub(super) fn from<const R: usize>(&self, q: usize) -> [usize; R] {
-        // A division takes as long as many a multiply-add, and is seldom needed.
-        let (row, mut j) = if q < self.w_out { (0, q) } else { (q / self.w_out, q % self.w_out) };
-        let (mut n, mut i) =
-            if row < self.h_out { (0, row) } else { (row / self.h_out, row % self.h_out) };
-        let offset = n * self.image + i * self.row + j * self.column;
-        if j + R <= self.w_out {
-            return from_fn(|r| offset + r * self.column);
-        }
-        from_fn(|_| {
-            let offset = n * self.image + i * self.row + j * self.column;
-            j += 1;
-            if j == self.w_out {
-                (j, i) = (0, i + 1);
-            }
-            if i == self.h_out {
-                (i, n) = (0, n + 1);
-            }
-            offset
-        })
-    }
-}
-
-/// Taps that lie next to each other: `length` floats from `offset` on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Taps {
-    pub(super) offset: usize,
-    pub(super) length: usize,
-}
-
-/// The taps of `run`, where all the taps are `segments` in this order.
-pub(super) fn cut(segments: &[Taps], run: &Range<usize>) -> Vec<Taps> {
-    let mut start = 0;
-    let inside = segments.iter().filter_map(|segment| {
-        let (first, end) = (start, start + segment.length);
-        start = end;
-        let (from, to) = (first.max(run.start), end.min(run.end));
-        (from < to).then(|| Taps { offset: segment.offset + from - first, length: to - from })
-    });
-    inside.collect()
-}
+use crate::ahead::{Ahead, CHUNK, Run};
+use crate::buffer::Scratch;
+use crate::epilogue::{Finish, store};
+use crate::level::Work;
+use crate::panels::Panels;
+use crate::pixels::{Pixels, Taps};
+use crate::slot::Slot;
+use crate::tiles::balanced;
+use crate::vector::{Size, Vector, load_rows, store_rows};
 
 /// A panel of weights, and where what it gives goes.
 #[derive(Clone, Debug)]
-pub(super) struct Column<'a> {
-    pub(super) panels: &'a Panels,
-    pub(super) panel: usize,
+pub(crate) struct Column<'a> {
+    pub(crate) panels: &'a Panels,
+    pub(crate) panel: usize,
     /// Its first channel, to the function.
-    pub(super) channel: usize,
-    pub(super) slots: Vec<Slot>,
+    pub(crate) channel: usize,
+    pub(crate) slots: Vec<Slot>,
 }
 
 /// Some pixels by some panels.
-pub(super) struct Dense<'a> {
-    pub(super) x: &'a [f32],
-    pub(super) pixels: Pixels,
+pub(crate) struct Dense<'a> {
+    pub(crate) x: &'a [f32],
+    pub(crate) pixels: Pixels,
     /// The pixel of the output that is the first of `pixels`.
-    pub(super) origin: usize,
+    pub(crate) origin: usize,
     /// For each run of the panels' taps.
-    pub(super) taps: &'a [Vec<Taps>],
-    pub(super) columns: &'a [Column<'a>],
+    pub(crate) taps: &'a [Vec<Taps>],
+    pub(crate) columns: &'a [Column<'a>],
     /// The pixels to compute.
-    pub(super) range: Range<usize>,
+    pub(crate) range: Range<usize>,
     /// Whether `x` lies where it was left, and may not be in the caches; a copy was just made.
-    pub(super) cold: bool,
-    pub(super) finish: &'a Finish<'a>,
+    pub(crate) cold: bool,
+    pub(crate) finish: &'a Finish<'a>,
 }
 
 impl Work for Dense<'_> {
@@ -299,19 +235,4 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
         }
     }
     sums
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Taps, cut};
-
-    #[test]
-    fn a_run_is_cut_from_the_segments_it_meets() {
-        let taps = |offset, length| Taps { offset, length };
-        let segments = [taps(0, 10), taps(100, 10), taps(200, 5)];
-        assert_eq!(cut(&segments, &(0..25)), segments);
-        assert_eq!(cut(&segments, &(4..12)), [taps(4, 6), taps(100, 2)]);
-        assert_eq!(cut(&segments, &(10..20)), [taps(100, 10)]);
-        assert_eq!(cut(&segments, &(22..25)), [taps(202, 3)]);
-    }
 }

@@ -1,18 +1,18 @@
 //! Pixels that must be copied before a tile reads them, and how they lie then.
-#![allow(unsafe_code)]
 
 use std::ops::Range;
 
-use super::dense::{LINE, Pixels};
-use super::layout::Image;
-use super::level::Level;
-use super::padded::Padded;
-use super::planes::{Gather, Planes};
-use super::tiles;
+use crate::buffer::LINE;
+use crate::layout::Image;
+use crate::level::Level;
+use crate::padded::Padded;
+use crate::pixels::{Pixels, apart};
+use crate::planes::{Gather, Planes};
+use crate::tiles;
 
 /// Pixels that are copied before they are read.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     /// Since they are planes.
     Planes(Planes<'a>),
     /// Since they would meet in the same few lines of the first-level cache: pixels of so many channels.
@@ -21,26 +21,7 @@ pub(super) enum Source<'a> {
     Windows(Padded, &'a Image<'a>, usize),
 }
 
-/// Floats of a page. Whatever lies a multiple of it apart goes to the same lines of the first-level cache.
-const PAGE: usize = 1024;
-
-/// Lines that such a cache has for one address.
-const WAYS: usize = 8;
-
-/// Pixels that are copied at a time where several pieces read them: a line of each plane.
-const GATHERED: usize = 16;
-
-/// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
-pub(super) fn apart(floats: usize) -> usize {
-    (floats.div_ceil(LINE) | 1) * LINE
-}
-
 impl Source<'_> {
-    /// Whether a tile of so many rows needs its pixels copied off each other's lines of the cache.
-    pub(super) fn needed(pixels: &Pixels, rows: usize) -> bool {
-        rows > WAYS && pixels.column.is_multiple_of(PAGE)
-    }
-
     /// Floats from one copied pixel to the next, where they follow one another.
     fn pitch(&self) -> usize {
         apart(match self {
@@ -51,7 +32,7 @@ impl Source<'_> {
     }
 
     /// Floats of the copy of a range of pixels.
-    pub(super) fn floats(&self, range: &Range<usize>) -> usize {
+    pub(crate) fn floats(&self, range: &Range<usize>) -> usize {
         match self {
             Self::Windows(padded, ..) => padded.rows_of(range).len() * padded.row(),
             _ => range.len() * self.pitch(),
@@ -59,7 +40,7 @@ impl Source<'_> {
     }
 
     /// How the pixels of the output find those they see in the copy of a range, and which of them comes first.
-    pub(super) fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
+    pub(crate) fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
         match self {
             Self::Windows(padded, ..) => {
                 let pixels = padded.pixels();
@@ -74,7 +55,7 @@ impl Source<'_> {
     /// # Safety
     ///
     /// The machine has the level.
-    pub(super) unsafe fn copy(self, level: Level, range: Range<usize>, to: &mut [f32]) {
+    pub(crate) unsafe fn copy(self, level: Level, range: Range<usize>, to: &mut [f32]) {
         match self {
             Self::Planes(planes) => {
                 let pitch = self.pitch();
@@ -100,7 +81,7 @@ impl Source<'_> {
     /// # Safety
     ///
     /// The machine has the level.
-    pub(super) unsafe fn copy_at_once(
+    pub(crate) unsafe fn copy_at_once(
         self,
         level: Level,
         range: Range<usize>,
@@ -112,9 +93,9 @@ impl Source<'_> {
             return tiles::in_runs(rows, parts, |(row, to)| padded.copy_row(image, n, 0, row, to));
         }
         let pitch = self.pitch();
-        let runs = to.chunks_mut(GATHERED * pitch).enumerate().collect();
+        let runs = to.chunks_mut(LINE * pitch).enumerate().collect();
         tiles::in_runs(runs, parts, |(run, to)| {
-            let start = range.start + run * GATHERED;
+            let start = range.start + run * LINE;
             // SAFETY: as the function's.
             unsafe { self.copy(level, start..start + to.len() / pitch, to) };
         });
@@ -123,16 +104,9 @@ impl Source<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE, Level, PAGE, Pixels, Range, Source, apart};
-
-    #[test]
-    fn what_is_apart_is_never_pages_apart() {
-        for floats in 1..5 * PAGE {
-            let pitch = apart(floats);
-            assert!((floats..floats + 2 * LINE).contains(&pitch) && pitch.is_multiple_of(LINE));
-            assert!(!pitch.is_multiple_of(PAGE), "{floats}: {pitch}");
-        }
-    }
+    use super::{Level, Pixels, Range, Source};
+    use crate::buffer::LINE;
+    use crate::pixels::PAGE;
 
     /// On any machine, whatever the rows of its tiles.
     #[test]
@@ -140,8 +114,8 @@ mod tests {
         let x: Vec<f32> = (0..6 * PAGE).map(|at| at as f32).collect();
         // Two images of two columns; only a few of the channels.
         let pixels = Pixels { image: 3 * PAGE, row: 0, column: PAGE, h_out: 1, w_out: 2 };
-        assert!(Source::needed(&pixels, 14) && !Source::needed(&pixels, 6));
-        assert!(!Source::needed(&Pixels::run(PAGE + LINE, 4), 14));
+        assert!(pixels.collide(14) && !pixels.collide(6));
+        assert!(!Pixels::run(PAGE + LINE, 4).collide(14));
         let source = Source::Apart(&x, pixels, 5);
         let all: Range<usize> = 0..4;
         for range in [all, 1..4, 3..4] {

@@ -7,12 +7,12 @@ use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterato
 
 /// Cuts a range into as few parts as there can be of at most `most` elements, of nearly the same
 /// length: where all are long, none is slow.
-pub(super) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     into_parts(range.clone(), range.len().div_ceil(most))
 }
 
 /// Cuts a range into so many parts, of nearly the same length.
-pub(super) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let length = range.len();
     let (short, longer) = (length.checked_div(parts).unwrap_or(0), length.checked_rem(parts));
     let mut start = range.start;
@@ -23,7 +23,7 @@ pub(super) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Ite
 }
 
 /// The same, the longer ones among the shorter ones: where threads take halves of them, these are as long.
-pub(super) fn spread(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn spread(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let (start, length) = (range.start, range.len());
     // Multiplied as u128: `part * length` may be more than a usize holds.
     let share = move |part: usize| (part as u128 * length as u128 / parts as u128) as usize;
@@ -35,11 +35,11 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work` with all convolutions in it on the calling thread alone, whatever the pool has: for who
-/// measures the time of one thread.
+/// Does `work` with all convolutions in it on the calling thread alone, whatever the pool has: for callers that
+/// measure the time of one thread.
 ///
 /// ```
-/// use triform::conv::on_one_thread;
+/// use triform_kernels::on_one_thread;
 /// assert_eq!(on_one_thread(|| 6 * 7), 42);
 /// ```
 pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
@@ -55,7 +55,7 @@ pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Threads that there are for a convolution.
-pub(super) fn threads() -> usize {
+pub(crate) fn threads() -> usize {
     if ALONE.get() { 1 } else { rayon::current_num_threads() }
 }
 
@@ -64,7 +64,7 @@ const WORTH_A_THREAD: usize = 200_000;
 
 /// Into how many parts to cut work of so many multiply-adds: one where it stays on one thread; or else
 /// a few for each thread, so that none waits long for the last.
-pub(super) fn parts(macs: usize) -> usize {
+pub(crate) fn parts(macs: usize) -> usize {
     match threads() {
         1 => 1,
         _ if macs < 2 * WORTH_A_THREAD => 1,
@@ -74,7 +74,7 @@ pub(super) fn parts(macs: usize) -> usize {
 
 /// Does each of the pieces, on as many threads as there are. What a piece computes does not depend on
 /// who computes it.
-pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
+pub(crate) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
     if pieces.len() == 1 || threads() == 1 {
         pieces.into_iter().for_each(work);
     } else {
@@ -83,7 +83,7 @@ pub(super) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) 
 }
 
 /// Does each of the pieces, in so many runs of them, or less.
-pub(super) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
+pub(crate) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
     if runs == 1 || pieces.len() <= 1 || threads() == 1 {
         return pieces.into_iter().for_each(work);
     }

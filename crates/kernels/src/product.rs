@@ -1,8 +1,7 @@
 //! A matrix product of `f64`, by the `gemm` crate.
-#![allow(unsafe_code)]
 
 /// The product of `a` (m x k) and `b` (k x `columns`), written to `c` (m x `columns`); all row-major.
-pub(super) fn product(a: &[f64], b: &[f64], c: &mut [f64], m: usize, columns: usize) {
+pub fn product(a: &[f64], b: &[f64], c: &mut [f64], m: usize, columns: usize) {
     let k = a.len() / m;
     assert!(a.len() == m * k && b.len() == k * columns && c.len() == m * columns);
     // SAFETY: with the strides given, gemm reads element (i, j) of a at i k + j, and of

@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 
 use ndarray::{Array4, ArrayView3, ArrayView4};
+use triform_kernels::product;
 
-use super::product::product;
-use crate::conv::convolver::Convolver;
-use crate::conv::reference::{Reference, ReferenceKernel};
-use crate::conv::spec::{ConvSpec, KernelShape};
+use super::convolver::Convolver;
+use super::reference::{Reference, ReferenceKernel};
+use super::spec::{ConvSpec, KernelShape};
 use crate::error::Result;
 
 /// Convolution for `f64`, on one thread.

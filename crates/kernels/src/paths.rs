@@ -1,6 +1,5 @@
 //! C kernels at once: what makes 32 real paths nearly as fast as one wide convolution. The paths read a
 //! tile of the input while it is in cache; their sums are added in registers.
-#![allow(unsafe_code)]
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -8,73 +7,191 @@ use std::ops::Range;
 use ndarray::{Array4, ArrayView4, Axis};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use super::FastKernel;
-use super::buffer::Scratch;
-use super::dense::Column;
-use super::finish::{Finish, Slot, store};
-use super::layout::{Image, Output};
-use super::level::Work;
-use super::panels::Panels;
-use super::pieces::{pieces, unit_of_planes};
-use super::planes::{Part, Target};
-use super::pointwise::{over_pixels, pointwise};
-use super::tiles::{self, balanced};
-use super::vector::{Size, Vector, load_rows, store_rows};
-use super::windows::convolve;
-use crate::conv::after::{After, ChannelWise};
-use crate::conv::convolver::check_paths;
-use crate::error::Result;
+use crate::buffer::Scratch;
+use crate::conv::conv;
+use crate::dense::Column;
+use crate::elementwise::Elementwise;
+use crate::epilogue::{Epilogue, Finish, store};
+use crate::error::{Error, Result};
+use crate::kernel::Kernel;
+use crate::layout::{Image, Output};
+use crate::level::Work;
+use crate::panels::Panels;
+use crate::pieces::{pieces, unit_of_planes};
+use crate::planes::{Part, Target};
+use crate::pointwise::over_pixels;
+use crate::shared::Shared;
+use crate::slot::Slot;
+use crate::tiles::{self, balanced};
+use crate::vector::{Size, Vector, load_rows, store_rows};
+
+/// One input, C kernels, each of which reads all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
+/// The function's channels are counted through all of them: channel j of the i-th is channel i d + j.
+///
+/// # Errors
+///
+/// Those of [`conv`], where the function must have the channels of all kernels together.
+pub fn split(
+    x: ArrayView4<'_, f32>,
+    kernels: &[Kernel],
+    function: Elementwise,
+) -> Result<Vec<Array4<f32>>> {
+    function.check(channels(kernels))?;
+    match same_pixels(kernels) {
+        Some(panels) => split_pointwise(x, kernels, &panels, function),
+        None => each(&vec![x; kernels.len()], kernels, function),
+    }
+}
+
+/// C inputs, C kernels, each of which reads its own input. The channels are counted as in [`split`].
+///
+/// # Errors
+///
+/// Those of [`split`], and [`Error::Count`] where there are not as many inputs as kernels.
+pub fn each(
+    xs: &[ArrayView4<'_, f32>],
+    kernels: &[Kernel],
+    function: Elementwise,
+) -> Result<Vec<Array4<f32>>> {
+    one_input_a_kernel(xs, kernels)?;
+    function.check(channels(kernels))?;
+    let mut first = 0;
+    let mut pieces = Vec::with_capacity(kernels.len());
+    let mut macs = 0;
+    for (x, kernel) in xs.iter().zip(kernels) {
+        let [n, c_out, h_out, w_out] = kernel.shape.output(x.dim().into())?;
+        macs += kernel.macs(n * h_out * w_out);
+        pieces.push((*x, kernel, first..first + c_out));
+        first += c_out;
+    }
+    let path = |(x, kernel, channels): (ArrayView4<'_, f32>, &Kernel, Range<usize>)| {
+        conv(x, kernel, Epilogue::only(function.of(channels)))
+    };
+    match tiles::parts(macs) {
+        1 => pieces.into_iter().map(path).collect(),
+        parts => {
+            let length = pieces.len().div_ceil(parts).max(1);
+            pieces.into_par_iter().with_min_len(length).map(path).collect()
+        }
+    }
+}
+
+/// C inputs, C kernels, summed in the order of the kernels to one N x C_out x H_out x W_out; the epilogue follows
+/// the whole sum.
+///
+/// # Errors
+///
+/// Those of [`each`] and [`conv`]; [`Error::Zero`] for no kernel, [`Error::Shape`] for sums of several shapes.
+pub fn merge(
+    xs: &[ArrayView4<'_, f32>],
+    kernels: &[Kernel],
+    epilogue: Epilogue<'_>,
+) -> Result<Array4<f32>> {
+    one_input_a_kernel(xs, kernels)?;
+    let mut shapes = xs.iter().zip(kernels).map(|(x, kernel)| kernel.shape.output(x.dim().into()));
+    let shape = shapes.next().ok_or(Error::Zero { what: "number of paths" })??;
+    for path in shapes {
+        let found = path?;
+        if found != shape {
+            let expected = format!("{shape:?}, that of the paths before it");
+            return Err(Error::Shape { what: "output of a path", expected, found });
+        }
+    }
+    epilogue.check(shape)?;
+    if let Some(panels) = same_pixels(kernels).filter(|panels| can_merge(panels, &kernels[0])) {
+        return Ok(merge_pointwise(xs, kernels, &panels, Finish::or_planes(epilogue), shape));
+    }
+    let mut total = conv(xs[0], &kernels[0], Epilogue::NONE)?;
+    for (x, kernel) in xs.iter().zip(kernels).skip(1) {
+        total += &conv(*x, kernel, Epilogue::NONE)?;
+    }
+    epilogue.apply_to(&mut total);
+    Ok(total)
+}
+
+/// Tensors side by side, in this order: N x d x H x W each to N x C d x H x W.
+///
+/// # Errors
+///
+/// [`Error::Shape`] where they differ in more than their channels, or there are none.
+pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
+    let (n, _, h, w) = xs.first().ok_or(Error::Zero { what: "number of paths" })?.dim();
+    let alike = |x: &&ArrayView4<'_, f32>| (x.dim().0, x.dim().2, x.dim().3) == (n, h, w);
+    if let Some(other) = xs.iter().find(|x| !alike(x)) {
+        let expected = format!("{n} x C x {h} x {w}, as that of the first");
+        return Err(Error::Shape { what: "output of a path", expected, found: other.dim().into() });
+    }
+    let last = xs.iter().map(|x| x.permuted_axes([0, 2, 3, 1]).to_slice());
+    match last.collect::<Option<Vec<&[f32]>>>() {
+        Some(paths) => {
+            let widths: Vec<usize> = xs.iter().map(|x| x.len_of(Axis(1))).collect();
+            Ok(concatenate_pixels(&paths, &widths, [n, h, w]))
+        }
+        None => {
+            let together = ndarray::concatenate(Axis(1), xs);
+            Ok(together.unwrap_or_else(|_| unreachable!("alike but for their channels")))
+        }
+    }
+}
+
+/// Output channels of all kernels together.
+fn channels(kernels: &[Kernel]) -> usize {
+    kernels.iter().map(Kernel::c_out).sum()
+}
+
+fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<()> {
+    if xs.len() == kernels.len() {
+        return Ok(());
+    }
+    let (expected, found) = (kernels.len(), xs.len());
+    Err(Error::Count { what: "inputs, one for each path", expected, found })
+}
 
 /// The panels of kernels that are 1x1, at the same pixels, of as many input channels; if they are.
-pub(super) fn same_pixels(kernels: &[FastKernel]) -> Option<Vec<&Panels>> {
+fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
     let first = kernels.first()?;
-    let alike = |kernel: &FastKernel| {
+    let alike = |kernel: &Kernel| {
         kernel.shape.spec == first.shape.spec
             && kernel.shape.c_in_group == first.shape.c_in_group
             && kernel.level == first.level
     };
-    let panels: Vec<_> = kernels.iter().map(FastKernel::pointwise).collect::<Option<_>>()?;
-    let widths_alike = panels.iter().all(|panels| panels.width == panels_width(kernels));
+    let panels: Vec<_> = kernels.iter().map(Kernel::pointwise).collect::<Option<_>>()?;
+    let widths_alike = panels.iter().all(|other| other.width == panels[0].width);
     (kernels.iter().all(alike) && widths_alike).then_some(panels)
 }
 
-fn panels_width(kernels: &[FastKernel]) -> usize {
-    kernels.first().and_then(FastKernel::pointwise).map_or(0, |panels| panels.width)
-}
-
 /// Whether there is code to merge such paths: outputs of more than one vector, inputs of one run of taps.
-pub(super) fn can_merge(panels: &[&Panels], kernel: &FastKernel) -> bool {
+fn can_merge(panels: &[&Panels], kernel: &Kernel) -> bool {
     let two = WIDE * kernel.level.lanes();
-    kernel.shape.spec.stride() == 1
+    kernel.shape.spec.stride == 1
         && panels.iter().all(|panels| panels.width == two && panels.runs().len() == 1)
 }
 
 /// One input, C kernels that read the same pixels of it.
-pub(super) fn split(
+fn split_pointwise(
     x: ArrayView4<'_, f32>,
-    kernels: &[FastKernel],
+    kernels: &[Kernel],
     panels: &[&Panels],
-    function: &dyn ChannelWise<f32>,
+    function: Elementwise,
 ) -> Result<Vec<Array4<f32>>> {
     let mut paths = Vec::with_capacity(kernels.len());
     for kernel in kernels {
         paths.push(Output::new(kernel.shape.output(x.dim().into())?));
     }
-    let channels = kernels.iter().map(|kernel| kernel.shape.c_out).sum();
-    let finish = Finish::of_path(function, 0..channels);
+    let finish = Finish::new(Epilogue::only(function));
     if !x.is_empty() {
         // Paths that are no wider than a vector share a panel, each in its own lanes of it.
         let lanes = kernels[0].level.lanes();
         let narrow = kernels.iter().all(|kernel| kernel.shape.c_out <= lanes);
         let fresh;
         let columns = if narrow {
-            let kept = kernels[0].shared.get_or_init(|| Shared::new(kernels, panels, 2 * lanes));
-            let shared = if kept.is_of(kernels) {
-                kept
-            } else {
-                fresh = Shared::new(kernels, panels, 2 * lanes);
-                &fresh
-            };
+            let numbers: Vec<u64> = kernels.iter().map(|kernel| kernel.number).collect();
+            let make = || Shared::new(numbers.clone(), panels, 2 * lanes);
+            let mut shared = kernels[0].shared.get_or_init(make);
+            if !shared.is_of(&numbers) {
+                fresh = make();
+                shared = &fresh;
+            }
             shared.columns(panels, &mut paths)
         } else {
             own_columns(panels, &mut paths)
@@ -84,13 +201,7 @@ pub(super) fn split(
         unsafe { over_pixels(x, &kernels[0], &columns, &finish, None) };
     }
     // SAFETY: every channel of every path is in some column, and every pixel in the range.
-    let mut paths: Vec<_> = paths.into_iter().map(|path| unsafe { path.written() }).collect();
-    let mut first = 0;
-    for path in &mut paths {
-        finish.rest_of_path(function, first, path.view_mut());
-        first += path.len_of(Axis(1));
-    }
-    Ok(paths)
+    Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
 }
 
 fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p>> {
@@ -107,105 +218,19 @@ fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p
     columns
 }
 
-/// The weights of paths side by side in panels. Made when the first of them is first used, and kept with it for
-/// the same list of paths; for any other it is made at each use.
-#[derive(Debug)]
-pub(super) struct Shared {
-    /// The numbers of the paths' kernels.
-    numbers: Vec<u64>,
-    /// The paths of each panel.
-    panels: Vec<(Range<usize>, Panels)>,
-}
-
-impl Shared {
-    fn new(kernels: &[FastKernel], paths: &[&Panels], width: usize) -> Self {
-        let mut shared = Vec::new();
-        let mut first = 0;
-        while first < paths.len() {
-            let (mut end, mut channels) = (first, 0);
-            while end < paths.len() && (end == first || channels + paths[end].channels <= width) {
-                channels += paths[end].channels;
-                end += 1;
-            }
-            let taps = paths[first].runs().last().map_or(0, |run| run.end);
-            let mut panels = Panels::zeros(channels, taps, width);
-            let mut lane = 0;
-            for path in &paths[first..end] {
-                panels.put(lane, path);
-                lane += path.channels;
-            }
-            shared.push((first..end, panels));
-            first = end;
-        }
-        Self { numbers: kernels.iter().map(|kernel| kernel.number).collect(), panels: shared }
-    }
-
-    fn is_of(&self, kernels: &[FastKernel]) -> bool {
-        self.numbers.iter().eq(kernels.iter().map(|kernel| &kernel.number))
-    }
-
-    fn columns<'p>(&'p self, panels: &[&Panels], paths: &mut [Output]) -> Vec<Column<'p>> {
-        let mut channel = 0;
-        let column = |(range, shared): &'p (Range<usize>, Panels)| {
-            let slot = |path: usize| paths[path].slot(0, 0, panels[path].channels, None);
-            let slots = range.clone().map(slot).collect();
-            let column = Column { panels: shared, panel: 0, channel, slots };
-            channel += shared.channels;
-            column
-        };
-        self.panels.iter().map(column).collect()
-    }
-}
-
-/// One convolution for each path, its channels counted through all of them.
-pub(super) fn each(
-    xs: &[ArrayView4<'_, f32>],
-    kernels: &[FastKernel],
-    function: &dyn ChannelWise<f32>,
-) -> Result<Vec<Array4<f32>>> {
-    let mut first = 0;
-    let mut pieces = Vec::with_capacity(kernels.len());
-    let mut macs = 0;
-    for (x, kernel) in xs.iter().zip(kernels) {
-        let output = kernel.shape.output(x.dim().into())?;
-        macs += kernel.macs(output[0] * output[2] * output[3]);
-        pieces.push((x, kernel, output, first));
-        first += kernel.shape.c_out;
-    }
-    let path =
-        |(x, kernel, output, first): (&ArrayView4<'_, f32>, &FastKernel, [usize; 4], usize)| {
-            let finish = Finish::of_path(function, first..first + kernel.shape.c_out);
-            let mut z = match kernel.pointwise() {
-                Some(panels) => pointwise(x.view(), kernel, panels, &finish, output),
-                None => convolve(&Image::new(x.view()), kernel, &finish, output)?,
-            };
-            finish.rest_of_path(function, first, z.view_mut());
-            Ok(z)
-        };
-    match tiles::parts(macs) {
-        1 => pieces.into_iter().map(path).collect(),
-        parts => {
-            let length = pieces.len().div_ceil(parts).max(1);
-            pieces.into_par_iter().with_min_len(length).map(path).collect()
-        }
-    }
-}
-
 /// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by itself, and the paths'
 /// sums are added in order, all of it in registers.
-pub(super) fn merge(
-    xs: &[Array4<f32>],
-    kernels: &[FastKernel],
+fn merge_pointwise(
+    xs: &[ArrayView4<'_, f32>],
+    kernels: &[Kernel],
     panels: &[&Panels],
-    after: &After<'_, f32>,
-) -> Result<Array4<f32>> {
-    let shape = check_paths(xs, kernels.iter().map(|kernel| &kernel.shape))?;
-    after.check(&shape)?;
+    finish: Finish<'_>,
+    shape: [usize; 4],
+) -> Array4<f32> {
     let [n, c_out, h, w] = shape;
-    let finish = Finish::or_planes(after, c_out);
     let planes = finish.planes.as_ref();
     let mut output = if planes.is_some() { Output::planes(shape) } else { Output::new(shape) };
-    let images: Vec<_> = xs.iter().map(|x| Image::new(x.view())).collect();
+    let images: Vec<_> = xs.iter().map(|x| Image::new(*x)).collect();
     let xs: Vec<_> = images.iter().map(Image::floats).collect();
     let count = n * h * w;
     if count > 0 {
@@ -265,9 +290,7 @@ pub(super) fn merge(
         });
     }
     // SAFETY: every panel is in some piece, and with each all pixels.
-    let mut z = unsafe { output.written() };
-    finish.rest(after, z.view_mut())?;
-    Ok(z)
+    unsafe { output.written() }
 }
 
 /// Some pixels by some panels, summed over the paths.
@@ -417,15 +440,8 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
     }
 }
 
-/// Tensors that are channels last, side by side; if they are, and alike but for their channels.
-pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
-    let (n, _, h, w) = xs.first()?.dim();
-    let views = xs.iter().map(|x| x.view().permuted_axes([0, 2, 3, 1]).to_slice());
-    let paths: Vec<&[f32]> = views.collect::<Option<_>>()?;
-    if xs.iter().any(|x| (x.dim().0, x.dim().2, x.dim().3) != (n, h, w)) {
-        return None;
-    }
-    let widths: Vec<usize> = xs.iter().map(|x| x.len_of(Axis(1))).collect();
+/// Tensors that are channels last, with so many channels each, side by side.
+fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {
     let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
     let mut output = Output::new([n, channels, h, w]);
     if channels * pixels > 0 {
@@ -439,7 +455,7 @@ pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
             // A run of pixels at a time, whose memory stays in cache while the paths go by.
             for range in balanced(range, 64) {
                 let mut first = 0;
-                for (path, &width) in paths.iter().zip(&widths).filter(|(_, width)| **width > 0) {
+                for (path, &width) in paths.iter().zip(widths).filter(|(_, width)| **width > 0) {
                     let from = path[range.start * width..range.end * width].chunks_exact(width);
                     for (pixel, from) in range.clone().zip(from) {
                         debug_assert!(slot.holds(pixel + 1, None) && first + width <= channels);
@@ -453,7 +469,7 @@ pub(super) fn concatenate(xs: &[Array4<f32>]) -> Option<Array4<f32>> {
         });
     }
     // SAFETY: every channel of every pixel is some path's.
-    Some(unsafe { output.written() })
+    unsafe { output.written() }
 }
 
 /// Copies a few floats.

@@ -1,18 +1,16 @@
 //! Which vector instructions to use, found out while the program runs.
-#![allow(unsafe_code)]
 
 use std::env;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::OnceLock;
 
-use super::vector::{Portable, Vector};
 use crate::error::{Error, Result};
+use crate::vector::{Portable, Vector};
 
 /// The variable of the environment that overrides what [`Level::best`] finds.
 pub const LEVEL_VARIABLE: &str = "TRIFORM_LEVEL";
 
-/// Vector instructions that [`Fast`](super::Fast) can use.
+/// SIMD instructions that a kernel can be packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Plain Rust, for any machine.
@@ -30,7 +28,7 @@ impl Level {
     /// Those that this machine has, worst first.
     ///
     /// ```
-    /// use triform::conv::Level;
+    /// use triform_kernels::Level;
     /// assert_eq!(Level::available()[0], Level::Portable);
     /// ```
     pub fn available() -> Vec<Self> {
@@ -42,14 +40,12 @@ impl Level {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`] where the environment asks for what there is not.
+    /// [`Error::Level`] where the environment asks for what there is not.
     pub fn chosen() -> Result<Self> {
         let Some(asked) = env::var_os(LEVEL_VARIABLE).filter(|asked| !asked.is_empty()) else {
             return Ok(Self::best());
         };
-        let usage = |words| Error::Usage(format!("{LEVEL_VARIABLE}: {words}"));
-        let level: Self = asked.to_string_lossy().parse().map_err(usage)?;
-        level.check()
+        Self::named(&asked.to_string_lossy())?.check()
     }
 
     /// The best this machine has.
@@ -61,21 +57,21 @@ impl Level {
     ///
     /// # Errors
     ///
-    /// [`Error::Usage`].
+    /// [`Error::Level`].
     pub fn check(self) -> Result<Self> {
         if self.is_here() {
             return Ok(self);
         }
-        Err(Error::Usage(format!(
+        Err(Error::Level(format!(
             "this machine has no {self}; it has {}",
             listed(&Self::available())
         )))
     }
 
-    /// [`Level::chosen`], found out once; the best there is, where that is an error.
-    pub(super) fn default() -> Self {
-        static DEFAULT: OnceLock<Level> = OnceLock::new();
-        *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
+    fn named(name: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|level| level.to_string() == name);
+        let all = listed(&Self::ALL);
+        found.ok_or_else(|| Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is none of {all}")))
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -93,7 +89,7 @@ impl Level {
     }
 
     /// Floats in a vector.
-    pub(super) fn lanes(self) -> usize {
+    pub(crate) fn lanes(self) -> usize {
         match self {
             Self::Portable | Self::Avx2 => 8,
             Self::Avx512 => 16,
@@ -101,7 +97,7 @@ impl Level {
     }
 
     /// Rows of a dense tile of two vectors.
-    pub(super) fn rows(self) -> usize {
+    pub(crate) fn rows(self) -> usize {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 => std::arch::x86_64::__m512::ROWS,
@@ -116,7 +112,7 @@ impl Level {
     /// # Safety
     ///
     /// Those of the work; and the machine has the level, see [`Level::check`].
-    pub(super) unsafe fn run(self, work: impl Work) {
+    pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
         // SAFETY: handed on to the caller.
         unsafe {
@@ -128,6 +124,14 @@ impl Level {
                 _ => work.run::<Portable>(),
             }
         }
+    }
+}
+
+impl Default for Level {
+    /// [`Level::chosen`], found out once; the best there is, where that is an error.
+    fn default() -> Self {
+        static DEFAULT: OnceLock<Level> = OnceLock::new();
+        *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
     }
 }
 
@@ -146,17 +150,8 @@ impl fmt::Display for Level {
     }
 }
 
-impl FromStr for Level {
-    type Err = String;
-
-    fn from_str(name: &str) -> std::result::Result<Self, String> {
-        let found = Self::ALL.into_iter().find(|level| level.to_string() == name);
-        found.ok_or_else(|| format!("{name:?} is none of {}", listed(&Self::ALL)))
-    }
-}
-
 /// A piece of work written once, over any vectors.
-pub(super) trait Work {
+pub(crate) trait Work {
     /// Does it. An implementation is `#[inline(always)]`, and so is all that it calls, so that all of it
     /// is compiled with the instructions of `T`.
     ///
@@ -167,13 +162,13 @@ pub(super) trait Work {
 }
 
 /// Plain Rust, compiled once for each level, so that its loops are vectorised as far as the machine can.
-pub(in crate::conv) trait Plain {
+pub trait Plain {
     /// Does it. An implementation is `#[inline(always)]`.
     fn run(self);
 }
 
-/// Does it with the instructions of [`Level::default`], for who has no convolver at hand; values do not depend on it.
-pub(in crate::conv) fn vectorised(plain: impl Plain) {
+/// Does it with the instructions of [`Level::default`], for callers without a kernel at hand; values do not depend on it.
+pub fn vectorised(plain: impl Plain) {
     struct AsWork<P>(P);
     impl<P: Plain> Work for AsWork<P> {
         /// # Safety
@@ -215,10 +210,10 @@ mod tests {
     #[test]
     fn a_level_is_called_what_it_is_read_from() {
         for level in Level::ALL {
-            assert_eq!(level.to_string().parse(), Ok(level));
+            assert_eq!(Level::named(&level.to_string()), Ok(level));
         }
-        let wrong = "sse9".parse::<Level>().unwrap_err();
-        assert_eq!(wrong, "\"sse9\" is none of portable, avx2, avx512");
+        let wrong = Level::named("sse9").unwrap_err().to_string();
+        assert_eq!(wrong, "TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512");
     }
 
     #[test]

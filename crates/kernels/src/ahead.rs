@@ -3,34 +3,33 @@
 //! their way than the processor can keep track of: where too many are, loads wait behind them.
 //!
 //! This is in the innermost loop but one, so all counts are ready before it begins.
-#![allow(unsafe_code)]
 
-use super::dense::LINE;
-use super::finish::Slot;
-use super::vector::Vector;
+use crate::buffer::LINE;
+use crate::slot::Slot;
+use crate::vector::Vector;
 
 /// Taps between two looks ahead.
-pub(super) const CHUNK: usize = 8;
+pub(crate) const CHUNK: usize = 8;
 
 /// A run of memory to ask for, so many lines at each look. Nothing is read or written through the pointer, so it
 /// may point anywhere.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Run {
+pub(crate) struct Run {
     at: *const f32,
     lines: usize,
 }
 
 impl Run {
-    pub(super) const NONE: Self = Self { at: std::ptr::null(), lines: 0 };
+    pub(crate) const NONE: Self = Self { at: std::ptr::null(), lines: 0 };
 
     /// So many floats at so many looks, or a little more.
-    pub(super) fn new(at: *const f32, floats: usize, looks: usize) -> Self {
+    pub(crate) fn new(at: *const f32, floats: usize, looks: usize) -> Self {
         Self { at, lines: floats.div_ceil(LINE * looks.max(1)) }
     }
 
     /// What is asked for at so many looks; the rest is left here.
     #[inline(always)]
-    pub(super) fn take(&mut self, looks: usize) -> Self {
+    pub(crate) fn take(&mut self, looks: usize) -> Self {
         let at = self.at.wrapping_add(self.lines * looks * LINE);
         Self { at: std::mem::replace(&mut self.at, at), lines: self.lines }
     }
@@ -46,7 +45,7 @@ impl Run {
 
 /// Some pixels of a run of channels, so many at each look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pixels {
+pub(crate) struct Pixels {
     at: *const f32,
     pitch: usize,
     left: usize,
@@ -71,7 +70,7 @@ impl Pixels {
 
 /// What a tile asks for.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Ahead {
+pub(crate) struct Ahead {
     weights: Run,
     x: Run,
     z: Pixels,
@@ -79,13 +78,13 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    pub(super) fn new(weights: Run, x: Run) -> Self {
+    pub(crate) fn new(weights: Run, x: Run) -> Self {
         Self { weights, x, z: Pixels::NONE, shortcut: Pixels::NONE }
     }
 
     /// And `left` pixels of a slot from pixel `first` on, so many at each look.
     #[inline(always)]
-    pub(super) fn and_of_slot(
+    pub(crate) fn and_of_slot(
         mut self,
         slot: &Slot,
         first: usize,
@@ -108,7 +107,7 @@ impl Ahead {
     ///
     /// The machine has the instructions of `T`.
     #[inline(always)]
-    pub(super) unsafe fn look<T: Vector, const V: usize>(&mut self) {
+    pub(crate) unsafe fn look<T: Vector, const V: usize>(&mut self) {
         // SAFETY: as the function's; any address will do.
         let soon = |at: *const f32| unsafe { T::prefetch(at) };
         // SAFETY: as above.
@@ -125,7 +124,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::{Ahead, LINE, Pixels, Run, Slot};
-    use crate::conv::fast::vector::Portable;
+    use crate::vector::Portable;
 
     /// The floats from `start` on where the lines begin that are asked for.
     fn asked(start: *const f32, look: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {

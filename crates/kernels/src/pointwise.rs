@@ -1,21 +1,21 @@
 //! 1x1 convolution: all pixels of all images in one row, where they lie.
-#![allow(unsafe_code)]
 
 use ndarray::{Array4, ArrayView4};
 
-use super::FastKernel;
-use super::dense::{Column, Dense, Pixels, Taps, cut};
-use super::finish::Finish;
-use super::layout::{Image, Output};
-use super::panels::Panels;
-use super::pieces::{columns, in_pieces};
-use super::planes::{Planes, Target};
-use super::source::Source;
+use crate::dense::{Column, Dense};
+use crate::epilogue::Finish;
+use crate::kernel::Kernel;
+use crate::layout::{Image, Output};
+use crate::panels::Panels;
+use crate::pieces::{columns, in_pieces};
+use crate::pixels::{Pixels, Taps, cut};
+use crate::planes::{Planes, Target};
+use crate::source::Source;
 
 /// A 1x1: all pixels of all images, where they lie.
-pub(super) fn pointwise(
+pub(crate) fn pointwise(
     x: ArrayView4<'_, f32>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     panels: &Panels,
     finish: &Finish<'_>,
     output: [usize; 4],
@@ -53,15 +53,15 @@ fn bare_columns(panels: &Panels) -> Vec<Column<'_>> {
 /// - The columns have as many taps as x has channels.
 /// - Where there is no target, the slots have all pixels of the output; where there is one, it has, and the
 ///   columns are all its channels. Nobody else reads or writes there.
-pub(super) unsafe fn over_pixels(
+pub(crate) unsafe fn over_pixels(
     x: ArrayView4<'_, f32>,
-    kernel: &FastKernel,
+    kernel: &Kernel,
     columns: &[Column<'_>],
     finish: &Finish<'_>,
     target: Option<Target<'_>>,
 ) {
     let (n, c, h, w) = x.dim();
-    let stride = kernel.shape.spec.stride();
+    let stride = kernel.shape.spec.stride;
     let planes = Planes::new(&x).filter(|_| stride == 1);
     let image = if planes.is_none() { Some(Image::new(x)) } else { None };
     let floats = image.as_ref().map_or(&[][..], Image::floats);
@@ -76,9 +76,7 @@ pub(super) unsafe fn over_pixels(
     };
     let from = match planes {
         Some(planes) => Some(Source::Planes(planes)),
-        None if Source::needed(&pixels, kernel.level.rows()) => {
-            Some(Source::Apart(floats, pixels, c))
-        }
+        None if pixels.collide(kernel.level.rows()) => Some(Source::Apart(floats, pixels, c)),
         None => None,
     };
     let taps = [Taps { offset: 0, length: c }];

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::packed::Packed;
+use crate::packed::Packed;
+use crate::tiles::balanced;
 
 /// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
 /// cache while all the pixels go by.
@@ -11,17 +12,17 @@ const DEPTH: usize = 256;
 /// The weights of the output channels of one group, C_out x K: by run of [`DEPTH`] taps, by panel of
 /// output channels, by tap, by channel. The last panel is filled up with zeros.
 #[derive(Debug)]
-pub(super) struct Panels {
+pub(crate) struct Panels {
     weights: Packed,
     /// Channels of a panel.
-    pub(super) width: usize,
-    pub(super) channels: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
     runs: Vec<Range<usize>>,
 }
 
 impl Panels {
     /// `weight(o, k)`: the weight of output channel o for tap k. `width`: a multiple of the lanes.
-    pub(super) fn new(
+    pub(crate) fn new(
         channels: usize,
         taps: usize,
         width: usize,
@@ -40,14 +41,14 @@ impl Panels {
     }
 
     /// All zeros.
-    pub(super) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
+    pub(crate) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
         let weights = Packed::zeros(channels.div_ceil(width) * width * taps);
         Self { weights, width, channels, runs: runs(taps) }
     }
 
     /// Copies the channels of `path` to channels `first..`, which lie in one panel as those of `path`
     /// do. Both have as many taps.
-    pub(super) fn put(&mut self, first: usize, path: &Self) {
+    pub(crate) fn put(&mut self, first: usize, path: &Self) {
         for run in self.runs.clone() {
             let to = self.start(&run, first / self.width) + first % self.width;
             let from = path.start(&run, 0);
@@ -60,22 +61,22 @@ impl Panels {
     }
 
     /// The runs of taps, in the order in which they are summed.
-    pub(super) fn runs(&self) -> &[Range<usize>] {
+    pub(crate) fn runs(&self) -> &[Range<usize>] {
         &self.runs
     }
 
     /// Number of panels.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.channels.div_ceil(self.width)
     }
 
     /// Channels of panel `panel` that are no filling.
-    pub(super) fn filled(&self, panel: usize) -> usize {
+    pub(crate) fn filled(&self, panel: usize) -> usize {
         self.width.min(self.channels - panel * self.width)
     }
 
     /// The weights of a panel for one run of taps: [tap][channel].
-    pub(super) fn weights(&self, run: usize, panel: usize) -> &[f32] {
+    pub(crate) fn weights(&self, run: usize, panel: usize) -> &[f32] {
         let run = &self.runs[run];
         let start = self.start(run, panel);
         &self.weights[start..start + run.len() * self.width]
@@ -88,7 +89,7 @@ impl Panels {
 
 /// As few runs as there can be, of nearly the same length.
 fn runs(taps: usize) -> Vec<Range<usize>> {
-    super::tiles::balanced(0..taps, DEPTH).collect()
+    balanced(0..taps, DEPTH).collect()
 }
 
 #[cfg(test)]

@@ -3,12 +3,11 @@
 //! 2009, "Roofline").
 //!
 //! Measured and never looked up: a machine that is shared, hot or virtual has the peak that it shows.
-#![allow(unsafe_code)]
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use super::level::Level;
+use crate::level::Level;
 
 /// The peak of `f32` multiply-adds on one thread, as measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,7 +99,7 @@ mod x86 {
     use super::{CHAINS, FACTOR, TERM};
 
     #[target_feature(enable = "avx512f")]
-    pub(super) fn avx512(steps: usize) -> f32 {
+    pub(crate) fn avx512(steps: usize) -> f32 {
         let (factor, term) = (_mm512_set1_ps(black_box(FACTOR)), _mm512_set1_ps(black_box(TERM)));
         let mut chains = [_mm512_set1_ps(1.0); CHAINS];
         for _ in 0..steps {
@@ -113,7 +112,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx2,fma")]
-    pub(super) fn avx2(steps: usize) -> f32 {
+    pub(crate) fn avx2(steps: usize) -> f32 {
         let (factor, term) = (_mm256_set1_ps(black_box(FACTOR)), _mm256_set1_ps(black_box(TERM)));
         let mut chains = [_mm256_set1_ps(1.0); CHAINS];
         for _ in 0..steps {

@@ -3,11 +3,11 @@
 
 use std::ops::Range;
 
-use super::dense::{LINE, Pixels, Taps};
-use super::layout::Image;
-use super::source::{Source, apart};
-use crate::conv::spec::KernelShape;
+use crate::buffer::LINE;
 use crate::error::{Error, Result};
+use crate::layout::Image;
+use crate::pixels::{Pixels, Taps, apart};
+use crate::spec::Shape;
 
 /// Floats of the padded planes of one block of channels: 8 GiB before [`Padded::apart`], far beyond any real
 /// convolution.
@@ -15,7 +15,7 @@ const MAX_PLANES: usize = 1 << 31;
 
 /// The plan of a padded copy: which rows and columns a convolution reads.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Padded {
+pub(crate) struct Padded {
     /// Channels that lie together.
     width: usize,
     /// Floats from one pixel to the next: the channels, unless [`Padded::apart`] says otherwise.
@@ -24,7 +24,7 @@ pub(super) struct Padded {
     parts: usize,
     rows: usize,
     columns: usize,
-    shape: KernelShape,
+    shape: Shape,
     h_out: usize,
     w_out: usize,
 }
@@ -36,16 +36,16 @@ impl Padded {
     ///
     /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
     /// [`MAX_PLANES`].
-    pub(super) fn new(
-        shape: KernelShape,
+    pub(crate) fn new(
+        shape: Shape,
         (width, parts): (usize, usize),
         output: [usize; 4],
     ) -> Result<Self> {
         let [_, _, h_out, w_out] = output;
         let spec = shape.spec;
         let read = |out: usize, taps: usize| {
-            ((out - 1).checked_mul(spec.stride()))
-                .zip((taps - 1).checked_mul(spec.dilation()))
+            ((out - 1).checked_mul(spec.stride))
+                .zip((taps - 1).checked_mul(spec.dilation))
                 .and_then(|(steps, reach)| steps.checked_add(reach)?.checked_add(1))
                 .unwrap_or(usize::MAX)
         };
@@ -60,45 +60,45 @@ impl Padded {
 
     /// With a line more between the pixels, where those that a tile of so many rows reads would else meet in
     /// the same lines of the first-level cache, and the line is a small part of the copy.
-    pub(super) fn apart(mut self, rows: usize) -> Self {
-        if self.width >= 8 * LINE && Source::needed(&self.pixels(), rows) {
+    pub(crate) fn apart(mut self, rows: usize) -> Self {
+        if self.width >= 8 * LINE && self.pixels().collide(rows) {
             self.pitch = apart(self.width);
         }
         self
     }
 
     /// The rows that pixels of the output see.
-    pub(super) fn rows_of(&self, pixels: &Range<usize>) -> Range<usize> {
-        let KernelShape { k_h, spec, .. } = self.shape;
+    pub(crate) fn rows_of(&self, pixels: &Range<usize>) -> Range<usize> {
+        let Shape { k_h, spec, .. } = self.shape;
         match pixels.is_empty() {
             true => 0..0,
             false => {
                 let (first, last) = (pixels.start / self.w_out, (pixels.end - 1) / self.w_out);
                 // Where there is one row only, the step to the next is of no use, however long.
-                let [first, last] = [first, last].map(|i| i.saturating_mul(spec.stride()));
-                first..last + (k_h - 1) * spec.dilation() + 1
+                let [first, last] = [first, last].map(|i| i.saturating_mul(spec.stride));
+                first..last + (k_h - 1) * spec.dilation + 1
             }
         }
     }
 
     /// Floats of the copy.
-    pub(super) fn floats(&self) -> usize {
+    pub(crate) fn floats(&self) -> usize {
         self.rows * self.row()
     }
 
     /// Floats of a row of the copy, all its parts.
-    pub(super) fn row(&self) -> usize {
+    pub(crate) fn row(&self) -> usize {
         self.parts * self.part()
     }
 
     /// Floats of a part of a row.
-    pub(super) fn part(&self) -> usize {
+    pub(crate) fn part(&self) -> usize {
         self.columns * self.pitch
     }
 
     /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
     /// its channels is 0.
-    pub(super) fn copy_row(
+    pub(crate) fn copy_row(
         &self,
         x: &Image<'_>,
         n: usize,
@@ -113,7 +113,7 @@ impl Padded {
     }
 
     fn copy_part(&self, x: &Image<'_>, n: usize, first: usize, row: usize, to: &mut [f32]) {
-        let padding = self.shape.spec.padding();
+        let padding = self.shape.spec.padding;
         let Some(row) = row.checked_sub(padding).filter(|&row| row < x.h) else {
             return to.fill(0.0);
         };
@@ -144,15 +144,15 @@ impl Padded {
     }
 
     /// Copies channels `first..` of image `n`: all the rows.
-    pub(super) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
+    pub(crate) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
         for (row, to) in to[..self.floats()].chunks_exact_mut(self.row()).enumerate() {
             self.copy_row(x, n, first, row, to);
         }
     }
 
     /// Where the pixels of the output start in the copy.
-    pub(super) fn pixels(&self) -> Pixels {
-        let stride = self.shape.spec.stride();
+    pub(crate) fn pixels(&self) -> Pixels {
+        let stride = self.shape.spec.stride;
         Pixels {
             image: 0,
             // Where there is one row or column only, the step to the next is of no use, however long.
@@ -165,21 +165,20 @@ impl Padded {
 
     /// The taps, by row, column and channel of the kernel. Where columns and channels lie next to each
     /// other they are one run.
-    pub(super) fn taps(&self) -> Vec<Taps> {
-        let KernelShape { k_h, k_w, spec, .. } = self.shape;
-        let row = |u: usize| u * spec.dilation() * self.row();
-        if spec.dilation() == 1 && self.pitch == self.width {
+    pub(crate) fn taps(&self) -> Vec<Taps> {
+        let Shape { k_h, k_w, spec, .. } = self.shape;
+        let row = |u: usize| u * spec.dilation * self.row();
+        if spec.dilation == 1 && self.pitch == self.width {
             return (0..k_h).map(|u| Taps { offset: row(u), length: k_w * self.width }).collect();
         }
         self.offsets().map(|offset| Taps { offset, length: self.width }).collect()
     }
 
     /// Where each tap of the kernel, by row and column, meets its first channel.
-    pub(super) fn offsets(&self) -> impl Iterator<Item = usize> {
-        let (KernelShape { k_h, k_w, spec, .. }, line, pitch) =
-            (self.shape, self.row(), self.pitch);
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
+        let (Shape { k_h, k_w, spec, .. }, line, pitch) = (self.shape, self.row(), self.pitch);
         (0..k_h).flat_map(move |u| {
-            (0..k_w).map(move |v| u * spec.dilation() * line + v * spec.dilation() * pitch)
+            (0..k_w).map(move |v| u * spec.dilation * line + v * spec.dilation * pitch)
         })
     }
 }
@@ -192,13 +191,12 @@ fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(unsafe_code)]
-
     use ndarray::Array4;
 
-    use super::{Image, KernelShape, Padded, Source};
-    use crate::conv::fast::level::Level;
-    use crate::conv::spec::ConvSpec;
+    use super::{Image, Padded, Shape};
+    use crate::level::Level;
+    use crate::source::Source;
+    use crate::spec::Spec;
 
     /// On any machine, whatever the rows of its tiles: of a few pixels as of all of them, close or apart.
     #[test]
@@ -215,8 +213,8 @@ mod tests {
             let x = Array4::from_shape_fn((2, c, h, w), |(n, c, i, j)| {
                 (1 + n + 2 * (c + 1024 * (j + w * i))) as f32
             });
-            let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
-            let shape = KernelShape::new([1, c, k, k], spec).unwrap();
+            let spec = Spec { stride, padding, dilation, groups: 1 };
+            let shape = Shape::new([1, c, k, k], spec).unwrap();
             let output = shape.output([2, c, h, w]).unwrap();
             let padded = Padded::new(shape, (c, 1), output).unwrap().apart(14);
             seen[usize::from(padded.pitch > c)] += 1;

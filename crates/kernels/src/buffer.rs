@@ -1,11 +1,10 @@
 //! Memory that starts on a cache line: for weights, and for scratch that is used again.
-#![allow(unsafe_code)]
 
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, PoisonError};
 
 /// Floats of a cache line.
-const LINE: usize = 16;
+pub(crate) const LINE: usize = 16;
 
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug)]
@@ -13,13 +12,13 @@ struct Line([f32; LINE]);
 
 /// Floats that start on a cache line.
 #[derive(Debug, Default)]
-pub(super) struct Buffer {
+pub(crate) struct Buffer {
     lines: Vec<Line>,
 }
 
 impl Buffer {
     /// At least so many zeros.
-    pub(super) fn zeros(floats: usize) -> Self {
+    pub(crate) fn zeros(floats: usize) -> Self {
         Self { lines: vec![Line([0.0; LINE]); floats.div_ceil(LINE)] }
     }
 }
@@ -62,13 +61,13 @@ const LARGEST_KEPT: usize = 1 << 22;
 /// A buffer to work in, whose contents are whatever was left there. It is given back when dropped, and
 /// the next one is the smallest that is large enough.
 #[derive(Debug)]
-pub(super) struct Scratch {
+pub(crate) struct Scratch {
     buffer: Buffer,
 }
 
 impl Scratch {
     /// At least so many floats.
-    pub(super) fn take(floats: usize) -> Self {
+    pub(crate) fn take(floats: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = free.iter().enumerate().filter(|(_, buffer)| buffer.len() >= floats);
         let best = fits.min_by_key(|(_, buffer)| buffer.len()).map(|(at, _)| at);
@@ -80,7 +79,7 @@ impl Scratch {
 
 impl Scratch {
     /// Its first float, for who writes to it through several pointers.
-    pub(super) fn first(&mut self) -> *mut f32 {
+    pub(crate) fn first(&mut self) -> *mut f32 {
         self.buffer.as_mut_ptr()
     }
 }

@@ -3,7 +3,6 @@
 //! the same; only the strides are others.
 //!
 //! So a pixel is a run of memory whatever the map's width, and no vector is ever partly outside a row.
-#![allow(unsafe_code)]
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -11,20 +10,21 @@ use std::sync::Once;
 
 use ndarray::{Array1, Array4, ArrayView4, s};
 
-use super::finish::Slot;
+use crate::buffer::LINE;
+use crate::slot::Slot;
 
 /// A tensor N x C x H x W whose memory is channels last.
-pub(super) struct Image<'a> {
+pub(crate) struct Image<'a> {
     floats: Cow<'a, [f32]>,
-    pub(super) n: usize,
-    pub(super) c: usize,
-    pub(super) h: usize,
-    pub(super) w: usize,
+    pub(crate) n: usize,
+    pub(crate) c: usize,
+    pub(crate) h: usize,
+    pub(crate) w: usize,
 }
 
 impl<'a> Image<'a> {
     /// As it is, where it is channels last; or else a copy.
-    pub(super) fn new(x: ArrayView4<'a, f32>) -> Self {
+    pub(crate) fn new(x: ArrayView4<'a, f32>) -> Self {
         let (n, c, h, w) = x.dim();
         let floats = match x.permuted_axes([0, 2, 3, 1]).to_slice() {
             Some(floats) => Cow::Borrowed(floats),
@@ -34,21 +34,18 @@ impl<'a> Image<'a> {
     }
 
     /// All of it.
-    pub(super) fn floats(&self) -> &[f32] {
+    pub(crate) fn floats(&self) -> &[f32] {
         &self.floats
     }
 
     /// One image.
-    pub(super) fn image(&self, n: usize) -> &[f32] {
+    pub(crate) fn image(&self, n: usize) -> &[f32] {
         let floats = self.h * self.w * self.c;
         &self.floats[n * floats..(n + 1) * floats]
     }
 }
 
-/// Pixels that are copied at a time: a cache line of each plane.
-const RUN: usize = 16;
-
-/// The elements, channels last.
+/// The elements, channels last; a cache line of each plane at a time.
 fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
     let (n, c, h, w) = x.dim();
     let Some(planes) = x.to_slice() else {
@@ -61,9 +58,9 @@ fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
     }
     for (planes, floats) in planes.chunks_exact(c * pixels).zip(floats.chunks_exact_mut(c * pixels))
     {
-        for (run, floats) in floats.chunks_mut(RUN * c).enumerate() {
+        for (run, floats) in floats.chunks_mut(LINE * c).enumerate() {
             for (channel, plane) in planes.chunks_exact(pixels).enumerate() {
-                for (pixel, &value) in floats.chunks_exact_mut(c).zip(&plane[run * RUN..]) {
+                for (pixel, &value) in floats.chunks_exact_mut(c).zip(&plane[run * LINE..]) {
                     pixel[channel] = value;
                 }
             }
@@ -72,12 +69,9 @@ fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
     floats
 }
 
-/// Floats of a cache line.
-const LINE: usize = 16;
-
 /// Memory for a tensor that is not written yet. It starts on a cache line, so that sixteen channels of a
 /// pixel are one line where the channels are a multiple of sixteen.
-pub(super) struct Output {
+pub(crate) struct Output {
     /// Room for the tensor and the floats that lie before the first line's start.
     floats: Vec<f32>,
     before: usize,
@@ -88,7 +82,7 @@ pub(super) struct Output {
 
 impl Output {
     /// For a tensor N x C x H x W.
-    pub(super) fn new(shape: [usize; 4]) -> Self {
+    pub(crate) fn new(shape: [usize; 4]) -> Self {
         let mut floats = Vec::with_capacity(shape.iter().product::<usize>() + LINE);
         let address = floats.as_ptr() as usize;
         let before =
@@ -98,19 +92,19 @@ impl Output {
     }
 
     /// The same in ndarray's standard layout.
-    pub(super) fn planes(shape: [usize; 4]) -> Self {
+    pub(crate) fn planes(shape: [usize; 4]) -> Self {
         Self { planes: true, ..Self::new(shape) }
     }
 
     /// The first element of the planes.
-    pub(super) fn first(&mut self) -> *mut f32 {
+    pub(crate) fn first(&mut self) -> *mut f32 {
         assert!(self.planes, "channels last");
         self.floats.as_mut_ptr().wrapping_add(self.before)
     }
 
     /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes`
     /// channels; and where the shortcut, of the same shape, has the same.
-    pub(super) fn slot(
+    pub(crate) fn slot(
         &mut self,
         n: usize,
         channel: usize,
@@ -137,7 +131,7 @@ impl Output {
     /// # Safety
     ///
     /// Every element was written.
-    pub(super) unsafe fn written(mut self) -> Array4<f32> {
+    pub(crate) unsafe fn written(mut self) -> Array4<f32> {
         let [n, c, h, w] = self.shape;
         let end = self.before + n * c * h * w;
         debug_assert!(end <= self.floats.capacity());
@@ -160,7 +154,7 @@ impl Output {
 /// once a large block was freed: from then on it keeps blocks up to that size, at most 32 MiB (mallopt(3),
 /// M_MMAP_THRESHOLD). Elsewhere this does nothing. It is done where kernels are prepared, so that no pass takes
 /// that block, not even for a moment.
-pub(super) fn keep_freed_memory() {
+pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();
     KEPT.call_once(|| {

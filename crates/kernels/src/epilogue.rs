@@ -1,0 +1,220 @@
+//! What follows the sums, applied while they are in registers.
+
+use ndarray::{Array4, ArrayView4};
+
+use crate::elementwise::{BEYOND, Elementwise};
+use crate::error::{Error, Result};
+use crate::layout::Image;
+use crate::planes::Planes;
+use crate::slot::Slot;
+use crate::vector::{Vector, store_rows};
+
+/// What follows the sums of a convolution, in this order: a function of each channel, a shortcut that is
+/// added, a function of the output.
+#[derive(Clone, Debug)]
+pub struct Epilogue<'a> {
+    /// Applied to the sums.
+    pub function: Elementwise,
+    /// Then added: N x C_out x H_out x W_out.
+    pub shortcut: Option<ArrayView4<'a, f32>>,
+    /// Then applied.
+    pub output: Elementwise,
+}
+
+impl<'a> Epilogue<'a> {
+    /// Nothing.
+    pub const NONE: Self =
+        Self { function: Elementwise::IDENTITY, shortcut: None, output: Elementwise::IDENTITY };
+
+    /// Nothing but a function.
+    pub fn only(function: Elementwise) -> Self {
+        Self { function, ..Self::NONE }
+    }
+
+    /// Checks it against the shape of the output.
+    pub(crate) fn check(&self, output: [usize; 4]) -> Result<()> {
+        self.function.check(output[1])?;
+        self.output.check(output[1])?;
+        match &self.shortcut {
+            Some(shortcut) if shortcut.shape() != output => Err(Error::Shape {
+                what: "shortcut",
+                expected: format!("{output:?}, that of the sum it is added to"),
+                found: shortcut.dim().into(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Applies it to sums that are complete.
+    pub(crate) fn apply_to(&self, z: &mut Array4<f32>) {
+        self.function.apply_to(z);
+        if let Some(shortcut) = &self.shortcut {
+            *z += shortcut;
+        }
+        self.output.apply_to(z);
+    }
+}
+
+/// An epilogue as the tiles apply it.
+pub(crate) struct Finish<'a> {
+    pub(crate) function: Elementwise,
+    pub(crate) shortcut: Option<Image<'a>>,
+    pub(crate) output: Elementwise,
+    /// A shortcut in standard layout, and what follows it: the output is then made planes as well.
+    pub(crate) planes: Option<(Planes<'a>, Elementwise)>,
+}
+
+impl<'a> Finish<'a> {
+    /// An epilogue that was checked.
+    pub(crate) fn new(epilogue: Epilogue<'a>) -> Self {
+        let Epilogue { function, shortcut, output } = epilogue;
+        Self { function, shortcut: shortcut.map(Image::new), output, planes: None }
+    }
+
+    /// The same for callers that can write planes.
+    pub(crate) fn or_planes(epilogue: Epilogue<'a>) -> Self {
+        let Some(planes) = epilogue.shortcut.as_ref().and_then(Planes::new) else {
+            return Self::new(epilogue);
+        };
+        let planes = Some((planes, epilogue.output));
+        Self { planes, ..Self::new(Epilogue::only(epilogue.function)) }
+    }
+
+    /// The functions for vectors that hold `times` pixels side by side; without the shortcut.
+    pub(crate) fn repeated(&self, times: usize) -> Finish<'static> {
+        let (function, output) = (self.function.repeated(times), self.output.repeated(times));
+        Finish { function, shortcut: None, output, planes: None }
+    }
+}
+
+/// Finishes and stores the sums of R pixels, the first of which is `first`: V vectors of channels each, the
+/// first of which is `channel`. The last pixel may have fewer lanes than the
+/// slot.
+///
+/// # Safety
+///
+/// - The machine has the instructions of `T`.
+/// - The slots hold at most V vectors of channels, and the pixels are of each slot's: there are `lanes`
+///   floats at `pitch` times each (of the last pixel `last`, if it is given), of the tensor and of the
+///   shortcut.
+/// - Where `last` is given there is one slot, of no fewer lanes.
+/// - Nobody else reads or writes there.
+#[inline(always)]
+pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
+    finish: &Finish<'_>,
+    slots: &[Slot],
+    channel: usize,
+    first: usize,
+    mut sums: [[T; V]; R],
+    last: Option<usize>,
+) {
+    debug_assert!(slots.iter().map(|slot| slot.lanes).sum::<usize>() <= V * T::LANES);
+    debug_assert!(
+        slots.iter().all(|slot| slot.holds(first + R, last)),
+        "{first} + {R} in {slots:?}"
+    );
+    debug_assert!(last.is_none_or(|last| slots.len() == 1 && (1..=slots[0].lanes).contains(&last)));
+    // SAFETY: as the function's.
+    unsafe {
+        finish.function.apply(channel, &mut sums);
+        match slots {
+            // By value: what is written might else be the slot, for all that the compiler knows.
+            &[Slot { z, shortcut, pitch, lanes, .. }]
+                if lanes == V * T::LANES && last.is_none() =>
+            {
+                if let Some(shortcut) = shortcut {
+                    let mut shortcut = shortcut.wrapping_add(first * pitch);
+                    for row in &mut sums {
+                        for (v, sum) in row.iter_mut().enumerate() {
+                            *sum = sum.add(T::load(shortcut.add(v * T::LANES)));
+                        }
+                        shortcut = shortcut.wrapping_add(pitch);
+                    }
+                }
+                finish.output.apply(channel, &mut sums);
+                store_rows(&sums, z.wrapping_add(first * pitch), pitch);
+            }
+            _ => {
+                let rows = to_memory(sums);
+                let Some(lanes) = last else {
+                    return store_lanes(finish, slots, channel, first, &rows);
+                };
+                let (row, rows) = (&rows[R - 1..], &rows[..R - 1]);
+                store_lanes(finish, slots, channel, first, rows);
+                let [slot] = slots else {
+                    unreachable!("only of a single slot is the last pixel shorter")
+                };
+                store_lanes(finish, &[Slot { lanes, ..*slot }], channel, first + R - 1, row);
+            }
+        }
+    }
+}
+
+/// The sums of R pixels as floats: else, for the sake of who walks over their lanes, the compiler would
+/// have them in memory from the first tap on.
+///
+/// # Safety
+///
+/// The machine has the instructions of `T`.
+#[inline(always)]
+unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
+    sums: [[T; V]; R],
+) -> [[f32; BEYOND]; R] {
+    const { assert!(V * T::LANES <= BEYOND) };
+    let mut rows = [[0.0; BEYOND]; R];
+    // SAFETY: the instructions are the caller's; a row holds V vectors.
+    unsafe { store_rows(&sums, rows.as_mut_ptr().cast(), BEYOND) };
+    rows
+}
+
+/// Stores the sums of some pixels, the function already applied, where the channels end within a vector or
+/// go to several slots.
+///
+/// # Safety
+///
+/// That of [`store`]; a row has the lanes of all slots.
+unsafe fn store_lanes(
+    finish: &Finish<'_>,
+    slots: &[Slot],
+    channel: usize,
+    first: usize,
+    rows: &[[f32; BEYOND]],
+) {
+    if finish.output.is_identity()
+        && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none())
+    {
+        // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
+        for (number, slot) in slots.iter().enumerate() {
+            for (row, pixel) in rows.iter().zip(first..) {
+                let Some(four) = row[4 * number..].first_chunk::<4>() else {
+                    unreachable!("lanes")
+                };
+                // SAFETY: as the function's.
+                unsafe {
+                    let z = slot.z.wrapping_add(pixel * slot.pitch);
+                    z.cast::<[f32; 4]>().write_unaligned(*four);
+                }
+            }
+        }
+        return;
+    }
+    for (row, pixel) in rows.iter().zip(first..) {
+        let mut lanes = &row[..];
+        let mut channel = channel;
+        for slot in slots {
+            let (sums, rest) = lanes.split_at(slot.lanes);
+            lanes = rest;
+            // SAFETY: as the function's.
+            unsafe {
+                let z = slot.z.wrapping_add(pixel * slot.pitch);
+                let shortcut =
+                    slot.shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
+                for (lane, &sum) in sums.iter().enumerate() {
+                    let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
+                    *z.add(lane) = finish.output.at(channel + lane, sum);
+                }
+            }
+            channel += slot.lanes;
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Fast grouped convolution of `f32` on ndarray views, with the SIMD instructions that this machine has (AVX-512,
+//! or AVX2 with FMA, or none), on the threads of the rayon pool it is called in.
+//!
+//! Letters: N batch, C_in and C_out channels, H x W map, k_h x k_w kernel. A tensor is an ndarray array in the
+//! order N, C, H, W; weights have the shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state dict. As there,
+//! the kernel is not flipped.
+//!
+//! ```
+//! use ndarray::Array4;
+//! use triform_kernels::{Elementwise, Epilogue, Kernel, Level, Spec, conv};
+//!
+//! let weights = Array4::from_elem((64, 2, 3, 3), 0.5);
+//! let spec = Spec { padding: 1, groups: 32, ..Spec::default() };
+//! let kernel = Kernel::new(weights.view(), spec, Level::default())?;
+//! let x = Array4::from_elem((1, 64, 14, 14), 1.0);
+//! let z = conv(x.view(), &kernel, Epilogue::only(Elementwise::RELU))?;
+//! assert_eq!((z.dim(), z[[0, 0, 7, 7]]), ((1, 64, 14, 14), 9.0));
+//! # Ok::<(), triform_kernels::Error>(())
+//! ```
+//!
+//! What can be called: [`Kernel`], made of weights and a [`Spec`] for a [`Level`]; [`conv`]; several kernels at
+//! once, [`split`], [`each`] and [`merge`]; [`concatenate`]. An [`Epilogue`] of [`Elementwise`] functions is
+//! applied while the sums are in registers. [`Peak`] and [`read_bandwidth`] measure what the machine can do at
+//! most. [`product`] is a matrix product of `f64`.
+//!
+//! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
+//!
+//! - `vector`, `level`: the few vector instructions that it is all written in, and which of them
+//!   this machine has.
+//! - `tiles`: how work is cut, and done by the threads.
+//! - `buffer`, `packed`: memory that starts on a cache line, and for large weights.
+//! - `pixels`, `slot`, `layout`: where a tile reads and writes; tensors lie channels last in memory.
+//! - `elementwise`, `planes`, `epilogue`: what follows the sums.
+//! - `ahead`: memory asked for before it is needed.
+//! - `panels`, `dense`: pixels by output channels, for all that is wide: a 1x1, a dense k x k, wide groups.
+//! - `narrow`: grouped k x k whose groups are narrower than a vector.
+//! - `shared`, `kernel`: the packed weights of a convolution.
+//! - `padded`, `source`, `pieces`: pixels that are copied before they are read; the work of one convolution
+//!   in pieces.
+//! - `pointwise`, `windows`, `conv`, `paths`: a 1x1, a k x k, either, C kernels at once.
+//!
+//! The order of a sum is whatever is fastest, so none of this need agree with plain loops to the bit, except on
+//! integers. It does not depend on the number of threads, nor on how the work is cut, nor on the width of
+//! the vectors; only on whether a multiply-add is rounded once, as AVX2's and AVX-512's are, or twice.
+
+#![allow(unsafe_code)]
+
+mod ahead;
+mod buffer;
+mod conv;
+mod dense;
+mod elementwise;
+mod epilogue;
+mod error;
+mod kernel;
+mod layout;
+mod level;
+mod narrow;
+mod packed;
+mod padded;
+mod panels;
+mod paths;
+mod peak;
+mod pieces;
+mod pixels;
+mod planes;
+mod pointwise;
+mod product;
+mod shared;
+mod slot;
+mod source;
+mod spec;
+mod tiles;
+mod vector;
+mod windows;
+
+pub use conv::conv;
+pub use elementwise::Elementwise;
+pub use epilogue::Epilogue;
+pub use error::{Error, Result};
+pub use kernel::Kernel;
+pub use level::{LEVEL_VARIABLE, Level, Plain, vectorised};
+pub use paths::{concatenate, each, merge, split};
+pub use peak::{Peak, read_bandwidth};
+pub use product::product;
+pub use spec::Spec;
+pub use tiles::on_one_thread;

@@ -1,0 +1,164 @@
+//! Convolution for `f32` by the crate `triform-kernels`: the seam between its kernels and the forms.
+
+use std::ops::Range;
+
+use ndarray::{Array4, ArrayView4};
+use triform_kernels::{self as kernels, Epilogue, Kernel, Level, Spec};
+
+use super::after::{After, ChannelWise, Elementwise, apply_from};
+use super::convolver::Convolver;
+use super::spec::ConvSpec;
+use crate::error::{Error, Result};
+
+/// Convolution for `f32`, with the SIMD instructions this machine has (AVX-512, or AVX2 with FMA, or
+/// none), on the threads of the rayon pool it is called in.
+///
+/// The tensors it gives lie channels last in memory, and it is fastest on such. Any view will do. What its
+/// kernels do with the process's memory, [`Kernel`] says.
+///
+/// The order of a sum is whatever is fastest, so it need not agree with the reference to the bit; that it
+/// stays within the derived bound of it, and equals it to the bit on integers, is for the evidence to show.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fast {
+    level: Level,
+}
+
+impl Fast {
+    /// With the best instructions the machine has, or with those that
+    /// [`LEVEL_VARIABLE`](super::LEVEL_VARIABLE) names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the instructions of a level.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Kernels`] where the machine has not got them.
+    pub fn with_level(level: Level) -> Result<Self> {
+        let level = level.check().map_err(Error::Kernels)?;
+        Ok(Self { level })
+    }
+
+    /// The instructions it uses.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+}
+
+impl Convolver<f32> for Fast {
+    type Kernel = Kernel;
+
+    fn prepare(&self, weights: ArrayView4<'_, f32>, spec: ConvSpec) -> Result<Kernel> {
+        let spec = Spec {
+            stride: spec.stride(),
+            padding: spec.padding(),
+            dilation: spec.dilation(),
+            groups: spec.groups(),
+        };
+        Kernel::new(weights, spec, self.level).map_err(Error::Kernels)
+    }
+
+    fn sums(&self, x: ArrayView4<'_, f32>, kernel: &Kernel) -> Result<Array4<f32>> {
+        kernels::conv(x, kernel, Epilogue::NONE).map_err(Error::Kernels)
+    }
+
+    fn conv(
+        &self,
+        x: ArrayView4<'_, f32>,
+        kernel: &Kernel,
+        after: &After<'_, f32>,
+    ) -> Result<Array4<f32>> {
+        finished(after, kernel.c_out(), |epilogue| kernels::conv(x, kernel, epilogue))
+    }
+
+    fn split(
+        &self,
+        x: ArrayView4<'_, f32>,
+        kernels: &[Kernel],
+        function: &dyn ChannelWise<f32>,
+    ) -> Result<Vec<Array4<f32>>> {
+        finished_paths(function, kernels, |function| kernels::split(x, kernels, function))
+    }
+
+    fn each(
+        &self,
+        xs: &[Array4<f32>],
+        kernels: &[Kernel],
+        function: &dyn ChannelWise<f32>,
+    ) -> Result<Vec<Array4<f32>>> {
+        finished_paths(function, kernels, |function| kernels::each(&views(xs), kernels, function))
+    }
+
+    fn merge(
+        &self,
+        xs: &[Array4<f32>],
+        kernels: &[Kernel],
+        after: &After<'_, f32>,
+    ) -> Result<Array4<f32>> {
+        let c_out = kernels.first().map_or(0, Kernel::c_out);
+        finished(after, c_out, |epilogue| kernels::merge(&views(xs), kernels, epilogue))
+    }
+
+    fn concatenate(&self, xs: &[Array4<f32>]) -> Result<Array4<f32>> {
+        kernels::concatenate(&views(xs)).map_err(Error::Kernels)
+    }
+}
+
+fn views(xs: &[Array4<f32>]) -> Vec<ArrayView4<'_, f32>> {
+    xs.iter().map(|x| x.view()).collect()
+}
+
+/// The functions of some channels as the kernels have them, with a ReLU after all or after none; if there are as
+/// many.
+fn as_data(
+    function: &dyn ChannelWise<f32>,
+    channels: Range<usize>,
+) -> Option<kernels::Elementwise> {
+    match function.as_data(channels.clone())? {
+        Elementwise::Identity => Some(kernels::Elementwise::IDENTITY),
+        Elementwise::Relu => Some(kernels::Elementwise::RELU),
+        Elementwise::Affine(affine) => {
+            let relu = affine.first()?.relu;
+            let alike = affine.len() == channels.len() && affine.iter().all(|one| one.relu == relu);
+            let channels = affine.iter().map(|one| (one.scale, one.shift));
+            alike.then(|| kernels::Elementwise::affine(channels, relu))
+        }
+    }
+}
+
+/// A convolution with what follows as its epilogue; or afterwards, by the specification, where it cannot be had as
+/// data.
+fn finished<'a>(
+    after: &After<'a, f32>,
+    c_out: usize,
+    conv: impl FnOnce(Epilogue<'a>) -> kernels::Result<Array4<f32>>,
+) -> Result<Array4<f32>> {
+    let data = |function| as_data(function, 0..c_out);
+    if let Some((function, output)) = data(after.function).zip(data(after.output)) {
+        return conv(Epilogue { function, shortcut: after.shortcut, output })
+            .map_err(Error::Kernels);
+    }
+    let mut z = conv(Epilogue::NONE).map_err(Error::Kernels)?;
+    after.apply(z.view_mut())?;
+    Ok(z)
+}
+
+/// The same for several paths, whose channels are counted through all of them.
+fn finished_paths(
+    function: &dyn ChannelWise<f32>,
+    kernels: &[Kernel],
+    conv: impl FnOnce(kernels::Elementwise) -> kernels::Result<Vec<Array4<f32>>>,
+) -> Result<Vec<Array4<f32>>> {
+    let channels = kernels.iter().map(Kernel::c_out).sum();
+    if let Some(function) = as_data(function, 0..channels) {
+        return conv(function).map_err(Error::Kernels);
+    }
+    let mut paths = conv(kernels::Elementwise::IDENTITY).map_err(Error::Kernels)?;
+    let mut first = 0;
+    for (path, kernel) in paths.iter_mut().zip(kernels) {
+        apply_from(function, first, path.view_mut());
+        first += kernel.c_out();
+    }
+    Ok(paths)
+}
