@@ -134,7 +134,7 @@ impl<'a, S: Additive> After<'a, S> {
 
 /// Applies a function to each channel of `z`, N x C x H x W, the first of which
 /// is channel `first` of its layer.
-pub(super) fn apply_from<S>(
+pub(crate) fn apply_from<S>(
     function: &dyn ChannelWise<S>,
     first: usize,
     mut z: ArrayViewMut4<'_, S>,
