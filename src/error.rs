@@ -366,7 +366,7 @@ pub enum Error {
         why: String,
     },
 
-    /// A file that is no array this program reads.
+    /// A `.npy` array of other axes or numbers than an input has.
     #[error("cannot read {} as a .npy array: {why}", path.display())]
     Array {
         /// The path.
@@ -375,12 +375,16 @@ pub enum Error {
         why: String,
     },
 
-    /// A checkpoint that cannot be read, or that does not hold what it says.
+    /// A file of tensors that cannot be read or written.
+    #[error(transparent)]
+    Tensors(triform_checkpoint::Error),
+
+    /// A checkpoint that holds other tensors or numbers than its network has.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint {
         /// The path.
         path: PathBuf,
-        /// What is wrong; the tensor is named where it is one's.
+        /// What is wrong; if it is one tensor, its name.
         why: String,
     },
 

@@ -1,7 +1,7 @@
-//! The inputs that fuzzing found worth keeping, run once more: `fuzz/README.md` says what they are.
+//! The convolutions that fuzzing found worth keeping, run once more: `fuzz/README.md` says what they are.
+//! `crates/checkpoint` runs those of the checkpoints.
 
 use std::fs;
-use std::io::Cursor;
 use std::path::Path;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -9,23 +9,17 @@ use ndarray::{Array4, ArrayView4, s};
 use oracle::{Case, Ran, Verb, check, check_against};
 use rand::RngCore;
 use triform::conv::{ConvSpec, Convolver, Fast};
-use triform::network::checkpoint::npz::Npz;
-use triform::network::checkpoint::safetensors::Safetensors;
 use triform::random::{Purpose, Seed};
 
-#[path = "../fuzz/fuzz_targets/inputs.rs"]
-mod inputs;
 #[path = "../fuzz/fuzz_targets/oracle.rs"]
 mod oracle;
-#[path = "../fuzz/fuzz_targets/reading.rs"]
-mod reading;
 
 fn case(bytes: &[u8]) -> Case {
     Case::arbitrary_take_rest(Unstructured::new(bytes)).unwrap()
 }
 
-fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+fn corpus() -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/convolution");
     let mut inputs: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap())
@@ -66,7 +60,7 @@ impl Count {
 #[test]
 fn the_corpus_runs_clean() {
     let mut count = Count::default();
-    for (name, bytes) in corpus("convolution") {
+    for (name, bytes) in corpus() {
         count.add(&name, &bytes);
     }
     println!("{count:?}");
@@ -117,33 +111,7 @@ fn the_oracle_sees_a_wrong_convolver() {
     let seen = |(_, bytes): &(String, Vec<u8>)| {
         check_against(&WithoutTheLastColumn, &case(bytes)).is_err()
     };
-    let seen = corpus("convolution").iter().filter(|input| seen(input)).count();
+    let seen = corpus().iter().filter(|input| seen(input)).count();
     println!("{seen} inputs see it");
     assert!(seen > 10, "{seen}");
-}
-
-/// How many inputs there are, and how many of them have tensors that are read.
-fn read_to_tensors(target: &str, read: impl Fn(&[u8]) -> usize) -> (usize, usize) {
-    let inputs = corpus(target);
-    let with_tensors = inputs.iter().filter(|(_, bytes)| read(bytes) > 0).count();
-    println!("{target}: {} inputs, {with_tensors} of them with tensors", inputs.len());
-    (inputs.len(), with_tensors)
-}
-
-#[test]
-fn the_corpus_of_npz_files_runs_clean() {
-    let (inputs, with_tensors) = read_to_tensors("npz", |bytes| {
-        let bytes = inputs::npz(bytes);
-        reading::read_all(Npz::new(Cursor::new(&bytes), Path::new("a")), 516 * bytes.len())
-    });
-    assert!(inputs > 100 && with_tensors > 20, "{inputs} inputs, {with_tensors} with tensors");
-}
-
-#[test]
-fn the_corpus_of_safetensors_files_runs_clean() {
-    let (inputs, with_tensors) = read_to_tensors("safetensors", |bytes| {
-        let bytes = inputs::safetensors(bytes);
-        reading::read_all(Safetensors::new(Cursor::new(&bytes), Path::new("a")), bytes.len() / 2)
-    });
-    assert!(inputs > 100 && with_tensors > 20, "{inputs} inputs, {with_tensors} with tensors");
 }

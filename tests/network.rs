@@ -11,17 +11,15 @@ use triform::block::{Bottleneck, Form, StrideOn};
 use triform::conv::{Convolver, Double, Fast, Reference};
 use triform::count;
 use triform::network::architecture::{Architecture, BlockKind, Stage, Stem};
-use triform::network::checkpoint::npz::Npz;
-use triform::network::checkpoint::safetensors::Safetensors;
-use triform::network::checkpoint::{Checkpoint, Dtype, Entry};
 use triform::network::forward::{Network, NetworkFunctions, average_pool};
 use triform::network::init::{self, Fan};
-use triform::network::load::load;
+use triform::network::load::{from_tensors, load};
 use triform::network::state_dict::state_dict;
 use triform::network::weights::NetworkWeights;
 use triform::network::{save, zoo};
 use triform::random::Seed;
 use triform::scalar::{Real, Tally, counted};
+use triform_checkpoint::{Checkpoint, Dtype, Format};
 
 /// Numbers in -0.5..0.5: the hash of tests/golden/networks.py.
 fn uniform(tensor: u32, length: usize) -> Vec<f64> {
@@ -205,45 +203,51 @@ fn the_state_dict_is_that_of_the_layers() {
     assert_eq!(entries.len() + 53, 320);
 }
 
+/// The file of these bytes.
+fn opened(bytes: &[u8], format: Format) -> triform_checkpoint::Result<Checkpoint<Cursor<&[u8]>>> {
+    Checkpoint::new(Cursor::new(bytes), format, Path::new("w"))
+}
+
 #[test]
 fn a_checkpoint_comes_back_as_it_was() {
     let architecture = small(BlockKind::Bottleneck, StrideOn::Transform);
     let weights = init::network(&architecture, Seed(9), Fan::Path).unwrap();
-    let bytes = save::safetensors(&weights).unwrap();
-    let mut file = Safetensors::new(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
-    let counters = file.entries().iter().filter(|entry| entry.dtype == Dtype::Other("i64".into()));
-    assert_eq!(counters.count(), 1 + 3 * 4 + 2);
-    assert_eq!(load(&architecture, &mut file, Path::new("w")).unwrap(), weights);
+    let (safetensors, npz) = (save::safetensors(&weights).unwrap(), save::npz(&weights).unwrap());
+    for (bytes, format, integers) in
+        [(&safetensors, Format::Safetensors, "i64"), (&npz, Format::Npz, "<i8")]
+    {
+        let mut file = opened(bytes, format).unwrap();
+        let integers = Dtype::Other(integers.to_owned());
+        let counters = file.entries().iter().filter(|entry| entry.dtype == integers);
+        assert_eq!(counters.count(), 1 + 3 * 4 + 2);
+        assert_eq!(load(&architecture, &mut file).unwrap(), weights);
+    }
     // A byte less, a byte more, and each shorter header.
-    for bytes in [&bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat()[..], &bytes[..7], &[]] {
-        let error = Safetensors::new(Cursor::new(bytes), Path::new("w")).err().unwrap().to_string();
+    let bytes = &safetensors[..];
+    for bytes in [&bytes[..bytes.len() - 1], &[bytes, &[0]].concat()[..], &bytes[..7], &[]] {
+        let error = opened(bytes, Format::Safetensors).err().unwrap().to_string();
         assert!(error.starts_with("checkpoint w: "), "{error}");
     }
-    let npz = save::npz(&weights).unwrap();
-    let mut file = Npz::new(Cursor::new(&npz[..]), Path::new("w")).unwrap();
-    let counters = file.entries().iter().filter(|entry| entry.dtype == Dtype::Other("<i8".into()));
-    assert_eq!(counters.count(), 1 + 3 * 4 + 2);
-    assert_eq!(load(&architecture, &mut file, Path::new("w")).unwrap(), weights);
 }
 
 #[test]
 fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
     let right = small(BlockKind::Bottleneck, StrideOn::Transform);
+    let says = |other: &Architecture| {
+        let bytes = save::safetensors(&init::network(other, Seed(1), Fan::Whole).unwrap()).unwrap();
+        let mut file = opened(&bytes, Format::Safetensors).unwrap();
+        load(&right, &mut file).unwrap_err().to_string()
+    };
     let mut other = right.clone();
     other.classes = Some(7);
     other.stages[1].blocks = 3;
-    let bytes = save::safetensors(&init::network(&other, Seed(1), Fan::Whole).unwrap()).unwrap();
-    let mut file = Safetensors::new(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
-    let error = load(&right, &mut file, Path::new("w")).unwrap_err().to_string();
+    let error = says(&other);
     let (names, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
     assert_eq!(names.split(", ").count(), 15, "{error}");
     assert!(names.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
     assert!(error.contains("fc.bias [7] instead of [5]"), "{error}");
 
-    let resnet18 = zoo::named("resnet18").unwrap();
-    let bytes = save::safetensors(&init::network(&resnet18, Seed(1), Fan::Whole).unwrap()).unwrap();
-    let mut file = Safetensors::new(Cursor::new(&bytes[..]), Path::new("w")).unwrap();
-    let error = load(&right, &mut file, Path::new("w")).unwrap_err().to_string();
+    let error = says(&zoo::named("resnet18").unwrap());
     assert!(
         error.contains("missing: ") && error.contains("it fits resnet18, not small: "),
         "{error}"
@@ -280,76 +284,59 @@ fn fan_out_of_a_path_is_smaller_by_the_cardinality() {
     }
 }
 
-/// A checkpoint of which only the names and shapes matter.
-struct Names(Vec<Entry>);
-
-impl Names {
-    fn of(architecture: &Architecture, prefix: &str) -> Self {
-        let entry = |(name, shape): (String, Vec<usize>)| Entry {
-            name: format!("{prefix}{name}"),
-            shape,
-            dtype: Dtype::F32,
-        };
-        Self(state_dict(architecture).unwrap().into_iter().map(entry).collect())
-    }
+/// The names and shapes of a network's tensors, with this before each name.
+fn names(architecture: &Architecture, prefix: &str) -> Vec<(String, Vec<usize>)> {
+    let named = state_dict(architecture).unwrap().into_iter();
+    named.map(|(name, shape)| (format!("{prefix}{name}"), shape)).collect()
 }
 
-impl Checkpoint for Names {
-    fn entries(&self) -> &[Entry] {
-        &self.0
-    }
-    /// As if every number were 1.
-    fn read(&mut self, index: usize) -> triform::Result<Vec<f32>> {
-        Ok(vec![1.0; self.0[index].shape.iter().product()])
-    }
+/// Loads tensors of these names and shapes, as if every number were 1.
+fn load_ones(
+    wanted: &Architecture,
+    names: &[(String, Vec<usize>)],
+) -> triform::Result<NetworkWeights> {
+    let mut ones = |index: usize| Ok(vec![1.0; names[index].1.iter().product()]);
+    from_tensors(wanted, names, &mut ones, Path::new("w"))
 }
 
 #[test]
 fn what_would_fit_is_said() {
     let named = |name: &str| zoo::named(name).unwrap();
     let resnet18 = || named("resnet18");
-    let says = |wanted: &Architecture, mut names: Names| {
-        load(wanted, &mut names, Path::new("w")).unwrap_err().to_string()
-    };
-    for (wanted, names, words) in [
+    for (wanted, found, words) in [
+        (resnet18(), names(&named("resnet34"), ""), "it fits resnet34, not resnet18: surplus: "),
         (
             resnet18(),
-            Names::of(&named("resnet34"), ""),
-            "it fits resnet34, not resnet18: surplus: ",
-        ),
-        (
-            resnet18(),
-            Names::of(&resnet18().with_classes(10), ""),
+            names(&resnet18().with_classes(10), ""),
             "it fits resnet18 with 10 classes (--classes 10), not resnet18: of another shape: fc.weight [10, \
              512] instead of [1000, 512], fc.bias [10] instead of [1000]",
         ),
         (
             resnet18().with_classes(10),
-            Names::of(&resnet18(), ""),
+            names(&resnet18(), ""),
             "it fits resnet18, not resnet18 with 10 classes (--classes 10): ",
         ),
         (
             resnet18(),
-            Names::of(&resnet18().without_top(), ""),
+            names(&resnet18().without_top(), ""),
             "it fits resnet18 without its top (--features), not resnet18: missing: fc.weight, fc.bias",
         ),
         (
             resnet18(),
-            Names::of(&resnet18(), "backbone."),
+            names(&resnet18(), "backbone."),
             "it fits resnet18 but for the `backbone.` before every name, not resnet18: ",
         ),
-        (resnet18(), Names(Vec::new()), "it is not resnet18: none of its 0 tensors"),
+        (resnet18(), Vec::new(), "it is not resnet18: none of its 0 tensors"),
     ] {
-        let error = says(&wanted, names);
+        let error = load_ones(&wanted, &found).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
     // These load: DataParallel's names, and a top that is not asked for.
-    let mut parallel = Names::of(&resnet18(), "module.");
-    assert!(load(&resnet18(), &mut parallel, Path::new("w")).is_ok());
-    let features = load(&resnet18().without_top(), &mut Names::of(&resnet18(), ""), Path::new("w"));
+    assert!(load_ones(&resnet18(), &names(&resnet18(), "module.")).is_ok());
+    let features = load_ones(&resnet18().without_top(), &names(&resnet18(), ""));
     assert!(features.unwrap().top().is_none());
     // Not all have the prefix.
-    let mut some = Names::of(&resnet18(), "module.");
-    some.0[0].name = "conv1.weight".to_owned();
-    assert!(load(&resnet18(), &mut some, Path::new("w")).is_err());
+    let mut some = names(&resnet18(), "module.");
+    some[0].0 = "conv1.weight".to_owned();
+    assert!(load_ones(&resnet18(), &some).is_err());
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use ndarray_npy::WriteNpyExt;
+use triform_checkpoint::write::{self, Tensor};
 
 use super::args::ForwardOptions;
 use super::{
@@ -102,13 +102,12 @@ pub(super) fn form<'a>(letter: &str, forms: &[&'a dyn AnyForm]) -> Result<Option
 
 /// The logits N x classes, or the features N x C x h x w, as a `.npy` file.
 fn npy(network: &Architecture, ran: &Ran) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let written = match network.classes {
-        Some(_) => ran.logits.write_npy(&mut bytes),
-        None => ran.features.write_npy(&mut bytes),
+    let values = match network.classes {
+        Some(_) => ran.logits.view().into_dyn(),
+        None => ran.features.view().into_dyn(),
     };
-    written.map_err(|error| Error::Contradiction(format!("no .npy file: {error}")))?;
-    Ok(bytes)
+    let numbers: Vec<f32> = values.iter().copied().collect();
+    write::npy(&Tensor::f32("", values.shape(), &numbers)).map_err(Error::Tensors)
 }
 
 /// The command that repeats this run.

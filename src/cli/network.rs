@@ -10,9 +10,8 @@ use super::{number, size};
 use crate::block::StrideOn;
 use crate::error::{Error, Result};
 use crate::network::architecture::Architecture;
-use crate::network::checkpoint::{self, npy};
 use crate::network::weights::NetworkWeights;
-use crate::network::{image as photo, load, zoo};
+use crate::network::{array, image as photo, load, zoo};
 
 /// Said where `--classes` or `--features` is for a block.
 pub(super) const NO_TOP: &str =
@@ -66,8 +65,7 @@ pub(super) fn changed(
 
 /// The weights of a file.
 pub(super) fn weights(network: &Architecture, path: &Path) -> Result<NetworkWeights> {
-    let mut checkpoint = checkpoint::open(path)?;
-    load::load(network, &mut *checkpoint, path)
+    load::read(network, path)
 }
 
 /// Refuses to write a file over another that is read or written.
@@ -111,7 +109,7 @@ pub(super) fn input(
     options: &InputOptions,
 ) -> Result<(Array4<f32>, String)> {
     let (x, source) = match (&options.input, &options.image) {
-        (Some(path), _) => (npy::read(path)?, path.display().to_string()),
+        (Some(path), _) => (array::read(path)?, path.display().to_string()),
         (None, Some(path)) => {
             (photo::normalise(&photograph(path, options)?), path.display().to_string())
         }

@@ -1,10 +1,12 @@
 //! The weights of a network from a checkpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Seek};
 use std::path::Path;
 
+use triform_checkpoint::Checkpoint;
+
 use super::architecture::Architecture;
-use super::checkpoint::{Checkpoint, Entry};
 use super::state_dict::state_dict;
 use super::weights::NetworkWeights;
 use super::zoo;
@@ -19,35 +21,70 @@ const TOP: [&str; 2] = ["fc.weight", "fc.bias"];
 /// What `torch.nn.DataParallel` puts before every name.
 const PREFIX: &str = "module.";
 
-/// Loads a network: checks all names and shapes first, then reads tensor by tensor. Where the architecture
-/// has no top, one in the checkpoint is passed over; so is a `module.` before every name.
+/// The name and shape of a tensor.
+type Named = (String, Vec<usize>);
+
+/// Loads a network from a file, as [`load`] does.
+///
+/// # Errors
+///
+/// Those of [`load`]; [`Error::Tensors`] where the file is no checkpoint.
+pub fn read(architecture: &Architecture, path: &Path) -> Result<NetworkWeights> {
+    load(architecture, &mut Checkpoint::open(path).map_err(Error::Tensors)?)
+}
+
+/// Loads a network from an open checkpoint, as [`from_tensors`] does.
+///
+/// # Errors
+///
+/// Those of [`from_tensors`]; [`Error::Tensors`] where a tensor cannot be read.
+pub fn load<R: Read + Seek>(
+    architecture: &Architecture,
+    checkpoint: &mut Checkpoint<R>,
+) -> Result<NetworkWeights> {
+    let path = checkpoint.path().to_owned();
+    let entries = checkpoint.entries().iter();
+    let named: Vec<Named> =
+        entries.map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
+    from_tensors(
+        architecture,
+        &named,
+        &mut |index| checkpoint.read(index).map_err(Error::Tensors),
+        &path,
+    )
+}
+
+/// Loads a network from named tensors: checks all names and shapes first, then reads tensor by tensor,
+/// each by its index. Where the architecture has no top, one in the checkpoint is passed over; so is a
+/// `module.` before every name. `path` is for messages.
 ///
 /// # Errors
 ///
 /// [`Error::Checkpoint`], which names all that is missing, surplus or misshapen (and the network of the
 /// zoo that the checkpoint does fit), and for NaN, infinities and negative variances the tensor and the
-/// index; those of [`Checkpoint::read`] and [`NetworkWeights::assemble`].
-pub fn load(
+/// index; those of `read` and [`NetworkWeights::assemble`].
+pub fn from_tensors(
     architecture: &Architecture,
-    checkpoint: &mut dyn Checkpoint,
+    tensors: &[Named],
+    read: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
     path: &Path,
 ) -> Result<NetworkWeights> {
-    let entries = without(PREFIX, checkpoint.entries());
-    let complaints = complaints(architecture, &entries)?;
+    let tensors = without(PREFIX, tensors);
+    let complaints = complaints(architecture, &tensors)?;
     if !complaints.is_empty() {
         let (this, complaints) = (described(architecture)?, complaints.join("; "));
-        let why = match fitting(&entries)? {
+        let why = match fitting(&tensors)? {
             Some(other) => format!("it fits {other}, not {this}: {complaints}"),
             None => format!("it is not {this}: {complaints}"),
         };
         return Err(Error::Checkpoint { path: path.to_owned(), why });
     }
     let index: BTreeMap<String, usize> =
-        entries.into_iter().enumerate().map(|(number, entry)| (entry.name, number)).collect();
+        tensors.into_iter().enumerate().map(|(number, (name, _))| (name, number)).collect();
     NetworkWeights::assemble(architecture, &mut |name, shape| {
         let wrong = |why: String| Error::Checkpoint { path: path.to_owned(), why };
         let missing = || wrong(format!("{name} is missing"));
-        let numbers = checkpoint.read(*index.get(name).ok_or_else(missing)?)?;
+        let numbers = read(*index.get(name).ok_or_else(missing)?)?;
         unfit(name, shape, &numbers).map_or(Ok(numbers), |why| Err(wrong(why)))
     })
 }
@@ -73,14 +110,14 @@ fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
 }
 
 /// The tensors with this taken off their names, if every name begins with it.
-fn without(prefix: &str, entries: &[Entry]) -> Vec<Entry> {
-    let mut entries = entries.to_vec();
-    if entries.iter().all(|entry| entry.name.starts_with(prefix)) {
-        for entry in &mut entries {
-            entry.name.drain(..prefix.len());
+fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
+    let mut tensors = tensors.to_vec();
+    if tensors.iter().all(|(name, _)| name.starts_with(prefix)) {
+        for (name, _) in &mut tensors {
+            name.drain(..prefix.len());
         }
     }
-    entries
+    tensors
 }
 
 /// The network of the zoo that these tensors are, in words, with whatever number of classes.
@@ -88,19 +125,19 @@ fn without(prefix: &str, entries: &[Entry]) -> Vec<Entry> {
 /// # Errors
 ///
 /// None in practice.
-pub fn fitting(entries: &[Entry]) -> Result<Option<String>> {
+fn fitting(tensors: &[Named]) -> Result<Option<String>> {
     // `backbone.`, say.
-    let prefix = entries.first().and_then(|entry| entry.name.split_once('.'));
+    let prefix = tensors.first().and_then(|(name, _)| name.split_once('.'));
     let prefix = prefix.map(|(first, _)| format!("{first}.")).unwrap_or_default();
-    let stripped = without(&prefix, entries);
-    let classes = |entry: &Entry| (entry.name == "fc.bias").then(|| entry.shape.first().copied());
-    let classes = stripped.iter().find_map(classes).flatten();
+    let stripped = without(&prefix, tensors);
+    let bias = stripped.iter().find(|(name, _)| name == "fc.bias");
+    let classes = bias.and_then(|(_, shape)| shape.first().copied());
     for network in zoo::all()? {
         let network = match classes {
             Some(classes) => network.with_classes(classes),
             None => network.without_top(),
         };
-        if complaints(&network, entries)?.is_empty() {
+        if complaints(&network, tensors)?.is_empty() {
             return described(&network).map(Some);
         }
         if complaints(&network, &stripped)?.is_empty() {
@@ -125,15 +162,15 @@ fn described(network: &Architecture) -> Result<String> {
 
 /// What is wrong with the names and shapes of a checkpoint, for a network. All of it is named, unless
 /// they have not one name in common.
-fn complaints(architecture: &Architecture, entries: &[Entry]) -> Result<Vec<String>> {
+fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<String>> {
     let wanted = state_dict(architecture)?;
     // Who wants the features alone may take them from a checkpoint that has a top.
     let has_top = architecture.classes.is_some();
-    let found: BTreeMap<&str, &Entry> = entries
+    let found: BTreeMap<&str, &[usize]> = tensors
         .iter()
-        .filter(|entry| !entry.name.ends_with("num_batches_tracked"))
-        .filter(|entry| has_top || !TOP.contains(&entry.name.as_str()))
-        .map(|entry| (entry.name.as_str(), entry))
+        .map(|(name, shape)| (name.as_str(), &shape[..]))
+        .filter(|(name, _)| !name.ends_with("num_batches_tracked"))
+        .filter(|(name, _)| has_top || !TOP.contains(name))
         .collect();
     let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
     let missing = wanted.iter().map(|(name, _)| name.as_str());
@@ -153,9 +190,8 @@ fn complaints(architecture: &Architecture, entries: &[Entry]) -> Result<Vec<Stri
     let misshapen: Vec<String> = wanted
         .iter()
         .filter_map(|(name, shape)| {
-            let entry = found.get(name.as_str())?;
-            let differs = entry.shape != *shape;
-            differs.then(|| format!("{name} {:?} instead of {shape:?}", entry.shape))
+            let found = *found.get(name.as_str())?;
+            (found != shape).then(|| format!("{name} {found:?} instead of {shape:?}"))
         })
         .collect();
     let lists = [

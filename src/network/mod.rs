@@ -2,7 +2,7 @@
 //! weights are drawn.
 
 pub mod architecture;
-pub mod checkpoint;
+pub mod array;
 pub mod classes;
 pub mod file;
 pub mod forward;

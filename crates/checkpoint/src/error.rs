@@ -1,0 +1,116 @@
+//! What can go wrong with a file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a file was not read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A path that is not a regular file.
+    #[error("{} is {found}, not a file", path.display())]
+    NotAFile {
+        /// The path.
+        path: PathBuf,
+        /// What it is: "a directory", "a pipe or a device".
+        found: &'static str,
+    },
+
+    /// The system could not read a file.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+
+    /// A checkpoint that breaks its format, or whose numbers are not read.
+    #[error("checkpoint {}: {why}", path.display())]
+    Checkpoint {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong; if it is one tensor, its name.
+        why: String,
+    },
+
+    /// A `.npy` file that breaks its format, or whose numbers are not read.
+    #[error("cannot read {} as a .npy array: {why}", path.display())]
+    Array {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+
+    /// Tensors that no file can hold.
+    #[error("tensor `{name}` cannot be written: {why}")]
+    Unwritable {
+        /// The tensor.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+}
+
+/// The crate's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error inside a file, before the file's path is added.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    Io(io::Error),
+    Why(String),
+}
+
+impl Fault {
+    pub(crate) fn why(why: impl Into<String>) -> Self {
+        Self::Why(why.into())
+    }
+
+    /// Names the tensor.
+    pub(crate) fn about(self, tensor: &str) -> Self {
+        match self {
+            Self::Why(why) => Self::Why(format!("tensor `{}`: {why}", printable(tensor))),
+            io => io,
+        }
+    }
+
+    /// Names the checkpoint.
+    pub(crate) fn of(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Io(source) => Error::Io { path, source },
+            Self::Why(why) => Error::Checkpoint { path, why },
+        }
+    }
+
+    /// Names the `.npy` file.
+    pub(crate) fn of_array(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Self::Io(source) => Error::Io { path, source },
+            Self::Why(why) => Error::Array { path, why },
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::why("it ends too early"),
+            // Bytes that are not deflated data.
+            io::ErrorKind::InvalidInput => Self::why(error.to_string()),
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// A text from a file, with control characters escaped: a terminal would obey them.
+pub(crate) fn printable(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\'' | '"' | '\\' => String::from(c),
+        c => c.escape_debug().to_string(),
+    };
+    text.chars().map(escape).collect()
+}

@@ -1,0 +1,161 @@
+//! Named tensors from `.safetensors`, `.npz` and PyTorch's `.pth` files.
+//!
+//! A checkpoint first tells what is in it ([`Checkpoint::entries`]); then its tensors are read one by one
+//! as f32 ([`Checkpoint::read`]), so that memory holds at most one of them twice. Nothing in a file is
+//! run, and no memory is set aside for what a file only claims: every size is first compared with the
+//! file's length.
+//!
+//! ```no_run
+//! use triform_checkpoint::Checkpoint;
+//!
+//! let mut file = Checkpoint::open("resnet18.pth".as_ref())?;
+//! for index in 0..file.entries().len() {
+//!     let numbers = file.read(index)?;
+//!     println!("{}: {} numbers", file.entries()[index].name, numbers.len());
+//! }
+//! # Ok::<(), triform_checkpoint::Error>(())
+//! ```
+//!
+//! [`Npy`] reads a single array, and [`write`](mod@write) makes `.safetensors`, `.npz` and `.npy` files.
+
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
+mod error;
+mod format;
+mod npy;
+mod npz;
+mod numbers;
+mod pth;
+mod safetensors;
+mod zip;
+
+pub mod write;
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use self::error::Fault;
+pub use self::error::{Error, Result};
+pub use self::format::Format;
+pub use self::npy::Npy;
+use self::numbers::Place;
+
+/// What a file says of a tensor before its numbers are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, such as `layer1.0.conv2.weight`.
+    pub name: String,
+    /// Its shape; empty for a single number.
+    pub shape: Vec<usize>,
+    /// The kind of its numbers.
+    pub dtype: Dtype,
+}
+
+/// The kinds of numbers that a file may store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// 32-bit floats.
+    F32,
+    /// 16-bit floats, which f32 holds exactly.
+    F16,
+    /// Floats with 8 bits of exponent and 7 of mantissa, which f32 holds exactly.
+    BF16,
+    /// Any other, by the format's name for it. Such numbers are not read.
+    Other(String),
+}
+
+/// An open checkpoint.
+#[derive(Debug)]
+pub struct Checkpoint<R = BufReader<File>> {
+    reader: R,
+    path: PathBuf,
+    entries: Vec<Entry>,
+    places: Vec<Place>,
+}
+
+impl Checkpoint {
+    /// Opens a file. The ending of its name gives the format: `.safetensors`, `.npz`, or `.pth`, `.pt`
+    /// and `.bin` for what `torch.save` wrote.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAFile`] for a directory or a pipe; [`Error::Io`]; [`Error::Checkpoint`] for another
+    /// ending, for a file whose first bytes belong to another format, and those of [`Checkpoint::new`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut reader = open(path)?;
+        let format = Format::of(path)?;
+        let wrong = |fault: Fault| fault.of(path);
+        let mut head = Vec::new();
+        reader.by_ref().take(16).read_to_end(&mut head).map_err(|error| wrong(error.into()))?;
+        if let Some(what) = format.contradicted(&head) {
+            let why = format!("its name does not end as it should: it is {what}");
+            return Err(wrong(Fault::why(why)));
+        }
+        Self::new(reader, format, path)
+    }
+}
+
+impl<R: Read + Seek> Checkpoint<R> {
+    /// Finds the tensors in a file of this format. `path` is for messages only.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Checkpoint`] for a file that breaks its format: a header, archive or
+    /// pickle that cannot be parsed, a name that comes twice or is a path, a tensor that lies outside the
+    /// file or over another, or whose shape does not fit its bytes; for a pickle that asks for more than
+    /// a state dict needs.
+    pub fn new(mut reader: R, format: Format, path: &Path) -> Result<Self> {
+        let tensors = match format {
+            Format::Safetensors => safetensors::tensors(&mut reader),
+            Format::Npz => npz::tensors(&mut reader),
+            Format::Pth => pth::tensors(&mut reader),
+        };
+        let (entries, places) = tensors.map_err(|fault| fault.of(path))?.into_iter().unzip();
+        Ok(Self { reader, path: path.to_owned(), entries, places })
+    }
+
+    /// All tensors, in the order of the file.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The path that the checkpoint was opened with.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The numbers of a tensor by its index in [`Checkpoint::entries`], row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] for an index that is too large, for [`Dtype::Other`], for a checksum that is
+    /// wrong, or for lack of memory; [`Error::Io`].
+    pub fn read(&mut self, index: usize) -> Result<Vec<f32>> {
+        let (Some(entry), Some(place)) = (self.entries.get(index), self.places.get(index)) else {
+            let count = self.entries.len();
+            let why = format!("tensor {index} is asked for; there are {count}");
+            return Err(Fault::why(why).of(&self.path));
+        };
+        let numbers = place.read(&mut self.reader, &entry.shape, &entry.dtype);
+        numbers.map_err(|fault| fault.about(&entry.name).of(&self.path))
+    }
+}
+
+/// Opens a regular file. A pipe would block until someone writes to it.
+fn open(path: &Path) -> Result<BufReader<File>> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
+        return Err(Error::NotAFile { path: path.to_owned(), found });
+    }
+    File::open(path).map(BufReader::new).map_err(io)
+}
+
+/// The length of a file in bytes; its reader then stands at the start.
+fn length(reader: &mut impl Seek) -> Result<u64, Fault> {
+    let length = reader.seek(SeekFrom::End(0))?;
+    reader.rewind()?;
+    Ok(length)
+}

@@ -1,0 +1,304 @@
+//! `.npy`: one array, a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
+//! number, a version, a length, and a Python dict of the kind of number, the order of the axes and the
+//! shape. An `.npz` file is an archive of them.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use crate::Dtype;
+use crate::error::{Fault, Result, printable};
+use crate::numbers::{Order, Place, Start, column_major, row_major};
+
+const MAGIC: &[u8; 6] = b"\x93NUMPY";
+
+/// A header has at most this many bytes: numpy's own limit.
+const LONGEST: u64 = 10_000;
+
+/// An array has at most this many axes: numpy's own limit.
+pub(crate) const AXES: usize = 64;
+
+/// An open `.npy` file.
+#[derive(Debug)]
+pub struct Npy {
+    reader: BufReader<File>,
+    path: PathBuf,
+    shape: Vec<usize>,
+    dtype: Dtype,
+    place: Place,
+}
+
+impl Npy {
+    /// Opens a file and reads its header.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotAFile`](crate::Error::NotAFile) for a directory or a pipe;
+    /// [`Error::Io`](crate::Error::Io); [`Error::Array`](crate::Error::Array) for a header that cannot be
+    /// parsed, or a shape that does not fit the file's length.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut reader = crate::open(path)?;
+        let mut header = || {
+            let length = crate::length(&mut reader)?;
+            let header = Header::read(&mut reader)?;
+            let start = Start::At(header.length);
+            Ok((header.place(start, length)?, header))
+        };
+        let (place, header) = header().map_err(|fault: Fault| fault.of_array(path))?;
+        let Header { shape, dtype, .. } = header;
+        Ok(Self { reader, path: path.to_owned(), shape, dtype, place })
+    }
+
+    /// The shape; empty for a single number.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The kind of the numbers.
+    pub fn dtype(&self) -> &Dtype {
+        &self.dtype
+    }
+
+    /// The numbers, row-major.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Array`](crate::Error::Array) for [`Dtype::Other`] and for lack of memory;
+    /// [`Error::Io`](crate::Error::Io).
+    pub fn read(&mut self) -> Result<Vec<f32>> {
+        let numbers = self.place.read(&mut self.reader, &self.shape, &self.dtype);
+        numbers.map_err(|fault| fault.of_array(&self.path))
+    }
+}
+
+/// What the header says.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) dtype: Dtype,
+    order: Order,
+    /// Bytes of a number; none for objects and texts.
+    width: Option<u64>,
+    /// Whether the first axis varies fastest, as in Fortran.
+    columns_first: bool,
+    pub(crate) shape: Vec<usize>,
+    /// Bytes before the numbers.
+    pub(crate) length: u64,
+}
+
+impl Header {
+    /// Reads a header; the reader then stands before the numbers.
+    ///
+    /// # Errors
+    ///
+    /// No header; one that is too long; an unknown kind of number.
+    pub(crate) fn read(reader: &mut impl Read) -> Result<Self, Fault> {
+        let mut start = [0; 8];
+        reader.read_exact(&mut start)?;
+        if !start.starts_with(MAGIC) {
+            return Err(Fault::why("it is no .npy file"));
+        }
+        let mut length = [0; 4];
+        let wide = match start[6..] {
+            [1, 0] => 2,
+            [2 | 3, 0] => 4,
+            _ => {
+                let [.., major, minor] = start;
+                return Err(Fault::why(format!("its .npy version is {major}.{minor}, not 1 to 3")));
+            }
+        };
+        reader.read_exact(&mut length[..wide])?;
+        let length = u64::from(u32::from_le_bytes(length));
+        if length > LONGEST {
+            let why = format!("its header would have {length} bytes; at most {LONGEST} are read");
+            return Err(Fault::why(why));
+        }
+        let mut text = Vec::new();
+        if reader.take(length).read_to_end(&mut text)? as u64 != length {
+            return Err(Fault::why("it ends too early, in its header"));
+        }
+        let no_header = || {
+            let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
+            Fault::why(format!("its header is not one: `{}`", printable(&start)))
+        };
+        let text = str::from_utf8(&text).map_err(|_| no_header())?;
+        let (descr, columns_first, shape) = Text(text).header().ok_or_else(no_header)?;
+        let Some((dtype, order, width)) = kind(descr) else {
+            let why = format!("its dtype `{}` is none of numpy's", printable(descr));
+            return Err(Fault::why(why));
+        };
+        let length = (start.len() + wide) as u64 + length;
+        Ok(Self { dtype, order, width, columns_first, shape, length })
+    }
+
+    /// Where the numbers are, in a file of `length` bytes, header and numbers together.
+    ///
+    /// # Errors
+    ///
+    /// A shape that does not fit the length; more numbers than can be counted.
+    pub(crate) fn place(&self, start: Start, length: u64) -> Result<Place, Fault> {
+        let shape = &self.shape;
+        let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
+        let Some(span) = (if shape.contains(&0) { Some(0) } else { count }) else {
+            let why = format!("shape {shape:?} has more numbers than can be counted");
+            return Err(Fault::why(why));
+        };
+        let held = length.saturating_sub(self.length);
+        if let Some(width) = self.width
+            && (span as u64).checked_mul(width) != Some(held)
+        {
+            let why = format!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
+            return Err(Fault::why(why));
+        }
+        let strides =
+            if self.columns_first { column_major(shape.iter()) } else { row_major(shape) };
+        Ok(Place { start, order: self.order, strides, span })
+    }
+}
+
+/// From numpy's name for it: a kind of number, which of its bytes comes first, and how many it has.
+fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
+    let (order, rest) = match descr.split_at_checked(1)? {
+        (">", rest) => (Order::Big, rest),
+        ("<" | "|", rest) => (Order::Little, rest),
+        _ => return None,
+    };
+    let (letter, size) = rest.split_at_checked(1)?;
+    let width = match letter {
+        // Truth values, integers, floats, complex numbers.
+        "b" | "i" | "u" | "f" | "c" => {
+            Some(size.parse().ok().filter(|width| [1, 2, 4, 8, 16, 32].contains(width))?)
+        }
+        // Objects, texts, bytes, times: `|O`, `<U7`, `<M8[ns]`.
+        "O" | "U" | "S" | "V" | "M" | "m" => {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"[]".contains(&byte);
+            size.bytes().all(plain).then_some(None)?
+        }
+        _ => return None,
+    };
+    let dtype = match &descr[1..] {
+        "f4" => Dtype::F32,
+        "f2" => Dtype::F16,
+        _ => Dtype::Other(descr.to_owned()),
+    };
+    Some((dtype, order, width))
+}
+
+/// The rest of a text. Spaces between its parts are skipped.
+struct Text<'a>(&'a str);
+
+impl<'a> Text<'a> {
+    /// The values of `descr`, `fortran_order` and `shape`: these three keys, in any order, and no other.
+    fn header(mut self) -> Option<(&'a str, bool, Vec<usize>)> {
+        let (mut descr, mut columns_first, mut shape) = (None, None, None);
+        self.skip("{")?;
+        while self.skip("}").is_none() {
+            let key = self.quoted()?;
+            self.skip(":")?;
+            match key {
+                "descr" if descr.is_none() => descr = Some(self.quoted()?),
+                "fortran_order" if columns_first.is_none() => columns_first = Some(self.truth()?),
+                "shape" if shape.is_none() => shape = Some(self.shape()?),
+                _ => return None,
+            }
+            if self.skip(",").is_none() {
+                self.skip("}")?;
+                break;
+            }
+        }
+        self.0.trim_ascii().is_empty().then_some((descr?, columns_first?, shape?))
+    }
+
+    fn skip(&mut self, part: &str) -> Option<()> {
+        self.0 = self.0.trim_ascii_start().strip_prefix(part)?;
+        Some(())
+    }
+
+    fn quoted(&mut self) -> Option<&'a str> {
+        self.skip("'")?;
+        let (inside, rest) = self.0.split_once('\'')?;
+        self.0 = rest;
+        Some(inside)
+    }
+
+    fn truth(&mut self) -> Option<bool> {
+        self.skip("True").map(|()| true).or_else(|| self.skip("False").map(|()| false))
+    }
+
+    fn shape(&mut self) -> Option<Vec<usize>> {
+        self.skip("(")?;
+        let mut shape = Vec::new();
+        while self.skip(")").is_none() {
+            self.0 = self.0.trim_ascii_start();
+            let digits = self.0.find(|c: char| !c.is_ascii_digit())?;
+            let (size, rest) = self.0.split_at(digits);
+            shape.push(size.parse().ok()?);
+            self.0 = rest;
+            if shape.len() > AXES {
+                return None;
+            }
+            if self.skip(",").is_none() {
+                self.skip(")")?;
+                break;
+            }
+        }
+        Some(shape)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dtype, Header, Order, Text, kind};
+
+    #[test]
+    fn headers_as_numpy_writes_them() {
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n";
+        assert_eq!(Text(text).header(), Some(("<f4", false, vec![2, 3])));
+        for (shape, sizes) in [("()", vec![]), ("(7,)", vec![7]), ("(1, 0)", vec![1, 0])] {
+            let text = format!("{{'shape': {shape}, 'fortran_order': True,'descr':'|O'}}");
+            assert_eq!(Text(&text).header(), Some(("|O", true, sizes)));
+        }
+    }
+
+    #[test]
+    fn what_is_no_header() {
+        for text in [
+            "",
+            "{}",
+            "{'descr': '<f4', 'fortran_order': False}",
+            "{'descr': '<f4', 'fortran_order': 0, 'shape': ()}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (1 2)}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (1,",
+            "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': ''}",
+            "{'descr': '<f4', 'fortran_order': False, 'shape': ()}}",
+            "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}",
+        ] {
+            assert_eq!(Text(text).header(), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn kinds_by_their_names() {
+        assert_eq!(kind("<f4"), Some((Dtype::F32, Order::Little, Some(4))));
+        assert_eq!(kind(">f2"), Some((Dtype::F16, Order::Big, Some(2))));
+        assert_eq!(kind("<i8"), Some((Dtype::Other("<i8".into()), Order::Little, Some(8))));
+        assert_eq!(kind("|O"), Some((Dtype::Other("|O".into()), Order::Little, None)));
+        assert_eq!(kind("<M8[ns]"), Some((Dtype::Other("<M8[ns]".into()), Order::Little, None)));
+        for text in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4", "|O\n"] {
+            assert_eq!(kind(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_that_before_the_numbers() {
+        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n";
+        let mut bytes = b"\x93NUMPY\x02\0".to_vec();
+        bytes.extend((text.len() as u32).to_le_bytes());
+        bytes.extend(text.as_bytes());
+        let length = bytes.len() as u64;
+        bytes.extend([0; 4]);
+        assert_eq!(Header::read(&mut &bytes[..]).unwrap().length, length);
+    }
+}

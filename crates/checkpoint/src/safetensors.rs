@@ -1,0 +1,157 @@
+//! `.safetensors`: eight bytes with the length of the header, the header in JSON, the numbers. The header
+//! is an object of tensors by their names; they lie one behind the other.
+//!
+//! It is parsed here so that a message can name the tensor that is wrong, and so that a name that comes
+//! twice is seen.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io::{Read, Seek};
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+
+use crate::error::{Fault, printable};
+use crate::numbers::{Order, Place, Start, row_major};
+use crate::{Dtype, Entry};
+
+/// The longest header that is read: the format's own limit.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The only key of the header that is not a tensor's name.
+const METADATA: &str = "__metadata__";
+
+/// What the header says of a tensor.
+#[derive(Deserialize)]
+struct Info {
+    dtype: String,
+    shape: Vec<usize>,
+    /// Where its bytes begin and end, counted from the end of the header.
+    data_offsets: (usize, usize),
+}
+
+/// The tensors, in the order in which they lie in the file.
+///
+/// # Errors
+///
+/// A header that is too long or cannot be parsed; those of [`check`].
+pub(crate) fn tensors<R: Read + Seek>(reader: &mut R) -> Result<Vec<(Entry, Place)>, Fault> {
+    let length = crate::length(reader)?;
+    if length < 8 {
+        return Err(Fault::why(format!("{length} bytes are too few for a .safetensors file")));
+    }
+    let mut eight = [0; 8];
+    reader.read_exact(&mut eight)?;
+    let (header, behind) = (u64::from_le_bytes(eight), length - 8);
+    if header > LONGEST_HEADER || header > behind {
+        let why = format!("its header would have {header} bytes, of the file's {length}");
+        return Err(Fault::why(why));
+    }
+    // Below both the file's length and the limit.
+    let mut text = vec![0; header as usize];
+    reader.read_exact(&mut text)?;
+    let Header(mut tensors) = serde_json::from_slice(&text).map_err(|error| {
+        // The error may quote a name.
+        Fault::why(format!("its header is not one: {}", printable(&error.to_string())))
+    })?;
+    tensors.sort_by_key(|(_, info)| info.data_offsets);
+    check(&tensors, behind - header)?;
+    let tensor = |(name, info): (String, Info)| {
+        let dtype = match &*info.dtype {
+            "F32" => Dtype::F32,
+            "F16" => Dtype::F16,
+            "BF16" => Dtype::BF16,
+            other => Dtype::Other(other.to_lowercase()),
+        };
+        let start = Start::At(8 + header + info.data_offsets.0 as u64);
+        let (span, strides) = (info.shape.iter().product(), row_major(&info.shape));
+        let place = Place { start, order: Order::Little, strides, span };
+        (Entry { name, shape: info.shape, dtype }, place)
+    };
+    Ok(tensors.into_iter().map(tensor).collect())
+}
+
+/// Checks that these tensors together are all of the bytes behind the header.
+///
+/// # Errors
+///
+/// A name that comes twice; an unknown kind of number; a shape that does not fit its bytes; tensors that
+/// do not lie one behind the other, or that have more or fewer bytes than there are.
+fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
+    let mut names = HashSet::new();
+    let mut end = 0;
+    for (name, info) in tensors {
+        let wrong = |why: String| Err(Fault::why(why).about(name));
+        if !names.insert(name) {
+            return wrong("it is there twice".to_owned());
+        }
+        let (from, to) = info.data_offsets;
+        if from != end || to < from || to as u64 > bytes {
+            return wrong(format!(
+                "it lies at {from}..{to} of {bytes} bytes, and the one before it ends at {end}"
+            ));
+        }
+        let (dtype, shape) = (&info.dtype, &info.shape);
+        let Some(bits) = bits(dtype) else {
+            let dtype = printable(dtype);
+            return wrong(format!("its dtype `{dtype}` is none of the format's"));
+        };
+        let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
+        if count.is_none_or(|count| count as u128 * bits != (to - from) as u128 * 8) {
+            return wrong(format!("{dtype} {shape:?} does not have {} bytes", to - from));
+        }
+        end = to;
+    }
+    match bytes - end as u64 {
+        0 => Ok(()),
+        more => Err(Fault::why(format!("{more} bytes follow its last tensor"))),
+    }
+}
+
+/// The bits of one number.
+fn bits(dtype: &str) -> Option<u128> {
+    Some(match dtype {
+        "F4" => 4,
+        "F6_E2M3" | "F6_E3M2" => 6,
+        "BOOL" | "U8" | "I8" => 8,
+        "F8_E5M2" | "F8_E4M3" | "F8_E8M0" | "F8_E4M3FNUZ" | "F8_E5M2FNUZ" => 8,
+        "I16" | "U16" | "F16" | "BF16" => 16,
+        "I32" | "U32" | "F32" => 32,
+        "I64" | "U64" | "F64" | "C64" => 64,
+        _ => return None,
+    })
+}
+
+/// The tensors of a header, in its order; a map would drop names that come twice.
+struct Header(Vec<(String, Info)>);
+
+impl<'de> Deserialize<'de> for Header {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Tensors)
+    }
+}
+
+struct Tensors;
+
+impl<'de> Visitor<'de> for Tensors {
+    type Value = Header;
+
+    fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str("tensors by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+        let mut tensors = Vec::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if name == METADATA {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            match map.next_value() {
+                Ok(info) => tensors.push((name, info)),
+                Err(error) => return Err(A::Error::custom(format!("tensor `{name}`: {error}"))),
+            }
+        }
+        Ok(Header(tensors))
+    }
+}

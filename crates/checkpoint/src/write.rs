@@ -1,0 +1,155 @@
+//! Named tensors to `.safetensors`, `.npz` and `.npy` files.
+
+use std::collections::HashSet;
+
+use serde_json::json;
+
+use crate::error::{Error, Result};
+use crate::npy::AXES;
+use crate::zip::Writer;
+
+/// A name has at most this many bytes, so that `.npy` can follow it in an archive.
+const NAME: usize = u16::MAX as usize - 4;
+
+/// A tensor to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    kind: Kind,
+    bytes: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    F32,
+    I64,
+}
+
+impl Kind {
+    /// The kind by the name that `.safetensors` has for it, by numpy's, and its bytes.
+    fn names(self) -> (&'static str, &'static str, usize) {
+        match self {
+            Self::F32 => ("F32", "<f4", 4),
+            Self::I64 => ("I64", "<i8", 8),
+        }
+    }
+}
+
+impl Tensor {
+    /// A tensor of 32-bit floats, row-major.
+    pub fn f32(name: &str, shape: &[usize], numbers: &[f32]) -> Self {
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self { name: name.to_owned(), shape: shape.to_vec(), kind: Kind::F32, bytes }
+    }
+
+    /// A tensor of 64-bit integers, row-major.
+    pub fn i64(name: &str, shape: &[usize], numbers: &[i64]) -> Self {
+        let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        Self { name: name.to_owned(), shape: shape.to_vec(), kind: Kind::I64, bytes }
+    }
+
+    /// Checks that a file can hold it.
+    fn check(&self) -> Result<()> {
+        let (.., width) = self.kind.names();
+        let shape = &self.shape;
+        let bytes = shape.iter().try_fold(width, |bytes, &size| bytes.checked_mul(size));
+        if bytes != Some(self.bytes.len()) {
+            let count = self.bytes.len() / width;
+            return Err(self.unwritable(format!("shape {shape:?}, and {count} numbers")));
+        }
+        if shape.len() > AXES {
+            return Err(self.unwritable(format!("{} axes; at most {AXES} fit", shape.len())));
+        }
+        if self.name.len() > NAME {
+            let length = self.name.len();
+            return Err(self.unwritable(format!("a name of {length} bytes; at most {NAME} fit")));
+        }
+        Ok(())
+    }
+
+    fn unwritable(&self, why: String) -> Error {
+        Error::Unwritable { name: self.name.clone(), why }
+    }
+}
+
+/// Checks each tensor, and that no name comes twice.
+fn check(tensors: &[Tensor]) -> Result<()> {
+    let mut names = HashSet::new();
+    for tensor in tensors {
+        tensor.check()?;
+        if !names.insert(&tensor.name) {
+            return Err(tensor.unwritable("it is there twice".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// A `.safetensors` file, laid out as the format's authors do: wide numbers first, then by name.
+///
+/// # Errors
+///
+/// [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64 axes, and for a
+/// name that comes twice or is too long.
+pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
+    check(tensors)?;
+    let mut tensors: Vec<&Tensor> = tensors.iter().collect();
+    tensors.sort_by_key(|tensor| (std::cmp::Reverse(tensor.kind.names().2), &tensor.name));
+    let (mut header, mut end) = (Vec::new(), 0);
+    for tensor in &tensors {
+        let (name, shape) = (json!(tensor.name), json!(tensor.shape));
+        let (dtype, ..) = tensor.kind.names();
+        let from = end;
+        end += tensor.bytes.len();
+        header.push(format!(
+            r#"{name}:{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{from},{end}]}}"#
+        ));
+    }
+    let header = format!("{{{}}}", header.join(","));
+    // The numbers begin at a multiple of 8.
+    let length = header.len().next_multiple_of(8);
+    let mut bytes = Vec::with_capacity(8 + length + end);
+    bytes.extend((length as u64).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.resize(8 + length, b' ');
+    tensors.iter().for_each(|tensor| bytes.extend(&tensor.bytes));
+    Ok(bytes)
+}
+
+/// An `.npz` file, as `numpy.savez` stores it.
+///
+/// # Errors
+///
+/// Those of [`safetensors`].
+pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
+    check(tensors)?;
+    let mut writer = Writer::new();
+    for tensor in tensors {
+        writer.add(&format!("{}.npy", tensor.name), [&npy_header(tensor), &tensor.bytes]);
+    }
+    Ok(writer.finish())
+}
+
+/// A `.npy` file. It has no place for the tensor's name.
+///
+/// # Errors
+///
+/// Those of [`safetensors`].
+pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
+    tensor.check()?;
+    Ok([&npy_header(tensor)[..], &tensor.bytes].concat())
+}
+
+/// The header of a `.npy` file; the numbers behind it begin at a multiple of 64.
+fn npy_header(tensor: &Tensor) -> Vec<u8> {
+    let (_, descr, _) = tensor.kind.names();
+    let shape = match &tensor.shape[..] {
+        [size] => format!("({size},)"),
+        shape => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
+    };
+    let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}");
+    // Before it are 10 bytes; a space at least and the end of the line follow.
+    let length = (header.len() + 12).next_multiple_of(64) - 10;
+    header.extend(std::iter::repeat_n(' ', length - 1 - header.len()));
+    [b"\x93NUMPY\x01\x00", &(length as u16).to_le_bytes()[..], header.as_bytes(), b"\n"].concat()
+}
