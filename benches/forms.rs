@@ -12,7 +12,7 @@ use ndarray_rand::rand_distr::StandardNormal;
 use triform::block::{Activation, BlockForm, Bottleneck, Form, NormFunctions};
 use triform::conv::Fast;
 use triform::count;
-use triform::evidence::field::Shape;
+use triform::evidence::generator::Shape;
 use triform::evidence::problem::RealProblem;
 use triform::evidence::speed::{name, stages};
 use triform::network::forward::{Network, NetworkFunctions};

@@ -7,7 +7,7 @@ use triform::evidence::any_form::{AnyForm, Problem};
 use triform::evidence::between::Between;
 use triform::evidence::bound::{Cuts, NormBalls, balls};
 use triform::evidence::compare::{Witness, against_balls};
-use triform::evidence::field::Shape;
+use triform::evidence::generator::Shape;
 use triform::evidence::problem::RealProblem;
 use triform::random::Seed;
 

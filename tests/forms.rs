@@ -13,9 +13,9 @@ use triform::block::{
 use triform::conv::{Convolver, Fast, Reference};
 use triform::evidence::bound::{Ball, balls};
 use triform::evidence::compare::{against_balls, against_exact};
-use triform::evidence::exact::{ExactCase, LIMIT_F32, certify};
 use triform::evidence::generator::{self, Case};
 use triform::evidence::problem::RealProblem;
+use triform::evidence::rungs::r3_exact_integers::{ExactCase, LIMIT_F32, certify};
 use triform::scalar::Real;
 
 fn run<S: Real, N: Real, V: Convolver<S> + 'static>(

@@ -16,14 +16,15 @@ use triform::block::{
 };
 use triform::conv::{ChannelWise, Fast, Reference};
 use triform::evidence::any_form::AnyForm;
-use triform::evidence::approximate::{self, Tolerance};
 use triform::evidence::bound::{Ball, gamma_n};
 use triform::evidence::contract::{MANY, VARIETY};
-use triform::evidence::field::{self, Shape, with_random_functions};
+use triform::evidence::generator::Shape;
 use triform::evidence::generator::sample;
-use triform::evidence::gradient;
 use triform::evidence::problem::RealProblem;
-use triform::evidence::training::TrainingBall;
+use triform::evidence::rungs::r0_approximate::{self, Tolerance};
+use triform::evidence::rungs::r4_prime_field::{self, with_random_functions};
+use triform::evidence::rungs::r7_derivatives;
+use triform::evidence::rungs::r8_training::TrainingBall;
 use triform::evidence::verdict::Bound;
 use triform::random::{Purpose, Rng, Seed};
 use triform::scalar::{Additive, Dual, Polynomial, Prime, Scalar};
@@ -78,7 +79,7 @@ fn the_linear_block_has_degree_8() {
     let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
     let output = block.forward(x.view(), &functions, &reference).unwrap();
     let degree = output.iter().map(Polynomial::degree).max().unwrap();
-    assert_eq!(f64::from(degree), field::DEGREE);
+    assert_eq!(f64::from(degree), r4_prime_field::DEGREE);
 }
 
 /// R7: the derivative, with function values and their derivatives as unknowns, has degree 8.
@@ -110,7 +111,7 @@ fn the_derivative_has_degree_8() {
     let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
     let output = block.forward(x.view(), &functions, &reference).unwrap();
     let degree = output.iter().map(|y| y.derivative.degree()).max().unwrap();
-    assert_eq!(f64::from(degree), gradient::DEGREE);
+    assert_eq!(f64::from(degree), r7_derivatives::DEGREE);
 }
 
 /// A field small enough for accidents to happen.
@@ -152,7 +153,7 @@ fn slack(expected: f64) -> f64 {
 #[test]
 fn linear_accidents_are_no_likelier_than_the_bound() {
     let trials = 20_000;
-    let bound = field::DEGREE / P as f64;
+    let bound = r4_prime_field::DEGREE / P as f64;
     for mistake in ["3x3-shared", "last-path-dropped", NEXT_PATH] {
         let seen = accidents(&wrong(Form::Aggregated, mistake), trials, |rng, agree| {
             let table: Vec<[Small; 2]> =
@@ -226,12 +227,12 @@ fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
 #[test]
 fn the_probability_is_the_one_that_is_stated() {
     let of = |queries: f64, channels: f64| {
-        (1.0 + 2.0 * channels * queries * (queries - 1.0) / 2.0) / field::P
+        (1.0 + 2.0 * channels * queries * (queries - 1.0) / 2.0) / r4_prime_field::P
     };
     let stated = of(3.0 * 56.0 * 56.0, 128.0 + 128.0 + 256.0 + 256.0);
     assert!((2.9e-8..3.0e-8).contains(&stated), "{stated}");
-    assert!((3.4e-18..3.5e-18).contains(&(field::DEGREE / field::P)));
-    assert_eq!(field::P, 2f64.powi(61), "to the nearest f64");
+    assert!((3.4e-18..3.5e-18).contains(&(r4_prime_field::DEGREE / r4_prime_field::P)));
+    assert_eq!(r4_prime_field::P, 2f64.powi(61), "to the nearest f64");
 
     let shape = Shape::new(BlockSpec::new(6, 4, 3, 6).unwrap(), (5, 4));
     let evidence = with_random_functions(&FORMS, &shape, Seed(1), &[]).unwrap();
@@ -380,7 +381,7 @@ fn a_chosen_tolerance_raises_false_alarms() {
             !approx::relative_eq!(**a, **c, epsilon = 1e-5, max_relative = 1.3e-6)
         });
         let tolerance = Tolerance::of(&real.weights, &real.norms, real.x.view()).unwrap();
-        (alarms.count(), approximate::close(&FORMS, &outputs, &tolerance).witnesses.is_empty())
+        (alarms.count(), r0_approximate::close(&FORMS, &outputs, &tolerance).witnesses.is_empty())
     };
     assert_eq!(alarms(&real), (0, true), "on values about 1");
     // The same network on larger values: input, means and shifts, as if nobody had normalised.

@@ -17,7 +17,6 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::RngCore;
 
-use super::field::Shape;
 use super::live::{Choice, LiveNorms, LiveScalar};
 use crate::block::{BlockSpec, BlockWeights, Shortcut, StrideOn};
 use crate::random::{Purpose, Seed};
@@ -65,6 +64,48 @@ impl Layout {
                 turned.as_standard_layout().into_owned().permuted_axes([3, 2, 1, 0])
             }
         }
+    }
+}
+
+/// A block and an input for it, but for the numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The block's.
+    pub spec: BlockSpec,
+    /// Images.
+    pub n: usize,
+    /// H x W.
+    pub map: (usize, usize),
+    /// How the input lies in memory.
+    pub layout: Layout,
+}
+
+impl Shape {
+    /// One image, row by row.
+    pub fn new(spec: BlockSpec, map: (usize, usize)) -> Self {
+        Self { spec, n: 1, map, layout: Layout::Standard }
+    }
+
+    /// Kernels and an input of these shapes, each element drawn by `element`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`BlockWeights::new`].
+    pub fn draw<S: Additive>(
+        &self,
+        mut element: impl FnMut() -> S,
+    ) -> crate::error::Result<(BlockWeights<S>, Array4<S>)> {
+        let spec = self.spec;
+        let mut tensor = |shape: [usize; 4]| Array4::from_shape_simple_fn(shape, &mut element);
+        let (inner, k) = (spec.inner(), spec.kernel());
+        let reduce = tensor([inner, spec.c_in(), 1, 1]);
+        let transform = tensor([inner, spec.width(), k, k]);
+        let expand = tensor([spec.c_out(), inner, 1, 1]);
+        let shortcut = (spec.shortcut() == Shortcut::Projection)
+            .then(|| tensor([spec.c_out(), spec.c_in(), 1, 1]));
+        let x = tensor([self.n, spec.c_in(), self.map.0, self.map.1]);
+        let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut)?;
+        Ok((weights, self.layout.lay(&x)))
     }
 }
 

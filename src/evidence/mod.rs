@@ -40,19 +40,13 @@
 //! and stays the same lines.
 
 pub mod any_form;
-pub mod approximate;
 pub mod between;
-pub mod bitwise;
 pub mod bound;
 pub mod claims;
 pub mod compare;
 pub mod contract;
 pub mod duals;
-pub mod exact;
-pub mod exhaustive;
-pub mod field;
 pub mod generator;
-pub mod gradient;
 pub mod live;
 pub mod matrix;
 pub mod memory;
@@ -62,9 +56,7 @@ pub mod random_functions;
 pub mod rounding;
 pub mod rungs;
 pub mod speed;
-pub mod symbolic;
 pub mod theorem;
-pub mod training;
 pub mod verdict;
 pub mod verify;
 pub mod watched;

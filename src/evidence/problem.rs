@@ -6,8 +6,8 @@ use ndarray_rand::rand_distr::StandardNormal;
 
 use super::any_form::Problem;
 use super::between::Between;
-use super::field::Shape;
 use super::generator::Case;
+use super::generator::Shape;
 use super::live::LiveNorms;
 use crate::block::{Activation, BlockNorms, BlockWeights, Bottleneck, Form, Shortcut};
 use crate::conv::Reference;

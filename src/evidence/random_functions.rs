@@ -4,7 +4,7 @@
 //! and giving the same again when it is asked again. A keyed hash does that without a table:
 //! SipHash-2-4 of 128 bits (Aumasson and Bernstein 2012), keyed by seed, layer and channel, reduced
 //! modulo 2^61 - 1. That a hash with a secret key cannot be told from a random function is the
-//! assumption under which the probabilities of [`super::field`] hold.
+//! assumption under which the probabilities of [`super::rungs::r4_prime_field`] hold.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher as _;

@@ -8,7 +8,7 @@ use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 
 use super::bound::{Cuts, NormBalls, U, balls};
-use super::field::Shape;
+use super::generator::Shape;
 use super::problem::RealProblem;
 use crate::block::{BlockSpec, Form, Layer};
 use crate::conv::{ConvSpec, Convolver, Reference};
@@ -138,7 +138,7 @@ fn sums<S: crate::scalar::Dot>(
 mod tests {
     use super::{differences, error_by_cardinality, error_by_order};
     use crate::block::BlockSpec;
-    use crate::evidence::field::Shape;
+    use crate::evidence::generator::Shape;
     use crate::random::Seed;
 
     /// No difference is larger than what explains it, and some are there.

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use super::compare::{Witness, Witnesses};
 use super::contract::Coverage;
-use super::exact::ExactReport;
 use super::rungs::Rung;
+use super::rungs::r3_exact_integers::ExactReport;
 use crate::error::{Error, Result};
 
 /// How far what was seen reaches.
@@ -17,7 +17,7 @@ pub enum Bound {
     /// A tolerance, as a part of what is summed: chosen, not derived. And how much of it was used
     /// at most.
     Tolerance {
-        /// Part of an output's size, see [`super::approximate`].
+        /// Part of an output's size, see [`super::rungs::r0_approximate`].
         relative: f64,
         /// Largest difference over what is allowed.
         used: f64,

@@ -51,10 +51,8 @@
 //! loss of precision there alone shows end to end only.
 
 mod cuts;
-mod rung;
 
 pub use self::cuts::Cuts;
-pub use self::rung::{DerivedBound, judge, within};
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 

@@ -7,11 +7,12 @@ use crate::block::{BatchNorm, BlockNorms, BlockSpec, Form};
 use crate::count;
 use crate::error::Result;
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::field::{self, Shape};
+use crate::evidence::generator::Shape;
 use crate::evidence::generator::sample;
 use crate::evidence::matrix;
 use crate::evidence::near_misses::named;
 use crate::evidence::rungs::Rung;
+use crate::evidence::rungs::r4_prime_field;
 use crate::evidence::theorem;
 use crate::evidence::verdict::{Bound, Evidence, Finding, Verdict};
 use crate::evidence::witness::trace::trace;
@@ -50,7 +51,7 @@ pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
     let forms = [a, &Form::EarlyConcat, &Form::Grouped];
     let shape = Shape::new(BlockSpec::new(256, 32, 4, 256)?, (56, 56));
-    let evidence = field::with_random_functions(&forms, &shape, SEED, &[1])?;
+    let evidence = r4_prime_field::with_random_functions(&forms, &shape, SEED, &[1])?;
     conclude(Rung::R4, "256-32x4-256 on 56 x 56", evidence)
 }
 

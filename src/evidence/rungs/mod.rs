@@ -3,6 +3,16 @@
 //! A rung implements [`Climb`] in the file of its method and is one entry of [`LADDER`]. The program,
 //! the reports, the matrix mistake x rung and the figures iterate over that list.
 
+pub mod r0_approximate;
+pub mod r1_derived_bound;
+pub mod r2_bitwise;
+pub mod r3_exact_integers;
+pub mod r4_prime_field;
+pub mod r5_symbolic;
+pub mod r6_exhaustive;
+pub mod r7_derivatives;
+pub mod r8_training;
+
 use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
@@ -11,26 +21,25 @@ use ndarray::Array4;
 use serde::{Serialize, Serializer};
 
 use super::any_form::{AnyForm, Problem};
-use super::field::Shape;
 use super::generator::Case;
+use super::generator::Shape;
 use super::problem::RealProblem;
 use super::verdict::Evidence;
-use super::{approximate, bitwise, bound, exact, exhaustive, field, gradient, symbolic, training};
 use crate::block::{BlockNorms, BlockSpec};
 use crate::error::{Error, Result};
 use crate::random::Seed;
 
 /// All rungs, in order: the one place that lists them.
 pub const LADDER: [&dyn Climb; 9] = [
-    &approximate::Approximate,
-    &bound::DerivedBound,
-    &bitwise::Bitwise,
-    &exact::ExactIntegers,
-    &field::PrimeField,
-    &symbolic::Symbolic,
-    &exhaustive::Exhaustive,
-    &gradient::Derivatives,
-    &training::TrainingMode,
+    &r0_approximate::Approximate,
+    &r1_derived_bound::DerivedBound,
+    &r2_bitwise::Bitwise,
+    &r3_exact_integers::ExactIntegers,
+    &r4_prime_field::PrimeField,
+    &r5_symbolic::Symbolic,
+    &r6_exhaustive::Exhaustive,
+    &r7_derivatives::Derivatives,
+    &r8_training::TrainingMode,
 ];
 
 /// The seed of every random choice, and the number of what is drawn.

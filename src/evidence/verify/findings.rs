@@ -6,8 +6,8 @@ use crate::block::BlockSpec;
 use crate::count;
 use crate::error::Error;
 use crate::evidence::compare::Witness;
-use crate::evidence::exact::ExactReport;
 use crate::evidence::rungs::Rung;
+use crate::evidence::rungs::r3_exact_integers::ExactReport;
 use crate::evidence::verdict::Finding;
 
 /// The findings of R1 and R3 on one block.

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::between::Between;
 use crate::evidence::compare::{compare, pairs};
-use crate::evidence::field;
+use crate::evidence::generator::Shape;
 use crate::evidence::rungs::{NetworkBlock, Rung};
 use crate::evidence::verdict::Finding;
 use crate::evidence::watched::place;
@@ -72,11 +72,11 @@ impl Received<'_> {
     }
 
     /// What R4 runs on.
-    fn shape(&self) -> field::Shape {
+    fn shape(&self) -> Shape {
         let (n, _, h, w) = self.x.dim();
         // On a smaller map than the kernel some of its weights would never multiply.
         let k = self.named.spec.kernel();
-        field::Shape { n, ..field::Shape::new(self.named.spec, (h.max(k), w.max(k))) }
+        Shape { n, ..Shape::new(self.named.spec, (h.max(k), w.max(k))) }
     }
 
     /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,

@@ -13,10 +13,11 @@ use crate::conv::{Convolver, Fast};
 use crate::count;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::bound::{self, NormBalls};
-use crate::evidence::field::Shape;
+use crate::evidence::bound::NormBalls;
+use crate::evidence::generator::Shape;
 use crate::evidence::problem::RealProblem;
 use crate::evidence::rungs::Rung;
+use crate::evidence::rungs::r1_derived_bound;
 use crate::evidence::speed::{LayerRow, Roof, Row, map_name, name};
 use crate::evidence::verdict::Finding;
 use crate::evidence::verify::Progress;
@@ -57,7 +58,8 @@ impl Subject {
         let since = Instant::now();
         let norms = self.problem.norms.cast();
         let exact = NormBalls::new(&norms);
-        let evidence = bound::within(forms, &self.problem.problem(), &exact.functions())?;
+        let evidence =
+            r1_derived_bound::within(forms, &self.problem.problem(), &exact.functions())?;
         let about = (Rung::R1, self.name.as_str(), "whole and layer by layer".to_owned());
         Finding::conclude(about, evidence, seed.0, since.elapsed().as_secs_f64() * 1e3)
     }

@@ -11,7 +11,7 @@ use super::lettering::Lettering;
 use super::palette::{BLUE, GREEN, INK, MUTED, ORANGE, RULE};
 use crate::block::BlockSpec;
 use crate::error::Result;
-use crate::evidence::field::Shape;
+use crate::evidence::generator::Shape;
 use crate::evidence::rounding::{Differences, differences};
 use crate::random::Seed;
 use plotters_backend::text_anchor::HPos;

@@ -2,11 +2,11 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::{Ball, Cuts, NormBalls, balls_by};
 use crate::block::{BlockNorms, Functions};
 use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::bound::{Ball, Cuts, NormBalls, balls_by};
 use crate::evidence::compare::{Witnesses, against_balls};
 use crate::evidence::generator::Case;
 use crate::evidence::problem::RealProblem;

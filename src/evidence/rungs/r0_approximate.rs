@@ -15,18 +15,18 @@
 use approx::abs_diff_ne;
 use ndarray::{Array4, ArrayView4};
 
-use super::any_form::AnyForm;
-use super::bound::gamma_n;
-use super::compare::{Value, Witness, Witnesses, compare, largest};
-use super::generator::Case;
-use super::problem::RealProblem;
-use super::rungs::{Climb, Draw};
-use super::verdict::{Bound, Evidence};
 use crate::block::{
     Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
 };
 use crate::conv::{Double, Fast};
 use crate::error::Result;
+use crate::evidence::any_form::AnyForm;
+use crate::evidence::bound::gamma_n;
+use crate::evidence::compare::{Value, Witness, Witnesses, compare, largest};
+use crate::evidence::generator::Case;
+use crate::evidence::problem::RealProblem;
+use crate::evidence::rungs::{Climb, Draw};
+use crate::evidence::verdict::{Bound, Evidence};
 
 /// Part of an output's size by which two forms may differ there: 2^-16, about 1.5e-5.
 pub const TOLERANCE: f64 = 1.0 / 65536.0;
@@ -44,7 +44,7 @@ impl Tolerance {
     ///
     /// That keeps right forms from being refuted. With `n` the roundings on the way to an output (the
     /// terms of its three sums, seven for each batch norm, one for the shortcut), a correct form is
-    /// off by at most `gamma_n` of the output's size: each layer's bound ([`super::bound`]) is at most
+    /// off by at most `gamma_n` of the output's size: each layer's bound ([`crate::evidence::bound`]) is at most
     /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` of it (Higham, lemma 3.3).
     ///
     /// Underflow is left out of it: the data of the ladder is far from it.

@@ -21,17 +21,17 @@
 use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
 
-use super::any_form::{AnyForm, Problem};
-use super::between::Between;
-use super::compare::{Value, Witnesses, odd_ones_out};
-use super::field::Shape;
-use super::generator::Case;
-use super::problem::RealProblem;
-use super::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
-use super::verdict::{Bound, Evidence};
 use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights};
 use crate::conv::Reference;
 use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::between::Between;
+use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
+use crate::evidence::generator::Case;
+use crate::evidence::generator::Shape;
+use crate::evidence::problem::RealProblem;
+use crate::evidence::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
+use crate::evidence::verdict::{Bound, Evidence};
 use crate::random::{Purpose, Rng};
 
 /// The forms on these floats, over one tree of sums.

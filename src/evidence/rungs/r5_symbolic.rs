@@ -15,14 +15,14 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::ArrayViewMut3;
 
-use super::any_form::{AnyForm, Problem};
-use super::compare::{Value, odd_ones_out};
-use super::field::Shape;
-use super::rungs::{Climb, Piece};
-use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, Functions, Layer, StrideOn};
 use crate::conv::{ChannelWise, Reference};
 use crate::error::{Error, Result};
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::compare::{Value, odd_ones_out};
+use crate::evidence::generator::Shape;
+use crate::evidence::rungs::{Climb, Piece};
+use crate::evidence::verdict::{Bound, Evidence};
 use crate::scalar::Polynomial;
 
 /// The shapes that are proved, each with its map: stride 1 and 2 on either convolution, padding 0

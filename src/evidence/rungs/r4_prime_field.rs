@@ -56,16 +56,16 @@
 
 use ndarray::{Array4, ArrayViewMut3};
 
-use super::any_form::{AnyForm, Problem};
-use super::between::Between;
-use super::compare::{Value, Witnesses, odd_ones_out};
-use super::generator::{Case, Layout};
-use super::random_functions::RandomFunctions;
-use super::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
-use super::verdict::{Bound, Evidence};
-use crate::block::{BlockSpec, BlockWeights, Functions, Layer, Shortcut};
+use crate::block::{BlockWeights, Functions, Layer};
 use crate::conv::{ChannelWise, Reference};
 use crate::error::{Error, Result};
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::between::Between;
+use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
+use crate::evidence::generator::{Case, Shape};
+use crate::evidence::random_functions::RandomFunctions;
+use crate::evidence::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
+use crate::evidence::verdict::{Bound, Evidence};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, M61, Scalar};
 
@@ -74,48 +74,6 @@ pub const P: f64 = ((1u64 << 61) - 1) as f64;
 
 /// Degree of the block's output as a polynomial in input, weights, scales and shifts.
 pub const DEGREE: f64 = 8.0;
-
-/// A block and an input for it, but for the numbers.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape {
-    /// The block's.
-    pub spec: BlockSpec,
-    /// Images.
-    pub n: usize,
-    /// H x W.
-    pub map: (usize, usize),
-    /// How the input lies in memory.
-    pub layout: Layout,
-}
-
-impl Shape {
-    /// One image, row by row.
-    pub fn new(spec: BlockSpec, map: (usize, usize)) -> Self {
-        Self { spec, n: 1, map, layout: Layout::Standard }
-    }
-
-    /// Kernels and an input of these shapes, each element drawn by `element`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`BlockWeights::new`].
-    pub fn draw<S: Additive>(
-        &self,
-        mut element: impl FnMut() -> S,
-    ) -> Result<(BlockWeights<S>, Array4<S>)> {
-        let spec = self.spec;
-        let mut tensor = |shape: [usize; 4]| Array4::from_shape_simple_fn(shape, &mut element);
-        let (inner, k) = (spec.inner(), spec.kernel());
-        let reduce = tensor([inner, spec.c_in(), 1, 1]);
-        let transform = tensor([inner, spec.width(), k, k]);
-        let expand = tensor([spec.c_out(), inner, 1, 1]);
-        let shortcut = (spec.shortcut() == Shortcut::Projection)
-            .then(|| tensor([spec.c_out(), spec.c_in(), 1, 1]));
-        let x = tensor([self.n, spec.c_in(), self.map.0, self.map.1]);
-        let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut)?;
-        Ok((weights, self.layout.lay(&x)))
-    }
-}
 
 /// An evenly drawn element.
 pub fn uniform(rng: &mut Rng) -> M61 {

@@ -22,27 +22,27 @@
 //! s z + t, whose t is never -0 as long as mean and beta are not (t = beta - mean s), and adding such a
 //! t gives +0. Hence integers are drawn without -0, and to the bit it is.
 //!
-//! It sees nothing of rounding, and needs channels that are alive: see [`super::live`].
+//! It sees nothing of rounding, and needs channels that are alive: see [`crate::evidence::live`].
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
-use super::any_form::{AnyForm, Over, Problem, check_shape};
-use super::between::Between;
-use super::compare::{Witnesses, against_exact, compare, pairs};
-use super::generator::{Case, Layout};
-use super::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
-use super::problem::RealProblem;
-use super::rungs::{Climb, Draw};
-use super::verdict::{Bound, Evidence};
-use super::watched::Watched;
 use crate::block::{
     Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, Shortcut,
 };
 use crate::conv::{ConvSpec, Convolver, Double, Fast, Reference};
 use crate::error::{Error, Result};
+use crate::evidence::any_form::{AnyForm, Over, Problem, check_shape};
+use crate::evidence::between::Between;
+use crate::evidence::compare::{Witnesses, against_exact, compare, pairs};
+use crate::evidence::generator::{Case, Layout};
+use crate::evidence::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
+use crate::evidence::problem::RealProblem;
+use crate::evidence::rungs::{Climb, Draw};
+use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::watched::Watched;
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
 

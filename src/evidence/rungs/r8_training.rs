@@ -4,11 +4,11 @@
 //! positions, and of nothing else. So training-mode batch norm is channel-wise, and the forms must
 //! agree just as in evaluation mode. Two tests:
 //!
-//! - Over one order of sums (see [`super::bitwise`]): outputs *and running statistics* to the bit.
-//! - With the fast convolution: within a derived bound, end to end and at cuts ([`super::bound`]).
+//! - Over one order of sums (see [`crate::evidence::rungs::r2_bitwise`]): outputs *and running statistics* to the bit.
+//! - With the fast convolution: within a derived bound, end to end and at cuts ([`crate::evidence::bound`]).
 //!
 //! **The bound.** For n values z_i in balls of centre c_i and radius e_i; u, eta and gamma_n as in
-//! [`super::bound`]; avg is the average over i.
+//! [`crate::evidence::bound`]; avg is the average over i.
 //!
 //! The mean is n - 1 additions and a division; the deviation from it one subtraction:
 //!
@@ -44,21 +44,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array4, ArrayViewMut3};
 
-use super::any_form::{AnyForm, Problem};
-use super::between::Between;
-use super::bitwise;
-use super::bound::{Ball, ETA, INFLATION, ReluBalls, U, gamma_n, within};
-use super::compare::{Value, Witness, Witnesses};
-use super::field::Shape;
-use super::generator::Case;
-use super::problem::RealProblem;
-use super::rungs::{Climb, Draw, Piece, Stage};
-use super::verdict::Evidence;
 use crate::block::{
     Activation, BatchNorm, BlockNorms, BlockWeights, Form, Functions, Layer, TrainingFunctions,
 };
 use crate::conv::{ChannelWise, Fast, Identity, Reference};
 use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::between::Between;
+use crate::evidence::bound::{Ball, ETA, INFLATION, ReluBalls, U, gamma_n};
+use crate::evidence::compare::{Value, Witness, Witnesses};
+use crate::evidence::generator::Case;
+use crate::evidence::generator::Shape;
+use crate::evidence::problem::RealProblem;
+use crate::evidence::rungs::r1_derived_bound::within;
+use crate::evidence::rungs::r2_bitwise;
+use crate::evidence::rungs::{Climb, Draw, Piece, Stage};
+use crate::evidence::verdict::Evidence;
 use crate::random::Seed;
 
 /// PyTorch's.
@@ -165,7 +166,7 @@ pub fn to_the_bit(
         let bits = Array4::from_shape_vec((1, length, 1, 1), bits);
         statistics.push(bits.unwrap_or_else(|error| unreachable!("as long as it is: {error}")));
     }
-    let mut witnesses = bitwise::differing(forms, &outputs, "output");
+    let mut witnesses = r2_bitwise::differing(forms, &outputs, "output");
     witnesses.add(differing_statistics(forms, &statistics));
     Ok(witnesses)
 }
@@ -187,7 +188,7 @@ fn differing_statistics(forms: &[&dyn AnyForm], statistics: &[Array4<u32>]) -> W
         };
         return [witness].into_iter().collect();
     }
-    bitwise::differing(forms, statistics, "running statistics")
+    r2_bitwise::differing(forms, statistics, "running statistics")
 }
 
 fn training(

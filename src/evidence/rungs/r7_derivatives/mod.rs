@@ -7,7 +7,7 @@
 //! direction of its own. Two forms whose derivatives differ anywhere differ in such a direction.
 //!
 //! **Over the field**, with a random function f at each place and channel and, for its derivative, a
-//! second one: f(a + b eps) = f(a) + b f'(a) eps. As in [`super::field`], a wrong form passes if two
+//! second one: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form passes if two
 //! arguments are equal by accident, with a probability of 2/p for each pair; or else if a difference
 //! of derivatives vanishes. What is the degree of a derivative? The first layer's is w' x + w x', 2;
 //! times f', 3; the next layer's w' h + w h', 4; and so on, 5, 6, 7; the sum with the shortcut's
@@ -18,7 +18,7 @@
 //! ```
 //!
 //! **Over floats**, with batch norm and ReLU, on small integers with integer directions, certified
-//! as in [`super::exact`]: for every output, also the derivative's sum of sizes stays within what
+//! as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, also the derivative's sum of sizes stays within what
 //! the float holds exactly,
 //!
 //! ```text
@@ -32,17 +32,18 @@ mod integers;
 
 pub use self::integers::over_floats;
 
-use super::any_form::{AnyForm, Problem};
-use super::between::Between;
-use super::compare::{Value, odd_ones_out};
-use super::exact::ExactCase;
-use super::field::{P, Shape, uniform};
-use super::generator::Case;
-use super::random_functions::RandomFunctions;
-use super::rungs::{Climb, Draw, Piece, Stage};
-use super::verdict::{Bound, Evidence};
 use crate::conv::Reference;
 use crate::error::Result;
+use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::between::Between;
+use crate::evidence::compare::{Value, odd_ones_out};
+use crate::evidence::generator::Case;
+use crate::evidence::generator::Shape;
+use crate::evidence::random_functions::RandomFunctions;
+use crate::evidence::rungs::r3_exact_integers::ExactCase;
+use crate::evidence::rungs::r4_prime_field::{P, uniform};
+use crate::evidence::rungs::{Climb, Draw, Piece, Stage};
+use crate::evidence::verdict::{Bound, Evidence};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Dual, M61};
 

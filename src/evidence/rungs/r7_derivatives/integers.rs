@@ -14,8 +14,10 @@ use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::between::Between;
 use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
 use crate::evidence::duals::Duals;
-use crate::evidence::exact::{ExactCase, LIMIT_F32, Measured, MeasuredSums, float};
 use crate::evidence::generator::Layout;
+use crate::evidence::rungs::r3_exact_integers::{
+    ExactCase, LIMIT_F32, Measured, MeasuredSums, float,
+};
 use crate::evidence::verdict::{Bound, Evidence};
 use crate::random::Rng;
 use crate::scalar::{Additive, Dual, Int, Ordered as _, Scalar};

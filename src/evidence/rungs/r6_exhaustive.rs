@@ -13,14 +13,14 @@ use std::iter;
 use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::any_form::{AnyForm, Over, check_shape};
-use super::between::Between;
-use super::compare::{Value, odd_ones_out};
-use super::rungs::{Climb, Piece};
-use super::verdict::{Bound, Evidence};
 use crate::block::{BlockSpec, BlockWeights, Bottleneck, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
 use crate::error::{Error, Result};
+use crate::evidence::any_form::{AnyForm, Over, check_shape};
+use crate::evidence::between::Between;
+use crate::evidence::compare::{Value, odd_ones_out};
+use crate::evidence::rungs::{Climb, Piece};
+use crate::evidence::verdict::{Bound, Evidence};
 use crate::scalar::{Additive, Prime};
 
 /// What is exhausted.
