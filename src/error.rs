@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use indicatif::HumanBytes;
-
 /// What can be wrong with an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -190,21 +188,6 @@ pub enum Error {
         terms: usize,
     },
 
-    /// More memory than there is.
-    #[error(
-        "{what} needs at least {} of memory, more than the {} that this machine or its container has; a smaller block, \
-         map or batch needs less (--no-memory-check starts anyway)",
-        HumanBytes(*needed), HumanBytes(*total)
-    )]
-    Memory {
-        /// What was to be stored.
-        what: String,
-        /// Bytes needed.
-        needed: u64,
-        /// Bytes that there are, in use or not.
-        total: u64,
-    },
-
     /// Checked integer arithmetic left the range of 64 bits.
     #[error("integer overflow in {what}, first at element {index:?}")]
     IntegerOverflow {
@@ -238,24 +221,6 @@ pub enum Error {
         given: String,
         /// What is wrong with it.
         why: String,
-    },
-
-    /// Text that does not describe a map.
-    #[error("`{given}` is not a map: {why} (height x width, such as 56x56)")]
-    MapSyntax {
-        /// The text.
-        given: String,
-        /// What is wrong with it.
-        why: String,
-    },
-
-    /// Text that is no number.
-    #[error("the {what} must be a whole number from 0 to 2^64 - 1, not `{given}`")]
-    Number {
-        /// What the number is for.
-        what: &'static str,
-        /// The text.
-        given: String,
     },
 
     /// A batch too small for statistics.

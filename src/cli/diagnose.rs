@@ -3,29 +3,27 @@
 use std::io::Write;
 
 use super::args::DiagnoseOptions;
-use super::{HOLDS, REFUTED, json_file, parse_size, print, size};
-use crate::count::{Digits, Quantity, diagnose};
-use crate::error::Result;
+use super::destination::{Target, no_network};
+use super::error::Result;
+use super::{HOLDS, REFUTED, print};
+use crate::count::{Quantity, diagnose};
 use crate::network::zoo;
 use crate::report::diagnose as report;
 
 /// Says what is known about a count; the status is [`REFUTED`] if nothing is. Without a count, lists what
 /// is looked for.
 pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u8> {
-    let Some(text) = &options.count else {
+    let Some(given) = &options.count else {
         print(output, &report::known())?;
         return Ok(HOLDS);
     };
-    let given: Digits = text.parse()?;
     // `4.1 GFLOPs` says itself what it counts.
-    let says_macs = ["flop", "mac"].iter().any(|word| text.to_lowercase().contains(word));
+    let says_macs = ["flop", "mac"].iter().any(|word| given.text.to_lowercase().contains(word));
     let quantity = match options.macs || says_macs {
         true => Quantity::Macs,
         false => Quantity::Parameters,
     };
-    let input = options.size.as_deref().map(parse_size).transpose()?;
-    let classes =
-        options.classes.as_deref().map(|text| size("number of classes", text)).transpose()?;
+    let (input, classes) = (options.size, options.classes);
     let mut networks = match &options.arch {
         Some(name) => vec![zoo::named(name)?],
         None => zoo::with_blocks()?,
@@ -35,18 +33,13 @@ pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u
             network.classes = Some(classes);
         }
     }
-    json_file::no_network("json", options.json.as_ref())?;
-    let file = json_file::open(options.json.as_ref())?;
-    let found = diagnose(&given, quantity, &networks, input)?;
-    if options.json.is_none() || file.is_some() {
-        let (given, network) = (&given, options.arch.as_deref());
-        let asked = report::Asked { given, quantity, network, input, classes };
-        print(output, &report::render(&asked, &found)?)?;
-    } else {
-        print(output, &report::json(&found))?;
-    }
-    if let Some(file) = file {
-        file.write(report::json(&found).as_bytes())?;
-    }
+    no_network("json", options.json.json.as_ref())?;
+    let target = Target::open(options.json.json.as_ref())?;
+    let found = diagnose(given, quantity, &networks, input)?;
+    let network = options.arch.as_deref();
+    let asked = report::Asked { given, quantity, network, input, classes };
+    let json = || Ok(report::json(&found));
+    target.print(output, || Ok(report::render(&asked, &found)?), json)?;
+    target.write(json)?;
     Ok(if found.fits.is_empty() { REFUTED } else { HOLDS })
 }

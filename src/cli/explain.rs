@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use super::args::ExplainOptions;
+use super::error::Result;
 use super::{HOLDS, REFUTED, print};
-use crate::error::Result;
 use crate::evidence::claims;
 use crate::report;
 

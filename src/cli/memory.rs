@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::args::MemoryOptions;
-use crate::error::{Error, Result};
+use super::error::{Error, Result};
 use crate::evidence::memory::Need;
 use indicatif::HumanBytes;
 
@@ -144,8 +144,7 @@ impl Version {
 mod tests {
     use std::fs;
 
-    use super::Memory;
-    use crate::error::Error;
+    use super::{Error, Memory};
     use crate::evidence::memory::Need;
 
     const MIB: u64 = 1 << 20;

@@ -5,10 +5,8 @@ use std::path::Path;
 use image::RgbImage;
 use ndarray::Array4;
 
-use super::args::{InputOptions, NetworkOptions, TopOptions};
-use super::{number, size};
-use crate::block::StrideOn;
-use crate::error::{Error, Result};
+use super::args::{InputOptions, TopOptions};
+use super::error::{Error, Result};
 use crate::network::architecture::Architecture;
 use crate::network::weights::NetworkWeights;
 use crate::network::{array, image as photo, load, zoo};
@@ -17,55 +15,29 @@ use crate::network::{array, image as photo, load, zoo};
 pub(super) const NO_TOP: &str =
     "a block has no fully connected layer: --classes and --features are for networks";
 
-/// The network of a name, as the options change it.
-pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
-    with_top(name, &options.stride_on, &options.top)
-}
-
-/// The same, of which the stride does not matter.
-pub(super) fn of_shape(name: &str, top: &TopOptions) -> Result<Architecture> {
-    with_top(name, "3x3", top)
-}
-
-fn with_top(name: &str, stride_on: &str, top: &TopOptions) -> Result<Architecture> {
+/// The network of a name, with another top where the options ask for one.
+pub(super) fn named(name: &str, top: &TopOptions) -> Result<Architecture> {
     let network = zoo::named(name)?;
-    let TopOptions { classes, features } = top;
-    if network.is_block() && (*features || classes.is_some()) {
+    if network.is_block() && (top.features || top.classes.is_some()) {
         return Err(Error::Usage(NO_TOP.to_owned()));
     }
-    changed(network, stride_on, classes.as_deref(), *features)
+    Ok(with_top(network, top))
 }
 
-/// A network as `--stride-on`, `--classes` and `--features` change it.
-pub(super) fn changed(
-    mut network: Architecture,
-    stride_on: &str,
-    classes: Option<&str>,
-    features: bool,
-) -> Result<Architecture> {
-    network = network.with_stride_on(match stride_on {
-        "3x3" => StrideOn::Transform,
-        "1x1" => StrideOn::Reduce,
-        other => {
-            let words = format!("--stride-on {other}: it is 3x3 or 1x1");
-            return Err(Error::Usage(words));
+/// A network with another top where the options ask for one; a block as it is.
+pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture {
+    match top {
+        TopOptions { features: true, .. } => network.without_top(),
+        TopOptions { classes: Some(classes), .. } if !network.is_block() => {
+            network.with_classes(*classes)
         }
-    });
-    if features {
-        network = network.without_top();
+        _ => network,
     }
-    if let Some(classes) = classes {
-        let classes = size("number of classes", classes)?;
-        if !network.is_block() {
-            network = network.with_classes(classes);
-        }
-    }
-    Ok(network)
 }
 
 /// The weights of a file.
 pub(super) fn weights(network: &Architecture, path: &Path) -> Result<NetworkWeights> {
-    load::read(network, path)
+    Ok(load::read(network, path)?)
 }
 
 /// Refuses to write a file over another that is read or written.
@@ -93,12 +65,9 @@ pub(super) fn not_overwritten(
 }
 
 /// A photograph, as `--resize` says.
-pub(super) fn photograph(path: &Path, options: &InputOptions) -> Result<RgbImage> {
-    match &options.resize {
-        Some(side) => {
-            let side = number("shorter side", side)?;
-            photo::read_scaled(path, u32::try_from(side).unwrap_or(u32::MAX))
-        }
+pub(super) fn photograph(path: &Path, options: &InputOptions) -> crate::Result<RgbImage> {
+    match options.resize {
+        Some(side) => photo::read_scaled(path, side),
         None => photo::read(path),
     }
 }
@@ -126,7 +95,8 @@ pub(super) fn input(
     if x.dim().1 != channels {
         let expected = format!("N x {channels} x H x W, as {} reads", network.name);
         let found = x.shape().to_vec();
-        return Err(Error::Shape { what: "input of the network", expected, found });
+        let what = "input of the network";
+        return Err(crate::Error::Shape { what, expected, found }.into());
     }
     Ok((x, source))
 }

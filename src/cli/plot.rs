@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use super::args::PlotOptions;
+use super::error::Result;
 use super::{HOLDS, print};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::report::figures::{self, FigureError};
 use crate::report::file::Output;
 
@@ -17,7 +18,7 @@ pub(super) fn run(options: &PlotOptions, output: &mut dyn Write) -> Result<u8> {
         let path = folder.join(format!("{name}.{ending}"));
         Ok((Output::create(&path)?, path))
     };
-    let files: Result<Vec<_>> = figures::ALL
+    let files: Result<Vec<_>, Error> = figures::ALL
         .iter()
         .map(|figure| Ok((figure, create(figure.name, "svg")?, create(figure.name, "png")?)))
         .collect();

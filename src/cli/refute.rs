@@ -1,18 +1,19 @@
 //! `triform refute`.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::args::RefuteOptions;
-use super::{HOLDS, INTERRUPTED, REFUTED, json_file, number, print, progress};
-use crate::error::{Error, Result};
+use super::destination::{Destination, Target};
+use super::error::{Error, Result};
+use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
 use crate::evidence::matrix::{self, Cell, Row};
 use crate::evidence::near_misses::{ALL, NearMiss, named};
 use crate::evidence::verify::Progress;
 use crate::evidence::witness::{Smallest, smallest};
-use crate::random::Seed;
 use crate::report::{gallery_json, refute};
 
 /// Runs every rung on every near-miss, or on the one that is named, and reports what came of it. The
@@ -22,19 +23,19 @@ pub(super) fn run(
     output: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> Result<u8> {
-    let seed = Seed(number("seed", &options.seed)?);
+    let seed = options.seed.seed;
+    let json = options.json.json.as_ref();
     let near_misses: Vec<NearMiss> = match &options.name {
         Some(name) => vec![*named(name)?],
         None => ALL.to_vec(),
     };
-    if let Some(Some(path)) = &options.json
-        && let Some(name) = path.to_str().filter(|name| named(name).is_ok())
-    {
+    let file = json.and_then(Destination::path).and_then(Path::to_str);
+    if let Some(name) = file.filter(|name| named(name).is_ok()) {
         let words = format!("--json {name}: name the near-miss first, or the file as ./{name}");
         return Err(Error::Usage(words));
     }
-    let file = json_file::open(options.json.as_ref())?;
-    if options.markdown && options.json.is_some() && file.is_none() {
+    let target = Target::open(json)?;
+    if options.markdown && target.is_output() {
         return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
     }
 
@@ -44,7 +45,7 @@ pub(super) fn run(
     let rows = matrix::run(&near_misses, seed, &progress);
     bar.finish_and_clear();
     let stopped = |output: &mut dyn Write| {
-        if options.json.is_none() {
+        if json.is_none() {
             print(output, "Interrupted before the end; there is nothing to report.\n")?;
         }
         Ok(INTERRUPTED)
@@ -66,20 +67,13 @@ pub(super) fn run(
         }
         _ => Ok(refute::gallery(rows, seed.0, options.markdown)),
     };
-    let wanted = options.name.is_some() || options.json.is_some();
+    let wanted = options.name.is_some() || json.is_some();
     let found = if wanted { with_witnesses(rows.clone())? } else { Vec::new() };
     if interrupted.load(Ordering::Relaxed) {
         return stopped(output);
     }
-    match (&options.json, file) {
-        (Some(_), None) => print(output, &gallery_json::render(&found))?,
-        (_, file) => {
-            print(output, &text(&rows, &found)?)?;
-            if let Some(file) = file {
-                file.write(gallery_json::render(&found).as_bytes())?;
-            }
-        }
-    }
+    target.print(output, || Ok(text(&rows, &found)?), || Ok(gallery_json::render(&found)))?;
+    target.write(|| Ok(gallery_json::render(&found)))?;
     Ok(status(&rows))
 }
 

@@ -7,10 +7,9 @@ use ndarray::Array4;
 use rayon::ThreadPool;
 
 use super::args::{MemoryOptions, VerifyOptions};
-use super::{
-    HOLDS, INTERRUPTED, REFUTED, json_file, memory, network, print, progress, quoted, threads,
-};
-use crate::error::{Error, Result};
+use super::destination::{Destination, Target};
+use super::error::{Error, Result};
+use super::{HOLDS, INTERRUPTED, REFUTED, memory, network, progress, threads};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::memory as need;
 use crate::evidence::rungs::Rung;
@@ -18,7 +17,6 @@ use crate::evidence::verify::Progress;
 use crate::evidence::whole;
 use crate::network::weights::NetworkWeights;
 use crate::random::Seed;
-use crate::report::file::Output;
 use crate::report::network::{Source, verified, verify_json};
 
 /// What to verify, and how to tell of it.
@@ -30,17 +28,15 @@ pub(super) struct Job<'a> {
     pub(super) source: &'a Source,
     pub(super) repeat: String,
     pub(super) memory: &'a MemoryOptions,
-    /// Whether JSON is asked for.
-    pub(super) json: bool,
-    /// Where it goes, if not to standard output.
-    pub(super) file: Option<Output>,
+    /// Where the JSON goes.
+    pub(super) target: Target,
 }
 
 /// Verifies the network that `--arch` names.
 pub(super) fn run(
     arch: &str,
     options: &VerifyOptions,
-    seed: Seed,
+    repeat: String,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
     errors: &mut dyn Write,
@@ -55,15 +51,17 @@ pub(super) fn run(
     };
     let mut rungs: Vec<Rung> = match options.rung[..] {
         [] => Rung::of_networks().collect(),
-        _ => options.rung.iter().map(|rung| rung.trim().parse()).collect::<Result<_>>()?,
+        _ => options.rung.clone(),
     };
     rungs.sort_unstable();
     rungs.dedup();
-    let pool = threads::pool(options.threads.as_deref())?;
-    let architecture = network::named(arch, &options.network)?;
-    network::not_overwritten(&options.input, path, &[json_file::path(options.json.as_ref())])?;
+    let pool = threads::pool(options.threads.threads)?;
+    let architecture =
+        network::named(arch, &options.network.top)?.with_stride_on(options.network.stride_on);
+    let json = options.json.json.as_ref();
+    network::not_overwritten(&options.input, path, &[json.and_then(Destination::path)])?;
     // Found out now, not after the work.
-    let file = json_file::open(options.json.as_ref())?;
+    let target = Target::open(json)?;
     let weights = network::weights(&architecture, path)?;
     let (x, input) = network::input(&architecture, &options.input)?;
     let source = Source { weights: path.display().to_string(), input };
@@ -71,12 +69,11 @@ pub(super) fn run(
         weights: &weights,
         x: &x,
         rungs: &rungs,
-        seed,
+        seed: options.seed.seed,
         source: &source,
-        repeat: repeat(arch, options, seed),
-        json: options.json.is_some(),
+        repeat,
         memory: &options.memory,
-        file,
+        target,
     };
     judge(job, &pool, forms, output, errors, interrupted)
 }
@@ -101,32 +98,13 @@ pub(super) fn judge(
     });
     bar.finish_and_clear();
     let report = report?;
-    if job.json && job.file.is_none() {
-        print(output, &verify_json(&report, job.source))?;
-    } else {
-        print(output, &verified(&report, forms, job.source, &job.repeat)?)?;
-    }
-    if let Some(file) = job.file {
-        file.write(verify_json(&report, job.source).as_bytes())?;
-    }
+    let json = || Ok(verify_json(&report, job.source));
+    job.target.print(output, || Ok(verified(&report, forms, job.source, &job.repeat)?), json)?;
+    job.target.write(json)?;
     Ok(match (report.refutes(), report.holds()) {
         (true, _) => REFUTED,
         (_, true) => HOLDS,
         // Nothing was refuted, and not all of it verified.
         _ => INTERRUPTED,
     })
-}
-
-/// The command that repeats this run.
-fn repeat(arch: &str, options: &VerifyOptions, seed: Seed) -> String {
-    let mut command = format!("triform verify --arch {arch}");
-    if let Some(path) = &options.weights {
-        command += &format!(" --weights {}", quoted(&path.display().to_string()));
-    }
-    command += &options.input.repeat();
-    command += &options.network.repeat();
-    if !options.rung.is_empty() {
-        command += &format!(" --rung {}", options.rung.join(","));
-    }
-    format!("{command} --seed {}{}", seed.0, options.memory.repeat())
 }

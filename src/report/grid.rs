@@ -1,35 +1,29 @@
 //! Numbers in columns.
 
-use super::words::line;
-
-/// Columns of a plain page.
-const WIDTH: usize = 80;
+use super::words::{WIDTH, line};
 
 /// Appends rows in columns: the first `words` of them start at the left, all others end at the right. Two
 /// spaces between columns, or one where two would be wider than a page.
 pub(crate) fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let rows = padded(rows, words);
+    let wide = |cells: &Vec<String>| cells.join("  ").chars().count() > WIDTH;
+    let gap = if rows.iter().any(wide) { " " } else { "  " };
+    for cells in rows {
+        line(text, &cells.join(gap));
+    }
+}
+
+/// The cells of each column made as wide as its widest: in the first `words` columns they start at the left,
+/// in all others they end at the right.
+pub(super) fn padded(rows: &[Vec<String>], words: usize) -> Vec<Vec<String>> {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
     };
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
-    let total: usize = widths.iter().sum::<usize>() + 2 * columns.saturating_sub(1);
-    let gap = if total <= WIDTH { "  " } else { " " };
-    for row in rows {
-        let cells: Vec<String> =
-            row.iter()
-                .zip(&widths)
-                .enumerate()
-                .map(|(column, (cell, &width))| {
-                    if column < words {
-                        format!("{cell:width$}")
-                    } else {
-                        format!("{cell:>width$}")
-                    }
-                })
-                .collect();
-        line(text, &cells.join(gap));
-    }
+    let pad = |(column, cell): (usize, &String)| {
+        let width = width(column).unwrap_or(0);
+        if column < words { format!("{cell:width$}") } else { format!("{cell:>width$}") }
+    };
+    rows.iter().map(|row| row.iter().enumerate().map(pad).collect()).collect()
 }
 
 /// Cells of a row.

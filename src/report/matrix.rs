@@ -2,6 +2,8 @@
 
 use ndarray::{Array4, ArrayView4};
 
+use super::grid::padded;
+
 /// A number as short as it can be: 1, -2, 0.5, NaN.
 pub(super) fn number(value: f32) -> String {
     // No minus before a zero: nothing here depends on it.
@@ -21,18 +23,10 @@ pub(super) fn rows(rows: &[Vec<String>]) -> Vec<String> {
 /// Blocks of lines side by side, as high as the highest.
 pub(super) fn beside(blocks: &[Vec<String>], between: &str) -> Vec<String> {
     let high = blocks.iter().map(Vec::len).max().unwrap_or(0);
-    let wide = |block: &Vec<String>| block.iter().map(|line| line.chars().count()).max();
-    let line = |number: usize| {
-        let parts: Vec<String> = blocks
-            .iter()
-            .map(|block| {
-                let part = block.get(number).map_or("", String::as_str);
-                format!("{part}{}", " ".repeat(wide(block).unwrap_or(0) - part.chars().count()))
-            })
-            .collect();
-        parts.join(between).trim_end().to_owned()
-    };
-    (0..high).map(line).collect()
+    let part = |block: &Vec<String>, number| block.get(number).cloned().unwrap_or_default();
+    let row = |number| blocks.iter().map(|block| part(block, number)).collect();
+    let rows = padded(&(0..high).map(row).collect::<Vec<_>>(), usize::MAX);
+    rows.iter().map(|parts| parts.join(between).trim_end().to_owned()).collect()
 }
 
 /// A kernel: where it has one tap, the matrix output channels x input channels; else each pair's taps,

@@ -1,14 +1,14 @@
 //! A text for reading: plain at 80 columns, or Markdown.
 
+use super::grid::padded;
+use super::words::{line, wrapped};
+
 /// A page that grows from top to bottom.
 #[derive(Clone, Debug)]
 pub struct Page {
     text: String,
     markdown: bool,
 }
-
-/// Columns of a plain page.
-const WIDTH: usize = 80;
 
 impl Page {
     /// An empty one.
@@ -25,12 +25,12 @@ impl Page {
     pub fn heading(&mut self, level: usize, words: &str) {
         self.gap();
         if self.markdown {
-            self.line(&format!("{} {words}", "#".repeat(level)));
+            line(&mut self.text, &format!("{} {words}", "#".repeat(level)));
             self.gap();
         } else {
-            self.line(words);
+            line(&mut self.text, words);
             let under = if level == 1 { "=" } else { "-" };
-            self.line(&under.repeat(words.chars().count()));
+            line(&mut self.text, &under.repeat(words.chars().count()));
         }
     }
 
@@ -70,40 +70,30 @@ impl Page {
     pub fn block(&mut self, lines: &str) {
         if self.markdown {
             self.gap();
-            self.line("```text");
+            line(&mut self.text, "```text");
         }
-        for line in lines.lines() {
-            let indented = if self.markdown { line.to_owned() } else { format!("  {line}") };
-            self.line(&indented);
+        let indent = if self.markdown { "" } else { "  " };
+        for each in lines.lines() {
+            line(&mut self.text, &format!("{indent}{each}"));
         }
         if self.markdown {
-            self.line("```");
+            line(&mut self.text, "```");
         }
     }
 
     /// A table; its first row is the head.
     pub fn table(&mut self, rows: &[Vec<String>]) {
-        let columns = rows.first().map_or(0, Vec::len);
-        let width = |column: usize| {
-            rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
-        };
-        let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or(0)).collect();
         self.gap();
-        for (number, row) in rows.iter().enumerate() {
-            let cells: Vec<String> = row
-                .iter()
-                .zip(&widths)
-                .map(|(cell, width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())))
-                .collect();
-            if self.markdown {
-                self.line(&format!("| {} |", cells.join(" | ")));
-                if number == 0 {
-                    let rules: Vec<String> =
-                        widths.iter().map(|width| "-".repeat(*width)).collect();
-                    self.line(&format!("| {} |", rules.join(" | ")));
-                }
-            } else {
-                self.line(&cells.join("  "));
+        for (number, cells) in padded(rows, usize::MAX).iter().enumerate() {
+            if !self.markdown {
+                line(&mut self.text, &cells.join("  "));
+                continue;
+            }
+            line(&mut self.text, &format!("| {} |", cells.join(" | ")));
+            if number == 0 {
+                let rules = cells.iter().map(|cell| "-".repeat(cell.chars().count()));
+                let rules: Vec<String> = rules.collect();
+                line(&mut self.text, &format!("| {} |", rules.join(" | ")));
             }
         }
         if self.markdown {
@@ -118,39 +108,10 @@ impl Page {
         }
     }
 
-    fn line(&mut self, line: &str) {
-        self.text.push_str(line.trim_end());
-        self.text.push('\n');
-    }
-
     /// Words in lines; those after the first are indented as far as `start` is long.
     fn wrap(&mut self, start: &str, words: &str) {
         let indent = if self.markdown && !start.is_empty() { 2 } else { start.chars().count() };
-        let mut row = start.trim_end().to_owned();
-        let mut begun = !row.is_empty();
-        let mut length = start.chars().count();
-        row.push_str(&" ".repeat(length - row.chars().count()));
-        let mut first = true;
-        for word in words.split_whitespace() {
-            let wide = word.chars().count();
-            if !first && length + 1 + wide > WIDTH {
-                self.line(&row);
-                row = " ".repeat(indent);
-                length = indent;
-                first = true;
-            }
-            if !first {
-                row.push(' ');
-                length += 1;
-            }
-            row.push_str(word);
-            length += wide;
-            first = false;
-            begun = true;
-        }
-        if begun {
-            self.line(&row);
-        }
+        line(&mut self.text, &wrapped(words, start, &" ".repeat(indent)));
     }
 }
 

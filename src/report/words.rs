@@ -1,19 +1,19 @@
 //! Numbers and sentences for a reader: plain text, 80 columns.
 
+use textwrap::{Options, WordSplitter};
+
+/// Columns of a plain page.
+pub(super) const WIDTH: usize = 80;
+
 /// Appends words, broken at 80 columns.
 pub(super) fn paragraph(text: &mut String, words: &str) {
-    let mut row = String::new();
-    for word in words.split(' ') {
-        if !row.is_empty() && row.len() + 1 + word.len() > 80 {
-            line(text, &row);
-            row.clear();
-        }
-        if !row.is_empty() {
-            row.push(' ');
-        }
-        row.push_str(word);
-    }
-    line(text, &row);
+    line(text, &wrapped(words, "", ""));
+}
+
+/// Words in lines of at most 80 columns; the first begins with `first`, the others with `rest`.
+pub(super) fn wrapped(words: &str, first: &str, rest: &str) -> String {
+    let options = Options::new(WIDTH).initial_indent(first).subsequent_indent(rest);
+    textwrap::fill(words, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
 }
 
 /// Appends a line, without spaces at its end.

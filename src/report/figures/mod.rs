@@ -33,8 +33,6 @@ pub mod svg;
 mod three_forms;
 mod width_by_cardinality;
 
-use std::path::Path;
-
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters_backend::DrawingErrorKind;
 
@@ -78,13 +76,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// By the ending of a file's name.
-    pub fn of(path: &Path) -> Option<Self> {
-        let ending = path.extension()?;
-        let is = |known: &str| ending.eq_ignore_ascii_case(known);
-        if is("svg") { Some(Self::Svg) } else { is("png").then_some(Self::Png) }
-    }
-
     /// The picture's file.
     ///
     /// # Errors

@@ -1,0 +1,111 @@
+//! What the values of options mean. Each error names the value, and what is allowed.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+
+use crate::network::layers::Map;
+use crate::random::Seed;
+
+/// A file whose name says by its ending what it holds.
+#[derive(Clone)]
+pub(super) struct FileOf<T> {
+    pub(super) path: PathBuf,
+    pub(super) format: T,
+}
+
+/// An integer of a range.
+pub(super) fn integer<T: TryFrom<u64>>(
+    range: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.and_then(|number| T::try_from(number).ok()).ok_or_else(|| {
+            let (least, most) = range.clone().into_inner();
+            let most = if most == u64::MAX { "2^64 - 1".to_owned() } else { most.to_string() };
+            format!("`{text}` is not an integer from {least} to {most}")
+        })
+    }
+}
+
+/// A seed.
+pub(super) fn seed(text: &str) -> Result<Seed, String> {
+    integer(0..=u64::MAX)(text).map(Seed)
+}
+
+/// `56x56`: height x width.
+pub(super) fn map(text: &str) -> Result<Map, String> {
+    let wrong =
+        |why: String| format!("`{text}` is not a map: {why} (height x width, such as 56x56)");
+    match sizes(text)[..] {
+        [h, w] => {
+            let [h, w] = [("height", h), ("width", w)].map(|(what, size)| {
+                integer(1..=u64::MAX)(size).map_err(|why| wrong(format!("{what} {why}")))
+            });
+            Ok((h?, w?))
+        }
+        ref sizes => Err(wrong(format!("2 sizes are needed, not {}", sizes.len()))),
+    }
+}
+
+/// `224`, or `224x160`.
+pub(super) fn map_size(text: &str) -> Result<Map, String> {
+    match sizes(text).len() {
+        1 => integer(1..=u64::MAX)(text).map(|size| (size, size)),
+        _ => map(text),
+    }
+}
+
+/// `3x128x128x32`: kernel size, channels in and out, groups.
+pub(super) fn convolution(text: &str) -> Result<[usize; 4], String> {
+    let wrong = |why: String| {
+        format!(
+            "`{text}` is not a convolution: {why} (kernel size x channels in x channels out x groups, such \
+             as 3x128x128x32)"
+        )
+    };
+    let parts = sizes(text);
+    let numbers: Result<Vec<usize>, String> =
+        parts.iter().map(|size| integer(1..=u64::MAX)(size).map_err(wrong)).collect();
+    match numbers?[..] {
+        [k, ..] if parts.len() == 4 && k.is_multiple_of(2) => {
+            Err(wrong(format!("kernel size {k} is even; it must be odd, to keep the map")))
+        }
+        [k, c_in, c_out, groups] => Ok([k, c_in, c_out, groups]),
+        _ => Err(wrong(format!("4 sizes are needed, not {}", parts.len()))),
+    }
+}
+
+fn sizes(text: &str) -> Vec<&str> {
+    text.split(['x', 'X', '×']).collect()
+}
+
+/// One of a few words, as what it stands for.
+pub(super) fn choice<T: Copy + Send + Sync + 'static>(
+    choices: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(choices.iter().map(|(word, _)| *word));
+    words.try_map(|given| {
+        let chosen = choices.iter().find(|(word, _)| *word == given);
+        chosen.map(|(_, choice)| *choice).ok_or("no choice")
+    })
+}
+
+/// A file whose name must have one of these endings.
+pub(super) fn file_of<T: Copy + Send + Sync + 'static>(
+    endings: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = FileOf<T>> {
+    PathBufValueParser::new().try_map(|path| {
+        let is =
+            |known: &str| path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case(known));
+        match endings.iter().find(|(ending, _)| is(ending)) {
+            Some((_, format)) => Ok(FileOf { path, format: *format }),
+            None => {
+                let endings: Vec<String> =
+                    endings.iter().map(|(ending, _)| format!(".{ending}")).collect();
+                Err(format!("the name `{}` must end in {}", path.display(), endings.join(" or ")))
+            }
+        }
+    })
+}
