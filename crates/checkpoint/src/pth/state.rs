@@ -89,16 +89,15 @@ fn locate(
             view.shape, view.strides, view.offset, storage.count
         ))
     };
-    let nothing = view.shape.contains(&0);
-    let product = view.shape.iter().try_fold(1u64, |n, &size| n.checked_mul(size));
-    let count = if nothing { Some(0) } else { product };
-    // One behind the last element, from the first on.
-    let span = if nothing {
-        Some(0)
+    // The numbers, and how many there are from the first to the last.
+    let axes = || view.shape.iter().zip(&view.strides);
+    let (count, span) = if view.shape.contains(&0) {
+        (Some(0), Some(0))
     } else {
-        view.shape.iter().zip(&view.strides).try_fold(1u64, |sum, (&size, &stride)| {
-            sum.checked_add(size.saturating_sub(1).checked_mul(stride)?)
-        })
+        let last = |sum: u64, (&size, &stride): (&u64, &u64)| {
+            sum.checked_add((size - 1).checked_mul(stride)?)
+        };
+        (axes().try_fold(1u64, |n, (&size, _)| n.checked_mul(size)), axes().try_fold(1, last))
     };
     let (Some(count), Some(span)) = (count, span) else {
         return leaves();
