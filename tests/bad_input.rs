@@ -132,7 +132,9 @@ fn bad_input_is_one_clear_line_and_status_2() {
         vec!["diagnose", "70144", "--json", &unwritable],
         vec!["plot", "--output", &text_png],
         vec!["verify", "--frobnicate"],
+        vec!["verify", "--sed", "3"],
         vec!["frobnicate"],
+        vec!["verfiy"],
         vec!["verify", "--block"],
     ];
     insta::assert_snapshot!("bad_input", refused(folder.path(), &cases));

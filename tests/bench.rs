@@ -145,7 +145,7 @@ fn what_was_timed_is_what_is_reported() {
     assert!(report.contains("(that of one, times the processors)"), "{report}");
     let repeat = format!(
         "Repeat: TRIFORM_LEVEL=portable triform bench --seed 0 --block 8x2x2 --map 6x6 \
-                          --threads {threads} --rounds 1"
+                          --rounds 1 --threads {threads}"
     );
     assert!(report.contains(&repeat), "{report}");
 }

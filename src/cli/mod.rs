@@ -104,19 +104,18 @@ fn run_command(
     }
 }
 
-/// The command that repeats a run: its seed, and the options that were given, `left_out` excepted.
+/// The command that repeats a run: its seed, and the options as they were given, `left_out` excepted.
 fn repeat(name: &str, matches: &ArgMatches, left_out: &[&str]) -> String {
     let commands = Arguments::command();
     let options = commands.find_subcommand(name).into_iter().flat_map(|c| c.get_arguments());
-    let mut options: Vec<_> =
-        options.filter(|o| !left_out.contains(&o.get_id().as_str())).collect();
-    options.sort_by_key(|option| option.get_id() != "seed");
+    let given = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let mut options: Vec<_> = options
+        .map(|option| (option.get_id().as_str(), option))
+        .filter(|(id, _)| (given(id) || *id == "seed") && !left_out.contains(id))
+        .collect();
+    options.sort_by_key(|(id, _)| (*id != "seed", matches.index_of(id)));
     let mut line = format!("triform {name}");
-    for option in options {
-        let id = option.get_id().as_str();
-        if id != "seed" && matches.value_source(id) != Some(ValueSource::CommandLine) {
-            continue;
-        }
+    for (id, option) in options {
         line += &format!(" --{}", option.get_long().unwrap_or(id));
         if option.get_action().takes_values() {
             let values = matches.get_raw(id).into_iter().flatten();
@@ -143,4 +142,29 @@ fn print(output: &mut dyn Write, text: &str) -> Result<()> {
 fn quoted(text: &str) -> String {
     // Only a NUL cannot be quoted, and no argument has one.
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{Arguments, repeat};
+
+    #[test]
+    fn a_command_is_repeated_as_it_was_given() {
+        for (given, again) in [
+            ("--rung R1,R3 --json --cases 5", "triform verify --seed 0 --rung R1,R3 --cases 5"),
+            ("verify --seed 7 --threads 2", "triform verify --seed 7"),
+            ("verify --block 8x2x2 --seed 1", "triform verify --seed 1 --block 8x2x2"),
+            (
+                "verify --image it's.png --no-memory-check",
+                r#"triform verify --seed 0 --image "it's.png" --no-memory-check"#,
+            ),
+        ] {
+            let words = ["triform"].into_iter().chain(given.split(' '));
+            let matches = Arguments::command().try_get_matches_from(words).unwrap();
+            let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+            assert_eq!(repeat("verify", matches, &["json", "threads"]), again);
+        }
+    }
 }

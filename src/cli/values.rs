@@ -36,49 +36,51 @@ pub(super) fn seed(text: &str) -> Result<Seed, String> {
 
 /// `56x56`: height x width.
 pub(super) fn map(text: &str) -> Result<Map, String> {
-    let wrong =
-        |why: String| format!("`{text}` is not a map: {why} (height x width, such as 56x56)");
-    match sizes(text)[..] {
-        [h, w] => {
-            let [h, w] = [("height", h), ("width", w)].map(|(what, size)| {
-                integer(1..=u64::MAX)(size).map_err(|why| wrong(format!("{what} {why}")))
-            });
-            Ok((h?, w?))
-        }
-        ref sizes => Err(wrong(format!("2 sizes are needed, not {}", sizes.len()))),
-    }
+    let [h, w] = sizes(text, "map", "height x width, such as 56x56", ["height", "width"])?;
+    Ok((h, w))
 }
 
 /// `224`, or `224x160`.
 pub(super) fn map_size(text: &str) -> Result<Map, String> {
-    match sizes(text).len() {
-        1 => integer(1..=u64::MAX)(text).map(|size| (size, size)),
-        _ => map(text),
+    match text.contains(TIMES) {
+        true => map(text),
+        false => integer(1..=u64::MAX)(text).map(|size| (size, size)),
     }
 }
 
 /// `3x128x128x32`: kernel size, channels in and out, groups.
 pub(super) fn convolution(text: &str) -> Result<[usize; 4], String> {
-    let wrong = |why: String| {
-        format!(
-            "`{text}` is not a convolution: {why} (kernel size x channels in x channels out x groups, such \
-             as 3x128x128x32)"
-        )
-    };
-    let parts = sizes(text);
-    let numbers: Result<Vec<usize>, String> =
-        parts.iter().map(|size| integer(1..=u64::MAX)(size).map_err(wrong)).collect();
-    match numbers?[..] {
-        [k, ..] if parts.len() == 4 && k.is_multiple_of(2) => {
-            Err(wrong(format!("kernel size {k} is even; it must be odd, to keep the map")))
+    let form = "kernel size x channels in x channels out x groups, such as 3x128x128x32";
+    let names = ["kernel size", "input channels", "output channels", "groups"];
+    let sizes = sizes(text, "convolution", form, names)?;
+    match sizes[0] {
+        k if k.is_multiple_of(2) => {
+            Err(format!("`{text}`: kernel size {k} is even; it must be odd, to keep the map"))
         }
-        [k, c_in, c_out, groups] => Ok([k, c_in, c_out, groups]),
-        _ => Err(wrong(format!("4 sizes are needed, not {}", parts.len()))),
+        _ => Ok(sizes),
     }
 }
 
-fn sizes(text: &str) -> Vec<&str> {
-    text.split(['x', 'X', '×']).collect()
+/// What may stand between sizes.
+const TIMES: [char; 3] = ['x', 'X', '×'];
+
+/// Sizes of at least 1 with these names; together they are a `what`, written in this form.
+fn sizes<const N: usize>(
+    text: &str,
+    what: &str,
+    form: &str,
+    names: [&str; N],
+) -> Result<[usize; N], String> {
+    let wrong = |why| format!("`{text}` is not a {what}: {why} ({form})");
+    let parts: Vec<&str> = text.split(TIMES).collect();
+    if parts.len() != N {
+        return Err(wrong(format!("{N} sizes are needed, not {}", parts.len())));
+    }
+    let mut sizes = [0; N];
+    for ((size, part), name) in sizes.iter_mut().zip(parts).zip(names) {
+        *size = integer(1..=u64::MAX)(part).map_err(|why| wrong(format!("{name} {why}")))?;
+    }
+    Ok(sizes)
 }
 
 /// One of a few words, as what it stands for.

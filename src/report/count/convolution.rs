@@ -44,7 +44,7 @@ pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<Str
     paragraph(
         &mut text,
         &format!(
-            "A {k}x{k} convolution from {} to {} channels on a map of {} x {}: k·k·C_in·C_out / g \
+            "A {k}x{k} convolution from {} to {} channels on a map of {} x {}: k·k·C_in·C_out/g \
              parameters, without bias. MACs: multiply-adds, every tap.",
             thousands(c_in as u64),
             thousands(c_out as u64),
