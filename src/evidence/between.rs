@@ -58,49 +58,40 @@ pub struct Built<'a, S>(Vec<Function<'a, S>>);
 impl<'a, S: Real> Between<'a, S> {
     /// Batch norms in inference mode, and the activation where the paper puts it.
     pub fn norms(norms: &'a BlockNorms<S>, activation: Activation) -> Self {
+        let BlockNorms { reduce, transform, expand, shortcut } = norms;
         let plain = Activation::Identity;
-        Self([
-            Box::new((&norms.reduce, activation)),
-            Box::new((&norms.transform, activation)),
-            Box::new((&norms.expand, plain)),
-            match &norms.shortcut {
-                Some(norm) => Box::new((norm, plain)),
-                None => Box::new(plain),
-            },
-            Box::new(activation),
-        ])
+        Self::of(
+            [(reduce, activation), (transform, activation), (expand, plain)],
+            shortcut.as_ref().map(|norm| (norm, plain)),
+            activation,
+        )
     }
 }
 
 /// Batch norms in inference mode that are folded already.
 impl<'a, S: Ordered> From<&'a NormFunctions<S>> for Between<'a, S> {
     fn from(folded: &'a NormFunctions<S>) -> Self {
-        Self([
-            Box::new(&folded.reduce),
-            Box::new(&folded.transform),
-            Box::new(&folded.expand),
-            match &folded.shortcut {
-                Some(norm) => Box::new(norm),
-                None => Box::new(Activation::Identity),
-            },
-            Box::new(folded.output),
-        ])
+        let NormFunctions { reduce, transform, expand, shortcut, output } = folded;
+        Self::of([reduce, transform, expand], shortcut.as_ref(), *output)
     }
 }
 
-/// Batch norms in training mode, which move the running statistics of `functions`.
+/// Batch norms in training mode, which move the running statistics of these functions.
 impl<'a, S: Real> From<&'a TrainingFunctions<S>> for Between<'a, S> {
-    fn from(functions: &'a TrainingFunctions<S>) -> Self {
-        Self([
-            Box::new(&functions.reduce),
-            Box::new(&functions.transform),
-            Box::new(&functions.expand),
-            match &functions.shortcut {
-                Some(norm) => Box::new(norm),
-                None => Box::new(Activation::Identity),
-            },
-            Box::new(functions.output),
-        ])
+    fn from(training: &'a TrainingFunctions<S>) -> Self {
+        let TrainingFunctions { reduce, transform, expand, shortcut, output } = training;
+        Self::of([reduce, transform, expand], shortcut.as_ref(), *output)
+    }
+}
+
+impl<'a, S: Ordered> Between<'a, S> {
+    fn of<N: Data<S> + 'a>(norms: [N; 3], shortcut: Option<N>, output: Activation) -> Self {
+        let [reduce, transform, expand] = norms.map(|norm| Box::new(norm) as Box<dyn Data<S> + 'a>);
+        let shortcut: Box<dyn Data<S> + 'a> = match shortcut {
+            Some(norm) => Box::new(norm),
+            None => Box::new(Activation::Identity),
+        };
+        Self([reduce, transform, expand, shortcut, Box::new(output)])
     }
 }
 
@@ -219,5 +210,74 @@ impl<S> Data<S> for &dyn ChannelWise<S> {
 
     fn without(&self, part: Part) -> Result<Option<Function<'_, S>>> {
         Ok((part == Part::Activation).then(|| Box::new(Identity) as Function<'_, S>))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{arr1, arr3};
+
+    use super::{Data, Part};
+    use crate::block::{Activation, BatchNorm, TrainingNorm};
+    use crate::conv::ChannelWise;
+
+    const PARTS: [Part; 4] = [Part::Shift, Part::Epsilon, Part::Correction, Part::Activation];
+
+    /// What becomes of -6 and 2: whole, and without each part, where there is one.
+    fn at(data: &dyn Data<f32>) -> [Option<[f32; 2]>; 5] {
+        let whole = data.function().unwrap();
+        let [shift, epsilon, correction, activation] =
+            PARTS.map(|part| data.without(part).unwrap());
+        [Some(whole), shift, epsilon, correction, activation].map(|function| {
+            let mut plane = arr3(&[[[-6.0, 2.0]]]);
+            function?.apply(0, plane.view_mut());
+            Some([plane[[0, 0, 0]], plane[[0, 0, 1]]])
+        })
+    }
+
+    /// gamma 2, beta 1, mean -2, variance 4.
+    fn norm(epsilon: f32) -> BatchNorm<f32> {
+        let [gamma, beta, mean, variance] = [2.0, 1.0, -2.0, 4.0].map(|value| arr1(&[value]));
+        BatchNorm::new(gamma, beta, mean, variance, epsilon).unwrap()
+    }
+
+    /// By hand. In inference mode the scale is 2 / sqrt(4 + 12) = 1/2 and the shift 1 + 2/2 = 2;
+    /// without epsilon they are 1 and 3. In training mode the batch has mean -2 and variance 16, and
+    /// the scale is 2 / sqrt(16 + 20) = 1/3; without epsilon 1/2.
+    #[test]
+    fn parts_are_left_out() {
+        let relu = Activation::Relu;
+        let [twelve, none] = [norm(12.0), norm(0.0)];
+        let expected =
+            [Some([0.0, 3.0]), Some([0.0, 1.0]), Some([0.0, 5.0]), None, Some([-1.0, 3.0])];
+        assert_eq!(at(&(&twelve, relu)), expected);
+        let expected = [Some([0.0, 5.0]), Some([0.0, 2.0]), None, None, Some([-3.0, 5.0])];
+        assert_eq!(at(&(&none, relu)), expected);
+        assert_eq!(at(&&none.fold().unwrap().then(relu)), expected);
+        let training = TrainingNorm::new(norm(20.0), 0.5, relu);
+        let third = 4.0 * (2.0f32 / 6.0);
+        let expected = [
+            Some([0.0, third + 1.0]),
+            Some([0.0, third]),
+            Some([0.0, 3.0]),
+            Some([0.0, third + 1.0]),
+            Some([1.0 - third, third + 1.0]),
+        ];
+        assert_eq!(at(&&training), expected);
+        let activation = [Some([0.0, 2.0]), None, None, None, Some([-6.0, 2.0])];
+        assert_eq!(at(&relu), activation);
+        assert_eq!(at(&(&relu as &dyn ChannelWise<f32>)), activation, "nothing is known of it");
+    }
+
+    /// From 4 half the way to the unbiased variance 32 / (2 - 1), or to the biased one, 32 / 2.
+    #[test]
+    fn running_statistics_are_shared() {
+        for (part, variance) in [(Part::Shift, 18.0), (Part::Correction, 10.0)] {
+            let training = TrainingNorm::new(norm(1.0), 0.5, Activation::Identity);
+            let mut plane = arr3(&[[[-6.0, 2.0]]]);
+            (&training).without(part).unwrap().unwrap().apply(0, plane.view_mut());
+            assert_eq!(training.running()[&0].variance, variance, "{part:?}");
+            assert_eq!(training.running()[&0].mean, -2.0);
+        }
     }
 }
