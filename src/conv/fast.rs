@@ -69,7 +69,7 @@ impl Convolver<f32> for Fast {
         kernel: &Kernel,
         after: &After<'_, f32>,
     ) -> Result<Array4<f32>> {
-        finished(after, kernel.c_out(), |epilogue| kernels::conv(x, kernel, epilogue))
+        with_epilogue(after, kernel.c_out(), |epilogue| kernels::conv(x, kernel, epilogue))
     }
 
     fn split(
@@ -78,7 +78,7 @@ impl Convolver<f32> for Fast {
         kernels: &[Kernel],
         function: &dyn ChannelWise<f32>,
     ) -> Result<Vec<Array4<f32>>> {
-        finished_paths(function, kernels, |function| kernels::split(x, kernels, function))
+        with_function(function, kernels, |function| kernels::split(x, kernels, function))
     }
 
     fn each(
@@ -87,7 +87,7 @@ impl Convolver<f32> for Fast {
         kernels: &[Kernel],
         function: &dyn ChannelWise<f32>,
     ) -> Result<Vec<Array4<f32>>> {
-        finished_paths(function, kernels, |function| kernels::each(&views(xs), kernels, function))
+        with_function(function, kernels, |function| kernels::each(&views(xs), kernels, function))
     }
 
     fn merge(
@@ -97,7 +97,7 @@ impl Convolver<f32> for Fast {
         after: &After<'_, f32>,
     ) -> Result<Array4<f32>> {
         let c_out = kernels.first().map_or(0, Kernel::c_out);
-        finished(after, c_out, |epilogue| kernels::merge(&views(xs), kernels, epilogue))
+        with_epilogue(after, c_out, |epilogue| kernels::merge(&views(xs), kernels, epilogue))
     }
 
     fn concatenate(&self, xs: &[Array4<f32>]) -> Result<Array4<f32>> {
@@ -129,7 +129,7 @@ fn as_data(
 
 /// A convolution with what follows as its epilogue; or afterwards, by the specification, where it cannot be had as
 /// data.
-fn finished<'a>(
+fn with_epilogue<'a>(
     after: &After<'a, f32>,
     c_out: usize,
     conv: impl FnOnce(Epilogue<'a>) -> kernels::Result<Array4<f32>>,
@@ -145,7 +145,7 @@ fn finished<'a>(
 }
 
 /// The same for several paths, whose channels are counted through all of them.
-fn finished_paths(
+fn with_function(
     function: &dyn ChannelWise<f32>,
     kernels: &[Kernel],
     conv: impl FnOnce(kernels::Elementwise) -> kernels::Result<Vec<Array4<f32>>>,

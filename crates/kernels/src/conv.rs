@@ -2,7 +2,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use crate::epilogue::{Epilogue, Finish};
+use crate::epilogue::{Epilogue, Fused};
 use crate::error::Result;
 use crate::kernel::Kernel;
 use crate::layout::Image;
@@ -24,7 +24,7 @@ pub fn conv(
     let output = kernel.shape.output(x.dim().into())?;
     epilogue.check(output)?;
     match kernel.pointwise() {
-        Some(panels) => Ok(pointwise(x, kernel, panels, &Finish::or_planes(epilogue), output)),
-        None => convolve(&Image::new(x), kernel, &Finish::new(epilogue), output),
+        Some(panels) => Ok(pointwise(x, kernel, panels, &Fused::or_planes(epilogue), output)),
+        None => convolve(&Image::new(x), kernel, &Fused::new(epilogue), output),
     }
 }

@@ -8,12 +8,12 @@
 use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::ahead::{Ahead, CHUNK, Run};
 use crate::buffer::Scratch;
-use crate::epilogue::{Finish, store};
-use crate::level::Work;
-use crate::panels::Panels;
+use crate::epilogue::{Fused, store};
+use crate::pack::Panels;
 use crate::pixels::{Pixels, Taps};
+use crate::prefetch::{CHUNK, Prefetch, Run};
+use crate::simd::Work;
 use crate::slot::Slot;
 use crate::tiles::balanced;
 use crate::vector::{Size, Vector, load_rows, store_rows};
@@ -41,7 +41,7 @@ pub(crate) struct Dense<'a> {
     pub(crate) range: Range<usize>,
     /// Whether `x` lies where it was left, and may not be in the caches; a copy was just made.
     pub(crate) cold: bool,
-    pub(crate) finish: &'a Finish<'a>,
+    pub(crate) epilogue: &'a Fused<'a>,
 }
 
 impl Work for Dense<'_> {
@@ -68,8 +68,8 @@ impl Work for Dense<'_> {
 }
 
 impl Dense<'_> {
-    /// The weights that come after those of a run and column, to be asked for at so many looks.
-    fn weights_after(&self, run: usize, number: usize, looks: usize) -> Run {
+    /// The weights that come after those of a run and column, to be prefetched in `steps` steps.
+    fn weights_after(&self, run: usize, number: usize, steps: usize) -> Run {
         let (run, number) =
             if number + 1 < self.columns.len() { (run, number + 1) } else { (run + 1, 0) };
         if run == self.taps.len() {
@@ -77,17 +77,17 @@ impl Dense<'_> {
         }
         let Column { panels, panel, .. } = &self.columns[number];
         let weights = panels.weights(run, *panel);
-        Run::new(weights.as_ptr(), weights.len(), looks)
+        Run::new(weights.as_ptr(), weights.len(), steps)
     }
 
     /// The pixels that come after the range, likewise; if nobody has read them yet and they follow one another.
-    fn pixels_after(&self, looks: usize) -> Run {
+    fn pixels_after(&self, steps: usize) -> Run {
         let [floats, column] = [self.pixels.image, self.pixels.column];
         if !self.cold || floats > 0 {
             return Run::NONE;
         }
         let at = self.x.as_ptr().wrapping_add((self.range.end - self.origin) * column);
-        Run::new(at, self.range.len() * column, looks)
+        Run::new(at, self.range.len() * column, steps)
     }
 
     /// Where the tile is written that comes after one of column `number` which ends at pixel `end`: the slot,
@@ -114,26 +114,26 @@ impl Dense<'_> {
         let mut partial = Scratch::take(if self.taps.len() > 1 { floats } else { 0 });
         let tiles = self.range.len().div_ceil(T::ROWS);
         let mut pixels = self.pixels_after(
-            self.taps.iter().map(|taps| looks(taps)).sum::<usize>() * tiles * self.columns.len(),
+            self.taps.iter().map(|taps| steps(taps)).sum::<usize>() * tiles * self.columns.len(),
         );
         for run in 0..self.taps.len() {
-            let looks = looks(&self.taps[run]);
-            let rows_of_look = T::ROWS.div_ceil(looks.max(1));
+            let steps = steps(&self.taps[run]);
+            let rows_of_step = T::ROWS.div_ceil(steps.max(1));
             let last = run + 1 == self.taps.len();
             for (number, column) in self.columns.iter().enumerate() {
                 let mut at = number * self.range.len() * width;
-                let mut weights = self.weights_after(run, number, looks * tiles);
+                let mut weights = self.weights_after(run, number, steps * tiles);
                 for tile in balanced(self.range.clone(), T::ROWS) {
                     let partial = partial.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
-                    let mut ahead = Ahead::new(weights.take(looks), pixels.take(looks));
+                    let mut prefetch = Prefetch::new(weights.take(steps), pixels.take(steps));
                     if last && let Some((slot, first)) = self.slot_after(number, tile.end) {
                         let rows = T::ROWS.min(self.range.end - first);
-                        ahead = ahead.and_of_slot(slot, first, rows, rows_of_look);
+                        prefetch = prefetch.and_of_slot(slot, first, rows, rows_of_step);
                     }
                     let (rows, first, dense) = (tile.len(), tile.start, self);
                     #[rustfmt::skip]
-                    let tile = Tile::<T, V> { dense, run, column, first, partial, ahead, of: PhantomData };
+                    let tile = Tile::<T, V> { dense, run, column, first, partial, prefetch, of: PhantomData };
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
                     // column if there is more than one run.
                     unsafe { T::rows(rows, tile) };
@@ -143,8 +143,8 @@ impl Dense<'_> {
     }
 }
 
-/// Looks ahead while all of these are summed.
-fn looks(taps: &[Taps]) -> usize {
+/// Steps of prefetching while all of these are summed.
+fn steps(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
 }
 
@@ -157,7 +157,7 @@ struct Tile<'a, T, const V: usize> {
     first: usize,
     /// The sums of the runs before.
     partial: *mut f32,
-    ahead: Ahead,
+    prefetch: Prefetch,
     of: PhantomData<T>,
 }
 
@@ -168,7 +168,7 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
     /// width.
     #[inline(always)]
     unsafe fn run<const R: usize>(self) {
-        let Self { dense, run, column, first, partial, ahead, .. } = self;
+        let Self { dense, run, column, first, partial, prefetch, .. } = self;
         let taps = &dense.taps[run];
         let weights = column.panels.weights(run, column.panel);
         let length: usize = taps.iter().map(|taps| taps.length).sum();
@@ -188,17 +188,17 @@ impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
                 load_rows(&mut sums, partial, V * T::LANES);
             }
             let x = offsets.map(|offset| dense.x.as_ptr().add(offset));
-            sums = add_taps(sums, x, taps, weights.as_ptr(), ahead);
+            sums = add_taps(sums, x, taps, weights.as_ptr(), prefetch);
             if run + 1 < dense.taps.len() {
                 store_rows(&sums, partial, V * T::LANES);
             } else {
-                store(dense.finish, &column.slots, column.channel, first, sums, None);
+                store(dense.epilogue, &column.slots, column.channel, first, sums, None);
             }
         }
     }
 }
 
-/// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile looks ahead.
+/// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile prefetches.
 ///
 /// # Safety
 ///
@@ -210,7 +210,7 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
     x: [*const f32; R],
     taps: &[Taps],
     mut weights: *const f32,
-    mut ahead: Ahead,
+    mut prefetch: Prefetch,
 ) -> [[T; V]; R] {
     // SAFETY: as the function's.
     unsafe {
@@ -218,7 +218,7 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
             let x = x.map(|x| x.add(taps.offset));
             for tap in 0..taps.length {
                 if tap.is_multiple_of(CHUNK) {
-                    ahead.look::<T, V>();
+                    prefetch.step::<T, V>();
                 }
                 let mut row = [T::splat(0.0); V];
                 for (v, weight) in row.iter_mut().enumerate() {

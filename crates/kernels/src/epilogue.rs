@@ -1,4 +1,4 @@
-//! What follows the sums, applied while they are in registers.
+//! The epilogue: what follows the sums, fused, so that it is applied while they are in registers.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -56,7 +56,7 @@ impl<'a> Epilogue<'a> {
 }
 
 /// An epilogue as the tiles apply it.
-pub(crate) struct Finish<'a> {
+pub(crate) struct Fused<'a> {
     pub(crate) function: Elementwise,
     pub(crate) shortcut: Option<Image<'a>>,
     pub(crate) output: Elementwise,
@@ -64,7 +64,7 @@ pub(crate) struct Finish<'a> {
     pub(crate) planes: Option<(Planes<'a>, Elementwise)>,
 }
 
-impl<'a> Finish<'a> {
+impl<'a> Fused<'a> {
     /// An epilogue that was checked.
     pub(crate) fn new(epilogue: Epilogue<'a>) -> Self {
         let Epilogue { function, shortcut, output } = epilogue;
@@ -81,15 +81,14 @@ impl<'a> Finish<'a> {
     }
 
     /// The functions for vectors that hold `times` pixels side by side; without the shortcut.
-    pub(crate) fn repeated(&self, times: usize) -> Finish<'static> {
+    pub(crate) fn repeated(&self, times: usize) -> Fused<'static> {
         let (function, output) = (self.function.repeated(times), self.output.repeated(times));
-        Finish { function, shortcut: None, output, planes: None }
+        Fused { function, shortcut: None, output, planes: None }
     }
 }
 
-/// Finishes and stores the sums of R pixels, the first of which is `first`: V vectors of channels each, the
-/// first of which is `channel`. The last pixel may have fewer lanes than the
-/// slot.
+/// Applies the epilogue to the sums of R pixels, the first of which is `first`, and stores them: V vectors of
+/// channels each, the first of which is `channel`. The last pixel may have fewer lanes than the slot.
 ///
 /// # Safety
 ///
@@ -101,7 +100,7 @@ impl<'a> Finish<'a> {
 /// - Nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     slots: &[Slot],
     channel: usize,
     first: usize,
@@ -116,7 +115,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     debug_assert!(last.is_none_or(|last| slots.len() == 1 && (1..=slots[0].lanes).contains(&last)));
     // SAFETY: as the function's.
     unsafe {
-        finish.function.apply(channel, &mut sums);
+        epilogue.function.apply(channel, &mut sums);
         match slots {
             // By value: what is written might else be the slot, for all that the compiler knows.
             &[Slot { z, shortcut, pitch, lanes, .. }]
@@ -131,20 +130,20 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
                         shortcut = shortcut.wrapping_add(pitch);
                     }
                 }
-                finish.output.apply(channel, &mut sums);
+                epilogue.output.apply(channel, &mut sums);
                 store_rows(&sums, z.wrapping_add(first * pitch), pitch);
             }
             _ => {
                 let rows = to_memory(sums);
                 let Some(lanes) = last else {
-                    return store_lanes(finish, slots, channel, first, &rows);
+                    return store_lanes(epilogue, slots, channel, first, &rows);
                 };
                 let (row, rows) = (&rows[R - 1..], &rows[..R - 1]);
-                store_lanes(finish, slots, channel, first, rows);
+                store_lanes(epilogue, slots, channel, first, rows);
                 let [slot] = slots else {
                     unreachable!("only of a single slot is the last pixel shorter")
                 };
-                store_lanes(finish, &[Slot { lanes, ..*slot }], channel, first + R - 1, row);
+                store_lanes(epilogue, &[Slot { lanes, ..*slot }], channel, first + R - 1, row);
             }
         }
     }
@@ -174,13 +173,13 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
 ///
 /// That of [`store`]; a row has the lanes of all slots.
 unsafe fn store_lanes(
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     slots: &[Slot],
     channel: usize,
     first: usize,
     rows: &[[f32; BEYOND]],
 ) {
-    if finish.output.is_identity()
+    if epilogue.output.is_identity()
         && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none())
     {
         // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
@@ -211,7 +210,7 @@ unsafe fn store_lanes(
                     slot.shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
                 for (lane, &sum) in sums.iter().enumerate() {
                     let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
-                    *z.add(lane) = finish.output.at(channel + lane, sum);
+                    *z.add(lane) = epilogue.output.at(channel + lane, sum);
                 }
             }
             channel += slot.lanes;

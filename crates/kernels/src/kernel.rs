@@ -7,10 +7,10 @@ use ndarray::ArrayView4;
 
 use crate::error::Result;
 use crate::layout::keep_freed_memory;
-use crate::level::Level;
 use crate::narrow::Narrow;
-use crate::panels::Panels;
+use crate::pack::Panels;
 use crate::shared::Shared;
+use crate::simd::Level;
 use crate::spec::{Shape, Spec};
 
 /// The weights of one convolution, packed for the vectors of one level.

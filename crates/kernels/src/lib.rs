@@ -25,14 +25,13 @@
 //!
 //! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
 //!
-//! - `vector`, `level`: the few vector instructions that it is all written in, and which of them
-//!   this machine has.
+//! - `vector`, `simd`: the few vector instructions that it is all written in, and which of them this machine has.
 //! - `tiles`: how work is cut, and done by the threads.
-//! - `buffer`, `packed`: memory that starts on a cache line, and for large weights.
+//! - `buffer`, `huge_pages`: memory that starts on a cache line, and for large weights.
 //! - `pixels`, `slot`, `layout`: where a tile reads and writes; tensors lie channels last in memory.
-//! - `elementwise`, `planes`, `epilogue`: what follows the sums.
-//! - `ahead`: memory asked for before it is needed.
-//! - `panels`, `dense`: pixels by output channels, for all that is wide: a 1x1, a dense k x k, wide groups.
+//! - `elementwise`, `planes`, `epilogue`: what follows the sums, fused.
+//! - `prefetch`: memory asked for before it is needed.
+//! - `pack`, `dense`: pixels by output channels, for all that is wide: a 1x1, a dense k x k, wide groups.
 //! - `narrow`: grouped k x k whose groups are narrower than a vector.
 //! - `shared`, `kernel`: the packed weights of a convolution.
 //! - `padded`, `source`, `pieces`: pixels that are copied before they are read; the work of one convolution
@@ -45,28 +44,28 @@
 
 #![allow(unsafe_code)]
 
-mod ahead;
 mod buffer;
 mod conv;
 mod dense;
 mod elementwise;
 mod epilogue;
 mod error;
+mod huge_pages;
 mod kernel;
 mod layout;
-mod level;
 mod narrow;
-mod packed;
+mod pack;
 mod padded;
-mod panels;
 mod paths;
 mod peak;
 mod pieces;
 mod pixels;
 mod planes;
 mod pointwise;
+mod prefetch;
 mod product;
 mod shared;
+mod simd;
 mod slot;
 mod source;
 mod spec;
@@ -79,9 +78,9 @@ pub use elementwise::Elementwise;
 pub use epilogue::Epilogue;
 pub use error::{Error, Result};
 pub use kernel::Kernel;
-pub use level::{LEVEL_VARIABLE, Level, Plain, vectorised};
 pub use paths::{concatenate, each, merge, split};
 pub use peak::{Peak, read_bandwidth};
 pub use product::product;
+pub use simd::{LEVEL_VARIABLE, Level, Plain, vectorised};
 pub use spec::Spec;
 pub use tiles::on_one_thread;

@@ -8,9 +8,9 @@
 
 use std::marker::PhantomData;
 
-use crate::epilogue::{Finish, store};
-use crate::level::Work;
-use crate::packed::Packed;
+use crate::epilogue::{Fused, store};
+use crate::huge_pages::WeightMemory;
+use crate::simd::Work;
 use crate::slot::Slot;
 use crate::tiles::balanced;
 use crate::vector::{Size, Vector};
@@ -19,7 +19,7 @@ use crate::vector::{Size, Vector};
 /// [input channel of the group][lane].
 #[derive(Debug)]
 pub(crate) struct Narrow {
-    weights: Packed,
+    weights: WeightMemory,
     /// Channels of a group: 1, 4 or 8, whatever the lanes, so that sums have one order on all machines.
     pub(crate) d: usize,
     taps: usize,
@@ -44,7 +44,7 @@ impl Narrow {
     ) -> Self {
         let channels = groups * d;
         let vectors = channels.div_ceil(lanes);
-        let mut weights = Packed::zeros(vectors * taps * d * lanes);
+        let mut weights = WeightMemory::zeros(vectors * taps * d * lanes);
         // One group fills the lanes by repetition, several do by themselves.
         let pixels = if groups == 1 { lanes / d } else { 1 };
         for (at, slot) in weights.iter_mut().take(vectors * taps * d * lanes).enumerate() {
@@ -93,7 +93,7 @@ pub(crate) struct Rows<'a> {
     pub(crate) z_row: usize,
     /// The lanes of the last vector of a row that are to be stored, if not as many as of the others.
     pub(crate) last: Option<usize>,
-    pub(crate) finish: &'a Finish<'a>,
+    pub(crate) epilogue: &'a Fused<'a>,
 }
 
 impl Work for Rows<'_> {
@@ -175,7 +175,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                 (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= rows.z_row,
                 "a tile within its row"
             );
-            store(rows.finish, &[slot], channel, 0, sums.map(|sum| [sum]), last);
+            store(rows.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
         }
     }
 }

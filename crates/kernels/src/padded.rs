@@ -194,7 +194,7 @@ mod tests {
     use ndarray::Array4;
 
     use super::{Image, Padded, Shape};
-    use crate::level::Level;
+    use crate::simd::Level;
     use crate::source::Source;
     use crate::spec::Spec;
 

@@ -11,16 +11,16 @@ use crate::buffer::Scratch;
 use crate::conv::conv;
 use crate::dense::Column;
 use crate::elementwise::Elementwise;
-use crate::epilogue::{Epilogue, Finish, store};
+use crate::epilogue::{Epilogue, Fused, store};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::{Image, Output};
-use crate::level::Work;
-use crate::panels::Panels;
+use crate::pack::Panels;
 use crate::pieces::{pieces, unit_of_planes};
 use crate::planes::{Part, Target};
 use crate::pointwise::over_pixels;
 use crate::shared::Shared;
+use crate::simd::Work;
 use crate::slot::Slot;
 use crate::tiles::{self, balanced};
 use crate::vector::{Size, Vector, load_rows, store_rows};
@@ -99,7 +99,7 @@ pub fn merge(
     }
     epilogue.check(shape)?;
     if let Some(panels) = same_pixels(kernels).filter(|panels| can_merge(panels, &kernels[0])) {
-        return Ok(merge_pointwise(xs, kernels, &panels, Finish::or_planes(epilogue), shape));
+        return Ok(merge_pointwise(xs, kernels, &panels, Fused::or_planes(epilogue), shape));
     }
     let mut total = conv(xs[0], &kernels[0], Epilogue::NONE)?;
     for (x, kernel) in xs.iter().zip(kernels).skip(1) {
@@ -178,7 +178,7 @@ fn split_pointwise(
     for kernel in kernels {
         paths.push(Output::new(kernel.shape.output(x.dim().into())?));
     }
-    let finish = Finish::new(Epilogue::only(function));
+    let epilogue = Fused::new(Epilogue::only(function));
     if !x.is_empty() {
         // Paths that are no wider than a vector share a panel, each in its own lanes of it.
         let lanes = kernels[0].level.lanes();
@@ -198,7 +198,7 @@ fn split_pointwise(
         };
         // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
         // path's output, which nobody else has.
-        unsafe { over_pixels(x, &kernels[0], &columns, &finish, None) };
+        unsafe { over_pixels(x, &kernels[0], &columns, &epilogue, None) };
     }
     // SAFETY: every channel of every path is in some column, and every pixel in the range.
     Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
@@ -224,11 +224,11 @@ fn merge_pointwise(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
     panels: &[&Panels],
-    finish: Finish<'_>,
+    epilogue: Fused<'_>,
     shape: [usize; 4],
 ) -> Array4<f32> {
     let [n, c_out, h, w] = shape;
-    let planes = finish.planes.as_ref();
+    let planes = epilogue.planes.as_ref();
     let mut output = if planes.is_some() { Output::planes(shape) } else { Output::new(shape) };
     let images: Vec<_> = xs.iter().map(|x| Image::new(*x)).collect();
     let xs: Vec<_> = images.iter().map(Image::floats).collect();
@@ -242,7 +242,7 @@ fn merge_pointwise(
         });
         let mut slots: Vec<Slot> = Vec::new();
         if target.is_none() {
-            let shortcut = finish.shortcut.as_ref();
+            let shortcut = epilogue.shortcut.as_ref();
             let panel = |panel: usize| (panel * width, panels[0].filled(panel));
             slots.extend(
                 (0..panels[0].count())
@@ -262,7 +262,7 @@ fn merge_pointwise(
                 columns,
                 slots: &slots,
                 range: range.clone(),
-                finish: &finish,
+                epilogue: &epilogue,
             };
             // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each
             // column; pieces have different pixels or different columns of an output that nobody else has.
@@ -302,7 +302,7 @@ struct Merge<'a> {
     columns: Range<usize>,
     slots: &'a [Slot],
     range: Range<usize>,
-    finish: &'a Finish<'a>,
+    epilogue: &'a Fused<'a>,
 }
 
 impl Work for Merge<'_> {
@@ -435,7 +435,7 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                 store_rows(&totals, self.totals, width);
                 return;
             }
-            store(merge.finish, &merge.slots[panel..=panel], panel * width, first, totals, None);
+            store(merge.epilogue, &merge.slots[panel..=panel], panel * width, first, totals, None);
         }
     }
 }

@@ -7,7 +7,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::level::Level;
+use crate::simd::Level;
 
 /// The peak of `f32` multiply-adds on one thread, as measured.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::buffer::Scratch;
 use crate::dense::{Column, Dense};
-use crate::epilogue::Finish;
+use crate::epilogue::Fused;
 use crate::kernel::Kernel;
 use crate::layout::Output;
-use crate::panels::Panels;
+use crate::pack::Panels;
 use crate::planes::{Part, SIDE, Target};
 use crate::source::Source;
 use crate::tiles;
@@ -17,12 +17,12 @@ pub(crate) fn columns<'p>(
     panels: &'p Panels,
     n: usize,
     channel: usize,
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     z: &mut Output,
 ) -> Vec<Column<'p>> {
     let column = |panel: usize| {
         let channel = channel + panel * panels.width;
-        let slot = z.slot(n, channel, panels.filled(panel), finish.shortcut.as_ref());
+        let slot = z.slot(n, channel, panels.filled(panel), epilogue.shortcut.as_ref());
         Column { panels, panel, channel, slots: vec![slot] }
     };
     (0..panels.count()).map(column).collect()

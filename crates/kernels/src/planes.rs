@@ -7,16 +7,16 @@ use ndarray::ArrayView4;
 
 use crate::buffer::{LINE, Scratch};
 use crate::elementwise::Elementwise;
-use crate::level::Work;
+use crate::simd::Work;
 use crate::slot::Slot;
 use crate::vector::Vector;
 
 /// Pixels and channels that are exchanged at a time: a cache line of either.
 pub(crate) const SIDE: usize = LINE;
 
-/// Planes whose cache line is asked for in advance: they are so far apart that the processor does not see
-/// by itself where this goes.
-const AHEAD: usize = 32;
+/// So many planes ahead a cache line is prefetched: planes are so far apart that the processor does not see by
+/// itself where this goes.
+const DISTANCE: usize = 32;
 
 /// A tensor N x C x H x W in standard layout.
 #[derive(Clone, Copy)]
@@ -83,8 +83,8 @@ impl Work for Gather<'_> {
                 let count = to.len() / pitch;
                 let whole = if count == SIDE { c / 4 * 4 } else { 0 };
                 for channel in (0..whole).step_by(4) {
-                    for ahead in channel + AHEAD..channel + AHEAD + 4 {
-                        let at = image.as_ptr().wrapping_add(ahead * planes.pixels + start);
+                    for prefetched in channel + DISTANCE..channel + DISTANCE + 4 {
+                        let at = image.as_ptr().wrapping_add(prefetched * planes.pixels + start);
                         // SAFETY: the machine has the instructions; any address will do.
                         unsafe { T::prefetch(at) };
                     }
@@ -284,7 +284,7 @@ mod tests {
     use ndarray::Array4;
 
     use super::{Gather, Planes, Work, in_images};
-    use crate::level::Level;
+    use crate::simd::Level;
     use crate::vector::Portable;
 
     #[test]

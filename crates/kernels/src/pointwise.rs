@@ -3,10 +3,10 @@
 use ndarray::{Array4, ArrayView4};
 
 use crate::dense::{Column, Dense};
-use crate::epilogue::Finish;
+use crate::epilogue::Fused;
 use crate::kernel::Kernel;
 use crate::layout::{Image, Output};
-use crate::panels::Panels;
+use crate::pack::Panels;
 use crate::pieces::{columns, in_pieces};
 use crate::pixels::{Pixels, Taps, cut};
 use crate::planes::{Planes, Target};
@@ -17,20 +17,20 @@ pub(crate) fn pointwise(
     x: ArrayView4<'_, f32>,
     kernel: &Kernel,
     panels: &Panels,
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     output: [usize; 4],
 ) -> Array4<f32> {
-    let planes = finish.planes.as_ref();
+    let planes = epilogue.planes.as_ref();
     let mut z = if planes.is_some() { Output::planes(output) } else { Output::new(output) };
     if !output.contains(&0) {
         let target =
             planes.map(|(shortcut, output)| Target { z: z.first(), shortcut: *shortcut, output });
         let columns = match target {
             Some(_) => bare_columns(panels),
-            None => columns(panels, 0, 0, finish, &mut z),
+            None => columns(panels, 0, 0, epilogue, &mut z),
         };
         // SAFETY: the slots are those of the whole output, which nobody else has.
-        unsafe { over_pixels(x, kernel, &columns, finish, target) };
+        unsafe { over_pixels(x, kernel, &columns, epilogue, target) };
     }
     // SAFETY: every panel is a column, and every pixel was computed.
     unsafe { z.written() }
@@ -57,7 +57,7 @@ pub(crate) unsafe fn over_pixels(
     x: ArrayView4<'_, f32>,
     kernel: &Kernel,
     columns: &[Column<'_>],
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     target: Option<Target<'_>>,
 ) {
     let (n, c, h, w) = x.dim();
@@ -83,7 +83,7 @@ pub(crate) unsafe fn over_pixels(
     let runs = columns.first().map_or(&[][..], |column| column.panels.runs());
     let taps: Vec<_> = runs.iter().map(|run| cut(&taps, run)).collect();
     let (x, taps) = (floats, &taps[..]);
-    let whole = Dense { x, pixels, origin: 0, taps, columns, range, cold: true, finish };
+    let whole = Dense { x, pixels, origin: 0, taps, columns, range, cold: true, epilogue };
     // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
     // caller's.
     unsafe { in_pieces(whole, kernel, from, target) };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::dense::Column;
 use crate::layout::Output;
-use crate::panels::Panels;
+use crate::pack::Panels;
 
 /// The weights of paths side by side in panels. Made when the first of them is first used, and kept with it for
 /// the same list of paths; for any other it is made at each use.

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::buffer::LINE;
 use crate::layout::Image;
-use crate::level::Level;
 use crate::padded::Padded;
 use crate::pixels::{Pixels, apart};
 use crate::planes::{Gather, Planes};
+use crate::simd::Level;
 use crate::tiles;
 
 /// Pixels that are copied before they are read.

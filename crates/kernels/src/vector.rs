@@ -284,7 +284,7 @@ mod x86 {
 #[cfg(test)]
 mod tests {
     use super::Vector;
-    use crate::level::{Level, Work};
+    use crate::simd::{Level, Work};
 
     /// The lanes of each operation, against what it should do to a lane.
     struct Lanes;

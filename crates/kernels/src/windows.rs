@@ -4,13 +4,13 @@ use ndarray::Array4;
 
 use crate::buffer::Scratch;
 use crate::dense::Dense;
-use crate::epilogue::Finish;
+use crate::epilogue::Fused;
 use crate::error::Result;
 use crate::kernel::{Kernel, Weights};
 use crate::layout::{Image, Output};
 use crate::narrow::{Narrow, Rows};
+use crate::pack::Panels;
 use crate::padded::Padded;
-use crate::panels::Panels;
 use crate::pieces::{BLOCK, columns, in_pieces};
 use crate::pixels::cut;
 use crate::slot::Slot;
@@ -21,7 +21,7 @@ use crate::tiles;
 pub(crate) fn convolve(
     x: &Image<'_>,
     kernel: &Kernel,
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     output: [usize; 4],
 ) -> Result<Array4<f32>> {
     let mut z = Output::new(output);
@@ -30,9 +30,9 @@ pub(crate) fn convolve(
         return Ok(unsafe { z.written() });
     }
     match &kernel.weights {
-        Weights::Dense(panels) if panels.len() == 1 => dense(x, kernel, finish, output, &mut z)?,
-        Weights::Dense(panels) => grouped(x, kernel, panels, finish, output, &mut z)?,
-        Weights::Narrow(narrow) => narrowly(x, kernel, narrow, finish, output, &mut z)?,
+        Weights::Dense(panels) if panels.len() == 1 => dense(x, kernel, epilogue, output, &mut z)?,
+        Weights::Dense(panels) => grouped(x, kernel, panels, epilogue, output, &mut z)?,
+        Weights::Narrow(narrow) => narrowly(x, kernel, narrow, epilogue, output, &mut z)?,
     }
     // SAFETY: each of the three writes every channel of every pixel.
     Ok(unsafe { z.written() })
@@ -42,7 +42,7 @@ pub(crate) fn convolve(
 fn dense(
     x: &Image<'_>,
     kernel: &Kernel,
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     output: [usize; 4],
     z: &mut Output,
 ) -> Result<()> {
@@ -51,10 +51,11 @@ fn dense(
     let taps = padded.taps();
     let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
     for n in 0..x.n {
-        let columns = columns(&panels[0], n, 0, finish, z);
+        let columns = columns(&panels[0], n, 0, epilogue, z);
         let range = 0..output[2] * output[3];
         let (pixels, columns, taps) = (padded.pixels(), &columns[..], &taps[..]);
-        let whole = Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, finish };
+        let whole =
+            Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, epilogue };
         // SAFETY: the source's copy of a range has the rows that its pixels see, with the padding around them;
         // the slots are those of an image of the output, which nobody else has.
         unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
@@ -67,7 +68,7 @@ fn grouped(
     x: &Image<'_>,
     kernel: &Kernel,
     panels: &[Panels],
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     output: [usize; 4],
     z: &mut Output,
 ) -> Result<()> {
@@ -78,7 +79,7 @@ fn grouped(
     let mut pieces = Vec::with_capacity(x.n * panels.len());
     for n in 0..x.n {
         for (group, panels) in panels.iter().enumerate() {
-            let columns = columns(panels, n, group * shape.c_out_group(), finish, z);
+            let columns = columns(panels, n, group * shape.c_out_group(), epilogue, z);
             pieces.push((n, group, columns));
         }
     }
@@ -90,7 +91,7 @@ fn grouped(
         for range in tiles::balanced(0..pixels, (BLOCK / shape.c_in_group / 9).max(16)) {
             let pixels = padded.pixels();
             let (x, taps, columns) = (&copy[..padded.floats()], &taps[..], &columns[..]);
-            let piece = Dense { x, pixels, origin: 0, taps, columns, range, cold: false, finish };
+            let piece = Dense { x, pixels, origin: 0, taps, columns, range, cold: false, epilogue };
             // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
             // image of the output, which nobody else has.
             unsafe { kernel.level.run(piece) };
@@ -104,7 +105,7 @@ fn narrowly(
     x: &Image<'_>,
     kernel: &Kernel,
     narrow: &Narrow,
-    finish: &Finish<'_>,
+    epilogue: &Fused<'_>,
     output: [usize; 4],
     z: &mut Output,
 ) -> Result<()> {
@@ -114,7 +115,7 @@ fn narrowly(
     // pixels to a vector.
     let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
     let padded = Padded::new(kernel.shape, (width, parts), output)?;
-    let repeated = (narrow.pixels > 1).then(|| finish.repeated(narrow.pixels));
+    let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
     let offsets: Vec<usize> = padded.offsets().collect();
     let spec = &kernel.shape.spec;
     let columns = kernel.shape.k_w;
@@ -124,11 +125,11 @@ fn narrowly(
     for n in 0..x.n {
         for first in (0..c_out.div_ceil(width)).step_by(parts) {
             let slots = (first..first + parts).map(|vector| vector * width).filter(|&c| c < c_out);
-            let slot = |c: usize| z.slot(n, c, width.min(c_out - c), finish.shortcut.as_ref());
+            let slot = |c: usize| z.slot(n, c, width.min(c_out - c), epilogue.shortcut.as_ref());
             pieces.push((n, first, slots.map(slot).collect::<Vec<Slot>>()));
         }
     }
-    let finish = repeated.as_ref().unwrap_or(finish);
+    let epilogue = repeated.as_ref().unwrap_or(epilogue);
     let runs = tiles::parts(kernel.macs(x.n * h_out * w_out));
     tiles::in_runs(pieces, runs, |(n, first, mut slots)| {
         // A row's last vector may reach beyond it.
@@ -147,7 +148,7 @@ fn narrowly(
         #[rustfmt::skip]
         let rows = Rows {
             narrow, first, x, offsets, columns, three_columns, row, part, step, h_out, vectors, slots, z_row,
-            last, finish,
+            last, epilogue,
         };
         // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the slots
         // are those of some channels of one image of the output, which nobody else has.

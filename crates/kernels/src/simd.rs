@@ -1,4 +1,4 @@
-//! Which vector instructions to use, found out while the program runs.
+//! SIMD levels: which vector instructions to use, found out while the program runs.
 
 use std::env;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::vector::{Portable, Vector};
 /// The variable of the environment that overrides what [`Level::best`] finds.
 pub const LEVEL_VARIABLE: &str = "TRIFORM_LEVEL";
 
-/// SIMD instructions that a kernel can be packed for.
+/// A SIMD level: the vector instructions that a kernel is packed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Plain Rust, for any machine.

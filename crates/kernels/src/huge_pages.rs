@@ -1,14 +1,14 @@
-//! Memory for packed weights. A network's are read once a pass, from beginning to end: in pages of 4 KiB these
-//! are so many that to find them takes about a hundredth of the pass. So large ones lie together, in memory that
-//! the system is asked to keep in pages of 2 MiB where it has such.
+//! Memory for packed weights, in huge pages. A network's weights are read once a pass, from beginning to end. In
+//! pages of 4 KiB they are so many pages that finding them takes about a hundredth of the pass. So large ones lie
+//! together, in memory that the system is asked to keep in pages of 2 MiB where it has such.
 
 use std::ops::{Deref, DerefMut};
 
 use crate::buffer::Buffer;
 
-/// Weights that start on a cache line.
+/// Memory for weights, which starts on a cache line.
 #[derive(Debug)]
-pub(crate) enum Packed {
+pub(crate) enum WeightMemory {
     /// By themselves.
     Alone(Buffer),
     /// Together with others.
@@ -16,7 +16,7 @@ pub(crate) enum Packed {
     Together(together::Part),
 }
 
-impl Packed {
+impl WeightMemory {
     /// At least so many zeros.
     pub(crate) fn zeros(floats: usize) -> Self {
         #[cfg(target_os = "linux")]
@@ -27,7 +27,7 @@ impl Packed {
     }
 }
 
-impl Deref for Packed {
+impl Deref for WeightMemory {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
@@ -39,7 +39,7 @@ impl Deref for Packed {
     }
 }
 
-impl DerefMut for Packed {
+impl DerefMut for WeightMemory {
     fn deref_mut(&mut self) -> &mut [f32] {
         match self {
             Self::Alone(buffer) => buffer,
@@ -153,22 +153,22 @@ mod together {
 
 #[cfg(test)]
 mod tests {
-    use super::Packed;
+    use super::WeightMemory;
 
     #[test]
     fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
         // Small and large ones, more than a chunk of them, some freed and their memory used again.
         let sizes = [1, 17, 1 << 14, (1 << 14) + 5, 3 << 20, 1 << 22, 9 << 20, 1 << 14];
-        let (mut kept, mut drained): (Vec<(usize, Packed)>, _) = (Vec::new(), 0);
+        let (mut kept, mut drained): (Vec<(usize, WeightMemory)>, _) = (Vec::new(), 0);
         for (number, floats) in sizes.into_iter().cycle().take(40).enumerate() {
-            let mut packed = Packed::zeros(floats);
-            assert!(packed.len() >= floats && packed.len() < floats + 16);
-            assert_eq!(packed.as_ptr() as usize % 64, 0);
-            assert!(packed.iter().all(|&weight| weight == 0.0), "{number}");
-            packed.fill(number as f32);
-            kept.push((number, packed));
-            let all_right = |(number, packed): &(usize, Packed)| {
-                let ends = [packed[0], packed[packed.len() - 1]];
+            let mut memory = WeightMemory::zeros(floats);
+            assert!(memory.len() >= floats && memory.len() < floats + 16);
+            assert_eq!(memory.as_ptr() as usize % 64, 0);
+            assert!(memory.iter().all(|&weight| weight == 0.0), "{number}");
+            memory.fill(number as f32);
+            kept.push((number, memory));
+            let all_right = |(number, memory): &(usize, WeightMemory)| {
+                let ends = [memory[0], memory[memory.len() - 1]];
                 ends == [*number as f32; 2]
             };
             assert!(kept.iter().all(all_right));
@@ -206,11 +206,11 @@ mod tests {
             for thread in 0..4 {
                 scope.spawn(move || {
                     for turn in 0..50 {
-                        let mut packed = Packed::zeros((1 << 14) + turn);
-                        assert!(packed.iter().all(|&weight| weight == 0.0));
-                        packed.fill(thread as f32);
+                        let mut memory = WeightMemory::zeros((1 << 14) + turn);
+                        assert!(memory.iter().all(|&weight| weight == 0.0));
+                        memory.fill(thread as f32);
                         std::thread::yield_now();
-                        assert!(packed.iter().all(|&weight| weight == thread as f32));
+                        assert!(memory.iter().all(|&weight| weight == thread as f32));
                     }
                 });
             }

@@ -1,8 +1,8 @@
-//! Weights as the dense tile reads them: panels of one or two vectors of output channels.
+//! Weights packed as the dense tile reads them: in panels of one or two vectors of output channels.
 
 use std::ops::Range;
 
-use crate::packed::Packed;
+use crate::huge_pages::WeightMemory;
 use crate::tiles::balanced;
 
 /// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
@@ -13,7 +13,7 @@ const DEPTH: usize = 256;
 /// output channels, by tap, by channel. The last panel is filled up with zeros.
 #[derive(Debug)]
 pub(crate) struct Panels {
-    weights: Packed,
+    weights: WeightMemory,
     /// Channels of a panel.
     pub(crate) width: usize,
     pub(crate) channels: usize,
@@ -42,7 +42,7 @@ impl Panels {
 
     /// All zeros.
     pub(crate) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
-        let weights = Packed::zeros(channels.div_ceil(width) * width * taps);
+        let weights = WeightMemory::zeros(channels.div_ceil(width) * width * taps);
         Self { weights, width, channels, runs: runs(taps) }
     }
 
