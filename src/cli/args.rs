@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::destination::Destination;
 use super::error::{Error, Result};
-use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, seed};
+use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, rung, seed};
 use crate::block::{BlockSpec, Form, StrideOn};
 use crate::count::Digits;
 use crate::evidence::rungs::Rung;
@@ -106,7 +106,7 @@ pub(super) struct VerifyOptions {
     #[command(flatten)]
     pub(super) threads: ThreadsOption,
     /// Of R0 to R8 only these, as R1,R4 [default: all]
-    #[arg(long, value_name = "R", value_delimiter = ',')]
+    #[arg(long, value_name = "R", value_delimiter = ',', value_parser = rung)]
     pub(super) rung: Vec<Rung>,
     #[arg(
         long,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 
+use crate::evidence::rungs::Rung;
 use crate::network::layers::Map;
 use crate::random::Seed;
 
@@ -32,6 +33,11 @@ pub(super) fn integer<T: TryFrom<u64>>(
 /// A seed.
 pub(super) fn seed(text: &str) -> Result<Seed, String> {
     integer(0..=u64::MAX)(text).map(Seed)
+}
+
+/// A rung; with spaces around it too, as in `R1, R4`.
+pub(super) fn rung(text: &str) -> Result<Rung, crate::error::Error> {
+    text.trim().parse()
 }
 
 /// `56x56`: height x width.
