@@ -168,7 +168,7 @@ pub(super) struct JsonOption {
 /// What is done about memory.
 #[derive(Args)]
 pub(super) struct MemoryOptions {
-    /// Start even if memory is too small; the system may end it
+    /// Start even if memory is short; the system may end it
     #[arg(long)]
     pub(super) no_memory_check: bool,
 }

@@ -120,12 +120,18 @@ fn ladder(text: &mut String, report: &Report) {
         let how_far = in_words(&finding.bound);
         line(text, &row(&finding.stage, &finding.scope, &cases, &how_far, verdict));
     }
-    let qualified = report.findings.iter().find_map(|finding| match &finding.verdict {
-        Verdict::Qualified { holds, but } => Some(format!("Qualified: {holds}; {but}.")),
-        _ => None,
-    });
-    if let Some(words) = qualified {
-        paragraph(text, &words);
+    let mut qualified: Vec<(String, Vec<String>)> = Vec::new();
+    for finding in &report.findings {
+        let Verdict::Qualified { holds, but } = &finding.verdict else { continue };
+        let (words, rung) = (format!("{holds}; {but}"), finding.rung.to_string());
+        match qualified.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, rungs)) if rungs.contains(&rung) => {}
+            Some((_, rungs)) => rungs.push(rung),
+            None => qualified.push((words, vec![rung])),
+        }
+    }
+    for (words, rungs) in qualified {
+        paragraph(text, &format!("Qualified, {}: {words}.", rungs.join(" and ")));
     }
     line(text, "");
 }
