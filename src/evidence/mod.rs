@@ -1,16 +1,16 @@
 //! What it takes to say that two forms of a block are the same function: a ladder of evidence.
 //!
-//! The rungs, one file each:
+//! The rungs, one file each in [`rungs`], and what they rest on:
 //!
-//! - R0 [`approximate`]: a tolerance that is chosen. A smoke test.
+//! - R0 [`approximate`](rungs::r0_approximate): a tolerance that is chosen. A smoke test.
 //! - R1 [`bound`]: how far rounding can carry a correct form, derived; end to end and at cuts.
-//! - R2 [`bitwise`]: equal to the bit on any floats, where all sums are taken in one order.
-//! - R3 [`exact`]: integers so small, certified, that `f32` is exact.
-//! - R4 [`field`]: identities in a prime field, at the real sizes, for any function in between.
-//! - R5 [`symbolic`]: polynomials; a proof for a shape.
-//! - R6 [`exhaustive`]: everything there is, in a tiny field.
-//! - R7 [`gradient`]: derivatives, by dual numbers.
-//! - R8 [`training`]: batch norm by the statistics of the batch.
+//! - R2 [`bitwise`](rungs::r2_bitwise): equal to the bit on any floats, where all sums are taken in one order.
+//! - R3 [`exact`](rungs::r3_exact_integers): integers so small, certified, that `f32` is exact.
+//! - R4 [`field`](rungs::r4_prime_field): identities in a prime field, at the real sizes, for any function in between.
+//! - R5 [`symbolic`](rungs::r5_symbolic): polynomials; a proof for a shape.
+//! - R6 [`exhaustive`](rungs::r6_exhaustive): everything there is, in a tiny field.
+//! - R7 [`gradient`](rungs::r7_derivatives): derivatives, by dual numbers.
+//! - R8 [`training`](rungs::r8_training): batch norm by the statistics of the batch.
 //! - R9 [`whole`]: whole networks, block by block on what each receives, and their logits.
 //! - R10 [`theorem`]: all sizes, by a proof assistant; here what ties its formulas to the forms.
 //!

@@ -8,7 +8,7 @@
 //!
 //! - R1, the derived bound, on the weights, the batch norms and the activations as they are;
 //! - R2, to the bit, where all sums are taken in one order, on the same;
-//! - R4, the prime field, with the block's own weights ([`super::field::with_these_weights`]).
+//! - R4, the prime field, with the block's own weights ([`crate::evidence::rungs::r4_prime_field::with_these_weights`]).
 //!
 //! The equality of the blocks is the equality of the networks: all else, the stem, the pooling, the
 //! basic blocks and the classifier, has no forms, and is the same code on the same numbers.
