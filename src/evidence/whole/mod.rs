@@ -173,7 +173,6 @@ pub fn verify(
     let steps = forms.len() + named.len();
     // What the blocks receive is what form (c) itself gives them, whatever the forms do that are judged.
     let right = run(&Form::Grouped, weights, x, true)?;
-    finite(&right.logits)?;
     let mut logits = Vec::new();
     for (number, form) in forms.iter().enumerate() {
         if progress.stopped() {
@@ -202,6 +201,8 @@ pub fn verify(
     // All of them, and then the first that failed, so that it is always the same.
     let judged: Vec<_> = judged.collect();
     let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
+    // Only now: a block that overflows has said so, by its name.
+    finite(&right.logits)?;
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
     let blocks: Vec<BlockReport> = judged.into_iter().flatten().collect();
