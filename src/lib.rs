@@ -17,23 +17,22 @@
 //! - [`network`]: what stands around the blocks in a network.
 //! - [`count`](mod@count): how many parameters.
 //! - [`evidence`]: what it takes to say that two forms are equal.
-//! - [`report`]: tables, JSON, figures.
-//! - `notebook`: what the cells of notebooks use (a feature of this name, on by default).
-//! - [`cli`]: the program.
+//! - [`gallery`]: wrong blocks that the evidence must refute.
+//! - [`claims`]: what is said about the forms, each with its check.
+//! - [`figures`]: the plots and diagrams.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 pub mod block;
-pub mod cli;
+pub mod claims;
 pub mod conv;
 pub mod count;
 pub mod error;
 pub mod evidence;
+pub mod figures;
+pub mod gallery;
 pub mod network;
-#[cfg(feature = "notebook")]
-pub mod notebook;
 pub mod random;
-pub mod report;
 pub mod scalar;
 
 pub use error::{Error, Result};

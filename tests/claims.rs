@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
 
-use triform::evidence::claims::{ALL, Claim, Given, named};
+use triform::claims::{ALL, Claim, Given, named};
 use triform::evidence::verdict::Verdict;
 use triform::report;
 

@@ -20,7 +20,7 @@ use triform::block::Form;
 use triform::cli;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::rungs::Rung;
-use triform::report::figures;
+use triform::figures;
 
 const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
 /// The same by two quick rungs, where the report itself does not matter.

@@ -13,7 +13,7 @@ use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::sample_degenerate;
 use triform::evidence::rungs::Rung;
 use triform::evidence::verdict::{Bound, Verdict};
-use triform::evidence::verify::{Plan, Progress, Report, Subject, verify};
+use triform::evidence::verify::{Plan, Report, Subject, verify};
 use triform::random::Seed;
 use triform::report::{json, table};
 

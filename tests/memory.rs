@@ -12,7 +12,7 @@ use triform::block::{Bottleneck, Form};
 use triform::conv::Fast;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::memory as need;
-use triform::evidence::verify::{Plan, Progress, Subject, verify};
+use triform::evidence::verify::{Plan, Subject, verify};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
 use triform::network::zoo;

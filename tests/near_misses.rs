@@ -13,11 +13,11 @@ use triform::block::{
 use triform::cli;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::Layout;
-use triform::evidence::matrix::{self, Cell, Row};
-use triform::evidence::near_misses::{ALL, Kind, Mistake, NearMiss, named};
+use triform::evidence::progress::Progress;
 use triform::evidence::rungs::Rung;
-use triform::evidence::verify::Progress;
-use triform::evidence::witness::{Example, Mode, replay};
+use triform::gallery::matrix::{self, Cell, Row};
+use triform::gallery::witness::{Example, Mode, replay};
+use triform::gallery::{ALL, Kind, Mistake, NearMiss, named};
 use triform::random::Seed;
 
 /// What the program prints, and its exit status.

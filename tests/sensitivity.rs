@@ -18,7 +18,7 @@ use triform::evidence::rungs::Rung;
 use triform::evidence::rungs::r3_exact_integers::{LIMIT_F32, certify};
 use triform::evidence::rungs::r7_derivatives::over_floats;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
-use triform::evidence::verify::{Failure, Plan, Progress, Report, Subject, verify};
+use triform::evidence::verify::{Failure, Plan, Report, Subject, verify};
 use triform::random::{Purpose, Seed};
 use triform::scalar::Int;
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use triform::block::Form;
-use triform::evidence::near_misses;
 use triform::evidence::theorem::{COMMITTED, cases, first_difference};
+use triform::gallery;
 
 #[test]
 fn the_forms_give_what_the_formulas_give() {
@@ -40,7 +40,7 @@ const REFUTED: [&str; 7] = [
 #[test]
 fn the_cases_refute_what_the_proofs_refute() {
     for name in REFUTED {
-        let wrong = near_misses::named(name).unwrap().wrong();
+        let wrong = gallery::named(name).unwrap().wrong();
         let found = cases(&wrong).unwrap();
         assert!(first_difference(&found, COMMITTED).is_some(), "{name}");
     }
@@ -61,7 +61,7 @@ fn the_proofs_speak_of_mistakes_that_the_gallery_has() {
             name => name,
         };
         assert!(REFUTED.contains(&name), "{name}");
-        near_misses::named(name).unwrap();
+        gallery::named(name).unwrap();
         met += 1;
     }
     assert_eq!(met, REFUTED.len());

@@ -17,7 +17,7 @@ mod work;
 pub use self::accuracy::{PUBLISHED_ERRORS, PublishedError, published_error};
 pub use self::budget::{Width, exact_width, preserving_width};
 pub use self::diagnose::{Diagnosis, Fit, diagnose};
-pub use self::digits::Digits;
+pub use self::digits::{Digits, thousands};
 pub use self::layer::{Counts, Operations, Parameters, layer};
 pub use self::macs::{BlockMacs, Macs, block_macs, convolution_macs};
 pub use self::network::{Memory, NetworkCounts, network, sum};

@@ -2,9 +2,7 @@
 //! weights are drawn.
 
 pub mod architecture;
-pub mod array;
 pub mod classes;
-pub mod file;
 pub mod forward;
 pub mod image;
 pub mod init;

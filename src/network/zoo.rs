@@ -135,7 +135,7 @@ pub fn named(name: &str) -> Result<Architecture> {
     if name.starts_with(|first: char| first.is_ascii_digit()) {
         return Ok(Architecture::single(&name.parse::<BlockSpec>()?));
     }
-    let unknown = || Error::no_such_name("network", given, names(), "triform count all");
+    let unknown = || Error::no_such_name("network", given, names());
     let (depth, groups, width) = general(name).ok_or_else(unknown)?;
     of_depth(name, depth, groups, width)
 }

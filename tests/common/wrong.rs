@@ -6,8 +6,8 @@ use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
 use triform::conv::Convolver;
 use triform::error::Result;
 use triform::evidence::any_form::Subject;
-use triform::evidence::near_misses::kernels::Kernels;
-use triform::evidence::near_misses::{self, NearMiss, Wrong, named};
+use triform::gallery::kernels::Kernels;
+use triform::gallery::{self, NearMiss, Wrong, named};
 use triform::scalar::Additive;
 
 /// Mistakes that can be made in any of the forms, by name in the gallery.
@@ -23,7 +23,7 @@ pub const FLIPPED: &str = "taps-flipped";
 /// A form of the paper with a mistake in its kernels.
 pub fn wrong(form: Form, mistake: &str) -> Wrong {
     let NearMiss { name, mistake, .. } = *named(mistake).unwrap();
-    assert!(matches!(mistake, near_misses::Mistake::Kernels(kernels) if kernels != Kernels::Half));
+    assert!(matches!(mistake, gallery::Mistake::Kernels(kernels) if kernels != Kernels::Half));
     Wrong::new(form, name, mistake)
 }
 

@@ -112,7 +112,7 @@ impl Departure {
 pub fn named(name: &str) -> Result<&'static Departure> {
     ALL.iter().find(|departure| departure.name == name).ok_or_else(|| {
         let names = ALL.iter().map(|departure| departure.name);
-        Error::no_such_name("departure", name, names, "triform diagnose --list")
+        Error::no_such_name("departure", name, names)
     })
 }
 

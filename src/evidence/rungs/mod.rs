@@ -320,7 +320,7 @@ impl FromStr for Rung {
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.strip_prefix(['R', 'r']).unwrap_or(text);
         let rung = Self::ALL.into_iter().find(|rung| rung.0.to_string() == digits);
-        rung.ok_or_else(|| Error::RungSyntax { given: text.to_owned() })
+        rung.ok_or_else(|| Error::NoSuchRung { given: text.to_owned() })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::Done;
 use super::plan::Plan;
-use super::{Done, Progress};
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::contract::Coverage;
 use crate::evidence::generator::Case;
+use crate::evidence::progress::Progress;
 use crate::evidence::rungs::{Draw, Rung};
 use crate::evidence::verdict::{Bound, Evidence};
 use crate::random::Seed;
@@ -21,7 +22,7 @@ pub(super) fn climb(
     forms: &[&dyn AnyForm],
     plan: &Plan,
     seed: Seed,
-    progress: &Progress<'_>,
+    progress: &dyn Progress,
 ) -> Done {
     let one = |number: u64| -> Result<Option<Evidence>> {
         let stopped = || progress.stopped();
@@ -54,7 +55,7 @@ pub(super) fn climb(
 }
 
 /// One rung that takes random cases on the one of this number; `None` where it was stopped.
-pub(in crate::evidence) fn one_case(
+pub(crate) fn one_case(
     rung: Rung,
     forms: &[&dyn AnyForm],
     generator: fn(Seed, u64, u64) -> Case,

@@ -1,7 +1,6 @@
 //! Rungs on what the forms gave for one real block.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
 
 use ndarray::ArrayView4;
 use sha2::{Digest, Sha256};
@@ -11,6 +10,7 @@ use super::run::Run;
 use crate::error::Result;
 use crate::evidence::any_form::AnyForm;
 use crate::evidence::compare::{compare, largest, pairs, ulp};
+use crate::evidence::progress::Progress;
 use crate::evidence::rungs::{Draw, Rung};
 use crate::evidence::verdict::{Bound, Evidence, Finding};
 
@@ -52,6 +52,7 @@ pub(super) fn judge(
     rungs: &BTreeSet<Rung>,
     (seed, number): Draw,
     say: &dyn Fn(&str),
+    progress: &dyn Progress,
 ) -> (BlockReport, Vec<Part>, Vec<Failure>) {
     let Run { named, real, parameters, outputs, times } = run;
     let stage = named.name.split('_').next().unwrap_or_default();
@@ -62,7 +63,7 @@ pub(super) fn judge(
             continue;
         }
         say(rung.name());
-        let since = Instant::now();
+        let since = progress.now();
         let evidence = match rung.on_block(forms, real, outputs, (seed, number)) {
             Ok(Some(evidence)) => evidence,
             Ok(None) => continue,
@@ -80,7 +81,7 @@ pub(super) fn judge(
             exact = Some(report.clone());
         }
         refuted.extend(evidence.witnesses.all().iter().map(|witness| (rung, witness.clone())));
-        let ms = since.elapsed().as_secs_f64() * 1e3;
+        let ms = progress.now() - since;
         parts.push(Part { stage: stage.to_owned(), rung, evidence, ms });
     }
     let activation = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));

@@ -2,17 +2,15 @@
 //! ResNeXt-50 and a real photograph, on random blocks of all kinds, and on shapes small enough for
 //! proof.
 
-pub(super) mod cases;
+pub(crate) mod cases;
 mod findings;
 mod judge;
 mod plan;
 mod run;
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use image::RgbImage;
-use ndarray::Array4;
+use ndarray::{Array3, Array4};
 use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -24,6 +22,7 @@ use self::run::{Run, run_forms};
 use super::any_form::AnyForm;
 use super::live::LiveLayer;
 use super::memory;
+use super::progress::Progress;
 use super::rungs::{Piece, Rung, Stage};
 use super::verdict::{Evidence, Finding};
 use crate::block::{BlockSpec, Shortcut};
@@ -38,23 +37,9 @@ use crate::random::{Purpose, Seed};
 pub enum Subject {
     /// A photograph of any size the stem can take, through the stem, then the first two
     /// blocks of each stage of ResNeXt-50, each on what form (c) of the block before gave.
-    Photograph(RgbImage),
+    Photograph(Array3<u8>),
     /// One block on random data, of this map.
     Block(BlockSpec, (usize, usize)),
-}
-
-/// Told of each step of the work, and asked whether to stop.
-pub struct Progress<'a> {
-    /// Called before each step, with its number, the number of steps and what it does.
-    pub step: &'a (dyn Fn(usize, usize, &str) + Sync),
-    /// Set to stop at the next step.
-    pub interrupted: &'a AtomicBool,
-}
-
-impl Progress<'_> {
-    pub(crate) fn stopped(&self) -> bool {
-        self.interrupted.load(Ordering::Relaxed)
-    }
 }
 
 /// A rung on random blocks, on a shape of its own or on that of a real block.
@@ -95,7 +80,7 @@ enum Outcome {
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] for fewer than two forms, since one agrees with itself whatever it does;
+/// [`Error::Unsuitable`] for fewer than two forms, since one agrees with itself whatever it does;
 /// a subject that is too small, or so large that its sizes exceed 64 bits; a plan of no rung; what
 /// failed, where nothing else came of the run. Other errors lose no finding: see [`Report::failures`].
 pub fn verify(
@@ -103,10 +88,10 @@ pub fn verify(
     subject: &Subject,
     plan: &Plan,
     seed: Seed,
-    progress: &Progress<'_>,
+    progress: &dyn Progress,
 ) -> Result<Report> {
     if forms.len() < 2 {
-        return Err(Error::Usage(format!(
+        return Err(Error::Unsuitable(format!(
             "2 forms at least are needed to compare, not {}",
             forms.len()
         )));
@@ -128,9 +113,9 @@ pub fn verify(
         if progress.stopped() {
             break;
         }
-        (progress.step)(number, steps, &format!("{}: the forms in f32", named.name));
+        progress.step(number, steps, &format!("{}: the forms in f32", named.name));
         let stage = named.name.clone();
-        match run_forms(forms, named, x, seed, number) {
+        match run_forms(forms, named, x, (seed, number), progress) {
             Ok((run, next)) => {
                 runs.push(run);
                 x = next;
@@ -150,7 +135,7 @@ pub fn verify(
     // What remains is independent, so all processors share it, the longest first.
     let done = AtomicUsize::new(timed);
     let say = |what: &str| {
-        (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, what);
+        progress.step(done.fetch_add(1, Ordering::Relaxed), steps, what);
     };
     let mut pieces: Vec<(f64, Task<'_>)> = Vec::new();
     for (number, run) in runs.into_iter().enumerate() {
@@ -169,13 +154,14 @@ pub fn verify(
             Task::Block(number, run) => {
                 let say = |what: &str| say(&format!("{}: {what}", run.named.name));
                 let draw = (seed, number as u64);
-                let (report, parts, failures) = judge(forms, &run, &plan.rungs, draw, &say);
+                let (report, parts, failures) =
+                    judge(forms, &run, &plan.rungs, draw, &say, progress);
                 let failed = failures.into_iter().map(Outcome::Failed);
                 failed.chain([Outcome::Block(number, Box::new((report, parts)))]).collect()
             }
             Task::Job(number, job) => {
                 say(&format!("{} {}: {}", job.rung, job.rung.name(), job.stage));
-                run_job(number, *job, seed)
+                run_job(number, *job, seed, progress)
             }
         }
     };
@@ -185,11 +171,11 @@ pub fn verify(
     report(outcomes, seed)
 }
 
-fn run_job(number: usize, job: Job<'_>, seed: Seed) -> Vec<Outcome> {
+fn run_job(number: usize, job: Job<'_>, seed: Seed, progress: &dyn Progress) -> Vec<Outcome> {
     let Job { rung, stage, scope, work, .. } = job;
-    let start = Instant::now();
+    let start = progress.now();
     let Done { evidence, failure, stopped } = work();
-    let ms = start.elapsed().as_secs_f64() * 1e3;
+    let ms = progress.now() - start;
     let failed = |error| Outcome::Failed(Failure { rung: Some(rung), stage: stage.clone(), error });
     let mut outcomes = Vec::new();
     if let Some(evidence) = evidence {
@@ -209,7 +195,7 @@ fn jobs<'a>(
     plan: &'a Plan,
     stages: &[Stage],
     seed: Seed,
-    progress: &'a Progress<'a>,
+    progress: &'a dyn Progress,
 ) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for &rung in &plan.rungs {
@@ -284,7 +270,7 @@ fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32
             let fast = Fast::new();
             let kernel = init::he_normal(stem::KERNEL, &mut seed.stream(Purpose::Stem, &[]));
             let norm = LiveLayer::<f32>::seeded(seed, Purpose::Stem, true);
-            let pixels = photo::normalise(image);
+            let pixels = photo::normalise(image.view());
             let x = stem::forward(pixels.view(), kernel.view(), &norm, &fast)?;
             let mut blocks = zoo::named("resnext50_32x4d")?.bottlenecks()?;
             // The one whose shortcut is a projection, and one whose shortcut is the identity.

@@ -1,7 +1,5 @@
 //! The forms in `f32`, each timed, on one block.
 
-use std::time::Instant;
-
 use ndarray::Array4;
 
 use crate::block::{Activation, Bottleneck, Form, Shortcut};
@@ -12,6 +10,7 @@ use crate::evidence::any_form::{AnyForm, check_shape};
 use crate::evidence::between::Between;
 use crate::evidence::live::LiveNorms;
 use crate::evidence::problem::RealProblem;
+use crate::evidence::progress::Progress;
 use crate::evidence::rungs::multiply_adds;
 use crate::network::architecture::NamedBlock;
 use crate::network::init;
@@ -43,8 +42,8 @@ pub(super) fn run_forms(
     forms: &[&dyn AnyForm],
     named: NamedBlock,
     x: Array4<f32>,
-    seed: Seed,
-    number: usize,
+    (seed, number): (Seed, usize),
+    progress: &dyn Progress,
 ) -> Result<(Run, Array4<f32>)> {
     let fast = Fast::new();
     let block = number as u64;
@@ -65,11 +64,11 @@ pub(super) fn run_forms(
         let built = between.built_by::<Fast>(*form, &named.spec)?;
         let mut shortest = f64::INFINITY;
         for run in 0..TIMED_RUNS {
-            let start = Instant::now();
+            let start = progress.now();
             // Other work may be under way on the others.
             let forward = || block.forward(x.view(), &built.functions(), &fast);
             let output = on_one_thread(forward)?;
-            shortest = shortest.min(start.elapsed().as_secs_f64() * 1e3);
+            shortest = shortest.min(progress.now() - start);
             if run == 0 {
                 check_shape(output.shape(), &[x.dim().0, named.spec.c_out(), h, w])?;
                 outputs.push(output);

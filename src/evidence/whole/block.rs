@@ -1,10 +1,8 @@
 //! A block of a network, on what it receives there.
 
+use ndarray::{Array4, ArrayViewMut3};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
-
-use ndarray::{Array4, ArrayViewMut3};
 
 use super::BlockReport;
 use super::blind::Blind;
@@ -15,6 +13,7 @@ use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::between::Between;
 use crate::evidence::compare::{compare, pairs};
 use crate::evidence::generator::Shape;
+use crate::evidence::progress::Progress;
 use crate::evidence::rungs::{NetworkBlock, Rung};
 use crate::evidence::verdict::Finding;
 use crate::evidence::watched::place;
@@ -39,6 +38,7 @@ impl Received<'_> {
         forms: &[&dyn AnyForm],
         rungs: &[Rung],
         seed: Seed,
+        progress: &dyn Progress,
     ) -> Result<BlockReport> {
         let between = Between::norms(self.norms, Activation::Relu);
         let problem = Problem { weights: self.weights, x: self.x.view(), between };
@@ -51,10 +51,10 @@ impl Received<'_> {
         let block = NetworkBlock { problem: &problem, norms, outputs: &outputs, shape };
         let mut findings = Vec::new();
         for &rung in rungs {
-            let since = Instant::now();
+            let since = progress.now();
             let Some(judge) = rung.on_network() else { continue };
             let evidence = judge.judge(forms, &block, (seed, self.number as u64))?;
-            let ms = since.elapsed().as_secs_f64() * 1e3;
+            let ms = progress.now() - since;
             let about = (rung, self.named.name.as_str(), judge.scope().to_owned());
             let mut finding = Finding::conclude(about, evidence, seed.0, ms)?;
             Blind::qualify(&blind, &mut finding);

@@ -27,9 +27,9 @@ pub use self::blind::Blind;
 use self::block::Received;
 pub use self::logits::{LOGITS, Logits};
 use super::any_form::AnyForm;
+use super::progress::Progress;
 use super::rungs::Rung;
 use super::verdict::Finding;
-use super::verify::Progress;
 use crate::block::{BlockSpec, Form};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
@@ -157,7 +157,7 @@ pub fn finite(logits: &Array2<f32>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Usage`] for fewer than two forms, for another rung, for a network without a block that has
+/// [`Error::Unsuitable`] for fewer than two forms, for another rung, for a network without a block that has
 /// forms, for an empty batch; [`Error::Overflow`] for weights with which form (c) leaves the range of f32;
 /// an input that the network cannot take.
 pub fn verify(
@@ -166,7 +166,7 @@ pub fn verify(
     x: ArrayView4<'_, f32>,
     rungs: &[Rung],
     seed: Seed,
-    progress: &Progress<'_>,
+    progress: &dyn Progress,
 ) -> Result<NetworkReport> {
     check(forms, weights, x, rungs)?;
     let named = weights.architecture().bottlenecks()?;
@@ -178,7 +178,7 @@ pub fn verify(
         if progress.stopped() {
             break;
         }
-        (progress.step)(number, steps, &format!("the network in form ({})", form.letter()));
+        progress.step(number, steps, &format!("the network in form ({})", form.letter()));
         logits.push((form.letter(), run(*form, weights, x, false)?.logits));
     }
     let blocks = named.into_iter().zip(weights.blocks()).zip(right.received).enumerate();
@@ -195,8 +195,8 @@ pub fn verify(
         if progress.stopped() {
             return Ok(None);
         }
-        (progress.step)(done.fetch_add(1, Ordering::Relaxed), steps, &block.named.name);
-        block.judge(forms, rungs, seed).map(Some)
+        progress.step(done.fetch_add(1, Ordering::Relaxed), steps, &block.named.name);
+        block.judge(forms, rungs, seed, progress).map(Some)
     });
     // All of them, and then the first that failed, so that it is always the same.
     let judged: Vec<_> = judged.collect();
@@ -226,7 +226,7 @@ fn check(
     let name = &weights.architecture().name;
     if forms.len() < 2 {
         let words = format!("2 forms at least are needed to compare, not {}", forms.len());
-        return Err(Error::Usage(words));
+        return Err(Error::Unsuitable(words));
     }
     if rungs.is_empty() {
         return Err(Error::Zero { what: "number of rungs" });
@@ -235,17 +235,19 @@ fn check(
         let words = format!(
             "{rung} draws its own weights; a network of given weights is verified by R1, R2 and R4"
         );
-        return Err(Error::Usage(words));
+        return Err(Error::Unsuitable(words));
     }
     if weights.architecture().bottlenecks()?.is_empty() {
         let words = format!(
             "{name} is of blocks of depth 2, which have no forms to compare (paper, Figure 4); `triform \
              forward --arch {name}` without --form all runs it"
         );
-        return Err(Error::Usage(words));
+        return Err(Error::Unsuitable(words));
     }
     if x.dim().0 == 0 {
-        return Err(Error::Usage("the input has no image (N = 0): nothing to verify".to_owned()));
+        return Err(Error::Unsuitable(
+            "the input has no image (N = 0): nothing to verify".to_owned(),
+        ));
     }
     Ok(())
 }

@@ -13,27 +13,27 @@
 
 use std::ops::Range;
 
-use image::{Rgb, RgbImage};
+use ndarray::{Array3, ArrayView3, s};
 
 /// Bits after the point of a weight: 8 of the 32 are the pixel's, and Pillow keeps 2 free.
 const PRECISION: u32 = 32 - 8 - 2;
 
 /// Scales an image, of one pixel at least, until its shorter side is `shorter` pixels, and
 /// cuts `size` x `size` out of the middle; `size` is at most `shorter`, and `shorter` above 0.
-pub(super) fn resize_and_crop(image: &RgbImage, shorter: u32, size: u32) -> RgbImage {
-    let (width, height) = image.dimensions();
-    let taps = |side: u32| {
-        let scaled = u64::from(shorter) * u64::from(side) / u64::from(width.min(height));
-        taps(side, scaled, middle(scaled, u64::from(size)))
+pub(super) fn resize_and_crop(image: ArrayView3<u8>, shorter: usize, size: usize) -> Array3<u8> {
+    let (height, width, _) = image.dim();
+    let taps = |side: usize| {
+        let scaled = shorter as u64 * side as u64 / width.min(height) as u64;
+        taps(side, scaled, middle(scaled, size as u64))
     };
     let (columns, mut rows) = (taps(width), taps(height));
 
     // Only the rows that the second pass reads.
     let first = rows.first().map_or(0, |taps| taps.first);
-    let end = rows.last().map_or(0, |taps| taps.first + taps.weights.len() as u32);
+    let end = rows.last().map_or(0, |taps| taps.first + taps.weights.len());
     rows.iter_mut().for_each(|taps| taps.first -= first);
-    let turned = resample_and_turn(image, first..end, &columns);
-    resample_and_turn(&turned, 0..size, &rows)
+    let turned = resample_and_turn(image.slice(s![first..end, .., ..]), &columns);
+    resample_and_turn(turned.view(), &rows)
 }
 
 /// What torchvision's `center_crop` keeps of a side: where it cannot be the middle, Python's
@@ -46,7 +46,7 @@ fn middle(length: u64, size: u64) -> Range<u64> {
 
 /// The pixels along one side that make a pixel of the result.
 struct Taps {
-    first: u32,
+    first: usize,
     /// In units of 2^-22; they sum to about 1.
     weights: Vec<u32>,
 }
@@ -54,15 +54,15 @@ struct Taps {
 /// The taps of those pixels of the result that are kept. A triangle around the pixel's centre
 /// reaches as far as the next pixel of the result or of the input, whichever is farther: that
 /// is the antialiasing.
-fn taps(input: u32, output: u64, kept: Range<u64>) -> Vec<Taps> {
-    let scale = f64::from(input) / output as f64;
+fn taps(input: usize, output: u64, kept: Range<u64>) -> Vec<Taps> {
+    let scale = input as f64 / output as f64;
     let reach = scale.max(1.0);
     let pixel = |at: u64| {
         let centre = (at as f64 + 0.5) * scale;
-        let first = (centre - reach + 0.5).max(0.0) as u32;
-        let end = ((centre + reach + 0.5) as u32).min(input);
+        let first = (centre - reach + 0.5).max(0.0) as usize;
+        let end = ((centre + reach + 0.5) as usize).min(input);
         // The product with 1 / reach, not a quotient, is Pillow's, and can differ in the last bit.
-        let distance = |at: u32| ((f64::from(at) - centre + 0.5) * (1.0 / reach)).abs();
+        let distance = |at: usize| ((at as f64 - centre + 0.5) * (1.0 / reach)).abs();
         let heights: Vec<f64> = (first..end).map(|at| (1.0 - distance(at)).max(0.0)).collect();
         let sum: f64 = heights.iter().sum();
         let fixed = |height: f64| (0.5 + height / sum * f64::from(1 << PRECISION)) as u32;
@@ -71,27 +71,23 @@ fn taps(input: u32, output: u64, kept: Range<u64>) -> Vec<Taps> {
     kept.map(pixel).collect()
 }
 
-/// Resamples the given rows along their length, and turns them into columns: twice this, and
+/// Resamples each row along its length, and turns the rows into columns: twice this, and
 /// both sides are resampled and the image stands as it did.
-fn resample_and_turn(image: &RgbImage, rows: Range<u32>, taps: &[Taps]) -> RgbImage {
-    RgbImage::from_fn(rows.end - rows.start, taps.len() as u32, |x, y| {
-        let Taps { first, weights } = &taps[y as usize];
-        let mut sums = [1 << (PRECISION - 1); 3]; // a half, to round
-        for (at, weight) in (*first..).zip(weights) {
-            let pixel = image.get_pixel(at, rows.start + x);
-            for (sum, value) in sums.iter_mut().zip(pixel.0) {
-                *sum += u32::from(value) * weight;
-            }
-        }
+fn resample_and_turn(image: ArrayView3<u8>, taps: &[Taps]) -> Array3<u8> {
+    Array3::from_shape_fn((taps.len(), image.dim().0, 3), |(y, x, c)| {
+        let Taps { first, weights } = &taps[y];
+        let pixels = image.slice(s![x, *first.., c]);
+        let half = 1 << (PRECISION - 1); // to round
+        let sum = pixels.iter().zip(weights).fold(half, |sum, (&v, w)| sum + u32::from(v) * w);
         // 255 at most: each weight is at most half a unit too large, and there are few.
-        Rgb(sums.map(|sum| (sum >> PRECISION) as u8))
+        (sum >> PRECISION) as u8
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::{PRECISION, middle, resize_and_crop, taps};
-    use image::{Rgb, RgbImage};
+    use ndarray::Array3;
 
     /// `int(round((length - 224) / 2.0))` in Python.
     #[test]
@@ -110,7 +106,7 @@ mod tests {
                 let sum: u32 = taps.weights.iter().sum();
                 let off = sum.abs_diff(1 << PRECISION);
                 assert!(2 * off as usize <= taps.weights.len(), "{input} to {output}: {sum}");
-                assert!(taps.first + taps.weights.len() as u32 <= input);
+                assert!(taps.first + taps.weights.len() <= input);
             }
         }
     }
@@ -132,12 +128,10 @@ mod tests {
 
     #[test]
     fn white_stays_white_and_a_long_strip_costs_no_more() {
-        let white = Rgb([255; 3]);
         for (width, height) in [(1, 1), (1, 3_000_000), (3_000_000, 1), (2, 999), (1801, 1203)] {
-            let image = RgbImage::from_pixel(width, height, white);
-            let cut = resize_and_crop(&image, 256, 224);
-            assert_eq!(cut.dimensions(), (224, 224));
-            assert!(cut.pixels().all(|pixel| *pixel == white), "{width} x {height}");
+            let image = Array3::from_elem((height, width, 3), 255);
+            let cut = resize_and_crop(image.view(), 256, 224);
+            assert_eq!(cut, Array3::from_elem((224, 224, 3), 255), "{width} x {height}");
         }
     }
 }

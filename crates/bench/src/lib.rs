@@ -1,0 +1,229 @@
+//! `triform bench`: how long the three forms take on this machine.
+//!
+//! A form is first held against the others, by R1, on the very weights, batch norms and input on which it is
+//! then timed; where one is refuted nothing is timed, for the time of a wrong form says nothing. Weights are
+//! drawn and kernels prepared before. Times are of one image, with batch norms, ReLU and shortcut, taken
+//! in turn.
+
+mod machine;
+mod subject;
+pub mod timing;
+
+pub use self::machine::record_name;
+pub use self::timing::Rounds;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::ThreadPool;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+
+use self::subject::{NetworkSubject, Subject};
+use triform::block::BlockSpec;
+use triform::conv::{Level, Peak};
+use triform::error::{Error, Result};
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::progress::Progress;
+use triform::evidence::speed::{LayerRow, Machine, Roof, Row};
+use triform::evidence::verdict::Finding;
+use triform::network::zoo;
+use triform::random::Seed;
+
+/// A block and its map, H x W.
+pub type BlockOnMap = (BlockSpec, (usize, usize));
+
+/// What to time.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The blocks, each by itself.
+    pub blocks: Vec<BlockOnMap>,
+    /// Blocks that are compared with one another, and so timed in turn. One of `blocks` that is among them is
+    /// timed here only.
+    pub settings: Vec<BlockOnMap>,
+    /// The letters of the forms that are timed; all are checked.
+    pub forms: Vec<char>,
+    /// How often.
+    pub rounds: Rounds,
+    /// Whether ResNet-50 and ResNeXt-50 are timed too, whole.
+    pub networks: bool,
+    /// Whether the layers of form (c) are timed too, by themselves, with the first number of threads.
+    pub layers: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The day, as 2026-11-24.
+    pub date: String,
+    /// The machine.
+    pub machine: Machine,
+    /// What limits it, for each number of threads.
+    pub roofs: Vec<Roof>,
+    /// R1 on each block, and on each block of each network.
+    pub findings: Vec<Finding>,
+    /// Networks whose logits in two forms are too far apart.
+    pub logits_apart: Vec<String>,
+    /// The times of the blocks.
+    pub rows: Vec<Row>,
+    /// Those of the networks.
+    pub networks: Vec<Row>,
+    /// Those of the layers.
+    pub layers: Vec<LayerRow>,
+    /// Whether the run was cut short.
+    pub partial: bool,
+}
+
+impl Report {
+    /// Whether a form was refuted, so that nothing was timed.
+    pub fn refutes(&self) -> bool {
+        !self.logits_apart.is_empty() || self.findings.iter().any(Finding::refutes)
+    }
+}
+
+/// The networks of [`Plan::networks`]: the one that the others are compared with first.
+pub const NETWORKS: [&str; 2] = ["resnet50", "resnext50_32x4d"];
+
+/// The block of the paper's Figure 1 at the settings of its Table 2 on 56 x 56, from C = 1 on.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn settings() -> Result<Vec<BlockOnMap>> {
+    let specs = zoo::BLOCKS.iter().map(|block| Ok((block.parse::<BlockSpec>()?, (56, 56))));
+    let mut settings = specs.collect::<Result<Vec<_>>>()?;
+    settings.sort_by_key(|(spec, _)| spec.cardinality());
+    Ok(settings)
+}
+
+/// Checks `forms` and times those of the plan, in each of the pools.
+///
+/// # Errors
+///
+/// [`Error::Unsuitable`] for fewer than two forms, since one agrees with itself whatever it does;
+/// [`Error::Zero`] for no pool, no block or no rounds; blocks that do not fit into memory.
+pub fn run(
+    forms: &[&dyn AnyForm],
+    plan: &Plan,
+    pools: &[ThreadPool],
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    if forms.len() < 2 {
+        let words = format!("2 forms at least are needed to compare, not {}", forms.len());
+        return Err(Error::Unsuitable(words));
+    }
+    let widest = pools.iter().max_by_key(|pool| pool.current_num_threads());
+    let widest = widest.ok_or(Error::Zero { what: "number of threads" })?;
+    let groups = groups(plan);
+    let all: Vec<BlockOnMap> = groups.iter().flatten().copied().collect();
+    if all.is_empty() {
+        return Err(Error::Zero { what: "number of blocks" });
+    }
+    let networks = if plan.networks { &NETWORKS[..] } else { &[] };
+    let timings = groups.len() + usize::from(plan.networks);
+    let steps = all.len() + networks.len() + 1 + pools.len() * timings + usize::from(plan.layers);
+    let done = AtomicUsize::new(0);
+    let say = |what: &str| {
+        progress.step(done.fetch_add(1, Ordering::Relaxed), steps, what);
+    };
+
+    let peak = Peak::measure(Level::chosen().map_err(Error::Kernels)?);
+    let mut report = Report {
+        date: machine::today(),
+        machine: machine::machine(&peak),
+        roofs: Vec::new(),
+        findings: Vec::new(),
+        logits_apart: Vec::new(),
+        rows: Vec::new(),
+        networks: Vec::new(),
+        layers: Vec::new(),
+        partial: true,
+    };
+    let subjects = widest.install(|| {
+        let subject = |(number, sized): (usize, &BlockOnMap)| {
+            if progress.stopped() {
+                return Ok(None);
+            }
+            let subject = Subject::draw(*sized, seed, number as u64)?;
+            say(&format!("{}: checked before it is timed", subject.name));
+            let finding = subject.check(forms, seed)?;
+            Ok(Some((subject, finding)))
+        };
+        let subjects: Vec<Result<_>> =
+            all.as_slice().into_par_iter().enumerate().map(subject).collect();
+        subjects.into_iter().collect::<Result<Option<Vec<_>>>>()
+    })?;
+    let Some(subjects) = subjects else { return Ok(report) };
+    let (subjects, findings): (Vec<_>, Vec<_>) = subjects.into_iter().unzip();
+    report.findings = findings;
+    let mut drawn = Vec::new();
+    for name in networks {
+        say(&format!("{name}: checked before it is timed"));
+        let network = NetworkSubject::draw(&zoo::named(name)?, seed)?;
+        let checked = widest.install(|| network.check(forms, seed, &Silent(progress)))?;
+        report.findings.extend(checked.findings().cloned());
+        if !checked.logits.agree() {
+            report.logits_apart.push((*name).to_owned());
+        }
+        drawn.push(network);
+    }
+    if report.refutes() || progress.stopped() {
+        return Ok(report);
+    }
+
+    say("what the machine can do");
+    report.roofs = pools.iter().map(|pool| machine::roof(&peak, pool)).collect();
+    let timed: Vec<&dyn AnyForm> =
+        forms.iter().copied().filter(|form| plan.forms.contains(&form.letter())).collect();
+    let stopped = || progress.stopped();
+    for (pool, roof) in pools.iter().zip(&report.roofs) {
+        let mut rest = subjects.as_slice();
+        for group in &groups {
+            let (group, others) = rest.split_at(group.len());
+            rest = others;
+            let names: Vec<&str> = group.iter().map(|subject| subject.name.as_str()).collect();
+            say(&format!("{}: threads {}", names.join(", "), roof.threads));
+            let rows =
+                pool.install(|| subject::time(group, &timed, plan.rounds, roof, &stopped))?;
+            let Some(rows) = rows else { return Ok(report) };
+            report.rows.extend(rows);
+        }
+        if plan.networks {
+            say(&format!("{}: threads {}", NETWORKS.join(", "), roof.threads));
+            let rows = pool
+                .install(|| subject::time_networks(&drawn, forms, plan.rounds, roof, &stopped))?;
+            let Some(rows) = rows else { return Ok(report) };
+            report.networks.extend(rows);
+        }
+    }
+    if plan.layers {
+        say("the layers of form (c)");
+        let (pool, blocks) = (&pools[0], plan.blocks.as_slice());
+        for subject in subjects.iter().filter(|subject| blocks.contains(&subject.sized())) {
+            let layers = pool.install(|| subject.time_layers(plan.rounds, &stopped))?;
+            let Some(layers) = layers else { return Ok(report) };
+            report.layers.extend(layers);
+        }
+    }
+    report.partial = false;
+    Ok(report)
+}
+
+/// The blocks in the groups that are timed in turn.
+fn groups(plan: &Plan) -> Vec<Vec<BlockOnMap>> {
+    let alone = plan.blocks.iter().filter(|block| !plan.settings.contains(block));
+    let settings = (!plan.settings.is_empty()).then(|| plan.settings.clone());
+    settings.into_iter().chain(alone.map(|block| vec![*block])).collect()
+}
+
+/// The same progress without its steps, which are part of a step of ours.
+struct Silent<'a>(&'a dyn Progress);
+
+impl Progress for Silent<'_> {
+    fn stopped(&self) -> bool {
+        self.0.stopped()
+    }
+
+    fn now(&self) -> f64 {
+        self.0.now()
+    }
+}

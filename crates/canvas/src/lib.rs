@@ -1,0 +1,109 @@
+//! Pictures as a list of marks, drawn on a [`Canvas`] directly or by Plotters through [`Plot`](plot::Plot), and
+//! written as [SVG](svg::svg) and as [PNG](png::png).
+//!
+//! Both are the same bytes on every run and on every machine: letters are outlines of the font
+//! embedded here rather than `<text>`. The one SVG serves light pages and dark ones (see
+//! [`palette`]); the PNG is light.
+//!
+//! Text that would make a picture hard to read is an error and never a slightly bad picture: a
+//! letter without a glyph, two labels on top of each other, a label that leaves the canvas or
+//! the box it names, one too small to read, or a colour that has no dark counterpart.
+
+mod canvas;
+pub mod lettering;
+pub mod palette;
+pub mod plot;
+#[cfg(feature = "png")]
+pub mod png;
+pub mod svg;
+
+use plotters::drawing::DrawingAreaErrorKind;
+use plotters_backend::DrawingErrorKind;
+
+pub use canvas::*;
+
+/// Why a figure could not be drawn.
+#[derive(Debug, thiserror::Error)]
+pub enum FigureError {
+    /// The embedded font is damaged.
+    #[error("the embedded font cannot be read")]
+    Font,
+    /// The embedded font lacks a character.
+    #[error("the embedded font has no glyph for {character:?} in {text:?}")]
+    MissingGlyph {
+        /// The character that has no glyph.
+        character: char,
+        /// The label in which it stands.
+        text: String,
+    },
+    /// Two labels cover each other.
+    #[error("the labels {first:?} and {second:?} overlap")]
+    LabelsOverlap {
+        /// The label drawn first.
+        first: String,
+        /// The label drawn over it.
+        second: String,
+    },
+    /// A label reaches over the edge of the canvas.
+    #[error("the label {0:?} leaves the canvas")]
+    LabelOutside(String),
+    /// A label is larger than the box it is written in.
+    #[error("the label {0:?} does not fit its box")]
+    LabelTooBig(String),
+    /// A label is smaller than a reader can make out.
+    #[error("the label {0:?} is too small to read")]
+    LabelTooSmall(String),
+    /// A colour is not of the palette, so it would not follow the reader's theme.
+    #[error("the colour {0} is not of the palette")]
+    OffPalette(String),
+    /// What is to be drawn could not be computed.
+    #[error("the data cannot be computed: {0}")]
+    Data(String),
+    /// The pixels could not be drawn or written.
+    #[error("the PNG cannot be written: {0}")]
+    Png(String),
+    /// Plotters refused a chart.
+    #[error("the chart cannot be drawn: {0}")]
+    Chart(String),
+}
+
+impl FigureError {
+    /// What is to be drawn could not be computed, and why.
+    pub fn data(error: impl std::fmt::Display) -> Self {
+        Self::Data(error.to_string())
+    }
+}
+
+impl From<DrawingAreaErrorKind<FigureError>> for FigureError {
+    fn from(error: DrawingAreaErrorKind<FigureError>) -> Self {
+        match error {
+            DrawingAreaErrorKind::BackendError(DrawingErrorKind::DrawingError(cause)) => cause,
+            other => Self::Chart(other.to_string()),
+        }
+    }
+}
+
+/// What a picture is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// See [`svg`](svg::svg).
+    Svg,
+    /// See [`png`](png::png).
+    #[cfg(feature = "png")]
+    Png,
+}
+
+impl Format {
+    /// The picture's file.
+    ///
+    /// # Errors
+    ///
+    /// [`FigureError`] for a picture that cannot be written.
+    pub fn bytes(self, picture: &Picture) -> Result<Vec<u8>, FigureError> {
+        match self {
+            Self::Svg => svg::svg(picture).map(String::into_bytes),
+            #[cfg(feature = "png")]
+            Self::Png => png::png(picture),
+        }
+    }
+}

@@ -1,0 +1,496 @@
+//! The arguments of the program.
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+
+use super::destination::Destination;
+use super::error::{Error, Result};
+use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, rung, seed};
+use triform::block::{BlockSpec, Form, StrideOn};
+use triform::count::Digits;
+use triform::evidence::rungs::Rung;
+use triform::network::init::Fan;
+use triform::network::layers::Map;
+use triform::network::save;
+use triform::network::weights::NetworkWeights;
+use triform::random::Seed;
+use triform_canvas::Format;
+
+/// More threads would only take memory.
+const MAX_THREADS: u64 = 1024;
+
+/// Each case keeps a few hundred bytes until the end, and Ctrl-C passes by all that are left.
+const MAX_CASES: u64 = 1_000_000;
+
+/// The map of a `--block` where none is named: that of conv2, which the paper counts on.
+const DEFAULT_MAP: Map = (56, 56);
+
+const STRIDE_ON: [(&str, StrideOn); 2] = [("3x3", StrideOn::Transform), ("1x1", StrideOn::Reduce)];
+
+/// `None` for all.
+const FORMS: [(&str, Option<Form>); 4] = [
+    ("a", Some(Form::Aggregated)),
+    ("b", Some(Form::EarlyConcat)),
+    ("c", Some(Form::Grouped)),
+    ("all", None),
+];
+
+const FANS: [(&str, Fan); 2] = [("layer", Fan::Whole), ("path", Fan::Path)];
+
+/// Writes weights as the bytes of a file.
+pub(super) type Save = fn(&NetworkWeights) -> triform::Result<Vec<u8>>;
+
+const CHECKPOINTS: [(&str, Save); 2] = [("safetensors", save::safetensors), ("npz", save::npz)];
+
+const PICTURES: [(&str, Format); 2] = [("svg", Format::Svg), ("png", Format::Png)];
+
+/// The three forms of the ResNeXt block, and the evidence that they are one.
+#[derive(Parser)]
+#[command(name = "triform", version, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Without a command, triform verifies: the main job.\n\
+    Exit status: 0 all holds, 1 it does not (a form was refuted, by `refute` a wrong\n    block was not, or `diagnose` knows nothing), 2 bad input, 130 interrupted.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) verify: VerifyOptions,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Run the three forms on one set of weights and compare them
+    Verify(VerifyOptions),
+    /// Show wrong blocks, and the evidence that refutes each
+    Refute(RefuteOptions),
+    /// Tell why the three forms are one, with numbers to follow by hand
+    Explain(ExplainOptions),
+    /// Count parameters and multiply-adds, beside the published figures
+    Count(CountOptions),
+    /// Find the known mistakes and conventions that give a count
+    Diagnose(DiagnoseOptions),
+    /// Run a network, its blocks in one form or in all
+    Forward(ForwardOptions),
+    /// Time the three forms on this machine
+    Bench(BenchOptions),
+    /// Write a freshly initialised checkpoint
+    Init(InitOptions),
+    /// Draw the figures
+    Plot(PlotOptions),
+}
+
+#[derive(Args)]
+#[command(
+    mut_arg("block", |block| block
+        .help("One block, C_in x C x d and C_in out, on seeded data")
+        .conflicts_with_all(["image", "input"])),
+    mut_arg("map", |map| map.conflicts_with_all(["image", "input"]))
+)]
+pub(super) struct VerifyOptions {
+    /// A whole network, block by block
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["block", "map", "cases"])]
+    pub(super) arch: Option<String>,
+    /// The network's weights: .safetensors, .npz or .pth
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    #[command(flatten)]
+    pub(super) network: NetworkOptions,
+    #[command(flatten)]
+    pub(super) block: BlockOptions,
+    #[command(flatten)]
+    pub(super) seed: SeedOption,
+    #[command(flatten)]
+    pub(super) threads: ThreadsOption,
+    /// Of R0 to R8 only these, as R1,R4 [default: all]
+    #[arg(long, value_name = "R", value_delimiter = ',', value_parser = rung)]
+    pub(super) rung: Vec<Rung>,
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "100",
+        hide_default_value = true,
+        allow_hyphen_values = true,
+        value_parser = integer::<NonZeroU64>(1..=MAX_CASES),
+        help = "Random blocks for each rung [default: 100]"
+    )]
+    pub(super) cases: NonZeroU64,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
+}
+
+/// From what all that is random comes.
+#[derive(Args)]
+pub(super) struct SeedOption {
+    /// The seed of every random choice
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "0",
+        allow_hyphen_values = true,
+        value_parser = seed
+    )]
+    pub(super) seed: Seed,
+}
+
+/// How many threads work.
+#[derive(Args)]
+pub(super) struct ThreadsOption {
+    /// Threads; results do not depend on it [default: all]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        value_parser = integer::<usize>(1..=MAX_THREADS)
+    )]
+    pub(super) threads: Option<usize>,
+}
+
+/// Where the report goes.
+#[derive(Args)]
+pub(super) struct JsonOption {
+    /// The report as JSON; to standard output without FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "-",
+        value_parser = PathBufValueParser::new().try_map(Destination::parse)
+    )]
+    pub(super) json: Option<Destination>,
+}
+
+/// What is done about memory.
+#[derive(Args)]
+pub(super) struct MemoryOptions {
+    /// Start even if memory is short; the system may end it
+    #[arg(long)]
+    pub(super) no_memory_check: bool,
+}
+
+/// One block on a map.
+#[derive(Args)]
+pub(super) struct BlockOptions {
+    /// One block
+    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
+    block: Option<BlockSpec>,
+    #[arg(
+        long,
+        value_name = "HxW",
+        allow_hyphen_values = true,
+        value_parser = map,
+        help = "The block's map, height x width [default: 56x56]"
+    )]
+    map: Option<Map>,
+}
+
+impl BlockOptions {
+    /// The block and its map, if they are named.
+    pub(super) fn named(&self) -> Result<Option<(BlockSpec, Map)>> {
+        match (self.block, self.map) {
+            (Some(block), map) => Ok(Some((block, map.unwrap_or(DEFAULT_MAP)))),
+            (None, None) => Ok(None),
+            (None, Some(_)) => {
+                Err(Error::Usage("--map is the map of a --block; name the block too".to_owned()))
+            }
+        }
+    }
+}
+
+/// What a network is run on.
+#[derive(Args)]
+pub(super) struct InputOptions {
+    /// A photograph, JPEG or PNG, instead of the built-in one
+    #[arg(long, value_name = "FILE")]
+    pub(super) image: Option<PathBuf>,
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "image",
+        conflicts_with = "input",
+        allow_hyphen_values = true,
+        value_parser = integer::<u32>(0..=u32::MAX.into()),
+        help = "Its shorter side; V2 weights want 232 [default: 256]"
+    )]
+    pub(super) resize: Option<u32>,
+    /// A .npy file, N x 3 x H x W, normalised already
+    #[arg(long, value_name = "FILE", conflicts_with = "image")]
+    pub(super) input: Option<PathBuf>,
+}
+
+/// How a network differs from the one of its name.
+#[derive(Args)]
+pub(super) struct NetworkOptions {
+    #[arg(
+        long,
+        value_name = "KxK",
+        default_value = "3x3",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = choice(&STRIDE_ON),
+        help = "Stride on the 3x3 or the first 1x1 [default: 3x3]"
+    )]
+    pub(super) stride_on: StrideOn,
+    #[command(flatten)]
+    pub(super) top: TopOptions,
+}
+
+/// What comes after the stages.
+#[derive(Args)]
+pub(super) struct TopOptions {
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        value_parser = integer::<usize>(1..=u64::MAX),
+        help = "The network's classes [default: 1000; CIFAR 10]"
+    )]
+    pub(super) classes: Option<usize>,
+    /// Without the top (include_top=False): the last map
+    #[arg(long, conflicts_with = "classes")]
+    pub(super) features: bool,
+}
+
+#[derive(Args)]
+pub(super) struct ForwardOptions {
+    /// The network, such as resnext50_32x4d
+    #[arg(long, value_name = "NAME")]
+    pub(super) arch: String,
+    /// Its weights: .safetensors, .npz or .pth
+    #[arg(long, value_name = "FILE")]
+    pub(super) weights: PathBuf,
+    #[command(flatten)]
+    pub(super) input: InputOptions,
+    #[arg(
+        long,
+        value_name = "a|b|c|all",
+        default_value = "c",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = choice(&FORMS),
+        help = "Form of the blocks; all: compare them [default: c]"
+    )]
+    pub(super) form: std::option::Option<Form>,
+    #[command(flatten)]
+    pub(super) network: NetworkOptions,
+    /// The logits, or the last map, as a .npy file
+    #[arg(long, value_name = "FILE", value_parser = file_of(&[("npy", ())]))]
+    pub(super) output: Option<FileOf<()>>,
+    #[command(flatten)]
+    pub(super) threads: ThreadsOption,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
+}
+
+#[derive(Args)]
+#[command(
+    mut_arg("block", |block| block.help("One block [default: of each stage of ResNeXt-50 one]")),
+    mut_arg("threads", |threads| threads.help("Threads [default: one, and then all]")),
+    mut_arg("json", |json| json.help("The times as JSON; to standard output without FILE"))
+)]
+pub(super) struct BenchOptions {
+    #[command(flatten)]
+    pub(super) block: BlockOptions,
+    #[arg(
+        long,
+        value_name = "a|b|c|all",
+        default_value = "all",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = choice(&FORMS),
+        help = "The form that is timed; all are checked [default: all]"
+    )]
+    pub(super) form: std::option::Option<Form>,
+    /// ResNet-50 and ResNeXt-50 too, whole
+    #[arg(long)]
+    pub(super) networks: bool,
+    #[command(flatten)]
+    pub(super) threads: ThreadsOption,
+    /// Rounds [default: 5, or more within 0.25 s each]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        value_parser = integer::<usize>(1..=u64::MAX)
+    )]
+    pub(super) rounds: Option<usize>,
+    #[command(flatten)]
+    pub(super) seed: SeedOption,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    /// The roofline of this run, .svg or .png
+    #[arg(long, value_name = "FILE", value_parser = file_of(&PICTURES))]
+    pub(super) figure: Option<FileOf<Format>>,
+    /// All of it, with the day and the machine, into FOLDER
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        conflicts_with_all = ["block", "map", "form", "threads"]
+    )]
+    pub(super) record: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
+}
+
+#[derive(Args)]
+pub(super) struct InitOptions {
+    /// The network, such as resnext50_32x4d
+    #[arg(value_name = "ARCH")]
+    pub(super) arch: String,
+    #[command(flatten)]
+    pub(super) seed: SeedOption,
+    #[arg(
+        long,
+        value_name = "layer|path",
+        default_value = "layer",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = choice(&FANS),
+        help = "fan_out of the layer or of a path [default: layer]"
+    )]
+    pub(super) fan: Fan,
+    #[command(flatten)]
+    pub(super) top: TopOptions,
+    /// The checkpoint, .safetensors or .npz
+    #[arg(long, value_name = "FILE", value_parser = file_of(&CHECKPOINTS))]
+    pub(super) output: FileOf<Save>,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
+}
+
+#[derive(Args)]
+#[command(
+    mut_arg("stride_on", |stride| stride
+        .value_name("3x3|1x1")
+        .help("Where bottlenecks have their stride [default: 3x3]")),
+    mut_arg("classes", |classes| classes.help("Outputs of the top [default: 1000; CIFAR 10]")),
+    mut_arg("features", |features| features.help("Without the top: include_top=False")),
+    mut_arg("json", |json| json.help("As JSON; to standard output without FILE"))
+)]
+pub(super) struct CountOptions {
+    #[arg(
+        value_name = "ARCH",
+        help = "Networks, such as resnext50_32x4d, or `all` [default: the paper's]"
+    )]
+    pub(super) networks: Vec<String>,
+    /// A block, C_in x C x d and C_in out
+    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
+    pub(super) block: Vec<BlockSpec>,
+    /// A convolution: kernel, channels in, out, groups
+    #[arg(
+        long,
+        value_name = "KxIxOxG",
+        allow_hyphen_values = true,
+        value_parser = convolution,
+        conflicts_with_all = [
+            "networks", "block", "layers", "preserve", "json", "csv", "stride_on", "classes", "features"
+        ]
+    )]
+    pub(super) conv: Option<[usize; 4]>,
+    /// Layer by layer
+    #[arg(long)]
+    pub(super) layers: bool,
+    /// The width for each C that keeps the block's cost
+    #[arg(
+        long,
+        requires = "block",
+        conflicts_with_all = [
+            "networks", "layers", "csv", "json", "size", "stride_on", "classes", "features"
+        ]
+    )]
+    pub(super) preserve: bool,
+    #[arg(
+        long,
+        value_name = "N|HxW",
+        allow_hyphen_values = true,
+        value_parser = map_size,
+        help = "Height and width [default: 224; CIFAR 32, block 56]"
+    )]
+    pub(super) size: Option<Map>,
+    #[command(flatten)]
+    pub(super) network: NetworkOptions,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    /// As CSV; to standard output without FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "-",
+        value_parser = PathBufValueParser::new().try_map(Destination::parse)
+    )]
+    pub(super) csv: Option<Destination>,
+}
+
+#[derive(Args)]
+#[command(mut_arg("json", |json| json
+    .help("All that fit, as JSON; to standard output without FILE")
+    .requires("count")))]
+pub(super) struct DiagnoseOptions {
+    /// Such as 70144, 89.6M, 4.2e9 [default: list the known]
+    #[arg(value_name = "COUNT", allow_hyphen_values = true)]
+    pub(super) count: Option<Digits>,
+    /// It counts multiply-adds, not parameters
+    #[arg(long, requires = "count")]
+    pub(super) macs: bool,
+    /// The network, or a block [default: all known ones]
+    #[arg(long, value_name = "ARCH", requires = "count")]
+    pub(super) arch: Option<String>,
+    /// The input's height and width [default: 224]
+    #[arg(
+        long,
+        value_name = "N|HxW",
+        allow_hyphen_values = true,
+        requires = "count",
+        value_parser = map_size
+    )]
+    pub(super) size: Option<Map>,
+    /// Outputs of the top [default: 1000]
+    #[arg(
+        long,
+        value_name = "N",
+        allow_hyphen_values = true,
+        requires = "count",
+        value_parser = integer::<usize>(1..=u64::MAX)
+    )]
+    pub(super) classes: Option<usize>,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+}
+
+#[derive(Args)]
+pub(super) struct PlotOptions {
+    /// The folder to write to
+    #[arg(long, value_name = "FOLDER", default_value = "figures")]
+    pub(super) output: PathBuf,
+}
+
+#[derive(Args)]
+#[command(mut_arg("json", |json| json.help("As JSON; to standard output without FILE")))]
+pub(super) struct RefuteOptions {
+    /// One of them, worked out in numbers [default: the gallery]
+    pub(super) name: Option<String>,
+    #[command(flatten)]
+    pub(super) seed: SeedOption,
+    /// Write Markdown
+    #[arg(long)]
+    pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+}
+
+#[derive(Args)]
+pub(super) struct ExplainOptions {
+    /// One of the claims, checked as it is told [default: the argument]
+    pub(super) claim: Option<String>,
+    /// Write Markdown
+    #[arg(long)]
+    pub(super) markdown: bool,
+}

@@ -1,0 +1,109 @@
+//! `triform bench`.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use super::args::BenchOptions;
+use super::destination::Target;
+use super::error::{Error, Result};
+use super::values::FileOf;
+use super::{HOLDS, INTERRUPTED, REFUTED, forward, memory, print, progress, quoted, threads};
+use crate::report::bench as report;
+use crate::report::file::Output;
+use triform::conv::LEVEL_VARIABLE;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::memory as need;
+use triform::evidence::speed;
+use triform::figures::roofline;
+use triform_bench::{self as bench, Plan, Rounds};
+use triform_canvas::FigureError;
+
+/// Checks the forms, times them, and reports to `output`, or as JSON to where `--json` says.
+pub(super) fn run(
+    options: &BenchOptions,
+    repeat: &str,
+    forms: &[&dyn AnyForm],
+    output: &mut dyn Write,
+    errors: &mut dyn Write,
+    interrupted: &AtomicBool,
+) -> Result<u8> {
+    let plan = plan(options, forms)?;
+    for (spec, map) in plan.blocks.iter().chain(&plan.settings) {
+        spec.output_map(*map)?;
+        memory::check(&need::of_block(spec, *map)?, &options.memory, errors)?;
+    }
+    let pools = match options.threads.threads {
+        Some(threads) => vec![threads::pool(Some(threads))?],
+        None => {
+            let all = threads::pool(None)?;
+            let one = (all.current_num_threads() > 1).then(|| threads::pool(Some(1)));
+            one.into_iter().collect::<Result<Vec<_>>>()?.into_iter().chain([all]).collect()
+        }
+    };
+    // Found out now, not after the work.
+    let target = Target::open(options.json.json.as_ref())?;
+    let open = |path: PathBuf| Ok::<_, Error>((Output::create(&path)?, path));
+    let figure = options.figure.as_ref().map(|file| open(file.path.clone())).transpose()?;
+    let record = options.record.as_ref().map(|folder| open(folder.join(bench::record_name())));
+    let record = record.transpose()?;
+
+    let bar = progress::Bar::new(interrupted);
+    let found = bench::run(forms, &plan, &pools, options.seed.seed, &bar);
+    drop(bar);
+    let found = found?;
+
+    let json = || Ok(report::json(&found));
+    let level = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
+    let level =
+        level.map_or(String::new(), |level| format!("{LEVEL_VARIABLE}={} ", quoted(&level)));
+    let repeat = level + repeat;
+    target.print(output, || Ok(report::render(&found, &plan, forms, &repeat)?), json)?;
+    if found.refutes() {
+        return Ok(REFUTED);
+    }
+    if found.partial {
+        return Ok(INTERRUPTED);
+    }
+    let silent = target.is_output();
+    target.write(json)?;
+    let mut wrote = Vec::new();
+    if let Some(((file, path), FileOf { format, .. })) = figure.zip(options.figure.as_ref()) {
+        let picture = roofline::draw(&report::record(&found)?);
+        let bytes = picture.and_then(|picture| format.bytes(&picture));
+        let why = |error: FigureError| error.to_string();
+        let failed = |error| triform::Error::Figure { name: "roofline", why: why(error) };
+        file.write(&bytes.map_err(failed)?)?;
+        wrote.push(path);
+    }
+    if let Some((file, path)) = record {
+        file.write(report::json_of(&report::record(&found)?).as_bytes())?;
+        wrote.push(path);
+    }
+    if !silent {
+        for path in wrote {
+            print(output, &format!("Wrote {}.\n", path.display()))?;
+        }
+    }
+    Ok(HOLDS)
+}
+
+/// What to time.
+fn plan(options: &BenchOptions, forms: &[&dyn AnyForm]) -> Result<Plan> {
+    let one = forward::form(options.form, forms)?;
+    let (blocks, settings) = match options.block.named()? {
+        Some(block) => (vec![block], Vec::new()),
+        None => (speed::stages()?, bench::settings()?),
+    };
+    Ok(Plan {
+        blocks,
+        settings,
+        forms: match one {
+            Some(form) => vec![form.letter()],
+            None => forms.iter().map(|form| form.letter()).collect(),
+        },
+        rounds: options.rounds.map_or_else(Rounds::default, Rounds::Of),
+        networks: options.networks || options.record.is_some(),
+        layers: options.figure.is_some() || options.record.is_some(),
+    })
+}

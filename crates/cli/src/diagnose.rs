@@ -1,0 +1,45 @@
+//! `triform diagnose`.
+
+use std::io::Write;
+
+use super::args::DiagnoseOptions;
+use super::destination::{Target, no_network};
+use super::error::Result;
+use super::{HOLDS, REFUTED, print};
+use crate::report::diagnose as report;
+use triform::count::{Quantity, diagnose};
+use triform::network::zoo;
+
+/// Says what is known about a count; the status is [`REFUTED`] if nothing is. Without a count, lists what
+/// is looked for.
+pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u8> {
+    let Some(given) = &options.count else {
+        print(output, &report::known())?;
+        return Ok(HOLDS);
+    };
+    // `4.1 GFLOPs` says itself what it counts.
+    let says_macs = ["flop", "mac"].iter().any(|word| given.text.to_lowercase().contains(word));
+    let quantity = match options.macs || says_macs {
+        true => Quantity::Macs,
+        false => Quantity::Parameters,
+    };
+    let (input, classes) = (options.size, options.classes);
+    let mut networks = match &options.arch {
+        Some(name) => vec![zoo::named(name)?],
+        None => zoo::with_blocks()?,
+    };
+    if let Some(classes) = classes {
+        for network in networks.iter_mut().filter(|network| !network.is_block()) {
+            network.classes = Some(classes);
+        }
+    }
+    no_network("json", options.json.json.as_ref())?;
+    let target = Target::open(options.json.json.as_ref())?;
+    let found = diagnose(given, quantity, &networks, input)?;
+    let network = options.arch.as_deref();
+    let asked = report::Asked { given, quantity, network, input, classes };
+    let json = || Ok(report::json(&found));
+    target.print(output, || Ok(report::render(&asked, &found)?), json)?;
+    target.write(json)?;
+    Ok(if found.fits.is_empty() { REFUTED } else { HOLDS })
+}

@@ -1,0 +1,36 @@
+//! The program `triform`; see the library's `cli`.
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use triform::block::Form;
+use triform::evidence::any_form::AnyForm;
+use triform_cli as cli;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Two signals that are no further apart came together.
+const TOGETHER: Duration = Duration::from_millis(300);
+
+fn main() -> ExitCode {
+    // The first Ctrl-C asks the work to stop and report what it has; another one, later, ends it. (One
+    // that comes with the first is the same: `timeout` sends both to the program and to its group.) Where
+    // no handler can be set, the first one ends it, as it would any program.
+    let first = OnceLock::new();
+    let _ = ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::Relaxed);
+        if first.get_or_init(Instant::now).elapsed() > TOGETHER {
+            std::process::exit(i32::from(cli::INTERRUPTED));
+        }
+    });
+    let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
+    ExitCode::from(cli::run(
+        std::env::args_os(),
+        &forms,
+        &mut std::io::stdout(),
+        &mut std::io::stderr(),
+        &INTERRUPTED,
+    ))
+}

@@ -1,0 +1,274 @@
+//! Whether a job fits into memory, found out before it starts.
+//!
+//! A job whose weights and input alone exceed all memory is refused. What a job takes beyond them is an
+//! estimate, and what is available changes; so where the estimate exceeds it, the job starts with a warning.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Component, Path, PathBuf};
+
+use sysinfo::{MemoryRefreshKind, RefreshKind, System};
+
+use super::args::MemoryOptions;
+use super::error::{Error, Result};
+use indicatif::HumanBytes;
+use triform::evidence::memory::Need;
+
+/// Refuses a job that cannot fit, unless it is not to be checked; warns of one that may not.
+pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write) -> Result<()> {
+    if options.no_memory_check {
+        return Ok(());
+    }
+    match Memory::now().judge(need)? {
+        Some(warning) => {
+            // Where nobody reads the warning, the job starts without.
+            let _ = writeln!(errors, "warning: {warning}");
+            Ok(())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Bytes of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Memory {
+    /// Of the machine, or that a control group allows, whichever is less.
+    total: u64,
+    /// That a new job can have without anything being swapped out.
+    available: u64,
+}
+
+impl Memory {
+    fn now() -> Self {
+        let memory = RefreshKind::nothing().with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(memory);
+        let machine = Self { total: system.total_memory(), available: system.available_memory() };
+        machine.within_control_groups(Path::new("/"))
+    }
+
+    fn judge(self, need: &Need) -> Result<Option<String>> {
+        let Need { what, least, about } = need;
+        if *least > self.total {
+            let (what, needed) = (what.clone(), *least);
+            return Err(Error::Memory { what, needed, total: self.total });
+        }
+        Ok((*about > self.available).then(|| {
+            let (about, available) = (HumanBytes(*about), HumanBytes(self.available));
+            format!("{what} takes about {about} of memory; {available} are available now; starting anyway")
+        }))
+    }
+
+    /// What the control groups of this process leave of it (Linux; elsewhere there are none). `root` is
+    /// the file system's.
+    ///
+    /// A group counts where its limit is below the machine's memory. It has what its limit leaves of
+    /// its usage, and the files that the kernel keeps in memory for it can be dropped, so they are not
+    /// in use. The groups around it count as well.
+    fn within_control_groups(self, root: &Path) -> Self {
+        let mut memory = self;
+        let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+        for line in groups.lines() {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (parts.next(), parts.next()) else { continue };
+            let version = match controllers {
+                "" => &VERSION_2,
+                _ if controllers.split(',').any(|name| name == "memory") => &VERSION_1,
+                _ => continue,
+            };
+            for folder in version.folders(root, Path::new(path)) {
+                let Some((limit, available)) = version.read(&folder) else { continue };
+                if limit < self.total {
+                    memory.total = memory.total.min(limit);
+                    memory.available = memory.available.min(available);
+                }
+            }
+        }
+        memory
+    }
+}
+
+/// The files in which Linux tells of a control group's memory.
+struct Version {
+    mount: &'static str,
+    limit: &'static str,
+    usage: &'static str,
+    /// In `memory.stat`, of the group and those in it: bytes that can be dropped.
+    reclaimable: &'static [&'static str],
+}
+
+/// Linux's Documentation/admin-guide/cgroup-v1/memory.rst.
+const VERSION_1: Version = Version {
+    mount: "sys/fs/cgroup/memory",
+    limit: "memory.limit_in_bytes",
+    usage: "memory.usage_in_bytes",
+    reclaimable: &["total_active_file", "total_inactive_file"],
+};
+
+/// Linux's Documentation/admin-guide/cgroup-v2.rst.
+const VERSION_2: Version = Version {
+    mount: "sys/fs/cgroup",
+    limit: "memory.max",
+    usage: "memory.current",
+    reclaimable: &["active_file", "inactive_file", "slab_reclaimable"],
+};
+
+impl Version {
+    /// The folders of a group and of all around it. In a container the path may be the host's, of which
+    /// only the root is mounted.
+    fn folders(&self, root: &Path, path: &Path) -> Vec<PathBuf> {
+        let names = path.components().filter(|part| matches!(part, Component::Normal(_)));
+        let mut folders = vec![root.join(self.mount)];
+        for name in names {
+            folders.push(folders[folders.len() - 1].join(name));
+        }
+        folders
+    }
+
+    /// A group's limit and what it leaves; `None` where there is no limit or no group.
+    fn read(&self, folder: &Path) -> Option<(u64, u64)> {
+        let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
+        let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+        // "max" is no number.
+        let (limit, usage) = (number(self.limit)?, number(self.usage)?);
+        let stat = text("memory.stat").unwrap_or_default();
+        let reclaimable = stat.lines().filter_map(|line| {
+            let (name, bytes) = line.split_once(' ')?;
+            self.reclaimable.contains(&name).then(|| bytes.trim().parse::<u64>().ok())?
+        });
+        let used = usage.saturating_sub(reclaimable.fold(0, u64::saturating_add));
+        Some((limit, limit.saturating_sub(used)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Error, Memory};
+    use triform::evidence::memory::Need;
+
+    const MIB: u64 = 1 << 20;
+    const MACHINE: Memory = Memory { total: 16_000 * MIB, available: 10_000 * MIB };
+
+    /// What a file system of these files leaves of the machine, in MiB: in all, and available.
+    fn left(files: &[(&str, String)]) -> (u64, u64) {
+        let root = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let memory = MACHINE.within_control_groups(root.path());
+        (memory.total / MIB, memory.available / MIB)
+    }
+
+    fn mib(mib: u64) -> String {
+        format!("{}\n", mib * MIB)
+    }
+
+    fn stat(lines: &[(&str, u64)]) -> String {
+        lines.iter().map(|(name, mib)| format!("{name} {}\n", mib * MIB)).collect()
+    }
+
+    #[test]
+    fn without_a_limit_it_is_the_machines() {
+        let whole = (16_000, 10_000);
+        assert_eq!(left(&[]), whole);
+        let group = ("proc/self/cgroup", "0::/\n".to_owned());
+        assert_eq!(left(&[group.clone(), ("sys/fs/cgroup/memory.current", mib(9000))]), whole);
+        let unlimited = ("sys/fs/cgroup/memory.max", "max\n".to_owned());
+        assert_eq!(left(&[group, unlimited, ("sys/fs/cgroup/memory.current", mib(9000))]), whole);
+        // As version 1 says it, and a root group whose usage is the page cache of the whole machine.
+        assert_eq!(
+            left(&[
+                ("proc/self/cgroup", "4:memory:/\n3:cpuset:/a\n".to_owned()),
+                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n".to_owned()),
+                ("sys/fs/cgroup/memory/memory.usage_in_bytes", mib(15_000)),
+            ]),
+            whole
+        );
+    }
+
+    /// A container of 8000 MiB, 100 in use and the rest files: nearly all of it is available.
+    #[test]
+    fn files_in_memory_are_available() {
+        let files = [
+            ("proc/self/cgroup", "0::/\n".to_owned()),
+            ("sys/fs/cgroup/memory.max", mib(8000)),
+            ("sys/fs/cgroup/memory.current", mib(7970)),
+            (
+                "sys/fs/cgroup/memory.stat",
+                stat(&[
+                    ("anon", 100),
+                    ("file", 7800),
+                    ("inactive_file", 5000),
+                    ("active_file", 2800),
+                    ("slab_reclaimable", 70),
+                ]),
+            ),
+        ];
+        assert_eq!(left(&files), (8000, 7900));
+        let files = [
+            ("proc/self/cgroup", "5:cpu,memory:/\n0::/\n".to_owned()),
+            ("sys/fs/cgroup/memory/memory.limit_in_bytes", mib(8000)),
+            ("sys/fs/cgroup/memory/memory.usage_in_bytes", mib(7900)),
+            (
+                "sys/fs/cgroup/memory/memory.stat",
+                stat(&[
+                    ("inactive_file", 1),
+                    ("total_inactive_file", 5000),
+                    ("total_active_file", 2800),
+                ]),
+            ),
+        ];
+        assert_eq!(left(&files), (8000, 7900));
+    }
+
+    /// The tightest of the groups around the process counts; of a host's path, what is mounted.
+    #[test]
+    fn nested_groups_count_all() {
+        let groups = |path: &str| ("proc/self/cgroup", format!("0::{path}\n"));
+        let files = [
+            ("sys/fs/cgroup/outer/memory.max", mib(8000)),
+            ("sys/fs/cgroup/outer/memory.current", mib(7000)),
+            ("sys/fs/cgroup/outer/inner/memory.max", mib(4000)),
+            ("sys/fs/cgroup/outer/inner/memory.current", mib(500)),
+        ];
+        let with = |path| left(&[&[groups(path)], &files[..]].concat());
+        assert_eq!(with("/outer/inner"), (4000, 1000));
+        assert_eq!(with("/outer"), (8000, 1000));
+        assert_eq!(with("/"), (16_000, 10_000));
+        let container = [
+            groups("/docker/0123/../abc"),
+            ("sys/fs/cgroup/memory.max", mib(6000)),
+            ("sys/fs/cgroup/memory.current", mib(1000)),
+        ];
+        assert_eq!(left(&container), (6000, 5000));
+        // No limit of a group makes the machine larger, nor leaves less than nothing.
+        let above = [groups("/"), ("sys/fs/cgroup/memory.max", mib(20_000))];
+        assert_eq!(left(&above), (16_000, 10_000));
+        let over = [
+            groups("/"),
+            ("sys/fs/cgroup/memory.max", mib(6000)),
+            ("sys/fs/cgroup/memory.current", mib(6001)),
+        ];
+        assert_eq!(left(&over), (6000, 0));
+    }
+
+    #[test]
+    fn only_what_cannot_fit_is_refused() {
+        let judge = |least, about| {
+            let what = "a job".to_owned();
+            MACHINE.judge(&Need { what, least: least * MIB, about: about * MIB })
+        };
+        assert_eq!(judge(1, 10_000).unwrap(), None);
+        let warning = judge(1, 10_001).unwrap().unwrap();
+        assert_eq!(
+            warning,
+            "a job takes about 9.77 GiB of memory; 9.77 GiB are available now; starting anyway"
+        );
+        assert!(judge(16_000, 30_000).unwrap().is_some());
+        let refused = judge(16_001, 30_000);
+        assert!(matches!(refused, Err(Error::Memory { .. })), "{refused:?}");
+    }
+}

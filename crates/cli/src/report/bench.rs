@@ -1,0 +1,305 @@
+//! The report of `triform bench`: plain text at 80 columns, the rows as JSON, the record.
+
+use crate::report::grid::{grid, row};
+use crate::report::json::pretty;
+use crate::report::table::{heading, refutation};
+use crate::report::words::{line, paragraph, percent};
+use triform::count;
+use triform::error::{Error, Result};
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::speed::{Record, Row, map_name, name};
+use triform::evidence::verdict::{Bound, Verdict};
+use triform::network::zoo;
+use triform_bench::{NETWORKS, Plan, Report};
+
+/// The times as JSON: a list of rows, indented, with a newline at its end.
+pub fn json(report: &Report) -> String {
+    let rows: Vec<&Row> = report.rows.iter().chain(&report.networks).collect();
+    pretty(&rows)
+}
+
+/// The run as a record that can be committed.
+///
+/// # Errors
+///
+/// [`Error::Contradiction`] for a report without times.
+pub fn record(report: &Report) -> Result<Record> {
+    let roof = report.roofs.first().cloned();
+    let missing = || Error::Contradiction("a record of no times".to_owned());
+    Ok(Record {
+        date: report.date.clone(),
+        machine: report.machine.clone(),
+        roof: roof.ok_or_else(missing)?,
+        rows: report.rows.iter().chain(&report.networks).cloned().collect(),
+        layers: report.layers.clone(),
+    })
+}
+
+/// A record as JSON.
+pub fn json_of(record: &Record) -> String {
+    pretty(record)
+}
+
+/// The report for a reader; `repeat` is the command that does it again.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn render(
+    report: &Report,
+    plan: &Plan,
+    forms: &[&dyn AnyForm],
+    repeat: &str,
+) -> Result<String> {
+    let mut text = String::new();
+    heading(&mut text, "One block in these forms, timed in turn on this machine:", forms);
+    line(&mut text, "");
+    checked(&mut text, report);
+    if !report.refutes() {
+        machine(&mut text, report);
+        blocks(&mut text, report, plan);
+        settings(&mut text, report, plan)?;
+        networks(&mut text, report)?;
+        conclusion(&mut text, report, plan);
+        if report.partial {
+            let words = match (report.findings.is_empty(), report.rows.is_empty()) {
+                (true, _) => "Interrupted before the forms were checked: nothing was timed.",
+                (_, true) => "Interrupted before anything was timed to the end.",
+                _ => "Interrupted: what is above was timed, the rest was not.",
+            };
+            line(&mut text, words);
+        }
+    }
+    line(&mut text, &format!("Repeat: {repeat}"));
+    Ok(text)
+}
+
+/// That the forms are one function, or that they are not.
+fn checked(text: &mut String, report: &Report) {
+    if report.refutes() {
+        for finding in &report.findings {
+            if let Verdict::Refuted { witnesses } = &finding.verdict {
+                witnesses.all().iter().for_each(|witness| refutation(text, finding, witness));
+                line(text, "");
+            }
+        }
+        for network in &report.logits_apart {
+            paragraph(text, &format!("The logits of {network} are too far apart in two forms."));
+        }
+        let words = "NOT the same function: nothing was timed, for the time of a wrong form says \
+                     nothing.";
+        return paragraph(text, words);
+    }
+    if report.findings.is_empty() {
+        return;
+    }
+    let used = report.findings.iter().map(|finding| match finding.bound {
+        Bound::Rounding { used_at_cuts, .. } => used_at_cuts,
+        _ => 0.0,
+    });
+    let used = percent(used.fold(0.0, f64::max));
+    let blocks = match report.findings.len() {
+        1 => "on this block".to_owned(),
+        count => format!("on each of {count} blocks"),
+    };
+    let words = format!(
+        "Checked first, by R1: {blocks} the forms differ by rounding alone (no layer used more than \
+         {used} of what rounding can explain)."
+    );
+    paragraph(text, &words);
+}
+
+fn machine(text: &mut String, report: &Report) {
+    let (machine, Some(roof)) = (&report.machine, report.roofs.first()) else { return };
+    let processors = match machine.processors {
+        1 => "1 processor".to_owned(),
+        count => format!("{count} processors"),
+    };
+    let threads = in_words(roof.threads);
+    let words = format!(
+        "Machine: {}, {processors}, {}. As measured now, {threads}: {:.0} GFLOP/s out of registers{}, \
+         {:.0} GB/s from memory, {:.0} GB/s from the second cache.",
+        machine.cpu,
+        machine.instructions,
+        roof.gflops,
+        match roof.threads {
+            1 => "",
+            threads if threads <= machine.processors => " (that of one, times their number)",
+            _ => " (that of one, times the processors)",
+        },
+        roof.memory_gb_s,
+        roof.cache_gb_s
+    );
+    paragraph(text, &words);
+    line(text, "");
+}
+
+fn in_words(threads: usize) -> String {
+    if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") }
+}
+
+/// The row of form (c) beside a row.
+fn grouped<'a>(rows: &'a [Row], beside: &Row) -> Option<&'a Row> {
+    rows.iter().find(|row| {
+        (&row.block, &row.map, row.threads, row.form)
+            == (&beside.block, &beside.map, beside.threads, 'c')
+    })
+}
+
+const HEAD: [&str; 9] =
+    ["block", "map", "form", "threads", "min ms", "median ms", "GFLOP/s", "of peak", "/ (c)"];
+
+fn cells(of: &Row, rows: &[Row]) -> Vec<String> {
+    let ratio =
+        grouped(rows, of).map_or("-".to_owned(), |c| format!("{:.2}", of.min_ms / c.min_ms));
+    vec![
+        of.block.clone(),
+        of.map.clone(),
+        format!("({})", of.form),
+        of.threads.to_string(),
+        milliseconds(of.min_ms),
+        milliseconds(of.median_ms),
+        format!("{:.1}", of.gflops),
+        percent(of.share_of_peak),
+        ratio,
+    ]
+}
+
+/// With two decimals, and more where those would say nothing.
+fn milliseconds(ms: f64) -> String {
+    if ms < 0.1 { format!("{ms:.4}") } else { format!("{ms:.2}") }
+}
+
+/// The blocks that were asked for, each form on its line.
+fn blocks(text: &mut String, report: &Report, plan: &Plan) {
+    let mut table = vec![row(HEAD)];
+    for (spec, map) in &plan.blocks {
+        let (name, map) = (name(spec), map_name(*map));
+        let of_block = report.rows.iter().filter(|row| row.block == name && row.map == map);
+        table.extend(of_block.map(|row| cells(row, &report.rows)));
+    }
+    if table.len() == 1 {
+        return;
+    }
+    grid(text, &table, 3);
+    let words = "One image, batch norms, ReLU and shortcut included, kernels prepared before. \
+                 GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time; of peak: of the \
+                 peak of one thread, times the threads that there are processors for. / (c): the \
+                 shortest time over form (c)'s.";
+    paragraph(text, words);
+    line(text, "");
+}
+
+/// Time against cardinality, one line for each block and number of threads.
+fn settings(text: &mut String, report: &Report, plan: &Plan) -> Result<()> {
+    let Some(((first, map), rest)) = plan.settings.split_first() else { return Ok(()) };
+    if report.rows.is_empty() {
+        return Ok(());
+    }
+    let time = |block: &str, threads: usize, form: char| {
+        let is = |row: &&Row| {
+            (row.block.as_str(), row.map == map_name(*map), row.threads, row.form)
+                == (block, true, threads, form)
+        };
+        report.rows.iter().find(is).map(|row| row.min_ms)
+    };
+    let mut head = row(["block", "threads", "MMACs"]);
+    head.extend(plan.forms.iter().map(|form| format!("({form}) ms")));
+    head.extend(plan.forms.iter().map(|form| format!("({form}) / 1st")));
+    let mut table = vec![head];
+    let base = name(first);
+    for roof in &report.roofs {
+        for (spec, map) in [(*first, *map)].iter().chain(rest) {
+            let (block, macs) = (name(spec), count::block_work(spec, *map)?.macs.all_taps);
+            let times: Option<Vec<(f64, f64)>> = plan
+                .forms
+                .iter()
+                .map(|form| {
+                    let (own, before) =
+                        (time(&block, roof.threads, *form)?, time(&base, roof.threads, *form)?);
+                    Some((own, own / before))
+                })
+                .collect();
+            let Some(times) = times else { continue };
+            let macs = format!("{:.1}", macs as f64 / 1e6);
+            let mut cells = vec![block, roof.threads.to_string(), macs];
+            cells.extend(times.iter().map(|(ms, _)| milliseconds(*ms)));
+            cells.extend(times.iter().map(|(_, ratio)| format!("{ratio:.2}")));
+            table.push(cells);
+        }
+    }
+    if table.len() == 1 {
+        return Ok(());
+    }
+    let (h, w) = map;
+    let words = format!(
+        "Time against the cardinality at preserved complexity, the paper's Table 2, on {h} x {w}, all in \
+         turn. MMACs: millions of multiply-adds; / 1st: over the time of {base} in the same form."
+    );
+    paragraph(text, &words);
+    grid(text, &table, 1);
+    line(text, "");
+    Ok(())
+}
+
+fn networks(text: &mut String, report: &Report) -> Result<()> {
+    if report.networks.is_empty() {
+        return Ok(());
+    }
+    let mut table = vec![row(HEAD)];
+    table.extend(report.networks.iter().map(|row| cells(row, &report.networks)));
+    line(text, "Whole networks, weights drawn:");
+    grid(text, &table, 3);
+    let macs = |network: &str| -> Result<f64> {
+        let network = zoo::named(network)?;
+        Ok(count::network(&network, network.usual_input())?.total.operations.macs()? as f64)
+    };
+    let [before, after] = NETWORKS;
+    let mut ratios = Vec::new();
+    for roof in &report.roofs {
+        let time = |network: &str| {
+            let is = |row: &&Row| row.block == network && row.threads == roof.threads;
+            report.networks.iter().find(is).map(|row| row.min_ms)
+        };
+        if let Some((before, after)) = time(before).zip(time(after)) {
+            ratios.push(format!("{:.2} on {}", after / before, in_words(roof.threads)));
+        }
+    }
+    let words = format!(
+        "{after} takes so many times the time of {before}: {}; at {:.2} times the multiply-adds.",
+        ratios.join(", "),
+        macs(after)? / macs(before)?
+    );
+    paragraph(text, &words);
+    line(text, "");
+    Ok(())
+}
+
+/// The other forms against (c), in ratios.
+fn conclusion(text: &mut String, report: &Report, plan: &Plan) {
+    let blocks: Vec<String> = plan.blocks.iter().map(|(spec, _)| name(spec)).collect();
+    let mut sentences = Vec::new();
+    for form in plan.forms.iter().filter(|form| **form != 'c') {
+        let of_form = report.rows.iter().filter(|row| row.form == *form);
+        let of_form = of_form.filter(|row| blocks.contains(&row.block));
+        let ratios =
+            of_form.filter_map(|row| Some(row.min_ms / grouped(&report.rows, row)?.min_ms));
+        let ratios: Vec<f64> = ratios.collect();
+        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = ratios.iter().copied().fold(0.0, f64::max);
+        if ratios.is_empty() {
+            continue;
+        }
+        let [least, most] = [least, most].map(|ratio| format!("{ratio:.2}"));
+        let times = if least == most { least } else { format!("{least} to {most}") };
+        sentences.push(format!("form ({form}) takes {times} times as long as form (c)"));
+    }
+    if !sentences.is_empty() {
+        let words = format!(
+            "Here {}. The times are this machine's, and these kernels'; what the forms compute is the \
+             same.",
+            sentences.join(", ")
+        );
+        paragraph(text, &words);
+    }
+}

@@ -1,0 +1,96 @@
+//! The claims: their table, and one of them told and checked.
+
+use super::page::Page;
+use super::words::thousands;
+use triform::claims::{Claim, Given};
+use triform::error::Result;
+use triform::evidence::compare::Value;
+use triform::evidence::verdict::{Bound, Verdict};
+
+/// A table of claims in Markdown, each checked.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn table(claims: &[Claim]) -> Result<String> {
+    let head = ["claim", "said in", "verdict", "its check refutes"];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for claim in claims {
+        let verdict = match claim.check(Given::Right)? {
+            Verdict::Qualified { holds, but } => format!("qualified: {holds}; {but}"),
+            Verdict::Proved { scope } => format!("proved: {scope}"),
+            verdict => verdict.word().to_owned(),
+        };
+        rows.push(vec![
+            format!("`{}` {}", claim.name, claim.statement),
+            claim.source.to_owned(),
+            verdict,
+            claim.refutes.to_owned(),
+        ]);
+    }
+    // Not padded: a column as wide as its widest cell is for a terminal.
+    let line = |cells: &Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(&rows[0]) + "|---|---|---|---|\n";
+    text.extend(rows[1..].iter().map(line));
+    Ok(text)
+}
+
+/// One claim, checked, and its check seen to refute what it must.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn one(claim: &Claim, markdown: bool) -> Result<(String, bool)> {
+    let verdict = claim.check(Given::Right)?;
+    let wrong = claim.check(Given::Wrong)?;
+    let mut page = Page::new(markdown);
+    page.heading(1, claim.name);
+    page.item("Claim", &format!("{}.", claim.statement));
+    page.item("Said in", &format!("{}.", claim.source));
+    page.item("Checked", &format!("{}.", claim.how));
+    page.item("Verdict", &format!("{}.", in_words(&verdict)));
+    page.item("Same check on", &format!("{}: {}.", claim.refutes, in_words(&wrong)));
+    let holds =
+        !matches!(verdict, Verdict::Refuted { .. }) && matches!(wrong, Verdict::Refuted { .. });
+    page.next_paragraph("The whole argument: triform explain");
+    Ok((page.into_text(), holds))
+}
+
+/// A verdict and what it rests on.
+fn in_words(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Proved { scope } => format!("proved ({scope})"),
+        Verdict::Supported { cases, bound } => {
+            let cases =
+                if cases.get() == 1 { "1 case".to_owned() } else { format!("{cases} cases") };
+            let bound = match bound {
+                Bound::Exact { values } => {
+                    format!("{} values, all equal", thousands(*values))
+                }
+                Bound::Probability { at_most } => {
+                    format!("a wrong block passes one with a probability of {at_most:.1e} at most")
+                }
+                Bound::Rounding { .. } => "each value within what rounding explains".to_owned(),
+                Bound::Tolerance { .. } => "each value within a tolerance".to_owned(),
+                Bound::Proof { .. } | Bound::Exhausted { .. } => "each a proof".to_owned(),
+            };
+            format!("supported by {cases}: {bound}")
+        }
+        Verdict::Qualified { holds, but } => format!("qualified: {holds}; but {but}"),
+        Verdict::Refuted { witnesses } => {
+            let Some(witness) = witnesses.all().first() else { return "refuted".to_owned() };
+            let [found, expected] = [&witness.found, &witness.expected].map(shown);
+            let found = format!("{found} instead of {expected}");
+            match witness.form {
+                '-' => format!("refuted ({}: {found})", witness.name),
+                form => format!("refuted (form ({form}), {}, gives {found})", witness.name),
+            }
+        }
+    }
+}
+
+/// A count as 70,144; anything else as it is.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    text.parse().map_or(text, thousands)
+}

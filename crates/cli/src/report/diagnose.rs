@@ -1,0 +1,232 @@
+//! What is known about a count: in words and as JSON.
+
+use serde::Serialize;
+
+use super::page::Page;
+use super::words::thousands;
+use triform::count::departures::{ALL, Departure};
+use triform::count::published::{Published, about};
+use triform::count::{Diagnosis, Digits, Fit, Quantity};
+use triform::error::Result;
+use triform::network::layers::Map;
+
+/// Fits that a reader is shown; the JSON has all.
+const SHOWN: usize = 10;
+/// Twice what the largest network of the zoo has.
+const MOST_PARAMETERS: u64 = 1_000_000_000;
+/// How far off, in percent, something may be that is called near.
+const NEAR: f64 = 5.0;
+
+/// All departures that are looked for.
+pub fn known() -> String {
+    let mut page = Page::new(false);
+    page.paragraph(
+        "What makes a count another: `triform diagnose COUNT` looks for up to two of these mistakes \
+         and any of these conventions in each network of `triform count all` and in the blocks of \
+         the paper's Table 2.",
+    );
+    for (heading, mistakes) in [("Mistakes", true), ("Conventions", false)] {
+        page.heading(2, heading);
+        for departure in ALL.iter().filter(|departure| departure.is_mistake() == mistakes) {
+            page.item(departure.name, &in_words(departure));
+        }
+    }
+    page.into_text()
+}
+
+fn in_words(departure: &Departure) -> String {
+    format!("{} ({})", departure.words, departure.seen_in)
+}
+
+/// What was asked.
+pub struct Asked<'a> {
+    /// The number.
+    pub given: &'a Digits,
+    /// What it counts.
+    pub quantity: Quantity,
+    /// The network, if one was named.
+    pub network: Option<&'a str>,
+    /// The input, if one was given.
+    pub input: Option<Map>,
+    /// The classes, if they were given.
+    pub classes: Option<usize>,
+}
+
+/// The fits, fewest departures first, or the nearest.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
+    let mut page = Page::new(false);
+    let given = asked.given;
+    let what = match asked.quantity {
+        Quantity::Parameters => "parameters",
+        Quantity::Macs => "MACs",
+    };
+    let range = match given.is_exact() {
+        true => thousands(given.low),
+        false => format!("{} ({} to {})", given.text, thousands(given.low), thousands(given.high)),
+    };
+    let of = asked.network.map_or(String::new(), |network| format!(" of {network}"));
+    let searched = thousands(found.searched);
+    let shown: Vec<&Fit> = found.fits.iter().take(SHOWN).collect();
+    if let Some(nearest) = found.nearest.as_ref().filter(|_| shown.is_empty()) {
+        page.paragraph(&format!(
+            "Nothing known gives {range} {what}{of}: {searched} counts were compared, with up to two \
+             mistakes and any conventions each."
+        ));
+        if asked.quantity == Quantity::Parameters && given.low > MOST_PARAMETERS {
+            page.next_paragraph("No network here has so many parameters: is it MACs, --macs?");
+        }
+        let distance = given.distance(nearest.count);
+        let part = 100.0 * distance as f64 / given.centre().max(1) as f64;
+        if part < NEAR {
+            let how_far = format!("The nearest is off by {} ({part:.2} %):", thousands(distance));
+            page.next_paragraph(&how_far);
+            page.gap();
+            fit(&mut page, nearest, None)?;
+        } else {
+            page.next_paragraph("Nothing comes near, either.");
+        }
+    } else {
+        let number = found.fits.len();
+        let (counts, give) = if number == 1 { ("count", "gives") } else { ("counts", "give") };
+        let order = match (number, asked.network) {
+            (1, _) => "",
+            (_, Some(_)) => " Fewest departures from the plain count first.",
+            (_, None) => {
+                " Fewest departures from the plain count first, then in the order of `triform \
+                 count all`."
+            }
+        };
+        page.paragraph(&format!(
+            "{} {counts} of {searched} {give} {range} {what}{of}.{order}",
+            thousands(number as u64)
+        ));
+        for each in &shown {
+            page.gap();
+            fit(&mut page, each, published(each, asked)?)?;
+        }
+        rest(&mut page, found, asked)?;
+        seen_in(&mut page, &shown);
+    }
+    plainly(&mut page, asked);
+    Ok(page.into_text())
+}
+
+/// Those of the fits that are not shown which somebody has published, and how many there are.
+fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
+    let rest = found.fits.get(SHOWN..).unwrap_or_default();
+    let Some(first) = rest.first() else { return Ok(()) };
+    for each in rest {
+        if let Some(published) = published(each, asked)? {
+            page.gap();
+            fit(page, each, Some(published))?;
+        }
+    }
+    page.gap();
+    page.paragraph(&format!(
+        "There are {} more, with {} departures or more: --json lists all. More digits, or --arch, \
+         leave fewer.",
+        thousands(rest.len() as u64),
+        first.departures.len()
+    ));
+    Ok(())
+}
+
+/// The published figure that was counted so.
+fn published(fit: &Fit, asked: &Asked<'_>) -> Result<Option<&'static Published>> {
+    for published in about(&fit.network) {
+        let same = published.quantity == asked.quantity
+            && published.departures.len() == fit.departures.len()
+            && fit.departures.iter().all(|d| published.departures.contains(&d.name));
+        if same && asked.input.is_none() && asked.classes.is_none() {
+            return Ok(Some(published));
+        }
+    }
+    Ok(None)
+}
+
+fn fit(page: &mut Page, fit: &Fit, published: Option<&Published>) -> Result<()> {
+    let plain = if fit.departures.is_empty() { ", the plain count" } else { "" };
+    let published = published.map_or(String::new(), |published| {
+        format!(" (published: {}, {})", published.text, published.source)
+    });
+    page.paragraph(&format!("{}: {}{plain}{published}", fit.network, thousands(fit.count)));
+    for departure in &fit.departures {
+        page.bullet(departure.words);
+    }
+    Ok(())
+}
+
+/// Where the departures that were shown were seen.
+fn seen_in(page: &mut Page, shown: &[&Fit]) {
+    let names = |departure: &&Departure| {
+        shown.iter().any(|fit| fit.departures.iter().any(|other| other.name == departure.name))
+    };
+    let mut departures = ALL.iter().filter(names).peekable();
+    if departures.peek().is_none() {
+        return;
+    }
+    page.next_paragraph("Seen in:");
+    for departure in departures {
+        page.bullet(&in_words(departure));
+    }
+}
+
+/// What the plain count is.
+fn plainly(page: &mut Page, asked: &Asked<'_>) {
+    let input = match asked.input {
+        Some((h, w)) => format!("on {h} x {w}"),
+        None => "on 224 x 224 (CIFAR's 32 x 32, a block 56 x 56)".to_owned(),
+    };
+    let classes = match asked.classes {
+        Some(classes) => format!("{classes} classes"),
+        None => "1000 classes (CIFAR's 10)".to_owned(),
+    };
+    page.next_paragraph(&match asked.quantity {
+        Quantity::Parameters => format!(
+            "The plain count: all that is trained, with {classes}; of a block, its convolutions alone."
+        ),
+        Quantity::Macs => format!(
+            "The plain count: multiply-adds of convolutions and the fully connected layer, {input}, \
+             with {classes}."
+        ),
+    });
+}
+
+#[derive(Serialize)]
+struct FitEntry<'a> {
+    arch: &'a str,
+    count: u64,
+    departures: Vec<DepartureEntry>,
+}
+
+#[derive(Serialize)]
+struct DepartureEntry {
+    name: &'static str,
+    words: &'static str,
+    seen_in: &'static str,
+    mistake: bool,
+}
+
+/// The ranked list of all fits; empty where nothing is known.
+pub fn json(found: &Diagnosis) -> String {
+    let entry = |departure: &&'static Departure| DepartureEntry {
+        name: departure.name,
+        words: departure.words,
+        seen_in: departure.seen_in,
+        mistake: departure.is_mistake(),
+    };
+    let fits: Vec<FitEntry<'_>> = found
+        .fits
+        .iter()
+        .map(|fit| FitEntry {
+            arch: &fit.network,
+            count: fit.count,
+            departures: fit.departures.iter().map(entry).collect(),
+        })
+        .collect();
+    super::json::pretty(&fits)
+}

@@ -1,0 +1,362 @@
+//! The argument, (c) to (b) to (a), told with a block that can be followed by hand. Every number in it
+//! is computed when it is printed.
+
+use ndarray::{Array1, Array4, ArrayView4, s};
+
+use super::matrix::{beside, kernel, labelled, number};
+use super::page::Page;
+use super::words::thousands;
+use triform::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Layer, Shortcut};
+use triform::claims;
+use triform::conv::block_diagonal;
+use triform::count;
+use triform::error::Result;
+use triform::evidence::generator::Layout;
+use triform::gallery;
+use triform::gallery::witness::trace::{Trace, trace};
+use triform::gallery::witness::{Example, Mode};
+use triform::scalar::{Additive, Dot, Ordered, Scalar, Spelled};
+
+/// Two paths of width 2, two channels in and out, one pixel.
+fn example(last_norm: (f32, f32), shortcut: Shortcut) -> Result<Example> {
+    let spec = BlockSpec::new(2, 2, 2, 2)?.with_kernel(1)?.with_shortcut(shortcut)?;
+    let tensor = |shape, values: &[f32]| {
+        let tensor = Array4::from_shape_vec(shape, values.to_vec());
+        tensor.unwrap_or_else(|error| unreachable!("as many as it takes: {error}"))
+    };
+    let weights = BlockWeights::new(
+        spec,
+        tensor((4, 2, 1, 1), &[1.0, 2.0, 3.0, -1.0, 2.0, 1.0, 1.0, -1.0]),
+        tensor((4, 2, 1, 1), &[1.0, -1.0, 2.0, 1.0, 3.0, 1.0, 1.0, -2.0]),
+        tensor((2, 4, 1, 1), &[1.0, 2.0, -1.0, 4.0, 2.0, -2.0, 1.0, -1.0]),
+        None,
+    )?;
+    let norm = |channels: usize, (scale, shift): (f32, f32)| {
+        let all = |value: f32| Array1::from_elem(channels, value);
+        BatchNorm::new(all(scale), all(shift), all(0.0), all(1.0), 0.0)
+    };
+    let plain = (1.0, 0.0);
+    Ok(Example {
+        norms: BlockNorms {
+            reduce: norm(4, plain)?,
+            transform: norm(4, plain)?,
+            expand: norm(2, last_norm)?,
+            shortcut: None,
+        },
+        weights,
+        x: tensor((1, 2, 1, 1), &[2.0, 3.0]),
+        layout: Layout::Standard,
+        second_call: false,
+        mode: Mode::Evaluation,
+    })
+}
+
+/// The whole argument, and the claims.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn argument(markdown: bool) -> Result<String> {
+    let mut page = Page::new(markdown);
+    page.heading(1, "Why the three forms are one");
+    page.paragraph(
+        "The paper draws one block three times. Form (a): C paths, each of width d, whose results are \
+         summed. Form (b): the paths' channels are concatenated before one last 1x1. Form (c): three \
+         convolutions, the middle one with C groups. They have one set of weights, and for every \
+         input they give the same output. Here is why, in numbers; each is computed as this is printed.",
+    );
+    let example = example((1.0, 0.0), Shortcut::None)?;
+    let traces = Form::ALL.map(|form| trace(&form, &example));
+    let [a, b, c] = traces;
+    let (a, b, c) = (a?, b?, c?);
+    the_block(&mut page, &example);
+    form_c(&mut page, &example, &c)?;
+    c_to_b(&mut page, &b, &c);
+    b_to_a(&mut page, &example, &a, &b);
+    last_norm(&mut page)?;
+    the_end(&mut page)?;
+    why_128(&mut page)?;
+    summary(&mut page);
+    Ok(page.into_text())
+}
+
+fn the_block(page: &mut Page, example: &Example) {
+    page.heading(2, "A block to follow by hand");
+    page.paragraph(
+        "C = 2 paths of width d = 2; 2 channels in, 2 out; one pixel. The 3x3 has one tap here: with \
+         nine, each of its sums has nine times the products and nothing else changes. For now batch \
+         norm changes nothing and there is no shortcut. A kernel is a matrix with one row for each \
+         channel that comes out and one column for each that goes in.",
+    );
+    page.gap();
+    let weights = &example.weights;
+    let mut lines = labelled("input x", &one_below_the_other(example.x.view()));
+    lines += "\n";
+    lines += &labelled("first 1x1: C d = 4 rows", &kernel(weights.reduce()));
+    lines += "\n";
+    lines += &labelled("3x3: 4 rows, d = 2 columns", &kernel(weights.transform()));
+    lines += "\n";
+    lines += &labelled("last 1x1: C d = 4 columns", &kernel(weights.expand()));
+    page.block(&lines);
+}
+
+/// The channels of one pixel, one below the other.
+fn one_below_the_other(x: ArrayView4<'_, f32>) -> Vec<String> {
+    x.iter().map(|value| format!("[{}]", number(*value))).collect()
+}
+
+/// The sum of a channel after a layer, at the one pixel there is.
+fn at(trace: &Trace, layer: Layer, channel: usize) -> &Spelled {
+    &trace[&(layer, channel)][[0, 0, 0]]
+}
+
+/// "1·2 + 2·3 = 8".
+fn with_value(sum: &Spelled) -> String {
+    format!("{sum} = {}", number(sum.value() as f32))
+}
+
+fn form_c(page: &mut Page, example: &Example, c: &Trace) -> Result<()> {
+    page.heading(2, "Form (c): the middle convolution has 2 groups");
+    page.paragraph("The first 1x1 and its ReLU:");
+    page.gap();
+    page.block(&channels(c, Layer::Reduce, 4));
+    page.next_paragraph(
+        "The 3x3 reads these 4 channels in groups of d = 2: the first two rows read the first two \
+         channels, the others the other two. As a matrix over all 4 it has blocks on its diagonal, \
+         and nothing elsewhere:",
+    );
+    page.gap();
+    let groups = example.weights.spec().cardinality();
+    let dense = block_diagonal(example.weights.transform(), groups)?;
+    page.block(&(kernel(dense.view()).join("\n") + "\n"));
+    let stored = example.weights.transform().len();
+    page.next_paragraph(&format!(
+        "What is stored are the blocks: {stored} numbers, not {}. Its sums:",
+        dense.len()
+    ));
+    page.gap();
+    page.block(&channels(c, Layer::Transform, 4));
+    page.next_paragraph("And the last 1x1 sums over all 4 channels:");
+    page.gap();
+    page.block(&channels(c, Layer::Expand, 2));
+    Ok(())
+}
+
+fn channels(trace: &Trace, layer: Layer, count: usize) -> String {
+    (0..count)
+        .map(|channel| format!("channel {channel}:  {}\n", with_value(at(trace, layer, channel))))
+        .collect()
+}
+
+fn c_to_b(page: &mut Page, b: &Trace, c: &Trace) {
+    page.heading(2, "(c) to (b): the same sums, numbered otherwise");
+    page.paragraph(
+        "Form (b) has two paths. Path i has rows i d to (i + 1) d of the first two kernels, so its \
+         channel j is channel i d + j of form (c). Nothing that a group reads lies outside its path. \
+         Side by side, each sum as the form itself takes it:",
+    );
+    page.gap();
+    let mut same = 0;
+    let mut lines = String::new();
+    for channel in 0..4 {
+        let (left, right) = (at(c, Layer::Transform, channel), at(b, Layer::Transform, channel));
+        same += usize::from(left.to_string() == right.to_string());
+        lines += &format!(
+            "(c) channel {channel}:          {left}\n(b) path {}, channel {}:  {right}\n",
+            channel / 2,
+            channel % 2,
+        );
+    }
+    page.block(&lines);
+    page.next_paragraph(&format!(
+        "{same} of 4 are the same, product for product. Batch norm and ReLU look at one channel at a \
+         time and cannot tell. So (c) to (b) needs no law of arithmetic, only another way to count: \
+         channel j of path i for channel i d + j.",
+    ));
+}
+
+fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
+    let (four, two) = (at(b, Layer::Expand, 0), at(a, Layer::Expand, 0));
+    page.heading(2, "(b) to (a): 4 terms, or 2 + 2");
+    page.paragraph(
+        "Form (b) concatenates the paths and sums over all C d = 4 channels. Form (a) gives each path \
+         its own last 1x1, the columns of the kernel that belong to it, and sums the results:",
+    );
+    page.gap();
+    let mut lines = String::new();
+    for channel in 0..2 {
+        lines += &format!(
+            "(b) output {channel}:  {}\n(a) output {channel}:  {}\n",
+            with_value(at(b, Layer::Expand, channel)),
+            with_value(at(a, Layer::Expand, channel)),
+        );
+    }
+    page.block(&lines);
+    page.next_paragraph(&format!(
+        "{} terms in one sum; {} sums of {} terms. In matrices, the paper's A1 B1 + A2 B2 = [A1 A2] \
+         [B1; B2], A the columns of the last 1x1 and B what the paths feed them:",
+        four.summands(),
+        two.summands(),
+        four.summands() / two.summands(),
+    ));
+    page.gap();
+    page.block(&(in_matrices(example, b).join("\n") + "\n"));
+    let big = 16_777_216f32; // 2^24, after which f32 has no odd numbers
+    let (left, right) = ((big + 1.0) + 1.0, big + (1.0 + 1.0));
+    page.next_paragraph(&format!(
+        "That is the associativity of addition, and no other law: the order of the terms stays, and \
+         the products are the same. Floats lack just this law. In f32, with 16777216 = 2^24, \
+         (16777216 + 1) + 1 = {left} and 16777216 + (1 + 1) = {right}. So on real numbers the forms are equal, and in floats they \
+         differ by rounding, just here.",
+    ));
+}
+
+/// The identity of the paper's footnote, with the numbers of the block.
+fn in_matrices(example: &Example, b: &Trace) -> Vec<String> {
+    let weights = &example.weights;
+    let hidden = |from: usize| -> Vec<String> {
+        (from..from + 2)
+            .map(|channel| {
+                format!("[{:>2}]", number(at(b, Layer::Transform, channel).value() as f32))
+            })
+            .collect()
+    };
+    let sums: Vec<String> = (0..2)
+        .map(|channel| format!("[{:>3}]", number(at(b, Layer::Expand, channel).value() as f32)))
+        .collect();
+    let sign = |sign: &str| vec![sign.to_owned()];
+    let of = |i: usize| kernel(weights.path(i).expand);
+    let whole = [hidden(0), hidden(2)].concat();
+    beside(
+        &[
+            of(0),
+            hidden(0),
+            sign("+"),
+            of(1),
+            hidden(2),
+            sign("="),
+            kernel(weights.expand()),
+            whole,
+            sign("="),
+            sums,
+        ],
+        " ",
+    )
+}
+
+fn last_norm(page: &mut Page) -> Result<()> {
+    let (scale, shift) = (2.0, 1.0);
+    let example = example((scale as f32, shift as f32), Shortcut::None)?;
+    let right = trace(&Form::Aggregated, &example)?;
+    let near_miss = gallery::named("norm-in-each-path")?;
+    let wrong = trace(&near_miss.wrong(), &example)?;
+
+    let normed = |sum: &Spelled| Spelled::from(scale).mul(&sum.given()).add(&Spelled::from(shift));
+    let paths = [0, 1].map(|i| path_sum(&example, &right, i));
+    let [first, second] = [&paths[0], &paths[1]].map(normed);
+    page.heading(2, "Where the last batch norm goes");
+    page.paragraph(&format!(
+        "Batch norm in a trained network is y = s z + t for each channel. After the first two \
+         convolutions it sits in each path and harms nothing, channel by channel. The last one must \
+         come after the sum over the paths. Say s = {scale} and t = {shift}; the two paths give output \
+         0 the sums {} and {}:",
+        paths[0].value(),
+        paths[1].value(),
+    ));
+    page.gap();
+    page.block(&format!(
+        "after the sum:  {scale}·({} + {}) + {shift} = {}\nin each path:   ({first}) + ({second}) = {}\n",
+        paths[0].value(),
+        paths[1].value(),
+        at(&right, Layer::Expand, 0).value(),
+        first.add(&second).value(),
+    ));
+    page.next_paragraph(&format!(
+        "(Run as a block, the second gives {}.) The shift is added C = 2 times; with 32 paths, 32 \
+         times. The scale may go inside a sum, by distributivity; the shift may not. So in form (a) \
+         the last batch norm comes after the sum and before the shortcut, as the paper's footnote \
+         says. (In training its statistics would be those of one path besides.)",
+        at(&wrong, Layer::Output, 0).value(),
+    ));
+    Ok(())
+}
+
+/// What path i adds to output 0.
+fn path_sum(example: &Example, trace: &Trace, i: usize) -> Spelled {
+    let expand = example.weights.path(i).expand;
+    let mut sum = Spelled::empty();
+    for (j, weight) in expand.slice(s![0, .., 0, 0]).iter().enumerate() {
+        let hidden = at(trace, Layer::Transform, 2 * i + j).given();
+        Spelled::accumulate(&mut sum, &Spelled::from(f64::from(*weight)), &hidden);
+    }
+    Spelled::total(sum)
+}
+
+fn the_end(page: &mut Page) -> Result<()> {
+    let example = example((1.0, 0.0), Shortcut::Identity)?;
+    let right = trace(&Form::Grouped, &example)?;
+    let output = at(&right, Layer::Output, 1);
+    let (branch, shortcut) = (at(&right, Layer::Expand, 1).value(), example.x[[0, 1, 0, 0]]);
+    let before = Spelled::from(branch).relu().value() + f64::from(shortcut);
+    page.heading(2, "The shortcut, and the last ReLU");
+    page.paragraph(&format!(
+        "Both come after the sum, where the three forms have become one tensor, so they are the same in \
+         all three. The shortcut, here x itself, is added first. For output 1 that is {}. With the \
+         ReLU first it would be {}.",
+        with_value(output),
+        number(before as f32),
+    ));
+    Ok(())
+}
+
+fn why_128(page: &mut Page) -> Result<()> {
+    page.heading(2, "Why C d is 128");
+    page.paragraph(
+        "The paper asks how to choose d for a given C so that a block costs as much as ResNet's, 256 \
+         channels in and out, 64 inside: 256 64 + 9 64 64 + 64 256 parameters. C paths of width d \
+         have C (256 d + 9 d d + d 256):",
+    );
+    let mut rows =
+        vec![["C", "d", "C d", "parameters", "over ResNet's"].map(str::to_owned).to_vec()];
+    let resnet = count::block(&BlockSpec::new(256, 1, 64, 256)?)?.convolutions;
+    for (paths, width) in [(1, 64), (2, 40), (4, 24), (8, 14), (32, 3), (32, 4), (32, 5)] {
+        let parameters = count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions;
+        rows.push(vec![
+            paths.to_string(),
+            width.to_string(),
+            (paths * width).to_string(),
+            thousands(parameters),
+            format!("{:.3}", parameters as f64 / resnet as f64),
+        ]);
+    }
+    page.table(&rows);
+    page.next_paragraph(
+        "With 32 paths only d = 4 comes near: so form (c)'s first two layers have C d = 32 x 4 = 128 \
+         channels, the 128 of the paper's Figure 3(c), twice as many as ResNet's 64 for the same cost, \
+         since its 3x3 looks at 4 channels at a time and not at 64.",
+    );
+    Ok(())
+}
+
+fn summary(page: &mut Page) {
+    page.heading(2, "What each step needs");
+    page.item("(c) to (b)", "no law: the same sums of the same products, numbered by path.");
+    page.item("(b) to (a)", "associativity of addition: a sum of C d terms, taken d at a time.");
+    page.item(
+        "Batch norm",
+        "that it looks at one channel at a time, and the last one after the sum.",
+    );
+    page.item("ReLU", "nothing: any function of a channel would do.");
+    page.item("A product", "nothing at all. It need not even commute.");
+    page.next_paragraph(
+        "That this is so at every size is a theorem, checked by a proof assistant: proofs/README.md, and \
+         triform explain all-sizes.",
+    );
+    page.heading(2, "The claims");
+    page.paragraph("Each is checked as it is told: triform explain NAME");
+    page.gap();
+    for claim in claims::ALL {
+        page.item(claim.name, claim.statement);
+    }
+    page.next_paragraph("What goes wrong when it is built otherwise: triform refute");
+}

@@ -1,0 +1,17 @@
+//! What the program shows: tables, JSON, times, figures, and files written whole.
+
+pub mod bench;
+pub mod claims;
+pub mod count;
+pub mod diagnose;
+pub mod explain;
+pub mod file;
+pub mod gallery_json;
+pub mod grid;
+pub mod json;
+mod matrix;
+pub mod network;
+pub mod page;
+pub mod refute;
+pub mod table;
+mod words;

@@ -1,0 +1,256 @@
+//! What was found about a whole network: in words, and as JSON.
+
+mod json;
+mod top;
+
+use std::path::Path;
+
+use super::grid::{grid, row};
+use super::table::{heading, refutation};
+use super::words::{dashed, line, paragraph, percent, thousands};
+use triform::block::StrideOn;
+use triform::count;
+use triform::error::Result;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::rungs::{OnNetwork, Rung};
+use triform::evidence::verdict::{Bound, Finding, Verdict};
+use triform::evidence::whole::{LOGITS, NetworkReport, Ran};
+use triform::network::architecture::Architecture;
+use triform::random::Seed;
+
+pub use self::json::{forward_json, verify_json};
+
+/// Where a network's numbers came from, in words.
+pub struct Source {
+    /// The file of its weights.
+    pub weights: String,
+    /// The file of its input, or what else that was.
+    pub input: String,
+}
+
+/// The report on a network in several forms. `repeat` is the command that makes it again.
+///
+/// # Errors
+///
+/// Those of [`count::network`](count::network()).
+pub fn verified(
+    report: &NetworkReport,
+    forms: &[&dyn AnyForm],
+    source: &Source,
+    repeat: &str,
+) -> Result<String> {
+    let mut text = String::new();
+    heading(&mut text, "One set of weights, one network, every block in these forms:", forms);
+    paragraph(&mut text, &subject(&report.architecture, &report.input, source)?);
+    line(&mut text, "");
+    if report.blocks.is_empty() {
+        line(&mut text, "Interrupted before the first block was done: nothing was verified.");
+    } else {
+        blocks(&mut text, report);
+        logits(&mut text, report);
+        let last = report.logits.of_form.last().filter(|_| report.architecture.classes.is_some());
+        if let Some((letter, logits)) = last {
+            top::table(&mut text, &format!("form ({letter})"), logits.view());
+            line(&mut text, "");
+        }
+        refutations(&mut text, report);
+        for note in &report.notes {
+            paragraph(&mut text, &format!("Note: {note}"));
+            line(&mut text, "");
+        }
+        paragraph(&mut text, &conclusion(report));
+    }
+    line(&mut text, &format!("Repeat: {repeat}"));
+    Ok(text)
+}
+
+/// What was written as a fresh checkpoint.
+///
+/// # Errors
+///
+/// Those of [`count::network`](count::network()).
+pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<String> {
+    let trained = count::network(network, network.usual_input())?.total.parameters.trained()?;
+    let mut text = String::new();
+    let words = format!(
+        "Wrote {}: {}, {} parameters, He initialisation, seed {}.",
+        path.display(),
+        network.name,
+        thousands(trained),
+        seed.0
+    );
+    paragraph(&mut text, &words);
+    Ok(text)
+}
+
+/// What a network gave in one form.
+///
+/// # Errors
+///
+/// Those of [`count::network`](count::network()).
+pub fn forward(
+    network: &Architecture,
+    form: &dyn AnyForm,
+    ran: &Ran,
+    input: &[usize; 4],
+    source: &Source,
+) -> Result<String> {
+    let mut text = String::new();
+    paragraph(&mut text, &subject(network, input, source)?);
+    let has_forms = !network.bottlenecks()?.is_empty();
+    if has_forms {
+        line(&mut text, &format!("Every block in form ({}), {}.", form.letter(), form.name()));
+    } else {
+        line(&mut text, "Its blocks are of depth 2 and have no forms.");
+    }
+    line(&mut text, "");
+    if network.classes.is_some() {
+        top::table(&mut text, "", ran.logits.view());
+    } else {
+        let largest = ran.features.iter().fold(0f32, |max, value| max.max(value.abs()));
+        let shape = by(ran.features.shape());
+        let words = format!("Features: a map of {shape}, its largest value {largest:.4}.");
+        line(&mut text, &words);
+    }
+    Ok(text)
+}
+
+fn subject(network: &Architecture, input: &[usize; 4], source: &Source) -> Result<String> {
+    let trained = count::network(network, (input[2], input[3]))?.total.parameters.trained()?;
+    let has_top = network.classes.is_some() || network.is_block();
+    let top = if has_top { "" } else { " without its top" };
+    let stride = match network.stride_on {
+        StrideOn::Transform => "",
+        StrideOn::Reduce => ", its strides on the first 1x1",
+    };
+    Ok(format!(
+        "Network: {}{top}{stride}, {} parameters, from {}. Input: {}, {}.",
+        network.name,
+        thousands(trained),
+        source.weights,
+        source.input,
+        by(input)
+    ))
+}
+
+/// "1x3x224x224".
+fn by(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join("x")
+}
+
+/// A line for each block.
+fn blocks(text: &mut String, report: &NetworkReport) {
+    let rungs: Vec<Rung> = report.blocks[0].findings.iter().map(|finding| finding.rung).collect();
+    let judges = |rung: &Rung| rung.on_network().map(|judge| (*rung, judge));
+    let columns: Vec<(Rung, &dyn OnNetwork)> = rungs.iter().filter_map(judges).collect();
+    let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map"])];
+    rows[0].extend(columns.iter().map(|(rung, judge)| format!("{rung}: {}", judge.column())));
+    rows[0].push("dead".to_owned());
+    let mut qualified = false;
+    for block in &report.blocks {
+        let stride = match block.spec.stride() {
+            1 => String::new(),
+            stride => format!("/{stride}"),
+        };
+        let map = format!("{}x{}{stride}", block.map.0, block.map.1);
+        let mut cells = vec![block.name.clone(), block.spec.to_string(), map];
+        for finding in &block.findings {
+            qualified |= matches!(finding.verdict, Verdict::Qualified { .. });
+            cells.push(cell(finding));
+        }
+        cells.push(format!("{}/{}", block.dead_channels, 2 * block.spec.inner()));
+        rows.push(cells);
+    }
+    grid(text, &rows, 3);
+    let mut legend = "Each block on what it receives in the network.".to_owned();
+    for (rung, judge) in columns {
+        legend += &format!(" {rung}: {}", judge.legend());
+    }
+    legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 \
+               and R2.";
+    if qualified {
+        legend +=
+            " *: qualified; by a note below, or since end to end the bound exceeds the output.";
+    }
+    paragraph(text, &legend);
+    line(text, "");
+}
+
+fn cell(finding: &Finding) -> String {
+    let star = if matches!(finding.verdict, Verdict::Qualified { .. }) { "*" } else { "" };
+    let text = match &finding.bound {
+        _ if finding.refutes() => "REFUTED".to_owned(),
+        Bound::Rounding { used, used_at_cuts, .. } => {
+            format!("{} / {}", percent(*used), percent(*used_at_cuts))
+        }
+        Bound::Exact { values } => thousands(*values),
+        Bound::Probability { at_most } => format!("{at_most:.0e}"),
+        _ => finding.verdict.word().to_owned(),
+    };
+    text + star
+}
+
+/// How far apart the forms end.
+fn logits(text: &mut String, report: &NetworkReport) {
+    let what = match report.architecture.classes {
+        Some(_) => "logits",
+        None => "pooled features",
+    };
+    let apart = report.logits.relative();
+    let apart: Vec<String> =
+        apart.map(|(pair, relative)| format!("{} {relative:.1e}", dashed(pair))).collect();
+    let words = format!(
+        "The {what} of the forms differ by at most, in parts of the largest ({:.4}): {}. Allowed is {LOGITS:.0e} \
+         of the sizes they are summed from, which is chosen: no bound derived from end to end would say \
+         anything of so many layers.",
+        report.logits.largest,
+        apart.join(", ")
+    );
+    paragraph(text, &words);
+    line(text, "");
+}
+
+/// For each rung that refutes forms: where first, in detail.
+fn refutations(text: &mut String, report: &NetworkReport) {
+    for rung in Rung::ALL {
+        let mut refuting = report.findings().filter(|f| f.rung == rung && f.refutes());
+        let Some(first) = refuting.next() else { continue };
+        if let Verdict::Refuted { witnesses } = &first.verdict {
+            for witness in witnesses.all() {
+                refutation(text, first, witness);
+            }
+        }
+        match refuting.count() {
+            0 => {}
+            others => paragraph(text, &format!("  {rung} refutes in {others} more of the blocks.")),
+        }
+        line(text, "");
+    }
+}
+
+fn conclusion(report: &NetworkReport) -> String {
+    let blocks = match report.blocks.len() {
+        1 => "the block".to_owned(),
+        blocks => format!("the {blocks} blocks"),
+    };
+    if report.findings().any(Finding::refutes) {
+        "NOT the same network: in the blocks above the forms do not agree.".to_owned()
+    } else if !report.logits.agree() {
+        "NOT the same network: no block was refuted, but the forms end too far apart.".to_owned()
+    } else if report.partial {
+        format!("Interrupted: {blocks} above held, the rest was not verified.")
+    } else {
+        let unseen = report.blocks.iter().filter(|block| block.is_unseen()).count();
+        let support = match unseen {
+            0 => "That supports their equivalence, for these weights.".to_owned(),
+            _ => format!(
+                "But in {unseen} of them no rung saw all there is, as the notes say: this is no evidence \
+                 for those."
+            ),
+        };
+        format!(
+            "The forms agreed in {blocks}, and in what comes out at the end. {support} Proofs are of small \
+             blocks, whatever their weights: `triform verify`; what a refusal looks like: `triform refute`."
+        )
+    }
+}

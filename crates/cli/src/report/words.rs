@@ -1,0 +1,74 @@
+//! Numbers and sentences for a reader: plain text, 80 columns.
+
+use textwrap::{Options, WordSplitter};
+pub(crate) use triform::count::thousands;
+
+/// Columns of a plain page.
+pub(super) const WIDTH: usize = 80;
+
+/// Appends words, broken at 80 columns.
+pub(super) fn paragraph(text: &mut String, words: &str) {
+    line(text, &wrapped(words, "", ""));
+}
+
+/// Words in lines of at most 80 columns; the first begins with `first`, the others with `rest`.
+pub(super) fn wrapped(words: &str, first: &str, rest: &str) -> String {
+    let options = Options::new(WIDTH).initial_indent(first).subsequent_indent(rest);
+    textwrap::fill(words, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
+}
+
+/// Appends a line, without spaces at its end.
+pub(super) fn line(text: &mut String, row: &str) {
+    text.push_str(row.trim_end());
+    text.push('\n');
+}
+
+/// A difference, and how many units of the last place that is.
+pub(super) fn with_ulps(difference: f64, ulp: f64) -> String {
+    let ulps = difference / ulp;
+    match ulps {
+        0.0 => "0".to_owned(),
+        _ if ulps < 10.0 => format!("{difference:.1e} ({ulps:.1})"),
+        _ if ulps < 1e4 => format!("{difference:.1e} ({ulps:.0})"),
+        _ => format!("{difference:.1e} ({ulps:.0e})"),
+    }
+}
+
+/// A part as a percentage of two digits: 0.00409 as "0.41%".
+pub(super) fn percent(part: f64) -> String {
+    let percent = 100.0 * part;
+    if percent >= 1e4 {
+        return "beyond".to_owned();
+    }
+    if percent > 0.0 && percent < 1e-3 {
+        return "<0.001%".to_owned();
+    }
+    // As many decimals as it takes to see two digits, but no more than four.
+    let decimals =
+        if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 4.0) } else { 0.0 };
+    format!("{percent:.*}%", decimals as usize)
+}
+
+/// "ab" as "a-b".
+pub(super) fn dashed(pair: &str) -> String {
+    pair.chars().map(String::from).collect::<Vec<_>>().join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dashed, paragraph, percent, thousands};
+
+    #[test]
+    fn numbers_and_lines_are_broken_where_they_should_be() {
+        assert_eq!(
+            [7, 999, 1000, 70_144, 1_234_567].map(thousands).join(" "),
+            "7 999 1,000 70,144 1,234,567"
+        );
+        assert_eq!(dashed("ab"), "a-b");
+        let percentages = [0.0, 0.00409, 0.5, 1.0, 0.000_012, 1e-9].map(percent).join(" ");
+        assert_eq!(percentages, "0% 0.41% 50% 100% 0.0012% <0.001%");
+        let mut text = String::new();
+        paragraph(&mut text, &"word ".repeat(40));
+        assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80));
+    }
+}

@@ -1,0 +1,163 @@
+//! What a cell shows, as the kernel wants it.
+
+use triform::error::{Error, Result};
+use triform::figures::ALL;
+use triform::figures::heat_map::{self, Panel};
+use triform_canvas::{FigureError, Picture, svg};
+
+/// Pixels across that a page leaves for what a cell shows.
+const COLUMN: u32 = 860;
+
+/// Something to look at: as a picture, a table or a text for a page, and as plain text for a terminal.
+///
+/// The kernel calls [`evcxr_display`](Shown::evcxr_display) on the value at the end of a cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    mime: &'static str,
+    rich: String,
+    plain: String,
+}
+
+impl Shown {
+    /// A picture, and what it says for those who do not see it; no wider than a page's column, and smaller
+    /// where the page is narrow.
+    fn picture(picture: &Picture) -> std::result::Result<Self, FigureError> {
+        let (width, height) = picture.size;
+        let shown = width.min(COLUMN);
+        let size = |width: u32, height: u32| {
+            format!(
+                "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" role=\"img\" width=\"{width}\" height=\"{height}\""
+            )
+        };
+        let narrow = size(shown, (height * shown).div_ceil(width)) + " style=\"max-width:100%\"";
+        let rich = svg::svg(picture)?.replacen(&size(width, height), &narrow, 1);
+        Ok(Self { mime: "image/svg+xml", rich, plain: picture.title.clone() })
+    }
+
+    /// Text with Markdown's marks, which reads well without a page, too.
+    pub(super) fn markdown(text: String) -> Self {
+        Self { mime: "text/markdown", rich: text.clone(), plain: text }
+    }
+
+    /// A piece of a page, and the same in plain text.
+    pub(super) fn html(html: String, plain: String) -> Self {
+        Self { mime: "text/html", rich: html, plain }
+    }
+
+    /// Plain text alone.
+    pub(super) fn text(plain: String) -> Self {
+        Self { mime: "text/plain", rich: String::new(), plain }
+    }
+
+    /// The plain text.
+    pub fn plain(&self) -> &str {
+        &self.plain
+    }
+
+    /// Prints it in the way that the kernel takes apart: each kind between two lines.
+    pub fn evcxr_display(&self) {
+        print!("{}", self.message());
+    }
+
+    fn message(&self) -> String {
+        let part = |mime: &str, text: &str| {
+            format!("EVCXR_BEGIN_CONTENT {mime}\n{}\nEVCXR_END_CONTENT\n", text.trim_end())
+        };
+        let rich = if self.rich.is_empty() { String::new() } else { part(self.mime, &self.rich) };
+        rich + &part("text/plain", &self.plain)
+    }
+}
+
+/// What a loop or a `match` at the end of a cell gives: nothing, and nothing is shown. Without this the
+/// kernel would show "()".
+pub trait Nothing {
+    /// Shows nothing; the kernel calls this at the end of a cell.
+    fn evcxr_display(&self) {}
+}
+
+impl Nothing for () {}
+
+/// Prints the library's version: to be called once, with a `?`, in the cell that loads it.
+///
+/// # Errors
+///
+/// None. It is a `Result` all the same: the kernel has to meet one `?` before it expects any, and a cell
+/// in which it meets the first shows its last value as a debugger would.
+pub fn ready() -> Result<()> {
+    println!("triform {}", env!("CARGO_PKG_VERSION"));
+    Ok(())
+}
+
+/// A figure of the project by its name, such as `three_forms`: those that `triform plot` draws.
+///
+/// # Errors
+///
+/// [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
+///
+/// ```
+/// use triform::notebook::figure;
+/// assert!(figure("block_diagonal")?.plain().contains("four blocks on the diagonal"));
+/// assert!(figure("block_diagnoal").unwrap_err().to_string().contains("block_diagonal"));
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn figure(name: &str) -> Result<Shown> {
+    let found = ALL.iter().find(|figure| figure.name == name);
+    let figure = found
+        .ok_or_else(|| Error::no_such_name("figure", name, ALL.iter().map(|figure| figure.name)))?;
+    shown(figure.name, (figure.draw)())
+}
+
+/// Tensors as coloured squares, all on one scale, with numbers where there is room.
+///
+/// # Errors
+///
+/// [`Error::Figure`] for a label that the font cannot write or the picture cannot hold.
+///
+/// ```
+/// use triform::notebook::*;
+/// let x = whole_numbers([1, 2, 3, 3], 1);
+/// heat_map(&[Panel::tensor("the input", x.view())])?;
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn heat_map(panels: &[Panel]) -> Result<Shown> {
+    let labels: Vec<&str> = panels.iter().map(Panel::label).collect();
+    shown("heat_map", heat_map::draw(&format!("Heat map: {}.", labels.join("; ")), panels))
+}
+
+fn shown(name: &'static str, picture: std::result::Result<Picture, FigureError>) -> Result<Shown> {
+    let shown = picture.and_then(|picture| Shown::picture(&picture));
+    shown.map_err(|error| Error::Figure { name, why: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Shown;
+    use triform_canvas::Canvas;
+
+    #[test]
+    fn the_kernel_gets_each_kind_between_two_lines() {
+        let shown = Shown::html("<p>1</p>".to_owned(), "1\n".to_owned());
+        assert_eq!(
+            shown.message(),
+            "EVCXR_BEGIN_CONTENT text/html\n<p>1</p>\nEVCXR_END_CONTENT\n\
+             EVCXR_BEGIN_CONTENT text/plain\n1\nEVCXR_END_CONTENT\n"
+        );
+        assert_eq!(Shown::markdown("**a**".to_owned()).plain(), "**a**");
+    }
+
+    #[test]
+    fn a_picture_is_no_wider_than_a_column() {
+        for (size, shown) in [((1200, 600), (860, 430)), ((500, 300), (500, 300))] {
+            let picture = Canvas::new(size.0, size.1, "a title").unwrap().finish().unwrap();
+            let message = Shown::picture(&picture).unwrap().message();
+            let (wide, high) = shown;
+            let style = "style=\"max-width:100%\"";
+            let expected = format!(
+                "width=\"{wide}\" height=\"{high}\" {style} viewBox=\"0 0 {} {}\"",
+                size.0, size.1
+            );
+            assert!(message.contains(&expected), "{message}");
+            assert!(message.contains("text/plain\na title\n"), "{message}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The program's reports, as a cell shows them.
+
+use ndarray::{Array2, Array4, ArrayView4};
+
+use super::display::Shown;
+use super::exercise::held;
+use super::table::{Table, thousands};
+use triform::block::{BlockForm, BlockSpec, BlockWeights, Bottleneck, Form, Functions};
+use triform::claims;
+use triform::conv::{Fast, on_one_thread};
+use triform::count::{Digits, Quantity, diagnose};
+use triform::error::Result;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::progress::Quiet;
+use triform::evidence::rungs::Rung;
+use triform::evidence::speed;
+use triform::evidence::verdict::Verdict;
+use triform::evidence::verify::{Plan, Subject, verify};
+use triform::gallery::witness::smallest;
+use triform::gallery::{self, matrix};
+use triform::network::forward::{Network, NetworkFunctions};
+use triform::network::weights::NetworkWeights;
+use triform::network::{init, zoo};
+use triform::random::{Purpose, Seed};
+use triform_bench::timing::{Rounds, Work, in_turn};
+use triform_cli::report;
+
+/// The whole argument in numbers: `triform explain`.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn argument() -> Result<Shown> {
+    Ok(Shown::text(report::explain::argument(false)?))
+}
+
+/// A claim, checked, and its check seen to refute something wrong: `triform explain NAME`.
+///
+/// # Errors
+///
+/// [`NoSuchName`](triform::Error::NoSuchName).
+///
+/// ```
+/// let depthwise = triform::notebook::claim("depthwise")?;
+/// assert!(depthwise.plain().ends_with("Holds: the claim, and its check refutes what it must."));
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn claim(name: &str) -> Result<Shown> {
+    let (text, is_so) = report::claims::one(claims::named(name)?, true)?;
+    let line = held("the claim, and its check refutes what it must", is_so);
+    // A heading of the first level would look like one of the notebook's own.
+    Ok(Shown::markdown(format!("{}\n{line}", text.trim_start_matches("# "))))
+}
+
+/// A wrong block: which rungs refute it, and the smallest block on which it shows, worked out:
+/// `triform refute NAME`.
+///
+/// # Errors
+///
+/// [`NoSuchName`](triform::Error::NoSuchName).
+pub fn near_miss(name: &str) -> Result<Shown> {
+    let near_miss = gallery::named(name)?;
+    let seed = Seed(0);
+    let rows = matrix::run(&[*near_miss], seed, &Quiet)?;
+    let row = rows.as_ref().and_then(|rows| rows.first());
+    let row = row.ok_or_else(|| unreachable!("nobody stopped it"))?;
+    let smallest = smallest(near_miss, seed)?;
+    Ok(Shown::text(report::refute::one(row, smallest.as_ref(), seed.0, false)?))
+}
+
+/// What is known about a count: `triform diagnose COUNT`, of a network or of all.
+///
+/// # Errors
+///
+/// A count that is no number; [`NoSuchName`](triform::Error::NoSuchName).
+pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Result<Shown> {
+    let given: Digits = text.parse()?;
+    let networks = match network {
+        Some(name) => vec![zoo::named(name)?],
+        None => zoo::with_blocks()?,
+    };
+    let found = diagnose(&given, quantity, &networks, None)?;
+    let asked =
+        report::diagnose::Asked { given: &given, quantity, network, input: None, classes: None };
+    Ok(Shown::text(report::diagnose::render(&asked, &found)?))
+}
+
+/// The ladder of evidence on one block: `triform verify --block B --map M --rung R`, the times apart,
+/// which no two runs share.
+///
+/// # Errors
+///
+/// A block that cannot be, or is too large for the memory there is.
+pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64) -> Result<Table> {
+    let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
+    let plan = Plan { rungs: rungs.iter().copied().collect(), ..Plan::default() };
+    let report = verify(&forms, &Subject::Block(block, map), &plan, Seed(seed), &Quiet)?;
+    let mut table = Table::new(&["rung", "what it asks", "on", "cases", "how far", "verdict"]);
+    for finding in &report.findings {
+        let verdict = match &finding.verdict {
+            Verdict::Refuted { .. } => "refuted: DOES NOT HOLD",
+            verdict => verdict.word(),
+        };
+        table.row(&[
+            &finding.rung,
+            &finding.rung.name(),
+            &finding.scope,
+            &thousands(finding.cases.get()),
+            &report::table::in_words(&finding.bound),
+            &verdict,
+        ]);
+    }
+    Ok(table)
+}
+
+/// How long the three forms take on one thread, in turn on the same numbers, and as a ratio to form (c). The
+/// kernel compiles without all that a release build has: `triform bench` is the better stopwatch.
+///
+/// # Errors
+///
+/// A block that cannot be.
+pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
+    let mut table = Table::new(&["block", "map", "form", "ms, shortest", "over (c)"]);
+    let fast = Fast::new();
+    for (spec, (h, w)) in blocks {
+        let weights = init::block(*spec, &mut Seed(0).stream(Purpose::Weights, &[]))?;
+        let x = Array4::from_elem((1, spec.c_in(), *h, *w), 0.5);
+        let none = Functions::none();
+        let prepared = Form::ALL.map(|form| Bottleneck::prepare(&form, &weights, &fast));
+        let prepared = prepared.into_iter().collect::<Result<Vec<_>>>()?;
+        let run = |block: &'_ Bottleneck<f32, Fast>| block.forward(x.view(), &none, &fast);
+        let mut work: Vec<Work<'_>> =
+            prepared.iter().map(|block| Box::new(move || run(block)) as Work<'_>).collect();
+        let times = on_one_thread(|| in_turn(&mut work, Rounds::default(), &|| false))?;
+        let Some(times) = times else { unreachable!("nobody stopped it") };
+        let grouped = times[2].min_ms;
+        for (form, time) in Form::ALL.iter().zip(&times) {
+            table.row(&[
+                &speed::name(spec),
+                &speed::map_name((*h, *w)),
+                &format!("({})", BlockForm::letter(form)),
+                &format!("{:.2}", time.min_ms),
+                &format!("{:.2}", time.min_ms / grouped),
+            ]);
+        }
+    }
+    Ok(table)
+}
+
+/// The logits of a network whose bottlenecks are all in this form, a wrong one perhaps: N x 3 x H x W to
+/// N x classes.
+///
+/// # Errors
+///
+/// A network without a top, an input that does not suit it.
+///
+/// ```
+/// use triform::notebook::*;
+///
+/// let small = network::architecture::Architecture::resnext29("small", 2, 4)?.with_classes(5);
+/// let weights = init::network(&small, Seed(1), init::Fan::Whole)?;
+/// let x = whole_numbers([2, 3, 16, 16], 1);
+/// let [a, _, c] = Form::ALL.map(|form| logits(&form, &weights, x.view()));
+/// let (a, c) = (a?, c?);
+/// assert_eq!(a.dim(), (2, 5));
+/// assert!((&a - &c).iter().all(|difference| difference.abs() < 1e-3));
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn logits(
+    form: &impl BlockForm,
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+) -> Result<Array2<f32>> {
+    let fast = Fast::new();
+    let prepare = |block: &BlockWeights<f32>, fast: &Fast| Bottleneck::prepare(form, block, fast);
+    let network = Network::prepare(&prepare, weights, |weight| *weight, &fast)?;
+    let functions = NetworkFunctions::new(weights)?;
+    let features = network.features(x, &functions, &fast, &mut |_, _| ())?;
+    network.logits(features.view(), &functions, &fast)
+}

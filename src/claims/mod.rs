@@ -1,0 +1,107 @@
+//! The one list of claims: what this project says, where it was said, and how it is checked.
+//!
+//! A claim is a check that can fail. Each names something wrong, a block, a number or a datum, and its
+//! check is run on that too and must refute it: a test goes through [`ALL`], so that nothing is
+//! claimed without a check, and no check passes whatever it is given.
+
+mod convolutions;
+mod counts;
+mod embedding;
+mod forms;
+mod initial;
+mod list;
+mod networks;
+mod times;
+
+pub use self::list::ALL;
+
+use crate::error::{Error, Result};
+use crate::evidence::compare::{Value, Witness};
+use crate::evidence::verdict::Verdict;
+
+/// Something that is said, and how it is checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    /// What it is called, as in `triform explain any-function`.
+    pub name: &'static str,
+    /// The statement.
+    pub statement: &'static str,
+    /// Where it was said.
+    pub source: &'static str,
+    /// How it is checked, in words.
+    pub how: &'static str,
+    /// The wrong thing that the check must refute.
+    pub refutes: &'static str,
+    /// The check.
+    pub check: fn(Given) -> Result<Verdict>,
+}
+
+/// What a check is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Given {
+    /// What the claim is about.
+    Right,
+    /// The wrong thing that it names.
+    Wrong,
+}
+
+impl Claim {
+    /// Checks the claim, or what it says that the check refutes.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    pub fn check(&self, given: Given) -> Result<Verdict> {
+        (self.check)(given)
+    }
+}
+
+impl Given {
+    /// The right thing or the wrong one.
+    fn pick<T>(self, right: T, wrong: T) -> T {
+        match self {
+            Self::Right => right,
+            Self::Wrong => wrong,
+        }
+    }
+}
+
+/// The claim of this name.
+///
+/// # Errors
+///
+/// [`Error::NoSuchName`].
+pub fn named(name: &str) -> Result<&'static Claim> {
+    ALL.iter().find(|claim| claim.name == name).ok_or_else(|| {
+        let names = ALL.iter().map(|claim| claim.name);
+        Error::no_such_name("claim", name, names)
+    })
+}
+
+/// Numbers that must be equal: the claim is proved for its scope if they are.
+fn equal(pairs: &[(&'static str, u64, u64)], scope: &str) -> Result<Verdict> {
+    if pairs.is_empty() {
+        return Err(Error::Zero { what: "number of numbers" });
+    }
+    let apart = pairs.iter().find(|(_, found, expected)| found != expected);
+    Ok(match apart {
+        None => Verdict::Proved { scope: scope.to_owned() },
+        Some((what, found, expected)) => refuted(what, &found.to_string(), &expected.to_string()),
+    })
+}
+
+/// A refutation that is about no form.
+fn refuted(what: &'static str, found: &str, expected: &str) -> Verdict {
+    let witness = Witness {
+        form: '-',
+        name: what,
+        place: "a number",
+        index: [0; 4],
+        found: Value::Text(found.to_owned()),
+        expected: Value::Text(expected.to_owned()),
+        allowed: 0.0,
+        wrong: 1,
+        elements: 1,
+    };
+    Verdict::Refuted { witnesses: [witness].into_iter().collect() }
+}

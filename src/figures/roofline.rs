@@ -1,0 +1,221 @@
+//! The roofline of a run of `triform bench`: what the forms reach, under what the machine can do
+//! (Williams, Waterman and Patterson 2009).
+//!
+//! Intensity is 2 MACs / (4 (weights + input + output)), FLOPs a byte, summed over the layers above and
+//! below the line: each number read or written once. It is a block's and not a form's, for the forms
+//! multiply the same numbers; a form that reads its input 32 times stands lower, not further left.
+
+use plotters::chart::ChartBuilder;
+use plotters::series::LineSeries;
+use plotters::style::{Color, RGBColor};
+
+use super::chart::{BODY, heading, legend, look};
+use crate::block::BlockSpec;
+use crate::count;
+use crate::evidence::speed::{Record, committed};
+use triform_canvas::FigureError;
+use triform_canvas::lettering::{Frame, Lettering};
+use triform_canvas::palette::{INK, MUTED, RULE, SERIES};
+use triform_canvas::{Canvas, Pen, Picture};
+
+const WIDTH: u32 = 900;
+const HEIGHT: u32 = 560;
+/// The intensities that are shown at least, as powers of 2.
+const ACROSS: (f64, f64) = (1.0, 7.0);
+
+/// A mark of its own for each form and for each kind of layer, to be told apart without colour too.
+#[derive(Clone, Copy)]
+enum Sign {
+    Disc,
+    Ring,
+    Triangle,
+    Square,
+    Cross,
+}
+
+/// Signs of the forms, of the 3x3 and of the 1x1 in the legend.
+const SIGNS: [(Sign, &str); 5] = [
+    (Sign::Triangle, "form (a)"),
+    (Sign::Ring, "form (b)"),
+    (Sign::Disc, "form (c)"),
+    (Sign::Cross, "its grouped 3×3 alone"),
+    (Sign::Square, "its two 1×1 alone"),
+];
+
+/// A point: intensity, GFLOP/s, its colour, its sign.
+type Point = (f64, f64, RGBColor, Sign);
+
+/// Draws the figure of the committed record.
+pub(super) fn of_the_record() -> Result<Picture, FigureError> {
+    draw(&committed().map_err(FigureError::data)?)
+}
+
+/// Draws the roofline of a run: the blocks and the layers that it has at the threads of its roof.
+///
+/// # Errors
+///
+/// [`FigureError::Data`] for a block that cannot be read, or for a run without a time.
+pub fn draw(record: &Record) -> Result<Picture, FigureError> {
+    let (blocks, points) = points(record)?;
+    let roof = &record.roof;
+    let reached = points.iter().map(|point| point.1);
+    let (lowest, highest) =
+        reached.fold((roof.gflops, roof.gflops), |(low, high), y| (low.min(y), high.max(y)));
+    let (lowest, highest) = (lowest.log2(), highest.log2());
+    // Room below the lowest mark, and the power of 2 below it, which has a label.
+    let (bottom, top) = ((lowest - 0.25).min(lowest.floor()), highest.floor() + 1.0);
+    let intensities = points.iter().map(|point| point.0.log2());
+    let (left, right) = intensities
+        .fold(ACROSS, |(left, right), x| (f64::min(left, x.floor()), f64::max(right, x.ceil())));
+    let names: Vec<&str> = blocks.iter().map(String::as_str).collect();
+    let title = format!(
+        "Roofline of {}: FLOPs a second against FLOPs a byte, each form under the measured peak.",
+        names.join(", ")
+    );
+    let mut canvas = Canvas::new(WIDTH, HEIGHT, &title)?;
+    let threads = match roof.threads {
+        1 => "1 thread".to_owned(),
+        count => format!("{count} threads"),
+    };
+    let below = format!(
+        "{threads}, {}, {}: peak {:.0} GFLOP/s; {:.0} GB/s from memory (full line), {:.0} GB/s from cache (thin).",
+        legible(&record.machine.cpu),
+        record.date,
+        roof.gflops,
+        roof.memory_gb_s,
+        roof.cache_gb_s
+    );
+    heading(&mut canvas, "What the three forms reach, under the roof", &below)?;
+    let colors: Vec<(RGBColor, &str)> = SERIES.into_iter().zip(names).collect();
+    legend(&mut canvas, (150.0, 82.0), &colors)?;
+    signs(&mut canvas, (80.0, 108.0))?;
+    let area = canvas.plot();
+    let area = area.margin(126, 16, 24, 36);
+    let mut chart = ChartBuilder::on(&area)
+        .x_label_area_size(54)
+        .y_label_area_size(70)
+        .build_cartesian_2d(left..right, bottom..top)?;
+    let power = |power: &f64| match power.fract() {
+        0.0 if *power < 0.0 => format!("1/{}", (-power).exp2()),
+        0.0 => format!("{}", power.exp2()),
+        _ => String::new(),
+    };
+    let mut mesh = chart.configure_mesh();
+    look(&mut mesh)?;
+    mesh.x_labels((right - left) as usize + 1)
+        .x_label_formatter(&power)
+        .y_labels((top - bottom) as usize + 1)
+        .y_label_formatter(&power)
+        .x_desc("FLOPs a byte of weights, input and output")
+        .y_desc("GFLOP/s")
+        .draw()?;
+    for (bandwidth, width) in [(roof.cache_gb_s, 1), (roof.memory_gb_s, 3)] {
+        let line = slope(bandwidth, roof.gflops, bottom, (left, right));
+        chart.draw_series(LineSeries::new(line, INK.stroke_width(width)))?;
+    }
+    let places: Vec<((i32, i32), RGBColor, Sign)> = points
+        .iter()
+        .map(|&(x, y, color, sign)| (chart.backend_coord(&(x.log2(), y.log2())), color, sign))
+        .collect();
+    drop(chart);
+    drop(area);
+    for ((x, y), color, sign) in places {
+        mark(&mut canvas, (x.into(), y.into()), color, sign)?;
+    }
+    canvas.finish()
+}
+
+/// Up with the bandwidth, then along the peak, as far as it is within the chart.
+fn slope(bandwidth: f64, peak: f64, bottom: f64, (left, right): (f64, f64)) -> Vec<(f64, f64)> {
+    let (bandwidth, peak) = (bandwidth.log2(), peak.log2());
+    let start = left.max(bottom - bandwidth).min(right);
+    let ridge = (peak - bandwidth).clamp(start, right);
+    let roof = |x: f64| (x, (bandwidth + x).min(peak));
+    [start, ridge, right].map(roof).to_vec()
+}
+
+/// The blocks, and all points in their colours.
+fn points(record: &Record) -> Result<(Vec<String>, Vec<Point>), FigureError> {
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    for layer in &record.layers {
+        let block = (layer.block.clone(), layer.map.clone());
+        if !blocks.contains(&block) {
+            blocks.push(block);
+        }
+    }
+    if blocks.is_empty() || blocks.len() > SERIES.len() {
+        let words = format!("{} blocks with timed layers, not 1 to {}", blocks.len(), SERIES.len());
+        return Err(FigureError::Data(words));
+    }
+    let mut points = Vec::new();
+    for ((block, map), color) in blocks.iter().zip(SERIES) {
+        let of_block =
+            record.layers.iter().filter(|layer| (&layer.block, &layer.map) == (block, map));
+        for layer in of_block {
+            let sign = if layer.layer == "3x3" { Sign::Cross } else { Sign::Square };
+            points.push((layer.intensity, layer.gflops, color, sign));
+        }
+        let intensity = intensity(block, map).map_err(FigureError::data)?;
+        let of_block = record.rows.iter().filter(|row| (&row.block, &row.map) == (block, map));
+        for row in of_block.filter(|row| row.threads == record.roof.threads) {
+            let sign = match row.form {
+                'a' => Sign::Triangle,
+                'b' => Sign::Ring,
+                _ => Sign::Disc,
+            };
+            points.push((intensity, row.gflops, color, sign));
+        }
+    }
+    let unsound = |(x, y, ..): &Point| !(x.is_finite() && y.is_finite() && *x > 0.0 && *y > 0.0);
+    if points.iter().any(unsound) {
+        return Err(FigureError::Data("a rate that is no number above 0".to_owned()));
+    }
+    Ok((blocks.into_iter().map(|(block, _)| block).collect(), points))
+}
+
+fn intensity(block: &str, map: &str) -> crate::error::Result<f64> {
+    let spec: BlockSpec = block.parse()?;
+    let wrong = || crate::error::Error::Contradiction(format!("a record with the map {map}"));
+    let (h, w) = map.split_once('x').ok_or_else(wrong)?;
+    let size = |text: &str| text.parse().map_err(|_| wrong());
+    count::block_work(&spec, (size(h)?, size(w)?))?.intensity()
+}
+
+/// The letters of a processor's name that the figures' font has.
+fn legible(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
+}
+
+fn signs(canvas: &mut Canvas, (mut x, y): (f64, f64)) -> Result<(), FigureError> {
+    for (sign, words) in SIGNS {
+        mark(canvas, (x, y), MUTED, sign)?;
+        let ink = canvas.label(words, (x + 14.0, y), &Lettering::centred(BODY, INK).from_left())?;
+        x = ink.right + 30.0;
+    }
+    Ok(())
+}
+
+fn mark(
+    canvas: &mut Canvas,
+    (x, y): (f64, f64),
+    color: RGBColor,
+    sign: Sign,
+) -> Result<(), FigureError> {
+    let pen = Pen { color, width: 2.5 };
+    match sign {
+        Sign::Disc => canvas.circle((x, y), 5.0, Some(color), None),
+        // Not filled: what lies below it shows.
+        Sign::Ring => canvas.circle((x, y), 7.5, None, Some(pen)),
+        Sign::Triangle => {
+            canvas.polygon(&[(x, y - 8.0), (x + 7.5, y + 5.5), (x - 7.5, y + 5.5)], color)
+        }
+        Sign::Square => {
+            let edge = Pen { color: RULE, width: 1.0 };
+            canvas.rect(Frame::new(x - 4.0, y - 4.0, 8.0, 8.0), 0.0, Some(color), Some(edge))
+        }
+        Sign::Cross => {
+            canvas.line(&[(x - 5.0, y - 5.0), (x + 5.0, y + 5.0)], pen)?;
+            canvas.line(&[(x - 5.0, y + 5.0), (x + 5.0, y - 5.0)], pen)
+        }
+    }
+}

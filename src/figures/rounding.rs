@@ -1,0 +1,133 @@
+//! How far forms (a) and (c) lie apart in `f32`, at each stage, beside what rounding can explain.
+
+use plotters::chart::ChartBuilder;
+use plotters::element::{PathElement, Polygon};
+use plotters::style::{Color, RGBColor};
+
+use super::chart::{body, heading, legend, power_of_ten};
+use crate::block::BlockSpec;
+use crate::error::Result;
+use crate::evidence::generator::Shape;
+use crate::evidence::rounding::{Differences, differences};
+use crate::random::Seed;
+use plotters_backend::text_anchor::HPos;
+use triform_canvas::FigureError;
+use triform_canvas::lettering::Lettering;
+use triform_canvas::palette::{BLUE, GREEN, INK, MUTED, ORANGE, RULE};
+use triform_canvas::{Canvas, Picture};
+
+const WIDTH: u32 = 900;
+const HEIGHT: u32 = 576;
+const TITLE: &str = "Four histograms, one for each stage of ResNeXt-50: the differences between \
+    forms (a) and (c) in f32 are around a millionth, far below what rounding can explain.";
+
+/// Powers of ten from the left edge to the right.
+const DECADES: (i32, i32) = (-10, 1);
+/// Bins of a decade.
+const FINE: i32 = 4;
+
+/// Draws the figure.
+pub(super) fn draw() -> std::result::Result<Picture, FigureError> {
+    let stages = stages().map_err(|error| FigureError::Data(error.to_string()))?;
+    let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
+    heading(
+        &mut canvas,
+        "How far apart forms (a) and (c) are, value by value",
+        "One block of each stage in f32, on a map of 7 × 7. Each histogram has its own height.",
+    )?;
+    legend(
+        &mut canvas,
+        (112.0, 82.0),
+        &[
+            (BLUE, "the difference of the forms"),
+            (GREEN, "explained, last layer alone"),
+            (ORANGE, "explained, end to end"),
+        ],
+    )?;
+    for (row, (name, shape, data)) in stages.iter().enumerate() {
+        let top = 100.0 + 104.0 * row as f64;
+        let left = Lettering { across: HPos::Left, ..Lettering::centred(15.0, INK) };
+        canvas.label(name, (24.0, top + 60.0), &left)?;
+        let small = Lettering { across: HPos::Left, ..Lettering::centred(12.0, MUTED) };
+        canvas.label(shape, (24.0, top + 82.0), &small)?;
+        let equal = data.differences.iter().filter(|difference| **difference == 0.0).count();
+        let equal = 100.0 * equal as f64 / data.differences.len() as f64;
+        let right = Lettering { across: HPos::Left, ..Lettering::centred(12.0, MUTED) };
+        canvas.label(&format!("{equal:.0}% equal"), (220.0, top + 60.0), &right)?;
+        panel(&mut canvas, row, data, row + 1 == stages.len())?;
+    }
+    canvas.finish()
+}
+
+type Stage = (String, String, Differences);
+
+fn stages() -> Result<Vec<Stage>> {
+    (0..4)
+        .map(|stage| {
+            let spec = BlockSpec::new(256 << stage, 32, 4 << stage, 256 << stage)?;
+            let data = differences(&Shape::new(spec, (7, 7)), Seed(0))?;
+            Ok((format!("conv{}", stage + 2), spec.to_string(), data))
+        })
+        .collect()
+}
+
+/// One stage's three histograms.
+fn panel(
+    canvas: &mut Canvas,
+    row: usize,
+    data: &Differences,
+    last: bool,
+) -> std::result::Result<(), FigureError> {
+    let area = canvas.plot();
+    let (top, bottom) = (100 + 104 * row as i32, if last { 52 } else { 0 });
+    let area = area.margin(top, HEIGHT as i32 - top - 96 - bottom, 150, 24);
+    let (from, to) = (f64::from(DECADES.0), f64::from(DECADES.1));
+    let mut chart = ChartBuilder::on(&area)
+        .x_label_area_size(if last { 50 } else { 0 })
+        .build_cartesian_2d(from..to, 0.0..1.08)?;
+    let style = body()?;
+    let mut mesh = chart.configure_mesh();
+    mesh.disable_y_mesh().disable_y_axis().light_line_style(RULE.mix(0.0)).bold_line_style(RULE);
+    mesh.x_labels(12).x_label_formatter(&|power| power_of_ten(power.round() as i32));
+    mesh.label_style(style.clone()).axis_style(MUTED);
+    if last {
+        mesh.x_desc("size of a difference (outputs are about 1)").axis_desc_style(style);
+    }
+    mesh.draw()?;
+    for (values, color) in
+        [(&data.explained, ORANGE), (&data.explained_at_cut, GREEN), (&data.differences, BLUE)]
+    {
+        let steps = outline(values);
+        chart.draw_series([Polygon::new(steps.clone(), color.mix(0.25))])?;
+        chart.draw_series([PathElement::new(steps, stroke(color))])?;
+    }
+    Ok(())
+}
+
+fn stroke(color: RGBColor) -> plotters::style::ShapeStyle {
+    color.stroke_width(2)
+}
+
+/// The outline of a histogram over powers of ten, its highest bin 1.
+fn outline(values: &[f64]) -> Vec<(f64, f64)> {
+    let bins = ((DECADES.1 - DECADES.0) * FINE) as usize;
+    let mut counts = vec![0f64; bins];
+    for value in values.iter().filter(|value| **value > 0.0) {
+        let bin = ((value.log10() - f64::from(DECADES.0)) * f64::from(FINE)).floor();
+        counts[(bin.max(0.0) as usize).min(bins - 1)] += 1.0;
+    }
+    let highest = counts.iter().fold(1f64, |highest, count| highest.max(*count));
+    let edge = |bin: usize| f64::from(DECADES.0) + bin as f64 / f64::from(FINE);
+    let mut steps = Vec::new();
+    for (bin, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0.0) {
+        if steps.is_empty() {
+            steps.push((edge(bin), 0.0));
+        }
+        steps.push((edge(bin), count / highest));
+        steps.push((edge(bin + 1), count / highest));
+    }
+    if let Some((x, _)) = steps.last().copied() {
+        steps.push((x, 0.0));
+    }
+    steps
+}

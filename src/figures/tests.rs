@@ -1,0 +1,184 @@
+//! Checks of every figure, most by its SVG text alone: what is measured here is what is drawn.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use super::{ALL, Figure};
+use triform_canvas::Picture;
+use triform_canvas::lettering::Frame;
+use triform_canvas::png::{SCALE, png};
+use triform_canvas::svg::svg;
+
+/// The figures, drawn once, and their SVG text.
+static DRAWN: LazyLock<Vec<(Picture, String)>> = LazyLock::new(|| {
+    let pictures = ALL.iter().map(|figure| (figure.draw)().unwrap());
+    pictures.map(|picture| (picture.clone(), svg(&picture).unwrap())).collect()
+});
+
+fn each(check: impl Fn(&Figure, &str)) {
+    for (figure, (_, svg)) in ALL.iter().zip(DRAWN.iter()) {
+        check(figure, svg);
+    }
+}
+
+/// The value of an attribute in the text of a tag.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    rest.split_once('"').map(|(value, _)| value)
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    text.split(|c: char| !(c.is_ascii_digit() || c == '.' || c == '-'))
+        .filter(|word| !word.is_empty())
+        .map(|word| word.parse().unwrap())
+        .collect()
+}
+
+/// What stands between `<` and `>`, for each tag.
+fn tags(svg: &str) -> impl Iterator<Item = &str> {
+    svg.split('<').skip(1).map(|rest| rest.split_once('>').unwrap().0)
+}
+
+/// The smallest rectangle around each label, read off its glyphs' outlines and its transform.
+fn labels(svg: &str) -> Vec<Frame> {
+    let mut outlines = BTreeMap::new();
+    let mut labels = Vec::new();
+    let mut transform = None;
+    for tag in tags(svg) {
+        if let Some(id) = attribute(tag, "id") {
+            outlines.insert(id, numbers(attribute(tag, "d").unwrap()));
+        } else if let Some(text) = attribute(tag, "transform") {
+            transform = Some(text);
+            labels.push(Frame {
+                left: f64::INFINITY,
+                top: f64::INFINITY,
+                right: f64::NEG_INFINITY,
+                bottom: f64::NEG_INFINITY,
+            });
+        } else if let Some(id) = attribute(tag, "href") {
+            let values = numbers(transform.unwrap());
+            let (x, y, scale) = (values[0], values[1], values[values.len() - 1]);
+            let degrees = if values.len() == 4 { values[2] } else { 0.0 };
+            let (sin, cos) = degrees.to_radians().sin_cos();
+            let shift: f64 = attribute(tag, "x").unwrap().parse().unwrap();
+            let frame = labels.last_mut().unwrap();
+            for point in outlines[id.trim_start_matches('#')].chunks(2) {
+                let (u, v) = ((point[0] + shift) * scale, point[1] * scale);
+                let (u, v) = (x + u * cos - v * sin, y + u * sin + v * cos);
+                frame.left = frame.left.min(u);
+                frame.right = frame.right.max(u);
+                frame.top = frame.top.min(v);
+                frame.bottom = frame.bottom.max(v);
+            }
+        }
+    }
+    labels
+}
+
+#[test]
+fn names_are_file_names_and_each_is_used_once() {
+    for (index, figure) in ALL.iter().enumerate() {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        assert!(figure.name.chars().all(plain), "{}", figure.name);
+        assert!(ALL[..index].iter().all(|other| other.name != figure.name));
+    }
+}
+
+#[test]
+fn a_figure_is_the_same_bytes_on_every_run() {
+    for (figure, (picture, text)) in ALL.iter().zip(DRAWN.iter()) {
+        let again = (figure.draw)().unwrap();
+        assert!(svg(&again).unwrap() == *text, "{}", figure.name);
+        assert!(png(&again).unwrap() == png(picture).unwrap(), "{}", figure.name);
+    }
+}
+
+#[test]
+fn a_png_has_so_many_pixels_to_a_unit_and_is_small() {
+    for (figure, (picture, _)) in ALL.iter().zip(DRAWN.iter()) {
+        let bytes = png(picture).unwrap();
+        let pixels = image::load_from_memory(&bytes).unwrap();
+        let (width, height) = picture.size;
+        assert_eq!((pixels.width(), pixels.height()), (SCALE * width, SCALE * height));
+        assert!(bytes.len() < 200_000, "{} in {}", bytes.len(), figure.name);
+    }
+}
+
+#[test]
+fn nothing_depends_on_the_readers_fonts() {
+    each(|figure, svg| {
+        for word in ["<text", "font", "<image", "<script", "url("] {
+            assert!(!svg.contains(word), "{} in {}", word, figure.name);
+        }
+    });
+}
+
+#[test]
+fn every_tag_is_closed_in_order() {
+    each(|figure, svg| {
+        let mut open = Vec::new();
+        for tag in tags(svg) {
+            if let Some(name) = tag.strip_prefix('/') {
+                assert_eq!(open.pop(), Some(name), "in {}", figure.name);
+            } else if !tag.ends_with('/') {
+                open.push(tag.split_ascii_whitespace().next().unwrap());
+            }
+        }
+        assert!(open.is_empty(), "{open:?} in {}", figure.name);
+    });
+}
+
+#[test]
+fn a_screen_reader_is_told_what_it_is() {
+    each(|figure, svg| {
+        assert!(svg.contains("role=\"img\""), "{}", figure.name);
+        let (_, rest) = svg.split_once("<title>").unwrap();
+        assert!(!rest.starts_with("</title>"), "{}", figure.name);
+    });
+}
+
+#[test]
+fn labels_as_drawn_are_on_the_canvas_and_clear_of_each_other() {
+    each(|figure, svg| {
+        let size = numbers(attribute(svg, "viewBox").unwrap());
+        let canvas = Frame::new(size[0], size[1], size[2], size[3]);
+        let labels = labels(svg);
+        assert!(!labels.is_empty(), "{}", figure.name);
+        for (index, label) in labels.iter().enumerate() {
+            assert!(canvas.holds(label), "{label:?} in {}", figure.name);
+            for other in &labels[..index] {
+                let name = figure.name;
+                assert!(!label.overlaps(other), "{label:?}, {other:?} in {name}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_label_is_drawn_where_the_canvas_says() {
+    use plotters_backend::FontTransform::{None, Rotate90, Rotate180, Rotate270};
+    use plotters_backend::text_anchor::{HPos, VPos};
+    use triform_canvas::Canvas;
+    use triform_canvas::lettering::Lettering;
+    use triform_canvas::palette::INK;
+
+    for turn in [None, Rotate90, Rotate180, Rotate270] {
+        for across in [HPos::Left, HPos::Center, HPos::Right] {
+            for down in [VPos::Top, VPos::Center, VPos::Bottom] {
+                let style =
+                    Lettering { turn: turn.clone(), across, down, ..Lettering::centred(20.0, INK) };
+                let mut canvas = Canvas::new(600, 400, "a test").unwrap();
+                let said = canvas.label("Qgj 12", (300.0, 200.0), &style).unwrap();
+                let drawn = labels(&svg(&canvas.finish().unwrap()).unwrap())[0];
+                for (one, other) in [
+                    (said.left, drawn.left),
+                    (said.top, drawn.top),
+                    (said.right, drawn.right),
+                    (said.bottom, drawn.bottom),
+                ] {
+                    assert!((one - other).abs() < 0.02, "{said:?} {drawn:?}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Examples, from small ones to the smallest, for the property tester to draw and to shrink.
+
+use std::ops::RangeInclusive;
+
+use ndarray::{Array1, Array4};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, any};
+
+use super::example::{Example, Mode};
+use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut, StrideOn};
+use crate::error::Result;
+use crate::evidence::generator::Layout;
+use crate::gallery::Kind;
+
+/// Sizes of an example; the smaller, the simpler.
+type Sizes = (usize, usize, usize, usize, usize, (usize, usize));
+/// Whether the kernel is 3x3, the stride is 2, it sits on the first 1x1, there is a shortcut.
+type Geometry = (bool, bool, bool, bool);
+
+/// The largest width of a path, and the largest number of its channels.
+const WIDTH: usize = 2;
+const INNER: usize = 3 * WIDTH;
+/// Of input and output.
+const CHANNELS: usize = 2;
+const TAPS: usize = 9;
+const MAP: usize = 3;
+
+/// Numbers to fill an example with, more than it takes. Each has its place, so that a size that
+/// shrinks changes no other number.
+#[derive(Clone, Debug)]
+struct Numbers {
+    /// INNER x CHANNELS.
+    reduce: Vec<i32>,
+    /// INNER x WIDTH x TAPS.
+    transform: Vec<i32>,
+    /// CHANNELS x INNER.
+    expand: Vec<i32>,
+    /// CHANNELS x CHANNELS.
+    projection: Vec<i32>,
+    /// 2 x CHANNELS x MAP x MAP.
+    x: Vec<i32>,
+}
+
+/// This stands for NaN among the inputs.
+const NAN: i32 = 3;
+
+/// Of each channel, layer by layer: gamma less 1, beta, mean.
+type Norms = Vec<(i32, i32, i32)>;
+
+/// Examples of a kind, of so many paths and input channels at least. What comes first is shrunk first: so the batch norms become the identity if
+/// they can, and what is left to show the difference are the input and the weights.
+pub(super) fn examples(
+    kind: Kind,
+    (paths, channels): (usize, usize),
+) -> impl Strategy<Value = Example> {
+    let maps = (1..=MAP, 1..=MAP);
+    let sizes = (1..=2usize, channels..=CHANNELS, paths..=3, 1..=WIDTH, 1..=CHANNELS, maps);
+    let geometry = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let plain = kind == Kind::Numbers;
+    let uses = (flag(plain), flag(plain), flag(kind == Kind::Epsilon));
+    let norms = vec((-2..=1, -2..=2, -2..=2), 2 * INNER + 2 * CHANNELS);
+    let moves = if kind == Kind::Derivatives { -2..=2 } else { 0..=0 };
+    let weights = if kind == Kind::ManyBits { -4096..=4096 } else { -2..=2 };
+    let inputs = if kind == Kind::NotANumber { -2..=NAN } else { -2..=2 };
+    let moves = numbers(moves.clone(), moves);
+    (sizes, geometry, uses, norms, moves, numbers(weights, inputs)).prop_map(
+        move |(sizes, geometry, uses, norms, moves, numbers)| {
+            build(kind, sizes, geometry, uses, &norms, &moves, &numbers)
+                .unwrap_or_else(|error| unreachable!("all sizes suit each other: {error}"))
+        },
+    )
+}
+
+fn numbers(
+    weights: RangeInclusive<i32>,
+    inputs: RangeInclusive<i32>,
+) -> impl Strategy<Value = Numbers> {
+    let kernel = |length| vec(weights.clone(), length);
+    (
+        kernel(INNER * CHANNELS),
+        kernel(INNER * WIDTH * TAPS),
+        kernel(CHANNELS * INNER),
+        kernel(CHANNELS * CHANNELS),
+        vec(inputs, 2 * CHANNELS * MAP * MAP),
+    )
+        .prop_map(|(reduce, transform, expand, projection, x)| Numbers {
+            reduce,
+            transform,
+            expand,
+            projection,
+            x,
+        })
+}
+
+impl Numbers {
+    /// Kernels and input of these shapes.
+    fn fill(&self, spec: BlockSpec, (n, map): (usize, (usize, usize))) -> Result<Filled> {
+        let (d, k) = (spec.width(), spec.kernel());
+        // Channel j of path i, whatever the width.
+        let inner = |channel: usize| channel / d * WIDTH + channel % d;
+        let of = |numbers: &[i32], at: usize| numbers[at] as f32;
+        let reduce = Array4::from_shape_fn((spec.inner(), spec.c_in(), 1, 1), |(o, c, ..)| {
+            of(&self.reduce, inner(o) * CHANNELS + c)
+        });
+        let transform = Array4::from_shape_fn((spec.inner(), d, k, k), |(o, c, u, v)| {
+            // The only tap of a 1x1 is the middle one of a 3x3.
+            let tap = if k == 1 { TAPS / 2 } else { u * k + v };
+            of(&self.transform, (inner(o) * WIDTH + c) * TAPS + tap)
+        });
+        let expand = Array4::from_shape_fn((spec.c_out(), spec.inner(), 1, 1), |(o, c, ..)| {
+            of(&self.expand, o * INNER + inner(c))
+        });
+        let projection = (spec.shortcut() == Shortcut::Projection).then(|| {
+            Array4::from_shape_fn((spec.c_out(), spec.c_in(), 1, 1), |(o, c, ..)| {
+                of(&self.projection, o * CHANNELS + c)
+            })
+        });
+        let x = Array4::from_shape_fn((n, spec.c_in(), map.0, map.1), |(n, c, i, j)| {
+            of(&self.x, ((n * CHANNELS + c) * MAP + i) * MAP + j)
+        });
+        Ok((BlockWeights::new(spec, reduce, transform, expand, projection)?, x))
+    }
+}
+
+/// Kernels and an input.
+type Filled = (BlockWeights<f32>, Array4<f32>);
+
+/// Drawn where it matters, and false elsewhere.
+fn flag(matters: bool) -> proptest::strategy::BoxedStrategy<bool> {
+    if matters { any::<bool>().boxed() } else { Just(false).boxed() }
+}
+
+fn build(
+    kind: Kind,
+    (n, c_in, paths, width, c_out, map): Sizes,
+    (has_taps, has_stride, stride_on_1x1, has_shortcut): Geometry,
+    (transposed, second_call, epsilon_counts): (bool, bool, bool),
+    norms: &Norms,
+    moves: &Numbers,
+    numbers: &Numbers,
+) -> Result<Example> {
+    let stride_on = if stride_on_1x1 { StrideOn::Reduce } else { StrideOn::Transform };
+    let spec = BlockSpec::new(c_in, paths, width, c_out)?
+        .with_kernel(if has_taps { 3 } else { 1 })?
+        .with_stride(if has_stride { 2 } else { 1 }, stride_on)?;
+    let spec = if has_shortcut { spec } else { spec.with_shortcut(Shortcut::None)? };
+    let (weights, mut x) = numbers.fill(spec, (n, map))?;
+    if kind == Kind::NotANumber {
+        x.mapv_inplace(|x| if x == NAN as f32 { f32::NAN } else { x });
+    }
+    let mode = match kind {
+        Kind::Derivatives => Mode::Derivative(Box::new(moves.fill(spec, (n, map))?)),
+        Kind::Training => Mode::Training,
+        _ => Mode::Evaluation,
+    };
+    let layout = if transposed { Layout::Transposed } else { Layout::Standard };
+    let norms = block_norms(kind, &weights, norms, epsilon_counts)?;
+    Ok(Example { norms, x, weights, layout, second_call, mode })
+}
+
+/// Batch norms whose variance and epsilon have the sum 1, so that they divide by 1.
+fn block_norms(
+    kind: Kind,
+    weights: &BlockWeights<f32>,
+    numbers: &Norms,
+    epsilon_counts: bool,
+) -> Result<BlockNorms<f32>> {
+    let epsilon = match kind {
+        Kind::Training => 1.0, // statistics of the batch may well be 0
+        _ if epsilon_counts => 0.75,
+        _ => 0.0,
+    };
+    let variance = if kind == Kind::Training { 1.0 } else { 1.0 - epsilon };
+    let spec = weights.spec();
+    // Channel j of path i, whatever the width.
+    let inner = |channel: usize| channel / spec.width() * WIDTH + channel % spec.width();
+    let layer = |first: usize, channels: usize, place: &dyn Fn(usize) -> usize| {
+        let own: Vec<_> = (0..channels).map(|channel| numbers[first + place(channel)]).collect();
+        let all = |of: fn(&(i32, i32, i32)) -> i32| -> Array1<f32> {
+            own.iter().map(|numbers| of(numbers) as f32).collect()
+        };
+        let [gamma, beta, mean] = [all(|n| 1 + n.0), all(|n| n.1), all(|n| n.2)];
+        BatchNorm::new(gamma, beta, mean, Array1::from_elem(channels, variance), epsilon)
+    };
+    let outer = |first: usize| layer(first, spec.c_out(), &|channel| channel);
+    Ok(BlockNorms {
+        reduce: layer(0, spec.inner(), &inner)?,
+        transform: layer(INNER, spec.inner(), &inner)?,
+        expand: outer(2 * INNER)?,
+        shortcut: weights.shortcut().map(|_| outer(2 * INNER + CHANNELS)).transpose()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::strategy::{Strategy as _, ValueTree as _};
+    use proptest::test_runner::TestRunner;
+
+    use super::{Kind, examples};
+
+    /// There are numbers enough for each size.
+    #[test]
+    fn examples_can_be_drawn() {
+        let mut runner = TestRunner::deterministic();
+        for kind in [Kind::Numbers, Kind::Epsilon, Kind::Training] {
+            for _ in 0..50 {
+                let example = examples(kind, (2, 1)).new_tree(&mut runner).unwrap().current();
+                assert!(example.weights.spec().cardinality() >= 2);
+            }
+        }
+    }
+}
