@@ -13,7 +13,7 @@ use triform::conv::{Affine, ChannelWise, ConvSpec, Elementwise, Reference};
 use triform::count;
 use triform::evidence::generator;
 use triform::network::zoo;
-use triform::scalar::{Int, Tally, counted};
+use triform::scalar::{Counter, Int, counted};
 
 proptest! {
     #![proptest_config(config(256))]
@@ -77,8 +77,8 @@ proptest! {
     /// form says of the taps that fall inside the map. The functions between multiply nothing.
     #[test]
     fn the_tally_of_every_form_is_the_closed_form(case in generator::contract()) {
-        let weights = case.weights.map(|w| Tally(*w));
-        let x = case.x.map(|x| Tally(*x));
+        let weights = case.weights.map(|w| Counter(*w));
+        let x = case.x.map(|x| Counter(*x));
         let (n, _, h, w) = x.dim();
         let macs = count::block_macs(&case.spec, (h, w)).unwrap();
         let reference = Reference::default();

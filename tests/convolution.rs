@@ -9,7 +9,7 @@ use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use triform::block::Activation;
 use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Fast, Identity,
+    Affine, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Epilogue, Fast, Identity,
     Reference, block_diagonal, from_block_diagonal, max_pool,
 };
 use triform::evidence::generator::tensor;
@@ -253,7 +253,7 @@ proptest! {
             fast.each(&xs, &of_fast, &data).unwrap(),
             slow.each(&xs, &of_slow, &data).unwrap());
         let shortcut = slow.sums(x.view(), &of_slow[0]).unwrap();
-        let after = After { function: &data, shortcut: Some(shortcut.view()), output: &Identity };
+        let after = Epilogue { function: &data, shortcut: Some(shortcut.view()), output: &Identity };
         prop_assert_eq!(
             fast.merge(&xs, &of_fast, &after).unwrap(),
             slow.merge(&xs, &of_slow, &after).unwrap());
@@ -271,17 +271,17 @@ fn both_ways_agree<V: Convolver<f32>>(
     let kernels = [0, 1].map(|_| convolver.prepare(weights.view(), spec).unwrap());
     let shortcut = convolver.sums(x.view(), &kernels[0]).unwrap().mapv(|z| 0.37 * z - 1.0);
     let run = |function, output| {
-        let after = After { function, shortcut: Some(shortcut.view()), output };
+        let after = Epilogue { function, shortcut: Some(shortcut.view()), output };
         convolver.conv(x.view(), &kernels[0], &after).unwrap()
     };
     let fused = run(data as &dyn ChannelWise<f32>, data as &dyn ChannelWise<f32>);
     // The shortcut may lie in memory as it likes.
     let turned = shortcut.view().permuted_axes([3, 2, 1, 0]).as_standard_layout().into_owned();
     let strange = turned.view().permuted_axes([3, 2, 1, 0]);
-    let after = After { function: data, shortcut: Some(strange), output: data };
+    let after = Epilogue { function: data, shortcut: Some(strange), output: data };
     prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &after).unwrap(), &fused);
-    let relu = After { function: data, shortcut: None, output: &Activation::Relu };
-    let by_hand = convolver.conv(x.view(), &kernels[0], &After::only(data)).unwrap();
+    let relu = Epilogue { function: data, shortcut: None, output: &Activation::Relu };
+    let by_hand = convolver.conv(x.view(), &kernels[0], &Epilogue::only(data)).unwrap();
     let by_hand = by_hand.mapv(|z| z.relu());
     prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &relu).unwrap(), &by_hand);
     prop_assert_eq!(&run(data, &function), &fused);
@@ -389,14 +389,15 @@ fn bad_geometry_is_refused_with_its_numbers() {
     );
     assert_eq!(sums((1, 6, 5, 0)), "map width is 0; it must be at least 1");
     let shortcut = Array4::zeros((1, 9, 3, 2));
-    let after = After { function: &Identity, shortcut: Some(shortcut.view()), output: &Identity };
+    let after =
+        Epilogue { function: &Identity, shortcut: Some(shortcut.view()), output: &Identity };
     let x = Array4::zeros((1, 6, 5, 5));
     assert_eq!(
         message(fast.conv(x.view(), &kernel, &after).unwrap_err()),
         "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to"
     );
     let data = AsData(vec![Affine { scale: 1.0, shift: 0.0, relu: false }; 9]);
-    let after = After { function: &data, shortcut: Some(shortcut.view()), output: &data };
+    let after = Epilogue { function: &data, shortcut: Some(shortcut.view()), output: &data };
     assert!(fast.conv(x.view(), &kernel, &after).is_err(), "as data too");
     let padded = ConvSpec::new(1, 3, 1, 1).unwrap();
     assert_eq!(
@@ -449,7 +450,7 @@ fn data_of_another_length_are_not_used() {
     let expected = Array4::from_shape_fn((1, 9, 2, 2), |(_, c, _, _)| 3.0 + c as f32);
     for given in [0, 8, 9, 10] {
         let lawless = Lawless(affine.clone(), given);
-        let got = fast.conv(x.view(), &kernel, &After::only(&lawless)).unwrap();
+        let got = fast.conv(x.view(), &kernel, &Epilogue::only(&lawless)).unwrap();
         assert_eq!(got, expected, "{given}");
     }
 }

@@ -199,7 +199,7 @@ fn grouped_basic_blocks_and_other_nonsense_are_refused() {
     );
 }
 
-/// What `diagnose` finds first: the network, its count, and the departures.
+/// What `diagnose` finds first: the network, its count, and the conventions.
 fn first(
     text: &str,
     quantity: Quantity,
@@ -211,14 +211,14 @@ fn first(
     };
     let found = diagnose(&text.parse().unwrap(), quantity, &networks, None).unwrap();
     let fit = found.fits.first().unwrap_or_else(|| panic!("nothing gives {text}"));
-    (fit.network.clone(), fit.count, fit.departures.iter().map(|d| d.name).collect())
+    (fit.network.clone(), fit.count, fit.conventions.iter().map(|d| d.name).collect())
 }
 
 #[test]
 fn a_wrong_number_names_its_mistake() {
     let (parameters, macs) = (Quantity::Parameters, Quantity::Macs);
-    let names = |network: &str, count, departures: &[&'static str]| {
-        (network.to_owned(), count, departures.to_vec())
+    let names = |network: &str, count, conventions: &[&'static str]| {
+        (network.to_owned(), count, conventions.to_vec())
     };
     let output_2cd = ["output-2cd", "fc-without-bias"];
     assert_eq!(
@@ -263,10 +263,10 @@ fn coincidences_are_listed() {
     let found =
         diagnose(&"22.8G".parse().unwrap(), Quantity::Macs, &zoo::with_blocks().unwrap(), None)
             .unwrap();
-    let has = |network: &str, departures: &[&str]| {
+    let has = |network: &str, conventions: &[&str]| {
         found.fits.iter().position(|fit| {
-            let names: Vec<&str> = fit.departures.iter().map(|d| d.name).collect();
-            fit.network == network && names == departures
+            let names: Vec<&str> = fit.conventions.iter().map(|d| d.name).collect();
+            fit.network == network && names == conventions
         })
     };
     assert_eq!(has("wide_resnet101_2", &[]), Some(0));
@@ -274,17 +274,17 @@ fn coincidences_are_listed() {
     let ignored = has("resnext50_32x4d", &["groups-ignored", "flops"]).unwrap();
     assert!(0 < twice && twice < ignored);
     assert!(has("wide_resnet50_2", &["all-doubled"]).is_none(), "it is the same as flops");
-    // Ranked, each is a fit, and none is told twice or with a departure that changes nothing.
+    // Ranked, each is a fit, and none is told twice or with a convention that changes nothing.
     let given: Digits = "22.8G".parse().unwrap();
     for (number, fit) in found.fits.iter().enumerate() {
         assert!(given.holds(fit.count) || given.holds_cut_off(fit.count));
         for before in &found.fits[..number] {
-            assert!(before.departures.len() <= fit.departures.len());
+            assert!(before.conventions.len() <= fit.conventions.len());
             if before.network == fit.network && before.count == fit.count {
-                let within = |d: &&count::departures::Departure| {
-                    fit.departures.iter().any(|other| other.name == d.name)
+                let within = |d: &&count::conventions::Convention| {
+                    fit.conventions.iter().any(|other| other.name == d.name)
                 };
-                assert!(!before.departures.iter().all(within), "{fit:?}");
+                assert!(!before.conventions.iter().all(within), "{fit:?}");
             }
         }
     }
@@ -298,19 +298,19 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
     assert!(text.starts_with("Nothing known gives 123,456,789 parameters"), "{text}");
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(words.contains("off by 27,795 (0.02 %): resnext101_32x16d: 123,484,584 - "), "{text}");
-    // None with one departure, or with none, is nearer for what it takes: three here.
+    // None with one convention, or with none, is nearer for what it takes: three here.
     for network in zoo::with_blocks().unwrap() {
-        let departures = count::departures::ALL.iter();
-        let off = |departures: &[&_]| {
-            let counted = count::departures::count(&network, departures, Quantity::Parameters);
+        let conventions = count::conventions::ALL.iter();
+        let off = |conventions: &[&_]| {
+            let counted = count::conventions::count(&network, conventions, Quantity::Parameters);
             counted.unwrap().abs_diff(123_456_789)
         };
         assert!(off(&[]) > 27_795 * 4);
-        let concerned = departures.filter(|departure| departure.concerns(Quantity::Parameters));
-        let allowed = concerned.filter(|departure| {
-            count::departures::count(&network, &[departure], Quantity::Parameters).is_ok()
+        let concerned = conventions.filter(|convention| convention.concerns(Quantity::Parameters));
+        let allowed = concerned.filter(|convention| {
+            count::conventions::count(&network, &[convention], Quantity::Parameters).is_ok()
         });
-        assert!(allowed.into_iter().all(|departure| off(&[departure]) * 2 > 27_795 * 4));
+        assert!(allowed.into_iter().all(|convention| off(&[convention]) * 2 > 27_795 * 4));
     }
     for (arguments, words) in [
         (&["diagnose", "25"][..], "Nothing comes near, either."),
@@ -332,7 +332,7 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), Value::Array(vec![]));
     let list = json(&["diagnose", "89.6M", "--arch", "resnext29_8x64d", "--json"]);
-    assert_eq!(list[0]["departures"][0]["name"], "output-2cd");
+    assert_eq!(list[0]["conventions"][0]["name"], "output-2cd");
 }
 
 fn fits_80_columns(text: &str) {
@@ -433,5 +433,5 @@ fn a_huge_network_is_diagnosed_too() {
     let network = "resnext50_1000000x64d";
     let plain = json(&["count", network, "--json"])[0]["params"].as_u64().unwrap();
     let found = json(&["diagnose", &plain.to_string(), "--arch", network, "--json"]);
-    assert_eq!(found[0]["departures"], Value::Array(vec![]));
+    assert_eq!(found[0]["conventions"], Value::Array(vec![]));
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 use ndarray::{Array4, ArrayView4, s};
 use rayon::ThreadPoolBuilder;
 use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, LEVEL_VARIABLE,
-    Level, Reference,
+    Affine, ChannelWise, ConvSpec, Convolver, Elementwise, Epilogue, Fast, Identity,
+    LEVEL_VARIABLE, Level, Reference,
 };
 
 /// Numbers that look random and are the same in every run.
@@ -131,7 +131,7 @@ fn conv<V: Convolver<f32>>(
 ) -> Array4<f32> {
     let kernel = convolver.prepare(weights, spec).unwrap();
     let shortcut = shortcut.map(|shortcut| shortcut.view());
-    convolver.conv(x, &kernel, &After { function, shortcut, output }).unwrap()
+    convolver.conv(x, &kernel, &Epilogue { function, shortcut, output }).unwrap()
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn every_width_of_path() {
             let xs: Vec<_> = (0..paths).map(path).collect();
             let shortcut = laid_out(&numbers.tensor([n, c_out, h, w]), round as u64);
             let after =
-                After { function: &third, shortcut: Some(shortcut.view()), output: &output };
+                Epilogue { function: &third, shortcut: Some(shortcut.view()), output: &output };
             let prepared = |kernels: &[Array4<f32>], spec| -> Vec<_> {
                 kernels.iter().map(|k| reference.prepare(k.view(), spec).unwrap()).collect()
             };
@@ -441,7 +441,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
                 let split = fast.split(x.view(), &cut(&reduce, 0, unit), &inner_function).unwrap();
                 let each = fast.each(&split, &cut(&transform, 0, padded), &inner_function).unwrap();
                 let shortcut = Some(shortcut.view());
-                let after = After { function: &function, shortcut, output: &Identity };
+                let after = Epilogue { function: &function, shortcut, output: &Identity };
                 results.push(fast.merge(&each, &cut(&expand, 1, unit), &after).unwrap());
                 results.push(fast.concatenate(&each).unwrap());
                 results.extend(split);

@@ -18,7 +18,7 @@ use triform::network::state_dict::state_dict;
 use triform::network::weights::NetworkWeights;
 use triform::network::{save, zoo};
 use triform::random::Seed;
-use triform::scalar::{Real, Tally, counted};
+use triform::scalar::{Counter, Real, counted};
 use triform_checkpoint::{Checkpoint, Dtype, Format};
 
 /// Numbers in -0.5..0.5: the hash of tests/golden/networks.py.
@@ -156,13 +156,13 @@ fn counting_closes_for_whole_networks() {
         assert_eq!(counts.parameters.trained().unwrap(), held);
 
         let reference = Reference::default();
-        let to = |x: &f32| Tally(f64::from(*x));
+        let to = |x: &f32| Counter(f64::from(*x));
         for form in Form::ALL {
             let prepare =
                 &|weights: &_, convolver: &_| Bottleneck::prepare(&form, weights, convolver);
             let network = Network::prepare(prepare, &weights, to, &reference).unwrap();
             let functions = NetworkFunctions::none(weights.blocks().len());
-            let x = Array4::from_elem((2, 3, 19, 22), Tally(0.5));
+            let x = Array4::from_elem((2, 3, 19, 22), Counter(0.5));
             let (_, done) = counted(|| {
                 let features = network.features(x.view(), &functions, &reference, &mut |_, _| {});
                 network.logits(features.unwrap().view(), &functions, &reference).unwrap()

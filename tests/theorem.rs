@@ -25,7 +25,7 @@ fn the_forms_give_what_the_formulas_give() {
     assert_eq!(COMMITTED.matches("{| paths").count(), 7);
 }
 
-/// The mistakes of proofs/NearMisses.v.
+/// The mistakes of proofs/WrongBlocks.v.
 const REFUTED: [&str; 7] = [
     "last-path-dropped",
     "concatenated-in-reverse",
@@ -36,7 +36,7 @@ const REFUTED: [&str; 7] = [
     "norm-in-each-path",
 ];
 
-/// Each mistake that proofs/NearMisses.v refutes, in the Rust forms: the cases refute it too.
+/// Each mistake that proofs/WrongBlocks.v refutes, in the Rust forms: the cases refute it too.
 #[test]
 fn the_cases_refute_what_the_proofs_refute() {
     for name in REFUTED {
@@ -49,7 +49,7 @@ fn the_cases_refute_what_the_proofs_refute() {
 /// The names of the mistakes are those of the gallery.
 #[test]
 fn the_proofs_speak_of_mistakes_that_the_gallery_has() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("proofs/NearMisses.v");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("proofs/WrongBlocks.v");
     let text = fs::read_to_string(path).unwrap();
     let mut met = 0;
     for line in text.lines() {

@@ -4,7 +4,7 @@ use ndarray::ArrayView4;
 
 use super::activation::Activation;
 use super::norm::{BasicNorms, BlockNorms, Normalise};
-use crate::conv::{After, ChannelWise, Identity};
+use crate::conv::{ChannelWise, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::{Additive, Real};
 
@@ -60,18 +60,18 @@ impl<'a, S: Additive> Functions<'a, S> {
     }
 
     /// What follows the first 1x1.
-    pub fn after_reduce(&self) -> After<'a, S> {
-        After::only(self.reduce)
+    pub fn after_reduce(&self) -> Epilogue<'a, S> {
+        Epilogue::only(self.reduce)
     }
 
     /// What follows the 3x3.
-    pub fn after_transform(&self) -> After<'a, S> {
-        After::only(self.transform)
+    pub fn after_transform(&self) -> Epilogue<'a, S> {
+        Epilogue::only(self.transform)
     }
 
     /// What follows the projection of the shortcut.
-    pub fn after_shortcut(&self) -> After<'a, S> {
-        After::only(self.shortcut)
+    pub fn after_shortcut(&self) -> Epilogue<'a, S> {
+        Epilogue::only(self.shortcut)
     }
 
     /// What follows the last 1x1 and the sum over the paths: batch norm, then the
@@ -79,11 +79,11 @@ impl<'a, S: Additive> Functions<'a, S> {
     /// right after each batch norm, save at the block's end, where it comes after the
     /// shortcut was added; and its footnote on form (a): the last batch norm comes after
     /// the sum of the paths and before the shortcut.
-    pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> After<'b, S>
+    pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> Epilogue<'b, S>
     where
         'a: 'b,
     {
-        After { function: self.expand, shortcut, output: self.output }
+        Epilogue { function: self.expand, shortcut, output: self.output }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Batch norm in evaluation mode, and the affine it folds to.
+//! Batch norm in inference mode, and the affine it folds to.
 
 use std::ops::Range;
 
@@ -120,7 +120,7 @@ impl<S: Real> BatchNorm<S> {
         }
     }
 
-    /// The affine it is in evaluation mode: scale = gamma / sqrt(variance + epsilon),
+    /// The affine it is in inference mode: scale = gamma / sqrt(variance + epsilon),
     /// shift = beta - mean scale, each operation rounded once.
     ///
     /// # Errors
@@ -144,7 +144,7 @@ impl<S: Real> BatchNorm<S> {
 }
 
 /// An affine for each channel, with or without a ReLU after it: batch norm in
-/// evaluation mode, folded.
+/// inference mode, folded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalise<S> {
     pub(crate) affine: Vec<Affine<S>>,

@@ -311,7 +311,7 @@ impl FromStr for BlockSpec {
         };
         let size = |part: &str| match part.parse::<usize>() {
             Ok(size) => Ok(size),
-            Err(_) => Err(syntax(format!("`{part}` is not a whole number below 2^64"))),
+            Err(_) => Err(syntax(format!("`{part}` is not an integer below 2^64"))),
         };
         let width = width.strip_suffix('d').unwrap_or(width);
         let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);

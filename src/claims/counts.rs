@@ -63,7 +63,7 @@ pub(super) fn preserved(given: Given) -> Result<Verdict> {
     }
     Ok(Verdict::Qualified {
         holds: format!("the block's parameters are preserved within {percent}"),
-        but: "widths are whole numbers, so not exactly".to_owned(),
+        but: "widths are integers, so not exactly".to_owned(),
     })
 }
 

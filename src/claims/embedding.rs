@@ -4,7 +4,7 @@ use ndarray::{Array4, ArrayView4, s};
 
 use super::{Given, refuted};
 use crate::block::{BlockSpec, BlockWeights, Form};
-use crate::conv::{After, ConvSpec, Convolver, Identity, Reference};
+use crate::conv::{ConvSpec, Convolver, Epilogue, Identity, Reference};
 use crate::count;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::{AnyForm, Problem};
@@ -78,7 +78,7 @@ pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
     let logits = |features| {
         let reference = Reference::default();
         let kernel = reference.prepare(classifier.view(), ConvSpec::UNIT)?;
-        reference.conv(pooled(features).view(), &kernel, &After::only(&Identity))
+        reference.conv(pooled(features).view(), &kernel, &Epilogue::only(&Identity))
     };
     let (narrow, dense) = (logits(&narrow)?, logits(&dense)?);
     let differing = narrow.iter().zip(&dense).filter(|(left, right)| left != right).count();

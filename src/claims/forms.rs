@@ -25,12 +25,12 @@ const SEED: Seed = Seed(0);
 /// Random blocks for a claim.
 const CASES: u64 = 20;
 
-/// The three forms, or with a near-miss in the place of one, up a rung.
-fn climb(given: Given, near_miss: &str, rung: Rung, scope: &str) -> Result<Verdict> {
-    let near_miss = named(near_miss)?;
-    let wrong = near_miss.wrong();
+/// The three forms, or with a mistake in the place of one, up a rung.
+fn climb(given: Given, mistake: &str, rung: Rung, scope: &str) -> Result<Verdict> {
+    let mistake = named(mistake)?;
+    let wrong = mistake.wrong();
     let forms: [&dyn AnyForm; 3] = Form::ALL.each_ref().map(|form| {
-        let replaced = given == Given::Wrong && *form == near_miss.form;
+        let replaced = given == Given::WrongBlock && *form == mistake.form;
         if replaced { &wrong as &dyn AnyForm } else { form }
     });
     conclude(rung, scope, matrix::climb(rung, &forms, CASES, SEED)?)
@@ -46,8 +46,8 @@ pub(super) fn equivalent(given: Given) -> Result<Verdict> {
 }
 
 pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
-    let near_miss = named("last-path-dropped")?;
-    let wrong = near_miss.wrong();
+    let mistake = named("last-path-dropped")?;
+    let wrong = mistake.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
     let forms = [a, &Form::EarlyConcat, &Form::Grouped];
     let shape = Shape::new(BlockSpec::new(256, 32, 4, 256)?, (56, 56));
@@ -57,8 +57,8 @@ pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
 
 /// The tie of the theorem to the forms; what it is tied to is for Coq to check.
 pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
-    let near_miss = named("last-path-dropped")?;
-    let wrong = near_miss.wrong();
+    let mistake = named("last-path-dropped")?;
+    let wrong = mistake.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
     for form in [a, &Form::EarlyConcat, &Form::Grouped] {
         if let Some(difference) =
@@ -86,8 +86,8 @@ pub(super) fn c_to_b(given: Given) -> Result<Verdict> {
 /// The sums of (a) and (b), the brackets left out. The wrong thing has the same terms in another
 /// order, for which addition would have to commute.
 pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
-    let near_miss = named("concatenated-in-reverse")?;
-    let wrong = near_miss.wrong();
+    let mistake = named("concatenated-in-reverse")?;
+    let wrong = mistake.wrong();
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat as &dyn AnyForm, &wrong);
     same_sums(other, &Form::Aggregated, |sum| {
         let sum = sum.replace("relu", "").replace(['(', ')'], "");
@@ -99,7 +99,7 @@ pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Two forms on random blocks of whole numbers, each sum of each layer written down in the numbers that
+/// Two forms on random blocks of integers, each sum of each layer written down in the numbers that
 /// the layer before gave: the same text, `but_for` what does not count.
 fn same_sums(
     left: &dyn AnyForm,
@@ -166,19 +166,19 @@ pub(super) fn derivatives(given: Given) -> Result<Verdict> {
     climb(given, "gradient-to-next-path", Rung::R7, "random blocks and directions")
 }
 
-/// The same number of parameters and another function: a near-miss has the kernels of the right block
+/// The same number of parameters and another function: a mistake has the kernels of the right block
 /// in another order. The wrong thing is the right block, which is no other function.
 pub(super) fn same_count(given: Given) -> Result<Verdict> {
-    let near_miss = named("next-path-3x3")?;
-    let wrong = near_miss.wrong();
+    let mistake = named("next-path-3x3")?;
+    let wrong = mistake.wrong();
     let other: &dyn AnyForm = given.pick(&wrong as &dyn AnyForm, &Form::EarlyConcat);
     another_function(other, "random blocks, with the same kernels in another order")
 }
 
 /// Where the stride sits makes another function. The wrong thing is to leave it where it was.
 pub(super) fn place_of_stride(given: Given) -> Result<Verdict> {
-    let near_miss = named("stride-on-1x1")?;
-    let wrong = near_miss.wrong();
+    let mistake = named("stride-on-1x1")?;
+    let wrong = mistake.wrong();
     let other: &dyn AnyForm = given.pick(&wrong as &dyn AnyForm, &Form::EarlyConcat);
     another_function(other, "random blocks of stride 2")
 }

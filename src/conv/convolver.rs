@@ -2,7 +2,7 @@
 
 use ndarray::{Array4, ArrayView4, Axis, Zip, concatenate};
 
-use super::after::{After, ChannelWise, apply_from};
+use super::epilogue::{ChannelWise, Epilogue, apply_from};
 use super::spec::ConvSpec;
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
@@ -41,10 +41,10 @@ pub trait Convolver<S: Additive> {
         &self,
         x: ArrayView4<'_, S>,
         kernel: &Self::Kernel,
-        after: &After<'_, S>,
+        epilogue: &Epilogue<'_, S>,
     ) -> Result<Array4<S>> {
         let mut z = self.sums(x, kernel)?;
-        after.apply(z.view_mut())?;
+        epilogue.apply(z.view_mut())?;
         Ok(z)
     }
 
@@ -109,7 +109,7 @@ pub trait Convolver<S: Additive> {
         &self,
         xs: &[Array4<S>],
         kernels: &[Self::Kernel],
-        after: &After<'_, S>,
+        epilogue: &Epilogue<'_, S>,
     ) -> Result<Array4<S>> {
         one_input_a_path(xs, kernels.len())?;
         let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| self.sums(x.view(), kernel));
@@ -123,7 +123,7 @@ pub trait Convolver<S: Additive> {
             }
             Zip::from(&mut total).and(&path).for_each(|total, z| *total = total.add(z));
         }
-        after.apply(total.view_mut())?;
+        epilogue.apply(total.view_mut())?;
         Ok(total)
     }
 

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use ndarray::{Array4, ArrayView4};
-use triform_kernels::{self as kernels, Epilogue, Kernel, Level, Spec};
+use triform_kernels::{self as kernels, Kernel, Level, Spec};
 
-use super::after::{After, ChannelWise, Elementwise, apply_from};
 use super::convolver::Convolver;
+use super::epilogue::{ChannelWise, Elementwise, Epilogue, apply_from};
 use super::spec::ConvSpec;
 use crate::error::{Error, Result};
 
@@ -60,16 +60,16 @@ impl Convolver<f32> for Fast {
     }
 
     fn sums(&self, x: ArrayView4<'_, f32>, kernel: &Kernel) -> Result<Array4<f32>> {
-        kernels::conv(x, kernel, Epilogue::NONE).map_err(Error::Kernels)
+        kernels::conv(x, kernel, kernels::Epilogue::NONE).map_err(Error::Kernels)
     }
 
     fn conv(
         &self,
         x: ArrayView4<'_, f32>,
         kernel: &Kernel,
-        after: &After<'_, f32>,
+        epilogue: &Epilogue<'_, f32>,
     ) -> Result<Array4<f32>> {
-        with_epilogue(after, kernel.c_out(), |epilogue| kernels::conv(x, kernel, epilogue))
+        with_epilogue(epilogue, kernel.c_out(), |fused| kernels::conv(x, kernel, fused))
     }
 
     fn split(
@@ -94,10 +94,10 @@ impl Convolver<f32> for Fast {
         &self,
         xs: &[Array4<f32>],
         kernels: &[Kernel],
-        after: &After<'_, f32>,
+        epilogue: &Epilogue<'_, f32>,
     ) -> Result<Array4<f32>> {
         let c_out = kernels.first().map_or(0, Kernel::c_out);
-        with_epilogue(after, c_out, |epilogue| kernels::merge(&views(xs), kernels, epilogue))
+        with_epilogue(epilogue, c_out, |fused| kernels::merge(&views(xs), kernels, fused))
     }
 
     fn concatenate(&self, xs: &[Array4<f32>]) -> Result<Array4<f32>> {
@@ -130,17 +130,17 @@ fn as_data(
 /// A convolution with what follows as its epilogue; or afterwards, by the specification, where it cannot be had as
 /// data.
 fn with_epilogue<'a>(
-    after: &After<'a, f32>,
+    epilogue: &Epilogue<'a, f32>,
     c_out: usize,
-    conv: impl FnOnce(Epilogue<'a>) -> kernels::Result<Array4<f32>>,
+    conv: impl FnOnce(kernels::Epilogue<'a>) -> kernels::Result<Array4<f32>>,
 ) -> Result<Array4<f32>> {
     let data = |function| as_data(function, 0..c_out);
-    if let Some((function, output)) = data(after.function).zip(data(after.output)) {
-        return conv(Epilogue { function, shortcut: after.shortcut, output })
+    if let Some((function, output)) = data(epilogue.function).zip(data(epilogue.output)) {
+        return conv(kernels::Epilogue { function, shortcut: epilogue.shortcut, output })
             .map_err(Error::Kernels);
     }
-    let mut z = conv(Epilogue::NONE).map_err(Error::Kernels)?;
-    after.apply(z.view_mut())?;
+    let mut z = conv(kernels::Epilogue::NONE).map_err(Error::Kernels)?;
+    epilogue.apply(z.view_mut())?;
     Ok(z)
 }
 

@@ -13,24 +13,24 @@
 //! - [`Fast`]: the same function for `f32`, fast, by the kernels of the crate `triform-kernels` for a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
 //! - [`Peak`] and [`read_bandwidth`]: what this machine can do at most, measured.
-//! - [`ChannelWise`] and [`After`]: what follows the sums.
+//! - [`ChannelWise`] and [`Epilogue`]: what follows the sums.
 //! - [`max_pool`]: the only other thing the stem needs.
 //! - [`block_diagonal`]: a grouped kernel as the dense one it stands for.
 
-mod after;
 mod block_diagonal;
 mod convolver;
 mod double;
+mod epilogue;
 mod fast;
 mod pool;
 mod reference;
 mod spec;
 
-pub(crate) use after::apply_from;
-pub use after::{Affine, After, ChannelWise, Elementwise, Identity};
 pub use block_diagonal::{block_diagonal, from_block_diagonal};
 pub use convolver::Convolver;
 pub use double::Double;
+pub(crate) use epilogue::apply_from;
+pub use epilogue::{Affine, ChannelWise, Elementwise, Epilogue, Identity};
 pub use fast::Fast;
 pub use pool::max_pool;
 pub use reference::{Reference, conv2d};

@@ -8,7 +8,7 @@
 //! d = (sqrt(s s + 4 k k B / C) - s) / (2 k k)        s = C_in + C_out
 //! ```
 //!
-//! the positive root of k k d d + s d = B / C. It is seldom a whole number; how far the rounded width
+//! the positive root of k k d d + s d = B / C. It is seldom an integer; how far the rounded width
 //! misses the budget is the error that "preserved" hides.
 
 use super::{block, sum};
@@ -22,7 +22,7 @@ pub struct Width {
     pub cardinality: usize,
     /// The width that would spend the budget exactly.
     pub exact: f64,
-    /// The whole number whose count is nearest to it.
+    /// The integer whose count is nearest to it.
     pub rounded: usize,
     /// Parameters with the rounded width.
     pub parameters: u64,
@@ -66,7 +66,7 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
 }
 
 /// The width that would spend the parameters of `template`'s three convolutions exactly, were widths
-/// and cardinalities not whole numbers.
+/// and cardinalities not integers.
 ///
 /// # Errors
 ///

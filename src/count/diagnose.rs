@@ -1,6 +1,6 @@
 //! Which known mistakes and conventions give a number.
 
-use super::departures::{ALL, About, Departure, by_rule, counts};
+use super::conventions::{ALL, About, Convention, by_rule, counts};
 use super::digits::Digits;
 use super::rules::Quantity;
 use crate::error::Result;
@@ -16,7 +16,7 @@ pub struct Fit {
     /// The network.
     pub network: String,
     /// In what the count departs from the plain one.
-    pub departures: Vec<&'static Departure>,
+    pub conventions: Vec<&'static Convention>,
     /// The count.
     pub count: u64,
 }
@@ -24,9 +24,9 @@ pub struct Fit {
 /// What is known about a number.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
-    /// All that give it: fewest departures first, then in the order of the zoo.
+    /// All that give it: fewest conventions first, then in the order of the zoo.
     pub fits: Vec<Fit>,
-    /// Where there are none, the nearest; each departure makes it count as further away.
+    /// Where there are none, the nearest; each convention makes it count as further away.
     pub nearest: Option<Fit>,
     /// Counts that were compared.
     pub searched: u64,
@@ -44,7 +44,7 @@ pub struct Diagnosis {
 /// use triform::network::zoo;
 /// let found = diagnose(&"3.858G".parse()?, Quantity::Macs, &zoo::with_blocks()?, None)?;
 /// assert_eq!(found.fits[0].network, "resnet50");
-/// assert_eq!(found.fits[0].departures[0].name, "stride-on-1x1");
+/// assert_eq!(found.fits[0].conventions[0].name, "stride-on-1x1");
 /// # Ok::<(), triform::Error>(())
 /// ```
 pub fn diagnose(
@@ -59,7 +59,7 @@ pub fn diagnose(
         of_network(network, input, given, quantity, &mut diagnosis)?;
     }
     // A stable sort: networks stay in the order of the zoo.
-    diagnosis.fits.sort_by_key(|fit| fit.departures.len());
+    diagnosis.fits.sort_by_key(|fit| fit.conventions.len());
     if !diagnosis.fits.is_empty() {
         diagnosis.nearest = None;
     }
@@ -73,12 +73,12 @@ fn of_network(
     quantity: Quantity,
     diagnosis: &mut Diagnosis,
 ) -> Result<()> {
-    let concerned = ALL.iter().filter(|departure| departure.concerns(quantity));
-    let (mistakes, mut conventions): (Vec<&'static Departure>, Vec<_>) =
-        concerned.partition(|departure| departure.is_mistake());
+    let concerned = ALL.iter().filter(|convention| convention.concerns(quantity));
+    let (mistakes, mut ways): (Vec<&'static Convention>, Vec<_>) =
+        concerned.partition(|convention| convention.is_mistake());
     // How the number is written is looked at last.
-    let cut_off = conventions.iter().position(|departure| departure.about == About::Digits);
-    let cut_off = cut_off.map(|at| conventions.remove(at));
+    let cut_off = ways.iter().position(|convention| convention.about == About::Digits);
+    let cut_off = cut_off.map(|at| ways.remove(at));
     let mut tried = Vec::new();
     for some in subsets(&mistakes, MISTAKES) {
         let counted = match counts(network, &some, input) {
@@ -87,28 +87,28 @@ fn of_network(
             // A mistake that this network does not allow, or that leaves 64 bits.
             Err(_) => continue,
         };
-        for others in subsets(&conventions, conventions.len()) {
-            let departures: Vec<_> = some.iter().chain(&others).copied().collect();
-            if clash(&departures) {
+        for others in subsets(&ways, ways.len()) {
+            let conventions: Vec<_> = some.iter().chain(&others).copied().collect();
+            if clash(&conventions) {
                 continue;
             }
-            let count = by_rule(network, &counted, &departures, quantity)?;
-            tried.push(Fit { network: network.name.clone(), departures, count });
+            let count = by_rule(network, &counted, &conventions, quantity)?;
+            tried.push(Fit { network: network.name.clone(), conventions, count });
         }
     }
     diagnosis.searched += tried.len() as u64;
-    tried.sort_by_key(|fit| fit.departures.len());
+    tried.sort_by_key(|fit| fit.conventions.len());
     let mut fits: Vec<Fit> = Vec::new();
     for mut fit in tried {
         if let (true, Some(cut_off)) = (given.holds_cut_off(fit.count), cut_off) {
-            fit.departures.push(cut_off);
+            fit.conventions.push(cut_off);
         }
-        let cut = fit.departures.last().is_some_and(|last| last.about == About::Digits);
+        let cut = fit.conventions.last().is_some_and(|last| last.about == About::Digits);
         if cut || given.holds(fit.count) {
-            // A departure that changes nothing explains nothing.
+            // A convention that changes nothing explains nothing.
             let idle = fits.iter().any(|simpler| {
-                let within = |d: &&Departure| fit.departures.iter().any(|e| e.name == d.name);
-                simpler.count == fit.count && simpler.departures.iter().all(within)
+                let within = |d: &&Convention| fit.conventions.iter().any(|e| e.name == d.name);
+                simpler.count == fit.count && simpler.conventions.iter().all(within)
             });
             if !idle {
                 fits.push(fit);
@@ -116,8 +116,8 @@ fn of_network(
         } else {
             // The simpler of two that are about as far away.
             let key = |fit: &Fit| {
-                let departures = fit.departures.len() as u64;
-                (given.distance(fit.count).saturating_mul(1 + departures), departures)
+                let conventions = fit.conventions.len() as u64;
+                (given.distance(fit.count).saturating_mul(1 + conventions), conventions)
             };
             if diagnosis.nearest.as_ref().is_none_or(|nearest| key(&fit) < key(nearest)) {
                 diagnosis.nearest = Some(fit);
@@ -129,19 +129,19 @@ fn of_network(
 }
 
 /// Whether two are about one thing.
-fn clash(departures: &[&Departure]) -> bool {
-    let mut pairs = departures.iter().enumerate();
-    pairs.any(|(i, one)| departures[..i].iter().any(|other| one.about == other.about))
+fn clash(conventions: &[&Convention]) -> bool {
+    let mut pairs = conventions.iter().enumerate();
+    pairs.any(|(i, one)| conventions[..i].iter().any(|other| one.about == other.about))
 }
 
 /// All sets of `most` of these at most, in their order, no two of which are about one thing.
-fn subsets(of: &[&'static Departure], most: usize) -> Vec<Vec<&'static Departure>> {
+fn subsets(of: &[&'static Convention], most: usize) -> Vec<Vec<&'static Convention>> {
     let mut sets = vec![Vec::new()];
-    for departure in of {
+    for convention in of {
         for number in 0..sets.len() {
-            let set: &Vec<&'static Departure> = &sets[number];
-            if set.len() < most && set.iter().all(|other| other.about != departure.about) {
-                let with = set.iter().chain([departure]).copied().collect();
+            let set: &Vec<&'static Convention> = &sets[number];
+            if set.len() < most && set.iter().all(|other| other.about != convention.about) {
+                let with = set.iter().chain([convention]).copied().collect();
                 sets.push(with);
             }
         }

@@ -29,7 +29,7 @@ impl Digits {
         !self.holds(count) && (self.low..=self.cut).contains(&count)
     }
 
-    /// What was written, as a whole number.
+    /// What was written, as an integer.
     pub fn centre(&self) -> u64 {
         self.low + (self.high - self.low) / 2
     }
@@ -72,7 +72,7 @@ const WORDS: [(&str, &str); 11] = [
     ("mio", "m"),
 ];
 
-/// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. A whole number without a unit stands for
+/// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. A integer without a unit stands for
 /// itself; any other for all that rounds to it, both ends included.
 ///
 /// ```
@@ -96,7 +96,7 @@ impl FromStr for Digits {
             (Some((unit, power)), None) => (plain.trim_end_matches(unit), *power),
             (None, Some((number, power))) => {
                 let power = power.trim_start_matches('+').parse();
-                (number, power.map_err(|_| wrong("the power of ten is no whole number"))?)
+                (number, power.map_err(|_| wrong("the power of ten is no integer"))?)
             }
             (None, None) => (plain.as_str(), 0),
             (Some(_), Some(_)) => return Err(wrong("it has a power of ten and a unit")),

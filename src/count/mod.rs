@@ -3,7 +3,7 @@
 
 mod accuracy;
 mod budget;
-pub mod departures;
+pub mod conventions;
 mod diagnose;
 mod digits;
 mod layer;

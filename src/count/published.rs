@@ -1,7 +1,7 @@
 //! Numbers that others have published, each with its source and with what it counts: every one is met
 //! by this project's own count, or it is a mistake that has a name.
 
-use super::departures::{self, About, Departure};
+use super::conventions::{self, About, Convention};
 use super::digits::Digits;
 use super::rules::Quantity;
 use crate::error::Result;
@@ -19,27 +19,27 @@ pub struct Published {
     /// By whom.
     pub source: &'static str,
     /// In what it departs from the plain count, by name.
-    pub departures: &'static [&'static str],
+    pub conventions: &'static [&'static str],
 }
 
 impl Published {
-    /// Its departures.
+    /// Its conventions.
     ///
     /// # Errors
     ///
     /// None in practice.
-    pub fn departures(&self) -> Result<Vec<&'static Departure>> {
-        self.departures.iter().map(|name| departures::named(name)).collect()
+    pub fn conventions(&self) -> Result<Vec<&'static Convention>> {
+        self.conventions.iter().map(|name| conventions::named(name)).collect()
     }
 
-    /// The count of the same network with the same departures.
+    /// The count of the same network with the same conventions.
     ///
     /// # Errors
     ///
     /// None in practice.
     pub fn computed(&self) -> Result<u64> {
         let network = zoo::named(self.network)?;
-        departures::count(&network, &self.departures()?, self.quantity)
+        conventions::count(&network, &self.conventions()?, self.quantity)
     }
 
     /// Whether it is the count of a network that is built, or counted, wrongly. (The original ResNet's place
@@ -49,8 +49,8 @@ impl Published {
     ///
     /// None in practice.
     pub fn is_mistake(&self) -> Result<bool> {
-        let ways = self.departures()?;
-        Ok(self.source != RESNET_PAPER && ways.iter().any(|departure| departure.is_mistake()))
+        let ways = self.conventions()?;
+        Ok(self.source != RESNET_PAPER && ways.iter().any(|convention| convention.is_mistake()))
     }
 
     /// Whether the count is the number published, to its last digit.
@@ -60,7 +60,7 @@ impl Published {
     /// None in practice.
     pub fn is_met(&self) -> Result<bool> {
         let (digits, computed) = (self.text.parse::<Digits>()?, self.computed()?);
-        let cut = self.departures()?.iter().any(|departure| departure.about == About::Digits);
+        let cut = self.conventions()?.iter().any(|convention| convention.about == About::Digits);
         Ok(if cut { digits.holds_cut_off(computed) } else { digits.holds(computed) })
     }
 }
@@ -74,18 +74,18 @@ const fn parameters(
     network: &'static str,
     text: &'static str,
     source: &'static str,
-    departures: &'static [&'static str],
+    conventions: &'static [&'static str],
 ) -> Published {
-    Published { network, quantity: Quantity::Parameters, text, source, departures }
+    Published { network, quantity: Quantity::Parameters, text, source, conventions }
 }
 
 const fn macs(
     network: &'static str,
     text: &'static str,
     source: &'static str,
-    departures: &'static [&'static str],
+    conventions: &'static [&'static str],
 ) -> Published {
-    Published { network, quantity: Quantity::Macs, text, source, departures }
+    Published { network, quantity: Quantity::Macs, text, source, conventions }
 }
 
 const PAPER: &str = "paper, Table 1";
@@ -183,26 +183,26 @@ mod tests {
         assert_eq!(about("resnext50_32x4d").count(), 8);
     }
 
-    /// None is met by chance: with one departure less, or with batch norm's operations more, it is another
+    /// None is met by chance: with one convention less, or with batch norm's operations more, it is another
     /// number.
     #[test]
     fn a_published_number_is_not_met_by_another_rule() {
-        // Of few digits, and met with one departure or without it.
+        // Of few digits, and met with one convention or without it.
         let either_way = ["25.0e6", "34.4M", "1.8e9", "4.12G"];
         let of_one_meaning =
             PUBLISHED.iter().filter(|published| !either_way.contains(&published.text));
         for published in of_one_meaning {
-            for skip in 0..published.departures.len() {
-                let mut fewer: Vec<_> = published.departures.to_vec();
+            for skip in 0..published.conventions.len() {
+                let mut fewer: Vec<_> = published.conventions.to_vec();
                 let skipped = fewer.remove(skip);
-                let fewer = super::Published { departures: fewer.leak(), ..*published };
+                let fewer = super::Published { conventions: fewer.leak(), ..*published };
                 assert!(!fewer.is_met().unwrap(), "{published:?} without {skipped}");
             }
         }
         for published in PUBLISHED.iter().filter(|published| {
             published.quantity == Quantity::Macs && published.source.starts_with("torchvision")
         }) {
-            let more = super::Published { departures: &["batch-norm-operations"], ..*published };
+            let more = super::Published { conventions: &["batch-norm-operations"], ..*published };
             assert!(!more.is_met().unwrap(), "{published:?}");
         }
     }

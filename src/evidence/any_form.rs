@@ -8,7 +8,7 @@ use super::watched::{See, Watched};
 use crate::block::{BlockForm, BlockSpec, BlockWeights, Bottleneck, Form, Layer};
 use crate::conv::{Convolver, Fast, Reference};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, F2, F3, Int, M61, Polynomial, Spelled};
+use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Polynomial};
 
 /// A form that can be judged.
 pub trait Subject: BlockForm + Sync {
@@ -81,7 +81,7 @@ pub trait AnyForm:
     + Over<F3, Reference>
     + Over<Dual<M61>, Reference>
     + Over<Dual<f32>, Duals<Fast>>
-    + Over<Spelled, Reference>
+    + Over<Expression, Reference>
 {
     /// See [`BlockForm::letter`].
     fn letter(&self) -> char;

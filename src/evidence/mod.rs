@@ -31,7 +31,7 @@
 //!
 //! And what keeps them honest:
 //!
-//! - [`near_misses`]: wrong blocks for them to refute; [`matrix`]: every rung on each of them;
+//! - [`gallery`]: wrong blocks for them to refute; [`matrix`]: every rung on each of them;
 //!   [`witness`]: the smallest block on which each shows.
 //! - [`claims`]: the one list of what is said, each with a check that refutes something wrong.
 //!

@@ -20,7 +20,7 @@ use crate::random::{Purpose, Seed};
 pub struct RealProblem {
     /// The kernels.
     pub weights: BlockWeights<f32>,
-    /// The batch norms, in evaluation mode.
+    /// The batch norms, in inference mode.
     pub norms: BlockNorms<f32>,
     /// N x C_in x H x W.
     pub x: Array4<f32>,

@@ -9,9 +9,9 @@ mod complexity_by_stage;
 mod error_by_cardinality;
 mod error_by_macs;
 mod error_by_order;
+mod gallery;
 pub mod heat_map;
 mod layer_shares;
-mod near_misses;
 mod parameters_by_groups;
 pub mod roofline;
 mod rounding;
@@ -34,7 +34,7 @@ pub struct Figure {
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: three_forms::draw },
     Figure { name: "split_transform_merge", draw: split_transform_merge::draw },
-    Figure { name: "near_misses", draw: near_misses::draw },
+    Figure { name: "gallery", draw: gallery::draw },
     Figure { name: "rounding", draw: rounding::draw },
     Figure { name: "error_by_cardinality", draw: error_by_cardinality::draw },
     Figure { name: "error_by_order", draw: error_by_order::draw },

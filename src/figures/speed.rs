@@ -91,7 +91,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The name at a whole number.
+/// The name at an integer.
 fn at_whole(x: f64, names: &[String]) -> String {
     let name = names.get(x.round() as usize).filter(|_| x.fract() == 0.0 && x >= 0.0);
     name.cloned().unwrap_or_default()

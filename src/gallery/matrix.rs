@@ -1,4 +1,4 @@
-//! Every rung on every near-miss: what each refutes, what it misses, what does not concern it.
+//! Every rung on every mistake: what each refutes, what it misses, what does not concern it.
 //!
 //! Nothing here is declared. A cell is *refuted* where the rung gave a witness against the wrong form;
 //! *missed* where it ran through to its end and gave none; *not applicable* where the mistake had
@@ -14,7 +14,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use serde::Serialize;
 
-use super::NearMiss;
+use super::Mistake;
 use crate::block::Form;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
@@ -26,10 +26,10 @@ use crate::evidence::verdict::Evidence;
 use crate::evidence::verify::cases::one_case;
 use crate::random::Seed;
 
-/// Random blocks on which a rung may miss a near-miss.
+/// Random blocks on which a rung may miss a mistake.
 pub const CASES: u64 = 64;
 
-/// What a rung made of a near-miss.
+/// What a rung made of a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
@@ -41,11 +41,11 @@ pub enum Cell {
     NotApplicable,
 }
 
-/// A near-miss, and what each rung made of it.
+/// A mistake, and what each rung made of it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The wrong block.
-    pub near_miss: NearMiss,
+    pub mistake: Mistake,
     /// In the order of [`Rung::ALL`].
     pub cells: [Cell; Rung::ALL.len()],
     /// How many cases it took, or were tried in vain.
@@ -60,37 +60,33 @@ impl Row {
     }
 }
 
-/// Every rung of [`Rung::ALL`] on every one of the near-misses; `None` if it was stopped.
+/// Every rung of [`Rung::ALL`] on every one of the mistakes; `None` if it was stopped.
 ///
 /// # Errors
 ///
-/// A near-miss whose output has another shape than the block's: that is no near-miss. A rung that
+/// A mistake whose output has another shape than the block's: that is no mistake. A rung that
 /// refutes the right form it is compared with, or a mistake that was not met.
-pub fn run(
-    near_misses: &[NearMiss],
-    seed: Seed,
-    progress: &dyn Progress,
-) -> Result<Option<Vec<Row>>> {
+pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<Option<Vec<Row>>> {
     let every_rung = |number| Rung::ALL.map(|rung| (number, rung));
-    let mut pairs: Vec<(usize, Rung)> = (0..near_misses.len()).flat_map(every_rung).collect();
+    let mut pairs: Vec<(usize, Rung)> = (0..gallery.len()).flat_map(every_rung).collect();
     // The longest first.
     let sizes =
         Rung::ALL.map(|rung| rung.own().map_or(0.0, |own| own.iter().map(|p| p.size).sum()));
     pairs.sort_by(|(_, l), (_, r)| f64::total_cmp(&sizes[r.number()], &sizes[l.number()]));
     let (done, steps) = (AtomicUsize::new(0), pairs.len());
     let cells = pairs.into_par_iter().map(|(number, rung)| {
-        let near_miss = &near_misses[number];
-        let what = format!("{rung} on {}", near_miss.name);
+        let mistake = &gallery[number];
+        let what = format!("{rung} on {}", mistake.name);
         progress.step(done.fetch_add(1, Relaxed), steps, &what);
-        Ok((number, rung, try_one(near_miss, rung, seed, &|| progress.stopped())?))
+        Ok((number, rung, try_one(mistake, rung, seed, &|| progress.stopped())?))
     });
     let cells = cells.collect::<Result<Vec<_>>>()?;
-    let row = |near_miss: &NearMiss| Row {
-        near_miss: *near_miss,
+    let row = |mistake: &Mistake| Row {
+        mistake: *mistake,
         cells: [Cell::NotApplicable; Rung::ALL.len()],
         cases: [0; Rung::ALL.len()],
     };
-    let mut rows: Vec<Row> = near_misses.iter().map(row).collect();
+    let mut rows: Vec<Row> = gallery.iter().map(row).collect();
     for (number, rung, tried) in cells {
         let Some((cell, cases)) = tried else { return Ok(None) };
         rows[number].cells[rung.number()] = cell;
@@ -99,16 +95,16 @@ pub fn run(
     Ok(Some(rows))
 }
 
-/// One rung on one near-miss, and how many cases it took; `None` if it was stopped.
+/// One rung on one mistake, and how many cases it took; `None` if it was stopped.
 fn try_one(
-    near_miss: &NearMiss,
+    mistake: &Mistake,
     rung: Rung,
     seed: Seed,
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<(Cell, u64)>> {
-    let wrong = near_miss.wrong();
+    let wrong = mistake.wrong();
     // A right form of another letter, so that the witness says which of the two it is against.
-    let right = if near_miss.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
+    let right = if mistake.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
     let forms: [&dyn AnyForm; 2] = [&wrong, &right];
     // A mistake that was not met in the first part of a shape is not met in the rest.
     let go_on =
@@ -122,24 +118,24 @@ fn try_one(
         // counts is a value.
         let is_value = |witness: &&Witness| !matches!(witness.found, Value::Misplaced(_));
         if let Some(witness) = evidence.witnesses.all().iter().find(is_value) {
-            check(near_miss, rung, witness, wrong.is_met())?;
+            check(mistake, rung, witness, wrong.is_met())?;
             return Ok(Some((Cell::Refuted, cases)));
         }
     }
     if cases == 0 {
-        return Err(Error::NothingRan { rung: rung.to_string(), stage: near_miss.name.to_owned() });
+        return Err(Error::NothingRan { rung: rung.to_string(), stage: mistake.name.to_owned() });
     }
     Ok(Some((if wrong.is_met() { Cell::Missed } else { Cell::NotApplicable }, cases)))
 }
 
 /// A witness must be against the wrong form, and the mistake must have been met.
-fn check(near_miss: &NearMiss, rung: Rung, witness: &Witness, is_met: bool) -> Result<()> {
-    if witness.form == near_miss.form.letter() && is_met {
+fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Result<()> {
+    if witness.form == mistake.form.letter() && is_met {
         return Ok(());
     }
     let against = format!("form ({}) {}", witness.form, witness.name);
     let why = if is_met { "which is right" } else { "where the mistake was not met" };
-    Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", near_miss.name)))
+    Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", mistake.name)))
 }
 
 /// Something to run a rung on.
@@ -211,9 +207,9 @@ mod tests {
             wrong: 1,
             elements: 1,
         };
-        let near_miss = &ALL[0];
-        assert!(check(near_miss, Rung::R3, &against('a'), true).is_ok());
-        assert!(check(near_miss, Rung::R3, &against('c'), true).is_err());
-        assert!(check(near_miss, Rung::R3, &against('a'), false).is_err());
+        let mistake = &ALL[0];
+        assert!(check(mistake, Rung::R3, &against('a'), true).is_ok());
+        assert!(check(mistake, Rung::R3, &against('c'), true).is_err());
+        assert!(check(mistake, Rung::R3, &against('a'), false).is_err());
     }
 }

@@ -4,7 +4,7 @@ use ndarray::{Array4, ArrayView4, Zip};
 
 use super::met::Met;
 use crate::block::{BlockWeights, Branch, Functions};
-use crate::conv::{After, Convolver, Identity};
+use crate::conv::{Convolver, Epilogue, Identity};
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -60,7 +60,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Merged<V::Kernel> {
         };
         let mut total: Option<Array4<S>> = None;
         for (x, kernel) in transformed.iter().zip(&self.expand) {
-            let path = convolver.conv(x.view(), kernel, &After::only(in_each_path))?;
+            let path = convolver.conv(x.view(), kernel, &Epilogue::only(in_each_path))?;
             total = Some(match total {
                 None => path,
                 Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
@@ -69,7 +69,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Merged<V::Kernel> {
         let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
         match self.merging {
             Merging::NormInEachPath => {
-                let after = After { function: &Identity, ..functions.after_sum(shortcut) };
+                let after = Epilogue { function: &Identity, ..functions.after_sum(shortcut) };
                 after.apply(total.view_mut())?;
             }
             Merging::ReluBeforeSum => functions.after_sum(shortcut).apply(total.view_mut())?,

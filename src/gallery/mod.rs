@@ -1,4 +1,4 @@
-//! Near-misses: blocks that are almost right, as people really write them, for the rungs to refute.
+//! Mistakes: blocks that are almost right, as people really write them, for the rungs to refute.
 //!
 //! A verifier that only says yes is worth nothing. Each of these has one mistake in it, is compared
 //! with the right block, and must be refuted by some rung; [`matrix`] runs every rung on
@@ -23,14 +23,14 @@ pub mod witness;
 mod wrong;
 
 pub use list::ALL;
-pub use wrong::{Mistake, Wrong};
+pub use wrong::{MadeIn, WrongBlock};
 
 use crate::block::Form;
 use crate::error::{Error, Result};
 
 /// A wrong block.
 #[derive(Clone, Copy, Debug)]
-pub struct NearMiss {
+pub struct Mistake {
     /// What it is called, as in `triform refute last-path-dropped`.
     pub name: &'static str,
     /// What was changed.
@@ -42,7 +42,7 @@ pub struct NearMiss {
     /// The form in which it is made.
     pub form: Form,
     /// The mistake.
-    pub mistake: Mistake,
+    pub made_in: MadeIn,
     /// The kind of block on which it shows.
     pub shows_in: Kind,
 }
@@ -50,7 +50,7 @@ pub struct NearMiss {
 /// Blocks by what a mistake can be about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Whole numbers, batch norm in evaluation mode.
+    /// Integers, batch norm in inference mode.
     Numbers,
     /// The same; weights may have more bits than an f16.
     ManyBits,
@@ -64,21 +64,21 @@ pub enum Kind {
     Training,
 }
 
-impl NearMiss {
+impl Mistake {
     /// The wrong block as a form.
-    pub fn wrong(&self) -> Wrong {
-        Wrong::new(self.form, self.name, self.mistake)
+    pub fn wrong(&self) -> WrongBlock {
+        WrongBlock::new(self.form, self.name, self.made_in)
     }
 }
 
-/// The near-miss of this name.
+/// The mistake of this name.
 ///
 /// # Errors
 ///
 /// [`Error::NoSuchName`].
-pub fn named(name: &str) -> Result<&'static NearMiss> {
-    ALL.iter().find(|near_miss| near_miss.name == name).ok_or_else(|| {
-        let names = ALL.iter().map(|near_miss| near_miss.name);
+pub fn named(name: &str) -> Result<&'static Mistake> {
+    ALL.iter().find(|mistake| mistake.name == name).ok_or_else(|| {
+        let names = ALL.iter().map(|mistake| mistake.name);
         Error::no_such_name("mistake", name, names)
     })
 }

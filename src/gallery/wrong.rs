@@ -1,4 +1,4 @@
-//! A near-miss as a form of the block.
+//! A mistake as a form of the block.
 
 use super::around::{Around, Beside};
 use super::convolutions::{Fault, OnFaulty};
@@ -16,7 +16,7 @@ use crate::scalar::Additive;
 
 /// What is wrong with a block, by where the mistake is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mistake {
+pub enum MadeIn {
     /// In its kernels.
     Kernels(Kernels),
     /// In the data of the function after a layer, or in how it is built of them.
@@ -29,11 +29,11 @@ pub enum Mistake {
     Merging(Merging),
     /// In the shortcut around it.
     Around(Around),
-    /// Nowhere; for tests that show what becomes of a near-miss that is none.
+    /// Nowhere; for tests that show what becomes of a mistake that is none.
     Nothing,
 }
 
-impl Mistake {
+impl MadeIn {
     /// How many paths and input channels a block must have for the mistake to mean what it says.
     pub fn at_least(self) -> (usize, usize) {
         match self {
@@ -48,18 +48,18 @@ impl Mistake {
 /// A form with a mistake in it. One in a function is made as the function is built (see
 /// [`Subject::function`]): run it by [`Problem::solve`](crate::evidence::any_form::Problem::solve).
 #[derive(Clone, Debug)]
-pub struct Wrong {
+pub struct WrongBlock {
     form: Form,
     name: &'static str,
-    mistake: Mistake,
+    made_in: MadeIn,
     met: Met,
 }
 
-impl Wrong {
+impl WrongBlock {
     /// `form` with this mistake. A mistake in the convolution or the wiring is made in form (c), one at the
     /// sum of the paths in form (a); then only the letter is that of `form`.
-    pub fn new(form: Form, name: &'static str, mistake: Mistake) -> Self {
-        Self { form, name, mistake, met: Met::default() }
+    pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
+        Self { form, name, made_in, met: Met::default() }
     }
 
     /// Whether the mistake had anything to get wrong in all that this form was run on: a second
@@ -69,7 +69,7 @@ impl Wrong {
     }
 }
 
-impl BlockForm for Wrong {
+impl BlockForm for WrongBlock {
     fn letter(&self) -> char {
         self.form.letter()
     }
@@ -84,19 +84,19 @@ impl BlockForm for Wrong {
         convolver: &V,
     ) -> Result<Box<dyn Branch<S, V>>> {
         let met = self.met.clone();
-        Ok(match self.mistake {
-            Mistake::Nothing | Mistake::Function(..) => self.form.prepare(weights, convolver)?,
-            Mistake::Kernels(kernels) => {
+        Ok(match self.made_in {
+            MadeIn::Nothing | MadeIn::Function(..) => self.form.prepare(weights, convolver)?,
+            MadeIn::Kernels(kernels) => {
                 self.form.prepare(&kernels.change(weights, &met)?, convolver)?
             }
-            Mistake::Convolution(fault) => {
+            MadeIn::Convolution(fault) => {
                 Box::new(OnFaulty::prepare(fault, weights, convolver, met)?)
             }
-            Mistake::Wiring(wiring) => Box::new(Rewired::prepare(wiring, weights, convolver, met)?),
-            Mistake::Merging(merging) => {
+            MadeIn::Wiring(wiring) => Box::new(Rewired::prepare(wiring, weights, convolver, met)?),
+            MadeIn::Merging(merging) => {
                 Box::new(Merged::prepare(merging, weights, convolver, &met)?)
             }
-            Mistake::Around(around) => {
+            MadeIn::Around(around) => {
                 let branch = self.form.prepare(weights, convolver)?;
                 Box::new(Beside { branch, around, shortcut: weights.spec().shortcut(), met })
             }
@@ -104,15 +104,15 @@ impl BlockForm for Wrong {
     }
 }
 
-impl Subject for Wrong {
+impl Subject for WrongBlock {
     fn function<'a, S: Additive>(
         &self,
         layer: Layer,
         data: &'a dyn Data<S>,
         spec: &BlockSpec,
     ) -> Result<Function<'a, S>> {
-        match self.mistake {
-            Mistake::Function(change, at) if at == layer => change.function(data, spec, &self.met),
+        match self.made_in {
+            MadeIn::Function(change, at) if at == layer => change.function(data, spec, &self.met),
             _ => data.function(),
         }
     }

@@ -7,7 +7,7 @@ use super::weights::{NetworkWeights, ResidualWeights};
 use crate::block::{
     Activation, Basic, BlockWeights, Bottleneck, Functions, NormFunctions, Normalise,
 };
-use crate::conv::{Affine, After, ChannelWise, ConvSpec, Convolver, Identity, max_pool};
+use crate::conv::{Affine, ChannelWise, ConvSpec, Convolver, Epilogue, Identity, max_pool};
 use crate::error::Result;
 use crate::scalar::Real;
 
@@ -81,7 +81,7 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     ) -> Result<Array4<S>> {
         let mut y = match &self.stem {
             Some((kernel, kind)) => {
-                let y = convolver.conv(x, kernel, &After::only(functions.stem()))?;
+                let y = convolver.conv(x, kernel, &Epilogue::only(functions.stem()))?;
                 match kind {
                     Stem::ImageNet => max_pool(y.view(), 3, ConvSpec::new(2, 1, 1, 1)?)?,
                     Stem::Cifar | Stem::None { .. } => y,
@@ -115,7 +115,7 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         let pooled = average_pool(features);
         let logits = match &self.top {
             Some(kernel) => {
-                convolver.conv(pooled.view(), kernel, &After::only(functions.bias()))?
+                convolver.conv(pooled.view(), kernel, &Epilogue::only(functions.bias()))?
             }
             None => pooled,
         };
@@ -147,7 +147,7 @@ pub struct NetworkFunctions<S> {
 }
 
 impl<S: Real> NetworkFunctions<S> {
-    /// Those of a network in evaluation mode.
+    /// Those of a network in inference mode.
     ///
     /// # Errors
     ///

@@ -3,7 +3,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use crate::conv::{After, ChannelWise, ConvSpec, Convolver, max_pool};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, max_pool};
 use crate::error::Result;
 use crate::scalar::Ordered;
 
@@ -23,7 +23,7 @@ pub fn forward<S: Ordered, V: Convolver<S>>(
     convolver: &V,
 ) -> Result<Array4<S>> {
     let kernel = convolver.prepare(kernel, ConvSpec::new(2, 3, 1, 1)?)?;
-    let features = convolver.conv(x, &kernel, &After::only(function))?;
+    let features = convolver.conv(x, &kernel, &Epilogue::only(function))?;
     max_pool(features.view(), 3, ConvSpec::new(2, 1, 1, 1)?)
 }
 

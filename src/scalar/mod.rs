@@ -13,24 +13,24 @@
 //!
 //! And these are the numbers: `f32` and `f64`, which networks run on; [`Int`], exact or visibly not;
 //! [`M61`], a field in which identities are tested at full size; [`F2`] and [`F3`], small enough to be
-//! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Tally`], which
-//! counts; [`Spelled`], which writes down its own sums.
+//! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Counter`], which
+//! counts; [`Expression`], which writes down its own sums.
 
+mod counter;
 mod dual;
+mod expression;
 mod float;
 mod integer;
 pub mod laws;
 mod polynomial;
 mod prime;
-mod spelled;
-mod tally;
 
+pub use counter::{Counter, Counts, counted};
 pub use dual::Dual;
+pub use expression::Expression;
 pub use integer::Int;
 pub use polynomial::Polynomial;
 pub use prime::{F2, F3, M61, Prime};
-pub use spelled::Spelled;
-pub use tally::{Counts, Tally, counted};
 
 use std::fmt::Debug;
 

@@ -1,4 +1,4 @@
-//! Wrong forms, for checks to refute: near-misses of the library's gallery in each form, and one that is
+//! WrongBlock forms, for checks to refute: mistakes of the library's gallery in each form, and one that is
 //! no form at all.
 
 use ndarray::{Array4, ArrayView4};
@@ -7,7 +7,7 @@ use triform::conv::Convolver;
 use triform::error::Result;
 use triform::evidence::any_form::Subject;
 use triform::gallery::kernels::Kernels;
-use triform::gallery::{self, NearMiss, Wrong, named};
+use triform::gallery::{self, Mistake, WrongBlock, named};
 use triform::scalar::Additive;
 
 /// Mistakes that can be made in any of the forms, by name in the gallery.
@@ -21,14 +21,14 @@ pub const NEXT_PATH: &str = "next-path-3x3";
 pub const FLIPPED: &str = "taps-flipped";
 
 /// A form of the paper with a mistake in its kernels.
-pub fn wrong(form: Form, mistake: &str) -> Wrong {
-    let NearMiss { name, mistake, .. } = *named(mistake).unwrap();
-    assert!(matches!(mistake, gallery::Mistake::Kernels(kernels) if kernels != Kernels::Half));
-    Wrong::new(form, name, mistake)
+pub fn wrong(form: Form, mistake: &str) -> WrongBlock {
+    let Mistake { name, mistake, .. } = *named(mistake).unwrap();
+    assert!(matches!(mistake, gallery::MadeIn::Kernels(kernels) if kernels != Kernels::Half));
+    WrongBlock::new(form, name, mistake)
 }
 
 /// Form (a) with the last batch norm inside each path, before the sum: right for one path only.
-pub fn norm_in_each_path() -> Wrong {
+pub fn norm_in_each_path() -> WrongBlock {
     named("norm-in-each-path").unwrap().wrong()
 }
 

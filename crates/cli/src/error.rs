@@ -62,7 +62,7 @@ impl Error {
             Self::Work(triform::Error::NoSuchName { what, .. }) => match *what {
                 "network" => "count all",
                 "mistake" => "refute",
-                "departure" => "diagnose --list",
+                "counting convention" => "diagnose --list",
                 "claim" => "explain",
                 _ => "plot",
             },

@@ -13,9 +13,9 @@ use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
 use crate::report::{gallery_json, refute};
 use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::{Smallest, smallest};
-use triform::gallery::{ALL, NearMiss, named};
+use triform::gallery::{ALL, Mistake, named};
 
-/// Runs every rung on every near-miss, or on the one that is named, and reports what came of it. The
+/// Runs every rung on every mistake, or on the one that is named, and reports what came of it. The
 /// status is [`HOLDS`] if each was refuted by a rung.
 pub(super) fn run(
     options: &RefuteOptions,
@@ -24,13 +24,13 @@ pub(super) fn run(
 ) -> Result<u8> {
     let seed = options.seed.seed;
     let json = options.json.json.as_ref();
-    let near_misses: Vec<NearMiss> = match &options.name {
+    let gallery: Vec<Mistake> = match &options.name {
         Some(name) => vec![*named(name)?],
         None => ALL.to_vec(),
     };
     let file = json.and_then(Destination::path).and_then(Path::to_str);
     if let Some(name) = file.filter(|name| named(name).is_ok()) {
-        let words = format!("--json {name}: name the near-miss first, or the file as ./{name}");
+        let words = format!("--json {name}: name the mistake first, or the file as ./{name}");
         return Err(Error::Usage(words));
     }
     let target = Target::open(json)?;
@@ -39,7 +39,7 @@ pub(super) fn run(
     }
 
     let bar = progress::Bar::new(interrupted);
-    let rows = matrix::run(&near_misses, seed, &bar);
+    let rows = matrix::run(&gallery, seed, &bar);
     drop(bar);
     let stopped = |output: &mut dyn Write| {
         if json.is_none() {
@@ -53,7 +53,7 @@ pub(super) fn run(
     let with_witnesses = |rows: Vec<Row>| -> Result<Vec<(Row, Option<Smallest>)>> {
         let with_witness = |row: Row| {
             let go_on = !interrupted.load(Ordering::Relaxed);
-            let smallest = if go_on { smallest(&row.near_miss, seed)? } else { None };
+            let smallest = if go_on { smallest(&row.mistake, seed)? } else { None };
             Ok((row, smallest))
         };
         rows.into_par_iter().map(with_witness).collect()
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn one_that_is_not_refuted_fails() {
-        let row = |cell| Row { near_miss: ALL[0], cells: [cell; 9], cases: [1; 9] };
+        let row = |cell| Row { mistake: ALL[0], cells: [cell; 9], cases: [1; 9] };
         assert_eq!(status(&[row(Cell::Refuted), row(Cell::Refuted)]), HOLDS);
         assert_eq!(status(&[row(Cell::Refuted), row(Cell::Missed)]), REFUTED);
         assert_eq!(status(&[row(Cell::NotApplicable)]), REFUTED);

@@ -115,7 +115,7 @@ pub fn figure(name: &str) -> Result<Shown> {
 ///
 /// ```
 /// use triform::notebook::*;
-/// let x = whole_numbers([1, 2, 3, 3], 1);
+/// let x = integers([1, 2, 3, 3], 1);
 /// heat_map(&[Panel::tensor("the input", x.view())])?;
 /// # Ok::<(), triform::Error>(())
 /// ```

@@ -8,8 +8,8 @@
 //! use triform_notebook::*;
 //!
 //! let spec = BlockSpec::new(4, 2, 2, 4)?;
-//! let weights = whole_block(spec, 1)?;
-//! let x = whole_numbers([1, 4, 3, 3], 2);
+//! let weights = integer_block(spec, 1)?;
+//! let x = integers([1, 4, 3, 3], 2);
 //! let y = Form::Grouped.forward(&weights, x.view(), &Functions::none(), &Reference::default())?;
 //! heat_map(&[Panel::tensor("x", x.view()), Panel::tensor("y", y.view())])?;
 //! # Ok::<(), triform::Error>(())
@@ -25,10 +25,10 @@ pub use ndarray::{self, Array1, Array2, Array4, ArrayView4, Axis, arr1, arr2, co
 
 pub use display::{Nothing, Shown, figure, heat_map, ready};
 pub use exercise::{check, holds, predict};
-pub use reports::{argument, claim, diagnosis, logits, near_miss, timed, verified};
+pub use reports::{argument, claim, diagnosis, logits, mistake, timed, verified};
 pub use table::{Table, thousands};
 pub use tensors::{
-    is_equal, largest_difference, spelled, spelled_block, whole_block, whole_numbers,
+    expression_block, expressions, integer_block, integers, is_equal, largest_difference,
 };
 
 pub use triform::block::{
@@ -36,7 +36,7 @@ pub use triform::block::{
     Functions, Layer, NormFunctions, Shortcut, StrideOn,
 };
 pub use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Fast, Identity, Reference, block_diagonal,
+    Affine, ChannelWise, ConvSpec, Convolver, Epilogue, Fast, Identity, Reference, block_diagonal,
     conv2d,
 };
 pub use triform::count::{self, Quantity};
@@ -49,5 +49,5 @@ pub use triform::gallery;
 pub use triform::network::{self, init, zoo};
 pub use triform::random::{Purpose, Seed};
 pub use triform::scalar::{
-    Additive, Int, M61, Ordered, Polynomial, Scalar, Spelled, Tally, counted,
+    Additive, Counter, Expression, Int, M61, Ordered, Polynomial, Scalar, counted,
 };

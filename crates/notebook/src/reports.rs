@@ -58,13 +58,13 @@ pub fn claim(name: &str) -> Result<Shown> {
 /// # Errors
 ///
 /// [`NoSuchName`](triform::Error::NoSuchName).
-pub fn near_miss(name: &str) -> Result<Shown> {
-    let near_miss = gallery::named(name)?;
+pub fn mistake(name: &str) -> Result<Shown> {
+    let mistake = gallery::named(name)?;
     let seed = Seed(0);
-    let rows = matrix::run(&[*near_miss], seed, &Quiet)?;
+    let rows = matrix::run(&[*mistake], seed, &Quiet)?;
     let row = rows.as_ref().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| unreachable!("nobody stopped it"))?;
-    let smallest = smallest(near_miss, seed)?;
+    let smallest = smallest(mistake, seed)?;
     Ok(Shown::text(report::refute::one(row, smallest.as_ref(), seed.0, false)?))
 }
 
@@ -159,7 +159,7 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
 ///
 /// let small = network::architecture::Architecture::resnext29("small", 2, 4)?.with_classes(5);
 /// let weights = init::network(&small, Seed(1), init::Fan::Whole)?;
-/// let x = whole_numbers([2, 3, 16, 16], 1);
+/// let x = integers([2, 3, 16, 16], 1);
 /// let [a, _, c] = Form::ALL.map(|form| logits(&form, &weights, x.view()));
 /// let (a, c) = (a?, c?);
 /// assert_eq!(a.dim(), (2, 5));

@@ -6,31 +6,31 @@ use ndarray_rand::rand::Rng as _;
 use triform::block::{BlockSpec, BlockWeights, Shortcut};
 use triform::error::Result;
 use triform::random::{Purpose, Seed};
-use triform::scalar::Spelled;
+use triform::scalar::Expression;
 
-/// Whole numbers from -3 to 3, so small that sums of them are exact in `f32` and can be taken by hand.
+/// Integers from -3 to 3, so small that sums of them are exact in `f32` and can be taken by hand.
 /// The same seed gives the same numbers on every machine.
 ///
 /// ```
-/// use triform::notebook::whole_numbers;
-/// let x = whole_numbers([1, 2, 3, 3], 7);
-/// assert_eq!(x, whole_numbers([1, 2, 3, 3], 7));
+/// use triform::notebook::integers;
+/// let x = integers([1, 2, 3, 3], 7);
+/// assert_eq!(x, integers([1, 2, 3, 3], 7));
 /// assert!(x.iter().all(|value| value.abs() <= 3.0 && value.fract() == 0.0));
 /// ```
-pub fn whole_numbers(shape: [usize; 4], seed: u64) -> Array4<f32> {
+pub fn integers(shape: [usize; 4], seed: u64) -> Array4<f32> {
     let mut rng = Seed(seed).stream(Purpose::Examples, &shape.map(|size| size as u64));
     Array4::from_shape_simple_fn(shape, || f32::from(rng.random_range(-3_i8..=3)))
 }
 
-/// The kernels of a block, of [`whole_numbers`].
+/// The kernels of a block, of [`integers`].
 ///
 /// # Errors
 ///
 /// None in practice.
-pub fn whole_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
+pub fn integer_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
     let (inner, k) = (spec.inner(), spec.kernel());
     let kernel = |c_out, c_in, k, layer| {
-        whole_numbers([c_out, c_in, k, k], seed.wrapping_mul(4).wrapping_add(layer))
+        integers([c_out, c_in, k, k], seed.wrapping_mul(4).wrapping_add(layer))
     };
     let projection =
         (spec.shortcut() == Shortcut::Projection).then(|| kernel(spec.c_out(), spec.c_in(), 1, 3));
@@ -44,13 +44,13 @@ pub fn whole_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
 }
 
 /// The same tensor of numbers that write down how they are computed.
-pub fn spelled(x: ArrayView4<'_, f32>) -> Array4<Spelled> {
-    x.map(|value| Spelled::from(f64::from(*value)))
+pub fn expressions(x: ArrayView4<'_, f32>) -> Array4<Expression> {
+    x.map(|value| Expression::from(f64::from(*value)))
 }
 
 /// The same weights of numbers that write down how they are computed.
-pub fn spelled_block(weights: &BlockWeights<f32>) -> BlockWeights<Spelled> {
-    weights.map(|value| Spelled::from(f64::from(*value)))
+pub fn expression_block(weights: &BlockWeights<f32>) -> BlockWeights<Expression> {
+    weights.map(|value| Expression::from(f64::from(*value)))
 }
 
 /// Whether two tensors are equal in shape and in every number, to the bit but for the sign of a zero. A NaN
@@ -91,10 +91,10 @@ mod tests {
     #[test]
     fn the_kernels_of_a_block_are_drawn_apart() {
         let spec = BlockSpec::new(4, 2, 2, 8).unwrap();
-        let weights = whole_block(spec, 3).unwrap();
+        let weights = integer_block(spec, 3).unwrap();
         assert!(weights.shortcut().is_some());
-        assert_ne!(weights.reduce(), whole_block(spec, 4).unwrap().reduce());
-        let spelled = spelled_block(&weights);
+        assert_ne!(weights.reduce(), integer_block(spec, 4).unwrap().reduce());
+        let spelled = expression_block(&weights);
         assert_eq!(
             spelled.reduce()[[0, 0, 0, 0]].value(),
             f64::from(weights.reduce()[[0, 0, 0, 0]])

@@ -4,7 +4,7 @@
 //! are one function agree in every element. If they are not one function, they agree at random
 //! points with a probability so small that once is enough.
 //!
-//! **Linear** (batch norm in evaluation mode, y = s z + t, and in place of the last ReLU another such
+//! **Linear** (batch norm in inference mode, y = s z + t, and in place of the last ReLU another such
 //! affine). An output is a polynomial in input, weights, scales and shifts. Its degree: s w x is 3
 //! after the first layer, each further layer multiplies by a scale and a weight, so 3, 5, 7; the
 //! shortcut has 1 or 3; the output's scale makes it 8. Two forms that are different polynomials
@@ -44,7 +44,7 @@
 //!
 //! Since equality by law knows nothing of the functions but that equal arguments have equal values,
 //! it holds with *every* channel-wise function of one element in their place: any batch norm in
-//! evaluation mode, any activation. And the coefficients of the polynomials are 0 or 1 or small
+//! inference mode, any activation. And the coefficients of the polynomials are 0 or 1 or small
 //! counts of equal products, far below p: equal modulo p, they are equal.
 //!
 //! The degrees are those of forms with as many layers as the block has. A form that does more, another

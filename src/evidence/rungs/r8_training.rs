@@ -2,7 +2,7 @@
 //!
 //! Mean and variance of a channel are a function of that channel's plane, over all images and
 //! positions, and of nothing else. So training-mode batch norm is channel-wise, and the forms must
-//! agree just as in evaluation mode. Two tests:
+//! agree just as in inference mode. Two tests:
 //!
 //! - Over one order of sums (see [`crate::evidence::rungs::r2_bitwise`]): outputs *and running statistics* to the bit.
 //! - With the fast convolution: within a derived bound, end to end and at cuts ([`crate::evidence::bound`]).

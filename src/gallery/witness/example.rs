@@ -16,7 +16,7 @@ use crate::scalar::{Additive, Dual, Ordered};
 /// A block, an input, and how they are used.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// The kernels, whole numbers.
+    /// The kernels, integers.
     pub weights: BlockWeights<f32>,
     /// The batch norms.
     pub norms: BlockNorms<f32>,
@@ -26,7 +26,7 @@ pub struct Example {
     pub layout: Layout,
     /// Whether the block was run before, on an input of ones that is one row and one column larger.
     pub second_call: bool,
-    /// In evaluation mode, in training mode, or with derivatives.
+    /// In inference mode, in training mode, or with derivatives.
     pub mode: Mode,
 }
 

@@ -1,4 +1,4 @@
-//! The smallest block on which a near-miss shows.
+//! The smallest block on which a mistake shows.
 //!
 //! A witness from a rung is a number out of thousands. To see *why* a block is wrong one wants the
 //! smallest block on which it is: so the property tester draws blocks of a few channels and whole
@@ -13,18 +13,18 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use rand::RngCore as _;
 
 pub use self::example::{Example, Mode, Outcome, Parting};
-use super::NearMiss;
+use super::Mistake;
 use crate::error::Result;
 use crate::random::{Purpose, Seed};
 
-/// Blocks that are drawn in search of one on which a near-miss shows, in each run.
+/// Blocks that are drawn in search of one on which a mistake shows, in each run.
 const DRAWN: u32 = 2_000;
 
 /// How often the property tester is run. It makes one thing smaller after another and never looks
 /// back, so from another start it may get further.
 const RUNS: u64 = 32;
 
-/// The smallest example on which a near-miss differs from the right form, and the first element at
+/// The smallest example on which a mistake differs from the right form, and the first element at
 /// which it does.
 #[derive(Clone, Debug)]
 pub struct Smallest {
@@ -44,32 +44,32 @@ pub struct Smallest {
 /// # Errors
 ///
 /// An example that does not suit itself.
-pub fn replay(near_miss: &NearMiss, example: &Example) -> Result<Option<Smallest>> {
-    let right = example.run(&near_miss.form)?;
-    let wrong = example.run(&near_miss.wrong())?;
+pub fn replay(mistake: &Mistake, example: &Example) -> Result<Option<Smallest>> {
+    let right = example.run(&mistake.form)?;
+    let wrong = example.run(&mistake.wrong())?;
     let Some(parting) = right.parting(&wrong) else { return Ok(None) };
     Ok(Some(Smallest { example: example.clone(), right, wrong, parting }))
 }
 
-/// Draws examples until the near-miss shows, and shrinks the one on which it does; of several such
+/// Draws examples until the mistake shows, and shrinks the one on which it does; of several such
 /// runs the smallest that was found. `None` if it shows on none.
 ///
 /// # Errors
 ///
 /// None in practice.
-pub fn smallest(near_miss: &NearMiss, seed: Seed) -> Result<Option<Smallest>> {
-    let found = (0..RUNS).filter_map(|run| shrunk(near_miss, seed, run));
+pub fn smallest(mistake: &Mistake, seed: Seed) -> Result<Option<Smallest>> {
+    let found = (0..RUNS).filter_map(|run| shrunk(mistake, seed, run));
     let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };
-    replay(near_miss, &simplified(near_miss, example))
+    replay(mistake, &simplified(mistake, example))
 }
 
 /// The example with each number in turn brought nearer to the simplest it can be, until none can be
 /// and right and wrong still part.
-fn simplified(near_miss: &NearMiss, mut example: Example) -> Example {
+fn simplified(mistake: &Mistake, mut example: Example) -> Example {
     loop {
         let mut changed = false;
         for place in 0..example.numbers().len() {
-            while let Some(simpler) = simpler(near_miss, &example, place) {
+            while let Some(simpler) = simpler(mistake, &example, place) {
                 (example, changed) = (simpler, true);
             }
         }
@@ -80,7 +80,7 @@ fn simplified(near_miss: &NearMiss, mut example: Example) -> Example {
 }
 
 /// The example with one number simpler, if right and wrong then still part.
-pub fn simpler(near_miss: &NearMiss, example: &Example, place: usize) -> Option<Example> {
+pub fn simpler(mistake: &Mistake, example: &Example, place: usize) -> Option<Example> {
     let numbers = example.numbers();
     let (value, simplest) = numbers[place];
     if value == simplest || value.is_nan() {
@@ -97,11 +97,11 @@ pub fn simpler(near_miss: &NearMiss, example: &Example, place: usize) -> Option<
             values[place] = near;
             example.with_numbers(&values).ok()
         })
-        .find(|simpler| matches!(replay(near_miss, simpler), Ok(Some(_))))
+        .find(|simpler| matches!(replay(mistake, simpler), Ok(Some(_))))
 }
 
 /// One run of the property tester.
-fn shrunk(near_miss: &NearMiss, seed: Seed, run: u64) -> Option<Example> {
+fn shrunk(mistake: &Mistake, seed: Seed, run: u64) -> Option<Example> {
     let mut bytes = [0; 32];
     seed.stream(Purpose::Examples, &[run]).fill_bytes(&mut bytes);
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
@@ -112,8 +112,8 @@ fn shrunk(near_miss: &NearMiss, seed: Seed, run: u64) -> Option<Example> {
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let examples = strategy::examples(near_miss.shows_in, near_miss.mistake.at_least());
-    let found = runner.run(&examples, |example| match replay(near_miss, &example) {
+    let examples = strategy::examples(mistake.shows_in, mistake.made_in.at_least());
+    let found = runner.run(&examples, |example| match replay(mistake, &example) {
         Ok(Some(_)) => Err(TestCaseError::fail("they part")),
         // In training mode a batch may be too small for statistics.
         Ok(None) | Err(_) => Ok(()),

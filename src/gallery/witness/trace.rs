@@ -11,28 +11,28 @@ use crate::conv::Reference;
 use crate::error::Result;
 use crate::evidence::any_form::{AnyForm, Problem};
 use crate::evidence::between::Between;
-use crate::scalar::Spelled;
+use crate::scalar::Expression;
 
 /// What arrived after the functions of each layer, by channel: N x H x W.
-pub type Trace = BTreeMap<(Layer, usize), Array3<Spelled>>;
+pub type Trace = BTreeMap<(Layer, usize), Array3<Expression>>;
 
 /// The order in which the layers are computed.
 const ORDER: [Layer; 5] =
     [Layer::Reduce, Layer::Transform, Layer::Shortcut, Layer::Expand, Layer::Output];
 
-/// Follows `form` through an example, in evaluation mode. The sums of each layer are spelled out in
+/// Follows `form` through an example, in inference mode. The sums of each layer are spelled out in
 /// the numbers that the layer before gave.
 ///
 /// # Errors
 ///
 /// Those of [`Example::run`].
 pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
-    let spelled = |value: f32| Spelled::from(f64::from(value));
-    let weights = example.weights.map(|&w| spelled(w));
-    let x = example.layout.lay(&example.x).map(|&x| spelled(x));
-    let functions = over(&example.norms, spelled)?;
+    let symbol = |value: f32| Expression::from(f64::from(value));
+    let weights = example.weights.map(|&w| symbol(w));
+    let x = example.layout.lay(&example.x).map(|&x| symbol(x));
+    let functions = over(&example.norms, symbol)?;
     let seen = Mutex::new(Trace::new());
-    let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Spelled>| {
+    let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Expression>| {
         let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.insert((layer, channel), plane.to_owned());
         // What follows the sum over the paths is added to it, and shows it.
@@ -54,9 +54,9 @@ pub struct Apart {
     /// Image, channel, row, column.
     pub index: [usize; 4],
     /// What the wrong form computes.
-    pub found: Spelled,
+    pub found: Expression,
     /// What the right form computes.
-    pub expected: Spelled,
+    pub expected: Expression,
 }
 
 /// The first element, layer by layer, at which a wrong form's trace parts from a right one's; `None`
@@ -78,6 +78,6 @@ pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Apart> {
 }
 
 /// NaN is NaN.
-fn same(left: &Spelled, right: &Spelled) -> bool {
+fn same(left: &Expression, right: &Expression) -> bool {
     left == right || (left.value().is_nan() && right.value().is_nan())
 }

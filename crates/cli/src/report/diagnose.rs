@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::page::Page;
 use super::words::thousands;
-use triform::count::departures::{ALL, Departure};
+use triform::count::conventions::{ALL, Convention};
 use triform::count::published::{Published, about};
 use triform::count::{Diagnosis, Digits, Fit, Quantity};
 use triform::error::Result;
@@ -17,7 +17,7 @@ const MOST_PARAMETERS: u64 = 1_000_000_000;
 /// How far off, in percent, something may be that is called near.
 const NEAR: f64 = 5.0;
 
-/// All departures that are looked for.
+/// All conventions that are looked for.
 pub fn known() -> String {
     let mut page = Page::new(false);
     page.paragraph(
@@ -27,15 +27,15 @@ pub fn known() -> String {
     );
     for (heading, mistakes) in [("Mistakes", true), ("Conventions", false)] {
         page.heading(2, heading);
-        for departure in ALL.iter().filter(|departure| departure.is_mistake() == mistakes) {
-            page.item(departure.name, &in_words(departure));
+        for convention in ALL.iter().filter(|convention| convention.is_mistake() == mistakes) {
+            page.item(convention.name, &in_words(convention));
         }
     }
     page.into_text()
 }
 
-fn in_words(departure: &Departure) -> String {
-    format!("{} ({})", departure.words, departure.seen_in)
+fn in_words(convention: &Convention) -> String {
+    format!("{} ({})", convention.words, convention.seen_in)
 }
 
 /// What was asked.
@@ -52,7 +52,7 @@ pub struct Asked<'a> {
     pub classes: Option<usize>,
 }
 
-/// The fits, fewest departures first, or the nearest.
+/// The fits, fewest conventions first, or the nearest.
 ///
 /// # Errors
 ///
@@ -94,9 +94,9 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
         let (counts, give) = if number == 1 { ("count", "gives") } else { ("counts", "give") };
         let order = match (number, asked.network) {
             (1, _) => "",
-            (_, Some(_)) => " Fewest departures from the plain count first.",
+            (_, Some(_)) => " Fewest conventions from the plain count first.",
             (_, None) => {
-                " Fewest departures from the plain count first, then in the order of `triform \
+                " Fewest conventions from the plain count first, then in the order of `triform \
                  count all`."
             }
         };
@@ -127,10 +127,10 @@ fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
     }
     page.gap();
     page.paragraph(&format!(
-        "There are {} more, with {} departures or more: --json lists all. More digits, or --arch, \
+        "There are {} more, with {} conventions or more: --json lists all. More digits, or --arch, \
          leave fewer.",
         thousands(rest.len() as u64),
-        first.departures.len()
+        first.conventions.len()
     ));
     Ok(())
 }
@@ -139,8 +139,8 @@ fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
 fn published(fit: &Fit, asked: &Asked<'_>) -> Result<Option<&'static Published>> {
     for published in about(&fit.network) {
         let same = published.quantity == asked.quantity
-            && published.departures.len() == fit.departures.len()
-            && fit.departures.iter().all(|d| published.departures.contains(&d.name));
+            && published.conventions.len() == fit.conventions.len()
+            && fit.conventions.iter().all(|d| published.conventions.contains(&d.name));
         if same && asked.input.is_none() && asked.classes.is_none() {
             return Ok(Some(published));
         }
@@ -149,29 +149,29 @@ fn published(fit: &Fit, asked: &Asked<'_>) -> Result<Option<&'static Published>>
 }
 
 fn fit(page: &mut Page, fit: &Fit, published: Option<&Published>) -> Result<()> {
-    let plain = if fit.departures.is_empty() { ", the plain count" } else { "" };
+    let plain = if fit.conventions.is_empty() { ", the plain count" } else { "" };
     let published = published.map_or(String::new(), |published| {
         format!(" (published: {}, {})", published.text, published.source)
     });
     page.paragraph(&format!("{}: {}{plain}{published}", fit.network, thousands(fit.count)));
-    for departure in &fit.departures {
-        page.bullet(departure.words);
+    for convention in &fit.conventions {
+        page.bullet(convention.words);
     }
     Ok(())
 }
 
-/// Where the departures that were shown were seen.
+/// Where the conventions that were shown were seen.
 fn seen_in(page: &mut Page, shown: &[&Fit]) {
-    let names = |departure: &&Departure| {
-        shown.iter().any(|fit| fit.departures.iter().any(|other| other.name == departure.name))
+    let names = |convention: &&Convention| {
+        shown.iter().any(|fit| fit.conventions.iter().any(|other| other.name == convention.name))
     };
-    let mut departures = ALL.iter().filter(names).peekable();
-    if departures.peek().is_none() {
+    let mut conventions = ALL.iter().filter(names).peekable();
+    if conventions.peek().is_none() {
         return;
     }
     page.next_paragraph("Seen in:");
-    for departure in departures {
-        page.bullet(&in_words(departure));
+    for convention in conventions {
+        page.bullet(&in_words(convention));
     }
 }
 
@@ -200,11 +200,11 @@ fn plainly(page: &mut Page, asked: &Asked<'_>) {
 struct FitEntry<'a> {
     arch: &'a str,
     count: u64,
-    departures: Vec<DepartureEntry>,
+    conventions: Vec<ConventionEntry>,
 }
 
 #[derive(Serialize)]
-struct DepartureEntry {
+struct ConventionEntry {
     name: &'static str,
     words: &'static str,
     seen_in: &'static str,
@@ -213,11 +213,11 @@ struct DepartureEntry {
 
 /// The ranked list of all fits; empty where nothing is known.
 pub fn json(found: &Diagnosis) -> String {
-    let entry = |departure: &&'static Departure| DepartureEntry {
-        name: departure.name,
-        words: departure.words,
-        seen_in: departure.seen_in,
-        mistake: departure.is_mistake(),
+    let entry = |convention: &&'static Convention| ConventionEntry {
+        name: convention.name,
+        words: convention.words,
+        seen_in: convention.seen_in,
+        mistake: convention.is_mistake(),
     };
     let fits: Vec<FitEntry<'_>> = found
         .fits
@@ -225,7 +225,7 @@ pub fn json(found: &Diagnosis) -> String {
         .map(|fit| FitEntry {
             arch: &fit.network,
             count: fit.count,
-            departures: fit.departures.iter().map(entry).collect(),
+            conventions: fit.conventions.iter().map(entry).collect(),
         })
         .collect();
     super::json::pretty(&fits)

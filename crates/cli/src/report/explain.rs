@@ -15,7 +15,7 @@ use triform::evidence::generator::Layout;
 use triform::gallery;
 use triform::gallery::witness::trace::{Trace, trace};
 use triform::gallery::witness::{Example, Mode};
-use triform::scalar::{Additive, Dot, Ordered, Scalar, Spelled};
+use triform::scalar::{Additive, Dot, Expression, Ordered, Scalar};
 
 /// Two paths of width 2, two channels in and out, one pixel.
 fn example(last_norm: (f32, f32), shortcut: Shortcut) -> Result<Example> {
@@ -106,12 +106,12 @@ fn one_below_the_other(x: ArrayView4<'_, f32>) -> Vec<String> {
 }
 
 /// The sum of a channel after a layer, at the one pixel there is.
-fn at(trace: &Trace, layer: Layer, channel: usize) -> &Spelled {
+fn at(trace: &Trace, layer: Layer, channel: usize) -> &Expression {
     &trace[&(layer, channel)][[0, 0, 0]]
 }
 
 /// "1·2 + 2·3 = 8".
-fn with_value(sum: &Spelled) -> String {
+fn with_value(sum: &Expression) -> String {
     format!("{sum} = {}", number(sum.value() as f32))
 }
 
@@ -248,10 +248,11 @@ fn last_norm(page: &mut Page) -> Result<()> {
     let (scale, shift) = (2.0, 1.0);
     let example = example((scale as f32, shift as f32), Shortcut::None)?;
     let right = trace(&Form::Aggregated, &example)?;
-    let near_miss = gallery::named("norm-in-each-path")?;
-    let wrong = trace(&near_miss.wrong(), &example)?;
+    let mistake = gallery::named("norm-in-each-path")?;
+    let wrong = trace(&mistake.wrong(), &example)?;
 
-    let normed = |sum: &Spelled| Spelled::from(scale).mul(&sum.given()).add(&Spelled::from(shift));
+    let normed =
+        |sum: &Expression| Expression::from(scale).mul(&sum.given()).add(&Expression::from(shift));
     let paths = [0, 1].map(|i| path_sum(&example, &right, i));
     let [first, second] = [&paths[0], &paths[1]].map(normed);
     page.heading(2, "Where the last batch norm goes");
@@ -282,14 +283,14 @@ fn last_norm(page: &mut Page) -> Result<()> {
 }
 
 /// What path i adds to output 0.
-fn path_sum(example: &Example, trace: &Trace, i: usize) -> Spelled {
+fn path_sum(example: &Example, trace: &Trace, i: usize) -> Expression {
     let expand = example.weights.path(i).expand;
-    let mut sum = Spelled::empty();
+    let mut sum = Expression::empty();
     for (j, weight) in expand.slice(s![0, .., 0, 0]).iter().enumerate() {
         let hidden = at(trace, Layer::Transform, 2 * i + j).given();
-        Spelled::accumulate(&mut sum, &Spelled::from(f64::from(*weight)), &hidden);
+        Expression::accumulate(&mut sum, &Expression::from(f64::from(*weight)), &hidden);
     }
-    Spelled::total(sum)
+    Expression::total(sum)
 }
 
 fn the_end(page: &mut Page) -> Result<()> {
@@ -297,7 +298,7 @@ fn the_end(page: &mut Page) -> Result<()> {
     let right = trace(&Form::Grouped, &example)?;
     let output = at(&right, Layer::Output, 1);
     let (branch, shortcut) = (at(&right, Layer::Expand, 1).value(), example.x[[0, 1, 0, 0]]);
-    let before = Spelled::from(branch).relu().value() + f64::from(shortcut);
+    let before = Expression::from(branch).relu().value() + f64::from(shortcut);
     page.heading(2, "The shortcut, and the last ReLU");
     page.paragraph(&format!(
         "Both come after the sum, where the three forms have become one tensor, so they are the same in \

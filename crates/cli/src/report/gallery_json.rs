@@ -1,4 +1,4 @@
-//! The gallery of near-misses as JSON, each with its witness: everything it takes to repeat it.
+//! The gallery of mistakes as JSON, each with its witness: everything it takes to repeat it.
 
 use ndarray::ArrayView4;
 use serde::Serialize;
@@ -92,18 +92,18 @@ struct Parts {
     expected: f32,
 }
 
-/// All near-misses with what each rung made of them and the smallest block on which they show.
+/// All mistakes with what each rung made of them and the smallest block on which they show.
 pub fn render(rows: &[(Row, Option<Smallest>)]) -> String {
     let entries: Vec<Entry<'_>> = rows
         .iter()
         .map(|(row, smallest)| Entry {
-            name: row.near_miss.name,
-            form: row.near_miss.form.letter(),
-            changed: row.near_miss.changed,
+            name: row.mistake.name,
+            form: row.mistake.form.letter(),
+            changed: row.mistake.changed,
             refuted_by: row.rungs(Cell::Refuted),
             missed_by: row.rungs(Cell::Missed),
             not_applicable: row.rungs(Cell::NotApplicable),
-            seen_in: row.near_miss.seen_in,
+            seen_in: row.mistake.seen_in,
             witness: smallest.as_ref().map(witness),
         })
         .collect();

@@ -1,4 +1,4 @@
-//! The gallery of near-misses, and one of them worked out in numbers.
+//! The gallery of mistakes, and one of them worked out in numbers.
 
 use super::matrix::{kernel, labelled, number, planes};
 use super::page::Page;
@@ -12,22 +12,22 @@ use triform::gallery::Kind;
 use triform::gallery::matrix::{CASES, Cell, Row};
 use triform::gallery::witness::trace::{first_apart, trace};
 use triform::gallery::witness::{Mode, Smallest};
-use triform::scalar::Spelled;
+use triform::scalar::Expression;
 
-/// The matrix rung x near-miss.
+/// The matrix rung x mistake.
 pub fn gallery(rows: &[Row], seed: u64, markdown: bool) -> String {
     let mut page = Page::new(markdown);
-    page.heading(1, "Wrong blocks, and the rungs that refute them");
+    page.heading(1, "WrongBlock blocks, and the rungs that refute them");
     page.paragraph(&format!(
         "Each block has one mistake, and each rung of the ladder was run on each: x refuted; - missed, \
          that is, the rung ran to its end ({CASES} random blocks, all small shapes, or everything \
          there is) and saw nothing; blank: it does not apply, the mistake had nothing to get \
          wrong there.",
     ));
-    let head = ["near-miss".to_owned()].into_iter().chain(Rung::ALL.map(|rung| rung.to_string()));
+    let head = ["mistake".to_owned()].into_iter().chain(Rung::ALL.map(|rung| rung.to_string()));
     let mut table: Vec<Vec<String>> = vec![head.collect()];
     for row in rows {
-        let name = [row.near_miss.name.to_owned()];
+        let name = [row.mistake.name.to_owned()];
         table.push(name.into_iter().chain(row.cells.map(|cell| mark(cell).to_owned())).collect());
     }
     page.table(&table);
@@ -50,11 +50,11 @@ fn conclusion(rows: &[Row]) -> String {
     let unrefuted: Vec<&str> = rows
         .iter()
         .filter(|row| row.rungs(Cell::Refuted).is_empty())
-        .map(|row| row.near_miss.name)
+        .map(|row| row.mistake.name)
         .collect();
     let all = match unrefuted[..] {
-        [] => format!("{} near-misses, each refuted by one rung at least.", rows.len()),
-        _ => format!("{} near-misses; NOT REFUTED: {}.", rows.len(), unrefuted.join(", ")),
+        [] => format!("{} mistakes, each refuted by one rung at least.", rows.len()),
+        _ => format!("{} mistakes; NOT REFUTED: {}.", rows.len(), unrefuted.join(", ")),
     };
     let of_each = Rung::ALL.map(|rung| {
         let count = |cell| rows.iter().filter(|row| row.cells[rung.number()] == cell).count();
@@ -64,21 +64,18 @@ fn conclusion(rows: &[Row]) -> String {
     format!("{all} Of those that concern it, {}.", of_each.join(", "))
 }
 
-/// One near-miss, its smallest block, and where right and wrong part.
+/// One mistake, its smallest block, and where right and wrong part.
 ///
 /// # Errors
 ///
 /// Those of the forms on the block, none in practice.
 pub fn one(row: &Row, smallest: Option<&Smallest>, seed: u64, markdown: bool) -> Result<String> {
-    let near_miss = &row.near_miss;
+    let mistake = &row.mistake;
     let mut page = Page::new(markdown);
-    page.heading(1, near_miss.name);
-    page.item("What", &format!("in form ({}), {}.", near_miss.form.letter(), near_miss.changed));
-    page.item("Why", &format!("{}.", near_miss.why));
-    page.item(
-        "Seen in",
-        &format!("{}.", near_miss.seen_in.unwrap_or("no public code known to us")),
-    );
+    page.heading(1, mistake.name);
+    page.item("What", &format!("in form ({}), {}.", mistake.form.letter(), mistake.changed));
+    page.item("Why", &format!("{}.", mistake.why));
+    page.item("Seen in", &format!("{}.", mistake.seen_in.unwrap_or("no public code known to us")));
     let rungs = |cell| {
         let rungs: Vec<String> = row.rungs(cell).iter().map(Rung::to_string).collect();
         if rungs.is_empty() { "none".to_owned() } else { rungs.join(" ") }
@@ -93,7 +90,7 @@ pub fn one(row: &Row, smallest: Option<&Smallest>, seed: u64, markdown: bool) ->
         None => page.next_paragraph("No small block was found on which it shows."),
         Some(smallest) => worked_out(&mut page, row, smallest)?,
     }
-    page.next_paragraph(&format!("Repeat: triform refute {} --seed {seed}", near_miss.name));
+    page.next_paragraph(&format!("Repeat: triform refute {} --seed {seed}", mistake.name));
     Ok(page.into_text())
 }
 
@@ -106,14 +103,13 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     page.block(&numbers(smallest));
 
     page.heading(2, "Right and wrong");
-    let near_miss = &row.near_miss;
-    // The trace is one of evaluation mode; what shows elsewhere it cannot tell.
+    let mistake = &row.mistake;
+    // The trace is one of inference mode; what shows elsewhere it cannot tell.
     let plain = matches!(example.mode, Mode::Evaluation)
         && !example.second_call
-        && matches!(near_miss.shows_in, Kind::Numbers | Kind::NotANumber);
+        && matches!(mistake.shows_in, Kind::Numbers | Kind::NotANumber);
     if plain {
-        let (right, wrong) =
-            (trace(&near_miss.form, example)?, trace(&near_miss.wrong(), example)?);
+        let (right, wrong) = (trace(&mistake.form, example)?, trace(&mistake.wrong(), example)?);
         if let Some(apart) = first_apart(&right, &wrong) {
             let place = match apart.layer {
                 Layer::Output => "in the output",
@@ -147,7 +143,7 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
 }
 
 /// "1·2 + 2·3 = 8"; a number that is no sum stays as it is.
-fn sum(spelled: &Spelled) -> String {
+fn sum(spelled: &Expression) -> String {
     let (sum, value) = (spelled.to_string(), number(spelled.value() as f32));
     if sum == value { sum } else { format!("{sum} = {value}") }
 }
@@ -200,7 +196,7 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
                       output moves.";
         }
     }
-    words += match row.near_miss.shows_in {
+    words += match row.mistake.shows_in {
         Kind::NotANumber => " One input is NaN.",
         Kind::Epsilon => " A batch norm scales by gamma / sqrt(variance + epsilon).",
         _ if spec.kernel() > 1 => " Products with the padding are not written down.",

@@ -77,7 +77,7 @@ struct PublishedFigure {
     quantity: &'static str,
     text: &'static str,
     source: &'static str,
-    departures: &'static [&'static str],
+    conventions: &'static [&'static str],
     computed: u64,
     met: bool,
 }
@@ -154,7 +154,7 @@ fn figure(published: &Published) -> Result<PublishedFigure> {
         },
         text: published.text,
         source: published.source,
-        departures: published.departures,
+        conventions: published.conventions,
         computed: published.computed()?,
         met: published.is_met()?,
     })

@@ -131,10 +131,10 @@ fn said(published: &Published) -> Result<String> {
     };
     let computed = published.computed()?;
     let met = if published.is_met()? { "" } else { ", which is NOT that" };
-    let departures: Vec<&str> = published.departures()?.iter().map(|d| d.words).collect();
-    let rule = match departures[..] {
+    let conventions: Vec<&str> = published.conventions()?.iter().map(|d| d.words).collect();
+    let rule = match conventions[..] {
         [] => String::new(),
-        _ => format!(": {}", departures.join("; ")),
+        _ => format!(": {}", conventions.join("; ")),
     };
     let computed = thousands(computed);
     let here = if computed == published.text { "the same" } else { &computed };

@@ -21,7 +21,7 @@ pub fn preserve(template: &BlockSpec) -> Result<String> {
         &format!(
             "Block {template}: {} parameters in its three convolutions. The width d that keeps them, \
              and the MACs, at other cardinalities: the root of C·(C_in·d + 3·3·d·d + d·C_out) = {0}, \
-             and the whole number that comes nearest to it.",
+             and the integer that comes nearest to it.",
             thousands(budget)
         ),
     );

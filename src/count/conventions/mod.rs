@@ -19,7 +19,7 @@ use crate::network::layers::{Layer, Map};
 
 /// One thing that makes a count another.
 #[derive(Clone, Copy, Debug)]
-pub struct Departure {
+pub struct Convention {
     /// What it is called, such as `groups-ignored`.
     pub name: &'static str,
     /// The same in words.
@@ -32,7 +32,7 @@ pub struct Departure {
     pub(super) edit: Edit,
 }
 
-/// What a departure is about.
+/// What a convention is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum About {
     /// The groups of the 3x3.
@@ -69,7 +69,7 @@ pub enum About {
     Digits,
 }
 
-/// What a departure changes, and by what.
+/// What a convention changes, and by what.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Edit {
     /// The network.
@@ -88,7 +88,7 @@ pub(super) enum Edit {
     Digits,
 }
 
-impl Departure {
+impl Convention {
     /// Whether it is another network rather than another way to count one.
     pub fn is_mistake(&self) -> bool {
         matches!(self.edit, Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_))
@@ -104,15 +104,15 @@ impl Departure {
     }
 }
 
-/// The departure of this name.
+/// The convention of this name.
 ///
 /// # Errors
 ///
 /// [`Error::NoSuchName`].
-pub fn named(name: &str) -> Result<&'static Departure> {
-    ALL.iter().find(|departure| departure.name == name).ok_or_else(|| {
-        let names = ALL.iter().map(|departure| departure.name);
-        Error::no_such_name("departure", name, names)
+pub fn named(name: &str) -> Result<&'static Convention> {
+    ALL.iter().find(|convention| convention.name == name).ok_or_else(|| {
+        let names = ALL.iter().map(|convention| convention.name);
+        Error::no_such_name("counting convention", name, names)
     })
 }
 
@@ -123,41 +123,45 @@ pub fn named(name: &str) -> Result<&'static Departure> {
 /// Those of [`network`](super::network()).
 ///
 /// ```
-/// use triform::count::{Quantity, departures};
+/// use triform::count::{Quantity, conventions};
 /// use triform::network::zoo;
-/// let timm = [departures::named("batch-norm-operations")?];
-/// let macs = departures::count(&zoo::named("resnext50_32x4d")?, &timm, Quantity::Macs)?;
+/// let timm = [conventions::named("batch-norm-operations")?];
+/// let macs = conventions::count(&zoo::named("resnext50_32x4d")?, &timm, Quantity::Macs)?;
 /// assert_eq!(macs, 4_259_280_896); // timm: 4.259 GMACs
 /// # Ok::<(), triform::Error>(())
 /// ```
-pub fn count(network: &Architecture, departures: &[&Departure], quantity: Quantity) -> Result<u64> {
-    let counts = counts(network, departures, network.usual_input())?;
-    by_rule(network, &counts, departures, quantity)
+pub fn count(
+    network: &Architecture,
+    conventions: &[&Convention],
+    quantity: Quantity,
+) -> Result<u64> {
+    let counts = counts(network, conventions, network.usual_input())?;
+    by_rule(network, &counts, conventions, quantity)
 }
 
-/// What the network, changed by those of the departures that change it, has and does.
+/// What the network, changed by those of the conventions that change it, has and does.
 pub(super) fn counts(
     network: &Architecture,
-    departures: &[&Departure],
+    conventions: &[&Convention],
     input: Map,
 ) -> Result<Counts> {
     let mut changed = network.clone();
-    for departure in departures {
-        if let Edit::Network(edit) = departure.edit {
+    for convention in conventions {
+        if let Edit::Network(edit) = convention.edit {
             edit(&mut changed);
         }
     }
     let mut layers = changed.layers(input)?;
     let mut counted = Vec::with_capacity(layers.len());
     for each in &mut layers {
-        for departure in departures {
-            if let Edit::Layer(edit) = departure.edit {
+        for convention in conventions {
+            if let Edit::Layer(edit) = convention.edit {
                 edit(each)?;
             }
         }
         let mut counts = layer(each)?;
-        for departure in departures {
-            if let Edit::Counts(edit) = departure.edit {
+        for convention in conventions {
+            if let Edit::Counts(edit) = convention.edit {
                 edit(each, &mut counts);
             }
         }
@@ -166,17 +170,17 @@ pub(super) fn counts(
     sum(&counted)
 }
 
-/// The count by the rule that the departures leave.
+/// The count by the rule that the conventions leave.
 pub(super) fn by_rule(
     network: &Architecture,
     counts: &Counts,
-    departures: &[&Departure],
+    conventions: &[&Convention],
     quantity: Quantity,
 ) -> Result<u64> {
     let mut parameters = ParameterRule::plain(network.is_block());
     let mut operations = OperationRule::MACS;
-    for departure in departures {
-        match departure.edit {
+    for convention in conventions {
+        match convention.edit {
             Edit::Parameters(edit) => edit(&mut parameters),
             Edit::Operations(edit) => edit(&mut operations),
             Edit::Rules(edit) => edit(&mut parameters, &mut operations),
@@ -199,9 +203,9 @@ mod tests {
         let networks: Vec<_> = ["resnet18", "resnext50_32x4d", "resnext29_8x64d", "256x32x4"]
             .map(|name| zoo::named(name).unwrap())
             .into();
-        for departure in ALL.iter().filter(|departure| departure.about != About::Digits) {
+        for convention in ALL.iter().filter(|convention| convention.about != About::Digits) {
             // A count that is doubled with all that is in it has to have something in it.
-            let first = match departure.name {
+            let first = match convention.name {
                 "all-doubled" => vec![named("relu-operations").unwrap()],
                 "with-statistics" => vec![named("with-batch-norm").unwrap()],
                 _ => Vec::new(),
@@ -209,15 +213,15 @@ mod tests {
             let changes = |quantity| {
                 networks.iter().any(|network| {
                     let plain = count(network, &first, quantity).unwrap();
-                    let both = [&first[..], &[departure]].concat();
+                    let both = [&first[..], &[convention]].concat();
                     count(network, &both, quantity).unwrap() != plain
                 })
             };
             let quantities = [Quantity::Parameters, Quantity::Macs];
             let changed =
-                quantities.map(|quantity| departure.concerns(quantity) && changes(quantity));
-            assert!(changed.contains(&true), "{}", departure.name);
-            assert!(named(departure.name).unwrap().words == departure.words);
+                quantities.map(|quantity| convention.concerns(quantity) && changes(quantity));
+            assert!(changed.contains(&true), "{}", convention.name);
+            assert!(named(convention.name).unwrap().words == convention.words);
         }
     }
 

@@ -11,27 +11,27 @@ use super::{Additive, Dot, Ordered, Scalar};
 /// brackets: so a form of a block, run on these numbers, shows in which order it adds.
 ///
 /// ```
-/// use triform::scalar::{Additive, Dot, Spelled};
+/// use triform::scalar::{Additive, Dot, Expression};
 /// let sum = |pairs: &[(f64, f64)]| {
-///     let mut sum = Spelled::empty();
+///     let mut sum = Expression::empty();
 ///     for &(w, x) in pairs {
-///         Spelled::accumulate(&mut sum, &Spelled::from(w), &Spelled::from(x));
+///         Expression::accumulate(&mut sum, &Expression::from(w), &Expression::from(x));
 ///     }
-///     Spelled::total(sum)
+///     Expression::total(sum)
 /// };
 /// let both = sum(&[(1.0, 2.0), (3.0, -4.0)]).add(&sum(&[(5.0, 6.0)]));
 /// assert_eq!(both.to_string(), "(1·2 + 3·(-4)) + 5·6");
 /// assert_eq!(both.value(), 20.0);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Spelled {
+pub struct Expression {
     value: f64,
     summands: Vec<String>,
     /// Whether the summands are sums themselves, in brackets where they have several terms.
     of_sums: bool,
 }
 
-impl Spelled {
+impl Expression {
     /// The value.
     pub fn value(&self) -> f64 {
         self.value
@@ -65,7 +65,7 @@ impl Spelled {
 const SHORT: usize = 4;
 
 /// A number that is given.
-impl From<f64> for Spelled {
+impl From<f64> for Expression {
     fn from(value: f64) -> Self {
         Self { value, summands: vec![number(value)], of_sums: false }
     }
@@ -76,7 +76,7 @@ fn number(value: f64) -> String {
     if value < 0.0 { format!("({value})") } else { format!("{value}") }
 }
 
-impl fmt::Display for Spelled {
+impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.summands.is_empty() {
             return f.write_str("0");
@@ -89,20 +89,20 @@ impl fmt::Display for Spelled {
 }
 
 /// By value alone.
-impl PartialEq for Spelled {
+impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
 }
 
 /// By value alone.
-impl PartialOrd for Spelled {
+impl PartialOrd for Expression {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         self.value.partial_cmp(&other.value)
     }
 }
 
-impl Additive for Spelled {
+impl Additive for Expression {
     fn zero() -> Self {
         Self { value: 0.0, summands: Vec::new(), of_sums: false }
     }
@@ -120,7 +120,7 @@ impl Additive for Spelled {
     }
 }
 
-impl Scalar for Spelled {
+impl Scalar for Expression {
     fn one() -> Self {
         Self::from(1.0)
     }
@@ -136,14 +136,14 @@ impl Scalar for Spelled {
     }
 }
 
-impl Ordered for Spelled {
+impl Ordered for Expression {
     fn relu(&self) -> Self {
         let value = if self.value < 0.0 { 0.0 } else { self.value };
         Self { value, summands: vec![format!("relu({self})")], of_sums: false }
     }
 }
 
-impl Dot for Spelled {
+impl Dot for Expression {
     type Sum = Self;
     fn empty() -> Self {
         Self::zero()
@@ -165,29 +165,29 @@ impl Dot for Spelled {
 mod tests {
     use ndarray::Array4;
 
-    use super::Spelled;
+    use super::Expression;
     use crate::conv::{ConvSpec, Convolver, Reference};
     use crate::scalar::{Additive, Dot, Ordered, Scalar, laws};
 
-    /// Whole numbers, on which floats keep the laws; equality is that of the values.
+    /// Integers, on which floats keep the laws; equality is that of the values.
     #[test]
     fn its_values_are_a_ring() {
-        laws::check_ring(&[0.0, 1.0, -2.0, 3.0].map(Spelled::from)).unwrap();
+        laws::check_ring(&[0.0, 1.0, -2.0, 3.0].map(Expression::from)).unwrap();
     }
 
     #[test]
     fn sums_of_sums_are_in_brackets() {
-        let [a, b, c] = [2.0, -3.0, 5.0].map(Spelled::from);
+        let [a, b, c] = [2.0, -3.0, 5.0].map(Expression::from);
         assert_eq!(a.add(&b).add(&c).to_string(), "2 + (-3) + 5");
         assert_eq!(a.add(&b.add(&c)).to_string(), "2 + ((-3) + 5)");
-        assert_eq!(a.add(&Spelled::zero()).add(&b).summands(), 2);
+        assert_eq!(a.add(&Expression::zero()).add(&b).summands(), 2);
         assert_eq!(a.mul(&b.add(&c)).to_string(), "2·((-3) + 5)");
         assert_eq!((b.relu().to_string(), b.relu().value()), ("relu(-3)".to_owned(), 0.0));
         assert_eq!((c.relu().to_string(), c.relu().value()), ("relu(5)".to_owned(), 5.0));
-        let [one, none] = [1.0, 0.0].map(Spelled::from);
+        let [one, none] = [1.0, 0.0].map(Expression::from);
         assert_eq!(one.mul(&b.add(&c)).add(&none).to_string(), "(-3) + 5");
         assert_eq!(one.mul(&a).to_string(), "1·2");
-        assert_eq!(Spelled::zero().to_string(), "0");
+        assert_eq!(Expression::zero().to_string(), "0");
         assert_eq!(a.add(&c).given().to_string(), "7");
     }
 
@@ -195,11 +195,11 @@ mod tests {
     #[test]
     fn long_sums_are_without_zeros() {
         let spelled = |pairs: &[(f64, f64)]| {
-            let mut sum = Spelled::empty();
+            let mut sum = Expression::empty();
             for &(w, x) in pairs {
-                Spelled::accumulate(&mut sum, &Spelled::from(w), &Spelled::from(x));
+                Expression::accumulate(&mut sum, &Expression::from(w), &Expression::from(x));
             }
-            Spelled::total(sum).to_string()
+            Expression::total(sum).to_string()
         };
         let pairs = [(0.0, 5.0), (2.0, 6.0), (3.0, 0.0), (0.0, 7.0), (4.0, 10.0)];
         assert_eq!(spelled(&pairs[..4]), "0·5 + 2·6 + 3·0 + 0·7");
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_convolution_spells_its_sums() {
         let row = |values: &[f64]| {
-            let values = values.iter().map(|&value| Spelled::from(value)).collect();
+            let values = values.iter().map(|&value| Expression::from(value)).collect();
             Array4::from_shape_vec((1, 4, 1, 1), values).unwrap()
         };
         let spelled = |convolver: Reference| {

@@ -17,7 +17,7 @@ use triform::evidence::progress::Progress;
 use triform::evidence::rungs::Rung;
 use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::{Example, Mode, replay};
-use triform::gallery::{ALL, Kind, Mistake, NearMiss, named};
+use triform::gallery::{ALL, Kind, MadeIn, Mistake, named};
 use triform::random::Seed;
 
 /// What the program prints, and its exit status.
@@ -46,7 +46,7 @@ fn rungs(entry: &Value, key: &str) -> Vec<String> {
     rungs.iter().map(|rung| rung.as_str().unwrap().to_owned()).collect()
 }
 
-/// What must hold of any gallery: the near-misses that no rung refutes, and the rungs that refute too
+/// What must hold of any gallery: the mistakes that no rung refutes, and the rungs that refute too
 /// few.
 fn unmet(rows: &[(String, [Cell; 9])]) -> Vec<String> {
     let unrefuted = rows.iter().filter(|(_, cells)| !cells.contains(&Cell::Refuted));
@@ -75,7 +75,7 @@ fn cells_of(entry: &Value) -> [Cell; 9] {
 }
 
 #[test]
-fn every_near_miss_is_refuted_and_every_rung_refutes() {
+fn every_mistake_is_refuted_and_every_rung_refutes() {
     let rows: Vec<(String, [Cell; 9])> = gallery()
         .iter()
         .map(|entry| (entry["name"].as_str().unwrap().to_owned(), cells_of(entry)))
@@ -97,15 +97,15 @@ fn every_near_miss_is_refuted_and_every_rung_refutes() {
     assert_eq!(unmet(&with_blind_rung), ["R4 refutes 0 and misses 38"]);
 }
 
-/// A near-miss that is none is run like the rest, and no rung refutes it: the matrix is the result of
+/// A mistake that is none is run like the rest, and no rung refutes it: the matrix is the result of
 /// runs.
 #[test]
-fn a_right_block_among_the_near_misses_is_not_refuted() {
-    let right = NearMiss { name: "right", mistake: Mistake::Nothing, ..ALL[0] };
+fn a_right_block_among_the_gallery_is_not_refuted() {
+    let right = Mistake { name: "right", made_in: MadeIn::Nothing, ..ALL[0] };
     let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
     let rows = matrix::run(&[right, ALL[0]], Seed(1), &progress).unwrap().unwrap();
     let named: Vec<(String, [Cell; 9])> =
-        rows.iter().map(|row: &Row| (row.near_miss.name.to_owned(), row.cells)).collect();
+        rows.iter().map(|row: &Row| (row.mistake.name.to_owned(), row.cells)).collect();
     assert!(unmet(&named).contains(&"no rung refutes right".to_owned()));
     assert!(named[1].1.iter().all(|cell| *cell == Cell::Refuted), "{named:?}");
     // Each rung did run, on many cases.
@@ -128,17 +128,17 @@ fn the_matrix_does_not_hang_on_the_seed() {
     for seed in [14, 2026] {
         let rows = matrix::run(&ALL, Seed(seed), &progress).unwrap().unwrap();
         for (row, entry) in rows.iter().zip(gallery()) {
-            assert_eq!(row.cells, cells_of(entry), "{}, seed {seed}", row.near_miss.name);
+            assert_eq!(row.cells, cells_of(entry), "{}, seed {seed}", row.mistake.name);
         }
     }
 }
 
 #[test]
-fn near_misses_are_told_like_this() {
-    // All of them: what a near-miss computes is seen in its page.
+fn gallery_are_told_like_this() {
+    // All of them: what a mistake computes is seen in its page.
     let mut pages = String::new();
-    for near_miss in &ALL {
-        let (status, text, _) = triform(&["refute", near_miss.name]);
+    for mistake in &ALL {
+        let (status, text, _) = triform(&["refute", mistake.name]);
         assert_eq!(status, cli::HOLDS);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         pages += &text;
@@ -152,7 +152,7 @@ fn near_misses_are_told_like_this() {
 
 #[test]
 fn names_are_unique_and_a_wrong_one_is_bad_input() {
-    let mut names: Vec<&str> = ALL.iter().map(|near_miss| near_miss.name).collect();
+    let mut names: Vec<&str> = ALL.iter().map(|mistake| mistake.name).collect();
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), ALL.len());
@@ -160,7 +160,7 @@ fn names_are_unique_and_a_wrong_one_is_bad_input() {
     for (name, hint) in [("last-path", "; did you mean last-path-dropped"), ("zzz", ""), ("", "")] {
         let (status, output, errors) = triform(&["refute", name]);
         assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
-        assert!(errors.starts_with(&format!("error: there is no near-miss `{name}`{hint}")));
+        assert!(errors.starts_with(&format!("error: there is no mistake `{name}`{hint}")));
     }
 }
 
@@ -236,22 +236,22 @@ fn example(json: &Value) -> Example {
 fn every_witness_replays() {
     let mut replayed = 0;
     for entry in gallery() {
-        let near_miss = named(entry["name"].as_str().unwrap()).unwrap();
+        let mistake = named(entry["name"].as_str().unwrap()).unwrap();
         let witness = &entry["witness"];
-        let found = replay(near_miss, &example(witness)).unwrap().expect("they part");
+        let found = replay(mistake, &example(witness)).unwrap().expect("they part");
         let parts = &witness["parts"];
         let index: Vec<usize> = parts["index"].as_array().unwrap().iter().map(size).collect();
         assert_eq!(found.parting.tensor, parts["tensor"].as_str().unwrap());
         assert_eq!(found.parting.index.to_vec(), index);
         for (number, key) in [(found.parting.found, "found"), (found.parting.expected, "expected")]
         {
-            assert_eq!(number.to_bits(), float(&parts[key]).to_bits(), "{}", near_miss.name);
+            assert_eq!(number.to_bits(), float(&parts[key]).to_bits(), "{}", mistake.name);
         }
         // The right forms agree on it, so that it is the mistake that shows.
         let example = example(witness);
         let outcomes = Form::ALL.map(|form| example.run(&form).unwrap());
         for other in &outcomes[1..] {
-            assert_eq!(outcomes[0].parting(other), None, "{}", near_miss.name);
+            assert_eq!(outcomes[0].parting(other), None, "{}", mistake.name);
         }
         replayed += 1;
     }
@@ -264,7 +264,7 @@ fn every_witness_replays() {
 fn witnesses_are_minimal() {
     let mut tried = 0;
     for entry in gallery() {
-        let near_miss = named(entry["name"].as_str().unwrap()).unwrap();
+        let mistake = named(entry["name"].as_str().unwrap()).unwrap();
         let smallest = example(&entry["witness"]);
         let numbers = smallest.numbers();
         for (place, (value, simplest)) in numbers.iter().enumerate() {
@@ -276,8 +276,8 @@ fn witnesses_are_minimal() {
                 let mut values: Vec<f32> = numbers.iter().map(|(value, _)| *value).collect();
                 values[place] = near;
                 let simpler = smallest.with_numbers(&values).unwrap();
-                let found = replay(near_miss, &simpler).unwrap();
-                assert!(found.is_none(), "{}: {value} may be {near}", near_miss.name);
+                let found = replay(mistake, &simpler).unwrap();
+                assert!(found.is_none(), "{}: {value} may be {near}", mistake.name);
                 tried += 1;
             }
         }
@@ -297,8 +297,8 @@ fn each_kind_of_witness_is_there() {
         (Kind::Training, 1),
         (Kind::Numbers, 32),
     ] {
-        assert_eq!(ALL.iter().filter(|near_miss| near_miss.shows_in == kind).count(), count);
+        assert_eq!(ALL.iter().filter(|mistake| mistake.shows_in == kind).count(), count);
     }
-    let letters: String = ALL.iter().map(|near_miss| BlockForm::letter(&near_miss.form)).collect();
+    let letters: String = ALL.iter().map(|mistake| BlockForm::letter(&mistake.form)).collect();
     assert!(['a', 'b', 'c'].iter().all(|letter| letters.contains(*letter)), "{letters}");
 }

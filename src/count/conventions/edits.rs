@@ -1,4 +1,4 @@
-//! What the departures do to a network, to its layers, and to what a layer counts for.
+//! What the conventions do to a network, to its layers, and to what a layer counts for.
 
 use crate::block::StrideOn;
 use crate::conv::ConvSpec;

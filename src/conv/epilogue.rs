@@ -85,7 +85,7 @@ impl<S> ChannelWise<S> for Identity {
 
 /// All that follows a convolution's sums, in this order: a channel-wise
 /// function, a shortcut, a function of the output.
-pub struct After<'a, S> {
+pub struct Epilogue<'a, S> {
     /// Applied to the sums.
     pub function: &'a dyn ChannelWise<S>,
     /// Then added: N x C_out x H_out x W_out.
@@ -94,7 +94,7 @@ pub struct After<'a, S> {
     pub output: &'a dyn ChannelWise<S>,
 }
 
-impl<'a, S: Additive> After<'a, S> {
+impl<'a, S: Additive> Epilogue<'a, S> {
     /// Nothing but a channel-wise function.
     pub fn only(function: &'a dyn ChannelWise<S>) -> Self {
         Self { function, shortcut: None, output: &Identity }
@@ -120,7 +120,7 @@ impl<'a, S: Additive> After<'a, S> {
     ///
     /// # Errors
     ///
-    /// Those of [`After::check`].
+    /// Those of [`Epilogue::check`].
     pub fn apply(&self, mut z: ArrayViewMut4<'_, S>) -> Result<()> {
         self.check(z.shape())?;
         apply_from(self.function, 0, z.view_mut());

@@ -1,4 +1,4 @@
-//! The matrix rung x near-miss.
+//! The matrix rung x mistake.
 
 use plotters_backend::text_anchor::HPos;
 
@@ -68,7 +68,7 @@ fn draw_row(canvas: &mut Canvas, y: f64, number: usize, row: &Row) -> Result<(),
         canvas.rect(frame, 3.0, Some(SHADE), None)?;
     }
     let style = Lettering { across: HPos::Right, ..Lettering::centred(BODY, INK) };
-    canvas.label(row.near_miss.name, (LEFT - 36.0, y), &style)?;
+    canvas.label(row.mistake.name, (LEFT - 36.0, y), &style)?;
     for (number, cell) in row.cells.into_iter().enumerate() {
         mark(canvas, (column(number), y), cell)?;
     }

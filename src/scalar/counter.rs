@@ -27,13 +27,13 @@ fn count(multiplications: u64, additions: u64) {
 
 /// A number whose arithmetic is counted, thread by thread; see [`counted`].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
-pub struct Tally<S>(pub S);
+pub struct Counter<S>(pub S);
 
 /// What `work` gives, and what it does on tallies in this thread.
 ///
 /// ```
-/// use triform::scalar::{counted, Additive, Int, Scalar, Tally};
-/// let number = |value| Tally(Int::from(value));
+/// use triform::scalar::{counted, Additive, Int, Scalar, Counter};
+/// let number = |value| Counter(Int::from(value));
 /// let (value, counts) = counted(|| number(2).mul(&number(3)).add(&number(1)));
 /// assert_eq!(value, number(7));
 /// assert_eq!((counts.multiplications, counts.additions), (1, 1));
@@ -49,7 +49,7 @@ pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
     (result, counts)
 }
 
-impl<S: Additive> Additive for Tally<S> {
+impl<S: Additive> Additive for Counter<S> {
     fn zero() -> Self {
         Self(S::zero())
     }
@@ -59,7 +59,7 @@ impl<S: Additive> Additive for Tally<S> {
     }
 }
 
-impl<S: Scalar> Scalar for Tally<S> {
+impl<S: Scalar> Scalar for Counter<S> {
     fn one() -> Self {
         Self(S::one())
     }
@@ -76,10 +76,10 @@ impl<S: Scalar> Scalar for Tally<S> {
     }
 }
 
-impl<S: Ordered> Ordered for Tally<S> {}
+impl<S: Ordered> Ordered for Counter<S> {}
 
 /// Quotients and square roots are not counted: they belong to batch norm and to pooling.
-impl<S: Real> Real for Tally<S> {
+impl<S: Real> Real for Counter<S> {
     fn div(&self, other: &Self) -> Self {
         Self(self.0.div(&other.0))
     }
@@ -94,7 +94,7 @@ impl<S: Real> Real for Tally<S> {
     }
 }
 
-impl<S: Dot> Dot for Tally<S> {
+impl<S: Dot> Dot for Counter<S> {
     type Sum = S::Sum;
     fn empty() -> S::Sum {
         S::empty()
@@ -110,23 +110,23 @@ impl<S: Dot> Dot for Tally<S> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tally, counted};
+    use super::{Counter, counted};
     use crate::scalar::{Additive, Dot, Int, Scalar, laws};
 
     #[test]
     fn tallies_are_a_ring() {
-        laws::check_ring(&[2, -3, 5].map(|value| Tally(Int::from(value)))).unwrap();
+        laws::check_ring(&[2, -3, 5].map(|value| Counter(Int::from(value)))).unwrap();
     }
 
     /// Each operation is counted, those of a dot product as multiplications alone.
     #[test]
     fn what_is_done_is_counted() {
-        let [a, b] = [2, 3].map(|value| Tally(Int::from(value)));
+        let [a, b] = [2, 3].map(|value| Counter(Int::from(value)));
         let (total, counts) = counted(|| {
-            let mut sum = Tally::<Int>::empty();
-            Tally::accumulate(&mut sum, &a, &b);
-            Tally::accumulate(&mut sum, &b, &b);
-            Tally::<Int>::total(sum)
+            let mut sum = Counter::<Int>::empty();
+            Counter::accumulate(&mut sum, &a, &b);
+            Counter::accumulate(&mut sum, &b, &b);
+            Counter::<Int>::total(sum)
         });
         assert_eq!((total.0.value(), counts.multiplications, counts.additions), (Some(15), 2, 0));
         let (_, counts) = counted(|| a.mul(&b).add(&a).sub(&b).neg());

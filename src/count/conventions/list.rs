@@ -1,193 +1,193 @@
-//! The list of departures.
+//! The list of conventions.
 
-use super::{About, Departure, Edit, edits};
+use super::{About, Convention, Edit, edits};
 
 /// All of them: mistakes first, then conventions; those that change the network in the order in which they do.
 /// A new one is added here.
-pub const ALL: &[Departure] = &[
-    Departure {
+pub const ALL: &[Convention] = &[
+    Convention {
         name: "width-not-doubled",
         words: "the width not doubled from stage to stage",
         seen_in: "taki0112/ResNeXt-Tensorflow issue 8",
         about: About::Width,
         edit: Edit::Network(edits::keep_the_width),
     },
-    Departure {
+    Convention {
         name: "groups-ignored",
         words: "groups ignored: the 3x3 counted, or built, as a dense one",
         seen_in: "counters: facebookresearch/ResNeXt issue 5, ptflops issue 16",
         about: About::Groups,
         edit: Edit::Network(edits::ignore_groups),
     },
-    Departure {
+    Convention {
         name: "groups-twice",
         words: "the groups of the 3x3 divided out twice",
         seen_in: "counters: facebookresearch/ResNeXt issue 5, ptflops issue 16",
         about: About::Groups,
         edit: Edit::Counts(edits::divide_groups_twice),
     },
-    Departure {
+    Convention {
         name: "one-filter",
         words: "one filter shared by all groups of the 3x3",
         seen_in: "the thread of tensorflow PR 25818",
         about: About::Groups,
         edit: Edit::Counts(edits::share_one_filter),
     },
-    Departure {
+    Convention {
         name: "groups-are-widths",
         words: "the width of a group given as the number of groups",
         seen_in: "the textbook d2l, in all its frameworks; its PR 2730 proposes the fix",
         about: About::Groups,
         edit: Edit::Network(edits::take_widths_for_groups),
     },
-    Departure {
+    Convention {
         name: "depthwise",
         words: "a depthwise convolution taken for the grouped one",
         seen_in: "wenxinxu/ResNeXt-in-tensorflow issue 2",
         about: About::Groups,
         edit: Edit::Network(edits::make_depthwise),
     },
-    Departure {
+    Convention {
         name: "grouped-basic",
         words: "the second 3x3 of the basic blocks in 32 groups",
         seen_in: "miraclewkf/ResNeXt-PyTorch issues 3 and 7",
         about: About::Groups,
         edit: Edit::Layer(edits::group_basic_blocks),
     },
-    Departure {
+    Convention {
         name: "split-input",
         words: "the block's input split among the paths",
         seen_in: "a TensorFlow port",
         about: About::Input,
         edit: Edit::Layer(edits::split_the_input),
     },
-    Departure {
+    Convention {
         name: "output-2cd",
         words: "2 C d channels out of each block",
         seen_in: "Keras-ResNeXt issues 6 and 15",
         about: About::Output,
         edit: Edit::Network(edits::give_twice_the_width),
     },
-    Departure {
+    Convention {
         name: "one-block-more",
         words: "one block too many in each stage",
         seen_in: "a model zoo's ResNeXt",
         about: About::Depth,
         edit: Edit::Network(edits::add_a_block),
     },
-    Departure {
+    Convention {
         name: "stride-on-1x1",
         words: "the stride on the first 1x1, as in the original ResNet",
         seen_in: "detectron2 issue 909, chainer PR 4479",
         about: About::Stride,
         edit: Edit::Network(edits::stride_first),
     },
-    Departure {
+    Convention {
         name: "padded-shortcuts",
         words: "shortcuts padded with zeros in place of projections",
         seen_in: "the ResNet paper, option A",
         about: About::Shortcut,
         edit: Edit::Counts(edits::pad_shortcuts),
     },
-    Departure {
+    Convention {
         name: "norm-in-each-path",
         words: "the last batch norm in each path",
         seen_in: "Keras-ResNeXt issue 14",
         about: About::LastNorm,
         edit: Edit::Counts(edits::norm_in_each_path),
     },
-    Departure {
+    Convention {
         name: "bias-in-each-path",
         words: "a bias in every convolution of every path",
         seen_in: "a TensorFlow port",
         about: About::Bias,
         edit: Edit::Counts(edits::bias_in_each_path),
     },
-    Departure {
+    Convention {
         name: "without-batch-norm",
         words: "batch norm's scale and shift not counted",
         seen_in: "the paper",
         about: About::BatchNorm,
         edit: Edit::Parameters(|rule| rule.batch_norm = false),
     },
-    Departure {
+    Convention {
         name: "with-batch-norm",
         words: "batch norm's scale and shift counted",
         seen_in: "torchvision, timm, Keras",
         about: About::BatchNorm,
         edit: Edit::Parameters(|rule| rule.batch_norm = true),
     },
-    Departure {
+    Convention {
         name: "with-statistics",
         words: "batch norm's running mean and variance counted too",
         seen_in: "Keras, \"total params\"",
         about: About::Statistics,
         edit: Edit::Parameters(|rule| rule.statistics = rule.batch_norm),
     },
-    Departure {
+    Convention {
         name: "convolution-bias",
         words: "a bias in every convolution",
         seen_in: "keras.applications' ResNets",
         about: About::Bias,
         edit: Edit::Parameters(|rule| rule.convolution_bias = true),
     },
-    Departure {
+    Convention {
         name: "fc-without-bias",
         words: "the fully connected layer without bias",
         seen_in: "Keras-ResNeXt",
         about: About::Top,
         edit: Edit::Parameters(|rule| rule.bias = false),
     },
-    Departure {
+    Convention {
         name: "features-only",
         words: "the fully connected layer not counted",
         seen_in: "include_top=False",
         about: About::Top,
         edit: Edit::Rules(edits::leave_out_the_top),
     },
-    Departure {
+    Convention {
         name: "10-classes",
         words: "10 classes",
         seen_in: "networks for CIFAR-10",
         about: About::Classes,
         edit: Edit::Parameters(|rule| rule.classes = Some(10)),
     },
-    Departure {
+    Convention {
         name: "100-classes",
         words: "100 classes",
         seen_in: "networks for CIFAR-100",
         about: About::Classes,
         edit: Edit::Parameters(|rule| rule.classes = Some(100)),
     },
-    Departure {
+    Convention {
         name: "batch-norm-operations",
         words: "batch norm counted, at 2 operations a value",
         seen_in: "timm, ptflops",
         about: About::BatchNorm,
         edit: Edit::Operations(|rule| rule.batch_norm = 2),
     },
-    Departure {
+    Convention {
         name: "relu-operations",
         words: "ReLU counted, at 1 operation a value",
         seen_in: "ptflops",
         about: About::Relu,
         edit: Edit::Operations(|rule| rule.relu = 1),
     },
-    Departure {
+    Convention {
         name: "flops",
         words: "FLOPs, 2 a multiply-add",
         seen_in: "half of the literature",
         about: About::Flops,
         edit: Edit::Operations(|rule| rule.multiply_add = 2),
     },
-    Departure {
+    Convention {
         name: "all-doubled",
         words: "a counter's MACs doubled, with all else that it had counted",
         seen_in: "README files that quote ptflops",
         about: About::Flops,
         edit: Edit::Operations(edits::double_all),
     },
-    Departure {
+    Convention {
         name: "cut-off",
         words: "digits cut off, not rounded",
         seen_in: "the ResNet paper, 3.8 for 3.858",
