@@ -3,7 +3,6 @@
 
 use std::num::NonZeroU64;
 use std::sync::Mutex;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::Array4;
 use peak_alloc::PeakAlloc;
@@ -12,6 +11,7 @@ use triform::block::{Bottleneck, Form};
 use triform::conv::Fast;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::memory as need;
+use triform::evidence::progress::Quiet;
 use triform::evidence::verify::{Plan, Subject, verify};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
@@ -92,8 +92,7 @@ fn the_memory_of_a_block_is_as_estimated() {
         let taken = peak(|| {
             let forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
             let plan = Plan { cases: NonZeroU64::MIN, ..Plan::default() };
-            let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
-            let report = verify(&forms, &Subject::Block(spec, (h, w)), &plan, Seed(0), &progress);
+            let report = verify(&forms, &Subject::Block(spec, (h, w)), &plan, Seed(0), &Quiet);
             assert!(report.unwrap().holds());
         });
         let about = need::of_block(&spec, (h, w)).unwrap().about as f64;

@@ -16,7 +16,9 @@
 use std::ops::Range;
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, s};
-use triform::conv::{Affine, After, ChannelWise, Convolver, Double, Elementwise, Fast, Reference};
+use triform::conv::{
+    Affine, ChannelWise, Convolver, Double, Elementwise, Epilogue, Fast, Reference,
+};
 use triform::scalar::{Dot, Int, Ordered};
 
 #[path = "case.rs"]
@@ -165,7 +167,7 @@ fn run<S: Number, V: Convolver<S>>(convolver: &V, case: &Case, opaque: bool) -> 
         let output = Steps::new(&case.output, opaque);
         let shortcut = case.shortcut.as_ref().map(|tensor| (tensor, tensor.lay()));
         let shortcut = shortcut.as_ref().map(|(tensor, laid)| tensor.view(laid));
-        let after = After { function: &function, shortcut, output: &output };
+        let after = Epilogue { function: &function, shortcut, output: &output };
         let whole = |x: &Tensor| x.owned();
         match case.verb {
             Verb::Each => {

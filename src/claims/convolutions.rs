@@ -52,7 +52,7 @@ pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
         let x = random([2, groups * d, 4, 5], &mut rng);
         let grouped = random([groups * d, d, 3, 3], &mut rng);
         let mut dense = block_diagonal(grouped.view(), groups)?;
-        if given == Given::WrongBlock {
+        if given == Given::Wrong {
             dense[[0, groups * d - 1, 1, 1]] = Int::from(1);
         }
         Ok((convolve(&x, &grouped, groups)?, convolve(&x, &dense, 1)?))
@@ -105,7 +105,7 @@ pub(super) fn depth_two_is_dense(given: Given) -> Result<Verdict> {
         let hidden = relu(convolve(&x, &wide, 1)?);
         let dense = match given {
             Given::Right => convolve(&hidden, &narrow, 1)?,
-            Given::WrongBlock => {
+            Given::Wrong => {
                 convolve(&hidden, &narrow.slice(s![.., ..d, .., ..]).to_owned(), paths)?
             }
         };

@@ -30,7 +30,7 @@ fn climb(given: Given, mistake: &str, rung: Rung, scope: &str) -> Result<Verdict
     let mistake = named(mistake)?;
     let wrong = mistake.wrong();
     let forms: [&dyn AnyForm; 3] = Form::ALL.each_ref().map(|form| {
-        let replaced = given == Given::WrongBlock && *form == mistake.form;
+        let replaced = given == Given::Wrong && *form == mistake.form;
         if replaced { &wrong as &dyn AnyForm } else { form }
     });
     conclude(rung, scope, matrix::climb(rung, &forms, CASES, SEED)?)

@@ -42,7 +42,7 @@ pub enum Given {
     /// What the claim is about.
     Right,
     /// The wrong thing that it names.
-    WrongBlock,
+    Wrong,
 }
 
 impl Claim {
@@ -61,7 +61,7 @@ impl Given {
     fn pick<T>(self, right: T, wrong: T) -> T {
         match self {
             Self::Right => right,
-            Self::WrongBlock => wrong,
+            Self::Wrong => wrong,
         }
     }
 }

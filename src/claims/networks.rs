@@ -34,7 +34,7 @@ pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     for figure in PUBLISHED {
         let wrong = (figure.network, figure.source) == ("resnext50_32x4d", "torchvision, _ops");
         let (computed, is_met) = match given {
-            Given::WrongBlock if wrong => {
+            Given::Wrong if wrong => {
                 let moved = counted(figure.network, StrideOn::Reduce)?.1;
                 (moved, figure.text.parse::<count::Digits>()?.holds(moved))
             }
@@ -144,7 +144,7 @@ pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     for layers in [50, 101] {
         let mut names = vec![format!("resnet{layers}")];
         names.extend(settings.map(|setting| format!("resnext{layers}_{setting}")));
-        if given == Given::WrongBlock {
+        if given == Given::Wrong {
             names.reverse();
         }
         let errors = names.iter().map(|name| Ok(published(name, 224)?.top1));

@@ -29,7 +29,7 @@ fn macs() -> Result<f64> {
 /// wrong thing is the record with the times of forms (a) and (c) exchanged.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
-    if given == Given::WrongBlock {
+    if given == Given::Wrong {
         for row in &mut record.rows {
             row.form = match row.form {
                 'a' => 'c',

@@ -285,7 +285,7 @@ mod tests {
     /// Shapes of this colour; the style sheet names colours as well.
     fn filled(svg: &str, color: RGBColor) -> usize {
         let svg = svg.split("</defs>").last().unwrap();
-        svg.matches(&format!("fill=\"{}\"", super::super::palette::hex(color))).count()
+        svg.matches(&format!("fill=\"{}\"", triform_canvas::palette::hex(color))).count()
     }
 
     #[test]

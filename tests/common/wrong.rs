@@ -22,9 +22,9 @@ pub const FLIPPED: &str = "taps-flipped";
 
 /// A form of the paper with a mistake in its kernels.
 pub fn wrong(form: Form, mistake: &str) -> WrongBlock {
-    let Mistake { name, mistake, .. } = *named(mistake).unwrap();
-    assert!(matches!(mistake, gallery::MadeIn::Kernels(kernels) if kernels != Kernels::Half));
-    WrongBlock::new(form, name, mistake)
+    let Mistake { name, made_in, .. } = *named(mistake).unwrap();
+    assert!(matches!(made_in, gallery::MadeIn::Kernels(kernels) if kernels != Kernels::Half));
+    WrongBlock::new(form, name, made_in)
 }
 
 /// Form (a) with the last batch norm inside each path, before the sum: right for one path only.

@@ -42,7 +42,7 @@ pub fn table(claims: &[Claim]) -> Result<String> {
 /// None in practice.
 pub fn one(claim: &Claim, markdown: bool) -> Result<(String, bool)> {
     let verdict = claim.check(Given::Right)?;
-    let wrong = claim.check(Given::WrongBlock)?;
+    let wrong = claim.check(Given::Wrong)?;
     let mut page = Page::new(markdown);
     page.heading(1, claim.name);
     page.item("Claim", &format!("{}.", claim.statement));

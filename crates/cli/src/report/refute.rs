@@ -17,7 +17,7 @@ use triform::scalar::Expression;
 /// The matrix rung x mistake.
 pub fn gallery(rows: &[Row], seed: u64, markdown: bool) -> String {
     let mut page = Page::new(markdown);
-    page.heading(1, "WrongBlock blocks, and the rungs that refute them");
+    page.heading(1, "Wrong blocks, and the rungs that refute them");
     page.paragraph(&format!(
         "Each block has one mistake, and each rung of the ladder was run on each: x refuted; - missed, \
          that is, the rung ran to its end ({CASES} random blocks, all small shapes, or everything \

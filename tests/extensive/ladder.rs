@@ -1,12 +1,10 @@
 //! The ladder of evidence, rung by rung: each says nothing against the three forms, and no to wrong
 //! ones; and none of it passes on nothing.
 
-mod common;
-
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
-use common::wrong::{MISTAKES, NEXT_PATH, norm_in_each_path, wrong};
+use crate::common::wrong::{MISTAKES, NEXT_PATH, norm_in_each_path, wrong};
 use triform::Error;
 use triform::block::{BlockSpec, Form};
 use triform::evidence::any_form::AnyForm;
@@ -15,7 +13,7 @@ use triform::evidence::rungs::Rung;
 use triform::evidence::verdict::{Bound, Verdict};
 use triform::evidence::verify::{Plan, Report, Subject, verify};
 use triform::random::Seed;
-use triform::report::{json, table};
+use triform_cli::report::{json, table};
 
 const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
@@ -29,8 +27,7 @@ fn plan(rung: Rung, cases: u64) -> Plan {
 }
 
 fn climb(forms: &[&dyn AnyForm], plan: &Plan, seed: u64) -> triform::error::Result<Report> {
-    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
-    verify(forms, &block(), plan, Seed(seed), &progress)
+    verify(forms, &block(), plan, Seed(seed), &Quiet)
 }
 
 /// The stages on which `rung` refutes these forms, and those on which it does not.

@@ -1,10 +1,8 @@
 //! Convolution: the definition, the reference, the fast one, and dense twins.
 
-mod common;
-
 use std::ops::Range;
 
-use common::cases::config;
+use crate::common::cases::config;
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use triform::block::Activation;

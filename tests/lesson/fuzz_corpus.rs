@@ -11,7 +11,7 @@ use rand::RngCore;
 use triform::conv::{ConvSpec, Convolver, Fast};
 use triform::random::{Purpose, Seed};
 
-#[path = "../fuzz/fuzz_targets/oracle.rs"]
+#[path = "../../fuzz/fuzz_targets/oracle.rs"]
 mod oracle;
 
 fn case(bytes: &[u8]) -> Case {

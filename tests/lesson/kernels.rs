@@ -2,13 +2,12 @@
 //! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
 
 use std::ops::Range;
-use std::process::Command;
 
 use ndarray::{Array4, ArrayView4, s};
 use rayon::ThreadPoolBuilder;
 use triform::conv::{
-    Affine, ChannelWise, ConvSpec, Convolver, Elementwise, Epilogue, Fast, Identity,
-    LEVEL_VARIABLE, Level, Reference,
+    Affine, ChannelWise, ConvSpec, Convolver, Elementwise, Epilogue, Fast, Identity, Level,
+    Reference,
 };
 
 /// Numbers that look random and are the same in every run.
@@ -499,22 +498,4 @@ fn a_level_that_is_not_here_is_refused() {
             }
         }
     }
-}
-
-/// What the program is told by the environment: a level that is here is used, any other word is refused.
-#[test]
-fn the_environment_chooses_the_level() {
-    let with = |level: &str| {
-        let mut count = Command::new(env!("CARGO_BIN_EXE_triform"));
-        count.args(["count", "--block", "256x32x4"]).env(LEVEL_VARIABLE, level).output().unwrap()
-    };
-    for level in Level::ALL {
-        let output = with(&level.to_string());
-        let here = Level::available().contains(&level);
-        assert_eq!(output.status.code(), Some(if here { 0 } else { 2 }), "{level}");
-    }
-    let wrong = with("sse9");
-    assert_eq!(wrong.status.code(), Some(2));
-    let line = "error: TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512\n";
-    assert_eq!((String::from_utf8(wrong.stderr).unwrap().as_str(), wrong.stdout.len()), (line, 0));
 }

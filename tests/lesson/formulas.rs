@@ -1,13 +1,11 @@
 //! The formulas of the evidence's module docs, both sides computed. (Those of the derived bound and
 //! of the certificate are beside them, in src/evidence.)
 
-mod common;
-
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use common::wrong::{NEXT_PATH, norm_in_each_path, wrong};
+use crate::common::wrong::{NEXT_PATH, norm_in_each_path, wrong};
 use ndarray::{Array1, Array3, Array4, ArrayViewMut3};
 use rand::Rng as _;
 use triform::block::{

@@ -1,11 +1,9 @@
 //! Each part of a rung sees what it is there for: forms that are right but for one thing.
 
-mod common;
-
 use std::num::NonZeroU64;
 use std::sync::atomic::AtomicBool;
 
-use common::odd::{Odd, Oddity};
+use crate::common::odd::{Odd, Oddity};
 use ndarray::Array4;
 use triform::Error;
 use triform::block::{BlockSpec, Form};
@@ -23,9 +21,8 @@ use triform::random::{Purpose, Seed};
 use triform::scalar::Int;
 
 fn climb(forms: &[&dyn AnyForm], plan: &Plan) -> triform::error::Result<Report> {
-    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
     let block = Subject::Block(BlockSpec::new(64, 4, 3, 64)?, (5, 4));
-    verify(forms, &block, plan, Seed(1), &progress)
+    verify(forms, &block, plan, Seed(1), &Quiet)
 }
 
 fn plan(rung: Rung) -> Plan {

@@ -4,23 +4,21 @@
 //! rounding) is masked. After a change that is meant, `INSTA_UPDATE=always cargo test` rewrites
 //! them; read the difference before it is committed.
 
-mod common;
-
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 
-use common::mask::masked;
-use common::wrong::{NEXT_PATH, NoForm, norm_in_each_path, wrong};
+use crate::common::mask::masked;
+use crate::common::wrong::{NEXT_PATH, NoForm, norm_in_each_path, wrong};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::Form;
-use triform::cli;
+use triform::conv::{LEVEL_VARIABLE, Level};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::rungs::Rung;
 use triform::figures;
+use triform_cli as cli;
 
 const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
 /// The same by two quick rungs, where the report itself does not matter.
@@ -284,7 +282,7 @@ fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
 #[test]
 fn images_are_cropped_and_other_paths_are_paths() {
     let folder = tempdir().unwrap();
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
+    let whole = crate::root().join("assets/chelsea.png");
     let decoded = image::open(&whole).unwrap().to_rgb8();
     let wide = image::imageops::resize(&decoded, 500, 300, image::imageops::FilterType::Nearest);
     // A path that is no UTF-8, where the system allows it.
@@ -294,16 +292,17 @@ fn images_are_cropped_and_other_paths_are_paths() {
     let name = "it's a cat.png";
     let path = folder.path().join(name);
     wide.save_with_format(&path, image::ImageFormat::Png).unwrap();
-    let read = triform::network::image::read(&path).unwrap();
-    assert_eq!(read.dimensions(), (224, 224));
+    let read = triform_cli::photograph::read(&path).unwrap();
+    assert_eq!(read.dim(), (224, 224, 3));
 
     // The middle is cut out: of columns 0 to 511, 144 to 367.
     let ramp = image::RgbImage::from_fn(512, 256, |x, y| image::Rgb([(x / 2) as u8, y as u8, 0]));
     let path = folder.path().join("ramp.png");
     ramp.save(&path).unwrap();
-    let cut = triform::network::image::read(&path).unwrap();
-    assert_eq!(cut.get_pixel(0, 0).0, [72, 16, 0]);
-    assert_eq!(cut.get_pixel(223, 223).0, [183, 239, 0]);
+    let cut = triform_cli::photograph::read(&path).unwrap();
+    let pixel = |i, j| [0, 1, 2].map(|c| cut[[i, j, c]]);
+    assert_eq!(pixel(0, 0), [72, 16, 0]);
+    assert_eq!(pixel(223, 223), [183, 239, 0]);
 }
 
 const PLOT: [&str; 3] = ["plot", "--output", "target/closed-pipe"];
@@ -390,7 +389,7 @@ fn the_committed_figures_are_what_the_program_draws() {
     let output = triform(&["plot", "--output", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
     assert!(!figures::ALL.is_empty());
-    let committed = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("figures");
+    let committed = crate::root().join("figures");
     let names = figures::ALL
         .iter()
         .flat_map(|figure| ["svg", "png"].map(|ending| format!("{}.{ending}", figure.name)));
@@ -398,5 +397,24 @@ fn the_committed_figures_are_what_the_program_draws() {
         let drawn = fs::read(folder.path().join(&name)).unwrap();
         let committed = fs::read(committed.join(&name)).unwrap();
         assert!(drawn == committed, "figures/{name} is stale: run `cargo run --release -- plot`");
+        assert!(drawn.len() < 500_000, "{} bytes in {name}", drawn.len());
     }
+}
+
+/// What the program is told by the environment: a level that is here is used, any other word is refused.
+#[test]
+fn the_environment_chooses_the_level() {
+    let with = |level: &str| {
+        let mut count = Command::new(env!("CARGO_BIN_EXE_triform"));
+        count.args(["count", "--block", "256x32x4"]).env(LEVEL_VARIABLE, level).output().unwrap()
+    };
+    for level in Level::ALL {
+        let output = with(&level.to_string());
+        let here = Level::available().contains(&level);
+        assert_eq!(output.status.code(), Some(if here { 0 } else { 2 }), "{level}");
+    }
+    let wrong = with("sse9");
+    assert_eq!(wrong.status.code(), Some(2));
+    let line = "error: TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512\n";
+    assert_eq!((String::from_utf8(wrong.stderr).unwrap().as_str(), wrong.stdout.len()), (line, 0));
 }

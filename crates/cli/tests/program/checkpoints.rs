@@ -16,7 +16,7 @@ use triform::network::weights::NetworkWeights;
 use triform::{Error, Result};
 use triform_checkpoint::Checkpoint;
 
-#[path = "../crates/checkpoint/tests/formats/kit/mod.rs"]
+#[path = "../../../checkpoint/tests/formats/kit/mod.rs"]
 mod kit;
 
 use kit::arrays::{npy, npy_header};
@@ -26,7 +26,7 @@ use kit::writers::{Tensor, in_each_format};
 const FORMATS: [&str; 5] = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/checkpoint/tests/checkpoints").join(name)
+    crate::root().join("crates/checkpoint/tests/checkpoints").join(name)
 }
 
 /// Three paths of width 2, stride 2, with a projection.

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
-use ndarray::{Array2, Array4};
+use ndarray::{Array2, Array3, Array4};
 use ndarray_npy::NpzReader;
 use tempfile::tempdir;
-use triform::error::Error;
-use triform::network::image::{normalise, photograph, read, read_scaled};
+use triform::network::image::normalise;
+use triform_cli::error::{Error, Result};
+use triform_cli::photograph;
 
 /// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the
 /// inverse cosine transform rounds, and says nothing of how halved chroma is enlarged, so two good
@@ -23,19 +24,29 @@ const JPEG: u8 = 5;
 /// The picture of which Pillow 13 resamples the columns first.
 const TALL: &str = "tall_260x600.png";
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+/// H x W x 3 bytes as an image.
+fn image(pixels: Array3<u8>) -> RgbImage {
+    let (height, width, _) = pixels.dim();
+    RgbImage::from_raw(width as u32, height as u32, pixels.into_raw_vec_and_offset().0).unwrap()
+}
+
+fn read(path: &Path) -> Result<RgbImage> {
+    photograph::read(path).map(image)
+}
+
+fn read_scaled(path: &Path, side: u32) -> Result<RgbImage> {
+    photograph::read_scaled(path, side).map(image)
 }
 
 fn golden() -> PathBuf {
-    root().join("tests/golden/images")
+    crate::root().join("tests/golden/images")
 }
 
 /// The files of this ending, and the cat.
 fn inputs(ending: &str) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.push(root().join("assets/chelsea.png"));
+    paths.push(crate::root().join("assets/chelsea.png"));
     let is_input = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
         name.ends_with(ending) && !name.ends_with(".expected.png")
@@ -176,7 +187,8 @@ fn a_wrong_transform_is_far_from_torchvisions() {
 fn normalised_values_are_torchvisions() {
     let file = File::open(golden().join("normalised.npz")).unwrap();
     let expected: Array2<f32> = NpzReader::new(file).unwrap().by_name("values").unwrap();
-    let found: Array4<f32> = normalise(&RgbImage::from_fn(256, 1, |x, _| Rgb([x as u8; 3])));
+    let found: Array4<f32> =
+        normalise(Array3::from_shape_fn((1, 256, 3), |(_, x, _)| x as u8).view());
     assert_eq!((found.dim(), expected.dim()), ((1, 3, 1, 256), (3, 256)));
     let off = found.iter().zip(&expected).filter(|(found, expected)| found != expected).count();
     assert_eq!(off, 0, "of 768 values");
@@ -185,9 +197,9 @@ fn normalised_values_are_torchvisions() {
 /// The picture that comes with the program is scaled as any other; and by as much as is asked for.
 #[test]
 fn the_built_in_photograph_is_one_like_others() {
-    let path = root().join("assets/chelsea.png");
+    let path = crate::root().join("assets/chelsea.png");
     let decoded = image::open(&path).unwrap().into_rgb8();
-    assert_eq!(photograph().unwrap(), read(&path).unwrap());
+    assert_eq!(image(photograph::photograph().unwrap()), read(&path).unwrap());
     assert_ne!(read(&path).unwrap(), decoded);
     // From 224 to 224 nothing is to be done.
     assert_eq!(read_scaled(&path, 224).unwrap(), decoded);

@@ -1,20 +1,18 @@
 //! The README is true: its commands run, its report is what the program prints, its links lead
 //! somewhere. `INSTA_UPDATE=always cargo test` puts a new report into it. (Its Rust runs as a doc test, see src/lib.rs.)
 
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use common::mask::masked;
+use crate::common::mask::masked;
 
 fn readme() -> String {
     document("README.md")
 }
 
 fn document(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+    fs::read_to_string(crate::root().join(name)).unwrap()
 }
 
 fn triform(folder: &Path, arguments: &[&str]) -> String {
@@ -56,7 +54,7 @@ fn every_command_runs() {
     assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
     // Not in the repository, which tests only read: some of them write files.
     let folder = tempfile::tempdir().unwrap();
-    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
+    let photograph = crate::root().join("assets/chelsea.png");
     fs::create_dir(folder.path().join("assets")).unwrap();
     fs::copy(photograph, folder.path().join("assets/chelsea.png")).unwrap();
     let mut ran = 0;
@@ -79,7 +77,7 @@ fn the_reports_are_what_the_program_prints() {
     let mut text = readme();
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
     let reports = text.clone();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = crate::root();
     let mut shown_ones = 0;
     for rest in reports.split("<!-- report: ").skip(1) {
         let (command, rest) = rest.split_once(" -->\n```text\n").unwrap();
@@ -103,7 +101,7 @@ fn the_reports_are_what_the_program_prints() {
 fn every_link_leads_somewhere() {
     let mut checked = 0;
     for document in ["README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = crate::root();
         let text = fs::read_to_string(root.join(document)).unwrap();
         for (at, _) in text.match_indices("](") {
             let link = text[at + 2..].split(')').next().unwrap();

@@ -1,7 +1,5 @@
 //! `triform bench` from outside: its rows, its figure, its record; and that a wrong form is not timed.
 
-mod common;
-
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
@@ -9,15 +7,15 @@ use std::process::{Command, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use common::wrong::{NEXT_PATH, wrong};
+use crate::common::wrong::{NEXT_PATH, wrong};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::{BlockSpec, Form};
-use triform::cli;
 use triform::conv::LEVEL_VARIABLE;
 use triform::count;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::speed::{Record, committed};
+use triform_cli as cli;
 
 const KEYS: [&str; 8] =
     ["block", "form", "gflops", "map", "median_ms", "min_ms", "share_of_peak", "threads"];
@@ -169,7 +167,7 @@ fn two_signals_at_once_are_one() {
 #[test]
 fn the_committed_record_is_named_after_its_day_and_machine() {
     let record = committed().unwrap();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/records");
+    let folder = crate::root().join("benches/records");
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     let name = files[0].file_name().unwrap().to_str().unwrap();

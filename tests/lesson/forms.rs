@@ -1,9 +1,7 @@
 //! The three forms are one function: property tests over the generator's contract.
 
-mod common;
-
-use common::cases::config;
-use common::wrong::{FLIPPED, MISTAKES, norm_in_each_path, wrong};
+use crate::common::cases::config;
+use crate::common::wrong::{FLIPPED, MISTAKES, norm_in_each_path, wrong};
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;

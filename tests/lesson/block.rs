@@ -1,8 +1,6 @@
 //! Weights and their conversions, counts, shapes, and what is refused.
 
-mod common;
-
-use common::cases::config;
+use crate::common::cases::config;
 use ndarray::{Array1, Array3, Array4};
 use proptest::prelude::*;
 use triform::block::{

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use triform::claims::{ALL, Claim, Given, named};
 use triform::evidence::verdict::Verdict;
-use triform::report;
+use triform_cli::report;
 
 /// What is wrong with a list of claims: those that do not hold, and the checks that pass the wrong
 /// thing that they name.
@@ -68,7 +68,7 @@ fn claims_say_where_they_come_from_and_have_names_of_their_own() {
 const START: &str = "<!-- claims: made by INSTA_UPDATE=always cargo test -->\n";
 const END: &str = "<!-- end of claims -->";
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
 
 fn readme() -> String {
     fs::read_to_string(PATH).unwrap()

@@ -10,15 +10,15 @@ use serde_json::Value;
 use triform::block::{
     BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Form, Shortcut, StrideOn,
 };
-use triform::cli;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::Layout;
-use triform::evidence::progress::Progress;
+use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
 use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::{Example, Mode, replay};
 use triform::gallery::{ALL, Kind, MadeIn, Mistake, named};
 use triform::random::Seed;
+use triform_cli as cli;
 
 /// What the program prints, and its exit status.
 fn triform(arguments: &[&str]) -> (u8, String, String) {
@@ -102,8 +102,7 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
 #[test]
 fn a_right_block_among_the_gallery_is_not_refuted() {
     let right = Mistake { name: "right", made_in: MadeIn::Nothing, ..ALL[0] };
-    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
-    let rows = matrix::run(&[right, ALL[0]], Seed(1), &progress).unwrap().unwrap();
+    let rows = matrix::run(&[right, ALL[0]], Seed(1), &Quiet).unwrap().unwrap();
     let named: Vec<(String, [Cell; 9])> =
         rows.iter().map(|row: &Row| (row.mistake.name.to_owned(), row.cells)).collect();
     assert!(unmet(&named).contains(&"no rung refutes right".to_owned()));
@@ -124,9 +123,8 @@ fn the_matrix_reads_like_this() {
 /// Other seeds give the same matrix.
 #[test]
 fn the_matrix_does_not_hang_on_the_seed() {
-    let progress = Progress { step: &|_, _, _| (), interrupted: &AtomicBool::new(false) };
     for seed in [14, 2026] {
-        let rows = matrix::run(&ALL, Seed(seed), &progress).unwrap().unwrap();
+        let rows = matrix::run(&ALL, Seed(seed), &Quiet).unwrap().unwrap();
         for (row, entry) in rows.iter().zip(gallery()) {
             assert_eq!(row.cells, cells_of(entry), "{}, seed {seed}", row.mistake.name);
         }

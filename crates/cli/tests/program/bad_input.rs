@@ -25,7 +25,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     fs::write(path("text.png"), "no image").unwrap();
-    let whole = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png")).unwrap();
+    let whole = fs::read(crate::root().join("assets/chelsea.png")).unwrap();
     fs::write(path("half.png"), &whole[..whole.len() / 2]).unwrap();
     fs::write(path("empty.jpg"), "").unwrap();
     let status = Command::new("mkfifo").arg(path("pipe")).status();

@@ -1,22 +1,19 @@
 //! Whole networks by the program: initialised, run, verified in three forms; wrong forms refuted.
 
-mod common;
-
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
-use common::mask::masked;
-use common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
+use crate::common::mask::masked;
+use crate::common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
 use ndarray::{Array2, Array4, ArrayView4};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use triform::block::grouped::Grouped;
 use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
-use triform::cli;
 use triform::conv::Convolver;
 use triform::evidence::any_form::{AnyForm, Subject};
 use triform::evidence::bound::balls;
@@ -27,6 +24,7 @@ use triform::network::weights::{NetworkWeights, ResidualWeights};
 use triform::network::{image, save, zoo};
 use triform::random::Seed;
 use triform::scalar::Additive;
+use triform_cli as cli;
 
 /// Small, and of every kind of block: a projection with and without a stride, an identity.
 const SMALL: &str = "resnext29_4x16d";
@@ -426,7 +424,7 @@ fn the_report_reads_like_this() {
 fn a_photograph_is_the_networks_input() {
     let folder = tempdir().unwrap();
     let at = folder.path();
-    let photograph = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/chelsea.png");
+    let photograph = crate::root().join("assets/chelsea.png");
     let photograph = photograph.to_str().unwrap();
     let weights = init::network(&zoo::named("resnet18").unwrap(), Seed(1), Fan::Whole).unwrap();
     fs::write(at.join("w.npz"), save::npz(&weights).unwrap()).unwrap();

@@ -2,7 +2,7 @@
 //! it holds, and the two languages have the same code and the same outputs. `notebooks/run` runs them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ const NOTEBOOKS: usize = 6;
 const MAY_VARY: usize = 4;
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("notebooks")
+    crate::root().join("notebooks")
 }
 
 /// The English notebooks by name, each with the Chinese one.

@@ -1,0 +1,7 @@
+//! What takes minutes: every rung on every wrong form. `cargo test --release --test extensive`.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ladder;
+mod sensitivity;

@@ -1,0 +1,16 @@
+//! The lesson tested: each form, convolution, count and rung against something else, quickly.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod architecture;
+mod block;
+mod convolution;
+mod cuts;
+mod forms;
+mod formulas;
+mod fuzz_corpus;
+mod golden;
+mod kernels;
+mod network;
+mod theorem;
