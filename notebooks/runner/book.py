@@ -13,7 +13,7 @@ FOLDER = Path(__file__).resolve().parent.parent
 TEXT = FOLDER / "text"
 LANGUAGES = ("", ".zh")
 
-# What a cell prints where an answer is right or something holds; see src/notebook/exercise.rs.
+# What a cell prints where an answer is right or something holds; see crates/notebook/src/exercise.rs.
 CHECKS = ("check(", "holds(", "claim(")
 
 

@@ -16,8 +16,8 @@ SLOTS = book.FOLDER.parent / "target" / "notebooks"
 LOGS = SLOTS / "logs"
 
 # What every notebook begins with.
-LIBRARY = """:dep triform = { path = "..", features = ["notebook"] }
-use triform::notebook::*;
+LIBRARY = """:dep triform-notebook = { path = "../crates/notebook" }
+use triform_notebook::*;
 ready()?;"""
 
 

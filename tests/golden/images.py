@@ -97,18 +97,12 @@ def transformed(path):
     return image
 
 
-def save(image, name):
-    grey = image.convert("L")
-    same = numpy.array_equal(numpy.asarray(grey.convert("RGB")), numpy.asarray(image))
-    (grey if same else image).save(HERE / f"{name}.expected.png", optimize=True)
-
-
 def normalised():
     """Each value of each channel, normalised: 3 x 256, f32."""
     values = Image.fromarray(numpy.arange(256, dtype=numpy.uint8)[None, :, None].repeat(3, 2))
     tensor = F.convert_image_dtype(F.pil_to_tensor(values), torch.float)
     tensor = F.normalize(tensor, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-    numpy.savez(HERE / "normalised.npz", values=tensor[:, 0].numpy())
+    return tensor[:, 0].numpy()
 
 
 if __name__ == "__main__":
@@ -116,11 +110,9 @@ if __name__ == "__main__":
     draw = numpy.random.default_rng(20161116)
     pngs()
     jpegs()
-    normalised()
-    for path in sorted(HERE.glob("*.???")):
-        if path.suffix in (".png", ".jpg") and ".expected" not in path.name:
-            save(transformed(path), path.name)
-    save(transformed(CAT), CAT.name)
+    inputs = [path for path in sorted(HERE.glob("*.???")) if path.suffix in (".png", ".jpg")]
+    expected = {path.name: numpy.asarray(transformed(path)) for path in [*inputs, CAT]}
+    numpy.savez_compressed(HERE / "expected.npz", normalised=normalised(), **expected)
     versions = (
         f"pillow {PIL.__version__} with libjpeg-turbo {features.version('libjpeg_turbo')}, "
         f"torch {torch.__version__}, torchvision {torchvision.__version__}, numpy {numpy.__version__}\n"

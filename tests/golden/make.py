@@ -47,8 +47,11 @@ def numbers(*shape):
     return torch.randn(*shape, dtype=torch.float64)
 
 
+SAVED = {}
+
+
 def save(name, **arrays):
-    numpy.savez(HERE / f"{name}.npz", **{k: numpy.asarray(v) for k, v in arrays.items()})
+    SAVED.update({f"{name}/{key}": numpy.asarray(value) for key, value in arrays.items()})
 
 
 def convolutions():
@@ -118,5 +121,6 @@ if __name__ == "__main__":
     convolutions()
     blocks()
     training()
+    numpy.savez(HERE / "torch.npz", **SAVED)
     versions = f"torch {torch.__version__}, torchvision {torchvision.__version__}, numpy {numpy.__version__}\n"
     (HERE / "versions.txt").write_text(versions)

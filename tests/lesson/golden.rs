@@ -2,10 +2,9 @@
 //! written by tests/golden/make.py.
 
 use std::fs::File;
-use std::path::PathBuf;
 
-use ndarray::{Array1, Array4, ArrayView4, Ix1, Ix4};
-use ndarray_npy::NpzReader;
+use ndarray::{Array, Array1, Array4, ArrayView4, Dimension};
+use ndarray_npy::{NpzReader, ReadableElement};
 use triform::block::{
     Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
     Shortcut, StrideOn, TrainingFunctions,
@@ -14,24 +13,29 @@ use triform::conv::{ConvSpec, Convolver, Fast, Reference, max_pool};
 use triform::evidence::bound::balls;
 use triform::evidence::compare::against_balls;
 
-struct Golden(NpzReader<File>);
+/// The tensors whose names begin with this.
+struct Golden(NpzReader<File>, String);
 
 impl Golden {
     fn open(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-        Self(NpzReader::new(File::open(path.join(format!("{name}.npz"))).unwrap()).unwrap())
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/torch.npz");
+        Self(NpzReader::new(File::open(path).unwrap()).unwrap(), name.to_owned())
+    }
+
+    fn array<T: ReadableElement, D: Dimension>(&mut self, name: &str) -> Array<T, D> {
+        self.0.by_name(&format!("{}/{name}", self.1)).unwrap()
     }
 
     fn tensor(&mut self, name: &str) -> Array4<f64> {
-        self.0.by_name::<ndarray::OwnedRepr<f64>, Ix4>(name).unwrap()
+        self.array(name)
     }
 
     fn vector(&mut self, name: &str) -> Array1<f64> {
-        self.0.by_name::<ndarray::OwnedRepr<f64>, Ix1>(name).unwrap()
+        self.array(name)
     }
 
     fn sizes<const N: usize>(&mut self) -> [usize; N] {
-        let sizes = self.0.by_name::<ndarray::OwnedRepr<i64>, Ix1>("spec").unwrap();
+        let sizes: Array1<i64> = self.array("spec");
         let sizes: Vec<usize> = sizes.iter().map(|&size| size as usize).collect();
         sizes.try_into().unwrap()
     }

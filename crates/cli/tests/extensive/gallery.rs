@@ -1,16 +1,14 @@
 //! The gallery of wrong blocks: each is refuted, each rung refutes, and each has a witness that can be
 //! replayed from its JSON alone.
 
-use std::ffi::OsString;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
 
+use crate::kit::{fits_80_columns, right, run_with};
 use ndarray::{Array1, Array4};
 use serde_json::Value;
 use triform::block::{
     BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Form, Shortcut, StrideOn,
 };
-use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::Layout;
 use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
@@ -22,13 +20,7 @@ use triform_cli as cli;
 
 /// What the program prints, and its exit status.
 fn triform(arguments: &[&str]) -> (u8, String, String) {
-    let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
-    let arguments = ["triform"].iter().chain(arguments).map(OsString::from);
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let interrupted = AtomicBool::new(false);
-    let status = cli::run(arguments, &forms, &mut output, &mut errors, &interrupted);
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status, text(output), text(errors))
+    run_with(&right(), arguments, false)
 }
 
 /// `triform refute --json`, run once for all tests.
@@ -116,7 +108,7 @@ fn a_right_block_among_the_gallery_is_not_refuted() {
 fn the_matrix_reads_like_this() {
     let (status, text, errors) = triform(&["refute"]);
     assert_eq!((status, errors.as_str()), (cli::HOLDS, ""));
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    fits_80_columns(&text);
     insta::assert_snapshot!("gallery", text);
 }
 
@@ -138,7 +130,7 @@ fn gallery_are_told_like_this() {
     for mistake in &ALL {
         let (status, text, _) = triform(&["refute", mistake.name]);
         assert_eq!(status, cli::HOLDS);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        fits_80_columns(&text);
         pages += &text;
     }
     insta::assert_snapshot!("pages", pages);

@@ -2,14 +2,9 @@
 
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+#[path = "../kit/mod.rs"]
+mod kit;
 
 mod gallery;
 mod readme;
 mod whole;
-
-use std::path::{Path, PathBuf};
-
-/// The project's folder.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}

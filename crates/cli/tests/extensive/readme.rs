@@ -3,27 +3,22 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use crate::common::mask::masked;
+use crate::kit::{text, triform_in};
 
 fn readme() -> String {
     document("README.md")
 }
 
 fn document(name: &str) -> String {
-    fs::read_to_string(crate::root().join(name)).unwrap()
+    fs::read_to_string(crate::kit::root().join(name)).unwrap()
 }
 
 fn triform(folder: &Path, arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_triform"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .unwrap();
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
+    let output = triform_in(folder, arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
 }
 
 /// Lines of the fenced blocks of a language.
@@ -54,7 +49,7 @@ fn every_command_runs() {
     assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
     // Not in the repository, which tests only read: some of them write files.
     let folder = tempfile::tempdir().unwrap();
-    let photograph = crate::root().join("assets/chelsea.png");
+    let photograph = crate::kit::root().join("assets/chelsea.png");
     fs::create_dir(folder.path().join("assets")).unwrap();
     fs::copy(photograph, folder.path().join("assets/chelsea.png")).unwrap();
     let mut ran = 0;
@@ -77,12 +72,12 @@ fn the_reports_are_what_the_program_prints() {
     let mut text = readme();
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
     let reports = text.clone();
-    let root = crate::root();
+    let root = crate::kit::root();
     let mut shown_ones = 0;
     for rest in reports.split("<!-- report: ").skip(1) {
         let (command, rest) = rest.split_once(" -->\n```text\n").unwrap();
         let (shown, _) = rest.split_once("\n```").unwrap();
-        let printed = triform(root, &command.split_whitespace().collect::<Vec<_>>());
+        let printed = triform(&root, &command.split_whitespace().collect::<Vec<_>>());
         if update {
             text =
                 text.replacen(&format!("\n{shown}\n"), &format!("\n{}\n", printed.trim_end()), 1);
@@ -101,7 +96,7 @@ fn the_reports_are_what_the_program_prints() {
 fn every_link_leads_somewhere() {
     let mut checked = 0;
     for document in ["README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md"] {
-        let root = crate::root();
+        let root = crate::kit::root();
         let text = fs::read_to_string(root.join(document)).unwrap();
         for (at, _) in text.match_indices("](") {
             let link = text[at + 2..].split(')').next().unwrap();

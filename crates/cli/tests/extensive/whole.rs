@@ -1,13 +1,11 @@
 //! Whole networks by the program: initialised, run, verified in three forms; wrong forms refuted.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::atomic::AtomicBool;
 
 use crate::common::mask::masked;
 use crate::common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
+use crate::kit::{right, run_with, triform_in};
 use ndarray::{Array2, Array4, ArrayView4};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde_json::Value;
@@ -24,7 +22,6 @@ use triform::network::weights::{NetworkWeights, ResidualWeights};
 use triform::network::{image, save, zoo};
 use triform::random::Seed;
 use triform::scalar::Additive;
-use triform_cli as cli;
 
 /// Small, and of every kind of block: a projection with and without a stride, an identity.
 const SMALL: &str = "resnext29_4x16d";
@@ -68,11 +65,6 @@ fn folder() -> TempDir {
     folder
 }
 
-fn triform(folder: &Path, arguments: &[&str]) -> Output {
-    let program = env!("CARGO_BIN_EXE_triform");
-    Command::new(program).current_dir(folder).args(arguments).output().unwrap()
-}
-
 fn json(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
@@ -81,23 +73,16 @@ fn json(bytes: &[u8]) -> Value {
 fn run(folder: &Path, forms: &[&dyn AnyForm], more: &[&str], interrupted: bool) -> (u8, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (weights, x) = (path("w.safetensors"), path("x.npy"));
-    let arguments = ["triform", "verify", "--arch", SMALL, "--weights", &weights, "--input", &x];
-    let arguments = arguments.iter().chain(more).map(OsString::from);
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let interrupted = AtomicBool::new(interrupted);
-    let status = cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
-    assert_eq!(String::from_utf8(errors).unwrap(), "");
-    (status, String::from_utf8(output).unwrap())
+    let arguments = ["verify", "--arch", SMALL, "--weights", &weights, "--input", &x];
+    let (status, output, errors) = run_with(forms, &[&arguments, more].concat(), interrupted);
+    assert_eq!(errors, "");
+    (status, output)
 }
 
 /// The same in JSON, by these rungs.
 fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
     let (status, output) = run(folder, forms, &["--rung", rungs, "--json"], false);
     (status, json(output.as_bytes()))
-}
-
-fn right() -> [&'static dyn AnyForm; 3] {
-    Form::ALL.each_ref().map(|form| form as &dyn AnyForm)
 }
 
 /// Writes the weights, each tensor changed by name.
@@ -188,7 +173,7 @@ fn forms_of_a_network_are_run_one_by_one() {
             "y.npy",
             "--json",
         ];
-        let output = triform(at, &arguments);
+        let output = triform_in(at, &arguments);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         let report = json(&output.stdout);
         let y = Array2::<f32>::read_npy(fs::File::open(at.join("y.npy")).unwrap()).unwrap();
@@ -225,7 +210,7 @@ fn forms_of_a_network_are_run_one_by_one() {
         "--output",
         "f.npy",
     ];
-    let output = triform(at, &arguments);
+    let output = triform_in(at, &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
     let features = Array4::<f32>::read_npy(fs::File::open(at.join("f.npy")).unwrap()).unwrap();
     assert_eq!(features.dim(), (2, 1024, 3, 3));
@@ -246,7 +231,7 @@ fn a_fresh_checkpoint_is_the_seeds() {
             ("w.npz", save::npz(&expected).unwrap()),
         ] {
             let arguments = ["init", SMALL, "--seed", "7", "--fan", fan, "--output", file];
-            let output = triform(at, &arguments);
+            let output = triform_in(at, &arguments);
             let words = String::from_utf8(output.stdout).unwrap();
             assert_eq!(output.status.code(), Some(0));
             assert!(words.starts_with(&format!("Wrote {file}: {SMALL}, ")), "{words}");
@@ -258,7 +243,7 @@ fn a_fresh_checkpoint_is_the_seeds() {
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
     let arguments =
         ["forward", "--arch", SMALL, "--weights", "w.npz", "--input", "x.npy", "--form", "all"];
-    let output = triform(at, &arguments);
+    let output = triform_in(at, &arguments);
     let words = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{words}");
     let note = "Note: In 9 of the 9 blocks the first two batch norms are as they are initialised";
@@ -311,7 +296,7 @@ fn weights_that_overflow_are_no_refutation() {
     let says = |command: &str| {
         let arguments =
             [command, "--arch", SMALL, "--weights", "w.safetensors", "--input", "x.npy"];
-        let output = triform(folder.path(), &arguments);
+        let output = triform_in(folder.path(), &arguments);
         let says = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{says}");
         assert!(says.contains("overflow f32") && says.lines().count() == 1, "{says}");
@@ -424,16 +409,16 @@ fn the_report_reads_like_this() {
 fn a_photograph_is_the_networks_input() {
     let folder = tempdir().unwrap();
     let at = folder.path();
-    let photograph = crate::root().join("assets/chelsea.png");
+    let photograph = crate::kit::root().join("assets/chelsea.png");
     let photograph = photograph.to_str().unwrap();
     let weights = init::network(&zoo::named("resnet18").unwrap(), Seed(1), Fan::Whole).unwrap();
     fs::write(at.join("w.npz"), save::npz(&weights).unwrap()).unwrap();
-    let x = image::normalise(&image::read(Path::new(photograph)).unwrap());
+    let x = image::normalise(triform_cli::photograph::read(Path::new(photograph)).unwrap().view());
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
     let logits = |more: &[&str]| {
         let arguments = ["forward", "--arch", "resnet18", "--weights", "w.npz", "--json"];
         let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
-        let output = triform(at, &arguments);
+        let output = triform_in(at, &arguments);
         assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         json(&output.stdout)["forms"]["c"]["logits"].to_string()
     };

@@ -1,13 +1,12 @@
 //! `triform bench` from outside: its rows, its figure, its record; and that a wrong form is not timed.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::common::wrong::{NEXT_PATH, wrong};
+use crate::kit::{program, right, run_with, text, triform};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::{BlockSpec, Form};
@@ -20,21 +19,16 @@ use triform_cli as cli;
 const KEYS: [&str; 8] =
     ["block", "form", "gflops", "map", "median_ms", "min_ms", "share_of_peak", "threads"];
 
-fn triform(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_triform")).arg("bench").args(arguments).output().unwrap()
+fn bench(arguments: &[&str]) -> Output {
+    triform(&[&["bench"], arguments].concat())
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Runs the program in this process on forms of the test's choice.
-fn run_with(forms: &[&dyn AnyForm], arguments: &[&str], interrupted: bool) -> (u8, String, String) {
-    let arguments = ["triform", "bench"].iter().chain(arguments).map(OsString::from);
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let interrupted = AtomicBool::new(interrupted);
-    let status = cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
-    (status, text(&output), text(&errors))
+fn bench_with(
+    forms: &[&dyn AnyForm],
+    arguments: &[&str],
+    interrupted: bool,
+) -> (u8, String, String) {
+    run_with(forms, &[&["bench"], arguments].concat(), interrupted)
 }
 
 /// The block and map of a row, and its numbers, seen to be of one another.
@@ -52,7 +46,7 @@ fn row(row: &Value) -> (&str, &str, &str, u64) {
 #[test]
 fn the_rows_of_the_papers_block_are_a_list() {
     let block = ["--block", "256x32x4", "--map", "56x56", "--threads", "1", "--rounds", "2"];
-    let output = triform(&[&block[..], &["--json"]].concat());
+    let output = bench(&[&block[..], &["--json"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     // Nothing but the JSON on standard output, or this would not parse.
     let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
@@ -73,7 +67,7 @@ fn one_form_on_two_threads_with_its_figure() {
     let (rows, figure) = (path("rows.json"), path("roof.SVG"));
     let block = ["--block", "16-4x3-24", "--map", "7x5", "--threads", "2", "--form", "b"];
     let output =
-        triform(&[&block[..], &["--rounds", "3", "--json", &rows, "--figure", &figure]].concat());
+        bench(&[&block[..], &["--rounds", "3", "--json", &rows, "--figure", &figure]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report = text(&output.stdout);
     let (body, _) = report.split_once("Repeat: ").unwrap();
@@ -84,12 +78,11 @@ fn one_form_on_two_threads_with_its_figure() {
     assert!(fs::read_to_string(&figure).unwrap().starts_with("<svg"));
 
     // A folder that is not there is found out before the work, whatever the record will be called.
-    let output = triform(&["--record", &path("missing")]);
+    let output = bench(&["--record", &path("missing")]);
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
 
     let figure = path("roof.png");
-    let output =
-        triform(&["--block", "8x2x2", "--map", "3x3", "--rounds", "1", "--figure", &figure]);
+    let output = bench(&["--block", "8x2x2", "--map", "3x3", "--rounds", "1", "--figure", &figure]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(image::open(Path::new(&figure)).is_ok());
 }
@@ -99,30 +92,30 @@ fn one_form_on_two_threads_with_its_figure() {
 fn a_wrong_form_is_refuted_and_not_timed() {
     for (place, form) in Form::ALL.into_iter().enumerate() {
         let wrong = wrong(form, NEXT_PATH);
-        let mut forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
+        let mut forms: [&dyn AnyForm; 3] = right();
         forms[place] = &wrong;
         // Also where another form is asked for.
         for asked in ["all", "a", "b", "c"] {
             let block = ["--block", "12x3x2", "--map", "6x5", "--threads", "1", "--form", asked];
-            let (status, report, errors) = run_with(&forms, &block, false);
+            let (status, report, errors) = bench_with(&forms, &block, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
             let letter = ["a", "b", "c"][place];
             assert!(report.contains(&format!("R1 refutes form ({letter})")), "{report}");
             assert!(report.contains("nothing was timed") && !report.contains("min ms"), "{report}");
-            let (status, rows, _) = run_with(&forms, &[&block[..], &["--json"]].concat(), false);
+            let (status, rows, _) = bench_with(&forms, &[&block[..], &["--json"]].concat(), false);
             assert_eq!((status, rows.as_str()), (cli::REFUTED, "[]\n"));
         }
     }
     // One form agrees with itself whatever it does.
-    let (status, output, errors) = run_with(&[&Form::Grouped], &["--block", "8x2x2"], false);
+    let (status, output, errors) = bench_with(&[&Form::Grouped], &["--block", "8x2x2"], false);
     assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
     assert_eq!(errors, "error: 2 forms at least are needed to compare, not 1\n");
 }
 
 #[test]
 fn an_interrupted_run_says_so() {
-    let forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
-    let (status, report, errors) = run_with(&forms, &["--block", "8x2x2", "--map", "5x5"], true);
+    let (status, report, errors) =
+        bench_with(&right(), &["--block", "8x2x2", "--map", "5x5"], true);
     assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
     assert!(report.contains("nothing was timed"), "{report}");
 }
@@ -134,7 +127,7 @@ fn an_interrupted_run_says_so() {
 fn what_was_timed_is_what_is_reported() {
     let processors = std::thread::available_parallelism().unwrap().get();
     let threads = (processors + 1).to_string();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_triform"));
+    let mut program = program();
     program.env(LEVEL_VARIABLE, "portable").args(["bench", "--block", "8x2x2", "--map", "6x6"]);
     let output = program.args(["--rounds", "1", "--threads", &threads]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -152,7 +145,7 @@ fn what_was_timed_is_what_is_reported() {
 #[cfg(unix)]
 #[test]
 fn two_signals_at_once_are_one() {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_triform"));
+    let mut program = program();
     program.args(["bench", "--block", "256x32x4", "--threads", "1", "--rounds", "100000"]);
     let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
@@ -167,7 +160,7 @@ fn two_signals_at_once_are_one() {
 #[test]
 fn the_committed_record_is_named_after_its_day_and_machine() {
     let record = committed().unwrap();
-    let folder = crate::root().join("benches/records");
+    let folder = crate::kit::root().join("benches/records");
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     let name = files[0].file_name().unwrap().to_str().unwrap();

@@ -26,7 +26,7 @@ use kit::writers::{Tensor, in_each_format};
 const FORMATS: [&str; 5] = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];
 
 fn file(name: &str) -> PathBuf {
-    crate::root().join("crates/checkpoint/tests/checkpoints").join(name)
+    crate::kit::root().join("crates/checkpoint/tests/checkpoints").join(name)
 }
 
 /// Three paths of width 2, stride 2, with a projection.

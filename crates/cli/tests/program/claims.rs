@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Command;
 
+use crate::kit::{fits_80_columns, right, run_with};
 use triform::claims::{ALL, Claim, Given, named};
 use triform::evidence::verdict::Verdict;
 use triform_cli::report;
@@ -98,26 +98,18 @@ fn the_table_of_the_readme_is_the_list() {
     }
 }
 
-fn explain(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_triform"))
-        .arg("explain")
-        .args(arguments)
-        .output()
-        .unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+fn explain(arguments: &[&str]) -> (u8, String, String) {
+    run_with(&right(), &[&["explain"], arguments].concat(), false)
 }
 
 #[test]
 fn the_argument_reads_like_this() {
     let (status, text, errors) = explain(&[]);
-    assert_eq!((status, errors.as_str()), (Some(0), ""));
-    for line in text.lines() {
-        assert!(line.chars().count() <= 80, "{line}");
-    }
+    assert_eq!((status, errors.as_str()), (0, ""));
+    fits_80_columns(&text);
     insta::assert_snapshot!("argument", text);
     let (status, markdown, _) = explain(&["--markdown"]);
-    assert_eq!(status, Some(0));
+    assert_eq!(status, 0);
     assert!(markdown.starts_with("# Why the three forms are one\n\nThe paper draws"));
     assert_eq!(markdown.matches("```text").count() * 2, markdown.matches("```").count());
     // The same words and numbers in both.
@@ -133,13 +125,13 @@ fn the_argument_reads_like_this() {
 fn each_claim_is_told_with_its_verdict() {
     for claim in ALL {
         let (status, text, errors) = explain(&[claim.name]);
-        assert_eq!((status, errors.as_str()), (Some(0), ""), "{}", claim.name);
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!((status, errors.as_str()), (0, ""), "{}", claim.name);
+        fits_80_columns(&text);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(" Verdict: ") && words.contains(": refuted ("), "{text}");
     }
     let (status, output, errors) = explain(&["c-to"]);
-    assert_eq!((status, output.as_str()), (Some(2), ""));
+    assert_eq!((status, output.as_str()), (2, ""));
     let hint =
         "error: there is no claim `c-to`; did you mean c-to-b? `triform explain` lists them all\n";
     assert_eq!(errors, hint);

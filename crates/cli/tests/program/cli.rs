@@ -1,16 +1,15 @@
 //! The program from outside: reports, exit status, JSON, bad input.
 //!
-//! Snapshots stand in tests/snapshots. What differs from machine to machine or run to run (times,
+//! Snapshots stand in snapshots/. What differs from machine to machine or run to run (times,
 //! rounding) is masked. After a change that is meant, `INSTA_UPDATE=always cargo test` rewrites
 //! them; read the difference before it is committed.
 
-use std::ffi::OsString;
 use std::fs;
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::AtomicBool;
+use std::process::{Command, Stdio};
 
 use crate::common::mask::masked;
 use crate::common::wrong::{NEXT_PATH, NoForm, norm_in_each_path, wrong};
+use crate::kit::{fits_80_columns, program, right, run_with, text, triform};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::Form;
@@ -23,29 +22,6 @@ use triform_cli as cli;
 const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
 /// The same by two quick rungs, where the report itself does not matter.
 const QUICK: [&str; 7] = ["verify", "--block", "12x3x2", "--map", "6x5", "--rung", "R1,R3"];
-
-fn triform(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_triform")).args(arguments).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-/// Runs the program in this process on forms of the test's choice.
-fn run_with(forms: &[&dyn AnyForm], arguments: &[&str], interrupted: bool) -> (u8, String, String) {
-    let arguments = ["triform"].iter().chain(arguments).map(OsString::from);
-    let (mut output, mut errors) = (Vec::new(), Vec::new());
-    let interrupted = AtomicBool::new(interrupted);
-    let status = cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
-    (status, text(&output), text(&errors))
-}
-
-fn fits_80_columns(report: &str) {
-    for line in report.lines() {
-        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
-    }
-}
 
 #[test]
 fn the_main_job_verifies_eight_blocks_in_three_forms() {
@@ -133,13 +109,9 @@ fn degenerate_blocks_and_maps_are_verified_too() {
         ("2x3x2", "1x7"),
     ] {
         let (status, report, errors) =
-            run_with(&forms(), &["verify", "--block", block, "--map", map], false);
+            run_with(&right(), &["verify", "--block", block, "--map", map], false);
         assert_eq!((status, errors.as_str()), (0, ""), "{block}: {report}");
     }
-}
-
-fn forms() -> [&'static dyn AnyForm; 3] {
-    [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped]
 }
 
 #[test]
@@ -149,7 +121,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
     for (place, form) in Form::ALL.into_iter().enumerate() {
         for mistake in mistakes {
             let wrong = wrong(form, mistake);
-            let mut forms = forms().map(|form| form as &dyn AnyForm);
+            let mut forms = right().map(|form| form as &dyn AnyForm);
             forms[place] = &wrong;
             let (status, report, errors) = run_with(&forms, &SMALL, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
@@ -168,7 +140,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
         (0, &norm_in_each_path() as &dyn AnyForm),
         (1, &wrong(Form::EarlyConcat, "concatenated-in-reverse")),
     ] {
-        let mut forms = forms().map(|form| form as &dyn AnyForm);
+        let mut forms = right().map(|form| form as &dyn AnyForm);
         forms[place] = wrong;
         let (status, report, _) = run_with(&forms, &SMALL, false);
         assert_eq!(status, cli::REFUTED, "{report}");
@@ -235,7 +207,7 @@ fn right_forms_are_never_refuted_nor_refused() {
         "--block 6x3x2 --map 4x3 --seed 623 --rung R0,R3",
     ] {
         let arguments: Vec<&str> = ["verify"].into_iter().chain(arguments.split(' ')).collect();
-        let (status, report, errors) = run_with(&forms(), &arguments, false);
+        let (status, report, errors) = run_with(&right(), &arguments, false);
         assert_eq!((status, errors.as_str()), (cli::HOLDS, ""), "{arguments:?}: {report}");
     }
 }
@@ -250,10 +222,10 @@ fn fewer_than_two_forms_verify_nothing() {
 
 #[test]
 fn an_interrupted_run_says_so() {
-    let (status, report, errors) = run_with(&forms(), &SMALL, true);
+    let (status, report, errors) = run_with(&right(), &SMALL, true);
     assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
     assert!(report.contains("nothing was verified"), "{report}");
-    let (status, report, _) = run_with(&forms(), &[&SMALL[..], &["--json"]].concat(), true);
+    let (status, report, _) = run_with(&right(), &[&SMALL[..], &["--json"]].concat(), true);
     assert_eq!(status, cli::INTERRUPTED);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["ok"], &report["partial"]), (&false.into(), &true.into()));
@@ -263,11 +235,7 @@ fn an_interrupted_run_says_so() {
 #[test]
 #[cfg(unix)]
 fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_triform"))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = program().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     // Long enough to have started, and a fraction of what the whole takes.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -282,7 +250,7 @@ fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
 #[test]
 fn images_are_cropped_and_other_paths_are_paths() {
     let folder = tempdir().unwrap();
-    let whole = crate::root().join("assets/chelsea.png");
+    let whole = crate::kit::root().join("assets/chelsea.png");
     let decoded = image::open(&whole).unwrap().to_rgb8();
     let wide = image::imageops::resize(&decoded, 500, 300, image::imageops::FilterType::Nearest);
     // A path that is no UTF-8, where the system allows it.
@@ -305,12 +273,12 @@ fn images_are_cropped_and_other_paths_are_paths() {
     assert_eq!(pixel(223, 223), [183, 239, 0]);
 }
 
-const PLOT: [&str; 3] = ["plot", "--output", "target/closed-pipe"];
-
 #[test]
 fn a_closed_pipe_ends_quietly() {
-    for arguments in [&QUICK[..], &["--help"], &["explain"], &["refute"], &PLOT] {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_triform"))
+    let folder = tempdir().unwrap();
+    let plot = ["plot", "--output", folder.path().to_str().unwrap()];
+    for arguments in [&QUICK[..], &["--help"], &["explain"], &["refute"], &plot] {
+        let mut child = program()
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -335,7 +303,7 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     let log = folder.path().join("log");
     fs::write(&log, "kept\n").unwrap();
     let end = fs::OpenOptions::new().append(true).open(&log).unwrap();
-    let status = Command::new(env!("CARGO_BIN_EXE_triform"))
+    let status = program()
         .args([&QUICK[..], &["--json", "/dev/stdout"]].concat())
         .stdout(end)
         .status()
@@ -389,7 +357,7 @@ fn the_committed_figures_are_what_the_program_draws() {
     let output = triform(&["plot", "--output", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0));
     assert!(!figures::ALL.is_empty());
-    let committed = crate::root().join("figures");
+    let committed = crate::kit::root().join("figures");
     let names = figures::ALL
         .iter()
         .flat_map(|figure| ["svg", "png"].map(|ending| format!("{}.{ending}", figure.name)));
@@ -405,7 +373,7 @@ fn the_committed_figures_are_what_the_program_draws() {
 #[test]
 fn the_environment_chooses_the_level() {
     let with = |level: &str| {
-        let mut count = Command::new(env!("CARGO_BIN_EXE_triform"));
+        let mut count = program();
         count.args(["count", "--block", "256x32x4"]).env(LEVEL_VARIABLE, level).output().unwrap()
     };
     for level in Level::ALL {

@@ -2,8 +2,8 @@
 //! tables, JSON and CSV, and what a wrong number means.
 
 use std::fs;
-use std::process::{Command, Output};
 
+use crate::kit::{fits_80_columns, json, printed, triform};
 use proptest::prelude::*;
 use serde_json::Value;
 use tempfile::tempdir;
@@ -14,21 +14,6 @@ use triform::network::architecture::{Architecture, BlockKind};
 use triform::network::layers::{Operation, Role};
 use triform::network::{init, stem, zoo};
 use triform::random::{Purpose, Seed};
-
-fn triform(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_triform")).args(arguments).output().unwrap()
-}
-
-fn printed(arguments: &[&str]) -> String {
-    let output = triform(arguments);
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {errors}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-fn json(arguments: &[&str]) -> Value {
-    serde_json::from_str(&printed(arguments)).unwrap()
-}
 
 /// Name, parameters, MACs with the stride on the 3x3 and on the first 1x1. The parameters of the first ten
 /// are torchvision's `num_params`, and their MACs agree with its `_ops`; all others were computed apart
@@ -333,12 +318,6 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), Value::Array(vec![]));
     let list = json(&["diagnose", "89.6M", "--arch", "resnext29_8x64d", "--json"]);
     assert_eq!(list[0]["conventions"][0]["name"], "output-2cd");
-}
-
-fn fits_80_columns(text: &str) {
-    for line in text.lines() {
-        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
-    }
 }
 
 #[test]

@@ -39,17 +39,17 @@ fn read_scaled(path: &Path, side: u32) -> Result<RgbImage> {
 }
 
 fn golden() -> PathBuf {
-    crate::root().join("tests/golden/images")
+    crate::kit::root().join("tests/golden/images")
 }
 
 /// The files of this ending, and the cat.
 fn inputs(ending: &str) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.push(crate::root().join("assets/chelsea.png"));
+    paths.push(crate::kit::root().join("assets/chelsea.png"));
     let is_input = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_str().unwrap();
-        name.ends_with(ending) && !name.ends_with(".expected.png")
+        name.ends_with(ending)
     };
     paths.retain(is_input);
     paths.sort();
@@ -58,7 +58,8 @@ fn inputs(ending: &str) -> Vec<PathBuf> {
 
 fn expected(path: &Path) -> RgbImage {
     let name = path.file_name().unwrap().to_str().unwrap();
-    image::open(golden().join(format!("{name}.expected.png"))).unwrap().into_rgb8()
+    let file = File::open(golden().join("expected.npz")).unwrap();
+    image(NpzReader::new(file).unwrap().by_name(name).unwrap())
 }
 
 /// The largest difference, and how many values differ.
@@ -185,8 +186,8 @@ fn a_wrong_transform_is_far_from_torchvisions() {
 /// Each of the 256 values of each channel.
 #[test]
 fn normalised_values_are_torchvisions() {
-    let file = File::open(golden().join("normalised.npz")).unwrap();
-    let expected: Array2<f32> = NpzReader::new(file).unwrap().by_name("values").unwrap();
+    let file = File::open(golden().join("expected.npz")).unwrap();
+    let expected: Array2<f32> = NpzReader::new(file).unwrap().by_name("normalised").unwrap();
     let found: Array4<f32> =
         normalise(Array3::from_shape_fn((1, 256, 3), |(_, x, _)| x as u8).view());
     assert_eq!((found.dim(), expected.dim()), ((1, 3, 1, 256), (3, 256)));
@@ -197,7 +198,7 @@ fn normalised_values_are_torchvisions() {
 /// The picture that comes with the program is scaled as any other; and by as much as is asked for.
 #[test]
 fn the_built_in_photograph_is_one_like_others() {
-    let path = crate::root().join("assets/chelsea.png");
+    let path = crate::kit::root().join("assets/chelsea.png");
     let decoded = image::open(&path).unwrap().into_rgb8();
     assert_eq!(image(photograph::photograph().unwrap()), read(&path).unwrap());
     assert_ne!(read(&path).unwrap(), decoded);

@@ -2,6 +2,8 @@
 
 #[path = "../../../../tests/common/mod.rs"]
 mod common;
+#[path = "../kit/mod.rs"]
+mod kit;
 
 mod bad_input;
 mod bench;
@@ -11,10 +13,3 @@ mod cli;
 mod count;
 mod images;
 mod notebooks;
-
-use std::path::{Path, PathBuf};
-
-/// The project's folder.
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}

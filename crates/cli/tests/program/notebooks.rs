@@ -12,7 +12,7 @@ const NOTEBOOKS: usize = 6;
 const MAY_VARY: usize = 4;
 
 fn folder() -> PathBuf {
-    crate::root().join("notebooks")
+    crate::kit::root().join("notebooks")
 }
 
 /// The English notebooks by name, each with the Chinese one.

@@ -1,0 +1,74 @@
+//! What the tests of the program share: the program as a process, and in this process on forms of a test's
+//! choice.
+#![allow(dead_code, unreachable_pub)] // each program of tests uses a part of it
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::AtomicBool;
+
+use serde_json::Value;
+use triform::block::Form;
+use triform::evidence::any_form::AnyForm;
+
+/// The project's folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The program, to be run in the project's folder.
+pub fn program() -> Command {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_triform"));
+    program.current_dir(root());
+    program
+}
+
+/// What the program gives.
+pub fn triform(arguments: &[&str]) -> Output {
+    program().args(arguments).output().unwrap()
+}
+
+/// The same in a folder.
+pub fn triform_in(folder: &Path, arguments: &[&str]) -> Output {
+    program().current_dir(folder).args(arguments).output().unwrap()
+}
+
+/// What the program prints where all holds.
+pub fn printed(arguments: &[&str]) -> String {
+    let output = triform(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+pub fn json(arguments: &[&str]) -> Value {
+    serde_json::from_str(&printed(arguments)).unwrap()
+}
+
+/// Runs the program in this process: its status, its output, its errors.
+pub fn run_with(
+    forms: &[&dyn AnyForm],
+    arguments: &[&str],
+    interrupted: bool,
+) -> (u8, String, String) {
+    let arguments = ["triform"].iter().chain(arguments).map(OsString::from);
+    let (mut output, mut errors) = (Vec::new(), Vec::new());
+    let interrupted = AtomicBool::new(interrupted);
+    let status = triform_cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
+    (status, text(&output), text(&errors))
+}
+
+/// The three forms of the paper.
+pub fn right() -> [&'static dyn AnyForm; 3] {
+    Form::ALL.each_ref().map(|form| form as &dyn AnyForm)
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[track_caller]
+pub fn fits_80_columns(report: &str) {
+    for line in report.lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+}
