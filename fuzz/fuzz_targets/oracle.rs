@@ -4,7 +4,7 @@
 //! The expected answer is the reference's over checked integers, which cannot round. The data are
 //! such integers that floats cannot round either, whatever order they sum in: see `CERTIFIED`.
 //!
-//! **The sign of zero.** `tests/convolution.rs` compares with `==`, to which -0 is +0, and
+//! **The sign of zero.** `tests/lesson/convolution.rs` compares with `==`, to which -0 is +0, and
 //! `src/evidence/rungs/r3_exact_integers.rs` says why it may: a sum whose terms are all zero may be -0 in one order and
 //! +0 in another. Here the reference must give the very bits, as it adds to +0, which never gives -0.
 //! So must the fast convolver, but where a 1x1 may be a matrix product: with one output channel, or at

@@ -1,5 +1,5 @@
 """Writes images/: small pictures as PNG and JPEG, and beside each what torchvision's evaluation
-transform makes of it with Pillow, in 8 bits, before it is normalised. tests/images.rs compares.
+transform makes of it with Pillow, in 8 bits, before it is normalised. crates/cli/tests/program/images.rs compares.
 
     python -m pip install torch torchvision pillow numpy
     python tests/golden/images.py

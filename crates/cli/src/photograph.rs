@@ -34,7 +34,7 @@ pub fn photograph() -> Result<Array3<u8>> {
 /// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Pictures that shrink and are more than
 /// twice as tall as wide are up to 1 of 255 off Pillow 13, not off Pillow 12. Of 16-bit grey the
 /// upper 8 bits count, where Pillow makes white of all but the darkest 256th. A JPEG may be off by a
-/// few of 255, since the standard leaves decoders some room: `tests/images.rs` says how much. As in
+/// few of 255, since the standard leaves decoders some room: `tests/program/images.rs` says how much. As in
 /// torchvision, alpha is dropped, and colour profile, gamma and orientation (EXIF) are ignored.
 ///
 /// # Errors
