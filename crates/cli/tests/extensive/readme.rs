@@ -2,10 +2,9 @@
 //! somewhere. `INSTA_UPDATE=always cargo test` puts a new report into it. (Its Rust runs as a doc test, see src/lib.rs.)
 
 use std::fs;
-use std::path::Path;
 
 use crate::common::mask::masked;
-use crate::kit::{text, triform_in};
+use crate::kit::printed_in;
 
 fn readme() -> String {
     document("README.md")
@@ -13,12 +12,6 @@ fn readme() -> String {
 
 fn document(name: &str) -> String {
     fs::read_to_string(crate::kit::root().join(name)).unwrap()
-}
-
-fn triform(folder: &Path, arguments: &[&str]) -> String {
-    let output = triform_in(folder, arguments);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
-    text(&output.stdout)
 }
 
 /// Lines of the fenced blocks of a language.
@@ -60,7 +53,7 @@ fn every_command_runs() {
             assert!(others.contains(&command), "{command}");
             continue;
         };
-        triform(folder.path(), &arguments.split_whitespace().collect::<Vec<_>>());
+        printed_in(folder.path(), arguments);
         ran += 1;
     }
     assert!(ran >= 6, "{ran}");
@@ -77,7 +70,7 @@ fn the_reports_are_what_the_program_prints() {
     for rest in reports.split("<!-- report: ").skip(1) {
         let (command, rest) = rest.split_once(" -->\n```text\n").unwrap();
         let (shown, _) = rest.split_once("\n```").unwrap();
-        let printed = triform(&root, &command.split_whitespace().collect::<Vec<_>>());
+        let printed = printed_in(&root, command);
         if update {
             text =
                 text.replacen(&format!("\n{shown}\n"), &format!("\n{}\n", printed.trim_end()), 1);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::common::mask::masked;
 use crate::common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
-use crate::kit::{right, run_with, triform_in};
+use crate::kit::{fits_80_columns, printed_in, right, run_with, triform_in};
 use ndarray::{Array2, Array4, ArrayView4};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde_json::Value;
@@ -25,6 +25,7 @@ use triform::scalar::Additive;
 
 /// Small, and of every kind of block: a projection with and without a stride, an identity.
 const SMALL: &str = "resnext29_4x16d";
+const FORWARD: &str = "forward --arch resnext29_4x16d --weights w.safetensors --input x.npy";
 
 /// Numbers in -1..1, all different enough.
 fn number(i: usize) -> f32 {
@@ -65,24 +66,24 @@ fn folder() -> TempDir {
     folder
 }
 
-fn json(bytes: &[u8]) -> Value {
-    serde_json::from_slice(bytes).unwrap()
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
 }
 
 /// The program in this process, on forms of the test's choice; the status and what it wrote.
-fn run(folder: &Path, forms: &[&dyn AnyForm], more: &[&str], interrupted: bool) -> (u8, String) {
+fn run(folder: &Path, forms: &[&dyn AnyForm], more: &str, interrupted: bool) -> (u8, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (weights, x) = (path("w.safetensors"), path("x.npy"));
-    let arguments = ["verify", "--arch", SMALL, "--weights", &weights, "--input", &x];
-    let (status, output, errors) = run_with(forms, &[&arguments, more].concat(), interrupted);
+    let verify = format!("verify --arch {SMALL} --weights {weights} --input {x} {more}");
+    let (status, output, errors) = run_with(forms, &verify, interrupted);
     assert_eq!(errors, "");
     (status, output)
 }
 
 /// The same in JSON, by these rungs.
 fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
-    let (status, output) = run(folder, forms, &["--rung", rungs, "--json"], false);
-    (status, json(output.as_bytes()))
+    let (status, output) = run(folder, forms, &format!("--rung {rungs} --json"), false);
+    (status, json(&output))
 }
 
 /// Writes the weights, each tensor changed by name.
@@ -104,8 +105,8 @@ fn rewrite(folder: &Path, change: &dyn Fn(&str, f32) -> f32) {
 fn every_block_of_a_network_is_verified_by_each_rung() {
     let folder = folder();
     // All three rungs, if none is named.
-    let (status, report) = run(folder.path(), &right(), &["--json"], false);
-    let report = json(report.as_bytes());
+    let (status, report) = run(folder.path(), &right(), "--json", false);
+    let report = json(&report);
     assert_eq!((status, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
     let blocks = report["blocks"].as_array().unwrap();
     assert_eq!(blocks.len(), 9);
@@ -159,23 +160,8 @@ fn forms_of_a_network_are_run_one_by_one() {
     let at = folder.path();
     let mut logits = Vec::new();
     for form in ["a", "b", "c"] {
-        let arguments = [
-            "forward",
-            "--arch",
-            SMALL,
-            "--weights",
-            "w.safetensors",
-            "--input",
-            "x.npy",
-            "--form",
-            form,
-            "--output",
-            "y.npy",
-            "--json",
-        ];
-        let output = triform_in(at, &arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        let report = json(&output.stdout);
+        let command = format!("{FORWARD} --form {form} --output y.npy --json");
+        let report = json(&printed_in(at, &command));
         let y = Array2::<f32>::read_npy(fs::File::open(at.join("y.npy")).unwrap()).unwrap();
         assert_eq!(y.dim(), (2, 10));
         for (row, numbers) in
@@ -198,25 +184,10 @@ fn forms_of_a_network_are_run_one_by_one() {
         assert!(apart <= 1e-5 * largest, "{apart} of {largest}");
     }
     // include_top = False: the last map.
-    let arguments = [
-        "forward",
-        "--arch",
-        SMALL,
-        "--weights",
-        "w.safetensors",
-        "--input",
-        "x.npy",
-        "--features",
-        "--output",
-        "f.npy",
-    ];
-    let output = triform_in(at, &arguments);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let words = printed_in(at, &format!("{FORWARD} --features --output f.npy"));
     let features = Array4::<f32>::read_npy(fs::File::open(at.join("f.npy")).unwrap()).unwrap();
     assert_eq!(features.dim(), (2, 1024, 3, 3));
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
-        assert!(line.chars().count() <= 80, "{line}");
-    }
+    fits_80_columns(&words);
 }
 
 /// What `triform init` writes is what the seed says, in both formats and by both fans.
@@ -230,10 +201,8 @@ fn a_fresh_checkpoint_is_the_seeds() {
             ("w.safetensors", save::safetensors(&expected).unwrap()),
             ("w.npz", save::npz(&expected).unwrap()),
         ] {
-            let arguments = ["init", SMALL, "--seed", "7", "--fan", fan, "--output", file];
-            let output = triform_in(at, &arguments);
-            let words = String::from_utf8(output.stdout).unwrap();
-            assert_eq!(output.status.code(), Some(0));
+            let command = format!("init {SMALL} --seed 7 --fan {fan} --output {file}");
+            let words = printed_in(at, &command);
             assert!(words.starts_with(&format!("Wrote {file}: {SMALL}, ")), "{words}");
             assert!(fs::read(at.join(file)).unwrap() == bytes, "{file} {fan}");
         }
@@ -241,11 +210,8 @@ fn a_fresh_checkpoint_is_the_seeds() {
     // Its batch norms are fresh, and the report says what that hides.
     let x = Array4::from_shape_fn((1, 3, 8, 8), |(_, c, h, w)| number(c * 64 + h * 8 + w));
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
-    let arguments =
-        ["forward", "--arch", SMALL, "--weights", "w.npz", "--input", "x.npy", "--form", "all"];
-    let output = triform_in(at, &arguments);
-    let words = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{words}");
+    let command = FORWARD.replace("w.safetensors", "w.npz") + " --form all";
+    let words = printed_in(at, &command);
     let note = "Note: In 9 of the 9 blocks the first two batch norms are as they are initialised";
     assert!(words.replace('\n', " ").contains(note), "{words}");
     // A command is not broken.
@@ -294,9 +260,7 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
 fn weights_that_overflow_are_no_refutation() {
     let folder = folder();
     let says = |command: &str| {
-        let arguments =
-            [command, "--arch", SMALL, "--weights", "w.safetensors", "--input", "x.npy"];
-        let output = triform_in(folder.path(), &arguments);
+        let output = triform_in(folder.path(), &FORWARD.replace("forward", command));
         let says = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{says}");
         assert!(says.contains("overflow f32") && says.lines().count() == 1, "{says}");
@@ -358,7 +322,7 @@ fn what_the_weights_hide_is_said() {
 
     // All weights 0: no rung sees a wrong form, and the report says that it is no evidence.
     rewrite(at, &|name, number| if name.contains("conv") { 0.0 } else { number });
-    let (status, words) = run(at, &[a, &flipped, c], &[], false);
+    let (status, words) = run(at, &[a, &flipped, c], "", false);
     let words = words.replace('\n', " ");
     assert_eq!(status, 0, "{words}");
     assert!(words.contains("In 9 of the 9 blocks a kernel is all zeros"), "{words}");
@@ -382,7 +346,7 @@ fn the_report_reads_like_this() {
     let flipped = wrong(Form::EarlyConcat, FLIPPED);
     let [a, b, c] = right();
     let shown = |forms: &[&dyn AnyForm], interrupted: bool| {
-        let (status, words) = run(folder.path(), forms, &[], interrupted);
+        let (status, words) = run(folder.path(), forms, "", interrupted);
         let words = words.replace(folder.path().to_str().unwrap(), "FOLDER");
         for line in words.lines().filter(|line| !line.starts_with("Repeat: ")) {
             assert!(line.chars().count() <= 80, "{line}");
@@ -400,8 +364,8 @@ fn the_report_reads_like_this() {
     };
     let all = [shown(&[a, b, c], false), shown(&[a, &flipped, c], false), shown(&[a, b, c], true)];
     insta::assert_snapshot!("network", all.join("\n========\n"));
-    let (status, report) = run(folder.path(), &right(), &["--json"], true);
-    assert_eq!((status, json(report.as_bytes())["partial"].as_bool()), (130, Some(true)));
+    let (status, report) = run(folder.path(), &right(), "--json", true);
+    assert_eq!((status, json(&report)["partial"].as_bool()), (130, Some(true)));
 }
 
 /// `--image` is what torchvision's transform makes of it.
@@ -415,17 +379,14 @@ fn a_photograph_is_the_networks_input() {
     fs::write(at.join("w.npz"), save::npz(&weights).unwrap()).unwrap();
     let x = image::normalise(triform_cli::photograph::read(Path::new(photograph)).unwrap().view());
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
-    let logits = |more: &[&str]| {
-        let arguments = ["forward", "--arch", "resnet18", "--weights", "w.npz", "--json"];
-        let arguments: Vec<&str> = arguments.iter().chain(more).copied().collect();
-        let output = triform_in(at, &arguments);
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        json(&output.stdout)["forms"]["c"]["logits"].to_string()
+    let logits = |more: &str| {
+        let command = format!("forward --arch resnet18 --weights w.npz --json {more}");
+        json(&printed_in(at, &command))["forms"]["c"]["logits"].to_string()
     };
-    let expected = logits(&["--input", "x.npy"]);
-    assert_eq!(logits(&["--image", photograph]), expected);
-    assert_eq!(logits(&[]), expected);
-    assert_ne!(logits(&["--image", photograph, "--resize", "232"]), expected);
+    let expected = logits("--input x.npy");
+    assert_eq!(logits(&format!("--image {photograph}")), expected);
+    assert_eq!(logits(""), expected);
+    assert_ne!(logits(&format!("--image {photograph} --resize 232")), expected);
 }
 
 /// Form (c), but 2^200 times as large: infinite in f32.

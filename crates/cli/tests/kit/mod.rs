@@ -23,34 +23,34 @@ pub fn program() -> Command {
     program
 }
 
-/// What the program gives.
-pub fn triform(arguments: &[&str]) -> Output {
-    program().args(arguments).output().unwrap()
+/// What the program gives for a command's words.
+pub fn triform(command: &str) -> Output {
+    program().args(command.split_whitespace()).output().unwrap()
 }
 
 /// The same in a folder.
-pub fn triform_in(folder: &Path, arguments: &[&str]) -> Output {
-    program().current_dir(folder).args(arguments).output().unwrap()
+pub fn triform_in(folder: &Path, command: &str) -> Output {
+    program().current_dir(folder).args(command.split_whitespace()).output().unwrap()
 }
 
-/// What the program prints where all holds.
-pub fn printed(arguments: &[&str]) -> String {
-    let output = triform(arguments);
-    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {}", text(&output.stderr));
+/// What the program prints, run in a folder, where all holds.
+pub fn printed_in(folder: &Path, command: &str) -> String {
+    let output = triform_in(folder, command);
+    assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
-pub fn json(arguments: &[&str]) -> Value {
-    serde_json::from_str(&printed(arguments)).unwrap()
+pub fn printed(command: &str) -> String {
+    printed_in(&root(), command)
+}
+
+pub fn json(command: &str) -> Value {
+    serde_json::from_str(&printed(command)).unwrap()
 }
 
 /// Runs the program in this process: its status, its output, its errors.
-pub fn run_with(
-    forms: &[&dyn AnyForm],
-    arguments: &[&str],
-    interrupted: bool,
-) -> (u8, String, String) {
-    let arguments = ["triform"].iter().chain(arguments).map(OsString::from);
+pub fn run_with(forms: &[&dyn AnyForm], command: &str, interrupted: bool) -> (u8, String, String) {
+    let arguments = ["triform"].into_iter().chain(command.split_whitespace()).map(OsString::from);
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let interrupted = AtomicBool::new(interrupted);
     let status = triform_cli::run(arguments, forms, &mut output, &mut errors, &interrupted);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::kit::{root, text, triform};
+use crate::kit::{printed, program, root, text};
 use ndarray::{Array4, ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use tempfile::{TempDir, tempdir};
@@ -77,7 +77,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
     let (mut lines, mut ran) = (String::new(), 0);
     for command in include_str!("bad_input.txt").lines().filter(|line| !line.starts_with('#')) {
         let words = shlex::split(&command.replace("FOLDER", here)).unwrap();
-        let output = triform(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        let output = program().args(words).output().unwrap();
         let errors = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{command}: {errors}");
         assert_eq!(text(&output.stdout), "", "{command}");
@@ -101,9 +101,7 @@ fn no_image_gives_an_empty_output() {
     let folder = folder();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (w, none, empty) = (path("w.safetensors"), path("none.npy"), path("y.npy"));
-    let read = ["forward", "--arch", "8x2x2", "--weights", &w, "--input", &none];
-    let output = triform(&[&read[..], &["--output", &empty]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    printed(&format!("forward --arch 8x2x2 --weights {w} --input {none} --output {empty}"));
     let y = Array4::<f32>::read_npy(fs::File::open(&empty).unwrap()).unwrap();
     assert_eq!(y.dim(), (0, 8, 4, 5));
 }

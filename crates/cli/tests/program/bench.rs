@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::common::wrong::{NEXT_PATH, wrong};
-use crate::kit::{program, right, run_with, text, triform};
+use crate::kit::{json, printed, program, right, run_with, text, triform};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::{BlockSpec, Form};
@@ -18,18 +18,6 @@ use triform_cli as cli;
 
 const KEYS: [&str; 8] =
     ["block", "form", "gflops", "map", "median_ms", "min_ms", "share_of_peak", "threads"];
-
-fn bench(arguments: &[&str]) -> Output {
-    triform(&[&["bench"], arguments].concat())
-}
-
-fn bench_with(
-    forms: &[&dyn AnyForm],
-    arguments: &[&str],
-    interrupted: bool,
-) -> (u8, String, String) {
-    run_with(forms, &[&["bench"], arguments].concat(), interrupted)
-}
 
 /// The block and map of a row, and its numbers, seen to be of one another.
 fn row(row: &Value) -> (&str, &str, &str, u64) {
@@ -45,11 +33,9 @@ fn row(row: &Value) -> (&str, &str, &str, u64) {
 
 #[test]
 fn the_rows_of_the_papers_block_are_a_list() {
-    let block = ["--block", "256x32x4", "--map", "56x56", "--threads", "1", "--rounds", "2"];
-    let output = bench(&[&block[..], &["--json"]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     // Nothing but the JSON on standard output, or this would not parse.
-    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let rows = json("bench --block 256x32x4 --map 56x56 --threads 1 --rounds 2 --json");
+    let rows = rows.as_array().unwrap();
     let found: Vec<_> = rows.iter().map(row).collect();
     assert_eq!(found, ["a", "b", "c"].map(|form| ("256x32x4", "56x56", form, 1)));
     let spec = BlockSpec::new(256, 32, 4, 256).unwrap();
@@ -65,11 +51,8 @@ fn one_form_on_two_threads_with_its_figure() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (rows, figure) = (path("rows.json"), path("roof.SVG"));
-    let block = ["--block", "16-4x3-24", "--map", "7x5", "--threads", "2", "--form", "b"];
-    let output =
-        bench(&[&block[..], &["--rounds", "3", "--json", &rows, "--figure", &figure]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let report = text(&output.stdout);
+    let block = "bench --block 16-4x3-24 --map 7x5 --threads 2 --form b --rounds 3";
+    let report = printed(&format!("{block} --json {rows} --figure {figure}"));
     let (body, _) = report.split_once("Repeat: ").unwrap();
     assert!(body.lines().all(|line| line.chars().count() <= 80), "{report}");
     assert!(report.ends_with(&format!("Wrote {figure}.\n")), "{report}");
@@ -78,12 +61,11 @@ fn one_form_on_two_threads_with_its_figure() {
     assert!(fs::read_to_string(&figure).unwrap().starts_with("<svg"));
 
     // A folder that is not there is found out before the work, whatever the record will be called.
-    let output = bench(&["--record", &path("missing")]);
+    let output = triform(&format!("bench --record {}", path("missing")));
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
 
     let figure = path("roof.png");
-    let output = bench(&["--block", "8x2x2", "--map", "3x3", "--rounds", "1", "--figure", &figure]);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    printed(&format!("bench --block 8x2x2 --map 3x3 --rounds 1 --figure {figure}"));
     assert!(image::open(Path::new(&figure)).is_ok());
 }
 
@@ -96,26 +78,25 @@ fn a_wrong_form_is_refuted_and_not_timed() {
         forms[place] = &wrong;
         // Also where another form is asked for.
         for asked in ["all", "a", "b", "c"] {
-            let block = ["--block", "12x3x2", "--map", "6x5", "--threads", "1", "--form", asked];
-            let (status, report, errors) = bench_with(&forms, &block, false);
+            let block = format!("bench --block 12x3x2 --map 6x5 --threads 1 --form {asked}");
+            let (status, report, errors) = run_with(&forms, &block, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
             let letter = ["a", "b", "c"][place];
             assert!(report.contains(&format!("R1 refutes form ({letter})")), "{report}");
             assert!(report.contains("nothing was timed") && !report.contains("min ms"), "{report}");
-            let (status, rows, _) = bench_with(&forms, &[&block[..], &["--json"]].concat(), false);
+            let (status, rows, _) = run_with(&forms, &(block + " --json"), false);
             assert_eq!((status, rows.as_str()), (cli::REFUTED, "[]\n"));
         }
     }
     // One form agrees with itself whatever it does.
-    let (status, output, errors) = bench_with(&[&Form::Grouped], &["--block", "8x2x2"], false);
+    let (status, output, errors) = run_with(&[&Form::Grouped], "bench --block 8x2x2", false);
     assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
     assert_eq!(errors, "error: 2 forms at least are needed to compare, not 1\n");
 }
 
 #[test]
 fn an_interrupted_run_says_so() {
-    let (status, report, errors) =
-        bench_with(&right(), &["--block", "8x2x2", "--map", "5x5"], true);
+    let (status, report, errors) = run_with(&right(), "bench --block 8x2x2 --map 5x5", true);
     assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
     assert!(report.contains("nothing was timed"), "{report}");
 }

@@ -98,17 +98,17 @@ fn the_table_of_the_readme_is_the_list() {
     }
 }
 
-fn explain(arguments: &[&str]) -> (u8, String, String) {
-    run_with(&right(), &[&["explain"], arguments].concat(), false)
+fn explain(more: &str) -> (u8, String, String) {
+    run_with(&right(), &format!("explain {more}"), false)
 }
 
 #[test]
 fn the_argument_reads_like_this() {
-    let (status, text, errors) = explain(&[]);
+    let (status, text, errors) = explain("");
     assert_eq!((status, errors.as_str()), (0, ""));
     fits_80_columns(&text);
     insta::assert_snapshot!("argument", text);
-    let (status, markdown, _) = explain(&["--markdown"]);
+    let (status, markdown, _) = explain("--markdown");
     assert_eq!(status, 0);
     assert!(markdown.starts_with("# Why the three forms are one\n\nThe paper draws"));
     assert_eq!(markdown.matches("```text").count() * 2, markdown.matches("```").count());
@@ -124,13 +124,13 @@ fn the_argument_reads_like_this() {
 #[test]
 fn each_claim_is_told_with_its_verdict() {
     for claim in ALL {
-        let (status, text, errors) = explain(&[claim.name]);
+        let (status, text, errors) = explain(claim.name);
         assert_eq!((status, errors.as_str()), (0, ""), "{}", claim.name);
         fits_80_columns(&text);
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(" Verdict: ") && words.contains(": refuted ("), "{text}");
     }
-    let (status, output, errors) = explain(&["c-to"]);
+    let (status, output, errors) = explain("c-to");
     assert_eq!((status, output.as_str()), (2, ""));
     let hint =
         "error: there is no claim `c-to`; did you mean c-to-b? `triform explain` lists them all\n";

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use crate::common::mask::masked;
 use crate::common::wrong::{NEXT_PATH, NoForm, norm_in_each_path, wrong};
-use crate::kit::{fits_80_columns, program, right, run_with, text, triform};
+use crate::kit::{fits_80_columns, printed, program, right, run_with, text, triform};
 use serde_json::Value;
 use tempfile::tempdir;
 use triform::block::Form;
@@ -19,13 +19,13 @@ use triform::evidence::rungs::Rung;
 use triform::figures;
 use triform_cli as cli;
 
-const SMALL: [&str; 5] = ["verify", "--block", "12x3x2", "--map", "6x5"];
+const SMALL: &str = "verify --block 12x3x2 --map 6x5";
 /// The same by two quick rungs, where the report itself does not matter.
-const QUICK: [&str; 7] = ["verify", "--block", "12x3x2", "--map", "6x5", "--rung", "R1,R3"];
+const QUICK: &str = "verify --block 12x3x2 --map 6x5 --rung R1,R3";
 
 #[test]
 fn the_main_job_verifies_eight_blocks_in_three_forms() {
-    let output = triform(&[]);
+    let output = triform("");
     let report = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{report}{}", text(&output.stderr));
     assert_eq!(text(&output.stderr), "", "no progress bar where there is no terminal");
@@ -35,7 +35,7 @@ fn the_main_job_verifies_eight_blocks_in_three_forms() {
 
 #[test]
 fn the_main_job_is_exact_and_alive_as_json() {
-    let output = triform(&["--json", "--seed", "3"]);
+    let output = triform("--json --seed 3");
     assert_eq!(output.status.code(), Some(0));
     // Nothing but the JSON on standard output, or this would not parse.
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -74,11 +74,9 @@ fn a_seed_repeats_itself_and_another_does_not() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("r.json");
     let run = |seed: &str, threads: &str| {
-        let path = file.to_str().unwrap();
-        let block = ["verify", "--block", "64x32x4", "--seed", seed, "--threads", threads];
-        let output = triform(&[block.as_slice(), &["--json", path]].concat());
-        assert_eq!(output.status.code(), Some(0));
-        assert!(text(&output.stdout).contains("Repeat: triform verify"), "the table still comes");
+        let block = format!("verify --block 64x32x4 --seed {seed} --threads {threads}");
+        let report = printed(&format!("{block} --json {}", file.display()));
+        assert!(report.contains("Repeat: triform verify"), "the table still comes");
         fs::read(&file).unwrap()
     };
     let first = run("7", "1");
@@ -109,7 +107,7 @@ fn degenerate_blocks_and_maps_are_verified_too() {
         ("2x3x2", "1x7"),
     ] {
         let (status, report, errors) =
-            run_with(&right(), &["verify", "--block", block, "--map", map], false);
+            run_with(&right(), &format!("verify --block {block} --map {map}"), false);
         assert_eq!((status, errors.as_str()), (0, ""), "{block}: {report}");
     }
 }
@@ -123,7 +121,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
             let wrong = wrong(form, mistake);
             let mut forms = right().map(|form| form as &dyn AnyForm);
             forms[place] = &wrong;
-            let (status, report, errors) = run_with(&forms, &SMALL, false);
+            let (status, report, errors) = run_with(&forms, SMALL, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
             let letter = ["a", "b", "c"][place];
             for rung in Rung::ALL {
@@ -142,10 +140,10 @@ fn wrong_forms_are_refuted_with_a_witness() {
     ] {
         let mut forms = right().map(|form| form as &dyn AnyForm);
         forms[place] = wrong;
-        let (status, report, _) = run_with(&forms, &SMALL, false);
+        let (status, report, _) = run_with(&forms, SMALL, false);
         assert_eq!(status, cli::REFUTED, "{report}");
         assert_eq!(report.matches(" refutes form ").count(), 9, "{report}");
-        let (status, report, _) = run_with(&forms, &[&SMALL[..], &["--json"]].concat(), false);
+        let (status, report, _) = run_with(&forms, &format!("{SMALL} --json"), false);
         assert_eq!(status, cli::REFUTED);
         let report: Value = serde_json::from_str(&report).unwrap();
         assert_eq!((&report["ok"], &report["blocks"][0]["exact"]), (&false.into(), &false.into()));
@@ -157,7 +155,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
 fn a_refutation_reads_like_this() {
     let wrong = norm_in_each_path();
     let forms: [&dyn AnyForm; 3] = [&wrong, &Form::EarlyConcat, &Form::Grouped];
-    let (status, report, _) = run_with(&forms, &SMALL, false);
+    let (status, report, _) = run_with(&forms, SMALL, false);
     assert_eq!(status, cli::REFUTED);
     insta::assert_snapshot!("refutation", masked(&report));
 }
@@ -169,7 +167,7 @@ fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
     let dropped = wrong(Form::EarlyConcat, "last-path-dropped");
     let swapped = wrong(Form::Grouped, NEXT_PATH);
     let forms: [&dyn AnyForm; 3] = [&norm_in_each_path(), &dropped, &swapped];
-    let (status, report, _) = run_with(&forms, &["--json"], false);
+    let (status, report, _) = run_with(&forms, "--json", false);
     assert_eq!(status, cli::REFUTED);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!(report["ok"], false);
@@ -190,7 +188,7 @@ fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
 #[test]
 fn a_form_of_another_shape_is_an_error() {
     let forms: [&dyn AnyForm; 2] = [&NoForm, &Form::Grouped];
-    let (status, output, errors) = run_with(&forms, &SMALL, false);
+    let (status, output, errors) = run_with(&forms, SMALL, false);
     assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
     let shapes = "output of a form has shape [1, 10, 6, 5]; it must be [1, 12, 6, 5]";
     assert_eq!(errors, format!("error: {shapes}\n"));
@@ -206,8 +204,7 @@ fn right_forms_are_never_refuted_nor_refused() {
         "--block 6x3x2 --map 4x3 --seed 140 --rung R0,R3",
         "--block 6x3x2 --map 4x3 --seed 623 --rung R0,R3",
     ] {
-        let arguments: Vec<&str> = ["verify"].into_iter().chain(arguments.split(' ')).collect();
-        let (status, report, errors) = run_with(&right(), &arguments, false);
+        let (status, report, errors) = run_with(&right(), &format!("verify {arguments}"), false);
         assert_eq!((status, errors.as_str()), (cli::HOLDS, ""), "{arguments:?}: {report}");
     }
 }
@@ -215,17 +212,17 @@ fn right_forms_are_never_refuted_nor_refused() {
 /// One form agrees with itself whatever it does.
 #[test]
 fn fewer_than_two_forms_verify_nothing() {
-    let (status, output, errors) = run_with(&[&Form::Grouped], &SMALL, false);
+    let (status, output, errors) = run_with(&[&Form::Grouped], SMALL, false);
     assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
     assert_eq!(errors, "error: 2 forms at least are needed to compare, not 1\n");
 }
 
 #[test]
 fn an_interrupted_run_says_so() {
-    let (status, report, errors) = run_with(&right(), &SMALL, true);
+    let (status, report, errors) = run_with(&right(), SMALL, true);
     assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
     assert!(report.contains("nothing was verified"), "{report}");
-    let (status, report, _) = run_with(&right(), &[&SMALL[..], &["--json"]].concat(), true);
+    let (status, report, _) = run_with(&right(), &format!("{SMALL} --json"), true);
     assert_eq!(status, cli::INTERRUPTED);
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((&report["ok"], &report["partial"]), (&false.into(), &true.into()));
@@ -276,26 +273,25 @@ fn images_are_cropped_and_other_paths_are_paths() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let folder = tempdir().unwrap();
-    let plot = ["plot", "--output", folder.path().to_str().unwrap()];
-    for arguments in [&QUICK[..], &["--help"], &["explain"], &["refute"], &plot] {
+    let plot = format!("plot --output {}", folder.path().display());
+    for command in [QUICK, "--help", "explain", "refute", &plot] {
         let mut child = program()
-            .args(arguments)
+            .args(command.split(' '))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
-        assert_eq!(text(&output.stderr), "", "{arguments:?}");
-        assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+        assert_eq!(text(&output.stderr), "", "{command}");
+        assert_eq!(output.status.code(), Some(0), "{command}");
     }
 }
 
 #[test]
 #[cfg(unix)]
 fn a_report_can_go_to_a_device_and_through_a_link() {
-    let output = triform(&[&QUICK[..], &["--json", "/dev/null"]].concat());
-    assert_eq!(output.status.code(), Some(0));
+    printed(&format!("{QUICK} --json /dev/null"));
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "replaced by a file");
 
     // Standard output by its other name, when it was sent to the end of a file.
@@ -304,7 +300,7 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     fs::write(&log, "kept\n").unwrap();
     let end = fs::OpenOptions::new().append(true).open(&log).unwrap();
     let status = program()
-        .args([&QUICK[..], &["--json", "/dev/stdout"]].concat())
+        .args(format!("{QUICK} --json /dev/stdout").split(' '))
         .stdout(end)
         .status()
         .unwrap();
@@ -315,38 +311,28 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     let (target, link) = (folder.path().join("target.json"), folder.path().join("link.json"));
     fs::write(&target, "old").unwrap();
     std::os::unix::fs::symlink(&target, &link).unwrap();
-    let output = triform(&[&QUICK[..], &["--json", link.to_str().unwrap()]].concat());
-    assert_eq!(output.status.code(), Some(0));
+    printed(&format!("{QUICK} --json {}", link.display()));
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&target, fs::Permissions::from_mode(0o600)).unwrap();
-    triform(&[&QUICK[..], &["--json", target.to_str().unwrap()]].concat());
+    printed(&format!("{QUICK} --json {}", target.display()));
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     let nowhere = folder.path().join("nowhere.json");
     std::os::unix::fs::symlink(folder.path().join("missing"), &nowhere).unwrap();
-    let output = triform(&[&QUICK[..], &["--json", nowhere.to_str().unwrap()]].concat());
+    let output = triform(&format!("{QUICK} --json {}", nowhere.display()));
     assert_eq!(output.status.code(), Some(2));
     assert!(fs::read_to_string(&target).unwrap().contains("\"ok\": true"));
 }
 
 #[test]
 fn help_names_the_commands() {
-    let output = triform(&["--help"]);
+    let output = triform("--help");
     assert_eq!(output.status.code(), Some(0));
-    for arguments in [
-        &["--help"][..],
-        &["verify", "--help"],
-        &["refute", "--help"],
-        &["explain", "--help"],
-        &["count", "--help"],
-        &["diagnose", "--help"],
-        &["bench", "--help"],
-        &["plot", "--help"],
-    ] {
-        fits_80_columns(&text(&triform(arguments).stdout));
+    for command in ["", "verify", "refute", "explain", "count", "diagnose", "bench", "plot"] {
+        fits_80_columns(&printed(&format!("{command} --help")));
     }
     insta::assert_snapshot!("help", text(&output.stdout));
-    let version = text(&triform(&["--version"]).stdout);
+    let version = text(&triform("--version").stdout);
     assert_eq!(version, format!("triform {}\n", env!("CARGO_PKG_VERSION")));
 }
 
@@ -354,8 +340,7 @@ fn help_names_the_commands() {
 #[test]
 fn the_committed_figures_are_what_the_program_draws() {
     let folder = tempdir().unwrap();
-    let output = triform(&["plot", "--output", folder.path().to_str().unwrap()]);
-    assert_eq!(output.status.code(), Some(0));
+    printed(&format!("plot --output {}", folder.path().display()));
     assert!(!figures::ALL.is_empty());
     let committed = crate::kit::root().join("figures");
     let names = figures::ALL

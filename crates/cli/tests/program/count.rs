@@ -37,8 +37,8 @@ const TABLE: [(&str, u64, u64, u64); 14] = [
 
 #[test]
 fn the_program_counts_every_network_exactly() {
-    let all = json(&["count", "--json"]);
-    let on_1x1 = json(&["count", "all", "--stride-on", "1x1", "--json"]);
+    let all = json("count --json");
+    let on_1x1 = json("count all --stride-on 1x1 --json");
     let entry = |list: &Value, name: &str| {
         let mut found = list.as_array().unwrap().iter().filter(|entry| entry["arch"] == name);
         let entry = found.next().unwrap_or_else(|| panic!("no {name}")).clone();
@@ -277,7 +277,7 @@ fn coincidences_are_listed() {
 
 #[test]
 fn a_number_that_nothing_gives_is_said_to_be_one() {
-    let output = triform(&["diagnose", "123456789"]);
+    let output = triform("diagnose 123456789");
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.starts_with("Nothing known gives 123,456,789 parameters"), "{text}");
@@ -297,47 +297,45 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
         });
         assert!(allowed.into_iter().all(|convention| off(&[convention]) * 2 > 27_795 * 4));
     }
-    for (arguments, words) in [
-        (&["diagnose", "25"][..], "Nothing comes near, either."),
-        (&["diagnose", "4.27G"], "is it MACs, --macs?"),
-    ] {
+    for (arguments, words) in
+        [("diagnose 25", "Nothing comes near, either."), ("diagnose 4.27G", "is it MACs, --macs?")]
+    {
         let output = triform(arguments);
         assert_eq!(output.status.code(), Some(1));
         assert!(String::from_utf8(output.stdout).unwrap().contains(words), "{words}");
     }
     // Another size and other classes are looked for when they are given.
-    let found =
-        printed(&["diagnose", "33.5G", "--macs", "--arch", "resnext101_32x8d", "--size", "320"]);
+    let found = printed("diagnose 33.5G --macs --arch resnext101_32x8d --size 320");
     assert!(found.contains("resnext101_32x8d: 33,495,859,200, the plain count"), "{found}");
-    let found = printed(&["diagnose", "8.46 GFLOPs", "--arch", "ResNeXt50-32x4d"]);
+    let found = printed("diagnose 8.46 GFLOPs --arch ResNeXt50-32x4d");
     assert!(found.contains("- FLOPs, 2 a multiply-add"), "{found}");
-    let found = printed(&["diagnose", "23,712,932", "--classes", "100", "--arch", "resnet50"]);
+    let found = printed("diagnose 23,712,932 --classes 100 --arch resnet50");
     assert!(found.contains("resnet50: 23,712,932, the plain count"), "{found}");
-    let output = triform(&["diagnose", "123456789", "--json"]);
+    let output = triform("diagnose 123456789 --json");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(serde_json::from_slice::<Value>(&output.stdout).unwrap(), Value::Array(vec![]));
-    let list = json(&["diagnose", "89.6M", "--arch", "resnext29_8x64d", "--json"]);
+    let list = json("diagnose 89.6M --arch resnext29_8x64d --json");
     assert_eq!(list[0]["conventions"][0]["name"], "output-2cd");
 }
 
 #[test]
 fn the_tables_read_like_this() {
     for (name, arguments) in [
-        ("paper", &["count"][..]),
-        ("networks", &["count", "resnet50", "resnext50_32x4d", "--block", "256x32x4"]),
-        ("stride_on_1x1", &["count", "resnet50", "--stride-on", "1x1", "--size", "320"]),
-        ("layers", &["count", "resnext50_32x4d", "--layers"]),
-        ("preserve", &["count", "--block", "512x1x128", "--preserve"]),
-        ("convolution", &["count", "--conv", "3x128x128x32"]),
-        ("diagnose", &["diagnose", "89,599,808"]),
-        ("diagnose_macs", &["diagnose", "22.8G", "--macs"]),
-        ("known", &["diagnose"]),
+        ("paper", "count"),
+        ("networks", "count resnet50 resnext50_32x4d --block 256x32x4"),
+        ("stride_on_1x1", "count resnet50 --stride-on 1x1 --size 320"),
+        ("layers", "count resnext50_32x4d --layers"),
+        ("preserve", "count --block 512x1x128 --preserve"),
+        ("convolution", "count --conv 3x128x128x32"),
+        ("diagnose", "diagnose 89,599,808"),
+        ("diagnose_macs", "diagnose 22.8G --macs"),
+        ("known", "diagnose"),
     ] {
         let text = printed(arguments);
         fits_80_columns(&text);
         insta::assert_snapshot!(name, text);
     }
-    for arguments in [&["count", "all"][..], &["count", "all", "--layers"]] {
+    for arguments in ["count all", "count all --layers"] {
         fits_80_columns(&printed(arguments));
     }
 }
@@ -347,9 +345,9 @@ fn csv_has_a_row_for_each_and_columns_that_add_up() {
     let rows = |text: &str| -> Vec<Vec<String>> {
         text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
     };
-    let networks = rows(&printed(&["count", "all", "--csv"]));
+    let networks = rows(&printed("count all --csv"));
     assert_eq!(networks.len(), 1 + zoo::names().count() + 5);
-    let layers = rows(&printed(&["count", "resnext50_32x4d", "--layers", "--csv"]));
+    let layers = rows(&printed("count resnext50_32x4d --layers --csv"));
     for table in [&networks, &layers] {
         assert!(table.iter().all(|row| row.len() == table[0].len()));
     }
@@ -362,7 +360,7 @@ fn csv_has_a_row_for_each_and_columns_that_add_up() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (as_json, as_csv) = (path("a.json"), path("a.csv"));
-    let text = printed(&["count", "resnet50", "--json", &as_json, "--csv", &as_csv]);
+    let text = printed(&format!("count resnet50 --json {as_json} --csv {as_csv}"));
     assert!(text.starts_with("parameters"));
     assert!(fs::read_to_string(&as_csv).unwrap().starts_with("arch,height"));
     let read: Value = serde_json::from_str(&fs::read_to_string(&as_json).unwrap()).unwrap();
@@ -393,16 +391,15 @@ fn counts_beyond_64_bits_are_errors() {
 /// Where layers are wider than they are high, and a network is not on its usual input.
 #[test]
 fn sizes_that_are_not_square_are_kept_apart() {
-    let arguments = ["count", "resnet18", "--size", "64x96", "--layers", "--json"];
-    let layer = &json(&arguments)[0]["layers"][0];
+    let layer = &json("count resnet18 --size 64x96 --layers --json")[0]["layers"][0];
     assert_eq!(layer["input"], serde_json::json!([64, 96]));
     assert_eq!(layer["output"], serde_json::json!([32, 48]));
-    let rows = printed(&["count", "resnet18", "--size", "64x96", "--layers", "--csv"]);
+    let rows = printed("count resnet18 --size 64x96 --layers --csv");
     let row = rows.lines().nth(1).unwrap();
     assert!(row.starts_with("resnet18,conv1,conv1,convolution,7,2,1,3,64,32,48,9408,"), "{row}");
-    assert!(!printed(&["count", "resnet50", "--size", "320"]).contains("Published"));
-    assert!(printed(&["count", "--features"]).contains("resnext101_32x32d"));
-    let block = &json(&["count", "256x32x4", "--json"])[0];
+    assert!(!printed("count resnet50 --size 320").contains("Published"));
+    assert!(printed("count --features").contains("resnext101_32x32d"));
+    let block = &json("count 256x32x4 --json")[0];
     assert_eq!(block["by_stage"][0]["params"], 70_144);
 }
 
@@ -410,7 +407,7 @@ fn sizes_that_are_not_square_are_kept_apart() {
 #[test]
 fn a_huge_network_is_diagnosed_too() {
     let network = "resnext50_1000000x64d";
-    let plain = json(&["count", network, "--json"])[0]["params"].as_u64().unwrap();
-    let found = json(&["diagnose", &plain.to_string(), "--arch", network, "--json"]);
+    let plain = json(&format!("count {network} --json"))[0]["params"].as_u64().unwrap();
+    let found = json(&format!("diagnose {plain} --arch {network} --json"));
     assert_eq!(found[0]["conventions"], Value::Array(vec![]));
 }
