@@ -32,11 +32,15 @@ pub trait Branch<S: Additive, V: Convolver<S>> {
 /// It is generic over the numbers and asks of them an addition, so a form is
 /// written once and runs in every arithmetic.
 pub trait BlockForm {
-    /// One letter, for tables: 'a', 'b', 'c'.
-    fn letter(&self) -> char;
+    /// One letter, for tables. The paper's are 'a', 'b', 'c'.
+    fn letter(&self) -> char {
+        'x'
+    }
 
     /// What the form does, in a few words.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &'static str {
+        "a form of one's own"
+    }
 
     /// Takes the views of the weights that the form reads.
     ///

@@ -8,7 +8,6 @@ pub mod image;
 pub mod init;
 pub mod layers;
 pub mod load;
-pub mod save;
 pub mod state_dict;
 pub mod stem;
 pub mod weights;

@@ -1,8 +1,7 @@
-//! Whole networks: against torchvision, in each form, counted by a number that counts, and their
-//! checkpoints.
+//! Whole networks: against torchvision, in each form, counted by a number that counts; and what is said of
+//! tensors that do not fit.
 
 use std::fs::File;
-use std::io::Cursor;
 use std::path::Path;
 
 use ndarray::{Array2, Array4, ArrayView4, Axis};
@@ -13,13 +12,12 @@ use triform::count;
 use triform::network::architecture::{Architecture, BlockKind, Stage, Stem};
 use triform::network::forward::{Network, NetworkFunctions, average_pool};
 use triform::network::init::{self, Fan};
-use triform::network::load::{from_tensors, load};
+use triform::network::load::from_tensors;
 use triform::network::state_dict::state_dict;
 use triform::network::weights::NetworkWeights;
-use triform::network::{save, zoo};
+use triform::network::zoo;
 use triform::random::Seed;
 use triform::scalar::{Counter, Real, counted};
-use triform_checkpoint::{Checkpoint, Dtype, Format};
 
 /// Numbers in -0.5..0.5: the hash of tests/golden/networks.py.
 fn uniform(tensor: u32, length: usize) -> Vec<f64> {
@@ -203,48 +201,17 @@ fn the_state_dict_is_that_of_the_layers() {
     assert_eq!(entries.len() + 53, 320);
 }
 
-/// The file of these bytes.
-fn opened(bytes: &[u8], format: Format) -> triform_checkpoint::Result<Checkpoint<Cursor<&[u8]>>> {
-    Checkpoint::new(Cursor::new(bytes), format, Path::new("w"))
-}
-
-#[test]
-fn a_checkpoint_comes_back_as_it_was() {
-    let architecture = small(BlockKind::Bottleneck, StrideOn::Transform);
-    let weights = init::network(&architecture, Seed(9), Fan::Path).unwrap();
-    let (safetensors, npz) = (save::safetensors(&weights).unwrap(), save::npz(&weights).unwrap());
-    for (bytes, format, integers) in
-        [(&safetensors, Format::Safetensors, "i64"), (&npz, Format::Npz, "<i8")]
-    {
-        let mut file = opened(bytes, format).unwrap();
-        let integers = Dtype::Other(integers.to_owned());
-        let counters = file.entries().iter().filter(|entry| entry.dtype == integers);
-        assert_eq!(counters.count(), 1 + 3 * 4 + 2);
-        assert_eq!(load(&architecture, &mut file).unwrap(), weights);
-    }
-    // A byte less, a byte more, and each shorter header.
-    let bytes = &safetensors[..];
-    for bytes in [&bytes[..bytes.len() - 1], &[bytes, &[0]].concat()[..], &bytes[..7], &[]] {
-        let error = opened(bytes, Format::Safetensors).err().unwrap().to_string();
-        assert!(error.starts_with("checkpoint w: "), "{error}");
-    }
-}
-
 #[test]
 fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
     let right = small(BlockKind::Bottleneck, StrideOn::Transform);
-    let says = |other: &Architecture| {
-        let bytes = save::safetensors(&init::network(other, Seed(1), Fan::Whole).unwrap()).unwrap();
-        let mut file = opened(&bytes, Format::Safetensors).unwrap();
-        load(&right, &mut file).unwrap_err().to_string()
-    };
+    let says = |other: &Architecture| load_ones(&right, &names(other, "")).unwrap_err().to_string();
     let mut other = right.clone();
     other.classes = Some(7);
     other.stages[1].blocks = 3;
     let error = says(&other);
-    let (names, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
-    assert_eq!(names.split(", ").count(), 15, "{error}");
-    assert!(names.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
+    let (surplus, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
+    assert_eq!(surplus.split(", ").count(), 15, "{error}");
+    assert!(surplus.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
     assert!(error.contains("fc.bias [7] instead of [5]"), "{error}");
 
     let error = says(&zoo::named("resnet18").unwrap());

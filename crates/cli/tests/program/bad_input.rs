@@ -9,8 +9,9 @@ use ndarray::{Array4, ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use tempfile::tempdir;
 use triform::network::init::{self, Fan};
-use triform::network::{save, zoo};
+use triform::network::zoo;
 use triform::random::Seed;
+use triform_cli::checkpoint;
 
 fn triform(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_triform")).args(arguments).output().unwrap()
@@ -178,7 +179,7 @@ fn bad_networks_are_one_clear_line_and_status_2() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let weights = init::network(&zoo::named("8x2x2").unwrap(), Seed(1), Fan::Whole).unwrap();
-    let bytes = save::safetensors(&weights).unwrap();
+    let bytes = checkpoint::safetensors(&weights).unwrap();
     let x = Array4::<f32>::zeros((1, 8, 4, 5));
     let mut nan = x.clone();
     nan[[0, 7, 3, 4]] = f32::NAN;
