@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::conv::ConvSpec;
+use crate::conv::{ConvSpec, KernelShape};
 use crate::error::{Error, Result};
 
 /// Which convolution takes the block's stride.
@@ -88,9 +88,7 @@ impl BlockSpec {
     /// With this stride, on this convolution. An identity shortcut becomes a
     /// projection where the stride is above 1.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`].
+    /// Errors: [`Error::Zero`].
     pub fn with_stride(mut self, stride: usize, stride_on: StrideOn) -> Result<Self> {
         if stride == 0 {
             return Err(Error::Zero { what: "stride" });
@@ -104,9 +102,7 @@ impl BlockSpec {
 
     /// With a kernel of k x k for the 3x3, padded by k/2 so that the map is kept.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
+    /// Errors: [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
     pub fn with_kernel(mut self, kernel: usize) -> Result<Self> {
         if kernel == 0 {
             return Err(Error::Zero { what: "kernel size" });
@@ -121,9 +117,7 @@ impl BlockSpec {
 
     /// With fewer and wider paths, of C d channels as before.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
+    /// Errors: [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
     pub fn with_paths(mut self, fewer: usize) -> Result<Self> {
         let paths = self.cardinality;
         if fewer == 0 {
@@ -243,25 +237,33 @@ impl BlockSpec {
         checked(ConvSpec::new(self.stride, 0, 1, 1))
     }
 
+    /// Its convolutions as form (c) has them: the first 1x1, the 3x3, the last 1x1, and where the shortcut
+    /// is a projection, its 1x1. The order is that of [`Layer::ALL`](super::Layer::ALL).
+    pub fn convolutions(&self) -> Vec<KernelShape> {
+        let (c_in, inner, c_out) = (self.c_in, self.inner(), self.c_out);
+        let mut all = vec![
+            KernelShape::square(1, c_in, inner, self.reduce()),
+            KernelShape::square(self.kernel, inner, inner, self.transform(self.cardinality)),
+            KernelShape::square(1, inner, c_out, self.expand()),
+        ];
+        if self.shortcut == Shortcut::Projection {
+            all.push(KernelShape::square(1, c_in, c_out, self.projection()));
+        }
+        all
+    }
+
     /// The map H_out x W_out that comes of a map H x W.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for an empty map, and one that is smaller than the kernel.
-    pub fn output_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
-        let (h, w) = self.inner_map((h, w))?;
-        let (transform, k) = (self.transform(1), self.kernel);
-        Ok((transform.output_size("height", h, k)?, transform.output_size("width", w, k)?))
+    /// Errors: [`Error::Zero`] for an empty map, and one that is smaller than the kernel.
+    pub fn output_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
+        self.convolutions()[1].output_map(self.inner_map(map)?)
     }
 
     /// The map that the 3x3 reads, for an input of H x W.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for an empty map.
-    pub fn inner_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
-        let reduce = self.reduce();
-        Ok((reduce.output_size("height", h, 1)?, reduce.output_size("width", w, 1)?))
+    /// Errors: [`Error::Zero`] for an empty map.
+    pub fn inner_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
+        self.convolutions()[0].output_map(map)
     }
 
     fn keeps_the_map(&self) -> bool {

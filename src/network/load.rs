@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::architecture::Architecture;
-use super::state_dict::state_dict;
 use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
@@ -50,7 +49,7 @@ pub fn from_tensors<E: From<Error>>(
     let index: BTreeMap<String, usize> =
         tensors.into_iter().enumerate().map(|(number, (name, _))| (name, number)).collect();
     let mut all = Vec::new();
-    for (name, shape) in state_dict(architecture)? {
+    for (name, shape) in architecture.state_dict()? {
         let missing = || wrong(format!("{name} is missing"));
         let numbers = read(*index.get(&name).ok_or_else(missing)?)?;
         if let Some(why) = unfit(&name, &shape, &numbers) {
@@ -95,10 +94,6 @@ fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
 }
 
 /// The network of the zoo that these tensors are, in words, with whatever number of classes.
-///
-/// # Errors
-///
-/// None in practice.
 fn fitting(tensors: &[Named]) -> Result<Option<String>> {
     // `backbone.`, say.
     let prefix = tensors.first().and_then(|(name, _)| name.split_once('.'));
@@ -137,7 +132,7 @@ fn described(network: &Architecture) -> Result<String> {
 /// What is wrong with the names and shapes of a checkpoint, for a network. All of it is named, unless
 /// they have not one name in common.
 fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<String>> {
-    let wanted = state_dict(architecture)?;
+    let wanted = architecture.state_dict()?;
     // Who wants the features alone may take them from a checkpoint that has a top.
     let has_top = architecture.classes.is_some();
     let found: BTreeMap<&str, &[usize]> = tensors

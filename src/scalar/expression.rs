@@ -23,7 +23,7 @@ use super::{Additive, Dot, Ordered, Scalar};
 /// assert_eq!(both.to_string(), "(1·2 + 3·(-4)) + 5·6");
 /// assert_eq!(both.value(), 20.0);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Expression {
     value: f64,
     summands: Vec<String>,
@@ -42,7 +42,7 @@ impl Expression {
         self.summands.len()
     }
 
-    /// The same value, of which is forgotten how it was computed.
+    /// The same value, without how it was computed.
     pub fn given(&self) -> Self {
         Self::from(self.value)
     }
@@ -104,7 +104,7 @@ impl PartialOrd for Expression {
 
 impl Additive for Expression {
     fn zero() -> Self {
-        Self { value: 0.0, summands: Vec::new(), of_sums: false }
+        Self::default()
     }
     fn add(&self, other: &Self) -> Self {
         if self.summands.is_empty() {
@@ -145,9 +145,6 @@ impl Ordered for Expression {
 
 impl Dot for Expression {
     type Sum = Self;
-    fn empty() -> Self {
-        Self::zero()
-    }
     fn accumulate(sum: &mut Self, weight: &Self, value: &Self) {
         let product = weight.mul(value);
         sum.value += product.value;
@@ -167,13 +164,7 @@ mod tests {
 
     use super::Expression;
     use crate::conv::{ConvSpec, Convolver, Reference};
-    use crate::scalar::{Additive, Dot, Ordered, Scalar, laws};
-
-    /// Integers, on which floats keep the laws; equality is that of the values.
-    #[test]
-    fn its_values_are_a_ring() {
-        laws::check_ring(&[0.0, 1.0, -2.0, 3.0].map(Expression::from)).unwrap();
-    }
+    use crate::scalar::{Additive, Dot, Ordered, Scalar};
 
     #[test]
     fn sums_of_sums_are_in_brackets() {

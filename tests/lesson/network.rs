@@ -13,7 +13,6 @@ use triform::network::architecture::{Architecture, BlockKind, Stage, Stem};
 use triform::network::forward::{Network, NetworkFunctions, average_pool};
 use triform::network::init::{self, Fan};
 use triform::network::load::from_tensors;
-use triform::network::state_dict::state_dict;
 use triform::network::weights::NetworkWeights;
 use triform::network::zoo;
 use triform::random::Seed;
@@ -159,7 +158,7 @@ fn counting_closes_for_whole_networks() {
             let prepare =
                 &|weights: &_, convolver: &_| Bottleneck::prepare(&form, weights, convolver);
             let network = Network::prepare(prepare, &weights, to, &reference).unwrap();
-            let functions = NetworkFunctions::none(weights.blocks().len());
+            let functions = NetworkFunctions::none();
             let x = Array4::from_elem((2, 3, 19, 22), Counter(0.5));
             let (_, done) = counted(|| {
                 let features = network.features(x.view(), &functions, &reference, &mut |_, _| {});
@@ -194,9 +193,9 @@ fn the_state_dict_is_that_of_the_layers() {
             })
             .unwrap();
         assert_eq!(number, names.len());
-        assert_eq!(names, state_dict(&architecture).unwrap(), "{name}");
+        assert_eq!(names, architecture.state_dict().unwrap(), "{name}");
     }
-    let entries = state_dict(&zoo::named("resnext50_32x4d").unwrap()).unwrap();
+    let entries = zoo::named("resnext50_32x4d").unwrap().state_dict().unwrap();
     // torchvision's has 320 with the 53 counters of batches.
     assert_eq!(entries.len() + 53, 320);
 }
@@ -253,7 +252,7 @@ fn fan_out_of_a_path_is_smaller_by_the_cardinality() {
 
 /// The names and shapes of a network's tensors, with this before each name.
 fn names(architecture: &Architecture, prefix: &str) -> Vec<(String, Vec<usize>)> {
-    let named = state_dict(architecture).unwrap().into_iter();
+    let named = architecture.state_dict().unwrap().into_iter();
     named.map(|(name, shape)| (format!("{prefix}{name}"), shape)).collect()
 }
 

@@ -11,8 +11,6 @@ mod run;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array3, Array4};
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 pub use self::findings::{BlockReport, Failure, Report, RoundingReport};
@@ -30,7 +28,7 @@ use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::network::architecture::NamedBlock;
 use crate::network::{image as photo, init, stem, zoo};
-use crate::random::{Purpose, Seed};
+use crate::random::{Purpose, Seed, normal};
 
 /// What the forms are run on.
 #[derive(Clone, Debug)]
@@ -282,8 +280,7 @@ fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> 
             // Sizes whose product exceeds 64 bits.
             memory::of_block(spec, *map)?;
             let shape = (1, spec.c_in(), map.0, map.1);
-            let x =
-                Array4::random_using(shape, StandardNormal, &mut seed.stream(Purpose::Input, &[]));
+            let x = normal(shape, &mut seed.stream(Purpose::Input, &[]));
             Ok((vec![NamedBlock { name: "block".to_owned(), spec: *spec }], x))
         }
     }
