@@ -56,21 +56,6 @@ pub trait BlockForm {
     /// often, prepare a [`Bottleneck`] once.
     ///
     /// Errors: those of [`Bottleneck::prepare`] and [`Bottleneck::forward`].
-    ///
-    /// ```
-    /// use ndarray::Array4;
-    /// use triform::block::{BlockForm as _, BlockSpec, BlockWeights, Form, Functions};
-    /// use triform::conv::Reference;
-    ///
-    /// let spec = BlockSpec::new(4, 2, 2, 4)?;
-    /// let ones = |c_out, c_in, k| Array4::from_elem((c_out, c_in, k, k), 1.0_f32);
-    /// let weights = BlockWeights::new(spec, ones(4, 4, 1), ones(4, 2, 3), ones(4, 4, 1), None)?;
-    /// let x = Array4::from_elem((1, 4, 5, 6), 1.0);
-    /// let y = Form::Grouped.forward(&weights, x.view(), &Functions::none(), &Reference::default())?;
-    /// // Inside the map: 4 channels, 9 taps of 2 channels, 4 channels, and the shortcut.
-    /// assert_eq!(y[[0, 0, 2, 2]], 4.0 * 9.0 * 2.0 * 4.0 + 1.0);
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     fn forward<S: Additive, V: Convolver<S> + 'static>(
         &self,
         weights: &BlockWeights<S>,

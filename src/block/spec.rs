@@ -51,13 +51,6 @@ impl BlockSpec {
     ///
     /// [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner channels or
     /// weights than 64 bits can count.
-    ///
-    /// ```
-    /// use triform::block::BlockSpec;
-    /// let conv2 = BlockSpec::new(256, 32, 4, 256)?;
-    /// assert_eq!(conv2.inner(), 128); // D = C d
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     pub fn new(c_in: usize, cardinality: usize, width: usize, c_out: usize) -> Result<Self> {
         for (what, value) in [
             ("number of input channels", c_in),
@@ -70,17 +63,9 @@ impl BlockSpec {
             }
         }
         let shortcut = if c_in == c_out { Shortcut::Identity } else { Shortcut::Projection };
-        let spec = Self {
-            c_in,
-            cardinality,
-            width,
-            c_out,
-            kernel: 3,
-            padding: 1,
-            stride: 1,
-            stride_on: StrideOn::default(),
-            shortcut,
-        };
+        let (kernel, padding, stride, stride_on) = (3, 1, 1, StrideOn::default());
+        let spec =
+            Self { c_in, cardinality, width, c_out, kernel, padding, stride, stride_on, shortcut };
         spec.count_weights()?;
         Ok(spec)
     }
@@ -155,11 +140,8 @@ impl BlockSpec {
         }
         let same_shape = self.c_in == self.c_out && self.stride == 1;
         if shortcut == Shortcut::Identity && !same_shape {
-            return Err(Error::IdentityShortcut {
-                c_in: self.c_in,
-                c_out: self.c_out,
-                stride: self.stride,
-            });
+            let Self { c_in, c_out, stride, .. } = self;
+            return Err(Error::IdentityShortcut { c_in, c_out, stride });
         }
         self.shortcut = shortcut;
         Ok(self)
@@ -213,7 +195,7 @@ impl BlockSpec {
     /// The geometry of the first 1x1, for one path or for all.
     pub fn reduce(&self) -> ConvSpec {
         let stride = if self.stride_on == StrideOn::Reduce { self.stride } else { 1 };
-        checked(ConvSpec::new(stride, 0, 1, 1))
+        ConvSpec::of(stride, 0, 1)
     }
 
     /// The geometry of the 3x3: in C groups over all the channels, or in one over a
@@ -224,7 +206,7 @@ impl BlockSpec {
     /// If `groups` is 0.
     pub fn transform(&self, groups: usize) -> ConvSpec {
         let stride = if self.stride_on == StrideOn::Transform { self.stride } else { 1 };
-        checked(ConvSpec::new(stride, self.padding, 1, groups))
+        ConvSpec::of(stride, self.padding, groups)
     }
 
     /// The geometry of the last 1x1, for one path or for all.
@@ -234,7 +216,7 @@ impl BlockSpec {
 
     /// The geometry of the shortcut's projection.
     pub fn projection(&self) -> ConvSpec {
-        checked(ConvSpec::new(self.stride, 0, 1, 1))
+        ConvSpec::of(self.stride, 0, 1)
     }
 
     /// Its convolutions as form (c) has them: the first 1x1, the 3x3, the last 1x1, and where the shortcut
@@ -287,14 +269,6 @@ impl BlockSpec {
     }
 }
 
-/// All the sizes of a `BlockSpec` are at least 1, which is all `ConvSpec` asks.
-fn checked(spec: Result<ConvSpec>) -> ConvSpec {
-    match spec {
-        Ok(spec) => spec,
-        Err(error) => panic!("{error}"),
-    }
-}
-
 /// `256x32x4`: C_in x C x d, and as many channels out as in; or `256-32x4-256`, as it is printed. A `d`
 /// after the width is passed over.
 impl FromStr for BlockSpec {
@@ -311,10 +285,8 @@ impl FromStr for BlockSpec {
         let [c_in, cardinality, width] = parts[..] else {
             return Err(syntax(format!("3 sizes are needed, not {}", parts.len())));
         };
-        let size = |part: &str| match part.parse::<usize>() {
-            Ok(size) => Ok(size),
-            Err(_) => Err(syntax(format!("`{part}` is not an integer below 2^64"))),
-        };
+        let wrong = |part| syntax(format!("`{part}` is not an integer below 2^64"));
+        let size = |part: &str| part.parse::<usize>().map_err(|_| wrong(part.to_owned()));
         let width = width.strip_suffix('d').unwrap_or(width);
         let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);
         let c_out = c_out.map_or(Ok(c_in), size)?;

@@ -15,17 +15,19 @@ impl ConvSpec {
     /// Stride 1, no padding, no dilation, one group: all a 1x1 needs.
     pub const UNIT: Self = Self { stride: 1, padding: 0, dilation: 1, groups: 1 };
 
+    /// Without dilation.
+    ///
+    /// # Panics
+    ///
+    /// If stride or groups are 0.
+    pub(crate) const fn of(stride: usize, padding: usize, groups: usize) -> Self {
+        assert!(stride > 0 && groups > 0, "a stride and groups are 1 at least");
+        Self { stride, padding, dilation: 1, groups }
+    }
+
     /// The arguments stand in the order of PyTorch's `conv2d`.
     ///
     /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
-    ///
-    /// ```
-    /// use triform::conv::ConvSpec;
-    /// let grouped = ConvSpec::new(2, 1, 1, 32)?;
-    /// assert_eq!(grouped.groups(), 32);
-    /// assert!(ConvSpec::new(0, 1, 1, 1).is_err());
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
         for (what, value) in [("stride", stride), ("dilation", dilation), ("groups", groups)] {
             if value == 0 {
@@ -63,26 +65,19 @@ impl ConvSpec {
     /// position of the kernel fits.
     pub fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
         if size == 0 {
-            return Err(Error::Zero {
-                what: if axis == "height" { "map height" } else { "map width" },
-            });
+            let what = if axis == "height" { "map height" } else { "map width" };
+            return Err(Error::Zero { what });
         }
-        let too_large = || Error::KernelTooLarge {
-            axis,
-            kernel: taps,
-            dilation: self.dilation,
-            size,
-            padding: self.padding,
-        };
+        let Self { stride, padding, dilation, .. } = *self;
+        let too_large = || Error::KernelTooLarge { axis, kernel: taps, dilation, size, padding };
         let overflow =
-            || Error::TooManyElements { what: "padded map", factors: vec![size, self.padding] };
-        let padded =
-            self.padding.checked_mul(2).and_then(|p| p.checked_add(size)).ok_or_else(overflow)?;
-        let reach = (taps - 1).checked_mul(self.dilation).ok_or_else(too_large)?;
-        if reach >= padded {
-            return Err(too_large());
+            || Error::TooManyElements { what: "padded map", factors: vec![size, padding] };
+        let padded = padding.checked_mul(2).and_then(|p| p.checked_add(size));
+        let padded = padded.ok_or_else(overflow)?;
+        match (taps - 1).checked_mul(dilation) {
+            Some(reach) if reach < padded => Ok((padded - reach - 1) / stride + 1),
+            _ => Err(too_large()),
         }
-        Ok((padded - reach - 1) / self.stride + 1)
     }
 
     /// The positions along one axis of the output at which tap `tap` meets the

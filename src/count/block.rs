@@ -224,13 +224,6 @@ pub struct BlockMacs {
 /// Counts a block's MACs for one image of H x W.
 ///
 /// Errors: those of [`convolution_macs`].
-///
-/// ```
-/// use triform::{block::BlockSpec, count::block_macs};
-/// let macs = block_macs(&BlockSpec::new(256, 32, 4, 256)?, (56, 56))?;
-/// assert_eq!(macs.convolutions.all_taps, 70_144 * 56 * 56);
-/// # Ok::<(), triform::Error>(())
-/// ```
 pub fn block_macs(spec: &BlockSpec, map: Map) -> Result<BlockMacs> {
     let mut sum = BlockMacs::default();
     for (layer, Work { macs, .. }) in block_layers(spec, map)? {

@@ -546,62 +546,53 @@ mod tests {
         }
     }
 
-    /// Counted by hand, on the block 256-32x4-256: 256 x 128, 3 x 3 x 4 x 128 and 128 x 256 weights.
+    /// Counted by hand: on the block 256-32x4-256 with 256 x 128, 3 x 3 x 4 x 128 and 128 x 256 weights; on
+    /// 4-2x2-8, whose projection has one bias a channel, whatever the paths; and on basic blocks, which have
+    /// no C d.
     #[test]
-    fn each_mistake_makes_the_count_that_it_must() {
-        let block = zoo::named("256x32x4").unwrap();
+    fn each_convention_makes_the_count_that_it_must() {
+        let count = |network: &str, names: &str, quantity| {
+            let conventions: Vec<_> = names.split(' ').map(|name| named(name).unwrap()).collect();
+            count(&zoo::named(network).unwrap(), &conventions, quantity).unwrap()
+        };
         let (reduce, transform, expand) = (256 * 128, 9 * 4 * 128, 128 * 256);
-        for (name, parameters) in [
-            ("groups-ignored", reduce + 32 * transform + expand),
-            ("groups-twice", reduce + transform / 32 + expand),
-            ("one-filter", reduce + transform / 32 + expand),
-            ("groups-are-widths", reduce + 9 * 32 * 128 + expand),
-            ("depthwise", reduce + 9 * 128 + expand),
-            ("split-input", reduce / 32 + transform + expand),
-            ("output-2cd", reduce + transform + expand),
-            ("with-batch-norm", reduce + transform + expand + 2 * (128 + 128 + 256)),
-            ("convolution-bias", reduce + transform + expand + 128 + 128 + 256),
-            ("bias-in-each-path", reduce + transform + expand + 128 + 128 + 32 * 256),
-            ("one-block-more", 2 * (reduce + transform + expand)),
+        let all = reduce + transform + expand;
+        for (network, names, parameters) in [
+            ("256x32x4", "groups-ignored", reduce + 32 * transform + expand),
+            ("256x32x4", "groups-twice", reduce + transform / 32 + expand),
+            ("256x32x4", "one-filter", reduce + transform / 32 + expand),
+            ("256x32x4", "groups-are-widths", reduce + 9 * 32 * 128 + expand),
+            ("256x32x4", "depthwise", reduce + 9 * 128 + expand),
+            ("256x32x4", "split-input", reduce / 32 + transform + expand),
+            ("256x32x4", "output-2cd", all),
+            ("256x32x4", "convolution-bias", all + 128 + 128 + 256),
+            ("256x32x4", "bias-in-each-path", all + 128 + 128 + 32 * 256),
+            ("256x32x4", "one-block-more", 2 * all),
+            // Statistics count where batch norm does.
+            ("256x32x4", "with-statistics", all),
+            ("256x32x4", "with-batch-norm", all + 2 * (128 + 128 + 256)),
+            ("256x32x4", "with-batch-norm with-statistics", all + 4 * (128 + 128 + 256)),
+            ("256x32x4", "with-batch-norm norm-in-each-path", all + 2 * (256 + 32 * 256)),
+            (
+                "256x32x4",
+                "with-batch-norm with-statistics norm-in-each-path",
+                all + 4 * (256 + 32 * 256),
+            ),
+            ("4-2x2-8", "bias-in-each-path", 16 + 9 * 2 * 4 + 32 + 32 + 4 + 4 + 2 * 8 + 8),
+            ("resnet18", "output-2cd", 11_689_512),
+            ("resnet18", "width-not-doubled", 11_689_512),
         ] {
-            let counted = count(&block, &[named(name).unwrap()], Quantity::Parameters).unwrap();
-            assert_eq!(counted, parameters, "{name}");
+            assert_eq!(count(network, names, Quantity::Parameters), parameters, "{names}");
         }
-        let norms = [named("with-batch-norm").unwrap(), named("norm-in-each-path").unwrap()];
-        let counted = count(&block, &norms, Quantity::Parameters).unwrap();
-        assert_eq!(counted, 70_144 + 2 * (128 + 128 + 32 * 256));
-        let norms = [named("with-batch-norm").unwrap(), named("with-statistics").unwrap()];
-        let counted = count(&block, &norms, Quantity::Parameters).unwrap();
-        assert_eq!(counted, 70_144 + 4 * (128 + 128 + 256));
-        let three = ["with-batch-norm", "with-statistics", "norm-in-each-path"];
-        let norms = three.map(|name| named(name).unwrap());
-        let counted = count(&block, &norms, Quantity::Parameters).unwrap();
-        assert_eq!(counted, 70_144 + 4 * (128 + 128 + 32 * 256));
-        // Statistics count where batch norm does.
-        let statistics = [named("with-statistics").unwrap()];
-        assert_eq!(count(&block, &statistics, Quantity::Parameters).unwrap(), 70_144);
-        // A projection has one bias a channel, whatever the paths.
-        let projected = zoo::named("4-2x2-8").unwrap();
-        let bias = [named("bias-in-each-path").unwrap()];
-        let counted = count(&projected, &bias, Quantity::Parameters).unwrap();
-        let weights = 4 * 4 + 9 * 2 * 4 + 4 * 8 + 4 * 8;
-        assert_eq!(counted, weights + 4 + 4 + 2 * 8 + 8);
-        // Basic blocks have no C d.
-        let basic = zoo::named("resnet18").unwrap();
-        for name in ["output-2cd", "width-not-doubled"] {
-            let counted = count(&basic, &[named(name).unwrap()], Quantity::Parameters).unwrap();
-            assert_eq!(counted, 11_689_512, "{name}");
-        }
-        let macs = 70_144 * 56 * 56;
+        let pixels = 56 * 56;
         for (name, operations) in [
-            ("one-filter", macs),
-            ("groups-twice", (reduce + transform / 32 + expand) * 56 * 56),
-            ("flops", 2 * macs),
-            ("batch-norm-operations", macs + 2 * (128 + 128 + 256) * 56 * 56),
-            ("relu-operations", macs + (128 + 128 + 256) * 56 * 56),
+            ("one-filter", all * pixels),
+            ("groups-twice", (reduce + transform / 32 + expand) * pixels),
+            ("flops", 2 * all * pixels),
+            ("batch-norm-operations", (all + 2 * (128 + 128 + 256)) * pixels),
+            ("relu-operations", (all + 128 + 128 + 256) * pixels),
         ] {
-            let counted = count(&block, &[named(name).unwrap()], Quantity::Macs).unwrap();
-            assert_eq!(counted, operations, "{name}");
+            assert_eq!(count("256x32x4", name, Quantity::Macs), operations, "{name}");
         }
     }
 }

@@ -111,15 +111,6 @@ impl Counts {
 /// Counts a layer, for one image.
 ///
 /// Errors: those of [`convolution_macs`].
-///
-/// ```
-/// use triform::{count, network::zoo};
-/// let layers = zoo::named("resnet50")?.layers((224, 224))?;
-/// let stem = count::layer(&layers[0])?;
-/// assert_eq!(stem.parameters.convolution, 7 * 7 * 3 * 64);
-/// assert_eq!(stem.operations.macs()?, 118_013_952);
-/// # Ok::<(), triform::Error>(())
-/// ```
 pub fn layer(layer: &Layer) -> Result<Counts> {
     let mut counts = Counts::default();
     let (parameters, operations) = (&mut counts.parameters, &mut counts.operations);

@@ -72,14 +72,6 @@ impl Architecture {
     ///
     /// [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block of other than 1 group of 64;
     /// [`Error::TooManyElements`].
-    ///
-    /// ```
-    /// use triform::network::architecture::{Architecture, BlockKind};
-    /// let network = Architecture::resnet("mine", BlockKind::Bottleneck, [3, 4, 6, 3], 32, 4)?;
-    /// let inner: Vec<usize> = network.stages.iter().map(|stage| stage.inner).collect();
-    /// assert_eq!(inner, [128, 256, 512, 1024]);
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     pub fn resnet(
         name: &str,
         block: BlockKind,
@@ -214,16 +206,15 @@ impl Architecture {
     /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`]; of basic blocks none.
     pub(crate) fn blocks(&self) -> Result<Vec<PlacedBlock>> {
         let (mut blocks, mut c_in) = (Vec::new(), self.stem_channels());
-        for (stage, Stage { blocks: count, inner, c_out, stride, .. }) in (1..).zip(&self.stages) {
-            for number in 1..=*count {
-                let stride = if number == 1 { *stride } else { 1 };
+        for (stage, of) in (1..).zip(&self.stages) {
+            for number in 1..=of.blocks {
+                let stride = if number == 1 { of.stride } else { 1 };
                 let shape = match self.block {
                     BlockKind::Bottleneck => {
-                        let stage = &self.stages[stage - 1];
-                        BlockShape::Bottleneck(stage.bottleneck(c_in, stride, self.stride_on)?)
+                        BlockShape::Bottleneck(of.bottleneck(c_in, stride, self.stride_on)?)
                     }
                     BlockKind::Basic => {
-                        BlockShape::Basic { channels: [c_in, *inner, *c_out], stride }
+                        BlockShape::Basic { channels: [c_in, of.inner, of.c_out], stride }
                     }
                 };
                 let prefix = match self.is_block() {
@@ -231,7 +222,7 @@ impl Architecture {
                     false => format!("layer{stage}.{}.", number - 1),
                 };
                 blocks.push(PlacedBlock { stage, number, prefix, shape });
-                c_in = *c_out;
+                c_in = of.c_out;
             }
         }
         Ok(blocks)
@@ -309,12 +300,12 @@ impl PlacedBlock {
 
 impl Stem {
     /// Its convolution, where it has one.
-    pub(crate) fn convolution(self) -> Result<Option<KernelShape>> {
-        Ok(match self {
-            Self::ImageNet => Some(KernelShape::square(7, 3, 64, ConvSpec::new(2, 3, 1, 1)?)),
-            Self::Cifar => Some(KernelShape::square(3, 3, 64, ConvSpec::new(1, 1, 1, 1)?)),
+    pub(crate) fn convolution(self) -> Option<KernelShape> {
+        match self {
+            Self::ImageNet => Some(KernelShape::square(7, 3, 64, ConvSpec::of(2, 3, 1))),
+            Self::Cifar => Some(KernelShape::square(3, 3, 64, ConvSpec::of(1, 1, 1))),
             Self::None { .. } => None,
-        })
+        }
     }
 }
 

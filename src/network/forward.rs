@@ -32,23 +32,17 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         to: impl Fn(&f32) -> S + Copy,
         convolver: &V,
     ) -> Result<Self> {
+        let prepare = |kernel: &Array4<f32>, spec| convolver.prepare(kernel.map(to).view(), spec);
         let kind = weights.architecture().stem;
-        let stem = match weights.stem().zip(kind.convolution()?) {
-            Some((stem, shape)) => {
-                Some((convolver.prepare(stem.kernel.map(to).view(), shape.spec)?, kind))
-            }
-            None => None,
-        };
+        let stem = weights.stem().zip(kind.convolution());
+        let stem = stem.map(|(stem, shape)| Ok((prepare(&stem.kernel, shape.spec)?, kind)));
         let block = |block: &ResidualWeights| match block {
             ResidualWeights::Bottleneck(weights, _) => form(&weights.map(to), convolver),
             ResidualWeights::Basic(weights, _) => weights.prepare(to, convolver),
         };
-        let top = weights
-            .top()
-            .map(|top| convolver.prepare(top.kernel.map(to).view(), ConvSpec::UNIT))
-            .transpose()?;
+        let top = weights.top().map(|top| prepare(&top.kernel, ConvSpec::UNIT));
         let blocks = weights.blocks().iter().map(block).collect::<Result<_>>()?;
-        Ok(Self { stem, blocks, top })
+        Ok(Self { stem: stem.transpose()?, blocks, top: top.transpose()? })
     }
 
     /// N x 3 x H x W to the features N x C x h x w that come out of the last block. `watch` is shown what

@@ -138,14 +138,6 @@ impl Architecture {
     ///
     /// [`Error::Zero`] for an empty map or a size of 0, [`Error::GroupsDoNotDivide`],
     /// [`Error::TooManyElements`].
-    ///
-    /// ```
-    /// use triform::network::zoo;
-    /// let layers = zoo::named("resnext50_32x4d")?.layers((224, 224))?;
-    /// let conv2 = layers.iter().find(|layer| layer.name == "layer1.0.conv2").unwrap();
-    /// assert_eq!((conv2.input, conv2.paths), ((56, 56), 32));
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     pub fn layers(&self, input: Map) -> Result<Vec<Layer>> {
         let mut walk = Walk { layers: Vec::new(), map: input, place: Place::Stem, paths: 1 };
         for (what, size) in [("input height", input.0), ("input width", input.1)] {
@@ -153,12 +145,12 @@ impl Architecture {
                 return Err(Error::Zero { what });
             }
         }
-        if let Some(kernel) = self.stem.convolution()? {
+        if let Some(kernel) = self.stem.convolution() {
             walk.conv(["conv1", "bn1"], None, &kernel)?;
             walk.relu("", kernel.c_out);
         }
         if self.stem == Stem::ImageNet {
-            let pool = KernelShape::square(3, 1, 1, ConvSpec::new(2, 1, 1, 1)?);
+            let pool = KernelShape::square(3, 1, 1, ConvSpec::of(2, 1, 1));
             let output = pool.output_map(walk.map)?;
             walk.layer("maxpool", None, Operation::MaxPool { channels: 64 }, output);
         }

@@ -21,7 +21,7 @@ pub fn forward<S: Ordered, V: Convolver<S>>(
     function: &dyn ChannelWise<S>,
     convolver: &V,
 ) -> Result<Array4<S>> {
-    let kernel = convolver.prepare(kernel, ConvSpec::new(2, 3, 1, 1)?)?;
+    let kernel = convolver.prepare(kernel, ConvSpec::of(2, 3, 1))?;
     run(Stem::ImageNet, x, &kernel, function, convolver)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn run<S: Ordered, V: Convolver<S>>(
 ) -> Result<Array4<S>> {
     let features = convolver.conv(x, kernel, &Epilogue::only(function))?;
     match stem {
-        Stem::ImageNet => max_pool(features.view(), 3, ConvSpec::new(2, 1, 1, 1)?),
+        Stem::ImageNet => max_pool(features.view(), 3, ConvSpec::of(2, 1, 1)),
         Stem::Cifar | Stem::None { .. } => Ok(features),
     }
 }

@@ -94,13 +94,9 @@ impl NetworkWeights {
     /// [`BatchNorm::new`] and of [`Architecture::bottlenecks`].
     pub fn assemble(architecture: &Architecture, source: &mut Source<'_>) -> Result<Self> {
         let mut from = Assembly { source };
-        let stem = match architecture.stem.convolution()? {
-            Some(kernel) => {
-                let (kernel, norm) = from.layer(["conv1", "bn1"], &kernel)?;
-                Some(StemWeights { kernel, norm })
-            }
-            None => None,
-        };
+        let stem = architecture.stem.convolution();
+        let stem = stem.map(|kernel| from.layer(["conv1", "bn1"], &kernel)).transpose()?;
+        let stem = stem.map(|(kernel, norm)| StemWeights { kernel, norm });
         let block = |block: &PlacedBlock| from.block(block);
         let blocks = architecture.blocks()?.iter().map(block).collect::<Result<_>>()?;
         let features = architecture.features();

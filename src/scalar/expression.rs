@@ -160,10 +160,7 @@ impl Dot for Expression {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array4;
-
     use super::Expression;
-    use crate::conv::{ConvSpec, Convolver, Reference};
     use crate::scalar::{Additive, Dot, Ordered, Scalar};
 
     #[test]
@@ -195,23 +192,5 @@ mod tests {
         let pairs = [(0.0, 5.0), (2.0, 6.0), (3.0, 0.0), (0.0, 7.0), (4.0, 10.0)];
         assert_eq!(spelled(&pairs[..4]), "0·5 + 2·6 + 3·0 + 0·7");
         assert_eq!(spelled(&pairs), "2·6 + 4·10");
-    }
-
-    /// A convolution spells its sums in the order in which it takes them, runs in brackets.
-    #[test]
-    fn a_convolution_spells_its_sums() {
-        let row = |values: &[f64]| {
-            let values = values.iter().map(|&value| Expression::from(value)).collect();
-            Array4::from_shape_vec((1, 4, 1, 1), values).unwrap()
-        };
-        let spelled = |convolver: Reference| {
-            let kernel = convolver.prepare(row(&[1.0, 2.0, 3.0, 4.0]).view(), ConvSpec::UNIT);
-            let x = row(&[5.0, 6.0, 7.0, 8.0]);
-            let z = convolver.sums(x.view(), &kernel.unwrap()).unwrap();
-            (z[[0, 0, 0, 0]].to_string(), z[[0, 0, 0, 0]].value())
-        };
-        assert_eq!(spelled(Reference::default()), ("1·5 + 2·6 + 3·7 + 4·8".to_owned(), 70.0));
-        let runs = spelled(Reference::in_runs_of(2));
-        assert_eq!(runs, ("(1·5 + 2·6) + (3·7 + 4·8)".to_owned(), 70.0));
     }
 }

@@ -72,13 +72,6 @@ impl M61 {
     /// The residue of a float: a finite `f32` is m 2^e with integers m and e, and 2 has an inverse.
     /// Sums and products of floats that are taken exactly have the sums and products of their
     /// residues. Gives `None` for NaN and infinities.
-    ///
-    /// ```
-    /// use triform::scalar::{M61, Scalar};
-    /// let half = M61::dyadic(0.5).unwrap();
-    /// assert_eq!(half.mul(&M61::new(2)), M61::new(1));
-    /// assert_eq!(M61::dyadic(-1.5), Some(M61::of(-3).mul(&half)));
-    /// ```
     pub fn dyadic(value: f32) -> Option<Self> {
         if !value.is_finite() {
             return None;
