@@ -6,9 +6,6 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::Array4;
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 use triform::block::{Activation, BlockForm, Bottleneck, Form, NormFunctions};
 use triform::conv::Fast;
 use triform::count;
@@ -18,7 +15,7 @@ use triform::evidence::speed::{name, stages};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
 use triform::network::zoo;
-use triform::random::{Purpose, Seed};
+use triform::random::{Purpose, Seed, normal};
 
 fn forms(criterion: &mut Criterion) {
     let fast = Fast::new();
@@ -51,7 +48,7 @@ fn networks(criterion: &mut Criterion) {
         let network = Network::prepare(&grouped, &weights, |x| *x, &fast).unwrap();
         let functions = NetworkFunctions::new(&weights).unwrap();
         let input = &mut Seed(0).stream(Purpose::Input, &[]);
-        let x = Array4::random_using((1, 3, 224, 224), StandardNormal, input);
+        let x = normal((1, 3, 224, 224), input);
         let macs = count::network(&architecture, (224, 224)).unwrap().total.operations.macs();
         group.throughput(Throughput::Elements(macs.unwrap()));
         group.bench_function(name, |bencher| {

@@ -7,12 +7,10 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use ndarray::Array4;
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 use triform::conv::{ConvSpec, Convolver, Fast, max_pool};
 use triform::count::convolution_macs;
 use triform::network::init::he_normal;
-use triform::random::{Purpose, Seed};
+use triform::random::{Purpose, Seed, normal};
 
 /// Name, kernel size, channels in and out, groups, stride, height and width of the map.
 type Kernel = (&'static str, usize, [usize; 2], usize, usize, usize);
@@ -30,7 +28,7 @@ const KERNELS: [Kernel; 8] = [
 
 fn input(channels: usize, side: usize) -> Array4<f32> {
     let shape = (1, channels, side, side);
-    Array4::random_using(shape, StandardNormal, &mut Seed(0).stream(Purpose::Input, &[]))
+    normal(shape, &mut Seed(0).stream(Purpose::Input, &[]))
 }
 
 fn kernels(criterion: &mut Criterion) {

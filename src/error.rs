@@ -144,10 +144,6 @@ pub enum Error {
     )]
     Side { side: u32, least: u32, most: u32 },
 
-    /// A file of tensors that cannot be read or written.
-    #[error(transparent)]
-    Tensors(triform_checkpoint::Error),
-
     /// A checkpoint that holds other tensors or numbers than its network has.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },

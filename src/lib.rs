@@ -1,21 +1,43 @@
-//! **triform**: the three forms of the ResNeXt block over one set of weights, and
-//! the evidence that they are one function.
+//! **triform**: the three forms of the ResNeXt block over one set of weights, and the evidence that
+//! they are one function.
 //!
-//! Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural
-//! Networks" (arXiv 1611.05431), Figure 3, draws one block three times: (a) 32
-//! parallel paths, summed; (b) the paths concatenated, then one 1x1; (c) grouped
-//! convolution; and says that the three are strictly equivalent. Here each form
-//! is written once, over any kind of number, and run, and compared.
+//! Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks" (arXiv 1611.05431),
+//! Figure 3, draws one block three times and says that the three are strictly equivalent: (a) C paths,
+//! summed; (b) the paths concatenated, then one 1x1; (c) grouped convolution. Here each form is written
+//! once, generic over the number type, and all three run on the same weights:
 //!
-//! The floors, each of which uses only those above it:
+//! ```
+//! use ndarray::Array4;
+//! use triform::{BlockForm as _, BlockSpec, Form, Functions, Reference, Seed, network::init, random::Purpose};
+//!
+//! let spec: BlockSpec = "64x8x4".parse()?; // C_in x C x d: 64 channels, 8 paths of width 4
+//! let weights = init::block(spec, &mut Seed(7).stream(Purpose::Weights, &[]))?;
+//! let x = Array4::from_shape_fn((1, 64, 7, 9), |(_, c, i, j)| ((c + i * j) as f32).sin());
+//!
+//! // Sums over d channels first, then over the C paths: one order of addition for all three.
+//! let one_order = Reference::in_runs_of(spec.width());
+//! let y = Form::ALL.map(|form| form.forward(&weights, x.view(), &Functions::none(), &one_order));
+//! let [a, b, c] = y.map(Result::unwrap);
+//! assert!(a == b && b == c); // to the bit
+//! # Ok::<(), triform::Error>(())
+//! ```
+//!
+//! [`verify`] judges forms by a ladder of nine checks, the rungs R0 to R8: a rounding bound, exact
+//! integers, a prime field, proofs at small sizes. It judges a form of your own in the same way:
+//!
+//! ```no_run
+#![doc = include_str!("../examples/own_form.rs")]
+//! ```
+//!
+//! The modules, each of which uses only those above it:
 //!
 //! - [`error`]: one error type.
 //! - [`random`]: every random choice, from one seed.
-//! - [`scalar`]: what the numbers can be.
+//! - [`scalar`]: the number types.
 //! - [`conv`]: convolution, as specified and fast.
 //! - [`block`]: the three forms.
 //! - [`network`]: what stands around the blocks in a network.
-//! - [`count`](mod@count): how many parameters.
+//! - [`count`](mod@count): parameters and multiply-adds.
 //! - [`evidence`]: what it takes to say that two forms are equal.
 //! - [`gallery`]: wrong blocks that the evidence must refute.
 //! - [`claims`]: what is said about the forms, each with its check.
@@ -35,7 +57,17 @@ pub mod network;
 pub mod random;
 pub mod scalar;
 
+pub use block::{Activation, BatchNorm, BlockForm, BlockSpec, BlockWeights, Bottleneck, Branch};
+pub use block::{Form, Functions, Shortcut};
+pub use conv::{ChannelWise, ConvSpec, Convolver, Fast, Reference, conv2d};
 pub use error::{Error, Result};
+pub use evidence::any_form::{AnyForm, Subject};
+pub use evidence::progress::Quiet;
+pub use evidence::rungs::Rung;
+pub use evidence::verdict::Verdict;
+pub use evidence::verify::{Input, Plan, verify};
+pub use random::Seed;
+pub use scalar::Additive;
 
 /// The README's Rust, as a test.
 #[cfg(doctest)]

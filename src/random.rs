@@ -1,8 +1,10 @@
 //! Every random choice of the crate, from one seed.
 
+use hmac_sha256::Hash;
+use ndarray::{Array, ShapeBuilder};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use sha2::{Digest, Sha256};
+use rand_distr::{Distribution, StandardNormal};
 
 /// The generator that all drawing uses: the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
@@ -56,6 +58,11 @@ impl Seed {
     pub fn stream(self, purpose: Purpose, path: &[u64]) -> Rng {
         let words = [self.0, purpose as u64].into_iter().chain(path.iter().copied());
         let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
-        ChaCha8Rng::from_seed(Sha256::digest(bytes).into())
+        ChaCha8Rng::from_seed(Hash::hash(&bytes))
     }
+}
+
+/// Standard normal numbers, drawn in the order in which they lie in memory.
+pub fn normal<Sh: ShapeBuilder>(shape: Sh, rng: &mut Rng) -> Array<f32, Sh::Dim> {
+    Array::from_shape_simple_fn(shape, || StandardNormal.sample(rng))
 }

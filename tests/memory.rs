@@ -12,7 +12,7 @@ use triform::conv::Fast;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::memory as need;
 use triform::evidence::progress::Quiet;
-use triform::evidence::verify::{Plan, Subject, verify};
+use triform::evidence::verify::{Input, Plan, verify};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
 use triform::network::zoo;
@@ -92,7 +92,7 @@ fn the_memory_of_a_block_is_as_estimated() {
         let taken = peak(|| {
             let forms: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
             let plan = Plan { cases: NonZeroU64::MIN, ..Plan::default() };
-            let report = verify(&forms, &Subject::Block(spec, (h, w)), &plan, Seed(0), &Quiet);
+            let report = verify(&forms, &Input::Block(spec, (h, w)), &plan, Seed(0), &Quiet);
             assert!(report.unwrap().holds());
         });
         let about = need::of_block(&spec, (h, w)).unwrap().about as f64;

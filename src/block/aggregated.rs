@@ -18,7 +18,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::branch::Branch;
+use super::form::Branch;
 use super::functions::Functions;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;

@@ -1,13 +1,128 @@
-//! The three forms by name.
+//! What a form is, the block around it, and the paper's three by name.
+
+use ndarray::{Array4, ArrayView4};
 
 use super::aggregated::Aggregated;
-use super::branch::{BlockForm, Branch};
 use super::early_concat::EarlyConcat;
+use super::functions::Functions;
 use super::grouped::Grouped;
+use super::spec::Shortcut;
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
 use crate::error::Result;
 use crate::scalar::Additive;
+
+/// The residual branch of a block, its kernels prepared.
+pub trait Branch<S: Additive, V: Convolver<S>> {
+    /// The branch, then the shortcut, then the output's function:
+    /// N x C_in x H x W to N x C_out x H_out x W_out. `shortcut` has the output's shape.
+    ///
+    /// Errors: an input that does not suit the block.
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>>;
+}
+
+/// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three;
+/// a form that is none of them (a wrong one, say) implements this trait.
+///
+/// It is generic over the numbers and asks of them an addition, so a form is
+/// written once and runs in every arithmetic.
+pub trait BlockForm {
+    /// One letter, for tables. The paper's are 'a', 'b', 'c'.
+    fn letter(&self) -> char {
+        'x'
+    }
+
+    /// What the form does, in a few words.
+    fn name(&self) -> &'static str {
+        "a form of one's own"
+    }
+
+    /// Takes the views of the weights that the form reads.
+    ///
+    /// Errors: those of [`Convolver::prepare`].
+    fn prepare<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> Result<Box<dyn Branch<S, V>>>;
+
+    /// The whole block in this form, run once: N x C_in x H x W to N x C_out x H_out x W_out. To run it
+    /// often, prepare a [`Bottleneck`] once.
+    ///
+    /// Errors: those of [`Bottleneck::prepare`] and [`Bottleneck::forward`].
+    fn forward<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        weights: &BlockWeights<S>,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        convolver: &V,
+    ) -> Result<Array4<S>>
+    where
+        Self: Sized,
+    {
+        Bottleneck::prepare(self, weights, convolver)?.forward(x, functions, convolver)
+    }
+}
+
+/// A block in one of its forms: y = output(F(x) + shortcut(x)), equation 3 of the
+/// paper, with F the branch and its last batch norm.
+pub struct Bottleneck<S: Additive, V: Convolver<S>> {
+    branch: Box<dyn Branch<S, V>>,
+    projection: Option<V::Kernel>,
+    shortcut: Shortcut,
+}
+
+impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
+    /// Prepares the kernels that `form` reads.
+    ///
+    /// Errors: those of [`Convolver::prepare`].
+    pub fn prepare(
+        form: &impl BlockForm,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> Result<Self> {
+        let spec = weights.spec();
+        let project = |kernel| convolver.prepare(kernel, spec.projection());
+        let projection = weights.shortcut().map(project).transpose()?;
+        Ok(Self::around(form.prepare(weights, convolver)?, projection, spec.shortcut()))
+    }
+
+    /// A branch and the shortcut around it, with its kernel where it is a projection.
+    pub(crate) fn around(
+        branch: Box<dyn Branch<S, V>>,
+        projection: Option<V::Kernel>,
+        shortcut: Shortcut,
+    ) -> Self {
+        Self { branch, projection, shortcut }
+    }
+
+    /// N x C_in x H x W to N x C_out x H_out x W_out. N = 0 gives an empty output.
+    ///
+    /// Errors: an input with other channels than the block reads, or an empty map.
+    pub fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let projected = match &self.projection {
+            Some(kernel) => Some(convolver.conv(x, kernel, &functions.after_shortcut())?),
+            None => None,
+        };
+        let shortcut = match self.shortcut {
+            Shortcut::None => None,
+            Shortcut::Identity => Some(x),
+            Shortcut::Projection => projected.as_ref().map(|x| x.view()),
+        };
+        self.branch.forward(x, functions, shortcut, convolver)
+    }
+}
 
 /// The three forms of the paper's Figure 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,23 +167,5 @@ impl BlockForm for Form {
             Self::EarlyConcat => Box::new(EarlyConcat::prepare(weights, convolver)?),
             Self::Grouped => Box::new(Grouped::prepare(weights, convolver)?),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BlockForm, Form};
-
-    /// Every table and every witness says by these which form it means.
-    #[test]
-    fn the_forms_are_called_what_the_papers_figure_calls_them() {
-        assert_eq!(
-            Form::ALL.map(|form| (form.letter(), form.name())),
-            [
-                ('a', "aggregated transformations"),
-                ('b', "early concatenation"),
-                ('c', "grouped convolution"),
-            ]
-        );
     }
 }

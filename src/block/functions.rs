@@ -3,10 +3,10 @@
 use ndarray::ArrayView4;
 
 use super::activation::Activation;
-use super::norm::{BasicNorms, BlockNorms, Normalise};
+use super::norm::{BatchNorm, BlockNorms, Normalise};
 use crate::conv::{ChannelWise, Epilogue, Identity};
 use crate::error::Result;
-use crate::scalar::{Additive, Real};
+use crate::scalar::{Additive, Ordered, Real};
 
 /// The places of a block at which a channel-wise function stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -87,54 +87,46 @@ impl<'a, S: Additive> Functions<'a, S> {
     }
 }
 
-/// A block's batch norms with its activation, where the paper puts them.
-pub struct NormFunctions<S> {
+/// A block's batch norms, each as a function `F`, with the block's activation, where the paper puts them.
+pub struct LayerFunctions<F> {
     /// After the first 1x1.
-    pub reduce: Normalise<S>,
+    pub reduce: F,
     /// After the 3x3.
-    pub transform: Normalise<S>,
+    pub transform: F,
     /// After the sum over the paths.
-    pub expand: Normalise<S>,
+    pub expand: F,
     /// After the projection.
-    pub shortcut: Option<Normalise<S>>,
+    pub shortcut: Option<F>,
     /// After the shortcut was added.
     pub output: Activation,
 }
 
-impl<S: Real> NormFunctions<S> {
-    /// Folds each batch norm to its affine; the activation follows the first two
-    /// at once, and the third after the shortcut was added.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`super::BatchNorm::fold`].
-    pub fn new(norms: &BlockNorms<S>, activation: Activation) -> Result<Self> {
-        Ok(Self {
-            reduce: norms.reduce.fold()?.then(activation),
-            transform: norms.transform.fold()?.then(activation),
-            expand: norms.expand.fold()?,
-            shortcut: norms.shortcut.as_ref().map(|norm| norm.fold()).transpose()?,
-            output: activation,
-        })
-    }
+/// Batch norms in inference mode, folded.
+pub type NormFunctions<S> = LayerFunctions<Normalise<S>>;
 
-    /// The same for a block of depth 2, whose second layer takes the place of the last; it has none between.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`super::BatchNorm::fold`].
-    pub fn basic(norms: &BasicNorms<S>, activation: Activation) -> Result<Self> {
+impl<F> LayerFunctions<F> {
+    /// A function for each batch norm and what follows it: the activation follows the first two at once,
+    /// and the third after the shortcut was added.
+    pub(super) fn of<S>(
+        norms: &BlockNorms<S>,
+        activation: Activation,
+        function: impl Fn(&BatchNorm<S>, Activation) -> Result<F>,
+    ) -> Result<Self> {
+        let shortcut = norms.shortcut.as_ref();
         Ok(Self {
-            reduce: norms.first.fold()?.then(activation),
-            transform: Normalise::new(Vec::new()),
-            expand: norms.second.fold()?,
-            shortcut: norms.shortcut.as_ref().map(|norm| norm.fold()).transpose()?,
+            reduce: function(&norms.reduce, activation)?,
+            transform: function(&norms.transform, activation)?,
+            expand: function(&norms.expand, Activation::Identity)?,
+            shortcut: shortcut.map(|norm| function(norm, Activation::Identity)).transpose()?,
             output: activation,
         })
     }
 
     /// The functions, to be handed to a form.
-    pub fn functions(&self) -> Functions<'_, S> {
+    pub fn functions<S: Ordered>(&self) -> Functions<'_, S>
+    where
+        F: ChannelWise<S>,
+    {
         Functions {
             reduce: &self.reduce,
             transform: &self.transform,
@@ -142,5 +134,14 @@ impl<S: Real> NormFunctions<S> {
             shortcut: self.shortcut.as_ref().map_or(&Identity, |norm| norm),
             output: &self.output,
         }
+    }
+}
+
+impl<S: Real> NormFunctions<S> {
+    /// Folds each batch norm to its affine.
+    ///
+    /// Errors: those of [`BatchNorm::fold`].
+    pub fn new(norms: &BlockNorms<S>, activation: Activation) -> Result<Self> {
+        Self::of(norms, activation, |norm, activation| Ok(norm.fold()?.then(activation)))
     }
 }

@@ -15,9 +15,6 @@
 
 mod activation;
 pub mod aggregated;
-mod basic;
-mod bottleneck;
-mod branch;
 pub mod early_concat;
 mod form;
 mod functions;
@@ -28,12 +25,9 @@ mod training;
 mod weights;
 
 pub use activation::Activation;
-pub use basic::{Basic, BasicWeights};
-pub use bottleneck::Bottleneck;
-pub use branch::{BlockForm, Branch};
-pub use form::Form;
-pub use functions::{Functions, Layer, NormFunctions};
-pub use norm::{BasicNorms, BatchNorm, BlockNorms, Normalise};
+pub use form::{BlockForm, Bottleneck, Branch, Form};
+pub use functions::{Functions, Layer, LayerFunctions, NormFunctions};
+pub use norm::{BatchNorm, BlockNorms, Normalise};
 pub use spec::{BlockSpec, Shortcut, StrideOn};
 pub use training::{Running, TrainingFunctions, TrainingNorm};
 pub use weights::{BlockWeights, Path};

@@ -39,12 +39,10 @@ impl<S: Real> BatchNorm<S> {
         epsilon: S,
     ) -> Result<Self> {
         let expected = gamma.len();
-        for (what, array) in [
-            ("batch norm gamma", &gamma),
-            ("batch norm beta", &beta),
-            ("batch norm mean", &mean),
-            ("batch norm variance", &variance),
-        ] {
+        let norm = Self { gamma, beta, mean, variance, epsilon };
+        let names =
+            ["batch norm gamma", "batch norm beta", "batch norm mean", "batch norm variance"];
+        for (what, array) in names.into_iter().zip(norm.arrays()) {
             if array.len() != expected {
                 return Err(Error::Count { what, expected, found: array.len() });
             }
@@ -54,31 +52,24 @@ impl<S: Real> BatchNorm<S> {
                 return Err(Error::NotFinite { what, index: vec![channel], value });
             }
         }
-        for (channel, value) in variance.iter().enumerate() {
+        let (zero, epsilon) = (S::zero(), &norm.epsilon);
+        for (channel, value) in norm.variance.iter().enumerate() {
             // Written so that a NaN epsilon fails too.
-            let sum_is_positive = value.add(&epsilon) > S::zero();
-            if *value < S::zero() || !sum_is_positive || !epsilon.to_f64().is_finite() {
-                return Err(Error::Variance {
-                    channel,
-                    variance: value.to_f64(),
-                    epsilon: epsilon.to_f64(),
-                });
+            let sum_is_positive = value.add(epsilon) > zero;
+            if *value < zero || !sum_is_positive || !epsilon.to_f64().is_finite() {
+                let (variance, epsilon) = (value.to_f64(), epsilon.to_f64());
+                return Err(Error::Variance { channel, variance, epsilon });
             }
         }
-        Ok(Self { gamma, beta, mean, variance, epsilon })
+        Ok(norm)
     }
 
     /// Batch norm as a fresh network has it: gamma 1, beta 0, mean 0, variance 1,
     /// epsilon 1e-5.
     pub fn fresh(channels: usize) -> Self {
-        let filled = |value: S| Array1::from_elem(channels, value);
-        Self {
-            gamma: filled(S::one()),
-            beta: filled(S::zero()),
-            mean: filled(S::zero()),
-            variance: filled(S::one()),
-            epsilon: S::from_f64(1e-5),
-        }
+        let [zeros, ones] = [S::zero(), S::one()].map(|value| Array1::from_elem(channels, value));
+        let (gamma, beta, epsilon) = (ones.clone(), zeros.clone(), S::from_f64(1e-5));
+        Self { gamma, beta, mean: zeros, variance: ones, epsilon }
     }
 
     /// Whether it is as a fresh network has it: gamma 1, beta 0, mean 0, variance 1.
@@ -100,7 +91,12 @@ impl<S: Real> BatchNorm<S> {
 
     /// Per channel, in the order gamma, beta, mean, variance.
     pub fn channel(&self, channel: usize) -> [&S; 4] {
-        [&self.gamma[channel], &self.beta[channel], &self.mean[channel], &self.variance[channel]]
+        self.arrays().map(|array| &array[channel])
+    }
+
+    /// Gamma, beta, mean, variance.
+    pub(crate) fn arrays(&self) -> [&Array1<S>; 4] {
+        [&self.gamma, &self.beta, &self.mean, &self.variance]
     }
 
     /// Added to the variance.
@@ -110,22 +106,15 @@ impl<S: Real> BatchNorm<S> {
 
     /// The same batch norm in other floats.
     pub fn cast<T: Real>(&self) -> BatchNorm<T> {
-        let cast = |array: &Array1<S>| array.mapv(|value| T::from_f64(value.to_f64()));
-        BatchNorm {
-            gamma: cast(&self.gamma),
-            beta: cast(&self.beta),
-            mean: cast(&self.mean),
-            variance: cast(&self.variance),
-            epsilon: T::from_f64(self.epsilon.to_f64()),
-        }
+        let cast = |value: &S| T::from_f64(value.to_f64());
+        let [gamma, beta, mean, variance] = self.arrays().map(|array| array.map(cast));
+        BatchNorm { gamma, beta, mean, variance, epsilon: cast(&self.epsilon) }
     }
 
     /// The affine it is in inference mode: scale = gamma / sqrt(variance + epsilon),
     /// shift = beta - mean scale, each operation rounded once.
     ///
-    /// # Errors
-    ///
-    /// [`Error::NotFinite`] where scale or shift overflow.
+    /// Errors: [`Error::NotFinite`] where scale or shift overflow.
     pub fn fold(&self) -> Result<Normalise<S>> {
         let affine = |channel: usize| {
             let [gamma, beta, mean, variance] = self.channel(channel);
@@ -197,9 +186,7 @@ pub struct BlockNorms<S> {
 impl<S: Real> BlockNorms<S> {
     /// Checks that each batch norm has the channels of its layer.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Count`].
+    /// Errors: [`Error::Count`].
     pub fn check(&self, spec: &BlockSpec) -> Result<()> {
         let projection = usize::from(spec.shortcut() == Shortcut::Projection);
         for (what, found, expected) in [
@@ -226,28 +213,6 @@ impl<S: Real> BlockNorms<S> {
             reduce: self.reduce.cast(),
             transform: self.transform.cast(),
             expand: self.expand.cast(),
-            shortcut: self.shortcut.as_ref().map(BatchNorm::cast),
-        }
-    }
-}
-
-/// The batch norms of a block of depth 2.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BasicNorms<S> {
-    /// bn1, D channels.
-    pub first: BatchNorm<S>,
-    /// bn2, C_out channels.
-    pub second: BatchNorm<S>,
-    /// downsample.1, C_out channels; only where the shortcut is a projection.
-    pub shortcut: Option<BatchNorm<S>>,
-}
-
-impl<S: Real> BasicNorms<S> {
-    /// The same batch norms in other floats.
-    pub fn cast<T: Real>(&self) -> BasicNorms<T> {
-        BasicNorms {
-            first: self.first.cast(),
-            second: self.second.cast(),
             shortcut: self.shortcut.as_ref().map(BatchNorm::cast),
         }
     }

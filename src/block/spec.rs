@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::conv::ConvSpec;
+use crate::conv::{ConvSpec, KernelShape};
 use crate::error::{Error, Result};
 
 /// Which convolution takes the block's stride.
@@ -51,13 +51,6 @@ impl BlockSpec {
     ///
     /// [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner channels or
     /// weights than 64 bits can count.
-    ///
-    /// ```
-    /// use triform::block::BlockSpec;
-    /// let conv2 = BlockSpec::new(256, 32, 4, 256)?;
-    /// assert_eq!(conv2.inner(), 128); // D = C d
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     pub fn new(c_in: usize, cardinality: usize, width: usize, c_out: usize) -> Result<Self> {
         for (what, value) in [
             ("number of input channels", c_in),
@@ -70,17 +63,9 @@ impl BlockSpec {
             }
         }
         let shortcut = if c_in == c_out { Shortcut::Identity } else { Shortcut::Projection };
-        let spec = Self {
-            c_in,
-            cardinality,
-            width,
-            c_out,
-            kernel: 3,
-            padding: 1,
-            stride: 1,
-            stride_on: StrideOn::default(),
-            shortcut,
-        };
+        let (kernel, padding, stride, stride_on) = (3, 1, 1, StrideOn::default());
+        let spec =
+            Self { c_in, cardinality, width, c_out, kernel, padding, stride, stride_on, shortcut };
         spec.count_weights()?;
         Ok(spec)
     }
@@ -88,9 +73,7 @@ impl BlockSpec {
     /// With this stride, on this convolution. An identity shortcut becomes a
     /// projection where the stride is above 1.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`].
+    /// Errors: [`Error::Zero`].
     pub fn with_stride(mut self, stride: usize, stride_on: StrideOn) -> Result<Self> {
         if stride == 0 {
             return Err(Error::Zero { what: "stride" });
@@ -104,9 +87,7 @@ impl BlockSpec {
 
     /// With a kernel of k x k for the 3x3, padded by k/2 so that the map is kept.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
+    /// Errors: [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
     pub fn with_kernel(mut self, kernel: usize) -> Result<Self> {
         if kernel == 0 {
             return Err(Error::Zero { what: "kernel size" });
@@ -121,9 +102,7 @@ impl BlockSpec {
 
     /// With fewer and wider paths, of C d channels as before.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
+    /// Errors: [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
     pub fn with_paths(mut self, fewer: usize) -> Result<Self> {
         let paths = self.cardinality;
         if fewer == 0 {
@@ -161,11 +140,8 @@ impl BlockSpec {
         }
         let same_shape = self.c_in == self.c_out && self.stride == 1;
         if shortcut == Shortcut::Identity && !same_shape {
-            return Err(Error::IdentityShortcut {
-                c_in: self.c_in,
-                c_out: self.c_out,
-                stride: self.stride,
-            });
+            let Self { c_in, c_out, stride, .. } = self;
+            return Err(Error::IdentityShortcut { c_in, c_out, stride });
         }
         self.shortcut = shortcut;
         Ok(self)
@@ -219,7 +195,7 @@ impl BlockSpec {
     /// The geometry of the first 1x1, for one path or for all.
     pub fn reduce(&self) -> ConvSpec {
         let stride = if self.stride_on == StrideOn::Reduce { self.stride } else { 1 };
-        checked(ConvSpec::new(stride, 0, 1, 1))
+        ConvSpec::of(stride, 0, 1)
     }
 
     /// The geometry of the 3x3: in C groups over all the channels, or in one over a
@@ -230,7 +206,7 @@ impl BlockSpec {
     /// If `groups` is 0.
     pub fn transform(&self, groups: usize) -> ConvSpec {
         let stride = if self.stride_on == StrideOn::Transform { self.stride } else { 1 };
-        checked(ConvSpec::new(stride, self.padding, 1, groups))
+        ConvSpec::of(stride, self.padding, groups)
     }
 
     /// The geometry of the last 1x1, for one path or for all.
@@ -240,28 +216,36 @@ impl BlockSpec {
 
     /// The geometry of the shortcut's projection.
     pub fn projection(&self) -> ConvSpec {
-        checked(ConvSpec::new(self.stride, 0, 1, 1))
+        ConvSpec::of(self.stride, 0, 1)
+    }
+
+    /// Its convolutions as form (c) has them: the first 1x1, the 3x3, the last 1x1, and where the shortcut
+    /// is a projection, its 1x1. The order is that of [`Layer::ALL`](super::Layer::ALL).
+    pub fn convolutions(&self) -> Vec<KernelShape> {
+        let (c_in, inner, c_out) = (self.c_in, self.inner(), self.c_out);
+        let mut all = vec![
+            KernelShape::square(1, c_in, inner, self.reduce()),
+            KernelShape::square(self.kernel, inner, inner, self.transform(self.cardinality)),
+            KernelShape::square(1, inner, c_out, self.expand()),
+        ];
+        if self.shortcut == Shortcut::Projection {
+            all.push(KernelShape::square(1, c_in, c_out, self.projection()));
+        }
+        all
     }
 
     /// The map H_out x W_out that comes of a map H x W.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for an empty map, and one that is smaller than the kernel.
-    pub fn output_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
-        let (h, w) = self.inner_map((h, w))?;
-        let (transform, k) = (self.transform(1), self.kernel);
-        Ok((transform.output_size("height", h, k)?, transform.output_size("width", w, k)?))
+    /// Errors: [`Error::Zero`] for an empty map, and one that is smaller than the kernel.
+    pub fn output_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
+        self.convolutions()[1].output_map(self.inner_map(map)?)
     }
 
     /// The map that the 3x3 reads, for an input of H x W.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for an empty map.
-    pub fn inner_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
-        let reduce = self.reduce();
-        Ok((reduce.output_size("height", h, 1)?, reduce.output_size("width", w, 1)?))
+    /// Errors: [`Error::Zero`] for an empty map.
+    pub fn inner_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
+        self.convolutions()[0].output_map(map)
     }
 
     fn keeps_the_map(&self) -> bool {
@@ -285,14 +269,6 @@ impl BlockSpec {
     }
 }
 
-/// All the sizes of a `BlockSpec` are at least 1, which is all `ConvSpec` asks.
-fn checked(spec: Result<ConvSpec>) -> ConvSpec {
-    match spec {
-        Ok(spec) => spec,
-        Err(error) => panic!("{error}"),
-    }
-}
-
 /// `256x32x4`: C_in x C x d, and as many channels out as in; or `256-32x4-256`, as it is printed. A `d`
 /// after the width is passed over.
 impl FromStr for BlockSpec {
@@ -309,10 +285,8 @@ impl FromStr for BlockSpec {
         let [c_in, cardinality, width] = parts[..] else {
             return Err(syntax(format!("3 sizes are needed, not {}", parts.len())));
         };
-        let size = |part: &str| match part.parse::<usize>() {
-            Ok(size) => Ok(size),
-            Err(_) => Err(syntax(format!("`{part}` is not an integer below 2^64"))),
-        };
+        let wrong = |part| syntax(format!("`{part}` is not an integer below 2^64"));
+        let size = |part: &str| part.parse::<usize>().map_err(|_| wrong(part.to_owned()));
         let width = width.strip_suffix('d').unwrap_or(width);
         let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);
         let c_out = c_out.map_or(Ok(c_in), size)?;

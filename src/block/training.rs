@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ndarray::ArrayViewMut3;
 
 use super::activation::Activation;
-use super::functions::Functions;
+use super::functions::LayerFunctions;
 use super::norm::{BatchNorm, BlockNorms};
 use super::spec::BlockSpec;
-use crate::conv::{ChannelWise, Identity};
+use crate::conv::ChannelWise;
 use crate::error::{Error, Result};
 use crate::scalar::Real;
 
@@ -99,19 +99,8 @@ fn sum<S: Real>(values: impl Iterator<Item = S>) -> S {
     values.fold(S::zero(), |sum, value| sum.add(&value))
 }
 
-/// A block's batch norms in training mode with its activation, where the paper puts them.
-pub struct TrainingFunctions<S> {
-    /// After the first 1x1.
-    pub reduce: TrainingNorm<S>,
-    /// After the 3x3.
-    pub transform: TrainingNorm<S>,
-    /// After the sum over the paths.
-    pub expand: TrainingNorm<S>,
-    /// After the projection.
-    pub shortcut: Option<TrainingNorm<S>>,
-    /// After the shortcut was added.
-    pub output: Activation,
-}
+/// A block's batch norms in training mode.
+pub type TrainingFunctions<S> = LayerFunctions<TrainingNorm<S>>;
 
 impl<S: Real> TrainingFunctions<S> {
     /// For a batch of N images on an H x W map.
@@ -132,27 +121,9 @@ impl<S: Real> TrainingFunctions<S> {
         if n * h * w < 2 {
             return Err(Error::Statistics { values: n * h * w });
         }
-        let of = |norm: &BatchNorm<S>, activation| {
-            TrainingNorm::new(norm.clone(), momentum.clone(), activation)
-        };
-        Ok(Self {
-            reduce: of(&norms.reduce, activation),
-            transform: of(&norms.transform, activation),
-            expand: of(&norms.expand, Activation::Identity),
-            shortcut: norms.shortcut.as_ref().map(|norm| of(norm, Activation::Identity)),
-            output: activation,
+        Self::of(norms, activation, |norm, activation| {
+            Ok(TrainingNorm::new(norm.clone(), momentum.clone(), activation))
         })
-    }
-
-    /// The functions, to be handed to a form.
-    pub fn functions(&self) -> Functions<'_, S> {
-        Functions {
-            reduce: &self.reduce,
-            transform: &self.transform,
-            expand: &self.expand,
-            shortcut: self.shortcut.as_ref().map_or(&Identity, |norm| norm),
-            output: &self.output,
-        }
     }
 
     /// The running statistics, layer by layer: reduce, transform, expand, shortcut.

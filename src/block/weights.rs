@@ -34,9 +34,7 @@ pub struct Path<'a, S> {
 impl<S: Additive> BlockWeights<S> {
     /// Checks each kernel's shape against the block's.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`]; [`Error::Count`] for a projection that is missing or not wanted.
+    /// Errors: [`Error::Shape`]; [`Error::Count`] for a projection that is missing or not wanted.
     pub fn new(
         spec: BlockSpec,
         reduce: Array4<S>,
@@ -49,14 +47,15 @@ impl<S: Additive> BlockWeights<S> {
             let found = usize::from(shortcut.is_some());
             return Err(Error::Count { what: "projections of the shortcut", expected, found });
         }
-        let [d_all, d, k] = [spec.inner(), spec.width(), spec.kernel()];
-        let kernels = [
-            ("kernel of the first 1x1", Some(&reduce), [d_all, spec.c_in(), 1, 1]),
-            ("kernel of the 3x3", Some(&transform), [d_all, d, k, k]),
-            ("kernel of the last 1x1", Some(&expand), [spec.c_out(), d_all, 1, 1]),
-            ("kernel of the projection", shortcut.as_ref(), [spec.c_out(), spec.c_in(), 1, 1]),
+        let names = [
+            "kernel of the first 1x1",
+            "kernel of the 3x3",
+            "kernel of the last 1x1",
+            "kernel of the projection",
         ];
-        for (what, kernel, expected) in kernels {
+        let kernels = [Some(&reduce), Some(&transform), Some(&expand), shortcut.as_ref()];
+        for ((what, kernel), shape) in names.into_iter().zip(kernels).zip(spec.convolutions()) {
+            let expected = shape.dimensions();
             if let Some(kernel) = kernel
                 && kernel.shape() != expected
             {
@@ -65,6 +64,21 @@ impl<S: Additive> BlockWeights<S> {
             }
         }
         Ok(Self { spec, reduce, transform, expand, shortcut })
+    }
+
+    /// The block of the kernels that `kernel` gives for each shape, in the order of [`BlockSpec::convolutions`].
+    ///
+    /// Errors: those of [`BlockWeights::new`].
+    pub fn from_fn(spec: BlockSpec, kernel: impl FnMut([usize; 4]) -> Array4<S>) -> Result<Self> {
+        let shapes = spec.convolutions().into_iter().map(|shape| shape.dimensions());
+        let mut kernels = shapes.map(kernel);
+        let mut next = || kernels.next();
+        match (next(), next(), next(), next()) {
+            (Some(reduce), Some(transform), Some(expand), shortcut) => {
+                Self::new(spec, reduce, transform, expand, shortcut)
+            }
+            _ => unreachable!("a block has three convolutions at least"),
+        }
     }
 
     /// The block from C independent paths and the shortcut's projection, if any: the
@@ -147,9 +161,7 @@ impl<S: Additive> BlockWeights<S> {
     /// kernels of the paths that become one stand on a diagonal, and zeros beside them; the two 1x1 are
     /// what they were. With one path it is a dense block, as in Wide ResNet.
     ///
-    /// # Errors
-    ///
-    /// Those of [`BlockSpec::with_paths`].
+    /// Errors: those of [`BlockSpec::with_paths`].
     pub fn in_paths(&self, fewer: usize) -> Result<Self> {
         let spec = self.spec.with_paths(fewer)?;
         let bundled = self.spec.cardinality() / fewer;
@@ -179,39 +191,22 @@ impl<S: Additive> BlockWeights<S> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, s};
-
-    use super::BlockWeights;
     use crate::block::BlockSpec;
     use crate::error::Error;
+    use crate::network::init;
+    use crate::random::{Purpose, Seed};
 
-    /// Four paths of width 2 as two of width 4: in each wide path the first narrow one has its kernels at
-    /// the first two columns, the second at the last two, and zeros are beside them.
+    /// Four paths of width 2 as two of width 4: row 2 has the kernels of the second narrow path, so zeros
+    /// come first.
     #[test]
     fn paths_that_are_bundled_stand_on_a_diagonal() {
         let spec = BlockSpec::new(3, 4, 2, 3).unwrap();
-        let counted = |shape: (usize, usize, usize, usize)| {
-            let length = shape.0 * shape.1 * shape.2 * shape.3;
-            Array4::from_shape_vec(shape, (1..=length).map(|i| i as f64).collect()).unwrap()
-        };
-        let transform = counted((8, 2, 3, 3));
-        let (reduce, expand) = (counted((8, 3, 1, 1)), counted((3, 8, 1, 1)));
-        let narrow = BlockWeights::new(spec, reduce, transform.clone(), expand, None).unwrap();
+        let narrow = init::block(spec, &mut Seed(0).stream(Purpose::Weights, &[])).unwrap();
         let wide = narrow.in_paths(2).unwrap();
         assert_eq!((wide.spec().cardinality(), wide.spec().width()), (2, 4));
-        assert_eq!((wide.reduce(), wide.expand()), (narrow.reduce(), narrow.expand()));
-        assert_eq!(wide.transform().shape(), [8, 4, 3, 3]);
-        for row in 0..8 {
-            let first = if row / 2 % 2 == 0 { 0 } else { 2 };
-            for column in 0..4 {
-                let found = wide.transform().slice(s![row, column, .., ..]).to_owned();
-                if (first..first + 2).contains(&column) {
-                    assert_eq!(found, transform.slice(s![row, column - first, .., ..]));
-                } else {
-                    assert!(found.iter().all(|weight| *weight == 0.0), "{row} {column}");
-                }
-            }
-        }
+        let (row, kernels) = (wide.transform(), narrow.transform());
+        let [a, b, c, d] = [0, 1, 2, 3].map(|column| row[[2, column, 1, 2]]);
+        assert_eq!([a, b, c, d], [0.0, 0.0, kernels[[2, 0, 1, 2]], kernels[[2, 1, 1, 2]]]);
         assert_eq!(narrow.in_paths(4).unwrap(), narrow);
         let error = narrow.in_paths(3).unwrap_err();
         assert!(matches!(error, Error::PathsDoNotDivide { paths: 4, fewer: 3 }), "{error}");

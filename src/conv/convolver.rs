@@ -20,23 +20,17 @@ pub trait Convolver<S: Additive> {
 
     /// Makes a kernel ready. `weights`: C_out x C_in/groups x k_h x k_w.
     ///
-    /// # Errors
-    ///
-    /// A dimension of 0, or groups that do not divide C_out.
+    /// Errors: a dimension of 0, or groups that do not divide C_out.
     fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel>;
 
     /// The bare sums: N x C_in x H x W to N x C_out x H_out x W_out.
     ///
-    /// # Errors
-    ///
-    /// An input whose channels or map do not suit the kernel.
+    /// Errors: an input whose channels or map do not suit the kernel.
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>>;
 
     /// One input, one kernel: N x C_in x H x W to N x C_out x H_out x W_out.
     ///
-    /// # Errors
-    ///
-    /// Those of [`sums`](Convolver::sums), and a shortcut of another shape.
+    /// Errors: those of [`sums`](Convolver::sums), and a shortcut of another shape.
     fn conv(
         &self,
         x: ArrayView4<'_, S>,
@@ -51,25 +45,14 @@ pub trait Convolver<S: Additive> {
     /// One input, C kernels: every path reads all of `x`. Gives C tensors
     /// N x d x H_out x W_out; channel j of path i is channel i d + j to `function`.
     ///
-    /// # Errors
-    ///
-    /// Those of [`sums`](Convolver::sums).
+    /// Errors: those of [`sums`](Convolver::sums).
     fn split(
         &self,
         x: ArrayView4<'_, S>,
         kernels: &[Self::Kernel],
         function: &dyn ChannelWise<S>,
     ) -> Result<Vec<Array4<S>>> {
-        let mut first = 0;
-        kernels
-            .iter()
-            .map(|kernel| {
-                let mut z = self.sums(x, kernel)?;
-                apply_from(function, first, z.view_mut());
-                first += z.len_of(Axis(1));
-                Ok(z)
-            })
-            .collect()
+        in_each_path(function, kernels.iter().map(|kernel| self.sums(x, kernel)))
     }
 
     /// C inputs, C kernels: path i reads input i alone. Gives C tensors, their
@@ -86,16 +69,8 @@ pub trait Convolver<S: Additive> {
         function: &dyn ChannelWise<S>,
     ) -> Result<Vec<Array4<S>>> {
         one_input_a_path(xs, kernels.len())?;
-        let mut first = 0;
-        xs.iter()
-            .zip(kernels)
-            .map(|(x, kernel)| {
-                let mut z = self.sums(x.view(), kernel)?;
-                apply_from(function, first, z.view_mut());
-                first += z.len_of(Axis(1));
-                Ok(z)
-            })
-            .collect()
+        let paths = xs.iter().zip(kernels);
+        in_each_path(function, paths.map(|(x, kernel)| self.sums(x.view(), kernel)))
     }
 
     /// C inputs, C kernels, summed in the order of the paths: C tensors to one
@@ -130,9 +105,7 @@ pub trait Convolver<S: Additive> {
     /// C tensors side by side, in this order: N x d x H x W each, to N x C d x H x W. Here nothing is
     /// computed; but where the tensors lie in memory only the convolver knows.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] where they differ in more than their channels, or there are none.
+    /// Errors: [`Error::Shape`] where they differ in more than their channels, or there are none.
     fn concatenate(&self, xs: &[Array4<S>]) -> Result<Array4<S>> {
         let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
         concatenate(Axis(1), &views).map_err(|_| Error::Shape {
@@ -141,6 +114,21 @@ pub trait Convolver<S: Additive> {
             found: xs.iter().flat_map(|x| x.shape().to_vec()).collect(),
         })
     }
+}
+
+/// Applies a function to the paths one after the other, their channels counted through all of them.
+pub(super) fn in_each_path<S>(
+    function: &dyn ChannelWise<S>,
+    paths: impl Iterator<Item = Result<Array4<S>>>,
+) -> Result<Vec<Array4<S>>> {
+    let mut first = 0;
+    let applied = paths.map(|z| {
+        let mut z = z?;
+        apply_from(function, first, z.view_mut());
+        first += z.len_of(Axis(1));
+        Ok(z)
+    });
+    applied.collect()
 }
 
 /// Checks that there is one input for each of `paths` kernels.

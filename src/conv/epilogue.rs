@@ -102,9 +102,7 @@ impl<'a, S: Additive> Epilogue<'a, S> {
 
     /// Checks that the shortcut, if any, has the shape of the output.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`].
+    /// Errors: [`Error::Shape`].
     pub fn check(&self, output: &[usize]) -> Result<()> {
         match &self.shortcut {
             Some(shortcut) if shortcut.shape() != output => Err(Error::Shape {
@@ -118,9 +116,7 @@ impl<'a, S: Additive> Epilogue<'a, S> {
 
     /// The specification of what follows the sums `z`, N x C_out x H_out x W_out.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Epilogue::check`].
+    /// Errors: those of [`Epilogue::check`].
     pub fn apply(&self, mut z: ArrayViewMut4<'_, S>) -> Result<()> {
         self.check(z.shape())?;
         apply_from(self.function, 0, z.view_mut());

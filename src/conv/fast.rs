@@ -1,12 +1,10 @@
 //! Convolution for `f32` by the crate `triform-kernels`: the seam between its kernels and the forms.
 
-use std::ops::Range;
-
 use ndarray::{Array4, ArrayView4};
 use triform_kernels::{self as kernels, Kernel, Level, Spec};
 
-use super::convolver::Convolver;
-use super::epilogue::{ChannelWise, Elementwise, Epilogue, apply_from};
+use super::convolver::{Convolver, in_each_path};
+use super::epilogue::{ChannelWise, Elementwise, Epilogue};
 use super::spec::ConvSpec;
 use crate::error::{Error, Result};
 
@@ -32,9 +30,7 @@ impl Fast {
 
     /// With the instructions of a level.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Kernels`] where the machine has not got them.
+    /// Errors: [`Error::Kernels`] where the machine has not got them.
     pub fn with_level(level: Level) -> Result<Self> {
         let level = level.check().map_err(Error::Kernels)?;
         Ok(Self { level })
@@ -109,32 +105,29 @@ fn views(xs: &[Array4<f32>]) -> Vec<ArrayView4<'_, f32>> {
     xs.iter().map(|x| x.view()).collect()
 }
 
-/// The functions of some channels as the kernels have them, with a ReLU after all or after none; if there are as
-/// many.
-fn as_data(
-    function: &dyn ChannelWise<f32>,
-    channels: Range<usize>,
-) -> Option<kernels::Elementwise> {
-    match function.as_data(channels.clone())? {
+/// The functions of the first channels as the kernels have them, with a ReLU after all or after none; if
+/// there are as many.
+fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::Elementwise> {
+    match function.as_data(0..channels)? {
         Elementwise::Identity => Some(kernels::Elementwise::IDENTITY),
         Elementwise::Relu => Some(kernels::Elementwise::RELU),
         Elementwise::Affine(affine) => {
             let relu = affine.first()?.relu;
-            let alike = affine.len() == channels.len() && affine.iter().all(|one| one.relu == relu);
+            let alike = affine.len() == channels && affine.iter().all(|one| one.relu == relu);
             let channels = affine.iter().map(|one| (one.scale, one.shift));
             alike.then(|| kernels::Elementwise::affine(channels, relu))
         }
     }
 }
 
-/// A convolution with what follows as its epilogue; or afterwards, by the specification, where it cannot be had as
-/// data.
+/// A convolution with what follows as its epilogue; or afterwards, by the specification, where it cannot
+/// be had as data.
 fn with_epilogue<'a>(
     epilogue: &Epilogue<'a, f32>,
     c_out: usize,
     conv: impl FnOnce(kernels::Epilogue<'a>) -> kernels::Result<Array4<f32>>,
 ) -> Result<Array4<f32>> {
-    let data = |function| as_data(function, 0..c_out);
+    let data = |function| as_data(function, c_out);
     if let Some((function, output)) = data(epilogue.function).zip(data(epilogue.output)) {
         return conv(kernels::Epilogue { function, shortcut: epilogue.shortcut, output })
             .map_err(Error::Kernels);
@@ -151,14 +144,9 @@ fn with_function(
     conv: impl FnOnce(kernels::Elementwise) -> kernels::Result<Vec<Array4<f32>>>,
 ) -> Result<Vec<Array4<f32>>> {
     let channels = kernels.iter().map(Kernel::c_out).sum();
-    if let Some(function) = as_data(function, 0..channels) {
+    if let Some(function) = as_data(function, channels) {
         return conv(function).map_err(Error::Kernels);
     }
-    let mut paths = conv(kernels::Elementwise::IDENTITY).map_err(Error::Kernels)?;
-    let mut first = 0;
-    for (path, kernel) in paths.iter_mut().zip(kernels) {
-        apply_from(function, first, path.view_mut());
-        first += kernel.c_out();
-    }
-    Ok(paths)
+    let paths = conv(kernels::Elementwise::IDENTITY).map_err(Error::Kernels)?;
+    in_each_path(function, paths.into_iter().map(Ok))
 }

@@ -26,7 +26,7 @@ mod pool;
 mod reference;
 mod spec;
 
-pub use block_diagonal::{block_diagonal, from_block_diagonal};
+pub use block_diagonal::block_diagonal;
 pub use convolver::Convolver;
 pub use double::Double;
 pub(crate) use epilogue::apply_from;

@@ -25,50 +25,42 @@ pub fn max_pool<S: Ordered>(
     let (n, c, h, w) = x.dim();
     let window = KernelShape::new([1, 1, size, size], spec)?;
     let [_, _, h_out, w_out] = window.output([n, 1, h, w])?;
-    let source = |at: usize, tap: usize, size: usize| {
-        (at * spec.stride() + tap * spec.dilation())
-            .checked_sub(spec.padding())
-            .filter(|&from| from < size)
+    // The rows, or columns, of the map that lie under the window at this place.
+    let under = |at: usize, length: usize| -> Vec<usize> {
+        let taps = (0..size).map(|tap| at * spec.stride() + tap * spec.dilation());
+        let inside = taps.filter_map(|at| at.checked_sub(spec.padding()));
+        inside.filter(|&from| from < length).collect()
     };
-    let met = |at: usize, length: usize| (0..size).any(|tap| source(at, tap, length).is_some());
-    if !(0..h_out).all(|i| met(i, h)) || !(0..w_out).all(|j| met(j, w)) {
+    let rows: Vec<Vec<usize>> = (0..h_out).map(|i| under(i, h)).collect();
+    let columns: Vec<Vec<usize>> = (0..w_out).map(|j| under(j, w)).collect();
+    if rows.iter().chain(&columns).any(Vec::is_empty) {
         return Err(Error::Shape {
             what: "window of a pool",
             expected: format!("such that none lies within the padding of {}", spec.padding()),
             found: vec![size, size],
         });
     }
+    // Channels last: the windows of all channels at once, pixel by pixel, row by row on all threads.
     let last = x.permuted_axes([0, 2, 3, 1]);
-    if let Some(floats) = last.to_slice() {
-        // Channels last: the windows of all channels at once, pixel by pixel, row by row on all threads.
-        let under =
-            |at: usize, length: usize| (0..size).filter_map(move |tap| source(at, tap, length));
-        let columns: Vec<Vec<usize>> = (0..w_out).map(|j| under(j, w).collect()).collect();
-        let mut pooled = Array4::from_elem((n, h_out, w_out, c), S::zero());
-        let Some(all) = pooled.as_slice_mut() else { unreachable!("freshly allocated") };
-        all.par_chunks_mut((w_out * c).max(1)).enumerate().for_each(|(row, all)| {
-            let (n, i) = (row / h_out, row % h_out);
-            let lines: Vec<&[S]> =
-                under(i, h).map(|row| &floats[(n * h + row) * w * c..][..w * c]).collect();
-            let mut met = Vec::new();
-            for (columns, to) in columns.iter().zip(all.chunks_mut(c)) {
-                met.clear();
-                for line in &lines {
-                    met.extend(columns.iter().map(|col| &line[col * c..][..c]));
-                }
-                vectorised(Largest { of: &met, to });
+    let last = last.as_standard_layout();
+    let mut pooled = Array4::from_elem((n, h_out, w_out, c), S::zero());
+    let (Some(values), Some(all)) = (last.as_slice(), pooled.as_slice_mut()) else {
+        unreachable!("standard layout")
+    };
+    all.par_chunks_mut((w_out * c).max(1)).enumerate().for_each(|(row, all)| {
+        let (n, i) = (row / h_out, row % h_out);
+        let lines = rows[i].iter().map(|row| &values[(n * h + row) * w * c..][..w * c]);
+        let lines: Vec<&[S]> = lines.collect();
+        let mut met = Vec::new();
+        for (columns, to) in columns.iter().zip(all.chunks_mut(c)) {
+            met.clear();
+            for line in &lines {
+                met.extend(columns.iter().map(|col| &line[col * c..][..c]));
             }
-        });
-        return Ok(pooled.permuted_axes([0, 3, 1, 2]));
-    }
-    Ok(Array4::from_shape_fn((n, c, h_out, w_out), |(n, c, i, j)| {
-        let rows = (0..size).filter_map(|u| source(i, u, h));
-        let values = rows.flat_map(|row| {
-            (0..size).filter_map(move |v| source(j, v, w)).map(move |col| (row, col))
-        });
-        let largest = values.map(|(row, col)| x[[n, c, row, col]].clone());
-        largest.reduce(|a, b| a.max(&b)).unwrap_or_else(|| unreachable!("looked at above"))
-    }))
+            vectorised(Largest { of: &met, to });
+        }
+    });
+    Ok(pooled.permuted_axes([0, 3, 1, 2]))
 }
 
 /// Of each channel the largest of some pixels, of which there is one at least.

@@ -50,9 +50,7 @@ impl Reference {
 /// One convolution by the definition, as PyTorch's `conv2d` without bias: `x` is N x C_in x H x W,
 /// `kernel` is C_out x C_in/groups x k_h x k_w; gives N x C_out x H_out x W_out.
 ///
-/// # Errors
-///
-/// Those of [`Convolver::prepare`] and [`Convolver::sums`].
+/// Errors: those of [`Convolver::prepare`] and [`Convolver::sums`].
 ///
 /// ```
 /// use ndarray::Array4;

@@ -15,19 +15,19 @@ impl ConvSpec {
     /// Stride 1, no padding, no dilation, one group: all a 1x1 needs.
     pub const UNIT: Self = Self { stride: 1, padding: 0, dilation: 1, groups: 1 };
 
+    /// Without dilation.
+    ///
+    /// # Panics
+    ///
+    /// If stride or groups are 0.
+    pub(crate) const fn of(stride: usize, padding: usize, groups: usize) -> Self {
+        assert!(stride > 0 && groups > 0, "a stride and groups are 1 at least");
+        Self { stride, padding, dilation: 1, groups }
+    }
+
     /// The arguments stand in the order of PyTorch's `conv2d`.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for a stride, dilation or number of groups of 0.
-    ///
-    /// ```
-    /// use triform::conv::ConvSpec;
-    /// let grouped = ConvSpec::new(2, 1, 1, 32)?;
-    /// assert_eq!(grouped.groups(), 32);
-    /// assert!(ConvSpec::new(0, 1, 1, 1).is_err());
-    /// # Ok::<(), triform::Error>(())
-    /// ```
+    /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
         for (what, value) in [("stride", stride), ("dilation", dilation), ("groups", groups)] {
             if value == 0 {
@@ -65,26 +65,19 @@ impl ConvSpec {
     /// position of the kernel fits.
     pub fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
         if size == 0 {
-            return Err(Error::Zero {
-                what: if axis == "height" { "map height" } else { "map width" },
-            });
+            let what = if axis == "height" { "map height" } else { "map width" };
+            return Err(Error::Zero { what });
         }
-        let too_large = || Error::KernelTooLarge {
-            axis,
-            kernel: taps,
-            dilation: self.dilation,
-            size,
-            padding: self.padding,
-        };
+        let Self { stride, padding, dilation, .. } = *self;
+        let too_large = || Error::KernelTooLarge { axis, kernel: taps, dilation, size, padding };
         let overflow =
-            || Error::TooManyElements { what: "padded map", factors: vec![size, self.padding] };
-        let padded =
-            self.padding.checked_mul(2).and_then(|p| p.checked_add(size)).ok_or_else(overflow)?;
-        let reach = (taps - 1).checked_mul(self.dilation).ok_or_else(too_large)?;
-        if reach >= padded {
-            return Err(too_large());
+            || Error::TooManyElements { what: "padded map", factors: vec![size, padding] };
+        let padded = padding.checked_mul(2).and_then(|p| p.checked_add(size));
+        let padded = padded.ok_or_else(overflow)?;
+        match (taps - 1).checked_mul(dilation) {
+            Some(reach) if reach < padded => Ok((padded - reach - 1) / stride + 1),
+            _ => Err(too_large()),
         }
-        Ok((padded - reach - 1) / self.stride + 1)
     }
 
     /// The positions along one axis of the output at which tap `tap` meets the
@@ -138,14 +131,34 @@ impl KernelShape {
                 return Err(Error::Zero { what });
             }
         }
-        if !c_out.is_multiple_of(spec.groups) {
-            return Err(Error::GroupsDoNotDivide {
-                groups: spec.groups,
-                channels: c_out,
-                which: "output",
-            });
+        let groups = spec.groups;
+        if !c_out.is_multiple_of(groups) {
+            return Err(Error::GroupsDoNotDivide { groups, channels: c_out, which: "output" });
         }
         Ok(Self { c_out, c_in_group, k_h, k_w, spec })
+    }
+
+    /// A square kernel of sizes that are known to suit each other, from C_in to C_out channels.
+    pub(crate) fn square(k: usize, c_in: usize, c_out: usize, spec: ConvSpec) -> Self {
+        Self { c_out, c_in_group: c_in / spec.groups, k_h: k, k_w: k, spec }
+    }
+
+    /// C_out x C_in/groups x k_h x k_w.
+    pub fn dimensions(&self) -> [usize; 4] {
+        [self.c_out, self.c_in_group, self.k_h, self.k_w]
+    }
+
+    /// Input channels, C_in.
+    pub fn c_in(&self) -> usize {
+        self.c_in_group * self.spec.groups
+    }
+
+    /// The map H_out x W_out that comes of a map H x W.
+    ///
+    /// Errors: those of [`ConvSpec::output_size`].
+    pub fn output_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
+        let h_out = self.spec.output_size("height", h, self.k_h)?;
+        Ok((h_out, self.spec.output_size("width", w, self.k_w)?))
     }
 
     /// Output channels of each group, C_out / groups.
@@ -168,18 +181,12 @@ impl KernelShape {
             return Err(Error::GroupsDoNotDivide { groups, channels: c_in, which: "input" });
         }
         if c_in / groups != self.c_in_group {
-            return Err(Error::Shape {
-                what: "input of a convolution",
-                expected: format!(
-                    "N x {} x H x W ({groups} groups of {})",
-                    groups * self.c_in_group,
-                    self.c_in_group
-                ),
-                found: input.to_vec(),
-            });
+            let (all, each) = (self.c_in(), self.c_in_group);
+            let expected = format!("N x {all} x H x W ({groups} groups of {each})");
+            let found = input.to_vec();
+            return Err(Error::Shape { what: "input of a convolution", expected, found });
         }
-        let h_out = self.spec.output_size("height", h, self.k_h)?;
-        let w_out = self.spec.output_size("width", w, self.k_w)?;
+        let (h_out, w_out) = self.output_map((h, w))?;
         let output = [n, self.c_out, h_out, w_out];
         // Without an image there is no element, but the shape must be one that an array can have.
         let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f.max(1)));
@@ -199,32 +206,19 @@ mod tests {
     #[test]
     fn inside_is_what_the_definition_says() {
         let mut checked = 0;
-        for stride in 1..4 {
-            for padding in 0..4 {
-                for dilation in 1..4 {
-                    let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
-                    for size in 1..9 {
-                        for taps in 1..5 {
-                            let Ok(output) = spec.output_size("height", size, taps) else {
-                                continue;
-                            };
-                            for tap in 0..taps {
-                                let position = |out: usize| {
-                                    (out * stride + tap * dilation).checked_sub(padding)
-                                };
-                                let met: Vec<usize> = (0..output)
-                                    .filter(|&out| position(out).is_some_and(|at| at < size))
-                                    .collect();
-                                let (range, start) = spec.inside(tap, size, output);
-                                assert_eq!(range.clone().collect::<Vec<_>>(), met);
-                                if let Some(&first) = met.first() {
-                                    assert_eq!(Some(start), position(first));
-                                }
-                                checked += 1;
-                            }
-                        }
-                    }
-                }
+        for number in 0..3 * 4 * 3 * 8 * 4 {
+            let (stride, padding, dilation) = (1 + number % 3, number / 3 % 4, 1 + number / 12 % 3);
+            let (size, taps) = (1 + number / 36 % 8, 1 + number / 288);
+            let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
+            let Ok(output) = spec.output_size("height", size, taps) else { continue };
+            for tap in 0..taps {
+                let position = |out: usize| (out * stride + tap * dilation).checked_sub(padding);
+                let meets = |&out: &usize| position(out).is_some_and(|at| at < size);
+                let met: Vec<usize> = (0..output).filter(meets).collect();
+                let (range, start) = spec.inside(tap, size, output);
+                assert_eq!(range.collect::<Vec<_>>(), met);
+                assert!(met.first().is_none_or(|&first| Some(start) == position(first)));
+                checked += 1;
             }
         }
         assert!(checked > 2000, "{checked}");

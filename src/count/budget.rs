@@ -11,7 +11,7 @@
 //! the positive root of k k d d + s d = B / C. It is seldom an integer; how far the rounded width
 //! misses the budget is the error that "preserved" hides.
 
-use super::{block, sum};
+use super::{add, block};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 
@@ -33,9 +33,7 @@ pub struct Width {
 /// The width for C paths that comes nearest to the parameters of `template`'s three convolutions; to its
 /// MACs too, since at stride 1 they are the parameters times the positions of the map.
 ///
-/// # Errors
-///
-/// [`Error::Zero`] for no path; [`Error::TooManyElements`].
+/// Errors: [`Error::Zero`] for no path; [`Error::TooManyElements`].
 ///
 /// ```
 /// use triform::{block::BlockSpec, count::preserving_width};
@@ -53,7 +51,7 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
     let exact = exact_width(template, cardinality as f64)?;
     let below = (exact.floor() as usize).max(1);
     let mut nearest: Option<(u64, usize, u64)> = None;
-    for width in [below, sum::add("width", below as u64, 1)? as usize] {
+    for width in [below, add("width", below as u64, 1)? as usize] {
         let spec = BlockSpec::new(template.c_in(), cardinality, width, template.c_out())?
             .with_kernel(template.kernel())?;
         let parameters = block(&spec)?.convolutions;
@@ -68,9 +66,7 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
 /// The width that would spend the parameters of `template`'s three convolutions exactly, were widths
 /// and cardinalities not integers.
 ///
-/// # Errors
-///
-/// [`Error::TooManyElements`].
+/// Errors: [`Error::TooManyElements`].
 pub fn exact_width(template: &BlockSpec, cardinality: f64) -> Result<f64> {
     let budget = block(template)?.convolutions;
     let taps = (template.kernel() * template.kernel()) as f64;

@@ -1,8 +1,7 @@
-//! Which known mistakes and conventions give a number.
+//! Which counting mistakes and conventions give a number.
 
-use super::conventions::{ALL, About, Convention, by_rule, counts};
+use super::conventions::{ALL, About, Convention, Quantity, by_rule, counts};
 use super::digits::Digits;
-use super::rules::Quantity;
 use crate::error::Result;
 use crate::network::architecture::Architecture;
 use crate::network::layers::Map;
@@ -15,7 +14,7 @@ const MISTAKES: usize = 2;
 pub struct Fit {
     /// The network.
     pub network: String,
-    /// In what the count departs from the plain one.
+    /// The counting conventions and mistakes that give it.
     pub conventions: Vec<&'static Convention>,
     /// The count.
     pub count: u64,
@@ -35,9 +34,7 @@ pub struct Diagnosis {
 /// Looks for the number among all counts of these networks, on their usual input or another, with up to two
 /// mistakes and any conventions.
 ///
-/// # Errors
-///
-/// Those of [`network`](super::network()), for networks whose plain count cannot be made.
+/// Errors: those of [`network`](super::network()), for networks whose plain count cannot be made.
 ///
 /// ```
 /// use triform::count::{Quantity, diagnose};

@@ -181,33 +181,9 @@ mod tests {
 
     #[test]
     fn other_text_is_refused() {
-        for text in [
-            "",
-            "-5",
-            "abc",
-            "M",
-            ".5M",
-            "1.5",
-            "1e",
-            "1e9M",
-            "4.2.1G",
-            "1e99",
-            "99999999999T",
-            "18446744073709551616",
-            "NaN",
-            "inf",
-            "0x10",
-            "1e4294967296",
-            "1e-3",
-            "٣",
-            "25,5M",
-            "1,2,3",
-            ",1",
-            "1,",
-            "12,34,567",
-            "1234,567",
-            "1.234,567M",
-        ] {
+        let texts = "-5 abc M .5M 1.5 1e 1e9M 4.2.1G 1e99 99999999999T 18446744073709551616 NaN inf \
+            0x10 1e4294967296 1e-3 ٣ 25,5M 1,2,3 ,1 1, 12,34,567 1234,567 1.234,567M";
+        for text in texts.split(' ').chain([""]) {
             let error = text.parse::<Digits>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{text}` is no count: ")), "{error}");
         }

@@ -1,10 +1,147 @@
-//! Whole networks: their layers counted, summed, and summed by part.
+//! Networks: what each layer has and does, each kind apart; their sums; the memory that they need.
 
-use super::layer::{Counts, layer, values};
-use super::sum::add;
-use crate::error::{Error, Result};
+use super::{Macs, add, convolution, convolution_macs, product};
+use crate::error::Result;
 use crate::network::architecture::Architecture;
 use crate::network::layers::{Layer, Map, Operation, Place, Role};
+
+/// Numbers that a layer stores, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    /// Weights of convolutions: k k C_in C_out / groups each.
+    pub convolution: u64,
+    /// Scale and shift of batch norms: 2 a channel.
+    pub batch_norm: u64,
+    /// Weights of the fully connected layer.
+    pub fully_connected: u64,
+    /// Biases: of the fully connected layer; no convolution has one.
+    pub bias: u64,
+    /// Running mean and variance of batch norms, 2 a channel: stored, but no parameters, since they
+    /// are not trained.
+    pub statistics: u64,
+}
+
+/// Work of a layer on one image, by kind. Only `convolution` and `fully_connected` are MACs, and only
+/// they are counted in [`Operations::macs`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operations {
+    /// MACs of convolutions.
+    pub convolution: Macs,
+    /// MACs of the fully connected layer.
+    pub fully_connected: u64,
+    /// Values that batch norms give.
+    pub batch_norm: u64,
+    /// Values that ReLUs give.
+    pub relu: u64,
+}
+
+/// What a layer, or several, have and do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// What is stored.
+    pub parameters: Parameters,
+    /// What is done on one image.
+    pub operations: Operations,
+    /// Output channels of convolutions: the biases that they would have.
+    pub convolution_channels: u64,
+    /// Activations as timm counts them: values that convolutions and the fully connected layer give.
+    pub activations: u64,
+}
+
+impl Parameters {
+    /// Trained parameters of all kinds, as torchvision counts them: all but the statistics.
+    ///
+    /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+    pub fn trained(&self) -> Result<u64> {
+        let kinds = [self.convolution, self.batch_norm, self.fully_connected, self.bias];
+        kinds.into_iter().try_fold(0, |sum, kind| add("parameters", sum, kind))
+    }
+}
+
+impl Operations {
+    /// MACs of convolutions, all taps, and of the fully connected layer: torchvision's `_ops`.
+    ///
+    /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+    pub fn macs(&self) -> Result<u64> {
+        add("multiply-adds", self.convolution.all_taps, self.fully_connected)
+    }
+
+    /// The same without the taps that fall on padding.
+    ///
+    /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
+    pub fn macs_inside(&self) -> Result<u64> {
+        add("multiply-adds", self.convolution.inside, self.fully_connected)
+    }
+}
+
+impl Counts {
+    /// All its numbers, each with what it counts.
+    fn numbers(&mut self) -> [(&'static str, &mut u64); 12] {
+        let (p, o) = (&mut self.parameters, &mut self.operations);
+        let (parameters, values) = ("parameters", "values of a forward pass");
+        [
+            (parameters, &mut p.convolution),
+            (parameters, &mut p.batch_norm),
+            (parameters, &mut p.fully_connected),
+            (parameters, &mut p.bias),
+            (parameters, &mut p.statistics),
+            ("multiply-adds", &mut o.convolution.all_taps),
+            ("multiply-adds", &mut o.convolution.inside),
+            ("multiply-adds", &mut o.fully_connected),
+            (values, &mut o.batch_norm),
+            (values, &mut o.relu),
+            (parameters, &mut self.convolution_channels),
+            (values, &mut self.activations),
+        ]
+    }
+
+    /// All of these together.
+    pub(super) fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Result<Self> {
+        let mut sum = Self::default();
+        for counts in all {
+            let mut counts = *counts;
+            for ((what, sum), (_, more)) in sum.numbers().into_iter().zip(counts.numbers()) {
+                *sum = add(what, *sum, *more)?;
+            }
+        }
+        Ok(sum)
+    }
+}
+
+/// Counts a layer, for one image.
+///
+/// Errors: those of [`convolution_macs`].
+pub fn layer(layer: &Layer) -> Result<Counts> {
+    let mut counts = Counts::default();
+    let (parameters, operations) = (&mut counts.parameters, &mut counts.operations);
+    let values = values(layer.operation.c_out(), layer.output)?;
+    match layer.operation {
+        Operation::Convolution { k, c_in, c_out, spec } => {
+            parameters.convolution = convolution(k, k, c_in, c_out, spec.groups())?;
+            operations.convolution = convolution_macs(k, c_in, c_out, &spec, layer.input)?;
+            (counts.convolution_channels, counts.activations) = (c_out as u64, values);
+        }
+        Operation::BatchNorm { channels } => {
+            parameters.batch_norm = product("parameters", &[2, channels])?;
+            parameters.statistics = parameters.batch_norm;
+            operations.batch_norm = values;
+        }
+        Operation::Relu { .. } => operations.relu = values,
+        Operation::Add { .. } | Operation::MaxPool { .. } | Operation::AveragePool { .. } => {}
+        Operation::FullyConnected { c_in, c_out } => {
+            parameters.fully_connected = product("parameters", &[c_in, c_out])?;
+            parameters.bias = c_out as u64;
+            operations.fully_connected = parameters.fully_connected;
+            counts.activations = values;
+        }
+    }
+    Ok(counts)
+}
+
+/// Values of a feature map.
+fn values(channels: usize, (h, w): Map) -> Result<u64> {
+    product("values of a map", &[channels, h, w])
+}
 
 /// A network, counted for one image.
 #[derive(Clone, Debug)]
@@ -29,9 +166,7 @@ pub struct Memory {
 
 /// Counts a network for an image of H x W.
 ///
-/// # Errors
-///
-/// Those of [`Architecture::layers`] and of [`layer`].
+/// Errors: those of [`Architecture::layers`] and of [`layer`].
 ///
 /// ```
 /// use triform::{count, network::zoo};
@@ -43,72 +178,50 @@ pub struct Memory {
 pub fn network(network: &Architecture, input: Map) -> Result<NetworkCounts> {
     let counted = |each: Layer| layer(&each).map(|counts| (each, counts));
     let layers = network.layers(input)?.into_iter().map(counted).collect::<Result<Vec<_>>>()?;
-    let total = sum(layers.iter().map(|(_, counts)| counts))?;
+    let total = Counts::sum(layers.iter().map(|(_, counts)| counts))?;
     let memory = memory(&layers, &total)?;
     Ok(NetworkCounts { layers, total, memory })
-}
-
-/// All of these together.
-///
-/// # Errors
-///
-/// [`Error::CountTooLarge`].
-pub fn sum<'a>(counts: impl IntoIterator<Item = &'a Counts>) -> Result<Counts> {
-    counts.into_iter().try_fold(Counts::default(), |sum, counts| sum.plus(counts))
 }
 
 impl NetworkCounts {
     /// What each part has and does, in order.
     ///
-    /// # Errors
-    ///
-    /// [`Error::CountTooLarge`].
+    /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
     pub fn by_place(&self) -> Result<Vec<(Place, Counts)>> {
-        let mut parts: Vec<(Place, Counts)> = Vec::new();
-        for (layer, counts) in &self.layers {
-            match parts.last_mut() {
-                Some((place, sum)) if *place == layer.place => *sum = sum.plus(counts)?,
-                _ => parts.push((layer.place, *counts)),
-            }
-        }
-        Ok(parts)
+        let parts = self.layers.chunk_by(|(left, _), (right, _)| left.place == right.place);
+        let part = |layers: &[(Layer, Counts)]| {
+            Ok((layers[0].0.place, Counts::sum(layers.iter().map(|(_, counts)| counts))?))
+        };
+        parts.map(part).collect()
     }
 }
 
 fn memory(layers: &[(Layer, Counts)], total: &Counts) -> Result<Memory> {
-    let bytes = |numbers: u64| numbers.checked_mul(4);
     let what = "bytes of memory";
-    let too_large = || Error::CountTooLarge { what };
+    let bytes = |numbers: u64| add(what, numbers, numbers).and_then(|half| add(what, half, half));
     let stored = add(what, total.parameters.trained()?, total.parameters.statistics)?;
     let (mut peak, mut block_input) = (0, 0);
     for (layer, _) in layers {
-        let in_place = matches!(
-            layer.operation,
-            Operation::BatchNorm { .. } | Operation::Relu { .. } | Operation::Add { .. }
-        );
-        if in_place {
-            continue;
+        let operation = &layer.operation;
+        if let Operation::BatchNorm { .. } | Operation::Relu { .. } | Operation::Add { .. } =
+            operation
+        {
+            continue; // in place
         }
-        let input = input_values(layer)?;
+        let input = values(operation.c_in(), layer.input)?;
+        let output = values(operation.c_out(), layer.output)?;
         let waiting = match layer.role {
-            Some(Role::Reduce | Role::First) => {
+            Some(Role::Reduce) => {
                 block_input = input;
                 0 // its input is the one that waits
             }
-            Some(Role::Transform | Role::Expand | Role::Second) => block_input,
-            Some(Role::Projection) => values(&layer.operation, layer.output)?, // the branch
+            Some(Role::Transform | Role::Expand) => block_input,
+            Some(Role::Projection) => output, // the branch
             None => 0,
         };
-        let alive = add(what, input, values(&layer.operation, layer.output)?)?;
-        peak = add(what, alive, waiting)?.max(peak);
+        peak = add(what, add(what, input, output)?, waiting)?.max(peak);
     }
-    let weights = bytes(stored).ok_or_else(too_large)?;
-    Ok(Memory { weights, peak: bytes(peak).ok_or_else(too_large)? })
-}
-
-fn input_values(layer: &Layer) -> Result<u64> {
-    let (h, w) = layer.input;
-    super::sum::product("values of a map", &[layer.operation.c_in(), h, w])
+    Ok(Memory { weights: bytes(stored)?, peak: bytes(peak)? })
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Numbers that others have published, each with its source and with what it counts: every one is met
-//! by this project's own count, or it is a mistake that has a name.
+//! by this project's own count, or it is a mistake that has a name. And errors on ImageNet's validation
+//! images, which are quoted, not measured here.
 
-use super::conventions::{self, About, Convention};
+use super::conventions::{self, About, Convention, Quantity};
 use super::digits::Digits;
-use super::rules::Quantity;
 use crate::error::Result;
 use crate::network::zoo;
 
@@ -18,25 +18,17 @@ pub struct Published {
     pub text: &'static str,
     /// By whom.
     pub source: &'static str,
-    /// In what it departs from the plain count, by name.
+    /// Its counting conventions and mistakes, by name.
     pub conventions: &'static [&'static str],
 }
 
 impl Published {
-    /// Its conventions.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
+    /// The same, as conventions.
     pub fn conventions(&self) -> Result<Vec<&'static Convention>> {
         self.conventions.iter().map(|name| conventions::named(name)).collect()
     }
 
     /// The count of the same network with the same conventions.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn computed(&self) -> Result<u64> {
         let network = zoo::named(self.network)?;
         conventions::count(&network, &self.conventions()?, self.quantity)
@@ -44,20 +36,12 @@ impl Published {
 
     /// Whether it is the count of a network that is built, or counted, wrongly. (The original ResNet's place
     /// of the stride and its padded shortcuts are no mistakes of a ResNet.)
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn is_mistake(&self) -> Result<bool> {
         let ways = self.conventions()?;
         Ok(self.source != RESNET_PAPER && ways.iter().any(|convention| convention.is_mistake()))
     }
 
     /// Whether the count is the number published, to its last digit.
-    ///
-    /// # Errors
-    ///
-    /// None in practice.
     pub fn is_met(&self) -> Result<bool> {
         let (digits, computed) = (self.text.parse::<Digits>()?, self.computed()?);
         let cut = self.conventions()?.iter().any(|convention| convention.about == About::Digits);
@@ -70,21 +54,14 @@ pub fn about(network: &str) -> impl Iterator<Item = &'static Published> {
     PUBLISHED.iter().filter(move |published| published.network == network)
 }
 
-const fn parameters(
-    network: &'static str,
-    text: &'static str,
-    source: &'static str,
-    conventions: &'static [&'static str],
-) -> Published {
+type Names = &'static [&'static str];
+type Text = &'static str;
+
+const fn parameters(network: Text, text: Text, source: Text, conventions: Names) -> Published {
     Published { network, quantity: Quantity::Parameters, text, source, conventions }
 }
 
-const fn macs(
-    network: &'static str,
-    text: &'static str,
-    source: &'static str,
-    conventions: &'static [&'static str],
-) -> Published {
+const fn macs(network: Text, text: Text, source: Text, conventions: Names) -> Published {
     Published { network, quantity: Quantity::Macs, text, source, conventions }
 }
 
@@ -165,6 +142,76 @@ pub const PUBLISHED: &[Published] = &[
         &["groups-ignored", "flops", "batch-norm-operations", "relu-operations"],
     ),
 ];
+
+/// A published error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PublishedError {
+    /// The network, by its name in the zoo; or one that is not of this family.
+    pub network: &'static str,
+    /// Height and width of the crop.
+    pub crop: usize,
+    /// Top-1 error, in percent.
+    pub top1: f64,
+    /// Top-5 error, in percent.
+    pub top5: Option<f64>,
+    /// Where it was published.
+    pub source: &'static str,
+}
+
+impl PublishedError {
+    /// MACs of the network at 224 x 224, or at another size.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchName`](crate::Error::NoSuchName) for a network that is not of this family.
+    pub fn macs(&self, size: usize) -> Result<u64> {
+        super::network(&zoo::named(self.network)?, (size, size))?.total.operations.macs()
+    }
+}
+
+const fn error(
+    network: &'static str,
+    crop: usize,
+    top1: f64,
+    top5: Option<f64>,
+    source: &'static str,
+) -> PublishedError {
+    PublishedError { network, crop, top1, top5, source }
+}
+
+const TABLE_3: &str = "paper, Table 3";
+/// Table 3 has the top-1 errors, Table 4 the top-5 errors too.
+const TABLES_3_AND_4: &str = "paper, Tables 3 and 4";
+const TABLE_4: &str = "paper, Table 4";
+const TABLE_5: &str = "paper, Table 5";
+
+/// All of them, single crops. A new one is added here.
+pub const PUBLISHED_ERRORS: &[PublishedError] = &[
+    error("resnet50", 224, 23.9, None, TABLE_3),
+    error("resnext50_2x40d", 224, 23.0, None, TABLE_3),
+    error("resnext50_4x24d", 224, 22.6, None, TABLE_3),
+    error("resnext50_8x14d", 224, 22.3, None, TABLE_3),
+    error("resnext50_32x4d", 224, 22.2, None, TABLE_3),
+    error("resnet101", 224, 22.0, Some(6.0), TABLES_3_AND_4),
+    error("resnext101_2x40d", 224, 21.7, None, TABLE_3),
+    error("resnext101_4x24d", 224, 21.4, None, TABLE_3),
+    error("resnext101_8x14d", 224, 21.3, None, TABLE_3),
+    error("resnext101_32x4d", 224, 21.2, Some(5.6), TABLES_3_AND_4),
+    error("resnet200", 224, 21.7, Some(5.8), TABLE_4),
+    error("resnext101_1x100d", 224, 21.3, Some(5.7), TABLE_4),
+    error("resnext101_2x64d", 224, 20.7, Some(5.5), TABLE_4),
+    error("resnext101_64x4d", 224, 20.4, Some(5.3), TABLE_4),
+    error("resnet200", 320, 20.1, Some(4.8), TABLE_5),
+    error("resnext101_64x4d", 320, 19.1, Some(4.4), TABLE_5),
+    error("Inception-v3", 299, 21.2, Some(5.6), TABLE_5),
+    error("Inception-v4", 299, 20.0, Some(5.0), TABLE_5),
+    error("Inception-ResNet-v2", 299, 19.9, Some(4.9), TABLE_5),
+];
+
+/// The published error of a network at a crop.
+pub fn published_error(network: &str, crop: usize) -> Option<&'static PublishedError> {
+    PUBLISHED_ERRORS.iter().find(|error| error.network == network && error.crop == crop)
+}
 
 #[cfg(test)]
 mod tests {

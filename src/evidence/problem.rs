@@ -1,8 +1,6 @@
 //! Blocks over `f32` whose every channel is alive.
 
 use ndarray::Array4;
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 
 use super::any_form::Problem;
 use super::between::Between;
@@ -13,7 +11,7 @@ use crate::block::{Activation, BlockNorms, BlockWeights, Bottleneck, Form, Short
 use crate::conv::Reference;
 use crate::error::Result;
 use crate::network::init;
-use crate::random::{Purpose, Seed};
+use crate::random::{Purpose, Seed, normal};
 
 /// A block, its batch norms, an input.
 #[derive(Clone, Debug)]
@@ -58,7 +56,7 @@ impl RealProblem {
         let weights = init::block(shape.spec, &mut seed.stream(Purpose::Weights, path))?;
         let (h, w) = shape.map;
         let size = (shape.n, shape.spec.c_in(), h, w);
-        let x = Array4::random_using(size, StandardNormal, &mut seed.stream(Purpose::Input, path));
+        let x = normal(size, &mut seed.stream(Purpose::Input, path));
         let live = LiveNorms::<f32>::drawn(seed, Purpose::Norms, path);
         Self::set(weights, shape.layout.lay(&x), &live)
     }

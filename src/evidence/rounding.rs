@@ -4,8 +4,6 @@
 //! come out on every machine.
 
 use ndarray::{Array4, ArrayView4};
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 
 use super::bound::{Cuts, NormBalls, U, balls};
 use super::generator::Shape;
@@ -13,7 +11,7 @@ use super::problem::RealProblem;
 use crate::block::{BlockSpec, Form, Layer};
 use crate::conv::{ConvSpec, Convolver, Reference};
 use crate::error::Result;
-use crate::random::{Purpose, Seed};
+use crate::random::{Purpose, Seed, normal};
 
 /// How far forms (a) and (c) lie apart on a block, value by value, and how far they may.
 #[derive(Clone, Debug)]
@@ -109,9 +107,7 @@ pub struct InRuns {
 /// None in practice.
 pub fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
     let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
-    let mut normal = |shape: [usize; 4]| -> Array4<f32> {
-        Array4::random_using(shape, StandardNormal, &mut rng)
-    };
+    let mut normal = |shape: [usize; 4]| -> Array4<f32> { normal(shape, &mut rng) };
     let weights = normal([64, terms, 1, 1]);
     let x = normal([1, terms, 8, 16]).mapv(|x| x.max(0.0)); // what a ReLU leaves
     let exact: Array4<f64> =

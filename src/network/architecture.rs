@@ -1,7 +1,9 @@
 //! Networks as data: torchvision's ResNet class, which is also the blog post's, and ResNeXt-29 for
 //! small images. No weights here; what the layers are is in [`layers`](super::layers).
 
+use super::layers::Role;
 use crate::block::{BlockSpec, StrideOn};
+use crate::conv::{ConvSpec, KernelShape};
 use crate::error::{Error, Result};
 
 /// A residual network, or a single block.
@@ -70,14 +72,6 @@ impl Architecture {
     ///
     /// [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block of other than 1 group of 64;
     /// [`Error::TooManyElements`].
-    ///
-    /// ```
-    /// use triform::network::architecture::{Architecture, BlockKind};
-    /// let network = Architecture::resnet("mine", BlockKind::Bottleneck, [3, 4, 6, 3], 32, 4)?;
-    /// let inner: Vec<usize> = network.stages.iter().map(|stage| stage.inner).collect();
-    /// assert_eq!(inner, [128, 256, 512, 1024]);
-    /// # Ok::<(), triform::Error>(())
-    /// ```
     pub fn resnet(
         name: &str,
         block: BlockKind,
@@ -85,21 +79,17 @@ impl Architecture {
         groups: usize,
         width_per_group: usize,
     ) -> Result<Self> {
-        let planes = [64, 128, 256, 512];
-        Self::of_stages(name, Stem::ImageNet, block, &blocks, &planes, (groups, width_per_group))
+        Self::of_stages(name, Stem::ImageNet, block, &blocks, (groups, width_per_group))
             .map(|network| network.with_classes(1000))
     }
 
     /// ResNeXt-29 for images of 32 x 32, as in the paper's appendix A: three stages of three blocks, 10
     /// classes.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Architecture::resnet`].
+    /// Errors: those of [`Architecture::resnet`].
     pub fn resnext29(name: &str, groups: usize, width_per_group: usize) -> Result<Self> {
-        let (blocks, planes) = ([3; 3], [64, 128, 256]);
-        let width = (groups, width_per_group);
-        Self::of_stages(name, Stem::Cifar, BlockKind::Bottleneck, &blocks, &planes, width)
+        let (block, width) = (BlockKind::Bottleneck, (groups, width_per_group));
+        Self::of_stages(name, Stem::Cifar, block, &[3; 3], width)
             .map(|network| network.with_classes(10))
     }
 
@@ -130,34 +120,35 @@ impl Architecture {
         stem: Stem,
         block: BlockKind,
         blocks: &[usize],
-        planes: &[usize],
         (groups, width_per_group): (usize, usize),
     ) -> Result<Self> {
-        for (what, value) in [("groups", groups), ("width of a group", width_per_group)] {
-            if value == 0 {
-                return Err(Error::Zero { what });
-            }
+        let sizes = [("groups", groups), ("width of a group", width_per_group)];
+        if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+            return Err(Error::Zero { what });
         }
         if block == BlockKind::Basic && (groups, width_per_group) != (1, 64) {
             return Err(Error::GroupedBasicBlock { groups, width_per_group });
         }
+        let expansion = if block == BlockKind::Bottleneck { 4 } else { 1 };
         let stage = |(number, (&blocks, &planes)): (usize, (&usize, &usize))| {
-            if blocks == 0 {
-                return Err(Error::Zero { what: "number of blocks of a stage" });
-            }
             // torchvision: int(planes * (width_per_group / 64.)) * groups
             let factors = vec![planes, width_per_group, groups];
-            let width = planes.checked_mul(width_per_group).map(|product| product / 64);
-            let inner = width.and_then(|width| width.checked_mul(groups));
+            let inner = planes.checked_mul(width_per_group).map(|product| product / 64);
+            let inner = inner.and_then(|width| width.checked_mul(groups));
             let inner = inner.ok_or(Error::TooManyElements { what: "channels", factors })?;
-            if inner == 0 {
-                return Err(Error::Zero { what: "width of a path" });
+            let sizes = [("number of blocks of a stage", blocks), ("width of a path", inner)];
+            if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
+                return Err(Error::Zero { what });
             }
-            let expansion = if block == BlockKind::Bottleneck { 4 } else { 1 };
             let stride = if number == 0 { 1 } else { 2 };
             Ok(Stage { blocks, groups, inner, c_out: expansion * planes, stride })
         };
-        let stages = blocks.iter().zip(planes).enumerate().map(stage).collect::<Result<_>>()?;
+        let stages = blocks
+            .iter()
+            .zip(&[64, 128, 256, 512])
+            .enumerate()
+            .map(stage)
+            .collect::<Result<_>>()?;
         let stride_on = StrideOn::default();
         Ok(Self { name: name.to_owned(), stem, block, stages, stride_on, classes: None })
     }
@@ -197,56 +188,129 @@ impl Architecture {
 
     /// Channels of its input.
     pub fn input_channels(&self) -> usize {
-        match self.stem {
-            Stem::ImageNet | Stem::Cifar => 3,
-            Stem::None { channels } => channels,
-        }
+        if let Stem::None { channels } = self.stem { channels } else { 3 }
     }
 
     /// Channels that the first stage reads.
     pub fn stem_channels(&self) -> usize {
-        match self.stem {
-            Stem::ImageNet | Stem::Cifar => 64,
-            Stem::None { channels } => channels,
+        if let Stem::None { channels } = self.stem { channels } else { 64 }
+    }
+
+    /// Channels that the last stage gives: the features.
+    pub(crate) fn features(&self) -> usize {
+        self.stages.last().map_or(self.stem_channels(), |stage| stage.c_out)
+    }
+
+    /// Its blocks in order.
+    ///
+    /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`]; of basic blocks none.
+    pub(crate) fn blocks(&self) -> Result<Vec<PlacedBlock>> {
+        let (mut blocks, mut c_in) = (Vec::new(), self.stem_channels());
+        for (stage, of) in (1..).zip(&self.stages) {
+            for number in 1..=of.blocks {
+                let stride = if number == 1 { of.stride } else { 1 };
+                let shape = match self.block {
+                    BlockKind::Bottleneck => {
+                        BlockShape::Bottleneck(of.bottleneck(c_in, stride, self.stride_on)?)
+                    }
+                    BlockKind::Basic => {
+                        BlockShape::Basic { channels: [c_in, of.inner, of.c_out], stride }
+                    }
+                };
+                let prefix = match self.is_block() {
+                    true => String::new(),
+                    false => format!("layer{stage}.{}.", number - 1),
+                };
+                blocks.push(PlacedBlock { stage, number, prefix, shape });
+                c_in = of.c_out;
+            }
         }
+        Ok(blocks)
     }
 
     /// The shapes of its bottlenecks by the names of the paper's Table 1, such as `conv3_1`; none for a
     /// network of basic blocks.
     ///
-    /// # Errors
-    ///
-    /// Those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
+    /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
     pub fn bottlenecks(&self) -> Result<Vec<NamedBlock>> {
-        let mut named = Vec::new();
-        if self.block == BlockKind::Basic {
-            return Ok(named);
-        }
-        let mut c_in = self.stem_channels();
-        for (number, stage) in self.stages.iter().enumerate() {
-            for block in 1..=stage.blocks {
-                let stride = if block == 1 { stage.stride } else { 1 };
-                let spec = stage.bottleneck(c_in, stride, self.stride_on)?;
-                named.push(NamedBlock { name: format!("conv{}_{block}", number + 2), spec });
-                c_in = stage.c_out;
+        let named = |PlacedBlock { stage, number, shape, .. }| match shape {
+            BlockShape::Bottleneck(spec) => {
+                Some(NamedBlock { name: format!("conv{}_{number}", stage + 1), spec })
             }
+            BlockShape::Basic { .. } => None,
+        };
+        Ok(self.blocks()?.into_iter().filter_map(named).collect())
+    }
+}
+
+/// A residual block of a network: the number of its stage and its own in the stage, both from 1, and what
+/// stands before the names of its tensors.
+pub(crate) struct PlacedBlock {
+    pub(crate) stage: usize,
+    pub(crate) number: usize,
+    pub(crate) prefix: String,
+    pub(crate) shape: BlockShape,
+}
+
+/// The shape of a residual block.
+pub(crate) enum BlockShape {
+    /// Of depth 3.
+    Bottleneck(BlockSpec),
+    /// Of depth 2: C_in, D and C_out channels.
+    Basic { channels: [usize; 3], stride: usize },
+}
+
+/// A convolution of a block, and the names of it and of the batch norm after it.
+pub(crate) struct NamedConvolution {
+    pub(crate) names: [String; 2],
+    pub(crate) role: Role,
+    pub(crate) kernel: KernelShape,
+}
+
+impl PlacedBlock {
+    /// Its convolutions in order, the shortcut's last.
+    ///
+    /// Errors: [`Error::Zero`] for a stride of 0.
+    pub(crate) fn convolutions(&self) -> Result<Vec<NamedConvolution>> {
+        let (roles, kernels): (&[Role], _) = match &self.shape {
+            BlockShape::Bottleneck(spec) => (&Role::ALL, spec.convolutions()),
+            &BlockShape::Basic { channels: [c_in, inner, c_out], stride } => {
+                let spec = |stride, padding| ConvSpec::new(stride, padding, 1, 1);
+                let mut kernels = vec![
+                    KernelShape::square(3, c_in, inner, spec(stride, 1)?),
+                    KernelShape::square(3, inner, c_out, spec(1, 1)?),
+                ];
+                if stride > 1 || c_in != c_out {
+                    kernels.push(KernelShape::square(1, c_in, c_out, spec(stride, 0)?));
+                }
+                (&[Role::Reduce, Role::Expand, Role::Projection], kernels)
+            }
+        };
+        let named = |(number, (&role, kernel)): (usize, (&Role, KernelShape))| {
+            let names = match role {
+                Role::Projection => ["downsample.0".to_owned(), "downsample.1".to_owned()],
+                _ => [format!("conv{number}"), format!("bn{number}")],
+            };
+            let names = names.map(|name| format!("{}{name}", self.prefix));
+            NamedConvolution { names, role, kernel }
+        };
+        Ok((1..).zip(roles.iter().zip(kernels)).map(named).collect())
+    }
+}
+
+impl Stem {
+    /// Its convolution, where it has one.
+    pub(crate) fn convolution(self) -> Option<KernelShape> {
+        match self {
+            Self::ImageNet => Some(KernelShape::square(7, 3, 64, ConvSpec::of(2, 3, 1))),
+            Self::Cifar => Some(KernelShape::square(3, 3, 64, ConvSpec::of(1, 1, 1))),
+            Self::None { .. } => None,
         }
-        Ok(named)
     }
 }
 
 impl Stage {
-    /// The shape of one of its blocks.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::GroupsDoNotDivide`], [`Error::Zero`], [`Error::TooManyElements`].
-    pub(crate) fn bottleneck(
-        &self,
-        c_in: usize,
-        stride: usize,
-        stride_on: StrideOn,
-    ) -> Result<BlockSpec> {
+    fn bottleneck(&self, c_in: usize, stride: usize, stride_on: StrideOn) -> Result<BlockSpec> {
         let (groups, channels) = (self.groups, self.inner);
         if groups == 0 {
             return Err(Error::Zero { what: "groups" });

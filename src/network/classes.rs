@@ -68,25 +68,19 @@ mod tests {
     }
 
     #[test]
-    fn all_probabilities_sum_to_one() {
+    fn the_largest_come_first_and_of_equal_ones_the_lower_index() {
         let logits: Vec<f32> = (0..1000).map(|i| ((i * 7919) % 1000) as f32 / 50.0).collect();
         let found = top(&logits, 1000);
         let sum: f64 = found.iter().map(|(_, probability)| probability).sum();
         assert!((sum - 1.0).abs() < 1e-12, "{sum}");
         assert!(found.windows(2).all(|pair| pair[0].1 >= pair[1].1));
-    }
-
-    #[test]
-    fn of_equal_logits_the_lower_index_comes_first() {
         assert_eq!(top(&[0.0, -0.0, 0.0], 2), [(0, 1.0 / 3.0), (1, 1.0 / 3.0)]);
         assert_eq!(top(&[-0.0, 0.0], 1), [(0, 0.5)]);
-    }
-
-    #[test]
-    fn fewer_classes_than_asked_for_or_none() {
-        assert_eq!(top(&[3.0], 5), [(0, 1.0)]);
-        assert_eq!(top(&[3.0, 4.0], 0), []);
-        assert_eq!(top(&[], 5), []);
+        // Fewer than asked for, or none.
+        assert_eq!(
+            (top(&[3.0], 5), top(&[3.0, 4.0], 0), top(&[], 5)),
+            (vec![(0, 1.0)], vec![], vec![])
+        );
     }
 
     #[test]

@@ -3,27 +3,19 @@
 use ndarray::{Array2, Array4, ArrayView4, Axis, Zip};
 
 use super::architecture::Stem;
+use super::stem;
 use super::weights::{NetworkWeights, ResidualWeights};
-use crate::block::{
-    Activation, Basic, BlockWeights, Bottleneck, Functions, NormFunctions, Normalise,
-};
-use crate::conv::{Affine, ChannelWise, ConvSpec, Convolver, Epilogue, Identity, max_pool};
+use crate::block::{Activation, BatchNorm, BlockWeights, Bottleneck, Functions};
+use crate::block::{NormFunctions, Normalise};
+use crate::conv::{Affine, ChannelWise, ConvSpec, Convolver, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::Real;
 
 /// A network, its kernels prepared, each bottleneck in one form.
 pub struct Network<S: Real, V: Convolver<S>> {
     stem: Option<(V::Kernel, Stem)>,
-    blocks: Vec<Residual<S, V>>,
+    blocks: Vec<Bottleneck<S, V>>,
     top: Option<V::Kernel>,
-}
-
-/// A block of a network.
-pub enum Residual<S: Real, V: Convolver<S>> {
-    /// Of depth 3, in a form.
-    Bottleneck(Bottleneck<S, V>),
-    /// Of depth 2.
-    Basic(Basic<S, V>),
 }
 
 /// What makes a bottleneck of its weights: a form.
@@ -33,45 +25,30 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     /// Prepares the kernels, those of each bottleneck by `form`; `to` takes each number to the kind that
     /// the network is run on.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Convolver::prepare`] and of `form`.
+    /// Errors: those of [`Convolver::prepare`] and of `form`.
     pub fn prepare(
         form: &Prepare<'_, S, V>,
         weights: &NetworkWeights,
         to: impl Fn(&f32) -> S + Copy,
         convolver: &V,
     ) -> Result<Self> {
+        let prepare = |kernel: &Array4<f32>, spec| convolver.prepare(kernel.map(to).view(), spec);
         let kind = weights.architecture().stem;
-        let stem = weights.stem().map(|stem| {
-            let spec = match kind {
-                Stem::ImageNet => ConvSpec::new(2, 3, 1, 1)?,
-                Stem::Cifar | Stem::None { .. } => ConvSpec::new(1, 1, 1, 1)?,
-            };
-            convolver.prepare(stem.kernel.map(to).view(), spec).map(|kernel| (kernel, kind))
-        });
+        let stem = weights.stem().zip(kind.convolution());
+        let stem = stem.map(|(stem, shape)| Ok((prepare(&stem.kernel, shape.spec)?, kind)));
         let block = |block: &ResidualWeights| match block {
-            ResidualWeights::Bottleneck(weights, _) => {
-                form(&weights.map(to), convolver).map(Residual::Bottleneck)
-            }
-            ResidualWeights::Basic(weights, _) => {
-                Basic::prepare(&weights.map(to), convolver).map(Residual::Basic)
-            }
+            ResidualWeights::Bottleneck(weights, _) => form(&weights.map(to), convolver),
+            ResidualWeights::Basic(weights, _) => weights.prepare(to, convolver),
         };
-        let top = weights
-            .top()
-            .map(|top| convolver.prepare(top.kernel.map(to).view(), ConvSpec::UNIT))
-            .transpose()?;
+        let top = weights.top().map(|top| prepare(&top.kernel, ConvSpec::UNIT));
         let blocks = weights.blocks().iter().map(block).collect::<Result<_>>()?;
-        Ok(Self { stem: stem.transpose()?, blocks, top })
+        Ok(Self { stem: stem.transpose()?, blocks, top: top.transpose()? })
     }
 
     /// N x 3 x H x W to the features N x C x h x w that come out of the last block. `watch` is shown what
     /// each block receives.
     ///
-    /// # Errors
-    ///
-    /// An input that the network cannot take.
+    /// Errors: an input that the network cannot take.
     pub fn features(
         &self,
         x: ArrayView4<'_, S>,
@@ -80,22 +57,12 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         watch: &mut dyn FnMut(usize, ArrayView4<'_, S>),
     ) -> Result<Array4<S>> {
         let mut y = match &self.stem {
-            Some((kernel, kind)) => {
-                let y = convolver.conv(x, kernel, &Epilogue::only(functions.stem()))?;
-                match kind {
-                    Stem::ImageNet => max_pool(y.view(), 3, ConvSpec::new(2, 1, 1, 1)?)?,
-                    Stem::Cifar | Stem::None { .. } => y,
-                }
-            }
+            Some((kernel, kind)) => stem::run(*kind, x, kernel, functions.stem(), convolver)?,
             None => x.to_owned(),
         };
         for (number, block) in self.blocks.iter().enumerate() {
             watch(number, y.view());
-            let functions = functions.block(number);
-            y = match block {
-                Residual::Bottleneck(block) => block.forward(y.view(), &functions, convolver)?,
-                Residual::Basic(block) => block.forward(y.view(), &functions, convolver)?,
-            };
+            y = block.forward(y.view(), &functions.block(number), convolver)?;
         }
         Ok(y)
     }
@@ -103,9 +70,7 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     /// Features to logits, N x classes: global average pooling and the fully connected layer. Without one,
     /// the pooled features, N x C.
     ///
-    /// # Errors
-    ///
-    /// Features of other channels than the layer reads.
+    /// Errors: features of other channels than the layer reads.
     pub fn logits(
         &self,
         features: ArrayView4<'_, S>,
@@ -142,28 +107,21 @@ pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
 /// layer, an affine of scale 1.
 pub struct NetworkFunctions<S> {
     stem: Option<Normalise<S>>,
-    blocks: Vec<Option<NormFunctions<S>>>,
+    blocks: Vec<NormFunctions<S>>,
     bias: Option<Normalise<S>>,
 }
 
 impl<S: Real> NetworkFunctions<S> {
     /// Those of a network in inference mode.
     ///
-    /// # Errors
-    ///
-    /// Those of [`BatchNorm::fold`](crate::block::BatchNorm::fold).
+    /// Errors: those of [`BatchNorm::fold`](crate::block::BatchNorm::fold).
     pub fn new(weights: &NetworkWeights) -> Result<Self> {
         let relu = Activation::Relu;
-        let fold = |norm: &crate::block::BatchNorm<f32>| -> Result<Normalise<S>> {
+        let fold = |norm: &BatchNorm<f32>| -> Result<Normalise<S>> {
             Ok(norm.cast::<S>().fold()?.then(relu))
         };
         let stem = weights.stem().map(|stem| fold(&stem.norm)).transpose()?;
-        let block = |block: &ResidualWeights| match block {
-            ResidualWeights::Bottleneck(_, norms) => {
-                NormFunctions::new(&norms.cast::<S>(), relu).map(Some)
-            }
-            ResidualWeights::Basic(_, norms) => NormFunctions::basic(&norms.cast(), relu).map(Some),
-        };
+        let block = |block: &ResidualWeights| NormFunctions::new(&block.norms().cast(), relu);
         let blocks = weights.blocks().iter().map(block).collect::<Result<_>>()?;
         let number = |value: &f32| S::from_f64(f64::from(*value));
         let affine = |bias: &f32| Affine { scale: S::one(), shift: number(bias), relu: false };
@@ -172,8 +130,8 @@ impl<S: Real> NetworkFunctions<S> {
     }
 
     /// Nothing anywhere: the convolutions, the poolings and the shortcuts alone.
-    pub fn none(blocks: usize) -> Self {
-        Self { stem: None, blocks: (0..blocks).map(|_| None).collect(), bias: None }
+    pub fn none() -> Self {
+        Self { stem: None, blocks: Vec::new(), bias: None }
     }
 
     fn stem(&self) -> &dyn ChannelWise<S> {
@@ -183,8 +141,8 @@ impl<S: Real> NetworkFunctions<S> {
     /// The functions of a block.
     pub fn block(&self, number: usize) -> Functions<'_, S> {
         match self.blocks.get(number) {
-            Some(Some(functions)) => functions.functions(),
-            _ => Functions::none(),
+            Some(functions) => functions.functions(),
+            None => Functions::none(),
         }
     }
 

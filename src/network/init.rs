@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 
 use ndarray::Array4;
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::{Distribution, StandardNormal};
 use rand::Rng as _;
 
 use super::architecture::Architecture;
 use super::layers::Role;
 use super::weights::NetworkWeights;
-use crate::block::{BlockSpec, BlockWeights, Shortcut};
+use crate::block::{BlockSpec, BlockWeights};
 use crate::error::Result;
-use crate::random::{Purpose, Rng, Seed};
+use crate::random::{Purpose, Rng, Seed, normal};
 
 /// Normal with standard deviation sqrt(2 / fan_out), fan_out = C_out k_h k_w: PyTorch's
 /// `kaiming_normal_(mode='fan_out', nonlinearity='relu')` (He et al. 2015, section 2.2).
@@ -23,41 +21,21 @@ use crate::random::{Purpose, Rng, Seed};
 pub fn he_normal(shape: [usize; 4], rng: &mut Rng) -> Array4<f32> {
     let [c_out, _, k_h, k_w] = shape;
     let deviation = (2.0 / (c_out * k_h * k_w) as f32).sqrt();
-    Array4::random_using(shape, Scaled(deviation), rng)
-}
-
-/// A standard normal times a factor.
-struct Scaled(f32);
-
-impl Distribution<f32> for Scaled {
-    fn sample<R: rand::Rng + ?Sized>(&self, rng: &mut R) -> f32 {
-        let standard: f32 = StandardNormal.sample(rng);
-        self.0 * standard
-    }
+    normal(shape, rng).mapv_into(|standard| deviation * standard)
 }
 
 /// The kernels of a block, He-initialised.
 ///
-/// # Errors
-///
-/// Those of [`BlockWeights::new`].
+/// Errors: those of [`BlockWeights::new`].
 pub fn block(spec: BlockSpec, rng: &mut Rng) -> Result<BlockWeights<f32>> {
-    let (inner, k) = (spec.inner(), spec.kernel());
-    let reduce = he_normal([inner, spec.c_in(), 1, 1], rng);
-    let transform = he_normal([inner, spec.width(), k, k], rng);
-    let expand = he_normal([spec.c_out(), inner, 1, 1], rng);
-    let shortcut = (spec.shortcut() == Shortcut::Projection)
-        .then(|| he_normal([spec.c_out(), spec.c_in(), 1, 1], rng));
-    BlockWeights::new(spec, reduce, transform, expand, shortcut)
+    BlockWeights::from_fn(spec, |shape| he_normal(shape, rng))
 }
 
 /// The weights of a whole network as torchvision initialises it: kernels He-normal, batch norms 1 and 0,
 /// the fully connected layer uniform within 1/sqrt(inputs), as PyTorch's `Linear` is. Each tensor has a
 /// stream of its own.
 ///
-/// # Errors
-///
-/// Those of [`NetworkWeights::assemble`].
+/// Errors: those of [`NetworkWeights::assemble`].
 pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<NetworkWeights> {
     let groups: BTreeMap<String, usize> = architecture
         .layers(architecture.usual_input())?

@@ -1,13 +1,9 @@
-//! The weights of a network from a checkpoint.
+//! The weights of a network from named tensors, such as a checkpoint has.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek};
 use std::path::Path;
 
-use triform_checkpoint::Checkpoint;
-
 use super::architecture::Architecture;
-use super::state_dict::state_dict;
 use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
@@ -24,36 +20,6 @@ const PREFIX: &str = "module.";
 /// The name and shape of a tensor.
 type Named = (String, Vec<usize>);
 
-/// Loads a network from a file, as [`load`] does.
-///
-/// # Errors
-///
-/// Those of [`load`]; [`Error::Tensors`] where the file is no checkpoint.
-pub fn read(architecture: &Architecture, path: &Path) -> Result<NetworkWeights> {
-    load(architecture, &mut Checkpoint::open(path).map_err(Error::Tensors)?)
-}
-
-/// Loads a network from an open checkpoint, as [`from_tensors`] does.
-///
-/// # Errors
-///
-/// Those of [`from_tensors`]; [`Error::Tensors`] where a tensor cannot be read.
-pub fn load<R: Read + Seek>(
-    architecture: &Architecture,
-    checkpoint: &mut Checkpoint<R>,
-) -> Result<NetworkWeights> {
-    let path = checkpoint.path().to_owned();
-    let entries = checkpoint.entries().iter();
-    let named: Vec<Named> =
-        entries.map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
-    from_tensors(
-        architecture,
-        &named,
-        &mut |index| checkpoint.read(index).map_err(Error::Tensors),
-        &path,
-    )
-}
-
 /// Loads a network from named tensors: checks all names and shapes first, then reads tensor by tensor,
 /// each by its index. Where the architecture has no top, one in the checkpoint is passed over; so is a
 /// `module.` before every name. `path` is for messages.
@@ -63,12 +29,13 @@ pub fn load<R: Read + Seek>(
 /// [`Error::Checkpoint`], which names all that is missing, surplus or misshapen (and the network of the
 /// zoo that the checkpoint does fit), and for NaN, infinities and negative variances the tensor and the
 /// index; those of `read` and [`NetworkWeights::assemble`].
-pub fn from_tensors(
+pub fn from_tensors<E: From<Error>>(
     architecture: &Architecture,
     tensors: &[Named],
-    read: &mut dyn FnMut(usize) -> Result<Vec<f32>>,
+    read: &mut dyn FnMut(usize) -> Result<Vec<f32>, E>,
     path: &Path,
-) -> Result<NetworkWeights> {
+) -> Result<NetworkWeights, E> {
+    let wrong = |why: String| Error::Checkpoint { path: path.to_owned(), why };
     let tensors = without(PREFIX, tensors);
     let complaints = complaints(architecture, &tensors)?;
     if !complaints.is_empty() {
@@ -77,16 +44,22 @@ pub fn from_tensors(
             Some(other) => format!("it fits {other}, not {this}: {complaints}"),
             None => format!("it is not {this}: {complaints}"),
         };
-        return Err(Error::Checkpoint { path: path.to_owned(), why });
+        return Err(wrong(why).into());
     }
     let index: BTreeMap<String, usize> =
         tensors.into_iter().enumerate().map(|(number, (name, _))| (name, number)).collect();
-    NetworkWeights::assemble(architecture, &mut |name, shape| {
-        let wrong = |why: String| Error::Checkpoint { path: path.to_owned(), why };
+    let mut all = Vec::new();
+    for (name, shape) in architecture.state_dict()? {
         let missing = || wrong(format!("{name} is missing"));
-        let numbers = read(*index.get(name).ok_or_else(missing)?)?;
-        unfit(name, shape, &numbers).map_or(Ok(numbers), |why| Err(wrong(why)))
-    })
+        let numbers = read(*index.get(&name).ok_or_else(missing)?)?;
+        if let Some(why) = unfit(&name, &shape, &numbers) {
+            return Err(wrong(why).into());
+        }
+        all.push(numbers);
+    }
+    // In the order of the state dict, as they were read.
+    let mut all = all.into_iter();
+    Ok(NetworkWeights::assemble(architecture, &mut |_, _| Ok(all.next().unwrap_or_default()))?)
 }
 
 /// What is wrong with a tensor's numbers: the first that no network has there.
@@ -121,10 +94,6 @@ fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
 }
 
 /// The network of the zoo that these tensors are, in words, with whatever number of classes.
-///
-/// # Errors
-///
-/// None in practice.
 fn fitting(tensors: &[Named]) -> Result<Option<String>> {
     // `backbone.`, say.
     let prefix = tensors.first().and_then(|(name, _)| name.split_once('.'));
@@ -163,7 +132,7 @@ fn described(network: &Architecture) -> Result<String> {
 /// What is wrong with the names and shapes of a checkpoint, for a network. All of it is named, unless
 /// they have not one name in common.
 fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<String>> {
-    let wanted = state_dict(architecture)?;
+    let wanted = architecture.state_dict()?;
     // Who wants the features alone may take them from a checkpoint that has a top.
     let has_top = architecture.classes.is_some();
     let found: BTreeMap<&str, &[usize]> = tensors

@@ -2,14 +2,13 @@
 //! weights are drawn.
 
 pub mod architecture;
+mod basic;
 pub mod classes;
 pub mod forward;
 pub mod image;
 pub mod init;
 pub mod layers;
 pub mod load;
-pub mod save;
-pub mod state_dict;
 pub mod stem;
 pub mod weights;
 pub mod zoo;

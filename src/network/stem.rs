@@ -3,6 +3,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
+use super::architecture::Stem;
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, max_pool};
 use crate::error::Result;
 use crate::scalar::Ordered;
@@ -13,18 +14,30 @@ pub const KERNEL: [usize; 4] = [64, 3, 7, 7];
 /// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` stands for batch
 /// norm and ReLU.
 ///
-/// # Errors
-///
-/// A kernel or an image that do not suit each other.
+/// Errors: a kernel or an image that do not suit each other.
 pub fn forward<S: Ordered, V: Convolver<S>>(
     x: ArrayView4<'_, S>,
     kernel: ArrayView4<'_, S>,
     function: &dyn ChannelWise<S>,
     convolver: &V,
 ) -> Result<Array4<S>> {
-    let kernel = convolver.prepare(kernel, ConvSpec::new(2, 3, 1, 1)?)?;
-    let features = convolver.conv(x, &kernel, &Epilogue::only(function))?;
-    max_pool(features.view(), 3, ConvSpec::new(2, 1, 1, 1)?)
+    let kernel = convolver.prepare(kernel, ConvSpec::of(2, 3, 1))?;
+    run(Stem::ImageNet, x, &kernel, function, convolver)
+}
+
+/// A stem whose kernel is prepared.
+pub(super) fn run<S: Ordered, V: Convolver<S>>(
+    stem: Stem,
+    x: ArrayView4<'_, S>,
+    kernel: &V::Kernel,
+    function: &dyn ChannelWise<S>,
+    convolver: &V,
+) -> Result<Array4<S>> {
+    let features = convolver.conv(x, kernel, &Epilogue::only(function))?;
+    match stem {
+        Stem::ImageNet => max_pool(features.view(), 3, ConvSpec::of(2, 1, 1)),
+        Stem::Cifar | Stem::None { .. } => Ok(features),
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use ndarray::{Array1, Array4, ArrayView4};
 
-use super::architecture::{Architecture, BlockKind, Stem};
-use super::state_dict::state_dict;
+use super::architecture::{Architecture, BlockShape, PlacedBlock};
+use super::basic::BasicWeights;
 use super::zoo;
-use crate::block::{
-    BasicNorms, BasicWeights, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut,
-};
+use crate::block::{BatchNorm, BlockNorms, BlockWeights};
+use crate::conv::KernelShape;
 use crate::error::{Error, Result};
 
 /// All weights of a network, in f32 as checkpoints have them.
@@ -33,8 +32,39 @@ pub struct StemWeights {
 pub enum ResidualWeights {
     /// Of depth 3.
     Bottleneck(Box<BlockWeights<f32>>, Box<BlockNorms<f32>>),
-    /// Of depth 2.
-    Basic(Box<BasicWeights<f32>>, Box<BasicNorms<f32>>),
+    /// Of depth 2; its batch norms are `reduce` and `expand`, and `transform` has no channels.
+    Basic(Box<BasicWeights>, Box<BlockNorms<f32>>),
+}
+
+impl ResidualWeights {
+    /// The batch norms of either kind.
+    pub(super) fn norms(&self) -> &BlockNorms<f32> {
+        let (Self::Bottleneck(_, norms) | Self::Basic(_, norms)) = self;
+        norms
+    }
+
+    /// Its kernels in the order of the state dict, each with the batch norm after it.
+    fn layers(&self) -> Vec<(ArrayView4<'_, f32>, &BatchNorm<f32>)> {
+        let norms = self.norms();
+        let (mut layers, shortcut) = match self {
+            Self::Bottleneck(weights, _) => {
+                let (reduce, transform) = (weights.reduce(), weights.transform());
+                let layers = vec![
+                    (reduce, &norms.reduce),
+                    (transform, &norms.transform),
+                    (weights.expand(), &norms.expand),
+                ];
+                (layers, weights.shortcut())
+            }
+            Self::Basic(weights, _) => {
+                let (first, second) = (weights.first.view(), weights.second.view());
+                let shortcut = weights.shortcut.as_ref().map(|kernel| kernel.view());
+                (vec![(first, &norms.reduce), (second, &norms.expand)], shortcut)
+            }
+        };
+        layers.extend(shortcut.zip(norms.shortcut.as_ref()));
+        layers
+    }
 }
 
 /// `fc`: a 1x1 convolution on the pooled features.
@@ -64,33 +94,13 @@ impl NetworkWeights {
     /// [`BatchNorm::new`] and of [`Architecture::bottlenecks`].
     pub fn assemble(architecture: &Architecture, source: &mut Source<'_>) -> Result<Self> {
         let mut from = Assembly { source };
-        let stem = match architecture.stem {
-            Stem::ImageNet => Some(from.stem(7)?),
-            Stem::Cifar => Some(from.stem(3)?),
-            Stem::None { .. } => None,
-        };
-        let mut blocks = Vec::new();
-        let mut c_in = architecture.stem_channels();
-        for (number, stage) in architecture.stages.iter().enumerate() {
-            for block in 0..stage.blocks {
-                let prefix = match architecture.is_block() {
-                    true => String::new(),
-                    false => format!("layer{}.{block}.", number + 1),
-                };
-                let stride = if block == 0 { stage.stride } else { 1 };
-                blocks.push(match architecture.block {
-                    BlockKind::Bottleneck => {
-                        let spec = stage.bottleneck(c_in, stride, architecture.stride_on)?;
-                        from.bottleneck(&prefix, spec)?
-                    }
-                    BlockKind::Basic => {
-                        from.basic(&prefix, [c_in, stage.inner, stage.c_out], stride)?
-                    }
-                });
-                c_in = stage.c_out;
-            }
-        }
-        let top = architecture.classes.map(|classes| from.top(classes, c_in)).transpose()?;
+        let stem = architecture.stem.convolution();
+        let stem = stem.map(|kernel| from.layer(["conv1", "bn1"], &kernel)).transpose()?;
+        let stem = stem.map(|(kernel, norm)| StemWeights { kernel, norm });
+        let block = |block: &PlacedBlock| from.block(block);
+        let blocks = architecture.blocks()?.iter().map(block).collect::<Result<_>>()?;
+        let features = architecture.features();
+        let top = architecture.classes.map(|classes| from.top(classes, features)).transpose()?;
         Ok(Self { architecture: architecture.clone(), stem, blocks, top })
     }
 
@@ -98,9 +108,7 @@ impl NetworkWeights {
     /// fewer groups, zeros where weights were not. [`BlockWeights::in_paths`] for each block. ResNeXt-50
     /// 32x4d in one group has the shapes of Wide ResNet-50-2, and Wide ResNet-50-2 can compute it.
     ///
-    /// # Errors
-    ///
-    /// [`Error::PathsDoNotDivide`].
+    /// Errors: [`Error::PathsDoNotDivide`].
     pub fn in_groups(&self, groups: usize) -> Result<Self> {
         let mut architecture = self.architecture.clone();
         for stage in &mut architecture.stages {
@@ -147,43 +155,19 @@ impl NetworkWeights {
 
     /// Shows each tensor of the state dict, in its order, by name.
     ///
-    /// # Errors
-    ///
-    /// Those of `visitor` and of [`state_dict`].
+    /// Errors: those of `visitor`.
     pub fn visit(&self, visitor: &mut Visitor<'_>) -> Result<()> {
-        for ((name, shape), numbers) in state_dict(&self.architecture)?.iter().zip(self.tensors()) {
-            visitor(name, shape, &numbers)?;
-        }
-        Ok(())
+        let named = self.architecture.state_dict()?;
+        named.iter().zip(self.tensors()).try_for_each(|((name, shape), x)| visitor(name, shape, &x))
     }
 
     /// The numbers of all tensors, in the order of the state dict.
     fn tensors(&self) -> Vec<Vec<f32>> {
+        let stem = self.stem.iter().map(|stem| (stem.kernel.view(), &stem.norm));
         let mut tensors = Vec::new();
-        if let Some(stem) = &self.stem {
-            tensors.push(stem.kernel.iter().copied().collect());
-            push_norm(&mut tensors, &stem.norm);
-        }
-        for block in &self.blocks {
-            match block {
-                ResidualWeights::Bottleneck(weights, norms) => {
-                    let layers = [
-                        (Some(weights.reduce()), Some(&norms.reduce)),
-                        (Some(weights.transform()), Some(&norms.transform)),
-                        (Some(weights.expand()), Some(&norms.expand)),
-                        (weights.shortcut(), norms.shortcut.as_ref()),
-                    ];
-                    push_layers(&mut tensors, &layers);
-                }
-                ResidualWeights::Basic(weights, norms) => {
-                    let layers = [
-                        (Some(weights.first()), Some(&norms.first)),
-                        (Some(weights.second()), Some(&norms.second)),
-                        (weights.shortcut(), norms.shortcut.as_ref()),
-                    ];
-                    push_layers(&mut tensors, &layers);
-                }
-            }
+        for (kernel, norm) in stem.chain(self.blocks.iter().flat_map(ResidualWeights::layers)) {
+            tensors.push(kernel.iter().copied().collect());
+            tensors.extend(norm.arrays().map(|array| array.to_vec()));
         }
         if let Some(top) = &self.top {
             tensors.push(top.kernel.iter().copied().collect());
@@ -193,61 +177,32 @@ impl NetworkWeights {
     }
 }
 
-/// A kernel and the batch norm after it, where there are such.
-type LayerWeights<'a> = (Option<ArrayView4<'a, f32>>, Option<&'a BatchNorm<f32>>);
-
-fn push_layers(tensors: &mut Vec<Vec<f32>>, layers: &[LayerWeights<'_>]) {
-    for (kernel, norm) in layers {
-        tensors.extend(kernel.map(|kernel| kernel.iter().copied().collect()));
-        if let Some(norm) = norm {
-            push_norm(tensors, norm);
-        }
-    }
-}
-
-fn push_norm(tensors: &mut Vec<Vec<f32>>, norm: &BatchNorm<f32>) {
-    for which in 0..4 {
-        tensors.push((0..norm.channels()).map(|channel| *norm.channel(channel)[which]).collect());
-    }
-}
-
-/// The kernel and the batch norm of a shortcut, where it has them.
-type Projection = (Option<Array4<f32>>, Option<BatchNorm<f32>>);
-
 /// Tensors, put together.
 struct Assembly<'a, 'b> {
     source: &'a mut Source<'b>,
 }
 
 impl Assembly<'_, '_> {
-    fn kernel(&mut self, name: &str, shape: [usize; 4]) -> Result<Array4<f32>> {
-        let numbers = (self.source)(name, &shape)?;
-        let found = vec![numbers.len()];
-        Array4::from_shape_vec(shape, numbers).map_err(|_| Error::Shape {
-            what: "tensor of a network",
-            expected: format!("{shape:?}, as {name} has"),
-            found,
-        })
-    }
-
-    fn vector(&mut self, name: &str, length: usize) -> Result<Array1<f32>> {
-        let numbers = (self.source)(name, &[length])?;
-        if numbers.len() != length {
-            let expected = format!("[{length}], as {name} has");
+    /// As many numbers as the shape has.
+    fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let numbers = (self.source)(name, shape)?;
+        if numbers.len() != shape.iter().product::<usize>() {
+            let (what, found) = ("tensor of a network", vec![numbers.len()]);
             return Err(Error::Shape {
-                what: "tensor of a network",
-                expected,
-                found: vec![numbers.len()],
+                what,
+                expected: format!("{shape:?}, as {name} has"),
+                found,
             });
         }
-        Ok(Array1::from_vec(numbers))
+        Ok(numbers)
     }
 
     fn norm(&mut self, name: &str, channels: usize) -> Result<BatchNorm<f32>> {
-        let gamma = self.vector(&format!("{name}.weight"), channels)?;
-        let beta = self.vector(&format!("{name}.bias"), channels)?;
-        let mean = self.vector(&format!("{name}.running_mean"), channels)?;
-        let variance = self.vector(&format!("{name}.running_var"), channels)?;
+        let mut part = |part: &str| -> Result<Array1<f32>> {
+            Ok(self.numbers(&format!("{name}.{part}"), &[channels])?.into())
+        };
+        let (gamma, beta) = (part("weight")?, part("bias")?);
+        let (mean, variance) = (part("running_mean")?, part("running_var")?);
         let norm = BatchNorm::new(gamma, beta, mean, variance, EPSILON)?;
         // A scale or a shift that overflows is found here, where its name is known.
         match norm.fold() {
@@ -259,73 +214,53 @@ impl Assembly<'_, '_> {
         }
     }
 
-    fn stem(&mut self, k: usize) -> Result<StemWeights> {
-        let kernel = self.kernel("conv1.weight", [64, 3, k, k])?;
-        Ok(StemWeights { kernel, norm: self.norm("bn1", 64)? })
-    }
-
     /// A convolution and the batch norm after it.
-    fn layer(
+    fn layer<N: AsRef<str>>(
         &mut self,
-        [conv, norm]: [String; 2],
-        shape: [usize; 4],
+        [conv, norm]: [N; 2],
+        shape: &KernelShape,
     ) -> Result<(Array4<f32>, BatchNorm<f32>)> {
-        let kernel = self.kernel(&format!("{conv}.weight"), shape)?;
-        Ok((kernel, self.norm(&norm, shape[0])?))
+        let name = format!("{}.weight", conv.as_ref());
+        let kernel = kernel(shape.dimensions(), self.numbers(&name, &shape.dimensions())?);
+        Ok((kernel, self.norm(norm.as_ref(), shape.c_out)?))
     }
 
-    fn numbered(
-        &mut self,
-        prefix: &str,
-        number: usize,
-        shape: [usize; 4],
-    ) -> Result<(Array4<f32>, BatchNorm<f32>)> {
-        self.layer([format!("{prefix}conv{number}"), format!("{prefix}bn{number}")], shape)
+    fn block(&mut self, block: &PlacedBlock) -> Result<ResidualWeights> {
+        let layers = block.convolutions()?.into_iter();
+        let layers = layers.map(|one| self.layer(one.names, &one.kernel));
+        let mut layers = layers.collect::<Result<Vec<_>>>()?.into_iter();
+        let mut next = || layers.next();
+        Ok(match (&block.shape, next(), next(), next(), next()) {
+            (BlockShape::Bottleneck(spec), Some(first), Some(second), Some(third), project) => {
+                let (projection, shortcut) = project.unzip();
+                let weights = BlockWeights::new(*spec, first.0, second.0, third.0, projection)?;
+                let (reduce, transform, expand) = (first.1, second.1, third.1);
+                let norms = BlockNorms { reduce, transform, expand, shortcut };
+                ResidualWeights::Bottleneck(Box::new(weights), Box::new(norms))
+            }
+            (&BlockShape::Basic { stride, .. }, Some(first), Some(second), project, _) => {
+                let (projection, shortcut) = project.unzip();
+                let (first, reduce) = first;
+                let (second, expand) = second;
+                let transform = BatchNorm::fresh(0);
+                let norms = BlockNorms { reduce, transform, expand, shortcut };
+                let weights = BasicWeights { stride, first, second, shortcut: projection };
+                ResidualWeights::Basic(Box::new(weights), Box::new(norms))
+            }
+            _ => unreachable!("a block has two convolutions at least, a bottleneck three"),
+        })
     }
 
-    fn projection(&mut self, prefix: &str, channels: Option<[usize; 2]>) -> Result<Projection> {
-        let Some([c_in, c_out]) = channels else { return Ok((None, None)) };
-        let names = [format!("{prefix}downsample.0"), format!("{prefix}downsample.1")];
-        let (kernel, norm) = self.layer(names, [c_out, c_in, 1, 1])?;
-        Ok((Some(kernel), Some(norm)))
-    }
-
-    fn bottleneck(&mut self, prefix: &str, spec: BlockSpec) -> Result<ResidualWeights> {
-        let (c_in, inner, c_out) = (spec.c_in(), spec.inner(), spec.c_out());
-        let k = spec.kernel();
-        let (first, reduce) = self.numbered(prefix, 1, [inner, c_in, 1, 1])?;
-        let (second, transform) = self.numbered(prefix, 2, [inner, spec.width(), k, k])?;
-        let (third, expand) = self.numbered(prefix, 3, [c_out, inner, 1, 1])?;
-        let projected = spec.shortcut() == Shortcut::Projection;
-        let (projection, shortcut) = self.projection(prefix, projected.then_some([c_in, c_out]))?;
-        let weights = BlockWeights::new(spec, first, second, third, projection)?;
-        let norms = BlockNorms { reduce, transform, expand, shortcut };
-        Ok(ResidualWeights::Bottleneck(Box::new(weights), Box::new(norms)))
-    }
-
-    fn basic(
-        &mut self,
-        prefix: &str,
-        [c_in, inner, c_out]: [usize; 3],
-        stride: usize,
-    ) -> Result<ResidualWeights> {
-        let (one, first) = self.numbered(prefix, 1, [inner, c_in, 3, 3])?;
-        let (two, second) = self.numbered(prefix, 2, [c_out, inner, 3, 3])?;
-        let projected = stride > 1 || c_in != c_out;
-        let (projection, shortcut) = self.projection(prefix, projected.then_some([c_in, c_out]))?;
-        let weights = BasicWeights::new(stride, one, two, projection)?;
-        let norms = BasicNorms { first, second, shortcut };
-        Ok(ResidualWeights::Basic(Box::new(weights), Box::new(norms)))
-    }
-
+    /// The fully connected layer, a matrix classes x C in the state dict.
     fn top(&mut self, classes: usize, c_in: usize) -> Result<TopWeights> {
-        // A matrix classes x C in the state dict.
-        let numbers = (self.source)("fc.weight", &[classes, c_in])?;
-        let found = vec![numbers.len()];
-        let kernel = Array4::from_shape_vec([classes, c_in, 1, 1], numbers).map_err(|_| {
-            let expected = format!("[{classes}, {c_in}], as fc.weight has");
-            Error::Shape { what: "tensor of a network", expected, found }
-        })?;
-        Ok(TopWeights { kernel, bias: self.vector("fc.bias", classes)? })
+        let numbers = self.numbers("fc.weight", &[classes, c_in])?;
+        let bias = self.numbers("fc.bias", &[classes])?.into();
+        Ok(TopWeights { kernel: kernel([classes, c_in, 1, 1], numbers), bias })
     }
+}
+
+/// A kernel of as many numbers as its shape has.
+fn kernel(shape: [usize; 4], numbers: Vec<f32>) -> Array4<f32> {
+    let kernel = Array4::from_shape_vec(shape, numbers);
+    kernel.unwrap_or_else(|error| unreachable!("they were counted: {error}"))
 }

@@ -18,18 +18,17 @@ thread_local! {
 }
 
 fn count(multiplications: u64, additions: u64) {
-    let counts = COUNTS.get();
-    COUNTS.set(Counts {
-        multiplications: counts.multiplications + multiplications,
-        additions: counts.additions + additions,
-    });
+    let mut counts = COUNTS.get();
+    counts.multiplications += multiplications;
+    counts.additions += additions;
+    COUNTS.set(counts);
 }
 
 /// A number whose arithmetic is counted, thread by thread; see [`counted`].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Counter<S>(pub S);
 
-/// What `work` gives, and what it does on tallies in this thread.
+/// What `work` gives, and what it does on counters in this thread.
 ///
 /// ```
 /// use triform::scalar::{counted, Additive, Int, Scalar, Counter};
@@ -39,13 +38,10 @@ pub struct Counter<S>(pub S);
 /// assert_eq!((counts.multiplications, counts.additions), (1, 1));
 /// ```
 pub fn counted<T>(work: impl FnOnce() -> T) -> (T, Counts) {
-    let before = COUNTS.get();
+    let before = COUNTS.take();
     let result = work();
-    let after = COUNTS.get();
-    let counts = Counts {
-        multiplications: after.multiplications - before.multiplications,
-        additions: after.additions - before.additions,
-    };
+    let counts = COUNTS.get();
+    count(before.multiplications, before.additions);
     (result, counts)
 }
 
@@ -96,9 +92,6 @@ impl<S: Real> Real for Counter<S> {
 
 impl<S: Dot> Dot for Counter<S> {
     type Sum = S::Sum;
-    fn empty() -> S::Sum {
-        S::empty()
-    }
     fn accumulate(sum: &mut S::Sum, weight: &Self, value: &Self) {
         count(1, 0);
         S::accumulate(sum, &weight.0, &value.0);
@@ -111,12 +104,7 @@ impl<S: Dot> Dot for Counter<S> {
 #[cfg(test)]
 mod tests {
     use super::{Counter, counted};
-    use crate::scalar::{Additive, Dot, Int, Scalar, laws};
-
-    #[test]
-    fn tallies_are_a_ring() {
-        laws::check_ring(&[2, -3, 5].map(|value| Counter(Int::from(value)))).unwrap();
-    }
+    use crate::scalar::{Additive, Dot, Int, Scalar};
 
     /// Each operation is counted, those of a dot product as multiplications alone.
     #[test]

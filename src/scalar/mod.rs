@@ -16,6 +16,21 @@
 //! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Counter`], which
 //! counts; [`Expression`], which writes down its own sums.
 
+/// Sums of products that are carried as the numbers themselves.
+macro_rules! sums_of_itself {
+    ($number:ty) => {
+        impl Dot for $number {
+            type Sum = Self;
+            fn accumulate(sum: &mut Self, weight: &Self, value: &Self) {
+                *sum = sum.add(&weight.mul(value));
+            }
+            fn total(sum: Self) -> Self {
+                sum
+            }
+        }
+    };
+}
+
 mod counter;
 mod dual;
 mod expression;
@@ -112,9 +127,11 @@ pub trait Real: Ordered {
 /// floats, summed in the order of the calls, starting from 0.
 pub trait Dot: Scalar {
     /// The sum while it grows.
-    type Sum: Clone + Send;
+    type Sum: Clone + Default + Send;
     /// The sum of no products.
-    fn empty() -> Self::Sum;
+    fn empty() -> Self::Sum {
+        Self::Sum::default()
+    }
     /// Adds `weight * value`.
     fn accumulate(sum: &mut Self::Sum, weight: &Self, value: &Self);
     /// The finished sum.

@@ -170,9 +170,6 @@ impl Scalar for Polynomial {
 
 impl Dot for Polynomial {
     type Sum = Self;
-    fn empty() -> Self {
-        Self::default()
-    }
     fn accumulate(sum: &mut Self, weight: &Self, value: &Self) {
         sum.add_product(weight, value);
     }
@@ -184,15 +181,7 @@ impl Dot for Polynomial {
 #[cfg(test)]
 mod tests {
     use super::Polynomial;
-    use crate::scalar::{Additive, Scalar, laws};
-
-    #[test]
-    fn polynomials_are_a_ring() {
-        let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));
-        let samples =
-            [x.clone(), y.clone(), x.add(&y), x.mul(&y).sub(&Polynomial::constant(3)), x.neg()];
-        laws::check_ring(&samples).unwrap();
-    }
+    use crate::scalar::{Additive, Scalar};
 
     #[test]
     fn normal_forms_are_normal() {
@@ -228,13 +217,8 @@ mod tests {
         let sum = sum.add(&Polynomial::constant(1));
         assert_eq!(sum.to_string(), "1 + -3 v0 v1 + v0^2 + -v1");
         let huge = Polynomial::constant(i64::MAX);
-        assert_eq!(huge.add(&huge).to_string(), "overflow");
-    }
-
-    #[test]
-    fn overflow_is_seen() {
-        let huge = Polynomial::constant(i64::MAX);
-        assert!(!huge.is_poisoned());
-        assert!(huge.add(&huge).is_poisoned());
+        let overflowed = huge.add(&huge);
+        assert_eq!(overflowed.to_string(), "overflow");
+        assert!(overflowed.is_poisoned() && !huge.is_poisoned());
     }
 }

@@ -11,15 +11,15 @@ use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::sample_degenerate;
 use triform::evidence::rungs::Rung;
 use triform::evidence::verdict::{Bound, Verdict};
-use triform::evidence::verify::{Plan, Report, Subject, verify};
+use triform::evidence::verify::{Input, Plan, Report, verify};
 use triform::random::Seed;
 use triform_cli::report::{json, table};
 
 const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
 /// A small block, of which every rung sees every mistake.
-fn block() -> Subject {
-    Subject::Block(BlockSpec::new(6, 4, 3, 6).unwrap(), (5, 4))
+fn block() -> Input {
+    Input::Block(BlockSpec::new(6, 4, 3, 6).unwrap(), (5, 4))
 }
 
 fn plan(rung: Rung, cases: u64) -> Plan {

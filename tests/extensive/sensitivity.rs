@@ -16,12 +16,12 @@ use triform::evidence::rungs::Rung;
 use triform::evidence::rungs::r3_exact_integers::{LIMIT_F32, certify};
 use triform::evidence::rungs::r7_derivatives::over_floats;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
-use triform::evidence::verify::{Failure, Plan, Report, Subject, verify};
+use triform::evidence::verify::{Failure, Input, Plan, Report, verify};
 use triform::random::{Purpose, Seed};
 use triform::scalar::Int;
 
 fn climb(forms: &[&dyn AnyForm], plan: &Plan) -> triform::error::Result<Report> {
-    let block = Subject::Block(BlockSpec::new(64, 4, 3, 64)?, (5, 4));
+    let block = Input::Block(BlockSpec::new(64, 4, 3, 64)?, (5, 4));
     verify(forms, &block, plan, Seed(1), &Quiet)
 }
 

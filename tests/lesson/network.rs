@@ -1,8 +1,7 @@
-//! Whole networks: against torchvision, in each form, counted by a number that counts, and their
-//! checkpoints.
+//! Whole networks: against torchvision, in each form, counted by a number that counts; and what is said of
+//! tensors that do not fit.
 
 use std::fs::File;
-use std::io::Cursor;
 use std::path::Path;
 
 use ndarray::{Array2, Array4, ArrayView4, Axis};
@@ -13,13 +12,11 @@ use triform::count;
 use triform::network::architecture::{Architecture, BlockKind, Stage, Stem};
 use triform::network::forward::{Network, NetworkFunctions, average_pool};
 use triform::network::init::{self, Fan};
-use triform::network::load::{from_tensors, load};
-use triform::network::state_dict::state_dict;
+use triform::network::load::from_tensors;
 use triform::network::weights::NetworkWeights;
-use triform::network::{save, zoo};
+use triform::network::zoo;
 use triform::random::Seed;
 use triform::scalar::{Counter, Real, counted};
-use triform_checkpoint::{Checkpoint, Dtype, Format};
 
 /// Numbers in -0.5..0.5: the hash of tests/golden/networks.py.
 fn uniform(tensor: u32, length: usize) -> Vec<f64> {
@@ -161,7 +158,7 @@ fn counting_closes_for_whole_networks() {
             let prepare =
                 &|weights: &_, convolver: &_| Bottleneck::prepare(&form, weights, convolver);
             let network = Network::prepare(prepare, &weights, to, &reference).unwrap();
-            let functions = NetworkFunctions::none(weights.blocks().len());
+            let functions = NetworkFunctions::none();
             let x = Array4::from_elem((2, 3, 19, 22), Counter(0.5));
             let (_, done) = counted(|| {
                 let features = network.features(x.view(), &functions, &reference, &mut |_, _| {});
@@ -196,55 +193,24 @@ fn the_state_dict_is_that_of_the_layers() {
             })
             .unwrap();
         assert_eq!(number, names.len());
-        assert_eq!(names, state_dict(&architecture).unwrap(), "{name}");
+        assert_eq!(names, architecture.state_dict().unwrap(), "{name}");
     }
-    let entries = state_dict(&zoo::named("resnext50_32x4d").unwrap()).unwrap();
+    let entries = zoo::named("resnext50_32x4d").unwrap().state_dict().unwrap();
     // torchvision's has 320 with the 53 counters of batches.
     assert_eq!(entries.len() + 53, 320);
-}
-
-/// The file of these bytes.
-fn opened(bytes: &[u8], format: Format) -> triform_checkpoint::Result<Checkpoint<Cursor<&[u8]>>> {
-    Checkpoint::new(Cursor::new(bytes), format, Path::new("w"))
-}
-
-#[test]
-fn a_checkpoint_comes_back_as_it_was() {
-    let architecture = small(BlockKind::Bottleneck, StrideOn::Transform);
-    let weights = init::network(&architecture, Seed(9), Fan::Path).unwrap();
-    let (safetensors, npz) = (save::safetensors(&weights).unwrap(), save::npz(&weights).unwrap());
-    for (bytes, format, integers) in
-        [(&safetensors, Format::Safetensors, "i64"), (&npz, Format::Npz, "<i8")]
-    {
-        let mut file = opened(bytes, format).unwrap();
-        let integers = Dtype::Other(integers.to_owned());
-        let counters = file.entries().iter().filter(|entry| entry.dtype == integers);
-        assert_eq!(counters.count(), 1 + 3 * 4 + 2);
-        assert_eq!(load(&architecture, &mut file).unwrap(), weights);
-    }
-    // A byte less, a byte more, and each shorter header.
-    let bytes = &safetensors[..];
-    for bytes in [&bytes[..bytes.len() - 1], &[bytes, &[0]].concat()[..], &bytes[..7], &[]] {
-        let error = opened(bytes, Format::Safetensors).err().unwrap().to_string();
-        assert!(error.starts_with("checkpoint w: "), "{error}");
-    }
 }
 
 #[test]
 fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
     let right = small(BlockKind::Bottleneck, StrideOn::Transform);
-    let says = |other: &Architecture| {
-        let bytes = save::safetensors(&init::network(other, Seed(1), Fan::Whole).unwrap()).unwrap();
-        let mut file = opened(&bytes, Format::Safetensors).unwrap();
-        load(&right, &mut file).unwrap_err().to_string()
-    };
+    let says = |other: &Architecture| load_ones(&right, &names(other, "")).unwrap_err().to_string();
     let mut other = right.clone();
     other.classes = Some(7);
     other.stages[1].blocks = 3;
     let error = says(&other);
-    let (names, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
-    assert_eq!(names.split(", ").count(), 15, "{error}");
-    assert!(names.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
+    let (surplus, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
+    assert_eq!(surplus.split(", ").count(), 15, "{error}");
+    assert!(surplus.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
     assert!(error.contains("fc.bias [7] instead of [5]"), "{error}");
 
     let error = says(&zoo::named("resnet18").unwrap());
@@ -286,7 +252,7 @@ fn fan_out_of_a_path_is_smaller_by_the_cardinality() {
 
 /// The names and shapes of a network's tensors, with this before each name.
 fn names(architecture: &Architecture, prefix: &str) -> Vec<(String, Vec<usize>)> {
-    let named = state_dict(architecture).unwrap().into_iter();
+    let named = architecture.state_dict().unwrap().into_iter();
     named.map(|(name, shape)| (format!("{prefix}{name}"), shape)).collect()
 }
 

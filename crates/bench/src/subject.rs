@@ -3,8 +3,6 @@
 use std::time::Instant;
 
 use ndarray::{Array4, Axis};
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 
 use super::BlockOnMap;
 use super::timing::{Rounds, Times, Work, in_turn};
@@ -26,7 +24,7 @@ use triform::network::architecture::Architecture;
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
 use triform::network::weights::NetworkWeights;
-use triform::random::{Purpose, Seed};
+use triform::random::{Purpose, Seed, normal};
 
 /// A block: its weights, its batch norms, its input.
 pub(super) struct Subject {
@@ -146,7 +144,7 @@ impl NetworkSubject {
     pub(super) fn draw(network: &Architecture, seed: Seed) -> Result<Self> {
         let (h, w) = network.usual_input();
         let shape = (1, network.input_channels(), h, w);
-        let x = Array4::random_using(shape, StandardNormal, &mut seed.stream(Purpose::Input, &[]));
+        let x = normal(shape, &mut seed.stream(Purpose::Input, &[]));
         let macs = count::network(network, (h, w))?.total.operations.macs()?;
         let too_many = || Error::CountTooLarge { what: "FLOPs" };
         let flops = macs.checked_mul(2).ok_or_else(too_many)?;

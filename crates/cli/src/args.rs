@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 
+use super::checkpoint;
 use super::destination::Destination;
 use super::error::{Error, Result};
 use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, rung, seed};
@@ -14,7 +15,6 @@ use triform::count::Digits;
 use triform::evidence::rungs::Rung;
 use triform::network::init::Fan;
 use triform::network::layers::Map;
-use triform::network::save;
 use triform::network::weights::NetworkWeights;
 use triform::random::Seed;
 use triform_canvas::Format;
@@ -41,9 +41,10 @@ const FORMS: [(&str, Option<Form>); 4] = [
 const FANS: [(&str, Fan); 2] = [("layer", Fan::Whole), ("path", Fan::Path)];
 
 /// Writes weights as the bytes of a file.
-pub(super) type Save = fn(&NetworkWeights) -> triform::Result<Vec<u8>>;
+pub(super) type Save = fn(&NetworkWeights) -> Result<Vec<u8>>;
 
-const CHECKPOINTS: [(&str, Save); 2] = [("safetensors", save::safetensors), ("npz", save::npz)];
+const CHECKPOINTS: [(&str, Save); 2] =
+    [("safetensors", checkpoint::safetensors), ("npz", checkpoint::npz)];
 
 const PICTURES: [(&str, Format); 2] = [("svg", Format::Svg), ("png", Format::Png)];
 

@@ -12,10 +12,10 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 ///
-/// [`triform::Error::Tensors`] for what is no `.npy` file or cannot be read; [`Error::Array`] for other axes or
+/// [`Error::Tensors`] for what is no `.npy` file or cannot be read; [`Error::Array`] for other axes or
 /// numbers; [`triform::Error::NotFinite`] for NaN and infinities.
 pub(crate) fn read(path: &Path) -> Result<Array4<f32>> {
-    let mut array = Npy::open(path).map_err(triform::Error::Tensors)?;
+    let mut array = Npy::open(path)?;
     let wrong = |why| Error::Array { path: path.to_owned(), why };
     let &[n, c, h, w] = array.shape() else {
         let shape = array.shape();
@@ -24,16 +24,14 @@ pub(crate) fn read(path: &Path) -> Result<Array4<f32>> {
     if let Dtype::Other(dtype) = array.dtype() {
         return Err(wrong(format!("its numbers are {dtype}; save x.astype('float32')")));
     }
-    let numbers = array.read().map_err(triform::Error::Tensors)?;
+    let numbers = array.read()?;
     let x = Array4::from_shape_vec([n, c, h, w], numbers);
     let x = x.map_err(|error| wrong(error.to_string()))?;
     match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
         Some(((n, c, h, w), &value)) => {
             let value = f64::from(value);
-            {
-                let index = vec![n, c, h, w];
-                Err(triform::Error::NotFinite { what: "input", index, value }.into())
-            }
+            let index = vec![n, c, h, w];
+            Err(triform::Error::NotFinite { what: "input", index, value }.into())
         }
         None => Ok(x),
     }

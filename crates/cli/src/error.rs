@@ -41,6 +41,10 @@ pub enum Error {
     #[error("cannot read {} as a .npy array: {why}", path.display())]
     Array { path: PathBuf, why: String },
 
+    /// A file of tensors that cannot be read or written.
+    #[error(transparent)]
+    Tensors(#[from] triform_checkpoint::Error),
+
     /// An error of the work itself.
     #[error(transparent)]
     Work(#[from] triform::Error),

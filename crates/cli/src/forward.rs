@@ -94,11 +94,11 @@ pub(super) fn form<'a>(
 }
 
 /// The logits N x classes, or the features N x C x h x w, as a `.npy` file.
-fn npy(network: &Architecture, ran: &Ran) -> triform::Result<Vec<u8>> {
+fn npy(network: &Architecture, ran: &Ran) -> Result<Vec<u8>> {
     let values = match network.classes {
         Some(_) => ran.logits.view().into_dyn(),
         None => ran.features.view().into_dyn(),
     };
     let numbers: Vec<f32> = values.iter().copied().collect();
-    write::npy(&Tensor::f32("", values.shape(), &numbers)).map_err(triform::Error::Tensors)
+    Ok(write::npy(&Tensor::f32("", values.shape(), &numbers))?)
 }

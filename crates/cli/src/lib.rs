@@ -5,6 +5,7 @@
 mod args;
 mod array;
 mod bench;
+pub mod checkpoint;
 mod count;
 mod destination;
 mod diagnose;

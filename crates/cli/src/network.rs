@@ -6,10 +6,10 @@ use ndarray::{Array3, Array4};
 
 use super::args::{InputOptions, TopOptions};
 use super::error::{Error, Result};
-use super::{array, photograph as photo};
+use super::{array, checkpoint, photograph as photo};
 use triform::network::architecture::Architecture;
 use triform::network::weights::NetworkWeights;
-use triform::network::{image::normalise, load, zoo};
+use triform::network::{image::normalise, zoo};
 
 /// Said where `--classes` or `--features` is for a block.
 pub(super) const NO_TOP: &str =
@@ -37,7 +37,7 @@ pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture 
 
 /// The weights of a file.
 pub(super) fn weights(network: &Architecture, path: &Path) -> Result<NetworkWeights> {
-    Ok(load::read(network, path)?)
+    checkpoint::read(network, path)
 }
 
 /// Refuses to write a file over another that is read or written.

@@ -14,7 +14,7 @@ use triform::block::StrideOn;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::memory as need;
 use triform::evidence::rungs::Rung;
-use triform::evidence::verify::{Plan, Subject, verify};
+use triform::evidence::verify::{Input, Plan, verify};
 
 /// Verifies, and reports to `output`, or as JSON to where `--json` says.
 pub(super) fn run(
@@ -31,7 +31,7 @@ pub(super) fn run(
     only_for_networks(options)?;
     let pool = threads::pool(options.threads.threads)?;
     let (subject, about) = subject(options)?;
-    if let Subject::Block(spec, map) = &subject {
+    if let Input::Block(spec, map) = &subject {
         spec.output_map(*map)?;
         memory::check(&need::of_block(spec, *map)?, &options.memory, errors)?;
     } else {
@@ -84,9 +84,9 @@ fn only_for_networks(options: &VerifyOptions) -> Result<()> {
 }
 
 /// What to verify on, and the same in words.
-fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
+fn subject(options: &VerifyOptions) -> Result<(Input, String)> {
     if let Some((spec, map)) = options.block.named()? {
-        return Ok((Subject::Block(spec, map), table::about_block(&spec, map)));
+        return Ok((Input::Block(spec, map), table::about_block(&spec, map)));
     }
     let (photograph, source) = match &options.input.image {
         Some(path) => (network::photograph(path, &options.input)?, path.display().to_string()),
@@ -94,5 +94,5 @@ fn subject(options: &VerifyOptions) -> Result<(Subject, String)> {
             (photograph::photograph()?, "the photograph that comes with the program".to_owned())
         }
     };
-    Ok((Subject::Photograph(photograph), table::about_photograph(&source)))
+    Ok((Input::Photograph(photograph), table::about_photograph(&source)))
 }

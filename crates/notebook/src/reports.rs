@@ -15,7 +15,7 @@ use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
 use triform::evidence::speed;
 use triform::evidence::verdict::Verdict;
-use triform::evidence::verify::{Plan, Subject, verify};
+use triform::evidence::verify::{Input, Plan, verify};
 use triform::gallery::witness::smallest;
 use triform::gallery::{self, matrix};
 use triform::network::forward::{Network, NetworkFunctions};
@@ -94,7 +94,7 @@ pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Resul
 pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64) -> Result<Table> {
     let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
     let plan = Plan { rungs: rungs.iter().copied().collect(), ..Plan::default() };
-    let report = verify(&forms, &Subject::Block(block, map), &plan, Seed(seed), &Quiet)?;
+    let report = verify(&forms, &Input::Block(block, map), &plan, Seed(seed), &Quiet)?;
     let mut table = Table::new(&["rung", "what it asks", "on", "cases", "how far", "verdict"]);
     for finding in &report.findings {
         let verdict = match &finding.verdict {

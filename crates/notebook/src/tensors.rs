@@ -1,7 +1,7 @@
 //! Small tensors to look at, and how two are held against each other.
 
 use ndarray::{Array4, ArrayView4};
-use ndarray_rand::rand::Rng as _;
+use rand::Rng as _;
 
 use triform::block::{BlockSpec, BlockWeights, Shortcut};
 use triform::error::Result;

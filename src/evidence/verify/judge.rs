@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use ndarray::ArrayView4;
-use sha2::{Digest, Sha256};
 
 use super::findings::{BlockReport, Failure, RoundingReport};
 use super::run::Run;
@@ -107,7 +106,7 @@ pub(super) fn judge(
 
 /// SHA-256 of a tensor's bits, in order, little-endian.
 fn digest(x: ArrayView4<'_, f32>) -> String {
-    let mut hasher = Sha256::new();
+    let mut hasher = hmac_sha256::Hash::new();
     for value in x {
         hasher.update(value.to_le_bytes());
     }

@@ -11,8 +11,6 @@ mod run;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ndarray::{Array3, Array4};
-use ndarray_rand::RandomExt;
-use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 pub use self::findings::{BlockReport, Failure, Report, RoundingReport};
@@ -30,11 +28,11 @@ use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::network::architecture::NamedBlock;
 use crate::network::{image as photo, init, stem, zoo};
-use crate::random::{Purpose, Seed};
+use crate::random::{Purpose, Seed, normal};
 
-/// What to verify the forms on.
+/// What the forms are run on.
 #[derive(Clone, Debug)]
-pub enum Subject {
+pub enum Input {
     /// A photograph of any size the stem can take, through the stem, then the first two
     /// blocks of each stage of ResNeXt-50, each on what form (c) of the block before gave.
     Photograph(Array3<u8>),
@@ -76,16 +74,16 @@ enum Outcome {
     Stopped,
 }
 
-/// Verifies that `forms` are one function, on `subject`, by the rungs of `plan`.
+/// Verifies that `forms` are one function, on `input`, by the rungs of `plan`.
 ///
 /// # Errors
 ///
 /// [`Error::Unsuitable`] for fewer than two forms, since one agrees with itself whatever it does;
-/// a subject that is too small, or so large that its sizes exceed 64 bits; a plan of no rung; what
+/// an input that is too small, or so large that its sizes exceed 64 bits; a plan of no rung; what
 /// failed, where nothing else came of the run. Other errors lose no finding: see [`Report::failures`].
 pub fn verify(
     forms: &[&dyn AnyForm],
-    subject: &Subject,
+    input: &Input,
     plan: &Plan,
     seed: Seed,
     progress: &dyn Progress,
@@ -99,7 +97,7 @@ pub fn verify(
     if plan.rungs.is_empty() {
         return Err(Error::Zero { what: "number of rungs" });
     }
-    let (blocks, mut x) = prepare(subject, seed)?;
+    let (blocks, mut x) = prepare(input, seed)?;
     let stages = stages(&blocks, x.dim())?;
     let on_blocks = plan.rungs.iter().filter(|rung| rung.block_scope().is_some()).count();
     let blocks = if on_blocks > 0 { blocks } else { Vec::new() };
@@ -263,10 +261,10 @@ fn report(outcomes: Vec<Outcome>, seed: Seed) -> Result<Report> {
     Ok(Report { seed: seed.0, blocks, findings, partial, failures })
 }
 
-/// The blocks of a subject, and the input of the first.
-fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> {
-    match subject {
-        Subject::Photograph(image) => {
+/// The blocks of an input, and the input of the first.
+fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> {
+    match input {
+        Input::Photograph(image) => {
             let fast = Fast::new();
             let kernel = init::he_normal(stem::KERNEL, &mut seed.stream(Purpose::Stem, &[]));
             let norm = LiveLayer::<f32>::seeded(seed, Purpose::Stem, true);
@@ -277,13 +275,12 @@ fn prepare(subject: &Subject, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32
             blocks.retain(|block| block.name.ends_with("_1") || block.name.ends_with("_2"));
             Ok((blocks, x))
         }
-        Subject::Block(spec, map) => {
+        Input::Block(spec, map) => {
             spec.output_map(*map)?;
             // Sizes whose product exceeds 64 bits.
             memory::of_block(spec, *map)?;
             let shape = (1, spec.c_in(), map.0, map.1);
-            let x =
-                Array4::random_using(shape, StandardNormal, &mut seed.stream(Purpose::Input, &[]));
+            let x = normal(shape, &mut seed.stream(Purpose::Input, &[]));
             Ok((vec![NamedBlock { name: "block".to_owned(), spec: *spec }], x))
         }
     }

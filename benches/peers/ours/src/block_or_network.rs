@@ -12,7 +12,8 @@ use triform::block::{
 use triform::conv::{Convolver, Fast};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::weights::{NetworkWeights, ResidualWeights};
-use triform::network::{load, zoo};
+use triform::network::zoo;
+use triform_cli::checkpoint;
 
 use worker::protocol::{Engine, Model};
 use worker::{Result, files};
@@ -27,7 +28,7 @@ impl Ours {
     pub fn new(folder: &Path) -> Result<Self> {
         let name = files::text(&folder.join("name.txt"))?;
         let path = folder.join("state_dict.safetensors");
-        let weights = load::read(&zoo::named(&name)?, &path)?;
+        let weights = checkpoint::read(&zoo::named(&name)?, &path)?;
         Ok(Self { folder: folder.to_owned(), weights })
     }
 

@@ -19,9 +19,10 @@ use triform::evidence::compare::against_balls;
 use triform::evidence::whole::{self, LOGITS};
 use triform::network::init::{self, Fan};
 use triform::network::weights::{NetworkWeights, ResidualWeights};
-use triform::network::{image, save, zoo};
+use triform::network::{image, zoo};
 use triform::random::Seed;
 use triform::scalar::Additive;
+use triform_cli::checkpoint;
 
 /// Small, and of every kind of block: a projection with and without a stride, an identity.
 const SMALL: &str = "resnext29_4x16d";
@@ -57,8 +58,11 @@ fn trained(name: &str) -> NetworkWeights {
 /// A folder with the weights and an input of two images.
 fn folder() -> TempDir {
     let folder = tempdir().unwrap();
-    fs::write(folder.path().join("w.safetensors"), save::safetensors(&trained(SMALL)).unwrap())
-        .unwrap();
+    fs::write(
+        folder.path().join("w.safetensors"),
+        checkpoint::safetensors(&trained(SMALL)).unwrap(),
+    )
+    .unwrap();
     let x = Array4::from_shape_fn((2, 3, 12, 9), |(n, c, h, w)| {
         number(n * 324 + c * 108 + h * 9 + w) * 2.0
     });
@@ -98,7 +102,8 @@ fn rewrite(folder: &Path, change: &dyn Fn(&str, f32) -> f32) {
     let weights = NetworkWeights::assemble(&zoo::named(SMALL).unwrap(), &mut |name, _| {
         Ok(tensors.next().unwrap().into_iter().map(|number| change(name, number)).collect())
     });
-    fs::write(folder.join("w.safetensors"), save::safetensors(&weights.unwrap()).unwrap()).unwrap();
+    fs::write(folder.join("w.safetensors"), checkpoint::safetensors(&weights.unwrap()).unwrap())
+        .unwrap();
 }
 
 #[test]
@@ -198,8 +203,8 @@ fn a_fresh_checkpoint_is_the_seeds() {
     for (fan, kind) in [("layer", Fan::Whole), ("path", Fan::Path)] {
         let expected = init::network(&zoo::named(SMALL).unwrap(), Seed(7), kind).unwrap();
         for (file, bytes) in [
-            ("w.safetensors", save::safetensors(&expected).unwrap()),
-            ("w.npz", save::npz(&expected).unwrap()),
+            ("w.safetensors", checkpoint::safetensors(&expected).unwrap()),
+            ("w.npz", checkpoint::npz(&expected).unwrap()),
         ] {
             let command = format!("init {SMALL} --seed 7 --fan {fan} --output {file}");
             let words = printed_in(at, &command);
@@ -376,7 +381,7 @@ fn a_photograph_is_the_networks_input() {
     let photograph = crate::kit::root().join("assets/chelsea.png");
     let photograph = photograph.to_str().unwrap();
     let weights = init::network(&zoo::named("resnet18").unwrap(), Seed(1), Fan::Whole).unwrap();
-    fs::write(at.join("w.npz"), save::npz(&weights).unwrap()).unwrap();
+    fs::write(at.join("w.npz"), checkpoint::npz(&weights).unwrap()).unwrap();
     let x = image::normalise(triform_cli::photograph::read(Path::new(photograph)).unwrap().view());
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
     let logits = |more: &str| {

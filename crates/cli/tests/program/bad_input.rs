@@ -10,15 +10,16 @@ use ndarray::{Array4, ArrayD, IxDyn};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use tempfile::{TempDir, tempdir};
 use triform::network::init::{self, Fan};
-use triform::network::{save, zoo};
+use triform::network::zoo;
 use triform::random::Seed;
+use triform_cli::checkpoint;
 
 /// A folder with files that are good, damaged, of the wrong kind, or no files.
 fn folder() -> TempDir {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let weights = init::network(&zoo::named("8x2x2").unwrap(), Seed(1), Fan::Whole).unwrap();
-    let weights = save::safetensors(&weights).unwrap();
+    let weights = checkpoint::safetensors(&weights).unwrap();
     let picture = fs::read(root().join("assets/chelsea.png")).unwrap();
     let npy = |x: ArrayD<f32>| {
         let mut bytes = Vec::new();

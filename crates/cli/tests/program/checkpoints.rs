@@ -2,6 +2,7 @@
 //! wrong with a file itself is tested with its reader, in `crates/checkpoint`.
 
 use std::fs;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -11,10 +12,12 @@ use triform::block::{BlockSpec, Bottleneck, Form, StrideOn};
 use triform::conv::Fast;
 use triform::network::architecture::Architecture;
 use triform::network::forward::{Network, NetworkFunctions};
-use triform::network::load;
+use triform::network::init::{self, Fan};
 use triform::network::weights::NetworkWeights;
-use triform::{Error, Result};
-use triform_checkpoint::Checkpoint;
+use triform::random::Seed;
+use triform_checkpoint::{Checkpoint, Dtype, Format};
+use triform_cli::checkpoint;
+use triform_cli::error::{Error, Result};
 
 #[path = "../../../checkpoint/tests/formats/kit/mod.rs"]
 mod kit;
@@ -36,7 +39,7 @@ fn block() -> Architecture {
 }
 
 fn read(path: &Path) -> Result<NetworkWeights> {
-    load::read(&block(), path)
+    checkpoint::read(&block(), path)
 }
 
 /// What the block makes of an image, in form (c).
@@ -159,7 +162,7 @@ fn weights_that_are_not_the_blocks_are_named_in_every_format() {
     for (tensors, words) in &cases {
         for (name, bytes) in in_each_format(tensors) {
             let error = refuse(name, &bytes, words);
-            assert!(matches!(error, Error::Checkpoint { .. }), "{error:?}");
+            assert!(matches!(error, Error::Work(triform::Error::Checkpoint { .. })), "{error:?}");
         }
     }
 }
@@ -174,4 +177,21 @@ fn a_file_that_cannot_be_read_is_refused_in_every_format() {
         assert!(matches!(error, Error::Tensors(_)), "{error:?}");
     }
     refuse("weights.onnx", b"", &["its name ends in none of .safetensors, .npz, .pth, .pt, .bin"]);
+}
+
+#[test]
+fn what_is_written_comes_back_as_it_was() {
+    let block = block();
+    let weights = init::network(&block, Seed(9), Fan::Path).unwrap();
+    let safetensors = checkpoint::safetensors(&weights).unwrap();
+    let npz = checkpoint::npz(&weights).unwrap();
+    for (bytes, format, integers) in
+        [(&safetensors, Format::Safetensors, "i64"), (&npz, Format::Npz, "<i8")]
+    {
+        let mut file = Checkpoint::new(Cursor::new(bytes), format, Path::new("w")).unwrap();
+        let integers = Dtype::Other(integers.to_owned());
+        let counters = file.entries().iter().filter(|entry| entry.dtype == integers);
+        assert_eq!(counters.count(), 4);
+        assert_eq!(checkpoint::load(&block, &mut file).unwrap(), weights);
+    }
 }

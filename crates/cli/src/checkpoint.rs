@@ -1,0 +1,69 @@
+//! The weights of a network from a checkpoint, and to one.
+
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use triform::network::architecture::Architecture;
+use triform::network::load::from_tensors;
+use triform::network::weights::NetworkWeights;
+use triform_checkpoint::Checkpoint;
+use triform_checkpoint::write::{self, Tensor};
+
+use crate::error::Result;
+
+/// Reads a network from a file.
+///
+/// # Errors
+///
+/// Those of [`load`]; [`Error::Tensors`](crate::error::Error::Tensors) where the file is no checkpoint.
+pub fn read(architecture: &Architecture, path: &Path) -> Result<NetworkWeights> {
+    load(architecture, &mut Checkpoint::open(path)?)
+}
+
+/// Reads a network from an open checkpoint, tensor by tensor.
+///
+/// # Errors
+///
+/// Those of [`from_tensors`]; [`Error::Tensors`](crate::error::Error::Tensors) where a tensor cannot be
+/// read.
+pub fn load<R: Read + Seek>(
+    architecture: &Architecture,
+    checkpoint: &mut Checkpoint<R>,
+) -> Result<NetworkWeights> {
+    let path = checkpoint.path().to_owned();
+    let entries = checkpoint.entries().iter();
+    let named: Vec<_> = entries.map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
+    from_tensors(architecture, &named, &mut |index| Ok(checkpoint.read(index)?), &path)
+}
+
+/// The state dict. After the variance of a batch norm, PyTorch stores how many batches it has seen, and
+/// its strict loading asks for that.
+fn tensors(weights: &NetworkWeights) -> Result<Vec<Tensor>> {
+    let mut tensors = Vec::new();
+    weights.visit(&mut |name, shape, numbers| {
+        tensors.push(Tensor::f32(name, shape, numbers));
+        if let Some(norm) = name.strip_suffix("running_var") {
+            tensors.push(Tensor::i64(&format!("{norm}num_batches_tracked"), &[], &[0]));
+        }
+        Ok(())
+    })?;
+    Ok(tensors)
+}
+
+/// A network as a `.safetensors` file.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn safetensors(weights: &NetworkWeights) -> Result<Vec<u8>> {
+    Ok(write::safetensors(&tensors(weights)?)?)
+}
+
+/// A network as an `.npz` file.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn npz(weights: &NetworkWeights) -> Result<Vec<u8>> {
+    Ok(write::npz(&tensors(weights)?)?)
+}

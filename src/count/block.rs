@@ -1,0 +1,254 @@
+//! Convolutions and blocks: parameters, multiply-adds, and what has to be moved for them.
+
+use super::{add, product};
+use crate::block::{BlockSpec, Layer};
+use crate::conv::{ConvSpec, KernelShape};
+use crate::error::{Error, Result};
+use crate::network::layers::Map;
+
+/// Parameters of a convolution without bias: k_h k_w C_in C_out / groups, which is
+/// 1/groups of the dense one's.
+///
+/// Errors: [`Error::GroupsDoNotDivide`]; [`Error::TooManyElements`] beyond 64 bits.
+///
+/// ```
+/// use triform::count::convolution;
+/// assert_eq!(convolution(3, 3, 128, 128, 32)?, 4_608);
+/// assert_eq!(convolution(3, 3, 128, 128, 1)?, 32 * 4_608);
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn convolution(
+    k_h: usize,
+    k_w: usize,
+    c_in: usize,
+    c_out: usize,
+    groups: usize,
+) -> Result<u64> {
+    if groups == 0 {
+        return Err(Error::Zero { what: "groups" });
+    }
+    for (which, channels) in [("input", c_in), ("output", c_out)] {
+        if !channels.is_multiple_of(groups) {
+            return Err(Error::GroupsDoNotDivide { groups, channels, which });
+        }
+    }
+    product("parameters", &[k_h, k_w, c_in / groups, c_out])
+}
+
+/// MACs of one image, counted in two ways. A MAC is one multiplication and one addition: 2 FLOPs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Macs {
+    /// Every tap at every output, k_h k_w H_out W_out times C_in/groups times C_out: how published
+    /// figures count.
+    pub all_taps: u64,
+    /// Taps that fall inside the map only: what the definition of convolution multiplies.
+    pub inside: u64,
+}
+
+impl Macs {
+    /// Both together.
+    ///
+    /// Errors: [`Error::CountTooLarge`].
+    pub fn plus(&self, other: &Self) -> Result<Self> {
+        let [all_taps, inside] = [(self.all_taps, other.all_taps), (self.inside, other.inside)]
+            .map(|(left, right)| add("multiply-adds", left, right));
+        Ok(Self { all_taps: all_taps?, inside: inside? })
+    }
+}
+
+/// MACs of a k x k convolution from `c_in` to `c_out` channels on an H x W map. Along one axis of
+/// size n, with stride s, padding p and dilation e, tap u meets the map at output i if
+/// 0 <= i s + u e - p < n; so the number of taps inside is the sum over u of
+///
+/// ```text
+/// min(n_out, ceil((n + p - u e) / s)) - ceil((p - u e) / s)      each part 0 at least
+/// ```
+///
+/// and that of an H x W map is the product of the two axes'.
+///
+/// # Errors
+///
+/// Groups that do not divide the channels; a map smaller than the kernel;
+/// [`Error::TooManyElements`] beyond 64 bits.
+///
+/// ```
+/// use triform::{conv::ConvSpec, count::convolution_macs};
+/// // The stem of ResNet on 224 x 224.
+/// let macs = convolution_macs(7, 3, 64, &ConvSpec::new(2, 3, 1, 1)?, (224, 224))?;
+/// assert_eq!(macs.all_taps, 118_013_952);
+/// assert!(macs.inside < macs.all_taps);
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn convolution_macs(
+    k: usize,
+    c_in: usize,
+    c_out: usize,
+    spec: &ConvSpec,
+    (h, w): Map,
+) -> Result<Macs> {
+    let channels = convolution(1, 1, c_in, c_out, spec.groups())?;
+    let axis = |name, n: usize| -> Result<[u64; 2]> {
+        let n_out = spec.output_size(name, n, k)?;
+        let ceil = |x: i128| {
+            let s = spec.stride() as i128;
+            (x + s - 1).div_euclid(s).max(0)
+        };
+        // Checked before the sum of the taps inside, which is no larger.
+        let all = product("multiplications", &[n_out, k])?;
+        let (n, p, e) = (n as i128, spec.padding() as i128, spec.dilation() as i128);
+        let taps = (0..k as i128).map(|u| {
+            let inside = ceil(n + p - u * e).min(n_out as i128) - ceil(p - u * e);
+            inside.max(0) as u64
+        });
+        Ok([all, taps.sum()])
+    };
+    let ([all_h, inside_h], [all_w, inside_w]) = (axis("height", h)?, axis("width", w)?);
+    let positions = |h: u64, w: u64| {
+        h.checked_mul(w).and_then(|taps| taps.checked_mul(channels)).ok_or_else(|| {
+            Error::TooManyElements { what: "multiplications", factors: vec![k, c_in, c_out] }
+        })
+    };
+    Ok(Macs { all_taps: positions(all_h, all_w)?, inside: positions(inside_h, inside_w)? })
+}
+
+/// Work of a convolution, or of several one after the other, on one image: what it computes against what
+/// it has to move, the two sides of a roofline.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Multiply-adds.
+    pub macs: Macs,
+    /// Numbers read and written at least: the weights, the input and the output, each once.
+    pub numbers: u64,
+}
+
+impl Work {
+    fn of(kernel: &KernelShape, (h, w): Map) -> Result<Self> {
+        let KernelShape { c_out, k_h: k, spec, .. } = kernel;
+        let (h_out, w_out) = kernel.output_map((h, w))?;
+        let moved = [
+            product("parameters", &kernel.dimensions())?,
+            product("values of a map", &[kernel.c_in(), h, w])?,
+            product("values of a map", &[*c_out, h_out, w_out])?,
+        ];
+        let sum = |sum, part: u64| add("numbers that are moved", sum, part);
+        let numbers = moved.into_iter().try_fold(0, sum)?;
+        Ok(Self { macs: convolution_macs(*k, kernel.c_in(), *c_out, spec, (h, w))?, numbers })
+    }
+
+    /// FLOPs: 2 a MAC, all taps, as published figures count.
+    ///
+    /// Errors: [`Error::CountTooLarge`].
+    pub fn flops(&self) -> Result<u64> {
+        add("FLOPs", self.macs.all_taps, self.macs.all_taps)
+    }
+
+    /// Arithmetic intensity in `f32`, FLOPs a byte: 2 MACs / (4 (weights + input + output)), summed over
+    /// the layers above and below the line.
+    ///
+    /// Errors: [`Error::CountTooLarge`].
+    pub fn intensity(&self) -> Result<f64> {
+        Ok(self.flops()? as f64 / (size_of::<f32>() as f64 * self.numbers as f64))
+    }
+}
+
+/// The convolutions of a block in form (c), each with its work on one image of H x W.
+///
+/// Errors: those of [`convolution_macs`].
+pub fn block_layers(spec: &BlockSpec, map: Map) -> Result<Vec<(Layer, Work)>> {
+    let maps = [map, spec.inner_map(map)?, spec.output_map(map)?, map];
+    let layers = Layer::ALL.into_iter().zip(spec.convolutions().into_iter().zip(maps));
+    layers.map(|(layer, (kernel, map))| Ok((layer, Work::of(&kernel, map)?))).collect()
+}
+
+/// All the convolutions of a block together; the same whatever the form, for the forms multiply the same
+/// numbers.
+///
+/// Errors: those of [`convolution_macs`].
+///
+/// ```
+/// use triform::{block::BlockSpec, count::block_work};
+/// let work = block_work(&BlockSpec::new(256, 32, 4, 256)?, (56, 56))?;
+/// assert_eq!(work.flops()?, 2 * 70_144 * 56 * 56);
+/// // Between the layers go 256, 128, 128 and 256 channels; the two in the middle are written and read.
+/// assert_eq!(work.numbers, 70_144 + (256 + 4 * 128 + 256) * 56 * 56);
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
+    block_layers(spec, map)?.iter().try_fold(Work::default(), |sum, (_, work)| {
+        let numbers = add("numbers that are moved", sum.numbers, work.numbers)?;
+        Ok(Work { macs: sum.macs.plus(&work.macs)?, numbers })
+    })
+}
+
+/// Parameters of a block's convolutions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockParameters {
+    /// The three convolutions: C (C_in d + k k d d + d C_out), the paper's "about 70k".
+    pub convolutions: u64,
+    /// The projection of the shortcut, C_in C_out, where there is one.
+    pub shortcut: u64,
+}
+
+/// Counts a block's parameters, batch norms apart.
+///
+/// Errors: [`Error::TooManyElements`].
+///
+/// ```
+/// use triform::{block::BlockSpec, count::block};
+/// // The paper, section 3.4: about 70k parameters in both templates of Figure 1.
+/// assert_eq!(block(&BlockSpec::new(256, 32, 4, 256)?)?.convolutions, 70_144);
+/// assert_eq!(block(&BlockSpec::new(256, 1, 64, 256)?)?.convolutions, 69_632);
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn block(spec: &BlockSpec) -> Result<BlockParameters> {
+    let (mut convolutions, mut shortcut) = (0, 0);
+    for (layer, kernel) in Layer::ALL.into_iter().zip(spec.convolutions()) {
+        let parameters = product("parameters", &kernel.dimensions())?;
+        match layer {
+            Layer::Shortcut => shortcut = parameters,
+            _ => convolutions = add("parameters of a block", convolutions, parameters)?,
+        }
+    }
+    Ok(BlockParameters { convolutions, shortcut })
+}
+
+/// MACs of a block's convolutions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockMacs {
+    /// The three convolutions; the same in every form.
+    pub convolutions: Macs,
+    /// The projection of the shortcut, where there is one.
+    pub shortcut: Macs,
+}
+
+/// Counts a block's MACs for one image of H x W.
+///
+/// Errors: those of [`convolution_macs`].
+pub fn block_macs(spec: &BlockSpec, map: Map) -> Result<BlockMacs> {
+    let mut sum = BlockMacs::default();
+    for (layer, Work { macs, .. }) in block_layers(spec, map)? {
+        match layer {
+            Layer::Shortcut => sum.shortcut = macs,
+            _ => sum.convolutions = sum.convolutions.plus(&macs)?,
+        }
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::block_layers;
+    use crate::block::{BlockSpec, Layer};
+
+    /// By hand: the grouped 3x3 of conv2.
+    #[test]
+    fn a_layer_moves_its_weights_its_input_and_its_output() {
+        let spec = BlockSpec::new(256, 32, 4, 256).unwrap();
+        let (layer, grouped) = block_layers(&spec, (56, 56)).unwrap()[1];
+        let pixels = 56 * 56;
+        assert_eq!((layer, grouped.macs.all_taps), (Layer::Transform, 9 * 4 * 128 * pixels));
+        assert_eq!(grouped.numbers, 9 * 4 * 128 + 2 * 128 * pixels);
+        let intensity = (2 * 9 * 4 * 128 * pixels) as f64 / (4 * grouped.numbers) as f64;
+        assert_eq!(grouped.intensity().unwrap(), intensity);
+    }
+}

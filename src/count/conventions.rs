@@ -1,0 +1,598 @@
+//! How the counts of two people differ for one network: counting conventions, both right, and counting
+//! mistakes.
+//!
+//! The plain count of a network is torchvision's: of parameters all that is trained, of MACs those of
+//! convolutions and of the fully connected layer, every tap. That of a single block is the paper's: its
+//! three convolutions alone. Each [`Convention`] changes the plain count in one way.
+
+use super::{Counts, Operations, Parameters, add, layer};
+use crate::block::StrideOn;
+use crate::conv::ConvSpec;
+use crate::error::{Error, Result};
+use crate::network::architecture::{Architecture, BlockKind};
+use crate::network::layers::{Layer, Map, Operation, Role};
+
+/// A way to count that gives another number than the plain one: a convention, or a mistake.
+#[derive(Clone, Copy, Debug)]
+pub struct Convention {
+    /// What it is called, such as `groups-ignored`.
+    pub name: &'static str,
+    /// The same in words.
+    pub words: &'static str,
+    /// Where it was seen, or who counts so.
+    pub seen_in: &'static str,
+    /// No count has two that are about the same.
+    pub(super) about: About,
+    edit: Edit,
+}
+
+/// What a convention is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum About {
+    Groups,
+    /// The input of the paths.
+    Input,
+    /// Channels that a block gives.
+    Output,
+    /// Width from stage to stage.
+    Width,
+    /// Number of blocks.
+    Depth,
+    Stride,
+    /// The place of the last batch norm.
+    LastNorm,
+    /// Whether batch norm counts.
+    BatchNorm,
+    /// Whether its running statistics count.
+    Statistics,
+    Bias,
+    Shortcut,
+    /// The fully connected layer.
+    Top,
+    Classes,
+    Relu,
+    /// MACs or FLOPs.
+    Flops,
+    /// How the number is written.
+    Digits,
+}
+
+/// What a convention changes, and by what.
+#[derive(Clone, Copy, Debug)]
+enum Edit {
+    Network(fn(&mut Architecture)),
+    /// A layer, before it is counted.
+    Layer(fn(&mut Layer) -> Result<()>),
+    /// What a layer counts for.
+    Counts(fn(&Layer, &mut Counts)),
+    /// Which kinds of parameters count.
+    Parameters(fn(&mut ParameterRule)),
+    /// Which operations count.
+    Operations(fn(&mut OperationRule)),
+    Rules(fn(&mut ParameterRule, &mut OperationRule)),
+    /// How the number is written.
+    Digits,
+}
+
+const fn convention(name: &'static str, about: About, edit: Edit) -> Convention {
+    Convention { name, words: "", seen_in: "", about, edit }
+}
+
+impl Convention {
+    const fn words(self, words: &'static str) -> Self {
+        Self { words, ..self }
+    }
+
+    const fn seen_in(self, seen_in: &'static str) -> Self {
+        Self { seen_in, ..self }
+    }
+
+    /// Whether it is another network rather than another way to count one.
+    pub fn is_mistake(&self) -> bool {
+        matches!(self.edit, Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_))
+    }
+
+    /// Whether it can change a count of this quantity.
+    pub fn concerns(&self, quantity: Quantity) -> bool {
+        match self.edit {
+            Edit::Parameters(_) => quantity == Quantity::Parameters,
+            Edit::Operations(_) => quantity == Quantity::Macs,
+            _ => true,
+        }
+    }
+}
+
+/// The convention of this name.
+///
+/// Errors: [`Error::NoSuchName`].
+pub fn named(name: &str) -> Result<&'static Convention> {
+    ALL.iter().find(|convention| convention.name == name).ok_or_else(|| {
+        let names = ALL.iter().map(|convention| convention.name);
+        Error::no_such_name("counting convention", name, names)
+    })
+}
+
+/// All of them: mistakes first, then conventions; those that change the network in the order in which they
+/// do. A new one is added here.
+pub const ALL: &[Convention] = &[
+    convention("width-not-doubled", About::Width, Edit::Network(keep_the_width))
+        .words("the width not doubled from stage to stage")
+        .seen_in("taki0112/ResNeXt-Tensorflow issue 8"),
+    convention("groups-ignored", About::Groups, Edit::Network(ignore_groups))
+        .words("groups ignored: the 3x3 counted, or built, as a dense one")
+        .seen_in("counters: facebookresearch/ResNeXt issue 5, ptflops issue 16"),
+    convention("groups-twice", About::Groups, Edit::Counts(divide_groups_twice))
+        .words("the groups of the 3x3 divided out twice")
+        .seen_in("counters: facebookresearch/ResNeXt issue 5, ptflops issue 16"),
+    convention("one-filter", About::Groups, Edit::Counts(share_one_filter))
+        .words("one filter shared by all groups of the 3x3")
+        .seen_in("the thread of tensorflow PR 25818"),
+    convention("groups-are-widths", About::Groups, Edit::Network(take_widths_for_groups))
+        .words("the width of a group given as the number of groups")
+        .seen_in("the textbook d2l, in all its frameworks; its PR 2730 proposes the fix"),
+    convention("depthwise", About::Groups, Edit::Network(make_depthwise))
+        .words("a depthwise convolution taken for the grouped one")
+        .seen_in("wenxinxu/ResNeXt-in-tensorflow issue 2"),
+    convention("grouped-basic", About::Groups, Edit::Layer(group_basic_blocks))
+        .words("the second 3x3 of the basic blocks in 32 groups")
+        .seen_in("miraclewkf/ResNeXt-PyTorch issues 3 and 7"),
+    convention("split-input", About::Input, Edit::Layer(split_the_input))
+        .words("the block's input split among the paths")
+        .seen_in("a TensorFlow port"),
+    convention("output-2cd", About::Output, Edit::Network(give_twice_the_width))
+        .words("2 C d channels out of each block")
+        .seen_in("Keras-ResNeXt issues 6 and 15"),
+    convention("one-block-more", About::Depth, Edit::Network(add_a_block))
+        .words("one block too many in each stage")
+        .seen_in("a model zoo's ResNeXt"),
+    convention("stride-on-1x1", About::Stride, Edit::Network(|n| n.stride_on = StrideOn::Reduce))
+        .words("the stride on the first 1x1, as in the original ResNet")
+        .seen_in("detectron2 issue 909, chainer PR 4479"),
+    convention("padded-shortcuts", About::Shortcut, Edit::Counts(pad_shortcuts))
+        .words("shortcuts padded with zeros in place of projections")
+        .seen_in("the ResNet paper, option A"),
+    convention("norm-in-each-path", About::LastNorm, Edit::Counts(norm_in_each_path))
+        .words("the last batch norm in each path")
+        .seen_in("Keras-ResNeXt issue 14"),
+    convention("bias-in-each-path", About::Bias, Edit::Counts(bias_in_each_path))
+        .words("a bias in every convolution of every path")
+        .seen_in("a TensorFlow port"),
+    convention("without-batch-norm", About::BatchNorm, Edit::Parameters(|r| r.batch_norm = false))
+        .words("batch norm's scale and shift not counted")
+        .seen_in("the paper"),
+    convention("with-batch-norm", About::BatchNorm, Edit::Parameters(|r| r.batch_norm = true))
+        .words("batch norm's scale and shift counted")
+        .seen_in("torchvision, timm, Keras"),
+    convention(
+        "with-statistics",
+        About::Statistics,
+        Edit::Parameters(|r| r.statistics = r.batch_norm),
+    )
+    .words("batch norm's running mean and variance counted too")
+    .seen_in("Keras, \"total params\""),
+    convention("convolution-bias", About::Bias, Edit::Parameters(|r| r.convolution_bias = true))
+        .words("a bias in every convolution")
+        .seen_in("keras.applications' ResNets"),
+    convention("fc-without-bias", About::Top, Edit::Parameters(|r| r.bias = false))
+        .words("the fully connected layer without bias")
+        .seen_in("Keras-ResNeXt"),
+    convention("features-only", About::Top, Edit::Rules(leave_out_the_top))
+        .words("the fully connected layer not counted")
+        .seen_in("include_top=False"),
+    convention("10-classes", About::Classes, Edit::Parameters(|r| r.classes = Some(10)))
+        .words("10 classes")
+        .seen_in("networks for CIFAR-10"),
+    convention("100-classes", About::Classes, Edit::Parameters(|r| r.classes = Some(100)))
+        .words("100 classes")
+        .seen_in("networks for CIFAR-100"),
+    convention("batch-norm-operations", About::BatchNorm, Edit::Operations(|r| r.batch_norm = 2))
+        .words("batch norm counted, at 2 operations a value")
+        .seen_in("timm, ptflops"),
+    convention("relu-operations", About::Relu, Edit::Operations(|r| r.relu = 1))
+        .words("ReLU counted, at 1 operation a value")
+        .seen_in("ptflops"),
+    convention("flops", About::Flops, Edit::Operations(|r| r.multiply_add = 2))
+        .words("FLOPs, 2 a multiply-add")
+        .seen_in("half of the literature"),
+    convention("all-doubled", About::Flops, Edit::Operations(double_all))
+        .words("a counter's MACs doubled, with all else that it had counted")
+        .seen_in("README files that quote ptflops"),
+    convention("cut-off", About::Digits, Edit::Digits)
+        .words("digits cut off, not rounded")
+        .seen_in("the ResNet paper, 3.8 for 3.858"),
+];
+
+fn ignore_groups(network: &mut Architecture) {
+    network.stages.iter_mut().for_each(|stage| stage.groups = 1);
+}
+
+/// Where there is one group only, nobody mixes it up with its width.
+fn take_widths_for_groups(network: &mut Architecture) {
+    for stage in network.stages.iter_mut().filter(|stage| stage.groups > 1) {
+        stage.groups = stage.inner / stage.groups;
+    }
+}
+
+fn make_depthwise(network: &mut Architecture) {
+    for stage in network.stages.iter_mut().filter(|stage| stage.groups > 1) {
+        stage.groups = stage.inner;
+    }
+}
+
+/// Right where C d is 128, which is why it went unnoticed.
+fn give_twice_the_width(network: &mut Architecture) {
+    if network.block == BlockKind::Bottleneck {
+        network.stages.iter_mut().for_each(|stage| stage.c_out = 2 * stage.inner);
+    }
+}
+
+fn keep_the_width(network: &mut Architecture) {
+    if let (Some(first), BlockKind::Bottleneck) = (network.stages.first().copied(), network.block) {
+        network.stages.iter_mut().for_each(|stage| stage.inner = first.inner);
+    }
+}
+
+fn add_a_block(network: &mut Architecture) {
+    network.stages.iter_mut().for_each(|stage| stage.blocks += 1);
+}
+
+/// With these groups, if it is the convolution of this role.
+fn regroup(layer: &mut Layer, role: Role, groups: usize) -> Result<()> {
+    if layer.role != Some(role) {
+        return Ok(());
+    }
+    if let Operation::Convolution { c_in, spec, .. } = &mut layer.operation {
+        if c_in.is_multiple_of(groups) {
+            *spec = ConvSpec::new(spec.stride(), spec.padding(), spec.dilation(), groups)?;
+        } else {
+            // It cannot be built, so nobody has counted it.
+            return Err(Error::GroupsDoNotDivide { groups, channels: *c_in, which: "input" });
+        }
+    }
+    Ok(())
+}
+
+/// The last convolution of a basic block is a 3x3.
+fn group_basic_blocks(layer: &mut Layer) -> Result<()> {
+    match layer.operation {
+        Operation::Convolution { k: 3, .. } => regroup(layer, Role::Expand, 32),
+        _ => Ok(()),
+    }
+}
+
+fn split_the_input(layer: &mut Layer) -> Result<()> {
+    let paths = layer.paths;
+    regroup(layer, Role::Reduce, paths)
+}
+
+fn divide_groups_twice(layer: &Layer, counts: &mut Counts) {
+    if layer.role == Some(Role::Transform) {
+        let paths = layer.paths as u64;
+        counts.parameters.convolution /= paths;
+        counts.operations.convolution.all_taps /= paths;
+        counts.operations.convolution.inside /= paths;
+    }
+}
+
+/// It is stored once, and used by each group.
+fn share_one_filter(layer: &Layer, counts: &mut Counts) {
+    if layer.role == Some(Role::Transform) {
+        counts.parameters.convolution /= layer.paths as u64;
+    }
+}
+
+fn norm_in_each_path(layer: &Layer, counts: &mut Counts) {
+    if layer.role == Some(Role::Expand) && matches!(layer.operation, Operation::BatchNorm { .. }) {
+        let paths = layer.paths as u64;
+        for count in [
+            &mut counts.parameters.batch_norm,
+            &mut counts.parameters.statistics,
+            &mut counts.operations.batch_norm,
+        ] {
+            // Nothing that is counted in 64 bits comes near.
+            *count = count.saturating_mul(paths);
+        }
+    }
+}
+
+/// The last 1x1 of each path has a bias for every channel of the sum.
+fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
+    if let (Operation::Convolution { c_out, .. }, Some(role)) = (layer.operation, layer.role) {
+        let paths = if role == Role::Expand { layer.paths } else { 1 };
+        counts.parameters.bias = (c_out as u64).saturating_mul(paths as u64);
+    }
+}
+
+/// Where nothing but MACs is counted, that is the same as [`OperationRule::multiply_add`] of 2.
+fn double_all(rule: &mut OperationRule) {
+    if rule.batch_norm > 0 || rule.relu > 0 {
+        rule.times = 2;
+    }
+}
+
+fn pad_shortcuts(layer: &Layer, counts: &mut Counts) {
+    if layer.role == Some(Role::Projection) {
+        *counts = Counts::default();
+    }
+}
+
+fn leave_out_the_top(parameters: &mut ParameterRule, operations: &mut OperationRule) {
+    (parameters.fully_connected, parameters.bias) = (false, false);
+    operations.fully_connected = false;
+}
+
+/// The count of a network on its usual input, with these conventions.
+///
+/// Errors: those of [`network`](super::network()).
+///
+/// ```
+/// use triform::count::{Quantity, conventions};
+/// use triform::network::zoo;
+/// let timm = [conventions::named("batch-norm-operations")?];
+/// let macs = conventions::count(&zoo::named("resnext50_32x4d")?, &timm, Quantity::Macs)?;
+/// assert_eq!(macs, 4_259_280_896); // timm: 4.259 GMACs
+/// # Ok::<(), triform::Error>(())
+/// ```
+pub fn count(
+    network: &Architecture,
+    conventions: &[&Convention],
+    quantity: Quantity,
+) -> Result<u64> {
+    let counts = counts(network, conventions, network.usual_input())?;
+    by_rule(network, &counts, conventions, quantity)
+}
+
+/// What the network, changed by those of the conventions that change it, has and does.
+pub(super) fn counts(
+    network: &Architecture,
+    conventions: &[&Convention],
+    input: Map,
+) -> Result<Counts> {
+    let mut changed = network.clone();
+    for convention in conventions {
+        if let Edit::Network(edit) = convention.edit {
+            edit(&mut changed);
+        }
+    }
+    let mut layers = changed.layers(input)?;
+    let mut counted = Vec::with_capacity(layers.len());
+    for each in &mut layers {
+        for convention in conventions {
+            if let Edit::Layer(edit) = convention.edit {
+                edit(each)?;
+            }
+        }
+        let mut counts = layer(each)?;
+        for convention in conventions {
+            if let Edit::Counts(edit) = convention.edit {
+                edit(each, &mut counts);
+            }
+        }
+        counted.push(counts);
+    }
+    Counts::sum(&counted)
+}
+
+/// The count by the rules that the conventions leave.
+pub(super) fn by_rule(
+    network: &Architecture,
+    counts: &Counts,
+    conventions: &[&Convention],
+    quantity: Quantity,
+) -> Result<u64> {
+    let mut parameters = ParameterRule::plain(network.is_block());
+    let mut operations = OperationRule::MACS;
+    for convention in conventions {
+        match convention.edit {
+            Edit::Parameters(edit) => edit(&mut parameters),
+            Edit::Operations(edit) => edit(&mut operations),
+            Edit::Rules(edit) => edit(&mut parameters, &mut operations),
+            Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_) | Edit::Digits => {}
+        }
+    }
+    match quantity {
+        Quantity::Parameters => parameters.count(counts),
+        Quantity::Macs => operations.count(counts),
+    }
+}
+
+/// Parameters or operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Quantity {
+    /// Numbers stored.
+    Parameters,
+    /// Multiply-adds, or what is called so.
+    Macs,
+}
+
+/// Which kinds a number of parameters counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParameterRule {
+    /// Scale and shift of batch norms.
+    pub batch_norm: bool,
+    /// Their running mean and variance.
+    pub statistics: bool,
+    /// A bias of each convolution.
+    pub convolution_bias: bool,
+    /// Weights of the fully connected layer.
+    pub fully_connected: bool,
+    /// Its bias.
+    pub bias: bool,
+    /// Its outputs, if others than the network has.
+    pub classes: Option<u64>,
+}
+
+/// What a number of operations counts, and at how much.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationRule {
+    /// Operations that a multiply-add is counted as: 1, or 2 as FLOPs.
+    pub multiply_add: u64,
+    /// Operations for each value that a batch norm gives.
+    pub batch_norm: u64,
+    /// Operations for each value that a ReLU gives.
+    pub relu: u64,
+    /// Whether the fully connected layer counts.
+    pub fully_connected: bool,
+    /// What all is multiplied by at last: 1, or 2 where what has other operations in it already is taken
+    /// for MACs and made FLOPs.
+    pub times: u64,
+}
+
+impl ParameterRule {
+    /// All that is trained: torchvision, PyTorch's `sum(p.numel() for p in model.parameters())`, Keras's
+    /// "trainable params".
+    pub const TRAINED: Self = Self {
+        batch_norm: true,
+        statistics: false,
+        convolution_bias: false,
+        fully_connected: true,
+        bias: true,
+        classes: None,
+    };
+    /// Without batch norm.
+    pub const WITHOUT_NORM: Self = Self { batch_norm: false, ..Self::TRAINED };
+
+    /// The plain count: of a network all that is trained, of a single block its convolutions.
+    pub fn plain(is_block: bool) -> Self {
+        if is_block { Self::WITHOUT_NORM } else { Self::TRAINED }
+    }
+
+    /// The count by this rule.
+    ///
+    /// Errors: [`Error::CountTooLarge`].
+    pub fn count(&self, counts: &Counts) -> Result<u64> {
+        let Parameters { convolution, batch_norm, fully_connected, bias, statistics } =
+            counts.parameters;
+        let (fully_connected, bias) = top(self.classes, fully_connected, bias)?;
+        [
+            (true, convolution),
+            (self.batch_norm, batch_norm),
+            (self.statistics, statistics),
+            (self.convolution_bias, counts.convolution_channels),
+            (self.fully_connected, fully_connected),
+            (self.bias, bias),
+        ]
+        .into_iter()
+        .filter(|(counted, _)| *counted)
+        .try_fold(0, |sum, (_, kind)| add("parameters", sum, kind))
+    }
+}
+
+impl OperationRule {
+    /// Multiply-adds of convolutions and the fully connected layer: torchvision's `_ops`, the paper's
+    /// "FLOPs".
+    pub const MACS: Self =
+        Self { multiply_add: 1, batch_norm: 0, relu: 0, fully_connected: true, times: 1 };
+
+    /// The count by this rule.
+    ///
+    /// Errors: [`Error::CountTooLarge`].
+    pub fn count(&self, counts: &Counts) -> Result<u64> {
+        let Operations { convolution, fully_connected, batch_norm, relu, .. } = counts.operations;
+        let what = "operations";
+        let times =
+            |count: u64, each: u64| count.checked_mul(each).ok_or(Error::CountTooLarge { what });
+        let connected = if self.fully_connected { fully_connected } else { 0 };
+        let macs = add(what, convolution.all_taps, connected)?;
+        let parts = [(macs, self.multiply_add), (batch_norm, self.batch_norm), (relu, self.relu)];
+        let sum =
+            parts.into_iter().try_fold(0, |sum, (count, each)| add(what, sum, times(count, each)?));
+        times(sum?, self.times)
+    }
+}
+
+/// Weights and bias of the fully connected layer, with another number of outputs than it has.
+/// Its bias says how many it has; where there is no such layer there are none with others either.
+fn top(classes: Option<u64>, fully_connected: u64, bias: u64) -> Result<(u64, u64)> {
+    match classes {
+        Some(classes) if bias > 0 => {
+            let what = "weights of the fully connected layer";
+            let weights = (fully_connected / bias).checked_mul(classes);
+            Ok((weights.ok_or(Error::CountTooLarge { what })?, classes))
+        }
+        _ => Ok((fully_connected, bias)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, About, Quantity, count, named};
+    use crate::network::zoo;
+
+    #[test]
+    fn each_convention_changes_a_count() {
+        let networks: Vec<_> = ["resnet18", "resnext50_32x4d", "resnext29_8x64d", "256x32x4"]
+            .map(|name| zoo::named(name).unwrap())
+            .into();
+        for convention in ALL.iter().filter(|convention| convention.about != About::Digits) {
+            // A count that is doubled with all that is in it has to have something in it.
+            let first = match convention.name {
+                "all-doubled" => vec![named("relu-operations").unwrap()],
+                "with-statistics" => vec![named("with-batch-norm").unwrap()],
+                _ => Vec::new(),
+            };
+            let changes = |quantity| {
+                networks.iter().any(|network| {
+                    let plain = count(network, &first, quantity).unwrap();
+                    let both = [&first[..], &[convention]].concat();
+                    count(network, &both, quantity).unwrap() != plain
+                })
+            };
+            let quantities = [Quantity::Parameters, Quantity::Macs];
+            let changed =
+                quantities.map(|quantity| convention.concerns(quantity) && changes(quantity));
+            assert!(changed.contains(&true), "{}", convention.name);
+            assert!(named(convention.name).unwrap().words == convention.words);
+        }
+    }
+
+    /// Counted by hand: on the block 256-32x4-256 with 256 x 128, 3 x 3 x 4 x 128 and 128 x 256 weights; on
+    /// 4-2x2-8, whose projection has one bias a channel, whatever the paths; and on basic blocks, which have
+    /// no C d.
+    #[test]
+    fn each_convention_makes_the_count_that_it_must() {
+        let count = |network: &str, names: &str, quantity| {
+            let conventions: Vec<_> = names.split(' ').map(|name| named(name).unwrap()).collect();
+            count(&zoo::named(network).unwrap(), &conventions, quantity).unwrap()
+        };
+        let (reduce, transform, expand) = (256 * 128, 9 * 4 * 128, 128 * 256);
+        let all = reduce + transform + expand;
+        for (network, names, parameters) in [
+            ("256x32x4", "groups-ignored", reduce + 32 * transform + expand),
+            ("256x32x4", "groups-twice", reduce + transform / 32 + expand),
+            ("256x32x4", "one-filter", reduce + transform / 32 + expand),
+            ("256x32x4", "groups-are-widths", reduce + 9 * 32 * 128 + expand),
+            ("256x32x4", "depthwise", reduce + 9 * 128 + expand),
+            ("256x32x4", "split-input", reduce / 32 + transform + expand),
+            ("256x32x4", "output-2cd", all),
+            ("256x32x4", "convolution-bias", all + 128 + 128 + 256),
+            ("256x32x4", "bias-in-each-path", all + 128 + 128 + 32 * 256),
+            ("256x32x4", "one-block-more", 2 * all),
+            // Statistics count where batch norm does.
+            ("256x32x4", "with-statistics", all),
+            ("256x32x4", "with-batch-norm", all + 2 * (128 + 128 + 256)),
+            ("256x32x4", "with-batch-norm with-statistics", all + 4 * (128 + 128 + 256)),
+            ("256x32x4", "with-batch-norm norm-in-each-path", all + 2 * (256 + 32 * 256)),
+            (
+                "256x32x4",
+                "with-batch-norm with-statistics norm-in-each-path",
+                all + 4 * (256 + 32 * 256),
+            ),
+            ("4-2x2-8", "bias-in-each-path", 16 + 9 * 2 * 4 + 32 + 32 + 4 + 4 + 2 * 8 + 8),
+            ("resnet18", "output-2cd", 11_689_512),
+            ("resnet18", "width-not-doubled", 11_689_512),
+        ] {
+            assert_eq!(count(network, names, Quantity::Parameters), parameters, "{names}");
+        }
+        let pixels = 56 * 56;
+        for (name, operations) in [
+            ("one-filter", all * pixels),
+            ("groups-twice", (reduce + transform / 32 + expand) * pixels),
+            ("flops", 2 * all * pixels),
+            ("batch-norm-operations", (all + 2 * (128 + 128 + 256)) * pixels),
+            ("relu-operations", (all + 128 + 128 + 256) * pixels),
+        ] {
+            assert_eq!(count("256x32x4", name, Quantity::Macs), operations, "{name}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The block of depth 2 of ResNet-18 and 34: two 3x3 and the shortcut. It has no forms: C paths of depth
+//! 2 are one dense pair C times as wide (paper, Figure 4).
+
+use ndarray::{Array4, ArrayView4};
+
+use crate::block::{Bottleneck, Branch, Functions, Shortcut};
+use crate::conv::{ConvSpec, Convolver};
+use crate::error::Result;
+use crate::scalar::Additive;
+
+/// The kernels of a block of depth 2: `conv1.weight` D x C_in x 3 x 3, with the block's stride,
+/// `conv2.weight` C_out x D x 3 x 3, and `downsample.0.weight` C_out x C_in x 1 x 1 where stride or
+/// channels ask for a projection.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BasicWeights {
+    pub(super) stride: usize,
+    pub(super) first: Array4<f32>,
+    pub(super) second: Array4<f32>,
+    pub(super) shortcut: Option<Array4<f32>>,
+}
+
+/// The branch, its kernels prepared. Of the functions, `reduce` follows the first 3x3 and `expand` the
+/// second; `transform` is not used.
+struct Basic<K> {
+    first: K,
+    second: K,
+}
+
+impl BasicWeights {
+    /// The block with its kernels prepared; `to` takes each number to the kind that it is run on.
+    pub(super) fn prepare<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        to: impl Fn(&f32) -> S + Copy,
+        convolver: &V,
+    ) -> Result<Bottleneck<S, V>> {
+        let prepare = |kernel: &Array4<f32>, stride, padding| {
+            let spec = ConvSpec::new(stride, padding, 1, 1)?;
+            convolver.prepare(kernel.map(to).view(), spec)
+        };
+        let (first, second) = (prepare(&self.first, self.stride, 1)?, prepare(&self.second, 1, 1)?);
+        let projection = self.shortcut.as_ref().map(|kernel| prepare(kernel, self.stride, 0));
+        let shortcut = match projection {
+            Some(_) => Shortcut::Projection,
+            None => Shortcut::Identity,
+        };
+        Ok(Bottleneck::around(Box::new(Basic { first, second }), projection.transpose()?, shortcut))
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Basic<V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let hidden = convolver.conv(x, &self.first, &functions.after_reduce())?;
+        convolver.conv(hidden.view(), &self.second, &functions.after_sum(shortcut))
+    }
+}
