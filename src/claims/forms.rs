@@ -2,6 +2,7 @@
 
 use ndarray::Array1;
 
+use super::theorem;
 use super::{Given, refuted};
 use crate::block::{BatchNorm, BlockNorms, BlockSpec, Form};
 use crate::count;
@@ -11,11 +12,10 @@ use crate::evidence::generator::Shape;
 use crate::evidence::generator::sample;
 use crate::evidence::rungs::Rung;
 use crate::evidence::rungs::r4_prime_field;
-use crate::evidence::theorem;
 use crate::evidence::verdict::{Bound, Evidence, Finding, Verdict};
 use crate::gallery::matrix;
 use crate::gallery::named;
-use crate::gallery::witness::trace::trace;
+use crate::gallery::witness::trace;
 use crate::gallery::witness::{Example, Mode};
 use crate::random::Seed;
 use crate::scalar::Int;

@@ -11,13 +11,14 @@ mod forms;
 mod initial;
 mod list;
 mod networks;
+pub mod theorem;
 mod times;
 
 pub use self::list::ALL;
 
 use crate::error::{Error, Result};
-use crate::evidence::compare::{Value, Witness};
 use crate::evidence::verdict::Verdict;
+use crate::evidence::verdict::{Value, Witness};
 
 /// Something that is said, and how it is checked.
 #[derive(Clone, Copy, Debug)]

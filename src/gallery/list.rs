@@ -1,7 +1,11 @@
 //! The list of mistakes.
 
-use super::around::Around::{AfterRelu, NoShortcut, ReluOnProjection};
-use super::convolutions::Fault::{DirtyScratch, FirstImage, LastColumn, MemoryOrder};
+use super::branches::Around::{AfterRelu, NoShortcut, ReluOnProjection};
+use super::branches::Fault::{DirtyScratch, FirstImage, LastColumn, MemoryOrder};
+use super::branches::Merging::{NormInEachPath, ReluBeforeSum};
+use super::branches::Wiring::{
+    AxesSwapped, Dilated, HalvedGroups, Interleaved, PaddedBefore, PaddingShifted, StrideMoved,
+};
 use super::functions::Change::{
     BiasedVariance, DerivativeAtZero, NanToZero, NoActivation, NoEpsilon, NoShift, OwnChannel,
     ShiftCTimes,
@@ -9,10 +13,6 @@ use super::functions::Change::{
 use super::kernels::Kernels::{
     Depthwise, Flipped, GradientOfNextPath, Half, InputSplit, LastChannelDropped, LastPathDropped,
     NextPath, Reversed, Shared, Shuffled, Transposed,
-};
-use super::merging::Merging::{NormInEachPath, ReluBeforeSum};
-use super::wiring::Wiring::{
-    AxesSwapped, Dilated, HalvedGroups, Interleaved, PaddedBefore, PaddingShifted, StrideMoved,
 };
 use super::{Kind, MadeIn, Mistake};
 use crate::block::Form::{Aggregated, EarlyConcat, Grouped};

@@ -18,12 +18,12 @@ use super::Mistake;
 use crate::block::Form;
 use crate::error::{Error, Result};
 use crate::evidence::any_form::AnyForm;
-use crate::evidence::compare::{Value, Witness};
 use crate::evidence::generator::sample;
 use crate::evidence::progress::Progress;
 use crate::evidence::rungs::{GoOn, Piece, Rung};
 use crate::evidence::verdict::Evidence;
-use crate::evidence::verify::cases::one_case;
+use crate::evidence::verdict::{Value, Witness};
+use crate::evidence::verify::one_case;
 use crate::random::Seed;
 
 /// Random blocks on which a rung may miss a mistake.
@@ -71,8 +71,8 @@ pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<O
     let mut pairs: Vec<(usize, Rung)> = (0..gallery.len()).flat_map(every_rung).collect();
     // The longest first.
     let sizes =
-        Rung::ALL.map(|rung| rung.own().map_or(0.0, |own| own.iter().map(|p| p.size).sum()));
-    pairs.sort_by(|(_, l), (_, r)| f64::total_cmp(&sizes[r.number()], &sizes[l.number()]));
+        Rung::ALL.map(|rung| (rung.own)().map_or(0.0, |own| own.iter().map(|p| p.size).sum()));
+    pairs.sort_by(|(_, l), (_, r)| f64::total_cmp(&sizes[*r as usize], &sizes[*l as usize]));
     let (done, steps) = (AtomicUsize::new(0), pairs.len());
     let cells = pairs.into_par_iter().map(|(number, rung)| {
         let mistake = &gallery[number];
@@ -89,8 +89,8 @@ pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<O
     let mut rows: Vec<Row> = gallery.iter().map(row).collect();
     for (number, rung, tried) in cells {
         let Some((cell, cases)) = tried else { return Ok(None) };
-        rows[number].cells[rung.number()] = cell;
-        rows[number].cases[rung.number()] = cases;
+        rows[number].cells[rung as usize] = cell;
+        rows[number].cases[rung as usize] = cases;
     }
     Ok(Some(rows))
 }
@@ -149,14 +149,14 @@ fn trials<'a>(
     stopped: &'a dyn Fn() -> bool,
     go_on: &'a GoOn<'a>,
 ) -> Result<Vec<Trial<'a>>> {
-    if rung.case_scope().is_some() {
+    if rung.on_case.is_some() {
         return Ok((0..cases)
             .map(|number| -> Trial<'a> {
                 Box::new(move || one_case(rung, forms, sample, (seed, number), stopped))
             })
             .collect());
     }
-    let own = rung.own()?.into_iter().filter(|piece| piece.in_matrix);
+    let own = (rung.own)()?.into_iter().filter(|piece| piece.in_matrix);
     Ok(own
         .map(|Piece { work, .. }| -> Trial<'a> {
             Box::new(move || if stopped() { Ok(None) } else { work(forms, go_on).map(Some) })
@@ -189,8 +189,8 @@ pub(crate) fn climb(
 #[cfg(test)]
 mod tests {
     use super::check;
-    use crate::evidence::compare::{Value, Witness};
     use crate::evidence::rungs::Rung;
+    use crate::evidence::verdict::{Value, Witness};
     use crate::gallery::ALL;
 
     /// A witness against a right form, or without the mistake, is no refutation but a contradiction.

@@ -9,9 +9,8 @@ use super::{Ball, Balls};
 use crate::block::{Bottleneck, Form, Functions, Layer};
 use crate::conv::Fast;
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::compare::{Value, Witness};
-use crate::evidence::watched::{Watched, place};
+use crate::evidence::any_form::{AnyForm, Problem, Watched, place};
+use crate::evidence::verdict::{Value, Witness, who};
 
 /// A plane for each place and channel of a block.
 type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
@@ -34,10 +33,6 @@ struct Seen {
 impl Cuts {
     /// Cuts the block of `problem`, whose functions over balls are `exact`. What goes on are the
     /// floats that form (c) gives; any others would do.
-    ///
-    /// # Errors
-    ///
-    /// An input that does not suit the block.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
         let given = Recorded(Mutex::default());
         problem.solve_seen(&Form::Grouped, &Fast::new(), &|layer, channel, plane| {
@@ -75,10 +70,6 @@ impl Cuts {
     /// How much of the bound `form` uses at most at any cut after a layer, with these functions and weights in
     /// `problem`, and where it is refuted, if it is. A form whose channels do not all arrive, once
     /// each and in the shape of a layer's plane, is refuted too.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
     pub fn hold(
         &self,
         form: &dyn AnyForm,
@@ -142,17 +133,10 @@ impl Seen {
             if inside {
                 continue;
             }
-            let elements = balls.len();
-            let witness = self.witness.get_or_insert_with(|| Witness {
-                form: form.letter(),
-                name: form.name(),
-                place: place(layer),
-                index: [n, channel, h, w],
-                found: Value::Number(f64::from(value)),
-                expected: Value::Number(ball.centre),
-                allowed: ball.radius,
-                wrong: 0,
-                elements,
+            let witness = self.witness.get_or_insert_with(|| {
+                let values = [f64::from(value), ball.centre].map(Value::Number);
+                let witness = Witness::new(who(form), place(layer), [n, channel, h, w], values);
+                Witness { allowed: ball.radius, wrong: 0, elements: balls.len(), ..witness }
             });
             let here = witness.place == place(layer) && witness.index[1] == channel;
             witness.wrong += usize::from(here);
@@ -161,16 +145,10 @@ impl Seen {
 
     fn misplaced(&mut self, form: &dyn AnyForm, (layer, channel): (Layer, usize), found: String) {
         self.used = f64::INFINITY;
-        self.witness.get_or_insert_with(|| Witness {
-            form: form.letter(),
-            name: form.name(),
-            place: place(layer),
-            index: [0, channel, 0, 0],
-            found: Value::Misplaced(found),
-            expected: Value::Text("one applied to each channel's plane, once".to_owned()),
-            allowed: 0.0,
-            wrong: 1,
-            elements: 1,
+        self.witness.get_or_insert_with(|| {
+            let expected = "one applied to each channel's plane, once".to_owned();
+            let values = [Value::Misplaced(found), Value::Text(expected)];
+            Witness::new(who(form), place(layer), [0, channel, 0, 0], values)
         });
     }
 }

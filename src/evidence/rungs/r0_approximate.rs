@@ -15,18 +15,33 @@
 use approx::abs_diff_ne;
 use ndarray::{Array4, ArrayView4};
 
+use super::{Draw, Method, on_floats};
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
+    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
 };
-use crate::conv::{Double, Fast};
+use crate::conv::Double;
 use crate::error::Result;
-use crate::evidence::any_form::AnyForm;
+use crate::evidence::any_form::Forms;
 use crate::evidence::bound::gamma_n;
-use crate::evidence::compare::{Value, Witness, Witnesses, compare, largest};
-use crate::evidence::generator::Case;
-use crate::evidence::problem::RealProblem;
-use crate::evidence::rungs::{Climb, Draw};
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::live::{OnReal, change_norms};
+use crate::evidence::verdict::{Bound, Evidence, Value, Witness, Witnesses, compare, largest, who};
+
+/// R0.
+pub const METHOD: Method = Method {
+    name: "approximate",
+    asks: "equal up to a tolerance that somebody chose?",
+    says: "No two outputs are further apart than a part of the sum of their terms' sizes: 2^-16, or what \
+           rounding can explain where that is more. The 2^-16 is chosen, not derived: a smoke test.",
+    blind_to: "whatever the tolerance hides",
+    on_case: Some(("f32", |forms, case, draw| on_floats(forms, case, draw, on_block))),
+    on_block: Some(("f32", on_block)),
+    ..Method::NONE
+};
+
+fn on_block(forms: Forms<'_>, real: &OnReal<'_>, _draw: Draw) -> Result<Evidence> {
+    let tolerance = Tolerance::of(real.weights, real.norms, real.x)?;
+    Ok(close(forms, real.outputs, &tolerance))
+}
 
 /// Part of an output's size by which two forms may differ there: 2^-16, about 1.5e-5.
 pub const TOLERANCE: f64 = 1.0 / 65536.0;
@@ -48,10 +63,6 @@ impl Tolerance {
     /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` of it (Higham, lemma 3.3).
     ///
     /// Underflow is left out of it: the data of the ladder is far from it.
-    ///
-    /// # Errors
-    ///
-    /// An input or batch norms that do not suit the block.
     pub fn of(
         weights: &BlockWeights<f32>,
         norms: &BlockNorms<f32>,
@@ -75,19 +86,9 @@ fn sizes(
     x: ArrayView4<'_, f32>,
 ) -> Result<Array4<f64>> {
     // scale (z - mean) + shift becomes |scale| (z + |mean|) + |shift|.
-    let absolute = |norm: &BatchNorm<f64>| {
-        let part = |number: usize, sign: f64| {
-            (0..norm.channels()).map(|channel| sign * norm.channel(channel)[number].abs()).collect()
-        };
-        BatchNorm::new(part(0, 1.0), part(1, 1.0), part(2, -1.0), part(3, 1.0), *norm.epsilon())
-    };
-    let norms = norms.cast::<f64>();
-    let norms = BlockNorms {
-        reduce: absolute(&norms.reduce)?,
-        transform: absolute(&norms.transform)?,
-        expand: absolute(&norms.expand)?,
-        shortcut: norms.shortcut.as_ref().map(absolute).transpose()?,
-    };
+    let norms = change_norms(&norms.cast(), |_, [gamma, beta, mean, variance]: [f64; 4]| {
+        [gamma.abs(), beta.abs(), -mean.abs(), variance]
+    })?;
     let functions = NormFunctions::new(&norms, Activation::Identity)?;
     let weights = weights.map(|weight| f64::from(weight.abs()));
     let block = Bottleneck::prepare(&Form::Grouped, &weights, &Double)?;
@@ -100,109 +101,41 @@ fn sizes(
 /// # Panics
 ///
 /// If the shapes differ.
-pub fn close(forms: &[&dyn AnyForm], outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
-    let apart =
-        |left: &Array4<f32>, right: &Array4<f32>| compare(left.view(), right.view()).max_abs;
-    let from_all = |of: &Array4<f32>| outputs.iter().map(|other| apart(of, other)).sum::<f64>();
+pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
+    let Tolerance { relative, sizes } = tolerance;
+    let from_all = |of| outputs.iter().map(|other| compare(of, other).max_abs).sum::<f64>();
     let nearest = outputs.iter().rev().min_by(|l, r| from_all(l).total_cmp(&from_all(r)));
-    let bound = |used| Bound::Tolerance { relative: tolerance.relative, used };
-    let greatest = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
-    let allowed = tolerance.relative * tolerance.sizes.iter().fold(0.0, |max, size| size.max(max));
-    let blunt = allowed > f64::from(greatest);
-    let Some(most) = nearest else {
-        return Evidence { cases: 0, ..Evidence::of(bound(0.0), None) };
-    };
+    let bound = |used| Bound::Tolerance { relative: *relative, used };
+    let Some(most) = nearest else { return Evidence::none(bound(0.0)) };
     let (mut used, mut witnesses) = (0f64, Witnesses::default());
     for (form, output) in forms.iter().zip(outputs) {
-        let (part, witness) = tolerance.hold(*form, output, most);
-        used = used.max(part);
-        witnesses.add(witness);
-    }
-    Evidence { blunt, ..Evidence::of(bound(used), witnesses) }
-}
-
-impl Tolerance {
-    /// How much of the tolerance a form uses at most, and the first output that is beyond it.
-    fn hold(
-        &self,
-        form: &dyn AnyForm,
-        output: &Array4<f32>,
-        most: &Array4<f32>,
-    ) -> (f64, Option<Witness>) {
-        assert_eq!(output.shape(), self.sizes.shape(), "an output and its sizes");
-        let (mut used, mut witness): (f64, Option<Witness>) = (0.0, None);
-        let pairs = output.indexed_iter().zip(most).zip(&self.sizes);
-        for (((index, &found), &expected), size) in pairs {
+        assert_eq!(output.shape(), sizes.shape(), "an output and its sizes");
+        let mut witness: Option<Witness> = None;
+        for (((index, &found), &expected), size) in output.indexed_iter().zip(most).zip(sizes) {
             let (found, expected) = (f64::from(found), f64::from(expected));
-            let allowed = self.relative * size;
+            let allowed = relative * size;
             if found != expected {
                 let part = (found - expected).abs() / allowed;
                 used = used.max(if part.is_nan() { f64::INFINITY } else { part });
             }
             if abs_diff_ne!(found, expected, epsilon = allowed) {
-                let first = witness.get_or_insert(Witness {
-                    form: form.letter(),
-                    name: form.name(),
-                    place: "output",
-                    index: index.into(),
-                    found: Value::Number(found),
-                    expected: Value::Number(expected),
+                let values = [found, expected].map(Value::Number);
+                let first = || Witness::new(who(*form), "output", index.into(), values);
+                let elements = output.len();
+                let first = witness.get_or_insert_with(|| Witness {
                     allowed,
                     wrong: 0,
-                    elements: output.len(),
+                    elements,
+                    ..first()
                 });
                 first.wrong += 1;
             }
         }
-        (used, witness)
+        witnesses.add(witness);
     }
-}
-
-/// R0.
-pub struct Approximate;
-
-impl Climb for Approximate {
-    fn name(&self) -> &'static str {
-        "approximate"
-    }
-
-    fn asks(&self) -> &'static str {
-        "equal up to a tolerance that somebody chose?"
-    }
-
-    fn says(&self) -> &'static str {
-        "No two outputs are further apart than a part of the sum of their terms' sizes: 2^-16, or what \
-         rounding can explain where that is more. The 2^-16 is chosen, not derived: a smoke test."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "whatever the tolerance hides"
-    }
-
-    fn case_scope(&self) -> Option<&'static str> {
-        Some("f32")
-    }
-
-    fn on_case(&self, forms: &[&dyn AnyForm], case: &Case, draw: Draw) -> Result<Option<Evidence>> {
-        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
-        let outputs = real.problem().solve_all(forms, &Fast::new())?;
-        self.on_block(forms, &real, &outputs, draw)
-    }
-
-    fn block_scope(&self) -> Option<&'static str> {
-        Some("f32")
-    }
-
-    fn on_block(
-        &self,
-        forms: &[&dyn AnyForm],
-        real: &RealProblem,
-        outputs: &[Array4<f32>],
-        _draw: Draw,
-    ) -> Result<Option<Evidence>> {
-        let tolerance = Tolerance::of(&real.weights, &real.norms, real.x.view())?;
-        Ok(Some(close(forms, outputs, &tolerance)))
-    }
+    let largest_size = sizes.iter().fold(0.0, |max, size| size.max(max));
+    let blunt = relative * largest_size > f64::from(largest(outputs));
+    Evidence { blunt, ..Evidence::of(bound(used), witnesses) }
 }
 
 #[cfg(test)]
@@ -211,13 +144,14 @@ mod tests {
 
     use super::{TOLERANCE, Tolerance, close, roundings};
     use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
+    use crate::evidence::any_form::AnyForm;
     use crate::evidence::bound::{balls, gamma_n};
     use crate::evidence::generator::sample;
-    use crate::evidence::problem::RealProblem;
+    use crate::evidence::live::RealProblem;
     use crate::evidence::verdict::Bound;
     use crate::random::Seed;
 
-    const FORMS: [&dyn super::AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
+    const FORMS: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
 
     /// One channel, two paths of width 1, one pixel, no shortcut.
     fn tolerance(x: f32, weights: [f32; 6]) -> Tolerance {

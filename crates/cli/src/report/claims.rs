@@ -4,7 +4,7 @@ use super::page::Page;
 use super::words::thousands;
 use triform::claims::{Claim, Given};
 use triform::error::Result;
-use triform::evidence::compare::Value;
+use triform::evidence::verdict::Value;
 use triform::evidence::verdict::{Bound, Verdict};
 
 /// A table of claims in Markdown, each checked.

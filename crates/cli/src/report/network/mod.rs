@@ -141,10 +141,10 @@ fn by(shape: &[usize]) -> String {
 /// A line for each block.
 fn blocks(text: &mut String, report: &NetworkReport) {
     let rungs: Vec<Rung> = report.blocks[0].findings.iter().map(|finding| finding.rung).collect();
-    let judges = |rung: &Rung| rung.on_network().map(|judge| (*rung, judge));
-    let columns: Vec<(Rung, &dyn OnNetwork)> = rungs.iter().filter_map(judges).collect();
+    let judges = |rung: &Rung| rung.on_network.map(|judge| (*rung, judge));
+    let columns: Vec<(Rung, OnNetwork)> = rungs.iter().filter_map(judges).collect();
     let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map"])];
-    rows[0].extend(columns.iter().map(|(rung, judge)| format!("{rung}: {}", judge.column())));
+    rows[0].extend(columns.iter().map(|(rung, judge)| format!("{rung}: {}", judge.column)));
     rows[0].push("dead".to_owned());
     let mut qualified = false;
     for block in &report.blocks {
@@ -164,7 +164,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
     grid(text, &rows, 3);
     let mut legend = "Each block on what it receives in the network.".to_owned();
     for (rung, judge) in columns {
-        legend += &format!(" {rung}: {}", judge.legend());
+        legend += &format!(" {rung}: {}", judge.legend);
     }
     legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 \
                and R2.";

@@ -11,13 +11,13 @@ use std::fmt::{Display, Write as _};
 use ndarray::Array4;
 use rand::Rng as _;
 
-use super::any_form::{AnyForm, Problem};
-use super::between::Between;
 use crate::block::{
     Activation, BlockSpec, BlockWeights, NormFunctions, Normalise, Shortcut, StrideOn,
 };
 use crate::conv::{Affine, Reference};
 use crate::error::Result;
+use crate::evidence::any_form::Between;
+use crate::evidence::any_form::{AnyForm, Problem};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Int;
 
