@@ -6,7 +6,7 @@ use rand::Rng as _;
 use super::{Given, refuted};
 use crate::conv::{ConvSpec, Convolver, Reference, block_diagonal};
 use crate::error::{Error, Result};
-use crate::evidence::verdict::Verdict;
+use crate::evidence::Verdict;
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, Int, Ordered};
 

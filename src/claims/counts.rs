@@ -4,7 +4,7 @@ use super::{Given, equal, refuted};
 use crate::block::BlockSpec;
 use crate::count;
 use crate::error::Result;
-use crate::evidence::verdict::Verdict;
+use crate::evidence::Verdict;
 
 /// Parameters of the block of `paths` paths of this width, 256 channels in and out.
 fn parameters(paths: usize, width: usize) -> Result<u64> {

@@ -2,7 +2,7 @@
 
 use super::{Given, refuted};
 use crate::error::{Error, Result};
-use crate::evidence::verdict::Verdict;
+use crate::evidence::Verdict;
 use crate::network::architecture::Architecture;
 use crate::network::init::{self, Fan};
 use crate::network::zoo;

@@ -6,8 +6,8 @@ use crate::block::StrideOn;
 use crate::count::published::PUBLISHED;
 use crate::count::{self, PublishedError, published_error};
 use crate::error::{Error, Result};
+use crate::evidence::Verdict;
 use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101};
-use crate::evidence::verdict::Verdict;
 use crate::network::zoo;
 
 /// Parameters and MACs of a network at 224 x 224.

@@ -16,8 +16,7 @@ use crate::block::{
 };
 use crate::conv::{Affine, Reference};
 use crate::error::Result;
-use crate::evidence::any_form::Between;
-use crate::evidence::any_form::{AnyForm, Problem};
+use crate::evidence::{AnyForm, Between, Problem};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Int;
 
@@ -59,10 +58,6 @@ fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
 }
 
 /// `proofs/Cases.v`, with what a form gives.
-///
-/// # Errors
-///
-/// Those of the form.
 pub fn cases(form: &dyn AnyForm) -> Result<String> {
     let cases = blocks()?.into_iter().enumerate();
     let cases = cases.map(|(number, (spec, input))| case(form, number, &spec, input));

@@ -3,8 +3,8 @@
 use super::{Given, refuted};
 use crate::count;
 use crate::error::Result;
+use crate::evidence::Verdict;
 use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, Record, committed, name, stages};
-use crate::evidence::verdict::Verdict;
 use crate::network::zoo;
 
 /// The time of a form over that of form (c), summed over the four stages of ResNeXt-50, on one thread.

@@ -328,11 +328,7 @@ impl<'a, S: Additive> Problem<'a, S> {
         })
     }
 
-    /// What `form` gives, N x C_out x H_out x W_out.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] for an output of another shape: that is no form of the block.
+    /// What `form` gives, N x C_out x H_out x W_out; [`Error::Shape`] for an output of another shape.
     pub fn solve<V: Convolver<S> + 'static>(
         &self,
         form: &dyn AnyForm,
@@ -374,10 +370,6 @@ impl<'a, S: Additive> Problem<'a, S> {
 
 impl<S: Additive, V: Convolver<S> + 'static> Prepared<'_, '_, S, V> {
     /// What the form gives on `x`.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Problem::solve`].
     pub fn forward(&self, x: ArrayView4<'_, S>) -> Result<Array4<S>> {
         let output = self.block.forward(x, &self.functions.functions(), self.convolver)?;
         checked(output, x, &self.spec)
@@ -385,7 +377,7 @@ impl<S: Additive, V: Convolver<S> + 'static> Prepared<'_, '_, S, V> {
 }
 
 /// A form that gives another shape is no form of the block.
-pub(super) fn checked<S>(
+pub(crate) fn checked<S>(
     output: Array4<S>,
     x: ArrayView4<'_, S>,
     spec: &BlockSpec,

@@ -18,9 +18,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rand::RngCore;
 
-use super::live::{Choice, LiveNorms};
 use crate::block::{BlockSpec, BlockWeights, Shortcut, StrideOn};
 use crate::error::Result;
+use crate::evidence::{Choice, LiveNorms};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Int, Real};
 

@@ -15,13 +15,12 @@ use ndarray_rand::RandomExt;
 use ndarray_rand::rand_distr::StandardNormal;
 use rand::Rng as _;
 
-use super::any_form::{Between, Problem};
-use super::generator::{Case, Shape};
 use crate::block::{
     Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, Shortcut,
 };
 use crate::conv::{Affine, ChannelWise, Convolver, Identity, Reference};
 use crate::error::{Error, Result};
+use crate::evidence::{Between, Case, Problem, Shape};
 use crate::network::init;
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, Ordered, Real};

@@ -46,3 +46,19 @@ pub mod speed;
 pub mod verdict;
 pub mod verify;
 pub mod whole;
+
+pub(crate) use self::any_form::checked;
+pub use self::any_form::{
+    AnyForm, Between, Data, Duals, Forms, Function, Number, Part, Problem, Subject, Watched, place,
+};
+pub(crate) use self::generator::float;
+pub use self::generator::{Case, Coverage, Layout, Shape, sample};
+pub(crate) use self::live::{ChannelNorm, LiveLayer, LiveScalar, change_norms, threshold};
+pub use self::live::{Choice, LiveNorms, OnReal, RealProblem};
+pub use self::progress::{Progress, Quiet};
+pub use self::random_functions::RandomFunctions;
+pub use self::verdict::{
+    Bound, Evidence, Finding, Value, Verdict, Witness, against_balls, against_exact, compare,
+    largest, odd_ones_out, pairs, ulp,
+};
+pub(crate) use self::verdict::{against, differences, letters, who};

@@ -1,36 +1,25 @@
 //! What a rung of the ladder concludes, and from what: differences, the witnesses of a refutation,
-//! how far the evidence reaches.
+//! how far the evidence reaches. What compares tensors panics where their shapes differ: a problem
+//! lets no form give another shape than the block's.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;
 
 use ndarray::{Array4, Zip};
 use serde::Serialize;
 
-use super::any_form::{AnyForm, Forms};
 use super::bound::Ball;
-use super::generator::Coverage;
 use super::rungs::Rung;
 use super::rungs::r3_exact_integers::ExactReport;
 use crate::error::{Error, Result};
+use crate::evidence::{AnyForm, Coverage, Forms};
 use crate::scalar::Real;
 
-/// How two tensors of one shape differ.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Difference {
-    /// Largest difference of two elements; infinite where one of them is NaN.
-    pub max_abs: f64,
-    /// Number of elements that differ in any bit, but for NaNs.
-    pub differing: usize,
-}
-
-/// Compares two tensors element by element; NaN equals NaN.
-///
-/// # Panics
-///
-/// If the shapes differ.
-pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> Difference {
-    let mut difference = Difference { max_abs: 0.0, differing: 0 };
+/// How two tensors of one shape differ, where NaN equals NaN: the largest difference of two elements,
+/// infinite where one of them is NaN, and how many elements differ in any bit.
+pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
+    let (mut largest, mut differing) = (0f64, 0);
     Zip::from(left).and(right).for_each(|left, right| {
         let (left, right) = (left.to_f64(), right.to_f64());
         if left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan()) {
@@ -38,11 +27,10 @@ pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> Difference {
         }
         // Infinities of one sign had the same bits.
         let distance = (left - right).abs();
-        let distance = if distance.is_nan() { f64::INFINITY } else { distance };
-        difference.max_abs = difference.max_abs.max(distance);
-        difference.differing += 1;
+        largest = largest.max(if distance.is_nan() { f64::INFINITY } else { distance });
+        differing += 1;
     });
-    difference
+    (largest, differing)
 }
 
 /// Spacing of `f32` at `value`: one unit of its last place. The smallest `f32` for 0.
@@ -127,55 +115,8 @@ impl Witness {
     }
 }
 
-/// At most one witness for each form, the first that was found.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Witnesses(Vec<Witness>);
-
-impl Witnesses {
-    /// All of them.
-    pub fn all(&self) -> &[Witness] {
-        &self.0
-    }
-
-    /// Whether no form was refuted.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Adds those of forms that have none yet.
-    pub fn add(&mut self, more: impl IntoIterator<Item = Witness>) {
-        for witness in more {
-            if self.0.iter().all(|present| present.form != witness.form) {
-                self.0.push(witness);
-            }
-        }
-    }
-}
-
-impl IntoIterator for Witnesses {
-    type Item = Witness;
-    type IntoIter = std::vec::IntoIter<Witness>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl FromIterator<Witness> for Witnesses {
-    fn from_iter<I: IntoIterator<Item = Witness>>(witnesses: I) -> Self {
-        let mut all = Self::default();
-        all.add(witnesses);
-        all
-    }
-}
-
 /// An output held against balls: how much of the radius was used at most (a correct form
 /// stays at or below 1), and where it was worst, if anywhere outside.
-///
-/// # Panics
-///
-/// If the shapes differ.
 pub fn against_balls(
     who: (char, &'static str),
     output: &Array4<f32>,
@@ -204,10 +145,6 @@ pub fn against_balls(
 }
 
 /// An output held against what it must be exactly, to the bit.
-///
-/// # Panics
-///
-/// If the shapes differ.
 pub fn against_exact<S: Real>(
     who: (char, &'static str),
     output: &Array4<S>,
@@ -222,16 +159,12 @@ pub fn against_exact<S: Real>(
 }
 
 /// A form's letter and name.
-pub(super) fn who(form: &dyn AnyForm) -> (char, &'static str) {
+pub(crate) fn who(form: &dyn AnyForm) -> (char, &'static str) {
     (form.letter(), form.name())
 }
 
 /// Where an output is not the one that is expected.
-///
-/// # Panics
-///
-/// If the shapes differ.
-pub(super) fn against<S: PartialEq>(
+pub(crate) fn against<S: PartialEq>(
     form: &dyn AnyForm,
     output: &Array4<S>,
     expected: &Array4<S>,
@@ -246,19 +179,15 @@ pub(super) fn against<S: PartialEq>(
 
 /// Where the forms' outputs are not all the same: of each form that does not agree with what most
 /// of them give (on a tie, the last), an element that differs from it.
-///
-/// # Panics
-///
-/// If the shapes differ.
 pub fn odd_ones_out<S: PartialEq>(
     forms: Forms<'_>,
     outputs: &[Array4<S>],
     place: &'static str,
     show: impl Fn(&S, &S) -> [Value; 2],
-) -> Witnesses {
+) -> Vec<Witness> {
     let agrees_with = |output: &&Array4<S>| outputs.iter().filter(|other| output == other).count();
     let Some(most) = outputs.iter().max_by_key(agrees_with) else {
-        return Witnesses::default();
+        return Vec::new();
     };
     let pairs = forms.iter().zip(outputs);
     pairs.filter_map(|(form, output)| against(*form, output, most, place, &show)).collect()
@@ -273,12 +202,12 @@ pub fn pairs<T>(letters: &[char], of: impl Fn(usize, usize) -> T) -> Vec<(String
 }
 
 /// For each pair of forms the largest difference of two outputs.
-pub(super) fn differences(forms: Forms<'_>, outputs: &[Array4<f32>]) -> Vec<(String, f64)> {
-    pairs(&letters(forms), |i, j| compare(&outputs[i], &outputs[j]).max_abs)
+pub(crate) fn differences(forms: Forms<'_>, outputs: &[Array4<f32>]) -> Vec<(String, f64)> {
+    pairs(&letters(forms), |i, j| compare(&outputs[i], &outputs[j]).0)
 }
 
 /// The forms' letters.
-pub(super) fn letters(forms: Forms<'_>) -> Vec<char> {
+pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
     forms.iter().map(|form| form.letter()).collect()
 }
 
@@ -366,8 +295,8 @@ pub struct Evidence {
     pub redraws: u64,
     /// How far it reaches.
     pub bound: Bound,
-    /// Where forms were refuted, if any were.
-    pub witnesses: Witnesses,
+    /// Where forms were refuted, if any were: of each form the first that was found.
+    pub witnesses: Vec<Witness>,
     /// Whether the bound is larger than what it bounds, in some case.
     pub blunt: bool,
     /// What the generator's cases were, where it made them.
@@ -388,7 +317,7 @@ impl Evidence {
             cases: 1,
             redraws: 0,
             bound,
-            witnesses: witnesses.into_iter().collect(),
+            witnesses: first_of_each_form(witnesses.into_iter().collect()),
             blunt: false,
             coverage: Coverage::default(),
             exact: None,
@@ -405,17 +334,23 @@ impl Evidence {
 
     /// Of these cases and those.
     pub fn and(mut self, other: Self) -> Self {
-        self.witnesses.add(other.witnesses);
+        self.witnesses.extend(other.witnesses);
         Self {
             cases: self.cases + other.cases,
             redraws: self.redraws + other.redraws,
             bound: self.bound.and(other.bound),
-            witnesses: self.witnesses,
+            witnesses: first_of_each_form(self.witnesses),
             blunt: self.blunt || other.blunt,
             coverage: self.coverage.and(&other.coverage),
             exact: self.exact.or(other.exact),
         }
     }
+}
+
+fn first_of_each_form(mut witnesses: Vec<Witness>) -> Vec<Witness> {
+    let mut forms = BTreeSet::new();
+    witnesses.retain(|witness| forms.insert(witness.form));
+    witnesses
 }
 
 /// A conclusion. There is none without a case that ran, none proved without a scope.
@@ -443,7 +378,7 @@ pub enum Verdict {
     /// A form is not the others.
     Refuted {
         /// Where, for each form that is not.
-        witnesses: Witnesses,
+        witnesses: Vec<Witness>,
     },
 }
 
@@ -483,11 +418,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Concludes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
+    /// Concludes. [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
     /// the contract of the generator; [`Error::Redraws`] where more than ten and more than
     /// one in four were drawn again.
     pub fn conclude(
@@ -547,13 +478,17 @@ mod tests {
 
     #[test]
     fn differences_are_seen_nan_included() {
-        let difference = |l: &[f32], r: &[f32]| compare(&tensor(l), &tensor(r));
-        assert_eq!(difference(&[1.0, f32::NAN], &[1.0, f32::NAN]).differing, 0);
-        assert_eq!(difference(&[1.0, 2.0], &[1.5, 2.0]).max_abs, 0.5);
-        assert_eq!(difference(&[1.0], &[f32::NAN]).max_abs, f64::INFINITY);
-        assert_eq!(difference(&[f32::INFINITY], &[f32::INFINITY]).differing, 0);
-        let signs = difference(&[0.0], &[-0.0]);
-        assert_eq!((signs.max_abs, signs.differing), (0.0, 1), "a bit is a bit");
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        for (left, right, expected) in [
+            ([1.0, nan], [1.0, nan], (0.0, 0)),
+            ([1.0, 2.0], [1.5, 2.0], (0.5, 1)),
+            ([1.0, 0.0], [nan, 0.0], (f64::INFINITY, 1)),
+            ([infinity, 0.0], [infinity, 0.0], (0.0, 0)),
+            // A bit is a bit.
+            ([0.0, 1.0], [-0.0, 1.0], (0.0, 1)),
+        ] {
+            assert_eq!(compare(&tensor(&left), &tensor(&right)), expected);
+        }
         assert_eq!(largest(&[tensor(&[1.0, -3.0, 2.0])]), 3.0);
     }
 

@@ -14,17 +14,16 @@ use ndarray_rand::rand_distr::StandardNormal;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 
-use super::any_form::Forms;
-use super::generator::{Case, Coverage, sample};
-use super::live::{LiveLayer, LiveNorms, RealProblem};
-use super::progress::Progress;
 use super::rungs::r3_exact_integers::ExactReport;
 use super::rungs::{Draw, Piece, Rung, Stage, multiply_adds};
-use super::verdict::{Bound, Evidence, Finding, Witness, differences, largest, ulp};
 use crate::block::{BlockSpec, Shortcut};
 use crate::conv::{Fast, on_one_thread};
 use crate::count;
 use crate::error::{Error, Result};
+use crate::evidence::{
+    Bound, Case, Coverage, Evidence, Finding, Forms, LiveLayer, LiveNorms, Progress, RealProblem,
+    Witness, differences, largest, sample, ulp,
+};
 use crate::network::architecture::NamedBlock;
 use crate::network::{image as photo, init, stem, zoo};
 use crate::random::{Purpose, Seed};
@@ -513,7 +512,7 @@ fn on_block(climb: &Climb<'_>, run: &Run, number: u64) -> Found {
             dead_channels += report.dead_channels;
             exact = Some(report.clone());
         }
-        refuted.extend(evidence.witnesses.all().iter().map(|witness| (rung, witness.clone())));
+        refuted.extend(evidence.witnesses.iter().map(|witness| (rung, witness.clone())));
         let (stage, scope, ms) = (stage_of(name), scope.to_owned(), progress.now() - since);
         found.parts.push(Part { rung, stage, scope, blocks: 1, evidence, ms });
     }

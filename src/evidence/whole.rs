@@ -20,15 +20,14 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array2, Array4, ArrayView4, ArrayViewMut3, Axis};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::any_form::{AnyForm, Forms, place};
-use super::live::OnReal;
-use super::progress::Progress;
 use super::rungs::Rung;
-use super::verdict::{Finding, Verdict, differences, pairs};
 use super::verify::check_forms;
 use crate::block::{BlockNorms, BlockSpec, BlockWeights, Form, Layer};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
+use crate::evidence::{
+    AnyForm, Finding, Forms, OnReal, Progress, Verdict, differences, pairs, place,
+};
 use crate::network::architecture::{Architecture, NamedBlock};
 use crate::network::forward::{Network, NetworkFunctions, average_pool};
 use crate::network::weights::{NetworkWeights, ResidualWeights, TopWeights};
@@ -130,10 +129,6 @@ pub fn run(
 }
 
 /// Refuses logits that are no finite numbers.
-///
-/// # Errors
-///
-/// [`Error::Overflow`].
 pub fn finite(logits: &Array2<f32>) -> Result<()> {
     match logits.indexed_iter().find(|(_, logit)| !logit.is_finite()) {
         Some(((n, class), &value)) => {

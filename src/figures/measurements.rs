@@ -11,8 +11,7 @@ use crate::block::{BlockSpec, Form, Layer};
 use crate::conv::{ConvSpec, Convolver, Reference};
 use crate::error::Result;
 use crate::evidence::bound::{Cuts, NormBalls, U, balls};
-use crate::evidence::generator::Shape;
-use crate::evidence::live::RealProblem;
+use crate::evidence::{RealProblem, Shape};
 use crate::random::{Purpose, Seed};
 
 /// How far forms (a) and (c) lie apart on a block, value by value, and how far they may.
@@ -138,7 +137,7 @@ fn sums<S: crate::scalar::Dot>(
 mod tests {
     use super::{differences, error_by_cardinality, error_by_order};
     use crate::block::BlockSpec;
-    use crate::evidence::generator::Shape;
+    use crate::evidence::Shape;
     use crate::random::Seed;
 
     /// No difference is larger than what explains it, and some are there.

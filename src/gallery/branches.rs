@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, Axis, Zip, s};
 
 use super::{Met, as_a};
+use crate::block::aggregated::Aggregated;
 use crate::block::grouped::Grouped;
 use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut};
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
@@ -23,6 +24,10 @@ pub enum Fault {
     MemoryOrder,
     /// The padded input is kept in a buffer whose border is cleared the first time only.
     DirtyScratch,
+    /// The last batch norm is in each path of form (a), before the sum.
+    NormInEachPath,
+    /// The last ReLU is in each path too, before the sum.
+    ReluBeforeSum,
 }
 
 /// A convolver with a fault.
@@ -56,41 +61,65 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
 
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>> {
         match self.fault {
+            Fault::MemoryOrder if !x.is_standard_layout() => {
+                if let Some(memory) = x.as_slice_memory_order() {
+                    self.met.meet(true);
+                    let read = Array4::from_shape_vec(x.dim(), memory.to_vec());
+                    let read = read.unwrap_or_else(|error| unreachable!("as many: {error}"));
+                    return self.convolver.sums(read.view(), &kernel.kernel);
+                }
+            }
+            // With a clean border nothing is wrong. (And what is right does not multiply its
+            // weights by the padding's zeros, which would make NaN of infinite ones.)
+            Fault::DirtyScratch => {
+                if let Some(padded) = kernel.in_scratch(x) {
+                    self.met.meet(true);
+                    return self.convolver.sums(padded.view(), &kernel.unpadded);
+                }
+            }
+            _ => {}
+        }
+        let mut z = self.convolver.sums(x, &kernel.kernel)?;
+        match self.fault {
             Fault::LastColumn => {
-                let mut z = self.convolver.sums(x, &kernel.kernel)?;
                 z.slice_mut(s![.., .., .., -1]).fill(S::zero());
                 self.met.meet(!z.is_empty());
-                Ok(z)
             }
             Fault::FirstImage => {
-                let mut z = self.convolver.sums(x, &kernel.kernel)?;
                 self.met.meet(z.len_of(Axis(0)) > 1);
                 let mut images = z.outer_iter_mut();
                 if let Some(first) = images.next() {
                     images.for_each(|mut image| image.assign(&first));
                 }
-                Ok(z)
             }
-            Fault::MemoryOrder => {
-                let Some(memory) = x.as_slice_memory_order().filter(|_| !x.is_standard_layout())
-                else {
-                    return self.convolver.sums(x, &kernel.kernel);
-                };
-                self.met.meet(true);
-                let read = Array4::from_shape_vec(x.dim(), memory.to_vec());
-                let read = read.unwrap_or_else(|error| unreachable!("as many elements: {error}"));
-                self.convolver.sums(read.view(), &kernel.kernel)
-            }
-            Fault::DirtyScratch => {
-                // With a clean border nothing is wrong. (And what is right does not multiply its
-                // weights by the padding's zeros, which would make NaN of infinite ones.)
-                let Some(padded) = kernel.in_scratch(x) else {
-                    return self.convolver.sums(x, &kernel.kernel);
-                };
-                self.met.meet(true);
-                self.convolver.sums(padded.view(), &kernel.unpadded)
-            }
+            _ => {}
         }
+        Ok(z)
+    }
+
+    fn merge(
+        &self,
+        xs: &[Array4<S>],
+        kernels: &[Self::Kernel],
+        epilogue: &Epilogue<'_, S>,
+    ) -> Result<Array4<S>> {
+        let (in_each_path, after): (&dyn ChannelWise<S>, &dyn ChannelWise<S>) = match self.fault {
+            Fault::NormInEachPath => (epilogue.function, &Identity),
+            Fault::ReluBeforeSum => (epilogue.output, epilogue.function),
+            _ => (&Identity, epilogue.function),
+        };
+        let mut total: Option<Array4<S>> = None;
+        for (x, kernel) in xs.iter().zip(kernels) {
+            let path = self.conv(x.view(), kernel, &Epilogue::only(in_each_path))?;
+            total = Some(match total {
+                None => path,
+                Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
+            });
+        }
+        let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
+        let Epilogue { shortcut, output, .. } = *epilogue;
+        Epilogue { function: after, shortcut, output }.apply(total.view_mut())?;
+        Ok(total)
     }
 }
 
@@ -118,9 +147,10 @@ impl<S: Additive, K> FaultyKernel<S, K> {
     }
 }
 
-/// Form (c) over a convolver with a fault.
+/// Form (c) over a convolver with a fault; or form (a), where the fault is in the sum of its paths.
 pub(super) struct OnFaulty<S, K> {
-    form: Grouped<FaultyKernel<S, K>>,
+    aggregated: Option<Aggregated<FaultyKernel<S, K>>>,
+    grouped: Grouped<FaultyKernel<S, K>>,
     fault: Fault,
     met: Met,
 }
@@ -132,8 +162,16 @@ impl<S: Additive, K> OnFaulty<S, K> {
         convolver: &V,
         met: Met,
     ) -> Result<Self> {
-        let form = Grouped::prepare(weights, &Faulty { convolver, fault, met: &met })?;
-        Ok(Self { form, fault, met })
+        let faulty = Faulty { convolver, fault, met: &met };
+        let aggregated = match fault {
+            Fault::NormInEachPath | Fault::ReluBeforeSum => {
+                let many = weights.spec().cardinality() > 1;
+                met.meet(many || fault == Fault::ReluBeforeSum);
+                Some(Aggregated::prepare(weights, &faulty)?)
+            }
+            _ => None,
+        };
+        Ok(Self { aggregated, grouped: Grouped::prepare(weights, &faulty)?, fault, met })
     }
 }
 
@@ -146,7 +184,10 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
         convolver: &V,
     ) -> Result<Array4<S>> {
         let faulty = Faulty { convolver, fault: self.fault, met: &self.met };
-        self.form.forward(x, functions, shortcut, &faulty)
+        match &self.aggregated {
+            Some(form) => form.forward(x, functions, shortcut, &faulty),
+            None => self.grouped.forward(x, functions, shortcut, &faulty),
+        }
     }
 }
 
@@ -298,76 +339,6 @@ fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
     let x = x.as_standard_layout().into_owned();
     let expected = format!("{:?}", [n, c, w, h]);
     x.into_shape_with_order((n, c, w, h)).map_err(|_| Error::Shape { what: "map", expected, found })
-}
-
-/// What is wrong in form (a) at the sum of the paths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Merging {
-    /// The last batch norm is in each path, before the sum.
-    NormInEachPath,
-    /// The last ReLU is in each path too, before the sum.
-    ReluBeforeSum,
-}
-
-/// Form (a) with its paths summed so.
-pub(super) struct Merged<K> {
-    reduce: Vec<K>,
-    transform: Vec<K>,
-    expand: Vec<K>,
-    merging: Merging,
-}
-
-impl<K> Merged<K> {
-    pub(super) fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
-        merging: Merging,
-        weights: &BlockWeights<S>,
-        convolver: &V,
-        met: &Met,
-    ) -> Result<Self> {
-        let spec = weights.spec();
-        met.meet(merging == Merging::ReluBeforeSum || spec.cardinality() > 1);
-        let (mut reduce, mut transform, mut expand) = (Vec::new(), Vec::new(), Vec::new());
-        for path in weights.paths() {
-            reduce.push(convolver.prepare(path.reduce, spec.reduce())?);
-            transform.push(convolver.prepare(path.transform, spec.transform(1))?);
-            expand.push(convolver.prepare(path.expand, spec.expand())?);
-        }
-        Ok(Self { reduce, transform, expand, merging })
-    }
-}
-
-impl<S: Additive, V: Convolver<S>> Branch<S, V> for Merged<V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
-        let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
-        let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
-        let in_each_path = match self.merging {
-            Merging::NormInEachPath => functions.expand,
-            Merging::ReluBeforeSum => functions.output,
-        };
-        let mut total: Option<Array4<S>> = None;
-        for (x, kernel) in transformed.iter().zip(&self.expand) {
-            let path = convolver.conv(x.view(), kernel, &Epilogue::only(in_each_path))?;
-            total = Some(match total {
-                None => path,
-                Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
-            });
-        }
-        let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
-        match self.merging {
-            Merging::NormInEachPath => {
-                let after = Epilogue { function: &Identity, ..functions.after_sum(shortcut) };
-                after.apply(total.view_mut())?;
-            }
-            Merging::ReluBeforeSum => functions.after_sum(shortcut).apply(total.view_mut())?,
-        }
-        Ok(total)
-    }
 }
 
 /// What is wrong around a form. What comes after the shortcut is in no list.

@@ -9,7 +9,7 @@ use super::{Met, as_a};
 use crate::block::BlockSpec;
 use crate::conv::ChannelWise;
 use crate::error::Result;
-use crate::evidence::any_form::{Data, Function, Part};
+use crate::evidence::{Data, Function, Part};
 use crate::scalar::{Additive, Dual};
 
 /// What is wrong with a function.

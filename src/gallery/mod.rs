@@ -22,13 +22,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use self::list::ALL;
 
-use self::branches::{Around, Beside, Fault, Merged, Merging, OnFaulty, Rewired, Wiring};
+use self::branches::{Around, Beside, Fault, OnFaulty, Rewired, Wiring};
 use self::functions::Change;
 use self::kernels::Kernels;
 use crate::block::{BlockForm, BlockSpec, BlockWeights, Branch, Form, Layer};
 use crate::conv::Convolver;
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{Data, Function, Subject};
+use crate::evidence::{Data, Function, Subject};
 use crate::scalar::Additive;
 
 /// A wrong block.
@@ -67,7 +67,29 @@ pub enum Kind {
     Training,
 }
 
+/// A mistake that shows in integers, as far as that describes it.
+const fn mistake(name: &'static str, form: Form, made_in: MadeIn) -> Mistake {
+    let shows_in = Kind::Numbers;
+    Mistake { name, changed: "", why: "", seen_in: None, form, made_in, shows_in }
+}
+
 impl Mistake {
+    const fn changed(self, changed: &'static str) -> Self {
+        Self { changed, ..self }
+    }
+
+    const fn why(self, why: &'static str) -> Self {
+        Self { why, ..self }
+    }
+
+    const fn seen_in(self, whose: &'static str) -> Self {
+        Self { seen_in: Some(whose), ..self }
+    }
+
+    const fn shows_in(self, shows_in: Kind) -> Self {
+        Self { shows_in, ..self }
+    }
+
     /// The wrong block as a form.
     pub fn wrong(&self) -> WrongBlock {
         WrongBlock::new(self.form, self.name, self.made_in)
@@ -75,10 +97,6 @@ impl Mistake {
 }
 
 /// The mistake of this name.
-///
-/// # Errors
-///
-/// [`Error::NoSuchName`].
 pub fn named(name: &str) -> Result<&'static Mistake> {
     ALL.iter().find(|mistake| mistake.name == name).ok_or_else(|| {
         let names = ALL.iter().map(|mistake| mistake.name);
@@ -97,8 +115,6 @@ pub enum MadeIn {
     Convolution(Fault),
     /// Between the layers.
     Wiring(Wiring),
-    /// At the sum of the paths.
-    Merging(Merging),
     /// Around the form: in its shortcut, its functions, its output.
     Around(Around),
     /// Nowhere; for tests that show what becomes of a mistake that is none.
@@ -111,7 +127,7 @@ impl MadeIn {
         match self {
             Self::Kernels(Kernels::InputSplit) => (2, 2),
             Self::Kernels(Kernels::LastPathDropped | Kernels::LastChannelDropped)
-            | Self::Merging(_) => (2, 1),
+            | Self::Convolution(Fault::NormInEachPath | Fault::ReluBeforeSum) => (2, 1),
             _ => (1, 1),
         }
     }
@@ -128,8 +144,8 @@ pub struct WrongBlock {
 }
 
 impl WrongBlock {
-    /// `form` with this mistake. A mistake in the convolution or the wiring is made in form (c), one at the
-    /// sum of the paths in form (a); then only the letter is that of `form`.
+    /// `form` with this mistake. One in the convolution or the wiring is made in form (c), one at the sum of
+    /// the paths in form (a); then only the letter is that of `form`.
     pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
         Self { form, name, made_in, met: Met::default() }
     }
@@ -165,9 +181,6 @@ impl BlockForm for WrongBlock {
                 Box::new(OnFaulty::prepare(fault, weights, convolver, met)?)
             }
             MadeIn::Wiring(wiring) => Box::new(Rewired::prepare(wiring, weights, convolver, met)?),
-            MadeIn::Merging(merging) => {
-                Box::new(Merged::prepare(merging, weights, convolver, &met)?)
-            }
             MadeIn::Around(around) => {
                 let branch = self.form.prepare(weights, convolver)?;
                 Box::new(Beside { branch, around, shortcut: weights.spec().shortcut(), met })

@@ -40,8 +40,8 @@ fn refuting(rung: Rung, forms: &[&dyn AnyForm]) -> (Vec<String>, Vec<String>) {
     };
     for finding in &refuting {
         let Verdict::Refuted { witnesses } = &finding.verdict else { unreachable!() };
-        assert_eq!(witnesses.all().len(), 1, "one form is wrong: {witnesses:?}");
-        assert!(witnesses.all()[0].wrong > 0, "an element that is wrong: {witnesses:?}");
+        assert_eq!(witnesses.len(), 1, "one form is wrong: {witnesses:?}");
+        assert!(witnesses[0].wrong > 0, "an element that is wrong: {witnesses:?}");
     }
     assert_eq!(report.refutes(), !refuting.is_empty());
     assert!(!(report.refutes() && report.holds()));
@@ -157,7 +157,7 @@ fn r5_shows_a_monomial_that_differs() {
     let report =
         climb(&[&Form::Aggregated, &swapped, &Form::Grouped], &plan(Rung::R5, 1), 0).unwrap();
     let Verdict::Refuted { witnesses } = &report.findings[0].verdict else { panic!() };
-    let witness = &witnesses.all()[0];
+    let witness = &witnesses[0];
     println!("form ({}): {} for {}", witness.form, witness.found, witness.expected);
     assert_eq!(witness.form, 'b', "the odd one out of three");
     assert!(witness.found.to_string().contains('w') && witness.found != witness.expected);

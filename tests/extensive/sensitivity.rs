@@ -59,7 +59,7 @@ fn refuting(findings: &[Finding]) -> Vec<&str> {
 
 fn places(findings: &[Finding]) -> Vec<&'static str> {
     let witnesses = findings.iter().filter_map(|finding| match &finding.verdict {
-        Verdict::Refuted { witnesses } => Some(witnesses.all()[0].place),
+        Verdict::Refuted { witnesses } => Some(witnesses[0].place),
         _ => None,
     });
     witnesses.collect()

@@ -9,8 +9,7 @@ use super::{Ball, Balls};
 use crate::block::{Bottleneck, Form, Functions, Layer};
 use crate::conv::Fast;
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Problem, Watched, place};
-use crate::evidence::verdict::{Value, Witness, who};
+use crate::evidence::{AnyForm, Problem, Value, Watched, Witness, place, who};
 
 /// A plane for each place and channel of a block.
 type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
@@ -20,6 +19,10 @@ type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
 pub struct Cuts {
     given: Planes<f32>,
     balls: Planes<Ball>,
+}
+
+fn keep<S: Clone>(planes: &Mutex<Planes<S>>, at: (Layer, usize), plane: ArrayView3<'_, S>) {
+    planes.lock().unwrap_or_else(PoisonError::into_inner).insert(at, plane.to_owned());
 }
 
 /// What a form did at the cuts.
@@ -34,14 +37,14 @@ impl Cuts {
     /// Cuts the block of `problem`, whose functions over balls are `exact`. What goes on are the
     /// floats that form (c) gives; any others would do.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
-        let given = Recorded(Mutex::default());
+        let given = Mutex::new(Planes::new());
         problem.solve_seen(&Form::Grouped, &Fast::new(), &|layer, channel, plane| {
-            given.keep(layer, channel, plane.view());
+            keep(&given, (layer, channel), plane.view());
         })?;
-        let given = given.planes();
-        let balls = Recorded(Mutex::default());
+        let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let balls = Mutex::new(Planes::new());
         let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Ball>| {
-            balls.keep(layer, channel, plane.view());
+            keep(&balls, (layer, channel), plane.view());
             if let Some(given) = given.get(&(layer, channel)) {
                 Zip::from(&mut plane)
                     .and(given)
@@ -52,7 +55,7 @@ impl Cuts {
         let x = problem.x.map(|&x| Ball::exact(x));
         let block = Bottleneck::prepare(&Form::Grouped, &weights, &Balls)?;
         block.forward(x.view(), &Watched::new(exact, &see).functions(), &Balls)?;
-        Ok(Self { given, balls: balls.planes() })
+        Ok(Self { given, balls: balls.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
     /// The largest bound on the difference of two forms at any cut.
@@ -150,19 +153,5 @@ impl Seen {
             let values = [Value::Misplaced(found), Value::Text(expected)];
             Witness::new(who(form), place(layer), [0, channel, 0, 0], values)
         });
-    }
-}
-
-/// The planes that were seen.
-struct Recorded<S>(Mutex<Planes<S>>);
-
-impl<S: Clone> Recorded<S> {
-    fn keep(&self, layer: Layer, channel: usize, plane: ArrayView3<'_, S>) {
-        let mut planes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        planes.insert((layer, channel), plane.to_owned());
-    }
-
-    fn planes(self) -> Planes<S> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

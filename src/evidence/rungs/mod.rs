@@ -23,7 +23,7 @@ use serde::Serialize;
 use super::any_form::{Forms, Number, Problem};
 use super::generator::{Case, Shape};
 use super::live::{OnReal, RealProblem};
-use super::verdict::{Evidence, Value, Witnesses, odd_ones_out};
+use super::verdict::{Evidence, Value, Witness, odd_ones_out};
 use crate::block::BlockSpec;
 use crate::conv::{Fast, Reference};
 use crate::error::{Error, Result};
@@ -127,7 +127,7 @@ fn apart<S: Number<Reference> + Dot + PartialEq>(
     forms: Forms<'_>,
     problem: &Problem<'_, S>,
     show: impl Fn(&S) -> String,
-) -> Result<Witnesses> {
+) -> Result<Vec<Witness>> {
     let outputs = problem.solve_all(forms, &Reference::default())?;
     let show = |l: &S, r: &S| [Value::Text(show(l)), Value::Text(show(r))];
     Ok(odd_ones_out(forms, &outputs, "output", show))

@@ -21,10 +21,10 @@ use crate::block::{
 };
 use crate::conv::Double;
 use crate::error::Result;
-use crate::evidence::any_form::Forms;
 use crate::evidence::bound::gamma_n;
-use crate::evidence::live::{OnReal, change_norms};
-use crate::evidence::verdict::{Bound, Evidence, Value, Witness, Witnesses, compare, largest, who};
+use crate::evidence::{
+    Bound, Evidence, Forms, OnReal, Value, Witness, change_norms, compare, largest, who,
+};
 
 /// R0.
 pub const METHOD: Method = Method {
@@ -97,17 +97,13 @@ fn sizes(
 
 /// Compares each form's output to that of the form which is closest to all the others (on a tie, the
 /// last).
-///
-/// # Panics
-///
-/// If the shapes differ.
 pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
     let Tolerance { relative, sizes } = tolerance;
-    let from_all = |of| outputs.iter().map(|other| compare(of, other).max_abs).sum::<f64>();
+    let from_all = |of| outputs.iter().map(|other| compare(of, other).0).sum::<f64>();
     let nearest = outputs.iter().rev().min_by(|l, r| from_all(l).total_cmp(&from_all(r)));
     let bound = |used| Bound::Tolerance { relative: *relative, used };
     let Some(most) = nearest else { return Evidence::none(bound(0.0)) };
-    let (mut used, mut witnesses) = (0f64, Witnesses::default());
+    let (mut used, mut witnesses) = (0f64, Vec::new());
     for (form, output) in forms.iter().zip(outputs) {
         assert_eq!(output.shape(), sizes.shape(), "an output and its sizes");
         let mut witness: Option<Witness> = None;
@@ -131,7 +127,7 @@ pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -
                 first.wrong += 1;
             }
         }
-        witnesses.add(witness);
+        witnesses.extend(witness);
     }
     let largest_size = sizes.iter().fold(0.0, |max, size| size.max(max));
     let blunt = relative * largest_size > f64::from(largest(outputs));
@@ -140,68 +136,64 @@ pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array4;
+    use ndarray::{Array1, Array4};
 
     use super::{TOLERANCE, Tolerance, close, roundings};
-    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
-    use crate::evidence::any_form::AnyForm;
+    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Shortcut};
     use crate::evidence::bound::{balls, gamma_n};
-    use crate::evidence::generator::sample;
-    use crate::evidence::live::RealProblem;
-    use crate::evidence::verdict::Bound;
+    use crate::evidence::{AnyForm, Bound, Evidence, RealProblem, sample};
     use crate::random::Seed;
 
-    const FORMS: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
-
-    /// One channel, two paths of width 1, one pixel, no shortcut.
-    fn tolerance(x: f32, weights: [f32; 6]) -> Tolerance {
-        let spec = BlockSpec::new(1, 2, 1, 1).unwrap().with_kernel(1).unwrap();
-        let spec = spec.with_shortcut(crate::block::Shortcut::None).unwrap();
-        let [a, b, c, d, e, f] = weights;
-        let column = |pair: [f32; 2]| Array4::from_shape_vec((2, 1, 1, 1), pair.to_vec()).unwrap();
-        let row = Array4::from_shape_vec((1, 2, 1, 1), vec![e, f]).unwrap();
-        let weights = BlockWeights::new(spec, column([a, b]), column([c, d]), row, None).unwrap();
+    /// One channel, one pixel, a path of width 1 for each weight of a layer, no shortcut.
+    fn tolerance(x: f32, weights: [Vec<f32>; 3], means: [f32; 3]) -> Tolerance {
+        let paths = weights[0].len();
+        let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
+        let spec = spec.with_shortcut(Shortcut::None).unwrap();
+        let tensor = |shape, weights| Array4::from_shape_vec(shape, weights).unwrap();
+        let [column, row] = [(paths, 1, 1, 1), (1, paths, 1, 1)];
+        let [a, b, c] = weights;
+        let [a, b, c] = [tensor(column, a), tensor(column, b), tensor(row, c)];
+        let weights = BlockWeights::new(spec, a, b, c, None).unwrap();
         let norm = |channels: usize, mean: f32| {
-            let all = |value: f32| ndarray::Array1::from_elem(channels, value);
+            let all = |value: f32| Array1::from_elem(channels, value);
             BatchNorm::new(all(-2.0), all(-0.5), all(mean), all(0.75), 0.25).unwrap()
         };
-        let norms = BlockNorms {
-            reduce: norm(2, 3.0),
-            transform: norm(2, -1.0),
-            expand: norm(1, 0.0),
-            shortcut: None,
-        };
-        let x = Array4::from_elem((1, 1, 1, 1), x);
-        Tolerance::of(&weights, &norms, x.view()).unwrap()
+        let [reduce, transform] = [means[0], means[1]].map(|mean| norm(paths, mean));
+        let norms = BlockNorms { reduce, transform, expand: norm(1, means[2]), shortcut: None };
+        Tolerance::of(&weights, &norms, Array4::from_elem((1, 1, 1, 1), x).view()).unwrap()
+    }
+
+    fn two_paths(x: f32, sign: f32) -> Tolerance {
+        tolerance(x, [vec![3.0, -5.0], vec![-1.0, 2.0], vec![sign, -1.0]], [3.0, -1.0, 0.0])
+    }
+
+    fn of_two(outputs: [Array4<f32>; 2], tolerance: &Tolerance) -> Evidence {
+        let forms: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
+        close(&forms, &outputs, tolerance)
     }
 
     /// By hand: the first layer 2 (3 7 + 3) + 0.5 = 48.5 and 2 (5 7 + 3) + 0.5 = 76.5, the second
     /// 2 (48.5 + 1) + 0.5 = 99.5 and 2 (2 76.5 + 1) + 0.5 = 308.5, the third
-    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels.
+    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels. What cancels to nearly nothing may be off by
+    /// what its terms are, and by no more.
     #[test]
-    fn sizes_are_what_is_summed() {
+    fn the_tolerance_goes_with_what_is_summed() {
         for sign in [1.0, -1.0] {
-            let of = tolerance(7.0 * sign, [3.0, -5.0, -1.0, 2.0, sign, -1.0]);
+            let of = two_paths(7.0 * sign, sign);
             assert_eq!(of.sizes[[0, 0, 0, 0]], 816.5);
             assert_eq!(of.relative, TOLERANCE, "21 + 1 + 1 + 2 + 1 roundings are far less");
         }
-    }
-
-    /// What cancels to nearly nothing may be off by what its terms are, and by no more.
-    #[test]
-    fn the_tolerance_goes_with_what_is_summed() {
-        let tolerance = tolerance(7.0, [3.0, -5.0, -1.0, 2.0, 1.0, -1.0]);
+        let tolerance = two_paths(7.0, 1.0);
         let off = |by: f64| {
             let output = |value: f64| Array4::from_elem((1, 1, 1, 1), value as f32);
-            close(&FORMS, &[output(by * 816.5 * TOLERANCE), output(0.0)], &tolerance)
+            of_two([output(by * 816.5 * TOLERANCE), output(0.0)], &tolerance)
         };
         assert!(off(0.99).witnesses.is_empty());
         let evidence = off(1.01);
-        let [witness] = evidence.witnesses.all() else { panic!("{:?}", evidence.witnesses) };
+        let [witness] = &evidence.witnesses[..] else { panic!("{:?}", evidence.witnesses) };
         assert_eq!((witness.form, witness.wrong, witness.allowed), ('a', 1, 816.5 * TOLERANCE));
         assert!(matches!(evidence.bound, Bound::Tolerance { used, .. } if used > 1.0));
-        let evidence = off(f64::NAN);
-        assert!(!evidence.witnesses.is_empty(), "NaN is close to nothing");
+        assert!(!off(f64::NAN).witnesses.is_empty(), "NaN is close to nothing");
     }
 
     /// What R0 allows for rounding is never less than what R1 derives, so R0 refutes no form that R1
@@ -222,30 +214,19 @@ mod tests {
         assert!(compared > 10_000, "{compared}");
     }
 
-    /// From 128 roundings on, rounding alone could use the tolerance up; from 2^24 on nothing is known.
+    /// From 128 roundings on, rounding alone could use the tolerance up; from 2^24 on nothing is known,
+    /// and what allows everything says nothing.
     #[test]
     fn long_sums_are_allowed_what_rounding_can_use() {
-        let of = |paths: usize| {
-            let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
-            let one = |shape: [usize; 4]| Array4::<f32>::ones(shape);
-            let (column, row) = (one([paths, 1, 1, 1]), one([1, paths, 1, 1]));
-            let weights = BlockWeights::new(spec, column.clone(), column, row, None).unwrap();
-            let norms = BlockNorms {
-                reduce: BatchNorm::fresh(paths),
-                transform: BatchNorm::fresh(paths),
-                expand: BatchNorm::fresh(1),
-                shortcut: None,
-            };
-            Tolerance::of(&weights, &norms, one([1; 4]).view())
-        };
-        assert_eq!(of(100).unwrap().relative, TOLERANCE);
+        let of = |paths| tolerance(1.0, [(); 3].map(|()| vec![1.0; paths]), [0.0; 3]);
+        assert_eq!(of(100).relative, TOLERANCE);
         let n = 1000.0 + 24.0;
         let expected = 2.0 * n / (f64::from(1 << 24) - n);
-        let long = of(1000).unwrap().relative;
+        let long = of(1000).relative;
         assert!((long / expected - 1.0).abs() < 1e-5, "{long} {expected}");
-        // What allows everything says nothing.
-        let endless = of(1 << 24).unwrap();
-        let evidence = close(&FORMS, &vec![endless.sizes.mapv(|size| size as f32); 2], &endless);
+        let endless = of(1 << 24);
+        let output = || endless.sizes.mapv(|size| size as f32);
+        let evidence = of_two([output(), output()], &endless);
         assert!(evidence.blunt && evidence.witnesses.is_empty());
     }
 }

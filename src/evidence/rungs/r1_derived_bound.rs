@@ -6,10 +6,8 @@ use super::{Draw, Method, OnNetwork, on_floats};
 use crate::block::Functions;
 use crate::conv::Fast;
 use crate::error::Result;
-use crate::evidence::any_form::{Forms, Problem};
 use crate::evidence::bound::{Ball, Cuts, NormBalls, balls_by};
-use crate::evidence::live::OnReal;
-use crate::evidence::verdict::{Bound, Evidence, Witnesses, against_balls, who};
+use crate::evidence::{Bound, Evidence, Forms, OnReal, Problem, against_balls, who};
 
 /// R1.
 pub const METHOD: Method = Method {
@@ -56,13 +54,13 @@ fn judge(
     let balls = balls_by(problem.weights, problem.x, exact)?;
     let cuts = Cuts::new(problem, exact)?;
     let (difference, blunt) = bound_on_differences(&balls);
-    let (mut used, mut used_at_cuts, mut witnesses) = (0f64, 0f64, Witnesses::default());
+    let (mut used, mut used_at_cuts, mut witnesses) = (0f64, 0f64, Vec::new());
     for (form, output) in forms.iter().zip(outputs) {
         let (part, outside) = against_balls(who(*form), output, &balls);
         let (part_at_cuts, outside_at_cut) = cuts.hold(*form, problem)?;
         used = used.max(part);
         used_at_cuts = used_at_cuts.max(part_at_cuts);
-        witnesses.add(outside.or(outside_at_cut));
+        witnesses.extend(outside.or(outside_at_cut));
     }
     let bound = Bound::Rounding { difference, used, used_at_cuts };
     Ok(Evidence { blunt, ..Evidence::of(bound, witnesses) })

@@ -25,10 +25,10 @@ use super::{Draw, Method, OnNetwork};
 use crate::block::BlockWeights;
 use crate::conv::Reference;
 use crate::error::Result;
-use crate::evidence::any_form::Forms;
-use crate::evidence::generator::{Case, Shape};
-use crate::evidence::live::{OnReal, RealProblem, change_norms};
-use crate::evidence::verdict::{Bound, Evidence, Value, Witnesses, against, odd_ones_out};
+use crate::evidence::{
+    Bound, Case, Evidence, Forms, OnReal, RealProblem, Shape, Value, Witness, against,
+    change_norms, odd_ones_out,
+};
 use crate::random::{Purpose, Rng};
 
 /// R2.
@@ -125,7 +125,11 @@ fn values(outputs: &[Array4<u32>]) -> Bound {
 }
 
 /// Where the forms' bits differ.
-pub(super) fn differing(forms: Forms<'_>, bits: &[Array4<u32>], place: &'static str) -> Witnesses {
+pub(super) fn differing(
+    forms: Forms<'_>,
+    bits: &[Array4<u32>],
+    place: &'static str,
+) -> Vec<Witness> {
     odd_ones_out(forms, bits, place, shown)
 }
 

@@ -35,12 +35,11 @@ use crate::block::{
 };
 use crate::conv::{ConvSpec, Convolver, Double, Fast, Reference};
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{Between, Forms, Number, Problem, Watched};
 use crate::evidence::bound::{SizedKernel, sized};
-use crate::evidence::generator::{Case, Layout, float};
-use crate::evidence::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, OnReal, threshold};
-use crate::evidence::verdict::{
-    Bound, Evidence, Witnesses, against_exact, compare, letters, pairs, who,
+use crate::evidence::{
+    Between, Bound, Case, ChannelNorm, Choice, Evidence, Forms, Layout, LiveNorms, LiveScalar,
+    Number, OnReal, Problem, Watched, Witness, against_exact, compare, float, letters, pairs,
+    threshold, who,
 };
 use crate::random::Purpose;
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
@@ -285,14 +284,14 @@ fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evid
     let (x, norms, fast) = (layout.lay(&x), case.norms.cast(), Fast::new());
     let between = Between::norms(&norms, Activation::Relu);
     let problem = Problem { weights: &weights, x: x.view(), between };
-    let mut witnesses = Witnesses::default();
+    let mut witnesses = Vec::new();
     for form in forms {
         let prepared = problem.prepare(*form, &fast)?;
         let first = prepared.forward(x.view())?;
         prepared.forward(x.slice(s![..1, .., ..1, ..]))?;
         let again = prepared.forward(x.view())?;
         for output in [first, again] {
-            witnesses.add(against_exact(who(*form), &output, &expected));
+            witnesses.extend(against_exact(who(*form), &output, &expected));
         }
     }
     let values = 2 * (forms.len() * expected.len()) as u64;
@@ -342,7 +341,7 @@ fn in_floats<S: Real + Number<V>, V: Convolver<S> + 'static>(
     forms: Forms<'_>,
     case: &ExactCase,
     convolver: &V,
-) -> Result<(Vec<(String, usize)>, Witnesses)> {
+) -> Result<(Vec<(String, usize)>, Vec<Witness>)> {
     let (weights, x, expected) = case.floats::<S>();
     let norms = case.norms.cast();
     let between = Between::norms(&norms, Activation::Relu);
@@ -350,7 +349,7 @@ fn in_floats<S: Real + Number<V>, V: Convolver<S> + 'static>(
     let outputs = problem.solve_all(forms, convolver)?;
     let held = forms.iter().zip(&outputs).map(|(form, y)| against_exact(who(*form), y, &expected));
     let witnesses = held.flatten().collect();
-    let differing = |i: usize, j: usize| compare(&outputs[i], &outputs[j]).differing;
+    let differing = |i: usize, j: usize| compare(&outputs[i], &outputs[j]).1;
     Ok((pairs(&letters(forms), differing), witnesses))
 }
 
@@ -362,7 +361,7 @@ mod tests {
     use crate::block::{Activation, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions};
     use crate::conv::{ConvSpec, Convolver, Reference};
     use crate::error::Error;
-    use crate::evidence::live::{Choice, LiveNorms};
+    use crate::evidence::{Choice, LiveNorms};
     use crate::random::Seed;
     use crate::scalar::Int;
 

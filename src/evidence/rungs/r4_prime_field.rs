@@ -60,11 +60,7 @@ use super::{Draw, Method, OnNetwork, apart};
 use crate::block::{BlockWeights, Functions, Layer};
 use crate::conv::ChannelWise;
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{Forms, Problem};
-use crate::evidence::generator::Shape;
-use crate::evidence::live::OnReal;
-use crate::evidence::random_functions::RandomFunctions;
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::{Bound, Evidence, Forms, OnReal, Problem, RandomFunctions, Shape};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, M61, Scalar};
 
@@ -162,10 +158,6 @@ fn shown(element: &M61) -> String {
 /// (1 + sum of C(m, 2)) / p. But coefficients are now sums of products of these weights, no
 /// small integers: two that differ could differ by a multiple of p, and of weights that nobody drew no
 /// probability says that they do not. So it supports, for these weights, and proves nothing of them.
-///
-/// # Errors
-///
-/// [`Error::NotFinite`] for a weight that is NaN or infinite.
 fn with_these_weights(
     forms: Forms<'_>,
     block: &OnReal<'_>,
@@ -216,7 +208,7 @@ mod tests {
     use super::RandomAffine;
     use crate::block::Layer;
     use crate::conv::ChannelWise;
-    use crate::evidence::random_functions::RandomFunctions;
+    use crate::evidence::RandomFunctions;
     use crate::random::Seed;
     use crate::scalar::{M61, Scalar};
 

@@ -19,9 +19,7 @@ use super::{Method, Piece};
 use crate::block::{BlockSpec, Functions, Layer, StrideOn};
 use crate::conv::{ChannelWise, Reference};
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{Forms, Problem};
-use crate::evidence::generator::Shape;
-use crate::evidence::verdict::{Bound, Evidence, Value, odd_ones_out};
+use crate::evidence::{Bound, Evidence, Forms, Problem, Shape, Value, odd_ones_out};
 use crate::scalar::Polynomial;
 
 /// R5.

@@ -17,8 +17,9 @@ use super::{GoOn, Method, Piece};
 use crate::block::{BlockSpec, BlockWeights, Bottleneck, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Between, Forms, Number, checked};
-use crate::evidence::verdict::{Bound, Evidence, Value, odd_ones_out};
+use crate::evidence::{
+    AnyForm, Between, Bound, Evidence, Forms, Number, Value, checked, odd_ones_out,
+};
 use crate::scalar::{Additive, Prime};
 
 /// R6.

@@ -42,10 +42,10 @@ use crate::block::{
 };
 use crate::conv::{Affine, ChannelWise, Fast, Identity};
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Between, Duals, Forms, Problem};
-use crate::evidence::generator::{Case, Layout, Shape, float};
-use crate::evidence::random_functions::RandomFunctions;
-use crate::evidence::verdict::{Bound, Evidence, Value, Witness, Witnesses, against};
+use crate::evidence::{
+    AnyForm, Between, Bound, Case, Duals, Evidence, Forms, Layout, Problem, RandomFunctions, Shape,
+    Value, Witness, against, float,
+};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, Dual, Int, M61, Ordered as _, Scalar};
 
@@ -185,10 +185,10 @@ impl Moving {
         let (weights, x) = (self.weights.map(floats), layout.lay(&self.x.map(floats)));
         let between = Between::from(&functions);
         let problem = Problem { weights: &weights, x: x.view(), between };
-        let mut witnesses = Witnesses::default();
+        let mut witnesses = Vec::new();
         for form in forms {
             let output = problem.solve(*form, &Duals(Fast::new()))?;
-            witnesses.add(differing(*form, &output, expected));
+            witnesses.extend(differing(*form, &output, expected));
         }
         let values = 2 * (forms.len() * expected.len()) as u64;
         Ok(Evidence::of(Bound::Exact { values }, witnesses))

@@ -50,11 +50,10 @@ use super::{Draw, Method};
 use crate::block::{Activation, BatchNorm, Form, Layer, TrainingFunctions};
 use crate::conv::{ChannelWise, Fast, Reference};
 use crate::error::Result;
-use crate::evidence::any_form::{Forms, Problem};
 use crate::evidence::bound::{Ball, BlockBalls, ETA, INFLATION, U, gamma_n};
-use crate::evidence::generator::{Case, Shape};
-use crate::evidence::live::{RealProblem, change_norms};
-use crate::evidence::verdict::{Evidence, Value, Witness, Witnesses, who};
+use crate::evidence::{
+    Case, Evidence, Forms, Problem, RealProblem, Shape, Value, Witness, change_norms, who,
+};
 use crate::random::Seed;
 
 /// R8.
@@ -141,7 +140,7 @@ fn within_the_bound(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
 
 /// The forms in training mode over one order of sums: where outputs or running statistics differ in
 /// any bit.
-fn to_the_bit(forms: Forms<'_>, real: &RealProblem) -> Result<Witnesses> {
+fn to_the_bit(forms: Forms<'_>, real: &RealProblem) -> Result<Vec<Witness>> {
     let tree = Reference::in_runs_of(real.weights.spec().width());
     let (mut outputs, mut statistics) = (Vec::new(), Vec::new());
     for form in forms {
@@ -155,11 +154,11 @@ fn to_the_bit(forms: Forms<'_>, real: &RealProblem) -> Result<Witnesses> {
         statistics.push(bits.insert_axis(Axis(0)).insert_axis(Axis(2)).insert_axis(Axis(3)));
     }
     let mut witnesses = differing(forms, &outputs, "output");
-    witnesses.add(differing_statistics(forms, &statistics));
+    witnesses.extend(differing_statistics(forms, &statistics));
     Ok(witnesses)
 }
 
-fn differing_statistics(forms: Forms<'_>, statistics: &[Array4<u32>]) -> Witnesses {
+fn differing_statistics(forms: Forms<'_>, statistics: &[Array4<u32>]) -> Vec<Witness> {
     let place = "running statistics";
     let length = statistics.first().map_or(0, Array4::len);
     let other = statistics.iter().zip(forms).find(|(bits, _)| bits.len() != length);
@@ -167,7 +166,7 @@ fn differing_statistics(forms: Forms<'_>, statistics: &[Array4<u32>]) -> Witness
     let [found, expected] =
         [format!("{} of them", bits.len()), format!("{length}, as the others have")];
     let values = [found, expected].map(Value::Text);
-    [Witness::new(who(*form), place, [0; 4], values)].into_iter().collect()
+    vec![Witness::new(who(*form), place, [0; 4], values)]
 }
 
 /// The functions of a block in training mode.

@@ -11,10 +11,8 @@ use crate::block::{
 };
 use crate::conv::{Affine, Convolver, Fast, Reference};
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Between, Duals, Number, Problem};
-use crate::evidence::generator::Layout;
-use crate::evidence::live::change_norms;
 use crate::evidence::rungs::r8_training::MOMENTUM;
+use crate::evidence::{AnyForm, Between, Duals, Layout, Number, Problem, change_norms};
 use crate::scalar::{Dual, Expression, Ordered};
 
 /// A block, an input, and how they are used.
@@ -304,7 +302,7 @@ mod tests {
 
     use super::{Example, Mode};
     use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights};
-    use crate::evidence::generator::Layout;
+    use crate::evidence::Layout;
 
     /// A number of a batch norm that is not the identity's counts four times.
     #[test]

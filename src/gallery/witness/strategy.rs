@@ -9,7 +9,7 @@ use proptest::prelude::{Just, Strategy, any};
 use super::example::{Example, Mode};
 use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut, StrideOn};
 use crate::error::Result;
-use crate::evidence::generator::Layout;
+use crate::evidence::Layout;
 use crate::gallery::Kind;
 
 /// Sizes of an example; the smaller, the simpler.

@@ -126,7 +126,7 @@ pub(super) fn entry(finding: &Finding) -> Entry<'_> {
     let Finding { rung, stage, scope, bound, cases, redraws, seed, ms, verdict } = finding;
     let (qualification, witnesses): (_, &[Witness]) = match verdict {
         Verdict::Qualified { holds, but } => (Some(format!("{holds}; {but}")), &[]),
-        Verdict::Refuted { witnesses } => (None, witnesses.all()),
+        Verdict::Refuted { witnesses } => (None, &witnesses[..]),
         Verdict::Proved { .. } | Verdict::Supported { .. } => (None, &[]),
     };
     Entry {

@@ -164,7 +164,7 @@ fn refutations(text: &mut String, report: &Report) {
             _ => None,
         });
         let Some((first, witnesses)) = refuting.next() else { continue };
-        for witness in witnesses.all() {
+        for witness in witnesses {
             refutation(text, first, witness);
         }
         let others: Vec<&str> = refuting.map(|(finding, _)| finding.stage.as_str()).collect();

@@ -216,7 +216,7 @@ fn refutations(text: &mut String, report: &NetworkReport) {
         let mut refuting = report.findings().filter(|f| f.rung == rung && f.refutes());
         let Some(first) = refuting.next() else { continue };
         if let Verdict::Refuted { witnesses } = &first.verdict {
-            for witness in witnesses.all() {
+            for witness in witnesses {
                 refutation(text, first, witness);
             }
         }
