@@ -55,8 +55,6 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
 /// The error of a form at a cardinality.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct AtCardinality {
-    /// C.
-    pub(super) cardinality: usize,
     /// Of form (a): the root of the mean square of the error, over that of the output, in units of
     /// u = 2^-24.
     pub(super) aggregated: f64,
@@ -86,7 +84,7 @@ pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCar
             }
         }
         let [aggregated, grouped] = errors.map(|error| (error / size).sqrt() / U);
-        all.push(AtCardinality { cardinality, aggregated, grouped });
+        all.push(AtCardinality { aggregated, grouped });
     }
     Ok(all)
 }

@@ -1,7 +1,6 @@
 //! Each part of a rung sees what it is there for: forms that are right but for one thing.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::AtomicBool;
 
 use ndarray::Array4;
 use triform::Error;
@@ -11,6 +10,7 @@ use triform::evidence::bound::{Cuts, NormBalls};
 use triform::evidence::generator::Shape;
 use triform::evidence::generator::{Case, Layout, sample};
 use triform::evidence::live::RealProblem;
+use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
 use triform::evidence::rungs::r3_exact_integers::{LIMIT_F32, certify};
 use triform::evidence::rungs::r7_derivatives::over_floats;
