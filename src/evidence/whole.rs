@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array2, Array4, ArrayView4, ArrayViewMut3, Axis};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
-use super::rungs::Rung;
+use super::rungs::{Draw, Rung};
 use super::verify::check_forms;
-use crate::block::{BlockNorms, BlockSpec, BlockWeights, Form, Layer};
+use crate::block::{BlockSpec, Form, Layer};
 use crate::conv::Fast;
 use crate::error::{Error, Result};
 use crate::evidence::{
@@ -168,22 +168,16 @@ pub fn verify(
         progress.step(number, steps, &format!("the network in form ({})", form.letter()));
         logits.push((form.letter(), run(*form, weights, x, false)?.logits));
     }
-    let blocks = named.into_iter().zip(weights.blocks()).zip(right.received).enumerate();
-    let blocks: Vec<Received<'_>> = blocks
-        .filter_map(|(number, ((named, block), x))| match block {
-            ResidualWeights::Bottleneck(weights, norms) => {
-                Some(Received { number, named, weights, norms, x })
-            }
-            ResidualWeights::Basic(..) => None,
-        })
-        .collect();
     let done = AtomicUsize::new(forms.len());
-    let judged = blocks.into_par_iter().map(|block| -> Result<Option<BlockReport>> {
+    let blocks = named.par_iter().zip(weights.blocks()).zip(&right.received).enumerate();
+    let judged = blocks.filter_map(|(number, ((named, block), x))| {
+        let ResidualWeights::Bottleneck(weights, norms) = block else { return None };
         if progress.stopped() {
-            return Ok(None);
+            return Some(Ok(None));
         }
-        progress.step(done.fetch_add(1, Ordering::Relaxed), steps, &block.named.name);
-        block.judge(forms, rungs, seed, progress).map(Some)
+        progress.step(done.fetch_add(1, Ordering::Relaxed), steps, &named.name);
+        let real = OnReal { weights, norms, x: x.view(), outputs: &[] };
+        Some(judge(forms, named, real, rungs, (seed, number as u64), progress).map(Some))
     });
     // All of them, and then the first that failed, so that it is always the same.
     let judged: Vec<_> = judged.collect();
@@ -256,84 +250,71 @@ fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     notes
 }
 
-/// A block and what it received.
-struct Received<'a> {
-    /// Its number in the network, from 0.
-    number: usize,
-    named: NamedBlock,
-    weights: &'a BlockWeights<f32>,
-    norms: &'a BlockNorms<f32>,
-    /// N x C_in x H x W.
-    x: Array4<f32>,
+/// A block, on what it received, by each of the rungs.
+fn judge(
+    forms: Forms<'_>,
+    NamedBlock { name, spec }: &NamedBlock,
+    real: OnReal<'_>,
+    rungs: &[Rung],
+    draw: Draw,
+    progress: &dyn Progress,
+) -> Result<BlockReport> {
+    let (_, _, h, w) = real.x.dim();
+    let dead = dead_channels(name, &real)?;
+    let blind = Blind::of(&real, dead.map(|dead| spec.inner() - dead));
+    let outputs = real.problem().solve_all(forms, &Fast::new())?;
+    let real = OnReal { outputs: &outputs, ..real };
+    let mut findings = Vec::new();
+    for &rung in rungs {
+        let Some(on_network) = rung.on_network else { continue };
+        let since = progress.now();
+        let evidence = (on_network.judge)(forms, &real, draw)?;
+        let ms = progress.now() - since;
+        let about = (rung, name.as_str(), on_network.scope.to_owned());
+        let mut finding = Finding::conclude(about, evidence, draw.0.0, ms)?;
+        // One that refutes nothing, where something was hidden from it, is qualified.
+        let why = blind.iter().find(|blind| blind.hides_from(rung));
+        if let (Some(why), false) = (why, finding.refutes()) {
+            let holds = "no form was refuted".to_owned();
+            finding.verdict = Verdict::Qualified { holds, but: why.words().to_owned() };
+        }
+        findings.push(finding);
+    }
+    Ok(BlockReport {
+        name: name.clone(),
+        spec: *spec,
+        map: (h, w),
+        differences: differences(forms, &outputs),
+        dead_channels: dead.iter().sum(),
+        blind,
+        findings,
+    })
 }
 
-impl Received<'_> {
-    /// The block by each of the rungs.
-    fn judge(
-        &self,
-        forms: Forms<'_>,
-        rungs: &[Rung],
-        seed: Seed,
-        progress: &dyn Progress,
-    ) -> Result<BlockReport> {
-        let real =
-            OnReal { weights: self.weights, norms: self.norms, x: self.x.view(), outputs: &[] };
-        let (_, _, h, w) = self.x.dim();
-        let dead = self.dead_channels(&real)?;
-        let alive = dead.map(|dead| self.named.spec.inner() - dead);
-        let blind = Blind::of(self.weights, self.norms, (h, w), alive);
-        let outputs = real.problem().solve_all(forms, &Fast::new())?;
-        let real = OnReal { outputs: &outputs, ..real };
-        let mut findings = Vec::new();
-        for &rung in rungs {
-            let Some(on_network) = rung.on_network else { continue };
-            let since = progress.now();
-            let evidence = (on_network.judge)(forms, &real, (seed, self.number as u64))?;
-            let ms = progress.now() - since;
-            let about = (rung, self.named.name.as_str(), on_network.scope.to_owned());
-            let mut finding = Finding::conclude(about, evidence, seed.0, ms)?;
-            Blind::qualify(&blind, &mut finding);
-            findings.push(finding);
+/// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
+/// whatever the forms are that are judged, and must stay finite: no bound says anything of what
+/// overflows.
+fn dead_channels(name: &str, real: &OnReal<'_>) -> Result<[usize; 2]> {
+    let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let wild = Mutex::new(None);
+    let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
+        if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
+            let (index, value) = (vec![n, channel, h, w], f64::from(value));
+            let what = format!("{name} {}", place(layer));
+            let mut wild = wild.lock().unwrap_or_else(PoisonError::into_inner);
+            wild.get_or_insert(Error::Overflow { what, index, value });
         }
-        Ok(BlockReport {
-            name: self.named.name.clone(),
-            spec: self.named.spec,
-            map: (h, w),
-            differences: differences(forms, &outputs),
-            dead_channels: dead.iter().sum(),
-            blind,
-            findings,
-        })
-    }
-
-    /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
-    /// whatever the forms are that are judged, and must stay finite: no bound says anything of what
-    /// overflows.
-    fn dead_channels(&self, real: &OnReal<'_>) -> Result<[usize; 2]> {
-        let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
-        let wild = Mutex::new(None);
-        let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
-            if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
-                let index = vec![n, channel, h, w];
-                let what = format!("{} {}", self.named.name, place(layer));
-                let value = f64::from(value);
-                let mut wild = wild.lock().unwrap_or_else(PoisonError::into_inner);
-                wild.get_or_insert(Error::Overflow { what, index, value });
-            }
-            let number = match layer {
-                Layer::Reduce => 0,
-                Layer::Transform => 1,
-                _ => return,
-            };
-            if plane.iter().all(|value| *value <= 0.0) {
-                dead[number].fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        real.problem().solve_seen(&Form::Grouped, &Fast::new(), &see)?;
-        match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(overflow) => Err(overflow),
-            None => Ok(dead.map(AtomicUsize::into_inner)),
+        // The first two layers are the first two places.
+        if let Some(dead) = dead.get(layer as usize)
+            && plane.iter().all(|value| *value <= 0.0)
+        {
+            dead.fetch_add(1, Ordering::Relaxed);
         }
+    };
+    real.problem().solve_seen(&Form::Grouped, &Fast::new(), &see)?;
+    match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(overflow) => Err(overflow),
+        None => Ok(dead.map(AtomicUsize::into_inner)),
     }
 }
 
@@ -353,14 +334,11 @@ pub enum Blind {
 }
 
 impl Blind {
-    /// What `weights` and `norms` hide, on a map of H x W, where `alive` is how many channels pass something
-    /// after each of the first two layers.
-    fn of(
-        weights: &BlockWeights<f32>,
-        norms: &BlockNorms<f32>,
-        (h, w): (usize, usize),
-        alive: [usize; 2],
-    ) -> Vec<Self> {
+    /// What hides in a block where `alive` is how many channels pass something after each of the first
+    /// two layers.
+    fn of(real: &OnReal<'_>, alive: [usize; 2]) -> Vec<Self> {
+        let OnReal { weights, norms, x, .. } = real;
+        let (_, _, h, w) = x.dim();
         let spec = weights.spec();
         let kernels = [weights.reduce(), weights.transform(), weights.expand()];
         let zero = kernels.iter().any(|kernel| kernel.iter().all(|weight| *weight == 0.0));
@@ -396,15 +374,6 @@ impl Blind {
     fn hides_from(self, rung: Rung) -> bool {
         let draws_its_data = rung.on_network.is_some_and(|judge| judge.draws_its_data);
         matches!(self, Self::OnePath | Self::ZeroKernel) || !draws_its_data
-    }
-
-    /// A finding that refutes nothing, where something was hidden from it, is qualified.
-    fn qualify(blind: &[Self], finding: &mut Finding) {
-        let why = blind.iter().find(|blind| blind.hides_from(finding.rung));
-        if let (Some(why), false) = (why, finding.refutes()) {
-            let holds = "no form was refuted".to_owned();
-            finding.verdict = Verdict::Qualified { holds, but: why.words().to_owned() };
-        }
     }
 }
 
