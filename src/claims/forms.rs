@@ -61,15 +61,13 @@ pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
     Ok(Verdict::Proved { scope: scope.to_owned() })
 }
 
-/// The sums of (b) and (c) as they write themselves down. The wrong thing is form (a) for (b), whose
-/// sums have brackets.
+/// The sums of (b) and (c) as they write themselves down.
 pub(super) fn c_to_b(given: Given) -> Result<Verdict> {
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &Form::Aggregated);
     same_sums(other, &Form::Grouped, str::to_owned)
 }
 
-/// The sums of (a) and (b), the brackets left out. The wrong thing has the same terms in another
-/// order, for which addition would have to commute.
+/// The sums of (a) and (b), the brackets left out.
 pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
     let wrong = named("concatenated-in-reverse")?.wrong();
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &wrong);
@@ -125,8 +123,7 @@ fn same_sums(
     conclude(Rung::R2, "random blocks", evidence)
 }
 
-/// That some random block tells a mistake from form (c). The wrong thing is the right block, which is no
-/// other function.
+/// That some random block tells a mistake from form (c).
 pub(super) fn another_function(given: Given, mistake: &str, scope: &str) -> Result<Verdict> {
     let wrong = named(mistake)?.wrong();
     let other: &dyn AnyForm = given.pick(&wrong, &Form::EarlyConcat);
@@ -138,7 +135,7 @@ pub(super) fn another_function(given: Given, mistake: &str, scope: &str) -> Resu
 }
 
 /// C = 1 is ResNet's bottleneck: one path, which is an ordinary block of width 64 with as many
-/// parameters. The wrong thing is C = 2, d = 64.
+/// parameters.
 pub(super) fn resnet_is_one_path(given: Given) -> Result<Verdict> {
     let spec = BlockSpec::new(256, given.pick(1, 2), 64, 256)?;
     let dense = [

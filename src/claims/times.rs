@@ -25,8 +25,8 @@ fn macs() -> Result<f64> {
     Ok(of("resnext50_32x4d")? as f64 / of("resnet50")? as f64)
 }
 
-/// That the grouped form is the fastest of the three here, and what that says of ResNeXt against ResNet. The
-/// wrong thing is the record with the times of forms (a) and (c) exchanged.
+/// That the grouped form is the fastest of the three here, and what that says of ResNeXt against
+/// ResNet.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
     if given == Given::Wrong {

@@ -126,13 +126,11 @@ impl<'a, S: 'a> From<&'a dyn ChannelWise<S>> for Data<'a, S> {
 
 impl<S: Ordered> From<Activation> for Data<'_, S> {
     fn from(activation: Activation) -> Self {
-        Self::new(move |without| {
-            Ok(match without {
-                None => Some(Box::new(activation)),
-                Some(Part::Activation) => Some(Box::new(Identity)),
-                Some(_) => None,
-            })
-        })
+        let function: &dyn ChannelWise<S> = match activation {
+            Activation::Relu => &Activation::Relu,
+            Activation::Identity => &Identity,
+        };
+        function.into()
     }
 }
 
