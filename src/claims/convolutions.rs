@@ -43,7 +43,6 @@ fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result
     Ok(Verdict::Supported { cases, bound: crate::evidence::verdict::Bound::Exact { values } })
 }
 
-/// A grouped convolution is the dense one with a block-diagonal kernel.
 pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);
@@ -58,7 +57,6 @@ pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
     })
 }
 
-/// With as many groups as channels each channel has one kernel of its own.
 pub(super) fn depthwise(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);

@@ -11,7 +11,6 @@ fn parameters(paths: usize, width: usize) -> Result<u64> {
     Ok(count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions)
 }
 
-/// The paper's "about 70k".
 pub(super) fn about_70k(given: Given) -> Result<Verdict> {
     let right = parameters(32, 4)?;
     let ungrouped = parameters(1, 128)?;
@@ -24,7 +23,6 @@ pub(super) fn about_70k(given: Given) -> Result<Verdict> {
     )
 }
 
-/// MACs are parameters times positions of the map.
 pub(super) fn macs(given: Given) -> Result<Verdict> {
     let spec = BlockSpec::new(256, 32, 4, 256)?;
     let macs = count::block_macs(&spec, (56, 56))?.convolutions.all_taps;
@@ -37,7 +35,6 @@ pub(super) fn macs(given: Given) -> Result<Verdict> {
     )
 }
 
-/// k k C_in n / g.
 pub(super) fn grouped(given: Given) -> Result<Verdict> {
     let dense = count::convolution(3, 3, 128, 128, 1)?;
     let mut pairs = Vec::new();
@@ -49,7 +46,6 @@ pub(super) fn grouped(given: Given) -> Result<Verdict> {
     equal(&pairs, "3x3, 128 to 128 channels, 1 to 128 groups")
 }
 
-/// Table 2 of the paper.
 pub(super) fn preserved(given: Given) -> Result<Verdict> {
     let resnet = parameters(1, 64)?;
     let mut furthest = 0f64;

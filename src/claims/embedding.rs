@@ -15,7 +15,6 @@ use crate::scalar::{Additive, M61, Scalar};
 
 const SEED: Seed = Seed(0);
 
-/// 256-32x4-256, and the same weights as 16x8, 8x16, 4x32, 2x64 and 1x128, each in every form.
 pub(super) fn fewer_paths(given: Given) -> Result<Verdict> {
     let mut shape = Shape::new(BlockSpec::new(256, 32, 4, 256)?, (5, 4));
     shape.n = 2;

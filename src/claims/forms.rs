@@ -61,13 +61,11 @@ pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
     Ok(Verdict::Proved { scope: scope.to_owned() })
 }
 
-/// The sums of (b) and (c) as they write themselves down.
 pub(super) fn c_to_b(given: Given) -> Result<Verdict> {
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &Form::Aggregated);
     same_sums(other, &Form::Grouped, str::to_owned)
 }
 
-/// The sums of (a) and (b), the brackets left out.
 pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
     let wrong = named("concatenated-in-reverse")?.wrong();
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &wrong);

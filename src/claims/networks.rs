@@ -27,7 +27,6 @@ fn change(before: u64, after: u64) -> f64 {
     100.0 * (after as f64 / before as f64 - 1.0)
 }
 
-/// Every published figure is met by the count of the same kinds.
 pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     let mut met = 0;
     for figure in PUBLISHED {
@@ -80,7 +79,6 @@ pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of ResNet and ResNeXt at about one cost, the errors as published.
 pub(super) fn lower_error(given: Given) -> Result<Verdict> {
     let pairs = [
         ("resnet50", "resnext50_32x4d"),
@@ -108,7 +106,6 @@ pub(super) fn lower_error(given: Given) -> Result<Verdict> {
     })
 }
 
-/// ResNeXt-101 64x4d against Inception-ResNet-v2.
 pub(super) fn against_inception(given: Given) -> Result<Verdict> {
     let inception = published("Inception-ResNet-v2", 299)?;
     let crop = given.pick(320, 224);
@@ -175,7 +172,6 @@ pub(super) fn splits_its_input(given: Given) -> Result<Verdict> {
     })
 }
 
-/// What moving the stride costs.
 pub(super) fn half_a_percent(given: Given) -> Result<Verdict> {
     let (from, to) = given
         .pick((StrideOn::Reduce, StrideOn::Transform), (StrideOn::Transform, StrideOn::Reduce));

@@ -119,7 +119,6 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     Ok(text)
 }
 
-/// Small integers of both signs.
 fn draw(rng: &mut Rng, shape: (usize, usize, usize, usize)) -> Array4<Int> {
     Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-4i64..=4)))
 }

@@ -183,7 +183,6 @@ impl<'a, S: 'a> From<Functions<'a, S>> for Between<'a, S> {
     }
 }
 
-/// As in [`Layer::ALL`].
 fn in_order<'a, S>(functions: &Functions<'a, S>) -> [&'a dyn ChannelWise<S>; Layer::ALL.len()] {
     let Functions { reduce, transform, expand, shortcut, output } = *functions;
     [reduce, transform, expand, shortcut, output]

@@ -72,7 +72,6 @@ impl Choice {
 
 /// Numbers for which a live batch norm can be chosen.
 pub(crate) trait LiveScalar: Additive {
-    /// The value, exactly.
     fn value(&self) -> f64;
     /// The norm of a channel with these values, in ascending order. `gated`: a ReLU
     /// follows, so the norm is to put its corner among them.
@@ -109,7 +108,6 @@ type Choose<'a> = dyn Fn(usize, usize) -> Choice + Send + Sync + 'a;
 /// 0, transform 1, expand 2, shortcut 3.
 pub struct LiveNorms<'a>([LiveLayer<'a>; 4]);
 
-/// One layer of [`LiveNorms`].
 pub(crate) struct LiveLayer<'a> {
     number: usize,
     gated: bool,
@@ -127,7 +125,6 @@ struct Seen {
 }
 
 impl<'a> LiveNorms<'a> {
-    /// Norms by these choices.
     pub(crate) fn new(choose: impl Fn(usize, usize) -> Choice + Send + Sync + 'a) -> Self {
         Self::shared(Arc::new(choose))
     }
@@ -154,7 +151,6 @@ impl<'a> LiveNorms<'a> {
         Functions { reduce, transform, expand, shortcut, output: &Finished }
     }
 
-    /// The norms that were set.
     pub(crate) fn norms<R: Real>(&self, projection: bool) -> Result<BlockNorms<R>> {
         let [reduce, transform, expand, shortcut] = &self.0;
         Ok(BlockNorms {

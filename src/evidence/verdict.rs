@@ -158,7 +158,6 @@ pub fn against_exact<S: Real>(
     Witness::first(who, "output", output.len(), wrong, |values| values.map(Value::Number))
 }
 
-/// A form's letter and name.
 pub(crate) fn who(form: &dyn AnyForm) -> (char, &'static str) {
     (form.letter(), form.name())
 }
@@ -206,7 +205,6 @@ pub(crate) fn differences(forms: Forms<'_>, outputs: &[Array4<f32>]) -> Vec<(Str
     pairs(&letters(forms), |i, j| compare(&outputs[i], &outputs[j]).0)
 }
 
-/// The forms' letters.
 pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
     forms.iter().map(|form| form.letter()).collect()
 }

@@ -22,7 +22,7 @@ use crate::count;
 use crate::error::{Error, Result};
 use crate::evidence::{
     Bound, Case, Coverage, Evidence, Finding, Forms, LiveLayer, LiveNorms, Progress, RealProblem,
-    Witness, differences, largest, sample, ulp,
+    Shape, Witness, differences, largest, sample, ulp,
 };
 use crate::network::architecture::NamedBlock;
 use crate::network::{image as photo, init, stem, zoo};
@@ -183,7 +183,6 @@ struct Part {
     ms: f64,
 }
 
-/// What all tasks share.
 struct Climb<'a> {
     forms: Forms<'a>,
     plan: &'a Plan,
@@ -420,7 +419,7 @@ fn stages(blocks: &[NamedBlock], (_, _, h, w): (usize, usize, usize, usize)) -> 
     let mut map = (h, w);
     for NamedBlock { name, spec } in blocks {
         if spec.shortcut() == Shortcut::Identity || blocks.len() == 1 {
-            stages.push(Stage { name: stage_of(name), spec: *spec, map });
+            stages.push(Stage { name: stage_of(name), whole: Shape::new(*spec, map) });
         }
         map = spec.output_map(map)?;
     }

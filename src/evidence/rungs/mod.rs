@@ -133,15 +133,13 @@ fn apart<S: Number<Reference> + Dot + PartialEq>(
     Ok(odd_ones_out(forms, &outputs, "output", show))
 }
 
-/// A real block shape: its name, its shape, the map it reads.
+/// A real block shape, on the map it reads.
 #[derive(Clone, Debug)]
 pub struct Stage {
     /// Such as `conv2`.
     pub name: String,
-    /// The block's.
-    pub spec: BlockSpec,
-    /// H x W.
-    pub map: (usize, usize),
+    /// The block on its map.
+    pub whole: Shape,
 }
 
 /// A map on which real blocks are run where many convolutions are needed: enough for every tap of
@@ -149,25 +147,20 @@ pub struct Stage {
 const SMALL_MAP: (usize, usize) = (3, 4);
 
 impl Stage {
-    /// The block on its map.
-    pub fn whole(&self) -> Shape {
-        Shape::new(self.spec, self.map)
-    }
-
     /// The block on a small part of its map.
-    pub fn small(&self) -> Shape {
-        let (h, w) = self.map;
-        Shape::new(self.spec, (h.min(SMALL_MAP.0), w.min(SMALL_MAP.1)))
+    fn small(&self) -> Shape {
+        let (h, w) = self.whole.map;
+        Shape { map: (h.min(SMALL_MAP.0), w.min(SMALL_MAP.1)), ..self.whole }
     }
 
     /// Work on a shape of this stage that takes about `convolutions` times one of its forms.
-    pub fn piece(
+    fn piece(
         &self,
         shape: Shape,
         (what, convolutions): (&str, f64),
         work: impl Fn(Forms<'_>) -> Result<Evidence> + Send + Sync + 'static,
     ) -> Piece {
-        let (spec, (h, w)) = (&self.spec, shape.map);
+        let (spec, (h, w)) = (&shape.spec, shape.map);
         Piece {
             stage: self.name.clone(),
             scope: format!("{spec}, {h}x{w}, {what}"),

@@ -78,7 +78,7 @@ pub const METHOD: Method = Method {
         Ok(Some(Evidence { cases: 1, ..linear.and(functions) }))
     })),
     on_stage: |stage, (seed, number)| {
-        let (whole, small) = (stage.whole(), stage.small());
+        let (whole, small) = (stage.whole, stage.small());
         vec![
             stage.piece(whole, ("any functions", 3.0), move |forms| {
                 with_random_functions(forms, &whole, seed, &[number, 4])
