@@ -10,7 +10,7 @@ use triform::block::{Activation, BlockForm, Bottleneck, Form, NormFunctions};
 use triform::conv::Fast;
 use triform::count;
 use triform::evidence::generator::Shape;
-use triform::evidence::problem::RealProblem;
+use triform::evidence::live::RealProblem;
 use triform::evidence::speed::{name, stages};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};

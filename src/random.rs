@@ -2,9 +2,10 @@
 
 use hmac_sha256::Hash;
 use ndarray::{Array, ShapeBuilder};
+use ndarray_rand::RandomExt;
+use ndarray_rand::rand_distr::StandardNormal;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 /// The generator that all drawing uses: the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
@@ -64,5 +65,5 @@ impl Seed {
 
 /// Standard normal numbers, drawn in the order in which they lie in memory.
 pub fn normal<Sh: ShapeBuilder>(shape: Sh, rng: &mut Rng) -> Array<f32, Sh::Dim> {
-    Array::from_shape_simple_fn(shape, || StandardNormal.sample(rng))
+    Array::random_using(shape, StandardNormal, rng)
 }

@@ -6,7 +6,7 @@ use rand::Rng as _;
 use super::{Given, refuted};
 use crate::conv::{ConvSpec, Convolver, Reference, block_diagonal};
 use crate::error::{Error, Result};
-use crate::evidence::verdict::Verdict;
+use crate::evidence::Verdict;
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, Int, Ordered};
 
@@ -43,8 +43,6 @@ fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result
     Ok(Verdict::Supported { cases, bound: crate::evidence::verdict::Bound::Exact { values } })
 }
 
-/// A grouped convolution is the dense one with a block-diagonal kernel. The wrong thing is the dense
-/// kernel with something beside the blocks.
 pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);
@@ -59,8 +57,6 @@ pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
     })
 }
 
-/// With as many groups as channels each channel has one kernel of its own. The wrong thing is one kernel
-/// for all.
 pub(super) fn depthwise(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);
@@ -80,9 +76,8 @@ pub(super) fn depthwise(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of two layers, C paths summed are one dense pair of layers C times as wide: sum of B_i relu(A_i x) =
-/// [B_1 ... B_C] relu([A_1; ...; A_C] x). No grouped convolution is left in it. The wrong thing is to
-/// group the second layer.
+/// Of two layers, C paths summed are one dense pair of layers C times as wide: sum of B_i relu(A_i
+/// x) = [B_1 ... B_C] relu([A_1; ...; A_C] x). No grouped convolution is left in it.
 pub(super) fn depth_two_is_dense(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);

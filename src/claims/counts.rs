@@ -4,14 +4,13 @@ use super::{Given, equal, refuted};
 use crate::block::BlockSpec;
 use crate::count;
 use crate::error::Result;
-use crate::evidence::verdict::Verdict;
+use crate::evidence::Verdict;
 
 /// Parameters of the block of `paths` paths of this width, 256 channels in and out.
 fn parameters(paths: usize, width: usize) -> Result<u64> {
     Ok(count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions)
 }
 
-/// The paper's "about 70k". The wrong number is the one of a counter that ignores groups.
 pub(super) fn about_70k(given: Given) -> Result<Verdict> {
     let right = parameters(32, 4)?;
     let ungrouped = parameters(1, 128)?;
@@ -24,7 +23,6 @@ pub(super) fn about_70k(given: Given) -> Result<Verdict> {
     )
 }
 
-/// MACs are parameters times positions of the map. The wrong number is FLOPs at two a MAC.
 pub(super) fn macs(given: Given) -> Result<Verdict> {
     let spec = BlockSpec::new(256, 32, 4, 256)?;
     let macs = count::block_macs(&spec, (56, 56))?.convolutions.all_taps;
@@ -37,7 +35,6 @@ pub(super) fn macs(given: Given) -> Result<Verdict> {
     )
 }
 
-/// k k C_in n / g. The wrong number has the groups divided out twice.
 pub(super) fn grouped(given: Given) -> Result<Verdict> {
     let dense = count::convolution(3, 3, 128, 128, 1)?;
     let mut pairs = Vec::new();
@@ -49,7 +46,6 @@ pub(super) fn grouped(given: Given) -> Result<Verdict> {
     equal(&pairs, "3x3, 128 to 128 channels, 1 to 128 groups")
 }
 
-/// Table 2 of the paper. The wrong number is C = 32, d = 8, which does not preserve it.
 pub(super) fn preserved(given: Given) -> Result<Verdict> {
     let resnet = parameters(1, 64)?;
     let mut furthest = 0f64;
@@ -67,8 +63,7 @@ pub(super) fn preserved(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of the widths there are, d = 4 comes nearest to 69,632 parameters with 32 paths. The wrong number
-/// is d = 8.
+/// Of the widths there are, d = 4 comes nearest to 69,632 parameters with 32 paths.
 pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     let resnet = parameters(1, 64)?;
     let mut nearest = (u64::MAX, 0);
@@ -82,8 +77,8 @@ pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     )
 }
 
-/// C paths of two 3x3 have as many parameters as one dense pair C times as wide, and so nothing is saved;
-/// of depth 3 the middle layer has 1/C. The wrong number is that of a second layer in groups.
+/// C paths of two 3x3 have as many parameters as one dense pair C times as wide, and so nothing is
+/// saved; of depth 3 the middle layer has 1/C.
 pub(super) fn depth_two_saves_nothing(given: Given) -> Result<Verdict> {
     let mut pairs = Vec::new();
     // ResNet-34's conv2, and the example of the paper's Figure 4, each with widths that C divides.

@@ -7,19 +7,14 @@ use crate::block::{BlockSpec, BlockWeights, Form};
 use crate::conv::{ConvSpec, Convolver, Epilogue, Identity, Reference};
 use crate::count;
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::generator::Shape;
-use crate::evidence::random_functions::RandomFunctions;
 use crate::evidence::rungs::r4_prime_field::{P, uniform};
-use crate::evidence::verdict::{Bound, Verdict};
+use crate::evidence::{AnyForm, Bound, Problem, RandomFunctions, Shape, Verdict};
 use crate::network::zoo;
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, M61, Scalar};
 
 const SEED: Seed = Seed(0);
 
-/// 256-32x4-256, and the same weights as 16x8, 8x16, 4x32, 2x64 and 1x128, each in every form. The wrong
-/// thing has one weight beside the narrow paths' kernels.
 pub(super) fn fewer_paths(given: Given) -> Result<Verdict> {
     let mut shape = Shape::new(BlockSpec::new(256, 32, 4, 256)?, (5, 4));
     shape.n = 2;
@@ -47,9 +42,9 @@ pub(super) fn fewer_paths(given: Given) -> Result<Verdict> {
     Ok(Verdict::Supported { cases, bound: Bound::Probability { at_most } })
 }
 
-/// The stages, the pooling and the classifier of ResNeXt-50 32x4d, beside Wide ResNet-50-2 with the same
-/// weights and zeros between them: over the prime field, with random functions between the
-/// convolutions, block after block. The wrong thing has one more weight that is not zero.
+/// The stages, the pooling and the classifier of ResNeXt-50 32x4d, beside Wide ResNet-50-2 with the
+/// same weights and zeros between them: over the prime field, with random functions between the
+/// convolutions, block after block.
 pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
     let (resnext, wide) = (zoo::named("resnext50_32x4d")?, zoo::named("wide_resnet50_2")?);
     let mut rng = SEED.stream(Purpose::Field, &[3]);

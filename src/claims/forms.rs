@@ -2,23 +2,15 @@
 
 use ndarray::Array1;
 
-use super::{Given, refuted};
+use super::{Given, refuted, theorem};
 use crate::block::{BatchNorm, BlockNorms, BlockSpec, Form};
 use crate::count;
 use crate::error::Result;
-use crate::evidence::any_form::AnyForm;
-use crate::evidence::generator::Shape;
-use crate::evidence::generator::sample;
-use crate::evidence::rungs::Rung;
-use crate::evidence::rungs::r4_prime_field;
-use crate::evidence::theorem;
-use crate::evidence::verdict::{Bound, Evidence, Finding, Verdict};
-use crate::gallery::matrix;
-use crate::gallery::named;
-use crate::gallery::witness::trace::trace;
-use crate::gallery::witness::{Example, Mode};
+use crate::evidence::rungs::{Rung, r4_prime_field};
+use crate::evidence::{AnyForm, Bound, Evidence, Finding, Shape, Verdict, float, sample};
+use crate::gallery::witness::{Example, Mode, trace};
+use crate::gallery::{matrix, named};
 use crate::random::Seed;
-use crate::scalar::Int;
 
 const SEED: Seed = Seed(0);
 
@@ -26,7 +18,7 @@ const SEED: Seed = Seed(0);
 const CASES: u64 = 20;
 
 /// The three forms, or with a mistake in the place of one, up a rung.
-fn climb(given: Given, mistake: &str, rung: Rung, scope: &str) -> Result<Verdict> {
+pub(super) fn climb(given: Given, mistake: &str, rung: Rung, scope: &str) -> Result<Verdict> {
     let mistake = named(mistake)?;
     let wrong = mistake.wrong();
     let forms: [&dyn AnyForm; 3] = Form::ALL.each_ref().map(|form| {
@@ -40,14 +32,8 @@ fn conclude(rung: Rung, scope: &str, evidence: Evidence) -> Result<Verdict> {
     Ok(Finding::conclude((rung, "claim", scope.to_owned()), evidence, SEED.0, 0.0)?.verdict)
 }
 
-pub(super) fn equivalent(given: Given) -> Result<Verdict> {
-    let scope = "five small shapes: for all weights, inputs and channel-wise functions";
-    climb(given, "next-path-3x3", Rung::R5, scope)
-}
-
 pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
-    let mistake = named("last-path-dropped")?;
-    let wrong = mistake.wrong();
+    let wrong = named("last-path-dropped")?.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
     let forms = [a, &Form::EarlyConcat, &Form::Grouped];
     let shape = Shape::new(BlockSpec::new(256, 32, 4, 256)?, (56, 56));
@@ -57,8 +43,7 @@ pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
 
 /// The tie of the theorem to the forms; what it is tied to is for Coq to check.
 pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
-    let mistake = named("last-path-dropped")?;
-    let wrong = mistake.wrong();
+    let wrong = named("last-path-dropped")?.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
     for form in [a, &Form::EarlyConcat, &Form::Grouped] {
         if let Some(difference) =
@@ -76,19 +61,14 @@ pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
     Ok(Verdict::Proved { scope: scope.to_owned() })
 }
 
-/// The sums of (b) and (c) as they write themselves down. The wrong thing is form (a) for (b), whose
-/// sums have brackets.
 pub(super) fn c_to_b(given: Given) -> Result<Verdict> {
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &Form::Aggregated);
     same_sums(other, &Form::Grouped, str::to_owned)
 }
 
-/// The sums of (a) and (b), the brackets left out. The wrong thing has the same terms in another
-/// order, for which addition would have to commute.
 pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
-    let mistake = named("concatenated-in-reverse")?;
-    let wrong = mistake.wrong();
-    let other: &dyn AnyForm = given.pick(&Form::EarlyConcat as &dyn AnyForm, &wrong);
+    let wrong = named("concatenated-in-reverse")?.wrong();
+    let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &wrong);
     same_sums(other, &Form::Aggregated, |sum| {
         let sum = sum.replace("relu", "").replace(['(', ')'], "");
         // A long sum does not write down its zeros, a short one does.
@@ -109,8 +89,7 @@ fn same_sums(
     let mut values = 0;
     for number in 0..CASES {
         let case = sample(SEED, number, 0);
-        let whole = |value: &Int| value.value().map_or(f32::NAN, |value| value as f32);
-        let weights = case.weights.map(whole);
+        let weights = case.weights.map(float::<f32>);
         let spec = *weights.spec();
         let norm = |channels| {
             let all = |value: f32| Array1::from_elem(channels, value);
@@ -122,7 +101,7 @@ fn same_sums(
             expand: norm(spec.c_out())?,
             shortcut: weights.shortcut().map(|_| norm(spec.c_out())).transpose()?,
         };
-        let (x, layout, mode) = (case.x.map(whole), case.layout, Mode::Evaluation);
+        let (x, layout, mode) = (case.x.map(float::<f32>), case.layout, Mode::Evaluation);
         let example = Example { weights, norms, x, layout, second_call: false, mode };
         let [left, right] = [trace(left, &example)?, trace(right, &example)?];
         for (place, plane) in &right {
@@ -142,49 +121,10 @@ fn same_sums(
     conclude(Rung::R2, "random blocks", evidence)
 }
 
-pub(super) fn any_function(given: Given) -> Result<Verdict> {
-    climb(given, "norm-by-own-channel", Rung::R4, "random blocks, random functions")
-}
-
-pub(super) fn last_norm(given: Given) -> Result<Verdict> {
-    climb(given, "norm-in-each-path", Rung::R3, "random blocks of integers")
-}
-
-pub(super) fn every_path_reads_all(given: Given) -> Result<Verdict> {
-    climb(given, "input-split", Rung::R3, "random blocks of integers")
-}
-
-pub(super) fn rounding(given: Given) -> Result<Verdict> {
-    climb(given, "weights-in-f16", Rung::R1, "random blocks in f32")
-}
-
-pub(super) fn training(given: Given) -> Result<Verdict> {
-    climb(given, "biased-variance", Rung::R8, "random blocks and batches")
-}
-
-pub(super) fn derivatives(given: Given) -> Result<Verdict> {
-    climb(given, "gradient-to-next-path", Rung::R7, "random blocks and directions")
-}
-
-/// The same number of parameters and another function: a mistake has the kernels of the right block
-/// in another order. The wrong thing is the right block, which is no other function.
-pub(super) fn same_count(given: Given) -> Result<Verdict> {
-    let mistake = named("next-path-3x3")?;
-    let wrong = mistake.wrong();
-    let other: &dyn AnyForm = given.pick(&wrong as &dyn AnyForm, &Form::EarlyConcat);
-    another_function(other, "random blocks, with the same kernels in another order")
-}
-
-/// Where the stride sits makes another function. The wrong thing is to leave it where it was.
-pub(super) fn place_of_stride(given: Given) -> Result<Verdict> {
-    let mistake = named("stride-on-1x1")?;
-    let wrong = mistake.wrong();
-    let other: &dyn AnyForm = given.pick(&wrong as &dyn AnyForm, &Form::EarlyConcat);
-    another_function(other, "random blocks of stride 2")
-}
-
-/// That some random block tells `other` from form (c).
-fn another_function(other: &dyn AnyForm, scope: &str) -> Result<Verdict> {
+/// That some random block tells a mistake from form (c).
+pub(super) fn another_function(given: Given, mistake: &str, scope: &str) -> Result<Verdict> {
+    let wrong = named(mistake)?.wrong();
+    let other: &dyn AnyForm = given.pick(&wrong, &Form::EarlyConcat);
     let evidence = matrix::climb(Rung::R3, &[other, &Form::Grouped], CASES, SEED)?;
     if evidence.witnesses.is_empty() {
         return Ok(refuted("random blocks on which the two differ", "none", "one at least"));
@@ -193,7 +133,7 @@ fn another_function(other: &dyn AnyForm, scope: &str) -> Result<Verdict> {
 }
 
 /// C = 1 is ResNet's bottleneck: one path, which is an ordinary block of width 64 with as many
-/// parameters. The wrong thing is C = 2, d = 64.
+/// parameters.
 pub(super) fn resnet_is_one_path(given: Given) -> Result<Verdict> {
     let spec = BlockSpec::new(256, given.pick(1, 2), 64, 256)?;
     let dense = [

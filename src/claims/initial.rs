@@ -2,15 +2,14 @@
 
 use super::{Given, refuted};
 use crate::error::{Error, Result};
-use crate::evidence::verdict::Verdict;
+use crate::evidence::Verdict;
 use crate::network::architecture::Architecture;
 use crate::network::init::{self, Fan};
 use crate::network::zoo;
 use crate::random::Seed;
 
-/// He initialisation divides by fan_out: of the whole layer in form (c), of one path where 32 separate
-/// convolutions are initialised, as the released form (b) has them. The wrong thing is the whole layer's
-/// in both.
+/// He initialisation divides by fan_out: of the whole layer in form (c), of one path where 32
+/// separate convolutions are initialised, as the released form (b) has them.
 pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     let block = zoo::named("256x32x4")?;
     let whole = spreads(&block, Fan::Whole)?;

@@ -1,296 +1,209 @@
 //! The list of claims.
 
-use super::{Claim, convolutions, counts, embedding, forms, initial, networks, times};
+use super::{Claim, claim, convolutions, counts, embedding, forms, initial, networks, times};
+use crate::evidence::rungs::Rung;
 
 /// All of them: the argument first, then what surrounds it, then the numbers.
 pub const ALL: &[Claim] = &[
-    Claim {
-        name: "equivalent",
-        statement: "the three forms are one function",
-        source: "paper, section 3 and Figure 3; the blog post, section 3",
-        how: "run on polynomials, functions unknown, at small shapes (R5)",
-        refutes: "form (b) with each path's 3x3 from the next path",
-        check: forms::equivalent,
-    },
-    Claim {
-        name: "real-size",
-        statement: "so they are at the real size, 256-32x4-256 on a 56 x 56 map",
-        source: "paper, Figure 3",
-        how: "run modulo 2^61 - 1 with random functions (R4)",
-        refutes: "form (a) without its last path",
-        check: forms::at_the_real_size,
-    },
-    Claim {
-        name: "all-sizes",
-        statement: "so they are at every size: any C, d, channels, kernel, stride, padding, dilation, batch and map",
-        source: "paper, Figure 3, \"strictly equivalent\"; this project, proofs/",
-        how: "a theorem about index formulas, which Coq checks from no axiom (R10, make -C proofs); here only \
-              that the forms give on blocks of integers what the formulas give there",
-        refutes: "form (a) without its last path",
-        check: forms::at_all_sizes,
-    },
-    Claim {
-        name: "c-to-b",
-        statement: "(c) to (b) re-indexes the sums and uses no law of arithmetic",
-        source: "the blog post, section 3",
-        how: "sums that write themselves down: those of (b) and (c) are the same, product for product",
-        refutes: "form (a) in the place of (b)",
-        check: forms::c_to_b,
-    },
-    Claim {
-        name: "b-to-a",
-        statement: "(b) to (a) uses only that addition is associative and that adding zero changes nothing",
-        source: "paper, footnote on A1 B1 + A2 B2 = [A1 A2][B1; B2]; the blog post, section 3",
-        how: "sums that write themselves down: those of (a) and (b) differ by brackets alone",
-        refutes: "form (b) with its paths concatenated in reverse",
-        check: forms::b_to_a,
-    },
-    Claim {
-        name: "any-function",
-        statement: "any channel-wise function may stand for batch norm and ReLU",
-        source: "this project",
-        how: "random functions over a prime field (R4)",
-        refutes: "functions counted from 0 in each path",
-        check: forms::any_function,
-    },
-    Claim {
-        name: "last-norm",
-        statement: "in form (a) the last batch norm comes after the sum and before the shortcut",
-        source: "paper, section 4, footnote on form (a)",
-        how: "integers, to the bit (R3)",
-        refutes: "the last batch norm in each path",
-        check: forms::last_norm,
-    },
-    Claim {
-        name: "paths-read-all",
-        statement: "every path reads all the input channels; \"split\" splits the layer, not the input",
-        source: "paper, section 3.3, equation 2, and Figure 3(a)",
-        how: "integers, to the bit (R3)",
-        refutes: "a first 1x1 that is grouped too",
-        check: forms::every_path_reads_all,
-    },
-    Claim {
-        name: "rounding",
-        statement: "in f32 the forms differ by rounding alone",
-        source: "this project",
-        how: "a bound on rounding, derived layer by layer (R1)",
-        refutes: "weights rounded to f16",
-        check: forms::rounding,
-    },
-    Claim {
-        name: "training",
-        statement: "in training mode the forms agree too, running statistics included",
-        source: "paper, section 4: all three were trained",
-        how: "batch norm by the batch's statistics, to the bit and within a bound (R8)",
-        refutes: "a running variance that takes the biased one",
-        check: forms::training,
-    },
-    Claim {
-        name: "derivatives",
-        statement: "the forms have the same gradients",
-        source: "paper, section 4: all three were trained",
-        how: "dual numbers, in random directions of input and weights (R7)",
-        refutes: "the gradient of a 3x3 given to the next path",
-        check: forms::derivatives,
-    },
-    Claim {
-        name: "same-count",
-        statement: "the same number of parameters does not make the same function",
-        source: "against Keras-ResNeXt, issue 3",
-        how: "the block's own kernels, each path's 3x3 the next one's, told apart on integers (R3)",
-        refutes: "the kernels in their own order",
-        check: forms::same_count,
-    },
-    Claim {
-        name: "stride",
-        statement: "stride 2 on the 3x3 and on the first 1x1 are two functions",
-        source: "the blog post, comment in its Bottleneck",
-        how: "told apart on integers (R3)",
-        refutes: "the stride left where it was",
-        check: forms::place_of_stride,
-    },
-    Claim {
-        name: "resnet",
-        statement: "with C = 1 the block is ResNet's bottleneck",
-        source: "paper, Figure 1; the blog post, groups = 1 and width_per_group = 64",
-        how: "one group, and the parameters of the three ordinary convolutions",
-        refutes: "C = 2 of the same width",
-        check: forms::resnet_is_one_path,
-    },
-    Claim {
-        name: "block-diagonal",
-        statement: "a grouped convolution is the dense one with a block-diagonal kernel",
-        source: "the blog post, section 2",
-        how: "both convolved on integers",
-        refutes: "a dense kernel with one weight beside the blocks",
-        check: convolutions::block_diagonal_twin,
-    },
-    Claim {
-        name: "depthwise",
-        statement: "with as many groups as channels it is a depthwise convolution",
-        source: "the blog post, section 2",
-        how: "each channel convolved by itself, on integers",
-        refutes: "one kernel for all channels",
-        check: convolutions::depthwise,
-    },
-    Claim {
-        name: "depth-2",
-        statement: "a block of depth 2, as in ResNet-18 and 34, has no grouped form: it is a wide dense one",
-        source: "paper, section 3.3 and Figure 4; the blog post, end of section 3",
-        how: "C paths of two layers against one dense pair C times as wide, on integers",
-        refutes: "the second layer grouped",
-        check: convolutions::depth_two_is_dense,
-    },
-    Claim {
-        name: "fewer-paths",
-        statement: "a block of C paths is one of C' wider paths, where C' divides C, with zeros between",
-        source: "this project",
-        how: "256-32x4-256 as 16x8, 8x16, 4x32, 2x64 and 1x128, over a prime field (R4)",
-        refutes: "one weight beside the narrow paths' kernels",
-        check: embedding::fewer_paths,
-    },
-    Claim {
-        name: "in-wide-resnet",
-        statement: "Wide ResNet-50-2 can compute ResNeXt-50 32x4d, with zeros for most of its weights",
-        source: "this project; both networks are torchvision's",
-        how: "stages, pooling and classifier over a prime field with random functions (R4)",
-        refutes: "one weight beside the narrow paths' kernels",
-        check: embedding::in_wide_resnet,
-    },
-    Claim {
-        name: "initialisation",
-        statement: "forms (b) and (c), initialised as released, start a factor sqrt(C) apart",
-        source: "the authors' released models; torchvision",
-        how: "both drawn, 256-32x4-256, and their spread measured",
-        refutes: "both drawn with the fan_out of the whole layer",
-        check: initial::of_the_released_forms,
-    },
-    Claim {
-        name: "about-70k",
-        statement: "256-32x4-256 has 70,144 parameters, ResNet's block 69,632: \"about 70k\" both",
-        source: "paper, section 3.4, equation 4; the blog post, section 3",
-        how: "C (256 d + 9 d d + d 256), from the shape alone",
-        refutes: "the count of a counter that ignores groups",
-        check: counts::about_70k,
-    },
-    Claim {
-        name: "macs",
-        statement: "on 56 x 56 that is 219,971,584 multiply-adds, about 0.22 billion",
-        source: "paper, Table 2",
-        how: "from the shapes alone",
-        refutes: "FLOPs at two a multiply-add",
-        check: counts::macs,
-    },
-    Claim {
-        name: "grouped-count",
-        statement: "a grouped convolution has k k C_in n / g parameters, 1/g of the dense one's",
-        source: "the blog post, section 2",
-        how: "from the shapes alone",
-        refutes: "groups divided out twice",
-        check: counts::grouped,
-    },
-    Claim {
-        name: "c-d-is-128",
-        statement: "with 32 paths, width 4 (C d = 128) comes nearest to ResNet's complexity",
-        source: "paper, Table 2",
-        how: "all widths from 1 to 64 counted",
-        refutes: "32 paths of width 8",
-        check: counts::width_of_32_paths,
-    },
-    Claim {
-        name: "preserved",
-        statement: "2x40, 4x24, 8x14 and 32x4 preserve the complexity of 1x64",
-        source: "paper, Table 2",
-        how: "all of them counted",
-        refutes: "32x8 among them",
-        check: counts::preserved,
-    },
-    Claim {
-        name: "depth-2-count",
-        statement: "paths of depth 2 save nothing: they have the parameters of the wide dense block",
-        source: "paper, Figure 4; the blog post, end of section 3",
-        how: "from the shapes alone, beside a block of depth 3",
-        refutes: "the second layer counted in groups",
-        check: counts::depth_two_saves_nothing,
-    },
-    Claim {
-        name: "published",
-        statement: "the published counts that are listed here are met, by counting what their authors count",
-        source: "paper, ResNet's paper, torchvision, timm, ptflops, Keras; wrong ones by others",
-        how: "each computed from the shapes alone, to its last digit; mistakes as mistakes",
-        refutes: "the stride of ResNeXt-50 on the 1x1",
-        check: networks::published_figures,
-    },
-    Claim {
-        name: "complexity",
-        statement: "ResNeXt-50 has the complexity of ResNet-50",
-        source: "paper, Table 1; the blog post, sections 1 and 3",
-        how: "both networks counted",
-        refutes: "ResNeXt-50 32x8d",
-        check: networks::equal_complexity,
-    },
-    Claim {
-        name: "split",
-        statement: "ResNeXt splits its input features",
-        source: "the blog post, section 1",
-        how: "the channels that a path reads, from the shapes alone",
-        refutes: "a first 1x1 in 32 groups",
-        check: networks::splits_its_input,
-    },
-    Claim {
-        name: "papers-stride",
-        statement: "in the original paper the first 1x1 has stride 2",
-        source: "the blog post, comment in its Bottleneck",
-        how: "ResNeXt-50 counted with the stride in both places, against the paper's 4.2 billion",
-        refutes: "the stride of ResNeXt-50 on the 1x1",
-        check: networks::papers_stride,
-    },
-    Claim {
-        name: "half-percent",
-        statement: "the stride on the 3x3 gains about 0.5 % of top-1 accuracy",
-        source: "the blog post, comment in its Bottleneck, quoting NVIDIA",
-        how: "what it costs is counted",
-        refutes: "the stride moved the other way",
-        check: networks::half_a_percent,
-    },
-    Claim {
-        name: "lower-error",
-        statement: "at the same cost ResNeXt has a lower error than ResNet",
-        source: "the blog post, section 1; paper, Tables 3 and 4",
-        how: "published errors beside counted multiply-adds",
-        refutes: "the two networks exchanged",
-        check: networks::lower_error,
-    },
-    Claim {
-        name: "inception",
-        statement: "ResNeXt has a lower error than Inception-ResNet-v2",
-        source: "the blog post, section 1; paper, Table 5",
-        how: "published errors beside crops and counted multiply-adds",
-        refutes: "the error at a crop of 224",
-        check: networks::against_inception,
-    },
-    Claim {
-        name: "by-experiment",
-        statement: "C = 32 was chosen because experiments showed it to do well",
-        source: "the blog post, section 3; paper, Table 3",
-        how: "published errors, by cardinality",
-        refutes: "the columns of the table in reverse",
-        check: networks::more_paths,
-    },
-    Claim {
-        name: "not-faster",
-        statement: "at about the same multiplications ResNeXt is the slower, not the faster",
-        source: "against the blog post, section 1; paper, section 5.1",
-        how: "the paper's own seconds a mini-batch, 0.95 and 0.70, beside counted multiply-adds",
-        refutes: "the two times exchanged",
-        check: networks::faster,
-    },
-    Claim {
-        name: "faster",
-        statement: "grouped convolution, and so ResNeXt, is faster at equal complexity",
-        source: "paper, section 4: form (c) is faster than the other two; the blog post, section 1, of ResNeXt",
-        how: "a committed run of `triform bench`, with its day and machine, and the paper's own times",
-        refutes: "the times of forms (a) and (c) exchanged",
-        check: times::grouped_is_faster,
-    },
+    claim("equivalent", |given| {
+        let scope = "five small shapes: for all weights, inputs and channel-wise functions";
+        forms::climb(given, "next-path-3x3", Rung::R5, scope)
+    })
+    .says("the three forms are one function")
+    .said_in("paper, section 3 and Figure 3; the blog post, section 3")
+    .checked_by("run on polynomials, functions unknown, at small shapes (R5)")
+    .refutes("form (b) with each path's 3x3 from the next path"),
+    claim("real-size", forms::at_the_real_size)
+        .says("so they are at the real size, 256-32x4-256 on a 56 x 56 map")
+        .said_in("paper, Figure 3")
+        .checked_by("run modulo 2^61 - 1 with random functions (R4)")
+        .refutes("form (a) without its last path"),
+    claim("all-sizes", forms::at_all_sizes)
+        .says("so they are at every size: any C, d, channels, kernel, stride, padding, dilation, batch and map")
+        .said_in("paper, Figure 3, \"strictly equivalent\"; this project, proofs/")
+        .checked_by("a theorem about index formulas, which Coq checks from no axiom (R10, make -C proofs); here only \
+              that the forms give on blocks of integers what the formulas give there")
+        .refutes("form (a) without its last path"),
+    claim("c-to-b", forms::c_to_b)
+        .says("(c) to (b) re-indexes the sums and uses no law of arithmetic")
+        .said_in("the blog post, section 3")
+        .checked_by("sums that write themselves down: those of (b) and (c) are the same, product for product")
+        .refutes("form (a) in the place of (b)"),
+    claim("b-to-a", forms::b_to_a)
+        .says("(b) to (a) uses only that addition is associative and that adding zero changes nothing")
+        .said_in("paper, footnote on A1 B1 + A2 B2 = [A1 A2][B1; B2]; the blog post, section 3")
+        .checked_by("sums that write themselves down: those of (a) and (b) differ by brackets alone")
+        .refutes("form (b) with its paths concatenated in reverse"),
+    claim("any-function", |given| {
+        forms::climb(given, "norm-by-own-channel", Rung::R4, "random blocks, random functions")
+    })
+    .says("any channel-wise function may stand for batch norm and ReLU")
+    .said_in("this project")
+    .checked_by("random functions over a prime field (R4)")
+    .refutes("functions counted from 0 in each path"),
+    claim("last-norm", |given| {
+        forms::climb(given, "norm-in-each-path", Rung::R3, "random blocks of integers")
+    })
+    .says("in form (a) the last batch norm comes after the sum and before the shortcut")
+    .said_in("paper, section 4, footnote on form (a)")
+    .checked_by("integers, to the bit (R3)")
+    .refutes("the last batch norm in each path"),
+    claim("paths-read-all", |given| {
+        forms::climb(given, "input-split", Rung::R3, "random blocks of integers")
+    })
+    .says("every path reads all the input channels; \"split\" splits the layer, not the input")
+    .said_in("paper, section 3.3, equation 2, and Figure 3(a)")
+    .checked_by("integers, to the bit (R3)")
+    .refutes("a first 1x1 that is grouped too"),
+    claim("rounding", |given| {
+        forms::climb(given, "weights-in-f16", Rung::R1, "random blocks in f32")
+    })
+    .says("in f32 the forms differ by rounding alone")
+    .said_in("this project")
+    .checked_by("a bound on rounding, derived layer by layer (R1)")
+    .refutes("weights rounded to f16"),
+    claim("training", |given| {
+        forms::climb(given, "biased-variance", Rung::R8, "random blocks and batches")
+    })
+    .says("in training mode the forms agree too, running statistics included")
+    .said_in("paper, section 4: all three were trained")
+    .checked_by("batch norm by the batch's statistics, to the bit and within a bound (R8)")
+    .refutes("a running variance that takes the biased one"),
+    claim("derivatives", |given| {
+        forms::climb(given, "gradient-to-next-path", Rung::R7, "random blocks and directions")
+    })
+    .says("the forms have the same gradients")
+    .said_in("paper, section 4: all three were trained")
+    .checked_by("dual numbers, in random directions of input and weights (R7)")
+    .refutes("the gradient of a 3x3 given to the next path"),
+    claim("same-count", |given| {
+        let scope = "random blocks, with the same kernels in another order";
+        forms::another_function(given, "next-path-3x3", scope)
+    })
+    .says("the same number of parameters does not make the same function")
+    .said_in("against Keras-ResNeXt, issue 3")
+    .checked_by("the block's own kernels, each path's 3x3 the next one's, told apart on integers (R3)")
+    .refutes("the kernels in their own order"),
+    claim("stride", |given| {
+        forms::another_function(given, "stride-on-1x1", "random blocks of stride 2")
+    })
+    .says("stride 2 on the 3x3 and on the first 1x1 are two functions")
+    .said_in("the blog post, comment in its Bottleneck")
+    .checked_by("told apart on integers (R3)")
+    .refutes("the stride left where it was"),
+    claim("resnet", forms::resnet_is_one_path)
+        .says("with C = 1 the block is ResNet's bottleneck")
+        .said_in("paper, Figure 1; the blog post, groups = 1 and width_per_group = 64")
+        .checked_by("one group, and the parameters of the three ordinary convolutions")
+        .refutes("C = 2 of the same width"),
+    claim("block-diagonal", convolutions::block_diagonal_twin)
+        .says("a grouped convolution is the dense one with a block-diagonal kernel")
+        .said_in("the blog post, section 2")
+        .checked_by("both convolved on integers")
+        .refutes("a dense kernel with one weight beside the blocks"),
+    claim("depthwise", convolutions::depthwise)
+        .says("with as many groups as channels it is a depthwise convolution")
+        .said_in("the blog post, section 2")
+        .checked_by("each channel convolved by itself, on integers")
+        .refutes("one kernel for all channels"),
+    claim("depth-2", convolutions::depth_two_is_dense)
+        .says("a block of depth 2, as in ResNet-18 and 34, has no grouped form: it is a wide dense one")
+        .said_in("paper, section 3.3 and Figure 4; the blog post, end of section 3")
+        .checked_by("C paths of two layers against one dense pair C times as wide, on integers")
+        .refutes("the second layer grouped"),
+    claim("fewer-paths", embedding::fewer_paths)
+        .says("a block of C paths is one of C' wider paths, where C' divides C, with zeros between")
+        .said_in("this project")
+        .checked_by("256-32x4-256 as 16x8, 8x16, 4x32, 2x64 and 1x128, over a prime field (R4)")
+        .refutes("one weight beside the narrow paths' kernels"),
+    claim("in-wide-resnet", embedding::in_wide_resnet)
+        .says("Wide ResNet-50-2 can compute ResNeXt-50 32x4d, with zeros for most of its weights")
+        .said_in("this project; both networks are torchvision's")
+        .checked_by("stages, pooling and classifier over a prime field with random functions (R4)")
+        .refutes("one weight beside the narrow paths' kernels"),
+    claim("initialisation", initial::of_the_released_forms)
+        .says("forms (b) and (c), initialised as released, start a factor sqrt(C) apart")
+        .said_in("the authors' released models; torchvision")
+        .checked_by("both drawn, 256-32x4-256, and their spread measured")
+        .refutes("both drawn with the fan_out of the whole layer"),
+    claim("about-70k", counts::about_70k)
+        .says("256-32x4-256 has 70,144 parameters, ResNet's block 69,632: \"about 70k\" both")
+        .said_in("paper, section 3.4, equation 4; the blog post, section 3")
+        .checked_by("C (256 d + 9 d d + d 256), from the shape alone")
+        .refutes("the count of a counter that ignores groups"),
+    claim("macs", counts::macs)
+        .says("on 56 x 56 that is 219,971,584 multiply-adds, about 0.22 billion")
+        .said_in("paper, Table 2")
+        .checked_by("from the shapes alone")
+        .refutes("FLOPs at two a multiply-add"),
+    claim("grouped-count", counts::grouped)
+        .says("a grouped convolution has k k C_in n / g parameters, 1/g of the dense one's")
+        .said_in("the blog post, section 2")
+        .checked_by("from the shapes alone")
+        .refutes("groups divided out twice"),
+    claim("c-d-is-128", counts::width_of_32_paths)
+        .says("with 32 paths, width 4 (C d = 128) comes nearest to ResNet's complexity")
+        .said_in("paper, Table 2")
+        .checked_by("all widths from 1 to 64 counted")
+        .refutes("32 paths of width 8"),
+    claim("preserved", counts::preserved)
+        .says("2x40, 4x24, 8x14 and 32x4 preserve the complexity of 1x64")
+        .said_in("paper, Table 2")
+        .checked_by("all of them counted")
+        .refutes("32x8 among them"),
+    claim("depth-2-count", counts::depth_two_saves_nothing)
+        .says("paths of depth 2 save nothing: they have the parameters of the wide dense block")
+        .said_in("paper, Figure 4; the blog post, end of section 3")
+        .checked_by("from the shapes alone, beside a block of depth 3")
+        .refutes("the second layer counted in groups"),
+    claim("published", networks::published_figures)
+        .says("the published counts that are listed here are met, by counting what their authors count")
+        .said_in("paper, ResNet's paper, torchvision, timm, ptflops, Keras; wrong ones by others")
+        .checked_by("each computed from the shapes alone, to its last digit; mistakes as mistakes")
+        .refutes("the stride of ResNeXt-50 on the 1x1"),
+    claim("complexity", networks::equal_complexity)
+        .says("ResNeXt-50 has the complexity of ResNet-50")
+        .said_in("paper, Table 1; the blog post, sections 1 and 3")
+        .checked_by("both networks counted")
+        .refutes("ResNeXt-50 32x8d"),
+    claim("split", networks::splits_its_input)
+        .says("ResNeXt splits its input features")
+        .said_in("the blog post, section 1")
+        .checked_by("the channels that a path reads, from the shapes alone")
+        .refutes("a first 1x1 in 32 groups"),
+    claim("papers-stride", networks::papers_stride)
+        .says("in the original paper the first 1x1 has stride 2")
+        .said_in("the blog post, comment in its Bottleneck")
+        .checked_by("ResNeXt-50 counted with the stride in both places, against the paper's 4.2 billion")
+        .refutes("the stride of ResNeXt-50 on the 1x1"),
+    claim("half-percent", networks::half_a_percent)
+        .says("the stride on the 3x3 gains about 0.5 % of top-1 accuracy")
+        .said_in("the blog post, comment in its Bottleneck, quoting NVIDIA")
+        .checked_by("what it costs is counted")
+        .refutes("the stride moved the other way"),
+    claim("lower-error", networks::lower_error)
+        .says("at the same cost ResNeXt has a lower error than ResNet")
+        .said_in("the blog post, section 1; paper, Tables 3 and 4")
+        .checked_by("published errors beside counted multiply-adds")
+        .refutes("the two networks exchanged"),
+    claim("inception", networks::against_inception)
+        .says("ResNeXt has a lower error than Inception-ResNet-v2")
+        .said_in("the blog post, section 1; paper, Table 5")
+        .checked_by("published errors beside crops and counted multiply-adds")
+        .refutes("the error at a crop of 224"),
+    claim("by-experiment", networks::more_paths)
+        .says("C = 32 was chosen because experiments showed it to do well")
+        .said_in("the blog post, section 3; paper, Table 3")
+        .checked_by("published errors, by cardinality")
+        .refutes("the columns of the table in reverse"),
+    claim("not-faster", networks::faster)
+        .says("at about the same multiplications ResNeXt is the slower, not the faster")
+        .said_in("against the blog post, section 1; paper, section 5.1")
+        .checked_by("the paper's own seconds a mini-batch, 0.95 and 0.70, beside counted multiply-adds")
+        .refutes("the two times exchanged"),
+    claim("faster", times::grouped_is_faster)
+        .says("grouped convolution, and so ResNeXt, is faster at equal complexity")
+        .said_in("paper, section 4: form (c) is faster than the other two; the blog post, section 1, of ResNeXt")
+        .checked_by("a committed run of `triform bench`, with its day and machine, and the paper's own times")
+        .refutes("the times of forms (a) and (c) exchanged"),
 ];

@@ -6,8 +6,8 @@ use crate::block::StrideOn;
 use crate::count::published::PUBLISHED;
 use crate::count::{self, PublishedError, published_error};
 use crate::error::{Error, Result};
+use crate::evidence::Verdict;
 use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101};
-use crate::evidence::verdict::Verdict;
 use crate::network::zoo;
 
 /// Parameters and MACs of a network at 224 x 224.
@@ -27,8 +27,6 @@ fn change(before: u64, after: u64) -> f64 {
     100.0 * (after as f64 / before as f64 - 1.0)
 }
 
-/// Every published figure is met by the count of the same kinds. The wrong thing is ResNeXt-50 with its
-/// stride on the 1x1, against torchvision's figure.
 pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     let mut met = 0;
     for figure in PUBLISHED {
@@ -51,8 +49,8 @@ pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     }
 }
 
-/// ResNeXt-50 against ResNet-50: no further off than the furthest of the settings that the paper's Table 3
-/// has at "preserved complexity". The wrong thing is 32x8d.
+/// ResNeXt-50 against ResNet-50: no further off than the furthest of the settings that the paper's
+/// Table 3 has at "preserved complexity".
 pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     let resnet = counted("resnet50", StrideOn::Transform)?;
     let off = |name| -> Result<(f64, f64)> {
@@ -81,8 +79,6 @@ pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of ResNet and ResNeXt at about one cost, the errors as published. The wrong thing has the two
-/// exchanged.
 pub(super) fn lower_error(given: Given) -> Result<Verdict> {
     let pairs = [
         ("resnet50", "resnext50_32x4d"),
@@ -110,8 +106,6 @@ pub(super) fn lower_error(given: Given) -> Result<Verdict> {
     })
 }
 
-/// ResNeXt-101 64x4d against Inception-ResNet-v2. The wrong thing is to compare at crops of 224, where it
-/// is the other way round.
 pub(super) fn against_inception(given: Given) -> Result<Verdict> {
     let inception = published("Inception-ResNet-v2", 299)?;
     let crop = given.pick(320, 224);
@@ -136,8 +130,7 @@ pub(super) fn against_inception(given: Given) -> Result<Verdict> {
     })
 }
 
-/// That the error falls as C grows at preserved complexity, as Table 3 has it. The wrong thing has the
-/// columns in reverse.
+/// That the error falls as C grows at preserved complexity, as Table 3 has it.
 pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     let settings = ["2x40d", "4x24d", "8x14d", "32x4d"];
     let mut last_steps = Vec::new();
@@ -164,8 +157,7 @@ pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     })
 }
 
-/// What each path reads: as many channels as a filter of the first 1x1 has weights. The wrong thing is
-/// the first 1x1 in 32 groups.
+/// What each path reads: as many channels as a filter of the first 1x1 has weights.
 pub(super) fn splits_its_input(given: Given) -> Result<Verdict> {
     let (c_in, inner, paths) = (256, 128, 32);
     let read = count::convolution(1, 1, c_in, inner, given.pick(1, paths))? / inner as u64;
@@ -180,7 +172,6 @@ pub(super) fn splits_its_input(given: Given) -> Result<Verdict> {
     })
 }
 
-/// What moving the stride costs. The wrong thing has the two places exchanged.
 pub(super) fn half_a_percent(given: Given) -> Result<Verdict> {
     let (from, to) = given
         .pick((StrideOn::Reduce, StrideOn::Transform), (StrideOn::Transform, StrideOn::Reduce));
@@ -200,8 +191,7 @@ pub(super) fn half_a_percent(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The 4.2 billion of the paper's Table 1 come out with the stride on the 3x3 alone. The wrong thing is
-/// the stride on the first 1x1.
+/// The 4.2 billion of the paper's Table 1 come out with the stride on the 3x3 alone.
 pub(super) fn papers_stride(given: Given) -> Result<Verdict> {
     let macs = |stride_on| Ok::<_, Error>(counted("resnext50_32x4d", stride_on)?.1);
     let found = macs(given.pick(StrideOn::Transform, StrideOn::Reduce))?;
@@ -219,8 +209,7 @@ pub(super) fn papers_stride(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The seconds a mini-batch that the paper gives, ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs. The
-/// wrong datum has the two exchanged.
+/// The seconds a mini-batch that the paper gives, ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs.
 pub(super) fn faster(given: Given) -> Result<Verdict> {
     let (resnext, resnet) =
         given.pick((PAPER_RESNEXT101, PAPER_RESNET101), (PAPER_RESNET101, PAPER_RESNEXT101));

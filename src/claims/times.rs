@@ -3,8 +3,8 @@
 use super::{Given, refuted};
 use crate::count;
 use crate::error::Result;
+use crate::evidence::Verdict;
 use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, Record, committed, name, stages};
-use crate::evidence::verdict::Verdict;
 use crate::network::zoo;
 
 /// The time of a form over that of form (c), summed over the four stages of ResNeXt-50, on one thread.
@@ -25,8 +25,8 @@ fn macs() -> Result<f64> {
     Ok(of("resnext50_32x4d")? as f64 / of("resnet50")? as f64)
 }
 
-/// That the grouped form is the fastest of the three here, and what that says of ResNeXt against ResNet. The
-/// wrong thing is the record with the times of forms (a) and (c) exchanged.
+/// That the grouped form is the fastest of the three here, and what that says of ResNeXt against
+/// ResNet.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
     if given == Given::Wrong {

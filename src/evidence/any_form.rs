@@ -1,27 +1,201 @@
-//! A form as a value, so that a list of forms can be handed about.
+//! Forms and problems as values: what is judged, and what it is run on.
+//!
+//! What stands between a block's convolutions is data ([`Between`]), and the functions of all forms are
+//! built from the same data. The paper's forms take the data as they are. A wrong block whose mistake is
+//! about batch norm or activation makes it here: it leaves a part of the data out, or wraps what is built
+//! of them ([`Subject::function`]).
 
-use ndarray::{Array4, ArrayView4};
+use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 
-use super::between::{Between, Data, Function};
-use super::duals::Duals;
-use super::watched::{See, Watched};
-use crate::block::{BlockForm, BlockSpec, BlockWeights, Bottleneck, Form, Layer};
-use crate::conv::{Convolver, Fast, Reference};
+use crate::block::{
+    Activation, BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form,
+    Functions, Layer, NormFunctions, Normalise, TrainingFunctions, TrainingNorm,
+};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, Reference};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Polynomial};
+use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Ordered, Polynomial, Real};
+
+/// The function of one place, built.
+pub type Function<'a, S> = Box<dyn ChannelWise<S> + 'a>;
+
+/// A part of the data of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The shift of batch norm.
+    Shift,
+    /// Its epsilon, where that is not 0.
+    Epsilon,
+    /// Bessel's correction of the running variance, in training mode.
+    Correction,
+    /// The activation. Where nothing is known of a function, all of it: batch norm may be the
+    /// identity, and the function the activation.
+    Activation,
+}
+
+/// Builds the function of a place, whole or without a part; `None` where it has no such part.
+type Build<'a, S> = dyn Fn(Option<Part>) -> Result<Option<Function<'a, S>>> + Sync + 'a;
+
+/// The data of the function at one place. Batch norm is folded as the function is built.
+pub struct Data<'a, S>(Box<Build<'a, S>>);
+
+impl<'a, S> Data<'a, S> {
+    fn new(build: impl Fn(Option<Part>) -> Result<Option<Function<'a, S>>> + Sync + 'a) -> Self {
+        Self(Box::new(build))
+    }
+
+    /// The function.
+    pub fn function(&self) -> Result<Function<'a, S>> {
+        let whole = (self.0)(None)?;
+        Ok(whole.unwrap_or_else(|| unreachable!("nothing is left out")))
+    }
+
+    /// The function without a part of its data; `None` where it has no such part.
+    pub fn without(&self, part: Part) -> Result<Option<Function<'a, S>>> {
+        (self.0)(Some(part))
+    }
+}
+
+/// Batch norm in inference mode, then an activation.
+impl<'a, S: Real> From<(&'a BatchNorm<S>, Activation)> for Data<'a, S> {
+    fn from((norm, activation): (&'a BatchNorm<S>, Activation)) -> Self {
+        Self::new(move |without| {
+            let (mut norm, mut activation) = (norm.clone(), activation);
+            match without {
+                None => {}
+                Some(Part::Shift) => {
+                    norm.beta.fill(S::zero());
+                    norm.mean.fill(S::zero());
+                }
+                Some(Part::Epsilon) if norm.epsilon != S::zero() => norm.epsilon = S::zero(),
+                Some(Part::Activation) => activation = Activation::Identity,
+                Some(Part::Epsilon | Part::Correction) => return Ok(None),
+            }
+            Ok(Some(Box::new(norm.fold()?.then(activation))))
+        })
+    }
+}
+
+impl<'a, S: Ordered> From<&'a Normalise<S>> for Data<'a, S> {
+    fn from(normalise: &'a Normalise<S>) -> Self {
+        Self::new(move |without| {
+            let mut changed = normalise.clone();
+            for affine in &mut changed.affine {
+                match without {
+                    None => {}
+                    Some(Part::Shift) => affine.shift = S::zero(),
+                    Some(Part::Activation) => affine.relu = false,
+                    Some(Part::Epsilon | Part::Correction) => return Ok(None),
+                }
+            }
+            Ok(Some(Box::new(changed)))
+        })
+    }
+}
+
+/// The running statistics are those of the norm, whatever is left out.
+impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
+    fn from(training: &'a TrainingNorm<S>) -> Self {
+        Self::new(move |without| {
+            let mut changed = training.clone();
+            let norm = &mut changed.norm;
+            match without {
+                None => {}
+                Some(Part::Shift) => norm.beta.fill(S::zero()),
+                Some(Part::Epsilon) if norm.epsilon != S::zero() => norm.epsilon = S::zero(),
+                Some(Part::Correction) => changed.correction = S::zero(),
+                Some(Part::Activation) => changed.activation = Activation::Identity,
+                Some(Part::Epsilon) => return Ok(None),
+            }
+            Ok(Some(Box::new(changed)))
+        })
+    }
+}
+
+/// A function of which nothing is known.
+impl<'a, S: 'a> From<&'a dyn ChannelWise<S>> for Data<'a, S> {
+    fn from(function: &'a dyn ChannelWise<S>) -> Self {
+        Self::new(move |without| {
+            Ok(match without {
+                None => Some(Box::new(function)),
+                Some(Part::Activation) => Some(Box::new(Identity)),
+                Some(_) => None,
+            })
+        })
+    }
+}
+
+impl<S: Ordered> From<Activation> for Data<'_, S> {
+    fn from(activation: Activation) -> Self {
+        let function: &dyn ChannelWise<S> = match activation {
+            Activation::Relu => &Activation::Relu,
+            Activation::Identity => &Identity,
+        };
+        function.into()
+    }
+}
+
+/// The data of each place of a block.
+pub struct Between<'a, S>([Data<'a, S>; Layer::ALL.len()]);
+
+impl<'a, S: Ordered> Between<'a, S> {
+    /// Batch norms in inference mode, and the activation where the paper puts it.
+    pub fn norms(norms: &'a BlockNorms<S>, activation: Activation) -> Self
+    where
+        S: Real,
+    {
+        let BlockNorms { reduce, transform, expand, shortcut } = norms;
+        let plain = Activation::Identity;
+        let shortcut = shortcut.as_ref().map(|norm| (norm, plain));
+        Self::of(
+            [(reduce, activation), (transform, activation), (expand, plain)],
+            shortcut,
+            activation,
+        )
+    }
+
+    fn of<D: Into<Data<'a, S>>>(norms: [D; 3], shortcut: Option<D>, output: Activation) -> Self {
+        let [reduce, transform, expand] = norms.map(D::into);
+        let shortcut = shortcut.map_or_else(|| Activation::Identity.into(), D::into);
+        Self([reduce, transform, expand, shortcut, output.into()])
+    }
+}
+
+/// Batch norms in inference mode that are folded already.
+impl<'a, S: Ordered> From<&'a NormFunctions<S>> for Between<'a, S> {
+    fn from(folded: &'a NormFunctions<S>) -> Self {
+        let NormFunctions { reduce, transform, expand, shortcut, output } = folded;
+        Self::of([reduce, transform, expand], shortcut.as_ref(), *output)
+    }
+}
+
+/// Batch norms in training mode, which move the running statistics of these functions.
+impl<'a, S: Real> From<&'a TrainingFunctions<S>> for Between<'a, S> {
+    fn from(training: &'a TrainingFunctions<S>) -> Self {
+        let TrainingFunctions { reduce, transform, expand, shortcut, output } = training;
+        Self::of([reduce, transform, expand], shortcut.as_ref(), *output)
+    }
+}
+
+/// Functions of which nothing is known.
+impl<'a, S: 'a> From<Functions<'a, S>> for Between<'a, S> {
+    fn from(functions: Functions<'a, S>) -> Self {
+        Self(in_order(&functions).map(Data::from))
+    }
+}
+
+fn in_order<'a, S>(functions: &Functions<'a, S>) -> [&'a dyn ChannelWise<S>; Layer::ALL.len()] {
+    let Functions { reduce, transform, expand, shortcut, output } = *functions;
+    [reduce, transform, expand, shortcut, output]
+}
 
 /// A form that can be judged.
 pub trait Subject: BlockForm + Sync {
     /// The function of a place, built from its data, for a block of this shape. The paper's forms take
     /// the data as they are; a wrong block may make its mistake here.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Data::function`].
     fn function<'a, S: Additive>(
         &self,
         _layer: Layer,
-        data: &'a dyn Data<S>,
+        data: &Data<'a, S>,
         _spec: &BlockSpec,
     ) -> Result<Function<'a, S>> {
         data.function()
@@ -33,23 +207,10 @@ impl Subject for Form {}
 /// A subject over one kind of number with one convolver.
 pub trait Over<S: Additive, V: Convolver<S>> {
     /// The block in this form.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Bottleneck::prepare`].
     fn bottleneck(&self, weights: &BlockWeights<S>, convolver: &V) -> Result<Bottleneck<S, V>>;
 
-    /// See [`Subject::function`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Data::function`].
-    fn function<'a>(
-        &self,
-        layer: Layer,
-        data: &'a dyn Data<S>,
-        spec: &BlockSpec,
-    ) -> Result<Function<'a, S>>;
+    /// The functions as this form builds them, for a block of this shape.
+    fn functions<'a>(&self, between: &Between<'a, S>, spec: &BlockSpec) -> Result<Built<'a, S>>;
 }
 
 impl<F: Subject, S: Additive, V: Convolver<S> + 'static> Over<S, V> for F {
@@ -57,36 +218,61 @@ impl<F: Subject, S: Additive, V: Convolver<S> + 'static> Over<S, V> for F {
         Bottleneck::prepare(self, weights, convolver)
     }
 
-    fn function<'a>(
-        &self,
-        layer: Layer,
-        data: &'a dyn Data<S>,
-        spec: &BlockSpec,
-    ) -> Result<Function<'a, S>> {
-        Subject::function(self, layer, data, spec)
+    fn functions<'a>(&self, between: &Between<'a, S>, spec: &BlockSpec) -> Result<Built<'a, S>> {
+        let places = Layer::ALL.into_iter().zip(&between.0);
+        let built = places.map(|(layer, data)| self.function(layer, data, spec));
+        Ok(Built(built.collect::<Result<_>>()?))
     }
 }
 
-/// Any [`Subject`], over all the numbers that the evidence runs it on. A generic
-/// method cannot be called through `dyn`, so they are listed here, in one place.
-pub trait AnyForm:
-    Sync
-    + Over<f32, Fast>
-    + Over<f32, Reference>
-    + Over<f64, Reference>
-    + Over<Int, Reference>
-    + Over<M61, Reference>
-    + Over<Polynomial, Reference>
-    + Over<F2, Reference>
-    + Over<F3, Reference>
-    + Over<Dual<M61>, Reference>
-    + Over<Dual<f32>, Duals<Fast>>
-    + Over<Expression, Reference>
-{
-    /// See [`BlockForm::letter`].
-    fn letter(&self) -> char;
-    /// See [`BlockForm::name`].
-    fn name(&self) -> &'static str;
+/// The functions of each place, as a form has built them.
+pub struct Built<'a, S>(Vec<Function<'a, S>>);
+
+impl<S> Built<'_, S> {
+    /// The functions, to be handed to a form.
+    pub fn functions(&self) -> Functions<'_, S> {
+        Functions::of(|layer| &*self.0[layer as usize])
+    }
+}
+
+/// A number that the evidence runs forms on, with this convolver.
+pub trait Number<V: Convolver<Self> + 'static>: Additive {
+    /// The form over these numbers.
+    fn of_form(form: &dyn AnyForm) -> &(dyn Over<Self, V> + '_);
+}
+
+/// A generic method cannot be called through `dyn`, so the pairs of a number and a convolver on which
+/// the evidence runs forms are listed, in one place.
+macro_rules! any_form {
+    ($($number:ty, $convolver:ty;)*) => {
+        /// Any [`Subject`], over all the numbers that the evidence runs it on.
+        pub trait AnyForm: Sync $(+ Over<$number, $convolver>)* {
+            /// See [`BlockForm::letter`].
+            fn letter(&self) -> char;
+            /// See [`BlockForm::name`].
+            fn name(&self) -> &'static str;
+        }
+
+        $(impl Number<$convolver> for $number {
+            fn of_form(form: &dyn AnyForm) -> &(dyn Over<Self, $convolver> + '_) {
+                form
+            }
+        })*
+    };
+}
+
+any_form! {
+    f32, Fast;
+    f32, Reference;
+    f64, Reference;
+    Int, Reference;
+    M61, Reference;
+    Polynomial, Reference;
+    F2, Reference;
+    F3, Reference;
+    Dual<M61>, Reference;
+    Dual<f32>, Duals<Fast>;
+    Expression, Reference;
 }
 
 impl<F: Subject> AnyForm for F {
@@ -98,6 +284,9 @@ impl<F: Subject> AnyForm for F {
     }
 }
 
+/// The forms that are judged.
+pub type Forms<'a> = &'a [&'a dyn AnyForm];
+
 /// A block of one set of weights, an input, and what stands between the convolutions.
 pub struct Problem<'a, S> {
     /// The kernels.
@@ -108,28 +297,47 @@ pub struct Problem<'a, S> {
     pub between: Between<'a, S>,
 }
 
-impl<S: Additive> Problem<'_, S> {
-    /// What `form` gives, N x C_out x H_out x W_out.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] for an output of another shape: that is no form of the block.
+/// A problem's block and functions in one form, which can be run again and again.
+pub struct Prepared<'a, 'v, S: Additive, V: Convolver<S>> {
+    block: Bottleneck<S, V>,
+    functions: Built<'a, S>,
+    convolver: &'v V,
+    spec: BlockSpec,
+}
+
+impl<'a, S: Additive> Problem<'a, S> {
+    /// The block in this form.
+    pub fn prepare<'v, V: Convolver<S> + 'static>(
+        &self,
+        form: &dyn AnyForm,
+        convolver: &'v V,
+    ) -> Result<Prepared<'a, 'v, S, V>>
+    where
+        S: Number<V>,
+    {
+        let (form, spec) = (S::of_form(form), *self.weights.spec());
+        let functions = form.functions(&self.between, &spec)?;
+        Ok(Prepared {
+            block: form.bottleneck(self.weights, convolver)?,
+            functions,
+            convolver,
+            spec,
+        })
+    }
+
+    /// What `form` gives, N x C_out x H_out x W_out; [`Error::Shape`] for an output of another shape.
     pub fn solve<V: Convolver<S> + 'static>(
         &self,
         form: &dyn AnyForm,
         convolver: &V,
     ) -> Result<Array4<S>>
     where
-        for<'f> dyn AnyForm + 'f: Over<S, V>,
+        S: Number<V>,
     {
-        self.run(form, convolver, None)
+        self.prepare(form, convolver)?.forward(self.x)
     }
 
     /// The same, where `see` sees what each function gives, and may change it.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Problem::solve`].
     pub fn solve_seen<V: Convolver<S> + 'static>(
         &self,
         form: &dyn AnyForm,
@@ -137,63 +345,202 @@ impl<S: Additive> Problem<'_, S> {
         see: &See<'_, S>,
     ) -> Result<Array4<S>>
     where
-        for<'f> dyn AnyForm + 'f: Over<S, V>,
+        S: Number<V>,
     {
-        self.run(form, convolver, Some(see))
-    }
-
-    fn run<V: Convolver<S> + 'static>(
-        &self,
-        form: &dyn AnyForm,
-        convolver: &V,
-        see: Option<&See<'_, S>>,
-    ) -> Result<Array4<S>>
-    where
-        for<'f> dyn AnyForm + 'f: Over<S, V>,
-    {
-        let spec = self.weights.spec();
-        let built = self.between.built_by(form, spec)?;
-        let functions = built.functions();
-        let block = <dyn AnyForm as Over<S, V>>::bottleneck(form, self.weights, convolver)?;
-        let output = match see {
-            Some(see) => {
-                let watched = Watched::new(&functions, see);
-                block.forward(self.x, &watched.functions(), convolver)?
-            }
-            None => block.forward(self.x, &functions, convolver)?,
-        };
-        let (n, _, h, w) = self.x.dim();
-        let (h, w) = spec.output_map((h, w))?;
-        check_shape(output.shape(), &[n, spec.c_out(), h, w])?;
-        Ok(output)
+        let Prepared { block, functions, convolver, spec } = self.prepare(form, convolver)?;
+        let watched = Watched::new(&functions.functions(), see);
+        checked(block.forward(self.x, &watched.functions(), convolver)?, self.x, &spec)
     }
 
     /// What each form gives.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Problem::solve`].
     pub fn solve_all<V: Convolver<S> + 'static>(
         &self,
-        forms: &[&dyn AnyForm],
+        forms: Forms<'_>,
         convolver: &V,
     ) -> Result<Vec<Array4<S>>>
     where
-        for<'f> dyn AnyForm + 'f: Over<S, V>,
+        S: Number<V>,
     {
         forms.iter().map(|form| self.solve(*form, convolver)).collect()
     }
 }
 
-/// A form that gives another shape is no form of the block.
-///
-/// # Errors
-///
-/// [`Error::Shape`].
-pub fn check_shape(found: &[usize], expected: &[usize]) -> Result<()> {
-    if found == expected {
-        return Ok(());
+impl<S: Additive, V: Convolver<S> + 'static> Prepared<'_, '_, S, V> {
+    /// What the form gives on `x`.
+    pub fn forward(&self, x: ArrayView4<'_, S>) -> Result<Array4<S>> {
+        let output = self.block.forward(x, &self.functions.functions(), self.convolver)?;
+        checked(output, x, &self.spec)
     }
-    let (expected, found) = (format!("{expected:?}"), found.to_vec());
+}
+
+/// A form that gives another shape is no form of the block.
+pub(crate) fn checked<S>(
+    output: Array4<S>,
+    x: ArrayView4<'_, S>,
+    spec: &BlockSpec,
+) -> Result<Array4<S>> {
+    let (n, _, h, w) = x.dim();
+    let (h, w) = spec.output_map((h, w))?;
+    let expected = [n, spec.c_out(), h, w];
+    if output.shape() == expected {
+        return Ok(output);
+    }
+    let (expected, found) = (format!("{expected:?}"), output.shape().to_vec());
     Err(Error::Shape { what: "output of a form", expected, found })
+}
+
+/// Sees the plane of a channel (N x H x W) at a place of the block, once its function is applied,
+/// and may change it.
+pub type See<'a, S> = dyn Fn(Layer, usize, ArrayViewMut3<'_, S>) + Sync + 'a;
+
+/// The functions of a block, each followed by a look: its cut points.
+pub struct Watched<'a, S>([Place<'a, S>; Layer::ALL.len()]);
+
+struct Place<'a, S> {
+    layer: Layer,
+    function: &'a dyn ChannelWise<S>,
+    see: &'a See<'a, S>,
+}
+
+impl<'a, S> Watched<'a, S> {
+    /// `functions`, each of which is followed by `see`.
+    pub fn new(functions: &Functions<'a, S>, see: &'a See<'a, S>) -> Self {
+        let functions = in_order(functions);
+        let place = |layer: Layer| Place { layer, function: functions[layer as usize], see };
+        Self(Layer::ALL.map(place))
+    }
+
+    /// The functions, to be handed to a form.
+    pub fn functions(&self) -> Functions<'_, S> {
+        Functions::of(|layer| &self.0[layer as usize])
+    }
+}
+
+impl<S> ChannelWise<S> for Place<'_, S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        self.function.apply(channel, plane.view_mut());
+        (self.see)(self.layer, channel, plane);
+    }
+}
+
+/// The place in words, after which a value was seen.
+pub fn place(layer: Layer) -> &'static str {
+    match layer {
+        Layer::Reduce => "after the first 1x1",
+        Layer::Transform => "after the 3x3",
+        Layer::Expand => "after the last 1x1",
+        Layer::Shortcut => "after the projection",
+        Layer::Output => "output",
+    }
+}
+
+/// Convolution of dual numbers, by any convolution of plain ones. The product rule:
+/// (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps, three convolutions of the convolver within. So
+/// the convolution that is differentiated is the one that is used.
+#[derive(Clone, Copy, Debug)]
+pub struct Duals<V>(pub V);
+
+impl<S: Additive, V: Convolver<S>> Convolver<Dual<S>> for Duals<V> {
+    /// A kernel and its derivative.
+    type Kernel = [V::Kernel; 2];
+
+    fn prepare(&self, weights: ArrayView4<'_, Dual<S>>, spec: ConvSpec) -> Result<Self::Kernel> {
+        let value = self.0.prepare(weights.map(|w| w.value.clone()).view(), spec)?;
+        Ok([value, self.0.prepare(weights.map(|w| w.derivative.clone()).view(), spec)?])
+    }
+
+    fn sums(&self, x: ArrayView4<'_, Dual<S>>, [w, dw]: &Self::Kernel) -> Result<Array4<Dual<S>>> {
+        let (value, moved) = (x.map(|x| x.value.clone()), x.map(|x| x.derivative.clone()));
+        let z = self.0.sums(value.view(), w)?;
+        let left = self.0.sums(value.view(), dw)?;
+        let right = self.0.sums(moved.view(), w)?;
+        let dual = |z: &S, l: &S, r: &S| Dual { value: z.clone(), derivative: l.add(r) };
+        Ok(Zip::from(&z).and(&left).and(&right).map_collect(dual))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array4, arr1, arr3};
+
+    use super::{Data, Duals, Part};
+    use crate::block::{Activation, BatchNorm, TrainingNorm};
+    use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
+    use crate::scalar::{Dual, Int};
+
+    /// What becomes of -6 and 2: whole, and without shift, epsilon, correction and activation.
+    fn at<'a>(data: impl Into<Data<'a, f32>>) -> [Option<[f32; 2]>; 5] {
+        let data = data.into();
+        let parts = [Part::Shift, Part::Epsilon, Part::Correction, Part::Activation];
+        let [shift, epsilon, correction, activation] =
+            parts.map(|part| data.without(part).unwrap());
+        [Some(data.function().unwrap()), shift, epsilon, correction, activation].map(|function| {
+            let mut plane = arr3(&[[[-6.0, 2.0]]]);
+            function?.apply(0, plane.view_mut());
+            Some([plane[[0, 0, 0]], plane[[0, 0, 1]]])
+        })
+    }
+
+    /// gamma 2, beta 1, mean -2, variance 4.
+    fn norm(epsilon: f32) -> BatchNorm<f32> {
+        let [gamma, beta, mean, variance] = [2.0, 1.0, -2.0, 4.0].map(|value| arr1(&[value]));
+        BatchNorm::new(gamma, beta, mean, variance, epsilon).unwrap()
+    }
+
+    /// By hand. In inference mode the scale is 2 / sqrt(4 + 12) = 1/2 and the shift 1 + 2/2 = 2;
+    /// without epsilon they are 1 and 3. In training mode the batch has mean -2 and variance 16, and
+    /// the scale is 2 / sqrt(16 + 20) = 1/3; without epsilon 1/2.
+    #[test]
+    fn parts_are_left_out() {
+        let relu = Activation::Relu;
+        let [twelve, none] = [norm(12.0), norm(0.0)];
+        let expected =
+            [Some([0.0, 3.0]), Some([0.0, 1.0]), Some([0.0, 5.0]), None, Some([-1.0, 3.0])];
+        assert_eq!(at((&twelve, relu)), expected);
+        let expected = [Some([0.0, 5.0]), Some([0.0, 2.0]), None, None, Some([-3.0, 5.0])];
+        assert_eq!(at((&none, relu)), expected);
+        assert_eq!(at(&none.fold().unwrap().then(relu)), expected);
+        let training = TrainingNorm::new(norm(20.0), 0.5, relu);
+        let third = 4.0 * (2.0f32 / 6.0);
+        let expected = [
+            Some([0.0, third + 1.0]),
+            Some([0.0, third]),
+            Some([0.0, 3.0]),
+            Some([0.0, third + 1.0]),
+            Some([1.0 - third, third + 1.0]),
+        ];
+        assert_eq!(at(&training), expected);
+        let activation = [Some([0.0, 2.0]), None, None, None, Some([-6.0, 2.0])];
+        assert_eq!(at(relu), activation);
+        assert_eq!(at(&relu as &dyn ChannelWise<f32>), activation, "nothing is known of it");
+    }
+
+    /// From 4 half the way to the unbiased variance 32 / (2 - 1), or to the biased one, 32 / 2.
+    #[test]
+    fn running_statistics_are_shared() {
+        for (part, variance) in [(Part::Shift, 18.0), (Part::Correction, 10.0)] {
+            let training = TrainingNorm::new(norm(1.0), 0.5, Activation::Identity);
+            let mut plane = arr3(&[[[-6.0, 2.0]]]);
+            Data::from(&training).without(part).unwrap().unwrap().apply(0, plane.view_mut());
+            assert_eq!(training.running()[&0].variance, variance, "{part:?}");
+            assert_eq!(training.running()[&0].mean, -2.0);
+        }
+    }
+
+    /// Three convolutions of values are one of duals.
+    #[test]
+    fn the_product_rule_is_the_dual_numbers_own() {
+        let dual = |i: usize| Dual {
+            value: Int::from(i as i64 % 7 - 3),
+            derivative: Int::from(i as i64 % 5 - 2),
+        };
+        let x = Array4::from_shape_fn((2, 4, 5, 3), |(n, c, i, j)| dual(n + 3 * c + 5 * i + j * j));
+        let w = Array4::from_shape_fn((6, 2, 3, 3), |(o, c, u, v)| dual(o * o + c + 2 * u + 3 * v));
+        let spec = ConvSpec::new(2, 1, 1, 2).unwrap();
+        let by_rule = Duals(Reference::default());
+        let by_rule = by_rule.sums(x.view(), &by_rule.prepare(w.view(), spec).unwrap()).unwrap();
+        let plain = Reference::default();
+        let plain = plain.sums(x.view(), &plain.prepare(w.view(), spec).unwrap()).unwrap();
+        assert_eq!(by_rule, plain);
+    }
 }

@@ -1,5 +1,4 @@
-//! Batch norms under which every channel is alive: it passes some of its values through the
-//! ReLU and stops others.
+//! Blocks whose every channel is alive: it passes some of its values through the ReLU and stops others.
 //!
 //! A comparison of blocks is blind where nothing passes: with a batch norm drawn at
 //! random, a channel may lie below 0 everywhere, and whatever the forms do with it is lost
@@ -9,29 +8,29 @@
 //! one of the channel's own values: values on either side exist, by construction.
 
 use std::collections::BTreeMap;
-use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::{Array1, ArrayViewMut3};
+use ndarray::{Array1, Array4, ArrayView4, ArrayViewMut3};
 use rand::Rng as _;
 
-use crate::block::{BatchNorm, BlockNorms, Functions};
-use crate::conv::{ChannelWise, Identity};
+use crate::block::{
+    Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, Shortcut,
+};
+use crate::conv::{Affine, ChannelWise, Convolver, Identity, Reference};
 use crate::error::{Error, Result};
-use crate::random::{Purpose, Rng, Seed};
-use crate::scalar::{Additive, Real};
+use crate::evidence::{Between, Case, Problem, Shape};
+use crate::network::init;
+use crate::random::{Purpose, Rng, Seed, normal};
+use crate::scalar::{Additive, Ordered, Real};
 
-/// Batch norm of one channel, gamma and the rest as floats that hold them exactly.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ChannelNorm {
-    /// Factor.
-    pub gamma: f64,
-    /// Shift.
-    pub beta: f64,
-    /// Mean.
-    pub mean: f64,
-    /// Variance.
-    pub variance: f64,
+/// Batch norm of one channel, as floats that hold its numbers exactly.
+#[derive(Clone, Copy)]
+pub(crate) struct ChannelNorm {
+    pub(crate) gamma: f64,
+    pub(crate) beta: f64,
+    pub(crate) mean: f64,
+    pub(crate) variance: f64,
+    pub(crate) epsilon: f64,
 }
 
 /// All that is free in the batch norm of a live channel, whatever draws it.
@@ -53,7 +52,7 @@ pub struct Choice {
 
 impl Choice {
     /// Draws each part evenly; the quantile from the middle, 0.2 to 0.8.
-    pub fn draw(rng: &mut Rng) -> Self {
+    fn draw(rng: &mut Rng) -> Self {
         Self {
             negative: rng.random(),
             gamma: rng.random(),
@@ -64,16 +63,13 @@ impl Choice {
         }
     }
 
-    fn sign(&self) -> f64 {
+    pub(crate) fn sign(&self) -> f64 {
         if self.negative { -1.0 } else { 1.0 }
     }
 }
 
 /// Numbers for which a live batch norm can be chosen.
-pub trait LiveScalar: Additive {
-    /// Added to the variance, for these numbers.
-    const EPSILON: f64;
-    /// The value, exactly.
+pub(crate) trait LiveScalar: Additive {
     fn value(&self) -> f64;
     /// The norm of a channel with these values, in ascending order. `gated`: a ReLU
     /// follows, so the norm is to put its corner among them.
@@ -87,7 +83,7 @@ pub trait LiveScalar: Additive {
 /// One of the channel's `values` (ascending) at which a ReLU's corner leaves values that
 /// pass: above it if `keep_above`, else below. Near the given quantile; `None` where all the
 /// values are one.
-pub fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64> {
+pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64> {
     let (first, last) = (*values.first()?, *values.last()?);
     let corner = values[((values.len() - 1) as f64 * quantile) as usize];
     let end = if keep_above { last } else { first };
@@ -106,18 +102,15 @@ pub fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64>
 /// How the choice for a channel is made: by number of the layer, and channel.
 type Choose<'a> = dyn Fn(usize, usize) -> Choice + Send + Sync + 'a;
 
-/// The batch norms of a block, set as its layers are run; run them once.
-pub struct LiveNorms<'a, S> {
-    layers: [LiveLayer<'a, S>; 4],
-}
+/// The batch norms of a block, set as its layers are run; run them once. The layers are numbered reduce
+/// 0, transform 1, expand 2, shortcut 3.
+pub struct LiveNorms<'a>([LiveLayer<'a>; 4]);
 
-/// One layer of [`LiveNorms`].
-pub struct LiveLayer<'a, S> {
+pub(crate) struct LiveLayer<'a> {
     number: usize,
     gated: bool,
     choose: Arc<Choose<'a>>,
     seen: Mutex<BTreeMap<usize, Seen>>,
-    scalar: PhantomData<fn() -> S>,
 }
 
 #[derive(Clone, Copy)]
@@ -129,44 +122,35 @@ struct Seen {
     open: bool,
 }
 
-impl<'a, S: LiveScalar> LiveNorms<'a, S> {
-    /// Norms by these choices; the layers are numbered reduce 0, transform 1, expand 2,
-    /// shortcut 3.
-    pub fn new(choose: impl Fn(usize, usize) -> Choice + Send + Sync + 'a) -> Self {
-        let choose: Arc<Choose<'a>> = Arc::new(choose);
-        let layer = |number, gated| LiveLayer::shared(number, gated, Arc::clone(&choose));
-        Self { layers: [layer(0, true), layer(1, true), layer(2, false), layer(3, false)] }
-    }
-
-    /// Norms drawn from `seed`, for the block of this purpose and number.
-    pub fn seeded(seed: Seed, purpose: Purpose, block: u64) -> Self {
-        Self::drawn(seed, purpose, &[block])
+impl<'a> LiveNorms<'a> {
+    pub(crate) fn new(choose: impl Fn(usize, usize) -> Choice + Send + Sync + 'a) -> Self {
+        Self::shared(Arc::new(choose))
     }
 
     /// Norms drawn from `seed`, for the block of this purpose and path of numbers.
-    pub fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Self {
-        Self::new(drawn(seed, purpose, path.to_vec()))
+    pub(crate) fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Self {
+        Self::shared(drawn(seed, purpose, path))
+    }
+
+    fn shared(choose: Arc<Choose<'a>>) -> Self {
+        let layer = |number| LiveLayer {
+            number,
+            gated: number < 2,
+            choose: Arc::clone(&choose),
+            seen: Mutex::default(),
+        };
+        Self([0, 1, 2, 3].map(layer))
     }
 
     /// The functions, to be handed to a form, once.
-    pub fn functions(&self, projection: bool) -> Functions<'_, S> {
-        let [reduce, transform, expand, shortcut] = &self.layers;
-        Functions {
-            reduce,
-            transform,
-            expand,
-            shortcut: if projection { shortcut } else { &Identity },
-            output: &Finished,
-        }
+    pub(crate) fn functions<S: LiveScalar>(&self, projection: bool) -> Functions<'_, S> {
+        let [reduce, transform, expand, shortcut] = &self.0;
+        let shortcut: &dyn ChannelWise<S> = if projection { shortcut } else { &Identity };
+        Functions { reduce, transform, expand, shortcut, output: &Finished }
     }
 
-    /// The norms that were set.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`BatchNorm::new`].
-    pub fn norms<R: Real>(&self, projection: bool) -> Result<BlockNorms<R>> {
-        let [reduce, transform, expand, shortcut] = &self.layers;
+    pub(crate) fn norms<R: Real>(&self, projection: bool) -> Result<BlockNorms<R>> {
+        let [reduce, transform, expand, shortcut] = &self.0;
         Ok(BlockNorms {
             reduce: reduce.norm()?,
             transform: transform.norm()?,
@@ -175,65 +159,53 @@ impl<'a, S: LiveScalar> LiveNorms<'a, S> {
         })
     }
 
-    /// Hidden channels, of the first two layers, through which nothing passed.
-    pub fn dead_channels(&self) -> usize {
-        self.count(|seen| seen.dead)
-    }
-
-    /// Hidden channels of which everything passed.
-    pub fn open_channels(&self) -> usize {
-        self.count(|seen| seen.open)
-    }
-
-    fn count(&self, what: fn(&Seen) -> bool) -> usize {
-        let of = |layer: &LiveLayer<'_, S>| {
-            let seen = layer.seen.lock().unwrap_or_else(PoisonError::into_inner);
-            seen.values().filter(|seen| what(seen)).count()
+    /// Hidden channels, of the first two layers: those through which nothing passed, and those of
+    /// which everything did.
+    pub(crate) fn dead_and_open(&self) -> [usize; 2] {
+        let [reduce, transform, ..] = &self.0;
+        let count = |what: fn(&Seen) -> bool| {
+            let of = |layer: &LiveLayer<'_>| {
+                let seen = layer.seen.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.values().filter(|seen| what(seen)).count()
+            };
+            of(reduce) + of(transform)
         };
-        self.layers[..2].iter().map(of).sum()
+        [count(|seen| seen.dead), count(|seen| seen.open)]
     }
 }
 
 /// Choices drawn from a stream of their own for each layer and channel.
-fn drawn(seed: Seed, purpose: Purpose, path: Vec<u64>) -> impl Fn(usize, usize) -> Choice {
-    move |layer, channel| {
+fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Arc<Choose<'static>> {
+    let path = path.to_vec();
+    Arc::new(move |layer, channel| {
         let path = [&path[..], &[layer as u64, channel as u64]].concat();
         Choice::draw(&mut seed.stream(purpose, &path))
-    }
+    })
 }
 
-impl<'a, S: LiveScalar> LiveLayer<'a, S> {
-    /// A layer by itself, drawn from `seed`; a ReLU follows if `gated`.
-    pub fn seeded(seed: Seed, purpose: Purpose, gated: bool) -> Self {
-        Self::shared(0, gated, Arc::new(drawn(seed, purpose, vec![0])))
-    }
-
-    fn shared(number: usize, gated: bool, choose: Arc<Choose<'a>>) -> Self {
-        Self { number, gated, choose, seen: Mutex::default(), scalar: PhantomData }
+impl LiveLayer<'_> {
+    /// A layer by itself, drawn from `seed`; a ReLU follows.
+    pub(crate) fn seeded(seed: Seed, purpose: Purpose) -> Self {
+        let choose = drawn(seed, purpose, &[0]);
+        Self { number: 0, gated: true, choose, seen: Mutex::default() }
     }
 
     /// The batch norm that was set.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`BatchNorm::new`], and [`Error::Zero`] where no channel was seen yet.
-    pub fn norm<R: Real>(&self) -> Result<BatchNorm<R>> {
+    fn norm<R: Real>(&self) -> Result<BatchNorm<R>> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.is_empty() {
+        let Some(first) = seen.values().next() else {
             return Err(Error::Zero { what: "number of channels seen" });
-        }
+        };
         let all = |field: fn(&ChannelNorm) -> f64| -> Array1<R> {
             seen.values().map(|seen| R::from_f64(field(&seen.norm))).collect()
         };
-        let gamma = all(|norm| norm.gamma);
-        let beta = all(|norm| norm.beta);
-        let mean = all(|norm| norm.mean);
-        let variance = all(|norm| norm.variance);
-        BatchNorm::new(gamma, beta, mean, variance, R::from_f64(S::EPSILON))
+        let [gamma, beta] = [all(|norm| norm.gamma), all(|norm| norm.beta)];
+        let [mean, variance] = [all(|norm| norm.mean), all(|norm| norm.variance)];
+        BatchNorm::new(gamma, beta, mean, variance, R::from_f64(first.norm.epsilon))
     }
 }
 
-impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_, S> {
+impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         let mut values: Vec<f64> = plane.iter().map(S::value).collect();
         values.sort_unstable_by(f64::total_cmp);
@@ -259,13 +231,12 @@ impl<S: LiveScalar> ChannelWise<S> for Finished {
 
 /// Statistics near the channel's own, as training would leave them, and then some.
 impl LiveScalar for f32 {
-    const EPSILON: f64 = 1e-5;
-
     fn value(&self) -> f64 {
         f64::from(*self)
     }
 
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm {
+        let epsilon = 1e-5;
         let n = values.len().max(1) as f64;
         let centre = values.iter().sum::<f64>() / n;
         let spread = values.iter().map(|z| (z - centre).powi(2)).sum::<f64>() / n;
@@ -276,7 +247,7 @@ impl LiveScalar for f32 {
         let gamma = choice.sign() * (0.5 + choice.gamma);
         let mut beta = 0.5 * choice.beta;
         if gated {
-            let scale = gamma / (variance + <Self as LiveScalar>::EPSILON).sqrt();
+            let scale = gamma / (variance + epsilon).sqrt();
             // Where the channel has one value only, let it pass.
             beta = match threshold(values, choice.quantile, gamma > 0.0) {
                 Some(corner) => -scale * (corner - mean),
@@ -286,20 +257,121 @@ impl LiveScalar for f32 {
         // As `f32`s, for that is what the block will have.
         let [gamma, beta, mean, variance] =
             [gamma, beta, mean, variance].map(|value| f64::from(value as f32));
-        ChannelNorm { gamma, beta, mean, variance }
+        ChannelNorm { gamma, beta, mean, variance, epsilon }
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
-        let scale = norm.gamma as f32
-            / (norm.variance as f32 + <Self as LiveScalar>::EPSILON as f32).sqrt();
+        let scale = norm.gamma as f32 / (norm.variance as f32 + norm.epsilon as f32).sqrt();
         let shift = norm.beta as f32 - norm.mean as f32 * scale;
-        let affine = crate::conv::Affine { scale, shift, relu: gated };
+        let affine = Affine { scale, shift, relu: gated };
         move |z| affine.at(z)
     }
 
     fn finish(&self) -> Self {
-        crate::scalar::Ordered::relu(self)
+        self.relu()
     }
+}
+
+/// A block in `f32`, its batch norms, an input.
+#[derive(Clone, Debug)]
+pub struct RealProblem {
+    /// The kernels.
+    pub weights: BlockWeights<f32>,
+    /// The batch norms, in inference mode.
+    pub norms: BlockNorms<f32>,
+    /// N x C_in x H x W.
+    pub x: Array4<f32>,
+    /// Hidden channels through which nothing passes.
+    pub dead: usize,
+    /// Hidden channels of which everything passes.
+    pub open: usize,
+}
+
+impl RealProblem {
+    /// The floats of a case of the generator.
+    pub fn of(case: &Case) -> Result<Self> {
+        // By the reference, so that they are the same on every machine.
+        let reference = Reference::default();
+        Ok(Self::set(case.real_weights(), case.real_x(), &case.live(), &reference)?.0)
+    }
+
+    /// The floats of a case of the generator; `None` where a hidden channel is dead or open.
+    pub fn alive(case: &Case) -> Result<Option<Self>> {
+        Ok(Some(Self::of(case)?).filter(|real| real.dead + real.open == 0))
+    }
+
+    /// He-initialised kernels and a standard normal input; `path` numbers the draw.
+    pub fn draw(shape: &Shape, seed: Seed, path: &[u64]) -> Result<Self> {
+        let weights = init::block(shape.spec, &mut seed.stream(Purpose::Weights, path))?;
+        let (h, w) = shape.map;
+        let size = (shape.n, shape.spec.c_in(), h, w);
+        let x = normal(size, &mut seed.stream(Purpose::Input, path));
+        let live = LiveNorms::drawn(seed, Purpose::Norms, path);
+        Ok(Self::set(weights, shape.layout.lay(&x), &live, &Reference::default())?.0)
+    }
+
+    /// Sets the batch norms by running form (c), and gives its output too.
+    pub(super) fn set<V: Convolver<f32> + 'static>(
+        weights: BlockWeights<f32>,
+        x: Array4<f32>,
+        live: &LiveNorms<'_>,
+        convolver: &V,
+    ) -> Result<(Self, Array4<f32>)> {
+        let projection = weights.spec().shortcut() == Shortcut::Projection;
+        let block = Bottleneck::prepare(&Form::Grouped, &weights, convolver)?;
+        let output = block.forward(x.view(), &live.functions(projection), convolver)?;
+        let (norms, [dead, open]) = (live.norms(projection)?, live.dead_and_open());
+        Ok((Self { weights, norms, x, dead, open }, output))
+    }
+
+    /// As the forms are handed it.
+    pub fn problem(&self) -> Problem<'_, f32> {
+        self.with(&[]).problem()
+    }
+
+    /// It and what each form gave on it.
+    pub fn with<'a>(&'a self, outputs: &'a [Array4<f32>]) -> OnReal<'a> {
+        OnReal { weights: &self.weights, norms: &self.norms, x: self.x.view(), outputs }
+    }
+}
+
+/// A block in `f32` with batch norm in inference mode, an input, and what each form gave on it.
+pub struct OnReal<'a> {
+    /// The kernels.
+    pub weights: &'a BlockWeights<f32>,
+    /// The batch norms.
+    pub norms: &'a BlockNorms<f32>,
+    /// N x C_in x H x W.
+    pub x: ArrayView4<'a, f32>,
+    /// In the order of the forms.
+    pub outputs: &'a [Array4<f32>],
+}
+
+impl<'a> OnReal<'a> {
+    /// As the forms are handed it.
+    pub fn problem(&self) -> Problem<'a, f32> {
+        let between = Between::norms(self.norms, Activation::Relu);
+        Problem { weights: self.weights, x: self.x, between }
+    }
+}
+
+/// Batch norms with the numbers of each channel (gamma, beta, mean, variance) changed.
+pub(crate) fn change_norms<S: Real>(
+    norms: &BlockNorms<S>,
+    mut change: impl FnMut(Layer, [S; 4]) -> [S; 4],
+) -> Result<BlockNorms<S>> {
+    let mut changed = |layer, norm: &BatchNorm<S>| {
+        let numbers = (0..norm.channels()).map(|channel| norm.channel(channel).map(S::clone));
+        let numbers: Vec<[S; 4]> = numbers.map(|numbers| change(layer, numbers)).collect();
+        let all = |which: usize| numbers.iter().map(|channel| channel[which].clone()).collect();
+        BatchNorm::new(all(0), all(1), all(2), all(3), norm.epsilon().clone())
+    };
+    Ok(BlockNorms {
+        reduce: changed(Layer::Reduce, &norms.reduce)?,
+        transform: changed(Layer::Transform, &norms.transform)?,
+        expand: changed(Layer::Expand, &norms.expand)?,
+        shortcut: norms.shortcut.as_ref().map(|norm| changed(Layer::Shortcut, norm)).transpose()?,
+    })
 }
 
 #[cfg(test)]
@@ -311,26 +383,27 @@ mod tests {
     /// Dead is what was looked at: a channel of NaN passes nothing that counts.
     #[test]
     fn dead_channels_are_counted() {
+        let half = 0.5;
         let choice = Choice {
             negative: true,
-            gamma: 0.5,
-            variance: 0.5,
-            mean: 0.5,
-            beta: 0.5,
-            quantile: 0.5,
+            gamma: half,
+            variance: half,
+            mean: half,
+            beta: half,
+            quantile: half,
         };
-        let live = LiveNorms::<f32>::new(|_, _| choice);
-        let functions = live.functions(false);
+        let live = LiveNorms::new(|_, _| choice);
+        let functions = live.functions::<f32>(false);
         let mut alive = Array3::from_shape_fn((1, 2, 3), |(_, i, j)| (3 * i + j) as f32);
         functions.reduce.apply(0, alive.view_mut());
         assert!(alive.iter().any(|y| *y > 0.0) && alive.iter().any(|y| *y == 0.0), "{alive}");
         let mut constant = Array3::from_elem((1, 2, 3), -4.0f32);
         functions.reduce.apply(1, constant.view_mut());
         assert!(constant.iter().all(|y| *y > 0.0), "let pass: {constant}");
-        assert_eq!((live.dead_channels(), live.open_channels()), (0, 1));
+        assert_eq!(live.dead_and_open(), [0, 1]);
         functions.reduce.apply(2, Array3::from_elem((1, 2, 3), f32::NAN).view_mut());
         functions.transform.apply(0, Array3::from_elem((1, 2, 3), f32::NAN).view_mut());
-        assert_eq!(live.dead_channels(), 2);
+        assert_eq!(live.dead_and_open(), [2, 1]);
     }
 
     #[test]

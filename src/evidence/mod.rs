@@ -12,7 +12,8 @@
 //! - R7 [`gradient`](rungs::r7_derivatives): derivatives, by dual numbers.
 //! - R8 [`training`](rungs::r8_training): batch norm by the statistics of the batch.
 //! - R9 [`whole`]: whole networks, block by block on what each receives, and their logits.
-//! - R10 [`theorem`]: all sizes, by a proof assistant; here what ties its formulas to the forms.
+//! - R10 [`theorem`](crate::claims::theorem): all sizes, by a proof assistant; what ties its formulas to
+//!   the forms is with the claims.
 //!
 //! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
 //! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights
@@ -20,42 +21,44 @@
 //!
 //! What they share:
 //!
-//! - [`generator`] and [`contract`]: random blocks on which a mistake shows.
+//! - [`any_form`]: forms as values, problems to run them on, and what stands between the convolutions.
+//! - [`generator`]: random blocks on which a mistake shows, and the contract that sees to it.
 //! - [`live`]: batch norms set so that every channel passes some of its values through the ReLU and
-//!   stops others; without it, a rung can be blind.
-//! - [`between`]: what stands between the convolutions, as data; [`random_functions`]; [`watched`]:
-//!   cut points. [`duals`]: convolution of dual numbers.
-//! - [`any_form`], [`problem`]: forms as values, and blocks to run them on.
-//! - [`compare`](mod@compare): differences and witnesses. [`memory`]: whether a block fits into it.
-//! - [`rounding`]: measurements for the figures. [`speed`]: times that were taken, and the paper's.
+//!   stops others; without it, a rung can be blind. [`random_functions`] for exact rings.
+//! - [`verdict`]: differences, witnesses, bounds, conclusions.
+//! - [`speed`]: times that were taken, and the paper's.
 //!
-//! And what keeps them honest:
-//!
-//! - [`gallery`]: wrong blocks for them to refute; [`matrix`]: every rung on each of them;
-//!   [`witness`]: the smallest block on which each shows.
-//! - [`claims`]: the one list of what is said, each with a check that refutes something wrong.
+//! And what keeps them honest: the [gallery](crate::gallery) of wrong blocks for them to refute, and the
+//! list of [claims](crate::claims), each with a check that refutes something wrong.
 //!
 //! No rung computes a block a second way. R1 runs form (c) over balls, R3 over integers that carry
 //! the size of their sums; a form is handed other numbers, another convolver and other functions,
 //! and stays the same lines.
 
 pub mod any_form;
-pub mod between;
 pub mod bound;
-pub mod compare;
-pub mod contract;
-pub mod duals;
 pub mod generator;
 pub mod live;
-pub mod memory;
-pub mod problem;
 pub mod progress;
 pub mod random_functions;
-pub mod rounding;
 pub mod rungs;
 pub mod speed;
-pub mod theorem;
 pub mod verdict;
 pub mod verify;
-pub mod watched;
 pub mod whole;
+
+pub(crate) use self::any_form::checked;
+pub use self::any_form::{
+    AnyForm, Between, Data, Duals, Forms, Function, Number, Part, Problem, Subject, Watched, place,
+};
+pub(crate) use self::generator::float;
+pub use self::generator::{Case, Coverage, Layout, Shape, sample};
+pub(crate) use self::live::{ChannelNorm, LiveLayer, LiveScalar, change_norms, threshold};
+pub use self::live::{Choice, LiveNorms, OnReal, RealProblem};
+pub use self::progress::{Progress, Quiet};
+pub use self::random_functions::RandomFunctions;
+pub use self::verdict::{
+    Bound, Evidence, Finding, Value, Verdict, Witness, against_balls, against_exact, compare,
+    largest, odd_ones_out, pairs, ulp,
+};
+pub(crate) use self::verdict::{against, differences, letters, who};

@@ -110,10 +110,6 @@ pub fn map_name((h, w): (usize, usize)) -> String {
 }
 
 /// Of each stage of ResNeXt-50 the block whose shortcut is the identity, on its map at 224 x 224.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn stages() -> Result<Vec<(BlockSpec, (usize, usize))>> {
     let network = zoo::named("resnext50_32x4d")?;
     let layers = network.layers(network.usual_input())?;
@@ -130,10 +126,6 @@ pub fn stages() -> Result<Vec<(BlockSpec, (usize, usize))>> {
 }
 
 /// The committed run.
-///
-/// # Errors
-///
-/// [`Error::Contradiction`] for a file that is no record.
 pub fn committed() -> Result<Record> {
     let wrong = |error| Error::Contradiction(format!("the committed record of times: {error}"));
     serde_json::from_str(COMMITTED).map_err(wrong)
@@ -141,10 +133,6 @@ pub fn committed() -> Result<Record> {
 
 impl Record {
     /// The shortest time on one thread, in milliseconds.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Contradiction`] where it was not taken.
     pub fn one_thread(&self, block: &str, form: char) -> Result<f64> {
         let sought = |row: &&Row| row.block == block && row.form == form && row.threads == 1;
         let missing = || Error::Contradiction(format!("no time of {block} in form ({form})"));
@@ -152,10 +140,6 @@ impl Record {
     }
 
     /// ResNeXt-50's time over ResNet-50's, on one thread.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Record::one_thread`].
     pub fn networks(&self) -> Result<f64> {
         Ok(self.one_thread("resnext50_32x4d", 'c')? / self.one_thread("resnet50", 'c')?)
     }
@@ -165,7 +149,7 @@ impl Record {
 mod tests {
     use super::{committed, map_name, name, stages};
     use crate::block::Form;
-    use crate::evidence::any_form::AnyForm;
+    use crate::evidence::AnyForm;
 
     #[test]
     fn the_stages_are_those_of_the_paper() {

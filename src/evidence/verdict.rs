@@ -1,14 +1,213 @@
-//! What a rung of the ladder concludes, and from what.
+//! What a rung of the ladder concludes, and from what: differences, the witnesses of a refutation,
+//! how far the evidence reaches. What compares tensors panics where their shapes differ: a problem
+//! lets no form give another shape than the block's.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::num::NonZeroU64;
 
+use ndarray::{Array4, Zip};
 use serde::Serialize;
 
-use super::compare::{Witness, Witnesses};
-use super::contract::Coverage;
+use super::bound::Ball;
 use super::rungs::Rung;
 use super::rungs::r3_exact_integers::ExactReport;
 use crate::error::{Error, Result};
+use crate::evidence::{AnyForm, Coverage, Forms};
+use crate::scalar::Real;
+
+/// How two tensors of one shape differ, where NaN equals NaN: the largest difference of two elements,
+/// infinite where one of them is NaN, and how many elements differ in any bit.
+pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
+    let (mut largest, mut differing) = (0f64, 0);
+    Zip::from(left).and(right).for_each(|left, right| {
+        let (left, right) = (left.to_f64(), right.to_f64());
+        if left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan()) {
+            return;
+        }
+        // Infinities of one sign had the same bits.
+        let distance = (left - right).abs();
+        largest = largest.max(if distance.is_nan() { f64::INFINITY } else { distance });
+        differing += 1;
+    });
+    (largest, differing)
+}
+
+/// Spacing of `f32` at `value`: one unit of its last place. The smallest `f32` for 0.
+pub fn ulp(value: f32) -> f64 {
+    let value = value.abs();
+    let above = f32::from_bits(value.to_bits() + 1);
+    if above.is_finite() { f64::from(above) - f64::from(value) } else { f64::INFINITY }
+}
+
+/// The largest absolute value of all outputs; 0 for none.
+pub fn largest(outputs: &[Array4<f32>]) -> f32 {
+    outputs.iter().flatten().fold(0.0, |largest, value| largest.max(value.abs()))
+}
+
+/// A value, as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    /// A float.
+    Number(f64),
+    /// What no float holds: an element of a prime field, a polynomial.
+    Text(String),
+    /// No value: how a function was applied that should have been applied once to each channel.
+    Misplaced(String),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(value) => write!(f, "{value}"),
+            Self::Text(text) | Self::Misplaced(text) => f.write_str(text),
+        }
+    }
+}
+
+/// An element at which a form is not what it should be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Witness {
+    /// The form's letter.
+    pub form: char,
+    /// What the form calls itself.
+    pub name: &'static str,
+    /// Where in the block.
+    pub place: &'static str,
+    /// Image, channel, row, column.
+    pub index: [usize; 4],
+    /// What the form computed there.
+    pub found: Value,
+    /// What it should have.
+    pub expected: Value,
+    /// How far off rounding could carry it; 0 where arithmetic is exact.
+    pub allowed: f64,
+    /// Elements that are wrong, this one included.
+    pub wrong: usize,
+    /// Elements in all.
+    pub elements: usize,
+}
+
+impl Witness {
+    /// One value, found and expected, where arithmetic is exact. `who`: the form's letter and name.
+    pub(crate) fn new(
+        who: (char, &'static str),
+        place: &'static str,
+        index: [usize; 4],
+        [found, expected]: [Value; 2],
+    ) -> Self {
+        let ((form, name), allowed) = (who, 0.0);
+        Self { form, name, place, index, found, expected, allowed, wrong: 1, elements: 1 }
+    }
+
+    /// The first of the elements of an output that are wrong; `None` where none is.
+    fn first<T>(
+        who: (char, &'static str),
+        place: &'static str,
+        elements: usize,
+        mut wrong: impl Iterator<Item = ((usize, usize, usize, usize), T)>,
+        show: impl Fn(T) -> [Value; 2],
+    ) -> Option<Self> {
+        let (index, first) = wrong.next()?;
+        let witness = Self::new(who, place, index.into(), show(first));
+        Some(Self { wrong: 1 + wrong.count(), elements, ..witness })
+    }
+}
+
+/// An output held against balls: how much of the radius was used at most (a correct form
+/// stays at or below 1), and where it was worst, if anywhere outside.
+pub fn against_balls(
+    who: (char, &'static str),
+    output: &Array4<f32>,
+    balls: &Array4<Ball>,
+) -> (f64, Option<Witness>) {
+    assert_eq!(output.shape(), balls.shape(), "an output and its balls");
+    let mut worst: (f64, Option<Witness>) = (0.0, None);
+    let mut wrong = 0;
+    for ((index, &value), ball) in output.indexed_iter().zip(balls) {
+        let distance = (f64::from(value) - ball.centre).abs();
+        let used = if distance == 0.0 { 0.0 } else { distance / ball.radius };
+        let refutes = !ball.contains(value);
+        wrong += usize::from(refutes);
+        // NaN compares false, so it has to be asked for by name.
+        if used > worst.0 || used.is_nan() || (refutes && worst.1.is_none()) {
+            worst.0 = if used.is_nan() { f64::INFINITY } else { used.max(worst.0) };
+            if refutes {
+                let values = [f64::from(value), ball.centre].map(Value::Number);
+                let witness = Witness::new(who, "output", index.into(), values);
+                worst.1 = Some(Witness { allowed: ball.radius, ..witness });
+            }
+        }
+    }
+    let elements = output.len();
+    (worst.0, worst.1.map(|witness| Witness { wrong, elements, ..witness }))
+}
+
+/// An output held against what it must be exactly, to the bit.
+pub fn against_exact<S: Real>(
+    who: (char, &'static str),
+    output: &Array4<S>,
+    expected: &Array4<S>,
+) -> Option<Witness> {
+    assert_eq!(output.shape(), expected.shape(), "an output and what it must be");
+    let pairs = output.indexed_iter().zip(expected);
+    let wrong = pairs
+        .map(|((index, found), expected)| (index, [found.to_f64(), expected.to_f64()]))
+        .filter(|(_, [found, expected])| found.to_bits() != expected.to_bits());
+    Witness::first(who, "output", output.len(), wrong, |values| values.map(Value::Number))
+}
+
+pub(crate) fn who(form: &dyn AnyForm) -> (char, &'static str) {
+    (form.letter(), form.name())
+}
+
+/// Where an output is not the one that is expected.
+pub(crate) fn against<S: PartialEq>(
+    form: &dyn AnyForm,
+    output: &Array4<S>,
+    expected: &Array4<S>,
+    place: &'static str,
+    show: impl Fn(&S, &S) -> [Value; 2],
+) -> Option<Witness> {
+    assert_eq!(output.shape(), expected.shape(), "outputs of forms");
+    let pairs = output.indexed_iter().zip(expected);
+    let wrong = pairs.map(|((index, l), r)| (index, (l, r))).filter(|(_, (l, r))| l != r);
+    Witness::first(who(form), place, output.len(), wrong, |(l, r)| show(l, r))
+}
+
+/// Where the forms' outputs are not all the same: of each form that does not agree with what most
+/// of them give (on a tie, the last), an element that differs from it.
+pub fn odd_ones_out<S: PartialEq>(
+    forms: Forms<'_>,
+    outputs: &[Array4<S>],
+    place: &'static str,
+    show: impl Fn(&S, &S) -> [Value; 2],
+) -> Vec<Witness> {
+    let agrees_with = |output: &&Array4<S>| outputs.iter().filter(|other| output == other).count();
+    let Some(most) = outputs.iter().max_by_key(agrees_with) else {
+        return Vec::new();
+    };
+    let pairs = forms.iter().zip(outputs);
+    pairs.filter_map(|(form, output)| against(*form, output, most, place, &show)).collect()
+}
+
+/// Something for each pair of forms, named by their letters: first and second, second and
+/// third, and so on, then the others.
+pub fn pairs<T>(letters: &[char], of: impl Fn(usize, usize) -> T) -> Vec<(String, T)> {
+    let count = letters.len();
+    let all = (1..count).flat_map(|distance| (0..count - distance).map(move |i| (i, i + distance)));
+    all.map(|(i, j)| ([letters[i], letters[j]].iter().collect(), of(i, j))).collect()
+}
+
+/// For each pair of forms the largest difference of two outputs.
+pub(crate) fn differences(forms: Forms<'_>, outputs: &[Array4<f32>]) -> Vec<(String, f64)> {
+    pairs(&letters(forms), |i, j| compare(&outputs[i], &outputs[j]).0)
+}
+
+pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
+    forms.iter().map(|form| form.letter()).collect()
+}
 
 /// How far what was seen reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -57,29 +256,28 @@ impl Bound {
     /// Of these cases and those: the weaker bound, all the values.
     fn and(self, other: Self) -> Self {
         match (self, other) {
+            (Self::Tolerance { relative: r, used: u }, Self::Tolerance { relative, used }) => {
+                Self::Tolerance { relative: relative.max(r), used: used.max(u) }
+            }
             (
-                Self::Tolerance { relative, used },
-                Self::Tolerance { relative: right, used: other },
-            ) => Self::Tolerance { relative: relative.max(right), used: used.max(other) },
-            (
-                Self::Rounding { difference, used, used_at_cuts },
                 Self::Rounding { difference: d, used: u, used_at_cuts: c },
+                Self::Rounding { difference, used, used_at_cuts },
             ) => Self::Rounding {
                 difference: difference.max(d),
                 used: used.max(u),
                 used_at_cuts: used_at_cuts.max(c),
             },
-            (Self::Exact { values }, Self::Exact { values: more }) => {
-                Self::Exact { values: values + more }
+            (Self::Exact { values: v }, Self::Exact { values }) => {
+                Self::Exact { values: values + v }
             }
-            (Self::Probability { at_most }, Self::Probability { at_most: other }) => {
-                Self::Probability { at_most: at_most.max(other) }
+            (Self::Probability { at_most: p }, Self::Probability { at_most }) => {
+                Self::Probability { at_most: at_most.max(p) }
             }
-            (Self::Proof { monomials }, Self::Proof { monomials: more }) => {
-                Self::Proof { monomials: monomials + more }
+            (Self::Proof { monomials: m }, Self::Proof { monomials }) => {
+                Self::Proof { monomials: monomials + m }
             }
-            (Self::Exhausted { assignments }, Self::Exhausted { assignments: more }) => {
-                Self::Exhausted { assignments: assignments + more }
+            (Self::Exhausted { assignments: a }, Self::Exhausted { assignments }) => {
+                Self::Exhausted { assignments: assignments + a }
             }
             (left, _) => left,
         }
@@ -95,8 +293,8 @@ pub struct Evidence {
     pub redraws: u64,
     /// How far it reaches.
     pub bound: Bound,
-    /// Where forms were refuted, if any were.
-    pub witnesses: Witnesses,
+    /// Where forms were refuted, if any were: of each form the first that was found.
+    pub witnesses: Vec<Witness>,
     /// Whether the bound is larger than what it bounds, in some case.
     pub blunt: bool,
     /// What the generator's cases were, where it made them.
@@ -106,32 +304,51 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Of no case.
+    pub(crate) fn none(bound: Bound) -> Self {
+        Self { cases: 0, ..Self::of(bound, None) }
+    }
+
     /// Of one case.
     pub fn of(bound: Bound, witnesses: impl IntoIterator<Item = Witness>) -> Self {
         Self {
             cases: 1,
             redraws: 0,
             bound,
-            witnesses: witnesses.into_iter().collect(),
+            witnesses: first_of_each_form(witnesses.into_iter().collect()),
             blunt: false,
             coverage: Coverage::default(),
             exact: None,
         }
     }
 
+    /// Of some cases, if there were any, and these.
+    pub(crate) fn sum(some: Option<Self>, more: Self) -> Option<Self> {
+        Some(match some {
+            Some(some) => some.and(more),
+            None => more,
+        })
+    }
+
     /// Of these cases and those.
     pub fn and(mut self, other: Self) -> Self {
-        self.witnesses.add(other.witnesses);
+        self.witnesses.extend(other.witnesses);
         Self {
             cases: self.cases + other.cases,
             redraws: self.redraws + other.redraws,
             bound: self.bound.and(other.bound),
-            witnesses: self.witnesses,
+            witnesses: first_of_each_form(self.witnesses),
             blunt: self.blunt || other.blunt,
             coverage: self.coverage.and(&other.coverage),
             exact: self.exact.or(other.exact),
         }
     }
+}
+
+fn first_of_each_form(mut witnesses: Vec<Witness>) -> Vec<Witness> {
+    let mut forms = BTreeSet::new();
+    witnesses.retain(|witness| forms.insert(witness.form));
+    witnesses
 }
 
 /// A conclusion. There is none without a case that ran, none proved without a scope.
@@ -159,7 +376,7 @@ pub enum Verdict {
     /// A form is not the others.
     Refuted {
         /// Where, for each form that is not.
-        witnesses: Witnesses,
+        witnesses: Vec<Witness>,
     },
 }
 
@@ -199,11 +416,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Concludes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
+    /// Concludes. [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
     /// the contract of the generator; [`Error::Redraws`] where more than ten and more than
     /// one in four were drawn again.
     pub fn conclude(
@@ -248,9 +461,70 @@ impl Finding {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bound, Evidence, Finding, Verdict};
+    use ndarray::Array4;
+
+    use super::{
+        Bound, Evidence, Finding, Verdict, against_balls, against_exact, compare, largest, ulp,
+    };
     use crate::error::{Error, Result};
+    use crate::evidence::bound::Ball;
     use crate::evidence::rungs::Rung;
+
+    fn tensor(values: &[f32]) -> Array4<f32> {
+        Array4::from_shape_vec((1, 1, 1, values.len()), values.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn differences_are_seen_nan_included() {
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        for (left, right, expected) in [
+            ([1.0, nan], [1.0, nan], (0.0, 0)),
+            ([1.0, 2.0], [1.5, 2.0], (0.5, 1)),
+            ([1.0, 0.0], [nan, 0.0], (f64::INFINITY, 1)),
+            ([infinity, 0.0], [infinity, 0.0], (0.0, 0)),
+            // A bit is a bit.
+            ([0.0, 1.0], [-0.0, 1.0], (0.0, 1)),
+        ] {
+            assert_eq!(compare(&tensor(&left), &tensor(&right)), expected);
+        }
+        assert_eq!(largest(&[tensor(&[1.0, -3.0, 2.0])]), 3.0);
+    }
+
+    #[test]
+    fn a_ball_refutes_what_lies_outside_and_nan() {
+        let balls = |ball, n| Array4::from_elem((1, 1, 1, n), ball);
+        let held = |values: &[f32], ball| {
+            against_balls(('a', "test"), &tensor(values), &balls(ball, values.len()))
+        };
+        let ball = Ball { centre: 1.0, radius: 0.5 };
+        assert_eq!(held(&[1.0, 1.5, 0.75], ball), (1.0, None));
+        let (used, witness) = held(&[1.0, 2.0, 0.0], ball);
+        let witness = witness.unwrap();
+        assert_eq!((used, witness.index, witness.wrong), (2.0, [0, 0, 0, 1], 2));
+        let (used, witness) = held(&[f32::NAN, 1.0, 3.0], ball);
+        assert_eq!((used, witness.unwrap().wrong), (f64::INFINITY, 2));
+        assert_eq!(held(&[2.0, 1.0, 1.0], ball).1.unwrap().allowed, 0.5);
+        assert!(held(&[1.0], Ball { centre: 1.0, radius: f64::NAN }).1.is_some());
+        assert!(held(&[1.0], Ball::exact(1.0)).1.is_none());
+        assert!(held(&[1.1], Ball::exact(1.0)).1.is_some());
+    }
+
+    #[test]
+    fn exactness_is_to_the_bit() {
+        let held = |l: &[f32], r: &[f32]| {
+            against_exact(('a', "test"), &tensor(l), &tensor(r)).map(|w| w.wrong)
+        };
+        assert_eq!(held(&[1.0, 2.0], &[1.0, 2.0]), None);
+        assert_eq!(held(&[0.0, 2.0], &[-0.0, 3.0]), Some(2));
+    }
+
+    #[test]
+    fn ulps_are_the_spacing() {
+        for (value, spacing) in [(1.0, -23), (-1.5, -23), (2.0, -22), (0.0, -149)] {
+            assert_eq!(ulp(value), 2f64.powi(spacing));
+        }
+        assert_eq!(ulp(f32::MAX), f64::INFINITY);
+    }
 
     fn conclude(evidence: Evidence) -> Result<Finding> {
         Finding::conclude((Rung::R4, "random", "a test".to_owned()), evidence, 0, 0.0)
@@ -287,11 +561,13 @@ mod tests {
 
     #[test]
     fn what_was_compared_adds_up() {
-        let both = Bound::Proof { monomials: 2 }.and(Bound::Proof { monomials: 3 });
-        assert!(matches!(both, Bound::Proof { monomials: 5 }), "{both:?}");
-        let both = Bound::Exact { values: 2 }.and(Bound::Exact { values: 3 });
-        assert!(matches!(both, Bound::Exact { values: 5 }), "{both:?}");
-        let both = Bound::Exhausted { assignments: 2 }.and(Bound::Exhausted { assignments: 3 });
-        assert!(matches!(both, Bound::Exhausted { assignments: 5 }), "{both:?}");
+        let of: [fn(u64) -> Bound; 3] = [
+            |monomials| Bound::Proof { monomials },
+            |values| Bound::Exact { values },
+            |assignments| Bound::Exhausted { assignments },
+        ];
+        for bound in of {
+            assert_eq!(bound(2).and(bound(3)), bound(5));
+        }
     }
 }

@@ -6,7 +6,7 @@ use plotters::series::LineSeries;
 use plotters::style::Color;
 
 use super::chart::{heading, legend, look};
-use crate::evidence::rounding::error_by_cardinality;
+use super::measurements::error_by_cardinality;
 use triform_canvas::FigureError;
 use triform_canvas::palette::{BLUE, ORANGE};
 use triform_canvas::{Canvas, Picture};
@@ -48,7 +48,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
         .x_desc("cardinality C × width d")
         .y_desc("typical error / typical output, in 2⁻²⁴")
         .draw()?;
-    let line = |of: fn(&crate::evidence::rounding::AtCardinality) -> f64| {
+    let line = |of: fn(&super::measurements::AtCardinality) -> f64| {
         let points = data.iter().map(of).enumerate();
         points.map(|(power, y)| (power as f64, y)).collect::<Vec<_>>()
     };

@@ -6,7 +6,7 @@ use plotters::series::LineSeries;
 use plotters::style::Color;
 
 use super::chart::{heading, legend, look};
-use crate::evidence::rounding::error_by_order;
+use super::measurements::error_by_order;
 use crate::random::Seed;
 use triform_canvas::FigureError;
 use triform_canvas::palette::{BLUE, GREEN, ORANGE, VERMILION};

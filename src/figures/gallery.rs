@@ -3,7 +3,7 @@
 use plotters_backend::text_anchor::HPos;
 
 use super::chart::{BODY, heading};
-use crate::evidence::progress::Quiet;
+use crate::evidence::Quiet;
 use crate::evidence::rungs::Rung;
 use crate::gallery::ALL;
 use crate::gallery::matrix::{Cell, Row, run};

@@ -12,6 +12,7 @@ mod error_by_order;
 mod gallery;
 pub mod heat_map;
 mod layer_shares;
+mod measurements;
 mod parameters_by_groups;
 pub mod roofline;
 mod rounding;

@@ -5,10 +5,10 @@ use plotters::element::{PathElement, Polygon};
 use plotters::style::{Color, RGBColor};
 
 use super::chart::{body, heading, legend, power_of_ten};
+use super::measurements::{Differences, differences};
 use crate::block::BlockSpec;
 use crate::error::Result;
-use crate::evidence::generator::Shape;
-use crate::evidence::rounding::{Differences, differences};
+use crate::evidence::Shape;
 use crate::random::Seed;
 use plotters_backend::text_anchor::HPos;
 use triform_canvas::FigureError;

@@ -1,14 +1,15 @@
 //! Mistakes in what stands between the convolutions: batch norm, activation, and which channel's
 //! they are.
 
+use std::any::TypeId;
+
 use ndarray::{Array3, ArrayViewMut3, Zip};
 
-use super::concrete::same_type;
-use super::met::Met;
+use super::{Met, as_a};
 use crate::block::BlockSpec;
 use crate::conv::ChannelWise;
 use crate::error::Result;
-use crate::evidence::between::{Data, Function, Part};
+use crate::evidence::{Data, Function, Part};
 use crate::scalar::{Additive, Dual};
 
 /// What is wrong with a function.
@@ -36,7 +37,7 @@ impl Change {
     /// The function that these data give, with the mistake in it.
     pub(super) fn function<'a, S: Additive>(
         self,
-        data: &'a dyn Data<S>,
+        data: &Data<'a, S>,
         spec: &BlockSpec,
         met: &Met,
     ) -> Result<Function<'a, S>> {
@@ -48,7 +49,7 @@ impl Change {
     /// `None` where there is nothing to get wrong.
     fn wrong<'a, S: Additive>(
         self,
-        data: &'a dyn Data<S>,
+        data: &Data<'a, S>,
         spec: &BlockSpec,
     ) -> Result<Option<Function<'a, S>>> {
         let (paths, width) = (spec.cardinality(), spec.width());
@@ -60,8 +61,13 @@ impl Change {
             Self::NoActivation => data.without(Part::Activation)?,
             Self::NoEpsilon => data.without(Part::Epsilon)?,
             Self::BiasedVariance => data.without(Part::Correction)?,
-            Self::NanToZero => with_relu(data, nan_to_zero())?,
-            Self::DerivativeAtZero => with_relu(data, derivative_at_zero())?,
+            Self::NanToZero if over::<S, f32>() || over::<S, Dual<f32>>() => {
+                with_relu(data, nan_to_zero)?
+            }
+            Self::DerivativeAtZero if over::<S, Dual<f32>>() => {
+                with_relu(data, derivative_at_zero)?
+            }
+            Self::NanToZero | Self::DerivativeAtZero => None,
         })
     }
 }
@@ -99,35 +105,41 @@ impl<S: Additive> ChannelWise<S> for ShiftTimes<'_, S> {
 /// A function and then a ReLU that is wrong.
 struct WrongRelu<'a, S> {
     function: Function<'a, S>,
-    relu: fn(&S) -> S,
+    relu: fn(&mut S),
 }
 
 impl<S> ChannelWise<S> for WrongRelu<'_, S> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         self.function.apply(channel, plane.view_mut());
-        plane.map_inplace(|z| *z = (self.relu)(z));
+        plane.iter_mut().for_each(self.relu);
     }
 }
 
-/// The function with `relu` for its activation, if there is one over these numbers.
+/// The function with `relu` for its activation, if it has one.
 fn with_relu<'a, S: Additive>(
-    data: &'a dyn Data<S>,
-    relu: Option<fn(&S) -> S>,
+    data: &Data<'a, S>,
+    relu: fn(&mut S),
 ) -> Result<Option<Function<'a, S>>> {
-    let Some(relu) = relu else { return Ok(None) };
     let function = data.without(Part::Activation)?;
     Ok(function.map(|function| Box::new(WrongRelu { function, relu }) as Function<'a, S>))
 }
 
+fn over<S: 'static, T: 'static>() -> bool {
+    TypeId::of::<S>() == TypeId::of::<T>()
+}
+
 /// Over floats, and dual numbers of them. Of a number and NaN, `f32::max` is the number.
-fn nan_to_zero<S: Additive>() -> Option<fn(&S) -> S> {
-    let float: fn(&f32) -> f32 = |z| z.max(0.0);
-    let dual: fn(&Dual<f32>) -> Dual<f32> = |z| if z.value > 0.0 { *z } else { Dual::zero() };
-    same_type(float).or_else(|_| same_type(dual)).ok()
+fn nan_to_zero<S: Additive>(z: &mut S) {
+    if let Some(z) = as_a::<f32>(z) {
+        *z = z.max(0.0);
+    } else if let Some(z) = as_a::<Dual<f32>>(z) {
+        *z = if z.value > 0.0 { *z } else { Dual::zero() };
+    }
 }
 
 /// Over dual numbers of floats.
-fn derivative_at_zero<S: Additive>() -> Option<fn(&S) -> S> {
-    let dual: fn(&Dual<f32>) -> Dual<f32> = |z| if z.value >= 0.0 { *z } else { Dual::zero() };
-    same_type(dual).ok()
+fn derivative_at_zero<S: Additive>(z: &mut S) {
+    if let Some(z) = as_a::<Dual<f32>>(z) {
+        *z = if z.value >= 0.0 { *z } else { Dual::zero() };
+    }
 }

@@ -4,8 +4,7 @@ use std::any::TypeId;
 
 use ndarray::{Array4, ArrayView4};
 
-use super::concrete::same_type;
-use super::met::Met;
+use super::{Met, as_a};
 use crate::block::{BlockSpec, BlockWeights, Layer};
 use crate::error::Result;
 use crate::scalar::{Additive, Dual, M61};
@@ -35,6 +34,8 @@ pub enum Kernels {
     Depthwise,
     /// The weights have the 11 significant bits of an f16.
     Half,
+    /// In `f32`, the weights of the first 1x1 have 15 significant bits (in no list).
+    FewerBits,
     /// The gradient of a path's 3x3 is that of the next path's.
     GradientOfNextPath,
 }
@@ -55,11 +56,16 @@ impl Kernels {
         };
         let changed = match self {
             Self::Half => weights.map(in_f16),
-            Self::GradientOfNextPath => with_transform(weights, gradient_of_next_path(weights))?,
             _ => BlockWeights::new(
                 *spec,
-                read(Layer::Reduce, weights.reduce()),
-                read(Layer::Transform, weights.transform()),
+                match self {
+                    Self::FewerBits => weights.reduce().map(in_15_bits),
+                    _ => read(Layer::Reduce, weights.reduce()),
+                },
+                match self {
+                    Self::GradientOfNextPath => gradient_of_next_path(weights),
+                    _ => read(Layer::Transform, weights.transform()),
+                },
                 read(Layer::Expand, weights.expand()),
                 weights.shortcut().map(|kernel| kernel.to_owned()),
             )?,
@@ -72,6 +78,7 @@ impl Kernels {
                 let duals = [TypeId::of::<Dual<f32>>(), TypeId::of::<Dual<M61>>()];
                 duals.contains(&TypeId::of::<S>()) && spec.cardinality() > 1
             }
+            Self::FewerBits => TypeId::of::<f32>() == TypeId::of::<S>(),
             // Whatever the weights are: equal ones hide a mistake, and do not undo it.
             _ => self.reads_elsewhere(spec),
         });
@@ -116,48 +123,41 @@ impl Kernels {
     }
 }
 
-fn with_transform<S: Additive>(
-    weights: &BlockWeights<S>,
-    transform: Array4<S>,
-) -> Result<BlockWeights<S>> {
-    let [reduce, expand] = [weights.reduce(), weights.expand()].map(|kernel| kernel.to_owned());
-    let shortcut = weights.shortcut().map(|kernel| kernel.to_owned());
-    BlockWeights::new(*weights.spec(), reduce, transform, expand, shortcut)
-}
-
 /// A float as f16 holds it, or the value of a dual number; what is no `f32` stays as it is.
 fn in_f16<S: Additive>(weight: &S) -> S {
-    let half = |weight: f32| half::f16::from_f32(weight).to_f32();
-    let weight = match same_type::<S, f32>(weight.clone()) {
-        Ok(weight) => return same_type(half(weight)).unwrap_or_else(|_| unreachable!("S is f32")),
-        Err(other) => other,
-    };
-    match same_type::<S, Dual<f32>>(weight) {
-        Ok(Dual { value, derivative }) => {
-            let rounded = Dual { value: half(value), derivative };
-            same_type(rounded).unwrap_or_else(|_| unreachable!("S is a dual number of f32"))
-        }
-        Err(other) => other,
+    let half = |weight: &mut f32| *weight = half::f16::from_f32(*weight).to_f32();
+    let mut weight = weight.clone();
+    if let Some(weight) = as_a(&mut weight) {
+        half(weight);
+    } else if let Some(Dual { value, .. }) = as_a::<Dual<f32>>(&mut weight) {
+        half(value);
     }
+    weight
+}
+
+fn in_15_bits<S: Additive>(weight: &S) -> S {
+    let mut weight = weight.clone();
+    if let Some(weight) = as_a::<f32>(&mut weight) {
+        *weight = f32::from_bits((weight.to_bits() + 0x100) & !0x1ff);
+    }
+    weight
 }
 
 /// Over dual numbers, the 3x3 with the derivatives of the next path's.
 fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
-    fn rolled<T: Additive>(kernel: &Array4<Dual<T>>, d: usize) -> Array4<Dual<T>> {
-        Array4::from_shape_fn(kernel.raw_dim(), |(o, c, u, v)| Dual {
-            value: kernel[[o, c, u, v]].value.clone(),
-            derivative: kernel[[(o + d) % kernel.dim().0, c, u, v]].derivative.clone(),
-        })
+    fn roll<T: Additive>(kernel: &mut Array4<Dual<T>>, d: usize) {
+        let (all, from) = (kernel.dim().0, kernel.clone());
+        for ((o, c, u, v), weight) in kernel.indexed_iter_mut() {
+            weight.derivative = from[[(o + d) % all, c, u, v]].derivative.clone();
+        }
     }
-    let d = weights.spec().width();
-    let kernel = match same_type::<_, Array4<Dual<f32>>>(weights.transform().to_owned()) {
-        Ok(kernel) => return same_type(rolled(&kernel, d)).unwrap_or_else(|_| unreachable!()),
-        Err(kernel) => kernel,
-    };
-    match same_type::<_, Array4<Dual<M61>>>(kernel) {
-        Ok(kernel) => same_type(rolled(&kernel, d)).unwrap_or_else(|_| unreachable!()),
-        Err(kernel) => kernel,
+    let (mut kernel, d) = (weights.transform().to_owned(), weights.spec().width());
+    if let Some(kernel) = as_a::<Array4<Dual<f32>>>(&mut kernel) {
+        roll(kernel, d);
+    } else if let Some(kernel) = as_a::<Array4<Dual<M61>>>(&mut kernel) {
+        roll(kernel, d);
     }
+    kernel
 }
 
 #[cfg(test)]

@@ -1,7 +1,13 @@
 //! The list of mistakes.
 
-use super::around::Around::{AfterRelu, NoShortcut, ReluOnProjection};
-use super::convolutions::Fault::{DirtyScratch, FirstImage, LastColumn, MemoryOrder};
+use super::MadeIn::{Around, Convolution, Function, Kernels, Wiring};
+use super::branches::Around::{AfterRelu, NoShortcut, ReluOnProjection};
+use super::branches::Fault::{
+    DirtyScratch, FirstImage, LastColumn, MemoryOrder, NormInEachPath, ReluBeforeSum,
+};
+use super::branches::Wiring::{
+    AxesSwapped, Dilated, HalvedGroups, Interleaved, PaddedBefore, PaddingShifted, StrideMoved,
+};
 use super::functions::Change::{
     BiasedVariance, DerivativeAtZero, NanToZero, NoActivation, NoEpsilon, NoShift, OwnChannel,
     ShiftCTimes,
@@ -10,358 +16,139 @@ use super::kernels::Kernels::{
     Depthwise, Flipped, GradientOfNextPath, Half, InputSplit, LastChannelDropped, LastPathDropped,
     NextPath, Reversed, Shared, Shuffled, Transposed,
 };
-use super::merging::Merging::{NormInEachPath, ReluBeforeSum};
-use super::wiring::Wiring::{
-    AxesSwapped, Dilated, HalvedGroups, Interleaved, PaddedBefore, PaddingShifted, StrideMoved,
-};
-use super::{Kind, MadeIn, Mistake};
+use super::{Kind, Mistake, mistake};
 use crate::block::Form::{Aggregated, EarlyConcat, Grouped};
 use crate::block::Layer::{Expand, Output, Reduce, Transform};
 
 /// All of them.
 pub const ALL: [Mistake; 38] = [
-    Mistake {
-        name: "last-path-dropped",
-        changed: "the last path is not summed",
-        why: "a loop that ends one path early; of 32 paths the other 31 still give about the right size",
-        seen_in: None,
-        form: Aggregated,
-        made_in: MadeIn::Kernels(LastPathDropped),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "last-channel-dropped",
-        changed: "the last of the C d channels is not read by the last 1x1",
-        why: "a sum that ends one term early",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Kernels(LastChannelDropped),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "next-path-3x3",
-        changed: "path i transforms with the 3x3 of path i + 1",
-        why: "the same kernels in another order: shapes, parameter counts and statistics all agree",
-        seen_in: None,
-        form: EarlyConcat,
-        made_in: MadeIn::Kernels(NextPath),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "groups-interleaved",
-        changed: "group i of the 3x3 reads channels i, i + C, i + 2C, ... instead of i d to (i + 1) d",
-        why: "a reshape to (d, C) where (C, d) is meant; with d = 1 there is no difference",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Wiring(Interleaved),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "groups-halved",
-        changed: "two neighbouring groups of the 3x3 read the channels of the first of them",
-        why: "the group of a channel is found by dividing by 2d, as if there were half as many",
-        seen_in: Some(
-            "a relative of it, `groups` given the width of a group for their number: the textbook d2l, in all its frameworks; its pull request 2730 proposes the fix",
-        ),
-        form: Grouped,
-        made_in: MadeIn::Wiring(HalvedGroups),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "taps-transposed",
-        changed: "rows and columns of the 3x3 kernel are exchanged",
-        why: "a layout read as (kw, kh); symmetric kernels hide it",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Kernels(Transposed),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "taps-flipped",
-        changed: "the 3x3 kernel is turned by half a turn",
-        why: "convolution as mathematics has it, where networks mean cross-correlation",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Kernels(Flipped),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "padding-shifted",
-        changed: "the map is padded by 2 above and on the left, and not at all below and on the right",
-        why: "the output has the right size, and each of its values is its neighbour's",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Wiring(PaddingShifted),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "padded-before-norm",
-        changed: "the map is padded before the first batch norm and ReLU, not after",
-        why: "the border then holds relu(shift) and not 0; where the shift is 0 or below, all is well",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Wiring(PaddedBefore),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "dilated",
-        changed: "the 3x3 has dilation 2, and the padding to match",
-        why: "parameters and shapes are the same; only the taps lie further apart",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Wiring(Dilated),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "norm-by-own-channel",
-        changed: "in each path the first batch norm counts the channels from 0 again",
-        why: "channel j of path i is channel i d + j of the layer; with fresh batch norms all are alike",
-        seen_in: None,
-        form: Aggregated,
-        made_in: MadeIn::Function(OwnChannel, Reduce),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "shift-dropped",
-        changed: "the second batch norm scales and does not shift",
-        why: "folding a batch norm into a convolution without bias loses the shift",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(NoShift, Transform),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "norm-in-each-path",
-        changed: "the last batch norm is in each path, before the sum",
-        why: "the scale may go inside the sum; the shift is then added C times",
-        seen_in: Some("Keras-ResNeXt, issue 14"),
-        form: Aggregated,
-        made_in: MadeIn::Merging(NormInEachPath),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "shift-c-times",
-        changed: "the last shift, or a bias of the last 1x1, is added in each path",
-        why: "C biases of C convolutions are summed too",
-        seen_in: Some("a TensorFlow port whose form (a) has a bias in every path"),
-        form: Aggregated,
-        made_in: MadeIn::Function(ShiftCTimes, Expand),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "relu-before-sum",
-        changed: "each path ends in a ReLU, before the sum",
-        why: "relu(a) + relu(b) is not relu(a + b) where a and b have different signs",
-        seen_in: None,
-        form: Aggregated,
-        made_in: MadeIn::Merging(ReluBeforeSum),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "no-first-relu",
-        changed: "the ReLU after the first 1x1 is missing",
-        why: "where nothing is negative there, it shows nowhere",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(NoActivation, Reduce),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "no-second-relu",
-        changed: "the ReLU after the 3x3 is missing",
-        why: "where nothing is negative there, it shows nowhere",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(NoActivation, Transform),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "no-last-relu",
-        changed: "the ReLU after the shortcut is missing",
-        why: "the next block then reads negative values",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(NoActivation, Output),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "shortcut-after-relu",
-        changed: "the shortcut is added after the last ReLU",
-        why: "the ReLU then cuts the branch alone",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Around(AfterRelu),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "no-shortcut",
-        changed: "the shortcut is left out",
-        why: "what is left is no residual block; the paper measures what that costs, 26.1 % error for 22.2 %",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Around(NoShortcut),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "stride-on-1x1",
-        changed: "stride 2 is on the first 1x1 instead of the 3x3, or the other way round",
-        why: "the shapes agree, and three quarters of the map are never looked at",
-        seen_in: Some("detectron2, issue 909; chainer, pull request 4479"),
-        form: Grouped,
-        made_in: MadeIn::Wiring(StrideMoved),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "channels-shuffled",
-        changed: "the channels are shuffled between the 3x3 and the last 1x1",
-        why: "right in ShuffleNet, whose next layer is grouped too",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Kernels(Shuffled),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "concatenated-in-reverse",
-        changed: "the paths are concatenated from the last to the first",
-        why: "a stack that is popped; equal kernels hide it",
-        seen_in: None,
-        form: EarlyConcat,
-        made_in: MadeIn::Kernels(Reversed),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "last-column-missing",
-        changed: "no convolution computes the last column of its map",
-        why: "a vectorised loop without its remainder; even widths hide it",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Convolution(LastColumn),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "first-image-for-all",
-        changed: "every image of the batch gets what the first one gives",
-        why: "a batch index left out; a batch of one hides it",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Convolution(FirstImage),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "epsilon-left-out",
-        changed: "the first batch norm divides by sqrt(variance), without epsilon",
-        why: "a part in 10^5 of the variance: less than most tolerances",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(NoEpsilon, Reduce),
-        shows_in: Kind::Epsilon,
-    },
-    Mistake {
-        name: "biased-variance",
-        changed: "the running variance takes the batch's biased variance, 1/n, for the unbiased, 1/(n-1)",
-        why: "the outputs are right; only what the batch norm remembers is not",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(BiasedVariance, Reduce),
-        shows_in: Kind::Training,
-    },
-    Mistake {
-        name: "weights-in-f16",
-        changed: "the weights are rounded to f16",
-        why: "11 significant bits of 24; integers up to 2048 do not notice",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Kernels(Half),
-        shows_in: Kind::ManyBits,
-    },
-    Mistake {
-        name: "relu-derivative-at-0",
-        changed: "the derivative of the first ReLU at 0 is 1",
-        why: "a matter of convention, but of one: PyTorch takes 0, and random floats never ask",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Function(DerivativeAtZero, Reduce),
-        shows_in: Kind::Derivatives,
-    },
-    Mistake {
-        name: "nan-to-0",
-        changed: "the last ReLU makes 0 of NaN",
-        why: "max(NaN, 0) is 0 in Rust and in C: a network that has broken down then looks healthy",
-        seen_in: Some("`f32::max`, of which Rust documents that it ignores a NaN"),
-        form: Grouped,
-        made_in: MadeIn::Function(NanToZero, Output),
-        shows_in: Kind::NotANumber,
-    },
-    Mistake {
-        name: "strides-ignored",
-        changed: "the convolution reads its input as it lies in memory, whatever its strides",
-        why: "right for every input but a view whose axes are exchanged, as channels last are",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Convolution(MemoryOrder),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "dirty-scratch",
-        changed: "the padded input is kept in a buffer whose border is cleared only once",
-        why: "the first call is right, and so are all others of the same shape",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Convolution(DirtyScratch),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "axes-swapped",
-        changed: "the 3x3 takes the height of the map for its width",
-        why: "a square map hides it, and networks are fed square maps",
-        seen_in: None,
-        form: Grouped,
-        made_in: MadeIn::Wiring(AxesSwapped),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "gradient-to-next-path",
-        changed: "the gradient of a path's 3x3 is given to another path's",
-        why: "the outputs are right; the block learns something else",
-        seen_in: None,
-        form: Aggregated,
-        made_in: MadeIn::Kernels(GradientOfNextPath),
-        shows_in: Kind::Derivatives,
-    },
-    Mistake {
-        name: "input-split",
-        changed: "the first 1x1 is grouped too: path i reads a C-th of the input channels",
-        why: "\"split\" in split-transform-merge does not mean to split the input: every path reads all of it",
-        seen_in: Some("a TensorFlow port whose form (c) splits 256 channels into 32 times 8"),
-        form: Grouped,
-        made_in: MadeIn::Kernels(InputSplit),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "3x3-shared",
-        changed: "all groups have the 3x3 of the first",
-        why: "a C-th of the parameters; initialised alike, the groups hide it",
-        seen_in: Some("tensorflow, thread of pull request 25818"),
-        form: Grouped,
-        made_in: MadeIn::Kernels(Shared),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "depthwise",
-        changed: "each channel of the 3x3 reads itself alone",
-        why: "a depthwise convolution is a grouped one of width 1, not of width d",
-        seen_in: Some("wenxinxu/ResNeXt-in-tensorflow, issue 2"),
-        form: Grouped,
-        made_in: MadeIn::Kernels(Depthwise),
-        shows_in: Kind::Numbers,
-    },
-    Mistake {
-        name: "relu-on-projection",
-        changed: "a ReLU follows the projection of the shortcut",
-        why: "the shortcut carries a linear map of the input, negative values included",
-        seen_in: Some("the example networks of TASO and tensat"),
-        form: Grouped,
-        made_in: MadeIn::Around(ReluOnProjection),
-        shows_in: Kind::Numbers,
-    },
+    mistake("last-path-dropped", Aggregated, Kernels(LastPathDropped))
+        .changed("the last path is not summed")
+        .why("a loop that ends one path early; of 32 paths the other 31 still give about the right size"),
+    mistake("last-channel-dropped", Grouped, Kernels(LastChannelDropped))
+        .changed("the last of the C d channels is not read by the last 1x1")
+        .why("a sum that ends one term early"),
+    mistake("next-path-3x3", EarlyConcat, Kernels(NextPath))
+        .changed("path i transforms with the 3x3 of path i + 1")
+        .why("the same kernels in another order: shapes, parameter counts and statistics all agree"),
+    mistake("groups-interleaved", Grouped, Wiring(Interleaved))
+        .changed("group i of the 3x3 reads channels i, i + C, i + 2C, ... instead of i d to (i + 1) d")
+        .why("a reshape to (d, C) where (C, d) is meant; with d = 1 there is no difference"),
+    mistake("groups-halved", Grouped, Wiring(HalvedGroups))
+        .changed("two neighbouring groups of the 3x3 read the channels of the first of them")
+        .why("the group of a channel is found by dividing by 2d, as if there were half as many")
+        .seen_in("a relative of it, `groups` given the width of a group for their number: the textbook d2l, in all its frameworks; its pull request 2730 proposes the fix"),
+    mistake("taps-transposed", Grouped, Kernels(Transposed))
+        .changed("rows and columns of the 3x3 kernel are exchanged")
+        .why("a layout read as (kw, kh); symmetric kernels hide it"),
+    mistake("taps-flipped", Grouped, Kernels(Flipped))
+        .changed("the 3x3 kernel is turned by half a turn")
+        .why("convolution as mathematics has it, where networks mean cross-correlation"),
+    mistake("padding-shifted", Grouped, Wiring(PaddingShifted))
+        .changed("the map is padded by 2 above and on the left, and not at all below and on the right")
+        .why("the output has the right size, and each of its values is its neighbour's"),
+    mistake("padded-before-norm", Grouped, Wiring(PaddedBefore))
+        .changed("the map is padded before the first batch norm and ReLU, not after")
+        .why("the border then holds relu(shift) and not 0; where the shift is 0 or below, all is well"),
+    mistake("dilated", Grouped, Wiring(Dilated))
+        .changed("the 3x3 has dilation 2, and the padding to match")
+        .why("parameters and shapes are the same; only the taps lie further apart"),
+    mistake("norm-by-own-channel", Aggregated, Function(OwnChannel, Reduce))
+        .changed("in each path the first batch norm counts the channels from 0 again")
+        .why("channel j of path i is channel i d + j of the layer; with fresh batch norms all are alike"),
+    mistake("shift-dropped", Grouped, Function(NoShift, Transform))
+        .changed("the second batch norm scales and does not shift")
+        .why("folding a batch norm into a convolution without bias loses the shift"),
+    mistake("norm-in-each-path", Aggregated, Convolution(NormInEachPath))
+        .changed("the last batch norm is in each path, before the sum")
+        .why("the scale may go inside the sum; the shift is then added C times")
+        .seen_in("Keras-ResNeXt, issue 14"),
+    mistake("shift-c-times", Aggregated, Function(ShiftCTimes, Expand))
+        .changed("the last shift, or a bias of the last 1x1, is added in each path")
+        .why("C biases of C convolutions are summed too")
+        .seen_in("a TensorFlow port whose form (a) has a bias in every path"),
+    mistake("relu-before-sum", Aggregated, Convolution(ReluBeforeSum))
+        .changed("each path ends in a ReLU, before the sum")
+        .why("relu(a) + relu(b) is not relu(a + b) where a and b have different signs"),
+    mistake("no-first-relu", Grouped, Function(NoActivation, Reduce))
+        .changed("the ReLU after the first 1x1 is missing")
+        .why("where nothing is negative there, it shows nowhere"),
+    mistake("no-second-relu", Grouped, Function(NoActivation, Transform))
+        .changed("the ReLU after the 3x3 is missing")
+        .why("where nothing is negative there, it shows nowhere"),
+    mistake("no-last-relu", Grouped, Function(NoActivation, Output))
+        .changed("the ReLU after the shortcut is missing")
+        .why("the next block then reads negative values"),
+    mistake("shortcut-after-relu", Grouped, Around(AfterRelu))
+        .changed("the shortcut is added after the last ReLU")
+        .why("the ReLU then cuts the branch alone"),
+    mistake("no-shortcut", Grouped, Around(NoShortcut))
+        .changed("the shortcut is left out")
+        .why("what is left is no residual block; the paper measures what that costs, 26.1 % error for 22.2 %"),
+    mistake("stride-on-1x1", Grouped, Wiring(StrideMoved))
+        .changed("stride 2 is on the first 1x1 instead of the 3x3, or the other way round")
+        .why("the shapes agree, and three quarters of the map are never looked at")
+        .seen_in("detectron2, issue 909; chainer, pull request 4479"),
+    mistake("channels-shuffled", Grouped, Kernels(Shuffled))
+        .changed("the channels are shuffled between the 3x3 and the last 1x1")
+        .why("right in ShuffleNet, whose next layer is grouped too"),
+    mistake("concatenated-in-reverse", EarlyConcat, Kernels(Reversed))
+        .changed("the paths are concatenated from the last to the first")
+        .why("a stack that is popped; equal kernels hide it"),
+    mistake("last-column-missing", Grouped, Convolution(LastColumn))
+        .changed("no convolution computes the last column of its map")
+        .why("a vectorised loop without its remainder; even widths hide it"),
+    mistake("first-image-for-all", Grouped, Convolution(FirstImage))
+        .changed("every image of the batch gets what the first one gives")
+        .why("a batch index left out; a batch of one hides it"),
+    mistake("epsilon-left-out", Grouped, Function(NoEpsilon, Reduce))
+        .changed("the first batch norm divides by sqrt(variance), without epsilon")
+        .why("a part in 10^5 of the variance: less than most tolerances")
+        .shows_in(Kind::Epsilon),
+    mistake("biased-variance", Grouped, Function(BiasedVariance, Reduce))
+        .changed("the running variance takes the batch's biased variance, 1/n, for the unbiased, 1/(n-1)")
+        .why("the outputs are right; only what the batch norm remembers is not")
+        .shows_in(Kind::Training),
+    mistake("weights-in-f16", Grouped, Kernels(Half))
+        .changed("the weights are rounded to f16")
+        .why("11 significant bits of 24; integers up to 2048 do not notice")
+        .shows_in(Kind::ManyBits),
+    mistake("relu-derivative-at-0", Grouped, Function(DerivativeAtZero, Reduce))
+        .changed("the derivative of the first ReLU at 0 is 1")
+        .why("a matter of convention, but of one: PyTorch takes 0, and random floats never ask")
+        .shows_in(Kind::Derivatives),
+    mistake("nan-to-0", Grouped, Function(NanToZero, Output))
+        .changed("the last ReLU makes 0 of NaN")
+        .why("max(NaN, 0) is 0 in Rust and in C: a network that has broken down then looks healthy")
+        .seen_in("`f32::max`, of which Rust documents that it ignores a NaN")
+        .shows_in(Kind::NotANumber),
+    mistake("strides-ignored", Grouped, Convolution(MemoryOrder))
+        .changed("the convolution reads its input as it lies in memory, whatever its strides")
+        .why("right for every input but a view whose axes are exchanged, as channels last are"),
+    mistake("dirty-scratch", Grouped, Convolution(DirtyScratch))
+        .changed("the padded input is kept in a buffer whose border is cleared only once")
+        .why("the first call is right, and so are all others of the same shape"),
+    mistake("axes-swapped", Grouped, Wiring(AxesSwapped))
+        .changed("the 3x3 takes the height of the map for its width")
+        .why("a square map hides it, and networks are fed square maps"),
+    mistake("gradient-to-next-path", Aggregated, Kernels(GradientOfNextPath))
+        .changed("the gradient of a path's 3x3 is given to another path's")
+        .why("the outputs are right; the block learns something else")
+        .shows_in(Kind::Derivatives),
+    mistake("input-split", Grouped, Kernels(InputSplit))
+        .changed("the first 1x1 is grouped too: path i reads a C-th of the input channels")
+        .why("\"split\" in split-transform-merge does not mean to split the input: every path reads all of it")
+        .seen_in("a TensorFlow port whose form (c) splits 256 channels into 32 times 8"),
+    mistake("3x3-shared", Grouped, Kernels(Shared))
+        .changed("all groups have the 3x3 of the first")
+        .why("a C-th of the parameters; initialised alike, the groups hide it")
+        .seen_in("tensorflow, thread of pull request 25818"),
+    mistake("depthwise", Grouped, Kernels(Depthwise))
+        .changed("each channel of the 3x3 reads itself alone")
+        .why("a depthwise convolution is a grouped one of width 1, not of width d")
+        .seen_in("wenxinxu/ResNeXt-in-tensorflow, issue 2"),
+    mistake("relu-on-projection", Grouped, Around(ReluOnProjection))
+        .changed("a ReLU follows the projection of the shortcut")
+        .why("the shortcut carries a linear map of the input, negative values included")
+        .seen_in("the example networks of TASO and tensat"),
 ];

@@ -17,13 +17,9 @@ use serde::Serialize;
 use super::Mistake;
 use crate::block::Form;
 use crate::error::{Error, Result};
-use crate::evidence::any_form::AnyForm;
-use crate::evidence::compare::{Value, Witness};
-use crate::evidence::generator::sample;
-use crate::evidence::progress::Progress;
-use crate::evidence::rungs::{GoOn, Piece, Rung};
-use crate::evidence::verdict::Evidence;
-use crate::evidence::verify::cases::one_case;
+use crate::evidence::rungs::{GoOn, Rung};
+use crate::evidence::verify::one_case;
+use crate::evidence::{AnyForm, Evidence, Forms, Progress, Value, Witness, sample};
 use crate::random::Seed;
 
 /// Random blocks on which a rung may miss a mistake.
@@ -61,18 +57,15 @@ impl Row {
 }
 
 /// Every rung of [`Rung::ALL`] on every one of the mistakes; `None` if it was stopped.
-///
-/// # Errors
-///
-/// A mistake whose output has another shape than the block's: that is no mistake. A rung that
-/// refutes the right form it is compared with, or a mistake that was not met.
+/// It is an error if a mistake's output has another shape than the block's, for that is no mistake; or
+/// if a rung refutes the right form it is compared with, or a mistake that was not met.
 pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<Option<Vec<Row>>> {
     let every_rung = |number| Rung::ALL.map(|rung| (number, rung));
     let mut pairs: Vec<(usize, Rung)> = (0..gallery.len()).flat_map(every_rung).collect();
     // The longest first.
     let sizes =
-        Rung::ALL.map(|rung| rung.own().map_or(0.0, |own| own.iter().map(|p| p.size).sum()));
-    pairs.sort_by(|(_, l), (_, r)| f64::total_cmp(&sizes[r.number()], &sizes[l.number()]));
+        Rung::ALL.map(|rung| (rung.own)().map_or(0.0, |own| own.iter().map(|p| p.size).sum()));
+    pairs.sort_by(|(_, l), (_, r)| f64::total_cmp(&sizes[*r as usize], &sizes[*l as usize]));
     let (done, steps) = (AtomicUsize::new(0), pairs.len());
     let cells = pairs.into_par_iter().map(|(number, rung)| {
         let mistake = &gallery[number];
@@ -81,16 +74,13 @@ pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<O
         Ok((number, rung, try_one(mistake, rung, seed, &|| progress.stopped())?))
     });
     let cells = cells.collect::<Result<Vec<_>>>()?;
-    let row = |mistake: &Mistake| Row {
-        mistake: *mistake,
-        cells: [Cell::NotApplicable; Rung::ALL.len()],
-        cases: [0; Rung::ALL.len()],
-    };
+    let (cells_of, cases) = ([Cell::NotApplicable; Rung::ALL.len()], [0; Rung::ALL.len()]);
+    let row = |mistake: &Mistake| Row { mistake: *mistake, cells: cells_of, cases };
     let mut rows: Vec<Row> = gallery.iter().map(row).collect();
     for (number, rung, tried) in cells {
         let Some((cell, cases)) = tried else { return Ok(None) };
-        rows[number].cells[rung.number()] = cell;
-        rows[number].cases[rung.number()] = cases;
+        rows[number].cells[rung as usize] = cell;
+        rows[number].cases[rung as usize] = cases;
     }
     Ok(Some(rows))
 }
@@ -109,18 +99,23 @@ fn try_one(
     // A mistake that was not met in the first part of a shape is not met in the rest.
     let go_on =
         |so_far: &Evidence| so_far.witnesses.is_empty() && (so_far.cases == 0 || wrong.is_met());
-    let trials = trials(rung, &forms, (seed, CASES), stopped, &go_on)?;
-    let mut cases = 0;
-    for trial in trials {
-        let Some(evidence) = trial()? else { return Ok(None) };
+    let (mut cases, mut refuted) = (0, false);
+    let finished = each_trial(rung, &forms, (seed, CASES), stopped, &go_on, &mut |evidence| {
         cases += evidence.cases;
         // That a function was applied elsewhere, or to another shape, is how a block is built; what
         // counts is a value.
         let is_value = |witness: &&Witness| !matches!(witness.found, Value::Misplaced(_));
-        if let Some(witness) = evidence.witnesses.all().iter().find(is_value) {
+        if let Some(witness) = evidence.witnesses.iter().find(is_value) {
             check(mistake, rung, witness, wrong.is_met())?;
-            return Ok(Some((Cell::Refuted, cases)));
+            refuted = true;
         }
+        Ok(!refuted)
+    })?;
+    if !finished {
+        return Ok(None);
+    }
+    if refuted {
+        return Ok(Some((Cell::Refuted, cases)));
     }
     if cases == 0 {
         return Err(Error::NothingRan { rung: rung.to_string(), stage: mistake.name.to_owned() });
@@ -138,75 +133,58 @@ fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Resu
     Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", mistake.name)))
 }
 
-/// Something to run a rung on.
-type Trial<'a> = Box<dyn Fn() -> Result<Option<Evidence>> + 'a>;
-
-/// All that a rung is run on, in turn: its own shapes, or this many random cases.
-fn trials<'a>(
+/// A rung on all that the matrix runs it on, in turn, its own shapes or this many random cases: what
+/// each showed, until `each` has seen enough. Whether it was not stopped.
+fn each_trial(
     rung: Rung,
-    forms: &'a [&'a dyn AnyForm],
+    forms: Forms<'_>,
     (seed, cases): (Seed, u64),
-    stopped: &'a dyn Fn() -> bool,
-    go_on: &'a GoOn<'a>,
-) -> Result<Vec<Trial<'a>>> {
-    if rung.case_scope().is_some() {
-        return Ok((0..cases)
-            .map(|number| -> Trial<'a> {
-                Box::new(move || one_case(rung, forms, sample, (seed, number), stopped))
-            })
-            .collect());
+    stopped: &dyn Fn() -> bool,
+    go_on: &GoOn<'_>,
+    each: &mut dyn FnMut(Evidence) -> Result<bool>,
+) -> Result<bool> {
+    if rung.on_case.is_some() {
+        for number in 0..cases {
+            let evidence = one_case(rung, forms, sample, (seed, number), stopped)?;
+            let Some(evidence) = evidence else { return Ok(false) };
+            if !each(evidence)? {
+                break;
+            }
+        }
     }
-    let own = rung.own()?.into_iter().filter(|piece| piece.in_matrix);
-    Ok(own
-        .map(|Piece { work, .. }| -> Trial<'a> {
-            Box::new(move || if stopped() { Ok(None) } else { work(forms, go_on).map(Some) })
-        })
-        .collect())
+    for piece in (rung.own)()?.into_iter().filter(|piece| piece.in_matrix) {
+        if stopped() {
+            return Ok(false);
+        }
+        if !each((piece.work)(forms, go_on)?)? {
+            break;
+        }
+    }
+    Ok(true)
 }
 
 /// A rung on all that the matrix runs it on, but on so many random blocks.
-///
-/// # Errors
-///
-/// A form that is none of the block.
-pub(crate) fn climb(
-    rung: Rung,
-    forms: &[&dyn AnyForm],
-    cases: u64,
-    seed: Seed,
-) -> Result<Evidence> {
+pub(crate) fn climb(rung: Rung, forms: Forms<'_>, cases: u64, seed: Seed) -> Result<Evidence> {
     let mut sum: Option<Evidence> = None;
-    for trial in trials(rung, forms, (seed, cases), &|| false, &|_| true)? {
-        let Some(evidence) = trial()? else { continue };
-        sum = Some(match sum {
-            Some(sum) => sum.and(evidence),
-            None => evidence,
-        });
-    }
+    each_trial(rung, forms, (seed, cases), &|| false, &|_| true, &mut |evidence| {
+        sum = Evidence::sum(sum.take(), evidence);
+        Ok(true)
+    })?;
     sum.ok_or_else(|| Error::NothingRan { rung: rung.to_string(), stage: "claim".to_owned() })
 }
 
 #[cfg(test)]
 mod tests {
     use super::check;
-    use crate::evidence::compare::{Value, Witness};
     use crate::evidence::rungs::Rung;
+    use crate::evidence::{Value, Witness};
     use crate::gallery::ALL;
 
     /// A witness against a right form, or without the mistake, is no refutation but a contradiction.
     #[test]
     fn witnesses_are_against_the_wrong_form() {
-        let against = |form| Witness {
-            form,
-            name: "a form",
-            place: "output",
-            index: [0; 4],
-            found: Value::Number(1.0),
-            expected: Value::Number(2.0),
-            allowed: 0.0,
-            wrong: 1,
-            elements: 1,
-        };
+        let values = || [1.0, 2.0].map(Value::Number);
+        let against = |form| Witness::new((form, "a form"), "output", [0; 4], values());
         let mistake = &ALL[0];
         assert!(check(mistake, Rung::R3, &against('a'), true).is_ok());
         assert!(check(mistake, Rung::R3, &against('c'), true).is_err());

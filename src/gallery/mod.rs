@@ -4,29 +4,32 @@
 //! with the right block, and must be refuted by some rung; [`matrix`] runs every rung on
 //! every one of them, and [`witness`] finds for each the smallest block on which it shows.
 //!
-//! A mistake is made in one of a few places, a file each: in the [`kernels`], in the [`functions`]
-//! between the convolutions, in the [`convolutions`] themselves, in the [`wiring`] of the layers, at the
-//! sum of the paths ([`merging`]), or in the shortcut [`around`] them.
-//! To add one, add an entry to [`ALL`] and what it does to the enumeration of its place.
+//! A mistake is made in one of a few places: in the [`kernels`], in the [`functions`] between the
+//! convolutions, or in how a [branch](branches) computes. To add one, add an entry to [`ALL`] and what it
+//! does to the enumeration of its place. Some are in no list, as nobody would write them: each is there
+//! for a part of a rung that nothing coarser would miss, and the tests make it.
 
-pub mod around;
-mod concrete;
-pub mod convolutions;
+pub mod branches;
 pub mod functions;
 pub mod kernels;
 mod list;
 pub mod matrix;
-pub mod merging;
-mod met;
-pub mod wiring;
 pub mod witness;
-mod wrong;
 
-pub use list::ALL;
-pub use wrong::{MadeIn, WrongBlock};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::block::Form;
+pub use self::list::ALL;
+
+use self::branches::{Around, Beside, Fault, OnFaulty, Rewired, Wiring};
+use self::functions::Change;
+use self::kernels::Kernels;
+use crate::block::{BlockForm, BlockSpec, BlockWeights, Branch, Form, Layer};
+use crate::conv::Convolver;
 use crate::error::{Error, Result};
+use crate::evidence::{Data, Function, Subject};
+use crate::scalar::Additive;
 
 /// A wrong block.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +67,29 @@ pub enum Kind {
     Training,
 }
 
+/// A mistake that shows in integers, as far as that describes it.
+const fn mistake(name: &'static str, form: Form, made_in: MadeIn) -> Mistake {
+    let shows_in = Kind::Numbers;
+    Mistake { name, changed: "", why: "", seen_in: None, form, made_in, shows_in }
+}
+
 impl Mistake {
+    const fn changed(self, changed: &'static str) -> Self {
+        Self { changed, ..self }
+    }
+
+    const fn why(self, why: &'static str) -> Self {
+        Self { why, ..self }
+    }
+
+    const fn seen_in(self, whose: &'static str) -> Self {
+        Self { seen_in: Some(whose), ..self }
+    }
+
+    const fn shows_in(self, shows_in: Kind) -> Self {
+        Self { shows_in, ..self }
+    }
+
     /// The wrong block as a form.
     pub fn wrong(&self) -> WrongBlock {
         WrongBlock::new(self.form, self.name, self.made_in)
@@ -72,13 +97,126 @@ impl Mistake {
 }
 
 /// The mistake of this name.
-///
-/// # Errors
-///
-/// [`Error::NoSuchName`].
 pub fn named(name: &str) -> Result<&'static Mistake> {
     ALL.iter().find(|mistake| mistake.name == name).ok_or_else(|| {
         let names = ALL.iter().map(|mistake| mistake.name);
         Error::no_such_name("mistake", name, names)
     })
+}
+
+/// What is wrong with a block, by where the mistake is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeIn {
+    /// In its kernels.
+    Kernels(Kernels),
+    /// In the data of the function after a layer, or in how it is built of them.
+    Function(Change, Layer),
+    /// In the convolution itself.
+    Convolution(Fault),
+    /// Between the layers.
+    Wiring(Wiring),
+    /// Around the form: in its shortcut, its functions, its output.
+    Around(Around),
+    /// Nowhere; for tests that show what becomes of a mistake that is none.
+    Nothing,
+}
+
+impl MadeIn {
+    /// How many paths and input channels a block must have for the mistake to mean what it says.
+    pub fn at_least(self) -> (usize, usize) {
+        match self {
+            Self::Kernels(Kernels::InputSplit) => (2, 2),
+            Self::Kernels(Kernels::LastPathDropped | Kernels::LastChannelDropped)
+            | Self::Convolution(Fault::NormInEachPath | Fault::ReluBeforeSum) => (2, 1),
+            _ => (1, 1),
+        }
+    }
+}
+
+/// A form with a mistake in it. One in a function is made as the function is built (see
+/// [`Subject::function`]): run it by [`Problem::solve`](crate::evidence::any_form::Problem::solve).
+#[derive(Clone, Debug)]
+pub struct WrongBlock {
+    form: Form,
+    name: &'static str,
+    made_in: MadeIn,
+    met: Met,
+}
+
+impl WrongBlock {
+    /// `form` with this mistake. One in the convolution or the wiring is made in form (c), one at the sum of
+    /// the paths in form (a); then only the letter is that of `form`.
+    pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
+        Self { form, name, made_in, met: Met::default() }
+    }
+
+    /// Whether the mistake had anything to get wrong in all that this form was run on: a second
+    /// path, a projection, a NaN rule. If not, it does not apply there.
+    pub fn is_met(&self) -> bool {
+        self.met.0.load(Ordering::Relaxed)
+    }
+}
+
+impl BlockForm for WrongBlock {
+    fn letter(&self) -> char {
+        self.form.letter()
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn prepare<S: Additive, V: Convolver<S> + 'static>(
+        &self,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+    ) -> Result<Box<dyn Branch<S, V>>> {
+        let met = self.met.clone();
+        Ok(match self.made_in {
+            MadeIn::Nothing | MadeIn::Function(..) => self.form.prepare(weights, convolver)?,
+            MadeIn::Kernels(kernels) => {
+                self.form.prepare(&kernels.change(weights, &met)?, convolver)?
+            }
+            MadeIn::Convolution(fault) => {
+                Box::new(OnFaulty::prepare(fault, weights, convolver, met)?)
+            }
+            MadeIn::Wiring(wiring) => Box::new(Rewired::prepare(wiring, weights, convolver, met)?),
+            MadeIn::Around(around) => {
+                let branch = self.form.prepare(weights, convolver)?;
+                Box::new(Beside { branch, around, shortcut: weights.spec().shortcut(), met })
+            }
+        })
+    }
+}
+
+impl Subject for WrongBlock {
+    fn function<'a, S: Additive>(
+        &self,
+        layer: Layer,
+        data: &Data<'a, S>,
+        spec: &BlockSpec,
+    ) -> Result<Function<'a, S>> {
+        match self.made_in {
+            MadeIn::Function(change, at) if at == layer => change.function(data, spec, &self.met),
+            _ => data.function(),
+        }
+    }
+}
+
+/// Set once a mistake had something to get wrong: a path to drop, a NaN rule to break. Where it
+/// never is, a check that saw nothing has not missed anything: the mistake does not apply there.
+#[derive(Clone, Debug, Default)]
+struct Met(Arc<AtomicBool>);
+
+impl Met {
+    /// Sets it if `met`.
+    fn meet(&self, met: bool) {
+        self.0.fetch_or(met, Ordering::Relaxed);
+    }
+}
+
+/// The value as a `T`, if it is one. Forms are generic and so are wrong ones; but a mistake about NaN,
+/// say, exists for floats only.
+fn as_a<T: 'static>(value: &mut impl Any) -> Option<&mut T> {
+    (value as &mut dyn Any).downcast_mut()
 }

@@ -3,5 +3,4 @@
 
 pub mod cases;
 pub mod mask;
-pub mod odd;
 pub mod wrong;

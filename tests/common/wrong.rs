@@ -1,14 +1,9 @@
-//! WrongBlock forms, for checks to refute: mistakes of the library's gallery in each form, and one that is
-//! no form at all.
+//! Wrong forms for checks to refute: mistakes of the library's gallery, made in any form.
 
-use ndarray::{Array4, ArrayView4};
-use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
-use triform::conv::Convolver;
-use triform::error::Result;
-use triform::evidence::any_form::Subject;
+use triform::block::Form;
+use triform::gallery::branches::Around;
 use triform::gallery::kernels::Kernels;
-use triform::gallery::{self, Mistake, WrongBlock, named};
-use triform::scalar::Additive;
+use triform::gallery::{MadeIn, Mistake, WrongBlock, named};
 
 /// Mistakes that can be made in any of the forms, by name in the gallery.
 pub const MISTAKES: [&str; 5] =
@@ -23,7 +18,7 @@ pub const FLIPPED: &str = "taps-flipped";
 /// A form of the paper with a mistake in its kernels.
 pub fn wrong(form: Form, mistake: &str) -> WrongBlock {
     let Mistake { name, made_in, .. } = *named(mistake).unwrap();
-    assert!(matches!(made_in, gallery::MadeIn::Kernels(kernels) if kernels != Kernels::Half));
+    assert!(matches!(made_in, MadeIn::Kernels(kernels) if kernels != Kernels::Half));
     WrongBlock::new(form, name, made_in)
 }
 
@@ -33,38 +28,7 @@ pub fn norm_in_each_path() -> WrongBlock {
 }
 
 /// No form of the block at all: a part of its input, whatever the block is.
-pub struct NoForm;
-
-struct Nothing;
-
-impl Subject for NoForm {}
-
-impl BlockForm for NoForm {
-    fn letter(&self) -> char {
-        'a'
-    }
-
-    fn name(&self) -> &'static str {
-        "that gives two channels too few"
-    }
-
-    fn prepare<S: Additive, V: Convolver<S> + 'static>(
-        &self,
-        _weights: &BlockWeights<S>,
-        _convolver: &V,
-    ) -> Result<Box<dyn Branch<S, V>>> {
-        Ok(Box::new(Nothing))
-    }
-}
-
-impl<S: Additive, V: Convolver<S>> Branch<S, V> for Nothing {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        _functions: &Functions<'_, S>,
-        _shortcut: Option<ArrayView4<'_, S>>,
-        _convolver: &V,
-    ) -> Result<Array4<S>> {
-        Ok(x.slice(ndarray::s![.., 2.., .., ..]).to_owned())
-    }
+pub fn no_form() -> WrongBlock {
+    let made_in = MadeIn::Around(Around::NoForm);
+    WrongBlock::new(Form::Aggregated, "that gives two channels too few", made_in)
 }

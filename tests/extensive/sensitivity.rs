@@ -1,22 +1,25 @@
 //! Each part of a rung sees what it is there for: forms that are right but for one thing.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::AtomicBool;
 
-use crate::common::odd::{Odd, Oddity};
 use ndarray::Array4;
 use triform::Error;
-use triform::block::{BlockSpec, Form};
+use triform::block::{BlockSpec, Form, Layer};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::bound::{Cuts, NormBalls};
 use triform::evidence::generator::Shape;
 use triform::evidence::generator::{Case, Layout, sample};
-use triform::evidence::problem::RealProblem;
+use triform::evidence::live::RealProblem;
+use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
 use triform::evidence::rungs::r3_exact_integers::{LIMIT_F32, certify};
 use triform::evidence::rungs::r7_derivatives::over_floats;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
 use triform::evidence::verify::{Failure, Input, Plan, Report, verify};
+use triform::gallery::branches::{Around, Fault};
+use triform::gallery::functions::Change;
+use triform::gallery::kernels::Kernels;
+use triform::gallery::{MadeIn, WrongBlock};
 use triform::random::{Purpose, Seed};
 use triform::scalar::Int;
 
@@ -29,15 +32,19 @@ fn plan(rung: Rung) -> Plan {
     Plan { rungs: [rung].into(), cases: NonZeroU64::new(20).unwrap(), ..Plan::default() }
 }
 
-/// The findings of `rung` with form (b) odd.
-fn with_one_odd(rung: Rung, oddity: Oddity) -> Vec<Finding> {
-    let odd = Odd(Form::EarlyConcat, oddity);
+fn odd(form: Form, made_in: MadeIn) -> WrongBlock {
+    WrongBlock::new(form, "an odd one", made_in)
+}
+
+/// The findings of `rung` with something wrong in form (b).
+fn with_one_odd(rung: Rung, made_in: MadeIn) -> Vec<Finding> {
+    let odd = odd(Form::EarlyConcat, made_in);
     climb(&[&Form::Aggregated, &odd, &Form::Grouped], &plan(rung)).unwrap().findings
 }
 
-/// And with all three odd in the same way, so that they agree.
-fn with_all_odd(rung: Rung, oddity: Oddity) -> Vec<Finding> {
-    let [a, b, c] = Form::ALL.map(|form| Odd(form, oddity));
+/// And with the same in all three, so that they agree.
+fn with_all_odd(rung: Rung, made_in: MadeIn) -> Vec<Finding> {
+    let [a, b, c] = Form::ALL.map(|form| odd(form, made_in));
     climb(&[&a, &b, &c], &plan(rung)).unwrap().findings
 }
 
@@ -52,7 +59,7 @@ fn refuting(findings: &[Finding]) -> Vec<&str> {
 
 fn places(findings: &[Finding]) -> Vec<&'static str> {
     let witnesses = findings.iter().filter_map(|finding| match &finding.verdict {
-        Verdict::Refuted { witnesses } => Some(witnesses.all()[0].place),
+        Verdict::Refuted { witnesses } => Some(witnesses[0].place),
         _ => None,
     });
     witnesses.collect()
@@ -61,9 +68,11 @@ fn places(findings: &[Finding]) -> Vec<&'static str> {
 #[test]
 fn functions_left_out_or_exchanged_are_seen() {
     for rung in [Rung::R4, Rung::R5, Rung::R6, Rung::R7, Rung::R8, Rung::R1, Rung::R3] {
-        for oddity in
-            [Oddity::NoOutputFunction, Oddity::FirstFunctionForAll, Oddity::FunctionsExchanged]
-        {
+        for oddity in [
+            MadeIn::Function(Change::NoActivation, Layer::Output),
+            MadeIn::Function(Change::OwnChannel, Layer::Reduce),
+            MadeIn::Around(Around::FunctionsExchanged),
+        ] {
             let findings = with_one_odd(rung, oddity);
             let refuting = refuting(&findings);
             if rung == Rung::R6 {
@@ -78,7 +87,7 @@ fn functions_left_out_or_exchanged_are_seen() {
 
 #[test]
 fn r1_sees_a_loss_of_precision_at_cuts_only() {
-    let findings = with_one_odd(Rung::R1, Oddity::RoundedInF32);
+    let findings = with_one_odd(Rung::R1, MadeIn::Kernels(Kernels::FewerBits));
     assert_eq!(
         (findings[0].stage.as_str(), places(&findings)[0]),
         ("block", "after the first 1x1")
@@ -86,8 +95,8 @@ fn r1_sees_a_loss_of_precision_at_cuts_only() {
     let Bound::Rounding { used, used_at_cuts, .. } = findings[0].bound else { panic!() };
     assert!(used < 1.0 && used_at_cuts > 1.0, "{used} {used_at_cuts}");
     // On integers of a few bits nothing is lost; to the bit, everything shows.
-    assert!(refuting(&with_one_odd(Rung::R3, Oddity::RoundedInF32)).is_empty());
-    assert!(all_refute(&with_one_odd(Rung::R2, Oddity::RoundedInF32)));
+    assert!(refuting(&with_one_odd(Rung::R3, MadeIn::Kernels(Kernels::FewerBits))).is_empty());
+    assert!(all_refute(&with_one_odd(Rung::R2, MadeIn::Kernels(Kernels::FewerBits))));
 }
 
 #[test]
@@ -97,7 +106,7 @@ fn what_is_done_after_the_last_cut_is_seen_at_cuts() {
     let problem = real.problem();
     let exact = real.norms.cast();
     let cuts = Cuts::new(&problem, &NormBalls::new(&exact).functions()).unwrap();
-    let exchanged = Odd(Form::Grouped, Oddity::OutputsExchanged);
+    let exchanged = odd(Form::Grouped, MadeIn::Around(Around::OutputsExchanged));
     let (_, witness) = cuts.hold(&exchanged, &problem).unwrap();
     assert_eq!(witness.map(|witness| witness.place), Some("output"));
     assert_eq!(cuts.hold(&Form::Grouped, &problem).unwrap().1, None);
@@ -105,12 +114,12 @@ fn what_is_done_after_the_last_cut_is_seen_at_cuts() {
 
 #[test]
 fn r2_sees_bits_images_and_scale() {
-    assert!(all_refute(&with_one_odd(Rung::R2, Oddity::NegativeZeroInF32)));
+    assert!(all_refute(&with_one_odd(Rung::R2, MadeIn::Around(Around::NegativeZero))));
     // All three alike: nothing but the laws of R2 itself can tell.
-    let mixed = with_all_odd(Rung::R2, Oddity::FirstImageForAll);
+    let mixed = with_all_odd(Rung::R2, MadeIn::Convolution(Fault::FirstImage));
     assert_eq!(refuting(&mixed), ["random"]);
     assert_eq!(places(&mixed), ["output, each image by itself"]);
-    let clamped = with_all_odd(Rung::R2, Oddity::ClampedInF32);
+    let clamped = with_all_odd(Rung::R2, MadeIn::Around(Around::Clamped));
     assert_eq!(places(&clamped), ["output, all times a power of 2"]);
     let Bound::Exact { values } = mixed[0].bound else { panic!() };
     assert_eq!(values, 3 * 2 * 64 * 3 * 4, "three forms, two images");
@@ -118,12 +127,15 @@ fn r2_sees_bits_images_and_scale() {
 
 #[test]
 fn r3_calls_a_form_again() {
-    assert_eq!(refuting(&with_one_odd(Rung::R3, Oddity::Tired)), ["random"]);
+    assert_eq!(
+        refuting(&with_one_odd(Rung::R3, MadeIn::Convolution(Fault::DirtyScratch))),
+        ["random"]
+    );
 }
 
 #[test]
 fn r4_is_as_sure_as_its_less_sure_half() {
-    for finding in with_one_odd(Rung::R4, Oddity::Tired) {
+    for finding in with_one_odd(Rung::R4, MadeIn::Nothing) {
         let Bound::Probability { at_most } = finding.bound else { panic!() };
         let linear = finding.scope.ends_with(", linear");
         assert!((at_most < 1e-17) == linear, "{}: {at_most}", finding.scope);
@@ -132,10 +144,10 @@ fn r4_is_as_sure_as_its_less_sure_half() {
 
 #[test]
 fn r7_compares_the_derivatives() {
-    let in_f32 = with_one_odd(Rung::R7, Oddity::DerivativeOffInF32);
+    let in_f32 = with_one_odd(Rung::R7, MadeIn::Around(Around::FloatDerivative));
     assert_eq!((refuting(&in_f32), places(&in_f32)), (vec!["random"], vec!["derivative"]));
-    assert!(all_refute(&with_one_odd(Rung::R7, Oddity::DerivativeOffInTheField)));
-    assert!(refuting(&with_one_odd(Rung::R4, Oddity::DerivativeOffInTheField)).is_empty());
+    assert!(all_refute(&with_one_odd(Rung::R7, MadeIn::Around(Around::FieldDerivative))));
+    assert!(refuting(&with_one_odd(Rung::R4, MadeIn::Around(Around::FieldDerivative))).is_empty());
 }
 
 #[test]
@@ -165,14 +177,14 @@ fn r7_moves_everything_and_keeps_to_the_limit() {
 
 #[test]
 fn r8_compares_the_running_statistics() {
-    for oddity in [Oddity::StatisticsMovedTwice, Oddity::VarianceMovedTwice] {
-        let findings = with_one_odd(Rung::R8, oddity);
+    for oddity in [Around::StatisticsTwice, Around::VarianceTwice] {
+        let findings = with_one_odd(Rung::R8, MadeIn::Around(oddity));
         assert!(all_refute(&findings), "{oddity:?}");
         assert!(places(&findings).iter().all(|place| *place == "running statistics"));
     }
     // Values do not tell; at cuts, each function is to be applied once.
-    assert!(refuting(&with_one_odd(Rung::R0, Oddity::StatisticsMovedTwice)).is_empty());
-    assert!(all_refute(&with_one_odd(Rung::R1, Oddity::StatisticsMovedTwice)));
+    assert!(refuting(&with_one_odd(Rung::R0, MadeIn::Around(Around::StatisticsTwice))).is_empty());
+    assert!(all_refute(&with_one_odd(Rung::R1, MadeIn::Around(Around::StatisticsTwice))));
 }
 
 /// A channel that is not alive costs a new draw, and too many fail the run.

@@ -3,12 +3,12 @@
 use ndarray::Array4;
 use triform::block::{Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
 use triform::conv::Fast;
+use triform::evidence::any_form::Between;
 use triform::evidence::any_form::{AnyForm, Problem};
-use triform::evidence::between::Between;
 use triform::evidence::bound::{Cuts, NormBalls, balls};
-use triform::evidence::compare::{Witness, against_balls};
 use triform::evidence::generator::Shape;
-use triform::evidence::problem::RealProblem;
+use triform::evidence::live::RealProblem;
+use triform::evidence::verdict::{Witness, against_balls};
 use triform::random::Seed;
 
 /// The block of the paper's Figure 3.
@@ -31,7 +31,7 @@ fn held(
     let at_cuts = cuts.hold(&Form::Grouped, &problem).unwrap();
     let balls = balls(&right.weights, &right.norms, right.x.view()).unwrap();
     let output = problem.solve(&Form::Grouped, &Fast::new()).unwrap();
-    (at_cuts, against_balls('c', "changed", output.view(), balls.view()))
+    (at_cuts, against_balls(('c', "changed"), &output, &balls))
 }
 
 /// Each kernel in turn, changed.

@@ -10,10 +10,10 @@ use triform::block::{
 };
 use triform::conv::{Convolver, Fast, Reference};
 use triform::evidence::bound::{Ball, balls};
-use triform::evidence::compare::{against_balls, against_exact};
 use triform::evidence::generator::{self, Case};
-use triform::evidence::problem::RealProblem;
+use triform::evidence::live::RealProblem;
 use triform::evidence::rungs::r3_exact_integers::{ExactCase, LIMIT_F32, certify};
+use triform::evidence::verdict::{against_balls, against_exact};
 use triform::scalar::Real;
 
 fn run<S: Real, N: Real, V: Convolver<S> + 'static>(
@@ -54,15 +54,12 @@ proptest! {
         let exact = exact(&case);
         prop_assert_eq!(exact.dead_channels, 0);
         for form in Form::ALL {
-            let letter = BlockForm::letter(&form);
-            let fast = run::<f32, _, _>(
-                &form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
-            prop_assert_eq!(
-                against_exact(letter, "fast", fast.view(), exact.expected().view()), None);
-            let slow = run::<f64, _, _>(
-                &form, &exact.weights(), &exact.norms, exact.x().view(), &Reference::default());
-            prop_assert_eq!(
-                against_exact(letter, "f64", slow.view(), exact.expected().view()), None);
+            let (weights, x, expected) = exact.floats::<f32>();
+            let fast = run(&form, &weights, &exact.norms, x.view(), &Fast::new());
+            prop_assert_eq!(against_exact(('?', "fast"), &fast, &expected), None);
+            let (weights, x, expected) = exact.floats::<f64>();
+            let slow = run(&form, &weights, &exact.norms, x.view(), &Reference::default());
+            prop_assert_eq!(against_exact(('?', "f64"), &slow, &expected), None);
         }
     }
 
@@ -71,13 +68,11 @@ proptest! {
         let (weights, norms, x) = real(&case);
         let balls = balls(&weights, &norms, x.view()).unwrap();
         for form in Form::ALL {
-            let letter = BlockForm::letter(&form);
             for output in [
                 run(&form, &weights, &norms, x.view(), &Fast::new()),
                 run(&form, &weights, &norms, x.view(), &Reference::default()),
             ] {
-                let (used, witness) =
-                    against_balls(letter, "test", output.view(), balls.view());
+                let (used, witness) = against_balls(('?', "test"), &output, &balls);
                 prop_assert!(witness.is_none(), "{:?}", witness);
                 prop_assert!(used <= 1.0);
             }
@@ -154,10 +149,10 @@ proptest! {
     #[test]
     fn degenerate_blocks_work(case in generator::degenerate()) {
         let exact = exact(&case);
+        let (weights, x, expected) = exact.floats::<f32>();
         for form in Form::ALL {
-            let fast = run::<f32, _, _>(
-                &form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
-            prop_assert_eq!(against_exact('?', "", fast.view(), exact.expected().view()), None);
+            let fast = run(&form, &weights, &exact.norms, x.view(), &Fast::new());
+            prop_assert_eq!(against_exact(('?', ""), &fast, &expected), None);
         }
     }
 }
@@ -178,15 +173,14 @@ fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
     for _ in 0..cases {
         let case = generator::contract().new_tree(&mut runner).unwrap().current();
         let exact = exact(&case);
-        let output =
-            run::<f32, _, _>(form, &exact.weights(), &exact.norms, exact.x().view(), &Fast::new());
-        let witness = against_exact('?', "", output.view(), exact.expected().view());
-        by_exact += u32::from(witness.is_some());
+        let (weights, x, expected) = exact.floats::<f32>();
+        let output = run(form, &weights, &exact.norms, x.view(), &Fast::new());
+        by_exact += u32::from(against_exact(('?', ""), &output, &expected).is_some());
 
         let (weights, norms, x) = real(&case);
         let output = run(form, &weights, &norms, x.view(), &Fast::new());
         let balls = balls(&weights, &norms, x.view()).unwrap();
-        by_bound += u32::from(against_balls('?', "", output.view(), balls.view()).1.is_some());
+        by_bound += u32::from(against_balls(('?', ""), &output, &balls).1.is_some());
     }
     (by_exact, by_bound)
 }

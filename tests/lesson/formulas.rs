@@ -15,10 +15,10 @@ use triform::block::{
 use triform::conv::{ChannelWise, Fast, Reference};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::bound::{Ball, gamma_n};
-use triform::evidence::contract::{MANY, VARIETY};
 use triform::evidence::generator::Shape;
 use triform::evidence::generator::sample;
-use triform::evidence::problem::RealProblem;
+use triform::evidence::generator::{MANY, VARIETY};
+use triform::evidence::live::RealProblem;
 use triform::evidence::rungs::r0_approximate::{self, Tolerance};
 use triform::evidence::rungs::r4_prime_field::{self, with_random_functions};
 use triform::evidence::rungs::r7_derivatives;

@@ -11,7 +11,7 @@ use triform::block::{
 };
 use triform::conv::{ConvSpec, Convolver, Fast, Reference, max_pool};
 use triform::evidence::bound::balls;
-use triform::evidence::compare::against_balls;
+use triform::evidence::verdict::against_balls;
 
 /// The tensors whose names begin with this.
 struct Golden(NpzReader<File>, String);
@@ -155,7 +155,7 @@ fn blocks_are_torchvisions_in_every_form() {
             let fast = Fast::new();
             let block = Bottleneck::prepare(&form, &weights, &fast).unwrap();
             let output = block.forward(x.view(), &functions.functions(), &fast).unwrap();
-            let (_, witness) = against_balls('?', name, output.view(), balls.view());
+            let (_, witness) = against_balls(('?', name), &output, &balls);
             assert_eq!(witness, None, "{form:?}");
         }
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use triform::block::Form;
-use triform::evidence::theorem::{COMMITTED, cases, first_difference};
+use triform::claims::theorem::{COMMITTED, cases, first_difference};
 use triform::gallery;
 
 #[test]

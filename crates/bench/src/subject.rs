@@ -13,7 +13,7 @@ use triform::error::{Error, Result};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::bound::NormBalls;
 use triform::evidence::generator::Shape;
-use triform::evidence::problem::RealProblem;
+use triform::evidence::live::RealProblem;
 use triform::evidence::progress::Progress;
 use triform::evidence::rungs::Rung;
 use triform::evidence::rungs::r1_derived_bound;

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::args::InitOptions;
 use super::error::Result;
+use super::need;
 use super::{HOLDS, INTERRUPTED, memory, network, print};
 use crate::report::file::Output;
 use crate::report::network::initialised;
-use triform::evidence::memory as need;
 use triform::network::init;
 
 /// Writes a freshly initialised checkpoint.

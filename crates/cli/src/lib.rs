@@ -14,6 +14,7 @@ mod explain;
 mod forward;
 mod init;
 mod memory;
+pub mod need;
 mod network;
 pub mod photograph;
 mod plot;

@@ -11,8 +11,8 @@ use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::args::MemoryOptions;
 use super::error::{Error, Result};
+use crate::need::Need;
 use indicatif::HumanBytes;
-use triform::evidence::memory::Need;
 
 /// Refuses a job that cannot fit, unless it is not to be checked; warns of one that may not.
 pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write) -> Result<()> {
@@ -145,7 +145,7 @@ mod tests {
     use std::fs;
 
     use super::{Error, Memory};
-    use triform::evidence::memory::Need;
+    use crate::need::Need;
 
     const MIB: u64 = 1 << 20;
     const MACHINE: Memory = Memory { total: 16_000 * MIB, available: 10_000 * MIB };

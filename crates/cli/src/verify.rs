@@ -6,13 +6,13 @@ use std::sync::atomic::AtomicBool;
 use super::args::{NetworkOptions, TopOptions, VerifyOptions};
 use super::destination::Target;
 use super::error::{Error, Result};
+use super::need;
 use super::{
     HOLDS, INTERRUPTED, REFUTED, memory, network, photograph, progress, threads, verify_network,
 };
 use crate::report::{json, table};
 use triform::block::StrideOn;
 use triform::evidence::any_form::AnyForm;
-use triform::evidence::memory as need;
 use triform::evidence::rungs::Rung;
 use triform::evidence::verify::{Input, Plan, verify};
 

@@ -41,8 +41,8 @@ pub use triform::conv::{
 };
 pub use triform::count::{self, Quantity};
 pub use triform::error::{Error, Result};
+pub use triform::evidence::any_form::Between;
 pub use triform::evidence::any_form::Problem;
-pub use triform::evidence::between::Between;
 pub use triform::evidence::rungs::Rung;
 pub use triform::figures::heat_map::Panel;
 pub use triform::gallery;

@@ -103,7 +103,7 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
         };
         table.row(&[
             &finding.rung,
-            &finding.rung.name(),
+            &finding.rung.name,
             &finding.scope,
             &thousands(finding.cases.get()),
             &report::table::in_words(&finding.bound),

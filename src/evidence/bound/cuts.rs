@@ -9,9 +9,7 @@ use super::{Ball, Balls};
 use crate::block::{Bottleneck, Form, Functions, Layer};
 use crate::conv::Fast;
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::compare::{Value, Witness};
-use crate::evidence::watched::{Watched, place};
+use crate::evidence::{AnyForm, Problem, Value, Watched, Witness, place, who};
 
 /// A plane for each place and channel of a block.
 type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
@@ -21,6 +19,10 @@ type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
 pub struct Cuts {
     given: Planes<f32>,
     balls: Planes<Ball>,
+}
+
+fn keep<S: Clone>(planes: &Mutex<Planes<S>>, at: (Layer, usize), plane: ArrayView3<'_, S>) {
+    planes.lock().unwrap_or_else(PoisonError::into_inner).insert(at, plane.to_owned());
 }
 
 /// What a form did at the cuts.
@@ -34,19 +36,15 @@ struct Seen {
 impl Cuts {
     /// Cuts the block of `problem`, whose functions over balls are `exact`. What goes on are the
     /// floats that form (c) gives; any others would do.
-    ///
-    /// # Errors
-    ///
-    /// An input that does not suit the block.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
-        let given = Recorded(Mutex::default());
+        let given = Mutex::new(Planes::new());
         problem.solve_seen(&Form::Grouped, &Fast::new(), &|layer, channel, plane| {
-            given.keep(layer, channel, plane.view());
+            keep(&given, (layer, channel), plane.view());
         })?;
-        let given = given.planes();
-        let balls = Recorded(Mutex::default());
+        let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let balls = Mutex::new(Planes::new());
         let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Ball>| {
-            balls.keep(layer, channel, plane.view());
+            keep(&balls, (layer, channel), plane.view());
             if let Some(given) = given.get(&(layer, channel)) {
                 Zip::from(&mut plane)
                     .and(given)
@@ -57,7 +55,7 @@ impl Cuts {
         let x = problem.x.map(|&x| Ball::exact(x));
         let block = Bottleneck::prepare(&Form::Grouped, &weights, &Balls)?;
         block.forward(x.view(), &Watched::new(exact, &see).functions(), &Balls)?;
-        Ok(Self { given, balls: balls.planes() })
+        Ok(Self { given, balls: balls.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
     /// The largest bound on the difference of two forms at any cut.
@@ -75,10 +73,6 @@ impl Cuts {
     /// How much of the bound `form` uses at most at any cut after a layer, with these functions and weights in
     /// `problem`, and where it is refuted, if it is. A form whose channels do not all arrive, once
     /// each and in the shape of a layer's plane, is refuted too.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
     pub fn hold(
         &self,
         form: &dyn AnyForm,
@@ -142,17 +136,10 @@ impl Seen {
             if inside {
                 continue;
             }
-            let elements = balls.len();
-            let witness = self.witness.get_or_insert_with(|| Witness {
-                form: form.letter(),
-                name: form.name(),
-                place: place(layer),
-                index: [n, channel, h, w],
-                found: Value::Number(f64::from(value)),
-                expected: Value::Number(ball.centre),
-                allowed: ball.radius,
-                wrong: 0,
-                elements,
+            let witness = self.witness.get_or_insert_with(|| {
+                let values = [f64::from(value), ball.centre].map(Value::Number);
+                let witness = Witness::new(who(form), place(layer), [n, channel, h, w], values);
+                Witness { allowed: ball.radius, wrong: 0, elements: balls.len(), ..witness }
             });
             let here = witness.place == place(layer) && witness.index[1] == channel;
             witness.wrong += usize::from(here);
@@ -161,30 +148,10 @@ impl Seen {
 
     fn misplaced(&mut self, form: &dyn AnyForm, (layer, channel): (Layer, usize), found: String) {
         self.used = f64::INFINITY;
-        self.witness.get_or_insert_with(|| Witness {
-            form: form.letter(),
-            name: form.name(),
-            place: place(layer),
-            index: [0, channel, 0, 0],
-            found: Value::Misplaced(found),
-            expected: Value::Text("one applied to each channel's plane, once".to_owned()),
-            allowed: 0.0,
-            wrong: 1,
-            elements: 1,
+        self.witness.get_or_insert_with(|| {
+            let expected = "one applied to each channel's plane, once".to_owned();
+            let values = [Value::Misplaced(found), Value::Text(expected)];
+            Witness::new(who(form), place(layer), [0, channel, 0, 0], values)
         });
-    }
-}
-
-/// The planes that were seen.
-struct Recorded<S>(Mutex<Planes<S>>);
-
-impl<S: Clone> Recorded<S> {
-    fn keep(&self, layer: Layer, channel: usize, plane: ArrayView3<'_, S>) {
-        let mut planes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        planes.insert((layer, channel), plane.to_owned());
-    }
-
-    fn planes(self) -> Planes<S> {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -62,7 +62,7 @@ use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
 /// Unit roundoff of `f32`, 2^-24.
-pub(super) const U: f64 = 1.0 / (1u32 << 24) as f64;
+pub(crate) const U: f64 = 1.0 / (1u32 << 24) as f64;
 /// Smallest `f32` above 0, 2^-149.
 pub(super) const ETA: f64 = f32::from_bits(1) as f64;
 /// For the centre's own error: 1 + 2^-20.
@@ -119,48 +119,49 @@ impl Additive for Ball {
     }
 }
 
+/// A kernel of `f64` and that of its elements' sizes.
+pub(super) type SizedKernel = [<Double as Convolver<f64>>::Kernel; 2];
+
+/// For two convolutions: of the values and of their sizes.
+pub(super) fn sized(weights: &Array4<f64>, spec: ConvSpec) -> Result<SizedKernel> {
+    let sizes = weights.mapv(f64::abs);
+    Ok([Double.prepare(weights.view(), spec)?, Double.prepare(sizes.view(), spec)?])
+}
+
 /// Convolution of balls: two of `f64`, of centres and of sizes, in any order.
 struct Balls;
 
-/// Weights, their absolute values, and n.
-struct BallKernel {
-    weights: <Double as Convolver<f64>>::Kernel,
-    sizes: <Double as Convolver<f64>>::Kernel,
-    n: usize,
-}
-
 impl Convolver<Ball> for Balls {
-    type Kernel = BallKernel;
+    /// And how many terms a sum has.
+    type Kernel = (SizedKernel, usize);
 
-    fn prepare(&self, weights: ArrayView4<'_, Ball>, spec: ConvSpec) -> Result<BallKernel> {
+    fn prepare(&self, weights: ArrayView4<'_, Ball>, spec: ConvSpec) -> Result<Self::Kernel> {
         let shape = KernelShape::new(weights.dim().into(), spec)?;
-        let double = Double;
-        let centres = weights.mapv(|weight| weight.centre);
-        Ok(BallKernel {
-            sizes: double.prepare(centres.mapv(f64::abs).view(), spec)?,
-            weights: double.prepare(centres.view(), spec)?,
-            n: shape.c_in_group * shape.k_h * shape.k_w,
-        })
+        let terms = shape.c_in_group * shape.k_h * shape.k_w;
+        Ok((sized(&weights.mapv(|weight| weight.centre), spec)?, terms))
     }
 
-    fn sums(&self, x: ArrayView4<'_, Ball>, kernel: &BallKernel) -> Result<Array4<Ball>> {
-        let gamma = gamma_n(kernel.n);
+    fn sums(
+        &self,
+        x: ArrayView4<'_, Ball>,
+        ([weights, sizes], terms): &Self::Kernel,
+    ) -> Result<Array4<Ball>> {
+        let gamma = gamma_n(*terms);
         if gamma.is_infinite() {
-            return Err(Error::TooManyTerms { terms: kernel.n });
+            return Err(Error::TooManyTerms { terms: *terms });
         }
-        let double = Double;
         let centres = x.mapv(|ball| ball.centre);
         // |W| e + gamma |W| (|c| + e) in one convolution, since |W| is linear.
         let errors = x.mapv(|ball| ball.radius + gamma * (ball.centre.abs() + ball.radius));
-        let z = double.sums(centres.view(), &kernel.weights)?;
-        let e = double.sums(errors.view(), &kernel.sizes)?;
-        let underflow = kernel.n as f64 * ETA;
+        let z = Double.sums(centres.view(), weights)?;
+        let e = Double.sums(errors.view(), sizes)?;
+        let underflow = *terms as f64 * ETA;
         Ok(Zip::from(&z).and(&e).map_collect(|&centre, &e| Ball { centre, radius: e + underflow }))
     }
 }
 
-/// Batch norm over balls.
-struct NormedBalls<'a> {
+/// Batch norm in inference mode over balls.
+pub struct NormedBalls<'a> {
     norm: &'a BatchNorm<f64>,
     activation: Activation,
 }
@@ -183,8 +184,7 @@ impl ChannelWise<Ball> for NormedBalls<'_> {
     }
 }
 
-/// A ReLU over balls.
-pub(super) struct ReluBalls;
+struct ReluBalls;
 
 impl ChannelWise<Ball> for ReluBalls {
     fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
@@ -192,36 +192,44 @@ impl ChannelWise<Ball> for ReluBalls {
     }
 }
 
-/// The batch norms and ReLUs of a block over balls.
-pub struct NormBalls<'a> {
-    reduce: NormedBalls<'a>,
-    transform: NormedBalls<'a>,
-    expand: NormedBalls<'a>,
-    shortcut: Option<NormedBalls<'a>>,
+/// The batch norms of a block over balls, each followed by a ReLU where the paper puts one.
+pub struct BlockBalls<F> {
+    layers: [F; 3],
+    shortcut: Option<F>,
 }
 
+/// Those of a block in inference mode.
+pub type NormBalls<'a> = BlockBalls<NormedBalls<'a>>;
+
 impl<'a> NormBalls<'a> {
-    /// Of these batch norms, with ReLU where the paper puts it.
+    /// Of these batch norms.
     pub fn new(norms: &'a BlockNorms<f64>) -> Self {
-        let relu = |norm| NormedBalls { norm, activation: Activation::Relu };
-        let plain = |norm| NormedBalls { norm, activation: Activation::Identity };
+        Self::of(norms, |norm, activation| NormedBalls { norm, activation })
+    }
+}
+
+impl<F: ChannelWise<Ball>> BlockBalls<F> {
+    /// Of these batch norms, each made a function by `of`.
+    pub(super) fn of<'a>(
+        norms: &'a BlockNorms<f64>,
+        of: impl Fn(&'a BatchNorm<f64>, Activation) -> F,
+    ) -> Self {
+        let BlockNorms { reduce, transform, expand, shortcut } = norms;
+        let [relu, plain] = [Activation::Relu, Activation::Identity];
         Self {
-            reduce: relu(&norms.reduce),
-            transform: relu(&norms.transform),
-            expand: plain(&norms.expand),
-            shortcut: norms.shortcut.as_ref().map(plain),
+            layers: [of(reduce, relu), of(transform, relu), of(expand, plain)],
+            shortcut: shortcut.as_ref().map(|norm| of(norm, plain)),
         }
     }
 
     /// The functions, to be handed to a form.
     pub fn functions(&self) -> Functions<'_, Ball> {
-        Functions {
-            reduce: &self.reduce,
-            transform: &self.transform,
-            expand: &self.expand,
-            shortcut: self.shortcut.as_ref().map_or(&Identity, |norm| norm),
-            output: &ReluBalls,
-        }
+        let [reduce, transform, expand] = &self.layers;
+        let shortcut: &dyn ChannelWise<Ball> = match &self.shortcut {
+            Some(norm) => norm,
+            None => &Identity,
+        };
+        Functions { reduce, transform, expand, shortcut, output: &ReluBalls }
     }
 }
 
@@ -229,10 +237,6 @@ impl<'a> NormBalls<'a> {
 ///
 /// `x`: N x C_in x H x W; gives N x C_out x H_out x W_out. The block has batch norm and ReLU
 /// where the paper puts them.
-///
-/// # Errors
-///
-/// An input or batch norms that do not suit the block.
 pub fn balls(
     weights: &BlockWeights<f32>,
     norms: &BlockNorms<f32>,
@@ -244,11 +248,7 @@ pub fn balls(
 }
 
 /// The block's output as balls, with these functions in it.
-///
-/// # Errors
-///
-/// An input that does not suit the block.
-pub fn balls_by(
+pub(super) fn balls_by(
     weights: &BlockWeights<f32>,
     x: ArrayView4<'_, f32>,
     functions: &Functions<'_, Ball>,

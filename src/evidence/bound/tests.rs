@@ -16,6 +16,25 @@ fn used(ball: &Ball, value: f32) -> f64 {
     (f64::from(value) - ball.centre).abs() / ball.radius
 }
 
+/// The one sum of one kernel over one map.
+fn sum(weights: &Array4<f32>, x: &Array4<Ball>) -> Ball {
+    let kernel = Balls.prepare(weights.mapv(Ball::exact).view(), ConvSpec::UNIT).unwrap();
+    Balls.sums(x.view(), &kernel).unwrap()[[0, 0, 0, 0]]
+}
+
+/// Batch norm of one channel: gamma, beta, mean, variance.
+fn norm<S: Real>(numbers: [S; 4], epsilon: S) -> BatchNorm<S> {
+    let [gamma, beta, mean, variance] = numbers.map(|number| Array1::from_elem(1, number));
+    BatchNorm::new(gamma, beta, mean, variance, epsilon).unwrap()
+}
+
+/// Batch norm of one value.
+fn normed(norm: &BatchNorm<f64>, z: Ball) -> Ball {
+    let mut plane = Array3::from_elem((1, 1, 1), z);
+    NormedBalls { norm, activation: Activation::Identity }.apply(0, plane.view_mut());
+    plane[[0, 0, 0]]
+}
+
 #[test]
 fn gamma_is_what_it_says() {
     assert_eq!(U, 2f64.powi(-24));
@@ -41,8 +60,7 @@ fn a_sum_that_loses_every_term_stays_within_gamma() {
         let kernel = reference.prepare(ones.view(), ConvSpec::UNIT).unwrap();
         let computed = reference.sums(x.view(), &kernel).unwrap()[[0, 0, 0, 0]];
         assert_eq!(computed, 1.0);
-        let kernel = Balls.prepare(ones.mapv(Ball::exact).view(), ConvSpec::UNIT).unwrap();
-        let ball = Balls.sums(x.mapv(Ball::exact).view(), &kernel).unwrap()[[0, 0, 0, 0]];
+        let ball = sum(&ones, &x.mapv(Ball::exact));
         assert!(ball.contains(computed));
         let expected = (n as f64 - 1.0) / n as f64;
         assert!((used(&ball, computed) - expected).abs() < 0.01, "{}", used(&ball, computed));
@@ -63,8 +81,7 @@ fn sums_too_long_for_a_bound_are_refused() {
 fn a_sum_passes_on_the_errors_of_its_inputs() {
     let weights = Array4::from_shape_vec((1, 2, 1, 1), vec![3.0f32, -5.0]).unwrap();
     let x = Array4::from_elem((1, 2, 1, 1), Ball { centre: 1.0, radius: 0.25 });
-    let kernel = Balls.prepare(weights.mapv(Ball::exact).view(), ConvSpec::UNIT).unwrap();
-    let ball = Balls.sums(x.view(), &kernel).unwrap()[[0, 0, 0, 0]];
+    let ball = sum(&weights, &x);
     assert_eq!(ball.centre, -2.0);
     // 3 * 1.25 - 5 * 0.75 = 0 and 3 * 0.75 - 5 * 1.25 = -4 are both possible.
     assert!(ball.contains(0.0) && ball.contains(-4.0));
@@ -80,8 +97,7 @@ fn products_that_vanish_stay_within_eta() {
     let x = Array4::from_elem((1, n, 1, 1), 2f32.powi(-50));
     let computed = (0..n).fold(0f32, |sum, _| sum + 2f32.powi(-100) * 2f32.powi(-50));
     assert_eq!(computed, 0.0, "2^-150 rounds to even, which is 0");
-    let kernel = Balls.prepare(weights.mapv(Ball::exact).view(), ConvSpec::UNIT).unwrap();
-    let ball = Balls.sums(x.mapv(Ball::exact).view(), &kernel).unwrap()[[0, 0, 0, 0]];
+    let ball = sum(&weights, &x.mapv(Ball::exact));
     assert!(ball.contains(computed));
     assert!((used(&ball, computed) - 0.5).abs() < 0.01);
 }
@@ -93,20 +109,17 @@ fn batch_norm_stays_within_seven_roundings() {
     let mut worst = 0f64;
     for _ in 0..200_000 {
         let mut draw = || rng.random_range(0.5f32..2.0);
-        let one = |value| Array1::from_elem(1, value);
-        let norm = BatchNorm::new(one(draw()), one(-draw()), one(-draw()), one(draw()), 1e-5f32);
-        let norm = norm.unwrap();
+        let norm = norm([draw(), -draw(), -draw(), draw()], 1e-5f32);
         let z = draw();
         let mut computed = Array3::from_elem((1, 1, 1), z);
         norm.fold().unwrap().apply(0, computed.view_mut());
-        let exact = norm.cast::<f64>();
-        let mut ball = Array3::from_elem((1, 1, 1), Ball::exact(z));
-        NormedBalls { norm: &exact, activation: Activation::Identity }.apply(0, ball.view_mut());
+        let (exact, computed) = (norm.cast::<f64>(), computed[[0, 0, 0]]);
+        let ball = normed(&exact, Ball::exact(z));
         let [gamma, beta, mean, variance] = exact.channel(0);
         let y = gamma * (z.to_f64() - mean) / (variance + exact.epsilon()).sqrt() + beta;
-        assert!((ball[[0, 0, 0]].centre - y).abs() < 1e-14);
-        assert!(ball[[0, 0, 0]].contains(computed[[0, 0, 0]]));
-        worst = worst.max(used(&ball[[0, 0, 0]], computed[[0, 0, 0]]));
+        assert!((ball.centre - y).abs() < 1e-14);
+        assert!(ball.contains(computed));
+        worst = worst.max(used(&ball, computed));
     }
     assert!(worst > 0.2, "{worst}");
 }
@@ -114,13 +127,8 @@ fn batch_norm_stays_within_seven_roundings() {
 /// The radius is the formula: each term by itself is as large as it says.
 #[test]
 fn the_radius_of_batch_norm_is_the_formula() {
-    let one = |value| Array1::from_elem(1, value);
     let radius = |[s, z, e, mean, beta]: [f64; 5]| {
-        let norm = BatchNorm::<f64>::new(one(2.0 * s), one(beta), one(mean), one(3.0), 1.0);
-        let norm = norm.unwrap();
-        let mut ball = Array3::from_elem((1, 1, 1), Ball { centre: z, radius: e });
-        NormedBalls { norm: &norm, activation: Activation::Identity }.apply(0, ball.view_mut());
-        ball[[0, 0, 0]].radius
+        normed(&norm([2.0 * s, beta, mean, 3.0], 1.0), Ball { centre: z, radius: e }).radius
     };
     let gamma_7 = gamma_n(7);
     for (given, expected) in [
@@ -139,11 +147,7 @@ fn the_radius_of_batch_norm_is_the_formula() {
 /// An error of the sums reaches the output times the scale's size.
 #[test]
 fn batch_norm_passes_on_the_error_of_its_input() {
-    let one = |value| Array1::from_elem(1, value);
-    let norm = BatchNorm::<f64>::new(one(-8.0), one(0.0), one(0.0), one(4.0), 0.0).unwrap();
-    let mut ball = Array3::from_elem((1, 1, 1), Ball { centre: 1.0, radius: 0.5 });
-    NormedBalls { norm: &norm, activation: Activation::Identity }.apply(0, ball.view_mut());
-    let ball = ball[[0, 0, 0]];
+    let ball = normed(&norm([-8.0, 0.0, 0.0, 4.0], 0.0), Ball { centre: 1.0, radius: 0.5 });
     assert!(ball.contains(-6.0) && ball.contains(-2.0) && !ball.contains(-6.001));
 }
 

@@ -1,7 +1,8 @@
 //! The rungs R0 to R8 of the ladder of evidence, from the weakest.
 //!
-//! A rung implements [`Climb`] in the file of its method and is one entry of [`LADDER`]. The program,
-//! the reports, the matrix mistake x rung and the figures iterate over that list.
+//! A rung is described by its [`Method`], in the file of its method, and is one entry of [`LADDER`]. The
+//! program, the reports, the matrix mistake x rung and the figures iterate over that list. Where a rung
+//! runs forms, the only errors are those of a form that is none of the block, and of sizes too large.
 
 pub mod r0_approximate;
 pub mod r1_derived_bound;
@@ -17,167 +18,128 @@ use std::fmt;
 use std::ops::Deref;
 use std::str::FromStr;
 
-use ndarray::Array4;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
-use super::any_form::{AnyForm, Problem};
-use super::generator::Case;
-use super::generator::Shape;
-use super::problem::RealProblem;
-use super::verdict::Evidence;
-use crate::block::{BlockNorms, BlockSpec};
+use super::any_form::{Forms, Number, Problem};
+use super::generator::{Case, Shape};
+use super::live::{OnReal, RealProblem};
+use super::verdict::{Evidence, Value, Witness, odd_ones_out};
+use crate::block::BlockSpec;
+use crate::conv::{Fast, Reference};
 use crate::error::{Error, Result};
 use crate::random::Seed;
+use crate::scalar::Dot;
 
-/// All rungs, in order: the one place that lists them.
-pub const LADDER: [&dyn Climb; 9] = [
-    &r0_approximate::Approximate,
-    &r1_derived_bound::DerivedBound,
-    &r2_bitwise::Bitwise,
-    &r3_exact_integers::ExactIntegers,
-    &r4_prime_field::PrimeField,
-    &r5_symbolic::Symbolic,
-    &r6_exhaustive::Exhaustive,
-    &r7_derivatives::Derivatives,
-    &r8_training::TrainingMode,
+/// All rungs, in order.
+pub const LADDER: [&Method; Rung::ALL.len()] = [
+    &r0_approximate::METHOD,
+    &r1_derived_bound::METHOD,
+    &r2_bitwise::METHOD,
+    &r3_exact_integers::METHOD,
+    &r4_prime_field::METHOD,
+    &r5_symbolic::METHOD,
+    &r6_exhaustive::METHOD,
+    &r7_derivatives::METHOD,
+    &r8_training::METHOD,
 ];
 
 /// The seed of every random choice, and the number of what is drawn.
 pub type Draw = (Seed, u64);
 
+/// How a rung judges the forms on a random case.
+pub type OnCase = fn(Forms<'_>, &Case, Draw) -> Result<Option<Evidence>>;
+/// How a rung judges the forms on a real block in `f32`.
+pub type OnBlock = fn(Forms<'_>, &OnReal<'_>, Draw) -> Result<Evidence>;
+
 /// What a rung is: what it asks, what it can't see, and how it is run.
 ///
-/// A rung runs on random cases ([`Climb::on_case`]) or on shapes of its own ([`Climb::own`]), and where
-/// it can on real blocks ([`Climb::on_block`], [`Climb::on_stage`]) and on the blocks of a network of
-/// given weights ([`Climb::on_network`]).
-pub trait Climb: Sync {
+/// A rung runs on random cases or on shapes of its own, and where it can on real blocks and on the
+/// blocks of a network of given weights.
+pub struct Method {
     /// What it is called.
-    fn name(&self) -> &'static str;
-
+    pub name: &'static str,
     /// The question it asks of the forms.
-    fn asks(&self) -> &'static str;
-
+    pub asks: &'static str,
     /// What it says of the forms where it refutes none, in a sentence or two.
-    fn says(&self) -> &'static str;
-
+    pub says: &'static str,
     /// What it cannot see.
-    fn blind_to(&self) -> &'static str;
-
+    pub blind_to: &'static str,
     /// Whether no value rounds, though the forms run on floats.
-    fn never_rounds(&self) -> bool {
-        false
-    }
-
-    /// What random cases run on, in a few words; `None` where the rung takes none.
-    fn case_scope(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The forms on a random case; `None` where a channel of it is dead or open, so that another is
-    /// to be drawn.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
-    fn on_case(
-        &self,
-        _forms: &[&dyn AnyForm],
-        _case: &Case,
-        _draw: Draw,
-    ) -> Result<Option<Evidence>> {
-        Ok(None)
-    }
-
-    /// Its work on shapes of its own, where it takes no random cases.
-    ///
-    /// # Errors
-    ///
-    /// A shape that is too large.
-    fn own(&self) -> Result<Vec<Piece>> {
-        Ok(Vec::new())
-    }
-
-    /// What real blocks in `f32` run on, in a few words; `None` where it does not run on them.
-    fn block_scope(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// The forms on a real block; `outputs` are what they gave on it in `f32`.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
-    fn on_block(
-        &self,
-        _forms: &[&dyn AnyForm],
-        _real: &RealProblem,
-        _outputs: &[Array4<f32>],
-        _draw: Draw,
-    ) -> Result<Option<Evidence>> {
-        Ok(None)
-    }
-
+    pub never_rounds: bool,
+    /// What random cases run on, in a few words, and how they do: without evidence where a channel of
+    /// the case is dead or open, so that another is to be drawn.
+    pub on_case: Option<(&'static str, OnCase)>,
+    /// What real blocks run on, in a few words, and how they do.
+    pub on_block: Option<(&'static str, OnBlock)>,
     /// Its work on the shape of a real block, with data of its own.
-    fn on_stage(&self, _stage: &Stage, _draw: Draw) -> Vec<Piece> {
-        Vec::new()
-    }
+    pub on_stage: fn(&Stage, Draw) -> Vec<Piece>,
+    /// Its work on shapes of its own, where it takes no random cases.
+    pub own: fn() -> Result<Vec<Piece>>,
+    /// How it judges a block of a network, on its own weights, if it can.
+    pub on_network: Option<OnNetwork>,
+}
 
-    /// How it judges a block of given weights, if it can.
-    fn on_network(&self) -> Option<&'static dyn OnNetwork> {
-        None
-    }
+impl Method {
+    /// A rung that runs on nothing.
+    const NONE: Self = Self {
+        name: "",
+        asks: "",
+        says: "",
+        blind_to: "",
+        never_rounds: false,
+        on_case: None,
+        on_block: None,
+        on_stage: |_, _| Vec::new(),
+        own: || Ok(Vec::new()),
+        on_network: None,
+    };
 }
 
 /// How a rung judges a block of a network, on its own weights.
-pub trait OnNetwork: Sync {
+#[derive(Clone, Copy)]
+pub struct OnNetwork {
     /// What its column of the report shows.
-    fn column(&self) -> &'static str;
-
+    pub column: &'static str,
     /// The same in a sentence.
-    fn legend(&self) -> &'static str;
-
+    pub legend: &'static str,
     /// What it runs on.
-    fn scope(&self) -> &'static str;
-
+    pub scope: &'static str,
     /// Whether input and functions are its own, so that dead channels hide nothing from it.
-    fn draws_its_data(&self) -> bool {
-        false
-    }
-
+    pub draws_its_data: bool,
     /// The forms on a block.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
-    fn judge(
-        &self,
-        forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_, '_>,
-        draw: Draw,
-    ) -> Result<Evidence>;
+    pub judge: OnBlock,
 }
 
-/// A block of a network on what it receives there.
-pub struct NetworkBlock<'a, 'p> {
-    /// Weights, input, functions.
-    pub problem: &'a Problem<'p, f32>,
-    /// The batch norms of which the functions are made.
-    pub norms: &'a BlockNorms<f32>,
-    /// What each form gives.
-    pub outputs: &'a [Array4<f32>],
-    /// Its shape, its map at least as large as its kernel, so that every weight counts.
-    pub shape: Shape,
+/// Judges the forms on a random case's floats; none where a channel is dead or open.
+fn on_floats(
+    forms: Forms<'_>,
+    case: &Case,
+    draw: Draw,
+    judge: OnBlock,
+) -> Result<Option<Evidence>> {
+    let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+    let outputs = real.problem().solve_all(forms, &Fast::new())?;
+    judge(forms, &real.with(&outputs), draw).map(Some)
 }
 
-/// A real block shape: its name, its shape, the map it reads.
+/// Where the forms are not all the same on a problem over an exact ring.
+fn apart<S: Number<Reference> + Dot + PartialEq>(
+    forms: Forms<'_>,
+    problem: &Problem<'_, S>,
+    show: impl Fn(&S) -> String,
+) -> Result<Vec<Witness>> {
+    let outputs = problem.solve_all(forms, &Reference::default())?;
+    let show = |l: &S, r: &S| [Value::Text(show(l)), Value::Text(show(r))];
+    Ok(odd_ones_out(forms, &outputs, "output", show))
+}
+
+/// A real block shape, on the map it reads.
 #[derive(Clone, Debug)]
 pub struct Stage {
     /// Such as `conv2`.
     pub name: String,
-    /// The block's.
-    pub spec: BlockSpec,
-    /// H x W.
-    pub map: (usize, usize),
+    /// The block on its map.
+    pub whole: Shape,
 }
 
 /// A map on which real blocks are run where many convolutions are needed: enough for every tap of
@@ -185,25 +147,20 @@ pub struct Stage {
 const SMALL_MAP: (usize, usize) = (3, 4);
 
 impl Stage {
-    /// The block on its map.
-    pub fn whole(&self) -> Shape {
-        Shape::new(self.spec, self.map)
-    }
-
     /// The block on a small part of its map.
-    pub fn small(&self) -> Shape {
-        let (h, w) = self.map;
-        Shape::new(self.spec, (h.min(SMALL_MAP.0), w.min(SMALL_MAP.1)))
+    fn small(&self) -> Shape {
+        let (h, w) = self.whole.map;
+        Shape { map: (h.min(SMALL_MAP.0), w.min(SMALL_MAP.1)), ..self.whole }
     }
 
     /// Work on a shape of this stage that takes about `convolutions` times one of its forms.
-    pub fn piece(
+    fn piece(
         &self,
         shape: Shape,
         (what, convolutions): (&str, f64),
-        work: impl Fn(&[&dyn AnyForm]) -> Result<Evidence> + Send + Sync + 'static,
+        work: impl Fn(Forms<'_>) -> Result<Evidence> + Send + Sync + 'static,
     ) -> Piece {
-        let (spec, (h, w)) = (&self.spec, shape.map);
+        let (spec, (h, w)) = (&shape.spec, shape.map);
         Piece {
             stage: self.name.clone(),
             scope: format!("{spec}, {h}x{w}, {what}"),
@@ -225,7 +182,7 @@ pub fn multiply_adds(spec: &BlockSpec, (h, w): (usize, usize)) -> f64 {
 pub type GoOn<'a> = dyn Fn(&Evidence) -> bool + 'a;
 
 /// What a piece of work does with the forms.
-type Work = Box<dyn Fn(&[&dyn AnyForm], &GoOn<'_>) -> Result<Evidence> + Send + Sync>;
+type Work = Box<dyn Fn(Forms<'_>, &GoOn<'_>) -> Result<Evidence> + Send + Sync>;
 
 /// A piece of a rung's work.
 pub struct Piece {
@@ -242,74 +199,52 @@ pub struct Piece {
 }
 
 /// A rung, by its place in [`LADDER`].
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Rung(usize);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum Rung {
+    /// Equal up to a tolerance that somebody chose.
+    R0,
+    /// Equal up to a rounding bound that is derived.
+    R1,
+    /// Equal to the bit, on any floats, where all add in one order.
+    R2,
+    /// Equal to the bit on integers that floats hold exactly.
+    R3,
+    /// Equal in a prime field, at random points.
+    R4,
+    /// Equal as polynomials.
+    R5,
+    /// Equal on everything there is, in a tiny field.
+    R6,
+    /// Equal derivatives.
+    R7,
+    /// Equal in training mode.
+    R8,
+}
 
 impl Rung {
     /// All of them, in order.
-    pub const ALL: [Self; LADDER.len()] = {
-        let mut all = [Self(0); LADDER.len()];
-        let mut number = 0;
-        while number < all.len() {
-            all[number] = Self(number);
-            number += 1;
-        }
-        all
+    pub const ALL: [Self; 9] = {
+        use Rung::{R0, R1, R2, R3, R4, R5, R6, R7, R8};
+        [R0, R1, R2, R3, R4, R5, R6, R7, R8]
     };
-    /// Equal up to a tolerance that somebody chose.
-    pub const R0: Self = Self(0);
-    /// Equal up to a rounding bound that is derived.
-    pub const R1: Self = Self(1);
-    /// Equal to the bit, on any floats, where all add in one order.
-    pub const R2: Self = Self(2);
-    /// Equal to the bit on integers that floats hold exactly.
-    pub const R3: Self = Self(3);
-    /// Equal in a prime field, at random points.
-    pub const R4: Self = Self(4);
-    /// Equal as polynomials.
-    pub const R5: Self = Self(5);
-    /// Equal on everything there is, in a tiny field.
-    pub const R6: Self = Self(6);
-    /// Equal derivatives.
-    pub const R7: Self = Self(7);
-    /// Equal in training mode.
-    pub const R8: Self = Self(8);
-
-    /// Its place in the ladder, from 0.
-    pub fn number(self) -> usize {
-        self.0
-    }
 
     /// The rungs that can judge a block of given weights.
     pub fn of_networks() -> impl Iterator<Item = Self> {
-        Self::ALL.into_iter().filter(|rung| rung.on_network().is_some())
+        Self::ALL.into_iter().filter(|rung| rung.on_network.is_some())
     }
 }
 
 impl Deref for Rung {
-    type Target = dyn Climb;
+    type Target = Method;
 
-    fn deref(&self) -> &Self::Target {
-        LADDER[self.0]
+    fn deref(&self) -> &Method {
+        LADDER[*self as usize]
     }
 }
 
 impl fmt::Display for Rung {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "R{}", self.0)
-    }
-}
-
-impl fmt::Debug for Rung {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// As "R4".
-impl Serialize for Rung {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        fmt::Debug::fmt(self, f)
     }
 }
 
@@ -319,7 +254,7 @@ impl FromStr for Rung {
 
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.strip_prefix(['R', 'r']).unwrap_or(text);
-        let rung = Self::ALL.into_iter().find(|rung| rung.0.to_string() == digits);
+        let rung = Self::ALL.into_iter().find(|rung| (*rung as usize).to_string() == digits);
         rung.ok_or_else(|| Error::NoSuchRung { given: text.to_owned() })
     }
 }
@@ -347,12 +282,11 @@ mod tests {
     /// Every rung runs somewhere: on random cases or on shapes of its own, and not on both.
     #[test]
     fn no_rung_is_idle() {
-        for (rung, climb) in Rung::ALL.into_iter().zip(LADDER) {
-            assert_eq!(rung.name(), climb.name());
-            assert!(![rung.asks(), rung.says(), rung.blind_to()].contains(&""), "{rung}");
-            let own = rung.own().unwrap();
-            assert_eq!(rung.case_scope().is_some(), own.is_empty(), "{rung}");
-            assert!(own.is_empty() || own.iter().any(|piece| piece.in_matrix), "{rung}");
+        for rung in LADDER {
+            let own = (rung.own)().unwrap();
+            assert!(![rung.name, rung.asks, rung.says, rung.blind_to].contains(&""));
+            assert_eq!(rung.on_case.is_some(), own.is_empty(), "{}", rung.name);
+            assert!(own.is_empty() || own.iter().any(|piece| piece.in_matrix), "{}", rung.name);
         }
     }
 }

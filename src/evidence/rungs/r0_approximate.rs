@@ -15,18 +15,33 @@
 use approx::abs_diff_ne;
 use ndarray::{Array4, ArrayView4};
 
+use super::{Draw, Method, on_floats};
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
+    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
 };
-use crate::conv::{Double, Fast};
+use crate::conv::Double;
 use crate::error::Result;
-use crate::evidence::any_form::AnyForm;
 use crate::evidence::bound::gamma_n;
-use crate::evidence::compare::{Value, Witness, Witnesses, compare, largest};
-use crate::evidence::generator::Case;
-use crate::evidence::problem::RealProblem;
-use crate::evidence::rungs::{Climb, Draw};
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::{
+    Bound, Evidence, Forms, OnReal, Value, Witness, change_norms, compare, largest, who,
+};
+
+/// R0.
+pub const METHOD: Method = Method {
+    name: "approximate",
+    asks: "equal up to a tolerance that somebody chose?",
+    says: "No two outputs are further apart than a part of the sum of their terms' sizes: 2^-16, or what \
+           rounding can explain where that is more. The 2^-16 is chosen, not derived: a smoke test.",
+    blind_to: "whatever the tolerance hides",
+    on_case: Some(("f32", |forms, case, draw| on_floats(forms, case, draw, on_block))),
+    on_block: Some(("f32", on_block)),
+    ..Method::NONE
+};
+
+fn on_block(forms: Forms<'_>, real: &OnReal<'_>, _draw: Draw) -> Result<Evidence> {
+    let tolerance = Tolerance::of(real.weights, real.norms, real.x)?;
+    Ok(close(forms, real.outputs, &tolerance))
+}
 
 /// Part of an output's size by which two forms may differ there: 2^-16, about 1.5e-5.
 pub const TOLERANCE: f64 = 1.0 / 65536.0;
@@ -48,10 +63,6 @@ impl Tolerance {
     /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` of it (Higham, lemma 3.3).
     ///
     /// Underflow is left out of it: the data of the ladder is far from it.
-    ///
-    /// # Errors
-    ///
-    /// An input or batch norms that do not suit the block.
     pub fn of(
         weights: &BlockWeights<f32>,
         norms: &BlockNorms<f32>,
@@ -75,19 +86,9 @@ fn sizes(
     x: ArrayView4<'_, f32>,
 ) -> Result<Array4<f64>> {
     // scale (z - mean) + shift becomes |scale| (z + |mean|) + |shift|.
-    let absolute = |norm: &BatchNorm<f64>| {
-        let part = |number: usize, sign: f64| {
-            (0..norm.channels()).map(|channel| sign * norm.channel(channel)[number].abs()).collect()
-        };
-        BatchNorm::new(part(0, 1.0), part(1, 1.0), part(2, -1.0), part(3, 1.0), *norm.epsilon())
-    };
-    let norms = norms.cast::<f64>();
-    let norms = BlockNorms {
-        reduce: absolute(&norms.reduce)?,
-        transform: absolute(&norms.transform)?,
-        expand: absolute(&norms.expand)?,
-        shortcut: norms.shortcut.as_ref().map(absolute).transpose()?,
-    };
+    let norms = change_norms(&norms.cast(), |_, [gamma, beta, mean, variance]: [f64; 4]| {
+        [gamma.abs(), beta.abs(), -mean.abs(), variance]
+    })?;
     let functions = NormFunctions::new(&norms, Activation::Identity)?;
     let weights = weights.map(|weight| f64::from(weight.abs()));
     let block = Bottleneck::prepare(&Form::Grouped, &weights, &Double)?;
@@ -96,178 +97,103 @@ fn sizes(
 
 /// Compares each form's output to that of the form which is closest to all the others (on a tie, the
 /// last).
-///
-/// # Panics
-///
-/// If the shapes differ.
-pub fn close(forms: &[&dyn AnyForm], outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
-    let apart =
-        |left: &Array4<f32>, right: &Array4<f32>| compare(left.view(), right.view()).max_abs;
-    let from_all = |of: &Array4<f32>| outputs.iter().map(|other| apart(of, other)).sum::<f64>();
+pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
+    let Tolerance { relative, sizes } = tolerance;
+    let from_all = |of| outputs.iter().map(|other| compare(of, other).0).sum::<f64>();
     let nearest = outputs.iter().rev().min_by(|l, r| from_all(l).total_cmp(&from_all(r)));
-    let bound = |used| Bound::Tolerance { relative: tolerance.relative, used };
-    let greatest = outputs.iter().fold(0f32, |max, output| max.max(largest(output.view())));
-    let allowed = tolerance.relative * tolerance.sizes.iter().fold(0.0, |max, size| size.max(max));
-    let blunt = allowed > f64::from(greatest);
-    let Some(most) = nearest else {
-        return Evidence { cases: 0, ..Evidence::of(bound(0.0), None) };
-    };
-    let (mut used, mut witnesses) = (0f64, Witnesses::default());
+    let bound = |used| Bound::Tolerance { relative: *relative, used };
+    let Some(most) = nearest else { return Evidence::none(bound(0.0)) };
+    let (mut used, mut witnesses) = (0f64, Vec::new());
     for (form, output) in forms.iter().zip(outputs) {
-        let (part, witness) = tolerance.hold(*form, output, most);
-        used = used.max(part);
-        witnesses.add(witness);
-    }
-    Evidence { blunt, ..Evidence::of(bound(used), witnesses) }
-}
-
-impl Tolerance {
-    /// How much of the tolerance a form uses at most, and the first output that is beyond it.
-    fn hold(
-        &self,
-        form: &dyn AnyForm,
-        output: &Array4<f32>,
-        most: &Array4<f32>,
-    ) -> (f64, Option<Witness>) {
-        assert_eq!(output.shape(), self.sizes.shape(), "an output and its sizes");
-        let (mut used, mut witness): (f64, Option<Witness>) = (0.0, None);
-        let pairs = output.indexed_iter().zip(most).zip(&self.sizes);
-        for (((index, &found), &expected), size) in pairs {
+        assert_eq!(output.shape(), sizes.shape(), "an output and its sizes");
+        let mut witness: Option<Witness> = None;
+        for (((index, &found), &expected), size) in output.indexed_iter().zip(most).zip(sizes) {
             let (found, expected) = (f64::from(found), f64::from(expected));
-            let allowed = self.relative * size;
+            let allowed = relative * size;
             if found != expected {
                 let part = (found - expected).abs() / allowed;
                 used = used.max(if part.is_nan() { f64::INFINITY } else { part });
             }
             if abs_diff_ne!(found, expected, epsilon = allowed) {
-                let first = witness.get_or_insert(Witness {
-                    form: form.letter(),
-                    name: form.name(),
-                    place: "output",
-                    index: index.into(),
-                    found: Value::Number(found),
-                    expected: Value::Number(expected),
+                let values = [found, expected].map(Value::Number);
+                let first = || Witness::new(who(*form), "output", index.into(), values);
+                let elements = output.len();
+                let first = witness.get_or_insert_with(|| Witness {
                     allowed,
                     wrong: 0,
-                    elements: output.len(),
+                    elements,
+                    ..first()
                 });
                 first.wrong += 1;
             }
         }
-        (used, witness)
+        witnesses.extend(witness);
     }
-}
-
-/// R0.
-pub struct Approximate;
-
-impl Climb for Approximate {
-    fn name(&self) -> &'static str {
-        "approximate"
-    }
-
-    fn asks(&self) -> &'static str {
-        "equal up to a tolerance that somebody chose?"
-    }
-
-    fn says(&self) -> &'static str {
-        "No two outputs are further apart than a part of the sum of their terms' sizes: 2^-16, or what \
-         rounding can explain where that is more. The 2^-16 is chosen, not derived: a smoke test."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "whatever the tolerance hides"
-    }
-
-    fn case_scope(&self) -> Option<&'static str> {
-        Some("f32")
-    }
-
-    fn on_case(&self, forms: &[&dyn AnyForm], case: &Case, draw: Draw) -> Result<Option<Evidence>> {
-        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
-        let outputs = real.problem().solve_all(forms, &Fast::new())?;
-        self.on_block(forms, &real, &outputs, draw)
-    }
-
-    fn block_scope(&self) -> Option<&'static str> {
-        Some("f32")
-    }
-
-    fn on_block(
-        &self,
-        forms: &[&dyn AnyForm],
-        real: &RealProblem,
-        outputs: &[Array4<f32>],
-        _draw: Draw,
-    ) -> Result<Option<Evidence>> {
-        let tolerance = Tolerance::of(&real.weights, &real.norms, real.x.view())?;
-        Ok(Some(close(forms, outputs, &tolerance)))
-    }
+    let largest_size = sizes.iter().fold(0.0, |max, size| size.max(max));
+    let blunt = relative * largest_size > f64::from(largest(outputs));
+    Evidence { blunt, ..Evidence::of(bound(used), witnesses) }
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::Array4;
+    use ndarray::{Array1, Array4};
 
     use super::{TOLERANCE, Tolerance, close, roundings};
-    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
+    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Shortcut};
     use crate::evidence::bound::{balls, gamma_n};
-    use crate::evidence::generator::sample;
-    use crate::evidence::problem::RealProblem;
-    use crate::evidence::verdict::Bound;
+    use crate::evidence::{AnyForm, Bound, Evidence, RealProblem, sample};
     use crate::random::Seed;
 
-    const FORMS: [&dyn super::AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
-
-    /// One channel, two paths of width 1, one pixel, no shortcut.
-    fn tolerance(x: f32, weights: [f32; 6]) -> Tolerance {
-        let spec = BlockSpec::new(1, 2, 1, 1).unwrap().with_kernel(1).unwrap();
-        let spec = spec.with_shortcut(crate::block::Shortcut::None).unwrap();
-        let [a, b, c, d, e, f] = weights;
-        let column = |pair: [f32; 2]| Array4::from_shape_vec((2, 1, 1, 1), pair.to_vec()).unwrap();
-        let row = Array4::from_shape_vec((1, 2, 1, 1), vec![e, f]).unwrap();
-        let weights = BlockWeights::new(spec, column([a, b]), column([c, d]), row, None).unwrap();
+    /// One channel, one pixel, a path of width 1 for each weight of a layer, no shortcut.
+    fn tolerance(x: f32, weights: [Vec<f32>; 3], means: [f32; 3]) -> Tolerance {
+        let paths = weights[0].len();
+        let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
+        let spec = spec.with_shortcut(Shortcut::None).unwrap();
+        let tensor = |shape, weights| Array4::from_shape_vec(shape, weights).unwrap();
+        let [column, row] = [(paths, 1, 1, 1), (1, paths, 1, 1)];
+        let [a, b, c] = weights;
+        let [a, b, c] = [tensor(column, a), tensor(column, b), tensor(row, c)];
+        let weights = BlockWeights::new(spec, a, b, c, None).unwrap();
         let norm = |channels: usize, mean: f32| {
-            let all = |value: f32| ndarray::Array1::from_elem(channels, value);
+            let all = |value: f32| Array1::from_elem(channels, value);
             BatchNorm::new(all(-2.0), all(-0.5), all(mean), all(0.75), 0.25).unwrap()
         };
-        let norms = BlockNorms {
-            reduce: norm(2, 3.0),
-            transform: norm(2, -1.0),
-            expand: norm(1, 0.0),
-            shortcut: None,
-        };
-        let x = Array4::from_elem((1, 1, 1, 1), x);
-        Tolerance::of(&weights, &norms, x.view()).unwrap()
+        let [reduce, transform] = [means[0], means[1]].map(|mean| norm(paths, mean));
+        let norms = BlockNorms { reduce, transform, expand: norm(1, means[2]), shortcut: None };
+        Tolerance::of(&weights, &norms, Array4::from_elem((1, 1, 1, 1), x).view()).unwrap()
+    }
+
+    fn two_paths(x: f32, sign: f32) -> Tolerance {
+        tolerance(x, [vec![3.0, -5.0], vec![-1.0, 2.0], vec![sign, -1.0]], [3.0, -1.0, 0.0])
+    }
+
+    fn of_two(outputs: [Array4<f32>; 2], tolerance: &Tolerance) -> Evidence {
+        let forms: [&dyn AnyForm; 2] = [&Form::Aggregated, &Form::Grouped];
+        close(&forms, &outputs, tolerance)
     }
 
     /// By hand: the first layer 2 (3 7 + 3) + 0.5 = 48.5 and 2 (5 7 + 3) + 0.5 = 76.5, the second
     /// 2 (48.5 + 1) + 0.5 = 99.5 and 2 (2 76.5 + 1) + 0.5 = 308.5, the third
-    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels.
+    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels. What cancels to nearly nothing may be off by
+    /// what its terms are, and by no more.
     #[test]
-    fn sizes_are_what_is_summed() {
+    fn the_tolerance_goes_with_what_is_summed() {
         for sign in [1.0, -1.0] {
-            let of = tolerance(7.0 * sign, [3.0, -5.0, -1.0, 2.0, sign, -1.0]);
+            let of = two_paths(7.0 * sign, sign);
             assert_eq!(of.sizes[[0, 0, 0, 0]], 816.5);
             assert_eq!(of.relative, TOLERANCE, "21 + 1 + 1 + 2 + 1 roundings are far less");
         }
-    }
-
-    /// What cancels to nearly nothing may be off by what its terms are, and by no more.
-    #[test]
-    fn the_tolerance_goes_with_what_is_summed() {
-        let tolerance = tolerance(7.0, [3.0, -5.0, -1.0, 2.0, 1.0, -1.0]);
+        let tolerance = two_paths(7.0, 1.0);
         let off = |by: f64| {
             let output = |value: f64| Array4::from_elem((1, 1, 1, 1), value as f32);
-            close(&FORMS, &[output(by * 816.5 * TOLERANCE), output(0.0)], &tolerance)
+            of_two([output(by * 816.5 * TOLERANCE), output(0.0)], &tolerance)
         };
         assert!(off(0.99).witnesses.is_empty());
         let evidence = off(1.01);
-        let [witness] = evidence.witnesses.all() else { panic!("{:?}", evidence.witnesses) };
+        let [witness] = &evidence.witnesses[..] else { panic!("{:?}", evidence.witnesses) };
         assert_eq!((witness.form, witness.wrong, witness.allowed), ('a', 1, 816.5 * TOLERANCE));
         assert!(matches!(evidence.bound, Bound::Tolerance { used, .. } if used > 1.0));
-        let evidence = off(f64::NAN);
-        assert!(!evidence.witnesses.is_empty(), "NaN is close to nothing");
+        assert!(!off(f64::NAN).witnesses.is_empty(), "NaN is close to nothing");
     }
 
     /// What R0 allows for rounding is never less than what R1 derives, so R0 refutes no form that R1
@@ -288,30 +214,19 @@ mod tests {
         assert!(compared > 10_000, "{compared}");
     }
 
-    /// From 128 roundings on, rounding alone could use the tolerance up; from 2^24 on nothing is known.
+    /// From 128 roundings on, rounding alone could use the tolerance up; from 2^24 on nothing is known,
+    /// and what allows everything says nothing.
     #[test]
     fn long_sums_are_allowed_what_rounding_can_use() {
-        let of = |paths: usize| {
-            let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
-            let one = |shape: [usize; 4]| Array4::<f32>::ones(shape);
-            let (column, row) = (one([paths, 1, 1, 1]), one([1, paths, 1, 1]));
-            let weights = BlockWeights::new(spec, column.clone(), column, row, None).unwrap();
-            let norms = BlockNorms {
-                reduce: BatchNorm::fresh(paths),
-                transform: BatchNorm::fresh(paths),
-                expand: BatchNorm::fresh(1),
-                shortcut: None,
-            };
-            Tolerance::of(&weights, &norms, one([1; 4]).view())
-        };
-        assert_eq!(of(100).unwrap().relative, TOLERANCE);
+        let of = |paths| tolerance(1.0, [(); 3].map(|()| vec![1.0; paths]), [0.0; 3]);
+        assert_eq!(of(100).relative, TOLERANCE);
         let n = 1000.0 + 24.0;
         let expected = 2.0 * n / (f64::from(1 << 24) - n);
-        let long = of(1000).unwrap().relative;
+        let long = of(1000).relative;
         assert!((long / expected - 1.0).abs() < 1e-5, "{long} {expected}");
-        // What allows everything says nothing.
-        let endless = of(1 << 24).unwrap();
-        let evidence = close(&FORMS, &vec![endless.sizes.mapv(|size| size as f32); 2], &endless);
+        let endless = of(1 << 24);
+        let output = || endless.sizes.mapv(|size| size as f32);
+        let evidence = of_two([output(), output()], &endless);
         assert!(evidence.blunt && evidence.witnesses.is_empty());
     }
 }

@@ -21,51 +21,69 @@
 use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
 
-use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights};
+use super::{Draw, Method, OnNetwork};
+use crate::block::BlockWeights;
 use crate::conv::Reference;
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::between::Between;
-use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
-use crate::evidence::generator::Case;
-use crate::evidence::generator::Shape;
-use crate::evidence::problem::RealProblem;
-use crate::evidence::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::{
+    Bound, Case, Evidence, Forms, OnReal, RealProblem, Shape, Value, Witness, against,
+    change_norms, odd_ones_out,
+};
 use crate::random::{Purpose, Rng};
 
+/// R2.
+pub const METHOD: Method = Method {
+    name: "bitwise, one order of sums",
+    asks: "summed in one order, equal to the bit, NaN and infinities included?",
+    says: "Where all sums are taken in one order the forms are equal to the bit, on any floats.",
+    blind_to: "what a fast convolution does",
+    on_case: Some(("any floats", on_case)),
+    on_stage: |stage, (seed, number)| {
+        let batch = Shape { n: 2, ..stage.small() };
+        vec![stage.piece(batch, ("any floats", 3.0), move |forms| {
+            let real = RealProblem::draw(&batch, seed, &[number, 2])?;
+            let mut rng = seed.stream(Purpose::Floats, &[number]);
+            let x = real.x.map(|_| any_float(&mut rng, 1));
+            to_the_bit(forms, &OnReal { x: x.view(), ..real.with(&[]) })
+        })]
+    },
+    on_network: Some(OnNetwork {
+        column: "same bits",
+        legend: "values of all forms, equal to the bit where all sums are taken in one order.",
+        scope: "on what it receives",
+        draws_its_data: false,
+        judge: |forms, block, _| to_the_bit(forms, block),
+    }),
+    ..Method::NONE
+};
+
+fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option<Evidence>> {
+    let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+    let mut rng = seed.stream(Purpose::Floats, &[number]);
+    let k = [-7, 9][rng.random_range(0..2)];
+    let scaled = powers_of_two_pass_through(forms, &real.with(&[]), k)?;
+    // Of every kind: few in the weights, for each spoils a channel.
+    let weights: BlockWeights<f32> = real.weights.map(|_| any_float(&mut rng, 1));
+    let x = case.layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
+    let wild = OnReal { weights: &weights, x: x.view(), ..real.with(&[]) };
+    let evidence = scaled.and(to_the_bit(forms, &wild)?).and(images_do_not_mix(forms, &wild)?);
+    Ok(Some(Evidence { cases: 1, ..evidence }))
+}
+
 /// The forms on these floats, over one tree of sums.
-///
-/// # Errors
-///
-/// A form that is none of the block.
-pub fn to_the_bit(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-) -> Result<Evidence> {
-    let outputs = over_one_tree(forms, weights, norms, x)?;
-    let values = outputs.iter().map(|output| output.len() as u64).sum();
-    Ok(Evidence::of(Bound::Exact { values }, differing(forms, &outputs, "output")))
+pub fn to_the_bit(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Evidence> {
+    let outputs = over_one_tree(forms, real)?;
+    Ok(Evidence::of(values(&outputs), differing(forms, &outputs, "output")))
 }
 
 /// A batch of N images against N batches of one.
-///
-/// # Errors
-///
-/// A form that is none of the block.
-pub fn images_do_not_mix(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-) -> Result<Evidence> {
-    let together = over_one_tree(forms, weights, norms, x)?;
+pub fn images_do_not_mix(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Evidence> {
+    let together = over_one_tree(forms, real)?;
     let mut apart = vec![Vec::new(); forms.len()];
-    for n in 0..x.len_of(Axis(0)) {
-        let image = x.slice(s![n..n + 1, .., .., ..]).to_owned();
-        for (all, one) in apart.iter_mut().zip(over_one_tree(forms, weights, norms, &image)?) {
+    for n in 0..real.x.len_of(Axis(0)) {
+        let image = real.x.slice(s![n..n + 1, .., .., ..]).to_owned();
+        let outputs = over_one_tree(forms, &OnReal { x: image.view(), ..*real })?;
+        for (all, one) in apart.iter_mut().zip(outputs) {
             all.push(one);
         }
     }
@@ -78,51 +96,23 @@ pub fn images_do_not_mix(
 }
 
 /// Input, means and shifts times 2^k against the output times 2^k.
-///
-/// # Errors
-///
-/// A form that is none of the block.
-pub fn powers_of_two_pass_through(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-    k: i32,
-) -> Result<Evidence> {
+pub fn powers_of_two_pass_through(forms: Forms<'_>, real: &OnReal<'_>, k: i32) -> Result<Evidence> {
     let factor = 2f32.powi(k);
-    let scaled = BlockNorms {
-        reduce: scale(&norms.reduce, factor)?,
-        transform: scale(&norms.transform, factor)?,
-        expand: scale(&norms.expand, factor)?,
-        shortcut: norms.shortcut.as_ref().map(|norm| scale(norm, factor)).transpose()?,
-    };
-    let first = over_one_tree(forms, weights, norms, x)?;
-    let first: Vec<_> = first
-        .iter()
-        .map(|output| output.mapv(|value| bits(f32::from_bits(value) * factor)))
-        .collect();
+    let norms = change_norms(real.norms, |_, [gamma, beta, mean, variance]| {
+        [gamma, beta * factor, mean * factor, variance]
+    })?;
+    let times = |bits| self::bits(f32::from_bits(bits) * factor);
+    let first: Vec<_> = over_one_tree(forms, real)?.iter().map(|y| y.mapv(times)).collect();
     // Keeps how x lies in memory.
-    let second = over_one_tree(forms, weights, &scaled, &x.map(|x| x * factor))?;
+    let x = real.x.map(|x| x * factor);
+    let second = over_one_tree(forms, &OnReal { norms: &norms, x: x.view(), ..*real })?;
     Ok(held(forms, &second, &first, "output, all times a power of 2"))
 }
 
-fn scale(norm: &BatchNorm<f32>, factor: f32) -> Result<BatchNorm<f32>> {
-    let all = |which: usize, factor: f32| {
-        (0..norm.channels()).map(|channel| norm.channel(channel)[which] * factor).collect()
-    };
-    BatchNorm::new(all(0, 1.0), all(1, factor), all(2, factor), all(3, 1.0), *norm.epsilon())
-}
-
 /// Each form's output as bits, every NaN the same.
-fn over_one_tree(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-) -> Result<Vec<Array4<u32>>> {
-    let between = Between::norms(norms, Activation::Relu);
-    let problem = Problem { weights, x: x.view(), between };
-    let outputs = problem.solve_all(forms, &Reference::in_runs_of(weights.spec().width()))?;
+fn over_one_tree(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Vec<Array4<u32>>> {
+    let tree = Reference::in_runs_of(real.weights.spec().width());
+    let outputs = real.problem().solve_all(forms, &tree)?;
     Ok(outputs.iter().map(|output| output.mapv(bits)).collect())
 }
 
@@ -130,35 +120,35 @@ fn bits(value: f32) -> u32 {
     if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() }
 }
 
+fn values(outputs: &[Array4<u32>]) -> Bound {
+    Bound::Exact { values: outputs.iter().map(|output| output.len() as u64).sum() }
+}
+
 /// Where the forms' bits differ.
 pub(super) fn differing(
-    forms: &[&dyn AnyForm],
+    forms: Forms<'_>,
     bits: &[Array4<u32>],
     place: &'static str,
-) -> Witnesses {
+) -> Vec<Witness> {
     odd_ones_out(forms, bits, place, shown)
 }
 
-fn shown(left: &u32, right: &u32) -> (Value, Value) {
-    // With its bits, for two floats may look the same.
-    let show = |bits: u32| Value::Text(format!("{:e} ({bits:#010x})", f32::from_bits(bits)));
-    (show(*left), show(*right))
+/// With its bits, for two floats may look the same.
+fn shown(left: &u32, right: &u32) -> [Value; 2] {
+    let show = |bits| Value::Text(format!("{:e} ({bits:#010x})", f32::from_bits(bits)));
+    [*left, *right].map(show)
 }
 
 /// Each form's output against what that form itself must give.
 fn held(
-    forms: &[&dyn AnyForm],
+    forms: Forms<'_>,
     outputs: &[Array4<u32>],
     expected: &[Array4<u32>],
     place: &'static str,
 ) -> Evidence {
-    let values = outputs.iter().map(|output| output.len() as u64).sum();
-    let witnesses = |((form, output), expected): ((&&dyn AnyForm, &Array4<u32>), &Array4<u32>)| {
-        let pair = [output.clone(), expected.clone()];
-        differing(&[*form, *form], &pair, place)
-    };
-    let witnesses = forms.iter().zip(outputs).zip(expected).flat_map(witnesses);
-    Evidence::of(Bound::Exact { values }, witnesses)
+    let all = forms.iter().zip(outputs).zip(expected);
+    let apart = all.filter_map(|((form, y), expected)| against(*form, y, expected, place, shown));
+    Evidence::of(values(outputs), apart)
 }
 
 /// A float of any kind: most are ordinary, some huge, tiny, subnormal, infinite, NaN, or a zero of
@@ -172,86 +162,5 @@ pub fn any_float(rng: &mut Rng, wild: u32) -> f32 {
         1 => f32::from_bits(rng.random_range(1..100)),
         2 => -0.0,
         _ => [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, f32::MAX][rng.random_range(0..4)],
-    }
-}
-
-/// R2.
-pub struct Bitwise;
-
-impl Climb for Bitwise {
-    fn name(&self) -> &'static str {
-        "bitwise, one order of sums"
-    }
-
-    fn asks(&self) -> &'static str {
-        "summed in one order, equal to the bit, NaN and infinities included?"
-    }
-
-    fn says(&self) -> &'static str {
-        "Where all sums are taken in one order the forms are equal to the bit, on any floats."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "what a fast convolution does"
-    }
-
-    fn case_scope(&self) -> Option<&'static str> {
-        Some("any floats")
-    }
-
-    fn on_case(
-        &self,
-        forms: &[&dyn AnyForm],
-        case: &Case,
-        (seed, number): Draw,
-    ) -> Result<Option<Evidence>> {
-        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
-        let mut rng = seed.stream(Purpose::Floats, &[number]);
-        let k = [-7, 9][rng.random_range(0..2)];
-        let scaled = powers_of_two_pass_through(forms, &real.weights, &real.norms, &real.x, k)?;
-        // Of every kind: few in the weights, for each spoils a channel.
-        let weights = real.weights.map(|_| any_float(&mut rng, 1));
-        let x = case.layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
-        let wild = to_the_bit(forms, &weights, &real.norms, &x)?;
-        let images = images_do_not_mix(forms, &weights, &real.norms, &x)?;
-        Ok(Some(Evidence { cases: 1, ..scaled.and(wild).and(images) }))
-    }
-
-    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
-        let batch = Shape { n: 2, ..stage.small() };
-        vec![stage.piece(batch, ("any floats", 3.0), move |forms| {
-            let real = RealProblem::draw(&batch, seed, &[number, 2])?;
-            let mut rng = seed.stream(Purpose::Floats, &[number]);
-            let x = real.x.map(|_| any_float(&mut rng, 1));
-            to_the_bit(forms, &real.weights, &real.norms, &x)
-        })]
-    }
-
-    fn on_network(&self) -> Option<&'static dyn OnNetwork> {
-        Some(&Self)
-    }
-}
-
-impl OnNetwork for Bitwise {
-    fn column(&self) -> &'static str {
-        "same bits"
-    }
-
-    fn legend(&self) -> &'static str {
-        "values of all forms, equal to the bit where all sums are taken in one order."
-    }
-
-    fn scope(&self) -> &'static str {
-        "on what it receives"
-    }
-
-    fn judge(
-        &self,
-        forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_, '_>,
-        _draw: Draw,
-    ) -> Result<Evidence> {
-        let Problem { weights, x, .. } = block.problem;
-        to_the_bit(forms, weights, block.norms, &x.to_owned())
     }
 }

@@ -29,22 +29,36 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
 use rand::Rng as _;
 
+use super::{Draw, Method};
 use crate::block::{
     Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, Shortcut,
 };
 use crate::conv::{ConvSpec, Convolver, Double, Fast, Reference};
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Over, Problem, check_shape};
-use crate::evidence::between::Between;
-use crate::evidence::compare::{Witnesses, against_exact, compare, pairs};
-use crate::evidence::generator::{Case, Layout};
-use crate::evidence::live::{ChannelNorm, Choice, LiveNorms, LiveScalar, threshold};
-use crate::evidence::problem::RealProblem;
-use crate::evidence::rungs::{Climb, Draw};
-use crate::evidence::verdict::{Bound, Evidence};
-use crate::evidence::watched::Watched;
-use crate::random::{Purpose, Seed};
+use crate::evidence::bound::{SizedKernel, sized};
+use crate::evidence::{
+    Between, Bound, Case, ChannelNorm, Choice, Evidence, Forms, Layout, LiveNorms, LiveScalar,
+    Number, OnReal, Problem, Watched, Witness, against_exact, compare, float, letters, pairs,
+    threshold, who,
+};
+use crate::random::Purpose;
 use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
+
+/// R3.
+pub const METHOD: Method = Method {
+    name: "exact integers",
+    asks: "on integers so small that no sum rounds, equal to the bit?",
+    says: "On integers so small, certified, that no sum rounds in any order, the forms are equal \
+           to the bit.",
+    blind_to: "loss of precision",
+    never_rounds: true,
+    on_case: Some(("integers", |forms, case, _| {
+        let Some(exact) = ExactCase::alive(case)? else { return Ok(None) };
+        to_the_bit(forms, &exact, case.layout).map(Some)
+    })),
+    on_block: Some(("integers", on_block)),
+    ..Method::NONE
+};
 
 /// Integers of at most this size are exact in `f32`: 2^24.
 pub const LIMIT_F32: i64 = 1 << 24;
@@ -85,30 +99,21 @@ impl Additive for Measured {
 /// partial sum of values, which is no larger: integers that `f64` holds, so that nothing rounded.
 pub(super) struct MeasuredSums;
 
-pub(super) struct MeasuredKernel {
-    weights: <Double as Convolver<f64>>::Kernel,
-    sizes: <Double as Convolver<f64>>::Kernel,
-}
-
 impl Convolver<Measured> for MeasuredSums {
-    type Kernel = MeasuredKernel;
+    type Kernel = SizedKernel;
 
-    fn prepare(&self, weights: ArrayView4<'_, Measured>, spec: ConvSpec) -> Result<MeasuredKernel> {
-        let weights = weights.map(|weight| weight.value);
-        Ok(MeasuredKernel {
-            weights: Double.prepare(weights.map(as_f64).view(), spec)?,
-            sizes: Double.prepare(weights.map(|weight| as_f64(&weight.abs())).view(), spec)?,
-        })
+    fn prepare(&self, weights: ArrayView4<'_, Measured>, spec: ConvSpec) -> Result<SizedKernel> {
+        sized(&weights.map(|weight| as_f64(&weight.value)), spec)
     }
 
     fn sums(
         &self,
         x: ArrayView4<'_, Measured>,
-        kernel: &MeasuredKernel,
+        [weights, sizes]: &SizedKernel,
     ) -> Result<Array4<Measured>> {
-        let x = x.map(|x| x.value);
-        let values: Array4<f64> = Double.sums(x.map(as_f64).view(), &kernel.weights)?;
-        let sizes = Double.sums(x.map(|x| as_f64(&x.abs())).view(), &kernel.sizes)?;
+        let x = x.map(|x| as_f64(&x.value));
+        let values: Array4<f64> = Double.sums(x.view(), weights)?;
+        let sizes = Double.sums(x.mapv(f64::abs).view(), sizes)?;
         Ok(Zip::from(&values).and(&sizes).map_collect(|&value, &size| {
             if size < LIMIT_F64 as f64 {
                 Measured { value: Int::from(value as i64), size: Int::from(size as i64) }
@@ -128,14 +133,12 @@ fn as_f64(integer: &Int) -> f64 {
 
 /// Integer statistics; the scale is plus or minus 1.
 impl LiveScalar for Measured {
-    const EPSILON: f64 = 0.0;
-
     fn value(&self) -> f64 {
-        self.value.value().map_or(f64::NAN, |value| value as f64)
+        float(&self.value)
     }
 
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm {
-        let scale = if choice.negative { -1.0 } else { 1.0 };
+        let scale = choice.sign();
         let root = f64::from(1u32 << (3.0 * choice.variance).min(2.0) as u32); // 1, 2 or 4
         let mean = (8.0 * choice.mean).round();
         let mut beta = (8.0 * choice.beta).round();
@@ -148,7 +151,8 @@ impl LiveScalar for Measured {
         }
         // Adding 0 makes 0 of -0, see the module's docs.
         let (beta, mean) = (beta + 0.0, mean + 0.0);
-        ChannelNorm { gamma: scale * root, beta, mean, variance: root * root }
+        let (gamma, variance) = (scale * root, root * root);
+        ChannelNorm { gamma, beta, mean, variance, epsilon: 0.0 }
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
@@ -190,21 +194,32 @@ pub struct ExactCase {
 /// sum exceeds `limit`.
 ///
 /// The input and the first kernel come from -8..=8, the others from -r..=r, where r starts at 4
-/// (2 for wide blocks) and is halved while the certificate does not hold.
-///
-/// # Errors
-///
-/// [`Error::NoExactCase`] where it does not hold even at r = 1, and an empty map.
-pub fn draw(
+/// (2 for wide blocks) and is halved while the certificate does not hold: [`Error::NoExactCase`] where
+/// it does not even at r = 1.
+fn draw(
     spec: BlockSpec,
     (n, h, w): (usize, usize, usize),
     limit: i64,
-    seed: Seed,
-    number: u64,
+    (seed, number): Draw,
 ) -> Result<ExactCase> {
+    let (inner, k) = (spec.inner(), spec.kernel());
     let mut range = if spec.inner() <= 256 { 4 } else { 2 };
     loop {
-        let reached = match draw_within(spec, (n, h, w), range, limit, seed, number)? {
+        let mut rng = seed.stream(Purpose::Exact, &[number]);
+        let mut integers = |shape: [usize; 4], range: i64| {
+            Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
+        };
+        let x = integers([n, spec.c_in(), h, w], 8);
+        let weights = BlockWeights::new(
+            spec,
+            integers([inner, spec.c_in(), 1, 1], 8),
+            integers([inner, spec.width(), k, k], range),
+            integers([spec.c_out(), inner, 1, 1], range),
+            (spec.shortcut() == Shortcut::Projection)
+                .then(|| integers([spec.c_out(), spec.c_in(), 1, 1], range)),
+        )?;
+        let live = LiveNorms::drawn(seed, Purpose::Exact, &[number]);
+        let reached = match certify(weights, x, &live, limit)? {
             Ok(case) => return Ok(case),
             Err(reached) => reached,
         };
@@ -215,42 +230,11 @@ pub fn draw(
     }
 }
 
-/// A case, or the size its partial sums may reach if that is beyond the limit.
-fn draw_within(
-    spec: BlockSpec,
-    (n, h, w): (usize, usize, usize),
-    range: i64,
-    limit: i64,
-    seed: Seed,
-    number: u64,
-) -> Result<Result<ExactCase, i64>> {
-    let mut rng = seed.stream(Purpose::Exact, &[number]);
-    let mut integers = |shape: [usize; 4], range: i64| {
-        Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
-    };
-    let (inner, k) = (spec.inner(), spec.kernel());
-    let projection = spec.shortcut() == Shortcut::Projection;
-    let x = integers([n, spec.c_in(), h, w], 8);
-    let weights = BlockWeights::new(
-        spec,
-        integers([inner, spec.c_in(), 1, 1], 8),
-        integers([inner, spec.width(), k, k], range),
-        integers([spec.c_out(), inner, 1, 1], range),
-        projection.then(|| integers([spec.c_out(), spec.c_in(), 1, 1], range)),
-    )?;
-
-    certify(weights, x, &LiveNorms::seeded(seed, Purpose::Exact, number), limit)
-}
-
 /// The case of these integers, or the size its partial sums may reach if that is beyond `limit`.
-///
-/// # Errors
-///
-/// An input that does not suit the block.
 pub fn certify(
     weights: BlockWeights<Int>,
     x: Array4<Int>,
-    live: &LiveNorms<'_, Measured>,
+    live: &LiveNorms<'_>,
     limit: i64,
 ) -> Result<Result<ExactCase, i64>> {
     let projection = weights.spec().shortcut() == Shortcut::Projection;
@@ -266,98 +250,52 @@ pub fn certify(
     };
     let functions = live.functions(projection);
     let watched = Watched::new(&functions, &certify);
-    let block = Bottleneck::prepare(
-        &Form::Grouped,
-        &weights.map(|&weight| Measured::given(weight)),
-        &MeasuredSums,
-    )?;
-    let y = block.forward(
-        x.map(|&x| Measured::given(x)).view(),
-        &watched.functions(),
-        &MeasuredSums,
-    )?;
+    let given = |integer: &Int| Measured::given(*integer);
+    let block = Bottleneck::prepare(&Form::Grouped, &weights.map(given), &MeasuredSums)?;
+    let y = block.forward(x.map(given).view(), &watched.functions(), &MeasuredSums)?;
     let reached = reached.load(Ordering::Relaxed);
     if reached > limit {
         return Ok(Err(reached));
     }
-    Ok(Ok(ExactCase {
-        norms: live.norms(projection)?,
-        weights,
-        x,
-        expected: y.mapv(|y| y.value),
-        reached,
-        dead_channels: live.dead_channels(),
-        open_channels: live.open_channels(),
-    }))
+    let (norms, [dead_channels, open_channels]) = (live.norms(projection)?, live.dead_and_open());
+    let expected = y.mapv(|y| y.value);
+    Ok(Ok(ExactCase { weights, norms, x, expected, reached, dead_channels, open_channels }))
 }
 
 impl ExactCase {
     /// The integers of a random case; `None` where a sum is too large, or a hidden channel dead or open.
-    ///
-    /// # Errors
-    ///
-    /// None for a case of the generator, which suits itself.
     pub fn alive(case: &Case) -> Result<Option<Self>> {
         let x = case.layout.lay(&case.x);
-        let exact = certify(case.weights.clone(), x, &case.live(), LIMIT_F32)?;
-        Ok(exact.ok().filter(Self::is_alive))
+        let exact = certify(case.weights.clone(), x, &case.live(), LIMIT_F32)?.ok();
+        Ok(exact.filter(|exact| exact.dead_channels + exact.open_channels == 0))
     }
 
-    /// Whether every hidden channel passes some of its values and stops others.
-    pub fn is_alive(&self) -> bool {
-        self.dead_channels + self.open_channels == 0
-    }
-
-    /// The kernels as floats.
-    pub fn weights<S: Real>(&self) -> BlockWeights<S> {
-        self.weights.map(float)
-    }
-
-    /// The input as floats.
-    pub fn x<S: Real>(&self) -> Array4<S> {
-        self.x.map(float)
-    }
-
-    /// What every form must give, as floats.
-    pub fn expected<S: Real>(&self) -> Array4<S> {
-        self.expected.map(float)
+    /// Kernels, input and what every form must give, as floats.
+    pub fn floats<S: Real>(&self) -> (BlockWeights<S>, Array4<S>, Array4<S>) {
+        (self.weights.map(float), self.x.map(float), self.expected.map(float))
     }
 }
 
 /// The forms in `f32` on this case, its input lying in memory as `layout` says, each against the
 /// integers; and again after an input of another shape, for what keeps a workspace must not keep
 /// what was in it.
-///
-/// # Errors
-///
-/// A form that is none of the block.
-pub fn to_the_bit(forms: &[&dyn AnyForm], case: &ExactCase, layout: Layout) -> Result<Evidence> {
-    let (weights, expected) = (case.weights::<f32>(), case.expected::<f32>());
-    let x = layout.lay(&case.x::<f32>());
-    let norms = case.norms.cast();
+fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evidence> {
+    let (weights, x, expected) = case.floats::<f32>();
+    let (x, norms, fast) = (layout.lay(&x), case.norms.cast(), Fast::new());
     let between = Between::norms(&norms, Activation::Relu);
-    let fast = Fast::new();
-    let mut witnesses = Witnesses::default();
+    let problem = Problem { weights: &weights, x: x.view(), between };
+    let mut witnesses = Vec::new();
     for form in forms {
-        let block = <dyn AnyForm as Over<f32, Fast>>::bottleneck(*form, &weights, &fast)?;
-        let built = between.built_by::<Fast>(*form, weights.spec())?;
-        let on = |x| block.forward(x, &built.functions(), &fast);
-        let first = on(x.view())?;
-        check_shape(first.shape(), expected.shape())?;
-        on(x.slice(s![..1, .., ..1, ..]))?;
-        let again = on(x.view())?;
+        let prepared = problem.prepare(*form, &fast)?;
+        let first = prepared.forward(x.view())?;
+        prepared.forward(x.slice(s![..1, .., ..1, ..]))?;
+        let again = prepared.forward(x.view())?;
         for output in [first, again] {
-            let (letter, name) = (form.letter(), form.name());
-            witnesses.add(against_exact(letter, name, output.view(), expected.view()));
+            witnesses.extend(against_exact(who(*form), &output, &expected));
         }
     }
     let values = 2 * (forms.len() * expected.len()) as u64;
     Ok(Evidence::of(Bound::Exact { values }, witnesses))
-}
-
-/// Exact, since the certificate bounds every integer of a case; a poisoned one would be NaN.
-pub(super) fn float<S: Real>(integer: &Int) -> S {
-    S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
 }
 
 /// R3's findings on one block.
@@ -377,98 +315,42 @@ pub struct ExactReport {
     pub dead_channels: usize,
 }
 
-/// R3.
-pub struct ExactIntegers;
-
-impl Climb for ExactIntegers {
-    fn name(&self) -> &'static str {
-        "exact integers"
-    }
-
-    fn asks(&self) -> &'static str {
-        "on integers so small that no sum rounds, equal to the bit?"
-    }
-
-    fn says(&self) -> &'static str {
-        "On integers so small, certified, that no sum rounds in any order, the forms are equal \
-         to the bit."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "loss of precision"
-    }
-
-    fn never_rounds(&self) -> bool {
-        true
-    }
-
-    fn case_scope(&self) -> Option<&'static str> {
-        Some("integers")
-    }
-
-    fn on_case(
-        &self,
-        forms: &[&dyn AnyForm],
-        case: &Case,
-        _draw: Draw,
-    ) -> Result<Option<Evidence>> {
-        let Some(exact) = ExactCase::alive(case)? else { return Ok(None) };
-        to_the_bit(forms, &exact, case.layout).map(Some)
-    }
-
-    fn block_scope(&self) -> Option<&'static str> {
-        Some("integers")
-    }
-
-    fn on_block(
-        &self,
-        forms: &[&dyn AnyForm],
-        real: &RealProblem,
-        _outputs: &[Array4<f32>],
-        (seed, number): Draw,
-    ) -> Result<Option<Evidence>> {
-        let (spec, (_, _, h, w)) = (*real.weights.spec(), real.x.dim());
-        let draw = |limit| draw(spec, (1, h, w), limit, seed, number);
-        let (case, float, limit) = match draw(LIMIT_F32) {
-            Ok(case) => (case, "f32", LIMIT_F32),
-            Err(Error::NoExactCase { .. }) => (draw(LIMIT_F64)?, "f64", LIMIT_F64),
-            Err(error) => return Err(error),
-        };
-        let (differing, witnesses) = if limit == LIMIT_F32 {
-            in_floats::<f32, _>(forms, &case, &Fast::new())?
-        } else {
-            in_floats::<f64, _>(forms, &case, &Reference::default())?
-        };
-        let elements = case.expected.len();
-        let ExactCase { reached, dead_channels, .. } = case;
-        let report = ExactReport { float, reached, limit, differing, elements, dead_channels };
-        let values = (forms.len() * elements) as u64;
-        let evidence = Evidence::of(Bound::Exact { values }, witnesses);
-        Ok(Some(Evidence { exact: Some(report), ..evidence }))
-    }
+fn on_block(forms: Forms<'_>, real: &OnReal<'_>, at: Draw) -> Result<Evidence> {
+    let (spec, (_, _, h, w)) = (*real.weights.spec(), real.x.dim());
+    let draw = |limit| draw(spec, (1, h, w), limit, at);
+    let (case, float, limit) = match draw(LIMIT_F32) {
+        Ok(case) => (case, "f32", LIMIT_F32),
+        Err(Error::NoExactCase { .. }) => (draw(LIMIT_F64)?, "f64", LIMIT_F64),
+        Err(error) => return Err(error),
+    };
+    let (differing, witnesses) = if limit == LIMIT_F32 {
+        in_floats::<f32, _>(forms, &case, &Fast::new())?
+    } else {
+        in_floats::<f64, _>(forms, &case, &Reference::default())?
+    };
+    let elements = case.expected.len();
+    let ExactCase { reached, dead_channels, .. } = case;
+    let report = ExactReport { float, reached, limit, differing, elements, dead_channels };
+    let bound = Bound::Exact { values: (forms.len() * elements) as u64 };
+    Ok(Evidence { exact: Some(report), ..Evidence::of(bound, witnesses) })
 }
 
 /// Each form on an exact case: how many elements differ between each two, and where one differs
 /// from the integers, if one does.
-fn in_floats<S: Real, V: Convolver<S> + 'static>(
-    forms: &[&dyn AnyForm],
+fn in_floats<S: Real + Number<V>, V: Convolver<S> + 'static>(
+    forms: Forms<'_>,
     case: &ExactCase,
     convolver: &V,
-) -> Result<(Vec<(String, usize)>, Witnesses)>
-where
-    for<'f> dyn AnyForm + 'f: Over<S, V>,
-{
-    let (weights, x, expected) = (case.weights::<S>(), case.x::<S>(), case.expected::<S>());
+) -> Result<(Vec<(String, usize)>, Vec<Witness>)> {
+    let (weights, x, expected) = case.floats::<S>();
     let norms = case.norms.cast();
     let between = Between::norms(&norms, Activation::Relu);
     let problem = Problem { weights: &weights, x: x.view(), between };
     let outputs = problem.solve_all(forms, convolver)?;
-    let held = |(form, output): (&&dyn AnyForm, &Array4<S>)| {
-        against_exact(form.letter(), form.name(), output.view(), expected.view())
-    };
-    let witnesses = forms.iter().zip(&outputs).filter_map(held).collect();
-    let differing = pairs(forms, |i, j| compare(outputs[i].view(), outputs[j].view()).differing);
-    Ok((differing, witnesses))
+    let held = forms.iter().zip(&outputs).map(|(form, y)| against_exact(who(*form), y, &expected));
+    let witnesses = held.flatten().collect();
+    let differing = |i: usize, j: usize| compare(&outputs[i], &outputs[j]).1;
+    Ok((pairs(&letters(forms), differing), witnesses))
 }
 
 #[cfg(test)]
@@ -479,7 +361,7 @@ mod tests {
     use crate::block::{Activation, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions};
     use crate::conv::{ConvSpec, Convolver, Reference};
     use crate::error::Error;
-    use crate::evidence::live::{Choice, LiveNorms};
+    use crate::evidence::{Choice, LiveNorms};
     use crate::random::Seed;
     use crate::scalar::Int;
 
@@ -504,16 +386,16 @@ mod tests {
     /// of 5 makes 77 of size 81.
     #[test]
     fn the_certificate_is_the_sum_of_all_sizes() {
-        let exact = case([5, 3, -2, 70], LIMIT_F32, false).unwrap_or_else(|size| panic!("{size}"));
+        let exact = case([5, 3, -2, 70], LIMIT_F32, false).unwrap();
         assert_eq!(exact.reached, 81);
         assert_eq!(exact.expected[[0, 0, 0, 0]], Int::from(77));
         assert_eq!(exact.dead_channels, 0);
         let [gamma, beta, mean, variance] = exact.norms.reduce.channel(0);
         assert_eq!([*gamma, *beta, *mean, *variance], [2.0, -12.0, 2.0, 4.0]);
         // A large first layer is seen as well as a large last one.
-        let early = case([5, -90, 1, 1], LIMIT_F32, false).unwrap_or_else(|size| panic!("{size}"));
+        let early = case([5, -90, 1, 1], LIMIT_F32, false).unwrap();
         assert_eq!(early.reached, 450 + 2 + 453);
-        let turned = case([5, 3, -2, 70], LIMIT_F32, true).unwrap_or_else(|size| panic!("{size}"));
+        let turned = case([5, 3, -2, 70], LIMIT_F32, true).unwrap();
         assert_eq!(*turned.norms.reduce.channel(0)[0], -2.0);
         assert_eq!(turned.expected[[0, 0, 0, 0]], Int::from(0), "relu(-(70 - 2) + 4 + 5)");
     }
@@ -530,24 +412,26 @@ mod tests {
     fn a_case_beyond_the_limit_is_refused() {
         assert!(case([5, 3, -2, 70], 81, false).is_ok());
         assert_eq!(case([5, 3, -2, 70], 80, false).err(), Some(81));
+        // Overflow is beyond every limit.
+        assert_eq!(case([i64::MAX, 2, 1, 1], i64::MAX - 1, false).err(), Some(i64::MAX));
         let spec = BlockSpec::new(4, 3, 2, 4).unwrap();
-        assert!(draw(spec, (1, 3, 2), LIMIT_F32, Seed(0), 0).is_ok());
-        let refused = draw(spec, (1, 3, 2), 10, Seed(0), 0).err();
+        assert!(draw(spec, (1, 3, 2), LIMIT_F32, (Seed(0), 0)).is_ok());
+        let refused = draw(spec, (1, 3, 2), 10, (Seed(0), 0)).err();
         assert!(matches!(refused, Some(Error::NoExactCase { limit: 10, reached: 11.., .. })));
     }
 
     /// In f64 a shift may be larger than f32 holds; the forms must get it as it is.
     #[test]
     fn cases_for_f64_keep_their_norms() {
-        let exact = case([(1 << 26) + 1, 1, 1, 1], LIMIT_F64, false);
-        let exact = exact.unwrap_or_else(|size| panic!("{size}"));
+        let exact = case([(1 << 26) + 1, 1, 1, 1], LIMIT_F64, false).unwrap();
         assert_eq!(*exact.norms.reduce.channel(0)[1], -f64::from((1 << 26) - 2));
         let norms = NormFunctions::new(&exact.norms, Activation::Relu).unwrap();
+        let (weights, x, expected) = exact.floats::<f64>();
         let reference = Reference::default();
         for form in Form::ALL {
-            let block = Bottleneck::prepare(&form, &exact.weights::<f64>(), &reference).unwrap();
-            let y = block.forward(exact.x().view(), &norms.functions(), &reference).unwrap();
-            assert_eq!(y, exact.expected::<f64>());
+            let block = Bottleneck::prepare(&form, &weights, &reference).unwrap();
+            let y = block.forward(x.view(), &norms.functions(), &reference).unwrap();
+            assert_eq!(y, expected);
         }
     }
 
@@ -574,10 +458,5 @@ mod tests {
         assert_eq!(sum(&[half; 7]), (None, None));
         assert_eq!(sum(&[LIMIT_F64 + 1, 1]), (None, None));
         assert_eq!(sum(&[i64::MIN, 0, 1]), (None, None), "poisoned before");
-    }
-
-    #[test]
-    fn overflow_is_beyond_every_limit() {
-        assert_eq!(case([i64::MAX, 2, 1, 1], i64::MAX - 1, false).err(), Some(i64::MAX));
     }
 }

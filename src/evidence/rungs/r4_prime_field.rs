@@ -56,18 +56,48 @@
 
 use ndarray::{Array4, ArrayViewMut3};
 
+use super::{Draw, Method, OnNetwork, apart};
 use crate::block::{BlockWeights, Functions, Layer};
-use crate::conv::{ChannelWise, Reference};
+use crate::conv::ChannelWise;
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::between::Between;
-use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
-use crate::evidence::generator::{Case, Shape};
-use crate::evidence::random_functions::RandomFunctions;
-use crate::evidence::rungs::{Climb, Draw, NetworkBlock, OnNetwork, Piece, Stage};
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::{Bound, Evidence, Forms, OnReal, Problem, RandomFunctions, Shape};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, M61, Scalar};
+
+/// R4.
+pub const METHOD: Method = Method {
+    name: "prime field",
+    asks: "equal modulo 2^61 - 1, with a random function in place of each batch norm and ReLU? At \
+           the real sizes a wrong form passes with a probability below 3.0e-8",
+    says: "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and ReLU. P: a \
+           wrong form would pass a case with this probability at most.",
+    blind_to: "everything about floats",
+    on_case: Some(("linear, any functions", |forms, case, (seed, number)| {
+        let linear = linear(forms, &case.shape(), seed, &[number, 0])?;
+        let functions = with_random_functions(forms, &case.shape(), seed, &[number, 1])?;
+        Ok(Some(Evidence { cases: 1, ..linear.and(functions) }))
+    })),
+    on_stage: |stage, (seed, number)| {
+        let (whole, small) = (stage.whole, stage.small());
+        vec![
+            stage.piece(whole, ("any functions", 3.0), move |forms| {
+                with_random_functions(forms, &whole, seed, &[number, 4])
+            }),
+            stage.piece(small, ("linear", 3.0), move |forms| {
+                linear(forms, &small, seed, &[number, 5])
+            }),
+        ]
+    },
+    on_network: Some(OnNetwork {
+        column: "P",
+        legend: "equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random functions; \
+                 forms that differ there pass with this probability at most.",
+        scope: "its own weights, random inputs and functions",
+        draws_its_data: true,
+        judge: with_these_weights,
+    }),
+    ..Method::NONE
+};
 
 /// p = 2^61 - 1.
 pub const P: f64 = ((1u64 << 61) - 1) as f64;
@@ -82,20 +112,41 @@ pub fn uniform(rng: &mut Rng) -> M61 {
 }
 
 /// The forms with a random function at each place; `path` numbers the draw.
-///
-/// # Errors
-///
-/// A form that is none of the block.
 pub fn with_random_functions(
-    forms: &[&dyn AnyForm],
+    forms: Forms<'_>,
     shape: &Shape,
     seed: Seed,
     path: &[u64],
 ) -> Result<Evidence> {
     let functions = RandomFunctions::new(seed, path);
-    let witnesses = compare(forms, shape, functions.functions(), seed, path)?;
-    let at_most = (1.0 + 2.0 * functions.pairs()) / P;
-    Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
+    let probability = || (1.0 + 2.0 * functions.pairs()) / P;
+    on_random_weights(forms, shape, functions.functions(), (seed, path), probability)
+}
+
+/// The forms with an affine of random scale and shift for each channel, and no activation.
+pub fn linear(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
+    let keys = RandomFunctions::new(seed, path);
+    let affine = Layer::ALL.map(|layer| RandomAffine { keys: &keys, layer });
+    let functions = Functions::of(|layer| &affine[layer as usize]);
+    on_random_weights(forms, shape, functions, (seed, path), || DEGREE / P)
+}
+
+fn on_random_weights(
+    forms: Forms<'_>,
+    shape: &Shape,
+    functions: Functions<'_, M61>,
+    (seed, path): (Seed, &[u64]),
+    probability: impl Fn() -> f64,
+) -> Result<Evidence> {
+    let mut rng = seed.stream(Purpose::Field, path);
+    let (weights, x) = shape.draw(|| uniform(&mut rng))?;
+    let problem = Problem { weights: &weights, x: x.view(), between: functions.into() };
+    let witnesses = apart(forms, &problem, shown)?;
+    Ok(Evidence::of(Bound::Probability { at_most: probability() }, witnesses))
+}
+
+fn shown(element: &M61) -> String {
+    element.value().to_string()
 }
 
 /// The forms with these weights as they are, on a random input and with random functions.
@@ -107,19 +158,13 @@ pub fn with_random_functions(
 /// (1 + sum of C(m, 2)) / p. But coefficients are now sums of products of these weights, no
 /// small integers: two that differ could differ by a multiple of p, and of weights that nobody drew no
 /// probability says that they do not. So it supports, for these weights, and proves nothing of them.
-///
-/// # Errors
-///
-/// [`Error::NotFinite`] for a weight that is NaN or infinite; a form that is none of the block.
-pub fn with_these_weights(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    shape: &Shape,
-    seed: Seed,
-    path: u64,
+fn with_these_weights(
+    forms: Forms<'_>,
+    block: &OnReal<'_>,
+    (seed, number): Draw,
 ) -> Result<Evidence> {
     let mut wild = None;
-    let weights = weights.map(|&weight| {
+    let weights: BlockWeights<M61> = block.weights.map(|&weight| {
         M61::dyadic(weight).unwrap_or_else(|| {
             wild = Some(weight);
             M61::zero()
@@ -129,47 +174,17 @@ pub fn with_these_weights(
         let (what, index) = ("weight of a block", Vec::new());
         return Err(Error::NotFinite { what, index, value: f64::from(value) });
     }
-    let functions = RandomFunctions::new(seed, &[path]);
-    let mut rng = seed.stream(Purpose::Field, &[path]);
-    let size = (shape.n, shape.spec.c_in(), shape.map.0, shape.map.1);
-    let x = shape.layout.lay(&Array4::from_shape_simple_fn(size, || uniform(&mut rng)));
-    let between = Between::from(functions.functions());
-    let problem = Problem { weights: &weights, x: x.view(), between };
-    let outputs = problem.solve_all(forms, &Reference::default())?;
-    let witnesses = odd_ones_out(forms, &outputs, "output", |l, r| (shown(l), shown(r)));
+    let functions = RandomFunctions::new(seed, &[number]);
+    let mut rng = seed.stream(Purpose::Field, &[number]);
+    let (n, c, h, w) = block.x.dim();
+    // On a smaller map than the kernel some of its weights would never multiply.
+    let k = weights.spec().kernel();
+    let size = (n, c, h.max(k), w.max(k));
+    let x = Array4::from_shape_simple_fn(size, || uniform(&mut rng));
+    let between = functions.functions().into();
+    let witnesses = apart(forms, &Problem { weights: &weights, x: x.view(), between }, shown)?;
     let at_most = (1.0 + functions.pairs()) / P;
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
-}
-
-/// The forms with an affine of random scale and shift for each channel, and no activation.
-///
-/// # Errors
-///
-/// A form that is none of the block.
-pub fn linear(forms: &[&dyn AnyForm], shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
-    let keys = RandomFunctions::new(seed, path);
-    let affine = Layer::ALL.map(|layer| RandomAffine { keys: &keys, layer });
-    let functions = Functions::of(|layer| &affine[layer as usize]);
-    let witnesses = compare(forms, shape, functions, seed, path)?;
-    Ok(Evidence::of(Bound::Probability { at_most: DEGREE / P }, witnesses))
-}
-
-fn compare(
-    forms: &[&dyn AnyForm],
-    shape: &Shape,
-    functions: Functions<'_, M61>,
-    seed: Seed,
-    path: &[u64],
-) -> Result<Witnesses> {
-    let mut rng = seed.stream(Purpose::Field, path);
-    let (weights, x) = shape.draw(|| uniform(&mut rng))?;
-    let problem = Problem { weights: &weights, x: x.view(), between: functions.into() };
-    let outputs = problem.solve_all(forms, &Reference::default())?;
-    Ok(odd_ones_out(forms, &outputs, "output", |left, right| (shown(left), shown(right))))
-}
-
-fn shown(element: &M61) -> Value {
-    Value::Text(element.value().to_string())
 }
 
 /// y = s z + t, with s and t of each channel drawn at random.
@@ -186,88 +201,6 @@ impl ChannelWise<M61> for RandomAffine<'_> {
     }
 }
 
-/// R4.
-pub struct PrimeField;
-
-impl Climb for PrimeField {
-    fn name(&self) -> &'static str {
-        "prime field"
-    }
-
-    fn asks(&self) -> &'static str {
-        "equal modulo 2^61 - 1, with a random function in place of each batch norm and ReLU? At \
-         the real sizes a wrong form passes with a probability below 3.0e-8"
-    }
-
-    fn says(&self) -> &'static str {
-        "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and ReLU. P: a \
-         wrong form would pass a case with this probability at most."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "everything about floats"
-    }
-
-    fn case_scope(&self) -> Option<&'static str> {
-        Some("linear, any functions")
-    }
-
-    fn on_case(
-        &self,
-        forms: &[&dyn AnyForm],
-        case: &Case,
-        (seed, number): Draw,
-    ) -> Result<Option<Evidence>> {
-        let linear = linear(forms, &case.shape(), seed, &[number, 0])?;
-        let functions = with_random_functions(forms, &case.shape(), seed, &[number, 1])?;
-        Ok(Some(Evidence { cases: 1, ..linear.and(functions) }))
-    }
-
-    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
-        let (whole, small) = (stage.whole(), stage.small());
-        vec![
-            stage.piece(whole, ("any functions", 3.0), move |forms| {
-                with_random_functions(forms, &whole, seed, &[number, 4])
-            }),
-            stage.piece(small, ("linear", 3.0), move |forms| {
-                linear(forms, &small, seed, &[number, 5])
-            }),
-        ]
-    }
-
-    fn on_network(&self) -> Option<&'static dyn OnNetwork> {
-        Some(&Self)
-    }
-}
-
-impl OnNetwork for PrimeField {
-    fn column(&self) -> &'static str {
-        "P"
-    }
-
-    fn legend(&self) -> &'static str {
-        "equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random functions; \
-         forms that differ there pass with this probability at most."
-    }
-
-    fn scope(&self) -> &'static str {
-        "its own weights, random inputs and functions"
-    }
-
-    fn draws_its_data(&self) -> bool {
-        true
-    }
-
-    fn judge(
-        &self,
-        forms: &[&dyn AnyForm],
-        block: &NetworkBlock<'_, '_>,
-        (seed, number): Draw,
-    ) -> Result<Evidence> {
-        with_these_weights(forms, block.problem.weights, &block.shape, seed, number)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use ndarray::Array3;
@@ -275,7 +208,7 @@ mod tests {
     use super::RandomAffine;
     use crate::block::Layer;
     use crate::conv::ChannelWise;
-    use crate::evidence::random_functions::RandomFunctions;
+    use crate::evidence::RandomFunctions;
     use crate::random::Seed;
     use crate::scalar::{M61, Scalar};
 

@@ -13,25 +13,39 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::ArrayViewMut3;
+use ndarray::{ArrayView4, ArrayViewMut3};
 
+use super::{Method, Piece};
 use crate::block::{BlockSpec, Functions, Layer, StrideOn};
 use crate::conv::{ChannelWise, Reference};
 use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::compare::{Value, odd_ones_out};
-use crate::evidence::generator::Shape;
-use crate::evidence::rungs::{Climb, Piece};
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::evidence::{Bound, Evidence, Forms, Problem, Shape, Value, odd_ones_out};
 use crate::scalar::Polynomial;
+
+/// R5.
+pub const METHOD: Method = Method {
+    name: "symbolic",
+    asks: "the same polynomials, for all weights, inputs and functions? A proof, at one shape; one \
+           of them is the paper's own block on a 3 x 3 map",
+    says: "The forms are the same polynomials: equal for all weights, all inputs and any function after \
+           each convolution, at this shape.",
+    blind_to: "other shapes",
+    own: || {
+        let piece = |(number, shape): (usize, Shape)| Piece {
+            stage: format!("small{}", number + 1),
+            scope: in_words(&shape),
+            size: 1e7,
+            in_matrix: shape.spec.inner() < 100,
+            work: Box::new(move |forms, _| prove(forms, &shape)),
+        };
+        Ok(shapes()?.into_iter().enumerate().map(piece).collect())
+    },
+    ..Method::NONE
+};
 
 /// The shapes that are proved, each with its map: stride 1 and 2 on either convolution, padding 0
 /// and 1, each kind of shortcut, two paths and three, one image and two.
-///
-/// # Errors
-///
-/// None in practice.
-pub fn shapes() -> Result<Vec<Shape>> {
+fn shapes() -> Result<Vec<Shape>> {
     let of = |spec: BlockSpec, n, map| Shape { n, ..Shape::new(spec, map) };
     Ok(vec![
         of(BlockSpec::new(3, 2, 2, 3)?, 1, (3, 4)),
@@ -43,8 +57,7 @@ pub fn shapes() -> Result<Vec<Shape>> {
     ])
 }
 
-/// The shape in words.
-pub fn in_words(shape: &Shape) -> String {
+fn in_words(shape: &Shape) -> String {
     let (spec, (h, w)) = (&shape.spec, shape.map);
     let stride = match (spec.stride(), spec.reduce().stride()) {
         (1, _) => "stride 1",
@@ -55,18 +68,14 @@ pub fn in_words(shape: &Shape) -> String {
     format!("{spec}, {h}x{w}, {stride}, pad {}{images}", spec.padding())
 }
 
-/// The forms on polynomials of this shape.
-///
-/// # Errors
-///
-/// A form that is none of the block; a coefficient beyond 64 bits.
-pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
+/// The forms on polynomials of this shape; an error for a coefficient beyond 64 bits.
+fn prove(forms: Forms<'_>, shape: &Shape) -> Result<Evidence> {
     let mut names = Vec::new();
     let (weights, x) = shape.draw(|| {
         names.push(String::new());
         Polynomial::variable(names.len() as u32 - 1)
     })?;
-    let mut label = |kernel: &str, tensor: ndarray::ArrayView4<'_, Polynomial>| {
+    let mut label = |kernel: &str, tensor: ArrayView4<'_, Polynomial>| {
         for ((n, c, i, j), variable) in tensor.indexed_iter() {
             if let Some(number) = variable.as_variable() {
                 names[number as usize] = format!("{kernel}[{n},{c},{i},{j}]");
@@ -93,8 +102,7 @@ pub fn prove(forms: &[&dyn AnyForm], shape: &Shape) -> Result<Evidence> {
 
     let compared: usize = outputs.iter().flatten().map(Polynomial::monomials).sum();
     let witnesses = odd_ones_out(forms, &outputs, "output", |found, expected| {
-        let (found, expected) = memo.first_difference(found, expected);
-        (Value::Text(found), Value::Text(expected))
+        memo.first_difference(found, expected).map(Value::Text)
     });
     let monomials = memo.monomials + compared as u64;
     Ok(Evidence::of(Bound::Proof { monomials }, witnesses))
@@ -146,7 +154,7 @@ impl Memo {
 
     /// A term of each polynomial that the other has not, in words; where the two terms differ only by
     /// two values of one function, those of its arguments, and so on down.
-    fn first_difference(&self, found: &Polynomial, expected: &Polynomial) -> (String, String) {
+    fn first_difference(&self, found: &Polynomial, expected: &Polynomial) -> [String; 2] {
         let (mut found, mut expected) = (found.clone(), expected.clone());
         let mut inside = String::new();
         loop {
@@ -160,11 +168,10 @@ impl Memo {
                 continue;
             }
             let name = |variable: u32| self.names[variable as usize].clone();
-            let [left, right] = [left, right].map(|term| {
+            return [left, right].map(|term| {
                 let words = term.map(|(term, _)| term.terms(&name).concat());
                 words.unwrap_or_else(|| "no such term".to_owned()) + &inside
             });
-            return (left, right);
         }
     }
 
@@ -199,40 +206,6 @@ fn function(layer: Layer, channel: usize) -> String {
     format!("{place}.{channel}")
 }
 
-/// R5.
-pub struct Symbolic;
-
-impl Climb for Symbolic {
-    fn name(&self) -> &'static str {
-        "symbolic"
-    }
-
-    fn asks(&self) -> &'static str {
-        "the same polynomials, for all weights, inputs and functions? A proof, at one shape; one \
-         of them is the paper's own block on a 3 x 3 map"
-    }
-
-    fn says(&self) -> &'static str {
-        "The forms are the same polynomials: equal for all weights, all inputs and any function after \
-         each convolution, at this shape."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "other shapes"
-    }
-
-    fn own(&self) -> Result<Vec<Piece>> {
-        let piece = |(number, shape): (usize, Shape)| Piece {
-            stage: format!("small{}", number + 1),
-            scope: in_words(&shape),
-            size: 1e7,
-            in_matrix: shape.spec.inner() < 100,
-            work: Box::new(move |forms, _| prove(forms, &shape)),
-        };
-        Ok(shapes()?.into_iter().enumerate().map(piece).collect())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Memo;
@@ -244,6 +217,6 @@ mod tests {
         let memo = Memo { names, ..Memo::default() };
         let [a, b, c] = [0, 1, 2].map(Polynomial::variable);
         let told = memo.first_difference(&a.mul(&b), &a.mul(&c));
-        assert_eq!(told, ("a b".to_owned(), "a c".to_owned()));
+        assert_eq!(told, ["a b", "a c"]);
     }
 }

@@ -13,32 +13,57 @@ use std::iter;
 use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
+use super::{GoOn, Method, Piece};
 use crate::block::{BlockSpec, BlockWeights, Bottleneck, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
-use crate::error::{Error, Result};
-use crate::evidence::any_form::{AnyForm, Over, check_shape};
-use crate::evidence::between::Between;
-use crate::evidence::compare::{Value, odd_ones_out};
-use crate::evidence::rungs::{Climb, Piece};
-use crate::evidence::verdict::{Bound, Evidence};
+use crate::error::Result;
+use crate::evidence::{
+    AnyForm, Between, Bound, Evidence, Forms, Number, Value, checked, odd_ones_out,
+};
 use crate::scalar::{Additive, Prime};
 
+/// R6.
+pub const METHOD: Method = Method {
+    name: "exhaustive",
+    asks: "equal for everything there is, in a field of 2 or 3 elements?",
+    says: "In a field of 2 or 3 elements, all there is was tried.",
+    blind_to: "larger blocks and kernels",
+    own: || {
+        let piece = |(number, everything): (usize, &'static Everything)| Piece {
+            stage: format!("tiny{}", number + 1),
+            scope: everything.in_words(),
+            size: 1e8,
+            in_matrix: true,
+            work: Box::new(move |forms, go_on| match everything.field {
+                2 => everything.over::<2>(forms, go_on),
+                _ => everything.over::<3>(forms, go_on),
+            }),
+        };
+        Ok(SHAPES.iter().enumerate().map(piece).collect())
+    },
+    ..Method::NONE
+};
+
+/// Assignments between two looks at whether to go on, about.
+const A_PART: usize = 4096;
+
+const NOTHING: Bound = Bound::Exhausted { assignments: 0 };
+
 /// What is exhausted.
-#[derive(Clone, Copy, Debug)]
-pub struct Everything {
+struct Everything {
     /// Elements of the field, 2 or 3.
-    pub field: u64,
+    field: u64,
     /// Paths, of width `width`.
-    pub paths: usize,
+    paths: usize,
     /// Channels of a path.
-    pub width: usize,
+    width: usize,
     /// Which functions stand in the places.
-    pub functions: Choose,
+    functions: Choose,
 }
 
 /// Which functions are tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Choose {
+#[derive(PartialEq)]
+enum Choose {
     /// For each place and channel, every function there is.
     ForEachChannel,
     /// Every function there is, the same in all channels of a place.
@@ -51,7 +76,7 @@ pub enum Choose {
 
 /// The shapes that are exhausted: two paths of one channel over F_2 and over F_3, three paths, and
 /// two paths of two channels.
-pub const SHAPES: [Everything; 4] = [
+const SHAPES: [Everything; 4] = [
     Everything { field: 2, paths: 2, width: 1, functions: Choose::ForEachChannel },
     Everything { field: 2, paths: 3, width: 1, functions: Choose::ForEachPlace },
     Everything { field: 2, paths: 2, width: 2, functions: Choose::Negation },
@@ -59,8 +84,7 @@ pub const SHAPES: [Everything; 4] = [
 ];
 
 impl Everything {
-    /// In words.
-    pub fn in_words(&self) -> String {
+    fn in_words(&self) -> String {
         let Self { field, paths, width, .. } = self;
         let functions = match self.functions {
             Choose::ForEachChannel => "by channel",
@@ -71,36 +95,11 @@ impl Everything {
         format!("F_{field}, 1-{paths}x{width}-1, functions {functions}")
     }
 
-    /// Tries everything.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
-    pub fn try_all(&self, forms: &[&dyn AnyForm]) -> Result<Evidence> {
-        self.try_while(forms, &|_| true)
-    }
-
     /// Tries everything, or as much of it as is wanted: asked before each part, with what came of those
     /// before it.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block.
-    pub fn try_while(
-        &self,
-        forms: &[&dyn AnyForm],
-        go_on: &dyn Fn(&Evidence) -> bool,
-    ) -> Result<Evidence> {
-        if self.field == 2 { self.over::<2>(forms, go_on) } else { self.over::<3>(forms, go_on) }
-    }
-
-    fn over<const P: u64>(
-        &self,
-        forms: &[&dyn AnyForm],
-        go_on: &dyn Fn(&Evidence) -> bool,
-    ) -> Result<Evidence>
+    fn over<const P: u64>(&self, forms: Forms<'_>, go_on: &GoOn<'_>) -> Result<Evidence>
     where
-        for<'f> dyn AnyForm + 'f: Over<Prime<P>, Reference>,
+        Prime<P>: Number<Reference>,
     {
         let spec = BlockSpec::new(1, self.paths, self.width, 1)?.with_kernel(1)?;
         let inner = spec.inner();
@@ -128,11 +127,10 @@ impl Everything {
             let transform = tensor([inner, spec.width(), 1, 1]);
             let expand = tensor([1, inner, 1, 1]);
             let weights = BlockWeights::new(spec, reduce, transform, expand, None)?;
-            let prepare = |form: &&dyn AnyForm| {
-                <dyn AnyForm as Over<Prime<P>, Reference>>::bottleneck(*form, &weights, &reference)
-            };
+            let prepare =
+                |form: &&dyn AnyForm| Prime::of_form(*form).bottleneck(&weights, &reference);
             let blocks = forms.iter().map(prepare).collect::<Result<Vec<_>>>()?;
-            let mut so_far = nothing();
+            let mut so_far = Evidence::none(NOTHING);
             for of_functions in 0..functions.pow(tables as u32) {
                 let [f1, f2, f3] = self.tables::<P>(of_functions, inner);
                 let between = Between::from(Functions {
@@ -145,14 +143,17 @@ impl Everything {
                     output: &f3,
                 });
                 let forward = |(form, block): (&&dyn AnyForm, &Bottleneck<_, _>)| {
-                    let built = between.built_by::<Reference>(*form, &spec)?;
-                    let output = block.forward(x.view(), &built.functions(), &reference)?;
-                    check_shape(output.shape(), x.shape())?;
-                    Ok(output)
+                    let built = Prime::of_form(*form).functions(&between, &spec)?;
+                    checked(
+                        block.forward(x.view(), &built.functions(), &reference)?,
+                        x.view(),
+                        &spec,
+                    )
                 };
                 let outputs = forms.iter().zip(&blocks).map(forward).collect::<Result<Vec<_>>>()?;
                 let show = |element: &Prime<P>| Value::Text(element.value().to_string());
-                let witnesses = odd_ones_out(forms, &outputs, "output", |l, r| (show(l), show(r)));
+                let show = |l: &_, r: &_| [l, r].map(show);
+                let witnesses = odd_ones_out(forms, &outputs, "output", show);
                 let bound = Bound::Exhausted { assignments: P };
                 so_far = so_far.and(Evidence { cases: P, ..Evidence::of(bound, witnesses) });
             }
@@ -160,16 +161,16 @@ impl Everything {
         };
         // In order, so that the witness is always the same.
         let numbers: Vec<u64> = (0..P.pow(length as u32)).collect();
-        let mut so_far = nothing();
+        let mut so_far = Evidence::none(NOTHING);
         let with_all_functions = functions.pow(tables as u32) as usize;
         for numbers in numbers.chunks((A_PART / with_all_functions).max(8)) {
             if !go_on(&so_far) {
                 break;
             }
-            let found: Vec<Result<Evidence>> =
-                numbers.into_par_iter().map(|number| one(*number)).collect();
-            so_far =
-                found.into_iter().try_fold(so_far, |sum, next| Ok::<_, Error>(sum.and(next?)))?;
+            let found: Vec<_> = numbers.into_par_iter().map(|number| one(*number)).collect();
+            for next in found {
+                so_far = so_far.and(next?);
+            }
         }
         Ok(so_far)
     }
@@ -201,14 +202,6 @@ impl Everything {
     }
 }
 
-/// Assignments between two looks at whether to go on, about.
-const A_PART: usize = 4096;
-
-/// Of no case.
-fn nothing() -> Evidence {
-    Evidence { cases: 0, ..Evidence::of(Bound::Exhausted { assignments: 0 }, None) }
-}
-
 /// The digits of a number in a base, the lowest first.
 fn digits(mut number: u64, base: u64, length: usize) -> impl Iterator<Item = u64> {
     iter::repeat_with(move || {
@@ -231,37 +224,5 @@ impl<const P: u64> ChannelWise<Prime<P>> for Tables<P> {
         // A channel that the layer has not gets the function that is 0 everywhere.
         let number = self.numbers.get(own).copied().unwrap_or(0);
         plane.mapv_inplace(|z| Prime::new(number / P.pow(z.value() as u32) % P));
-    }
-}
-
-/// R6.
-pub struct Exhaustive;
-
-impl Climb for Exhaustive {
-    fn name(&self) -> &'static str {
-        "exhaustive"
-    }
-
-    fn asks(&self) -> &'static str {
-        "equal for everything there is, in a field of 2 or 3 elements?"
-    }
-
-    fn says(&self) -> &'static str {
-        "In a field of 2 or 3 elements, all there is was tried."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "larger blocks and kernels"
-    }
-
-    fn own(&self) -> Result<Vec<Piece>> {
-        let piece = |(number, everything): (usize, &'static Everything)| Piece {
-            stage: format!("tiny{}", number + 1),
-            scope: everything.in_words(),
-            size: 1e8,
-            in_matrix: true,
-            work: Box::new(move |forms, go_on| everything.try_while(forms, go_on)),
-        };
-        Ok(SHAPES.iter().enumerate().map(piece).collect())
     }
 }

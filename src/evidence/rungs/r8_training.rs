@@ -42,168 +42,145 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ndarray::{Array4, ArrayViewMut3};
+use ndarray::{Array1, Array4, ArrayViewMut3, Axis};
 
-use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockWeights, Form, Functions, Layer, TrainingFunctions,
-};
-use crate::conv::{ChannelWise, Fast, Identity, Reference};
+use super::r1_derived_bound::within;
+use super::r2_bitwise::differing;
+use super::{Draw, Method};
+use crate::block::{Activation, BatchNorm, Form, Layer, TrainingFunctions};
+use crate::conv::{ChannelWise, Fast, Reference};
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::between::Between;
-use crate::evidence::bound::{Ball, ETA, INFLATION, ReluBalls, U, gamma_n};
-use crate::evidence::compare::{Value, Witness, Witnesses};
-use crate::evidence::generator::Case;
-use crate::evidence::generator::Shape;
-use crate::evidence::problem::RealProblem;
-use crate::evidence::rungs::r1_derived_bound::within;
-use crate::evidence::rungs::r2_bitwise;
-use crate::evidence::rungs::{Climb, Draw, Piece, Stage};
-use crate::evidence::verdict::Evidence;
+use crate::evidence::bound::{Ball, BlockBalls, ETA, INFLATION, U, gamma_n};
+use crate::evidence::{
+    Case, Evidence, Forms, Problem, RealProblem, Shape, Value, Witness, change_norms, who,
+};
 use crate::random::Seed;
 
+/// R8.
+pub const METHOD: Method = Method {
+    name: "training mode",
+    asks: "equal with batch norm by the statistics of the batch, running statistics too?",
+    says: "With batch norm by the statistics of the batch: equal to the bit in one order of sums, running \
+           statistics too, and otherwise within the derived bound, used as in R1.",
+    blind_to: "as R1 and R2",
+    on_case: Some(("2 images or more", on_case)),
+    on_stage: |stage, (seed, number)| {
+        let batch = Shape { n: 2, ..stage.small() };
+        vec![stage.piece(batch, ("2 images", 9.0), move |forms| {
+            let (real, redraws) = alive_in_training(&batch, seed, number)?;
+            Ok(Evidence { redraws, ..on(forms, &real)? })
+        })]
+    },
+    ..Method::NONE
+};
+
+fn on_case(forms: Forms<'_>, case: &Case, _draw: Draw) -> Result<Option<Evidence>> {
+    let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+    let Some(real) = centred(&real)? else { return Ok(None) };
+    on(forms, &real).map(Some)
+}
+
+/// A block that is alive in training mode too, and how often it was drawn again. After ten times it
+/// is taken as it is: on a map of a pixel or two nothing may suit.
+fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProblem, u64)> {
+    let mut redraws = 0;
+    loop {
+        let real = RealProblem::draw(shape, seed, &[number, 8, redraws])?;
+        match centred(&real)? {
+            Some(centred) => return Ok((centred, redraws)),
+            None if redraws == 10 => return Ok((real, redraws)),
+            None => redraws += 1,
+        }
+    }
+}
+
 /// PyTorch's.
-const MOMENTUM: f32 = 0.1;
+pub(crate) const MOMENTUM: f32 = 0.1;
 
 /// The forms in training mode, both tests.
-///
-/// # Errors
-///
-/// A form that is none of the block, a batch of fewer than two values a channel.
-pub fn on(forms: &[&dyn AnyForm], real: &RealProblem) -> Result<Evidence> {
-    let RealProblem { weights, norms, x, .. } = real;
-    let bits = to_the_bit(forms, weights, norms, x)?;
-    let rounding = within_the_bound(forms, weights, norms, x)?;
+fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
+    let bits = to_the_bit(forms, real)?;
+    let rounding = within_the_bound(forms, real)?;
     Ok(Evidence { cases: 1, ..Evidence::of(rounding.bound, bits).and(rounding) })
 }
 
 /// The same block with shifts that suit training mode, where a channel's values are centred before
 /// the shift: of at most a quarter of gamma, so that some values pass the ReLU and some do not.
 /// `None` where nevertheless a hidden channel is not alive.
-///
-/// # Errors
-///
-/// A batch of fewer than two values a channel.
-pub fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
-    let centred = |norm: &BatchNorm<f32>| {
-        let all = |which: usize| (0..norm.channels()).map(move |c| *norm.channel(c)[which]);
-        // The shift keeps its sign, and its size as far as it may.
-        let beta = all(0)
-            .zip(all(1))
-            .map(|(gamma, beta)| beta.signum() * beta.abs().min(0.25 * gamma.abs()));
-        BatchNorm::new(
-            all(0).collect(),
-            beta.collect(),
-            all(2).collect(),
-            all(3).collect(),
-            *norm.epsilon(),
-        )
-    };
+fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let mut real = real.clone();
-    real.norms.reduce = centred(&real.norms.reduce)?;
-    real.norms.transform = centred(&real.norms.transform)?;
-
+    let hidden = |layer| matches!(layer, Layer::Reduce | Layer::Transform);
+    real.norms = change_norms(&real.norms, |layer, [gamma, mut beta, mean, variance]| {
+        if hidden(layer) {
+            // It keeps its sign, and its size as far as it may.
+            beta = beta.signum() * beta.abs().min(0.25 * gamma.abs());
+        }
+        [gamma, beta, mean, variance]
+    })?;
     let (alive, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let see = |layer: Layer, _: usize, plane: ArrayViewMut3<'_, f32>| {
-        if matches!(layer, Layer::Reduce | Layer::Transform) {
+        if hidden(layer) {
             let passes = plane.iter().filter(|y| **y > 0.0).count();
             looked_at.fetch_add(1, Ordering::Relaxed);
             alive.fetch_add(usize::from(0 < passes && passes < plane.len()), Ordering::Relaxed);
         }
     };
-    let functions = training(&real.weights, &real.norms, &real.x)?;
-    let between = Between::from(&functions);
-    Problem { weights: &real.weights, x: real.x.view(), between }.solve_seen(
-        &Form::Grouped,
-        &Fast::new(),
-        &see,
-    )?;
+    let functions = training(&real)?;
+    in_training(&real, &functions).solve_seen(&Form::Grouped, &Fast::new(), &see)?;
     Ok((alive.into_inner() == looked_at.into_inner()).then_some(real))
 }
 
 /// The forms in training mode: within the bound.
-///
-/// # Errors
-///
-/// A form that is none of the block, a batch of fewer than two values a channel.
-pub fn within_the_bound(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-) -> Result<Evidence> {
-    let floats = training(weights, norms, x)?;
-    let exact = norms.cast();
-    let balls = TrainingBalls::new(&exact);
-    let problem = Problem { weights, x: x.view(), between: Between::from(&floats) };
-    within(forms, &problem, &balls.functions())
+fn within_the_bound(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
+    let functions = training(real)?;
+    let exact = real.norms.cast();
+    let balls = BlockBalls::of(&exact, TrainingBall::new);
+    within(forms, &in_training(real, &functions), &balls.functions())
 }
 
 /// The forms in training mode over one order of sums: where outputs or running statistics differ in
 /// any bit.
-///
-/// # Errors
-///
-/// A form that is none of the block, a batch of fewer than two values a channel.
-pub fn to_the_bit(
-    forms: &[&dyn AnyForm],
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-) -> Result<Witnesses> {
-    let tree = Reference::in_runs_of(weights.spec().width());
+fn to_the_bit(forms: Forms<'_>, real: &RealProblem) -> Result<Vec<Witness>> {
+    let tree = Reference::in_runs_of(real.weights.spec().width());
     let (mut outputs, mut statistics) = (Vec::new(), Vec::new());
     for form in forms {
         // Statistics of its own for each form.
-        let functions = training(weights, norms, x)?;
-        let problem = Problem { weights, x: x.view(), between: Between::from(&functions) };
-        outputs.push(problem.solve(*form, &tree)?.mapv(f32::to_bits));
+        let functions = training(real)?;
+        let output = in_training(real, &functions).solve(*form, &tree)?;
+        outputs.push(output.mapv(f32::to_bits));
         let channels = functions.running().into_iter().flat_map(|layer| layer.into_values());
-        let bits: Vec<u32> = channels
-            .flat_map(|running| [running.mean.to_bits(), running.variance.to_bits()])
-            .collect();
-        let length = bits.len();
-        let bits = Array4::from_shape_vec((1, length, 1, 1), bits);
-        statistics.push(bits.unwrap_or_else(|error| unreachable!("as long as it is: {error}")));
+        let numbers = channels.flat_map(|running| [running.mean, running.variance]);
+        let bits: Array1<u32> = numbers.map(f32::to_bits).collect();
+        statistics.push(bits.insert_axis(Axis(0)).insert_axis(Axis(2)).insert_axis(Axis(3)));
     }
-    let mut witnesses = r2_bitwise::differing(forms, &outputs, "output");
-    witnesses.add(differing_statistics(forms, &statistics));
+    let mut witnesses = differing(forms, &outputs, "output");
+    witnesses.extend(differing_statistics(forms, &statistics));
     Ok(witnesses)
 }
 
-fn differing_statistics(forms: &[&dyn AnyForm], statistics: &[Array4<u32>]) -> Witnesses {
+fn differing_statistics(forms: Forms<'_>, statistics: &[Array4<u32>]) -> Vec<Witness> {
+    let place = "running statistics";
     let length = statistics.first().map_or(0, Array4::len);
     let other = statistics.iter().zip(forms).find(|(bits, _)| bits.len() != length);
-    if let Some((bits, form)) = other {
-        let witness = Witness {
-            form: form.letter(),
-            name: form.name(),
-            place: "running statistics",
-            index: [0; 4],
-            found: Value::Text(format!("{} of them", bits.len())),
-            expected: Value::Text(format!("{length}, as the others have")),
-            allowed: 0.0,
-            wrong: 1,
-            elements: 1,
-        };
-        return [witness].into_iter().collect();
-    }
-    r2_bitwise::differing(forms, statistics, "running statistics")
+    let Some((bits, form)) = other else { return differing(forms, statistics, place) };
+    let [found, expected] =
+        [format!("{} of them", bits.len()), format!("{length}, as the others have")];
+    let values = [found, expected].map(Value::Text);
+    vec![Witness::new(who(*form), place, [0; 4], values)]
 }
 
-fn training(
-    weights: &BlockWeights<f32>,
-    norms: &BlockNorms<f32>,
-    x: &Array4<f32>,
-) -> Result<TrainingFunctions<f32>> {
+/// The functions of a block in training mode.
+fn training(real: &RealProblem) -> Result<TrainingFunctions<f32>> {
+    let RealProblem { weights, norms, x, .. } = real;
     let (n, _, h, w) = x.dim();
     TrainingFunctions::new(norms, MOMENTUM, Activation::Relu, weights.spec(), (n, (h, w)))
 }
 
-/// The functions of a block in training mode over balls.
-pub struct TrainingBalls<'a> {
-    layers: [TrainingBall<'a>; 3],
-    shortcut: Option<TrainingBall<'a>>,
+fn in_training<'a>(
+    real: &'a RealProblem,
+    functions: &'a TrainingFunctions<f32>,
+) -> Problem<'a, f32> {
+    Problem { weights: &real.weights, x: real.x.view(), between: functions.into() }
 }
 
 /// Training-mode batch norm of one layer over balls.
@@ -216,29 +193,6 @@ impl<'a> TrainingBall<'a> {
     /// Of this batch norm, with this activation after it.
     pub fn new(norm: &'a BatchNorm<f64>, activation: Activation) -> Self {
         Self { norm, activation }
-    }
-}
-
-impl<'a> TrainingBalls<'a> {
-    /// Of these batch norms, with ReLU where the paper puts it.
-    pub fn new(norms: &'a BlockNorms<f64>) -> Self {
-        let of = TrainingBall::new;
-        Self {
-            layers: [
-                of(&norms.reduce, Activation::Relu),
-                of(&norms.transform, Activation::Relu),
-                of(&norms.expand, Activation::Identity),
-            ],
-            shortcut: norms.shortcut.as_ref().map(|norm| of(norm, Activation::Identity)),
-        }
-    }
-
-    /// The functions, to be handed to a form.
-    pub fn functions(&self) -> Functions<'_, Ball> {
-        let [reduce, transform, expand] = &self.layers;
-        let shortcut = self.shortcut.as_ref();
-        let shortcut = shortcut.map_or(&Identity as &dyn ChannelWise<Ball>, |norm| norm);
-        Functions { reduce, transform, expand, shortcut, output: &ReluBalls }
     }
 }
 
@@ -287,64 +241,5 @@ impl ChannelWise<Ball> for TrainingBall<'_> {
             let y = Ball { centre: s * d + beta, radius };
             if self.activation == Activation::Relu { y.relu() } else { y }
         });
-    }
-}
-
-/// R8.
-pub struct TrainingMode;
-
-impl Climb for TrainingMode {
-    fn name(&self) -> &'static str {
-        "training mode"
-    }
-
-    fn asks(&self) -> &'static str {
-        "equal with batch norm by the statistics of the batch, running statistics too?"
-    }
-
-    fn says(&self) -> &'static str {
-        "With batch norm by the statistics of the batch: equal to the bit in one order of sums, running \
-         statistics too, and otherwise within the derived bound, used as in R1."
-    }
-
-    fn blind_to(&self) -> &'static str {
-        "as R1 and R2"
-    }
-
-    fn case_scope(&self) -> Option<&'static str> {
-        Some("2 images or more")
-    }
-
-    fn on_case(
-        &self,
-        forms: &[&dyn AnyForm],
-        case: &Case,
-        _draw: Draw,
-    ) -> Result<Option<Evidence>> {
-        let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
-        let Some(real) = centred(&real)? else { return Ok(None) };
-        on(forms, &real).map(Some)
-    }
-
-    fn on_stage(&self, stage: &Stage, (seed, number): Draw) -> Vec<Piece> {
-        let batch = Shape { n: 2, ..stage.small() };
-        vec![stage.piece(batch, ("2 images", 9.0), move |forms| {
-            let (real, redraws) = alive_in_training(&batch, seed, number)?;
-            Ok(Evidence { redraws, ..on(forms, &real)? })
-        })]
-    }
-}
-
-/// A block that is alive in training mode too, and how often it was drawn again. After ten times it
-/// is taken as it is: on a map of a pixel or two nothing may suit.
-fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProblem, u64)> {
-    let mut redraws = 0;
-    loop {
-        let real = RealProblem::draw(shape, seed, &[number, 8, redraws])?;
-        match centred(&real)? {
-            Some(centred) => return Ok((centred, redraws)),
-            None if redraws == 10 => return Ok((real, redraws)),
-            None => redraws += 1,
-        }
     }
 }

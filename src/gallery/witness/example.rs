@@ -1,17 +1,19 @@
 //! A block so small that it can be followed by hand, and what a form makes of it.
 
-use ndarray::{Array4, ArrayView4};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array3, Array4, ArrayViewMut3};
 
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockWeights, NormFunctions, Normalise, TrainingFunctions,
+    Activation, BatchNorm, BlockNorms, BlockWeights, Layer, NormFunctions, Normalise,
+    TrainingFunctions,
 };
 use crate::conv::{Affine, Convolver, Fast, Reference};
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Over, Problem};
-use crate::evidence::between::Between;
-use crate::evidence::duals::Duals;
-use crate::evidence::generator::Layout;
-use crate::scalar::{Additive, Dual, Ordered};
+use crate::evidence::rungs::r8_training::MOMENTUM;
+use crate::evidence::{AnyForm, Between, Duals, Layout, Number, Problem, change_norms};
+use crate::scalar::{Dual, Expression, Ordered};
 
 /// A block, an input, and how they are used.
 #[derive(Clone, Debug)]
@@ -89,10 +91,6 @@ impl Example {
     }
 
     /// The same with other numbers, in the order of [`Example::numbers`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`BatchNorm::new`].
     pub fn with_numbers(&self, numbers: &[f32]) -> Result<Self> {
         let mut numbers = numbers.iter().copied();
         let mut next = || numbers.next().unwrap_or(0.0);
@@ -104,19 +102,8 @@ impl Example {
             }
             other => other.clone(),
         };
-        let mut norm = |norm: &BatchNorm<f32>| {
-            let channels: Vec<[f32; 3]> =
-                (0..norm.channels()).map(|_| [next(), next(), next()]).collect();
-            let all = |which: usize| channels.iter().map(|channel| channel[which]).collect();
-            let variance = (0..norm.channels()).map(|c| *norm.channel(c)[3]).collect();
-            BatchNorm::new(all(0), all(1), all(2), variance, *norm.epsilon())
-        };
-        let norms = BlockNorms {
-            reduce: norm(&self.norms.reduce)?,
-            transform: norm(&self.norms.transform)?,
-            expand: norm(&self.norms.expand)?,
-            shortcut: self.norms.shortcut.as_ref().map(&mut norm).transpose()?,
-        };
+        let norms =
+            change_norms(&self.norms, |_, [.., variance]| [next(), next(), next(), variance])?;
         Ok(Self { weights, norms, x, layout: self.layout, second_call: self.second_call, mode })
     }
 
@@ -143,52 +130,49 @@ impl Example {
     }
 
     /// What `form` makes of it: over the reference convolution, and for derivatives over that of duals.
-    ///
-    /// # Errors
-    ///
-    /// A form that is none of the block; in training mode, a batch of one value a channel.
     pub fn run(&self, form: &dyn AnyForm) -> Result<Outcome> {
         let x = self.layout.lay(&self.x);
         let reference = Reference::default();
+        let weights = &self.weights;
         let tensors = match &self.mode {
             Mode::Evaluation => {
                 let between = Between::norms(&self.norms, Activation::Relu);
-                vec![("output", self.forward(form, (&self.weights, &reference), &x, between)?)]
+                let problem = Problem { weights, x: x.view(), between };
+                vec![("output", self.forward(form, &problem, &reference)?)]
             }
             Mode::Training => {
                 let (n, _, h, w) = x.dim();
-                let spec = self.weights.spec();
-                let relu = Activation::Relu;
+                let (spec, relu) = (weights.spec(), Activation::Relu);
                 let functions =
                     TrainingFunctions::new(&self.norms, MOMENTUM, relu, spec, (n, (h, w)))?;
                 let between = Between::from(&functions);
-                let output = self.forward(form, (&self.weights, &reference), &x, between)?;
+                let problem = Problem { weights, x: x.view(), between };
+                let output = self.forward(form, &problem, &reference)?;
                 let running: Vec<_> =
                     functions.running().into_iter().flat_map(|layer| layer.into_values()).collect();
-                let row = |values: Vec<f32>| {
-                    let row = Array4::from_shape_vec((1, 1, 1, values.len()), values);
-                    row.unwrap_or_else(|error| unreachable!("as long as it is: {error}"))
+                let row = |of: fn(f32, f32) -> f32| {
+                    let shape = (1, 1, 1, running.len());
+                    Array4::from_shape_fn(shape, |(.., i)| of(running[i].mean, running[i].variance))
                 };
                 vec![
                     ("output", output),
-                    ("running mean", row(running.iter().map(|r| r.mean).collect())),
-                    ("running variance", row(running.iter().map(|r| r.variance).collect())),
+                    ("running mean", row(|mean, _| mean)),
+                    ("running variance", row(|_, variance| variance)),
                 ]
             }
             Mode::Derivative(moves) => {
-                let (weights, moves) = &**moves;
                 let functions = over::<Dual<f32>>(&self.norms, Dual::constant)?;
-                let mut moving = [weights.reduce(), weights.transform(), weights.expand()]
-                    .into_iter()
-                    .chain(weights.shortcut())
-                    .flat_map(|kernel| kernel.into_iter().copied().collect::<Vec<f32>>());
-                let weights = self
-                    .weights
-                    .map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
-                let mut moving = moves.iter().copied();
+                let kernels = [moves.0.reduce(), moves.0.transform(), moves.0.expand()];
+                let kernels = kernels.into_iter().chain(moves.0.shortcut());
+                let mut moving = kernels.flat_map(|kernel| kernel.into_iter());
+                let mut dual =
+                    |value: f32| Dual { value, derivative: moving.next().copied().unwrap_or(0.0) };
+                let weights = weights.map(|&value| dual(value));
+                let mut moving = moves.1.iter().copied();
                 let x = x.map(|&value| Dual { value, derivative: moving.next().unwrap_or(0.0) });
                 let between = Between::from(&functions);
-                let y = self.forward(form, (&weights, &Duals(Fast::new())), &x, between)?;
+                let problem = Problem { weights: &weights, x: x.view(), between };
+                let y = self.forward(form, &problem, &Duals(Fast::new()))?;
                 vec![
                     ("output", y.map(|y| y.value)),
                     ("derivative of the output", y.map(|y| y.derivative)),
@@ -199,36 +183,26 @@ impl Example {
     }
 
     /// The block in this form, as often as the example says.
-    fn forward<S: Additive, V: Convolver<S> + 'static>(
+    fn forward<S: Number<V>, V: Convolver<S> + 'static>(
         &self,
         form: &dyn AnyForm,
-        (weights, convolver): (&BlockWeights<S>, &V),
-        x: &Array4<S>,
-        between: Between<'_, S>,
-    ) -> Result<Array4<S>>
-    where
-        for<'f> dyn AnyForm + 'f: Over<S, V>,
-    {
-        if !self.second_call {
-            return Problem { weights, x: x.view(), between }.solve(form, convolver);
+        problem: &Problem<'_, S>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let prepared = problem.prepare(form, convolver)?;
+        if self.second_call {
+            let (n, c, h, w) = problem.x.dim();
+            // The first weight is as good a number as any, but for 0.
+            let one = problem.weights.reduce().into_iter().find(|w| **w != S::zero());
+            let one = one.cloned().unwrap_or_else(S::zero);
+            prepared.forward(Array4::from_elem((n, c, h + 1, w + 1), one).view())?;
         }
-        let built = between.built_by(form, weights.spec())?;
-        let functions = built.functions();
-        let block = <dyn AnyForm as Over<S, V>>::bottleneck(form, weights, convolver)?;
-        let (n, c, h, w) = x.dim();
-        // The first weight is as good a number as any, but for 0.
-        let one = weights.reduce().iter().find(|w| **w != S::zero()).cloned();
-        let before = Array4::from_elem((n, c, h + 1, w + 1), one.unwrap_or_else(S::zero));
-        block.forward(before.view(), &functions, convolver)?;
-        block.forward(x.view(), &functions, convolver)
+        prepared.forward(problem.x)
     }
 }
 
-/// PyTorch's.
-const MOMENTUM: f32 = 0.1;
-
 /// The batch norms and ReLUs of a block over other numbers, folded in `f32`.
-pub(super) fn over<S: Ordered>(
+fn over<S: Ordered>(
     norms: &BlockNorms<f32>,
     number: impl Fn(f32) -> S,
 ) -> Result<NormFunctions<S>> {
@@ -253,25 +227,73 @@ pub(super) fn over<S: Ordered>(
 impl Outcome {
     /// The first element at which this one, of a right form, and that of a wrong one part; NaN is NaN.
     pub fn parting(&self, wrong: &Self) -> Option<Parting> {
-        let pairs = self.tensors.iter().zip(&wrong.tensors);
-        pairs
-            .filter_map(|((tensor, right), (_, wrong))| {
-                let (index, found, expected) = first_apart(right.view(), wrong.view())?;
-                Some(Parting { tensor, index, found, expected })
-            })
-            .next()
+        let same = |l: f32, r: f32| l == r || (l.is_nan() && r.is_nan());
+        self.tensors.iter().zip(&wrong.tensors).find_map(|((tensor, right), (_, wrong))| {
+            let mut pairs = wrong.indexed_iter().zip(right);
+            let ((index, &found), &expected) = pairs.find(|((_, l), r)| !same(**l, **r))?;
+            Some(Parting { tensor, index: index.into(), found, expected })
+        })
     }
 }
 
-/// Where two tensors of one shape differ first, what the second has there, and what the first has.
-fn first_apart(
-    right: ArrayView4<'_, f32>,
-    wrong: ArrayView4<'_, f32>,
-) -> Option<([usize; 4], f32, f32)> {
-    let same = |l: f32, r: f32| l == r || (l.is_nan() && r.is_nan());
-    let mut apart = wrong.indexed_iter().zip(right).filter(|((_, l), r)| !same(**l, **r));
-    let ((index, found), expected) = apart.next()?;
-    Some((index.into(), *found, *expected))
+/// What arrived after the functions of each layer, by channel: N x H x W.
+pub type Trace = BTreeMap<(Layer, usize), Array3<Expression>>;
+
+/// The order in which the layers are computed.
+const ORDER: [Layer; 5] =
+    [Layer::Reduce, Layer::Transform, Layer::Shortcut, Layer::Expand, Layer::Output];
+
+/// Follows `form` through an example, in inference mode. The sums of each layer are spelled out in
+/// the numbers that the layer before gave.
+pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
+    let symbol = |value: f32| Expression::from(f64::from(value));
+    let weights = example.weights.map(|&w| symbol(w));
+    let x = example.layout.lay(&example.x).map(|&x| symbol(x));
+    let functions = over(&example.norms, symbol)?;
+    let seen = Mutex::new(Trace::new());
+    let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Expression>| {
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.insert((layer, channel), plane.to_owned());
+        // What follows the sum over the paths is added to it, and shows it.
+        if matches!(layer, Layer::Reduce | Layer::Transform) {
+            plane.mapv_inplace(|z| z.given());
+        }
+    };
+    let between = Between::from(&functions);
+    let problem = Problem { weights: &weights, x: x.view(), between };
+    problem.solve_seen(form, &Reference::default(), &see)?;
+    Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// An element at which two traces part, each with its sum.
+#[derive(Clone, Debug)]
+pub struct Apart {
+    /// After which layer.
+    pub layer: Layer,
+    /// Image, channel, row, column.
+    pub index: [usize; 4],
+    /// What the wrong form computes.
+    pub found: Expression,
+    /// What the right form computes.
+    pub expected: Expression,
+}
+
+/// The first element, layer by layer, at which a wrong form's trace parts from a right one's (NaN is
+/// NaN); `None` where they have no element in common that does.
+pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Apart> {
+    ORDER.into_iter().find_map(|layer| {
+        let mut planes = right.iter().filter(|((at, _), _)| *at == layer);
+        planes.find_map(|(at, right)| {
+            let wrong = wrong.get(at).filter(|wrong| wrong.dim() == right.dim())?;
+            let mut pairs = right.indexed_iter().zip(wrong);
+            let same = |l: &Expression, r: &Expression| {
+                l == r || (l.value().is_nan() && r.value().is_nan())
+            };
+            let (((n, h, w), expected), found) = pairs.find(|((_, r), l)| !same(l, r))?;
+            let index = [n, at.1, h, w];
+            Some(Apart { layer, index, found: found.clone(), expected: expected.clone() })
+        })
+    })
 }
 
 #[cfg(test)]
@@ -280,7 +302,7 @@ mod tests {
 
     use super::{Example, Mode};
     use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights};
-    use crate::evidence::generator::Layout;
+    use crate::evidence::Layout;
 
     /// A number of a batch norm that is not the identity's counts four times.
     #[test]

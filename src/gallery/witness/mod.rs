@@ -7,12 +7,11 @@
 
 mod example;
 mod strategy;
-pub mod trace;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use rand::RngCore as _;
 
-pub use self::example::{Example, Mode, Outcome, Parting};
+pub use self::example::{Example, Mode, Outcome, Parting, Trace, first_apart, trace};
 use super::Mistake;
 use crate::error::Result;
 use crate::random::{Purpose, Seed};
@@ -40,10 +39,6 @@ pub struct Smallest {
 
 /// Right and wrong on an example, and where they part; `None` where they do not, or where there is
 /// nothing to compare.
-///
-/// # Errors
-///
-/// An example that does not suit itself.
 pub fn replay(mistake: &Mistake, example: &Example) -> Result<Option<Smallest>> {
     let right = example.run(&mistake.form)?;
     let wrong = example.run(&mistake.wrong())?;
@@ -53,10 +48,6 @@ pub fn replay(mistake: &Mistake, example: &Example) -> Result<Option<Smallest>> 
 
 /// Draws examples until the mistake shows, and shrinks the one on which it does; of several such
 /// runs the smallest that was found. `None` if it shows on none.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn smallest(mistake: &Mistake, seed: Seed) -> Result<Option<Smallest>> {
     let found = (0..RUNS).filter_map(|run| shrunk(mistake, seed, run));
     let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };

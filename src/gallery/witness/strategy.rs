@@ -9,7 +9,7 @@ use proptest::prelude::{Just, Strategy, any};
 use super::example::{Example, Mode};
 use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut, StrideOn};
 use crate::error::Result;
-use crate::evidence::generator::Layout;
+use crate::evidence::Layout;
 use crate::gallery::Kind;
 
 /// Sizes of an example; the smaller, the simpler.
@@ -26,20 +26,9 @@ const TAPS: usize = 9;
 const MAP: usize = 3;
 
 /// Numbers to fill an example with, more than it takes. Each has its place, so that a size that
-/// shrinks changes no other number.
-#[derive(Clone, Debug)]
-struct Numbers {
-    /// INNER x CHANNELS.
-    reduce: Vec<i32>,
-    /// INNER x WIDTH x TAPS.
-    transform: Vec<i32>,
-    /// CHANNELS x INNER.
-    expand: Vec<i32>,
-    /// CHANNELS x CHANNELS.
-    projection: Vec<i32>,
-    /// 2 x CHANNELS x MAP x MAP.
-    x: Vec<i32>,
-}
+/// shrinks changes no other number. Kernels of INNER x CHANNELS, INNER x WIDTH x TAPS, CHANNELS x INNER
+/// and CHANNELS x CHANNELS; an input of 2 x CHANNELS x MAP x MAP.
+type Numbers = (Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>);
 
 /// This stands for NaN among the inputs.
 const NAN: i32 = 3;
@@ -83,43 +72,38 @@ fn numbers(
         kernel(CHANNELS * CHANNELS),
         vec(inputs, 2 * CHANNELS * MAP * MAP),
     )
-        .prop_map(|(reduce, transform, expand, projection, x)| Numbers {
-            reduce,
-            transform,
-            expand,
-            projection,
-            x,
-        })
 }
 
-impl Numbers {
-    /// Kernels and input of these shapes.
-    fn fill(&self, spec: BlockSpec, (n, map): (usize, (usize, usize))) -> Result<Filled> {
-        let (d, k) = (spec.width(), spec.kernel());
-        // Channel j of path i, whatever the width.
-        let inner = |channel: usize| channel / d * WIDTH + channel % d;
-        let of = |numbers: &[i32], at: usize| numbers[at] as f32;
-        let reduce = Array4::from_shape_fn((spec.inner(), spec.c_in(), 1, 1), |(o, c, ..)| {
-            of(&self.reduce, inner(o) * CHANNELS + c)
-        });
-        let transform = Array4::from_shape_fn((spec.inner(), d, k, k), |(o, c, u, v)| {
-            // The only tap of a 1x1 is the middle one of a 3x3.
-            let tap = if k == 1 { TAPS / 2 } else { u * k + v };
-            of(&self.transform, (inner(o) * WIDTH + c) * TAPS + tap)
-        });
-        let expand = Array4::from_shape_fn((spec.c_out(), spec.inner(), 1, 1), |(o, c, ..)| {
-            of(&self.expand, o * INNER + inner(c))
-        });
-        let projection = (spec.shortcut() == Shortcut::Projection).then(|| {
-            Array4::from_shape_fn((spec.c_out(), spec.c_in(), 1, 1), |(o, c, ..)| {
-                of(&self.projection, o * CHANNELS + c)
-            })
-        });
-        let x = Array4::from_shape_fn((n, spec.c_in(), map.0, map.1), |(n, c, i, j)| {
-            of(&self.x, ((n * CHANNELS + c) * MAP + i) * MAP + j)
-        });
-        Ok((BlockWeights::new(spec, reduce, transform, expand, projection)?, x))
-    }
+/// Kernels and input of these shapes.
+fn fill(
+    (reduce, transform, expand, projection, x): &Numbers,
+    spec: BlockSpec,
+    (n, map): (usize, (usize, usize)),
+) -> Result<Filled> {
+    let (d, k) = (spec.width(), spec.kernel());
+    // Channel j of path i, whatever the width.
+    let inner = |channel: usize| channel / d * WIDTH + channel % d;
+    let of = |numbers: &[i32], at: usize| numbers[at] as f32;
+    let reduce = Array4::from_shape_fn((spec.inner(), spec.c_in(), 1, 1), |(o, c, ..)| {
+        of(reduce, inner(o) * CHANNELS + c)
+    });
+    let transform = Array4::from_shape_fn((spec.inner(), d, k, k), |(o, c, u, v)| {
+        // The only tap of a 1x1 is the middle one of a 3x3.
+        let tap = if k == 1 { TAPS / 2 } else { u * k + v };
+        of(transform, (inner(o) * WIDTH + c) * TAPS + tap)
+    });
+    let expand = Array4::from_shape_fn((spec.c_out(), spec.inner(), 1, 1), |(o, c, ..)| {
+        of(expand, o * INNER + inner(c))
+    });
+    let projection = (spec.shortcut() == Shortcut::Projection).then(|| {
+        Array4::from_shape_fn((spec.c_out(), spec.c_in(), 1, 1), |(o, c, ..)| {
+            of(projection, o * CHANNELS + c)
+        })
+    });
+    let x = Array4::from_shape_fn((n, spec.c_in(), map.0, map.1), |(n, c, i, j)| {
+        of(x, ((n * CHANNELS + c) * MAP + i) * MAP + j)
+    });
+    Ok((BlockWeights::new(spec, reduce, transform, expand, projection)?, x))
 }
 
 /// Kernels and an input.
@@ -144,12 +128,12 @@ fn build(
         .with_kernel(if has_taps { 3 } else { 1 })?
         .with_stride(if has_stride { 2 } else { 1 }, stride_on)?;
     let spec = if has_shortcut { spec } else { spec.with_shortcut(Shortcut::None)? };
-    let (weights, mut x) = numbers.fill(spec, (n, map))?;
+    let (weights, mut x) = fill(numbers, spec, (n, map))?;
     if kind == Kind::NotANumber {
         x.mapv_inplace(|x| if x == NAN as f32 { f32::NAN } else { x });
     }
     let mode = match kind {
-        Kind::Derivatives => Mode::Derivative(Box::new(moves.fill(spec, (n, map))?)),
+        Kind::Derivatives => Mode::Derivative(Box::new(fill(moves, spec, (n, map))?)),
         Kind::Training => Mode::Training,
         _ => Mode::Evaluation,
     };

@@ -79,7 +79,7 @@ fn checked(text: &mut String, report: &Report) {
     if report.refutes() {
         for finding in &report.findings {
             if let Verdict::Refuted { witnesses } = &finding.verdict {
-                witnesses.all().iter().for_each(|witness| refutation(text, finding, witness));
+                witnesses.iter().for_each(|witness| refutation(text, finding, witness));
                 line(text, "");
             }
         }

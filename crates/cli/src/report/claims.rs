@@ -4,7 +4,7 @@ use super::page::Page;
 use super::words::thousands;
 use triform::claims::{Claim, Given};
 use triform::error::Result;
-use triform::evidence::compare::Value;
+use triform::evidence::verdict::Value;
 use triform::evidence::verdict::{Bound, Verdict};
 
 /// A table of claims in Markdown, each checked.
@@ -78,7 +78,7 @@ fn in_words(verdict: &Verdict) -> String {
         }
         Verdict::Qualified { holds, but } => format!("qualified: {holds}; but {but}"),
         Verdict::Refuted { witnesses } => {
-            let Some(witness) = witnesses.all().first() else { return "refuted".to_owned() };
+            let Some(witness) = witnesses.first() else { return "refuted".to_owned() };
             let [found, expected] = [&witness.found, &witness.expected].map(shown);
             let found = format!("{found} instead of {expected}");
             match witness.form {

@@ -13,8 +13,8 @@ use triform::count;
 use triform::error::Result;
 use triform::evidence::generator::Layout;
 use triform::gallery;
-use triform::gallery::witness::trace::{Trace, trace};
 use triform::gallery::witness::{Example, Mode};
+use triform::gallery::witness::{Trace, trace};
 use triform::scalar::{Additive, Dot, Expression, Ordered, Scalar};
 
 /// Two paths of width 2, two channels in and out, one pixel.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use triform::evidence::compare::Witness;
 use triform::evidence::rungs::Rung;
+use triform::evidence::verdict::Witness;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
 use triform::evidence::verify::{BlockReport, Failure, Report};
 
@@ -126,12 +126,12 @@ pub(super) fn entry(finding: &Finding) -> Entry<'_> {
     let Finding { rung, stage, scope, bound, cases, redraws, seed, ms, verdict } = finding;
     let (qualification, witnesses): (_, &[Witness]) = match verdict {
         Verdict::Qualified { holds, but } => (Some(format!("{holds}; {but}")), &[]),
-        Verdict::Refuted { witnesses } => (None, witnesses.all()),
+        Verdict::Refuted { witnesses } => (None, &witnesses[..]),
         Verdict::Proved { .. } | Verdict::Supported { .. } => (None, &[]),
     };
     Entry {
         rung: *rung,
-        name: rung.name(),
+        name: rung.name,
         stage,
         verdict: verdict.word(),
         scope,
@@ -153,7 +153,7 @@ fn block(block: &BlockReport) -> Block<'_> {
         bound_is_blunt: rounding.is_blunt,
     });
     let exact = block.exact.as_ref().map(|exact| Exact {
-        exact: !block.refuted.iter().any(|(rung, _)| rung.never_rounds()),
+        exact: !block.refuted.iter().any(|(rung, _)| rung.never_rounds),
         exact_in: exact.float,
         exact_differing: exact.differing.iter().map(|(pair, n)| (pair.as_str(), *n)).collect(),
         exact_elements: exact.elements,

@@ -5,13 +5,13 @@ use super::page::Page;
 use triform::block::{BatchNorm, BlockForm as _, BlockSpec, Layer, Shortcut};
 use triform::conv::Affine;
 use triform::error::Result;
+use triform::evidence::any_form::place;
 use triform::evidence::generator::Layout;
 use triform::evidence::rungs::Rung;
-use triform::evidence::watched::place;
 use triform::gallery::Kind;
 use triform::gallery::matrix::{CASES, Cell, Row};
-use triform::gallery::witness::trace::{first_apart, trace};
 use triform::gallery::witness::{Mode, Smallest};
+use triform::gallery::witness::{first_apart, trace};
 use triform::scalar::Expression;
 
 /// The matrix rung x mistake.
@@ -57,7 +57,7 @@ fn conclusion(rows: &[Row]) -> String {
         _ => format!("{} mistakes; NOT REFUTED: {}.", rows.len(), unrefuted.join(", ")),
     };
     let of_each = Rung::ALL.map(|rung| {
-        let count = |cell| rows.iter().filter(|row| row.cells[rung.number()] == cell).count();
+        let count = |cell| rows.iter().filter(|row| row.cells[rung as usize] == cell).count();
         let refuted = count(Cell::Refuted);
         format!("{rung} {refuted} of {}", refuted + count(Cell::Missed))
     });

@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::words::{dashed, line, paragraph, percent, thousands, with_ulps};
 use triform::block::BlockSpec;
 use triform::evidence::any_form::AnyForm;
-use triform::evidence::compare::{Value, Witness};
 use triform::evidence::rungs::Rung;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
+use triform::evidence::verdict::{Value, Witness};
 use triform::evidence::verify::Report;
 
 /// Writes the report. `subject` says what was verified, `repeat` is the command that does it
@@ -109,8 +109,8 @@ fn ladder(text: &mut String, report: &Report) {
                 line(text, "");
             }
             rung = Some(finding.rung);
-            let (number, name) = (finding.rung, finding.rung.name());
-            paragraph(text, &format!("{number}, {name}. {}", finding.rung.says()));
+            let (number, name) = (finding.rung, finding.rung.name);
+            paragraph(text, &format!("{number}, {name}. {}", finding.rung.says));
         }
         let cases = thousands(finding.cases.get());
         let verdict = match &finding.verdict {
@@ -164,7 +164,7 @@ fn refutations(text: &mut String, report: &Report) {
             _ => None,
         });
         let Some((first, witnesses)) = refuting.next() else { continue };
-        for witness in witnesses.all() {
+        for witness in witnesses {
             refutation(text, first, witness);
         }
         let others: Vec<&str> = refuting.map(|(finding, _)| finding.stage.as_str()).collect();
@@ -214,7 +214,7 @@ fn conclusion(text: &mut String, report: &Report) {
             parts.push(rounding);
         }
         let exact = report.findings.iter().filter_map(|finding| match finding.bound {
-            Bound::Exact { values } if finding.rung.never_rounds() => Some(values),
+            Bound::Exact { values } if finding.rung.never_rounds => Some(values),
             _ => None,
         });
         let values: u64 = exact.sum();

@@ -45,7 +45,7 @@ fn unmet(rows: &[(String, [Cell; 9])]) -> Vec<String> {
     let mut unmet: Vec<String> =
         unrefuted.map(|(name, _)| format!("no rung refutes {name}")).collect();
     for rung in &Rung::ALL[1..] {
-        let count = |cell| rows.iter().filter(|(_, cells)| cells[rung.number()] == cell).count();
+        let count = |cell| rows.iter().filter(|(_, cells)| cells[*rung as usize] == cell).count();
         let (refuted, missed) = (count(Cell::Refuted), count(Cell::Missed));
         if refuted == 0 || (refuted < 10 && missed > 0) {
             unmet.push(format!("{rung} refutes {refuted} and misses {missed}"));
@@ -82,7 +82,7 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
     let added: Vec<_> = rows.iter().cloned().chain([unrefuted]).collect();
     assert_eq!(unmet(&added), ["no rung refutes added"]);
     let blind = |(name, mut cells): (String, [Cell; 9])| {
-        cells[Rung::R4.number()] = Cell::Missed;
+        cells[Rung::R4 as usize] = Cell::Missed;
         (name, cells)
     };
     let with_blind_rung: Vec<_> = rows.into_iter().map(blind).collect();

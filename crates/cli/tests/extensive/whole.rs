@@ -15,7 +15,7 @@ use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
 use triform::conv::Convolver;
 use triform::evidence::any_form::{AnyForm, Subject};
 use triform::evidence::bound::balls;
-use triform::evidence::compare::against_balls;
+use triform::evidence::verdict::against_balls;
 use triform::evidence::whole::{self, LOGITS};
 use triform::network::init::{self, Fan};
 use triform::network::weights::{NetworkWeights, ResidualWeights};
@@ -249,7 +249,7 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
             let block =
                 triform::block::Bottleneck::prepare(&Form::Grouped, weights, &fast).unwrap();
             let y = block.forward(x.view(), &functions.functions(), &fast).unwrap();
-            let (used, witness) = against_balls('c', "inside", y.view(), balls.view());
+            let (used, witness) = against_balls(('c', "inside"), &y, &balls);
             assert!(witness.is_none() && used < 1.0, "block {blocks}: {witness:?}");
         }
         blocks += 1;

@@ -19,7 +19,7 @@ fn complaints(claims: &[Claim]) -> Vec<String> {
         }
         match claim.check(Given::Wrong).unwrap() {
             Verdict::Refuted { witnesses } => {
-                let witness = &witnesses.all()[0];
+                let witness = &witnesses[0];
                 assert_ne!(witness.found, witness.expected, "{}", claim.name);
             }
             _ => complaints.push(format!("{} passes {}", claim.name, claim.refutes)),

@@ -8,7 +8,7 @@ use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::common::mask::masked;
-use crate::common::wrong::{NEXT_PATH, NoForm, norm_in_each_path, wrong};
+use crate::common::wrong::{NEXT_PATH, no_form, norm_in_each_path, wrong};
 use crate::kit::{fits_80_columns, printed, program, right, run_with, text, triform};
 use serde_json::Value;
 use tempfile::tempdir;
@@ -187,7 +187,7 @@ fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
 /// A form whose output has another shape cannot even be compared.
 #[test]
 fn a_form_of_another_shape_is_an_error() {
-    let forms: [&dyn AnyForm; 2] = [&NoForm, &Form::Grouped];
+    let forms: [&dyn AnyForm; 2] = [&no_form(), &Form::Grouped];
     let (status, output, errors) = run_with(&forms, SMALL, false);
     assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
     let shapes = "output of a form has shape [1, 10, 6, 5]; it must be [1, 12, 6, 5]";

@@ -141,10 +141,10 @@ fn by(shape: &[usize]) -> String {
 /// A line for each block.
 fn blocks(text: &mut String, report: &NetworkReport) {
     let rungs: Vec<Rung> = report.blocks[0].findings.iter().map(|finding| finding.rung).collect();
-    let judges = |rung: &Rung| rung.on_network().map(|judge| (*rung, judge));
-    let columns: Vec<(Rung, &dyn OnNetwork)> = rungs.iter().filter_map(judges).collect();
+    let judges = |rung: &Rung| rung.on_network.map(|judge| (*rung, judge));
+    let columns: Vec<(Rung, OnNetwork)> = rungs.iter().filter_map(judges).collect();
     let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map"])];
-    rows[0].extend(columns.iter().map(|(rung, judge)| format!("{rung}: {}", judge.column())));
+    rows[0].extend(columns.iter().map(|(rung, judge)| format!("{rung}: {}", judge.column)));
     rows[0].push("dead".to_owned());
     let mut qualified = false;
     for block in &report.blocks {
@@ -164,7 +164,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
     grid(text, &rows, 3);
     let mut legend = "Each block on what it receives in the network.".to_owned();
     for (rung, judge) in columns {
-        legend += &format!(" {rung}: {}", judge.legend());
+        legend += &format!(" {rung}: {}", judge.legend);
     }
     legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 \
                and R2.";
@@ -216,7 +216,7 @@ fn refutations(text: &mut String, report: &NetworkReport) {
         let mut refuting = report.findings().filter(|f| f.rung == rung && f.refutes());
         let Some(first) = refuting.next() else { continue };
         if let Verdict::Refuted { witnesses } = &first.verdict {
-            for witness in witnesses.all() {
+            for witness in witnesses {
                 refutation(text, first, witness);
             }
         }

@@ -1,10 +1,10 @@
 //! How much memory a job needs, before anything is allocated.
 
-use crate::block::{BlockSpec, Shortcut};
-use crate::count;
-use crate::error::{Error, Result};
-use crate::network::architecture::Architecture;
-use crate::network::layers::{Operation, Role};
+use triform::block::{BlockSpec, Shortcut};
+use triform::count;
+use triform::error::{Error, Result};
+use triform::network::architecture::Architecture;
+use triform::network::layers::{Operation, Role};
 
 /// What a job needs, in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,10 +115,10 @@ fn need(least: u128, about: u128, what: String, factors: Vec<usize>) -> Result<N
 #[cfg(test)]
 mod tests {
     use super::{of_block, of_network, of_weights};
-    use crate::block::BlockSpec;
-    use crate::count;
-    use crate::error::Error;
-    use crate::network::zoo;
+    use triform::block::BlockSpec;
+    use triform::count;
+    use triform::error::Error;
+    use triform::network::zoo;
 
     /// Taps by taps, and each kernel and map counted.
     #[test]

@@ -11,13 +11,12 @@ use std::fmt::{Display, Write as _};
 use ndarray::Array4;
 use rand::Rng as _;
 
-use super::any_form::{AnyForm, Problem};
-use super::between::Between;
 use crate::block::{
     Activation, BlockSpec, BlockWeights, NormFunctions, Normalise, Shortcut, StrideOn,
 };
 use crate::conv::{Affine, Reference};
 use crate::error::Result;
+use crate::evidence::{AnyForm, Between, Problem};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Int;
 
@@ -26,7 +25,7 @@ pub const COMMITTED: &str = include_str!("../../proofs/Cases.v");
 
 const HEAD: &str = "\
 (** Blocks of integers that the Rust forms were run on, and what they gave. Written by
-    [INSTA_UPDATE=always cargo test --test theorem], from seed 0; see src/evidence/theorem.rs. *)
+    [INSTA_UPDATE=always cargo test --test theorem], from seed 0; see src/claims/theorem.rs. *)
 From Coq Require Import ZArith.
 From mathcomp Require Import all_ssreflect.
 From triform Require Import Tie.
@@ -59,10 +58,6 @@ fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
 }
 
 /// `proofs/Cases.v`, with what a form gives.
-///
-/// # Errors
-///
-/// Those of the form.
 pub fn cases(form: &dyn AnyForm) -> Result<String> {
     let cases = blocks()?.into_iter().enumerate();
     let cases = cases.map(|(number, (spec, input))| case(form, number, &spec, input));
@@ -124,7 +119,6 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     Ok(text)
 }
 
-/// Small integers of both signs.
 fn draw(rng: &mut Rng, shape: (usize, usize, usize, usize)) -> Array4<Int> {
     Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-4i64..=4)))
 }

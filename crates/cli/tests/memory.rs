@@ -10,13 +10,13 @@ use rayon::ThreadPoolBuilder;
 use triform::block::{Bottleneck, Form};
 use triform::conv::Fast;
 use triform::evidence::any_form::AnyForm;
-use triform::evidence::memory as need;
 use triform::evidence::progress::Quiet;
 use triform::evidence::verify::{Input, Plan, verify};
 use triform::network::forward::{Network, NetworkFunctions};
 use triform::network::init::{self, Fan};
 use triform::network::zoo;
 use triform::random::Seed;
+use triform_cli::need;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
@@ -59,7 +59,7 @@ const LARGEST_MAP: usize = 64 * 112 * 112;
 #[test]
 fn a_pass_takes_no_more_memory_than_the_readme_says() {
     let allowed = 4 * LARGEST_MAP * size_of::<f32>();
-    let readme = include_str!("../README.md");
+    let readme = include_str!("../../../README.md");
     let said =
         format!("at most four times its largest map, {LARGEST_MAP} floats, that is 12.25 MiB");
     assert!(readme.replace('\n', " ").replace(',', "").contains(&said.replace(',', "")), "{said}");

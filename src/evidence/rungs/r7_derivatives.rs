@@ -1,36 +1,104 @@
-//! Derivatives over `f32`, on integers that it holds exactly.
+//! R7, derivatives: the forms differentiated, in every direction at once.
+//!
+//! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
+//! compared; it tests the forms as they are used in training, and their convolution by the product
+//! rule. Each form is run on dual numbers ([`Dual`]), which carry the derivative in one direction
+//! along: of the input, of every weight (and of every scale and shift) at once, each in a random
+//! direction of its own. Two forms whose derivatives differ anywhere differ in such a direction.
+//!
+//! **Over the field**, with a random function f at each place and channel and, for its derivative, a
+//! second one: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form passes if two
+//! arguments are equal by accident, with a probability of 2/p for each pair; or else if a difference
+//! of derivatives vanishes. What is the degree of a derivative? The first layer's is w' x + w x', 2;
+//! times f', 3; the next layer's w' h + w h', 4; and so on, 5, 6, 7; the sum with the shortcut's
+//! keeps 7, times the last f' it is 8.
+//!
+//! ```text
+//! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p
+//! ```
+//!
+//! **Over floats**, with batch norm and ReLU, on small integers with integer directions, certified
+//! as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, also the derivative's sum of sizes stays within what
+//! the float holds exactly,
+//!
+//! ```text
+//! |s| sum of (|w'| |h| + |w| |h'|) + |s'| (sum of |w| |h|) + |t'| + |shortcut'|  <=  2^24
+//! ```
+//!
+//! so that not a value may differ (zeros of either sign are one value). Integers are the only data on
+//! which a ReLU often meets exactly 0, where its derivative is a matter of convention (0 here, as in
+//! PyTorch).
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use ndarray::{Array4, ArrayView4, ArrayViewMut3};
+use ndarray::{Array4, ArrayViewMut3};
 use rand::Rng as _;
 
+use super::r3_exact_integers::{ExactCase, LIMIT_F32, Measured, MeasuredSums};
+use super::r4_prime_field::{P, uniform};
+use super::{Draw, Method, apart};
 use crate::block::{
     Activation, BatchNorm, BlockWeights, Bottleneck, Form, Functions, NormFunctions, Normalise,
 };
 use crate::conv::{Affine, ChannelWise, Fast, Identity};
 use crate::error::Result;
-use crate::evidence::any_form::{AnyForm, Problem};
-use crate::evidence::between::Between;
-use crate::evidence::compare::{Value, Witnesses, odd_ones_out};
-use crate::evidence::duals::Duals;
-use crate::evidence::generator::Layout;
-use crate::evidence::rungs::r3_exact_integers::{
-    ExactCase, LIMIT_F32, Measured, MeasuredSums, float,
+use crate::evidence::{
+    AnyForm, Between, Bound, Case, Duals, Evidence, Forms, Layout, Problem, RandomFunctions, Shape,
+    Value, Witness, against, float,
 };
-use crate::evidence::verdict::{Bound, Evidence};
-use crate::random::Rng;
-use crate::scalar::{Additive, Dual, Int, Ordered as _, Scalar};
+use crate::random::{Purpose, Rng, Seed};
+use crate::scalar::{Additive, Dual, Int, M61, Ordered as _, Scalar};
+
+/// R7.
+pub const METHOD: Method = Method {
+    name: "derivatives",
+    asks: "equal derivatives, by the input and all weights?",
+    says: "The forms have the same derivatives, modulo 2^61 - 1 and on integers, by the input and \
+           all weights.",
+    blind_to: "what a derivative does not show",
+    on_case: Some(("field and f32", on_case)),
+    on_stage: |stage, (seed, number)| {
+        let small = stage.small();
+        vec![stage.piece(small, ("over the field", 9.0), move |forms| {
+            over_the_field(forms, &small, seed, &[number, 7])
+        })]
+    },
+    ..Method::NONE
+};
+
+fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option<Evidence>> {
+    let Some(exact) = ExactCase::alive(case)? else { return Ok(None) };
+    let mut rng = seed.stream(Purpose::Directions, &[number]);
+    let Some(floats) = over_floats(forms, &exact, case.layout, &mut rng)? else {
+        return Ok(None);
+    };
+    let field = over_the_field(forms, &case.shape(), seed, &[number])?;
+    // One case, of which the field says how sure it is.
+    Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, floats.witnesses).and(field) }))
+}
+
+/// Degree of the derivative of the block's output.
+pub const DEGREE: f64 = 8.0;
+
+/// The forms over dual numbers of the field, with random functions; `path` numbers the draw.
+fn over_the_field(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
+    let mut rng = seed.stream(Purpose::Directions, path);
+    let (weights, x) =
+        shape.draw(|| Dual { value: uniform(&mut rng), derivative: uniform(&mut rng) })?;
+    let functions = RandomFunctions::new(seed, path);
+    let between = functions.functions().into();
+    let problem = Problem { weights: &weights, x: x.view(), between };
+    let witnesses = apart(forms, &problem, |z: &Dual<M61>| {
+        format!("{}, derivative {}", z.value.value(), z.derivative.value())
+    })?;
+    let at_most = (DEGREE + 2.0 * functions.pairs()) / P;
+    Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
+}
 
 /// The forms over dual numbers of `f32`, on a case of integers whose input lies in memory as `layout`
-/// says; `None` where its derivatives are
-/// beyond what `f32` holds exactly.
-///
-/// # Errors
-///
-/// A form that is none of the block.
+/// says; `None` where its derivatives are beyond what `f32` holds exactly.
 pub fn over_floats(
-    forms: &[&dyn AnyForm],
+    forms: Forms<'_>,
     case: &ExactCase,
     layout: Layout,
     rng: &mut Rng,
@@ -94,7 +162,7 @@ impl Moving {
     /// Each form in `f32` against that.
     fn hold(
         &self,
-        forms: &[&dyn AnyForm],
+        forms: Forms<'_>,
         expected: &Array4<Dual<f32>>,
         layout: Layout,
     ) -> Result<Evidence> {
@@ -117,10 +185,10 @@ impl Moving {
         let (weights, x) = (self.weights.map(floats), layout.lay(&self.x.map(floats)));
         let between = Between::from(&functions);
         let problem = Problem { weights: &weights, x: x.view(), between };
-        let mut witnesses = Witnesses::default();
+        let mut witnesses = Vec::new();
         for form in forms {
             let output = problem.solve(*form, &Duals(Fast::new()))?;
-            witnesses.add(differing(*form, output.view(), expected.view()));
+            witnesses.extend(differing(*form, &output, expected));
         }
         let values = 2 * (forms.len() * expected.len()) as u64;
         Ok(Evidence::of(Bound::Exact { values }, witnesses))
@@ -131,26 +199,19 @@ fn floats(z: &Dual<Int>) -> Dual<f32> {
     Dual { value: float(&z.value), derivative: float(&z.derivative) }
 }
 
-/// The elements of a dual tensor, value and derivative side by side, that are not as they must be.
+/// The first element of a dual tensor that is not as it must be, of the values and then of the
+/// derivatives.
 fn differing(
     form: &dyn AnyForm,
-    output: ArrayView4<'_, Dual<f32>>,
-    expected: ArrayView4<'_, Dual<f32>>,
-) -> Witnesses {
-    let split = |x: ArrayView4<'_, Dual<f32>>| -> [Array4<f32>; 2] {
-        [x.map(|z| z.value), x.map(|z| z.derivative)]
-    };
-    let number = |value: &f32| Value::Number(f64::from(*value));
-    let pairs = split(output).into_iter().zip(split(expected)).zip(["output", "derivative"]);
-    for ((found, expected), place) in pairs {
-        let pair = [found, expected];
-        let show = |l: &f32, r: &f32| (number(l), number(r));
-        let witnesses = odd_ones_out(&[form, form], &pair, place, show);
-        if !witnesses.is_empty() {
-            return witnesses;
-        }
-    }
-    Witnesses::default()
+    output: &Array4<Dual<f32>>,
+    expected: &Array4<Dual<f32>>,
+) -> Option<Witness> {
+    let parts: [(_, fn(&Dual<f32>) -> f32); 2] =
+        [("output", |z| z.value), ("derivative", |z| z.derivative)];
+    parts.into_iter().find_map(|(place, part)| {
+        let show = |l: &f32, r: &f32| [l, r].map(|value| Value::Number(f64::from(*value)));
+        against(form, &output.map(part), &expected.map(part), place, show)
+    })
 }
 
 fn small(rng: &mut Rng) -> Int {

@@ -5,24 +5,23 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::bound::{Cuts, NormBalls, U, balls};
-use super::generator::Shape;
-use super::problem::RealProblem;
 use crate::block::{BlockSpec, Form, Layer};
 use crate::conv::{ConvSpec, Convolver, Reference};
 use crate::error::Result;
+use crate::evidence::bound::{Cuts, NormBalls, U, balls};
+use crate::evidence::{RealProblem, Shape};
 use crate::random::{Purpose, Seed, normal};
 
 /// How far forms (a) and (c) lie apart on a block, value by value, and how far they may.
 #[derive(Clone, Debug)]
-pub struct Differences {
+pub(super) struct Differences {
     /// |a - c| for each output that is not 0 in both, for there the last ReLU decides.
-    pub differences: Vec<f64>,
+    pub(super) differences: Vec<f64>,
     /// For the same outputs, what rounding can explain, end to end.
-    pub explained: Vec<f64>,
+    pub(super) explained: Vec<f64>,
     /// For each value after the last 1x1, what rounding can explain there where the layer is fed the
     /// same floats.
-    pub explained_at_cut: Vec<f64>,
+    pub(super) explained_at_cut: Vec<f64>,
 }
 
 /// Forms (a) and (c) in `f32` on a block of this shape.
@@ -30,7 +29,7 @@ pub struct Differences {
 /// # Errors
 ///
 /// A shape that is too large.
-pub fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
+pub(super) fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
     let real = RealProblem::draw(shape, seed, &[])?;
     let [a, c] = [Form::Aggregated, Form::Grouped].map(|form| in_f32(&form, &real));
     let (a, c) = (a?, c?);
@@ -53,14 +52,12 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
 
 /// The error of a form at a cardinality.
 #[derive(Clone, Copy, Debug)]
-pub struct AtCardinality {
-    /// C.
-    pub cardinality: usize,
+pub(super) struct AtCardinality {
     /// Of form (a): the root of the mean square of the error, over that of the output, in units of
     /// u = 2^-24.
-    pub aggregated: f64,
+    pub(super) aggregated: f64,
     /// Of forms (b) and (c), which sum in one order here.
-    pub grouped: f64,
+    pub(super) grouped: f64,
 }
 
 /// The error of the forms at each cardinality C that is a power of two, at fixed D = C d.
@@ -68,7 +65,7 @@ pub struct AtCardinality {
 /// # Errors
 ///
 /// Shapes that are too large.
-pub fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCardinality>> {
+pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCardinality>> {
     let mut all = Vec::new();
     for power in 0..=inner.ilog2() {
         let cardinality = 1 << power;
@@ -85,18 +82,18 @@ pub fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCardinalit
             }
         }
         let [aggregated, grouped] = errors.map(|error| (error / size).sqrt() / U);
-        all.push(AtCardinality { cardinality, aggregated, grouped });
+        all.push(AtCardinality { aggregated, grouped });
     }
     Ok(all)
 }
 
 /// The error of sums taken in runs.
 #[derive(Clone, Copy, Debug)]
-pub struct InRuns {
+pub(super) struct InRuns {
     /// Terms of a run.
-    pub run: usize,
+    pub(super) run: usize,
     /// The root of the mean square of the error, over that of the sums, in units of u = 2^-24.
-    pub typical: f64,
+    pub(super) typical: f64,
 }
 
 /// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: each run from
@@ -105,7 +102,7 @@ pub struct InRuns {
 /// # Errors
 ///
 /// None in practice.
-pub fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
+pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
     let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
     let mut normal = |shape: [usize; 4]| -> Array4<f32> { normal(shape, &mut rng) };
     let weights = normal([64, terms, 1, 1]);
@@ -134,7 +131,7 @@ fn sums<S: crate::scalar::Dot>(
 mod tests {
     use super::{differences, error_by_cardinality, error_by_order};
     use crate::block::BlockSpec;
-    use crate::evidence::generator::Shape;
+    use crate::evidence::Shape;
     use crate::random::Seed;
 
     /// No difference is larger than what explains it, and some are there.

@@ -1,0 +1,616 @@
+//! The main job: the forms it is handed, by every rung of the ladder, on the real shapes of
+//! ResNeXt-50 and a real photograph, on random blocks of all kinds, and on shapes small enough for
+//! proof.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use hmac_sha256::Hash;
+use ndarray::{Array3, Array4};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::rungs::r3_exact_integers::ExactReport;
+use super::rungs::{Draw, Piece, Rung, Stage, multiply_adds};
+use crate::block::{BlockSpec, Shortcut};
+use crate::conv::{Fast, on_one_thread};
+use crate::count;
+use crate::error::{Error, Result};
+use crate::evidence::{
+    Bound, Case, Coverage, Evidence, Finding, Forms, LiveLayer, LiveNorms, Progress, RealProblem,
+    Shape, Witness, differences, largest, sample, ulp,
+};
+use crate::network::architecture::NamedBlock;
+use crate::network::{image as photo, init, stem, zoo};
+use crate::random::{Purpose, Seed, normal};
+
+/// What to verify the forms on.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A photograph of any size the stem can take, through the stem, then the first two
+    /// blocks of each stage of ResNeXt-50, each on what form (c) of the block before gave.
+    Photograph(Array3<u8>),
+    /// One block on random data, of this map.
+    Block(BlockSpec, (usize, usize)),
+}
+
+/// Which rungs are climbed, and on how many random blocks each.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The rungs.
+    pub rungs: BTreeSet<Rung>,
+    /// Random blocks for each rung that takes them.
+    pub cases: NonZeroU64,
+    /// Where they come from: by seed, number, and how often that was drawn again.
+    pub generator: fn(Seed, u64, u64) -> Case,
+}
+
+impl Plan {
+    /// Enough to meet every kind of block several times.
+    pub const CASES: NonZeroU64 = NonZeroU64::new(100).unwrap();
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { rungs: Rung::ALL.into(), cases: Self::CASES, generator: sample }
+    }
+}
+
+/// The findings on one real block.
+#[derive(Clone, Debug)]
+pub struct BlockReport {
+    /// The block's name, such as conv2_1.
+    pub name: String,
+    /// Its shape.
+    pub spec: BlockSpec,
+    /// The map it reads, H x W.
+    pub map: (usize, usize),
+    /// Parameters of its convolutions.
+    pub parameters: count::BlockParameters,
+    /// Each form's letter and shortest time, in milliseconds.
+    pub times: Vec<(char, f64)>,
+    /// For each pair of forms, by their letters: the largest difference.
+    pub differences: Vec<(String, f64)>,
+    /// The largest output of any form.
+    pub largest: f32,
+    /// One unit in its last place.
+    pub ulp: f64,
+    /// What R1 found, if it ran.
+    pub rounding: Option<RoundingReport>,
+    /// SHA-256 of the bits of form (c)'s output.
+    pub digest: String,
+    /// What R3 found, if it ran.
+    pub exact: Option<ExactReport>,
+    /// Hidden channels, in either run, through which nothing passes.
+    pub dead_channels: usize,
+    /// The worst element of each form and run that is refuted.
+    pub refuted: Vec<(Rung, Witness)>,
+}
+
+/// R1's findings on one block.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundingReport {
+    /// The derived bound on the difference of two correct forms at any element: the largest.
+    pub bound: f64,
+    /// The largest part of its ball's radius that any form's element uses; at most 1 if correct.
+    pub used: f64,
+    /// The same layer by layer, each form fed the same floats.
+    pub used_at_cuts: f64,
+    /// Whether the bound is larger than the largest output, hence says nothing.
+    pub is_blunt: bool,
+}
+
+/// Something that could not be verified.
+#[derive(Debug)]
+pub struct Failure {
+    /// By which rung; `None` where a form did not run at all.
+    pub rung: Option<Rung>,
+    /// On what, in a word.
+    pub stage: String,
+    /// Why.
+    pub error: Error,
+}
+
+/// "R4 on conv2: " and why.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rung, stage, error } = self;
+        match rung {
+            Some(rung) => write!(f, "{rung} on {stage}: {error}"),
+            None => write!(f, "{stage}: {error}"),
+        }
+    }
+}
+
+/// The findings on all the blocks.
+#[derive(Debug)]
+pub struct Report {
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The real blocks in `f32`, one by one, where a rung ran on them.
+    pub blocks: Vec<BlockReport>,
+    /// Rung by rung, and stage by stage.
+    pub findings: Vec<Finding>,
+    /// Whether the run was cut short, so that blocks or rungs are missing.
+    pub partial: bool,
+    /// What could not be verified. What was found beside it is in the report.
+    pub failures: Vec<Failure>,
+}
+
+impl Report {
+    /// Whether something was verified, in full, and no form refuted.
+    pub fn holds(&self) -> bool {
+        !self.partial && !self.findings.is_empty() && !self.refutes()
+    }
+
+    /// Whether a form was refuted.
+    pub fn refutes(&self) -> bool {
+        self.findings.iter().any(Finding::refutes)
+    }
+}
+
+/// A part of the work: a real block by all rungs that run on one, or a rung on random blocks, on a
+/// shape of its own or on that of a real block.
+struct Task<'a> {
+    /// Its place in the report, where the blocks come first.
+    number: usize,
+    /// About how many multiply-adds it takes, to start the longest first.
+    size: f64,
+    work: Box<dyn FnOnce(&Climb<'_>) -> Found + Send + 'a>,
+}
+
+/// What came of a task; each of these by itself, or together.
+#[derive(Default)]
+struct Found {
+    block: Option<BlockReport>,
+    parts: Vec<Part>,
+    failures: Vec<Failure>,
+    stopped: bool,
+}
+
+/// What a rung found on one stage, or on one of its blocks.
+struct Part {
+    rung: Rung,
+    stage: String,
+    scope: String,
+    /// How many blocks of the stage were judged; 0 where it was the stage as a whole.
+    blocks: usize,
+    evidence: Evidence,
+    ms: f64,
+}
+
+struct Climb<'a> {
+    forms: Forms<'a>,
+    plan: &'a Plan,
+    seed: Seed,
+    progress: &'a dyn Progress,
+    steps: usize,
+    done: AtomicUsize,
+}
+
+impl Climb<'_> {
+    fn say(&self, what: &str) {
+        self.progress.step(self.done.fetch_add(1, Ordering::Relaxed), self.steps, what);
+    }
+}
+
+/// Refuses to compare fewer than two forms, since one agrees with itself whatever it does, and to
+/// climb no rung.
+pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
+    if forms.len() < 2 {
+        let count = forms.len();
+        let words = format!("2 forms at least are needed to compare, not {count}");
+        return Err(Error::Unsuitable(words));
+    }
+    if rungs == 0 { Err(Error::Zero { what: "number of rungs" }) } else { Ok(()) }
+}
+
+/// Verifies that `forms` are one function, on `input`, by the rungs of `plan`.
+///
+/// # Errors
+///
+/// [`Error::Unsuitable`] for fewer than two forms; an input that is too small, or so large that its
+/// sizes exceed 64 bits; a plan of no rung; what failed, where nothing else came of the run. Other
+/// errors lose no finding: see [`Report::failures`].
+pub fn verify(
+    forms: Forms<'_>,
+    input: &Input,
+    plan: &Plan,
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<Report> {
+    check_forms(forms, plan.rungs.len())?;
+    let (blocks, mut x) = prepare(input, seed)?;
+    let stages = stages(&blocks, x.dim())?;
+    let on_blocks = plan.rungs.iter().filter(|rung| rung.on_block.is_some()).count();
+    let blocks = if on_blocks > 0 { blocks } else { Vec::new() };
+    let mut tasks = Vec::new();
+    jobs(plan, &stages, seed, blocks.len(), &mut tasks)?;
+    let (timed, steps) = (blocks.len(), (1 + on_blocks) * blocks.len() + tasks.len());
+    let climb = Climb { forms, plan, seed, progress, steps, done: AtomicUsize::new(timed) };
+
+    // One after the other and alone on the machine, for they are timed.
+    let mut first = Found::default();
+    for (number, named) in blocks.into_iter().enumerate() {
+        if progress.stopped() {
+            first.stopped = true;
+            break;
+        }
+        progress.step(number, steps, &format!("{}: the forms in f32", named.name));
+        let stage = named.name.clone();
+        match run_forms(forms, named, x, (seed, number as u64), progress) {
+            Ok((run, next)) => {
+                // Two convolutions of floats, two of integers, two more for the cuts.
+                let size = 6.0 * multiply_adds(&run.named.spec, run.map());
+                let work = Box::new(move |climb: &Climb<'_>| on_block(climb, &run, number as u64));
+                tasks.push(Task { number, size, work });
+                x = next;
+            }
+            Err(error) => {
+                // A form that does not run on a real block runs on nothing else.
+                tasks.retain(|task| task.number < timed);
+                first.stopped = true;
+                first.failures.push(Failure { rung: None, stage, error });
+                break;
+            }
+        }
+    }
+
+    // What remains is independent, so all processors share it, the longest first.
+    tasks.sort_by_key(|task| task.number);
+    tasks.sort_by(|left, right| right.size.total_cmp(&left.size));
+    let mut all = vec![(0, first)];
+    all.extend(in_turn(tasks, &climb));
+    report(all, seed)
+}
+
+/// All the jobs of a plan: of each rung those on the stages, on random blocks, on shapes of its own.
+fn jobs(
+    plan: &Plan,
+    stages: &[Stage],
+    seed: Seed,
+    blocks: usize,
+    tasks: &mut Vec<Task<'_>>,
+) -> Result<()> {
+    let mut add = |size, (rung, stage, scope): (Rung, String, String), work: JobWork| {
+        let work = move |climb: &Climb<'_>| {
+            climb.say(&format!("{rung} {}: {stage}", rung.name));
+            let start = climb.progress.now();
+            let (evidence, error, stopped) = work(climb);
+            let ms = climb.progress.now() - start;
+            let failures = error.map(|error| (stage.clone(), error));
+            let part =
+                evidence.map(|evidence| Part { rung, stage, scope, blocks: 0, evidence, ms });
+            let failure = |(stage, error)| Failure { rung: Some(rung), stage, error };
+            Found {
+                block: None,
+                parts: part.into_iter().collect(),
+                failures: failures.map(failure).into_iter().collect(),
+                stopped,
+            }
+        };
+        tasks.push(Task { number: blocks + tasks.len(), size, work: Box::new(work) });
+    };
+    for &rung in &plan.rungs {
+        let on_stages =
+            stages.iter().zip(0..).flat_map(|(stage, n)| (rung.on_stage)(stage, (seed, n)));
+        for Piece { stage, scope, size, work, .. } in on_stages.chain((rung.own)()?) {
+            let work = move |climb: &Climb<'_>| match work(climb.forms, &|_| true) {
+                Ok(evidence) => (Some(evidence), None, false),
+                Err(error) => (None, Some(error), false),
+            };
+            add(size, (rung, stage, scope), Box::new(work));
+        }
+        if let Some((scope, _)) = rung.on_case {
+            let about = (rung, "random".to_owned(), format!("all kinds, {scope}"));
+            let work = Box::new(move |climb: &Climb<'_>| on_random_blocks(rung, climb));
+            add(plan.cases.get() as f64 * 1e5, about, work);
+        }
+    }
+    Ok(())
+}
+
+/// What a job does: its evidence, the first error, whether it was stopped.
+type JobWork = Box<dyn Fn(&Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) + Send>;
+
+/// What came of each task, with its number. One at a time is taken from the front, so that two long
+/// ones do not fall to one processor.
+fn in_turn(tasks: Vec<Task<'_>>, climb: &Climb<'_>) -> Vec<(usize, Found)> {
+    let next = Mutex::new(tasks.into_iter().enumerate());
+    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let all = |_| {
+        let mut done = Vec::new();
+        while let Some((place, Task { number, work, .. })) = take() {
+            let stopped = climb.progress.stopped();
+            let found = if stopped { Found { stopped, ..Found::default() } } else { work(climb) };
+            done.push((place, (number, found)));
+        }
+        done
+    };
+    let threads = 0..rayon::current_num_threads();
+    let mut done: Vec<_> = threads.into_par_iter().flat_map_iter(all).collect();
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, found)| found).collect()
+}
+
+/// Puts what was found in order. Where nothing was found, the first failure is all there is.
+fn report(mut all: Vec<(usize, Found)>, seed: Seed) -> Result<Report> {
+    let mut failures: Vec<Failure> =
+        all.iter_mut().flat_map(|(_, found)| found.failures.drain(..)).collect();
+    all.sort_by_key(|(number, _)| *number);
+    let (mut blocks, mut parts, mut partial) = (Vec::new(), Vec::<Part>::new(), false);
+    for (_, found) in all {
+        blocks.extend(found.block);
+        partial |= found.stopped;
+        for part in found.parts {
+            let same =
+                |p: &&mut Part| p.blocks > 0 && (p.rung, &p.stage) == (part.rung, &part.stage);
+            match parts.iter_mut().filter(|_| part.blocks > 0).find(same) {
+                Some(sum) => {
+                    sum.blocks += 1;
+                    sum.evidence = sum.evidence.clone().and(part.evidence);
+                    sum.ms += part.ms;
+                }
+                None => parts.push(part),
+            }
+        }
+    }
+    parts.sort_by_key(|part| part.rung);
+    let mut findings = Vec::new();
+    for Part { rung, stage, scope, blocks, evidence, ms } in parts {
+        let scope = match blocks {
+            0 => scope,
+            1 => format!("1 block, {scope}"),
+            _ => format!("{blocks} blocks, {scope}"),
+        };
+        match Finding::conclude((rung, &stage, scope), evidence, seed.0, ms) {
+            Ok(finding) => findings.push(finding),
+            Err(error) => failures.push(Failure { rung: Some(rung), stage, error }),
+        }
+    }
+    if findings.is_empty() && !failures.is_empty() {
+        return Err(failures.swap_remove(0).error);
+    }
+    partial |= !failures.is_empty();
+    Ok(Report { seed: seed.0, blocks, findings, partial, failures })
+}
+
+/// No memory holds as many weights and activations.
+const MOST_VALUES: u128 = 1 << 57;
+
+/// The blocks of an input, and the map that the first reads.
+fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> {
+    match input {
+        Input::Photograph(image) => {
+            let fast = Fast::new();
+            let kernel = init::he_normal(stem::KERNEL, &mut seed.stream(Purpose::Stem, &[]));
+            let norm = LiveLayer::seeded(seed, Purpose::Stem);
+            let pixels = photo::normalise(image.view());
+            let x = stem::forward(pixels.view(), kernel.view(), &norm, &fast)?;
+            let mut blocks = zoo::named("resnext50_32x4d")?.bottlenecks()?;
+            // The one whose shortcut is a projection, and one whose shortcut is the identity.
+            blocks.retain(|block| block.name.ends_with("_1") || block.name.ends_with("_2"));
+            Ok((blocks, x))
+        }
+        Input::Block(spec, map) => {
+            spec.output_map(*map)?;
+            let shape = (1, spec.c_in(), map.0, map.1);
+            let channels = spec.c_in() as u128 + 2 * (spec.inner() as u128 + spec.c_out() as u128);
+            let values = channels.saturating_mul(map.0 as u128 * map.1 as u128);
+            if values.saturating_add(count::block(spec)?.convolutions.into()) > MOST_VALUES {
+                let factors = vec![spec.inner(), spec.c_in(), map.0, map.1];
+                return Err(Error::TooManyElements { what: "values", factors });
+            }
+            let x = normal(shape, &mut seed.stream(Purpose::Input, &[]));
+            Ok((vec![NamedBlock { name: "block".to_owned(), spec: *spec }], x))
+        }
+    }
+}
+
+/// The shapes on which the other rungs run: of each stage the block with an identity shortcut, on
+/// the map it has in the network.
+fn stages(blocks: &[NamedBlock], (_, _, h, w): (usize, usize, usize, usize)) -> Result<Vec<Stage>> {
+    let mut stages = Vec::new();
+    let mut map = (h, w);
+    for NamedBlock { name, spec } in blocks {
+        if spec.shortcut() == Shortcut::Identity || blocks.len() == 1 {
+            stages.push(Stage { name: stage_of(name), whole: Shape::new(*spec, map) });
+        }
+        map = spec.output_map(map)?;
+    }
+    Ok(stages)
+}
+
+/// Such as conv2 for conv2_1.
+fn stage_of(block: &str) -> String {
+    block.split('_').next().unwrap_or(block).to_owned()
+}
+
+/// Each form is timed this often, and the shortest time reported.
+const TIMED_RUNS: usize = 3;
+
+/// A block in `f32`, its input, and what the forms made of it.
+struct Run {
+    named: NamedBlock,
+    real: RealProblem,
+    parameters: count::BlockParameters,
+    outputs: Vec<Array4<f32>>,
+    times: Vec<(char, f64)>,
+}
+
+impl Run {
+    fn map(&self) -> (usize, usize) {
+        let (_, _, h, w) = self.real.x.dim();
+        (h, w)
+    }
+}
+
+/// Draws a block for an input, runs and times each form on it, and gives form (c)'s output
+/// besides.
+fn run_forms(
+    forms: Forms<'_>,
+    named: NamedBlock,
+    x: Array4<f32>,
+    (seed, number): Draw,
+    progress: &dyn Progress,
+) -> Result<(Run, Array4<f32>)> {
+    let fast = Fast::new();
+    let weights = init::block(named.spec, &mut seed.stream(Purpose::Weights, &[number]))?;
+    let live = LiveNorms::drawn(seed, Purpose::Norms, &[number]);
+    let (real, next) = RealProblem::set(weights, x, &live, &fast)?;
+    let problem = real.problem();
+    let (mut outputs, mut times) = (Vec::new(), Vec::new());
+    for form in forms {
+        let prepared = problem.prepare(*form, &fast)?;
+        let mut shortest = f64::INFINITY;
+        for run in 0..TIMED_RUNS {
+            let start = progress.now();
+            // Other work may be under way on the others.
+            let output = on_one_thread(|| prepared.forward(problem.x))?;
+            shortest = shortest.min(progress.now() - start);
+            if run == 0 {
+                outputs.push(output);
+            }
+        }
+        times.push((form.letter(), shortest));
+    }
+    let parameters = count::block(&named.spec)?;
+    drop(problem);
+    Ok((Run { named, real, parameters, outputs, times }, next))
+}
+
+/// The rungs that run on real blocks, on one.
+fn on_block(climb: &Climb<'_>, run: &Run, number: u64) -> Found {
+    let Run { named, real, parameters, outputs, times } = run;
+    let (Climb { forms, progress, .. }, name) = (climb, &named.name);
+    let mut found = Found::default();
+    let (mut rounding, mut exact, mut dead_channels) = (None, None, real.dead);
+    let mut refuted = Vec::new();
+    for &rung in &climb.plan.rungs {
+        let Some((scope, judge)) = rung.on_block else { continue };
+        climb.say(&format!("{name}: {}", rung.name));
+        let since = progress.now();
+        let evidence = match judge(forms, &real.with(outputs), (climb.seed, number)) {
+            Ok(evidence) => evidence,
+            Err(error) => {
+                let failure = Failure { rung: Some(rung), stage: name.clone(), error };
+                found.failures.push(failure);
+                continue;
+            }
+        };
+        if let Bound::Rounding { difference: bound, used, used_at_cuts } = evidence.bound {
+            let is_blunt = evidence.blunt;
+            rounding = Some(RoundingReport { bound, used, used_at_cuts, is_blunt });
+        }
+        if let Some(report) = &evidence.exact {
+            dead_channels += report.dead_channels;
+            exact = Some(report.clone());
+        }
+        refuted.extend(evidence.witnesses.iter().map(|witness| (rung, witness.clone())));
+        let (stage, scope, ms) = (stage_of(name), scope.to_owned(), progress.now() - since);
+        found.parts.push(Part { rung, stage, scope, blocks: 1, evidence, ms });
+    }
+    let largest = largest(outputs);
+    let grouped = forms.iter().position(|form| form.letter() == 'c');
+    found.block = Some(BlockReport {
+        name: name.clone(),
+        spec: named.spec,
+        map: run.map(),
+        parameters: *parameters,
+        times: times.clone(),
+        differences: differences(forms, outputs),
+        largest,
+        ulp: ulp(largest),
+        rounding,
+        digest: digest(&outputs[grouped.unwrap_or(forms.len() - 1)]),
+        exact,
+        dead_channels,
+        refuted,
+    });
+    found
+}
+
+/// SHA-256 of a tensor's bits, in order, little-endian.
+fn digest(x: &Array4<f32>) -> String {
+    let mut hasher = Hash::new();
+    for value in x {
+        hasher.update(value.to_le_bytes());
+    }
+    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A case that is not alive is drawn again this often at most.
+const ATTEMPTS: u64 = 20;
+
+/// `rung` on the plan's random blocks: what those that ran showed, the first error, whether it was
+/// stopped.
+fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) {
+    let Climb { forms, plan, seed, progress, .. } = climb;
+    let one = |number: u64| -> Result<Option<Evidence>> {
+        let stopped = || progress.stopped();
+        let evidence = one_case(rung, forms, plan.generator, (*seed, number), &stopped)?;
+        match evidence.as_ref().and_then(|evidence| evidence.coverage.broken()) {
+            Some(clause) => {
+                let rung = rung.to_string();
+                Err(Error::Degenerate { rung, clause, cases: plan.cases.get() })
+            }
+            None => Ok(evidence),
+        }
+    };
+    let all: Vec<_> = (0..plan.cases.get()).into_par_iter().map(one).collect();
+    let (mut sum, mut failure, mut stopped) = (None, None, false);
+    for evidence in all {
+        match evidence {
+            Ok(Some(evidence)) => sum = Evidence::sum(sum, evidence),
+            Ok(None) => stopped = true,
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    (sum, failure, stopped)
+}
+
+/// One rung that takes random cases on the one of this number; `None` where it was stopped.
+pub(crate) fn one_case(
+    rung: Rung,
+    forms: Forms<'_>,
+    generator: fn(Seed, u64, u64) -> Case,
+    (seed, number): Draw,
+    stopped: &dyn Fn() -> bool,
+) -> Result<Option<Evidence>> {
+    let nothing_ran = || Error::NothingRan { rung: rung.to_string(), stage: "random".to_owned() };
+    let (_, judge) = rung.on_case.ok_or_else(nothing_ran)?;
+    for attempt in 0..ATTEMPTS {
+        if stopped() {
+            return Ok(None);
+        }
+        let case = generator(seed, number, attempt);
+        let coverage = Coverage::of(&case);
+        let evidence = if coverage.broken().is_some() {
+            // Whatever comes of such a case is not worth computing.
+            Some(Evidence::of(Bound::Exact { values: 0 }, None))
+        } else {
+            judge(forms, &case, (seed, number))?
+        };
+        if let Some(evidence) = evidence {
+            return Ok(Some(Evidence { redraws: attempt, coverage, ..evidence }));
+        }
+    }
+    Err(Error::Redraws { rung: rung.to_string(), redraws: ATTEMPTS, cases: number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Report;
+
+    /// Nothing verified is not verified; nor is a part.
+    #[test]
+    fn no_vacuous_report_holds() {
+        for partial in [false, true] {
+            let (blocks, findings, failures) = (Vec::new(), Vec::new(), Vec::new());
+            let report = Report { seed: 0, blocks, findings, partial, failures };
+            assert!(!report.holds() && !report.refutes());
+        }
+    }
+}

@@ -1,0 +1,481 @@
+//! R9, whole networks: every block in every form, on the activations that it really receives.
+//!
+//! The network runs once with all its blocks in form (a), once in (b), once in (c), and the logits are
+//! compared. That alone is little: a difference cannot be told from rounding, for the bound of R1,
+//! chained from block to block, outgrows the logits by tens of orders of magnitude (each layer's bound
+//! takes all errors to point one way). So no bound is quoted for a network from end to end, the
+//! logits are held against a tolerance that is chosen ([`LOGITS`]), and the evidence is block by block:
+//!
+//! - R1, the derived bound, on the weights, the batch norms and the activations as they are;
+//! - R2, to the bit, where all sums are taken in one order, on the same;
+//! - R4, the prime field, with the block's own weights ([`crate::evidence::rungs::r4_prime_field`]).
+//!
+//! The equality of the blocks is the equality of the networks: all else, the stem, the pooling, the
+//! basic blocks and the classifier, has no forms, and is the same code on the same numbers.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array2, Array4, ArrayView4, ArrayViewMut3, Axis};
+use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
+
+use super::rungs::{Draw, Rung};
+use super::verify::check_forms;
+use crate::block::{BlockSpec, Form, Layer};
+use crate::conv::Fast;
+use crate::error::{Error, Result};
+use crate::evidence::{
+    AnyForm, Finding, Forms, OnReal, Progress, Verdict, differences, pairs, place,
+};
+use crate::network::architecture::{Architecture, NamedBlock};
+use crate::network::forward::{Network, NetworkFunctions, average_pool};
+use crate::network::weights::{NetworkWeights, ResidualWeights, TopWeights};
+use crate::random::Seed;
+
+/// What was found about a network.
+#[derive(Clone, Debug)]
+pub struct NetworkReport {
+    /// The network.
+    pub architecture: Architecture,
+    /// The input, N x 3 x H x W.
+    pub input: [usize; 4],
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// The logits of each form (the pooled features, where the network has no top).
+    pub logits: Logits,
+    /// The blocks that have forms, in order.
+    pub blocks: Vec<BlockReport>,
+    /// What keeps the evidence from seeing something.
+    pub notes: Vec<String>,
+    /// Whether the run was cut short, so that blocks are missing.
+    pub partial: bool,
+}
+
+/// What was found about a block of a network.
+#[derive(Clone, Debug)]
+pub struct BlockReport {
+    /// Its name in the paper's Table 1, such as `conv3_1`.
+    pub name: String,
+    /// Its shape.
+    pub spec: BlockSpec,
+    /// The map it receives, H x W.
+    pub map: (usize, usize),
+    /// For each pair of forms, by their letters: the largest difference of two outputs.
+    pub differences: Vec<(String, f64)>,
+    /// Hidden channels through whose ReLU nothing passed.
+    pub dead_channels: usize,
+    /// What its own numbers hide.
+    pub blind: Vec<Blind>,
+    /// Rung by rung.
+    pub findings: Vec<Finding>,
+}
+
+impl BlockReport {
+    /// Whether something was hidden from every rung that ran.
+    pub fn is_unseen(&self) -> bool {
+        let hidden =
+            |finding: &Finding| self.blind.iter().any(|blind| blind.hides_from(finding.rung));
+        self.findings.iter().all(hidden)
+    }
+}
+
+impl NetworkReport {
+    /// Whether all that was asked for was verified, and nothing refuted.
+    pub fn holds(&self) -> bool {
+        let all_judged = self.blocks.iter().all(|block| !block.findings.is_empty());
+        !self.partial && !self.blocks.is_empty() && all_judged && !self.refutes()
+    }
+
+    /// Whether a form was refuted, in a block or by its logits.
+    pub fn refutes(&self) -> bool {
+        self.findings().any(Finding::refutes) || !self.logits.agree()
+    }
+
+    /// All findings, block by block.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.blocks.iter().flat_map(|block| &block.findings)
+    }
+}
+
+/// What a network gave in one form.
+pub struct Ran {
+    /// Out of the last block, N x C x h x w.
+    pub features: Array4<f32>,
+    /// N x classes; without a top the pooled features.
+    pub logits: Array2<f32>,
+    /// What each block received.
+    pub received: Vec<Array4<f32>>,
+}
+
+/// Runs a network with every bottleneck in one form, on `x`, N x 3 x H x W; what its blocks receive is
+/// kept where `keep` says so.
+pub fn run(
+    form: &dyn AnyForm,
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+    keep: bool,
+) -> Result<Ran> {
+    let fast = Fast::new();
+    let bottleneck = |weights: &_, fast: &_| form.bottleneck(weights, fast);
+    let network = Network::prepare(&bottleneck, weights, |x| *x, &fast)?;
+    let functions = NetworkFunctions::new(weights)?;
+    let mut received = Vec::new();
+    let features = network.features(x, &functions, &fast, &mut |_, x| {
+        received.extend(keep.then(|| x.to_owned()));
+    })?;
+    let logits = network.logits(features.view(), &functions, &fast)?;
+    Ok(Ran { features, logits, received })
+}
+
+/// Refuses logits that are no finite numbers.
+pub fn finite(logits: &Array2<f32>) -> Result<()> {
+    match logits.indexed_iter().find(|(_, logit)| !logit.is_finite()) {
+        Some(((n, class), &value)) => {
+            let (what, index) = ("logits".to_owned(), vec![n, class]);
+            Err(Error::Overflow { what, index, value: f64::from(value) })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Verifies that a network is one function in all `forms`: its blocks by `rungs`, each of [`Rung::of_networks`],
+/// and its logits. `x`: N x 3 x H x W.
+///
+/// # Errors
+///
+/// [`Error::Unsuitable`] for fewer than two forms, for another rung, for a network without a block that has
+/// forms, for an empty batch; [`Error::Overflow`] for weights with which form (c) leaves the range of f32;
+/// an input that the network cannot take.
+pub fn verify(
+    forms: Forms<'_>,
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+    rungs: &[Rung],
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<NetworkReport> {
+    check(forms, weights, x, rungs)?;
+    let named = weights.architecture().bottlenecks()?;
+    let steps = forms.len() + named.len();
+    // What the blocks receive is what form (c) itself gives them, whatever the forms do that are judged.
+    let right = run(&Form::Grouped, weights, x, true)?;
+    let mut logits = Vec::new();
+    for (number, form) in forms.iter().enumerate() {
+        if progress.stopped() {
+            break;
+        }
+        progress.step(number, steps, &format!("the network in form ({})", form.letter()));
+        logits.push((form.letter(), run(*form, weights, x, false)?.logits));
+    }
+    let done = AtomicUsize::new(forms.len());
+    let blocks = named.par_iter().zip(weights.blocks()).zip(&right.received).enumerate();
+    let judged = blocks.filter_map(|(number, ((named, block), x))| {
+        let ResidualWeights::Bottleneck(weights, norms) = block else { return None };
+        if progress.stopped() {
+            return Some(Ok(None));
+        }
+        progress.step(done.fetch_add(1, Ordering::Relaxed), steps, &named.name);
+        let real = OnReal { weights, norms, x: x.view(), outputs: &[] };
+        Some(judge(forms, named, real, rungs, (seed, number as u64), progress).map(Some))
+    });
+    // All of them, and then the first that failed, so that it is always the same.
+    let judged: Vec<_> = judged.collect();
+    let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
+    // Only now: a block that overflows has said so, by its name.
+    finite(&right.logits)?;
+    let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
+    let (n, c, h, w) = x.dim();
+    let blocks: Vec<BlockReport> = judged.into_iter().flatten().collect();
+    Ok(NetworkReport {
+        notes: notes(weights, &blocks),
+        architecture: weights.architecture().clone(),
+        input: [n, c, h, w],
+        seed: seed.0,
+        logits: Logits::of(logits, scale(weights.top(), right.features.view())),
+        blocks,
+        partial,
+    })
+}
+
+fn check(
+    forms: Forms<'_>,
+    weights: &NetworkWeights,
+    x: ArrayView4<'_, f32>,
+    rungs: &[Rung],
+) -> Result<()> {
+    let name = &weights.architecture().name;
+    check_forms(forms, rungs.len())?;
+    let words = if let Some(rung) = rungs.iter().find(|rung| rung.on_network.is_none()) {
+        format!(
+            "{rung} draws its own weights; a network of given weights is verified by R1, R2 and R4"
+        )
+    } else if weights.architecture().bottlenecks()?.is_empty() {
+        format!(
+            "{name} is of blocks of depth 2, which have no forms to compare (paper, Figure 4); `triform \
+             forward --arch {name}` without --form all runs it"
+        )
+    } else if x.dim().0 == 0 {
+        "the input has no image (N = 0): nothing to verify".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Unsuitable(words))
+}
+
+/// What the evidence could not see, in words.
+fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let all = weights.blocks();
+    let fresh = |block: &&ResidualWeights| match block {
+        ResidualWeights::Bottleneck(_, norms) => {
+            norms.reduce.is_fresh() && norms.transform.is_fresh()
+        }
+        ResidualWeights::Basic(..) => false,
+    };
+    let fresh = all.iter().filter(fresh).count();
+    if fresh > 0 {
+        notes.push(format!(
+            "In {fresh} of the {} blocks the first two batch norms are as they are initialised, 1 and 0: \
+             mistakes about them do not show in R1 and R2.",
+            all.len()
+        ));
+    }
+    let all: BTreeSet<Blind> =
+        blocks.iter().flat_map(|block| block.blind.iter().copied()).collect();
+    for blind in all {
+        let count = blocks.iter().filter(|block| block.blind.contains(&blind)).count();
+        notes.push(format!("In {count} of the {} blocks {}.", blocks.len(), blind.words()));
+    }
+    notes
+}
+
+/// A block, on what it received, by each of the rungs.
+fn judge(
+    forms: Forms<'_>,
+    NamedBlock { name, spec }: &NamedBlock,
+    real: OnReal<'_>,
+    rungs: &[Rung],
+    draw: Draw,
+    progress: &dyn Progress,
+) -> Result<BlockReport> {
+    let (_, _, h, w) = real.x.dim();
+    let dead = dead_channels(name, &real)?;
+    let blind = Blind::of(&real, dead.map(|dead| spec.inner() - dead));
+    let outputs = real.problem().solve_all(forms, &Fast::new())?;
+    let real = OnReal { outputs: &outputs, ..real };
+    let mut findings = Vec::new();
+    for &rung in rungs {
+        let Some(on_network) = rung.on_network else { continue };
+        let since = progress.now();
+        let evidence = (on_network.judge)(forms, &real, draw)?;
+        let ms = progress.now() - since;
+        let about = (rung, name.as_str(), on_network.scope.to_owned());
+        let mut finding = Finding::conclude(about, evidence, draw.0.0, ms)?;
+        // One that refutes nothing, where something was hidden from it, is qualified.
+        let why = blind.iter().find(|blind| blind.hides_from(rung));
+        if let (Some(why), false) = (why, finding.refutes()) {
+            let holds = "no form was refuted".to_owned();
+            finding.verdict = Verdict::Qualified { holds, but: why.words().to_owned() };
+        }
+        findings.push(finding);
+    }
+    Ok(BlockReport {
+        name: name.clone(),
+        spec: *spec,
+        map: (h, w),
+        differences: differences(forms, &outputs),
+        dead_channels: dead.iter().sum(),
+        blind,
+        findings,
+    })
+}
+
+/// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
+/// whatever the forms are that are judged, and must stay finite: no bound says anything of what
+/// overflows.
+fn dead_channels(name: &str, real: &OnReal<'_>) -> Result<[usize; 2]> {
+    let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let wild = Mutex::new(None);
+    let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
+        if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
+            let (index, value) = (vec![n, channel, h, w], f64::from(value));
+            let what = format!("{name} {}", place(layer));
+            let mut wild = wild.lock().unwrap_or_else(PoisonError::into_inner);
+            wild.get_or_insert(Error::Overflow { what, index, value });
+        }
+        // The first two layers are the first two places.
+        if let Some(dead) = dead.get(layer as usize)
+            && plane.iter().all(|value| *value <= 0.0)
+        {
+            dead.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    real.problem().solve_seen(&Form::Grouped, &Fast::new(), &see)?;
+    match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(overflow) => Err(overflow),
+        None => Ok(dead.map(AtomicUsize::into_inner)),
+    }
+}
+
+/// A reason for which mistakes in a block do not show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Blind {
+    /// One path: nothing about paths can be wrong.
+    OnePath,
+    /// A kernel of zeros alone.
+    ZeroKernel,
+    /// The last batch norm multiplies by 0, as some start it.
+    Silent,
+    /// Nothing passes the ReLU after the first 1x1, or after the 3x3.
+    Dead,
+    /// The map is smaller than the kernel of the 3x3, so that some of its weights never multiply.
+    SmallMap,
+}
+
+impl Blind {
+    /// What hides in a block where `alive` is how many channels pass something after each of the first
+    /// two layers.
+    fn of(real: &OnReal<'_>, alive: [usize; 2]) -> Vec<Self> {
+        let OnReal { weights, norms, x, .. } = real;
+        let (_, _, h, w) = x.dim();
+        let spec = weights.spec();
+        let kernels = [weights.reduce(), weights.transform(), weights.expand()];
+        let zero = kernels.iter().any(|kernel| kernel.iter().all(|weight| *weight == 0.0));
+        let cases = [
+            (Self::OnePath, spec.cardinality() == 1),
+            (Self::ZeroKernel, zero),
+            (Self::Silent, norms.expand.is_silent()),
+            (Self::Dead, alive.contains(&0)),
+            (Self::SmallMap, h.min(w) < spec.kernel()),
+        ];
+        cases.into_iter().filter_map(|(blind, is_so)| is_so.then_some(blind)).collect()
+    }
+
+    /// Why, after "in k of the blocks".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::OnePath => "there is one path, so no mistake about paths is possible",
+            Self::ZeroKernel => "a kernel is all zeros, which hides mistakes from every rung",
+            Self::Silent => {
+                "the last batch norm multiplies by 0, so that R1 and R2 see nothing of the last 1x1"
+            }
+            Self::Dead => {
+                "nothing passes one of the ReLUs, so that R1 and R2 see nothing of the layer after it"
+            }
+            Self::SmallMap => {
+                "the map is smaller than the 3x3, so that R1 and R2 see nothing of some of its weights"
+            }
+        }
+    }
+
+    /// Whether it hides mistakes from a rung. One that draws its data has functions of its own between
+    /// the convolutions, and a map that is large enough.
+    fn hides_from(self, rung: Rung) -> bool {
+        let draws_its_data = rung.on_network.is_some_and(|judge| judge.draws_its_data);
+        matches!(self, Self::OnePath | Self::ZeroKernel) || !draws_its_data
+    }
+}
+
+/// How far those of two forms may be apart, as a part of the largest sum of sizes behind a logit
+/// ([`Logits::scale`]): 1e-5. It is chosen, not derived. Forms of ImageNet's networks come out below 1e-6; a mistake
+/// in one block is far above, unless the block does next to nothing.
+pub const LOGITS: f64 = 1e-5;
+
+/// The logits of each form, N x classes, by the form's letter.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    /// In the order of the forms.
+    pub of_form: Vec<(char, Array2<f32>)>,
+    /// The largest absolute value of all.
+    pub largest: f64,
+    /// The largest sum of the sizes of a logit's terms.
+    pub scale: f64,
+    /// For each pair of forms, by their letters: the largest difference of two logits.
+    pub differences: Vec<(String, f64)>,
+}
+
+/// The largest sum over |w| |feature|, and |bias|, of any logit, whose terms may cancel: rounding goes with
+/// it, and not with what they leave. Without a top, the largest pooled feature.
+fn scale(top: Option<&TopWeights>, features: ArrayView4<'_, f32>) -> f64 {
+    let pooled = average_pool(features);
+    let size = |value: &f32| f64::from(value.abs());
+    let Some(top) = top else { return pooled.iter().map(size).fold(0.0, f64::max) };
+    let mut largest = 0f64;
+    for image in pooled.outer_iter() {
+        for (kernel, bias) in top.kernel.axis_iter(Axis(0)).zip(&top.bias) {
+            let terms = kernel.iter().zip(&image).map(|(w, x)| size(w) * size(x));
+            largest = largest.max(terms.sum::<f64>() + size(bias));
+        }
+    }
+    largest
+}
+
+impl Logits {
+    fn of(of_form: Vec<(char, Array2<f32>)>, scale: f64) -> Self {
+        let sizes = of_form.iter().flat_map(|(_, logits)| logits);
+        let largest = sizes.fold(0f64, |largest, value| largest.max(f64::from(value.abs())));
+        let apart = |l: usize, r: usize| {
+            let pairs = of_form[l].1.iter().zip(&of_form[r].1);
+            pairs.fold(0f64, |apart, (l, r)| {
+                let difference = (f64::from(*l) - f64::from(*r)).abs();
+                // NaN is no number to compare with, so it has to be asked for by name.
+                if difference.is_nan() { f64::INFINITY } else { apart.max(difference) }
+            })
+        };
+        let letters: Vec<char> = of_form.iter().map(|(letter, _)| *letter).collect();
+        let differences = pairs(&letters, apart);
+        Self { of_form, largest, scale, differences }
+    }
+
+    /// The differences in parts of the largest logit.
+    pub fn relative(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.differences.iter().map(|(pair, apart)| {
+            (pair.as_str(), if *apart == 0.0 { 0.0 } else { apart / self.largest })
+        })
+    }
+
+    /// Whether each two forms agree within [`LOGITS`].
+    pub fn agree(&self) -> bool {
+        let allowed = LOGITS * self.scale;
+        self.differences.iter().all(|(_, apart)| *apart == 0.0 || *apart <= allowed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array1, Array4, arr2};
+
+    use super::{Logits, scale};
+    use crate::network::weights::TopWeights;
+
+    fn of(a: [f32; 2], b: [f32; 2], c: [f32; 2], scale: f64) -> Logits {
+        let all = [('a', a), ('b', b), ('c', c)].map(|(letter, x)| (letter, arr2(&[x])));
+        Logits::of(all.to_vec(), scale)
+    }
+
+    #[test]
+    fn logits_are_compared_relative_to_what_they_are_made_of() {
+        let logits = of([1.0, -8.0], [1.0, -8.0], [1.5, -8.0], 8.0);
+        assert_eq!(logits.largest, 8.0);
+        let expected = [("ab", 0.0), ("bc", 0.0625), ("ac", 0.0625)];
+        assert_eq!(logits.relative().collect::<Vec<_>>(), expected);
+        assert!(!logits.agree());
+        // 1e-5 of the scale, and a little more.
+        assert!(of([0.0, 1.0], [9e-5, 1.0], [0.0, 1.0], 10.0).agree());
+        assert!(!of([0.0, 1.0], [2e-4, 1.0], [0.0, 1.0], 10.0).agree());
+        // NaN in one of them, and in all: neither is agreement.
+        assert!(!of([1.0, 2.0], [1.0, f32::NAN], [1.0, 2.0], 2.0).agree());
+        assert!(!of([f32::NAN, 2.0], [f32::NAN, 2.0], [f32::NAN, 2.0], 2.0).agree());
+    }
+
+    /// Features 2 and -3 (of which the mean is taken), weights 1 and 1, bias -1: 2 + 3 + 1.
+    #[test]
+    fn terms_that_cancel_count_by_their_size() {
+        let values = vec![1.0, 3.0, -3.0, -3.0];
+        let features = Array4::from_shape_vec((1, 2, 1, 2), values).unwrap();
+        let (kernel, bias) = (Array4::ones((1, 2, 1, 1)), Array1::from_elem(1, -1.0));
+        assert_eq!(scale(Some(&TopWeights { kernel, bias }), features.view()), 6.0);
+        assert_eq!(scale(None, features.view()), 3.0);
+    }
+}

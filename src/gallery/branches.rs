@@ -1,0 +1,513 @@
+//! Mistakes in how a branch computes: in the convolution itself, whatever form uses it; in how the layers
+//! of form (c) are put together; at the sum of form (a)'s paths; around any form.
+
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, Axis, Zip, s};
+
+use super::{Met, as_a};
+use crate::block::aggregated::Aggregated;
+use crate::block::grouped::Grouped;
+use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
+use crate::error::{Error, Result};
+use crate::scalar::{Additive, Dual, M61};
+
+/// What is wrong with the convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The last column of the output is not computed.
+    LastColumn,
+    /// Every image gets what the first one gives.
+    FirstImage,
+    /// The input is read in the order in which it lies in memory, whatever its strides.
+    MemoryOrder,
+    /// The padded input is kept in a buffer whose border is cleared the first time only.
+    DirtyScratch,
+    /// The last batch norm is in each path of form (a), before the sum.
+    NormInEachPath,
+    /// The last ReLU is in each path too, before the sum.
+    ReluBeforeSum,
+}
+
+/// A convolver with a fault.
+pub(super) struct Faulty<'a, V> {
+    convolver: &'a V,
+    fault: Fault,
+    met: &'a Met,
+}
+
+/// A kernel, the same without its padding, and the buffer that [`Fault::DirtyScratch`] keeps for it
+/// from one call to the next.
+pub(super) struct FaultyKernel<S, K> {
+    kernel: K,
+    unpadded: K,
+    padding: usize,
+    scratch: Mutex<Vec<S>>,
+}
+
+impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
+    type Kernel = FaultyKernel<S, V::Kernel>;
+
+    fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel> {
+        let unpadded = ConvSpec::new(spec.stride(), 0, spec.dilation(), spec.groups())?;
+        Ok(FaultyKernel {
+            kernel: self.convolver.prepare(weights, spec)?,
+            unpadded: self.convolver.prepare(weights, unpadded)?,
+            padding: spec.padding(),
+            scratch: Mutex::default(),
+        })
+    }
+
+    fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>> {
+        match self.fault {
+            Fault::MemoryOrder if !x.is_standard_layout() => {
+                if let Some(memory) = x.as_slice_memory_order() {
+                    self.met.meet(true);
+                    let read = Array4::from_shape_vec(x.dim(), memory.to_vec());
+                    let read = read.unwrap_or_else(|error| unreachable!("as many: {error}"));
+                    return self.convolver.sums(read.view(), &kernel.kernel);
+                }
+            }
+            // With a clean border nothing is wrong. (And what is right does not multiply its
+            // weights by the padding's zeros, which would make NaN of infinite ones.)
+            Fault::DirtyScratch => {
+                if let Some(padded) = kernel.in_scratch(x) {
+                    self.met.meet(true);
+                    return self.convolver.sums(padded.view(), &kernel.unpadded);
+                }
+            }
+            _ => {}
+        }
+        let mut z = self.convolver.sums(x, &kernel.kernel)?;
+        match self.fault {
+            Fault::LastColumn => {
+                z.slice_mut(s![.., .., .., -1]).fill(S::zero());
+                self.met.meet(!z.is_empty());
+            }
+            Fault::FirstImage => {
+                self.met.meet(z.len_of(Axis(0)) > 1);
+                let mut images = z.outer_iter_mut();
+                if let Some(first) = images.next() {
+                    images.for_each(|mut image| image.assign(&first));
+                }
+            }
+            _ => {}
+        }
+        Ok(z)
+    }
+
+    fn merge(
+        &self,
+        xs: &[Array4<S>],
+        kernels: &[Self::Kernel],
+        epilogue: &Epilogue<'_, S>,
+    ) -> Result<Array4<S>> {
+        let (in_each_path, after): (&dyn ChannelWise<S>, &dyn ChannelWise<S>) = match self.fault {
+            Fault::NormInEachPath => (epilogue.function, &Identity),
+            Fault::ReluBeforeSum => (epilogue.output, epilogue.function),
+            _ => (&Identity, epilogue.function),
+        };
+        let mut total: Option<Array4<S>> = None;
+        for (x, kernel) in xs.iter().zip(kernels) {
+            let path = self.conv(x.view(), kernel, &Epilogue::only(in_each_path))?;
+            total = Some(match total {
+                None => path,
+                Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
+            });
+        }
+        let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
+        let Epilogue { shortcut, output, .. } = *epilogue;
+        Epilogue { function: after, shortcut, output }.apply(total.view_mut())?;
+        Ok(total)
+    }
+}
+
+impl<S: Additive, K> FaultyKernel<S, K> {
+    /// The input in the middle of the buffer's beginning, if anything is left around it there.
+    fn in_scratch(&self, x: ArrayView4<'_, S>) -> Option<Array4<S>> {
+        let p = self.padding;
+        let (n, c, h, w) = x.dim();
+        let shape = (n, c, h + 2 * p, w + 2 * p);
+        let length = n * c * (h + 2 * p) * (w + 2 * p);
+        let mut scratch = self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
+        if scratch.len() < length {
+            scratch.resize(length, S::zero());
+        }
+        let padded = Array4::from_shape_vec(shape, scratch[..length].to_vec());
+        let mut padded = padded.unwrap_or_else(|error| unreachable!("as long as it is: {error}"));
+        let inside = |i: usize, j: usize| (p..h + p).contains(&i) && (p..w + p).contains(&j);
+        let dirty = |((.., i, j), value): ((usize, usize, usize, usize), &S)| {
+            !inside(i, j) && *value != S::zero()
+        };
+        let is_dirty = padded.indexed_iter().any(dirty);
+        padded.slice_mut(s![.., .., p..h + p, p..w + p]).assign(&x);
+        scratch[..length].clone_from_slice(padded.as_slice().unwrap_or_default());
+        is_dirty.then_some(padded)
+    }
+}
+
+/// Form (c) over a convolver with a fault; or form (a), where the fault is in the sum of its paths.
+pub(super) struct OnFaulty<S, K> {
+    aggregated: Option<Aggregated<FaultyKernel<S, K>>>,
+    grouped: Grouped<FaultyKernel<S, K>>,
+    fault: Fault,
+    met: Met,
+}
+
+impl<S: Additive, K> OnFaulty<S, K> {
+    pub(super) fn prepare<V: Convolver<S, Kernel = K>>(
+        fault: Fault,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+        met: Met,
+    ) -> Result<Self> {
+        let faulty = Faulty { convolver, fault, met: &met };
+        let aggregated = match fault {
+            Fault::NormInEachPath | Fault::ReluBeforeSum => {
+                let many = weights.spec().cardinality() > 1;
+                met.meet(many || fault == Fault::ReluBeforeSum);
+                Some(Aggregated::prepare(weights, &faulty)?)
+            }
+            _ => None,
+        };
+        Ok(Self { aggregated, grouped: Grouped::prepare(weights, &faulty)?, fault, met })
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let faulty = Faulty { convolver, fault: self.fault, met: &self.met };
+        match &self.aggregated {
+            Some(form) => form.forward(x, functions, shortcut, &faulty),
+            None => self.grouped.forward(x, functions, shortcut, &faulty),
+        }
+    }
+}
+
+/// What is wrong between the layers of form (c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// Group i of the 3x3 reads every C-th channel.
+    Interleaved,
+    /// Two neighbouring groups of the 3x3 read the channels of the first of them.
+    HalvedGroups,
+    /// All the padding of the 3x3 is above and to the left, as far as it goes.
+    PaddingShifted,
+    /// The map is padded before batch norm and ReLU.
+    PaddedBefore,
+    /// The 3x3 has dilation 2.
+    Dilated,
+    /// The 3x3 takes the height for the width.
+    AxesSwapped,
+    /// The stride is on the other convolution.
+    StrideMoved,
+}
+
+/// Form (c) with its layers put together so.
+pub(super) struct Rewired<K> {
+    reduce: K,
+    transform: K,
+    expand: K,
+    wiring: Wiring,
+    spec: BlockSpec,
+    met: Met,
+}
+
+impl<K> Rewired<K> {
+    pub(super) fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
+        wiring: Wiring,
+        weights: &BlockWeights<S>,
+        convolver: &V,
+        met: Met,
+    ) -> Result<Self> {
+        let spec = *weights.spec();
+        let groups = spec.cardinality();
+        let (mut reduce, mut transform) = (spec.reduce(), spec.transform(groups));
+        match wiring {
+            Wiring::PaddingShifted | Wiring::PaddedBefore => {
+                transform = ConvSpec::new(transform.stride(), 0, 1, groups)?;
+            }
+            Wiring::Dilated => {
+                // With the padding that keeps the map the same.
+                let padding = spec.padding() + spec.kernel() / 2;
+                transform = ConvSpec::new(transform.stride(), padding, 2, groups)?;
+            }
+            Wiring::StrideMoved => {
+                let (first, second) = (transform.stride(), reduce.stride());
+                reduce = ConvSpec::new(first, 0, 1, 1)?;
+                transform = ConvSpec::new(second, spec.padding(), 1, groups)?;
+            }
+            Wiring::Interleaved | Wiring::HalvedGroups | Wiring::AxesSwapped => {}
+        }
+        let (paths, d) = (spec.cardinality(), spec.width());
+        met.meet(match wiring {
+            Wiring::Interleaved => paths > 1 && d > 1,
+            Wiring::HalvedGroups => paths > 1,
+            Wiring::PaddingShifted | Wiring::PaddedBefore => spec.padding() > 0,
+            Wiring::Dilated => spec.kernel() > 1,
+            Wiring::StrideMoved => spec.stride() > 1,
+            Wiring::AxesSwapped => false, // that depends on the map
+        });
+        Ok(Self {
+            reduce: convolver.prepare(weights.reduce(), reduce)?,
+            transform: convolver.prepare(weights.transform(), transform)?,
+            expand: convolver.prepare(weights.expand(), spec.expand())?,
+            wiring,
+            spec,
+            met,
+        })
+    }
+
+    /// Which channel the 3x3 reads for this one.
+    fn source(&self, channel: usize) -> usize {
+        let (paths, d) = (self.spec.cardinality(), self.spec.width());
+        let (path, j) = (channel / d, channel % d);
+        match self.wiring {
+            Wiring::Interleaved => j * paths + path,
+            Wiring::HalvedGroups => (path - path % 2) * d + j,
+            _ => channel,
+        }
+    }
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let p = self.spec.padding();
+        let reduced = if self.wiring == Wiring::PaddedBefore {
+            let mut padded = pad(&convolver.sums(x, &self.reduce)?, p, [p, p]);
+            apply_from(functions.reduce, 0, padded.view_mut());
+            padded
+        } else {
+            convolver.conv(x, &self.reduce, &functions.after_reduce())?
+        };
+        let read = Array4::from_shape_fn(reduced.raw_dim(), |(n, c, i, j)| {
+            reduced[[n, self.source(c), i, j]].clone()
+        });
+        let (_, _, h, w) = read.dim();
+        let transformed = match self.wiring {
+            Wiring::PaddingShifted => {
+                let padded = pad(&read, p, [p + p.min(1), p + p.min(1)]);
+                convolver.conv(padded.view(), &self.transform, &functions.after_transform())?
+            }
+            Wiring::AxesSwapped => {
+                let stride = self.spec.transform(1).stride();
+                self.met.meet(h != w && (self.spec.kernel() > 1 || stride > 1));
+                let z = convolver.sums(relabelled(read)?.view(), &self.transform)?;
+                let mut z = relabelled(z)?;
+                apply_from(functions.transform, 0, z.view_mut());
+                z
+            }
+            _ => convolver.conv(read.view(), &self.transform, &functions.after_transform())?,
+        };
+        convolver.conv(transformed.view(), &self.expand, &functions.after_sum(shortcut))
+    }
+}
+
+/// Zeros around each plane, `p` on each side, the plane placed at `corner`; what does not fit is
+/// cut off.
+fn pad<S: Additive>(x: &Array4<S>, p: usize, corner: [usize; 2]) -> Array4<S> {
+    let (n, c, h, w) = x.dim();
+    let mut padded = Array4::from_elem((n, c, h + 2 * p, w + 2 * p), S::zero());
+    let [i, j] = corner;
+    let (rows, columns) = (h.min(h + 2 * p - i), w.min(w + 2 * p - j));
+    padded.slice_mut(s![.., .., i..i + rows, j..j + columns]).assign(&x.slice(s![
+        ..,
+        ..,
+        ..rows,
+        ..columns
+    ]));
+    padded
+}
+
+/// The same memory with height and width exchanged.
+fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
+    let (n, c, h, w) = x.dim();
+    let found = x.shape().to_vec();
+    let x = x.as_standard_layout().into_owned();
+    let expected = format!("{:?}", [n, c, w, h]);
+    x.into_shape_with_order((n, c, w, h)).map_err(|_| Error::Shape { what: "map", expected, found })
+}
+
+/// What is wrong around a form. What comes after the shortcut is in no list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Around {
+    /// The shortcut is left out.
+    NoShortcut,
+    /// It is added after the last ReLU.
+    AfterRelu,
+    /// A ReLU follows the projection.
+    ReluOnProjection,
+    /// The functions after the first 1x1 and after the 3x3 are exchanged.
+    FunctionsExchanged,
+    /// Each function after the first 1x1 is applied to a copy first: running statistics move twice.
+    StatisticsTwice,
+    /// The same to a copy of the same mean and twice the deviations: the variance alone is off.
+    VarianceTwice,
+    /// In `f32`, outputs above 1 are 1.
+    Clamped,
+    /// In `f32`, zeros are negative.
+    NegativeZero,
+    /// Over dual numbers of `f32`, a derivative is off by 1.
+    FloatDerivative,
+    /// Over dual numbers of the field, a derivative is off by 1.
+    FieldDerivative,
+    /// The first two output channels are exchanged, after everything.
+    OutputsExchanged,
+    /// No form at all: it gives a part of its input, without the first two channels.
+    NoForm,
+}
+
+/// Any form's branch with something wrong around it.
+pub(super) struct Beside<S: Additive, V: Convolver<S>> {
+    pub(super) branch: Box<dyn Branch<S, V>>,
+    pub(super) around: Around,
+    pub(super) shortcut: Shortcut,
+    pub(super) met: Met,
+}
+
+impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
+    fn forward(
+        &self,
+        x: ArrayView4<'_, S>,
+        functions: &Functions<'_, S>,
+        shortcut: Option<ArrayView4<'_, S>>,
+        convolver: &V,
+    ) -> Result<Array4<S>> {
+        let around = self.around;
+        let twice = Twice { function: functions.reduce, spread: around == Around::VarianceTwice };
+        let functions = match around {
+            Around::NoForm => return Ok(x.slice(s![.., 2.., .., ..]).to_owned()),
+            Around::FunctionsExchanged => {
+                Functions { reduce: functions.transform, transform: functions.reduce, ..*functions }
+            }
+            Around::StatisticsTwice | Around::VarianceTwice => {
+                Functions { reduce: &twice, ..*functions }
+            }
+            _ => Functions { ..*functions },
+        };
+        let is_projection = self.shortcut == Shortcut::Projection;
+        self.met.meet(match around {
+            Around::NoShortcut | Around::AfterRelu => shortcut.is_some(),
+            Around::ReluOnProjection => is_projection,
+            _ => true,
+        });
+        let mut after_relu = shortcut.map(|shortcut| shortcut.to_owned());
+        let given = match (around, &mut after_relu) {
+            (Around::NoShortcut | Around::AfterRelu, _) => None,
+            (Around::ReluOnProjection, Some(projected)) if is_projection => {
+                apply_from(functions.output, 0, projected.view_mut());
+                Some(projected.view())
+            }
+            _ => shortcut,
+        };
+        let mut y = self.branch.forward(x, &functions, given, convolver)?;
+        match around {
+            Around::AfterRelu => {
+                if let Some(shortcut) = shortcut {
+                    Zip::from(&mut y).and(&shortcut).for_each(|y, r| *y = y.add(r));
+                }
+            }
+            Around::OutputsExchanged if y.len_of(Axis(1)) > 1 => {
+                let (mut left, mut right) =
+                    y.multi_slice_mut((s![.., 0, .., ..], s![.., 1, .., ..]));
+                Zip::from(&mut left).and(&mut right).for_each(std::mem::swap);
+            }
+            Around::Clamped => {
+                if let Some(y) = as_a::<Array4<f32>>(&mut y) {
+                    y.mapv_inplace(|y| if y > 1.0 { 1.0 } else { y });
+                }
+            }
+            Around::NegativeZero => {
+                if let Some(y) = as_a::<Array4<f32>>(&mut y) {
+                    y.mapv_inplace(|y| if y == 0.0 { -0.0 } else { y });
+                }
+            }
+            Around::FloatDerivative => {
+                if let Some(last) = y.last_mut().and_then(as_a::<Dual<f32>>) {
+                    last.derivative += 1.0;
+                }
+            }
+            Around::FieldDerivative => {
+                if let Some(last) = y.last_mut().and_then(as_a::<Dual<M61>>) {
+                    last.derivative = last.derivative.add(&M61::new(1));
+                }
+            }
+            _ => {}
+        }
+        Ok(y)
+    }
+}
+
+/// A function that is applied to a copy first; in `f32` to one of twice the deviations, if `spread`.
+struct Twice<'a, S> {
+    function: &'a dyn ChannelWise<S>,
+    spread: bool,
+}
+
+impl<S: Additive> ChannelWise<S> for Twice<'_, S> {
+    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>) {
+        let mut copy = plane.to_owned();
+        let floats = as_a::<Array3<f32>>(&mut copy);
+        if let (true, Some(floats)) = (self.spread, floats) {
+            // The running mean first moves to the batch's mean and then stays, if it starts there;
+            // so what differs afterwards is the variance.
+            let mean = floats.mean().unwrap_or_default();
+            floats.mapv_inplace(|z| 2.0 * z - mean);
+        }
+        self.function.apply(channel, copy.view_mut());
+        self.function.apply(channel, plane);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use ndarray::Array4;
+
+    use super::{FaultyKernel, Met, Rewired, Wiring};
+    use crate::block::BlockSpec;
+    use crate::scalar::Int;
+
+    /// Nothing without padding, nothing in a fresh buffer; around a smaller input, what the larger
+    /// one before it left there.
+    #[test]
+    fn a_buffer_keeps_what_was_around() {
+        let ones = |side| Array4::from_elem((1, 1, side, side), Int::from(1));
+        for padding in 0..=2 {
+            let scratch = Mutex::default();
+            let kernel = FaultyKernel { kernel: (), unpadded: (), padding, scratch };
+            assert_eq!(kernel.in_scratch(ones(5).view()), None);
+            let left = kernel.in_scratch(ones(3).view());
+            assert_eq!(
+                left.map(|x| x.dim()),
+                (padding > 0).then_some((1, 1, 3 + 2 * padding, 3 + 2 * padding))
+            );
+        }
+    }
+
+    #[test]
+    fn the_3x3_reads_the_channels_it_is_said_to() {
+        let spec = BlockSpec::new(2, 3, 2, 2).unwrap();
+        let sources = |wiring| {
+            let (reduce, transform, expand) = ((), (), ());
+            let rewired = Rewired { reduce, transform, expand, wiring, spec, met: Met::default() };
+            [0, 1, 2, 3, 4, 5].map(|channel| rewired.source(channel))
+        };
+        assert_eq!(sources(Wiring::Interleaved), [0, 3, 1, 4, 2, 5]);
+        assert_eq!(sources(Wiring::HalvedGroups), [0, 1, 0, 1, 4, 5]);
+    }
+}
