@@ -6,7 +6,7 @@ use plotters::style::{Color, IntoFont, RGBColor, TextStyle};
 
 use plotters_backend::text_anchor::HPos;
 use triform_canvas::FigureError;
-use triform_canvas::lettering::{Lettering, plotters_size_of_em};
+use triform_canvas::lettering::Lettering;
 use triform_canvas::palette::{INK, MUTED, RULE};
 use triform_canvas::plot::Plot;
 use triform_canvas::{Canvas, Pen};
@@ -17,8 +17,8 @@ pub(super) const BODY: f64 = 13.0;
 pub(super) const HEADING: f64 = 17.0;
 
 /// The style of a chart's labels.
-pub(super) fn body() -> Result<TextStyle<'static>, FigureError> {
-    Ok(("sans-serif", plotters_size_of_em(BODY)?).into_font().color(&INK))
+pub(super) fn body() -> TextStyle<'static> {
+    ("sans-serif", BODY).into_font().color(&INK)
 }
 
 /// A heading and a line below it, centred at the top.
@@ -64,7 +64,7 @@ where
     X: Ranged + ValueFormatter<X::ValueType>,
     Y: Ranged + ValueFormatter<Y::ValueType>,
 {
-    let style = body()?;
+    let style = body();
     mesh.light_line_style(RULE.mix(0.0))
         .bold_line_style(RULE)
         .axis_style(MUTED)

@@ -280,7 +280,6 @@ mod tests {
     use ndarray::{Array2, Array4};
 
     use super::*;
-    use triform_canvas::svg::svg;
 
     /// Shapes of this colour; the style sheet names colours as well.
     fn filled(svg: &str, color: RGBColor) -> usize {
@@ -293,7 +292,7 @@ mod tests {
         let small = Array2::from_elem((1, 2), 1.0_f32);
         let large = Array2::from_shape_vec((1, 2), vec![-4.0, 1.0]).unwrap();
         let panels = [Panel::matrix("small", small.view()), Panel::matrix("large", large.view())];
-        let svg = svg(&draw("two matrices", &panels).unwrap()).unwrap();
+        let svg = draw("two matrices", &panels).unwrap().svg;
         // The legend has each colour once.
         assert_eq!(filled(&svg, ABOVE[0]), 3 + 1);
         assert_eq!(filled(&svg, BELOW[3]), 1 + 1);
@@ -333,7 +332,7 @@ mod tests {
                 ((7 * n + 5 * c + 3 * h + w) % 11) as f32 - 5.0
             });
             for panel in [Panel::tensor("x", x.view()), Panel::kernel("w", x.view())] {
-                let svg = svg(&draw("x", &[panel]).unwrap()).unwrap();
+                let svg = draw("x", &[panel]).unwrap().svg;
                 assert!(svg.len() < 6_000_000, "{shape:?}: {}", svg.len());
             }
         }

@@ -85,7 +85,7 @@ fn panel(
     let mut chart = ChartBuilder::on(&area)
         .x_label_area_size(if last { 50 } else { 0 })
         .build_cartesian_2d(from..to, 0.0..1.08)?;
-    let style = body()?;
+    let style = body();
     let mut mesh = chart.configure_mesh();
     mesh.disable_y_mesh().disable_y_axis().light_line_style(RULE.mix(0.0)).bold_line_style(RULE);
     mesh.x_labels(12).x_label_formatter(&|power| power_of_ten(power.round() as i32));

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::display::Shown;
-use triform_canvas::svg::escape;
+use triform_canvas::escape;
 use triform_cli::report::grid::grid;
 
 pub use triform::count::thousands;
