@@ -122,7 +122,7 @@ fn advance(font: &Face<'_>, id: GlyphId) -> f64 {
 }
 
 /// How wide a text is at this em, the white on both sides of its ink included.
-pub(super) fn width(text: &str, em: f64) -> Result<f64, FigureError> {
+pub fn width(text: &str, em: f64) -> Result<f64, FigureError> {
     let font = font()?;
     let advances = text.chars().map(|c| Ok(advance(font, glyph(font, c, text)?)));
     Ok(advances.sum::<Result<f64, FigureError>>()? * em / STORED_EM)
