@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use super::display::Shown;
 use triform_canvas::escape;
-use triform_cli::report::grid::grid;
+use triform_cli::report::words::grid;
 
 pub use triform::count::thousands;
 
