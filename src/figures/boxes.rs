@@ -1,27 +1,37 @@
-//! What the diagrams of blocks have in common: boxes, arrows between them, and the shortcut.
+//! What the diagrams of blocks have in common: boxes, arrows between them, the shortcut, and the last lines.
 
 use plotters::style::RGBColor;
-
-use triform_canvas::FigureError;
 use triform_canvas::lettering::{Frame, Lettering};
-use triform_canvas::palette::{INK, MUTED, PAPER, RULE, SHADE};
-use triform_canvas::{Canvas, Pen};
+use triform_canvas::palette::{
+    BLUE, GREEN, INK, MUTED, ORANGE, PALE_BLUE, PALE_GREEN, PALE_ORANGE, PAPER, RULE, SHADE,
+};
+use triform_canvas::{Canvas, FigureError, Pen};
 
 /// How tall a box is.
 pub(super) const TALL: f64 = 32.0;
-
 /// Text in boxes and beside them.
 pub(super) const BODY: f64 = 14.75;
-/// A panel's heading.
-pub(super) const HEADING: f64 = 19.0;
-
 /// Arrows that belong to no path in particular.
 pub(super) const THIN: Pen = Pen { color: MUTED, width: 1.5 };
+/// Thin lines beside boxes.
+pub(super) const HAIR: Pen = Pen { color: RULE, width: 1.0 };
 
 /// The plus in a circle at which the shortcut comes back: the circle's radius ...
 pub(super) const SUM: f64 = 11.0;
 /// ... and how far the plus reaches from the middle.
 const ARM: f64 = 6.0;
+
+/// The colours of weights: of a box's edge and the arrows from it, and of its inside.
+#[derive(Clone, Copy)]
+pub(super) struct Weights(pub(super) Pen, RGBColor);
+
+const fn weights(edge: RGBColor, fill: RGBColor) -> Weights {
+    Weights(Pen { color: edge, width: 2.0 }, fill)
+}
+
+/// What is drawn in three colours of weights.
+pub(super) const COLORS: [Weights; 3] =
+    [weights(BLUE, PALE_BLUE), weights(ORANGE, PALE_ORANGE), weights(GREEN, PALE_GREEN)];
 
 /// The name of a panel and a line below it.
 pub(super) fn heading(
@@ -30,33 +40,39 @@ pub(super) fn heading(
     name: &str,
     what: &str,
 ) -> Result<(), FigureError> {
-    let style = Lettering::centred(HEADING, INK).from_left();
-    canvas.label(name, (left, 42.0), &style)?;
-    let style = Lettering::centred(BODY, MUTED).from_left();
-    canvas.label(what, (left, 68.0), &style)?;
-    Ok(())
+    canvas.label(name, (left, 42.0), &Lettering::centred(19.0, INK).from_left())?;
+    canvas.label(what, (left, 68.0), &Lettering::centred(BODY, MUTED).from_left()).map(drop)
 }
 
-/// A box that carries no weights.
-pub(super) fn plain(canvas: &mut Canvas, frame: Frame, text: &str) -> Result<(), FigureError> {
-    boxed(canvas, frame, text, SHADE, Pen { color: RULE, width: 1.5 })
-}
-
-/// A box in the colours of the weights it carries.
+/// A box in the colours of the weights it carries, grey without any.
 pub(super) fn boxed(
     canvas: &mut Canvas,
     frame: Frame,
     text: &str,
-    fill: RGBColor,
-    edge: Pen,
+    weights: Option<Weights>,
 ) -> Result<(), FigureError> {
+    let plain = Weights(Pen { color: RULE, width: 1.5 }, SHADE);
+    let Weights(edge, fill) = weights.unwrap_or(plain);
     canvas.rect(frame, 5.0, Some(fill), Some(edge))?;
     canvas.label_in(text, frame, &Lettering::centred(BODY, INK))
 }
 
-/// The pen for the edge of a box with weights, and for the arrows between such boxes.
-pub(super) fn strong(color: RGBColor) -> Pen {
-    Pen { color, width: 2.0 }
+/// The boxes of a path, each at the top of its own, with an arrow from each to the next and from the last
+/// one to `end`.
+pub(super) fn column(
+    canvas: &mut Canvas,
+    (left, wide): (f64, f64),
+    boxes: impl IntoIterator<Item = (f64, String, Option<Weights>)>,
+    end: f64,
+) -> Result<(), FigureError> {
+    let mut boxes = boxes.into_iter().peekable();
+    while let Some((top, text, weights)) = boxes.next() {
+        let frame = Frame::new(left, top, wide, TALL);
+        boxed(canvas, frame, &text, weights)?;
+        let next = boxes.peek().map_or(end, |next| next.0);
+        down(canvas, frame.centre().0, frame.bottom, next, weights.map_or(THIN, |w| w.0))?;
+    }
+    Ok(())
 }
 
 /// An arrow from the bottom of one box to the top of the next.
@@ -87,10 +103,9 @@ pub(super) fn down_named(
 
 /// Three dots for all the paths between the second and the last.
 pub(super) fn dots(canvas: &mut Canvas, x: f64, y: f64) -> Result<(), FigureError> {
-    for step in [-8.0, 0.0, 8.0] {
-        canvas.circle((x + step, y), 1.75, Some(MUTED), None)?;
-    }
-    Ok(())
+    [-8.0, 0.0, 8.0]
+        .into_iter()
+        .try_for_each(|step| canvas.circle((x + step, y), 1.75, Some(MUTED), None))
 }
 
 /// The shortcut, from the right of the input down a lane beside everything to a sum below the
@@ -113,4 +128,30 @@ pub(super) fn add_shortcut(
     let place = (f64::midpoint(side, lane), y - 13.0);
     canvas.label("shortcut", place, &Lettering::centred(BODY, MUTED))?;
     down(canvas, x, y + SUM, below, THIN)
+}
+
+/// The last two lines, below a rule: how to read the colours, each perhaps with a name, and the boxes; and
+/// what is left out of them.
+pub(super) fn legend(
+    canvas: &mut Canvas,
+    (left, right): (f64, f64),
+    y: f64,
+    names: [&str; 3],
+    words: &[&str],
+    rest: &str,
+) -> Result<(), FigureError> {
+    canvas.line(&[(left, y - 25.0), (right, y - 25.0)], HAIR)?;
+    let style = Lettering::centred(BODY, MUTED).from_left();
+    let mut x = left + 1.0;
+    for (Weights(edge, fill), name) in COLORS.into_iter().zip(names) {
+        canvas.rect(Frame::new(x, y - 7.0, 14.0, 14.0), 3.0, Some(fill), Some(edge))?;
+        x += 21.0;
+        if !name.is_empty() {
+            x = canvas.label(name, (x + 1.0, y), &style)?.right + 18.0;
+        }
+    }
+    for words in words {
+        x = canvas.label(words, (x + 3.0, y), &style)?.right + 25.0;
+    }
+    canvas.label(rest, (left, y + 25.0), &style).map(drop)
 }

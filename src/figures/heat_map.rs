@@ -7,14 +7,14 @@
 use ndarray::{Array2, ArrayView2, ArrayView4, s};
 use plotters::style::RGBColor;
 
-use triform_canvas::FigureError;
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{ABOVE, BELOW, INK, MUTED, PAPER, PURPLE, RULE, SHADE};
-use triform_canvas::{Canvas, Pen, Picture};
+use triform_canvas::{Canvas, FigureError, Pen, Picture};
+
+use super::chart::BODY;
 
 const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 24.0;
-const BODY: f64 = 13.0;
 /// Numbers in the squares.
 const NUMBER: f64 = 12.0;
 /// About how wide a character of them is.
@@ -235,17 +235,15 @@ impl Scale {
 
     fn legend(&self, canvas: &mut Canvas, y: f64, odd: bool) -> Result<(), FigureError> {
         let style = Lettering::centred(BODY, MUTED).from_left();
-        let mut x = MARGIN;
-        let largest = text(self.0);
         let words = |canvas: &mut Canvas, words: &str, x: f64| -> Result<f64, FigureError> {
             Ok(canvas.label(words, (x, y), &style)?.right + 8.0)
         };
+        let (mut x, largest) = (MARGIN, text(self.0));
         if self.0 > 0.0 {
             x = words(canvas, &format!("−{largest}"), x)?;
-            let steps = BELOW.iter().rev().chain([&SHADE]).chain(&ABOVE);
-            for color in steps {
-                let pen = Pen { color: RULE, width: 0.5 };
-                canvas.rect(Frame::new(x, y - 7.0, 20.0, 14.0), 0.0, Some(*color), Some(pen))?;
+            let pen = Pen { color: RULE, width: 0.5 };
+            for color in BELOW.into_iter().rev().chain([SHADE]).chain(ABOVE) {
+                canvas.rect(Frame::new(x, y - 7.0, 20.0, 14.0), 0.0, Some(color), Some(pen))?;
                 x += 20.0;
             }
             x = words(canvas, &largest, x + 8.0)?;
@@ -280,7 +278,6 @@ mod tests {
     use ndarray::{Array2, Array4};
 
     use super::*;
-    use triform_canvas::svg::svg;
 
     /// Shapes of this colour; the style sheet names colours as well.
     fn filled(svg: &str, color: RGBColor) -> usize {
@@ -293,7 +290,7 @@ mod tests {
         let small = Array2::from_elem((1, 2), 1.0_f32);
         let large = Array2::from_shape_vec((1, 2), vec![-4.0, 1.0]).unwrap();
         let panels = [Panel::matrix("small", small.view()), Panel::matrix("large", large.view())];
-        let svg = svg(&draw("two matrices", &panels).unwrap()).unwrap();
+        let svg = draw("two matrices", &panels).unwrap().svg;
         // The legend has each colour once.
         assert_eq!(filled(&svg, ABOVE[0]), 3 + 1);
         assert_eq!(filled(&svg, BELOW[3]), 1 + 1);
@@ -333,7 +330,7 @@ mod tests {
                 ((7 * n + 5 * c + 3 * h + w) % 11) as f32 - 5.0
             });
             for panel in [Panel::tensor("x", x.view()), Panel::kernel("w", x.view())] {
-                let svg = svg(&draw("x", &[panel]).unwrap()).unwrap();
+                let svg = draw("x", &[panel]).unwrap().svg;
                 assert!(svg.len() < 6_000_000, "{shape:?}: {}", svg.len());
             }
         }

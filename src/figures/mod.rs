@@ -2,24 +2,17 @@
 //!
 //! A figure is a function from nothing to a [`Picture`], which `triform_canvas` writes as SVG and as PNG.
 
-mod block_diagonal;
+mod bars;
 mod boxes;
 mod chart;
-mod complexity_by_stage;
-mod error_by_cardinality;
-mod error_by_macs;
-mod error_by_order;
-mod gallery;
 pub mod heat_map;
-mod layer_shares;
+mod lines;
+mod matrices;
 mod measurements;
-mod parameters_by_groups;
 pub mod roofline;
 mod rounding;
-mod speed;
 mod split_transform_merge;
 mod three_forms;
-mod width_by_cardinality;
 
 use triform_canvas::{FigureError, Picture};
 
@@ -35,18 +28,18 @@ pub struct Figure {
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: three_forms::draw },
     Figure { name: "split_transform_merge", draw: split_transform_merge::draw },
-    Figure { name: "gallery", draw: gallery::draw },
+    Figure { name: "gallery", draw: matrices::gallery },
     Figure { name: "rounding", draw: rounding::draw },
-    Figure { name: "error_by_cardinality", draw: error_by_cardinality::draw },
-    Figure { name: "error_by_order", draw: error_by_order::draw },
-    Figure { name: "complexity_by_stage", draw: complexity_by_stage::draw },
-    Figure { name: "width_by_cardinality", draw: width_by_cardinality::draw },
-    Figure { name: "layer_shares", draw: layer_shares::draw },
-    Figure { name: "parameters_by_groups", draw: parameters_by_groups::draw },
-    Figure { name: "error_by_macs", draw: error_by_macs::draw },
-    Figure { name: "speed", draw: speed::draw },
+    Figure { name: "error_by_cardinality", draw: lines::error_by_cardinality },
+    Figure { name: "error_by_order", draw: lines::error_by_order },
+    Figure { name: "complexity_by_stage", draw: bars::complexity_by_stage },
+    Figure { name: "width_by_cardinality", draw: lines::width_by_cardinality },
+    Figure { name: "layer_shares", draw: bars::layer_shares },
+    Figure { name: "parameters_by_groups", draw: lines::parameters_by_groups },
+    Figure { name: "error_by_macs", draw: lines::error_by_macs },
+    Figure { name: "speed", draw: bars::speed },
     Figure { name: "roofline", draw: roofline::of_the_record },
-    Figure { name: "block_diagonal", draw: block_diagonal::draw },
+    Figure { name: "block_diagonal", draw: matrices::block_diagonal },
 ];
 
 #[cfg(test)]

@@ -9,17 +9,15 @@ use plotters::chart::ChartBuilder;
 use plotters::series::LineSeries;
 use plotters::style::{Color, RGBColor};
 
-use super::chart::{BODY, heading, legend, look};
+use triform_canvas::lettering::{Frame, Lettering};
+use triform_canvas::palette::{INK, MUTED, RULE, SERIES};
+use triform_canvas::{Canvas, FigureError, Pen, Picture};
+
+use super::chart::{BODY, WIDTH, headed, legend, look, power_of_two};
 use crate::block::BlockSpec;
 use crate::count;
 use crate::evidence::speed::{Record, committed};
-use triform_canvas::FigureError;
-use triform_canvas::lettering::{Frame, Lettering};
-use triform_canvas::palette::{INK, MUTED, RULE, SERIES};
-use triform_canvas::{Canvas, Pen, Picture};
 
-const WIDTH: u32 = 900;
-const HEIGHT: u32 = 560;
 /// The intensities that are shown at least, as powers of 2.
 const ACROSS: (f64, f64) = (1.0, 7.0);
 
@@ -32,15 +30,6 @@ enum Sign {
     Square,
     Cross,
 }
-
-/// Signs of the forms, of the 3x3 and of the 1x1 in the legend.
-const SIGNS: [(Sign, &str); 5] = [
-    (Sign::Triangle, "form (a)"),
-    (Sign::Ring, "form (b)"),
-    (Sign::Disc, "form (c)"),
-    (Sign::Cross, "its grouped 3×3 alone"),
-    (Sign::Square, "its two 1×1 alone"),
-];
 
 /// A point: intensity, GFLOP/s, its colour, its sign.
 type Point = (f64, f64, RGBColor, Sign);
@@ -72,7 +61,6 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
         "Roofline of {}: FLOPs a second against FLOPs a byte, each form under the measured peak.",
         names.join(", ")
     );
-    let mut canvas = Canvas::new(WIDTH, HEIGHT, &title)?;
     let threads = match roof.threads {
         1 => "1 thread".to_owned(),
         count => format!("{count} threads"),
@@ -85,27 +73,32 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
         roof.memory_gb_s,
         roof.cache_gb_s
     );
-    heading(&mut canvas, "What the three forms reach, under the roof", &below)?;
-    let colors: Vec<(RGBColor, &str)> = SERIES.into_iter().zip(names).collect();
-    legend(&mut canvas, (150.0, 82.0), &colors)?;
-    signs(&mut canvas, (80.0, 108.0))?;
-    let area = canvas.plot();
-    let area = area.margin(126, 16, 24, 36);
+    let heading = "What the three forms reach, under the roof";
+    let mut canvas = headed((WIDTH, 560), &title, heading, &below)?;
+    legend(&mut canvas, SERIES.into_iter().zip(names))?;
+    let mut x = 80.0;
+    for (sign, words) in [
+        (Sign::Triangle, "form (a)"),
+        (Sign::Ring, "form (b)"),
+        (Sign::Disc, "form (c)"),
+        (Sign::Cross, "its grouped 3×3 alone"),
+        (Sign::Square, "its two 1×1 alone"),
+    ] {
+        mark(&mut canvas, (x, 108.0), MUTED, sign)?;
+        let style = Lettering::centred(BODY, INK).from_left();
+        x = canvas.label(words, (x + 14.0, 108.0), &style)?.right + 30.0;
+    }
+    let area = canvas.plot().margin(126, 16, 24, 36);
     let mut chart = ChartBuilder::on(&area)
         .x_label_area_size(54)
         .y_label_area_size(70)
         .build_cartesian_2d(left..right, bottom..top)?;
-    let power = |power: &f64| match power.fract() {
-        0.0 if *power < 0.0 => format!("1/{}", (-power).exp2()),
-        0.0 => format!("{}", power.exp2()),
-        _ => String::new(),
-    };
     let mut mesh = chart.configure_mesh();
-    look(&mut mesh)?;
+    look(&mut mesh);
     mesh.x_labels((right - left) as usize + 1)
-        .x_label_formatter(&power)
+        .x_label_formatter(&power_of_two)
         .y_labels((top - bottom) as usize + 1)
-        .y_label_formatter(&power)
+        .y_label_formatter(&power_of_two)
         .x_desc("FLOPs a byte of weights, input and output")
         .y_desc("GFLOP/s")
         .draw()?;
@@ -117,8 +110,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
         .iter()
         .map(|&(x, y, color, sign)| (chart.backend_coord(&(x.log2(), y.log2())), color, sign))
         .collect();
-    drop(chart);
-    drop(area);
+    drop((chart, area));
     for ((x, y), color, sign) in places {
         mark(&mut canvas, (x.into(), y.into()), color, sign)?;
     }
@@ -184,15 +176,6 @@ fn intensity(block: &str, map: &str) -> crate::error::Result<f64> {
 /// The letters of a processor's name that the figures' font has.
 fn legible(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
-}
-
-fn signs(canvas: &mut Canvas, (mut x, y): (f64, f64)) -> Result<(), FigureError> {
-    for (sign, words) in SIGNS {
-        mark(canvas, (x, y), MUTED, sign)?;
-        let ink = canvas.label(words, (x + 14.0, y), &Lettering::centred(BODY, INK).from_left())?;
-        x = ink.right + 30.0;
-    }
-    Ok(())
 }
 
 fn mark(

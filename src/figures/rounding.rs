@@ -2,24 +2,23 @@
 
 use plotters::chart::ChartBuilder;
 use plotters::element::{PathElement, Polygon};
-use plotters::style::{Color, RGBColor};
+use plotters::style::Color;
 
-use super::chart::{body, heading, legend, power_of_ten};
+use triform_canvas::lettering::Lettering;
+use triform_canvas::palette::{BLUE, GREEN, INK, MUTED, ORANGE};
+use triform_canvas::{Canvas, FigureError, Picture};
+
+use super::chart::{WIDTH, headed, legend, look, power_of_ten};
 use super::measurements::{Differences, differences};
 use crate::block::BlockSpec;
 use crate::error::Result;
-use crate::evidence::Shape;
+use crate::evidence::generator::Shape;
 use crate::random::Seed;
-use plotters_backend::text_anchor::HPos;
-use triform_canvas::FigureError;
-use triform_canvas::lettering::Lettering;
-use triform_canvas::palette::{BLUE, GREEN, INK, MUTED, ORANGE, RULE};
-use triform_canvas::{Canvas, Picture};
 
-const WIDTH: u32 = 900;
 const HEIGHT: u32 = 576;
-const TITLE: &str = "Four histograms, one for each stage of ResNeXt-50: the differences between \
-    forms (a) and (c) in f32 are around a millionth, far below what rounding can explain.";
+/// Where the first histogram begins, and how far one is below the other.
+const TOP: i32 = 100;
+const DOWN: i32 = 104;
 
 /// Powers of ten from the left edge to the right.
 const DECADES: (i32, i32) = (-10, 1);
@@ -29,32 +28,32 @@ const FINE: i32 = 4;
 /// Draws the figure.
 pub(super) fn draw() -> std::result::Result<Picture, FigureError> {
     let stages = stages().map_err(|error| FigureError::Data(error.to_string()))?;
-    let mut canvas = Canvas::new(WIDTH, HEIGHT, TITLE)?;
-    heading(
-        &mut canvas,
+    let mut canvas = headed(
+        (WIDTH, HEIGHT),
+        "Four histograms, one for each stage of ResNeXt-50: the differences between forms (a) and \
+         (c) in f32 are around a millionth, far below what rounding can explain.",
         "How far apart forms (a) and (c) are, value by value",
         "One block of each stage in f32, on a map of 7 × 7. Each histogram has its own height.",
     )?;
-    legend(
-        &mut canvas,
-        (112.0, 82.0),
-        &[
-            (BLUE, "the difference of the forms"),
-            (GREEN, "explained, last layer alone"),
-            (ORANGE, "explained, end to end"),
-        ],
-    )?;
+    let entries = [
+        (BLUE, "the difference of the forms"),
+        (GREEN, "explained, last layer alone"),
+        (ORANGE, "explained, end to end"),
+    ];
+    legend(&mut canvas, entries)?;
     for (row, (name, shape, data)) in stages.iter().enumerate() {
-        let top = 100.0 + 104.0 * row as f64;
-        let left = Lettering { across: HPos::Left, ..Lettering::centred(15.0, INK) };
-        canvas.label(name, (24.0, top + 60.0), &left)?;
-        let small = Lettering { across: HPos::Left, ..Lettering::centred(12.0, MUTED) };
-        canvas.label(shape, (24.0, top + 82.0), &small)?;
-        let equal = data.differences.iter().filter(|difference| **difference == 0.0).count();
-        let equal = 100.0 * equal as f64 / data.differences.len() as f64;
-        let right = Lettering { across: HPos::Left, ..Lettering::centred(12.0, MUTED) };
-        canvas.label(&format!("{equal:.0}% equal"), (220.0, top + 60.0), &right)?;
-        panel(&mut canvas, row, data, row + 1 == stages.len())?;
+        let top = TOP + DOWN * row as i32;
+        let (equal, all) = (data.differences.iter().filter(|d| **d == 0.0), &data.differences);
+        let equal = format!("{:.0}% equal", 100.0 * equal.count() as f64 / all.len() as f64);
+        let small = Lettering::centred(12.0, MUTED);
+        for (words, x, down, style) in [
+            (name, 24.0, 60, Lettering::centred(15.0, INK)),
+            (shape, 24.0, 82, small.clone()),
+            (&equal, 220.0, 60, small),
+        ] {
+            canvas.label(words, (x, f64::from(top + down)), &style.from_left())?;
+        }
+        panel(&mut canvas, top, data, row + 1 == stages.len())?;
     }
     canvas.finish()
 }
@@ -74,24 +73,22 @@ fn stages() -> Result<Vec<Stage>> {
 /// One stage's three histograms.
 fn panel(
     canvas: &mut Canvas,
-    row: usize,
+    top: i32,
     data: &Differences,
     last: bool,
 ) -> std::result::Result<(), FigureError> {
-    let area = canvas.plot();
-    let (top, bottom) = (100 + 104 * row as i32, if last { 52 } else { 0 });
-    let area = area.margin(top, HEIGHT as i32 - top - 96 - bottom, 150, 24);
+    let axis = if last { 50 } else { 0 };
+    let below = HEIGHT as i32 - top - 98 - axis;
+    let area = canvas.plot().margin(top, below, 150, 24);
     let (from, to) = (f64::from(DECADES.0), f64::from(DECADES.1));
-    let mut chart = ChartBuilder::on(&area)
-        .x_label_area_size(if last { 50 } else { 0 })
-        .build_cartesian_2d(from..to, 0.0..1.08)?;
-    let style = body()?;
+    let mut chart =
+        ChartBuilder::on(&area).x_label_area_size(axis).build_cartesian_2d(from..to, 0.0..1.08)?;
     let mut mesh = chart.configure_mesh();
-    mesh.disable_y_mesh().disable_y_axis().light_line_style(RULE.mix(0.0)).bold_line_style(RULE);
+    look(&mut mesh);
+    mesh.disable_y_mesh().disable_y_axis();
     mesh.x_labels(12).x_label_formatter(&|power| power_of_ten(power.round() as i32));
-    mesh.label_style(style.clone()).axis_style(MUTED);
     if last {
-        mesh.x_desc("size of a difference (outputs are about 1)").axis_desc_style(style);
+        mesh.x_desc("size of a difference (outputs are about 1)");
     }
     mesh.draw()?;
     for (values, color) in
@@ -99,13 +96,9 @@ fn panel(
     {
         let steps = outline(values);
         chart.draw_series([Polygon::new(steps.clone(), color.mix(0.25))])?;
-        chart.draw_series([PathElement::new(steps, stroke(color))])?;
+        chart.draw_series([PathElement::new(steps, color.stroke_width(2))])?;
     }
     Ok(())
-}
-
-fn stroke(color: RGBColor) -> plotters::style::ShapeStyle {
-    color.stroke_width(2)
 }
 
 /// The outline of a histogram over powers of ten, its highest bin 1.

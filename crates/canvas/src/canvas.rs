@@ -1,13 +1,15 @@
-//! A canvas that records marks: shapes and labels in the order drawn, on a card of paper.
+//! A canvas on which shapes and labels are drawn, as SVG that follows the reader's theme.
 //!
 //! A diagram draws on it directly; a chart is drawn by Plotters through [`Canvas::plot`]. In
 //! both, letters are outlines, and [`Canvas::finish`] refuses a picture that reads badly.
 
+use std::collections::BTreeMap;
+
 use plotters::style::RGBColor;
 
 use super::FigureError;
-use super::lettering::{Frame, Lettering, SetLabel, font, set};
-use super::palette::{PAPER, RULE, contains, hex};
+use super::lettering::{Frame, Lettering, num, set};
+use super::palette::{PAPER, RULE, contains, dark_style, hex};
 
 /// A README shows a picture at about this many pixels across ...
 const SHOWN_WIDTH: f64 = 900.0;
@@ -16,77 +18,71 @@ const LEAST_EM: f64 = 11.0;
 
 /// What a line is drawn with.
 #[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Pen {
-    /// The line's colour.
     pub color: RGBColor,
-    /// The line's width.
     pub width: f64,
 }
 
-/// What a mark looks like, colours apart.
-#[derive(Clone, Debug)]
-pub enum Shape {
-    /// A rectangle with rounded corners.
-    Rect {
-        /// Where it is.
-        frame: Frame,
-        /// The corners' radius; none are rounded at zero.
-        radius: f64,
-    },
-    /// A circle.
-    Circle {
-        /// Its middle.
-        centre: (f64, f64),
-        /// Its radius.
-        radius: f64,
-    },
-    /// A line through these points, which stays open.
-    Line(Vec<(f64, f64)>),
-    /// The outline through these points, closed.
-    Polygon(Vec<(f64, f64)>),
-    /// The outlines of a label's glyphs.
-    Label(SetLabel),
-}
-
-/// A shape in its colours.
-#[derive(Clone, Debug)]
-pub struct Mark {
-    /// The shape.
-    pub shape: Shape,
-    /// What its inside is filled with, under the edge.
-    pub fill: Option<RGBColor>,
-    /// What its outline is drawn with; half of the width is inside.
-    pub edge: Option<Pen>,
-    /// The opacity of fill and edge together, so that the one does not show through the other.
-    pub opacity: f64,
-}
-
-/// What was drawn, to be written as SVG or as PNG.
+/// What was drawn.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// Width and height.
     pub size: (u32, u32),
     /// What a screen reader says in the picture's place.
     pub title: String,
-    /// The marks, each over those before it.
-    pub marks: Vec<Mark>,
+    /// The picture as the text of an SVG file.
+    pub svg: String,
+}
+
+#[cfg(feature = "png")]
+impl Picture {
+    /// Pixels of the PNG to a canvas unit.
+    pub const SCALE: u32 = 2;
+
+    /// The picture as the bytes of a PNG file, in the colours of a light page. What nothing is drawn on,
+    /// the corners outside the card, is transparent.
+    ///
+    /// # Errors
+    ///
+    /// [`FigureError::Png`] for a picture without pixels, or with too many.
+    pub fn png(&self) -> Result<Vec<u8>, FigureError> {
+        use resvg::{tiny_skia, usvg};
+
+        let failed = |why: String| FigureError::Png(why);
+        let (width, height) = self.size;
+        let pixels = |size: u32| size.saturating_mul(Self::SCALE);
+        let mut page = tiny_skia::Pixmap::new(pixels(width), pixels(height))
+            .ok_or_else(|| failed(format!("{width}×{height} is no size for a picture")))?;
+        let tree = usvg::Tree::from_str(&self.svg, &usvg::Options::default())
+            .map_err(|error| failed(error.to_string()))?;
+        let scale = Self::SCALE as f32;
+        resvg::render(&tree, tiny_skia::Transform::from_scale(scale, scale), &mut page.as_mut());
+        page.encode_png().map_err(|error| failed(error.to_string()))
+    }
 }
 
 /// A picture in the making.
 pub struct Canvas {
-    picture: Picture,
-    /// The opacity of what is drawn next.
-    opacity: f64,
+    size: (u32, u32),
+    title: String,
+    /// The elements, one a line, each over those before it.
+    body: String,
+    /// Outlines by glyph number: each is written once, and in an order that is always the same.
+    glyphs: BTreeMap<u16, String>,
     labels: Vec<(String, Frame)>,
 }
 
 impl Canvas {
     /// An empty card of paper. The title is what a screen reader says in the picture's place.
     pub fn new(width: u32, height: u32, title: &str) -> Result<Self, FigureError> {
-        // Plotters looks a font up as soon as a text style is made, so it must be known by now.
-        font()?;
-        let picture = Picture { size: (width, height), title: title.to_owned(), marks: Vec::new() };
-        let mut canvas = Self { picture, opacity: 1.0, labels: Vec::new() };
+        let mut canvas = Self {
+            size: (width, height),
+            title: title.to_owned(),
+            body: String::new(),
+            glyphs: BTreeMap::new(),
+            labels: Vec::new(),
+        };
         let edge = Pen { color: RULE, width: 1.0 };
         let card = Frame::new(0.5, 0.5, f64::from(width) - 1.0, f64::from(height) - 1.0);
         canvas.rect(card, 12.0, Some(PAPER), Some(edge))?;
@@ -95,10 +91,10 @@ impl Canvas {
 
     /// Width and height.
     pub fn size(&self) -> (u32, u32) {
-        self.picture.size
+        self.size
     }
 
-    /// A rectangle with rounded corners.
+    /// A rectangle, its corners rounded where the radius is above 0.
     pub fn rect(
         &mut self,
         frame: Frame,
@@ -106,7 +102,13 @@ impl Canvas {
         fill: Option<RGBColor>,
         edge: Option<Pen>,
     ) -> Result<(), FigureError> {
-        self.mark(Shape::Rect { frame, radius }, fill, edge)
+        let sizes = [frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top];
+        let [x, y, width, height] = sizes.map(num);
+        let mut shape = format!("rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\"");
+        if radius > 0.0 {
+            shape += &format!(" rx=\"{}\"", num(radius));
+        }
+        self.mark(&shape, fill, edge, "/>")
     }
 
     /// A circle.
@@ -117,17 +119,18 @@ impl Canvas {
         fill: Option<RGBColor>,
         edge: Option<Pen>,
     ) -> Result<(), FigureError> {
-        self.mark(Shape::Circle { centre, radius }, fill, edge)
+        let [x, y, radius] = [centre.0, centre.1, radius].map(num);
+        self.mark(&format!("circle cx=\"{x}\" cy=\"{y}\" r=\"{radius}\""), fill, edge, "/>")
     }
 
     /// A line through these points.
     pub fn line(&mut self, points: &[(f64, f64)], pen: Pen) -> Result<(), FigureError> {
-        self.mark(Shape::Line(points.to_vec()), None, Some(pen))
+        self.mark(&through("polyline", points), None, Some(pen), "/>")
     }
 
     /// The inside of the outline through these points.
     pub fn polygon(&mut self, points: &[(f64, f64)], fill: RGBColor) -> Result<(), FigureError> {
-        self.mark(Shape::Polygon(points.to_vec()), Some(fill), None)
+        self.mark(&through("polygon", points), Some(fill), None, "/>")
     }
 
     /// A line through these points with a head at the last one.
@@ -164,13 +167,28 @@ impl Canvas {
         style: &Lettering,
     ) -> Result<Frame, FigureError> {
         let label = set(text, place, style)?;
-        if style.em * SHOWN_WIDTH / f64::from(self.picture.size.0) < LEAST_EM {
+        if style.em * SHOWN_WIDTH / f64::from(self.size.0) < LEAST_EM {
             return Err(FigureError::LabelTooSmall(text.to_owned()));
         }
         let Some(ink) = label.ink else {
             return Ok(Frame::new(place.0, place.1, 0.0, 0.0));
         };
-        self.mark(Shape::Label(label), Some(style.color), None)?;
+        let (x, y) = (num(label.origin.0), num(label.origin.1));
+        let turn = match label.degrees {
+            0 => String::new(),
+            degrees => format!(" rotate({degrees})"),
+        };
+        // A scale is a factor, so two decimals would move letters; four do not.
+        let scale = (label.scale * 1e4).round() / 1e4;
+        let shape = format!("g transform=\"translate({x} {y}){turn} scale({scale})\"");
+        let mut uses = String::from(">");
+        for (id, x, outline) in label.glyphs {
+            // Glyphs are named by their number in the font: figures that share a page then give
+            // one name to one outline only.
+            uses += &format!("<use href=\"#glyph{id}\" x=\"{}\"/>", num(x));
+            self.glyphs.entry(id).or_insert(outline.data);
+        }
+        self.mark(&shape, Some(style.color), None, &(uses + "</g>"))?;
         self.labels.push((text.to_owned(), ink));
         Ok(ink)
     }
@@ -183,18 +201,14 @@ impl Canvas {
         style: &Lettering,
     ) -> Result<(), FigureError> {
         let ink = self.label(text, frame.centre(), style)?;
-        let spared = Frame {
-            left: ink.left - 3.0,
-            top: ink.top - 2.0,
-            right: ink.right + 3.0,
-            bottom: ink.bottom + 2.0,
-        };
+        let (width, height) = (ink.right - ink.left, ink.bottom - ink.top);
+        let spared = Frame::new(ink.left - 3.0, ink.top - 2.0, width + 6.0, height + 4.0);
         if frame.holds(&spared) { Ok(()) } else { Err(FigureError::LabelTooBig(text.to_owned())) }
     }
 
     /// The picture, once its labels have passed: all on the canvas, none on another.
     pub fn finish(self) -> Result<Picture, FigureError> {
-        let (width, height) = self.picture.size;
+        let (width, height) = self.size;
         let all = Frame::new(0.0, 0.0, f64::from(width), f64::from(height));
         for (index, (text, ink)) in self.labels.iter().enumerate() {
             if !all.holds(ink) {
@@ -202,43 +216,71 @@ impl Canvas {
             }
             let above = &self.labels[..index];
             if let Some((first, _)) = above.iter().find(|(_, other)| ink.overlaps(other)) {
-                return Err(FigureError::LabelsOverlap {
-                    first: first.clone(),
-                    second: text.clone(),
-                });
+                let (first, second) = (first.clone(), text.clone());
+                return Err(FigureError::LabelsOverlap { first, second });
             }
         }
-        Ok(self.picture)
+        let glyph = |(id, data)| format!("<path id=\"glyph{id}\" d=\"{data}\"/>");
+        let svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"figure\" role=\"img\" \
+             width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">\n\
+             <title>{}</title>\n<style>{}</style>\n<defs>{}</defs>\n{}</svg>\n",
+            escape(&self.title),
+            dark_style(&self.body),
+            self.glyphs.iter().map(glyph).collect::<String>(),
+            self.body,
+        );
+        Ok(Picture { size: self.size, title: self.title, svg })
     }
 
-    /// Draws with an opacity below one, as Plotters asks for grid lines and bands: each mark by
-    /// itself, so that one shows through the next.
-    pub(super) fn faded(
+    /// Draws with an opacity below one, as Plotters asks for grid lines and bands. Fill and edge are
+    /// faded together, so that the one does not show through the other.
+    pub(super) fn faded<T>(
         &mut self,
         opacity: f64,
-        draw: impl FnOnce(&mut Self) -> Result<(), FigureError>,
-    ) -> Result<(), FigureError> {
-        let outside = self.opacity;
-        self.opacity *= opacity.min(1.0);
+        draw: impl FnOnce(&mut Self) -> Result<T, FigureError>,
+    ) -> Result<T, FigureError> {
+        if opacity >= 1.0 {
+            return draw(self);
+        }
+        self.body += &format!("<g opacity=\"{}\">\n", num(opacity));
         let drawn = draw(self);
-        self.opacity = outside;
+        self.body += "</g>\n";
         drawn
     }
 
-    /// Records a mark; a colour that the dark style does not know is refused.
+    /// Adds an element, its colours before its `end`; a colour that the dark style does not know is refused.
     fn mark(
         &mut self,
-        shape: Shape,
+        shape: &str,
         fill: Option<RGBColor>,
         edge: Option<Pen>,
+        end: &str,
     ) -> Result<(), FigureError> {
         let colors = fill.into_iter().chain(edge.map(|pen| pen.color));
         if let Some(unknown) = colors.into_iter().find(|color| !contains(*color)) {
             return Err(FigureError::OffPalette(hex(unknown)));
         }
-        self.picture.marks.push(Mark { shape, fill, edge, opacity: self.opacity });
+        let fill = fill.map_or("none".to_owned(), hex);
+        self.body += &format!("<{shape} fill=\"{fill}\"");
+        if let Some(Pen { color, width }) = edge {
+            let (color, width) = (hex(color), num(width));
+            self.body += &format!(" stroke=\"{color}\" stroke-width=\"{width}\"");
+            self.body += " stroke-linejoin=\"round\"";
+        }
+        self.body += &format!("{end}\n");
         Ok(())
     }
+}
+
+fn through(shape: &str, points: &[(f64, f64)]) -> String {
+    let points = points.iter().map(|(x, y)| format!("{},{}", num(*x), num(*y)));
+    format!("{shape} points=\"{}\"", points.collect::<Vec<_>>().join(" "))
+}
+
+/// Text as it stands between the tags of SVG, or of HTML.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -314,12 +356,98 @@ mod tests {
     }
 
     #[test]
-    fn opacities_multiply_and_end_with_what_is_faded() {
+    fn fill_and_edge_fade_together() {
         let mut canvas = canvas();
         let dot = |canvas: &mut Canvas| canvas.circle((9.0, 9.0), 5.0, Some(INK), None);
-        canvas.faded(0.5, |canvas| canvas.faded(0.5, dot).and_then(|()| dot(canvas))).unwrap();
+        canvas.faded(0.5, dot).unwrap();
         dot(&mut canvas).unwrap();
-        let opacities: Vec<_> = canvas.picture.marks.iter().map(|mark| mark.opacity).collect();
-        assert_eq!(opacities, [1.0, 0.25, 0.5, 1.0]);
+        let svg = canvas.finish().unwrap().svg;
+        let dot = "<circle cx=\"9\" cy=\"9\" r=\"5\" fill=\"#1F2328\"/>\n";
+        assert!(svg.ends_with(&format!("<g opacity=\"0.5\">\n{dot}</g>\n{dot}</svg>\n")), "{svg}");
+    }
+
+    #[test]
+    fn the_title_is_escaped() {
+        let picture = Canvas::new(600, 300, "a < b & c > d").unwrap().finish().unwrap();
+        assert!(picture.svg.contains("<title>a &lt; b &amp; c &gt; d</title>"));
+    }
+}
+
+/// What the PNG shows where; how a shape is drawn is resvg's to test.
+#[cfg(all(test, feature = "png"))]
+mod png_tests {
+    use plotters_backend::FontTransform;
+    use resvg::tiny_skia::Pixmap;
+
+    use super::*;
+    use crate::palette::{BLUE, INK};
+
+    fn pixels(canvas: Canvas) -> Pixmap {
+        Pixmap::decode_png(&canvas.finish().unwrap().png().unwrap()).unwrap()
+    }
+
+    /// The colour at a place of the canvas, which has to be opaque.
+    fn at(pixels: &Pixmap, (x, y): (f64, f64)) -> RGBColor {
+        let scale = f64::from(Picture::SCALE);
+        let color = pixels.pixel((x * scale) as u32, (y * scale) as u32).unwrap();
+        assert_eq!(color.alpha(), 255, "at {x}, {y}");
+        RGBColor(color.red(), color.green(), color.blue())
+    }
+
+    #[test]
+    fn the_card_is_light_and_its_corners_are_transparent() {
+        let mut canvas = Canvas::new(400, 300, "a test").unwrap();
+        canvas.rect(Frame::new(20.0, 20.0, 60.0, 40.0), 0.0, Some(BLUE), None).unwrap();
+        let pixels = pixels(canvas);
+        assert_eq!((pixels.width(), pixels.height()), (800, 600));
+        for (x, y) in [(0, 0), (799, 0), (0, 599), (799, 599)] {
+            assert_eq!(pixels.pixel(x, y).unwrap().alpha(), 0, "at {x}, {y}");
+        }
+        for (place, color) in [
+            ((6.0, 6.0), PAPER),
+            ((50.0, 40.0), BLUE),
+            ((19.0, 40.0), PAPER),
+            ((200.0, 0.0), RULE),
+            ((399.5, 150.0), RULE),
+        ] {
+            assert_eq!(at(&pixels, place), color, "at {place:?}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_where_the_canvas_says_and_turned() {
+        use FontTransform::{None, Rotate90, Rotate180, Rotate270};
+
+        // An L has a stem at its left and a foot below; for each turn, the sides they are on.
+        for (turn, stem, foot) in [
+            (None, (0.04, 0.5), (0.6, 0.95)),
+            (Rotate90, (0.5, 0.04), (0.05, 0.6)),
+            (Rotate180, (0.96, 0.5), (0.4, 0.05)),
+            (Rotate270, (0.5, 0.96), (0.95, 0.4)),
+        ] {
+            let mut canvas = Canvas::new(400, 300, "a test").unwrap();
+            let style = Lettering { turn, ..Lettering::centred(150.0, INK) };
+            let ink = canvas.label("L", (200.0, 150.0), &style).unwrap();
+            let pixels = pixels(canvas);
+            let inside = |(x, y): (f64, f64)| {
+                let (width, height) = (ink.right - ink.left, ink.bottom - ink.top);
+                at(&pixels, (ink.left + x * width, ink.top + y * height))
+            };
+            for place in [stem, foot] {
+                assert_eq!(inside(place), INK);
+            }
+            for place in [(0.5, 0.5), (1.0 - stem.0, 1.0 - stem.1)] {
+                assert_eq!(inside(place), PAPER);
+            }
+            for (x, y) in [(ink.left - 1.0, ink.top - 1.0), (ink.right + 1.0, ink.bottom + 1.0)] {
+                assert_eq!([at(&pixels, (x, 150.0)), at(&pixels, (200.0, y))], [PAPER; 2]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_picture_without_pixels_is_refused() {
+        let picture = Picture { size: (0, 5), title: String::new(), svg: String::new() };
+        assert!(matches!(picture.png(), Err(FigureError::Png(_))));
     }
 }

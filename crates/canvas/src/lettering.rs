@@ -2,20 +2,16 @@
 
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontRef, GlyphId, OutlineCurve, Point};
-use plotters::style::{FontStyle, RGBColor, register_font};
+use plotters::style::RGBColor;
 use plotters_backend::FontTransform;
 use plotters_backend::text_anchor::{HPos, VPos};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use super::FigureError;
 
-static BYTES: &[u8] = include_bytes!("font/Inter-figures.ttf");
-
-/// The font, read and handed to Plotters once, so that both measure text by the same letters.
-static FONT: LazyLock<Option<FontRef<'static>>> = LazyLock::new(|| {
-    register_font("sans-serif", FontStyle::Normal, BYTES).ok()?;
-    FontRef::try_from_slice(BYTES).ok()
-});
+/// The font. It has neither a `kern` table nor kerning in a `GPOS` table, so none is looked up.
+static FONT: LazyLock<Option<Face<'static>>> =
+    LazyLock::new(|| Face::parse(include_bytes!("font/Inter-figures.ttf"), 0).ok());
 
 /// Glyphs are stored at this many units to the em, so that two decimals are fine enough.
 const STORED_EM: f64 = 100.0;
@@ -47,16 +43,13 @@ impl Lettering {
     }
 }
 
-/// A rectangle that is parallel to the axes, by its left, top, right and bottom edge.
+/// A rectangle that is parallel to the axes, by its edges.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(missing_docs, reason = "a field is an edge")]
 pub struct Frame {
-    /// The left edge.
     pub left: f64,
-    /// The top edge.
     pub top: f64,
-    /// The right edge.
     pub right: f64,
-    /// The bottom edge.
     pub bottom: f64,
 }
 
@@ -81,84 +74,79 @@ impl Frame {
 
     /// Tells whether the other lies wholly inside.
     pub fn holds(&self, other: &Self) -> bool {
-        self.left <= other.left
-            && self.top <= other.top
-            && other.right <= self.right
-            && other.bottom <= self.bottom
+        self.around(other) == *self
+    }
+
+    /// The smallest rectangle that holds both.
+    pub fn around(&self, other: &Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
     }
 }
 
 /// A label with every glyph in place.
-#[derive(Clone, Debug)]
-pub struct SetLabel {
-    /// The glyphs, each with its way from the start of the line in stored units.
-    pub glyphs: Vec<(GlyphId, f64)>,
+pub(super) struct SetLabel {
+    /// The glyphs that leave ink, each with its way from the start of the line in stored units.
+    pub(super) glyphs: Vec<(u16, f64, Outline)>,
     /// Where the line starts, on its base line.
-    pub origin: (f64, f64),
-    /// The line's turn about its origin, in degrees.
-    pub degrees: u16,
+    pub(super) origin: (f64, f64),
+    /// The line's turn about its origin.
+    pub(super) degrees: u16,
     /// Canvas units for each stored unit.
-    pub scale: f64,
+    pub(super) scale: f64,
     /// The smallest rectangle around the ink; none when there is no ink, as in a blank.
-    pub ink: Option<Frame>,
+    pub(super) ink: Option<Frame>,
 }
 
-/// A piece of an outline: from where the last one ended to its own last point.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Segment {
-    /// The start of a contour.
-    Move((f64, f64)),
-    /// A straight line.
-    Line((f64, f64)),
-    /// A curve with one control point.
-    Quad((f64, f64), (f64, f64)),
-    /// A curve with two control points.
-    Cubic((f64, f64), (f64, f64), (f64, f64)),
-    /// The end of a contour, back at its start.
-    Close,
-}
-
-/// The embedded font, known to Plotters as `sans-serif`.
-pub fn font() -> Result<&'static FontRef<'static>, FigureError> {
+fn font() -> Result<&'static Face<'static>, FigureError> {
     FONT.as_ref().ok_or(FigureError::Font)
 }
 
-/// The em of text to which Plotters gives this size: it counts a line's height, not the em.
-pub fn em_of_plotters_size(size: f64) -> Result<f64, FigureError> {
-    let font = font()?;
-    Ok(size * units_per_em(font)? / f64::from(font.height_unscaled()))
+/// Stored units for each unit of the font.
+fn stored(font: &Face<'_>) -> f64 {
+    STORED_EM / f64::from(font.units_per_em())
 }
 
-/// The size that Plotters has to be told for text with this em.
-pub fn plotters_size_of_em(em: f64) -> Result<f64, FigureError> {
-    Ok(em / em_of_plotters_size(1.0)?)
+fn glyph(font: &Face<'_>, character: char, text: &str) -> Result<GlyphId, FigureError> {
+    let missing = || FigureError::MissingGlyph { character, text: text.to_owned() };
+    font.glyph_index(character).ok_or_else(missing)
+}
+
+/// How far a glyph moves the next one.
+fn advance(font: &Face<'_>, id: GlyphId) -> f64 {
+    f64::from(font.glyph_hor_advance(id).unwrap_or_default()) * stored(font)
+}
+
+/// How wide a text is at this em, the white on both sides of its ink included.
+pub fn width(text: &str, em: f64) -> Result<f64, FigureError> {
+    let font = font()?;
+    let advances = text.chars().map(|c| Ok(advance(font, glyph(font, c, text)?)));
+    Ok(advances.sum::<Result<f64, FigureError>>()? * em / STORED_EM)
 }
 
 /// Places the glyphs of a label. Its box is one em high, with capitals in the middle of it.
-pub fn set(text: &str, place: (f64, f64), style: &Lettering) -> Result<SetLabel, FigureError> {
+pub(super) fn set(
+    text: &str,
+    place: (f64, f64),
+    style: &Lettering,
+) -> Result<SetLabel, FigureError> {
     let font = font()?;
-    let stored = STORED_EM / units_per_em(font)?;
     let scale = style.em / STORED_EM;
-
-    let mut glyphs = Vec::new();
-    let mut ink: Option<Frame> = None;
-    let mut width = 0.0;
+    let (mut glyphs, mut ink, mut width) = (Vec::new(), None::<Frame>, 0.0);
     for character in text.chars() {
-        let id = font.glyph_id(character);
-        if id.0 == 0 {
-            let text = text.to_owned();
-            return Err(FigureError::MissingGlyph { character, text });
+        let id = glyph(font, character, text)?;
+        let outline = Outline::of(font, id);
+        if let Some(frame) = outline.frame {
+            let moved = Frame { left: frame.left + width, right: frame.right + width, ..frame };
+            ink = Some(ink.map_or(moved, |ink| ink.around(&moved)));
+            glyphs.push((id.0, width, outline));
         }
-        if let Some((before, _)) = glyphs.last() {
-            width += f64::from(font.kern_unscaled(*before, id)) * stored;
-        }
-        if let Some(frame) = glyph_frame(font, id, width, stored) {
-            ink = Some(ink.map_or(frame, |ink| around(ink, frame)));
-        }
-        glyphs.push((id, width));
-        width += f64::from(font.h_advance_unscaled(id)) * stored;
+        width += advance(font, id);
     }
-
     let dx = match style.across {
         HPos::Left => 0.0,
         HPos::Center => -width / 2.0,
@@ -169,98 +157,105 @@ pub fn set(text: &str, place: (f64, f64), style: &Lettering) -> Result<SetLabel,
         VPos::Center => 0.0,
         VPos::Bottom => -STORED_EM / 2.0,
     };
-    let capital = glyph_frame(font, font.glyph_id('H'), 0.0, stored).ok_or(FigureError::Font)?;
-    let dy = middle - (capital.top + capital.bottom) / 2.0;
+    let capital = Outline::of(font, glyph(font, 'H', text)?).frame.ok_or(FigureError::Font)?;
+    let dy = middle - capital.centre().1;
 
+    // Not by sine and cosine, which are not exact, nor the same on every machine.
+    let (degrees, sin, cos) = match style.turn {
+        FontTransform::None => (0, 0.0, 1.0),
+        FontTransform::Rotate90 => (90, 1.0, 0.0),
+        FontTransform::Rotate180 => (180, 0.0, -1.0),
+        FontTransform::Rotate270 => (270, -1.0, 0.0),
+    };
     let turned = |x: f64, y: f64| {
-        let (x, y) = turn(&style.turn, x * scale, y * scale);
-        (place.0 + x, place.1 + y)
+        let (x, y) = (x * scale, y * scale);
+        (place.0 + x * cos - y * sin, place.1 + x * sin + y * cos)
     };
-    Ok(SetLabel {
-        glyphs,
-        origin: turned(dx, dy),
-        degrees: match style.turn {
-            FontTransform::None => 0,
-            FontTransform::Rotate90 => 90,
-            FontTransform::Rotate180 => 180,
-            FontTransform::Rotate270 => 270,
-        },
-        scale,
-        ink: ink.map(|ink| {
-            let (x0, y0) = turned(dx + ink.left, dy + ink.top);
-            let (x1, y1) = turned(dx + ink.right, dy + ink.bottom);
-            Frame { left: x0.min(x1), top: y0.min(y1), right: x0.max(x1), bottom: y0.max(y1) }
-        }),
-    })
-}
-
-/// A glyph's outline in stored units, its inside by the nonzero rule; nothing for a blank.
-pub fn outline(id: GlyphId) -> Result<Vec<Segment>, FigureError> {
-    let font = font()?;
-    let stored = STORED_EM / units_per_em(font)?;
-    let Some(outline) = font.outline(id) else {
-        return Ok(Vec::new());
-    };
-    // The canvas's y grows downwards, the font's upwards.
-    let at = |point: &Point| (f64::from(point.x) * stored, f64::from(point.y) * -stored);
-    let mut segments = Vec::new();
-    let mut pen: Option<Point> = None;
-    for curve in &outline.curves {
-        let (start, segment, end) = match curve {
-            OutlineCurve::Line(a, b) => (a, Segment::Line(at(b)), b),
-            OutlineCurve::Quad(a, b, c) => (a, Segment::Quad(at(b), at(c)), c),
-            OutlineCurve::Cubic(a, b, c, d) => (a, Segment::Cubic(at(b), at(c), at(d)), d),
-        };
-        // A curve that does not go on from the last one opens a new contour.
-        if pen != Some(*start) {
-            if pen.is_some() {
-                segments.push(Segment::Close);
-            }
-            segments.push(Segment::Move(at(start)));
-        }
-        segments.push(segment);
-        pen = Some(*end);
-    }
-    if pen.is_some() {
-        segments.push(Segment::Close);
-    }
-    Ok(segments)
-}
-
-fn units_per_em(font: &FontRef<'_>) -> Result<f64, FigureError> {
-    font.units_per_em().map(f64::from).ok_or(FigureError::Font)
-}
-
-fn turn(turn: &FontTransform, x: f64, y: f64) -> (f64, f64) {
-    match turn {
-        FontTransform::None => (x, y),
-        FontTransform::Rotate90 => (-y, x),
-        FontTransform::Rotate180 => (-x, -y),
-        FontTransform::Rotate270 => (y, -x),
-    }
-}
-
-fn around(one: Frame, other: Frame) -> Frame {
-    Frame {
-        left: one.left.min(other.left),
-        top: one.top.min(other.top),
-        right: one.right.max(other.right),
-        bottom: one.bottom.max(other.bottom),
-    }
-}
-
-/// The rectangle of a glyph's control points, which holds all of its ink.
-fn glyph_frame(font: &FontRef<'_>, id: GlyphId, shift: f64, stored: f64) -> Option<Frame> {
-    let outline = font.outline(id)?;
-    let points = outline.curves.iter().flat_map(|curve| match curve {
-        OutlineCurve::Line(a, b) => vec![*a, *b],
-        OutlineCurve::Quad(a, b, c) => vec![*a, *b, *c],
-        OutlineCurve::Cubic(a, b, c, d) => vec![*a, *b, *c, *d],
+    let ink = ink.map(|ink| {
+        let [one, other] =
+            [turned(dx + ink.left, dy + ink.top), turned(dx + ink.right, dy + ink.bottom)];
+        Frame::new(one.0, one.1, 0.0, 0.0).around(&Frame::new(other.0, other.1, 0.0, 0.0))
     });
-    points
-        .map(|point| {
-            let x = shift + f64::from(point.x) * stored;
-            Frame::new(x, f64::from(point.y) * -stored, 0.0, 0.0)
-        })
-        .reduce(around)
+    Ok(SetLabel { glyphs, origin: turned(dx, dy), degrees, scale, ink })
+}
+
+/// A glyph's outline in stored units, its inside by the nonzero rule.
+#[derive(Default)]
+pub(super) struct Outline {
+    stored: f64,
+    /// The data of an SVG path.
+    pub(super) data: String,
+    /// The rectangle of the control points, which holds all of the ink; none for a blank.
+    frame: Option<Frame>,
+}
+
+impl Outline {
+    fn of(font: &Face<'_>, id: GlyphId) -> Self {
+        let mut outline = Self { stored: stored(font), ..Self::default() };
+        // No bounding box is no ink.
+        let _ = font.outline_glyph(id, &mut outline);
+        outline
+    }
+
+    fn go(&mut self, letter: char, points: &[(f32, f32)]) {
+        // The canvas's y grows downwards, the font's upwards.
+        let at = |&(x, y): &(f32, f32)| (f64::from(x) * self.stored, -f64::from(y) * self.stored);
+        let points: Vec<(f64, f64)> = points.iter().map(at).collect();
+        let words: Vec<String> =
+            points.iter().map(|(x, y)| format!("{} {}", num(*x), num(*y))).collect();
+        self.data += &format!("{letter}{}", words.join(" "));
+        for (x, y) in points {
+            let point = Frame::new(x, y, 0.0, 0.0);
+            self.frame = Some(self.frame.map_or(point, |frame| frame.around(&point)));
+        }
+    }
+}
+
+impl OutlineBuilder for Outline {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.go('M', &[(x, y)]);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.go('L', &[(x, y)]);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        self.go('Q', &[(x1, y1), (x, y)]);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        self.go('C', &[(x1, y1), (x2, y2), (x, y)]);
+    }
+
+    fn close(&mut self) {
+        self.go('Z', &[]);
+    }
+}
+
+/// A number with two decimals at most, and no trailing zeros or `-0`.
+pub(super) fn num(value: f64) -> String {
+    let hundredths = (value * 100.0).round();
+    // Adding zero turns -0 into 0.
+    (hundredths / 100.0 + 0.0).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use ttf_parser::Tag;
+
+    use super::{font, num};
+
+    #[test]
+    fn numbers_keep_two_decimals_at_most() {
+        let written = [0.0, -0.001, 1.0, 1.5, -2.346, 1200.0].map(num);
+        assert_eq!(written, ["0", "0", "1", "1.5", "-2.35", "1200"]);
+    }
+
+    #[test]
+    fn the_font_has_no_kerning_to_look_up() {
+        for table in [b"kern", b"GPOS"] {
+            assert!(font().unwrap().raw_face().table(Tag::from_bytes(table)).is_none());
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! Pictures as a list of marks, drawn on a [`Canvas`] directly or by Plotters through [`Plot`](plot::Plot), and
-//! written as [SVG](svg::svg) and as [PNG](png::png).
+//! Pictures as SVG, drawn on a [`Canvas`] directly or by Plotters through [`Plot`](plot::Plot); and, with the
+//! feature `png`, as PNG.
 //!
 //! Both are the same bytes on every run and on every machine: letters are outlines of the font
 //! embedded here rather than `<text>`. The one SVG serves light pages and dark ones (see
@@ -13,9 +13,6 @@ mod canvas;
 pub mod lettering;
 pub mod palette;
 pub mod plot;
-#[cfg(feature = "png")]
-pub mod png;
-pub mod svg;
 
 use plotters::drawing::DrawingAreaErrorKind;
 use plotters_backend::DrawingErrorKind;
@@ -24,26 +21,17 @@ pub use canvas::*;
 
 /// Why a figure could not be drawn.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "a field is a part of its message")]
 pub enum FigureError {
     /// The embedded font is damaged.
     #[error("the embedded font cannot be read")]
     Font,
     /// The embedded font lacks a character.
     #[error("the embedded font has no glyph for {character:?} in {text:?}")]
-    MissingGlyph {
-        /// The character that has no glyph.
-        character: char,
-        /// The label in which it stands.
-        text: String,
-    },
+    MissingGlyph { character: char, text: String },
     /// Two labels cover each other.
     #[error("the labels {first:?} and {second:?} overlap")]
-    LabelsOverlap {
-        /// The label drawn first.
-        first: String,
-        /// The label drawn over it.
-        second: String,
-    },
+    LabelsOverlap { first: String, second: String },
     /// A label reaches over the edge of the canvas.
     #[error("the label {0:?} leaves the canvas")]
     LabelOutside(String),
@@ -86,9 +74,9 @@ impl From<DrawingAreaErrorKind<FigureError>> for FigureError {
 /// What a picture is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// See [`svg`](svg::svg).
+    /// Scalable, for light pages and dark ones.
     Svg,
-    /// See [`png`](png::png).
+    /// Pixels, light.
     #[cfg(feature = "png")]
     Png,
 }
@@ -101,9 +89,9 @@ impl Format {
     /// [`FigureError`] for a picture that cannot be written.
     pub fn bytes(self, picture: &Picture) -> Result<Vec<u8>, FigureError> {
         match self {
-            Self::Svg => svg::svg(picture).map(String::into_bytes),
+            Self::Svg => Ok(picture.svg.clone().into_bytes()),
             #[cfg(feature = "png")]
-            Self::Png => png::png(picture),
+            Self::Png => picture.png(),
         }
     }
 }

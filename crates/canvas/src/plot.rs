@@ -9,7 +9,7 @@ use plotters_backend::{
 
 use super::FigureError;
 use super::canvas::{Canvas, Pen};
-use super::lettering::{Frame, Lettering, em_of_plotters_size};
+use super::lettering::{Frame, Lettering, width};
 
 type Drawn = Result<(), DrawingErrorKind<FigureError>>;
 
@@ -124,17 +124,27 @@ impl DrawingBackend for Plot<'_> {
         style: &S,
         pos: BackendCoord,
     ) -> Drawn {
-        let em = em_of_plotters_size(style.size()).map_err(DrawingErrorKind::DrawingError)?;
+        let lettering = |color| Lettering {
+            em: style.size(),
+            color,
+            across: style.anchor().h_pos,
+            down: style.anchor().v_pos,
+            turn: style.transform(),
+        };
         self.draw(style.color(), |canvas, color| {
-            let lettering = Lettering {
-                em,
-                color,
-                across: style.anchor().h_pos,
-                down: style.anchor().v_pos,
-                turn: style.transform(),
-            };
-            canvas.label(text, float(pos), &lettering).map(|_| ())
+            canvas.label(text, float(pos), &lettering(color)).map(drop)
         })
+    }
+
+    /// By the embedded font, which Plotters doesn't know; a line is one em high.
+    fn estimate_text_size<S: BackendTextStyle>(
+        &self,
+        text: &str,
+        style: &S,
+    ) -> Result<(u32, u32), DrawingErrorKind<FigureError>> {
+        let em = style.size();
+        let wide = width(text, em).map_err(DrawingErrorKind::DrawingError)?;
+        Ok((wide as u32, em as u32))
     }
 }
 
@@ -164,9 +174,7 @@ mod tests {
     use plotters::style::{Color, IntoFont};
 
     use super::*;
-    use crate::lettering::plotters_size_of_em;
     use crate::palette::{BLUE, INK};
-    use crate::svg::svg;
 
     type ChartError = DrawingAreaErrorKind<FigureError>;
 
@@ -197,8 +205,8 @@ mod tests {
 
     fn draw(em: f64, color: RGBColor) -> Result<String, FigureError> {
         let mut canvas = Canvas::new(900, 500, "a chart")?;
-        chart(&mut canvas, plotters_size_of_em(em)?, color)?;
-        svg(&canvas.finish()?)
+        chart(&mut canvas, em, color)?;
+        Ok(canvas.finish()?.svg)
     }
 
     #[test]
@@ -221,8 +229,7 @@ mod tests {
     #[test]
     fn plotters_measures_text_by_the_embedded_font() {
         let mut canvas = Canvas::new(900, 500, "a test").unwrap();
-        let size = plotters_size_of_em(20.0).unwrap();
-        let style = ("sans-serif", size).into_font().color(&INK);
+        let style = ("sans-serif", 20.0).into_font().color(&INK);
         let measured = canvas.plot().estimate_text_size("mmmmmmmm", &style).unwrap();
         let lettering = Lettering::centred(20.0, INK);
         let ink = canvas.label("mmmmmmmm", (450.0, 250.0), &lettering).unwrap();

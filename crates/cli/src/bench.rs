@@ -1,17 +1,14 @@
 //! `triform bench`.
 
-use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 
 use super::args::BenchOptions;
-use super::destination::Target;
+use super::destination::{Output, Target};
 use super::error::{Error, Result};
 use super::need;
 use super::values::FileOf;
-use super::{HOLDS, INTERRUPTED, REFUTED, forward, memory, print, progress, quoted, threads};
+use super::{Context, HOLDS, INTERRUPTED, REFUTED, machine, network, progress, quoted};
 use crate::report::bench as report;
-use crate::report::file::Output;
 use triform::conv::LEVEL_VARIABLE;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::speed;
@@ -19,25 +16,19 @@ use triform::figures::roofline;
 use triform_bench::{self as bench, Plan, Rounds};
 use triform_canvas::FigureError;
 
-/// Checks the forms, times them, and reports to `output`, or as JSON to where `--json` says.
-pub(super) fn run(
-    options: &BenchOptions,
-    repeat: &str,
-    forms: &[&dyn AnyForm],
-    output: &mut dyn Write,
-    errors: &mut dyn Write,
-    interrupted: &AtomicBool,
-) -> Result<u8> {
+/// Checks the forms, times them, and reports to standard output, or as JSON to where `--json` says.
+pub(super) fn run(options: &BenchOptions, context: &mut Context<'_>) -> Result<u8> {
+    let forms = context.forms;
     let plan = plan(options, forms)?;
     for (spec, map) in plan.blocks.iter().chain(&plan.settings) {
         spec.output_map(*map)?;
-        memory::check(&need::of_block(spec, *map)?, &options.memory, errors)?;
+        machine::check(&need::of_block(spec, *map)?, &options.memory, context.errors)?;
     }
     let pools = match options.threads.threads {
-        Some(threads) => vec![threads::pool(Some(threads))?],
+        Some(threads) => vec![machine::pool(Some(threads))?],
         None => {
-            let all = threads::pool(None)?;
-            let one = (all.current_num_threads() > 1).then(|| threads::pool(Some(1)));
+            let all = machine::pool(None)?;
+            let one = (all.current_num_threads() > 1).then(|| machine::pool(Some(1)));
             one.into_iter().collect::<Result<Vec<_>>>()?.into_iter().chain([all]).collect()
         }
     };
@@ -48,17 +39,17 @@ pub(super) fn run(
     let record = options.record.as_ref().map(|folder| open(folder.join(bench::record_name())));
     let record = record.transpose()?;
 
-    let bar = progress::Bar::new(interrupted);
-    let found = bench::run(forms, &plan, &pools, options.seed.seed, &bar);
-    drop(bar);
-    let found = found?;
+    let found = progress::with_bar(context.interrupted, |bar| {
+        bench::run(forms, &plan, &pools, options.seed.seed, bar)
+    })?;
 
     let json = || Ok(report::json(&found));
     let level = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
     let level =
         level.map_or(String::new(), |level| format!("{LEVEL_VARIABLE}={} ", quoted(&level)));
-    let repeat = level + repeat;
-    target.print(output, || Ok(report::render(&found, &plan, forms, &repeat)?), json)?;
+    let again = level + &context.again;
+    let words = || Ok(report::render(&found, &plan, forms, &again)?);
+    target.print(context, words, json)?;
     if found.refutes() {
         return Ok(REFUTED);
     }
@@ -71,8 +62,10 @@ pub(super) fn run(
     if let Some(((file, path), FileOf { format, .. })) = figure.zip(options.figure.as_ref()) {
         let picture = roofline::draw(&report::record(&found)?);
         let bytes = picture.and_then(|picture| format.bytes(&picture));
-        let why = |error: FigureError| error.to_string();
-        let failed = |error| triform::Error::Figure { name: "roofline", why: why(error) };
+        let failed = |error: FigureError| triform::Error::Figure {
+            name: "roofline",
+            why: error.to_string(),
+        };
         file.write(&bytes.map_err(failed)?)?;
         wrote.push(path);
     }
@@ -82,7 +75,7 @@ pub(super) fn run(
     }
     if !silent {
         for path in wrote {
-            print(output, &format!("Wrote {}.\n", path.display()))?;
+            context.print(&format!("Wrote {}.\n", path.display()))?;
         }
     }
     Ok(HOLDS)
@@ -90,7 +83,7 @@ pub(super) fn run(
 
 /// What to time.
 fn plan(options: &BenchOptions, forms: &[&dyn AnyForm]) -> Result<Plan> {
-    let one = forward::form(options.form, forms)?;
+    let one = network::form(options.form, forms)?;
     let (blocks, settings) = match options.block.named()? {
         Some(block) => (vec![block], Vec::new()),
         None => (speed::stages()?, bench::settings()?),

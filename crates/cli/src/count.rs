@@ -1,26 +1,24 @@
 //! `triform count`.
 
-use std::io::Write;
-
 use super::args::CountOptions;
 use super::destination::{Destination, Target, no_network};
 use super::error::{Error, Result};
-use super::{HOLDS, network, print};
+use super::{Context, HOLDS, network};
 use crate::report::count::{self, Counted};
 use triform::block::StrideOn;
 use triform::network::architecture::Architecture;
 use triform::network::zoo;
 
 /// Counts what is named, or what the paper's tables hold.
-pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> {
+pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u8> {
     let (size, top) = (options.size, &options.network.top);
     if let Some(convolution) = options.conv {
-        print(output, &count::convolution(convolution, size.unwrap_or((56, 56)))?)?;
+        context.print(&count::convolution(convolution, size.unwrap_or((56, 56)))?)?;
         return Ok(HOLDS);
     }
     if options.preserve {
         for spec in &options.block {
-            print(output, &count::preserve(spec)?)?;
+            context.print(&count::preserve(spec)?)?;
         }
         return Ok(HOLDS);
     }
@@ -35,7 +33,7 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
     let plain = asked_for.is_empty();
     let as_text = json.is_none() && csv.is_none();
     if plain && as_text && !changes(options) && !options.layers {
-        print(output, &count::paper()?)?;
+        context.print(&count::paper()?)?;
         return Ok(HOLDS);
     }
     let networks = if plain { zoo::with_blocks()? } else { asked_for };
@@ -61,14 +59,15 @@ pub(super) fn run(options: &CountOptions, output: &mut dyn Write) -> Result<u8> 
             true => count::layers(&counted)?,
             false => count::networks(&counted)?,
         };
-        print(output, &text)?;
+        context.print(&text)?;
     }
     let texts = [count::json as fn(&[Counted], bool) -> triform::Result<String>, count::csv];
     for (target, text) in targets.into_iter().zip(texts) {
+        let text = || Ok(text(&counted, options.layers)?);
         if target.is_output() {
-            print(output, &text(&counted, options.layers)?)?;
+            context.print(&text()?)?;
         }
-        target.write(|| Ok(text(&counted, options.layers)?))?;
+        target.write(text)?;
     }
     Ok(HOLDS)
 }

@@ -1,14 +1,15 @@
-//! Where `--json` or `--csv` says that a report goes.
+//! Where `--json` or `--csv` says that a report goes; and files that are written whole or not at all.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
+use tempfile::{Builder, NamedTempFile};
 
+use super::Context;
 use super::args::Arguments;
 use super::error::{Error, Result};
-use super::print;
-use crate::report::file::Output;
 use triform::network::zoo;
 
 /// What the option's value names.
@@ -73,19 +74,30 @@ impl Target {
     /// Prints what goes to standard output: the report in words, or as this target wants it.
     pub(super) fn print(
         &self,
-        output: &mut dyn Write,
+        context: &mut Context<'_>,
         words: impl FnOnce() -> Result<String>,
         other: impl FnOnce() -> Result<String>,
     ) -> Result<()> {
-        print(output, &if self.is_output() { other()? } else { words()? })
+        context.print(&if self.is_output() { other()? } else { words()? })
     }
 
     /// Writes the file, if it is one.
     pub(super) fn write(self, contents: impl FnOnce() -> Result<String>) -> Result<()> {
         match self {
-            Self::File(file) => Ok(file.write(contents()?.as_bytes())?),
+            Self::File(file) => file.write(contents()?.as_bytes()),
             Self::Nowhere | Self::Output => Ok(()),
         }
+    }
+
+    /// Prints, and writes the file.
+    pub(super) fn report(
+        self,
+        context: &mut Context<'_>,
+        words: impl FnOnce() -> Result<String>,
+        other: impl Fn() -> Result<String>,
+    ) -> Result<()> {
+        self.print(context, words, &other)?;
+        self.write(other)
     }
 }
 
@@ -100,4 +112,83 @@ pub(super) fn no_network(option: &str, destination: Option<&Destination>) -> Res
         return Err(Error::Usage(words));
     }
     Ok(())
+}
+
+/// A file that is going to be written: opened before the work, so that a folder that cannot be
+/// written to is found out then, and put in place after it by one rename.
+pub(super) struct Output {
+    path: PathBuf,
+    how: How,
+}
+
+enum How {
+    /// A regular file, or none yet.
+    Rename(NamedTempFile),
+    /// A device or a pipe, which a rename would replace.
+    Through(fs::File),
+}
+
+impl Output {
+    /// Makes ready to write `path`, unless it is a directory or its folder cannot be written to.
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let io = |source| Error::Io { action: "write", path: path.to_owned(), source };
+        let how = match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                return Err(Error::NotAFile { path: path.to_owned(), found: "a directory" });
+            }
+            // What these name may well be a file that standard output was sent to, and of which
+            // there is more to keep than what is written now.
+            Ok(found)
+                if !found.is_file() || path.starts_with("/dev") || path.starts_with("/proc") =>
+            {
+                How::Through(fs::OpenOptions::new().append(true).open(path).map_err(io)?)
+            }
+            Err(_) if fs::symlink_metadata(path).is_ok() => {
+                // A link to nothing; a rename would replace the link.
+                return Err(io(std::io::ErrorKind::NotFound.into()));
+            }
+            Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
+                return Err(Error::NotAFile { path: path.to_owned(), found: "a directory" });
+            }
+            _ => {
+                // A link is followed, so that the rename replaces the file and not the link.
+                let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+                let folder = match real.parent() {
+                    Some(folder) if !folder.as_os_str().is_empty() => folder,
+                    _ => Path::new("."),
+                };
+                let mut builder = Builder::new();
+                builder.prefix(".triform-");
+                // As an ordinary new file would have them; the umask still applies.
+                #[cfg(unix)]
+                builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+                let file = builder.tempfile_in(folder).map_err(|error| {
+                    // The error's own text ends with the temporary file, which says nothing.
+                    let text = error.to_string();
+                    let why = text.split(" at path ").next().unwrap_or_default();
+                    io(std::io::Error::new(error.kind(), why))
+                })?;
+                if let Ok(before) = fs::metadata(&real) {
+                    // A private file stays private.
+                    file.as_file().set_permissions(before.permissions()).map_err(io)?;
+                }
+                return Ok(Self { path: real, how: How::Rename(file) });
+            }
+        };
+        Ok(Self { path: path.to_owned(), how })
+    }
+
+    /// Writes it; where that fails, the file is as it was before.
+    pub(super) fn write(self, contents: &[u8]) -> Result<()> {
+        let path = self.path;
+        let io = |source| Error::Io { action: "write", path: path.clone(), source };
+        match self.how {
+            How::Through(mut file) => file.write_all(contents).map_err(io),
+            How::Rename(mut file) => {
+                file.write_all(contents).map_err(io)?;
+                file.as_file().sync_all().map_err(io)?;
+                file.persist(&path).map(drop).map_err(|error| io(error.error))
+            }
+        }
+    }
 }

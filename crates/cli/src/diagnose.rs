@@ -1,20 +1,18 @@
 //! `triform diagnose`.
 
-use std::io::Write;
-
 use super::args::DiagnoseOptions;
 use super::destination::{Target, no_network};
 use super::error::Result;
-use super::{HOLDS, REFUTED, print};
+use super::{Context, HOLDS, REFUTED};
 use crate::report::diagnose as report;
 use triform::count::{Quantity, diagnose};
 use triform::network::zoo;
 
 /// Says what is known about a count; the status is [`REFUTED`] if nothing is. Without a count, lists what
 /// is looked for.
-pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u8> {
+pub(super) fn run(options: &DiagnoseOptions, context: &mut Context<'_>) -> Result<u8> {
     let Some(given) = &options.count else {
-        print(output, &report::known())?;
+        context.print(&report::known())?;
         return Ok(HOLDS);
     };
     // `4.1 GFLOPs` says itself what it counts.
@@ -38,8 +36,7 @@ pub(super) fn run(options: &DiagnoseOptions, output: &mut dyn Write) -> Result<u
     let found = diagnose(given, quantity, &networks, input)?;
     let network = options.arch.as_deref();
     let asked = report::Asked { given, quantity, network, input, classes };
-    let json = || Ok(report::json(&found));
-    target.print(output, || Ok(report::render(&asked, &found)?), json)?;
-    target.write(json)?;
+    let words = || Ok(report::render(&asked, &found)?);
+    target.report(context, words, || Ok(report::json(&found)))?;
     Ok(if found.fits.is_empty() { REFUTED } else { HOLDS })
 }

@@ -3,28 +3,23 @@
 //! Exit status: 0 all holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
 
 mod args;
-mod array;
 mod bench;
 pub mod checkpoint;
 mod count;
 mod destination;
 mod diagnose;
 pub mod error;
-mod explain;
-mod forward;
-mod init;
-mod memory;
+pub mod input;
+mod machine;
 pub mod need;
 mod network;
-pub mod photograph;
 mod plot;
 mod progress;
 mod refute;
+#[expect(non_camel_case_types, reason = "`object!` names types after keys")]
 pub mod report;
-mod threads;
 mod values;
 mod verify;
-mod verify_network;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -59,53 +54,68 @@ pub fn run(
     interrupted: &AtomicBool,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    match run_command(&arguments, forms, output, errors, interrupted) {
+    let again = String::new();
+    let mut context = Context { forms, output, errors, interrupted, again };
+    match run_command(&arguments, &mut context) {
         Ok(status) => status,
         Err(Error::Arguments(help)) if !help.use_stderr() => {
             // --help and --version. A pipe closed early ends quietly.
-            let _ = write!(output, "{help}");
+            let _ = write!(context.output, "{help}");
             HOLDS
         }
         Err(error) => {
             let commands = Arguments::command();
             let command = arguments.get(1).and_then(|name| commands.find_subcommand(name));
-            let _ = writeln!(errors, "{}", error.line(command.map(clap::Command::get_name)));
+            let line = error.line(command.map(clap::Command::get_name));
+            let _ = writeln!(context.errors, "{line}");
             BAD_INPUT
         }
     }
 }
 
-fn run_command(
-    arguments: &[OsString],
-    forms: &[&dyn AnyForm],
-    output: &mut dyn Write,
-    errors: &mut dyn Write,
-    interrupted: &AtomicBool,
-) -> Result<u8> {
+/// What every command is handed.
+struct Context<'a> {
+    forms: &'a [&'a dyn AnyForm],
+    output: &'a mut dyn Write,
+    errors: &'a mut dyn Write,
+    interrupted: &'a AtomicBool,
+    /// The command that repeats this run.
+    again: String,
+}
+
+impl Context<'_> {
+    /// Writes a report. A pipe that was closed early ends it quietly.
+    fn print(&mut self, text: &str) -> Result<()> {
+        let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
+        match written {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                let path = "standard output".into();
+                Err(Error::Io { action: "write", path, source: error })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> {
     let matches = Arguments::command().try_get_matches_from(arguments)?;
     let arguments = Arguments::from_arg_matches(&matches)?;
-    let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
+    let (name, matches) = matches.subcommand().unwrap_or(("verify", &matches));
     // Before anything is computed with other instructions than were asked for.
     Level::chosen().map_err(triform::Error::Kernels)?;
+    // The number of threads changes no result but a time.
+    let left_out = if name == "bench" { &["json"][..] } else { &["json", "threads"] };
+    context.again = repeat(name, matches, left_out);
     match arguments.command.unwrap_or(Command::Verify(arguments.verify)) {
-        Command::Verify(options) => {
-            let again = repeat("verify", matches, &["json", "threads"]);
-            verify::run(&options, again, forms, output, errors, interrupted)
-        }
-        Command::Refute(options) => refute::run(&options, output, interrupted),
-        Command::Explain(options) => explain::run(&options, output),
-        Command::Count(options) => count::run(&options, output),
-        Command::Diagnose(options) => diagnose::run(&options, output),
-        Command::Forward(options) => {
-            let again = repeat("forward", matches, &["json", "threads"]);
-            forward::run(&options, again, forms, output, errors, interrupted)
-        }
-        Command::Bench(options) => {
-            let again = repeat("bench", matches, &["json"]);
-            bench::run(&options, &again, forms, output, errors, interrupted)
-        }
-        Command::Init(options) => init::run(&options, output, errors, interrupted),
-        Command::Plot(options) => plot::run(&options, output),
+        Command::Verify(options) => verify::run(&options, context),
+        Command::Refute(options) => refute::run(&options, context),
+        Command::Explain(options) => refute::explain(&options, context),
+        Command::Count(options) => count::run(&options, context),
+        Command::Diagnose(options) => diagnose::run(&options, context),
+        Command::Forward(options) => network::forward(&options, context),
+        Command::Bench(options) => bench::run(&options, context),
+        Command::Init(options) => network::init(&options, context),
+        Command::Plot(options) => plot::run(&options, context),
     }
 }
 
@@ -129,18 +139,6 @@ fn repeat(name: &str, matches: &ArgMatches, left_out: &[&str]) -> String {
         }
     }
     line
-}
-
-/// Writes a report. A pipe that was closed early ends it quietly.
-fn print(output: &mut dyn Write, text: &str) -> Result<()> {
-    let written = output.write_all(text.as_bytes()).and_then(|()| output.flush());
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            let path = "standard output".into();
-            Err(Error::Io { action: "write", path, source: error })
-        }
-        _ => Ok(()),
-    }
 }
 
 /// As a shell reads it.

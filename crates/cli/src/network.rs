@@ -1,22 +1,40 @@
-//! Which network, with which weights, on what input: the options that several commands share.
+//! Which network, with which weights, on what input; and the commands that make and run one, `triform init`
+//! and `triform forward`.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use ndarray::{Array3, Array4};
+use triform_checkpoint::write::{self, Tensor};
 
-use super::args::{InputOptions, TopOptions};
+use super::args::{ForwardOptions, InitOptions, InputOptions, NetworkOptions, TopOptions};
+use super::destination::{Destination, Output, Target};
 use super::error::{Error, Result};
-use super::{array, checkpoint, photograph as photo};
+use super::verify::Job;
+use super::{Context, HOLDS, INTERRUPTED, machine};
+use crate::need;
+pub(super) use crate::report::network::Source;
+use crate::report::{json, network as report};
+use crate::{checkpoint, input};
+use triform::block::Form;
+use triform::evidence::any_form::AnyForm;
+use triform::evidence::rungs::Rung;
+use triform::evidence::whole::{self, Ran};
 use triform::network::architecture::Architecture;
 use triform::network::weights::NetworkWeights;
-use triform::network::{image::normalise, zoo};
+use triform::network::{image::normalise, init, zoo};
+use triform::random::Seed;
 
 /// Said where `--classes` or `--features` is for a block.
 pub(super) const NO_TOP: &str =
     "a block has no fully connected layer: --classes and --features are for networks";
 
-/// The network of a name, with another top where the options ask for one.
-pub(super) fn named(name: &str, top: &TopOptions) -> Result<Architecture> {
+/// The network of a name, with another top and other strides where the options ask for them.
+pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
+    Ok(with_its_top(name, &options.top)?.with_stride_on(options.stride_on))
+}
+
+fn with_its_top(name: &str, top: &TopOptions) -> Result<Architecture> {
     let network = zoo::named(name)?;
     if network.is_block() && (top.features || top.classes.is_some()) {
         return Err(Error::Usage(NO_TOP.to_owned()));
@@ -33,11 +51,6 @@ pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture 
         }
         _ => network,
     }
-}
-
-/// The weights of a file.
-pub(super) fn weights(network: &Architecture, path: &Path) -> Result<NetworkWeights> {
-    checkpoint::read(network, path)
 }
 
 /// Refuses to write a file over another that is read or written.
@@ -64,31 +77,35 @@ pub(super) fn not_overwritten(
     Ok(())
 }
 
-/// A photograph, as `--resize` says.
-pub(super) fn photograph(path: &Path, options: &InputOptions) -> Result<Array3<u8>> {
-    match options.resize {
-        Some(side) => photo::read_scaled(path, side),
-        None => photo::read(path),
-    }
+/// The photograph that the options name, as `--resize` says, or the built-in one; and where it is from.
+pub(super) fn photograph(options: &InputOptions) -> Result<(Array3<u8>, String)> {
+    let Some(path) = &options.image else {
+        let words = "the photograph that comes with the program".to_owned();
+        return Ok((input::photograph()?, words));
+    };
+    let photograph = match options.resize {
+        Some(side) => input::read_scaled(path, side),
+        None => input::read(path),
+    };
+    Ok((photograph?, path.display().to_string()))
 }
 
-/// The input, N x 3 x H x W, and where it is from.
-pub(super) fn input(
+/// The weights, the input, N x C x H x W, and where both are from.
+pub(super) fn read(
     network: &Architecture,
+    weights: &Path,
     options: &InputOptions,
-) -> Result<(Array4<f32>, String)> {
-    let (x, source) = match (&options.input, &options.image) {
-        (Some(path), _) => (array::read(path)?, path.display().to_string()),
-        (None, Some(path)) => {
-            (normalise(photograph(path, options)?.view()), path.display().to_string())
-        }
-        (None, None) if network.is_block() => {
+) -> Result<(NetworkWeights, Array4<f32>, Source)> {
+    let read = checkpoint::read(network, weights)?;
+    let (x, input) = match &options.input {
+        Some(path) => (input::array(path)?, path.display().to_string()),
+        None if options.image.is_none() && network.is_block() => {
             let name = &network.name;
             return Err(Error::Usage(format!("{name} is a block; name its input with --input")));
         }
-        (None, None) => {
-            let words = "the photograph that comes with the program".to_owned();
-            (normalise(photo::photograph()?.view()), words)
+        None => {
+            let (photograph, source) = photograph(options)?;
+            (normalise(photograph.view()), source)
         }
     };
     let channels = network.input_channels();
@@ -98,5 +115,86 @@ pub(super) fn input(
         let what = "input of the network";
         return Err(triform::Error::Shape { what, expected, found }.into());
     }
-    Ok((x, source))
+    Ok((read, x, Source { weights: weights.display().to_string(), input }))
+}
+
+/// Writes a freshly initialised checkpoint.
+pub(super) fn init(options: &InitOptions, context: &mut Context<'_>) -> Result<u8> {
+    let (seed, path) = (options.seed.seed, &options.output.path);
+    let architecture = with_its_top(&options.arch, &options.top)?;
+    // As they are drawn, by name, and as the file.
+    machine::check(&need::of_weights(&architecture, 3)?, &options.memory, context.errors)?;
+    let file = Output::create(path)?;
+    let weights = init::network(&architecture, seed, options.fan)?;
+    let bytes = (options.output.format)(&weights)?;
+    if context.interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
+    file.write(&bytes)?;
+    context.print(&report::initialised(&architecture, seed, path)?)?;
+    Ok(HOLDS)
+}
+
+/// Runs a network in one form, or in all, which are then compared.
+pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Result<u8> {
+    let one = form(options.form, context.forms)?;
+    let values_path = options.output.as_ref().map(|file| file.path.as_path());
+    if one.is_none() && values_path.is_some() {
+        let words = "--output is for one form's values; name one: --form a, b or c";
+        return Err(Error::Usage(words.to_owned()));
+    }
+    let pool = machine::pool(options.threads.threads)?;
+    let network = named(&options.arch, &options.network)?;
+    let json = options.json.json.as_ref();
+    let written = [json.and_then(Destination::path), values_path];
+    not_overwritten(&options.input, &options.weights, &written)?;
+    // Found out now, not after the work.
+    let target = Target::open(json)?;
+    let values = values_path.map(Output::create).transpose()?;
+    let (weights, x, source) = read(&network, &options.weights, &options.input)?;
+    let (source, memory) = (&source, &options.memory);
+    let Some(form) = one else {
+        let (weights, x, rungs) = (&weights, &x, &[Rung::R1]);
+        let job = Job { weights, x, rungs, seed: Seed(0), source, memory, target };
+        return job.run(&pool, context);
+    };
+    machine::check(&need::of_network(&network, x.dim(), 0)?, memory, context.errors)?;
+    let ran = pool.install(|| whole::run(form, &weights, x.view(), false))?;
+    whole::finite(&ran.logits)?;
+    if context.interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
+    let shape: [usize; 4] = x.dim().into();
+    let silent = target.is_output();
+    let words = || Ok(report::forward(&network, form, &ran, &shape, source)?);
+    let as_json = || Ok(json::forward(&network, form.letter(), &ran, shape, source));
+    target.report(context, words, as_json)?;
+    if let Some((file, path)) = values.zip(values_path) {
+        file.write(&npy(&network, &ran)?)?;
+        if !silent {
+            context.print(&format!("Wrote {}.\n", path.display()))?;
+        }
+    }
+    Ok(HOLDS)
+}
+
+/// Of the forms the one that is asked for; none for all of them.
+pub(super) fn form<'a>(
+    asked: Option<Form>,
+    forms: &[&'a dyn AnyForm],
+) -> Result<Option<&'a dyn AnyForm>> {
+    let Some(asked) = asked else { return Ok(None) };
+    let named = forms.iter().find(|form| form.letter() == asked.letter());
+    let words = || Error::Usage(format!("form ({}) is not there", asked.letter()));
+    named.copied().map(Some).ok_or_else(words)
+}
+
+/// The logits N x classes, or the features N x C x h x w, as a `.npy` file.
+fn npy(network: &Architecture, ran: &Ran) -> Result<Vec<u8>> {
+    let values = match network.classes {
+        Some(_) => ran.logits.view().into_dyn(),
+        None => ran.features.view().into_dyn(),
+    };
+    let numbers: Vec<f32> = values.iter().copied().collect();
+    Ok(write::npy(&Tensor::f32("", values.shape(), &numbers))?)
 }

@@ -4,30 +4,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
 use triform::evidence::progress::Progress;
 
-/// A bar on standard error that says what is being done, or nothing where that is no terminal; gone when
-/// it is dropped.
-pub(super) struct Bar<'a> {
+/// Does some work under a bar on standard error that says what is being done; there is none where that is no
+/// terminal, and it is gone when the work is done.
+pub(super) fn with_bar<T>(interrupted: &AtomicBool, work: impl FnOnce(&dyn Progress) -> T) -> T {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}") {
+        bar.set_style(style);
+    }
+    let bar = Bar { bar, start: Instant::now(), interrupted };
+    let done = work(&bar);
+    bar.bar.finish_and_clear();
+    done
+}
+
+struct Bar<'a> {
     bar: ProgressBar,
     start: Instant,
     interrupted: &'a AtomicBool,
-}
-
-impl<'a> Bar<'a> {
-    pub(super) fn new(interrupted: &'a AtomicBool) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}") {
-            bar.set_style(style);
-        }
-        Self { bar, start: Instant::now(), interrupted }
-    }
-}
-
-impl Drop for Bar<'_> {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
-    }
 }
 
 impl Progress for Bar<'_> {

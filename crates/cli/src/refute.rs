@@ -1,27 +1,33 @@
-//! `triform refute`.
+//! `triform refute` and `triform explain`: what wrong blocks look like, and why the right ones are one.
 
-use std::io::Write;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::args::RefuteOptions;
+use super::args::{ExplainOptions, RefuteOptions};
 use super::destination::{Destination, Target};
 use super::error::{Error, Result};
-use super::{HOLDS, INTERRUPTED, REFUTED, print, progress};
-use crate::report::{gallery_json, refute};
+use super::{Context, HOLDS, INTERRUPTED, REFUTED, progress};
+use crate::report::{claims as claim, explain as argument, refute};
+use triform::claims;
 use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::{Smallest, smallest};
 use triform::gallery::{ALL, Mistake, named};
 
+/// Tells the argument; or one claim, which it checks: the status is [`REFUTED`] if that fails.
+pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Result<u8> {
+    let (text, holds) = match &options.claim {
+        Some(name) => claim::one(claims::named(name)?, options.markdown)?,
+        None => (argument::argument(options.markdown)?, true),
+    };
+    context.print(&text)?;
+    Ok(if holds { HOLDS } else { REFUTED })
+}
+
 /// Runs every rung on every mistake, or on the one that is named, and reports what came of it. The
 /// status is [`HOLDS`] if each was refuted by a rung.
-pub(super) fn run(
-    options: &RefuteOptions,
-    output: &mut dyn Write,
-    interrupted: &AtomicBool,
-) -> Result<u8> {
+pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<u8> {
     let seed = options.seed.seed;
     let json = options.json.json.as_ref();
     let gallery: Vec<Mistake> = match &options.name {
@@ -38,39 +44,32 @@ pub(super) fn run(
         return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
     }
 
-    let bar = progress::Bar::new(interrupted);
-    let rows = matrix::run(&gallery, seed, &bar);
-    drop(bar);
-    let stopped = |output: &mut dyn Write| {
-        if json.is_none() {
-            print(output, "Interrupted before the end; there is nothing to report.\n")?;
-        }
-        Ok(INTERRUPTED)
+    let interrupted = context.interrupted;
+    let rows = progress::with_bar(interrupted, |bar| matrix::run(&gallery, seed, bar))?;
+    let rows = rows.unwrap_or_default();
+    let with_witness = |row: &Row| {
+        let go_on = !interrupted.load(Ordering::Relaxed);
+        let smallest = if go_on { smallest(&row.mistake, seed)? } else { None };
+        Ok((row.clone(), smallest))
     };
-    let Some(rows) = rows? else { return stopped(output) };
-
     // The gallery in words has no room for witnesses.
-    let with_witnesses = |rows: Vec<Row>| -> Result<Vec<(Row, Option<Smallest>)>> {
-        let with_witness = |row: Row| {
-            let go_on = !interrupted.load(Ordering::Relaxed);
-            let smallest = if go_on { smallest(&row.mistake, seed)? } else { None };
-            Ok((row, smallest))
-        };
-        rows.into_par_iter().map(with_witness).collect()
-    };
-    let text = |rows: &[Row], found: &[(Row, Option<Smallest>)]| match found {
-        [(row, smallest)] if options.name.is_some() => {
-            refute::one(row, smallest.as_ref(), seed.0, options.markdown)
-        }
-        _ => Ok(refute::gallery(rows, seed.0, options.markdown)),
-    };
     let wanted = options.name.is_some() || json.is_some();
-    let found = if wanted { with_witnesses(rows.clone())? } else { Vec::new() };
-    if interrupted.load(Ordering::Relaxed) {
-        return stopped(output);
+    let some = if wanted { &rows[..] } else { &[] };
+    let found: Vec<(Row, Option<Smallest>)> =
+        some.into_par_iter().map(with_witness).collect::<Result<_>>()?;
+    if rows.is_empty() || interrupted.load(Ordering::Relaxed) {
+        if json.is_none() {
+            context.print("Interrupted before the end; there is nothing to report.\n")?;
+        }
+        return Ok(INTERRUPTED);
     }
-    target.print(output, || Ok(text(&rows, &found)?), || Ok(gallery_json::render(&found)))?;
-    target.write(|| Ok(gallery_json::render(&found)))?;
+    let words = || match &found[..] {
+        [(row, smallest)] if options.name.is_some() => {
+            Ok(refute::one(row, smallest.as_ref(), seed.0, options.markdown)?)
+        }
+        _ => Ok(refute::gallery(&rows, seed.0, options.markdown)),
+    };
+    target.report(context, words, || Ok(refute::json(&found)))?;
     Ok(status(&rows))
 }
 

@@ -3,7 +3,7 @@
 use triform::error::{Error, Result};
 use triform::figures::ALL;
 use triform::figures::heat_map::{self, Panel};
-use triform_canvas::{FigureError, Picture, svg};
+use triform_canvas::{FigureError, Picture};
 
 /// Pixels across that a page leaves for what a cell shows.
 const COLUMN: u32 = 860;
@@ -21,7 +21,7 @@ pub struct Shown {
 impl Shown {
     /// A picture, and what it says for those who do not see it; no wider than a page's column, and smaller
     /// where the page is narrow.
-    fn picture(picture: &Picture) -> std::result::Result<Self, FigureError> {
+    fn picture(picture: &Picture) -> Self {
         let (width, height) = picture.size;
         let shown = width.min(COLUMN);
         let size = |width: u32, height: u32| {
@@ -30,8 +30,8 @@ impl Shown {
             )
         };
         let narrow = size(shown, (height * shown).div_ceil(width)) + " style=\"max-width:100%\"";
-        let rich = svg::svg(picture)?.replacen(&size(width, height), &narrow, 1);
-        Ok(Self { mime: "image/svg+xml", rich, plain: picture.title.clone() })
+        let rich = picture.svg.replacen(&size(width, height), &narrow, 1);
+        Self { mime: "image/svg+xml", rich, plain: picture.title.clone() }
     }
 
     /// Text with Markdown's marks, which reads well without a page, too.
@@ -125,7 +125,7 @@ pub fn heat_map(panels: &[Panel]) -> Result<Shown> {
 }
 
 fn shown(name: &'static str, picture: std::result::Result<Picture, FigureError>) -> Result<Shown> {
-    let shown = picture.and_then(|picture| Shown::picture(&picture));
+    let shown = picture.map(|picture| Shown::picture(&picture));
     shown.map_err(|error| Error::Figure { name, why: error.to_string() })
 }
 
@@ -149,7 +149,7 @@ mod tests {
     fn a_picture_is_no_wider_than_a_column() {
         for (size, shown) in [((1200, 600), (860, 430)), ((500, 300), (500, 300))] {
             let picture = Canvas::new(size.0, size.1, "a title").unwrap().finish().unwrap();
-            let message = Shown::picture(&picture).unwrap().message();
+            let message = Shown::picture(&picture).message();
             let (wide, high) = shown;
             let style = "style=\"max-width:100%\"";
             let expected = format!(

@@ -106,7 +106,7 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
             &finding.rung.name,
             &finding.scope,
             &thousands(finding.cases.get()),
-            &report::table::in_words(&finding.bound),
+            &report::table::far(&finding.bound),
             &verdict,
         ]);
     }

@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use super::display::Shown;
-use triform_canvas::svg::escape;
-use triform_cli::report::grid::grid;
+use triform_canvas::escape;
+use triform_cli::report::words::grid;
 
 pub use triform::count::thousands;
 

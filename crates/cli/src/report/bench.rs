@@ -1,14 +1,13 @@
 //! The report of `triform bench`: plain text at 80 columns, the rows as JSON, the record.
 
-use crate::report::grid::{grid, row};
-use crate::report::json::pretty;
-use crate::report::table::{heading, refutation};
-use crate::report::words::{line, paragraph, percent};
+use super::json::pretty;
+use super::table::{heading, refuted};
+use super::words::{grid, line, paragraph, percent, row, several};
 use triform::count;
 use triform::error::{Error, Result};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::speed::{Record, Row, map_name, name};
-use triform::evidence::verdict::{Bound, Verdict};
+use triform::evidence::verdict::Bound;
 use triform::network::zoo;
 use triform_bench::{NETWORKS, Plan, Report};
 
@@ -77,11 +76,9 @@ pub fn render(
 /// That the forms are one function, or that they are not.
 fn checked(text: &mut String, report: &Report) {
     if report.refutes() {
-        for finding in &report.findings {
-            if let Verdict::Refuted { witnesses } = &finding.verdict {
-                witnesses.iter().for_each(|witness| refutation(text, finding, witness));
-                line(text, "");
-            }
+        for finding in report.findings.iter().filter(|finding| finding.refutes()) {
+            refuted(text, finding);
+            line(text, "");
         }
         for network in &report.logits_apart {
             paragraph(text, &format!("The logits of {network} are too far apart in two forms."));
@@ -111,16 +108,13 @@ fn checked(text: &mut String, report: &Report) {
 
 fn machine(text: &mut String, report: &Report) {
     let (machine, Some(roof)) = (&report.machine, report.roofs.first()) else { return };
-    let processors = match machine.processors {
-        1 => "1 processor".to_owned(),
-        count => format!("{count} processors"),
-    };
-    let threads = in_words(roof.threads);
     let words = format!(
-        "Machine: {}, {processors}, {}. As measured now, {threads}: {:.0} GFLOP/s out of registers{}, \
+        "Machine: {}, {}, {}. As measured now, {}: {:.0} GFLOP/s out of registers{}, \
          {:.0} GB/s from memory, {:.0} GB/s from the second cache.",
         machine.cpu,
+        several(machine.processors, "processor"),
         machine.instructions,
+        several(roof.threads, "thread"),
         roof.gflops,
         match roof.threads {
             1 => "",
@@ -132,10 +126,6 @@ fn machine(text: &mut String, report: &Report) {
     );
     paragraph(text, &words);
     line(text, "");
-}
-
-fn in_words(threads: usize) -> String {
-    if threads == 1 { "1 thread".to_owned() } else { format!("{threads} threads") }
 }
 
 /// The row of form (c) beside a row.
@@ -262,7 +252,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
             report.networks.iter().find(is).map(|row| row.min_ms)
         };
         if let Some((before, after)) = time(before).zip(time(after)) {
-            ratios.push(format!("{:.2} on {}", after / before, in_words(roof.threads)));
+            ratios.push(format!("{:.2} on {}", after / before, several(roof.threads, "thread")));
         }
     }
     let words = format!(

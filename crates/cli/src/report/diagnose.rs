@@ -1,7 +1,6 @@
 //! What is known about a count: in words and as JSON.
 
-use serde::Serialize;
-
+use super::json::object;
 use super::page::Page;
 use super::words::thousands;
 use triform::count::conventions::{ALL, Convention};
@@ -38,17 +37,13 @@ fn in_words(convention: &Convention) -> String {
     format!("{} ({})", convention.words, convention.seen_in)
 }
 
-/// What was asked.
+/// What was asked: what the number counts, and what else was said of it.
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Asked<'a> {
-    /// The number.
     pub given: &'a Digits,
-    /// What it counts.
     pub quantity: Quantity,
-    /// The network, if one was named.
     pub network: Option<&'a str>,
-    /// The input, if one was given.
     pub input: Option<Map>,
-    /// The classes, if they were given.
     pub classes: Option<usize>,
 }
 
@@ -196,37 +191,19 @@ fn plainly(page: &mut Page, asked: &Asked<'_>) {
     });
 }
 
-#[derive(Serialize)]
-struct FitEntry<'a> {
-    arch: &'a str,
-    count: u64,
-    conventions: Vec<ConventionEntry>,
-}
-
-#[derive(Serialize)]
-struct ConventionEntry {
-    name: &'static str,
-    words: &'static str,
-    seen_in: &'static str,
-    mistake: bool,
-}
-
-/// The ranked list of all fits; empty where nothing is known.
+/// The ranked list of all fits as JSON; empty where nothing is known.
 pub fn json(found: &Diagnosis) -> String {
-    let entry = |convention: &&'static Convention| ConventionEntry {
-        name: convention.name,
-        words: convention.words,
-        seen_in: convention.seen_in,
-        mistake: convention.is_mistake(),
+    let convention = |convention: &&'static Convention| {
+        object! {
+            name: convention.name,
+            words: convention.words,
+            seen_in: convention.seen_in,
+            mistake: convention.is_mistake(),
+        }
     };
-    let fits: Vec<FitEntry<'_>> = found
-        .fits
-        .iter()
-        .map(|fit| FitEntry {
-            arch: &fit.network,
-            count: fit.count,
-            conventions: fit.conventions.iter().map(entry).collect(),
-        })
-        .collect();
-    super::json::pretty(&fits)
+    let fit = |fit: &Fit| {
+        let conventions: Vec<_> = fit.conventions.iter().map(convention).collect();
+        object! { arch: fit.network.clone(), count: fit.count, conventions: conventions }
+    };
+    super::json::pretty(&found.fits.iter().map(fit).collect::<Vec<_>>())
 }

@@ -1,8 +1,8 @@
 //! The numbers of a block as matrices.
 
-use ndarray::{Array4, ArrayView4};
+use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, s};
 
-use super::grid::padded;
+use super::words::padded;
 
 /// A number as short as it can be: 1, -2, 0.5, NaN.
 pub(super) fn number(value: f32) -> String {
@@ -11,13 +11,11 @@ pub(super) fn number(value: f32) -> String {
 }
 
 /// Rows of numbers in brackets, in columns of one width.
-pub(super) fn rows(rows: &[Vec<String>]) -> Vec<String> {
-    let width = rows.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let row = |cells: &Vec<String>| {
-        let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>width$}")).collect();
-        format!("[{}]", cells.join(" "))
-    };
-    rows.iter().map(row).collect()
+fn rows(matrix: ArrayView2<'_, f32>) -> Vec<String> {
+    let width = matrix.iter().map(|value| number(*value).len()).max().unwrap_or(0);
+    let cell = |value: &f32| format!("{:>width$}", number(*value));
+    let row = |row: ArrayView1<'_, f32>| row.iter().map(cell).collect::<Vec<_>>().join(" ");
+    matrix.rows().into_iter().map(|cells| format!("[{}]", row(cells))).collect()
 }
 
 /// Blocks of lines side by side, as high as the highest.
@@ -32,49 +30,16 @@ pub(super) fn beside(blocks: &[Vec<String>], between: &str) -> Vec<String> {
 /// A kernel: where it has one tap, the matrix output channels x input channels; else each pair's taps,
 /// a matrix of matrices.
 pub(super) fn kernel(kernel: ArrayView4<'_, f32>) -> Vec<String> {
-    let (outputs, inputs, k_h, k_w) = kernel.dim();
-    if (k_h, k_w) == (1, 1) {
-        let matrix: Vec<Vec<String>> = (0..outputs)
-            .map(|o| (0..inputs).map(|c| number(kernel[[o, c, 0, 0]])).collect())
-            .collect();
-        return rows(&matrix);
-    }
-    let taps = |o: usize, c: usize| -> Vec<String> {
-        let taps: Vec<Vec<String>> =
-            (0..k_h).map(|u| (0..k_w).map(|v| number(kernel[[o, c, u, v]])).collect()).collect();
-        rows(&taps)
-    };
-    let mut lines = Vec::new();
-    for o in 0..outputs {
-        let across: Vec<Vec<String>> = (0..inputs).map(|c| taps(o, c)).collect();
-        if o > 0 {
-            lines.push(String::new());
-        }
-        lines.extend(beside(&across, "  "));
-    }
-    lines
+    let (_, _, k_h, k_w) = kernel.dim();
+    if (k_h, k_w) == (1, 1) { rows(kernel.slice(s![.., .., 0, 0])) } else { planes(kernel) }
 }
 
 /// The planes of a tensor side by side, the images one below the other.
-pub(super) fn planes(x: &Array4<f32>) -> Vec<String> {
-    let mut lines = Vec::new();
-    for image in x.outer_iter() {
-        let planes: Vec<Vec<String>> = image
-            .outer_iter()
-            .map(|plane| {
-                let matrix: Vec<Vec<String>> = plane
-                    .outer_iter()
-                    .map(|row| row.iter().map(|value| number(*value)).collect())
-                    .collect();
-                rows(&matrix)
-            })
-            .collect();
-        if !lines.is_empty() {
-            lines.push(String::new());
-        }
-        lines.extend(beside(&planes, "  "));
-    }
-    lines
+pub(super) fn planes(x: ArrayView4<'_, f32>) -> Vec<String> {
+    let image = |image: ArrayView3<'_, f32>| {
+        beside(&image.outer_iter().map(rows).collect::<Vec<_>>(), "  ")
+    };
+    x.outer_iter().map(image).collect::<Vec<_>>().join(&String::new())
 }
 
 /// A name, and lines beside it.
@@ -96,7 +61,10 @@ mod tests {
         let taps = Array4::from_shape_fn((1, 2, 1, 2), |(_, c, _, v)| (2 * c + v) as f32);
         assert_eq!(kernel(taps.view()), ["[0 1]  [2 3]"]);
         let x = Array4::from_shape_fn((2, 1, 1, 2), |(n, _, _, w)| (2 * n + w) as f32 - 1.0);
-        assert_eq!(planes(&x), ["[-1  0]", "", "[1 2]"]);
-        assert_eq!(labelled("x", &planes(&x)).lines().next(), Some(&*format!("{:36}[-1  0]", "x")));
+        assert_eq!(planes(x.view()), ["[-1  0]", "", "[1 2]"]);
+        assert_eq!(
+            labelled("x", &planes(x.view())).lines().next(),
+            Some(&*format!("{:36}[-1  0]", "x"))
+        );
     }
 }

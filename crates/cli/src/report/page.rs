@@ -1,7 +1,6 @@
 //! A text for reading: plain at 80 columns, or Markdown.
 
-use super::grid::padded;
-use super::words::{line, wrapped};
+use super::words::{line, padded, wrapped};
 
 /// A page that grows from top to bottom.
 #[derive(Clone, Debug)]

@@ -1,8 +1,13 @@
-//! The gallery of mistakes, and one of them worked out in numbers.
+//! The gallery of mistakes, and one of them worked out in numbers; and both as JSON, each mistake with its
+//! witness: everything it takes to repeat it.
 
+use serde::Serialize;
+
+use super::json::{object, pretty, tensor};
 use super::matrix::{kernel, labelled, number, planes};
 use super::page::Page;
-use triform::block::{BatchNorm, BlockForm as _, BlockSpec, Layer, Shortcut};
+use super::words::several;
+use triform::block::{BatchNorm, BlockForm as _, BlockSpec, BlockWeights, Layer, Shortcut};
 use triform::conv::Affine;
 use triform::error::Result;
 use triform::evidence::any_form::place;
@@ -135,8 +140,8 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     page.gap();
     let mut lines = String::new();
     for ((name, right), (_, wrong)) in smallest.right.tensors.iter().zip(&smallest.wrong.tensors) {
-        lines += &labelled(&format!("{name}, right"), &planes(right));
-        lines += &labelled(&format!("{name}, wrong"), &planes(wrong));
+        lines += &labelled(&format!("{name}, right"), &planes(right.view()));
+        lines += &labelled(&format!("{name}, wrong"), &planes(wrong.view()));
     }
     page.block(&lines);
     Ok(())
@@ -157,9 +162,6 @@ fn at(place: &str, [n, c, h, w]: [usize; 4]) -> String {
 fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
     let example = &smallest.example;
     let (n, _, h, w) = example.x.dim();
-    let several = |count: usize, one: &str| {
-        if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
-    };
     let kernel = if spec.kernel() == 1 { "a 1x1 in place of the 3x3" } else { "a 3x3" };
     let stride = match (spec.stride(), spec.reduce().stride()) {
         (1, _) => "stride 1",
@@ -209,12 +211,11 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
 fn numbers(smallest: &Smallest) -> String {
     let example = &smallest.example;
     let weights = &example.weights;
-    let mut lines = labelled("input x", &planes(&example.x));
+    let mut lines = labelled("input x", &planes(example.x.view()));
     lines += &labelled("first 1x1", &kernel(weights.reduce()));
     let (groups, taps) = (weights.spec().cardinality(), weights.spec().kernel());
-    let groups = if groups == 1 { "1 group".to_owned() } else { format!("{groups} groups") };
     let here = if taps == 1 { " (here 1x1)" } else { "" };
-    let middle = format!("3x3{here}, {groups}");
+    let middle = format!("3x3{here}, {}", several(groups, "group"));
     lines += &labelled(&middle, &kernel(weights.transform()));
     lines += &labelled("last 1x1", &kernel(weights.expand()));
     if let Some(projection) = weights.shortcut() {
@@ -222,37 +223,29 @@ fn numbers(smallest: &Smallest) -> String {
     }
     if let Mode::Derivative(moving) = &example.mode {
         let (moves, x) = &**moving;
-        lines += &labelled("input x'", &planes(x));
+        lines += &labelled("input x'", &planes(x.view()));
         lines += &labelled("first 1x1'", &kernel(moves.reduce()));
         lines += &labelled("3x3'", &kernel(moves.transform()));
         lines += &labelled("last 1x1'", &kernel(moves.expand()));
     }
+    if matches!(example.mode, Mode::Training) {
+        let norms = "batch norms: gamma 1, beta 0, epsilon 1; the running variance starts at 1\n";
+        return lines + norms;
+    }
     let norms = &example.norms;
-    let layers = [
+    let mut all_else = "the batch norms change nothing\n";
+    for (name, norm) in [
         ("first batch norm", Some(&norms.reduce)),
         ("second batch norm", Some(&norms.transform)),
         ("last batch norm", Some(&norms.expand)),
         ("batch norm of the projection", norms.shortcut.as_ref()),
-    ];
-    let mut changed = false;
-    for (name, norm) in layers {
-        let Some(norm) = norm else { continue };
-        match (&example.mode, in_words(norm)) {
-            (Mode::Training, _) | (_, None) => {}
-            (_, Some(words)) => {
-                lines += &labelled(name, &words);
-                changed = true;
-            }
+    ] {
+        if let Some(words) = norm.and_then(in_words) {
+            lines += &labelled(name, &words);
+            all_else = "all else in the batch norms changes nothing\n";
         }
     }
-    lines += match (&example.mode, changed) {
-        (Mode::Training, _) => {
-            "batch norms: gamma 1, beta 0, epsilon 1; the running variance starts at 1\n"
-        }
-        (_, false) => "the batch norms change nothing\n",
-        _ => "all else in the batch norms changes nothing\n",
-    };
-    lines
+    lines + all_else
 }
 
 /// A batch norm as scale and shift of the channels for which it is not the identity; `None` where it
@@ -282,4 +275,89 @@ fn in_words(norm: &BatchNorm<f32>) -> Option<Vec<String>> {
         })
         .collect();
     (!lines.is_empty()).then_some(lines)
+}
+
+/// All mistakes as JSON, with what each rung made of them and the smallest block on which they show.
+pub fn json(rows: &[(Row, Option<Smallest>)]) -> String {
+    let entry = |(row, smallest): &(Row, Option<Smallest>)| {
+        object! {
+            name: row.mistake.name,
+            form: row.mistake.form.letter(),
+            changed: row.mistake.changed,
+            refuted_by: row.rungs(Cell::Refuted),
+            missed_by: row.rungs(Cell::Missed),
+            not_applicable: row.rungs(Cell::NotApplicable),
+            seen_in: row.mistake.seen_in,
+            witness: smallest.as_ref().map(witness),
+        }
+    };
+    pretty(&rows.iter().map(entry).collect::<Vec<_>>())
+}
+
+fn witness(smallest: &Smallest) -> impl Serialize + use<> {
+    let example = &smallest.example;
+    let (spec, norms) = (example.weights.spec(), &example.norms);
+    // How kernels and input move, where the derivative is compared.
+    let (mode, moves) = match &example.mode {
+        Mode::Evaluation => ("evaluation", None),
+        Mode::Training => ("training", None),
+        Mode::Derivative(moving) => {
+            let (weights, x) = &**moving;
+            let moves = object! { kernels: kernels(weights), x: tensor(x.view()) };
+            ("derivative", Some(object! { moves: moves }))
+        }
+    };
+    let projection = norms.shortcut.as_ref().map(|shortcut| object! { projection: norm(shortcut) });
+    let parting = &smallest.parting;
+    object! {
+        c_in: spec.c_in(),
+        cardinality: spec.cardinality(),
+        width: spec.width(),
+        c_out: spec.c_out(),
+        kernel: spec.kernel(),
+        stride: spec.stride(),
+        stride_on: if spec.reduce().stride() == 1 { "3x3" } else { "1x1" },
+        shortcut: match spec.shortcut() {
+            Shortcut::None => "none",
+            Shortcut::Identity => "identity",
+            Shortcut::Projection => "projection",
+        },
+        kernels: kernels(&example.weights),
+        norms: object! {
+            reduce: norm(&norms.reduce),
+            transform: norm(&norms.transform),
+            expand: norm(&norms.expand),
+            #[serde(flatten)] projection: projection,
+        },
+        x: tensor(example.x.view()),
+        layout: if example.layout == Layout::Transposed { "transposed" } else { "standard" },
+        second_call: example.second_call,
+        mode: mode,
+        #[serde(flatten)] moves: moves,
+        // Null for NaN.
+        parts: object! {
+            tensor: parting.tensor,
+            index: parting.index,
+            found: parting.found,
+            expected: parting.expected,
+        },
+    }
+}
+
+fn kernels(weights: &BlockWeights<f32>) -> impl Serialize + use<> {
+    let projection = weights.shortcut().map(|kernel| object! { projection: tensor(kernel) });
+    object! {
+        reduce: tensor(weights.reduce()),
+        transform: tensor(weights.transform()),
+        expand: tensor(weights.expand()),
+        #[serde(flatten)] projection: projection,
+    }
+}
+
+fn norm(norm: &BatchNorm<f32>) -> impl Serialize + use<> {
+    let all = |which: usize| -> Vec<f32> {
+        (0..norm.channels()).map(|channel| *norm.channel(channel)[which]).collect()
+    };
+    let epsilon = *norm.epsilon();
+    object! { gamma: all(0), beta: all(1), mean: all(2), variance: all(3), epsilon: epsilon }
 }

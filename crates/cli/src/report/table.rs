@@ -1,8 +1,8 @@
 //! The report of `triform verify` for a reader: plain text, 80 columns.
 
-use std::fmt::Write;
-
-use super::words::{dashed, line, paragraph, percent, thousands, with_ulps};
+use super::words::{
+    dashed, grid, line, padded, paragraph, percent, row, several, thousands, with_ulps,
+};
 use triform::block::BlockSpec;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::rungs::Rung;
@@ -25,7 +25,9 @@ pub fn render(report: &Report, forms: &[&dyn AnyForm], subject: &str, repeat: &s
             differences(&mut text, report);
         }
         ladder(&mut text, report);
-        refutations(&mut text, report);
+        let others =
+            |rung: Rung, stages: &[&str]| format!("  {rung} refutes on {} too.", stages.join(", "));
+        refutations(&mut text, report.findings.iter(), others);
         conclusion(&mut text, report);
     }
     line(&mut text, &format!("Repeat: {repeat}"));
@@ -40,33 +42,30 @@ pub(super) fn heading(text: &mut String, words: &str, forms: &[&dyn AnyForm]) {
     }
 }
 
+/// The map of a block's input, as 56x56; as 56x56/2 where the block has stride 2.
+pub(super) fn mapped(spec: &BlockSpec, (h, w): (usize, usize)) -> String {
+    match spec.stride() {
+        1 => format!("{h}x{w}"),
+        stride => format!("{h}x{w}/{stride}"),
+    }
+}
+
 /// What the blocks are, and how long each form took.
 fn shapes(text: &mut String, report: &Report) {
-    let letters: Vec<char> = report.blocks[0].times.iter().map(|(letter, _)| *letter).collect();
-    let mut head =
-        format!("{:<8} {:<15} {:<8} {:>19}", "block", "C_in-Cxd-C_out", "map", "parameters");
-    for letter in letters {
-        let _ = write!(head, " {:>6}", format!("({letter})"));
-    }
-    line(text, &head);
+    let mut rows = vec![row(["block", "C_in-Cxd-C_out", "map", "parameters"])];
+    rows[0].extend(report.blocks[0].times.iter().map(|(letter, _)| format!("({letter})")));
     for block in &report.blocks {
-        let map = match block.spec.stride() {
-            1 => format!("{}x{}", block.map.0, block.map.1),
-            stride => format!("{}x{}/{stride}", block.map.0, block.map.1),
-        };
+        let parameters = thousands(block.parameters.convolutions);
         let parameters = match block.parameters.shortcut {
-            0 => thousands(block.parameters.convolutions),
-            shortcut => {
-                format!("{}+{}", thousands(block.parameters.convolutions), thousands(shortcut))
-            }
+            0 => parameters,
+            shortcut => format!("{parameters}+{}", thousands(shortcut)),
         };
-        let shape = block.spec.to_string();
-        let mut row = format!("{:<8} {shape:<15} {map:<8} {parameters:>19}", block.name);
-        for (_, ms) in &block.times {
-            let _ = write!(row, " {ms:>6.2}");
-        }
-        line(text, &row);
+        let map = mapped(&block.spec, block.map);
+        let mut cells = vec![block.name.clone(), block.spec.to_string(), map, parameters];
+        cells.extend(block.times.iter().map(|(_, ms)| format!("{ms:.2}")));
+        rows.push(cells);
     }
+    grid(text, &rows, 3);
     let legend = "Map: of the input, and /2 where the block has stride 2. Parameters: three \
                   convolutions + the shortcut's projection. (a), (b), (c): milliseconds, one thread, \
                   the shortest of 3.";
@@ -81,29 +80,37 @@ fn differences(text: &mut String, report: &Report) {
                  rounding can explain, derived (R1); and, of the dead channels, how many there \
                  are: hidden ones through whose ReLU nothing passes, where a mistake could hide.";
     paragraph(text, about);
-    let mut head = format!("{:<8}", "block");
-    for (pair, _) in &report.blocks[0].differences {
-        let _ = write!(head, " {:>13}", dashed(pair));
-    }
-    line(text, &format!("{head} {:>8} {:>10} {:>6}", "output", "explained", "dead"));
+    let pairs = report.blocks[0].differences.iter().map(|(pair, _)| dashed(pair));
+    let mut rows = vec![row(["block"])];
+    rows[0].extend(pairs.chain(["output", "explained", "dead"].map(str::to_owned)));
     for block in &report.blocks {
-        let mut row = format!("{:<8}", block.name);
-        for (_, difference) in &block.differences {
-            let _ = write!(row, " {:>13}", with_ulps(*difference, block.ulp));
-        }
-        let (output, dead) = (block.largest, block.dead_channels);
         let explained = block.rounding.map_or("-".to_owned(), |r| format!("{:.1e}", r.bound));
-        line(text, &format!("{row} {output:>8.1} {explained:>10} {dead:>6}"));
+        let mut cells = vec![block.name.clone()];
+        cells.extend(block.differences.iter().map(|(_, apart)| with_ulps(*apart, block.ulp)));
+        let output = format!("{:.1}", block.largest);
+        cells.extend([output, explained, block.dead_channels.to_string()]);
+        rows.push(cells);
     }
+    grid(text, &rows, 1);
     line(text, "");
 }
 
 /// A line for each rung and stage.
 fn ladder(text: &mut String, report: &Report) {
     paragraph(text, "The ladder of evidence, rung by rung:");
-    line(text, &row("stage", "what it ran on", "cases", "how far", "verdict"));
+    let mut rows = vec![row(["stage", "what it ran on", "cases", "how far", "verdict"])];
+    rows.extend(report.findings.iter().map(|finding| {
+        let verdict = match &finding.verdict {
+            Verdict::Refuted { .. } => "REFUTED",
+            verdict => verdict.word(),
+        };
+        let cases = thousands(finding.cases.get());
+        row([&finding.stage, &finding.scope, &cases, &far(&finding.bound), verdict])
+    }));
+    let mut rows = padded(&rows, 2).into_iter().map(|cells| cells.join(" "));
+    line(text, &rows.next().unwrap_or_default());
     let mut rung = None;
-    for finding in &report.findings {
+    for (finding, cells) in report.findings.iter().zip(rows) {
         if rung != Some(finding.rung) {
             if rung.is_some() {
                 line(text, "");
@@ -112,13 +119,7 @@ fn ladder(text: &mut String, report: &Report) {
             let (number, name) = (finding.rung, finding.rung.name);
             paragraph(text, &format!("{number}, {name}. {}", finding.rung.says));
         }
-        let cases = thousands(finding.cases.get());
-        let verdict = match &finding.verdict {
-            Verdict::Refuted { .. } => "REFUTED",
-            verdict => verdict.word(),
-        };
-        let how_far = in_words(&finding.bound);
-        line(text, &row(&finding.stage, &finding.scope, &cases, &how_far, verdict));
+        line(text, &cells);
     }
     let mut qualified: Vec<(String, Vec<String>)> = Vec::new();
     for finding in &report.findings {
@@ -136,12 +137,8 @@ fn ladder(text: &mut String, report: &Report) {
     line(text, "");
 }
 
-fn row(stage: &str, scope: &str, cases: &str, how_far: &str, verdict: &str) -> String {
-    format!("{stage:<6} {scope:<37} {cases:>7} {how_far:>16} {verdict:>9}")
-}
-
 /// How far a finding reaches, such as "12% of 1.5e-5".
-pub fn in_words(bound: &Bound) -> String {
+pub fn far(bound: &Bound) -> String {
     match bound {
         Bound::Tolerance { used, relative } => format!("{} of {relative:.1e}", percent(*used)),
         Bound::Rounding { used, used_at_cuts, .. } => {
@@ -155,28 +152,33 @@ pub fn in_words(bound: &Bound) -> String {
     }
 }
 
-/// For each rung that refutes forms: where first, in detail, and where else.
-fn refutations(text: &mut String, report: &Report) {
+/// For each rung that refutes forms: where first, in detail, and what `others` says of where else.
+pub(super) fn refutations<'a>(
+    text: &mut String,
+    findings: impl Iterator<Item = &'a Finding>,
+    others: impl Fn(Rung, &[&str]) -> String,
+) {
+    let findings: Vec<&Finding> = findings.filter(|finding| finding.refutes()).collect();
     for rung in Rung::ALL {
-        let of_rung = report.findings.iter().filter(|finding| finding.rung == rung);
-        let mut refuting = of_rung.filter_map(|finding| match &finding.verdict {
-            Verdict::Refuted { witnesses } => Some((finding, witnesses)),
-            _ => None,
-        });
-        let Some((first, witnesses)) = refuting.next() else { continue };
-        for witness in witnesses {
-            refutation(text, first, witness);
-        }
-        let others: Vec<&str> = refuting.map(|(finding, _)| finding.stage.as_str()).collect();
-        if !others.is_empty() {
-            paragraph(text, &format!("  {rung} refutes on {} too.", others.join(", ")));
+        let mut refuting = findings.iter().filter(|finding| finding.rung == rung);
+        let Some(first) = refuting.next() else { continue };
+        refuted(text, first);
+        let stages: Vec<&str> = refuting.map(|finding| finding.stage.as_str()).collect();
+        if !stages.is_empty() {
+            paragraph(text, &others(rung, &stages));
         }
         line(text, "");
     }
 }
 
+/// The forms that a finding refutes, in detail.
+pub(super) fn refuted(text: &mut String, finding: &Finding) {
+    let Verdict::Refuted { witnesses } = &finding.verdict else { return };
+    witnesses.iter().for_each(|witness| refutation(text, finding, witness));
+}
+
 /// One form that is refuted, in detail.
-pub(super) fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
+fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
     let Witness { form, name, place, index, found, expected, allowed, wrong, elements } = witness;
     let [n, c, h, w] = index;
     let Finding { rung, stage, .. } = finding;
@@ -278,10 +280,7 @@ pub fn about_block(spec: &BlockSpec, (h, w): (usize, usize)) -> String {
         "Block: {} channels in and out, {} of width {}, identity shortcut, on a seeded random map \
          of {h} x {w}.",
         spec.c_in(),
-        match spec.cardinality() {
-            1 => "1 path".to_owned(),
-            paths => format!("{paths} paths"),
-        },
+        several(spec.cardinality(), "path"),
         spec.width()
     )
 }

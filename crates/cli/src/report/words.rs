@@ -1,6 +1,7 @@
-//! Numbers and sentences for a reader: plain text, 80 columns.
+//! Words and numbers for a reader: plain text in lines of 80 columns, and tables in columns.
 
 use textwrap::{Options, WordSplitter};
+use triform::block::StrideOn;
 pub(crate) use triform::count::thousands;
 
 /// Columns of a plain page.
@@ -49,14 +50,56 @@ pub(super) fn percent(part: f64) -> String {
     format!("{percent:.*}%", decimals as usize)
 }
 
+/// The convolution that has a block's stride, as the options call it.
+pub(super) fn stride_word(stride_on: StrideOn) -> &'static str {
+    match stride_on {
+        StrideOn::Transform => "3x3",
+        StrideOn::Reduce => "1x1",
+    }
+}
+
+/// "1 path", "32 paths".
+pub(super) fn several(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// "ab" as "a-b".
 pub(super) fn dashed(pair: &str) -> String {
     pair.chars().map(String::from).collect::<Vec<_>>().join("-")
 }
 
+/// Appends rows in columns: the first `words` of them start at the left, all others end at the right. Two
+/// spaces between columns, or one where two would be wider than a page.
+pub fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
+    let rows = padded(rows, words);
+    let wide = |cells: &Vec<String>| cells.join("  ").chars().count() > WIDTH;
+    let gap = if rows.iter().any(wide) { " " } else { "  " };
+    for cells in rows {
+        line(text, &cells.join(gap));
+    }
+}
+
+/// The cells of each column made as wide as its widest: in the first `words` columns they start at the left,
+/// in all others they end at the right.
+pub(super) fn padded(rows: &[Vec<String>], words: usize) -> Vec<Vec<String>> {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()
+    };
+    let pad = |(column, cell): (usize, &String)| {
+        let width = width(column).unwrap_or(0);
+        if column < words { format!("{cell:width$}") } else { format!("{cell:>width$}") }
+    };
+    rows.iter().map(|row| row.iter().enumerate().map(pad).collect()).collect()
+}
+
+/// Cells of a row.
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
+    cells.map(str::to_owned).to_vec()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{dashed, paragraph, percent, thousands};
+    use super::{dashed, grid, paragraph, percent, row, thousands};
 
     #[test]
     fn numbers_and_lines_are_broken_where_they_should_be() {
@@ -70,5 +113,15 @@ mod tests {
         let mut text = String::new();
         paragraph(&mut text, &"word ".repeat(40));
         assert!(text.lines().count() > 2 && text.lines().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn words_start_and_numbers_end_in_line() {
+        let mut text = String::new();
+        grid(&mut text, &[row(["name", "n"]), row(["a", "1,000"]), row(["b", "7"])], 1);
+        assert_eq!(text, "name      n\na     1,000\nb         7\n");
+        let mut text = String::new();
+        grid(&mut text, &[row([&"x".repeat(39), &"1".repeat(40)])], 1);
+        assert_eq!(text.trim_end().len(), 80);
     }
 }

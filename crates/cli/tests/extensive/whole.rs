@@ -382,7 +382,7 @@ fn a_photograph_is_the_networks_input() {
     let photograph = photograph.to_str().unwrap();
     let weights = init::network(&zoo::named("resnet18").unwrap(), Seed(1), Fan::Whole).unwrap();
     fs::write(at.join("w.npz"), checkpoint::npz(&weights).unwrap()).unwrap();
-    let x = image::normalise(triform_cli::photograph::read(Path::new(photograph)).unwrap().view());
+    let x = image::normalise(triform_cli::input::read(Path::new(photograph)).unwrap().view());
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
     let logits = |more: &str| {
         let command = format!("forward --arch resnet18 --weights w.npz --json {more}");

@@ -257,14 +257,14 @@ fn images_are_cropped_and_other_paths_are_paths() {
     let name = "it's a cat.png";
     let path = folder.path().join(name);
     wide.save_with_format(&path, image::ImageFormat::Png).unwrap();
-    let read = triform_cli::photograph::read(&path).unwrap();
+    let read = triform_cli::input::read(&path).unwrap();
     assert_eq!(read.dim(), (224, 224, 3));
 
     // The middle is cut out: of columns 0 to 511, 144 to 367.
     let ramp = image::RgbImage::from_fn(512, 256, |x, y| image::Rgb([(x / 2) as u8, y as u8, 0]));
     let path = folder.path().join("ramp.png");
     ramp.save(&path).unwrap();
-    let cut = triform_cli::photograph::read(&path).unwrap();
+    let cut = triform_cli::input::read(&path).unwrap();
     let pixel = |i, j| [0, 1, 2].map(|c| cut[[i, j, c]]);
     assert_eq!(pixel(0, 0), [72, 16, 0]);
     assert_eq!(pixel(223, 223), [183, 239, 0]);

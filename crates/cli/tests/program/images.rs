@@ -11,7 +11,7 @@ use ndarray_npy::NpzReader;
 use tempfile::tempdir;
 use triform::network::image::normalise;
 use triform_cli::error::{Error, Result};
-use triform_cli::photograph;
+use triform_cli::input as photograph;
 
 /// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the
 /// inverse cosine transform rounds, and says nothing of how halved chroma is enlarged, so two good

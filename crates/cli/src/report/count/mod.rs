@@ -1,26 +1,19 @@
-//! Counts of networks and blocks: in words, as JSON, as comma-separated values.
+//! Counts of networks, blocks and convolutions in words; as JSON and as comma-separated values in `data`.
 
-mod convolution;
-mod csv;
-mod json;
-mod layers;
-mod networks;
-mod paper;
-mod preserve;
+mod data;
 
-pub use self::convolution::convolution;
-pub use self::csv::csv;
-pub use self::json::json;
-pub use self::layers::layers;
-pub use self::networks::networks;
-pub use self::paper::paper;
-pub use self::preserve::preserve;
+pub use self::data::{csv, json};
 
-use triform::block::StrideOn;
-use triform::count::{self, NetworkCounts};
+use super::page::Page;
+use super::words::{grid, line, paragraph, row, stride_word, thousands};
+use triform::block::{BlockSpec, StrideOn};
+use triform::conv::ConvSpec;
+use triform::count::published::{Published, about};
+use triform::count::{self, Counts, NetworkCounts, Quantity, convolution_macs, preserving_width};
 use triform::error::Result;
 use triform::network::architecture::Architecture;
-use triform::network::layers::Map;
+use triform::network::layers::{Map, Operation};
+use triform::network::zoo;
 
 /// A network, counted.
 pub struct Counted {
@@ -44,29 +37,334 @@ impl Counted {
         Ok(Self { network, input, counts })
     }
 
-    /// Its parameters, counted plainly: of a single block, its convolutions.
-    fn parameters(&self) -> Result<u64> {
-        let rule = count::ParameterRule::plain(self.network.is_block());
-        rule.count(&self.counts.total)
-    }
-
     /// Its MACs, with the stride on this convolution.
     fn macs_with(&self, stride_on: StrideOn) -> Result<u64> {
         let network = self.network.clone().with_stride_on(stride_on);
         count::network(&network, self.input)?.total.operations.macs()
     }
 
-    /// Whether it is the network as published, so that published figures are about it.
-    fn is_as_published(&self) -> Result<bool> {
-        let published = triform::network::zoo::named(&self.network.name)?;
-        Ok(published == self.network && self.input == published.usual_input())
+    /// The published figures that are about it: none, unless it is the network as published.
+    fn published(&self) -> Result<Vec<&'static Published>> {
+        let published = zoo::named(&self.network.name)?;
+        let is_same = published == self.network && self.input == published.usual_input();
+        Ok(if is_same { about(&self.network.name).collect() } else { Vec::new() })
     }
 }
 
-/// As the options call it.
-fn stride_word(stride_on: StrideOn) -> &'static str {
-    match stride_on {
-        StrideOn::Transform => "3x3",
-        StrideOn::Reduce => "1x1",
+/// The paper's Table 2, counted, with the widths that would preserve the complexity exactly; and ResNet-50
+/// beside ResNeXt-50, stage by stage.
+///
+/// # Errors
+///
+/// None in practice.
+pub fn paper() -> Result<String> {
+    let mut text = String::new();
+    let template = BlockSpec::new(256, 1, 64, 256)?;
+    paragraph(
+        &mut text,
+        "The block of Table 2 of the paper: 256 channels in and out, C paths of width d, D = C·d. \
+         Parameters: the three convolutions, C·(256·d + 3·3·d·d + d·256). MACs: multiply-adds on a \
+         map of 56 x 56; FLOPs are twice as many.",
+    );
+    line(&mut text, "");
+    widths(&mut text, &template, &[1, 2, 4, 8, 16, 32])?;
+    line(&mut text, "");
+    paragraph(
+        &mut text,
+        "Exact d: the width that would preserve ResNet's 69,632 parameters, and its MACs, exactly; \
+         d is the nearest whole one, and what it gives is off by so much. C = 16 is not in the \
+         paper's table: its exact d lies half way between two whole ones, so that either is further \
+         off than all the others.",
+    );
+    line(&mut text, "");
+    stages(&mut text)?;
+    line(&mut text, "");
+    paragraph(
+        &mut text,
+        "More: triform count ARCH..., one or several of these (or of the same kind, as \
+         resnext50_16x8d), or a block such as 256x32x4:",
+    );
+    paragraph(&mut text, &zoo::names().collect::<Vec<_>>().join(" "));
+    Ok(text)
+}
+
+fn stages(text: &mut String) -> Result<()> {
+    line(text, "ResNet-50 and ResNeXt-50 (32x4d) on 224 x 224, stage by stage:");
+    line(text, "");
+    let names = ["", "ResNet-50", "ResNeXt-50", "", "ResNet-50", "ResNeXt-50", ""];
+    let mut rows = vec![row(["", "parameters", "", "", "MACs", "", ""]), row(names)];
+    let parts = |name| -> Result<Vec<(String, [u64; 2])>> {
+        let counted = Counted::new(zoo::named(name)?, None)?.counts;
+        let of = |counts: &Counts| Ok([counts.parameters.trained()?, counts.operations.macs()?]);
+        let parts = counted.by_place()?;
+        let parts = parts.iter().map(|(place, counts)| Ok((place.to_string(), of(counts)?)));
+        parts.chain([Ok(("all".to_owned(), of(&counted.total)?))]).collect()
+    };
+    for ((name, left), (_, right)) in parts("resnet50")?.into_iter().zip(parts("resnext50_32x4d")?)
+    {
+        let mut cells = vec![name];
+        for (one, other) in left.into_iter().zip(right) {
+            let times = format!("x{:.3}", other as f64 / one as f64);
+            cells.extend([thousands(one), thousands(other), times]);
+        }
+        rows.push(cells);
     }
+    grid(text, &rows, 1);
+    Ok(())
+}
+
+/// For each cardinality that is a power of two, as long as a path is at least one channel wide, the width
+/// that preserves a block's complexity.
+///
+/// # Errors
+///
+/// Those of [`preserving_width`].
+pub fn preserve(template: &BlockSpec) -> Result<String> {
+    let mut text = String::new();
+    let budget = thousands(count::block(template)?.convolutions);
+    paragraph(
+        &mut text,
+        &format!(
+            "Block {template}: {budget} parameters in its three convolutions. The width d that keeps \
+             them, and the MACs, at other cardinalities: the root of C·(C_in·d + 3·3·d·d + d·C_out) = \
+             {budget}, and the integer that comes nearest to it.",
+        ),
+    );
+    line(&mut text, "");
+    let mut cardinalities = Vec::new();
+    for cardinality in (0..usize::BITS).map(|power| 1 << power) {
+        if preserving_width(template, cardinality)?.exact < 1.0 {
+            break;
+        }
+        cardinalities.push(cardinality);
+    }
+    widths(&mut text, template, &cardinalities)?;
+    Ok(text)
+}
+
+/// A row for each cardinality.
+fn widths(text: &mut String, template: &BlockSpec, cardinalities: &[usize]) -> Result<()> {
+    let head = ["C", "d", "D", "parameters", "with batch norm", "MACs, 56x56", "exact d", "off by"];
+    let mut rows = vec![row(head)];
+    for &cardinality in cardinalities {
+        let width = preserving_width(template, cardinality)?;
+        let (c_in, c_out) = (template.c_in(), template.c_out());
+        let spec = BlockSpec::new(c_in, cardinality, width.rounded, c_out)?;
+        let counted = count::network(&Architecture::single(&spec), (56, 56))?.total;
+        rows.push(vec![
+            cardinality.to_string(),
+            width.rounded.to_string(),
+            spec.inner().to_string(),
+            thousands(width.parameters),
+            thousands(counted.parameters.trained()?),
+            thousands(counted.operations.macs()?),
+            format!("{:.2}", width.exact),
+            format!("{:+.2} %", 100.0 * width.error),
+        ]);
+    }
+    grid(text, &rows, 0);
+    Ok(())
+}
+
+/// Parameters and MACs of a k x k convolution in some groups, padded by k/2, beside the dense one and the
+/// depthwise one.
+///
+/// # Errors
+///
+/// [`Error::GroupsDoNotDivide`](triform::Error::GroupsDoNotDivide),
+/// [`Error::Zero`](triform::Error::Zero), [`Error::TooManyElements`](triform::Error::TooManyElements).
+pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<String> {
+    let parameters = |groups| count::convolution(k, k, c_in, c_out, groups);
+    // A mistake in what was asked for comes before everything else.
+    parameters(groups)?;
+    let dense = parameters(1)?;
+    let mut rows = vec![row(["groups", "", "parameters", "of the dense", "MACs"])];
+    let mut some = vec![1, groups, c_in];
+    some.retain(|groups| c_in.is_multiple_of(*groups) && c_out.is_multiple_of(*groups));
+    some.sort_unstable();
+    some.dedup();
+    for groups in some {
+        let spec = ConvSpec::new(1, k / 2, 1, groups)?;
+        let counted = parameters(groups)?;
+        let name = match groups {
+            1 => "dense",
+            _ if groups == c_in && c_in == c_out => "depthwise",
+            _ => "grouped",
+        };
+        rows.push(vec![
+            groups.to_string(),
+            name.to_owned(),
+            thousands(counted),
+            format!("1/{}", dense / counted.max(1)),
+            thousands(convolution_macs(k, c_in, c_out, &spec, map)?.all_taps),
+        ]);
+    }
+    let mut text = String::new();
+    let words = format!(
+        "A {k}x{k} convolution from {} to {} channels on a map of {} x {}: k·k·C_in·C_out/g \
+         parameters, without bias. MACs: multiply-adds, every tap.",
+        thousands(c_in as u64),
+        thousands(c_out as u64),
+        map.0,
+        map.1
+    );
+    paragraph(&mut text, &words);
+    line(&mut text, "");
+    grid(&mut text, &rows, 0);
+    Ok(text)
+}
+
+/// Networks layer by layer: each convolution and the fully connected layer; batch norms together.
+///
+/// # Errors
+///
+/// [`Error::CountTooLarge`](triform::Error::CountTooLarge).
+pub fn layers(counted: &[Counted]) -> Result<String> {
+    let mut text = String::new();
+    for Counted { network, input: (h, w), counts } in counted {
+        line(&mut text, &format!("{} on {h} x {w}", network.name));
+        let mut rows = vec![row(["layer", "", "map", "parameters", "MACs"])];
+        for (layer, counts) in &counts.layers {
+            let Some(shape) = shape(&layer.operation) else { continue };
+            let (h, w) = layer.output;
+            let parameters = thousands(counts.parameters.trained()?);
+            let macs = thousands(counts.operations.macs()?);
+            rows.push(row([&layer.name, &shape, &format!("{h}x{w}"), &parameters, &macs]));
+        }
+        let (parameters, operations) = (counts.total.parameters, counts.total.operations);
+        rows.push(row(["batch norms", "", "", &thousands(parameters.batch_norm), ""]));
+        let (parameters, macs) = (thousands(parameters.trained()?), thousands(operations.macs()?));
+        rows.push(row(["all", "", "", &parameters, &macs]));
+        grid(&mut text, &rows, 2);
+        line(&mut text, "");
+    }
+    paragraph(
+        &mut text,
+        "3x3/2 128-256 g32: kernel 3 x 3, stride 2, 128 channels to 256, in 32 groups. Map: the \
+         output's. MACs: multiply-adds, every tap. After each convolution comes a batch norm, of two \
+         parameters a channel. layer1 is conv2 of the paper, layer2 its conv3, and so on.",
+    );
+    Ok(text)
+}
+
+/// `3x3/2 128-256 g32`.
+fn shape(operation: &Operation) -> Option<String> {
+    match operation {
+        Operation::Convolution { k, c_in, c_out, spec } => {
+            let above_1 = |before: &str, number: usize| {
+                if number > 1 { format!("{before}{number}") } else { String::new() }
+            };
+            let (stride, groups) = (above_1("/", spec.stride()), above_1(" g", spec.groups()));
+            Some(format!("{k}x{k}{stride} {c_in}-{c_out}{groups}"))
+        }
+        Operation::FullyConnected { c_in, c_out } => Some(format!("{c_in}-{c_out}")),
+        _ => None,
+    }
+}
+
+/// Networks beside one another: parameters by kind, work by kind, and the published figures.
+///
+/// # Errors
+///
+/// [`Error::CountTooLarge`](triform::Error::CountTooLarge).
+pub fn networks(counted: &[Counted]) -> Result<String> {
+    let mut text = String::new();
+    parameters(&mut text, counted)?;
+    line(&mut text, "");
+    work(&mut text, counted)?;
+    published(&mut text, counted, false, "Published, and what it is here:")?;
+    published(&mut text, counted, true, "Published, and wrong in ways that are known:")?;
+    Ok(text)
+}
+
+fn parameters(text: &mut String, counted: &[Counted]) -> Result<()> {
+    let mut rows = vec![row(["parameters", "convolution", "batch norm", "fc", "bias", "sum"])];
+    for each in counted {
+        let kinds = each.counts.total.parameters;
+        let (norms, sum) = (kinds.batch_norm, kinds.trained()?);
+        let numbers = [kinds.convolution, norms, kinds.fully_connected, kinds.bias, sum];
+        rows.push([vec![each.network.name.clone()], numbers.map(thousands).to_vec()].concat());
+    }
+    grid(text, &rows, 1);
+    let block = match counted.iter().any(|each| each.network.is_block()) {
+        true => " A block's figure in the paper is its convolutions alone.",
+        false => "",
+    };
+    let note = "Batch norm: scale and shift; its running statistics, as many again, are no \
+                parameters. fc, bias: of the fully connected layer.";
+    paragraph(text, &format!("{note}{block}"));
+    Ok(())
+}
+
+fn work(text: &mut String, counted: &[Counted]) -> Result<()> {
+    let Some(first) = counted.first() else { return Ok(()) };
+    // The options give all networks one place for the stride.
+    let other = match first.network.stride_on {
+        StrideOn::Transform => StrideOn::Reduce,
+        StrideOn::Reduce => StrideOn::Transform,
+    };
+    let elsewhere = format!("stride on {}", stride_word(other));
+    let head = ["one image", "size", "MACs", &elsewhere, "inside", "weights", "peak"];
+    let mut rows = vec![row(head)];
+    let megabytes = |bytes: u64| format!("{:.1}", bytes as f64 / 1e6);
+    for each in counted {
+        let (operations, memory) = (each.counts.total.operations, each.counts.memory);
+        let (macs, elsewhere) = (operations.macs()?, each.macs_with(other)?);
+        let inside = 100.0 * operations.macs_inside()? as f64 / macs as f64;
+        rows.push(vec![
+            each.network.name.clone(),
+            format!("{}x{}", each.input.0, each.input.1),
+            thousands(macs),
+            if elsewhere == macs { "same".to_owned() } else { thousands(elsewhere) },
+            format!("{inside:.2} %"),
+            megabytes(memory.weights),
+            megabytes(memory.peak),
+        ]);
+    }
+    grid(text, &rows, 2);
+    let note = format!(
+        "MACs: multiply-adds of convolutions and the fully connected layer, every tap, with the \
+         stride on the {}; FLOPs are twice as many. Inside: the part of them whose tap is not on \
+         padding. Weights, peak: megabytes in f32, stored and at most in use at once.",
+        stride_word(first.network.stride_on)
+    );
+    paragraph(text, &note);
+    Ok(())
+}
+
+/// Of the published figures those that are mistakes, or those that are not.
+fn published(text: &mut String, counted: &[Counted], mistakes: bool, heading: &str) -> Result<()> {
+    let mut page = Page::new(false);
+    for each in counted {
+        for published in each.published()? {
+            if published.is_mistake()? != mistakes {
+                continue;
+            }
+            let several = counted.len() > 1;
+            let name = if several { format!("{}, ", published.network) } else { String::new() };
+            page.item(published.text, &format!("{name}{}", said(published)?));
+        }
+    }
+    let items = page.into_text();
+    if !items.is_empty() {
+        *text += &format!("\n{heading}\n{items}");
+    }
+    Ok(())
+}
+
+/// A published figure, the count by its rule, and what that rule is.
+fn said(published: &Published) -> Result<String> {
+    let what = match published.quantity {
+        Quantity::Parameters => "parameters",
+        Quantity::Macs => "MACs",
+    };
+    let met = if published.is_met()? { "" } else { ", which is NOT that" };
+    let conventions: Vec<&str> = published.conventions()?.iter().map(|d| d.words).collect();
+    let rule = match conventions[..] {
+        [] => String::new(),
+        _ => format!(": {}", conventions.join("; ")),
+    };
+    let computed = thousands(published.computed()?);
+    let here = if computed == published.text { "the same" } else { &computed };
+    Ok(format!("{what}, {}. Here {here}{met}{rule}.", published.source))
 }

@@ -1,13 +1,11 @@
-//! What was found about a whole network: in words, and as JSON.
-
-mod json;
-mod top;
+//! What was found about a whole network, in words.
 
 use std::path::Path;
 
-use super::grid::{grid, row};
-use super::table::{heading, refutation};
-use super::words::{dashed, line, paragraph, percent, thousands};
+use ndarray::ArrayView2;
+
+use super::table::{far, heading, mapped, refutations};
+use super::words::{dashed, grid, line, paragraph, row, several, stride_word, thousands};
 use triform::block::StrideOn;
 use triform::count;
 use triform::error::Result;
@@ -16,9 +14,13 @@ use triform::evidence::rungs::{OnNetwork, Rung};
 use triform::evidence::verdict::{Bound, Finding, Verdict};
 use triform::evidence::whole::{LOGITS, NetworkReport, Ran};
 use triform::network::architecture::Architecture;
+use triform::network::classes;
 use triform::random::Seed;
 
-pub use self::json::{forward_json, verify_json};
+/// Classes that are shown of an image.
+pub(super) const SHOWN: usize = 5;
+/// Images that are shown; all are in the JSON.
+const IMAGES: usize = 8;
 
 /// Where a network's numbers came from, in words.
 pub struct Source {
@@ -50,10 +52,13 @@ pub fn verified(
         logits(&mut text, report);
         let last = report.logits.of_form.last().filter(|_| report.architecture.classes.is_some());
         if let Some((letter, logits)) = last {
-            top::table(&mut text, &format!("form ({letter})"), logits.view());
+            likeliest(&mut text, &format!(", form ({letter})"), logits.view());
             line(&mut text, "");
         }
-        refutations(&mut text, report);
+        let others = |rung: Rung, others: &[&str]| {
+            format!("  {rung} refutes in {} more of the blocks.", others.len())
+        };
+        refutations(&mut text, report.findings(), others);
         for note in &report.notes {
             paragraph(&mut text, &format!("Note: {note}"));
             line(&mut text, "");
@@ -70,13 +75,12 @@ pub fn verified(
 ///
 /// Those of [`count::network`](count::network()).
 pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<String> {
-    let trained = count::network(network, network.usual_input())?.total.parameters.trained()?;
     let mut text = String::new();
     let words = format!(
         "Wrote {}: {}, {} parameters, He initialisation, seed {}.",
         path.display(),
         network.name,
-        thousands(trained),
+        trained(network, network.usual_input())?,
         seed.0
     );
     paragraph(&mut text, &words);
@@ -97,15 +101,16 @@ pub fn forward(
 ) -> Result<String> {
     let mut text = String::new();
     paragraph(&mut text, &subject(network, input, source)?);
-    let has_forms = !network.bottlenecks()?.is_empty();
-    if has_forms {
-        line(&mut text, &format!("Every block in form ({}), {}.", form.letter(), form.name()));
-    } else {
-        line(&mut text, "Its blocks are of depth 2 and have no forms.");
-    }
+    line(
+        &mut text,
+        &match network.bottlenecks()?.is_empty() {
+            true => "Its blocks are of depth 2 and have no forms.".to_owned(),
+            false => format!("Every block in form ({}), {}.", form.letter(), form.name()),
+        },
+    );
     line(&mut text, "");
     if network.classes.is_some() {
-        top::table(&mut text, "", ran.logits.view());
+        likeliest(&mut text, "", ran.logits.view());
     } else {
         let largest = ran.features.iter().fold(0f32, |max, value| max.max(value.abs()));
         let shape = by(ran.features.shape());
@@ -115,18 +120,22 @@ pub fn forward(
     Ok(text)
 }
 
+/// Its parameters, counted on a map.
+fn trained(network: &Architecture, map: (usize, usize)) -> Result<String> {
+    Ok(thousands(count::network(network, map)?.total.parameters.trained()?))
+}
+
 fn subject(network: &Architecture, input: &[usize; 4], source: &Source) -> Result<String> {
-    let trained = count::network(network, (input[2], input[3]))?.total.parameters.trained()?;
     let has_top = network.classes.is_some() || network.is_block();
     let top = if has_top { "" } else { " without its top" };
     let stride = match network.stride_on {
-        StrideOn::Transform => "",
-        StrideOn::Reduce => ", its strides on the first 1x1",
+        StrideOn::Transform => String::new(),
+        stride_on => format!(", its strides on the first {}", stride_word(stride_on)),
     };
     Ok(format!(
         "Network: {}{top}{stride}, {} parameters, from {}. Input: {}, {}.",
         network.name,
-        thousands(trained),
+        trained(network, (input[2], input[3]))?,
         source.weights,
         source.input,
         by(input)
@@ -148,11 +157,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
     rows[0].push("dead".to_owned());
     let mut qualified = false;
     for block in &report.blocks {
-        let stride = match block.spec.stride() {
-            1 => String::new(),
-            stride => format!("/{stride}"),
-        };
-        let map = format!("{}x{}{stride}", block.map.0, block.map.1);
+        let map = mapped(&block.spec, block.map);
         let mut cells = vec![block.name.clone(), block.spec.to_string(), map];
         for finding in &block.findings {
             qualified |= matches!(finding.verdict, Verdict::Qualified { .. });
@@ -180,9 +185,7 @@ fn cell(finding: &Finding) -> String {
     let star = if matches!(finding.verdict, Verdict::Qualified { .. }) { "*" } else { "" };
     let text = match &finding.bound {
         _ if finding.refutes() => "REFUTED".to_owned(),
-        Bound::Rounding { used, used_at_cuts, .. } => {
-            format!("{} / {}", percent(*used), percent(*used_at_cuts))
-        }
+        bound @ Bound::Rounding { .. } => far(bound),
         Bound::Exact { values } => thousands(*values),
         Bound::Probability { at_most } => format!("{at_most:.0e}"),
         _ => finding.verdict.word().to_owned(),
@@ -210,28 +213,10 @@ fn logits(text: &mut String, report: &NetworkReport) {
     line(text, "");
 }
 
-/// For each rung that refutes forms: where first, in detail.
-fn refutations(text: &mut String, report: &NetworkReport) {
-    for rung in Rung::ALL {
-        let mut refuting = report.findings().filter(|f| f.rung == rung && f.refutes());
-        let Some(first) = refuting.next() else { continue };
-        if let Verdict::Refuted { witnesses } = &first.verdict {
-            for witness in witnesses {
-                refutation(text, first, witness);
-            }
-        }
-        match refuting.count() {
-            0 => {}
-            others => paragraph(text, &format!("  {rung} refutes in {others} more of the blocks.")),
-        }
-        line(text, "");
-    }
-}
-
 fn conclusion(report: &NetworkReport) -> String {
     let blocks = match report.blocks.len() {
         1 => "the block".to_owned(),
-        blocks => format!("the {blocks} blocks"),
+        count => format!("the {}", several(count, "block")),
     };
     if report.findings().any(Finding::refutes) {
         "NOT the same network: in the blocks above the forms do not agree.".to_owned()
@@ -252,5 +237,42 @@ fn conclusion(report: &NetworkReport) -> String {
             "The forms agreed in {blocks}, and in what comes out at the end. {support} Proofs are of small \
              blocks, whatever their weights: `triform verify`; what a refusal looks like: `triform refute`."
         )
+    }
+}
+
+/// The name of a class, where the network has ImageNet's thousand.
+pub(super) fn class_name(class: usize, classes: usize) -> Option<&'static str> {
+    let names = classes::imagenet();
+    if names.len() == classes { names.get(class).copied() } else { None }
+}
+
+/// The likeliest classes of each image, by logits N x classes, `whose` they are.
+fn likeliest(text: &mut String, whose: &str, logits: ArrayView2<'_, f32>) {
+    let (images, classes) = logits.dim();
+    for (number, logits) in logits.rows().into_iter().enumerate().take(IMAGES) {
+        if number > 0 {
+            line(text, "");
+        }
+        let image = if images > 1 { format!(", image {number}") } else { String::new() };
+        line(text, &format!("Likeliest classes{whose}{image}:"));
+        let logits = logits.to_vec();
+        let mut rows = vec![row(["", "class", "", "logit", "probability"])];
+        for (place, (class, probability)) in classes::top(&logits, SHOWN).into_iter().enumerate() {
+            rows.push(vec![
+                format!("  {}", place + 1),
+                class.to_string(),
+                class_name(class, classes).unwrap_or_default().to_owned(),
+                format!("{:.4}", logits[class]),
+                if probability < 5e-5 {
+                    "< 0.01 %".to_owned()
+                } else {
+                    format!("{:.2} %", 100.0 * probability)
+                },
+            ]);
+        }
+        grid(text, &rows, 3);
+    }
+    if images > IMAGES {
+        line(text, &format!("{} more images: see --json or --output.", images - IMAGES));
     }
 }

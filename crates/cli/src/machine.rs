@@ -1,32 +1,36 @@
-//! Whether a job fits into memory, found out before it starts.
+//! What the machine gives a job: memory, found out before it starts, and threads.
 //!
 //! A job whose weights and input alone exceed all memory is refused. What a job takes beyond them is an
 //! estimate, and what is available changes; so where the estimate exceeds it, the job starts with a warning.
 
 use std::fs;
 use std::io::Write;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
+use indicatif::HumanBytes;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use sysinfo::{MemoryRefreshKind, RefreshKind, System};
 
 use super::args::MemoryOptions;
 use super::error::{Error, Result};
 use crate::need::Need;
-use indicatif::HumanBytes;
+
+/// As many threads as are asked for; as there are processors, if none are.
+pub(super) fn pool(threads: Option<usize>) -> Result<ThreadPool> {
+    // 0 is rayon's word for all processors.
+    let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
+    pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))
+}
 
 /// Refuses a job that cannot fit, unless it is not to be checked; warns of one that may not.
 pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write) -> Result<()> {
-    if options.no_memory_check {
-        return Ok(());
+    if !options.no_memory_check
+        && let Some(warning) = Memory::now().judge(need)?
+    {
+        // Where nobody reads the warning, the job starts without.
+        let _ = writeln!(errors, "warning: {warning}");
     }
-    match Memory::now().judge(need)? {
-        Some(warning) => {
-            // Where nobody reads the warning, the job starts without.
-            let _ = writeln!(errors, "warning: {warning}");
-            Ok(())
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Bytes of memory.
@@ -37,6 +41,22 @@ struct Memory {
     /// That a new job can have without anything being swapped out.
     available: u64,
 }
+
+/// How Linux tells of the memory of control groups: where, in which files (a group's limit and its usage), and
+/// which bytes in its `memory.stat` can be dropped.
+type Version = (&'static str, [&'static str; 2], &'static [&'static str]);
+/// Documentation/admin-guide/cgroup-v1/memory.rst.
+const VERSION_1: Version = (
+    "sys/fs/cgroup/memory",
+    ["memory.limit_in_bytes", "memory.usage_in_bytes"],
+    &["total_active_file", "total_inactive_file"],
+);
+/// Documentation/admin-guide/cgroup-v2.rst.
+const VERSION_2: Version = (
+    "sys/fs/cgroup",
+    ["memory.max", "memory.current"],
+    &["active_file", "inactive_file", "slab_reclaimable"],
+);
 
 impl Memory {
     fn now() -> Self {
@@ -61,9 +81,9 @@ impl Memory {
     /// What the control groups of this process leave of it (Linux; elsewhere there are none). `root` is
     /// the file system's.
     ///
-    /// A group counts where its limit is below the machine's memory. It has what its limit leaves of
-    /// its usage, and the files that the kernel keeps in memory for it can be dropped, so they are not
-    /// in use. The groups around it count as well.
+    /// A group counts where its limit is below the machine's memory, and so do the groups around it; in a
+    /// container the path may be the host's, of which only the outermost folder is mounted. (`sysinfo`
+    /// reads that folder alone, and takes the files that the kernel keeps in memory for used.)
     fn within_control_groups(self, root: &Path) -> Self {
         let mut memory = self;
         let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
@@ -75,69 +95,34 @@ impl Memory {
                 _ if controllers.split(',').any(|name| name == "memory") => &VERSION_1,
                 _ => continue,
             };
-            for folder in version.folders(root, Path::new(path)) {
-                let Some((limit, available)) = version.read(&folder) else { continue };
-                if limit < self.total {
-                    memory.total = memory.total.min(limit);
-                    memory.available = memory.available.min(available);
-                }
+            for group in Path::new(path.trim_start_matches('/')).ancestors() {
+                let group = root.join(version.0).join(group);
+                let left =
+                    limit_and_available(version, &group).filter(|(limit, _)| *limit < self.total);
+                let (limit, available) = left.unwrap_or((self.total, self.available));
+                memory.total = memory.total.min(limit);
+                memory.available = memory.available.min(available);
             }
         }
         memory
     }
 }
 
-/// The files in which Linux tells of a control group's memory.
-struct Version {
-    mount: &'static str,
-    limit: &'static str,
-    usage: &'static str,
-    /// In `memory.stat`, of the group and those in it: bytes that can be dropped.
-    reclaimable: &'static [&'static str],
-}
-
-/// Linux's Documentation/admin-guide/cgroup-v1/memory.rst.
-const VERSION_1: Version = Version {
-    mount: "sys/fs/cgroup/memory",
-    limit: "memory.limit_in_bytes",
-    usage: "memory.usage_in_bytes",
-    reclaimable: &["total_active_file", "total_inactive_file"],
-};
-
-/// Linux's Documentation/admin-guide/cgroup-v2.rst.
-const VERSION_2: Version = Version {
-    mount: "sys/fs/cgroup",
-    limit: "memory.max",
-    usage: "memory.current",
-    reclaimable: &["active_file", "inactive_file", "slab_reclaimable"],
-};
-
-impl Version {
-    /// The folders of a group and of all around it. In a container the path may be the host's, of which
-    /// only the root is mounted.
-    fn folders(&self, root: &Path, path: &Path) -> Vec<PathBuf> {
-        let names = path.components().filter(|part| matches!(part, Component::Normal(_)));
-        let mut folders = vec![root.join(self.mount)];
-        for name in names {
-            folders.push(folders[folders.len() - 1].join(name));
-        }
-        folders
-    }
-
-    /// A group's limit and what it leaves; `None` where there is no limit or no group.
-    fn read(&self, folder: &Path) -> Option<(u64, u64)> {
-        let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
-        let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
-        // "max" is no number.
-        let (limit, usage) = (number(self.limit)?, number(self.usage)?);
-        let stat = text("memory.stat").unwrap_or_default();
-        let reclaimable = stat.lines().filter_map(|line| {
-            let (name, bytes) = line.split_once(' ')?;
-            self.reclaimable.contains(&name).then(|| bytes.trim().parse::<u64>().ok())?
-        });
-        let used = usage.saturating_sub(reclaimable.fold(0, u64::saturating_add));
-        Some((limit, limit.saturating_sub(used)))
-    }
+/// A group's limit, and what it leaves of its usage: files that the kernel keeps in memory can be dropped, so
+/// they are not in use. `None` where there is no limit or no group.
+fn limit_and_available(version: &Version, group: &Path) -> Option<(u64, u64)> {
+    let (_, [limit, usage], droppable) = version;
+    let text = |name: &str| fs::read_to_string(group.join(name)).ok();
+    // "max" is no number.
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    let (limit, usage) = (number(limit)?, number(usage)?);
+    let stat = text("memory.stat").unwrap_or_default();
+    let bytes = stat.lines().filter_map(|line| {
+        let (name, bytes) = line.split_once(' ')?;
+        droppable.contains(&name).then(|| bytes.trim().parse::<u64>().ok())?
+    });
+    let used = usage.saturating_sub(bytes.fold(0, u64::saturating_add));
+    Some((limit, limit.saturating_sub(used)))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From the file of a photograph to the pixels that a network is shown.
+//! What is read to be shown to a network: a photograph, or an array of a `.npy` file.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -6,10 +6,11 @@ use std::io::{Cursor, Read};
 use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, RgbImage};
-use ndarray::Array3;
-use triform::network::image::{SHORTER_SIDE, prepare};
+use ndarray::{Array3, Array4};
+use triform_checkpoint::{Dtype, Npy};
 
 use crate::error::{Error, Result};
+use triform::network::image::{SHORTER_SIDE, prepare};
 
 /// More than any picture that could be decoded in as much memory.
 const MAX_BYTES: u64 = 512 << 20;
@@ -53,7 +54,13 @@ pub fn read(path: &Path) -> Result<Array3<u8>> {
 pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<Array3<u8>> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let wrong = |why| Error::Image { path: path.to_owned(), why };
-    let mut file = open(path)?;
+    // A pipe is not opened: that would wait for a writer who may never come.
+    let metadata = fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        let found = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
+        return Err(Error::NotAFile { path: path.to_owned(), found });
+    }
+    let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     if length > MAX_BYTES {
         return Err(wrong(format!("it has {length} bytes; at most {MAX_BYTES} are read")));
@@ -112,19 +119,33 @@ fn eight_bits(image: DynamicImage) -> RgbImage {
     }
 }
 
-/// Opens a file. A pipe is not opened: that would wait for a writer who may never come.
+/// Reads an array of four axes, N x C x H x W, of float32 or float16, as f32; of either byte order, and
+/// of either order of the axes.
 ///
 /// # Errors
 ///
-/// [`Error::NotAFile`] for a directory, a pipe or a device; [`Error::Io`].
-pub(crate) fn open(path: &Path) -> Result<File> {
-    let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let metadata = fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
-        return Err(Error::NotAFile { path: path.to_owned(), found });
+/// [`Error::Tensors`] for what is no `.npy` file or cannot be read; [`Error::Array`] for other axes or
+/// numbers; [`triform::Error::NotFinite`] for NaN and infinities.
+pub(crate) fn array(path: &Path) -> Result<Array4<f32>> {
+    let mut array = Npy::open(path)?;
+    let wrong = |why| Error::Array { path: path.to_owned(), why };
+    let &[n, c, h, w] = array.shape() else {
+        let shape = array.shape();
+        return Err(wrong(format!("it has shape {shape:?}; four axes are needed, N x C x H x W")));
+    };
+    if let Dtype::Other(dtype) = array.dtype() {
+        return Err(wrong(format!("its numbers are {dtype}; save x.astype('float32')")));
     }
-    File::open(path).map_err(io)
+    let numbers = array.read()?;
+    let x = Array4::from_shape_vec([n, c, h, w], numbers);
+    let x = x.map_err(|error| wrong(error.to_string()))?;
+    match x.indexed_iter().find(|(_, value)| !value.is_finite()) {
+        Some(((n, c, h, w), &value)) => {
+            let (index, value) = (vec![n, c, h, w], f64::from(value));
+            Err(triform::Error::NotFinite { what: "input", index, value }.into())
+        }
+        None => Ok(x),
+    }
 }
 
 #[cfg(test)]
