@@ -5,7 +5,6 @@
 //! So the tile knows nothing of kernels, strides or groups: it is told where each pixel starts, and which
 //! runs of memory from there on are its taps.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use crate::buffer::Scratch;
@@ -16,7 +15,7 @@ use crate::prefetch::{CHUNK, Prefetch, Run};
 use crate::simd::Work;
 use crate::slot::Slot;
 use crate::tiles::balanced;
-use crate::vector::{Size, Vector, load_rows, store_rows};
+use crate::vector::{Size, Vector, load_rows, of_size, store_rows};
 
 /// A panel of weights, and where what it gives goes.
 #[derive(Clone, Debug)]
@@ -132,11 +131,10 @@ impl Dense<'_> {
                         prefetch = prefetch.and_of_slot(slot, first, rows, rows_of_step);
                     }
                     let (rows, first, dense) = (tile.len(), tile.start, self);
-                    #[rustfmt::skip]
-                    let tile = Tile::<T, V> { dense, run, column, first, partial, prefetch, of: PhantomData };
+                    let tile = Tile::<V> { dense, run, column, first, partial, prefetch };
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
                     // column if there is more than one run.
-                    unsafe { T::rows(rows, tile) };
+                    unsafe { of_size::<T, _>(rows, tile) };
                 }
             }
         }
@@ -149,7 +147,7 @@ fn steps(taps: &[Taps]) -> usize {
 }
 
 /// One tile, for one run of taps.
-struct Tile<'a, T, const V: usize> {
+struct Tile<'a, const V: usize> {
     dense: &'a Dense<'a>,
     run: usize,
     column: &'a Column<'a>,
@@ -158,17 +156,18 @@ struct Tile<'a, T, const V: usize> {
     /// The sums of the runs before.
     partial: *mut f32,
     prefetch: Prefetch,
-    of: PhantomData<T>,
 }
 
-impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
+impl<T: Vector, const V: usize> Size<T> for Tile<'_, V> {
+    const MOST: usize = T::ROWS;
+
     /// # Safety
     ///
     /// That of `Dense::walk`; if there is more than one run, `partial` has room for R times the panel's
     /// width.
     #[inline(always)]
     unsafe fn run<const R: usize>(self) {
-        let Self { dense, run, column, first, partial, prefetch, .. } = self;
+        let Self { dense, run, column, first, partial, prefetch } = self;
         let taps = &dense.taps[run];
         let weights = column.panels.weights(run, column.panel);
         let length: usize = taps.iter().map(|taps| taps.length).sum();

@@ -6,14 +6,12 @@
 //! which lie next to each other as well: the algorithm is the same, and only where the next vector starts
 //! is another.
 
-use std::marker::PhantomData;
-
 use crate::epilogue::{Fused, store};
 use crate::huge_pages::WeightMemory;
 use crate::simd::Work;
 use crate::slot::Slot;
 use crate::tiles::balanced;
-use crate::vector::{Size, Vector};
+use crate::vector::{Size, Vector, of_size};
 
 /// The weights of grouped convolutions of `d` channels in and out: [vector of output channels][tap]
 /// [input channel of the group][lane].
@@ -105,58 +103,35 @@ impl Work for Rows<'_> {
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         // SAFETY: as the function's.
-        unsafe { T::width(self.narrow.d, Walk::<T> { rows: &self, of: PhantomData }) };
-    }
-}
-
-/// All the rows, in groups of D channels.
-struct Walk<'a, T> {
-    rows: &'a Rows<'a>,
-    of: PhantomData<T>,
-}
-
-impl<T: Vector> Size for Walk<'_, T> {
-    /// # Safety
-    ///
-    /// That of `Rows`; groups have D channels.
-    #[inline(always)]
-    unsafe fn run<const D: usize>(self) {
-        let rows = self.rows;
-        debug_assert_eq!((rows.narrow.lanes, rows.narrow.d), (T::LANES, D));
-        let reach = rows.offsets.iter().copied().max().unwrap_or(0);
-        let last = (rows.h_out - 1) * rows.row + (rows.slots.len() - 1) * rows.part;
-        let end = last + (rows.vectors - 1) * rows.step + reach + T::LANES;
-        debug_assert!(end <= rows.x.len());
-        for i in 0..rows.h_out {
-            for part in 0..rows.slots.len() {
-                for tile in balanced(0..rows.vectors, T::OUTPUTS) {
-                    let (outputs, first) = (tile.len(), tile.start);
-                    let tile = Tile::<T, D> { rows, i, part, first, of: PhantomData };
-                    // SAFETY: as the function's.
-                    unsafe { T::outputs(outputs, tile) };
-                }
+        unsafe {
+            match self.narrow.d {
+                1 => self.walk::<T, 1>(),
+                4 => self.walk::<T, 4>(),
+                8 => self.walk::<T, 8>(),
+                d => unreachable!("no code for groups of {d}"),
             }
         }
     }
 }
 
 /// P vectors of output row `i`, from vector `first` on.
-struct Tile<'a, T, const D: usize> {
+struct Tile<'a, const D: usize> {
     rows: &'a Rows<'a>,
     i: usize,
     /// Which vector of channels.
     part: usize,
     first: usize,
-    of: PhantomData<T>,
 }
 
-impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
+impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
+    const MOST: usize = T::OUTPUTS;
+
     /// # Safety
     ///
-    /// That of `Walk`.
+    /// That of `Rows::walk`.
     #[inline(always)]
     unsafe fn run<const P: usize>(self) {
-        let Self { rows, i, part, first, .. } = self;
+        let Self { rows, i, part, first } = self;
         let (vector, slot) = (rows.first + part, &rows.slots[part]);
         // SAFETY: as the function's.
         unsafe {
@@ -181,6 +156,29 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
 }
 
 impl Rows<'_> {
+    /// All the rows, in groups of D channels.
+    ///
+    /// # Safety
+    ///
+    /// That of `run`; groups have D channels.
+    #[inline(always)]
+    unsafe fn walk<T: Vector, const D: usize>(&self) {
+        debug_assert_eq!((self.narrow.lanes, self.narrow.d), (T::LANES, D));
+        let reach = self.offsets.iter().copied().max().unwrap_or(0);
+        let last = (self.h_out - 1) * self.row + (self.slots.len() - 1) * self.part;
+        let end = last + (self.vectors - 1) * self.step + reach + T::LANES;
+        debug_assert!(end <= self.x.len());
+        for i in 0..self.h_out {
+            for part in 0..self.slots.len() {
+                for tile in balanced(0..self.vectors, T::OUTPUTS) {
+                    let (outputs, first) = (tile.len(), tile.start);
+                    // SAFETY: as the function's.
+                    unsafe { of_size::<T, _>(outputs, Tile::<D> { rows: self, i, part, first }) };
+                }
+            }
+        }
+    }
+
     /// Any kernel: row by row of it, channel by channel of the group, column by column.
     ///
     /// # Safety

@@ -1,7 +1,6 @@
 //! C kernels at once: what makes 32 real paths nearly as fast as one wide convolution. The paths read a
 //! tile of the input while it is in cache; their sums are added in registers.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use ndarray::{Array4, ArrayView4, Axis};
@@ -23,7 +22,7 @@ use crate::shared::Shared;
 use crate::simd::Work;
 use crate::slot::Slot;
 use crate::tiles::{self, balanced};
-use crate::vector::{Size, Vector, load_rows, store_rows};
+use crate::vector::{Size, Vector, load_rows, of_size, store_rows};
 
 /// One input, C kernels, each of which reads all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
 /// The function's channels are counted through all of them: channel j of the i-th is channel i d + j.
@@ -359,11 +358,10 @@ impl Merge<'_> {
                     at += tile.len() * width;
                     let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
                     let (merge, paths) = (self, paths.clone());
-                    #[rustfmt::skip]
-                    let tile = Tile::<T, D> { merge, paths, panel, first, weights, totals, of: PhantomData };
+                    let tile = Tile::<D> { merge, paths, panel, first, weights, totals };
                     // SAFETY: as the function's; there is room for the totals of each pixel and panel if
                     // there is more than one run of paths.
-                    unsafe { T::rows(rows, tile) };
+                    unsafe { of_size::<T, _>(rows, tile) };
                 }
             }
         }
@@ -377,7 +375,7 @@ const CHANNELS: usize = 128;
 const BLOCK: usize = 32;
 
 /// Some pixels, from `first` on, by one panel, summed over some of the paths.
-struct Tile<'a, T, const D: usize> {
+struct Tile<'a, const D: usize> {
     merge: &'a Merge<'a>,
     paths: Range<usize>,
     panel: usize,
@@ -386,10 +384,11 @@ struct Tile<'a, T, const D: usize> {
     weights: &'a [&'a [f32]],
     /// The sums of the paths before.
     totals: *mut f32,
-    of: PhantomData<T>,
 }
 
-impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
+impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
+    const MOST: usize = T::ROWS;
+
     /// # Safety
     ///
     /// That of `Merge::columns_of`; if these are not all paths, `totals` has room for R times the panel's

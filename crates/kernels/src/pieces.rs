@@ -150,7 +150,7 @@ pub(crate) fn pieces(
     let cut = |part: Range<usize>| {
         tiles::into_parts(0..columns, across).map(move |columns| (part.clone(), columns))
     };
-    let units = tiles::spread(0..pixels.div_ceil(unit), blocks);
+    let units = tiles::into_parts(0..pixels.div_ceil(unit), blocks);
     let parts = units.map(|part| part.start * unit..pixels.min(part.end * unit));
     parts.filter(|part| !part.is_empty()).flat_map(cut).collect()
 }

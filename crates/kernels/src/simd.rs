@@ -74,36 +74,40 @@ impl Level {
         found.ok_or_else(|| Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is none of {all}")))
     }
 
-    #[cfg(target_arch = "x86_64")]
     fn is_here(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
         }
     }
 
-    #[cfg(not(target_arch = "x86_64"))]
-    fn is_here(self) -> bool {
-        self == Self::Portable
-    }
-
     /// Floats in a vector.
-    pub(crate) fn lanes(self) -> usize {
+    pub(crate) const fn lanes(self) -> usize {
         match self {
             Self::Portable | Self::Avx2 => 8,
             Self::Avx512 => 16,
         }
     }
 
-    /// Rows of a dense tile of two vectors.
-    pub(crate) fn rows(self) -> usize {
+    /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
+    pub(crate) const fn rows(self) -> usize {
         match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => std::arch::x86_64::__m512::ROWS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => std::arch::x86_64::__m256::ROWS,
-            _ => Portable::ROWS,
+            Self::Portable => 3,
+            Self::Avx2 => 6,
+            Self::Avx512 => 14,
+        }
+    }
+
+    /// Vectors of a narrow tile, likewise.
+    pub(crate) const fn outputs(self) -> usize {
+        match self {
+            Self::Portable => 3,
+            Self::Avx2 | Self::Avx512 => 8,
         }
     }
 
