@@ -7,13 +7,13 @@
 
 use std::ops::Range;
 
-use crate::buffer::Scratch;
 use crate::epilogue::{Fused, store};
+use crate::layout::Slot;
+use crate::memory::Scratch;
 use crate::pack::Panels;
 use crate::pixels::{Pixels, Taps};
 use crate::prefetch::{CHUNK, Prefetch, Run};
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::tiles::balanced;
 use crate::vector::{Size, Vector, load_rows, of_size, store_rows};
 
@@ -25,6 +25,20 @@ pub(crate) struct Column<'a> {
     /// Its first channel, to the function.
     pub(crate) channel: usize,
     pub(crate) slots: Vec<Slot>,
+}
+
+/// The panels, the first of whose channels is `channel` to the function; `slots` says where so many lanes from a
+/// channel of the panels on go.
+pub(crate) fn columns<'p>(
+    panels: &'p Panels,
+    channel: usize,
+    mut slots: impl FnMut(usize, usize) -> Vec<Slot>,
+) -> impl Iterator<Item = Column<'p>> {
+    (0..panels.count()).map(move |panel| {
+        let first = panel * panels.width;
+        let slots = slots(first, panels.filled(panel));
+        Column { panels, panel, channel: channel + first, slots }
+    })
 }
 
 /// Some pixels by some panels.

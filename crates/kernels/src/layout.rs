@@ -10,8 +10,10 @@ use std::sync::Once;
 
 use ndarray::{Array1, Array4, ArrayView4, s};
 
-use crate::buffer::LINE;
-use crate::slot::Slot;
+use crate::memory::LINE;
+use crate::planes::{Gather, Planes};
+use crate::simd::Level;
+use crate::vector::Vector;
 
 /// A tensor N x C x H x W whose memory is channels last.
 pub(crate) struct Image<'a> {
@@ -45,27 +47,16 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The elements, channels last; a cache line of each plane at a time.
+/// The elements, channels last.
 fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
-    let (n, c, h, w) = x.dim();
-    let Some(planes) = x.to_slice() else {
+    let Some(planes) = Planes::new(&x) else {
         return x.permuted_axes([0, 2, 3, 1]).iter().copied().collect();
     };
-    let pixels = h * w;
-    let mut floats = vec![0.0; n * c * pixels];
-    if pixels == 0 || c == 0 {
-        return floats;
-    }
-    for (planes, floats) in planes.chunks_exact(c * pixels).zip(floats.chunks_exact_mut(c * pixels))
-    {
-        for (run, floats) in floats.chunks_mut(LINE * c).enumerate() {
-            for (channel, plane) in planes.chunks_exact(pixels).enumerate() {
-                for (pixel, &value) in floats.chunks_exact_mut(c).zip(&plane[run * LINE..]) {
-                    pixel[channel] = value;
-                }
-            }
-        }
-    }
+    let (n, c, h, w) = x.dim();
+    let mut floats = vec![0.0; x.len()];
+    let gather = Gather { planes, range: 0..n * h * w, to: &mut floats, pitch: c };
+    // SAFETY: the machine has the level.
+    unsafe { Level::default().run(gather) };
     floats
 }
 
@@ -76,24 +67,18 @@ pub(crate) struct Output {
     floats: Vec<f32>,
     before: usize,
     shape: [usize; 4],
-    /// Whether it is planes rather than channels last.
     planes: bool,
 }
 
 impl Output {
-    /// For a tensor N x C x H x W.
-    pub(crate) fn new(shape: [usize; 4]) -> Self {
+    /// For a tensor N x C x H x W: channels last, or planes, ndarray's standard layout.
+    pub(crate) fn new(shape: [usize; 4], planes: bool) -> Self {
         let mut floats = Vec::with_capacity(shape.iter().product::<usize>() + LINE);
         let address = floats.as_ptr() as usize;
         let before =
             (address.next_multiple_of(size_of::<[f32; LINE]>()) - address) / size_of::<f32>();
         floats.resize(before, 0.0);
-        Self { floats, before, shape, planes: false }
-    }
-
-    /// The same in ndarray's standard layout.
-    pub(crate) fn planes(shape: [usize; 4]) -> Self {
-        Self { planes: true, ..Self::new(shape) }
+        Self { floats, before, shape, planes }
     }
 
     /// The first element of the planes.
@@ -126,6 +111,11 @@ impl Output {
         Slot { z, shortcut, pitch: c, lanes, floats }
     }
 
+    /// Where all channels of all pixels go.
+    pub(crate) fn whole_slot(&mut self) -> Slot {
+        self.slot(0, 0, self.shape[1], None)
+    }
+
     /// The tensor.
     ///
     /// # Safety
@@ -146,6 +136,68 @@ impl Output {
                 .map(|tensor| tensor.permuted_axes([0, 3, 1, 2])),
         };
         tensor.unwrap_or_else(|_| unreachable!("as many floats as the shape has"))
+    }
+}
+
+/// Where the sums of a run of channels go: pixel `q` to `z + q * pitch`, a few lanes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// The first channel of pixel 0.
+    pub(crate) z: *mut f32,
+    /// What is added there, if anything: the same place in the shortcut.
+    pub(crate) shortcut: Option<*const f32>,
+    /// Floats from one pixel to the next, or from some pixels to the next few, where these share a vector.
+    pub(crate) pitch: usize,
+    /// Channels; of all the pixels that share a vector.
+    pub(crate) lanes: usize,
+    /// Floats from `z` to where the memory of the pixels ends, for assertions.
+    pub(crate) floats: usize,
+}
+
+// SAFETY: a pointer is as good in one thread as in another; who writes through it vouches that no other
+// thread writes there.
+unsafe impl Send for Slot {}
+// SAFETY: as above.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Whether the `lanes` of the pixels `..end` lie in its memory, the last of which may have less.
+    pub(crate) fn holds(&self, end: usize, last: Option<usize>) -> bool {
+        end > 0 && (end - 1) * self.pitch + last.unwrap_or(self.lanes) <= self.floats
+    }
+
+    /// The slot `floats` further on.
+    #[inline(always)]
+    pub(crate) fn after(&self, floats: usize) -> Self {
+        debug_assert!(floats <= self.floats);
+        Self {
+            z: self.z.wrapping_add(floats),
+            shortcut: self.shortcut.map(|shortcut| shortcut.wrapping_add(floats)),
+            floats: self.floats - floats,
+            ..*self
+        }
+    }
+
+    /// Asks for the memory of R pixels, which need not be of the slot's, before it is needed.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the instructions of `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn prefetch<T: Vector, const R: usize>(&self, first: usize) {
+        let Self { z, shortcut, pitch, .. } = *self;
+        for r in 0..R {
+            // SAFETY: as the function's; any address will do.
+            unsafe { T::prefetch(z.wrapping_add(first * pitch).wrapping_add(r * pitch)) };
+        }
+        if let Some(shortcut) = shortcut {
+            for r in 0..R {
+                // SAFETY: as above.
+                unsafe {
+                    T::prefetch(shortcut.wrapping_add(first * pitch).wrapping_add(r * pitch))
+                };
+            }
+        }
     }
 }
 
@@ -181,7 +233,7 @@ mod tests {
     fn what_is_written_through_the_slots_is_the_tensor() {
         for shape in [[2, 5, 3, 4], [1, 16, 2, 2], [0, 3, 1, 1]] {
             let [n, c, h, w] = shape;
-            let mut output = Output::new(shape);
+            let mut output = Output::new(shape, false);
             for image in 0..n {
                 let slot = output.slot(image, 1, c - 1, None);
                 assert_eq!((slot.pitch, slot.lanes), (c, c - 1));

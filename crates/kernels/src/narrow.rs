@@ -7,9 +7,9 @@
 //! is another.
 
 use crate::epilogue::{Fused, store};
-use crate::huge_pages::WeightMemory;
+use crate::layout::Slot;
+use crate::memory::WeightMemory;
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::tiles::balanced;
 use crate::vector::{Size, Vector, of_size};
 

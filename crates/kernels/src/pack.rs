@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::huge_pages::WeightMemory;
+use crate::dense::Column;
+use crate::layout::Output;
+use crate::memory::WeightMemory;
 use crate::tiles::balanced;
 
 /// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
@@ -43,7 +45,8 @@ impl Panels {
     /// All zeros.
     pub(crate) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
         let weights = WeightMemory::zeros(channels.div_ceil(width) * width * taps);
-        Self { weights, width, channels, runs: runs(taps) }
+        // As few runs as there can be, of nearly the same length.
+        Self { weights, width, channels, runs: balanced(0..taps, DEPTH).collect() }
     }
 
     /// Copies the channels of `path` to channels `first..`, which lie in one panel as those of `path`
@@ -87,9 +90,54 @@ impl Panels {
     }
 }
 
-/// As few runs as there can be, of nearly the same length.
-fn runs(taps: usize) -> Vec<Range<usize>> {
-    balanced(0..taps, DEPTH).collect()
+/// The weights of paths side by side in panels. Made when the first of them is first used, and kept with it for
+/// the same list of paths; for any other it is made at each use.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The numbers of the paths' kernels.
+    numbers: Vec<u64>,
+    /// The paths of each panel.
+    panels: Vec<(Range<usize>, Panels)>,
+}
+
+impl Shared {
+    /// Of kernels of these numbers.
+    pub(crate) fn new(numbers: Vec<u64>, paths: &[&Panels], width: usize) -> Self {
+        let mut shared = Vec::new();
+        let mut first = 0;
+        while first < paths.len() {
+            let (mut end, mut channels) = (first, 0);
+            while end < paths.len() && (end == first || channels + paths[end].channels <= width) {
+                channels += paths[end].channels;
+                end += 1;
+            }
+            let taps = paths[first].runs().last().map_or(0, |run| run.end);
+            let mut panels = Panels::zeros(channels, taps, width);
+            let mut lane = 0;
+            for path in &paths[first..end] {
+                panels.put(lane, path);
+                lane += path.channels;
+            }
+            shared.push((first..end, panels));
+            first = end;
+        }
+        Self { numbers, panels: shared }
+    }
+
+    pub(crate) fn is_of(&self, numbers: &[u64]) -> bool {
+        self.numbers == numbers
+    }
+
+    /// Where each path's channels go in the path's output.
+    pub(crate) fn columns<'p>(&'p self, paths: &mut [Output]) -> Vec<Column<'p>> {
+        let mut channel = 0;
+        let column = |(range, panels): &'p (Range<usize>, Panels)| {
+            let slots = paths[range.clone()].iter_mut().map(Output::whole_slot).collect();
+            channel += panels.channels;
+            Column { panels, panel: 0, channel: channel - panels.channels, slots }
+        };
+        self.panels.iter().map(column).collect()
+    }
 }
 
 #[cfg(test)]

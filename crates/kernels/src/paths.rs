@@ -6,21 +6,16 @@ use std::ops::Range;
 use ndarray::{Array4, ArrayView4, Axis};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use crate::buffer::Scratch;
-use crate::conv::conv;
-use crate::dense::Column;
-use crate::elementwise::Elementwise;
-use crate::epilogue::{Epilogue, Fused, store};
+use crate::conv::{by_target, conv, over_pixels, pieces, unit_of_planes, whole};
+use crate::dense::{Column, columns};
+use crate::epilogue::{Elementwise, Epilogue, Fused, store};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::{Image, Output};
-use crate::pack::Panels;
-use crate::pieces::{pieces, unit_of_planes};
-use crate::planes::{Part, Target};
-use crate::pointwise::over_pixels;
-use crate::shared::Shared;
+use crate::memory::Scratch;
+use crate::pack::{Panels, Shared};
+use crate::planes::Target;
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::tiles::{self, balanced};
 use crate::vector::{Size, Vector, load_rows, of_size, store_rows};
 
@@ -98,7 +93,7 @@ pub fn merge(
     }
     epilogue.check(shape)?;
     if let Some(panels) = same_pixels(kernels).filter(|panels| can_merge(panels, &kernels[0])) {
-        return Ok(merge_pointwise(xs, kernels, &panels, Fused::or_planes(epilogue), shape));
+        return Ok(merge_pointwise(xs, kernels, &panels, &Fused::or_planes(epilogue), shape));
     }
     let mut total = conv(xs[0], &kernels[0], Epilogue::NONE)?;
     for (x, kernel) in xs.iter().zip(kernels).skip(1) {
@@ -175,15 +170,14 @@ fn split_pointwise(
 ) -> Result<Vec<Array4<f32>>> {
     let mut paths = Vec::with_capacity(kernels.len());
     for kernel in kernels {
-        paths.push(Output::new(kernel.shape.output(x.dim().into())?));
+        paths.push(Output::new(kernel.shape.output(x.dim().into())?, false));
     }
     let epilogue = Fused::new(Epilogue::only(function));
     if !x.is_empty() {
         // Paths that are no wider than a vector share a panel, each in its own lanes of it.
         let lanes = kernels[0].level.lanes();
-        let narrow = kernels.iter().all(|kernel| kernel.shape.c_out <= lanes);
         let fresh;
-        let columns = if narrow {
+        let columns = if kernels.iter().all(|kernel| kernel.shape.c_out <= lanes) {
             let numbers: Vec<u64> = kernels.iter().map(|kernel| kernel.number).collect();
             let make = || Shared::new(numbers.clone(), panels, 2 * lanes);
             let mut shared = kernels[0].shared.get_or_init(make);
@@ -191,9 +185,16 @@ fn split_pointwise(
                 fresh = make();
                 shared = &fresh;
             }
-            shared.columns(panels, &mut paths)
+            shared.columns(&mut paths)
         } else {
-            own_columns(panels, &mut paths)
+            let mut first = 0;
+            let mut own = Vec::new();
+            for (panels, path) in panels.iter().zip(&mut paths) {
+                let slots = |c: usize, lanes: usize| vec![path.slot(0, c, lanes, None)];
+                own.extend(columns(panels, first, slots));
+                first += panels.channels;
+            }
+            own
         };
         // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
         // path's output, which nobody else has.
@@ -203,93 +204,37 @@ fn split_pointwise(
     Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
 }
 
-fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p>> {
-    let mut columns = Vec::new();
-    let mut first = 0;
-    for (&panels, path) in panels.iter().zip(paths) {
-        for panel in 0..panels.count() {
-            let channel = panel * panels.width;
-            let slots = vec![path.slot(0, channel, panels.filled(panel), None)];
-            columns.push(Column { panels, panel, channel: first + channel, slots });
-        }
-        first += panels.channels;
-    }
-    columns
-}
-
 /// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by itself, and the paths'
 /// sums are added in order, all of it in registers.
 fn merge_pointwise(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
     panels: &[&Panels],
-    epilogue: Fused<'_>,
+    epilogue: &Fused<'_>,
     shape: [usize; 4],
 ) -> Array4<f32> {
-    let [n, c_out, h, w] = shape;
-    let planes = epilogue.planes.as_ref();
-    let mut output = if planes.is_some() { Output::planes(shape) } else { Output::new(shape) };
     let images: Vec<_> = xs.iter().map(|x| Image::new(*x)).collect();
     let xs: Vec<_> = images.iter().map(Image::floats).collect();
-    let count = n * h * w;
-    if count > 0 {
-        let (d, level, width) = (kernels[0].shape.c_in_group, kernels[0].level, panels[0].width);
-        let target = planes.map(|(shortcut, then)| Target {
-            z: output.first(),
-            shortcut: *shortcut,
-            output: then,
-        });
-        let mut slots: Vec<Slot> = Vec::new();
-        if target.is_none() {
-            let shortcut = epilogue.shortcut.as_ref();
-            let panel = |panel: usize| (panel * width, panels[0].filled(panel));
-            slots.extend(
-                (0..panels[0].count())
-                    .map(panel)
-                    .map(|(channel, filled)| output.slot(0, channel, filled, shortcut)),
-            );
-        }
+    let xs = &xs[..];
+    let (count, d, level) =
+        (shape[0] * shape[2] * shape[3], kernels[0].shape.c_in_group, kernels[0].level);
+    let work = |columns: &[Column<'_>], target: Option<Target<'_>>| {
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
         let unit = if target.is_some() { unit_of_planes(count) } else { 1 };
-        let pieces = pieces((count, unit), panels[0].count(), BLOCK, parts);
-        tiles::for_each(pieces, |(range, columns)| {
-            let first = columns.start * width;
-            let mut merge = Merge {
-                xs: &xs,
-                d,
-                panels,
-                columns,
-                slots: &slots,
-                range: range.clone(),
-                epilogue: &epilogue,
-            };
+        let pieces = pieces((count, unit), columns.len(), BLOCK, parts);
+        tiles::for_each(pieces, |(range, part)| {
             // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each
             // column; pieces have different pixels or different columns of an output that nobody else has.
             unsafe {
-                match target {
-                    None => level.run(merge),
-                    Some(target) => {
-                        let columns = merge.columns.clone();
-                        let part = Part::new(
-                            range,
-                            first..c_out.min(columns.end * width),
-                            columns.len() * width,
-                        );
-                        let slot = |column: usize| match column.checked_sub(columns.start) {
-                            Some(number) => part.slot(number * width, panels[0].filled(column)),
-                            None => part.slot(0, 0),
-                        };
-                        let slots: Vec<_> = (0..columns.end).map(slot).collect();
-                        merge.slots = &slots;
-                        level.run(merge);
-                        level.run(part.scatter(target));
-                    }
-                }
+                by_target(level, target, &range, &columns[part], |columns| {
+                    let range = range.clone();
+                    level.run(Merge { xs, d, panels, columns, range, epilogue });
+                });
             }
         });
-    }
+    };
     // SAFETY: every panel is in some piece, and with each all pixels.
-    unsafe { output.written() }
+    unsafe { whole(panels[0], epilogue, shape, work) }
 }
 
 /// Some pixels by some panels, summed over the paths.
@@ -298,8 +243,8 @@ struct Merge<'a> {
     /// Channels of a path.
     d: usize,
     panels: &'a [&'a Panels],
-    columns: Range<usize>,
-    slots: &'a [Slot],
+    /// Their panels are one of each path's.
+    columns: &'a [Column<'a>],
     range: Range<usize>,
     epilogue: &'a Fused<'a>,
 }
@@ -348,9 +293,10 @@ impl Merge<'_> {
             Scratch::take(if runs.len() > 1 { self.columns.len() * column } else { 0 });
         let mut weights: Vec<&[f32]> = Vec::with_capacity(count);
         for paths in runs {
-            for (number, panel) in self.columns.clone().enumerate() {
+            for (number, to) in self.columns.iter().enumerate() {
                 weights.clear();
-                weights.extend(self.panels[paths.clone()].iter().map(|all| all.weights(0, panel)));
+                let panels = self.panels[paths.clone()].iter();
+                weights.extend(panels.map(|panels| panels.weights(0, to.panel)));
                 debug_assert!(weights.iter().all(|w| w.len() == self.d * width));
                 let mut at = number * column;
                 for tile in balanced(self.range.clone(), most) {
@@ -358,7 +304,7 @@ impl Merge<'_> {
                     at += tile.len() * width;
                     let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
                     let (merge, paths) = (self, paths.clone());
-                    let tile = Tile::<D> { merge, paths, panel, first, weights, totals };
+                    let tile = Tile::<D> { merge, paths, to, first, weights, totals };
                     // SAFETY: as the function's; there is room for the totals of each pixel and panel if
                     // there is more than one run of paths.
                     unsafe { of_size::<T, _>(rows, tile) };
@@ -378,7 +324,7 @@ const BLOCK: usize = 32;
 struct Tile<'a, const D: usize> {
     merge: &'a Merge<'a>,
     paths: Range<usize>,
-    panel: usize,
+    to: &'a Column<'a>,
     first: usize,
     /// Of each of the paths.
     weights: &'a [&'a [f32]],
@@ -395,13 +341,12 @@ impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
     /// width.
     #[inline(always)]
     unsafe fn run<const R: usize>(self) {
-        let Self { merge, panel, first, .. } = self;
+        let Self { merge, to, first, .. } = self;
         let width = WIDE * T::LANES;
         // SAFETY: as the function's.
         unsafe {
-            let slot = &merge.slots[panel];
             if self.paths.end == merge.xs.len() {
-                slot.prefetch::<T, R>(first + R);
+                to.slots[0].prefetch::<T, R>(first + R);
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
             if self.paths.start > 0 {
@@ -434,7 +379,7 @@ impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
                 store_rows(&totals, self.totals, width);
                 return;
             }
-            store(merge.epilogue, &merge.slots[panel..=panel], panel * width, first, totals, None);
+            store(merge.epilogue, &to.slots, to.channel, first, totals, None);
         }
     }
 }
@@ -442,9 +387,9 @@ impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
 /// Tensors that are channels last, with so many channels each, side by side.
 fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {
     let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
-    let mut output = Output::new([n, channels, h, w]);
+    let mut output = Output::new([n, channels, h, w], false);
     if channels * pixels > 0 {
-        let slot = output.slot(0, 0, channels, None);
+        let slot = output.whole_slot();
         let parts = match channels * pixels {
             floats if floats < 1 << 16 => 1,
             _ => 4 * tiles::threads(),

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use ndarray::ArrayView4;
 
-use crate::buffer::{LINE, Scratch};
-use crate::elementwise::Elementwise;
+use crate::epilogue::Elementwise;
+use crate::layout::Slot;
+use crate::memory::{LINE, Scratch};
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::vector::Vector;
 
 /// Pixels and channels that are exchanged at a time: a cache line of either.
@@ -22,7 +22,7 @@ const DISTANCE: usize = 32;
 #[derive(Clone, Copy)]
 pub(crate) struct Planes<'a> {
     floats: &'a [f32],
-    channels: usize,
+    pub(crate) channels: usize,
     /// Pixels of a plane.
     pixels: usize,
 }
@@ -34,17 +34,9 @@ impl<'a> Planes<'a> {
         let floats = x.to_slice()?;
         (channels > 1 && h * w > 1).then_some(Self { floats, channels, pixels: h * w })
     }
-
-    pub(crate) fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// The pieces of a range of pixels of all images that lie in one image: the image, and its pixels.
-    fn images(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        in_images(self.pixels, range)
-    }
 }
 
+/// The pieces of a range of pixels of all images that lie in one image: the image, and its pixels.
 fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
     let images = range.start / pixels..range.end.div_ceil(pixels);
     images.map(move |n| {
@@ -74,7 +66,7 @@ impl Work for Gather<'_> {
         let c = planes.channels;
         assert!(c <= pitch && to.len() >= range.len() * pitch, "room for the pixels");
         let mut to = to;
-        for (n, pixels) in planes.images(range) {
+        for (n, pixels) in in_images(planes.pixels, range) {
             let image = &planes.floats[n * c * planes.pixels..(n + 1) * c * planes.pixels];
             let (here, rest) = to.split_at_mut(pixels.len() * pitch);
             to = rest;
@@ -122,24 +114,33 @@ unsafe impl Send for Target<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Target<'_> {}
 
-/// Some pixels and channels of an output, channels last, on their way to planes.
-pub(crate) struct Part {
+/// Some pixels and channels of an output, channels last, on their way to planes: the shortcut is added to the sums
+/// and the function applied meanwhile.
+pub(crate) struct Part<'a> {
+    target: Target<'a>,
+    /// Pixels of all images.
     range: Range<usize>,
     channels: Range<usize>,
     sums: Scratch,
     /// The first of the sums.
     first: *mut f32,
+    /// Floats from one pixel to the next.
     pitch: usize,
 }
 
-impl Part {
+impl<'a> Part<'a> {
     /// `width`: the channels and the filling of their panels.
-    pub(crate) fn new(range: Range<usize>, channels: Range<usize>, width: usize) -> Self {
+    pub(crate) fn new(
+        target: Target<'a>,
+        range: Range<usize>,
+        channels: Range<usize>,
+        width: usize,
+    ) -> Self {
         // One line more, so that pixels do not meet in the same sets of the cache.
         let pitch = width + SIDE;
         let mut sums = Scratch::take(range.len() * pitch);
-        let first = sums.first();
-        Self { range, channels, sums, first, pitch }
+        let first = sums.as_mut_ptr();
+        Self { target, range, channels, sums, first, pitch }
     }
 
     /// Where `lanes` channels from the part's `first` on go, counted by the pixels of the whole output.
@@ -150,26 +151,9 @@ impl Part {
         let floats = self.range.end * self.pitch - first;
         Slot { z, shortcut: None, pitch: self.pitch, lanes, floats }
     }
-
-    /// To be written to the planes.
-    pub(crate) fn scatter<'a>(&'a self, target: Target<'a>) -> Scatter<'a> {
-        let (range, channels) = (self.range.clone(), self.channels.clone());
-        Scatter { target, range, channels, sums: &self.sums, pitch: self.pitch }
-    }
 }
 
-/// Adds the shortcut to channels-last sums, applies what follows, and writes planes.
-pub(crate) struct Scatter<'a> {
-    pub(crate) target: Target<'a>,
-    /// Pixels of all images.
-    pub(crate) range: Range<usize>,
-    pub(crate) channels: Range<usize>,
-    /// The channels of the pixels, `pitch` floats from one pixel to the next.
-    pub(crate) sums: &'a [f32],
-    pub(crate) pitch: usize,
-}
-
-impl Work for Scatter<'_> {
+impl Work for Part<'_> {
     /// # Safety
     ///
     /// - The machine has the instructions of `T`.
@@ -177,14 +161,14 @@ impl Work for Scatter<'_> {
     ///   pixels of it.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        let Self { target, range, channels, sums, pitch } = self;
+        let Self { target, range, channels, sums, pitch, .. } = self;
         let planes = target.shortcut;
         assert!(
             range.end * planes.channels <= planes.floats.len() && channels.end <= planes.channels
         );
         assert!(channels.len() <= pitch && sums.len() >= range.len() * pitch);
         let mut before = 0;
-        for (n, pixels) in planes.images(range) {
+        for (n, pixels) in in_images(planes.pixels, range) {
             for start in pixels.clone().step_by(SIDE) {
                 let count = SIDE.min(pixels.end - start);
                 let from = &sums[(before + start - pixels.start) * pitch..];
@@ -283,9 +267,8 @@ unsafe fn exchange(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: 
 mod tests {
     use ndarray::Array4;
 
-    use super::{Gather, Planes, Work, in_images};
+    use super::{Gather, Planes, in_images};
     use crate::simd::Level;
-    use crate::vector::Portable;
 
     #[test]
     fn a_range_is_cut_where_an_image_ends() {
@@ -300,28 +283,19 @@ mod tests {
             (10_000 * n + 100 * c + 7 * i + j) as f32
         });
         let last: Vec<f32> = x.view().permuted_axes([0, 2, 3, 1]).iter().copied().collect();
+        let planes = Planes::new(&x.view()).unwrap();
         for level in Level::available() {
-            for range in [0..70, 0..16, 3..64, 69..70] {
-                for pitch in [21, 24] {
-                    let mut to = vec![0.0; range.len() * pitch];
-                    let planes = Planes::new(&x.view()).unwrap();
-                    let gather = Gather { planes, range: range.clone(), to: &mut to, pitch };
-                    // SAFETY: the level is available.
-                    unsafe { level.run(gather) };
-                    let got = to.chunks_exact(pitch).flat_map(|pixel| &pixel[..21]);
-                    let expected = &last[range.start * 21..range.end * 21];
-                    assert!(got.eq(expected), "{level} {range:?} {pitch}");
-                }
+            for (range, pitch) in [0..70, 0..16, 3..64, 69..70, 5..5]
+                .into_iter()
+                .flat_map(|r| [(r.clone(), 21), (r, 24)])
+            {
+                let mut to = vec![0.0; range.len() * pitch];
+                // SAFETY: the level is available.
+                unsafe { level.run(Gather { planes, range: range.clone(), to: &mut to, pitch }) };
+                let got = to.chunks_exact(pitch).flat_map(|pixel| &pixel[..21]);
+                let expected = &last[range.start * 21..range.end * 21];
+                assert!(got.eq(expected), "{level} {range:?} {pitch}");
             }
         }
-        let mut none = [];
-        let gather = Gather {
-            planes: Planes::new(&x.view()).unwrap(),
-            range: 5..5,
-            to: &mut none,
-            pitch: 21,
-        };
-        // SAFETY: plain Rust.
-        unsafe { gather.run::<Portable>() };
     }
 }

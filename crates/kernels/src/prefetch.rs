@@ -4,8 +4,8 @@
 //!
 //! This is in the innermost loop but one, so all counts are ready before it begins.
 
-use crate::buffer::LINE;
-use crate::slot::Slot;
+use crate::layout::Slot;
+use crate::memory::LINE;
 use crate::vector::Vector;
 
 /// Taps from one step to the next.

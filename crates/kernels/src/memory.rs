@@ -1,17 +1,107 @@
-//! Memory for packed weights, in huge pages. A network's weights are read once a pass, from beginning to end. In
-//! pages of 4 KiB they are so many pages that finding them takes about a hundredth of the pass. So large ones lie
-//! together, in memory that the system is asked to keep in pages of 2 MiB where it has such.
+//! Memory that starts on a cache line: scratch that is used again, and for weights.
+//!
+//! A network's weights are read once a pass, from beginning to end. In pages of 4 KiB they are so many pages that
+//! finding them takes about a hundredth of the pass. So on Linux large ones lie together, in memory that the system
+//! is asked to keep in pages of 2 MiB where it has such.
 
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
 
-use crate::buffer::Buffer;
+/// Floats of a cache line.
+pub(crate) const LINE: usize = 16;
 
-/// Memory for weights, which starts on a cache line.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+struct Line([f32; LINE]);
+
+/// Floats that start on a cache line.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<Line>);
+
+impl Buffer {
+    /// At least so many zeros.
+    pub(crate) fn zeros(floats: usize) -> Self {
+        Self(vec![Line([0.0; LINE]); floats.div_ceil(LINE)])
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: a Line is LINE floats and nothing else (repr(C), 64 bytes, aligned to as many), so these
+        // are as many valid floats, borrowed as `self` is.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `deref`, borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+/// Buffers that nobody uses at the moment.
+static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+/// No more are kept than so many, nor any larger than so many floats (16 MiB).
+const KEPT: usize = 64;
+const LARGEST_KEPT: usize = 1 << 22;
+
+/// A buffer to work in, whose contents are whatever was left there. It is given back when dropped, and
+/// the next one is the smallest that is large enough.
+#[derive(Debug)]
+pub(crate) struct Scratch(Buffer);
+
+impl Scratch {
+    /// At least so many floats.
+    pub(crate) fn take(floats: usize) -> Self {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = free.iter().enumerate().filter(|(_, buffer)| buffer.len() >= floats);
+        let best = fits.min_by_key(|(_, buffer)| buffer.len()).map(|(at, _)| at);
+        let kept = best.map(|at| free.swap_remove(at));
+        drop(free);
+        Self(kept.unwrap_or_else(|| Buffer::zeros(floats)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.0);
+        if buffer.len() > LARGEST_KEPT {
+            return;
+        }
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(buffer);
+        if free.len() > KEPT {
+            let smallest = free.iter().enumerate().min_by_key(|(_, buffer)| buffer.len());
+            if let Some(at) = smallest.map(|(at, _)| at) {
+                free.swap_remove(at);
+            }
+        }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
+}
+
+/// Memory for weights.
 #[derive(Debug)]
 pub(crate) enum WeightMemory {
     /// By themselves.
     Alone(Buffer),
-    /// Together with others.
+    /// With others.
     #[cfg(target_os = "linux")]
     Together(together::Part),
 }
@@ -55,11 +145,10 @@ mod together {
 
     use memmap2::{Advice, MmapOptions, MmapRaw};
 
-    use crate::buffer::LINE;
+    use super::LINE;
 
     /// Floats below which weights are few pages anyway, and better freed by themselves.
     const LARGE: usize = 1 << 14;
-
     /// Bytes of a chunk. Weights that are more have one of their own, which is freed with them.
     const CHUNK: usize = 32 << 20;
 
@@ -106,7 +195,6 @@ mod together {
         }
 
         pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
-            debug_assert!((self.first + self.floats) * size_of::<f32>() <= self.chunk.len());
             // SAFETY: as in `floats`; borrowed mutably as `self` is.
             unsafe {
                 let first = self.chunk.as_mut_ptr().cast::<f32>().add(self.first);
@@ -153,30 +241,45 @@ mod together {
 
 #[cfg(test)]
 mod tests {
-    use super::WeightMemory;
+    use super::{Buffer, Scratch, WeightMemory};
 
     #[test]
-    fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
-        // Small and large ones, more than a chunk of them, some freed and their memory used again.
-        let sizes = [1, 17, 1 << 14, (1 << 14) + 5, 3 << 20, 1 << 22, 9 << 20, 1 << 14];
-        let (mut kept, mut drained): (Vec<(usize, WeightMemory)>, _) = (Vec::new(), 0);
-        for (number, floats) in sizes.into_iter().cycle().take(40).enumerate() {
-            let mut memory = WeightMemory::zeros(floats);
-            assert!(memory.len() >= floats && memory.len() < floats + 16);
-            assert_eq!(memory.as_ptr() as usize % 64, 0);
-            assert!(memory.iter().all(|&weight| weight == 0.0), "{number}");
-            memory.fill(number as f32);
-            kept.push((number, memory));
-            let all_right = |(number, memory): &(usize, WeightMemory)| {
-                let ends = [memory[0], memory[memory.len() - 1]];
-                ends == [*number as f32; 2]
-            };
-            assert!(kept.iter().all(all_right));
-            if kept.len() == 6 {
-                drained += 1;
-                kept.drain(..if drained % 2 == 0 { 5 } else { 6 });
-            }
+    fn scratch_is_large_enough_whatever_was_given_back() {
+        assert!(Buffer::zeros(0).is_empty());
+        for floats in [1, 100, 10_000, 50, 1 << 23, 0] {
+            let mut scratch = Scratch::take(floats);
+            assert!(scratch.len() >= floats && (scratch.as_ptr() as usize).is_multiple_of(64));
+            scratch.fill(f32::NAN);
         }
+    }
+
+    /// Small and large ones, more than a chunk of them, some freed and their memory used again, by several threads.
+    #[test]
+    fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
+        let work = |thread: usize| {
+            let sizes = [1, 17, 1 << 14, (1 << 14) + 5, 3 << 20, 1 << 22, 9 << 20, 1 << 14];
+            let (mut kept, mut drained) = (Vec::<(f32, WeightMemory)>::new(), 0);
+            for (number, floats) in sizes.into_iter().cycle().take(40).enumerate() {
+                let mut memory = WeightMemory::zeros(floats);
+                assert!(memory.len() >= floats && memory.len() < floats + 16);
+                assert_eq!(memory.as_ptr() as usize % 64, 0);
+                assert!(memory.iter().all(|&weight| weight == 0.0), "{number}");
+                let own = (100 * thread + number) as f32;
+                memory.fill(own);
+                kept.push((own, memory));
+                let is_own = |(own, memory): &(f32, WeightMemory)| {
+                    memory.iter().step_by(999).all(|w| w == own)
+                };
+                assert!(kept.iter().all(is_own));
+                if kept.len() == 6 {
+                    drained += 1;
+                    kept.drain(..if drained % 2 == 0 { 5 } else { 6 });
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..3).for_each(|thread| drop(scope.spawn(move || work(thread))));
+        });
     }
 
     #[cfg(target_os = "linux")]
@@ -198,22 +301,5 @@ mod tests {
         assert_eq!(address(&part(16)), address(&c) + 112 * 4);
         drop((b, c));
         assert_eq!(address(&part(16)), first);
-    }
-
-    #[test]
-    fn threads_have_weights_of_their_own() {
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                scope.spawn(move || {
-                    for turn in 0..50 {
-                        let mut memory = WeightMemory::zeros((1 << 14) + turn);
-                        assert!(memory.iter().all(|&weight| weight == 0.0));
-                        memory.fill(thread as f32);
-                        std::thread::yield_now();
-                        assert!(memory.iter().all(|&weight| weight == thread as f32));
-                    }
-                });
-            }
-        });
     }
 }
