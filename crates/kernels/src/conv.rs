@@ -13,7 +13,7 @@ use crate::layout::{Image, Output, Slot};
 use crate::memory::Scratch;
 use crate::narrow::{Narrow, Rows};
 use crate::pack::Panels;
-use crate::pixels::{Padded, Pixels, Source, Taps, cut};
+use crate::pixels::{Padded, Pixels, Source, Taps};
 use crate::planes::{Part, Planes, SIDE, Target};
 use crate::simd::Level;
 use crate::tiles;
@@ -32,16 +32,29 @@ pub fn conv(
 ) -> Result<Array4<f32>> {
     let output = kernel.shape.output(x.dim().into())?;
     epilogue.check(output)?;
-    let Some(panels) = kernel.pointwise() else {
-        return convolve(&Image::new(x), kernel, &Fused::new(epilogue), output);
-    };
-    let epilogue = Fused::or_planes(epilogue);
-    // SAFETY: the columns are those of the whole output, and every pixel is computed.
-    Ok(unsafe {
-        whole(panels, &epilogue, output, |columns, target| {
-            over_pixels(x, kernel, columns, &epilogue, target);
-        })
-    })
+    if let Some(panels) = kernel.pointwise() {
+        let epilogue = Fused::or_planes(epilogue);
+        let work = |columns: &[Column<'_>], target: Option<Target<'_>>| {
+            // SAFETY: the columns are those of the whole output.
+            unsafe { over_pixels(x, kernel, columns, &epilogue, target) }
+        };
+        // SAFETY: every pixel is computed.
+        return Ok(unsafe { whole(panels, &epilogue, output, work) });
+    }
+    let (x, epilogue) = (Image::new(x), Fused::new(epilogue));
+    let mut z = Output::new(output, false, epilogue.shortcut.as_ref());
+    if !output.contains(&0) {
+        let windows = Windows { x: &x, kernel, epilogue: &epilogue, output };
+        match &kernel.weights {
+            Weights::Dense(panels) => match &panels[..] {
+                [panels] => windows.dense(panels, &mut z)?,
+                _ => windows.grouped(panels, &mut z)?,
+            },
+            Weights::Narrow(narrow) => windows.narrow(narrow, &mut z)?,
+        }
+    }
+    // SAFETY: each of the three writes every channel of every pixel.
+    Ok(unsafe { z.written() })
 }
 
 /// What `work` writes by the columns of a 1x1: to their slots, which are those of the whole output, or, where the
@@ -57,15 +70,15 @@ pub(crate) unsafe fn whole(
     work: impl FnOnce(&[Column<'_>], Option<Target<'_>>),
 ) -> Array4<f32> {
     let planes = epilogue.planes.as_ref();
-    let mut z = Output::new(output, planes.is_some());
+    let mut z = Output::new(output, planes.is_some(), epilogue.shortcut.as_ref());
     if !output.contains(&0) {
         let target =
             planes.map(|(shortcut, output)| Target { z: z.first(), shortcut: *shortcut, output });
         let slots = |channel: usize, lanes: usize| match target {
             Some(_) => Vec::new(),
-            None => vec![z.slot(0, channel, lanes, epilogue.shortcut.as_ref())],
+            None => vec![z.slot(0, channel, lanes)],
         };
-        work(&columns(panels, 0, slots).collect::<Vec<_>>(), target);
+        work(&columns(panels, 0, slots), target);
     }
     // SAFETY: as the function's.
     unsafe { z.written() }
@@ -117,7 +130,7 @@ pub(crate) unsafe fn over_pixels(
     let (n, c, h, w) = x.dim();
     let stride = kernel.shape.spec.stride;
     let planes = Planes::new(&x).filter(|_| stride == 1);
-    let image = if planes.is_none() { Some(Image::new(x)) } else { None };
+    let image = planes.is_none().then(|| Image::new(x));
     let floats = image.as_ref().map_or(&[][..], Image::floats);
     let (h_out, w_out) = ((h - 1) / stride + 1, (w - 1) / stride + 1);
     let range = 0..n * h_out * w_out;
@@ -134,8 +147,7 @@ pub(crate) unsafe fn over_pixels(
         None => None,
     };
     let taps = [Taps { offset: 0, length: c }];
-    let runs = columns.first().map_or(&[][..], |column| column.panels.runs());
-    let taps: Vec<_> = runs.iter().map(|run| cut(&taps, run)).collect();
+    let taps = columns.first().map_or(Vec::new(), |column| column.panels.cut(&taps));
     let (x, taps) = (floats, &taps[..]);
     let whole = Dense { x, pixels, origin: 0, taps, columns, range, cold: true, epilogue };
     // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
@@ -144,11 +156,11 @@ pub(crate) unsafe fn over_pixels(
 }
 
 /// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
-pub(crate) const BLOCK: usize = 1 << 15;
+const BLOCK: usize = 1 << 15;
 
 /// Pixels of a piece of a 1x1 whose taps are one run: their outputs stay in the second-level cache. Twice as
 /// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
-pub(crate) const SHORT_BLOCK: usize = 56;
+const SHORT_BLOCK: usize = 56;
 
 /// How often a pixel may be copied, by pieces that share it, rather than once beforehand; and how many floats by
 /// one piece: a second-level cache of 1 MiB.
@@ -161,65 +173,56 @@ const CACHE: usize = 1 << 18;
 ///
 /// # Safety
 ///
-/// That of [`Dense`] and of [`over_pixels`](crate::pointwise::over_pixels), for the level of the kernel; but where
+/// That of [`Dense`] and of [`over_pixels`], for the level of the kernel; but where
 /// there is a source, it is the source's copy of a range that has every tap of its pixels, rather than `x`.
-pub(crate) unsafe fn in_pieces(
+unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &Kernel,
     from: Option<Source<'_>>,
     target: Option<Target<'_>>,
 ) {
     let Some(first) = whole.columns.first() else { return };
-    let (count, level, width) = (whole.range.len(), kernel.level, first.panels.width);
+    let (count, level) = (whole.range.len(), kernel.level);
     let planes = matches!(from, Some(Source::Planes(_))) || target.is_some();
-    let depth = first.panels.weights(0, 0).len() / width;
+    let windows = matches!(from, Some(Source::Windows(..)));
+    let depth = first.panels.weights(0, 0).len() / first.panels.width;
     let block = match (whole.taps.len(), planes) {
-        _ if matches!(from, Some(Source::Windows(..))) => BLOCK / depth,
-        (1, false) => SHORT_BLOCK,
+        (1, false) if !windows => SHORT_BLOCK,
         (1, true) => 2 * SHORT_BLOCK,
-        _ => BLOCK / depth,
+        _ => (BLOCK / depth).max(16),
     };
-    let block = block.max(16);
-    let unit = match from {
+    let unit = match planes {
         // Whole rows, so that few pieces share them.
-        Some(Source::Windows(..)) if whole.pixels.w_out <= block => whole.pixels.w_out,
-        _ if planes => unit_of_planes(count),
-        _ => 1,
+        false if windows && whole.pixels.w_out <= block => whole.pixels.w_out,
+        false => 1,
+        true => unit_of_planes(count),
     };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
-    let (mut whole, mut from) = (whole, from);
     // Where several pieces read the same pixels, these are copied beforehand.
-    let mut all = None;
-    if let Some(source) = from {
+    let beforehand = from.filter(|source| {
         let floats = source.floats(&whole.range);
         let together: usize = pieces.iter().map(|(range, _)| source.floats(range)).sum();
         let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
         let largest = pieces.iter().map(|(range, _)| source.floats(range)).max();
-        if cut || together > SHARED * floats || (together > floats && largest > Some(CACHE)) {
-            let (all, _) = all.insert((Scratch::take(floats), floats));
-            // SAFETY: the kernel's level is here.
-            unsafe { source.copy_at_once(level, whole.range.clone(), &mut all[..floats], parts) };
-            (whole.pixels, whole.origin) = source.pixels(&whole.range);
-            from = None;
-        }
-    }
-    let whole = match &all {
-        Some((all, floats)) => Dense { x: &all[..*floats], cold: false, ..whole },
+        cut || together > SHARED * floats || (together > floats && largest > Some(CACHE))
+    });
+    let from = if beforehand.is_some() { None } else { from };
+    let mut all = Scratch::take(beforehand.map_or(0, |source| source.floats(&whole.range)));
+    let whole = match beforehand {
+        // SAFETY: the kernel's level is here.
+        Some(source) => unsafe { source.read_by(whole, level, &mut all, parts) },
         None => whole,
     };
     tiles::for_each(pieces, |(range, columns)| {
         let columns = &whole.columns[columns];
-        let floats = from.map_or(0, |from| from.floats(&range));
-        let mut copy = Scratch::take(floats);
+        let mut copy = Scratch::take(from.map_or(0, |from| from.floats(&range)));
         let mut piece = Dense { range: range.clone(), columns, ..whole };
         // SAFETY: as the function's; a copy is of the piece's own range, or of the whole range; pieces have
         // different pixels or different columns, and together all of them.
         unsafe {
             if let Some(from) = from {
-                from.copy(level, range.clone(), &mut copy[..floats]);
-                (piece.pixels, piece.origin) = from.pixels(&range);
-                (piece.x, piece.cold) = (&copy[..floats], false);
+                piece = from.read_by(piece, level, &mut copy, 1);
             }
             by_target(level, target, &range, columns, |columns| {
                 level.run(Dense { columns, ..piece });
@@ -254,148 +257,113 @@ pub(crate) fn pieces(
     parts.filter(|part| !part.is_empty()).flat_map(cut).collect()
 }
 
-/// One convolution, and what follows it.
-pub(crate) fn convolve(
-    x: &Image<'_>,
-    kernel: &Kernel,
-    epilogue: &Fused<'_>,
-    output: [usize; 4],
-) -> Result<Array4<f32>> {
-    let mut z = Output::new(output, false);
-    if output.contains(&0) {
-        // SAFETY: there is no element.
-        return Ok(unsafe { z.written() });
-    }
-    match &kernel.weights {
-        Weights::Dense(panels) if panels.len() == 1 => dense(x, kernel, epilogue, output, &mut z)?,
-        Weights::Dense(panels) => grouped(x, kernel, panels, epilogue, output, &mut z)?,
-        Weights::Narrow(narrow) => narrowly(x, kernel, narrow, epilogue, output, &mut z)?,
-    }
-    // SAFETY: each of the three writes every channel of every pixel.
-    Ok(unsafe { z.written() })
-}
-
-/// A k x k in one group.
-fn dense(
-    x: &Image<'_>,
-    kernel: &Kernel,
-    epilogue: &Fused<'_>,
-    output: [usize; 4],
-    z: &mut Output,
-) -> Result<()> {
-    let Weights::Dense(panels) = &kernel.weights else { unreachable!("looked at by the caller") };
-    let padded = Padded::new(kernel.shape, (x.c, 1), output)?.apart(kernel.level.rows());
-    let taps = padded.taps();
-    let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
-    for n in 0..x.n {
-        let slots = |c: usize, lanes: usize| vec![z.slot(n, c, lanes, epilogue.shortcut.as_ref())];
-        let columns: Vec<_> = columns(&panels[0], 0, slots).collect();
-        let range = 0..output[2] * output[3];
-        let (pixels, columns, taps) = (padded.pixels(), &columns[..], &taps[..]);
-        let whole =
-            Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, epilogue };
-        // SAFETY: the source's copy of a range has the rows that its pixels see, with the padding around them;
-        // the slots are those of an image of the output, which nobody else has.
-        unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
-    }
-    Ok(())
-}
-
-/// A k x k in groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
-fn grouped(
-    x: &Image<'_>,
-    kernel: &Kernel,
-    panels: &[Panels],
-    epilogue: &Fused<'_>,
-    output: [usize; 4],
-    z: &mut Output,
-) -> Result<()> {
-    let shape = &kernel.shape;
-    let padded = Padded::new(*shape, (shape.c_in_group, 1), output)?;
-    let taps = padded.taps();
-    let taps: Vec<_> = panels[0].runs().iter().map(|run| cut(&taps, run)).collect();
-    let mut pieces = Vec::with_capacity(x.n * panels.len());
-    for n in 0..x.n {
-        for (group, panels) in panels.iter().enumerate() {
-            let first = group * shape.c_out_group();
-            let shortcut = epilogue.shortcut.as_ref();
-            let slots = |c: usize, lanes: usize| vec![z.slot(n, first + c, lanes, shortcut)];
-            pieces.push((n, group, columns(panels, first, slots).collect::<Vec<_>>()));
-        }
-    }
-    let pixels = output[2] * output[3];
-    let parts = tiles::parts(kernel.macs(x.n * pixels));
-    tiles::in_runs(pieces, parts, |(n, group, columns)| {
-        let mut copy = Scratch::take(padded.floats());
-        padded.copy(x, n, group * shape.c_in_group, &mut copy);
-        for range in tiles::balanced(0..pixels, (BLOCK / shape.c_in_group / 9).max(16)) {
-            let pixels = padded.pixels();
-            let (x, taps, columns) = (&copy[..padded.floats()], &taps[..], &columns[..]);
-            let piece = Dense { x, pixels, origin: 0, taps, columns, range, cold: false, epilogue };
-            // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
-            // image of the output, which nobody else has.
-            unsafe { kernel.level.run(piece) };
-        }
-    });
-    Ok(())
-}
-
-/// A k x k in groups that are narrower than a vector: vector by vector of the channels.
-fn narrowly(
-    x: &Image<'_>,
-    kernel: &Kernel,
-    narrow: &Narrow,
-    epilogue: &Fused<'_>,
-    output: [usize; 4],
-    z: &mut Output,
-) -> Result<()> {
-    let [_, c_out, h_out, w_out] = output;
-    let lanes = kernel.level.lanes();
-    // Either a vector's channels at every pixel, two such side by side; or the few there are, several
-    // pixels to a vector.
-    let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
-    let padded = Padded::new(kernel.shape, (width, parts), output)?;
-    let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
-    let offsets: Vec<usize> = padded.offsets().collect();
-    let spec = &kernel.shape.spec;
-    let columns = kernel.shape.k_w;
-    let three_columns =
-        narrow.pixels == 1 && columns == 3 && (spec.stride, spec.dilation) == (1, 1);
-    let mut pieces = Vec::new();
-    for n in 0..x.n {
-        for first in (0..c_out.div_ceil(width)).step_by(parts) {
-            let slots = (first..first + parts).map(|vector| vector * width).filter(|&c| c < c_out);
-            let slot = |c: usize| z.slot(n, c, width.min(c_out - c), epilogue.shortcut.as_ref());
-            pieces.push((n, first, slots.map(slot).collect::<Vec<Slot>>()));
-        }
-    }
-    let epilogue = repeated.as_ref().unwrap_or(epilogue);
-    let runs = tiles::parts(kernel.macs(x.n * h_out * w_out));
-    tiles::in_runs(pieces, runs, |(n, first, mut slots)| {
-        // A row's last vector may reach beyond it.
-        let mut copy = Scratch::take(padded.floats() + lanes);
-        padded.copy(x, n, first * width, &mut copy);
-        let (vectors, step, last) = match narrow.pixels {
-            1 => (w_out, padded.pixels().column, None),
-            several => {
-                (slots[0].pitch, slots[0].lanes) = (lanes, lanes);
-                let vectors = w_out.div_ceil(several);
-                (vectors, lanes, Some((w_out - (vectors - 1) * several) * c_out))
-            }
-        };
-        let (row, part, z_row) = (padded.pixels().row, padded.part(), w_out * c_out);
-        let (x, offsets, slots) = (&copy[..padded.floats() + lanes], &offsets[..], &slots[..]);
-        #[rustfmt::skip]
-        let rows = Rows {
-            narrow, first, x, offsets, columns, three_columns, row, part, step, h_out, vectors, slots, z_row,
-            last, epilogue,
-        };
-        // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the slots
-        // are those of some channels of one image of the output, which nobody else has.
-        unsafe { kernel.level.run(rows) };
-    });
-    Ok(())
-}
-
 /// Vectors of channels that are worked on together, row by row: a cache line of each pixel for eight lanes.
 const PARTS: usize = 2;
+
+/// A k x k convolution.
+struct Windows<'a> {
+    x: &'a Image<'a>,
+    kernel: &'a Kernel,
+    epilogue: &'a Fused<'a>,
+    output: [usize; 4],
+}
+
+impl Windows<'_> {
+    /// In one group.
+    fn dense(&self, panels: &Panels, z: &mut Output<'_>) -> Result<()> {
+        let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
+        let padded = Padded::new(kernel.shape, (x.c, 1), h_out, w_out)?.apart(kernel.level.rows());
+        let taps = &panels.cut(&padded.taps())[..];
+        for n in 0..n {
+            let columns = &columns(panels, 0, |c, lanes| vec![z.slot(n, c, lanes)])[..];
+            let (pixels, range) = (padded.pixels(), 0..h_out * w_out);
+            let whole =
+                Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, epilogue };
+            // SAFETY: the source's copy of a range has the rows that its pixels see, with the padding around
+            // them; the slots are those of an image of the output, which nobody else has.
+            unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
+        }
+        Ok(())
+    }
+
+    /// In groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
+    fn grouped(&self, panels: &[Panels], z: &mut Output<'_>) -> Result<()> {
+        let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
+        let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out_group());
+        let padded = Padded::new(kernel.shape, (c_in, 1), h_out, w_out)?;
+        let taps = &panels[0].cut(&padded.taps())[..];
+        let mut pieces = Vec::with_capacity(n * panels.len());
+        for n in 0..n {
+            for (group, panels) in panels.iter().enumerate() {
+                let first = group * c_out;
+                let slots = |c, lanes| vec![z.slot(n, first + c, lanes)];
+                pieces.push((n, group, columns(panels, first, slots)));
+            }
+        }
+        let parts = tiles::parts(kernel.macs(n * h_out * w_out));
+        tiles::in_runs(pieces, parts, |(n, group, columns)| {
+            let mut copy = Scratch::take(padded.floats());
+            padded.copy(x, n, group * c_in, &mut copy);
+            let (x, pixels, columns) = (&copy[..padded.floats()], padded.pixels(), &columns[..]);
+            for range in tiles::balanced(0..h_out * w_out, (BLOCK / c_in / 9).max(16)) {
+                let piece =
+                    Dense { x, pixels, origin: 0, taps, columns, range, cold: false, epilogue };
+                // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
+                // image of the output, which nobody else has.
+                unsafe { kernel.level.run(piece) };
+            }
+        });
+        Ok(())
+    }
+
+    /// In groups that are narrower than a vector: vector by vector of the channels.
+    fn narrow(&self, narrow: &Narrow, z: &mut Output<'_>) -> Result<()> {
+        let Self { x, kernel, epilogue, output: [n, c_out, h_out, w_out] } = *self;
+        let lanes = kernel.level.lanes();
+        // Either a vector's channels at every pixel, two such side by side; or the few there are, several
+        // pixels to a vector.
+        let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
+        let padded = Padded::new(kernel.shape, (width, parts), h_out, w_out)?;
+        let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
+        let epilogue = repeated.as_ref().unwrap_or(epilogue);
+        let offsets = &padded.offsets().collect::<Vec<usize>>()[..];
+        let (spec, columns) = (&kernel.shape.spec, kernel.shape.k_w);
+        let three_columns =
+            narrow.pixels == 1 && columns == 3 && (spec.stride, spec.dilation) == (1, 1);
+        let mut pieces = Vec::new();
+        for n in 0..n {
+            for first in (0..c_out.div_ceil(width)).step_by(parts) {
+                let channels = (first..first + parts).map(|vector| vector * width);
+                let channels = channels.filter(|&c| c < c_out);
+                let slots = channels.map(|c| z.slot(n, c, width.min(c_out - c)));
+                pieces.push((n, first, slots.collect::<Vec<Slot>>()));
+            }
+        }
+        let runs = tiles::parts(kernel.macs(n * h_out * w_out));
+        tiles::in_runs(pieces, runs, |(n, first, mut slots)| {
+            // A row's last vector may reach beyond it.
+            let floats = padded.floats() + lanes;
+            let mut copy = Scratch::take(floats);
+            padded.copy(x, n, first * width, &mut copy);
+            let Pixels { row, column, .. } = padded.pixels();
+            let (vectors, step, last) = match narrow.pixels {
+                1 => (w_out, column, None),
+                several => {
+                    (slots[0].pitch, slots[0].lanes) = (lanes, lanes);
+                    let vectors = w_out.div_ceil(several);
+                    (vectors, lanes, Some((w_out - (vectors - 1) * several) * c_out))
+                }
+            };
+            let (x, part, z_row, slots) = (&copy[..floats], padded.part(), w_out * c_out, &slots);
+            #[rustfmt::skip]
+            let rows = Rows {
+                narrow, first, x, offsets, columns, three_columns, row, part, step, h_out, vectors, slots,
+                z_row, last, epilogue,
+            };
+            // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the
+            // slots are those of some channels of one image of the output, which nobody else has.
+            unsafe { kernel.level.run(rows) };
+        });
+        Ok(())
+    }
+}

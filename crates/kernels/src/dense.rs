@@ -33,12 +33,13 @@ pub(crate) fn columns<'p>(
     panels: &'p Panels,
     channel: usize,
     mut slots: impl FnMut(usize, usize) -> Vec<Slot>,
-) -> impl Iterator<Item = Column<'p>> {
-    (0..panels.count()).map(move |panel| {
+) -> Vec<Column<'p>> {
+    let column = |panel: usize| {
         let first = panel * panels.width;
         let slots = slots(first, panels.filled(panel));
         Column { panels, panel, channel: channel + first, slots }
-    })
+    };
+    (0..panels.count()).map(column).collect()
 }
 
 /// Some pixels by some panels.

@@ -62,23 +62,27 @@ fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
 
 /// Memory for a tensor that is not written yet. It starts on a cache line, so that sixteen channels of a
 /// pixel are one line where the channels are a multiple of sixteen.
-pub(crate) struct Output {
+pub(crate) struct Output<'a> {
     /// Room for the tensor and the floats that lie before the first line's start.
     floats: Vec<f32>,
     before: usize,
     shape: [usize; 4],
     planes: bool,
+    /// What is added to it, of the same shape.
+    shortcut: Option<&'a Image<'a>>,
 }
 
-impl Output {
+impl<'a> Output<'a> {
     /// For a tensor N x C x H x W: channels last, or planes, ndarray's standard layout.
-    pub(crate) fn new(shape: [usize; 4], planes: bool) -> Self {
+    pub(crate) fn new(shape: [usize; 4], planes: bool, shortcut: Option<&'a Image<'a>>) -> Self {
+        let as_large = |r: &Image<'_>| [r.n, r.c, r.h, r.w] == shape;
+        assert!(shortcut.is_none_or(as_large), "a shortcut of another shape");
         let mut floats = Vec::with_capacity(shape.iter().product::<usize>() + LINE);
         let address = floats.as_ptr() as usize;
         let before =
             (address.next_multiple_of(size_of::<[f32; LINE]>()) - address) / size_of::<f32>();
         floats.resize(before, 0.0);
-        Self { floats, before, shape, planes }
+        Self { floats, before, shape, planes, shortcut }
     }
 
     /// The first element of the planes.
@@ -87,25 +91,15 @@ impl Output {
         self.floats.as_mut_ptr().wrapping_add(self.before)
     }
 
-    /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes`
-    /// channels; and where the shortcut, of the same shape, has the same.
-    pub(crate) fn slot(
-        &mut self,
-        n: usize,
-        channel: usize,
-        lanes: usize,
-        shortcut: Option<&Image<'_>>,
-    ) -> Slot {
+    /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes` channels.
+    pub(crate) fn slot(&mut self, n: usize, channel: usize, lanes: usize) -> Slot {
         let [images, c, h, w] = self.shape;
         assert!(
             n < images.max(1) && channel + lanes <= c,
             "image {n}, channels {channel} + {lanes}"
         );
         let at = n * h * w * c + channel;
-        let shortcut = shortcut.map(|shortcut| {
-            assert_eq!([shortcut.n, shortcut.c, shortcut.h, shortcut.w], self.shape, "shortcut");
-            shortcut.floats().as_ptr().wrapping_add(at)
-        });
+        let shortcut = self.shortcut.map(|image| image.floats().as_ptr().wrapping_add(at));
         let z = self.floats.as_mut_ptr().wrapping_add(self.before + at);
         let floats = (images * h * w * c).saturating_sub(at);
         Slot { z, shortcut, pitch: c, lanes, floats }
@@ -113,7 +107,7 @@ impl Output {
 
     /// Where all channels of all pixels go.
     pub(crate) fn whole_slot(&mut self) -> Slot {
-        self.slot(0, 0, self.shape[1], None)
+        self.slot(0, 0, self.shape[1])
     }
 
     /// The tensor.
@@ -186,16 +180,10 @@ impl Slot {
     #[inline(always)]
     pub(crate) unsafe fn prefetch<T: Vector, const R: usize>(&self, first: usize) {
         let Self { z, shortcut, pitch, .. } = *self;
-        for r in 0..R {
-            // SAFETY: as the function's; any address will do.
-            unsafe { T::prefetch(z.wrapping_add(first * pitch).wrapping_add(r * pitch)) };
-        }
-        if let Some(shortcut) = shortcut {
+        for start in [Some(z.cast_const()), shortcut].into_iter().flatten() {
             for r in 0..R {
-                // SAFETY: as above.
-                unsafe {
-                    T::prefetch(shortcut.wrapping_add(first * pitch).wrapping_add(r * pitch))
-                };
+                // SAFETY: as the function's; any address will do.
+                unsafe { T::prefetch(start.wrapping_add((first + r) * pitch)) };
             }
         }
     }
@@ -209,6 +197,9 @@ impl Slot {
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();
+    if !cfg!(target_env = "gnu") {
+        return;
+    }
     KEPT.call_once(|| {
         let mut block = Vec::<u8>::new();
         // Where there is not so much memory, all stays as it is.
@@ -233,9 +224,9 @@ mod tests {
     fn what_is_written_through_the_slots_is_the_tensor() {
         for shape in [[2, 5, 3, 4], [1, 16, 2, 2], [0, 3, 1, 1]] {
             let [n, c, h, w] = shape;
-            let mut output = Output::new(shape, false);
+            let mut output = Output::new(shape, false, None);
             for image in 0..n {
-                let slot = output.slot(image, 1, c - 1, None);
+                let slot = output.slot(image, 1, c - 1);
                 assert_eq!((slot.pitch, slot.lanes), (c, c - 1));
                 let pixels = (n - image) * h * w;
                 assert!(slot.holds(pixels, None) && !slot.holds(pixels + 1, None));

@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::dense::Column;
 use crate::layout::Output;
 use crate::memory::WeightMemory;
+use crate::pixels::Taps;
 use crate::tiles::balanced;
 
 /// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
@@ -19,7 +20,8 @@ pub(crate) struct Panels {
     /// Channels of a panel.
     pub(crate) width: usize,
     pub(crate) channels: usize,
-    runs: Vec<Range<usize>>,
+    /// The runs of taps, in the order in which they are summed.
+    pub(crate) runs: Vec<Range<usize>>,
 }
 
 impl Panels {
@@ -63,9 +65,20 @@ impl Panels {
         }
     }
 
-    /// The runs of taps, in the order in which they are summed.
-    pub(crate) fn runs(&self) -> &[Range<usize>] {
-        &self.runs
+    /// The taps of each run, where all the taps are `segments` in this order.
+    pub(crate) fn cut(&self, segments: &[Taps]) -> Vec<Vec<Taps>> {
+        let inside = |run: &Range<usize>| {
+            let mut start = 0;
+            let inside = segments.iter().filter_map(|segment| {
+                let (first, end) = (start, start + segment.length);
+                start = end;
+                let (from, to) = (first.max(run.start), end.min(run.end));
+                (from < to)
+                    .then(|| Taps { offset: segment.offset + from - first, length: to - from })
+            });
+            inside.collect()
+        };
+        self.runs.iter().map(inside).collect()
     }
 
     /// Number of panels.
@@ -111,7 +124,7 @@ impl Shared {
                 channels += paths[end].channels;
                 end += 1;
             }
-            let taps = paths[first].runs().last().map_or(0, |run| run.end);
+            let taps = paths[first].runs.last().map_or(0, |run| run.end);
             let mut panels = Panels::zeros(channels, taps, width);
             let mut lane = 0;
             for path in &paths[first..end] {
@@ -129,7 +142,7 @@ impl Shared {
     }
 
     /// Where each path's channels go in the path's output.
-    pub(crate) fn columns<'p>(&'p self, paths: &mut [Output]) -> Vec<Column<'p>> {
+    pub(crate) fn columns<'p>(&'p self, paths: &mut [Output<'_>]) -> Vec<Column<'p>> {
         let mut channel = 0;
         let column = |(range, panels): &'p (Range<usize>, Panels)| {
             let slots = paths[range.clone()].iter_mut().map(Output::whole_slot).collect();
@@ -142,30 +155,17 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
-    use super::Panels;
+    use super::{Panels, Taps};
 
     #[test]
-    fn every_weight_is_where_the_tile_looks_for_it() {
-        let weight = |o: usize, k: usize| (1000 * o + k + 1) as f32;
-        for (channels, taps) in [(1, 1), (16, 256), (37, 600), (5, 257)] {
-            let panels = Panels::new(channels, taps, 16, weight);
-            let mut met = 0;
-            for (number, run) in panels.runs().iter().enumerate() {
-                for panel in 0..panels.count() {
-                    let weights = panels.weights(number, panel);
-                    for (tap, row) in run.clone().zip(weights.chunks_exact(16)) {
-                        for (lane, &got) in row.iter().enumerate() {
-                            let inside = lane < panels.filled(panel);
-                            let expected =
-                                if inside { weight(16 * panel + lane, tap) } else { 0.0 };
-                            assert_eq!(got, expected);
-                            met += usize::from(inside);
-                        }
-                    }
-                }
-            }
-            assert_eq!(met, channels * taps);
-        }
+    fn the_taps_of_a_run_are_cut_from_the_segments_it_meets() {
+        let taps = |offset, length| Taps { offset, length };
+        let segments = [taps(0, 200), taps(1000, 200), taps(2000, 110)];
+        let runs = [vec![taps(0, 200), taps(1000, 55)], vec![taps(1055, 145), taps(2000, 110)]];
+        assert_eq!(Panels::zeros(3, 510, 16).cut(&segments), runs);
+        let inside = [taps(0, 100), taps(200, 600)];
+        let runs = [vec![taps(0, 100), taps(200, 133)], vec![taps(333, 233)], vec![taps(566, 234)]];
+        assert_eq!(Panels::zeros(3, 700, 16).cut(&inside), runs);
     }
 
     #[test]
@@ -177,5 +177,7 @@ mod tests {
         }
         let whole = Panels::new(20, 300, 16, weight);
         assert_eq!(&together.weights[..], &whole.weights[..]);
+        // Run 1, panel 1, tap 150 of all; what is beyond the channels is 0.
+        assert_eq!(whole.weights(1, 1)[..5], [16151.0, 17151.0, 18151.0, 19151.0, 0.0]);
     }
 }

@@ -158,7 +158,7 @@ fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
 fn can_merge(panels: &[&Panels], kernel: &Kernel) -> bool {
     let two = WIDE * kernel.level.lanes();
     kernel.shape.spec.stride == 1
-        && panels.iter().all(|panels| panels.width == two && panels.runs().len() == 1)
+        && panels.iter().all(|panels| panels.width == two && panels.runs.len() == 1)
 }
 
 /// One input, C kernels that read the same pixels of it.
@@ -170,7 +170,7 @@ fn split_pointwise(
 ) -> Result<Vec<Array4<f32>>> {
     let mut paths = Vec::with_capacity(kernels.len());
     for kernel in kernels {
-        paths.push(Output::new(kernel.shape.output(x.dim().into())?, false));
+        paths.push(Output::new(kernel.shape.output(x.dim().into())?, false, None));
     }
     let epilogue = Fused::new(Epilogue::only(function));
     if !x.is_empty() {
@@ -190,7 +190,7 @@ fn split_pointwise(
             let mut first = 0;
             let mut own = Vec::new();
             for (panels, path) in panels.iter().zip(&mut paths) {
-                let slots = |c: usize, lanes: usize| vec![path.slot(0, c, lanes, None)];
+                let slots = |c: usize, lanes: usize| vec![path.slot(0, c, lanes)];
                 own.extend(columns(panels, first, slots));
                 first += panels.channels;
             }
@@ -387,7 +387,7 @@ impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
 /// Tensors that are channels last, with so many channels each, side by side.
 fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {
     let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
-    let mut output = Output::new([n, channels, h, w], false);
+    let mut output = Output::new([n, channels, h, w], false, None);
     if channels * pixels > 0 {
         let slot = output.whole_slot();
         let parts = match channels * pixels {

@@ -4,6 +4,7 @@
 use std::array::from_fn;
 use std::ops::Range;
 
+use crate::dense::Dense;
 use crate::error::{Error, Result};
 use crate::kernel::Shape;
 use crate::layout::Image;
@@ -72,18 +73,6 @@ pub(crate) struct Taps {
     pub(crate) length: usize,
 }
 
-/// The taps of `run`, where all the taps are `segments` in this order.
-pub(crate) fn cut(segments: &[Taps], run: &Range<usize>) -> Vec<Taps> {
-    let mut start = 0;
-    let inside = segments.iter().filter_map(|segment| {
-        let (first, end) = (start, start + segment.length);
-        start = end;
-        let (from, to) = (first.max(run.start), end.min(run.end));
-        (from < to).then(|| Taps { offset: segment.offset + from - first, length: to - from })
-    });
-    inside.collect()
-}
-
 /// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
 pub(crate) fn apart(floats: usize) -> usize {
     (floats.div_ceil(LINE) | 1) * LINE
@@ -110,7 +99,7 @@ pub(crate) struct Padded {
 }
 
 impl Padded {
-    /// For `parts` times `width` channels of an image whose output is `output`.
+    /// For `parts` times `width` channels of an image whose output is h_out x w_out.
     ///
     /// # Errors
     ///
@@ -119,9 +108,9 @@ impl Padded {
     pub(crate) fn new(
         shape: Shape,
         (width, parts): (usize, usize),
-        output: [usize; 4],
+        h_out: usize,
+        w_out: usize,
     ) -> Result<Self> {
-        let [_, _, h_out, w_out] = output;
         let spec = shape.spec;
         let read = |out: usize, taps: usize| {
             ((out - 1).checked_mul(spec.stride))
@@ -281,82 +270,83 @@ pub(crate) enum Source<'a> {
 }
 
 impl Source<'_> {
-    /// Floats from one copied pixel to the next, where they follow one another.
+    /// Floats from one unit of the copy to the next: a row of windows, or else a pixel.
     fn pitch(&self) -> usize {
-        apart(match self {
-            Self::Planes(planes) => planes.channels,
-            Self::Apart(_, _, channels) => *channels,
-            Self::Windows(..) => unreachable!("they lie in rows"),
-        })
+        match self {
+            Self::Planes(planes) => apart(planes.channels),
+            Self::Apart(_, _, channels) => apart(*channels),
+            Self::Windows(padded, ..) => padded.row(),
+        }
+    }
+
+    /// The units of the copy of a range of pixels.
+    fn units(&self, range: &Range<usize>) -> Range<usize> {
+        match self {
+            Self::Windows(padded, ..) => padded.rows_of(range),
+            _ => range.clone(),
+        }
     }
 
     /// Floats of the copy of a range of pixels.
     pub(crate) fn floats(&self, range: &Range<usize>) -> usize {
-        match self {
-            Self::Windows(padded, ..) => padded.rows_of(range).len() * padded.row(),
-            _ => range.len() * self.pitch(),
-        }
+        self.units(range).len() * self.pitch()
+    }
+
+    /// A tile's work, reading a copy of its range of pixels, which is made here.
+    ///
+    /// # Safety
+    ///
+    /// The machine has the level.
+    pub(crate) unsafe fn read_by<'d>(
+        self,
+        dense: Dense<'d>,
+        level: Level,
+        to: &'d mut [f32],
+        parts: usize,
+    ) -> Dense<'d> {
+        let to = &mut to[..self.floats(&dense.range)];
+        // SAFETY: as the function's.
+        unsafe { self.copy(level, &dense.range, to, parts) };
+        let (pixels, origin) = self.pixels(&dense.range);
+        Dense { x: to, pixels, origin, cold: false, ..dense }
     }
 
     /// How the pixels of the output find those they see in the copy of a range, and which of them comes first.
-    pub(crate) fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
+    fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
         match self {
             Self::Windows(padded, ..) => {
-                let pixels = padded.pixels();
-                (pixels, range.start / pixels.w_out * pixels.w_out)
+                (padded.pixels(), range.start / padded.w_out * padded.w_out)
             }
             _ => (Pixels::run(self.pitch(), range.len()), range.start),
         }
     }
 
-    /// Copies a range of pixels. What lies between them is left as it is.
+    /// Copies a range of pixels, in so many parts for the threads. What lies between them is left as it is.
     ///
     /// # Safety
     ///
     /// The machine has the level.
-    pub(crate) unsafe fn copy(self, level: Level, range: Range<usize>, to: &mut [f32]) {
-        match self {
+    unsafe fn copy(self, level: Level, range: &Range<usize>, to: &mut [f32], parts: usize) {
+        let (units, pitch) = (self.units(range), self.pitch());
+        let together = match self {
+            Self::Windows(..) => 1,
+            _ if parts == 1 => units.len().max(1),
+            _ => LINE,
+        };
+        let runs = units.step_by(together).zip(to.chunks_mut(together * pitch)).collect();
+        tiles::in_runs(runs, parts, |(start, to)| match self {
             Self::Planes(planes) => {
-                let pitch = self.pitch();
+                let range = start..start + to.len() / pitch;
                 // SAFETY: as the function's.
                 unsafe { level.run(Gather { planes, range, to, pitch }) }
             }
             Self::Apart(x, pixels, channels) => {
-                for (q, to) in range.zip(to.chunks_mut(self.pitch())) {
+                for (q, to) in (start..).zip(to.chunks_exact_mut(pitch)) {
                     let [offset] = pixels.from(q);
                     to[..channels].copy_from_slice(&x[offset..offset + channels]);
                 }
             }
-            Self::Windows(padded, image, n) => {
-                for (row, to) in padded.rows_of(&range).zip(to.chunks_exact_mut(padded.row())) {
-                    padded.copy_row(image, n, 0, row, to);
-                }
-            }
-        }
-    }
-
-    /// The same for who has so many threads' work to do with them.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the level.
-    pub(crate) unsafe fn copy_at_once(
-        self,
-        level: Level,
-        range: Range<usize>,
-        to: &mut [f32],
-        parts: usize,
-    ) {
-        if let Self::Windows(padded, image, n) = self {
-            let rows = padded.rows_of(&range).zip(to.chunks_exact_mut(padded.row())).collect();
-            return tiles::in_runs(rows, parts, |(row, to)| padded.copy_row(image, n, 0, row, to));
-        }
-        let pitch = self.pitch();
-        let runs = to.chunks_mut(LINE * pitch).enumerate().collect();
-        tiles::in_runs(runs, parts, |(run, to)| {
-            let start = range.start + run * LINE;
-            // SAFETY: as the function's.
-            unsafe { self.copy(level, start..start + to.len() / pitch, to) };
+            Self::Windows(padded, image, n) => padded.copy_row(image, n, 0, start, to),
         });
     }
 }
@@ -367,16 +357,6 @@ mod tests {
 
     use super::*;
     use crate::kernel::Spec;
-
-    #[test]
-    fn a_run_is_cut_from_the_segments_it_meets() {
-        let taps = |offset, length| Taps { offset, length };
-        let segments = [taps(0, 10), taps(100, 10), taps(200, 5)];
-        assert_eq!(cut(&segments, &(0..25)), segments);
-        assert_eq!(cut(&segments, &(4..12)), [taps(4, 6), taps(100, 2)]);
-        assert_eq!(cut(&segments, &(10..20)), [taps(100, 10)]);
-        assert_eq!(cut(&segments, &(22..25)), [taps(202, 3)]);
-    }
 
     #[test]
     fn what_is_apart_is_never_pages_apart() {
@@ -400,7 +380,7 @@ mod tests {
         for range in [all, 1..4, 3..4] {
             let mut to = vec![-1.0; range.len() * source.pitch()];
             // SAFETY: every machine has it.
-            unsafe { source.copy(Level::Portable, range.clone(), &mut to) };
+            unsafe { source.copy(Level::Portable, &range, &mut to, 1) };
             for (q, pixel) in range.zip(to.chunks_exact(source.pitch())) {
                 let first = [0, PAGE, 3 * PAGE, 4 * PAGE][q];
                 assert_eq!(pixel[..5], x[first..first + 5]);
@@ -427,7 +407,7 @@ mod tests {
             let spec = Spec { stride, padding, dilation, groups: 1 };
             let shape = Shape::new([1, c, k, k], spec).unwrap();
             let output = shape.output([2, c, h, w]).unwrap();
-            let padded = Padded::new(shape, (c, 1), output).unwrap().apart(14);
+            let padded = Padded::new(shape, (c, 1), output[2], output[3]).unwrap().apart(14);
             seen[usize::from(padded.pitch > c)] += 1;
             let pixels = output[2] * output[3];
             let image = Image::new(x.view());
@@ -435,7 +415,7 @@ mod tests {
                 let source = Source::Windows(padded, &image, 1);
                 let mut copy = vec![f32::NAN; source.floats(&range)];
                 // SAFETY: every machine has it.
-                unsafe { source.copy(Level::Portable, range.clone(), &mut copy) };
+                unsafe { source.copy(Level::Portable, &range, &mut copy, 1) };
                 let (lie, first) = source.pixels(&range);
                 for q in range {
                     let [start] = lie.from(q - first);
