@@ -214,7 +214,7 @@ unsafe fn in_pieces(
         Some(source) => unsafe { source.read_by(whole, level, &mut all, parts) },
         None => whole,
     };
-    tiles::for_each(pieces, |(range, columns)| {
+    tiles::in_runs(pieces, usize::MAX, |(range, columns)| {
         let columns = &whole.columns[columns];
         let mut copy = Scratch::take(from.map_or(0, |from| from.floats(&range)));
         let mut piece = Dense { range: range.clone(), columns, ..whole };

@@ -124,20 +124,21 @@ impl Elementwise {
 
     /// The function of some of the channels.
     pub(crate) fn of(&self, channels: Range<usize>) -> Self {
-        let of = |values: &[f32]| match values.len() {
-            0 => Vec::new(),
-            _ => [&values[channels.clone()], &[0.0; BEYOND]].concat(),
-        };
-        Self { scale: of(&self.scale), shift: of(&self.shift), relu: self.relu }
+        self.made_of(|values| values[channels.clone()].to_vec())
     }
 
     /// The same function of `times` pixels side by side, each of all the channels.
     pub(crate) fn repeated(&self, times: usize) -> Self {
-        let repeat = |values: &[f32]| match values.len() {
+        self.made_of(|values| values.repeat(times))
+    }
+
+    /// A function of other channels, whose values are made of those of these.
+    fn made_of(&self, make: impl Fn(&[f32]) -> Vec<f32>) -> Self {
+        let make = |values: &[f32]| match values.len() {
             0 => Vec::new(),
-            len => [values[..len - BEYOND].repeat(times), vec![0.0; BEYOND]].concat(),
+            len => [make(&values[..len - BEYOND]), vec![0.0; BEYOND]].concat(),
         };
-        Self { scale: repeat(&self.scale), shift: repeat(&self.shift), relu: self.relu }
+        Self { scale: make(&self.scale), shift: make(&self.shift), relu: self.relu }
     }
 }
 
@@ -267,15 +268,12 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
             }
             _ => {
                 let rows = to_memory(sums);
-                let Some(lanes) = last else {
-                    return store_lanes(epilogue, slots, channel, first, &rows);
-                };
-                let (row, rows) = (&rows[R - 1..], &rows[..R - 1]);
+                let (rows, row) = rows.split_at(R - usize::from(last.is_some()));
                 store_lanes(epilogue, slots, channel, first, rows);
-                let [slot] = slots else {
-                    unreachable!("only of a single slot is the last pixel shorter")
-                };
-                store_lanes(epilogue, &[Slot { lanes, ..*slot }], channel, first + R - 1, row);
+                if let Some(lanes) = last {
+                    let slot = Slot { lanes, ..slots[0] };
+                    store_lanes(epilogue, &[slot], channel, first + R - 1, row);
+                }
             }
         }
     }
@@ -317,9 +315,7 @@ unsafe fn store_lanes(
         // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
         for (number, slot) in slots.iter().enumerate() {
             for (row, pixel) in rows.iter().zip(first..) {
-                let Some(four) = row[4 * number..].first_chunk::<4>() else {
-                    unreachable!("lanes")
-                };
+                let four = &row.as_chunks::<4>().0[number];
                 // SAFETY: as the function's.
                 unsafe {
                     let z = slot.z.wrapping_add(pixel * slot.pitch);
@@ -337,12 +333,10 @@ unsafe fn store_lanes(
             lanes = rest;
             // SAFETY: as the function's.
             unsafe {
-                let z = slot.z.wrapping_add(pixel * slot.pitch);
-                let shortcut =
-                    slot.shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
+                let slot = slot.after(pixel * slot.pitch);
                 for (lane, &sum) in sums.iter().enumerate() {
-                    let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
-                    *z.add(lane) = epilogue.output.at(channel + lane, sum);
+                    let sum = slot.shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
+                    *slot.z.add(lane) = epilogue.output.at(channel + lane, sum);
                 }
             }
             channel += slot.lanes;

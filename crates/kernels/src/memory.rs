@@ -4,8 +4,10 @@
 //! finding them takes about a hundredth of the pass. So on Linux large ones lie together, in memory that the system
 //! is asked to keep in pages of 2 MiB where it has such.
 
+use std::any::Any;
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Floats of a cache line.
 pub(crate) const LINE: usize = 16;
@@ -98,54 +100,55 @@ impl DerefMut for Scratch {
 
 /// Memory for weights.
 #[derive(Debug)]
-pub(crate) enum WeightMemory {
-    /// By themselves.
-    Alone(Buffer),
-    /// With others.
-    #[cfg(target_os = "linux")]
-    Together(together::Part),
+pub(crate) struct WeightMemory {
+    floats: NonNull<[f32]>,
+    /// Who frees the floats: nobody else reads or writes them.
+    _owner: Arc<dyn Any + Send + Sync>,
 }
 
 impl WeightMemory {
     /// At least so many zeros.
     pub(crate) fn zeros(floats: usize) -> Self {
         #[cfg(target_os = "linux")]
-        if let Some(part) = together::Part::zeros(floats) {
-            return Self::Together(part);
+        if let Some(mut large) = together::part(floats) {
+            // It may have been somebody's before.
+            large.fill(0.0);
+            return large;
         }
-        Self::Alone(Buffer::zeros(floats))
+        let mut buffer = Buffer::zeros(floats);
+        Self { floats: NonNull::from(&mut buffer[..]), _owner: Arc::new(buffer) }
     }
 }
+
+// SAFETY: the floats are borrowed as `self` is, and any thread may free them.
+unsafe impl Send for WeightMemory {}
+// SAFETY: as above.
+unsafe impl Sync for WeightMemory {}
 
 impl Deref for WeightMemory {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        match self {
-            Self::Alone(buffer) => buffer,
-            #[cfg(target_os = "linux")]
-            Self::Together(part) => part.floats(),
-        }
+        // SAFETY: they are valid as long as the owner is, and only `self` has them; borrowed as it is.
+        unsafe { self.floats.as_ref() }
     }
 }
 
 impl DerefMut for WeightMemory {
     fn deref_mut(&mut self) -> &mut [f32] {
-        match self {
-            Self::Alone(buffer) => buffer,
-            #[cfg(target_os = "linux")]
-            Self::Together(part) => part.floats_mut(),
-        }
+        // SAFETY: as in `deref`, borrowed mutably.
+        unsafe { self.floats.as_mut() }
     }
 }
 
 #[cfg(target_os = "linux")]
 mod together {
+    use std::ptr::NonNull;
     use std::sync::{Arc, Mutex, PoisonError};
 
     use memmap2::{Advice, MmapOptions, MmapRaw};
 
-    use super::LINE;
+    use super::{LINE, WeightMemory};
 
     /// Floats below which weights are few pages anyway, and better freed by themselves.
     const LARGE: usize = 1 << 14;
@@ -160,73 +163,47 @@ mod together {
         used: usize,
     }
 
-    static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
-
-    /// A part of a chunk that nobody else has.
-    #[derive(Debug)]
-    pub(crate) struct Part {
-        chunk: Arc<MmapRaw>,
-        first: usize,
-        floats: usize,
-    }
-
-    impl Part {
-        /// At least so many zeros, if these are many and the system has a chunk for them.
-        pub(crate) fn zeros(floats: usize) -> Option<Self> {
-            if floats < LARGE {
-                return None;
-            }
-            let mut part = OPEN.lock().unwrap_or_else(PoisonError::into_inner).part(floats)?;
-            // It may have been somebody's before.
-            part.floats_mut().fill(0.0);
-            Some(part)
+    /// At least so many floats, if these are many and the system has a chunk for them.
+    pub(crate) fn part(floats: usize) -> Option<WeightMemory> {
+        static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
+        if floats < LARGE {
+            return None;
         }
-
-        pub(crate) fn floats(&self) -> &[f32] {
-            debug_assert!((self.first + self.floats) * size_of::<f32>() <= self.chunk.len());
-            // SAFETY: the chunk has as many floats, is mapped as long as `self` has it, and starts on a
-            // page; any bytes are floats, and mapped ones are initialised. Parts of it do not overlap: `Open`
-            // gives out what comes after all it has given out, and begins anew only when it is the chunk's
-            // only owner, after all that the others did: only it makes owners, under its lock.
-            unsafe {
-                let first = self.chunk.as_ptr().cast::<f32>().add(self.first);
-                std::slice::from_raw_parts(first, self.floats)
-            }
-        }
-
-        pub(crate) fn floats_mut(&mut self) -> &mut [f32] {
-            // SAFETY: as in `floats`; borrowed mutably as `self` is.
-            unsafe {
-                let first = self.chunk.as_mut_ptr().cast::<f32>().add(self.first);
-                std::slice::from_raw_parts_mut(first, self.floats)
-            }
-        }
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).part(floats)
     }
 
     impl Open {
         /// A part that nobody has, if the system has the memory.
-        pub(crate) fn part(&mut self, floats: usize) -> Option<Part> {
+        pub(crate) fn part(&mut self, floats: usize) -> Option<WeightMemory> {
             let floats = floats.checked_next_multiple_of(LINE)?;
             let bytes = floats.checked_mul(size_of::<f32>())?;
-            if bytes > CHUNK {
-                return Some(Part { chunk: Arc::new(map(bytes)?), first: 0, floats });
-            }
-            if let Some(chunk) = &mut self.chunk
+            let (chunk, first) = if bytes > CHUNK {
+                (Arc::new(map(bytes)?), 0)
+            } else {
                 // Unlike the count of the owners, this waits for what they last did with their parts.
-                && Arc::get_mut(chunk).is_some()
-            {
-                self.used = 0;
-            }
-            let chunk = match &self.chunk {
-                Some(chunk) if (self.used + floats) * size_of::<f32>() <= CHUNK => chunk.clone(),
-                _ => {
+                let nobodys =
+                    self.chunk.as_mut().is_some_and(|chunk| Arc::get_mut(chunk).is_some());
+                let full = (self.used + floats) * size_of::<f32>() > CHUNK;
+                if self.chunk.is_none() || (full && !nobodys) {
+                    self.chunk = Some(Arc::new(map(CHUNK)?));
                     self.used = 0;
-                    self.chunk.insert(Arc::new(map(CHUNK)?)).clone()
+                } else if nobodys {
+                    self.used = 0;
                 }
+                self.used += floats;
+                (self.chunk.clone()?, self.used - floats)
             };
-            let first = self.used;
-            self.used += floats;
-            Some(Part { chunk, first, floats })
+            debug_assert!((first + floats) * size_of::<f32>() <= chunk.len());
+            // The chunk has as many floats, is mapped as long as somebody owns it, and starts on a page; any
+            // bytes are floats, and mapped ones are initialised. Parts of it do not overlap: what is given
+            // out comes after all that was, and it begins anew only when `self` is the chunk's only owner,
+            // after all that the others did: only `self` makes owners.
+            // SAFETY: so many floats of the chunk are before the part.
+            let first = NonNull::new(unsafe { chunk.as_mut_ptr().cast::<f32>().add(first) })?;
+            Some(WeightMemory {
+                floats: NonNull::slice_from_raw_parts(first, floats),
+                _owner: chunk,
+            })
         }
     }
 
@@ -287,7 +264,7 @@ mod tests {
     fn memory_is_given_out_once_more_when_nobody_has_any_of_it() {
         let mut open = super::together::Open::default();
         let mut part = |floats| open.part(floats).unwrap();
-        let address = |part: &super::together::Part| part.floats().as_ptr() as usize;
+        let address = |part: &WeightMemory| part.as_ptr() as usize;
         let (a, b) = (part(100), part(1 << 20));
         assert_eq!(address(&b), address(&a) + 112 * 4);
         let first = address(&a);
@@ -297,7 +274,7 @@ mod tests {
         assert_eq!(address(&c), address(&b) + (4 << 20));
         // More than a chunk has one of its own; the open one stays as it is.
         let own = part(9 << 20);
-        assert_eq!(own.floats().len(), 9 << 20);
+        assert_eq!(own.len(), 9 << 20);
         assert_eq!(address(&part(16)), address(&c) + 112 * 4);
         drop((b, c));
         assert_eq!(address(&part(16)), first);

@@ -222,7 +222,7 @@ fn merge_pointwise(
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
         let unit = if target.is_some() { unit_of_planes(count) } else { 1 };
         let pieces = pieces((count, unit), columns.len(), BLOCK, parts);
-        tiles::for_each(pieces, |(range, part)| {
+        tiles::in_runs(pieces, usize::MAX, |(range, part)| {
             // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each
             // column; pieces have different pixels or different columns of an output that nobody else has.
             unsafe {
@@ -394,7 +394,8 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
             floats if floats < 1 << 16 => 1,
             _ => 4 * tiles::threads(),
         };
-        tiles::for_each(tiles::into_parts(0..pixels, parts).collect(), |range: Range<usize>| {
+        let pieces = tiles::into_parts(0..pixels, parts).collect();
+        tiles::in_runs(pieces, parts, |range: Range<usize>| {
             let slot = &slot;
             // A run of pixels at a time, whose memory stays in cache while the paths go by.
             for range in balanced(range, 64) {

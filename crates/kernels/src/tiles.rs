@@ -72,22 +72,13 @@ pub(crate) fn parts(macs: usize) -> usize {
     }
 }
 
-/// Does each of the pieces, on as many threads as there are. What a piece computes does not depend on
-/// who computes it.
-pub(crate) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if pieces.len() == 1 || threads() == 1 {
-        pieces.into_iter().for_each(work);
-    } else {
-        pieces.into_par_iter().with_max_len(1).for_each(work);
-    }
-}
-
-/// Does each of the pieces, in so many runs of them, or less.
+/// Does each of the pieces, in so many runs of them, or less; on as many threads as there are. What a piece
+/// computes does not depend on who computes it.
 pub(crate) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
-    if runs == 1 || pieces.len() <= 1 || threads() == 1 {
+    if runs <= 1 || pieces.len() <= 1 || threads() == 1 {
         return pieces.into_iter().for_each(work);
     }
-    let length = pieces.len().div_ceil(runs).max(1);
+    let length = pieces.len().div_ceil(runs);
     pieces.into_par_iter().with_min_len(length).with_max_len(length).for_each(work);
 }
 
