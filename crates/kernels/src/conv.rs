@@ -272,7 +272,8 @@ impl Windows<'_> {
     /// In one group.
     fn dense(&self, panels: &Panels, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
-        let padded = Padded::new(kernel.shape, (x.c, 1), h_out, w_out)?.apart(kernel.level.rows());
+        let padded =
+            Padded::new(kernel.shape, [x.c, 1], [h_out, w_out])?.apart(kernel.level.rows());
         let taps = &panels.cut(&padded.taps())[..];
         for n in 0..n {
             let columns = &columns(panels, 0, |c, lanes| vec![z.slot(n, c, lanes)])[..];
@@ -290,7 +291,7 @@ impl Windows<'_> {
     fn grouped(&self, panels: &[Panels], z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
         let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out_group());
-        let padded = Padded::new(kernel.shape, (c_in, 1), h_out, w_out)?;
+        let padded = Padded::new(kernel.shape, [c_in, 1], [h_out, w_out])?;
         let taps = &panels[0].cut(&padded.taps())[..];
         let mut pieces = Vec::with_capacity(n * panels.len());
         for n in 0..n {
@@ -323,7 +324,7 @@ impl Windows<'_> {
         // Either a vector's channels at every pixel, two such side by side; or the few there are, several
         // pixels to a vector.
         let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
-        let padded = Padded::new(kernel.shape, (width, parts), h_out, w_out)?;
+        let padded = Padded::new(kernel.shape, [width, parts], [h_out, w_out])?;
         let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
         let epilogue = repeated.as_ref().unwrap_or(epilogue);
         let offsets = &padded.offsets().collect::<Vec<usize>>()[..];

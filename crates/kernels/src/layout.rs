@@ -208,17 +208,13 @@ pub(crate) fn keep_freed_memory() {
     });
 }
 
-/// Floats that are channels last as a tensor of shape N x C x H x W.
-#[cfg(test)]
-fn tensor(floats: Vec<f32>, [n, c, h, w]: [usize; 4]) -> Array4<f32> {
-    Array4::from_shape_vec((n, h, w, c), floats).unwrap().permuted_axes([0, 3, 1, 2])
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use ndarray::{Array4, s};
 
-    use super::{Image, Output, tensor};
+    use super::{Image, Output};
 
     #[test]
     fn what_is_written_through_the_slots_is_the_tensor() {
@@ -229,17 +225,12 @@ mod tests {
                 let slot = output.slot(image, 1, c - 1);
                 assert_eq!((slot.pitch, slot.lanes), (c, c - 1));
                 let pixels = (n - image) * h * w;
+                let next = slot.after(c);
                 assert!(slot.holds(pixels, None) && !slot.holds(pixels + 1, None));
-                assert!(
-                    slot.after(c).holds(pixels - 1, None) && !slot.after(c).holds(pixels, None)
-                );
-                for pixel in 0..h * w {
-                    for lane in 0..c {
-                        // SAFETY: the slot starts at channel 1 of a pixel of the output.
-                        unsafe {
-                            *slot.z.sub(1).add(pixel * c + lane) = (100 * image + pixel) as f32
-                        };
-                    }
+                assert!(next.holds(pixels - 1, None) && !next.holds(pixels, None));
+                for at in 0..h * w * c {
+                    // SAFETY: the slot starts at channel 1 of a pixel of the output.
+                    unsafe { *slot.z.sub(1).add(at) = (100 * image + at / c) as f32 };
                 }
                 assert_eq!((slot.z as usize - 4) % 64, image * h * w * c * 4 % 64);
             }
@@ -255,13 +246,14 @@ mod tests {
         let x = Array4::from_shape_fn((2, 3, 5, 7), |(n, c, i, j)| {
             (1000 * n + 100 * c + 10 * i + j) as f32
         });
-        let last = tensor(Image::new(x.view()).floats().to_vec(), [2, 3, 5, 7]);
-        assert_eq!(last, x);
-        assert_eq!(last.strides(), [105, 1, 21, 3]);
-        let image = Image::new(last.view());
-        assert!(matches!(image.floats, std::borrow::Cow::Borrowed(_)));
-        assert_eq!(image.image(1)[3 * 8 + 2], x[[1, 2, 1, 1]]);
+        let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
+        let last = last.permuted_axes([0, 3, 1, 2]);
         let odd = x.slice(s![.., ..;-1, 1.., ..;2]);
-        assert_eq!(tensor(Image::new(odd).floats().to_vec(), [2, 3, 4, 4]), odd);
+        for (view, is_last) in [(x.view(), false), (last.view(), true), (odd, false)] {
+            let image = Image::new(view);
+            assert!(image.floats().iter().eq(view.permuted_axes([0, 2, 3, 1])));
+            assert_eq!(matches!(image.floats, Cow::Borrowed(_)), is_last);
+            assert_eq!(image.image(1)[1], view[[1, 1, 0, 0]]);
+        }
     }
 }

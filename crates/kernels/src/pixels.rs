@@ -99,19 +99,14 @@ pub(crate) struct Padded {
 }
 
 impl Padded {
-    /// For `parts` times `width` channels of an image whose output is h_out x w_out.
+    /// For `parts` times `width` channels of an image whose output is `out`, H_out x W_out.
     ///
     /// # Errors
     ///
     /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
     /// [`MAX_PLANES`].
-    pub(crate) fn new(
-        shape: Shape,
-        (width, parts): (usize, usize),
-        h_out: usize,
-        w_out: usize,
-    ) -> Result<Self> {
-        let spec = shape.spec;
+    pub(crate) fn new(shape: Shape, [width, parts]: [usize; 2], out: [usize; 2]) -> Result<Self> {
+        let ([h_out, w_out], spec) = (out, shape.spec);
         let read = |out: usize, taps: usize| {
             ((out - 1).checked_mul(spec.stride))
                 .zip((taps - 1).checked_mul(spec.dilation))
@@ -139,15 +134,14 @@ impl Padded {
     /// The rows that pixels of the output see.
     pub(crate) fn rows_of(&self, pixels: &Range<usize>) -> Range<usize> {
         let Shape { k_h, spec, .. } = self.shape;
-        match pixels.is_empty() {
-            true => 0..0,
-            false => {
-                let (first, last) = (pixels.start / self.w_out, (pixels.end - 1) / self.w_out);
-                // Where there is one row only, the step to the next is of no use, however long.
-                let [first, last] = [first, last].map(|i| i.saturating_mul(spec.stride));
-                first..last + (k_h - 1) * spec.dilation + 1
-            }
+        if pixels.is_empty() {
+            return 0..0;
         }
+        let [first, last] = [pixels.start, pixels.end - 1].map(|q| {
+            // Where there is one row only, the step to the next is of no use, however long.
+            (q / self.w_out).saturating_mul(spec.stride)
+        });
+        first..last + (k_h - 1) * spec.dilation + 1
     }
 
     /// Floats of the copy.
@@ -175,40 +169,38 @@ impl Padded {
         row: usize,
         to: &mut [f32],
     ) {
+        let padding = self.shape.spec.padding;
+        let row = row.checked_sub(padding).filter(|&row| row < x.h);
         for (part, to) in to.chunks_exact_mut(self.part()).enumerate() {
             let first = first + part * self.width;
-            if first < x.c { self.copy_part(x, n, first, row, to) } else { to.fill(0.0) }
-        }
-    }
-
-    fn copy_part(&self, x: &Image<'_>, n: usize, first: usize, row: usize, to: &mut [f32]) {
-        let padding = self.shape.spec.padding;
-        let Some(row) = row.checked_sub(padding).filter(|&row| row < x.h) else {
-            return to.fill(0.0);
-        };
-        let line = &x.image(n)[row * x.w * x.c..(row + 1) * x.w * x.c];
-        let channels = self.width.min(x.c - first);
-        let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.pitch);
-        before.fill(0.0);
-        let inside = x.w.min(rest.len() / self.pitch);
-        let (pixels, after) = rest.split_at_mut(inside * self.pitch);
-        after.fill(0.0);
-        if channels == self.pitch && channels == x.c {
-            pixels.copy_from_slice(&line[..pixels.len()]);
-            return;
-        }
-        let from = line.chunks_exact(x.c).map(|pixel| &pixel[first..first + channels]);
-        let to = pixels.chunks_exact_mut(self.pitch).map(|to| &mut to[..self.width]);
-        match (channels == self.width, self.width) {
-            // Of known length, a copy is one instruction rather than a call.
-            (true, 4) => to.zip(from).for_each(|(to, from)| copy_of::<4>(to, from)),
-            (true, 8) => to.zip(from).for_each(|(to, from)| copy_of::<8>(to, from)),
-            (true, 16) => to.zip(from).for_each(|(to, from)| copy_of::<16>(to, from)),
-            (true, 32) => to.zip(from).for_each(|(to, from)| copy_of::<32>(to, from)),
-            _ => to.zip(from).for_each(|(to, from)| {
-                to[..channels].copy_from_slice(from);
-                to[channels..].fill(0.0);
-            }),
+            let Some(row) = row.filter(|_| first < x.c) else {
+                to.fill(0.0);
+                continue;
+            };
+            let line = &x.image(n)[row * x.w * x.c..(row + 1) * x.w * x.c];
+            let channels = self.width.min(x.c - first);
+            let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.pitch);
+            before.fill(0.0);
+            let inside = x.w.min(rest.len() / self.pitch);
+            let (pixels, after) = rest.split_at_mut(inside * self.pitch);
+            after.fill(0.0);
+            if channels == self.pitch && channels == x.c {
+                pixels.copy_from_slice(&line[..pixels.len()]);
+                continue;
+            }
+            let from = line.chunks_exact(x.c).map(|pixel| &pixel[first..first + channels]);
+            let to = pixels.chunks_exact_mut(self.pitch).map(|to| &mut to[..self.width]);
+            match (channels == self.width, self.width) {
+                // Of known length, a copy is one instruction rather than a call.
+                (true, 4) => to.zip(from).for_each(|(to, from)| copy_of::<4>(to, from)),
+                (true, 8) => to.zip(from).for_each(|(to, from)| copy_of::<8>(to, from)),
+                (true, 16) => to.zip(from).for_each(|(to, from)| copy_of::<16>(to, from)),
+                (true, 32) => to.zip(from).for_each(|(to, from)| copy_of::<32>(to, from)),
+                _ => to.zip(from).for_each(|(to, from)| {
+                    to[..channels].copy_from_slice(from);
+                    to[channels..].fill(0.0);
+                }),
+            }
         }
     }
 
@@ -235,12 +227,10 @@ impl Padded {
     /// The taps, by row, column and channel of the kernel. Where columns and channels lie next to each
     /// other they are one run.
     pub(crate) fn taps(&self) -> Vec<Taps> {
-        let Shape { k_h, k_w, spec, .. } = self.shape;
-        let row = |u: usize| u * spec.dilation * self.row();
-        if spec.dilation == 1 && self.pitch == self.width {
-            return (0..k_h).map(|u| Taps { offset: row(u), length: k_w * self.width }).collect();
-        }
-        self.offsets().map(|offset| Taps { offset, length: self.width }).collect()
+        let Shape { k_w, spec, .. } = self.shape;
+        let together = if spec.dilation == 1 && self.pitch == self.width { k_w } else { 1 };
+        let offsets = self.offsets().step_by(together);
+        offsets.map(|offset| Taps { offset, length: together * self.width }).collect()
     }
 
     /// Where each tap of the kernel, by row and column, meets its first channel.
@@ -367,6 +357,20 @@ mod tests {
         }
     }
 
+    /// What lies from the first tap of each pixel of a range on in the copy of the range; once in several parts.
+    fn copied(source: Source<'_>, range: Range<usize>, check: impl Fn(usize, &[f32])) {
+        for parts in [1, 3] {
+            let mut to = vec![-1.0; source.floats(&range)];
+            // SAFETY: every machine has it.
+            unsafe { source.copy(Level::Portable, &range, &mut to, parts) };
+            let (pixels, first) = source.pixels(&range);
+            for q in range.clone() {
+                let [start] = pixels.from(q - first);
+                check(q, &to[start..]);
+            }
+        }
+    }
+
     /// On any machine, whatever the rows of its tiles.
     #[test]
     fn pixels_pages_apart_are_copied_from_where_they_lie() {
@@ -375,21 +379,16 @@ mod tests {
         let pixels = Pixels { image: 3 * PAGE, row: 0, column: PAGE, h_out: 1, w_out: 2 };
         assert!(pixels.collide(14) && !pixels.collide(6));
         assert!(!Pixels::run(PAGE + LINE, 4).collide(14));
-        let source = Source::Apart(&x, pixels, 5);
-        let all: Range<usize> = 0..4;
-        for range in [all, 1..4, 3..4] {
-            let mut to = vec![-1.0; range.len() * source.pitch()];
-            // SAFETY: every machine has it.
-            unsafe { source.copy(Level::Portable, &range, &mut to, 1) };
-            for (q, pixel) in range.zip(to.chunks_exact(source.pitch())) {
+        for range in [0..4, 1..4, 3..4] {
+            copied(Source::Apart(&x, pixels, 5), range, |q, pixel| {
                 let first = [0, PAGE, 3 * PAGE, 4 * PAGE][q];
                 assert_eq!(pixel[..5], x[first..first + 5]);
-                assert!(pixel[5..].iter().all(|&rest| rest == -1.0));
-            }
+                assert!(pixel[5..LINE].iter().all(|&rest| rest == -1.0));
+            });
         }
     }
 
-    /// On any machine, whatever the rows of its tiles: of a few pixels as of all of them, close or apart.
+    /// Of a few pixels as of all of them, close or apart.
     #[test]
     fn every_tap_of_every_pixel_is_in_the_copy() {
         let mut seen = [0, 0];
@@ -406,32 +405,24 @@ mod tests {
             });
             let spec = Spec { stride, padding, dilation, groups: 1 };
             let shape = Shape::new([1, c, k, k], spec).unwrap();
-            let output = shape.output([2, c, h, w]).unwrap();
-            let padded = Padded::new(shape, (c, 1), output[2], output[3]).unwrap().apart(14);
+            let [_, _, h_out, w_out] = shape.output([2, c, h, w]).unwrap();
+            let padded = Padded::new(shape, [c, 1], [h_out, w_out]).unwrap().apart(14);
             seen[usize::from(padded.pitch > c)] += 1;
-            let pixels = output[2] * output[3];
-            let image = Image::new(x.view());
+            let (pixels, image) = (h_out * w_out, Image::new(x.view()));
             for range in [0..pixels, 0..1, pixels - 1..pixels, pixels / 3..pixels - 1] {
-                let source = Source::Windows(padded, &image, 1);
-                let mut copy = vec![f32::NAN; source.floats(&range)];
-                // SAFETY: every machine has it.
-                unsafe { source.copy(Level::Portable, &range, &mut copy, 1) };
-                let (lie, first) = source.pixels(&range);
-                for q in range {
-                    let [start] = lie.from(q - first);
+                copied(Source::Windows(padded, &image, 1), range, |q, copy| {
                     for (at, offset) in padded.offsets().enumerate() {
                         let place = |out: usize, tap: usize, length: usize| {
                             let place = (out * stride + tap * dilation).checked_sub(padding);
                             place.filter(|&place| place < length)
                         };
-                        let i = place(q / output[3], at / k, h);
-                        let j = place(q % output[3], at % k, w);
+                        let inside = place(q / w_out, at / k, h).zip(place(q % w_out, at % k, w));
                         for c in 0..c {
-                            let expected = i.zip(j).map_or(0.0, |(i, j)| x[[1, c, i, j]]);
-                            assert_eq!(copy[start + offset + c], expected, "{q} {at} {c}");
+                            let expected = inside.map_or(0.0, |(i, j)| x[[1, c, i, j]]);
+                            assert_eq!(copy[offset + c], expected, "{q} {at} {c}");
                         }
                     }
-                }
+                });
             }
         }
         assert_eq!(seen, [4, 2], "close and apart");
