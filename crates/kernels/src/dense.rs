@@ -15,7 +15,7 @@ use crate::pixels::{Pixels, Taps};
 use crate::prefetch::{CHUNK, Prefetch, Run};
 use crate::simd::Work;
 use crate::tiles::balanced;
-use crate::vector::{Size, Vector, load_rows, of_size, store_rows};
+use crate::vector::{Vector, load_rows, of_size, store_rows};
 
 /// A panel of weights, and where what it gives goes.
 #[derive(Clone, Debug)]
@@ -145,12 +145,57 @@ impl Dense<'_> {
                         let rows = T::ROWS.min(self.range.end - first);
                         prefetch = prefetch.and_of_slot(slot, first, rows, rows_of_step);
                     }
-                    let (rows, first, dense) = (tile.len(), tile.start, self);
-                    let tile = Tile::<V> { dense, run, column, first, partial, prefetch };
+                    let first = tile.start;
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
                     // column if there is more than one run.
-                    unsafe { of_size::<T, _>(rows, tile) };
+                    unsafe {
+                        of_size!(tile.len(), T::ROWS, R => {
+                            self.tile::<T, V, R>(run, column, first, partial, prefetch)
+                        });
+                    }
                 }
+            }
+        }
+    }
+
+    /// R pixels from `first` on, for one run of taps; `partial` has the sums of the runs before.
+    ///
+    /// # Safety
+    ///
+    /// That of `walk`; if there is more than one run, `partial` has room for R times the panel's width.
+    #[inline(always)]
+    unsafe fn tile<T: Vector, const V: usize, const R: usize>(
+        &self,
+        run: usize,
+        column: &Column<'_>,
+        first: usize,
+        partial: *mut f32,
+        prefetch: Prefetch,
+    ) {
+        let taps = &self.taps[run];
+        let weights = column.panels.weights(run, column.panel);
+        let length: usize = taps.iter().map(|taps| taps.length).sum();
+        debug_assert_eq!(weights.len(), length * V * T::LANES);
+        let offsets: [usize; R] = self.pixels.from(first - self.origin);
+        debug_assert!(
+            offsets.iter().all(|offset| {
+                taps.iter().all(|taps| offset + taps.offset + taps.length <= self.x.len())
+            }),
+            "{offsets:?} {taps:?} {}",
+            self.x.len()
+        );
+        // SAFETY: as the function's.
+        unsafe {
+            let mut sums = [[T::splat(0.0); V]; R];
+            if run > 0 {
+                load_rows(&mut sums, partial, V * T::LANES);
+            }
+            let x = offsets.map(|offset| self.x.as_ptr().add(offset));
+            sums = add_taps(sums, x, taps, weights.as_ptr(), prefetch);
+            if run + 1 < self.taps.len() {
+                store_rows(&sums, partial, V * T::LANES);
+            } else {
+                store(self.epilogue, &column.slots, column.channel, first, sums, None);
             }
         }
     }
@@ -159,57 +204,6 @@ impl Dense<'_> {
 /// Steps of prefetching while all of these are summed.
 fn steps(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
-}
-
-/// One tile, for one run of taps.
-struct Tile<'a, const V: usize> {
-    dense: &'a Dense<'a>,
-    run: usize,
-    column: &'a Column<'a>,
-    /// Its first pixel.
-    first: usize,
-    /// The sums of the runs before.
-    partial: *mut f32,
-    prefetch: Prefetch,
-}
-
-impl<T: Vector, const V: usize> Size<T> for Tile<'_, V> {
-    const MOST: usize = T::ROWS;
-
-    /// # Safety
-    ///
-    /// That of `Dense::walk`; if there is more than one run, `partial` has room for R times the panel's
-    /// width.
-    #[inline(always)]
-    unsafe fn run<const R: usize>(self) {
-        let Self { dense, run, column, first, partial, prefetch } = self;
-        let taps = &dense.taps[run];
-        let weights = column.panels.weights(run, column.panel);
-        let length: usize = taps.iter().map(|taps| taps.length).sum();
-        debug_assert_eq!(weights.len(), length * V * T::LANES);
-        let offsets: [usize; R] = dense.pixels.from(first - dense.origin);
-        debug_assert!(
-            offsets.iter().all(|offset| {
-                taps.iter().all(|taps| offset + taps.offset + taps.length <= dense.x.len())
-            }),
-            "{offsets:?} {taps:?} {}",
-            dense.x.len()
-        );
-        // SAFETY: as the function's.
-        unsafe {
-            let mut sums = [[T::splat(0.0); V]; R];
-            if run > 0 {
-                load_rows(&mut sums, partial, V * T::LANES);
-            }
-            let x = offsets.map(|offset| dense.x.as_ptr().add(offset));
-            sums = add_taps(sums, x, taps, weights.as_ptr(), prefetch);
-            if run + 1 < dense.taps.len() {
-                store_rows(&sums, partial, V * T::LANES);
-            } else {
-                store(dense.epilogue, &column.slots, column.channel, first, sums, None);
-            }
-        }
-    }
 }
 
 /// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile prefetches.

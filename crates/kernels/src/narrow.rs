@@ -11,7 +11,7 @@ use crate::layout::Slot;
 use crate::memory::WeightMemory;
 use crate::simd::Work;
 use crate::tiles::balanced;
-use crate::vector::{Size, Vector, of_size};
+use crate::vector::{Vector, of_size};
 
 /// The weights of grouped convolutions of `d` channels in and out: [vector of output channels][tap]
 /// [input channel of the group][lane].
@@ -114,47 +114,6 @@ impl Work for Rows<'_> {
     }
 }
 
-/// P vectors of output row `i`, from vector `first` on.
-struct Tile<'a, const D: usize> {
-    rows: &'a Rows<'a>,
-    i: usize,
-    /// Which vector of channels.
-    part: usize,
-    first: usize,
-}
-
-impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
-    const MOST: usize = T::OUTPUTS;
-
-    /// # Safety
-    ///
-    /// That of `Rows::walk`.
-    #[inline(always)]
-    unsafe fn run<const P: usize>(self) {
-        let Self { rows, i, part, first } = self;
-        let (vector, slot) = (rows.first + part, &rows.slots[part]);
-        // SAFETY: as the function's.
-        unsafe {
-            let weights = rows.narrow.vector(vector).as_ptr();
-            let x = rows.x.as_ptr().add(i * rows.row + part * rows.part + first * rows.step);
-            let sums: [T; P] = match rows.three_columns {
-                true => rows.row_of_three::<T, D, P>(x, weights),
-                false => rows.tap_by_tap::<T, D, P>(x, weights),
-            };
-            // Several pixels to a vector have their functions repeated, from channel 0 on.
-            let channel = if rows.narrow.pixels == 1 { vector * T::LANES } else { 0 };
-            let slot = slot.after(i * rows.z_row + first * slot.pitch);
-            // The last vector may be less full than the others.
-            let last = rows.last.filter(|&last| first + P == rows.vectors && last < slot.lanes);
-            debug_assert!(
-                (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= rows.z_row,
-                "a tile within its row"
-            );
-            store(rows.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
-        }
-    }
-}
-
 impl Rows<'_> {
     /// All the rows, in groups of D channels.
     ///
@@ -171,11 +130,47 @@ impl Rows<'_> {
         for i in 0..self.h_out {
             for part in 0..self.slots.len() {
                 for tile in balanced(0..self.vectors, T::OUTPUTS) {
-                    let (outputs, first) = (tile.len(), tile.start);
+                    let first = tile.start;
                     // SAFETY: as the function's.
-                    unsafe { of_size::<T, _>(outputs, Tile::<D> { rows: self, i, part, first }) };
+                    unsafe {
+                        of_size!(tile.len(), T::OUTPUTS, P => self.tile::<T, D, P>(i, part, first));
+                    }
                 }
             }
+        }
+    }
+
+    /// P vectors of output row `i`, from vector `first` on, for one vector of channels.
+    ///
+    /// # Safety
+    ///
+    /// That of `walk`.
+    #[inline(always)]
+    unsafe fn tile<T: Vector, const D: usize, const P: usize>(
+        &self,
+        i: usize,
+        part: usize,
+        first: usize,
+    ) {
+        let (vector, slot) = (self.first + part, &self.slots[part]);
+        // SAFETY: as the function's.
+        unsafe {
+            let weights = self.narrow.vector(vector).as_ptr();
+            let x = self.x.as_ptr().add(i * self.row + part * self.part + first * self.step);
+            let sums: [T; P] = match self.three_columns {
+                true => self.row_of_three::<T, D, P>(x, weights),
+                false => self.tap_by_tap::<T, D, P>(x, weights),
+            };
+            // Several pixels to a vector have their functions repeated, from channel 0 on.
+            let channel = if self.narrow.pixels == 1 { vector * T::LANES } else { 0 };
+            let slot = slot.after(i * self.z_row + first * slot.pitch);
+            // The last vector may be less full than the others.
+            let last = self.last.filter(|&last| first + P == self.vectors && last < slot.lanes);
+            debug_assert!(
+                (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= self.z_row,
+                "a tile within its row"
+            );
+            store(self.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::pack::{Panels, Shared};
 use crate::planes::Target;
 use crate::simd::Work;
 use crate::tiles::{self, balanced};
-use crate::vector::{Size, Vector, load_rows, of_size, store_rows};
+use crate::vector::{Vector, load_rows, of_size, store_rows};
 
 /// One input, C kernels, each of which reads all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
 /// The function's channels are counted through all of them: channel j of the i-th is channel i d + j.
@@ -302,59 +302,47 @@ impl Merge<'_> {
                 for tile in balanced(self.range.clone(), most) {
                     let totals = totals.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
-                    let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
-                    let (merge, paths) = (self, paths.clone());
-                    let tile = Tile::<D> { merge, paths, to, first, weights, totals };
+                    let (first, paths) = (tile.start, paths.clone());
                     // SAFETY: as the function's; there is room for the totals of each pixel and panel if
                     // there is more than one run of paths.
-                    unsafe { of_size::<T, _>(rows, tile) };
+                    unsafe {
+                        of_size!(tile.len(), T::ROWS, R => {
+                            self.tile::<T, D, R>(paths, to, first, &weights, totals)
+                        });
+                    }
                 }
             }
         }
     }
-}
 
-/// Channels of the paths that are summed before the next pixels: they and their weights stay in the
-/// first-level cache meanwhile.
-const CHANNELS: usize = 128;
-/// Pixels of a piece, for the same reason.
-const BLOCK: usize = 32;
-
-/// Some pixels, from `first` on, by one panel, summed over some of the paths.
-struct Tile<'a, const D: usize> {
-    merge: &'a Merge<'a>,
-    paths: Range<usize>,
-    to: &'a Column<'a>,
-    first: usize,
-    /// Of each of the paths.
-    weights: &'a [&'a [f32]],
-    /// The sums of the paths before.
-    totals: *mut f32,
-}
-
-impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
-    const MOST: usize = T::ROWS;
-
+    /// R pixels from `first` on, by one panel, summed over some of the paths, whose weights these are; `partial` has
+    /// the sums of the paths before.
+    ///
     /// # Safety
     ///
-    /// That of `Merge::columns_of`; if these are not all paths, `totals` has room for R times the panel's
-    /// width.
+    /// That of `columns_of`; if these are not all paths, `partial` has room for R times the panel's width.
     #[inline(always)]
-    unsafe fn run<const R: usize>(self) {
-        let Self { merge, to, first, .. } = self;
+    unsafe fn tile<T: Vector, const D: usize, const R: usize>(
+        &self,
+        paths: Range<usize>,
+        to: &Column<'_>,
+        first: usize,
+        weights: &[&[f32]],
+        partial: *mut f32,
+    ) {
         let width = WIDE * T::LANES;
         // SAFETY: as the function's.
         unsafe {
-            if self.paths.end == merge.xs.len() {
+            if paths.end == self.xs.len() {
                 to.slots[0].prefetch::<T, R>(first + R);
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
-            if self.paths.start > 0 {
-                load_rows(&mut totals, self.totals, width);
+            if paths.start > 0 {
+                load_rows(&mut totals, partial, width);
             }
             // Where a path is D channels wide, all distances are known to the compiler.
-            let d = if merge.d == D { D } else { merge.d };
-            for (x, weights) in merge.xs[self.paths.clone()].iter().zip(self.weights) {
+            let d = if self.d == D { D } else { self.d };
+            for (x, weights) in self.xs[paths.clone()].iter().zip(weights) {
                 let mut x = x.as_ptr().add(first * d);
                 let mut weights = weights.as_ptr();
                 let mut sums = [[T::splat(0.0); WIDE]; R];
@@ -375,14 +363,20 @@ impl<T: Vector, const D: usize> Size<T> for Tile<'_, D> {
                     *total = total.add(*sum);
                 }
             }
-            if self.paths.end < merge.xs.len() {
-                store_rows(&totals, self.totals, width);
+            if paths.end < self.xs.len() {
+                store_rows(&totals, partial, width);
                 return;
             }
-            store(merge.epilogue, &to.slots, to.channel, first, totals, None);
+            store(self.epilogue, &to.slots, to.channel, first, totals, None);
         }
     }
 }
+
+/// Channels of the paths that are summed before the next pixels: they and their weights stay in the
+/// first-level cache meanwhile.
+const CHANNELS: usize = 128;
+/// Pixels of a piece, for the same reason.
+const BLOCK: usize = 32;
 
 /// Tensors that are channels last, with so many channels each, side by side.
 fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {

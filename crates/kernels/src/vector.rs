@@ -3,38 +3,23 @@
 
 use crate::simd::Level;
 
-/// Work with the vectors `T` for a size that the compiler is to know.
-pub(crate) trait Size<T> {
-    /// The largest size there is code for. (So no tile is compiled that is too high for its vectors.)
-    const MOST: usize;
-    /// Does it. An implementation is `#[inline(always)]`.
-    ///
-    /// # Safety
-    ///
-    /// What the implementation asks for.
-    unsafe fn run<const SIZE: usize>(self);
+/// Calls what has the size `$known` as a constant for that one of the sizes 1 to `$most` that `$size` is. (The
+/// others are not compiled: tiles that are too high for their vectors.)
+macro_rules! of_size {
+    ($size:expr, $most:expr, $known:ident => $call:expr) => {
+        of_size!($size, $most, $known => $call, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    };
+    ($size:expr, $most:expr, $known:ident => $call:expr, $($each:literal)*) => {
+        match $size {
+            $($each if const { $each <= $most } => {
+                const $known: usize = $each;
+                $call
+            })*
+            other => unreachable!("no code for size {other}"),
+        }
+    };
 }
-
-/// Calls the work for that one of the sizes 1 to [`Size::MOST`] that `size` is.
-///
-/// # Safety
-///
-/// That of the work.
-#[inline(always)]
-pub(crate) unsafe fn of_size<T, W: Size<T>>(size: usize, work: W) {
-    macro_rules! known {
-        ($($known:literal)*) => {
-            // SAFETY: handed on to the caller.
-            unsafe {
-                match size {
-                    $($known if const { $known <= W::MOST } => work.run::<$known>(),)*
-                    other => unreachable!("no code for size {other}"),
-                }
-            }
-        };
-    }
-    known!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-}
+pub(crate) use of_size;
 
 /// A vector of `f32`.
 ///
