@@ -59,10 +59,7 @@ pub fn conv(
 
 /// What `work` writes by the columns of a 1x1: to their slots, which are those of the whole output, or, where the
 /// epilogue has planes, to the target. Nobody else has either.
-///
-/// # Safety
-///
-/// `work` writes all of it.
+/// Safety: `work` writes all of it.
 pub(crate) unsafe fn whole(
     panels: &Panels,
     epilogue: &Fused<'_>,
@@ -86,10 +83,7 @@ pub(crate) unsafe fn whole(
 
 /// Does `work` for some pixels by some columns of a [`whole`]: it writes to the slots of those it is handed, from
 /// where it goes to the target, if there is one.
-///
-/// # Safety
-///
-/// The machine has the level, and nobody else reads or writes these pixels and channels of the target.
+/// Safety: the machine has the level, and nobody else reads or writes these pixels and channels of the target.
 pub(crate) unsafe fn by_target(
     level: Level,
     target: Option<Target<'_>>,
@@ -170,11 +164,8 @@ const CACHE: usize = 1 << 18;
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
 /// have something to do. The pixels are copied from a source first, if there is one, which counts them as
 /// `whole.range` does; the outputs are written to planes, if there are such.
-///
-/// # Safety
-///
-/// That of [`Dense`] and of [`over_pixels`], for the level of the kernel; but where
-/// there is a source, it is the source's copy of a range that has every tap of its pixels, rather than `x`.
+/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel; but where there is a source,
+/// it is the source's copy of a range that has every tap of its pixels, rather than `x`.
 unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &Kernel,

@@ -117,10 +117,7 @@ impl Dense<'_> {
 
     /// Run of taps by run of taps, so that the pixels' channels stay in the second-level cache while all
     /// the panels go by; panel by panel, so that its weights stay in the first.
-    ///
-    /// # Safety
-    ///
-    /// That of `run`; V vectors are the panels' width.
+    /// Safety: that of `run`; V vectors are the panels' width.
     #[inline(always)]
     unsafe fn walk<T: Vector, const V: usize>(&self) {
         let width = V * T::LANES;
@@ -159,10 +156,7 @@ impl Dense<'_> {
     }
 
     /// R pixels from `first` on, for one run of taps; `partial` has the sums of the runs before.
-    ///
-    /// # Safety
-    ///
-    /// That of `walk`; if there is more than one run, `partial` has room for R times the panel's width.
+    /// Safety: that of `walk`; if there is more than one run, `partial` has room for R times the panel's width.
     #[inline(always)]
     unsafe fn tile<T: Vector, const V: usize, const R: usize>(
         &self,

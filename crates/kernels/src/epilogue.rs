@@ -66,11 +66,8 @@ impl Elementwise {
     }
 
     /// The function at the sums of R pixels: V vectors of channels each, the first of which is `channel`.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`; `channel` is a channel of the function. (The vectors may
-    /// reach beyond the last one.)
+    /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function. (The vectors
+    /// may reach beyond the last one.)
     #[inline(always)]
     pub(crate) unsafe fn apply<T: Vector, const R: usize, const V: usize>(
         &self,
@@ -99,10 +96,7 @@ impl Elementwise {
     }
 
     /// The function at a vector of pixels of one channel.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`; `channel` is a channel of the function.
+    /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function.
     #[inline(always)]
     pub(crate) unsafe fn apply_to_plane<T: Vector>(&self, channel: usize, z: T) -> T {
         let mut y = z;
@@ -281,10 +275,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
 
 /// The sums of R pixels as floats: else, for the sake of who walks over their lanes, the compiler would
 /// have them in memory from the first tap on.
-///
-/// # Safety
-///
-/// The machine has the instructions of `T`.
+/// Safety: the machine has the instructions of `T`.
 #[inline(always)]
 unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
     sums: [[T; V]; R],
@@ -298,10 +289,7 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
 
 /// Stores the sums of some pixels, the function already applied, where the channels end within a vector or
 /// go to several slots.
-///
-/// # Safety
-///
-/// That of [`store`]; a row has the lanes of all slots.
+/// Safety: that of [`store`]; a row has the lanes of all slots.
 unsafe fn store_lanes(
     epilogue: &Fused<'_>,
     slots: &[Slot],

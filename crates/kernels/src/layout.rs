@@ -111,10 +111,7 @@ impl<'a> Output<'a> {
     }
 
     /// The tensor.
-    ///
-    /// # Safety
-    ///
-    /// Every element was written.
+    /// Safety: every element was written.
     pub(crate) unsafe fn written(mut self) -> Array4<f32> {
         let [n, c, h, w] = self.shape;
         let end = self.before + n * c * h * w;
@@ -173,10 +170,7 @@ impl Slot {
     }
 
     /// Asks for the memory of R pixels, which need not be of the slot's, before it is needed.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`.
+    /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     pub(crate) unsafe fn prefetch<T: Vector, const R: usize>(&self, first: usize) {
         let Self { z, shortcut, pitch, .. } = *self;

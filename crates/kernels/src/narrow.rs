@@ -116,10 +116,7 @@ impl Work for Rows<'_> {
 
 impl Rows<'_> {
     /// All the rows, in groups of D channels.
-    ///
-    /// # Safety
-    ///
-    /// That of `run`; groups have D channels.
+    /// Safety: that of `run`; groups have D channels.
     #[inline(always)]
     unsafe fn walk<T: Vector, const D: usize>(&self) {
         debug_assert_eq!((self.narrow.lanes, self.narrow.d), (T::LANES, D));
@@ -141,10 +138,7 @@ impl Rows<'_> {
     }
 
     /// P vectors of output row `i`, from vector `first` on, for one vector of channels.
-    ///
-    /// # Safety
-    ///
-    /// That of `walk`.
+    /// Safety: that of `walk`.
     #[inline(always)]
     unsafe fn tile<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -175,10 +169,7 @@ impl Rows<'_> {
     }
 
     /// Any kernel: row by row of it, channel by channel of the group, column by column.
-    ///
-    /// # Safety
-    ///
-    /// As `run`: x is where the first tap meets the first vector.
+    /// Safety: as `run`: x is where the first tap meets the first vector.
     #[inline(always)]
     unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -206,10 +197,7 @@ impl Rows<'_> {
 
     /// The same, in the same order, for three columns at stride 1, where a pixel meets three outputs of its row: each is
     /// shuffled once and used three times.
-    ///
-    /// # Safety
-    ///
-    /// As `tap_by_tap`; the columns are a vector apart, and so are the outputs.
+    /// Safety: as `tap_by_tap`; the columns are a vector apart, and so are the outputs.
     #[inline(always)]
     unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -246,10 +234,7 @@ impl Rows<'_> {
 }
 
 /// Channel j of each group's pixel, in all the lanes of the group.
-///
-/// # Safety
-///
-/// The machine has the instructions of `T`, and a vector can be read from `x`.
+/// Safety: the machine has the instructions of `T`, and a vector can be read from `x`.
 #[inline(always)]
 unsafe fn pick<T: Vector, const D: usize>(x: *const f32, j: usize) -> T {
     // SAFETY: as the function's; j < D, which is at most the lanes.

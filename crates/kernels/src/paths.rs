@@ -273,10 +273,7 @@ const WIDE: usize = 2;
 
 impl Merge<'_> {
     /// D taps at a time, without a loop.
-    ///
-    /// # Safety
-    ///
-    /// That of `run`; D divides d.
+    /// Safety: that of `run`; D divides d.
     #[inline(always)]
     unsafe fn columns_of<T: Vector, const D: usize>(&self) {
         debug_assert!(self.d.is_multiple_of(D) && self.panels.len() == self.xs.len());
@@ -317,10 +314,8 @@ impl Merge<'_> {
 
     /// R pixels from `first` on, by one panel, summed over some of the paths, whose weights these are; `partial` has
     /// the sums of the paths before.
-    ///
-    /// # Safety
-    ///
-    /// That of `columns_of`; if these are not all paths, `partial` has room for R times the panel's width.
+    /// Safety: that of `columns_of`; if these are not all paths, `partial` has room for R times the panel's
+    /// width.
     #[inline(always)]
     unsafe fn tile<T: Vector, const D: usize, const R: usize>(
         &self,
@@ -412,10 +407,7 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
 }
 
 /// Copies a few floats.
-///
-/// # Safety
-///
-/// There is room for them.
+/// Safety: there is room for them.
 #[inline(always)]
 unsafe fn copy(from: &[f32], to: *mut f32) {
     // SAFETY: as the function's; of known length, a copy is an instruction rather than a call.

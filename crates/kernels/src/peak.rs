@@ -82,9 +82,7 @@ struct Chains<'a> {
 }
 
 impl Work for Chains<'_> {
-    /// # Safety
-    ///
-    /// None but that of the trait.
+    /// Safety: none but that of the trait.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let mut lanes = [[0.0; 16]; CHAINS];

@@ -283,10 +283,7 @@ impl Source<'_> {
     }
 
     /// A tile's work, reading a copy of its range of pixels, which is made here.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the level.
+    /// Safety: the machine has the level.
     pub(crate) unsafe fn read_by<'d>(
         self,
         dense: Dense<'d>,
@@ -312,10 +309,7 @@ impl Source<'_> {
     }
 
     /// Copies a range of pixels, in so many parts for the threads. What lies between them is left as it is.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the level.
+    /// Safety: the machine has the level.
     unsafe fn copy(self, level: Level, range: &Range<usize>, to: &mut [f32], parts: usize) {
         let (units, pitch) = (self.units(range), self.pitch());
         let together = match self {

@@ -57,9 +57,7 @@ pub(crate) struct Gather<'a> {
 }
 
 impl Work for Gather<'_> {
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`.
+    /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let Self { planes, range, to, pitch } = self;
@@ -235,10 +233,7 @@ impl Work for Part<'_> {
 }
 
 /// Four rows of four floats as four columns.
-///
-/// # Safety
-///
-/// There are four floats at 0 to 3 times each pitch.
+/// Safety: there are four floats at 0 to 3 times each pitch.
 #[inline(always)]
 unsafe fn exchange(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
     // SAFETY: as the function's; no alignment is assumed, and every x86-64 has SSE.

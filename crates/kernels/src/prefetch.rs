@@ -102,10 +102,7 @@ impl Prefetch {
     }
 
     /// One step.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`.
+    /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     pub(crate) unsafe fn step<T: Vector, const V: usize>(&mut self) {
         // SAFETY: as the function's; any address will do.

@@ -112,10 +112,7 @@ impl Level {
     }
 
     /// Does a piece of work with the vectors of this level.
-    ///
-    /// # Safety
-    ///
-    /// Those of the work; and the machine has the level, see [`Level::check`].
+    /// Safety: those of the work; and the machine has the level, see [`Level::check`].
     pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
         // SAFETY: handed on to the caller.
@@ -158,10 +155,7 @@ impl fmt::Display for Level {
 pub(crate) trait Work {
     /// Does it. An implementation is `#[inline(always)]`, and so is all that it calls, so that all of it
     /// is compiled with the instructions of `T`.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`; and what the implementation asks for.
+    /// Safety: the machine has the instructions of `T`; and what the implementation asks for.
     unsafe fn run<T: Vector>(self);
 }
 
@@ -175,9 +169,7 @@ pub trait Plain {
 pub fn vectorised(plain: impl Plain) {
     struct AsWork<P>(P);
     impl<P: Plain> Work for AsWork<P> {
-        /// # Safety
-        ///
-        /// None but that of the trait.
+        /// Safety: none but that of the trait.
         #[inline(always)]
         unsafe fn run<T: Vector>(self) {
             self.0.run();
@@ -187,9 +179,7 @@ pub fn vectorised(plain: impl Plain) {
     unsafe { Level::default().run(AsWork(plain)) }
 }
 
-/// # Safety
-///
-/// That of the work, and the machine has AVX-512F.
+/// Safety: that of the work, and the machine has AVX-512F.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(work: impl Work) {
@@ -197,9 +187,7 @@ unsafe fn avx512(work: impl Work) {
     unsafe { work.run::<std::arch::x86_64::__m512>() }
 }
 
-/// # Safety
-///
-/// That of the work, and the machine has AVX2 and FMA.
+/// Safety: that of the work, and the machine has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(work: impl Work) {

@@ -52,10 +52,7 @@ pub(crate) trait Vector: Copy {
 }
 
 /// Loads R rows of V vectors, a row every `pitch` floats.
-///
-/// # Safety
-///
-/// The machine has the instructions of `T`, and each row its V vectors.
+/// Safety: the machine has the instructions of `T`, and each row its V vectors.
 #[inline(always)]
 pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     rows: &mut [[T; V]; R],
@@ -71,10 +68,7 @@ pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
 }
 
 /// Stores R rows of V vectors, a row every `pitch` floats.
-///
-/// # Safety
-///
-/// As of [`load_rows`], and nobody else reads or writes there.
+/// Safety: as of [`load_rows`], and nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
     rows: &[[T; V]; R],
