@@ -161,20 +161,15 @@ impl Kernel {
         let narrow = Narrow::suits(c_in_group, c_out_group)
             && k_h * k_w > 1
             && (groups > 1 || spec.stride == 1);
+        let weight = |o: usize, tap: usize, c: usize| flat[(o * c_in_group + c) * k_h * k_w + tap];
         let weights = if narrow {
-            let weight =
-                |o: usize, tap: usize, c: usize| flat[(o * c_in_group + c) * k_h * k_w + tap];
             Weights::Narrow(Narrow::new(c_in_group, groups, k_h * k_w, lanes, weight))
         } else {
             let width = if c_out_group <= lanes { lanes } else { 2 * lanes };
-            let taps = c_in_group * k_h * k_w;
             let panels = |group: usize| {
-                let flat = &flat[group * c_out_group * taps..(group + 1) * c_out_group * taps];
-                let weight = |o: usize, k: usize| {
-                    let (tap, c) = (k / c_in_group, k % c_in_group);
-                    flat[(o * c_in_group + c) * k_h * k_w + tap]
-                };
-                Panels::new(c_out_group, taps, width, weight)
+                let first = group * c_out_group;
+                let weight = |o: usize, k: usize| weight(first + o, k / c_in_group, k % c_in_group);
+                Panels::new(c_out_group, c_in_group * k_h * k_w, width, weight)
             };
             Weights::Dense((0..groups).map(panels).collect())
         };
@@ -187,10 +182,9 @@ impl Kernel {
     pub(crate) fn pointwise(&self) -> Option<&Panels> {
         let Shape { k_h, k_w, spec, .. } = self.shape;
         match &self.weights {
-            Weights::Dense(panels) if k_h * k_w == 1 && spec.padding == 0 => match &panels[..] {
-                [panels] => Some(panels),
-                _ => None,
-            },
+            Weights::Dense(panels) if (k_h, k_w, spec.padding, panels.len()) == (1, 1, 0, 1) => {
+                panels.first()
+            }
             _ => None,
         }
     }

@@ -152,32 +152,3 @@ impl Shared {
         self.panels.iter().map(column).collect()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{Panels, Taps};
-
-    #[test]
-    fn the_taps_of_a_run_are_cut_from_the_segments_it_meets() {
-        let taps = |offset, length| Taps { offset, length };
-        let segments = [taps(0, 200), taps(1000, 200), taps(2000, 110)];
-        let runs = [vec![taps(0, 200), taps(1000, 55)], vec![taps(1055, 145), taps(2000, 110)]];
-        assert_eq!(Panels::zeros(3, 510, 16).cut(&segments), runs);
-        let inside = [taps(0, 100), taps(200, 600)];
-        let runs = [vec![taps(0, 100), taps(200, 133)], vec![taps(333, 233)], vec![taps(566, 234)]];
-        assert_eq!(Panels::zeros(3, 700, 16).cut(&inside), runs);
-    }
-
-    #[test]
-    fn panels_put_together_are_those_of_all_the_channels() {
-        let weight = |o: usize, k: usize| (1000 * o + k + 1) as f32;
-        let mut together = Panels::zeros(20, 300, 16);
-        for first in (0..20).step_by(4) {
-            together.put(first, &Panels::new(4, 300, 8, |o, k| weight(first + o, k)));
-        }
-        let whole = Panels::new(20, 300, 16, weight);
-        assert_eq!(&together.weights[..], &whole.weights[..]);
-        // Run 1, panel 1, tap 150 of all; what is beyond the channels is 0.
-        assert_eq!(whole.weights(1, 1)[..5], [16151.0, 17151.0, 18151.0, 19151.0, 0.0]);
-    }
-}

@@ -30,7 +30,7 @@ pub fn split(
     kernels: &[Kernel],
     function: Elementwise,
 ) -> Result<Vec<Array4<f32>>> {
-    function.check(channels(kernels))?;
+    function.check(kernels.iter().map(Kernel::c_out).sum())?;
     match same_pixels(kernels) {
         Some(panels) => split_pointwise(x, kernels, &panels, function),
         None => each(&vec![x; kernels.len()], kernels, function),
@@ -48,7 +48,7 @@ pub fn each(
     function: Elementwise,
 ) -> Result<Vec<Array4<f32>>> {
     one_input_a_kernel(xs, kernels)?;
-    function.check(channels(kernels))?;
+    function.check(kernels.iter().map(Kernel::c_out).sum())?;
     let mut first = 0;
     let mut pieces = Vec::with_capacity(kernels.len());
     let mut macs = 0;
@@ -126,11 +126,6 @@ pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
             Ok(together.unwrap_or_else(|_| unreachable!("alike but for their channels")))
         }
     }
-}
-
-/// Output channels of all kernels together.
-fn channels(kernels: &[Kernel]) -> usize {
-    kernels.iter().map(Kernel::c_out).sum()
 }
 
 fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<()> {
@@ -214,10 +209,9 @@ fn merge_pointwise(
     shape: [usize; 4],
 ) -> Array4<f32> {
     let images: Vec<_> = xs.iter().map(|x| Image::new(*x)).collect();
-    let xs: Vec<_> = images.iter().map(Image::floats).collect();
-    let xs = &xs[..];
-    let (count, d, level) =
-        (shape[0] * shape[2] * shape[3], kernels[0].shape.c_in_group, kernels[0].level);
+    let xs = &images.iter().map(Image::floats).collect::<Vec<_>>()[..];
+    let [n, _, h, w] = shape;
+    let (count, d, level) = (n * h * w, kernels[0].shape.c_in_group, kernels[0].level);
     let work = |columns: &[Column<'_>], target: Option<Target<'_>>| {
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
         let unit = if target.is_some() { unit_of_planes(count) } else { 1 };

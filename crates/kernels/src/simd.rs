@@ -45,7 +45,14 @@ impl Level {
         let Some(asked) = env::var_os(LEVEL_VARIABLE).filter(|asked| !asked.is_empty()) else {
             return Ok(Self::best());
         };
-        Self::named(&asked.to_string_lossy())?.check()
+        let name = asked.to_string_lossy();
+        match Self::ALL.into_iter().find(|level| level.to_string() == name) {
+            Some(level) => level.check(),
+            None => Err(Error::Level(format!(
+                "{LEVEL_VARIABLE}: {name:?} is none of {}",
+                listed(&Self::ALL)
+            ))),
+        }
     }
 
     /// The best this machine has.
@@ -68,12 +75,6 @@ impl Level {
         )))
     }
 
-    fn named(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|level| level.to_string() == name);
-        let all = listed(&Self::ALL);
-        found.ok_or_else(|| Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is none of {all}")))
-    }
-
     fn is_here(self) -> bool {
         match self {
             Self::Portable => true,
@@ -88,26 +89,24 @@ impl Level {
 
     /// Floats in a vector.
     pub(crate) const fn lanes(self) -> usize {
-        match self {
-            Self::Portable | Self::Avx2 => 8,
-            Self::Avx512 => 16,
-        }
+        self.sizes()[0]
     }
 
     /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
     pub(crate) const fn rows(self) -> usize {
-        match self {
-            Self::Portable => 3,
-            Self::Avx2 => 6,
-            Self::Avx512 => 14,
-        }
+        self.sizes()[1]
     }
 
     /// Vectors of a narrow tile, likewise.
     pub(crate) const fn outputs(self) -> usize {
+        self.sizes()[2]
+    }
+
+    const fn sizes(self) -> [usize; 3] {
         match self {
-            Self::Portable => 3,
-            Self::Avx2 | Self::Avx512 => 8,
+            Self::Portable => [8, 3, 3],
+            Self::Avx2 => [8, 6, 8],
+            Self::Avx512 => [16, 14, 8],
         }
     }
 
@@ -193,24 +192,4 @@ unsafe fn avx512(work: impl Work) {
 unsafe fn avx2(work: impl Work) {
     // SAFETY: handed on to the caller.
     unsafe { work.run::<std::arch::x86_64::__m256>() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Level;
-
-    #[test]
-    fn a_level_is_called_what_it_is_read_from() {
-        for level in Level::ALL {
-            assert_eq!(Level::named(&level.to_string()), Ok(level));
-        }
-        let wrong = Level::named("sse9").unwrap_err().to_string();
-        assert_eq!(wrong, "TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512");
-    }
-
-    #[test]
-    fn the_best_level_is_one_that_is_here() {
-        assert_eq!(Level::best().check().unwrap(), Level::best());
-        assert_eq!(Level::available().last(), Some(&Level::best()));
-    }
 }
