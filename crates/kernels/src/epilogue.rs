@@ -38,10 +38,6 @@ impl Elementwise {
         Self { scale, shift, relu }
     }
 
-    pub(crate) fn is_identity(&self) -> bool {
-        self.scale.is_empty() && !self.relu
-    }
-
     /// Checks that there is an affine for each of so many channels, or none.
     pub(crate) fn check(&self, channels: usize) -> Result<()> {
         match self.scale.len() {
@@ -109,13 +105,6 @@ impl Elementwise {
         }
     }
 
-    /// The function at all of N x C x H x W.
-    pub(crate) fn apply_to(&self, z: &mut Array4<f32>) {
-        for (channel, mut plane) in z.axis_iter_mut(Axis(1)).enumerate() {
-            plane.mapv_inplace(|z| self.at(channel, z));
-        }
-    }
-
     /// The function of some of the channels.
     pub(crate) fn of(&self, channels: Range<usize>) -> Self {
         self.made_of(|values| values[channels.clone()].to_vec())
@@ -174,11 +163,16 @@ impl<'a> Epilogue<'a> {
 
     /// Applies it to sums that are complete.
     pub(crate) fn apply_to(&self, z: &mut Array4<f32>) {
-        self.function.apply_to(z);
+        let apply = |function: &Elementwise, z: &mut Array4<f32>| {
+            for (channel, mut plane) in z.axis_iter_mut(Axis(1)).enumerate() {
+                plane.mapv_inplace(|z| function.at(channel, z));
+            }
+        };
+        apply(&self.function, z);
         if let Some(shortcut) = &self.shortcut {
             *z += shortcut;
         }
-        self.output.apply_to(z);
+        apply(&self.output, z);
     }
 }
 
@@ -297,9 +291,9 @@ unsafe fn store_lanes(
     first: usize,
     rows: &[[f32; BEYOND]],
 ) {
-    if epilogue.output.is_identity()
-        && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none())
-    {
+    let Elementwise { scale, relu, .. } = &epilogue.output;
+    let identity = scale.is_empty() && !relu;
+    if identity && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none()) {
         // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
         for (number, slot) in slots.iter().enumerate() {
             for (row, pixel) in rows.iter().zip(first..) {

@@ -28,9 +28,17 @@ impl<'a> Image<'a> {
     /// As it is, where it is channels last; or else a copy.
     pub(crate) fn new(x: ArrayView4<'a, f32>) -> Self {
         let (n, c, h, w) = x.dim();
-        let floats = match x.permuted_axes([0, 2, 3, 1]).to_slice() {
-            Some(floats) => Cow::Borrowed(floats),
-            None => Cow::Owned(copied(x)),
+        let last = x.permuted_axes([0, 2, 3, 1]);
+        let floats = match (last.to_slice(), Planes::new(&x)) {
+            (Some(floats), _) => Cow::Borrowed(floats),
+            (None, None) => Cow::Owned(last.iter().copied().collect()),
+            (None, Some(planes)) => {
+                let mut floats = vec![0.0; x.len()];
+                let gather = Gather { planes, range: 0..n * h * w, to: &mut floats, pitch: c };
+                // SAFETY: the machine has the level.
+                unsafe { Level::default().run(gather) };
+                Cow::Owned(floats)
+            }
         };
         Self { floats, n, c, h, w }
     }
@@ -45,19 +53,6 @@ impl<'a> Image<'a> {
         let floats = self.h * self.w * self.c;
         &self.floats[n * floats..(n + 1) * floats]
     }
-}
-
-/// The elements, channels last.
-fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
-    let Some(planes) = Planes::new(&x) else {
-        return x.permuted_axes([0, 2, 3, 1]).iter().copied().collect();
-    };
-    let (n, c, h, w) = x.dim();
-    let mut floats = vec![0.0; x.len()];
-    let gather = Gather { planes, range: 0..n * h * w, to: &mut floats, pitch: c };
-    // SAFETY: the machine has the level.
-    unsafe { Level::default().run(gather) };
-    floats
 }
 
 /// Memory for a tensor that is not written yet. It starts on a cache line, so that sixteen channels of a

@@ -24,18 +24,9 @@
 //! most. [`product`] is a matrix product of `f64`.
 //!
 //! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
-//!
-//! - `vector`, `simd`: the few vector instructions that it is all written in, and which of them this machine has.
-//! - `tiles`: how work is cut, and done by the threads.
-//! - `memory`: memory that starts on a cache line, for scratch and for weights.
-//! - `layout`: tensors lie channels last in memory; where a tile writes.
-//! - `pixels`: where a tile reads; pixels that are copied before that.
-//! - `planes`, `epilogue`: what follows the sums, fused.
-//! - `prefetch`: memory asked for before it is needed.
-//! - `pack`, `dense`: pixels by output channels, for all that is wide: a 1x1, a dense k x k, wide groups.
-//! - `narrow`: grouped k x k whose groups are narrower than a vector.
-//! - `kernel`: the packed weights of a convolution.
-//! - `conv`, `paths`: one convolution, in pieces; C kernels at once.
+//! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels` (how work is cut, and where
+//! things lie); `planes`, `epilogue` (what follows the sums, fused); `prefetch`, `pack`, `dense` (what is wide);
+//! `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
 //!
 //! The order of a sum is whatever is fastest, so none of this need agree with plain loops to the bit, except on
 //! integers. It does not depend on the number of threads, nor on how the work is cut, nor on the width of

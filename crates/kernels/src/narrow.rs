@@ -59,8 +59,7 @@ impl Narrow {
 
     /// The weights of a vector of output channels.
     fn vector(&self, vector: usize) -> &[f32] {
-        let floats = self.taps * self.d * self.lanes;
-        &self.weights[vector * floats..(vector + 1) * floats]
+        &self.weights[vector * self.taps * self.d * self.lanes..][..self.taps * self.d * self.lanes]
     }
 }
 

@@ -35,9 +35,19 @@ thread_local! {
 /// Does `work` with all convolutions in it on the calling thread alone, whatever the pool has: for callers that
 /// measure the time of one thread.
 ///
-/// ```
-/// use triform_kernels::on_one_thread;
-/// assert_eq!(on_one_thread(|| 6 * 7), 42);
+/// No other thread is started for it:
+///
+/// ```standalone_crate
+/// use ndarray::Array4;
+/// use triform_kernels::{Epilogue, Kernel, Level, Spec, conv, on_one_thread};
+///
+/// let weights = Array4::from_elem((64, 64, 3, 3), 1.0);
+/// let kernel = Kernel::new(weights.view(), Spec::default(), Level::default())?;
+/// let x = Array4::from_elem((1, 64, 30, 30), 1.0);
+/// let z = on_one_thread(|| conv(x.view(), &kernel, Epilogue::NONE))?;
+/// assert_eq!(z[[0, 0, 0, 0]], 576.0);
+/// assert!(rayon::ThreadPoolBuilder::new().build_global().is_ok(), "rayon was not asked");
+/// # Ok::<(), triform_kernels::Error>(())
 /// ```
 pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
     /// Puts back what was before, after a panic too.
@@ -105,15 +115,13 @@ mod tests {
                 let cut: Vec<_> = into_parts(3..3 + length, parts).collect();
                 assert_eq!(cut.len(), parts);
                 assert!(cut.iter().all(|part| part.len() - length / parts <= 1));
-                assert!(cut.into_iter().flatten().eq(3..3 + length));
-                let cut: Vec<_> = into_parts(3..3 + length, parts).collect();
+                assert!(cut.iter().cloned().flatten().eq(3..3 + length));
                 let of = |half: &[std::ops::Range<usize>]| half.iter().map(|part| part.len()).sum();
                 let (a, b): (usize, usize) = (of(&cut[..parts / 2]), of(&cut[parts / 2..]));
                 assert!(parts % 2 == 1 || a.abs_diff(b) <= 1, "{length} in {parts}");
-                let most = parts;
-                let fewest: Vec<_> = balanced(3..3 + length, most).collect();
-                assert_eq!(fewest.len(), length.div_ceil(most));
-                assert!(fewest.iter().all(|part| part.len() <= most));
+                let fewest: Vec<_> = balanced(3..3 + length, parts).collect();
+                assert_eq!(fewest.len(), length.div_ceil(parts));
+                assert!(fewest.iter().all(|part| part.len() <= parts));
             }
         }
         assert_eq!(into_parts(0..5, 0).count(), 0);

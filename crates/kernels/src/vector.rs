@@ -211,30 +211,26 @@ mod tests {
                 (0..T::LANES).map(value).collect()
             };
             let (a, b, c) = (values(0), values(4), values(9));
-            // SAFETY: the caller vouches for the instructions; each array has a vector's lanes.
+            let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
+                let mut lanes = vec![0.0; T::LANES];
+                // SAFETY: the caller vouches for the instructions; there are a vector's lanes.
+                unsafe { got.store(lanes.as_mut_ptr()) };
+                for (lane, got) in lanes.iter().enumerate() {
+                    let expected = expected(lane);
+                    let equal = got.to_bits() == expected.to_bits();
+                    assert!(equal || got.is_nan() && expected.is_nan(), "{what}, lane {lane}");
+                }
+            };
+            // SAFETY: as above.
             unsafe {
-                let load = |lanes: &[f32]| T::load(lanes.as_ptr());
-                let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
-                    let mut lanes = vec![0.0; T::LANES];
-                    got.store(lanes.as_mut_ptr());
-                    for (lane, got) in lanes.iter().enumerate() {
-                        let expected = expected(lane);
-                        let equal = got.to_bits() == expected.to_bits();
-                        assert!(equal || got.is_nan() && expected.is_nan(), "{what}, lane {lane}");
-                    }
-                };
-                let [x, y, z] = [load(&a), load(&b), load(&c)];
+                let [x, y, z] = [&a, &b, &c].map(|lanes| T::load(lanes.as_ptr()));
                 same(T::splat(2.5), &|_| 2.5, "splat");
                 same(x.add(y), &|l| a[l] + b[l], "add");
                 same(x.mul(y), &|l| a[l] * b[l], "mul");
                 same(x.add_product(y, z), &|l| a[l] + b[l] * c[l], "add_product");
                 same(x.relu(), &|l| if a[l] < 0.0 { 0.0 } else { a[l] }, "relu");
-                for j in 0..8 {
-                    same(x.spread::<8>(j), &|l| a[l / 8 * 8 + j], "spread 8");
-                }
-                for j in 0..4 {
-                    same(x.spread::<4>(j), &|l| a[l / 4 * 4 + j], "spread 4");
-                }
+                (0..8).for_each(|j| same(x.spread::<8>(j), &|l| a[l / 8 * 8 + j], "spread 8"));
+                (0..4).for_each(|j| same(x.spread::<4>(j), &|l| a[l / 4 * 4 + j], "spread 4"));
                 same(x.spread::<1>(0), &|l| a[l], "spread 1");
             }
         }
@@ -244,9 +240,7 @@ mod tests {
     fn every_level_does_to_each_lane_what_it_should() {
         let levels = Level::available();
         println!("levels tested: {levels:?}");
-        for level in levels {
-            // SAFETY: the level is available.
-            unsafe { level.run(Lanes) }
-        }
+        // SAFETY: the levels are available.
+        levels.into_iter().for_each(|level| unsafe { level.run(Lanes) });
     }
 }
