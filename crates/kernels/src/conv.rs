@@ -1,13 +1,22 @@
-//! One convolution.
+//! One convolution: a 1x1, over all pixels where they lie; a k x k, over copies of the input with the padding
+//! around it. Either is cut into pieces, some pixels by some panels each.
+
+use std::ops::Range;
 
 use ndarray::{Array4, ArrayView4};
 
+use crate::dense::{Column, Dense, columns};
 use crate::epilogue::{Epilogue, Fused};
 use crate::error::Result;
-use crate::kernel::Kernel;
-use crate::layout::Image;
-use crate::pointwise::pointwise;
-use crate::windows::convolve;
+use crate::kernel::{Kernel, Weights};
+use crate::layout::{Image, Output, Slot};
+use crate::memory::Scratch;
+use crate::narrow::{Narrow, Rows};
+use crate::pack::Panels;
+use crate::pixels::{Padded, Pixels, Source, Taps};
+use crate::planes::{Part, Planes, SIDE, Target};
+use crate::simd::Level;
+use crate::tiles;
 
 /// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. Any view will do; the result
 /// lies channels last in memory, and such inputs are the fastest.
@@ -23,8 +32,330 @@ pub fn conv(
 ) -> Result<Array4<f32>> {
     let output = kernel.shape.output(x.dim().into())?;
     epilogue.check(output)?;
-    match kernel.pointwise() {
-        Some(panels) => Ok(pointwise(x, kernel, panels, &Fused::or_planes(epilogue), output)),
-        None => convolve(&Image::new(x), kernel, &Fused::new(epilogue), output),
+    if let Some(panels) = kernel.pointwise() {
+        let epilogue = Fused::or_planes(epilogue);
+        let work = |columns: &[Column<'_>], target: Option<Target<'_>>| {
+            // SAFETY: the columns are those of the whole output.
+            unsafe { over_pixels(x, kernel, columns, &epilogue, target) }
+        };
+        // SAFETY: every pixel is computed.
+        return Ok(unsafe { whole(panels, &epilogue, output, work) });
+    }
+    let (x, epilogue) = (Image::new(x), Fused::new(epilogue));
+    let mut z = Output::new(output, false, epilogue.shortcut.as_ref());
+    if !output.contains(&0) {
+        let windows = Windows { x: &x, kernel, epilogue: &epilogue, output };
+        match &kernel.weights {
+            Weights::Dense(panels) => match &panels[..] {
+                [panels] => windows.dense(panels, &mut z)?,
+                _ => windows.grouped(panels, &mut z)?,
+            },
+            Weights::Narrow(narrow) => windows.narrow(narrow, &mut z)?,
+        }
+    }
+    // SAFETY: each of the three writes every channel of every pixel.
+    Ok(unsafe { z.written() })
+}
+
+/// What `work` writes by the columns of a 1x1: to their slots, which are those of the whole output, or, where the
+/// epilogue has planes, to the target. Nobody else has either.
+/// Safety: `work` writes all of it.
+pub(crate) unsafe fn whole(
+    panels: &Panels,
+    epilogue: &Fused<'_>,
+    output: [usize; 4],
+    work: impl FnOnce(&[Column<'_>], Option<Target<'_>>),
+) -> Array4<f32> {
+    let planes = epilogue.planes.as_ref();
+    let mut z = Output::new(output, planes.is_some(), epilogue.shortcut.as_ref());
+    if !output.contains(&0) {
+        let target =
+            planes.map(|(shortcut, output)| Target { z: z.first(), shortcut: *shortcut, output });
+        let slots = |channel: usize, lanes: usize| match target {
+            Some(_) => Vec::new(),
+            None => vec![z.slot(0, channel, lanes)],
+        };
+        work(&columns(panels, 0, slots), target);
+    }
+    // SAFETY: as the function's.
+    unsafe { z.written() }
+}
+
+/// Does `work` for some pixels by some columns of a [`whole`]: it writes to the slots of those it is handed, from
+/// where it goes to the target, if there is one.
+/// Safety: the machine has the level, and nobody else reads or writes these pixels and channels of the target.
+pub(crate) unsafe fn by_target(
+    level: Level,
+    target: Option<Target<'_>>,
+    range: &Range<usize>,
+    columns: &[Column<'_>],
+    work: impl FnOnce(&[Column<'_>]),
+) {
+    let Some(target) = target else { return work(columns) };
+    let width = columns[0].panels.width;
+    let filled = |column: &Column<'_>| column.panels.filled(column.panel);
+    let channel = columns[0].channel;
+    let channels = channel..channel + columns.iter().map(filled).sum::<usize>();
+    let part = Part::new(target, range.clone(), channels, columns.len() * width);
+    let redirected = columns.iter().map(|column| {
+        let slot = part.slot(column.channel - channel, filled(column));
+        Column { slots: vec![slot], ..*column }
+    });
+    work(&redirected.collect::<Vec<_>>());
+    // SAFETY: as the function's.
+    unsafe { level.run(part) }
+}
+
+/// The pixels that a 1x1 like `kernel` meets, by some columns: where they lie, or copied from planes or from
+/// pages apart.
+///
+/// # Safety
+///
+/// - The columns have as many taps as x has channels.
+/// - Where there is no target, the slots have all pixels of the output; where there is one, it has, and the
+///   columns are all its channels. Nobody else reads or writes there.
+pub(crate) unsafe fn over_pixels(
+    x: ArrayView4<'_, f32>,
+    kernel: &Kernel,
+    columns: &[Column<'_>],
+    epilogue: &Fused<'_>,
+    target: Option<Target<'_>>,
+) {
+    let (n, c, h, w) = x.dim();
+    let stride = kernel.shape.spec.stride;
+    let planes = Planes::new(&x).filter(|_| stride == 1);
+    let image = planes.is_none().then(|| Image::new(x));
+    let floats = image.as_ref().map_or(&[][..], Image::floats);
+    let (h_out, w_out) = ((h - 1) / stride + 1, (w - 1) / stride + 1);
+    let range = 0..n * h_out * w_out;
+    let pixels = match stride {
+        1 => Pixels::run(c, range.len()),
+        _ => {
+            let (row, column) = (stride.saturating_mul(w * c), stride.saturating_mul(c));
+            Pixels { image: h * w * c, row, column, h_out, w_out }
+        }
+    };
+    let from = match planes {
+        Some(planes) => Some(Source::Planes(planes)),
+        None if pixels.collide(kernel.level.rows()) => Some(Source::Apart(floats, pixels, c)),
+        None => None,
+    };
+    let taps = [Taps { offset: 0, length: c }];
+    let taps = columns.first().map_or(Vec::new(), |column| column.panels.cut(&taps));
+    let (x, taps) = (floats, &taps[..]);
+    let whole = Dense { x, pixels, origin: 0, taps, columns, range, cold: true, epilogue };
+    // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
+    // caller's.
+    unsafe { in_pieces(whole, kernel, from, target) };
+}
+
+/// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
+const BLOCK: usize = 1 << 15;
+
+/// Pixels of a piece of a 1x1 whose taps are one run: their outputs stay in the second-level cache. Twice as
+/// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
+const SHORT_BLOCK: usize = 56;
+
+/// How often a pixel may be copied, by pieces that share it, rather than once beforehand; and how many floats by
+/// one piece: a second-level cache of 1 MiB.
+const SHARED: usize = 3;
+const CACHE: usize = 1 << 18;
+
+/// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
+/// have something to do. The pixels are copied from a source first, if there is one, which counts them as
+/// `whole.range` does; the outputs are written to planes, if there are such.
+/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel; but where there is a source,
+/// it is the source's copy of a range that has every tap of its pixels, rather than `x`.
+unsafe fn in_pieces(
+    whole: Dense<'_>,
+    kernel: &Kernel,
+    from: Option<Source<'_>>,
+    target: Option<Target<'_>>,
+) {
+    let Some(first) = whole.columns.first() else { return };
+    let (count, level) = (whole.range.len(), kernel.level);
+    let planes = matches!(from, Some(Source::Planes(_))) || target.is_some();
+    let windows = matches!(from, Some(Source::Windows(..)));
+    let depth = first.panels.weights(0, 0).len() / first.panels.width;
+    let block = match (whole.taps.len(), planes) {
+        (1, false) if !windows => SHORT_BLOCK,
+        (1, true) => 2 * SHORT_BLOCK,
+        _ => (BLOCK / depth).max(16),
+    };
+    let unit = match planes {
+        // Whole rows, so that few pieces share them.
+        false if windows && whole.pixels.w_out <= block => whole.pixels.w_out,
+        false => 1,
+        true => unit_of_planes(count),
+    };
+    let parts = tiles::parts(kernel.macs(count));
+    let pieces = pieces((count, unit), whole.columns.len(), block, parts);
+    // Where several pieces read the same pixels, these are copied beforehand.
+    let beforehand = from.filter(|source| {
+        let floats = source.floats(&whole.range);
+        let together: usize = pieces.iter().map(|(range, _)| source.floats(range)).sum();
+        let cut = pieces.iter().any(|(_, columns)| columns.len() < whole.columns.len());
+        let largest = pieces.iter().map(|(range, _)| source.floats(range)).max();
+        cut || together > SHARED * floats || (together > floats && largest > Some(CACHE))
+    });
+    let from = if beforehand.is_some() { None } else { from };
+    let mut all = Scratch::take(beforehand.map_or(0, |source| source.floats(&whole.range)));
+    let whole = match beforehand {
+        // SAFETY: the kernel's level is here.
+        Some(source) => unsafe { source.read_by(whole, level, &mut all, parts) },
+        None => whole,
+    };
+    tiles::in_runs(pieces, usize::MAX, |(range, columns)| {
+        let columns = &whole.columns[columns];
+        let mut copy = Scratch::take(from.map_or(0, |from| from.floats(&range)));
+        let mut piece = Dense { range: range.clone(), columns, ..whole };
+        // SAFETY: as the function's; a copy is of the piece's own range, or of the whole range; pieces have
+        // different pixels or different columns, and together all of them.
+        unsafe {
+            if let Some(from) = from {
+                piece = from.read_by(piece, level, &mut copy, 1);
+            }
+            by_target(level, target, &range, columns, |columns| {
+                level.run(Dense { columns, ..piece });
+            });
+        }
+    });
+}
+
+/// At multiples of how many pixels pieces start that read or write planes: of a whole line of each; or of a
+/// part, where the pixels are so few that the threads would have too unequal pieces.
+pub(crate) fn unit_of_planes(pixels: usize) -> usize {
+    if pixels >= 16 * SIDE * tiles::threads() { SIDE } else { SIDE / 4 }
+}
+
+/// So many pixels by so many columns in pieces of about `block` pixels, which start at multiples of `unit`; if
+/// there are less of these than threads, by some columns each, which makes as many as parts.
+pub(crate) fn pieces(
+    (pixels, unit): (usize, usize),
+    columns: usize,
+    block: usize,
+    parts: usize,
+) -> Vec<(Range<usize>, Range<usize>)> {
+    let threads = if parts == 1 { 1 } else { tiles::threads() };
+    let blocks = pixels.div_ceil(block);
+    let blocks = if blocks < threads { blocks } else { blocks.next_multiple_of(threads) };
+    let across = if blocks < threads { parts.div_ceil(blocks).min(columns) } else { 1 };
+    let cut = |part: Range<usize>| {
+        tiles::into_parts(0..columns, across).map(move |columns| (part.clone(), columns))
+    };
+    let units = tiles::into_parts(0..pixels.div_ceil(unit), blocks);
+    let parts = units.map(|part| part.start * unit..pixels.min(part.end * unit));
+    parts.filter(|part| !part.is_empty()).flat_map(cut).collect()
+}
+
+/// Vectors of channels that are worked on together, row by row: a cache line of each pixel for eight lanes.
+const PARTS: usize = 2;
+
+/// A k x k convolution.
+struct Windows<'a> {
+    x: &'a Image<'a>,
+    kernel: &'a Kernel,
+    epilogue: &'a Fused<'a>,
+    output: [usize; 4],
+}
+
+impl Windows<'_> {
+    /// In one group.
+    fn dense(&self, panels: &Panels, z: &mut Output<'_>) -> Result<()> {
+        let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
+        let padded =
+            Padded::new(kernel.shape, [x.c, 1], [h_out, w_out])?.apart(kernel.level.rows());
+        let taps = &panels.cut(&padded.taps())[..];
+        for n in 0..n {
+            let columns = &columns(panels, 0, |c, lanes| vec![z.slot(n, c, lanes)])[..];
+            let (pixels, range) = (padded.pixels(), 0..h_out * w_out);
+            let whole =
+                Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, epilogue };
+            // SAFETY: the source's copy of a range has the rows that its pixels see, with the padding around
+            // them; the slots are those of an image of the output, which nobody else has.
+            unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
+        }
+        Ok(())
+    }
+
+    /// In groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
+    fn grouped(&self, panels: &[Panels], z: &mut Output<'_>) -> Result<()> {
+        let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
+        let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out_group());
+        let padded = Padded::new(kernel.shape, [c_in, 1], [h_out, w_out])?;
+        let taps = &panels[0].cut(&padded.taps())[..];
+        let mut pieces = Vec::with_capacity(n * panels.len());
+        for n in 0..n {
+            for (group, panels) in panels.iter().enumerate() {
+                let first = group * c_out;
+                let slots = |c, lanes| vec![z.slot(n, first + c, lanes)];
+                pieces.push((n, group, columns(panels, first, slots)));
+            }
+        }
+        let parts = tiles::parts(kernel.macs(n * h_out * w_out));
+        tiles::in_runs(pieces, parts, |(n, group, columns)| {
+            let mut copy = Scratch::take(padded.floats());
+            padded.copy(x, n, group * c_in, &mut copy);
+            let (x, pixels, columns) = (&copy[..padded.floats()], padded.pixels(), &columns[..]);
+            for range in tiles::balanced(0..h_out * w_out, (BLOCK / c_in / 9).max(16)) {
+                let piece =
+                    Dense { x, pixels, origin: 0, taps, columns, range, cold: false, epilogue };
+                // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
+                // image of the output, which nobody else has.
+                unsafe { kernel.level.run(piece) };
+            }
+        });
+        Ok(())
+    }
+
+    /// In groups that are narrower than a vector: vector by vector of the channels.
+    fn narrow(&self, narrow: &Narrow, z: &mut Output<'_>) -> Result<()> {
+        let Self { x, kernel, epilogue, output: [n, c_out, h_out, w_out] } = *self;
+        let lanes = kernel.level.lanes();
+        // Either a vector's channels at every pixel, two such side by side; or the few there are, several
+        // pixels to a vector.
+        let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
+        let padded = Padded::new(kernel.shape, [width, parts], [h_out, w_out])?;
+        let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
+        let epilogue = repeated.as_ref().unwrap_or(epilogue);
+        let offsets = &padded.offsets().collect::<Vec<usize>>()[..];
+        let (spec, columns) = (&kernel.shape.spec, kernel.shape.k_w);
+        let three_columns =
+            narrow.pixels == 1 && columns == 3 && (spec.stride, spec.dilation) == (1, 1);
+        let mut pieces = Vec::new();
+        for n in 0..n {
+            for first in (0..c_out.div_ceil(width)).step_by(parts) {
+                let channels = (first..first + parts).map(|vector| vector * width);
+                let channels = channels.filter(|&c| c < c_out);
+                let slots = channels.map(|c| z.slot(n, c, width.min(c_out - c)));
+                pieces.push((n, first, slots.collect::<Vec<Slot>>()));
+            }
+        }
+        let runs = tiles::parts(kernel.macs(n * h_out * w_out));
+        tiles::in_runs(pieces, runs, |(n, first, mut slots)| {
+            // A row's last vector may reach beyond it.
+            let floats = padded.floats() + lanes;
+            let mut copy = Scratch::take(floats);
+            padded.copy(x, n, first * width, &mut copy);
+            let Pixels { row, column, .. } = padded.pixels();
+            let (vectors, step, last) = match narrow.pixels {
+                1 => (w_out, column, None),
+                several => {
+                    (slots[0].pitch, slots[0].lanes) = (lanes, lanes);
+                    let vectors = w_out.div_ceil(several);
+                    (vectors, lanes, Some((w_out - (vectors - 1) * several) * c_out))
+                }
+            };
+            let (x, part, z_row, slots) = (&copy[..floats], padded.part(), w_out * c_out, &slots);
+            #[rustfmt::skip]
+            let rows = Rows {
+                narrow, first, x, offsets, columns, three_columns, row, part, step, h_out, vectors, slots,
+                z_row, last, epilogue,
+            };
+            // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the
+            // slots are those of some channels of one image of the output, which nobody else has.
+            unsafe { kernel.level.run(rows) };
+        });
+        Ok(())
     }
 }

@@ -5,18 +5,17 @@
 //! So the tile knows nothing of kernels, strides or groups: it is told where each pixel starts, and which
 //! runs of memory from there on are its taps.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
-use crate::buffer::Scratch;
 use crate::epilogue::{Fused, store};
+use crate::layout::Slot;
+use crate::memory::Scratch;
 use crate::pack::Panels;
 use crate::pixels::{Pixels, Taps};
 use crate::prefetch::{CHUNK, Prefetch, Run};
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::tiles::balanced;
-use crate::vector::{Size, Vector, load_rows, store_rows};
+use crate::vector::{Vector, load_rows, of_size, store_rows};
 
 /// A panel of weights, and where what it gives goes.
 #[derive(Clone, Debug)]
@@ -26,6 +25,21 @@ pub(crate) struct Column<'a> {
     /// Its first channel, to the function.
     pub(crate) channel: usize,
     pub(crate) slots: Vec<Slot>,
+}
+
+/// The panels, the first of whose channels is `channel` to the function; `slots` says where so many lanes from a
+/// channel of the panels on go.
+pub(crate) fn columns<'p>(
+    panels: &'p Panels,
+    channel: usize,
+    mut slots: impl FnMut(usize, usize) -> Vec<Slot>,
+) -> Vec<Column<'p>> {
+    let column = |panel: usize| {
+        let first = panel * panels.width;
+        let slots = slots(first, panels.filled(panel));
+        Column { panels, panel, channel: channel + first, slots }
+    };
+    (0..panels.count()).map(column).collect()
 }
 
 /// Some pixels by some panels.
@@ -103,10 +117,7 @@ impl Dense<'_> {
 
     /// Run of taps by run of taps, so that the pixels' channels stay in the second-level cache while all
     /// the panels go by; panel by panel, so that its weights stay in the first.
-    ///
-    /// # Safety
-    ///
-    /// That of `run`; V vectors are the panels' width.
+    /// Safety: that of `run`; V vectors are the panels' width.
     #[inline(always)]
     unsafe fn walk<T: Vector, const V: usize>(&self) {
         let width = V * T::LANES;
@@ -131,13 +142,54 @@ impl Dense<'_> {
                         let rows = T::ROWS.min(self.range.end - first);
                         prefetch = prefetch.and_of_slot(slot, first, rows, rows_of_step);
                     }
-                    let (rows, first, dense) = (tile.len(), tile.start, self);
-                    #[rustfmt::skip]
-                    let tile = Tile::<T, V> { dense, run, column, first, partial, prefetch, of: PhantomData };
+                    let first = tile.start;
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
                     // column if there is more than one run.
-                    unsafe { T::rows(rows, tile) };
+                    unsafe {
+                        of_size!(tile.len(), T::ROWS, R => {
+                            self.tile::<T, V, R>(run, column, first, partial, prefetch)
+                        });
+                    }
                 }
+            }
+        }
+    }
+
+    /// R pixels from `first` on, for one run of taps; `partial` has the sums of the runs before.
+    /// Safety: that of `walk`; if there is more than one run, `partial` has room for R times the panel's width.
+    #[inline(always)]
+    unsafe fn tile<T: Vector, const V: usize, const R: usize>(
+        &self,
+        run: usize,
+        column: &Column<'_>,
+        first: usize,
+        partial: *mut f32,
+        prefetch: Prefetch,
+    ) {
+        let taps = &self.taps[run];
+        let weights = column.panels.weights(run, column.panel);
+        let length: usize = taps.iter().map(|taps| taps.length).sum();
+        debug_assert_eq!(weights.len(), length * V * T::LANES);
+        let offsets: [usize; R] = self.pixels.from(first - self.origin);
+        debug_assert!(
+            offsets.iter().all(|offset| {
+                taps.iter().all(|taps| offset + taps.offset + taps.length <= self.x.len())
+            }),
+            "{offsets:?} {taps:?} {}",
+            self.x.len()
+        );
+        // SAFETY: as the function's.
+        unsafe {
+            let mut sums = [[T::splat(0.0); V]; R];
+            if run > 0 {
+                load_rows(&mut sums, partial, V * T::LANES);
+            }
+            let x = offsets.map(|offset| self.x.as_ptr().add(offset));
+            sums = add_taps(sums, x, taps, weights.as_ptr(), prefetch);
+            if run + 1 < self.taps.len() {
+                store_rows(&sums, partial, V * T::LANES);
+            } else {
+                store(self.epilogue, &column.slots, column.channel, first, sums, None);
             }
         }
     }
@@ -146,56 +198,6 @@ impl Dense<'_> {
 /// Steps of prefetching while all of these are summed.
 fn steps(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
-}
-
-/// One tile, for one run of taps.
-struct Tile<'a, T, const V: usize> {
-    dense: &'a Dense<'a>,
-    run: usize,
-    column: &'a Column<'a>,
-    /// Its first pixel.
-    first: usize,
-    /// The sums of the runs before.
-    partial: *mut f32,
-    prefetch: Prefetch,
-    of: PhantomData<T>,
-}
-
-impl<T: Vector, const V: usize> Size for Tile<'_, T, V> {
-    /// # Safety
-    ///
-    /// That of `Dense::walk`; if there is more than one run, `partial` has room for R times the panel's
-    /// width.
-    #[inline(always)]
-    unsafe fn run<const R: usize>(self) {
-        let Self { dense, run, column, first, partial, prefetch, .. } = self;
-        let taps = &dense.taps[run];
-        let weights = column.panels.weights(run, column.panel);
-        let length: usize = taps.iter().map(|taps| taps.length).sum();
-        debug_assert_eq!(weights.len(), length * V * T::LANES);
-        let offsets: [usize; R] = dense.pixels.from(first - dense.origin);
-        debug_assert!(
-            offsets.iter().all(|offset| {
-                taps.iter().all(|taps| offset + taps.offset + taps.length <= dense.x.len())
-            }),
-            "{offsets:?} {taps:?} {}",
-            dense.x.len()
-        );
-        // SAFETY: as the function's.
-        unsafe {
-            let mut sums = [[T::splat(0.0); V]; R];
-            if run > 0 {
-                load_rows(&mut sums, partial, V * T::LANES);
-            }
-            let x = offsets.map(|offset| dense.x.as_ptr().add(offset));
-            sums = add_taps(sums, x, taps, weights.as_ptr(), prefetch);
-            if run + 1 < dense.taps.len() {
-                store_rows(&sums, partial, V * T::LANES);
-            } else {
-                store(dense.epilogue, &column.slots, column.channel, first, sums, None);
-            }
-        }
-    }
 }
 
 /// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile prefetches.

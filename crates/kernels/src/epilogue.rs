@@ -1,13 +1,129 @@
 //! The epilogue: what follows the sums, fused, so that it is applied while they are in registers.
 
-use ndarray::{Array4, ArrayView4};
+use std::iter::repeat_n;
+use std::ops::Range;
 
-use crate::elementwise::{BEYOND, Elementwise};
+use ndarray::{Array4, ArrayView4, Axis};
+
 use crate::error::{Error, Result};
-use crate::layout::Image;
+use crate::layout::{Image, Slot};
 use crate::planes::Planes;
-use crate::slot::Slot;
 use crate::vector::{Vector, store_rows};
+
+/// Channels that may be read beyond the last one: those of the widest panel.
+pub(crate) const BEYOND: usize = 32;
+
+/// A function of each channel, of one element at a time: perhaps `scale * z + shift`, the product rounded and
+/// then the sum; then perhaps a ReLU, which leaves NaN and -0 as they are.
+///
+/// The identity is not `1 z + 0`, which would make +0 of -0.
+#[derive(Clone, Debug)]
+pub struct Elementwise {
+    /// For each channel, and [`BEYOND`] more; empty where there is no affine.
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    relu: bool,
+}
+
+impl Elementwise {
+    /// z, whatever the number of channels.
+    pub const IDENTITY: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: false };
+
+    /// max(z, 0), whatever the number of channels.
+    pub const RELU: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: true };
+
+    /// Scale and shift of each channel; then a ReLU after all of them, if `relu`.
+    pub fn affine(channels: impl IntoIterator<Item = (f32, f32)>, relu: bool) -> Self {
+        let (scale, shift) = channels.into_iter().chain(repeat_n((0.0, 0.0), BEYOND)).unzip();
+        Self { scale, shift, relu }
+    }
+
+    /// Checks that there is an affine for each of so many channels, or none.
+    pub(crate) fn check(&self, channels: usize) -> Result<()> {
+        match self.scale.len() {
+            0 => Ok(()),
+            found if found == channels + BEYOND => Ok(()),
+            found => Err(Error::Count {
+                what: "channels of a function",
+                expected: channels,
+                found: found - BEYOND,
+            }),
+        }
+    }
+
+    /// The function at one value.
+    pub(crate) fn at(&self, channel: usize, z: f32) -> f32 {
+        let y = match self.scale.is_empty() {
+            true => z,
+            // The product rounded, then the sum.
+            false => self.scale[channel] * z + self.shift[channel],
+        };
+        if self.relu && y < 0.0 { 0.0 } else { y }
+    }
+
+    /// The function at the sums of R pixels: V vectors of channels each, the first of which is `channel`.
+    /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function. (The vectors
+    /// may reach beyond the last one.)
+    #[inline(always)]
+    pub(crate) unsafe fn apply<T: Vector, const R: usize, const V: usize>(
+        &self,
+        channel: usize,
+        sums: &mut [[T; V]; R],
+    ) {
+        const { assert!(V * T::LANES <= BEYOND) };
+        // SAFETY: there are BEYOND values after those of the last channel, no less than V vectors.
+        unsafe {
+            if !self.scale.is_empty() {
+                debug_assert!(channel + V * T::LANES <= self.scale.len());
+                for v in 0..V {
+                    let scale = T::load(self.scale.as_ptr().add(channel + v * T::LANES));
+                    let shift = T::load(self.shift.as_ptr().add(channel + v * T::LANES));
+                    for row in &mut *sums {
+                        row[v] = row[v].mul(scale).add(shift);
+                    }
+                }
+            }
+            if self.relu {
+                for sum in sums.as_flattened_mut() {
+                    *sum = sum.relu();
+                }
+            }
+        }
+    }
+
+    /// The function at a vector of pixels of one channel.
+    /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function.
+    #[inline(always)]
+    pub(crate) unsafe fn apply_to_plane<T: Vector>(&self, channel: usize, z: T) -> T {
+        let mut y = z;
+        // SAFETY: as the function's.
+        unsafe {
+            if !self.scale.is_empty() {
+                y = y.mul(T::splat(self.scale[channel])).add(T::splat(self.shift[channel]));
+            }
+            if self.relu { y.relu() } else { y }
+        }
+    }
+
+    /// The function of some of the channels.
+    pub(crate) fn of(&self, channels: Range<usize>) -> Self {
+        self.made_of(|values| values[channels.clone()].to_vec())
+    }
+
+    /// The same function of `times` pixels side by side, each of all the channels.
+    pub(crate) fn repeated(&self, times: usize) -> Self {
+        self.made_of(|values| values.repeat(times))
+    }
+
+    /// A function of other channels, whose values are made of those of these.
+    fn made_of(&self, make: impl Fn(&[f32]) -> Vec<f32>) -> Self {
+        let make = |values: &[f32]| match values.len() {
+            0 => Vec::new(),
+            len => [make(&values[..len - BEYOND]), vec![0.0; BEYOND]].concat(),
+        };
+        Self { scale: make(&self.scale), shift: make(&self.shift), relu: self.relu }
+    }
+}
 
 /// What follows the sums of a convolution, in this order: a function of each channel, a shortcut that is
 /// added, a function of the output.
@@ -47,11 +163,16 @@ impl<'a> Epilogue<'a> {
 
     /// Applies it to sums that are complete.
     pub(crate) fn apply_to(&self, z: &mut Array4<f32>) {
-        self.function.apply_to(z);
+        let apply = |function: &Elementwise, z: &mut Array4<f32>| {
+            for (channel, mut plane) in z.axis_iter_mut(Axis(1)).enumerate() {
+                plane.mapv_inplace(|z| function.at(channel, z));
+            }
+        };
+        apply(&self.function, z);
         if let Some(shortcut) = &self.shortcut {
             *z += shortcut;
         }
-        self.output.apply_to(z);
+        apply(&self.output, z);
     }
 }
 
@@ -135,15 +256,12 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
             }
             _ => {
                 let rows = to_memory(sums);
-                let Some(lanes) = last else {
-                    return store_lanes(epilogue, slots, channel, first, &rows);
-                };
-                let (row, rows) = (&rows[R - 1..], &rows[..R - 1]);
+                let (rows, row) = rows.split_at(R - usize::from(last.is_some()));
                 store_lanes(epilogue, slots, channel, first, rows);
-                let [slot] = slots else {
-                    unreachable!("only of a single slot is the last pixel shorter")
-                };
-                store_lanes(epilogue, &[Slot { lanes, ..*slot }], channel, first + R - 1, row);
+                if let Some(lanes) = last {
+                    let slot = Slot { lanes, ..slots[0] };
+                    store_lanes(epilogue, &[slot], channel, first + R - 1, row);
+                }
             }
         }
     }
@@ -151,10 +269,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
 
 /// The sums of R pixels as floats: else, for the sake of who walks over their lanes, the compiler would
 /// have them in memory from the first tap on.
-///
-/// # Safety
-///
-/// The machine has the instructions of `T`.
+/// Safety: the machine has the instructions of `T`.
 #[inline(always)]
 unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
     sums: [[T; V]; R],
@@ -168,10 +283,7 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
 
 /// Stores the sums of some pixels, the function already applied, where the channels end within a vector or
 /// go to several slots.
-///
-/// # Safety
-///
-/// That of [`store`]; a row has the lanes of all slots.
+/// Safety: that of [`store`]; a row has the lanes of all slots.
 unsafe fn store_lanes(
     epilogue: &Fused<'_>,
     slots: &[Slot],
@@ -179,15 +291,13 @@ unsafe fn store_lanes(
     first: usize,
     rows: &[[f32; BEYOND]],
 ) {
-    if epilogue.output.is_identity()
-        && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none())
-    {
+    let Elementwise { scale, relu, .. } = &epilogue.output;
+    let identity = scale.is_empty() && !relu;
+    if identity && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none()) {
         // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
         for (number, slot) in slots.iter().enumerate() {
             for (row, pixel) in rows.iter().zip(first..) {
-                let Some(four) = row[4 * number..].first_chunk::<4>() else {
-                    unreachable!("lanes")
-                };
+                let four = &row.as_chunks::<4>().0[number];
                 // SAFETY: as the function's.
                 unsafe {
                     let z = slot.z.wrapping_add(pixel * slot.pitch);
@@ -205,12 +315,10 @@ unsafe fn store_lanes(
             lanes = rest;
             // SAFETY: as the function's.
             unsafe {
-                let z = slot.z.wrapping_add(pixel * slot.pitch);
-                let shortcut =
-                    slot.shortcut.map(|shortcut| shortcut.wrapping_add(pixel * slot.pitch));
+                let slot = slot.after(pixel * slot.pitch);
                 for (lane, &sum) in sums.iter().enumerate() {
-                    let sum = shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
-                    *z.add(lane) = epilogue.output.at(channel + lane, sum);
+                    let sum = slot.shortcut.map_or(sum, |shortcut| sum + *shortcut.add(lane));
+                    *slot.z.add(lane) = epilogue.output.at(channel + lane, sum);
                 }
             }
             channel += slot.lanes;

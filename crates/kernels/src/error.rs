@@ -1,75 +1,36 @@
 //! What can be wrong with a call, with the numbers in every message.
 
-/// What can be wrong with a call.
+/// What can be wrong with a call. The fields are the numbers of the messages.
+#[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A size that must be at least 1 is 0.
     #[error("{what} is 0; it must be at least 1")]
-    Zero {
-        /// The size in question.
-        what: &'static str,
-    },
+    Zero { what: &'static str },
 
-    /// The number of groups does not divide a number of channels.
+    /// The number of groups does not divide a number of channels; `which` is "input" or "output".
     #[error("{groups} groups do not divide {channels} {which} channels")]
-    GroupsDoNotDivide {
-        /// Number of groups.
-        groups: usize,
-        /// Number of channels.
-        channels: usize,
-        /// "input" or "output".
-        which: &'static str,
-    },
+    GroupsDoNotDivide { groups: usize, channels: usize, which: &'static str },
 
-    /// The dilated kernel is larger than the padded map.
+    /// The dilated kernel is larger than the padded map, along the axis "height" or "width".
     #[error(
         "a kernel of {taps} taps (dilation {dilation}) does not fit the {axis} of {size} with \
          padding {padding}"
     )]
-    KernelTooLarge {
-        /// "height" or "width".
-        axis: &'static str,
-        /// Taps along that axis.
-        taps: usize,
-        /// Dilation.
-        dilation: usize,
-        /// Size of the map along that axis.
-        size: usize,
-        /// Padding on each side.
-        padding: usize,
-    },
+    KernelTooLarge { axis: &'static str, taps: usize, dilation: usize, size: usize, padding: usize },
 
-    /// A tensor has another shape than it must have.
+    /// A tensor has another shape than it must have, which is said in words or numbers.
     #[error("{what} has shape {found:?}; it must be {expected}")]
-    Shape {
-        /// The tensor in question.
-        what: &'static str,
-        /// The shape it must have, in words or numbers.
-        expected: String,
-        /// The shape it has.
-        found: [usize; 4],
-    },
+    Shape { what: &'static str, expected: String, found: [usize; 4] },
 
     /// Two numbers that must be equal are not.
     #[error("{what}: {found} where {expected} are needed")]
-    Count {
-        /// What was counted.
-        what: &'static str,
-        /// The count it must have.
-        expected: usize,
-        /// The count it has.
-        found: usize,
-    },
+    Count { what: &'static str, expected: usize, found: usize },
 
     /// A product of sizes that is more than memory can hold.
     #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
-    TooManyElements {
-        /// What was to be sized.
-        what: &'static str,
-        /// The sizes.
-        factors: Vec<usize>,
-    },
+    TooManyElements { what: &'static str, factors: Vec<usize> },
 
     /// SIMD instructions that this machine does not have, or that have no such name.
     #[error("{0}")]

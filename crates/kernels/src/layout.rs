@@ -10,8 +10,10 @@ use std::sync::Once;
 
 use ndarray::{Array1, Array4, ArrayView4, s};
 
-use crate::buffer::LINE;
-use crate::slot::Slot;
+use crate::memory::LINE;
+use crate::planes::{Gather, Planes};
+use crate::simd::Level;
+use crate::vector::Vector;
 
 /// A tensor N x C x H x W whose memory is channels last.
 pub(crate) struct Image<'a> {
@@ -26,9 +28,17 @@ impl<'a> Image<'a> {
     /// As it is, where it is channels last; or else a copy.
     pub(crate) fn new(x: ArrayView4<'a, f32>) -> Self {
         let (n, c, h, w) = x.dim();
-        let floats = match x.permuted_axes([0, 2, 3, 1]).to_slice() {
-            Some(floats) => Cow::Borrowed(floats),
-            None => Cow::Owned(copied(x)),
+        let last = x.permuted_axes([0, 2, 3, 1]);
+        let floats = match (last.to_slice(), Planes::new(&x)) {
+            (Some(floats), _) => Cow::Borrowed(floats),
+            (None, None) => Cow::Owned(last.iter().copied().collect()),
+            (None, Some(planes)) => {
+                let mut floats = vec![0.0; x.len()];
+                let gather = Gather { planes, range: 0..n * h * w, to: &mut floats, pitch: c };
+                // SAFETY: the machine has the level.
+                unsafe { Level::default().run(gather) };
+                Cow::Owned(floats)
+            }
         };
         Self { floats, n, c, h, w }
     }
@@ -45,55 +55,29 @@ impl<'a> Image<'a> {
     }
 }
 
-/// The elements, channels last; a cache line of each plane at a time.
-fn copied(x: ArrayView4<'_, f32>) -> Vec<f32> {
-    let (n, c, h, w) = x.dim();
-    let Some(planes) = x.to_slice() else {
-        return x.permuted_axes([0, 2, 3, 1]).iter().copied().collect();
-    };
-    let pixels = h * w;
-    let mut floats = vec![0.0; n * c * pixels];
-    if pixels == 0 || c == 0 {
-        return floats;
-    }
-    for (planes, floats) in planes.chunks_exact(c * pixels).zip(floats.chunks_exact_mut(c * pixels))
-    {
-        for (run, floats) in floats.chunks_mut(LINE * c).enumerate() {
-            for (channel, plane) in planes.chunks_exact(pixels).enumerate() {
-                for (pixel, &value) in floats.chunks_exact_mut(c).zip(&plane[run * LINE..]) {
-                    pixel[channel] = value;
-                }
-            }
-        }
-    }
-    floats
-}
-
 /// Memory for a tensor that is not written yet. It starts on a cache line, so that sixteen channels of a
 /// pixel are one line where the channels are a multiple of sixteen.
-pub(crate) struct Output {
+pub(crate) struct Output<'a> {
     /// Room for the tensor and the floats that lie before the first line's start.
     floats: Vec<f32>,
     before: usize,
     shape: [usize; 4],
-    /// Whether it is planes rather than channels last.
     planes: bool,
+    /// What is added to it, of the same shape.
+    shortcut: Option<&'a Image<'a>>,
 }
 
-impl Output {
-    /// For a tensor N x C x H x W.
-    pub(crate) fn new(shape: [usize; 4]) -> Self {
+impl<'a> Output<'a> {
+    /// For a tensor N x C x H x W: channels last, or planes, ndarray's standard layout.
+    pub(crate) fn new(shape: [usize; 4], planes: bool, shortcut: Option<&'a Image<'a>>) -> Self {
+        let as_large = |r: &Image<'_>| [r.n, r.c, r.h, r.w] == shape;
+        assert!(shortcut.is_none_or(as_large), "a shortcut of another shape");
         let mut floats = Vec::with_capacity(shape.iter().product::<usize>() + LINE);
         let address = floats.as_ptr() as usize;
         let before =
             (address.next_multiple_of(size_of::<[f32; LINE]>()) - address) / size_of::<f32>();
         floats.resize(before, 0.0);
-        Self { floats, before, shape, planes: false }
-    }
-
-    /// The same in ndarray's standard layout.
-    pub(crate) fn planes(shape: [usize; 4]) -> Self {
-        Self { planes: true, ..Self::new(shape) }
+        Self { floats, before, shape, planes, shortcut }
     }
 
     /// The first element of the planes.
@@ -102,35 +86,27 @@ impl Output {
         self.floats.as_mut_ptr().wrapping_add(self.before)
     }
 
-    /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes`
-    /// channels; and where the shortcut, of the same shape, has the same.
-    pub(crate) fn slot(
-        &mut self,
-        n: usize,
-        channel: usize,
-        lanes: usize,
-        shortcut: Option<&Image<'_>>,
-    ) -> Slot {
+    /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes` channels.
+    pub(crate) fn slot(&mut self, n: usize, channel: usize, lanes: usize) -> Slot {
         let [images, c, h, w] = self.shape;
         assert!(
             n < images.max(1) && channel + lanes <= c,
             "image {n}, channels {channel} + {lanes}"
         );
         let at = n * h * w * c + channel;
-        let shortcut = shortcut.map(|shortcut| {
-            assert_eq!([shortcut.n, shortcut.c, shortcut.h, shortcut.w], self.shape, "shortcut");
-            shortcut.floats().as_ptr().wrapping_add(at)
-        });
+        let shortcut = self.shortcut.map(|image| image.floats().as_ptr().wrapping_add(at));
         let z = self.floats.as_mut_ptr().wrapping_add(self.before + at);
         let floats = (images * h * w * c).saturating_sub(at);
         Slot { z, shortcut, pitch: c, lanes, floats }
     }
 
+    /// Where all channels of all pixels go.
+    pub(crate) fn whole_slot(&mut self) -> Slot {
+        self.slot(0, 0, self.shape[1])
+    }
+
     /// The tensor.
-    ///
-    /// # Safety
-    ///
-    /// Every element was written.
+    /// Safety: every element was written.
     pub(crate) unsafe fn written(mut self) -> Array4<f32> {
         let [n, c, h, w] = self.shape;
         let end = self.before + n * c * h * w;
@@ -149,6 +125,59 @@ impl Output {
     }
 }
 
+/// Where the sums of a run of channels go: pixel `q` to `z + q * pitch`, a few lanes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// The first channel of pixel 0.
+    pub(crate) z: *mut f32,
+    /// What is added there, if anything: the same place in the shortcut.
+    pub(crate) shortcut: Option<*const f32>,
+    /// Floats from one pixel to the next, or from some pixels to the next few, where these share a vector.
+    pub(crate) pitch: usize,
+    /// Channels; of all the pixels that share a vector.
+    pub(crate) lanes: usize,
+    /// Floats from `z` to where the memory of the pixels ends, for assertions.
+    pub(crate) floats: usize,
+}
+
+// SAFETY: a pointer is as good in one thread as in another; who writes through it vouches that no other
+// thread writes there.
+unsafe impl Send for Slot {}
+// SAFETY: as above.
+unsafe impl Sync for Slot {}
+
+impl Slot {
+    /// Whether the `lanes` of the pixels `..end` lie in its memory, the last of which may have less.
+    pub(crate) fn holds(&self, end: usize, last: Option<usize>) -> bool {
+        end > 0 && (end - 1) * self.pitch + last.unwrap_or(self.lanes) <= self.floats
+    }
+
+    /// The slot `floats` further on.
+    #[inline(always)]
+    pub(crate) fn after(&self, floats: usize) -> Self {
+        debug_assert!(floats <= self.floats);
+        Self {
+            z: self.z.wrapping_add(floats),
+            shortcut: self.shortcut.map(|shortcut| shortcut.wrapping_add(floats)),
+            floats: self.floats - floats,
+            ..*self
+        }
+    }
+
+    /// Asks for the memory of R pixels, which need not be of the slot's, before it is needed.
+    /// Safety: the machine has the instructions of `T`.
+    #[inline(always)]
+    pub(crate) unsafe fn prefetch<T: Vector, const R: usize>(&self, first: usize) {
+        let Self { z, shortcut, pitch, .. } = *self;
+        for start in [Some(z.cast_const()), shortcut].into_iter().flatten() {
+            for r in 0..R {
+                // SAFETY: as the function's; any address will do.
+                unsafe { T::prefetch(start.wrapping_add((first + r) * pitch)) };
+            }
+        }
+    }
+}
+
 /// Lets the allocator keep what is freed for the next tensor. As it starts, glibc's gives large blocks back to
 /// the system, and each comes anew as pages that must be cleared: up to a fifth of a block's time. It stops
 /// once a large block was freed: from then on it keeps blocks up to that size, at most 32 MiB (mallopt(3),
@@ -157,6 +186,9 @@ impl Output {
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();
+    if !cfg!(target_env = "gnu") {
+        return;
+    }
     KEPT.call_once(|| {
         let mut block = Vec::<u8>::new();
         // Where there is not so much memory, all stays as it is.
@@ -165,38 +197,29 @@ pub(crate) fn keep_freed_memory() {
     });
 }
 
-/// Floats that are channels last as a tensor of shape N x C x H x W.
-#[cfg(test)]
-fn tensor(floats: Vec<f32>, [n, c, h, w]: [usize; 4]) -> Array4<f32> {
-    Array4::from_shape_vec((n, h, w, c), floats).unwrap().permuted_axes([0, 3, 1, 2])
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use ndarray::{Array4, s};
 
-    use super::{Image, Output, tensor};
+    use super::{Image, Output};
 
     #[test]
     fn what_is_written_through_the_slots_is_the_tensor() {
         for shape in [[2, 5, 3, 4], [1, 16, 2, 2], [0, 3, 1, 1]] {
             let [n, c, h, w] = shape;
-            let mut output = Output::new(shape);
+            let mut output = Output::new(shape, false, None);
             for image in 0..n {
-                let slot = output.slot(image, 1, c - 1, None);
+                let slot = output.slot(image, 1, c - 1);
                 assert_eq!((slot.pitch, slot.lanes), (c, c - 1));
                 let pixels = (n - image) * h * w;
+                let next = slot.after(c);
                 assert!(slot.holds(pixels, None) && !slot.holds(pixels + 1, None));
-                assert!(
-                    slot.after(c).holds(pixels - 1, None) && !slot.after(c).holds(pixels, None)
-                );
-                for pixel in 0..h * w {
-                    for lane in 0..c {
-                        // SAFETY: the slot starts at channel 1 of a pixel of the output.
-                        unsafe {
-                            *slot.z.sub(1).add(pixel * c + lane) = (100 * image + pixel) as f32
-                        };
-                    }
+                assert!(next.holds(pixels - 1, None) && !next.holds(pixels, None));
+                for at in 0..h * w * c {
+                    // SAFETY: the slot starts at channel 1 of a pixel of the output.
+                    unsafe { *slot.z.sub(1).add(at) = (100 * image + at / c) as f32 };
                 }
                 assert_eq!((slot.z as usize - 4) % 64, image * h * w * c * 4 % 64);
             }
@@ -212,13 +235,14 @@ mod tests {
         let x = Array4::from_shape_fn((2, 3, 5, 7), |(n, c, i, j)| {
             (1000 * n + 100 * c + 10 * i + j) as f32
         });
-        let last = tensor(Image::new(x.view()).floats().to_vec(), [2, 3, 5, 7]);
-        assert_eq!(last, x);
-        assert_eq!(last.strides(), [105, 1, 21, 3]);
-        let image = Image::new(last.view());
-        assert!(matches!(image.floats, std::borrow::Cow::Borrowed(_)));
-        assert_eq!(image.image(1)[3 * 8 + 2], x[[1, 2, 1, 1]]);
+        let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
+        let last = last.permuted_axes([0, 3, 1, 2]);
         let odd = x.slice(s![.., ..;-1, 1.., ..;2]);
-        assert_eq!(tensor(Image::new(odd).floats().to_vec(), [2, 3, 4, 4]), odd);
+        for (view, is_last) in [(x.view(), false), (last.view(), true), (odd, false)] {
+            let image = Image::new(view);
+            assert!(image.floats().iter().eq(view.permuted_axes([0, 2, 3, 1])));
+            assert_eq!(matches!(image.floats, Cow::Borrowed(_)), is_last);
+            assert_eq!(image.image(1)[1], view[[1, 1, 0, 0]]);
+        }
     }
 }

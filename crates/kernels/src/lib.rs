@@ -24,19 +24,9 @@
 //! most. [`product`] is a matrix product of `f64`.
 //!
 //! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
-//!
-//! - `vector`, `simd`: the few vector instructions that it is all written in, and which of them this machine has.
-//! - `tiles`: how work is cut, and done by the threads.
-//! - `buffer`, `huge_pages`: memory that starts on a cache line, and for large weights.
-//! - `pixels`, `slot`, `layout`: where a tile reads and writes; tensors lie channels last in memory.
-//! - `elementwise`, `planes`, `epilogue`: what follows the sums, fused.
-//! - `prefetch`: memory asked for before it is needed.
-//! - `pack`, `dense`: pixels by output channels, for all that is wide: a 1x1, a dense k x k, wide groups.
-//! - `narrow`: grouped k x k whose groups are narrower than a vector.
-//! - `shared`, `kernel`: the packed weights of a convolution.
-//! - `padded`, `source`, `pieces`: pixels that are copied before they are read; the work of one convolution
-//!   in pieces.
-//! - `pointwise`, `windows`, `conv`, `paths`: a 1x1, a k x k, either, C kernels at once.
+//! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels` (how work is cut, and where
+//! things lie); `planes`, `epilogue` (what follows the sums, fused); `prefetch`, `pack`, `dense` (what is wide);
+//! `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
 //!
 //! The order of a sum is whatever is fastest, so none of this need agree with plain loops to the bit, except on
 //! integers. It does not depend on the number of threads, nor on how the work is cut, nor on the width of
@@ -44,43 +34,31 @@
 
 #![allow(unsafe_code)]
 
-mod buffer;
 mod conv;
 mod dense;
-mod elementwise;
 mod epilogue;
 mod error;
-mod huge_pages;
 mod kernel;
 mod layout;
+mod memory;
 mod narrow;
 mod pack;
-mod padded;
 mod paths;
 mod peak;
-mod pieces;
 mod pixels;
 mod planes;
-mod pointwise;
 mod prefetch;
 mod product;
-mod shared;
 mod simd;
-mod slot;
-mod source;
-mod spec;
 mod tiles;
 mod vector;
-mod windows;
 
 pub use conv::conv;
-pub use elementwise::Elementwise;
-pub use epilogue::Epilogue;
+pub use epilogue::{Elementwise, Epilogue};
 pub use error::{Error, Result};
-pub use kernel::Kernel;
+pub use kernel::{Kernel, Spec};
 pub use paths::{concatenate, each, merge, split};
 pub use peak::{Peak, read_bandwidth};
 pub use product::product;
 pub use simd::{LEVEL_VARIABLE, Level, Plain, vectorised};
-pub use spec::Spec;
 pub use tiles::on_one_thread;

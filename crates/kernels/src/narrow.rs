@@ -6,14 +6,12 @@
 //! which lie next to each other as well: the algorithm is the same, and only where the next vector starts
 //! is another.
 
-use std::marker::PhantomData;
-
 use crate::epilogue::{Fused, store};
-use crate::huge_pages::WeightMemory;
+use crate::layout::Slot;
+use crate::memory::WeightMemory;
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::tiles::balanced;
-use crate::vector::{Size, Vector};
+use crate::vector::{Vector, of_size};
 
 /// The weights of grouped convolutions of `d` channels in and out: [vector of output channels][tap]
 /// [input channel of the group][lane].
@@ -61,8 +59,7 @@ impl Narrow {
 
     /// The weights of a vector of output channels.
     fn vector(&self, vector: usize) -> &[f32] {
-        let floats = self.taps * self.d * self.lanes;
-        &self.weights[vector * floats..(vector + 1) * floats]
+        &self.weights[vector * self.taps * self.d * self.lanes..][..self.taps * self.d * self.lanes]
     }
 }
 
@@ -105,87 +102,73 @@ impl Work for Rows<'_> {
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         // SAFETY: as the function's.
-        unsafe { T::width(self.narrow.d, Walk::<T> { rows: &self, of: PhantomData }) };
-    }
-}
-
-/// All the rows, in groups of D channels.
-struct Walk<'a, T> {
-    rows: &'a Rows<'a>,
-    of: PhantomData<T>,
-}
-
-impl<T: Vector> Size for Walk<'_, T> {
-    /// # Safety
-    ///
-    /// That of `Rows`; groups have D channels.
-    #[inline(always)]
-    unsafe fn run<const D: usize>(self) {
-        let rows = self.rows;
-        debug_assert_eq!((rows.narrow.lanes, rows.narrow.d), (T::LANES, D));
-        let reach = rows.offsets.iter().copied().max().unwrap_or(0);
-        let last = (rows.h_out - 1) * rows.row + (rows.slots.len() - 1) * rows.part;
-        let end = last + (rows.vectors - 1) * rows.step + reach + T::LANES;
-        debug_assert!(end <= rows.x.len());
-        for i in 0..rows.h_out {
-            for part in 0..rows.slots.len() {
-                for tile in balanced(0..rows.vectors, T::OUTPUTS) {
-                    let (outputs, first) = (tile.len(), tile.start);
-                    let tile = Tile::<T, D> { rows, i, part, first, of: PhantomData };
-                    // SAFETY: as the function's.
-                    unsafe { T::outputs(outputs, tile) };
-                }
+        unsafe {
+            match self.narrow.d {
+                1 => self.walk::<T, 1>(),
+                4 => self.walk::<T, 4>(),
+                8 => self.walk::<T, 8>(),
+                d => unreachable!("no code for groups of {d}"),
             }
         }
     }
 }
 
-/// P vectors of output row `i`, from vector `first` on.
-struct Tile<'a, T, const D: usize> {
-    rows: &'a Rows<'a>,
-    i: usize,
-    /// Which vector of channels.
-    part: usize,
-    first: usize,
-    of: PhantomData<T>,
-}
-
-impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
-    /// # Safety
-    ///
-    /// That of `Walk`.
+impl Rows<'_> {
+    /// All the rows, in groups of D channels.
+    /// Safety: that of `run`; groups have D channels.
     #[inline(always)]
-    unsafe fn run<const P: usize>(self) {
-        let Self { rows, i, part, first, .. } = self;
-        let (vector, slot) = (rows.first + part, &rows.slots[part]);
-        // SAFETY: as the function's.
-        unsafe {
-            let weights = rows.narrow.vector(vector).as_ptr();
-            let x = rows.x.as_ptr().add(i * rows.row + part * rows.part + first * rows.step);
-            let sums: [T; P] = match rows.three_columns {
-                true => rows.row_of_three::<T, D, P>(x, weights),
-                false => rows.tap_by_tap::<T, D, P>(x, weights),
-            };
-            // Several pixels to a vector have their functions repeated, from channel 0 on.
-            let channel = if rows.narrow.pixels == 1 { vector * T::LANES } else { 0 };
-            let slot = slot.after(i * rows.z_row + first * slot.pitch);
-            // The last vector may be less full than the others.
-            let last = rows.last.filter(|&last| first + P == rows.vectors && last < slot.lanes);
-            debug_assert!(
-                (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= rows.z_row,
-                "a tile within its row"
-            );
-            store(rows.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
+    unsafe fn walk<T: Vector, const D: usize>(&self) {
+        debug_assert_eq!((self.narrow.lanes, self.narrow.d), (T::LANES, D));
+        let reach = self.offsets.iter().copied().max().unwrap_or(0);
+        let last = (self.h_out - 1) * self.row + (self.slots.len() - 1) * self.part;
+        let end = last + (self.vectors - 1) * self.step + reach + T::LANES;
+        debug_assert!(end <= self.x.len());
+        for i in 0..self.h_out {
+            for part in 0..self.slots.len() {
+                for tile in balanced(0..self.vectors, T::OUTPUTS) {
+                    let first = tile.start;
+                    // SAFETY: as the function's.
+                    unsafe {
+                        of_size!(tile.len(), T::OUTPUTS, P => self.tile::<T, D, P>(i, part, first));
+                    }
+                }
+            }
         }
     }
-}
 
-impl Rows<'_> {
+    /// P vectors of output row `i`, from vector `first` on, for one vector of channels.
+    /// Safety: that of `walk`.
+    #[inline(always)]
+    unsafe fn tile<T: Vector, const D: usize, const P: usize>(
+        &self,
+        i: usize,
+        part: usize,
+        first: usize,
+    ) {
+        let (vector, slot) = (self.first + part, &self.slots[part]);
+        // SAFETY: as the function's.
+        unsafe {
+            let weights = self.narrow.vector(vector).as_ptr();
+            let x = self.x.as_ptr().add(i * self.row + part * self.part + first * self.step);
+            let sums: [T; P] = match self.three_columns {
+                true => self.row_of_three::<T, D, P>(x, weights),
+                false => self.tap_by_tap::<T, D, P>(x, weights),
+            };
+            // Several pixels to a vector have their functions repeated, from channel 0 on.
+            let channel = if self.narrow.pixels == 1 { vector * T::LANES } else { 0 };
+            let slot = slot.after(i * self.z_row + first * slot.pitch);
+            // The last vector may be less full than the others.
+            let last = self.last.filter(|&last| first + P == self.vectors && last < slot.lanes);
+            debug_assert!(
+                (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= self.z_row,
+                "a tile within its row"
+            );
+            store(self.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
+        }
+    }
+
     /// Any kernel: row by row of it, channel by channel of the group, column by column.
-    ///
-    /// # Safety
-    ///
-    /// As `run`: x is where the first tap meets the first vector.
+    /// Safety: as `run`: x is where the first tap meets the first vector.
     #[inline(always)]
     unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -213,10 +196,7 @@ impl Rows<'_> {
 
     /// The same, in the same order, for three columns at stride 1, where a pixel meets three outputs of its row: each is
     /// shuffled once and used three times.
-    ///
-    /// # Safety
-    ///
-    /// As `tap_by_tap`; the columns are a vector apart, and so are the outputs.
+    /// Safety: as `tap_by_tap`; the columns are a vector apart, and so are the outputs.
     #[inline(always)]
     unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -253,10 +233,7 @@ impl Rows<'_> {
 }
 
 /// Channel j of each group's pixel, in all the lanes of the group.
-///
-/// # Safety
-///
-/// The machine has the instructions of `T`, and a vector can be read from `x`.
+/// Safety: the machine has the instructions of `T`, and a vector can be read from `x`.
 #[inline(always)]
 unsafe fn pick<T: Vector, const D: usize>(x: *const f32, j: usize) -> T {
     // SAFETY: as the function's; j < D, which is at most the lanes.

@@ -2,7 +2,10 @@
 
 use std::ops::Range;
 
-use crate::huge_pages::WeightMemory;
+use crate::dense::Column;
+use crate::layout::Output;
+use crate::memory::WeightMemory;
+use crate::pixels::Taps;
 use crate::tiles::balanced;
 
 /// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
@@ -17,7 +20,8 @@ pub(crate) struct Panels {
     /// Channels of a panel.
     pub(crate) width: usize,
     pub(crate) channels: usize,
-    runs: Vec<Range<usize>>,
+    /// The runs of taps, in the order in which they are summed.
+    pub(crate) runs: Vec<Range<usize>>,
 }
 
 impl Panels {
@@ -43,7 +47,8 @@ impl Panels {
     /// All zeros.
     pub(crate) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
         let weights = WeightMemory::zeros(channels.div_ceil(width) * width * taps);
-        Self { weights, width, channels, runs: runs(taps) }
+        // As few runs as there can be, of nearly the same length.
+        Self { weights, width, channels, runs: balanced(0..taps, DEPTH).collect() }
     }
 
     /// Copies the channels of `path` to channels `first..`, which lie in one panel as those of `path`
@@ -60,9 +65,20 @@ impl Panels {
         }
     }
 
-    /// The runs of taps, in the order in which they are summed.
-    pub(crate) fn runs(&self) -> &[Range<usize>] {
-        &self.runs
+    /// The taps of each run, where all the taps are `segments` in this order.
+    pub(crate) fn cut(&self, segments: &[Taps]) -> Vec<Vec<Taps>> {
+        let inside = |run: &Range<usize>| {
+            let mut start = 0;
+            let inside = segments.iter().filter_map(|segment| {
+                let (first, end) = (start, start + segment.length);
+                start = end;
+                let (from, to) = (first.max(run.start), end.min(run.end));
+                (from < to)
+                    .then(|| Taps { offset: segment.offset + from - first, length: to - from })
+            });
+            inside.collect()
+        };
+        self.runs.iter().map(inside).collect()
     }
 
     /// Number of panels.
@@ -87,47 +103,52 @@ impl Panels {
     }
 }
 
-/// As few runs as there can be, of nearly the same length.
-fn runs(taps: usize) -> Vec<Range<usize>> {
-    balanced(0..taps, DEPTH).collect()
+/// The weights of paths side by side in panels. Made when the first of them is first used, and kept with it for
+/// the same list of paths; for any other it is made at each use.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// The numbers of the paths' kernels.
+    numbers: Vec<u64>,
+    /// The paths of each panel.
+    panels: Vec<(Range<usize>, Panels)>,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::Panels;
-
-    #[test]
-    fn every_weight_is_where_the_tile_looks_for_it() {
-        let weight = |o: usize, k: usize| (1000 * o + k + 1) as f32;
-        for (channels, taps) in [(1, 1), (16, 256), (37, 600), (5, 257)] {
-            let panels = Panels::new(channels, taps, 16, weight);
-            let mut met = 0;
-            for (number, run) in panels.runs().iter().enumerate() {
-                for panel in 0..panels.count() {
-                    let weights = panels.weights(number, panel);
-                    for (tap, row) in run.clone().zip(weights.chunks_exact(16)) {
-                        for (lane, &got) in row.iter().enumerate() {
-                            let inside = lane < panels.filled(panel);
-                            let expected =
-                                if inside { weight(16 * panel + lane, tap) } else { 0.0 };
-                            assert_eq!(got, expected);
-                            met += usize::from(inside);
-                        }
-                    }
-                }
+impl Shared {
+    /// Of kernels of these numbers.
+    pub(crate) fn new(numbers: Vec<u64>, paths: &[&Panels], width: usize) -> Self {
+        let mut shared = Vec::new();
+        let mut first = 0;
+        while first < paths.len() {
+            let (mut end, mut channels) = (first, 0);
+            while end < paths.len() && (end == first || channels + paths[end].channels <= width) {
+                channels += paths[end].channels;
+                end += 1;
             }
-            assert_eq!(met, channels * taps);
+            let taps = paths[first].runs.last().map_or(0, |run| run.end);
+            let mut panels = Panels::zeros(channels, taps, width);
+            let mut lane = 0;
+            for path in &paths[first..end] {
+                panels.put(lane, path);
+                lane += path.channels;
+            }
+            shared.push((first..end, panels));
+            first = end;
         }
+        Self { numbers, panels: shared }
     }
 
-    #[test]
-    fn panels_put_together_are_those_of_all_the_channels() {
-        let weight = |o: usize, k: usize| (1000 * o + k + 1) as f32;
-        let mut together = Panels::zeros(20, 300, 16);
-        for first in (0..20).step_by(4) {
-            together.put(first, &Panels::new(4, 300, 8, |o, k| weight(first + o, k)));
-        }
-        let whole = Panels::new(20, 300, 16, weight);
-        assert_eq!(&together.weights[..], &whole.weights[..]);
+    pub(crate) fn is_of(&self, numbers: &[u64]) -> bool {
+        self.numbers == numbers
+    }
+
+    /// Where each path's channels go in the path's output.
+    pub(crate) fn columns<'p>(&'p self, paths: &mut [Output<'_>]) -> Vec<Column<'p>> {
+        let mut channel = 0;
+        let column = |(range, panels): &'p (Range<usize>, Panels)| {
+            let slots = paths[range.clone()].iter_mut().map(Output::whole_slot).collect();
+            channel += panels.channels;
+            Column { panels, panel: 0, channel: channel - panels.channels, slots }
+        };
+        self.panels.iter().map(column).collect()
     }
 }

@@ -1,29 +1,23 @@
 //! C kernels at once: what makes 32 real paths nearly as fast as one wide convolution. The paths read a
 //! tile of the input while it is in cache; their sums are added in registers.
 
-use std::marker::PhantomData;
 use std::ops::Range;
 
 use ndarray::{Array4, ArrayView4, Axis};
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-use crate::buffer::Scratch;
-use crate::conv::conv;
-use crate::dense::Column;
-use crate::elementwise::Elementwise;
-use crate::epilogue::{Epilogue, Fused, store};
+use crate::conv::{by_target, conv, over_pixels, pieces, unit_of_planes, whole};
+use crate::dense::{Column, columns};
+use crate::epilogue::{Elementwise, Epilogue, Fused, store};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
 use crate::layout::{Image, Output};
-use crate::pack::Panels;
-use crate::pieces::{pieces, unit_of_planes};
-use crate::planes::{Part, Target};
-use crate::pointwise::over_pixels;
-use crate::shared::Shared;
+use crate::memory::Scratch;
+use crate::pack::{Panels, Shared};
+use crate::planes::Target;
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::tiles::{self, balanced};
-use crate::vector::{Size, Vector, load_rows, store_rows};
+use crate::vector::{Vector, load_rows, of_size, store_rows};
 
 /// One input, C kernels, each of which reads all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
 /// The function's channels are counted through all of them: channel j of the i-th is channel i d + j.
@@ -36,7 +30,7 @@ pub fn split(
     kernels: &[Kernel],
     function: Elementwise,
 ) -> Result<Vec<Array4<f32>>> {
-    function.check(channels(kernels))?;
+    function.check(kernels.iter().map(Kernel::c_out).sum())?;
     match same_pixels(kernels) {
         Some(panels) => split_pointwise(x, kernels, &panels, function),
         None => each(&vec![x; kernels.len()], kernels, function),
@@ -54,7 +48,7 @@ pub fn each(
     function: Elementwise,
 ) -> Result<Vec<Array4<f32>>> {
     one_input_a_kernel(xs, kernels)?;
-    function.check(channels(kernels))?;
+    function.check(kernels.iter().map(Kernel::c_out).sum())?;
     let mut first = 0;
     let mut pieces = Vec::with_capacity(kernels.len());
     let mut macs = 0;
@@ -99,7 +93,7 @@ pub fn merge(
     }
     epilogue.check(shape)?;
     if let Some(panels) = same_pixels(kernels).filter(|panels| can_merge(panels, &kernels[0])) {
-        return Ok(merge_pointwise(xs, kernels, &panels, Fused::or_planes(epilogue), shape));
+        return Ok(merge_pointwise(xs, kernels, &panels, &Fused::or_planes(epilogue), shape));
     }
     let mut total = conv(xs[0], &kernels[0], Epilogue::NONE)?;
     for (x, kernel) in xs.iter().zip(kernels).skip(1) {
@@ -134,11 +128,6 @@ pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
     }
 }
 
-/// Output channels of all kernels together.
-fn channels(kernels: &[Kernel]) -> usize {
-    kernels.iter().map(Kernel::c_out).sum()
-}
-
 fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<()> {
     if xs.len() == kernels.len() {
         return Ok(());
@@ -164,7 +153,7 @@ fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
 fn can_merge(panels: &[&Panels], kernel: &Kernel) -> bool {
     let two = WIDE * kernel.level.lanes();
     kernel.shape.spec.stride == 1
-        && panels.iter().all(|panels| panels.width == two && panels.runs().len() == 1)
+        && panels.iter().all(|panels| panels.width == two && panels.runs.len() == 1)
 }
 
 /// One input, C kernels that read the same pixels of it.
@@ -176,15 +165,14 @@ fn split_pointwise(
 ) -> Result<Vec<Array4<f32>>> {
     let mut paths = Vec::with_capacity(kernels.len());
     for kernel in kernels {
-        paths.push(Output::new(kernel.shape.output(x.dim().into())?));
+        paths.push(Output::new(kernel.shape.output(x.dim().into())?, false, None));
     }
     let epilogue = Fused::new(Epilogue::only(function));
     if !x.is_empty() {
         // Paths that are no wider than a vector share a panel, each in its own lanes of it.
         let lanes = kernels[0].level.lanes();
-        let narrow = kernels.iter().all(|kernel| kernel.shape.c_out <= lanes);
         let fresh;
-        let columns = if narrow {
+        let columns = if kernels.iter().all(|kernel| kernel.shape.c_out <= lanes) {
             let numbers: Vec<u64> = kernels.iter().map(|kernel| kernel.number).collect();
             let make = || Shared::new(numbers.clone(), panels, 2 * lanes);
             let mut shared = kernels[0].shared.get_or_init(make);
@@ -192,9 +180,16 @@ fn split_pointwise(
                 fresh = make();
                 shared = &fresh;
             }
-            shared.columns(panels, &mut paths)
+            shared.columns(&mut paths)
         } else {
-            own_columns(panels, &mut paths)
+            let mut first = 0;
+            let mut own = Vec::new();
+            for (panels, path) in panels.iter().zip(&mut paths) {
+                let slots = |c: usize, lanes: usize| vec![path.slot(0, c, lanes)];
+                own.extend(columns(panels, first, slots));
+                first += panels.channels;
+            }
+            own
         };
         // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
         // path's output, which nobody else has.
@@ -204,93 +199,36 @@ fn split_pointwise(
     Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
 }
 
-fn own_columns<'p>(panels: &[&'p Panels], paths: &mut [Output]) -> Vec<Column<'p>> {
-    let mut columns = Vec::new();
-    let mut first = 0;
-    for (&panels, path) in panels.iter().zip(paths) {
-        for panel in 0..panels.count() {
-            let channel = panel * panels.width;
-            let slots = vec![path.slot(0, channel, panels.filled(panel), None)];
-            columns.push(Column { panels, panel, channel: first + channel, slots });
-        }
-        first += panels.channels;
-    }
-    columns
-}
-
 /// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by itself, and the paths'
 /// sums are added in order, all of it in registers.
 fn merge_pointwise(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
     panels: &[&Panels],
-    epilogue: Fused<'_>,
+    epilogue: &Fused<'_>,
     shape: [usize; 4],
 ) -> Array4<f32> {
-    let [n, c_out, h, w] = shape;
-    let planes = epilogue.planes.as_ref();
-    let mut output = if planes.is_some() { Output::planes(shape) } else { Output::new(shape) };
     let images: Vec<_> = xs.iter().map(|x| Image::new(*x)).collect();
-    let xs: Vec<_> = images.iter().map(Image::floats).collect();
-    let count = n * h * w;
-    if count > 0 {
-        let (d, level, width) = (kernels[0].shape.c_in_group, kernels[0].level, panels[0].width);
-        let target = planes.map(|(shortcut, then)| Target {
-            z: output.first(),
-            shortcut: *shortcut,
-            output: then,
-        });
-        let mut slots: Vec<Slot> = Vec::new();
-        if target.is_none() {
-            let shortcut = epilogue.shortcut.as_ref();
-            let panel = |panel: usize| (panel * width, panels[0].filled(panel));
-            slots.extend(
-                (0..panels[0].count())
-                    .map(panel)
-                    .map(|(channel, filled)| output.slot(0, channel, filled, shortcut)),
-            );
-        }
+    let xs = &images.iter().map(Image::floats).collect::<Vec<_>>()[..];
+    let [n, _, h, w] = shape;
+    let (count, d, level) = (n * h * w, kernels[0].shape.c_in_group, kernels[0].level);
+    let work = |columns: &[Column<'_>], target: Option<Target<'_>>| {
         let parts = tiles::parts(kernels.iter().map(|kernel| kernel.macs(count)).sum());
         let unit = if target.is_some() { unit_of_planes(count) } else { 1 };
-        let pieces = pieces((count, unit), panels[0].count(), BLOCK, parts);
-        tiles::for_each(pieces, |(range, columns)| {
-            let first = columns.start * width;
-            let mut merge = Merge {
-                xs: &xs,
-                d,
-                panels,
-                columns,
-                slots: &slots,
-                range: range.clone(),
-                epilogue: &epilogue,
-            };
+        let pieces = pieces((count, unit), columns.len(), BLOCK, parts);
+        tiles::in_runs(pieces, usize::MAX, |(range, part)| {
             // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each
             // column; pieces have different pixels or different columns of an output that nobody else has.
             unsafe {
-                match target {
-                    None => level.run(merge),
-                    Some(target) => {
-                        let columns = merge.columns.clone();
-                        let part = Part::new(
-                            range,
-                            first..c_out.min(columns.end * width),
-                            columns.len() * width,
-                        );
-                        let slot = |column: usize| match column.checked_sub(columns.start) {
-                            Some(number) => part.slot(number * width, panels[0].filled(column)),
-                            None => part.slot(0, 0),
-                        };
-                        let slots: Vec<_> = (0..columns.end).map(slot).collect();
-                        merge.slots = &slots;
-                        level.run(merge);
-                        level.run(part.scatter(target));
-                    }
-                }
+                by_target(level, target, &range, &columns[part], |columns| {
+                    let range = range.clone();
+                    level.run(Merge { xs, d, panels, columns, range, epilogue });
+                });
             }
         });
-    }
+    };
     // SAFETY: every panel is in some piece, and with each all pixels.
-    unsafe { output.written() }
+    unsafe { whole(panels[0], epilogue, shape, work) }
 }
 
 /// Some pixels by some panels, summed over the paths.
@@ -299,8 +237,8 @@ struct Merge<'a> {
     /// Channels of a path.
     d: usize,
     panels: &'a [&'a Panels],
-    columns: Range<usize>,
-    slots: &'a [Slot],
+    /// Their panels are one of each path's.
+    columns: &'a [Column<'a>],
     range: Range<usize>,
     epilogue: &'a Fused<'a>,
 }
@@ -329,10 +267,7 @@ const WIDE: usize = 2;
 
 impl Merge<'_> {
     /// D taps at a time, without a loop.
-    ///
-    /// # Safety
-    ///
-    /// That of `run`; D divides d.
+    /// Safety: that of `run`; D divides d.
     #[inline(always)]
     unsafe fn columns_of<T: Vector, const D: usize>(&self) {
         debug_assert!(self.d.is_multiple_of(D) && self.panels.len() == self.xs.len());
@@ -349,68 +284,54 @@ impl Merge<'_> {
             Scratch::take(if runs.len() > 1 { self.columns.len() * column } else { 0 });
         let mut weights: Vec<&[f32]> = Vec::with_capacity(count);
         for paths in runs {
-            for (number, panel) in self.columns.clone().enumerate() {
+            for (number, to) in self.columns.iter().enumerate() {
                 weights.clear();
-                weights.extend(self.panels[paths.clone()].iter().map(|all| all.weights(0, panel)));
+                let panels = self.panels[paths.clone()].iter();
+                weights.extend(panels.map(|panels| panels.weights(0, to.panel)));
                 debug_assert!(weights.iter().all(|w| w.len() == self.d * width));
                 let mut at = number * column;
                 for tile in balanced(self.range.clone(), most) {
                     let totals = totals.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
-                    let (rows, first, weights) = (tile.len(), tile.start, &weights[..]);
-                    let (merge, paths) = (self, paths.clone());
-                    #[rustfmt::skip]
-                    let tile = Tile::<T, D> { merge, paths, panel, first, weights, totals, of: PhantomData };
+                    let (first, paths) = (tile.start, paths.clone());
                     // SAFETY: as the function's; there is room for the totals of each pixel and panel if
                     // there is more than one run of paths.
-                    unsafe { T::rows(rows, tile) };
+                    unsafe {
+                        of_size!(tile.len(), T::ROWS, R => {
+                            self.tile::<T, D, R>(paths, to, first, &weights, totals)
+                        });
+                    }
                 }
             }
         }
     }
-}
 
-/// Channels of the paths that are summed before the next pixels: they and their weights stay in the
-/// first-level cache meanwhile.
-const CHANNELS: usize = 128;
-/// Pixels of a piece, for the same reason.
-const BLOCK: usize = 32;
-
-/// Some pixels, from `first` on, by one panel, summed over some of the paths.
-struct Tile<'a, T, const D: usize> {
-    merge: &'a Merge<'a>,
-    paths: Range<usize>,
-    panel: usize,
-    first: usize,
-    /// Of each of the paths.
-    weights: &'a [&'a [f32]],
-    /// The sums of the paths before.
-    totals: *mut f32,
-    of: PhantomData<T>,
-}
-
-impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
-    /// # Safety
-    ///
-    /// That of `Merge::columns_of`; if these are not all paths, `totals` has room for R times the panel's
+    /// R pixels from `first` on, by one panel, summed over some of the paths, whose weights these are; `partial` has
+    /// the sums of the paths before.
+    /// Safety: that of `columns_of`; if these are not all paths, `partial` has room for R times the panel's
     /// width.
     #[inline(always)]
-    unsafe fn run<const R: usize>(self) {
-        let Self { merge, panel, first, .. } = self;
+    unsafe fn tile<T: Vector, const D: usize, const R: usize>(
+        &self,
+        paths: Range<usize>,
+        to: &Column<'_>,
+        first: usize,
+        weights: &[&[f32]],
+        partial: *mut f32,
+    ) {
         let width = WIDE * T::LANES;
         // SAFETY: as the function's.
         unsafe {
-            let slot = &merge.slots[panel];
-            if self.paths.end == merge.xs.len() {
-                slot.prefetch::<T, R>(first + R);
+            if paths.end == self.xs.len() {
+                to.slots[0].prefetch::<T, R>(first + R);
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
-            if self.paths.start > 0 {
-                load_rows(&mut totals, self.totals, width);
+            if paths.start > 0 {
+                load_rows(&mut totals, partial, width);
             }
             // Where a path is D channels wide, all distances are known to the compiler.
-            let d = if merge.d == D { D } else { merge.d };
-            for (x, weights) in merge.xs[self.paths.clone()].iter().zip(self.weights) {
+            let d = if self.d == D { D } else { self.d };
+            for (x, weights) in self.xs[paths.clone()].iter().zip(weights) {
                 let mut x = x.as_ptr().add(first * d);
                 let mut weights = weights.as_ptr();
                 let mut sums = [[T::splat(0.0); WIDE]; R];
@@ -431,26 +352,33 @@ impl<T: Vector, const D: usize> Size for Tile<'_, T, D> {
                     *total = total.add(*sum);
                 }
             }
-            if self.paths.end < merge.xs.len() {
-                store_rows(&totals, self.totals, width);
+            if paths.end < self.xs.len() {
+                store_rows(&totals, partial, width);
                 return;
             }
-            store(merge.epilogue, &merge.slots[panel..=panel], panel * width, first, totals, None);
+            store(self.epilogue, &to.slots, to.channel, first, totals, None);
         }
     }
 }
 
+/// Channels of the paths that are summed before the next pixels: they and their weights stay in the
+/// first-level cache meanwhile.
+const CHANNELS: usize = 128;
+/// Pixels of a piece, for the same reason.
+const BLOCK: usize = 32;
+
 /// Tensors that are channels last, with so many channels each, side by side.
 fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {
     let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
-    let mut output = Output::new([n, channels, h, w]);
+    let mut output = Output::new([n, channels, h, w], false, None);
     if channels * pixels > 0 {
-        let slot = output.slot(0, 0, channels, None);
+        let slot = output.whole_slot();
         let parts = match channels * pixels {
             floats if floats < 1 << 16 => 1,
             _ => 4 * tiles::threads(),
         };
-        tiles::for_each(tiles::into_parts(0..pixels, parts).collect(), |range: Range<usize>| {
+        let pieces = tiles::into_parts(0..pixels, parts).collect();
+        tiles::in_runs(pieces, parts, |range: Range<usize>| {
             let slot = &slot;
             // A run of pixels at a time, whose memory stays in cache while the paths go by.
             for range in balanced(range, 64) {
@@ -473,10 +401,7 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
 }
 
 /// Copies a few floats.
-///
-/// # Safety
-///
-/// There is room for them.
+/// Safety: there is room for them.
 #[inline(always)]
 unsafe fn copy(from: &[f32], to: *mut f32) {
     // SAFETY: as the function's; of known length, a copy is an instruction rather than a call.

@@ -7,7 +7,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::simd::Level;
+use crate::simd::{Level, Work};
+use crate::vector::Vector;
 
 /// The peak of `f32` multiply-adds on one thread, as measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,21 +37,13 @@ impl Peak {
     /// Measures it, in about a quarter of a second: a loop of independent multiply-adds in registers, with
     /// the instructions of a level (or with none, where the machine has not got them).
     pub fn measure(level: Level) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if level == Level::Avx512 && is_x86_feature_detected!("avx512f") {
-                // SAFETY: the machine has AVX-512F, which is all that the function asks.
-                let run = || unsafe { x86::avx512(STEPS) };
-                return Self { flops: best(16, run), instructions: "AVX-512" };
-            }
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if level == Level::Avx2 && avx2 {
-                // SAFETY: the machine has AVX2 and FMA, which is all that the function asks.
-                let run = || unsafe { x86::avx2(STEPS) };
-                return Self { flops: best(8, run), instructions: "AVX2 + FMA" };
-            }
-        }
-        Self { flops: best(LANES, || portable(STEPS)), instructions: "portable" }
+        let level = level.check().unwrap_or(Level::Portable);
+        let instructions = match level {
+            Level::Portable => "portable",
+            Level::Avx2 => "AVX2 + FMA",
+            Level::Avx512 => "AVX-512",
+        };
+        Self { flops: best(level.lanes(), || chains(level, STEPS)), instructions }
     }
 }
 
@@ -71,14 +64,50 @@ fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
     (0..RUNS).map(fastest).fold(0.0, f64::max)
 }
 
-/// Lanes of the portable loop.
-const LANES: usize = 8;
+/// The sum of all lanes of all chains after so many steps; all are asked for, so that none is left out. The machine
+/// has the level.
+fn chains(level: Level, steps: usize) -> f32 {
+    let mut sum = 0.0;
+    if level == Level::Portable {
+        return portable(steps);
+    }
+    // SAFETY: the machine has the level, which is all that the work asks.
+    unsafe { level.run(Chains { steps, sum: &mut sum }) };
+    sum
+}
+
+struct Chains<'a> {
+    steps: usize,
+    sum: &'a mut f32,
+}
+
+impl Work for Chains<'_> {
+    /// Safety: none but that of the trait.
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        let mut lanes = [[0.0; 16]; CHAINS];
+        // SAFETY: the instructions are the caller's; no vector is longer than sixteen lanes.
+        unsafe {
+            let (factor, term) = (T::splat(black_box(FACTOR)), T::splat(black_box(TERM)));
+            let mut chains = [T::splat(1.0); CHAINS];
+            for _ in 0..self.steps {
+                for x in &mut chains {
+                    *x = term.add_product(*x, factor);
+                }
+            }
+            for (x, lanes) in chains.iter().zip(&mut lanes) {
+                x.store(lanes.as_mut_ptr());
+            }
+        }
+        *self.sum = lanes.as_flattened().iter().sum();
+    }
+}
 
 /// Without instructions that not every machine has. Where the architecture always multiplies and adds in
 /// one (AArch64), so does this; elsewhere `mul_add` would be a slow call.
 fn portable(steps: usize) -> f32 {
     let (factor, term) = (black_box(FACTOR), black_box(TERM));
-    let mut chains = [[1f32; LANES]; CHAINS];
+    let mut chains = [[1f32; 8]; CHAINS];
     for _ in 0..steps {
         for x in chains.as_flattened_mut() {
             *x = if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
@@ -89,40 +118,6 @@ fn portable(steps: usize) -> f32 {
         }
     }
     chains.as_flattened().iter().sum()
-}
-
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    use std::arch::x86_64::*;
-    use std::hint::black_box;
-
-    use super::{CHAINS, FACTOR, TERM};
-
-    #[target_feature(enable = "avx512f")]
-    pub(crate) fn avx512(steps: usize) -> f32 {
-        let (factor, term) = (_mm512_set1_ps(black_box(FACTOR)), _mm512_set1_ps(black_box(TERM)));
-        let mut chains = [_mm512_set1_ps(1.0); CHAINS];
-        for _ in 0..steps {
-            for x in &mut chains {
-                *x = _mm512_fmadd_ps(*x, factor, term);
-            }
-        }
-        // All chains are asked for, so that none is left out.
-        chains.into_iter().map(|x| _mm512_reduce_add_ps(x)).sum()
-    }
-
-    #[target_feature(enable = "avx2,fma")]
-    pub(crate) fn avx2(steps: usize) -> f32 {
-        let (factor, term) = (_mm256_set1_ps(black_box(FACTOR)), _mm256_set1_ps(black_box(TERM)));
-        let mut chains = [_mm256_set1_ps(1.0); CHAINS];
-        for _ in 0..steps {
-            for x in &mut chains {
-                *x = _mm256_fmadd_ps(*x, factor, term);
-            }
-        }
-        let sum = chains.into_iter().fold(_mm256_setzero_ps(), |sum, x| _mm256_add_ps(sum, x));
-        _mm_cvtss_f32(_mm256_castps256_ps128(sum))
-    }
 }
 
 /// Bytes a second at which one thread reads an array of about so many bytes, front to back, again and
@@ -160,29 +155,14 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHAINS, LANES, Level, Peak, portable, read_bandwidth};
+    use super::{CHAINS, Level, Peak, chains, read_bandwidth};
 
-    /// Each chain ends at 2, the point that x -> x / 2 + 1 leaves alone: all were run.
+    /// Each chain ends at 2, the point that x -> x / 2 + 1 leaves alone, so all were run; and what is measured is
+    /// between what no machine is as slow as and what none is as fast as.
     #[test]
-    fn every_chain_is_run() {
-        assert_eq!(portable(100), (2 * CHAINS * LANES) as f32);
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") {
-                // SAFETY: the machine has AVX-512F.
-                assert_eq!(unsafe { super::x86::avx512(100) }, (2 * CHAINS * 16) as f32);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                // SAFETY: the machine has AVX2 and FMA. One lane of eight comes back.
-                assert_eq!(unsafe { super::x86::avx2(100) }, (2 * CHAINS) as f32);
-            }
-        }
-    }
-
-    /// Between what no machine is as slow as and what none is as fast as.
-    #[test]
-    fn what_is_measured_is_possible() {
+    fn every_chain_is_run_and_what_is_measured_is_possible() {
         for level in Level::available() {
+            assert_eq!(chains(level, 100), (2 * CHAINS * level.lanes()) as f32, "{level}");
             let peak = Peak::measure(level);
             assert!((1e8..1e13).contains(&peak.flops), "{peak:?}");
             assert_eq!(peak.instructions == "portable", level == Level::Portable, "{peak:?}");

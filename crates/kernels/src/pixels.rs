@@ -1,9 +1,17 @@
-//! Where the pixels that a tile reads lie in memory, and which runs of memory from there on are its taps.
+//! Where the pixels that a tile reads lie in memory, and which runs of memory from there on are its taps; and
+//! the pixels that must be copied before it reads them.
 
 use std::array::from_fn;
 use std::ops::Range;
 
-use crate::buffer::LINE;
+use crate::dense::Dense;
+use crate::error::{Error, Result};
+use crate::kernel::Shape;
+use crate::layout::Image;
+use crate::memory::LINE;
+use crate::planes::{Gather, Planes};
+use crate::simd::Level;
+use crate::tiles;
 
 /// Floats of a page. Whatever lies a multiple of it apart goes to the same lines of the first-level cache.
 pub(crate) const PAGE: usize = 1024;
@@ -65,36 +73,274 @@ pub(crate) struct Taps {
     pub(crate) length: usize,
 }
 
-/// The taps of `run`, where all the taps are `segments` in this order.
-pub(crate) fn cut(segments: &[Taps], run: &Range<usize>) -> Vec<Taps> {
-    let mut start = 0;
-    let inside = segments.iter().filter_map(|segment| {
-        let (first, end) = (start, start + segment.length);
-        start = end;
-        let (from, to) = (first.max(run.start), end.min(run.end));
-        (from < to).then(|| Taps { offset: segment.offset + from - first, length: to - from })
-    });
-    inside.collect()
-}
-
 /// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
 pub(crate) fn apart(floats: usize) -> usize {
     (floats.div_ceil(LINE) | 1) * LINE
 }
 
+/// Floats of the padded planes of one block of channels: 8 GiB before [`Padded::apart`], far beyond any real
+/// convolution.
+const MAX_PLANES: usize = 1 << 31;
+
+/// The plan of a padded copy: which rows and columns a convolution reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Padded {
+    /// Channels that lie together.
+    width: usize,
+    /// Floats from one pixel to the next: the channels, unless [`Padded::apart`] says otherwise.
+    pitch: usize,
+    /// So many times as many are copied, each `width` of them as a row by itself.
+    parts: usize,
+    rows: usize,
+    columns: usize,
+    shape: Shape,
+    h_out: usize,
+    w_out: usize,
+}
+
+impl Padded {
+    /// For `parts` times `width` channels of an image whose output is `out`, H_out x W_out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
+    /// [`MAX_PLANES`].
+    pub(crate) fn new(shape: Shape, [width, parts]: [usize; 2], out: [usize; 2]) -> Result<Self> {
+        let ([h_out, w_out], spec) = (out, shape.spec);
+        let read = |out: usize, taps: usize| {
+            ((out - 1).checked_mul(spec.stride))
+                .zip((taps - 1).checked_mul(spec.dilation))
+                .and_then(|(steps, reach)| steps.checked_add(reach)?.checked_add(1))
+                .unwrap_or(usize::MAX)
+        };
+        let (rows, columns) = (read(h_out, shape.k_h), read(w_out, shape.k_w));
+        let factors = vec![parts, width, rows, columns];
+        let floats = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
+        if floats.is_none_or(|floats| floats > MAX_PLANES) {
+            return Err(Error::TooManyElements { what: "padded planes of a group", factors });
+        }
+        Ok(Self { width, pitch: width, parts, rows, columns, shape, h_out, w_out })
+    }
+
+    /// With a line more between the pixels, where those that a tile of so many rows reads would else meet in
+    /// the same lines of the first-level cache, and the line is a small part of the copy.
+    pub(crate) fn apart(mut self, rows: usize) -> Self {
+        if self.width >= 8 * LINE && self.pixels().collide(rows) {
+            self.pitch = apart(self.width);
+        }
+        self
+    }
+
+    /// The rows that pixels of the output see.
+    pub(crate) fn rows_of(&self, pixels: &Range<usize>) -> Range<usize> {
+        let Shape { k_h, spec, .. } = self.shape;
+        if pixels.is_empty() {
+            return 0..0;
+        }
+        let [first, last] = [pixels.start, pixels.end - 1].map(|q| {
+            // Where there is one row only, the step to the next is of no use, however long.
+            (q / self.w_out).saturating_mul(spec.stride)
+        });
+        first..last + (k_h - 1) * spec.dilation + 1
+    }
+
+    /// Floats of the copy.
+    pub(crate) fn floats(&self) -> usize {
+        self.rows * self.row()
+    }
+
+    /// Floats of a row of the copy, all its parts.
+    pub(crate) fn row(&self) -> usize {
+        self.parts * self.part()
+    }
+
+    /// Floats of a part of a row.
+    pub(crate) fn part(&self) -> usize {
+        self.columns * self.pitch
+    }
+
+    /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
+    /// its channels is 0.
+    pub(crate) fn copy_row(
+        &self,
+        x: &Image<'_>,
+        n: usize,
+        first: usize,
+        row: usize,
+        to: &mut [f32],
+    ) {
+        let padding = self.shape.spec.padding;
+        let row = row.checked_sub(padding).filter(|&row| row < x.h);
+        for (part, to) in to.chunks_exact_mut(self.part()).enumerate() {
+            let first = first + part * self.width;
+            let Some(row) = row.filter(|_| first < x.c) else {
+                to.fill(0.0);
+                continue;
+            };
+            let line = &x.image(n)[row * x.w * x.c..(row + 1) * x.w * x.c];
+            let channels = self.width.min(x.c - first);
+            let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.pitch);
+            before.fill(0.0);
+            let inside = x.w.min(rest.len() / self.pitch);
+            let (pixels, after) = rest.split_at_mut(inside * self.pitch);
+            after.fill(0.0);
+            if channels == self.pitch && channels == x.c {
+                pixels.copy_from_slice(&line[..pixels.len()]);
+                continue;
+            }
+            let from = line.chunks_exact(x.c).map(|pixel| &pixel[first..first + channels]);
+            let to = pixels.chunks_exact_mut(self.pitch).map(|to| &mut to[..self.width]);
+            match (channels == self.width, self.width) {
+                // Of known length, a copy is one instruction rather than a call.
+                (true, 4) => to.zip(from).for_each(|(to, from)| copy_of::<4>(to, from)),
+                (true, 8) => to.zip(from).for_each(|(to, from)| copy_of::<8>(to, from)),
+                (true, 16) => to.zip(from).for_each(|(to, from)| copy_of::<16>(to, from)),
+                (true, 32) => to.zip(from).for_each(|(to, from)| copy_of::<32>(to, from)),
+                _ => to.zip(from).for_each(|(to, from)| {
+                    to[..channels].copy_from_slice(from);
+                    to[channels..].fill(0.0);
+                }),
+            }
+        }
+    }
+
+    /// Copies channels `first..` of image `n`: all the rows.
+    pub(crate) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
+        for (row, to) in to[..self.floats()].chunks_exact_mut(self.row()).enumerate() {
+            self.copy_row(x, n, first, row, to);
+        }
+    }
+
+    /// Where the pixels of the output start in the copy.
+    pub(crate) fn pixels(&self) -> Pixels {
+        let stride = self.shape.spec.stride;
+        Pixels {
+            image: 0,
+            // Where there is one row or column only, the step to the next is of no use, however long.
+            row: stride.saturating_mul(self.row()),
+            column: stride.saturating_mul(self.pitch),
+            h_out: self.h_out,
+            w_out: self.w_out,
+        }
+    }
+
+    /// The taps, by row, column and channel of the kernel. Where columns and channels lie next to each
+    /// other they are one run.
+    pub(crate) fn taps(&self) -> Vec<Taps> {
+        let Shape { k_w, spec, .. } = self.shape;
+        let together = if spec.dilation == 1 && self.pitch == self.width { k_w } else { 1 };
+        let offsets = self.offsets().step_by(together);
+        offsets.map(|offset| Taps { offset, length: together * self.width }).collect()
+    }
+
+    /// Where each tap of the kernel, by row and column, meets its first channel.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
+        let (Shape { k_h, k_w, spec, .. }, line, pitch) = (self.shape, self.row(), self.pitch);
+        (0..k_h).flat_map(move |u| {
+            (0..k_w).map(move |v| u * spec.dilation * line + v * spec.dilation * pitch)
+        })
+    }
+}
+
+fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
+        *to = *from;
+    }
+}
+
+/// Pixels that are copied before they are read.
+#[derive(Clone, Copy)]
+pub(crate) enum Source<'a> {
+    /// Since they are planes.
+    Planes(Planes<'a>),
+    /// Since they would meet in the same few lines of the first-level cache: pixels of so many channels.
+    Apart(&'a [f32], Pixels, usize),
+    /// Since there is padding around them: what the pixels of the output see of one image.
+    Windows(Padded, &'a Image<'a>, usize),
+}
+
+impl Source<'_> {
+    /// Floats from one unit of the copy to the next: a row of windows, or else a pixel.
+    fn pitch(&self) -> usize {
+        match self {
+            Self::Planes(planes) => apart(planes.channels),
+            Self::Apart(_, _, channels) => apart(*channels),
+            Self::Windows(padded, ..) => padded.row(),
+        }
+    }
+
+    /// The units of the copy of a range of pixels.
+    fn units(&self, range: &Range<usize>) -> Range<usize> {
+        match self {
+            Self::Windows(padded, ..) => padded.rows_of(range),
+            _ => range.clone(),
+        }
+    }
+
+    /// Floats of the copy of a range of pixels.
+    pub(crate) fn floats(&self, range: &Range<usize>) -> usize {
+        self.units(range).len() * self.pitch()
+    }
+
+    /// A tile's work, reading a copy of its range of pixels, which is made here.
+    /// Safety: the machine has the level.
+    pub(crate) unsafe fn read_by<'d>(
+        self,
+        dense: Dense<'d>,
+        level: Level,
+        to: &'d mut [f32],
+        parts: usize,
+    ) -> Dense<'d> {
+        let to = &mut to[..self.floats(&dense.range)];
+        // SAFETY: as the function's.
+        unsafe { self.copy(level, &dense.range, to, parts) };
+        let (pixels, origin) = self.pixels(&dense.range);
+        Dense { x: to, pixels, origin, cold: false, ..dense }
+    }
+
+    /// How the pixels of the output find those they see in the copy of a range, and which of them comes first.
+    fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
+        match self {
+            Self::Windows(padded, ..) => {
+                (padded.pixels(), range.start / padded.w_out * padded.w_out)
+            }
+            _ => (Pixels::run(self.pitch(), range.len()), range.start),
+        }
+    }
+
+    /// Copies a range of pixels, in so many parts for the threads. What lies between them is left as it is.
+    /// Safety: the machine has the level.
+    unsafe fn copy(self, level: Level, range: &Range<usize>, to: &mut [f32], parts: usize) {
+        let (units, pitch) = (self.units(range), self.pitch());
+        let together = match self {
+            Self::Windows(..) => 1,
+            _ if parts == 1 => units.len().max(1),
+            _ => LINE,
+        };
+        let runs = units.step_by(together).zip(to.chunks_mut(together * pitch)).collect();
+        tiles::in_runs(runs, parts, |(start, to)| match self {
+            Self::Planes(planes) => {
+                let range = start..start + to.len() / pitch;
+                // SAFETY: as the function's.
+                unsafe { level.run(Gather { planes, range, to, pitch }) }
+            }
+            Self::Apart(x, pixels, channels) => {
+                for (q, to) in (start..).zip(to.chunks_exact_mut(pitch)) {
+                    let [offset] = pixels.from(q);
+                    to[..channels].copy_from_slice(&x[offset..offset + channels]);
+                }
+            }
+            Self::Windows(padded, image, n) => padded.copy_row(image, n, 0, start, to),
+        });
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{LINE, PAGE, Taps, apart, cut};
+    use ndarray::Array4;
 
-    #[test]
-    fn a_run_is_cut_from_the_segments_it_meets() {
-        let taps = |offset, length| Taps { offset, length };
-        let segments = [taps(0, 10), taps(100, 10), taps(200, 5)];
-        assert_eq!(cut(&segments, &(0..25)), segments);
-        assert_eq!(cut(&segments, &(4..12)), [taps(4, 6), taps(100, 2)]);
-        assert_eq!(cut(&segments, &(10..20)), [taps(100, 10)]);
-        assert_eq!(cut(&segments, &(22..25)), [taps(202, 3)]);
-    }
+    use super::*;
+    use crate::kernel::Spec;
 
     #[test]
     fn what_is_apart_is_never_pages_apart() {
@@ -103,5 +349,76 @@ mod tests {
             assert!((floats..floats + 2 * LINE).contains(&pitch) && pitch.is_multiple_of(LINE));
             assert!(!pitch.is_multiple_of(PAGE), "{floats}: {pitch}");
         }
+    }
+
+    /// What lies from the first tap of each pixel of a range on in the copy of the range; once in several parts.
+    fn copied(source: Source<'_>, range: Range<usize>, check: impl Fn(usize, &[f32])) {
+        for parts in [1, 3] {
+            let mut to = vec![-1.0; source.floats(&range)];
+            // SAFETY: every machine has it.
+            unsafe { source.copy(Level::Portable, &range, &mut to, parts) };
+            let (pixels, first) = source.pixels(&range);
+            for q in range.clone() {
+                let [start] = pixels.from(q - first);
+                check(q, &to[start..]);
+            }
+        }
+    }
+
+    /// On any machine, whatever the rows of its tiles.
+    #[test]
+    fn pixels_pages_apart_are_copied_from_where_they_lie() {
+        let x: Vec<f32> = (0..6 * PAGE).map(|at| at as f32).collect();
+        // Two images of two columns; only a few of the channels.
+        let pixels = Pixels { image: 3 * PAGE, row: 0, column: PAGE, h_out: 1, w_out: 2 };
+        assert!(pixels.collide(14) && !pixels.collide(6));
+        assert!(!Pixels::run(PAGE + LINE, 4).collide(14));
+        for range in [0..4, 1..4, 3..4] {
+            copied(Source::Apart(&x, pixels, 5), range, |q, pixel| {
+                let first = [0, PAGE, 3 * PAGE, 4 * PAGE][q];
+                assert_eq!(pixel[..5], x[first..first + 5]);
+                assert!(pixel[5..LINE].iter().all(|&rest| rest == -1.0));
+            });
+        }
+    }
+
+    /// Of a few pixels as of all of them, close or apart.
+    #[test]
+    fn every_tap_of_every_pixel_is_in_the_copy() {
+        let mut seen = [0, 0];
+        for (c, k, stride, padding, dilation, [h, w]) in [
+            (5, 3, 1, 1, 1, [4, 5]),
+            (16, 3, 2, 1, 1, [7, 6]),
+            (3, 7, 2, 3, 1, [9, 8]),
+            (2, 3, 1, 2, 2, [5, 4]),
+            (1024, 3, 1, 1, 1, [3, 4]),
+            (512, 1, 2, 0, 1, [5, 3]),
+        ] {
+            let x = Array4::from_shape_fn((2, c, h, w), |(n, c, i, j)| {
+                (1 + n + 2 * (c + 1024 * (j + w * i))) as f32
+            });
+            let spec = Spec { stride, padding, dilation, groups: 1 };
+            let shape = Shape::new([1, c, k, k], spec).unwrap();
+            let [_, _, h_out, w_out] = shape.output([2, c, h, w]).unwrap();
+            let padded = Padded::new(shape, [c, 1], [h_out, w_out]).unwrap().apart(14);
+            seen[usize::from(padded.pitch > c)] += 1;
+            let (pixels, image) = (h_out * w_out, Image::new(x.view()));
+            for range in [0..pixels, 0..1, pixels - 1..pixels, pixels / 3..pixels - 1] {
+                copied(Source::Windows(padded, &image, 1), range, |q, copy| {
+                    for (at, offset) in padded.offsets().enumerate() {
+                        let place = |out: usize, tap: usize, length: usize| {
+                            let place = (out * stride + tap * dilation).checked_sub(padding);
+                            place.filter(|&place| place < length)
+                        };
+                        let inside = place(q / w_out, at / k, h).zip(place(q % w_out, at % k, w));
+                        for c in 0..c {
+                            let expected = inside.map_or(0.0, |(i, j)| x[[1, c, i, j]]);
+                            assert_eq!(copy[offset + c], expected, "{q} {at} {c}");
+                        }
+                    }
+                });
+            }
+        }
+        assert_eq!(seen, [4, 2], "close and apart");
     }
 }

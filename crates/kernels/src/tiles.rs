@@ -11,24 +11,21 @@ pub(crate) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item =
     into_parts(range.clone(), range.len().div_ceil(most))
 }
 
-/// Cuts a range into so many parts, of nearly the same length.
+/// Cuts a range into so many parts, of nearly the same length, the longer ones among the shorter ones:
+/// where threads take halves of them, these are as long.
 pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let length = range.len();
-    let (short, longer) = (length.checked_div(parts).unwrap_or(0), length.checked_rem(parts));
-    let mut start = range.start;
-    (0..parts).map(move |part| {
-        let end = start + short + usize::from(part < longer.unwrap_or(0));
+    let short = length.checked_div(parts).unwrap_or(0);
+    let (longer, mut rest, mut start) = (length - short * parts, 0, range.start);
+    (0..parts).map(move |_| {
+        rest += longer;
+        let is_longer = rest >= parts;
+        if is_longer {
+            rest -= parts;
+        }
+        let end = start + short + usize::from(is_longer);
         std::mem::replace(&mut start, end)..end
     })
-}
-
-/// The same, the longer ones among the shorter ones: where threads take halves of them, these are as long.
-pub(crate) fn spread(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
-    let (start, length) = (range.start, range.len());
-    // Multiplied as u128: `part * length` may be more than a usize holds.
-    let share = move |part: usize| (part as u128 * length as u128 / parts as u128) as usize;
-    let at = move |part: usize| start + share(part);
-    (0..parts).map(move |part| at(part)..at(part + 1))
 }
 
 thread_local! {
@@ -38,9 +35,19 @@ thread_local! {
 /// Does `work` with all convolutions in it on the calling thread alone, whatever the pool has: for callers that
 /// measure the time of one thread.
 ///
-/// ```
-/// use triform_kernels::on_one_thread;
-/// assert_eq!(on_one_thread(|| 6 * 7), 42);
+/// No other thread is started for it:
+///
+/// ```standalone_crate
+/// use ndarray::Array4;
+/// use triform_kernels::{Epilogue, Kernel, Level, Spec, conv, on_one_thread};
+///
+/// let weights = Array4::from_elem((64, 64, 3, 3), 1.0);
+/// let kernel = Kernel::new(weights.view(), Spec::default(), Level::default())?;
+/// let x = Array4::from_elem((1, 64, 30, 30), 1.0);
+/// let z = on_one_thread(|| conv(x.view(), &kernel, Epilogue::NONE))?;
+/// assert_eq!(z[[0, 0, 0, 0]], 576.0);
+/// assert!(rayon::ThreadPoolBuilder::new().build_global().is_ok(), "rayon was not asked");
+/// # Ok::<(), triform_kernels::Error>(())
 /// ```
 pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
     /// Puts back what was before, after a panic too.
@@ -54,9 +61,10 @@ pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Threads that there are for a convolution.
+/// Threads that there are for a convolution. Asking rayon may start its threads, so it is not asked where
+/// there is to be one only, nor where there are none.
 pub(crate) fn threads() -> usize {
-    if ALONE.get() { 1 } else { rayon::current_num_threads() }
+    if ALONE.get() || cfg!(target_family = "wasm") { 1 } else { rayon::current_num_threads() }
 }
 
 /// Multiply-adds below which a piece of work is not worth a second thread.
@@ -65,35 +73,28 @@ const WORTH_A_THREAD: usize = 200_000;
 /// Into how many parts to cut work of so many multiply-adds: one where it stays on one thread; or else
 /// a few for each thread, so that none waits long for the last.
 pub(crate) fn parts(macs: usize) -> usize {
+    if macs < 2 * WORTH_A_THREAD {
+        return 1;
+    }
     match threads() {
         1 => 1,
-        _ if macs < 2 * WORTH_A_THREAD => 1,
         threads => (4 * threads).min(macs / WORTH_A_THREAD),
     }
 }
 
-/// Does each of the pieces, on as many threads as there are. What a piece computes does not depend on
-/// who computes it.
-pub(crate) fn for_each<T: Send>(pieces: Vec<T>, work: impl Fn(T) + Sync + Send) {
-    if pieces.len() == 1 || threads() == 1 {
-        pieces.into_iter().for_each(work);
-    } else {
-        pieces.into_par_iter().with_max_len(1).for_each(work);
-    }
-}
-
-/// Does each of the pieces, in so many runs of them, or less.
+/// Does each of the pieces, in so many runs of them, or less; on as many threads as there are. What a piece
+/// computes does not depend on who computes it.
 pub(crate) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
-    if runs == 1 || pieces.len() <= 1 || threads() == 1 {
+    if runs <= 1 || pieces.len() <= 1 || threads() == 1 {
         return pieces.into_iter().for_each(work);
     }
-    let length = pieces.len().div_ceil(runs).max(1);
+    let length = pieces.len().div_ceil(runs);
     pieces.into_par_iter().with_min_len(length).with_max_len(length).for_each(work);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{balanced, into_parts, on_one_thread, spread, threads};
+    use super::{balanced, into_parts, on_one_thread, threads};
 
     #[test]
     fn alone_is_one_thread_until_the_work_is_done() {
@@ -108,32 +109,19 @@ mod tests {
     }
 
     #[test]
-    fn halves_of_what_is_spread_are_as_long() {
-        for length in 0..60 {
-            for parts in 1..20 {
-                let spread: Vec<_> = spread(3..3 + length, parts).collect();
-                let all: Vec<usize> = spread.iter().cloned().flatten().collect();
-                assert_eq!((spread.len(), all), (parts, (3..3 + length).collect::<Vec<_>>()));
-                assert!(spread.iter().all(|part| part.len().abs_diff(length / parts) <= 1));
-                let of = |half: &[std::ops::Range<usize>]| half.iter().map(|part| part.len()).sum();
-                let (a, b): (usize, usize) = (of(&spread[..parts / 2]), of(&spread[parts / 2..]));
-                assert!(parts % 2 == 1 || a.abs_diff(b) <= 1, "{length} in {parts}");
-            }
-        }
-        assert_eq!(spread(0..5, 0).count(), 0);
-    }
-
-    #[test]
     fn parts_are_balanced_and_follow_one_another() {
         for length in 0..60 {
-            for most in 1..20 {
-                let parts: Vec<_> = balanced(3..3 + length, most).collect();
-                let lengths = parts.iter().map(|part| part.len());
-                assert_eq!(parts.len(), length.div_ceil(most));
-                assert!(lengths.clone().max().unwrap_or(0) <= most);
-                assert!(lengths.clone().max() <= lengths.min().map(|shortest| shortest + 1));
-                let all: Vec<usize> = parts.into_iter().flatten().collect();
-                assert_eq!(all, (3..3 + length).collect::<Vec<_>>());
+            for parts in 1..20 {
+                let cut: Vec<_> = into_parts(3..3 + length, parts).collect();
+                assert_eq!(cut.len(), parts);
+                assert!(cut.iter().all(|part| part.len() - length / parts <= 1));
+                assert!(cut.iter().cloned().flatten().eq(3..3 + length));
+                let of = |half: &[std::ops::Range<usize>]| half.iter().map(|part| part.len()).sum();
+                let (a, b): (usize, usize) = (of(&cut[..parts / 2]), of(&cut[parts / 2..]));
+                assert!(parts % 2 == 1 || a.abs_diff(b) <= 1, "{length} in {parts}");
+                let fewest: Vec<_> = balanced(3..3 + length, parts).collect();
+                assert_eq!(fewest.len(), length.div_ceil(parts));
+                assert!(fewest.iter().all(|part| part.len() <= parts));
             }
         }
         assert_eq!(into_parts(0..5, 0).count(), 0);

@@ -1,28 +1,25 @@
 //! The vector instructions that the kernels are written in. Each kernel is one algorithm, generic over
 //! this trait.
 
-/// Work for a size that the compiler is to know.
-pub(crate) trait Size {
-    /// Does it. An implementation is `#[inline(always)]`.
-    ///
-    /// # Safety
-    ///
-    /// What the implementation asks for.
-    unsafe fn run<const SIZE: usize>(self);
-}
+use crate::simd::Level;
 
-/// Calls `$work` for that one of the sizes that `$size` is.
+/// Calls what has the size `$known` as a constant for that one of the sizes 1 to `$most` that `$size` is. (The
+/// others are not compiled: tiles that are too high for their vectors.)
 macro_rules! of_size {
-    ($size:expr, $work:expr, $($known:literal)*) => {
-        // SAFETY: handed on to the caller.
-        unsafe {
-            match $size {
-                $($known => $work.run::<$known>(),)*
-                other => unreachable!("no code for size {other}"),
-            }
+    ($size:expr, $most:expr, $known:ident => $call:expr) => {
+        of_size!($size, $most, $known => $call, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
+    };
+    ($size:expr, $most:expr, $known:ident => $call:expr, $($each:literal)*) => {
+        match $size {
+            $($each if const { $each <= $most } => {
+                const $known: usize = $each;
+                $call
+            })*
+            other => unreachable!("no code for size {other}"),
         }
     };
 }
+pub(crate) use of_size;
 
 /// A vector of `f32`.
 ///
@@ -33,19 +30,10 @@ macro_rules! of_size {
 /// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s
 ///   (no alignment is needed).
 pub(crate) trait Vector: Copy {
-    /// Floats in a vector.
-    const LANES: usize;
-    /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
-    const ROWS: usize;
-    /// Vectors of a narrow tile, likewise.
-    const OUTPUTS: usize;
-    /// Calls `tile` for so many rows, at most [`Vector::ROWS`]. (Each vector by itself, so that no tile is
-    /// compiled that is too high for it.)
-    unsafe fn rows(rows: usize, tile: impl Size);
-    /// Calls `tile` for so many vectors, at most [`Vector::OUTPUTS`].
-    unsafe fn outputs(outputs: usize, tile: impl Size);
-    /// Calls `work` for groups of so many channels, 1, 4 or 8.
-    unsafe fn width(channels: usize, work: impl Size);
+    const LEVEL: Level;
+    const LANES: usize = Self::LEVEL.lanes();
+    const ROWS: usize = Self::LEVEL.rows();
+    const OUTPUTS: usize = Self::LEVEL.outputs();
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn add(self, other: Self) -> Self;
@@ -64,10 +52,7 @@ pub(crate) trait Vector: Copy {
 }
 
 /// Loads R rows of V vectors, a row every `pitch` floats.
-///
-/// # Safety
-///
-/// The machine has the instructions of `T`, and each row its V vectors.
+/// Safety: the machine has the instructions of `T`, and each row its V vectors.
 #[inline(always)]
 pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     rows: &mut [[T; V]; R],
@@ -83,10 +68,7 @@ pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
 }
 
 /// Stores R rows of V vectors, a row every `pitch` floats.
-///
-/// # Safety
-///
-/// As of [`load_rows`], and nobody else reads or writes there.
+/// Safety: as of [`load_rows`], and nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
     rows: &[[T; V]; R],
@@ -102,176 +84,103 @@ pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
     }
 }
 
+/// Methods of [`Vector`], each by the value it has.
+macro_rules! methods {
+    ($(fn $name:ident $(<const $size:ident: usize>)? ($($argument:ident: $kind:ty),*)
+       $(-> $result:ty)? = $value:expr;)*) => {$(
+        #[inline(always)]
+        // Plain Rust needs no unsafe block.
+        #[allow(unused_unsafe, unused_variables)]
+        unsafe fn $name $(<const $size: usize>)? ($($argument: $kind),*) $(-> $result)? {
+            // SAFETY: the caller vouches for the instructions, and behind a pointer for LANES valid
+            // f32s, of which no alignment is assumed. A prefetch is a hint, which reads nothing.
+            unsafe { $value }
+        }
+    )*};
+}
+
 /// Eight lanes in plain Rust, for any machine.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; 8]);
 
+impl Portable {
+    /// Does to each lane what `to` does to it and the same lane of the other.
+    #[inline(always)]
+    fn with(mut self, other: Self, to: impl Fn(&mut f32, f32)) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(lane, other)| to(lane, other));
+        self
+    }
+}
+
 impl Vector for Portable {
-    const LANES: usize = 8;
-    const ROWS: usize = 3;
-    const OUTPUTS: usize = 3;
-    #[inline(always)]
-    unsafe fn rows(rows: usize, tile: impl Size) {
-        of_size!(rows, tile, 1 2 3);
-    }
-    #[inline(always)]
-    unsafe fn outputs(outputs: usize, tile: impl Size) {
-        of_size!(outputs, tile, 1 2 3);
-    }
-    #[inline(always)]
-    unsafe fn width(channels: usize, work: impl Size) {
-        of_size!(channels, work, 1 4 8);
-    }
-    #[inline(always)]
-    unsafe fn splat(value: f32) -> Self {
-        Self([value; 8])
-    }
-    #[inline(always)]
-    unsafe fn load(from: *const f32) -> Self {
-        // SAFETY: the caller vouches for eight valid f32s; no alignment is assumed.
-        Self(unsafe { from.cast::<[f32; 8]>().read_unaligned() })
-    }
-    #[inline(always)]
-    unsafe fn add(mut self, other: Self) -> Self {
-        self.0.iter_mut().zip(other.0).for_each(|(sum, b)| *sum += b);
-        self
-    }
-    #[inline(always)]
-    unsafe fn mul(mut self, other: Self) -> Self {
-        self.0.iter_mut().zip(other.0).for_each(|(product, b)| *product *= b);
-        self
-    }
-    #[inline(always)]
-    unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
+    const LEVEL: Level = Level::Portable;
+    methods! {
+        fn splat(value: f32) -> Self = Self([value; 8]);
+        fn load(from: *const f32) -> Self = Self(from.cast::<[f32; 8]>().read_unaligned());
+        fn add(self: Self, other: Self) -> Self = self.with(other, |sum, b| *sum += b);
+        fn mul(self: Self, other: Self) -> Self = self.with(other, |product, b| *product *= b);
         // Not f32::mul_add: without the instruction that is a slow library call.
-        for ((sum, a), b) in self.0.iter_mut().zip(a.0).zip(b.0) {
-            *sum += a * b;
-        }
-        self
+        fn add_product(self: Self, a: Self, b: Self) -> Self =
+            self.with(a.with(b, |product, b| *product *= b), |sum, product| *sum += product);
+        fn relu(self: Self) -> Self = Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }));
+        fn spread<const D: usize>(self: Self, j: usize) -> Self =
+            Self(std::array::from_fn(|lane| self.0[lane / D * D + j]));
+        fn store(self: Self, to: *mut f32) = to.cast::<[f32; 8]>().write_unaligned(self.0);
+        fn prefetch(at: *const f32) = ();
+        fn prefetch_for_later(at: *const f32) = ();
     }
-    #[inline(always)]
-    unsafe fn relu(self) -> Self {
-        Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }))
-    }
-    #[inline(always)]
-    unsafe fn spread<const D: usize>(self, j: usize) -> Self {
-        Self(std::array::from_fn(|lane| self.0[lane / D * D + j]))
-    }
-    #[inline(always)]
-    unsafe fn store(self, to: *mut f32) {
-        // SAFETY: the caller vouches for room for eight f32s; no alignment is assumed.
-        unsafe { to.cast::<[f32; 8]>().write_unaligned(self.0) }
-    }
-    #[inline(always)]
-    unsafe fn prefetch(_at: *const f32) {}
-    #[inline(always)]
-    unsafe fn prefetch_for_later(_at: *const f32) {}
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Size, Vector};
+    use super::{Level, Vector};
 
-    /// A register of `$lanes` lanes as a vector: the same for both lengths but for the instructions' names,
-    /// and for what fills runs of eight lanes. `$rows` ends in the most there are.
+    /// A register as a vector: the same for both lengths but for the instructions' names, and for what
+    /// fills runs of eight lanes.
     macro_rules! register {
-        ($register:ty: $lanes:literal lanes, $most:literal of rows $($rows:literal)*;
+        ($register:ty: $level:ident;
          $splat:ident $load:ident $store:ident $zero:ident $add:ident $mul:ident $add_product:ident
          $max:ident $permute:ident, |$z:ident, $j:ident| $eight:expr) => {
             impl Vector for $register {
-                const LANES: usize = $lanes;
-                const ROWS: usize = $most;
-                const OUTPUTS: usize = 8;
-                #[inline(always)]
-                unsafe fn rows(rows: usize, tile: impl Size) {
-                    of_size!(rows, tile, $($rows)*);
-                }
-                #[inline(always)]
-                unsafe fn outputs(outputs: usize, tile: impl Size) {
-                    of_size!(outputs, tile, 1 2 3 4 5 6 7 8);
-                }
-                #[inline(always)]
-                unsafe fn width(channels: usize, work: impl Size) {
-                    of_size!(channels, work, 1 4 8);
-                }
-                #[inline(always)]
-                unsafe fn splat(value: f32) -> Self {
-                    // SAFETY: the caller vouches for the instructions.
-                    unsafe { $splat(value) }
-                }
-                #[inline(always)]
-                unsafe fn load(from: *const f32) -> Self {
-                    // SAFETY: as above, and for LANES valid f32s.
-                    unsafe { $load(from) }
-                }
-                #[inline(always)]
-                unsafe fn add(self, other: Self) -> Self {
-                    // SAFETY: as above.
-                    unsafe { $add(self, other) }
-                }
-                #[inline(always)]
-                unsafe fn mul(self, other: Self) -> Self {
-                    // SAFETY: as above.
-                    unsafe { $mul(self, other) }
-                }
-                #[inline(always)]
-                unsafe fn add_product(self, a: Self, b: Self) -> Self {
-                    // SAFETY: as above.
-                    unsafe { $add_product(a, b, self) }
-                }
-                #[inline(always)]
-                unsafe fn relu(self) -> Self {
+                const LEVEL: Level = Level::$level;
+                methods! {
+                    fn splat(value: f32) -> Self = $splat(value);
+                    fn load(from: *const f32) -> Self = $load(from);
+                    fn add(self: Self, other: Self) -> Self = $add(self, other);
+                    fn mul(self: Self, other: Self) -> Self = $mul(self, other);
+                    fn add_product(self: Self, a: Self, b: Self) -> Self = $add_product(a, b, self);
                     // The instruction gives its second operand where one is NaN or both are zeros.
-                    // SAFETY: as above.
-                    unsafe { $max($zero(), self) }
-                }
-                #[inline(always)]
-                unsafe fn spread<const D: usize>(self, j: usize) -> Self {
-                    // SAFETY: as above.
-                    unsafe {
-                        match (D, j) {
-                            (1, _) => self,
-                            (4, 0) => $permute::<0b00_00_00_00>(self),
-                            (4, 1) => $permute::<0b01_01_01_01>(self),
-                            (4, 2) => $permute::<0b10_10_10_10>(self),
-                            (4, _) => $permute::<0b11_11_11_11>(self),
-                            _ => {
-                                let ($z, $j) = (self, j as i32);
-                                $eight
-                            }
+                    fn relu(self: Self) -> Self = $max($zero(), self);
+                    fn spread<const D: usize>(self: Self, j: usize) -> Self = match (D, j) {
+                        (1, _) => self,
+                        (4, 0) => $permute::<0b00_00_00_00>(self),
+                        (4, 1) => $permute::<0b01_01_01_01>(self),
+                        (4, 2) => $permute::<0b10_10_10_10>(self),
+                        (4, _) => $permute::<0b11_11_11_11>(self),
+                        _ => {
+                            let ($z, $j) = (self, j as i32);
+                            $eight
                         }
-                    }
-                }
-                #[inline(always)]
-                unsafe fn store(self, to: *mut f32) {
-                    // SAFETY: as above, and for room for LANES f32s.
-                    unsafe { $store(to, self) }
-                }
-                #[inline(always)]
-                unsafe fn prefetch(at: *const f32) {
-                    // SAFETY: as above; a hint, which reads nothing.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
-                }
-                #[inline(always)]
-                unsafe fn prefetch_for_later(at: *const f32) {
-                    // SAFETY: as above.
-                    unsafe { _mm_prefetch::<_MM_HINT_T1>(at.cast()) }
+                    };
+                    fn store(self: Self, to: *mut f32) = $store(to, self);
+                    fn prefetch(at: *const f32) = _mm_prefetch::<_MM_HINT_T0>(at.cast());
+                    fn prefetch_for_later(at: *const f32) = _mm_prefetch::<_MM_HINT_T1>(at.cast());
                 }
             }
         };
     }
 
     register! {
-        __m256: 8 lanes, 6 of rows 1 2 3 4 5 6;
+        __m256: Avx2;
         _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_setzero_ps _mm256_add_ps _mm256_mul_ps
         _mm256_fmadd_ps _mm256_max_ps _mm256_permute_ps,
         |z, j| _mm256_permutevar8x32_ps(z, _mm256_set1_epi32(j))
     }
 
     register! {
-        __m512: 16 lanes, 14 of rows 1 2 3 4 5 6 7 8 9 10 11 12 13 14;
+        __m512: Avx512;
         _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_setzero_ps _mm512_add_ps _mm512_mul_ps
         _mm512_fmadd_ps _mm512_max_ps _mm512_permute_ps,
         |z, j| {
@@ -302,30 +211,26 @@ mod tests {
                 (0..T::LANES).map(value).collect()
             };
             let (a, b, c) = (values(0), values(4), values(9));
-            // SAFETY: the caller vouches for the instructions; each array has a vector's lanes.
+            let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
+                let mut lanes = vec![0.0; T::LANES];
+                // SAFETY: the caller vouches for the instructions; there are a vector's lanes.
+                unsafe { got.store(lanes.as_mut_ptr()) };
+                for (lane, got) in lanes.iter().enumerate() {
+                    let expected = expected(lane);
+                    let equal = got.to_bits() == expected.to_bits();
+                    assert!(equal || got.is_nan() && expected.is_nan(), "{what}, lane {lane}");
+                }
+            };
+            // SAFETY: as above.
             unsafe {
-                let load = |lanes: &[f32]| T::load(lanes.as_ptr());
-                let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
-                    let mut lanes = vec![0.0; T::LANES];
-                    got.store(lanes.as_mut_ptr());
-                    for (lane, got) in lanes.iter().enumerate() {
-                        let expected = expected(lane);
-                        let equal = got.to_bits() == expected.to_bits();
-                        assert!(equal || got.is_nan() && expected.is_nan(), "{what}, lane {lane}");
-                    }
-                };
-                let [x, y, z] = [load(&a), load(&b), load(&c)];
+                let [x, y, z] = [&a, &b, &c].map(|lanes| T::load(lanes.as_ptr()));
                 same(T::splat(2.5), &|_| 2.5, "splat");
                 same(x.add(y), &|l| a[l] + b[l], "add");
                 same(x.mul(y), &|l| a[l] * b[l], "mul");
                 same(x.add_product(y, z), &|l| a[l] + b[l] * c[l], "add_product");
                 same(x.relu(), &|l| if a[l] < 0.0 { 0.0 } else { a[l] }, "relu");
-                for j in 0..8 {
-                    same(x.spread::<8>(j), &|l| a[l / 8 * 8 + j], "spread 8");
-                }
-                for j in 0..4 {
-                    same(x.spread::<4>(j), &|l| a[l / 4 * 4 + j], "spread 4");
-                }
+                (0..8).for_each(|j| same(x.spread::<8>(j), &|l| a[l / 8 * 8 + j], "spread 8"));
+                (0..4).for_each(|j| same(x.spread::<4>(j), &|l| a[l / 4 * 4 + j], "spread 4"));
                 same(x.spread::<1>(0), &|l| a[l], "spread 1");
             }
         }
@@ -335,9 +240,7 @@ mod tests {
     fn every_level_does_to_each_lane_what_it_should() {
         let levels = Level::available();
         println!("levels tested: {levels:?}");
-        for level in levels {
-            // SAFETY: the level is available.
-            unsafe { level.run(Lanes) }
-        }
+        // SAFETY: the levels are available.
+        levels.into_iter().for_each(|level| unsafe { level.run(Lanes) });
     }
 }

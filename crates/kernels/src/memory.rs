@@ -1,0 +1,282 @@
+//! Memory that starts on a cache line: scratch that is used again, and for weights.
+//!
+//! A network's weights are read once a pass, from beginning to end. In pages of 4 KiB they are so many pages that
+//! finding them takes about a hundredth of the pass. So on Linux large ones lie together, in memory that the system
+//! is asked to keep in pages of 2 MiB where it has such.
+
+use std::any::Any;
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Floats of a cache line.
+pub(crate) const LINE: usize = 16;
+
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug)]
+struct Line([f32; LINE]);
+
+/// Floats that start on a cache line.
+#[derive(Debug, Default)]
+pub(crate) struct Buffer(Vec<Line>);
+
+impl Buffer {
+    /// At least so many zeros.
+    pub(crate) fn zeros(floats: usize) -> Self {
+        Self(vec![Line([0.0; LINE]); floats.div_ceil(LINE)])
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: a Line is LINE floats and nothing else (repr(C), 64 bytes, aligned to as many), so these
+        // are as many valid floats, borrowed as `self` is.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `deref`, borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len() * LINE) }
+    }
+}
+
+/// Buffers that nobody uses at the moment.
+static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
+/// No more are kept than so many, nor any larger than so many floats (16 MiB).
+const KEPT: usize = 64;
+const LARGEST_KEPT: usize = 1 << 22;
+
+/// A buffer to work in, whose contents are whatever was left there. It is given back when dropped, and
+/// the next one is the smallest that is large enough.
+#[derive(Debug)]
+pub(crate) struct Scratch(Buffer);
+
+impl Scratch {
+    /// At least so many floats.
+    pub(crate) fn take(floats: usize) -> Self {
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = free.iter().enumerate().filter(|(_, buffer)| buffer.len() >= floats);
+        let best = fits.min_by_key(|(_, buffer)| buffer.len()).map(|(at, _)| at);
+        let kept = best.map(|at| free.swap_remove(at));
+        drop(free);
+        Self(kept.unwrap_or_else(|| Buffer::zeros(floats)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let buffer = std::mem::take(&mut self.0);
+        if buffer.len() > LARGEST_KEPT {
+            return;
+        }
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.push(buffer);
+        if free.len() > KEPT {
+            let smallest = free.iter().enumerate().min_by_key(|(_, buffer)| buffer.len());
+            if let Some(at) = smallest.map(|(at, _)| at) {
+                free.swap_remove(at);
+            }
+        }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
+    }
+}
+
+/// Memory for weights.
+#[derive(Debug)]
+pub(crate) struct WeightMemory {
+    floats: NonNull<[f32]>,
+    /// Who frees the floats: nobody else reads or writes them.
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+impl WeightMemory {
+    /// At least so many zeros.
+    pub(crate) fn zeros(floats: usize) -> Self {
+        #[cfg(target_os = "linux")]
+        if let Some(mut large) = together::part(floats) {
+            // It may have been somebody's before.
+            large.fill(0.0);
+            return large;
+        }
+        let mut buffer = Buffer::zeros(floats);
+        Self { floats: NonNull::from(&mut buffer[..]), _owner: Arc::new(buffer) }
+    }
+}
+
+// SAFETY: the floats are borrowed as `self` is, and any thread may free them.
+unsafe impl Send for WeightMemory {}
+// SAFETY: as above.
+unsafe impl Sync for WeightMemory {}
+
+impl Deref for WeightMemory {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        // SAFETY: they are valid as long as the owner is, and only `self` has them; borrowed as it is.
+        unsafe { self.floats.as_ref() }
+    }
+}
+
+impl DerefMut for WeightMemory {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as in `deref`, borrowed mutably.
+        unsafe { self.floats.as_mut() }
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod together {
+    use std::ptr::NonNull;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use memmap2::{Advice, MmapOptions, MmapRaw};
+
+    use super::{LINE, WeightMemory};
+
+    /// Floats below which weights are few pages anyway, and better freed by themselves.
+    const LARGE: usize = 1 << 14;
+    /// Bytes of a chunk. Weights that are more have one of their own, which is freed with them.
+    const CHUNK: usize = 32 << 20;
+
+    /// A chunk is given out from its beginning to its end, and once more when nobody has any of it.
+    #[derive(Debug, Default)]
+    pub(crate) struct Open {
+        chunk: Option<Arc<MmapRaw>>,
+        /// Floats that are given out.
+        used: usize,
+    }
+
+    /// At least so many floats, if these are many and the system has a chunk for them.
+    pub(crate) fn part(floats: usize) -> Option<WeightMemory> {
+        static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
+        if floats < LARGE {
+            return None;
+        }
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).part(floats)
+    }
+
+    impl Open {
+        /// A part that nobody has, if the system has the memory.
+        pub(crate) fn part(&mut self, floats: usize) -> Option<WeightMemory> {
+            let floats = floats.checked_next_multiple_of(LINE)?;
+            let bytes = floats.checked_mul(size_of::<f32>())?;
+            let (chunk, first) = if bytes > CHUNK {
+                (Arc::new(map(bytes)?), 0)
+            } else {
+                // Unlike the count of the owners, this waits for what they last did with their parts.
+                let nobodys =
+                    self.chunk.as_mut().is_some_and(|chunk| Arc::get_mut(chunk).is_some());
+                let full = (self.used + floats) * size_of::<f32>() > CHUNK;
+                if self.chunk.is_none() || (full && !nobodys) {
+                    self.chunk = Some(Arc::new(map(CHUNK)?));
+                    self.used = 0;
+                } else if nobodys {
+                    self.used = 0;
+                }
+                self.used += floats;
+                (self.chunk.clone()?, self.used - floats)
+            };
+            debug_assert!((first + floats) * size_of::<f32>() <= chunk.len());
+            // The chunk has as many floats, is mapped as long as somebody owns it, and starts on a page; any
+            // bytes are floats, and mapped ones are initialised. Parts of it do not overlap: what is given
+            // out comes after all that was, and it begins anew only when `self` is the chunk's only owner,
+            // after all that the others did: only `self` makes owners.
+            // SAFETY: so many floats of the chunk are before the part.
+            let first = NonNull::new(unsafe { chunk.as_mut_ptr().cast::<f32>().add(first) })?;
+            Some(WeightMemory {
+                floats: NonNull::slice_from_raw_parts(first, floats),
+                _owner: chunk,
+            })
+        }
+    }
+
+    /// Mapped memory, of which only what is used takes any, in whole pages.
+    fn map(bytes: usize) -> Option<MmapRaw> {
+        let map = MmapOptions::new().len(bytes).map_anon().ok()?;
+        // Only advice: where there are no such pages, the others do.
+        let _ = map.advise(Advice::HugePage);
+        Some(MmapRaw::from(map))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Buffer, Scratch, WeightMemory};
+
+    #[test]
+    fn scratch_is_large_enough_whatever_was_given_back() {
+        assert!(Buffer::zeros(0).is_empty());
+        for floats in [1, 100, 10_000, 50, 1 << 23, 0] {
+            let mut scratch = Scratch::take(floats);
+            assert!(scratch.len() >= floats && (scratch.as_ptr() as usize).is_multiple_of(64));
+            scratch.fill(f32::NAN);
+        }
+    }
+
+    /// Small and large ones, more than a chunk of them, some freed and their memory used again, by several threads.
+    #[test]
+    fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
+        let work = |thread: usize| {
+            let sizes = [1, 17, 1 << 14, (1 << 14) + 5, 3 << 20, 1 << 22, 9 << 20, 1 << 14];
+            let (mut kept, mut drained) = (Vec::<(f32, WeightMemory)>::new(), 0);
+            for (number, floats) in sizes.into_iter().cycle().take(40).enumerate() {
+                let mut memory = WeightMemory::zeros(floats);
+                assert!(memory.len() >= floats && memory.len() < floats + 16);
+                assert_eq!(memory.as_ptr() as usize % 64, 0);
+                assert!(memory.iter().all(|&weight| weight == 0.0), "{number}");
+                let own = (100 * thread + number) as f32;
+                memory.fill(own);
+                kept.push((own, memory));
+                let is_own = |(own, memory): &(f32, WeightMemory)| {
+                    memory.iter().step_by(999).all(|w| w == own)
+                };
+                assert!(kept.iter().all(is_own));
+                if kept.len() == 6 {
+                    drained += 1;
+                    kept.drain(..if drained % 2 == 0 { 5 } else { 6 });
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..3).for_each(|thread| drop(scope.spawn(move || work(thread))));
+        });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn memory_is_given_out_once_more_when_nobody_has_any_of_it() {
+        let mut open = super::together::Open::default();
+        let mut part = |floats| open.part(floats).unwrap();
+        let address = |part: &WeightMemory| part.as_ptr() as usize;
+        let (a, b) = (part(100), part(1 << 20));
+        assert_eq!(address(&b), address(&a) + 112 * 4);
+        let first = address(&a);
+        drop(a);
+        // The second is still somebody's, so the first is not given out.
+        let c = part(100);
+        assert_eq!(address(&c), address(&b) + (4 << 20));
+        // More than a chunk has one of its own; the open one stays as it is.
+        let own = part(9 << 20);
+        assert_eq!(own.len(), 9 << 20);
+        assert_eq!(address(&part(16)), address(&c) + 112 * 4);
+        drop((b, c));
+        assert_eq!(address(&part(16)), first);
+    }
+}
