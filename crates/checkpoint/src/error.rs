@@ -87,10 +87,9 @@ impl Fault {
 
     /// Names the `.npy` file.
     pub(crate) fn of_array(self, path: &Path) -> Error {
-        let path = path.to_owned();
-        match self {
-            Self::Io(source) => Error::Io { path, source },
-            Self::Why(why) => Error::Array { path, why },
+        match self.of(path) {
+            Error::Checkpoint { path, why } => Error::Array { path, why },
+            other => other,
         }
     }
 }
@@ -105,6 +104,14 @@ impl From<io::Error> for Fault {
         }
     }
 }
+
+/// Returns a [`Fault`] of this message.
+macro_rules! bail {
+    ($($message:tt)*) => {
+        return Err($crate::error::Fault::Why(format!($($message)*)))
+    };
+}
+pub(crate) use bail;
 
 /// A text from a file, with control characters escaped: a terminal would obey them.
 pub(crate) fn printable(text: &str) -> String {

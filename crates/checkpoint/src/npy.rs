@@ -1,14 +1,19 @@
 //! `.npy`: one array, a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
 //! number, a version, a length, and a Python dict of the kind of number, the order of the axes and the
-//! shape. An `.npz` file is an archive of them.
+//! shape.
+//!
+//! `.npz`: a zip archive of them (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be deflated
+//! (`savez_compressed`). A member that inflates to more bytes than its header's shape takes is refused at
+//! the first byte too many.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use crate::Dtype;
-use crate::error::{Fault, Result, printable};
-use crate::numbers::{Order, Place, Start, column_major, row_major};
+use crate::error::{Fault, Result, bail, printable};
+use crate::numbers::{Order, Place, Start, column_major, count, integer, row_major};
+use crate::zip::{self, wrong};
+use crate::{Dtype, Entry};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -95,36 +100,30 @@ impl Header {
         let mut start = [0; 8];
         reader.read_exact(&mut start)?;
         if !start.starts_with(MAGIC) {
-            return Err(Fault::why("it is no .npy file"));
+            bail!("it is no .npy file");
         }
-        let mut length = [0; 4];
         let wide = match start[6..] {
             [1, 0] => 2,
             [2 | 3, 0] => 4,
-            _ => {
-                let [.., major, minor] = start;
-                return Err(Fault::why(format!("its .npy version is {major}.{minor}, not 1 to 3")));
-            }
+            _ => bail!("its .npy version is {}.{}, not 1 to 3", start[6], start[7]),
         };
+        let mut length = [0; 4];
         reader.read_exact(&mut length[..wide])?;
-        let length = u64::from(u32::from_le_bytes(length));
+        let length = integer(&length);
         if length > LONGEST {
-            let why = format!("its header would have {length} bytes; at most {LONGEST} are read");
-            return Err(Fault::why(why));
+            bail!("its header would have {length} bytes; at most {LONGEST} are read");
         }
         let mut text = Vec::new();
         if reader.take(length).read_to_end(&mut text)? as u64 != length {
-            return Err(Fault::why("it ends too early, in its header"));
+            bail!("it ends too early, in its header");
         }
-        let no_header = || {
+        let header = str::from_utf8(&text).ok().and_then(|text| Text(text).header());
+        let Some((descr, columns_first, shape)) = header else {
             let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
-            Fault::why(format!("its header is not one: `{}`", printable(&start)))
+            bail!("its header is not one: `{}`", printable(&start));
         };
-        let text = str::from_utf8(&text).map_err(|_| no_header())?;
-        let (descr, columns_first, shape) = Text(text).header().ok_or_else(no_header)?;
         let Some((dtype, order, width)) = kind(descr) else {
-            let why = format!("its dtype `{}` is none of numpy's", printable(descr));
-            return Err(Fault::why(why));
+            bail!("its dtype `{}` is none of numpy's", printable(descr));
         };
         let length = (start.len() + wide) as u64 + length;
         Ok(Self { dtype, order, width, columns_first, shape, length })
@@ -137,22 +136,43 @@ impl Header {
     /// A shape that does not fit the length; more numbers than can be counted.
     pub(crate) fn place(&self, start: Start, length: u64) -> Result<Place, Fault> {
         let shape = &self.shape;
-        let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
-        let Some(span) = (if shape.contains(&0) { Some(0) } else { count }) else {
-            let why = format!("shape {shape:?} has more numbers than can be counted");
-            return Err(Fault::why(why));
+        let Some(span) = count(shape) else {
+            bail!("shape {shape:?} has more numbers than can be counted");
         };
         let held = length.saturating_sub(self.length);
         if let Some(width) = self.width
             && (span as u64).checked_mul(width) != Some(held)
         {
-            let why = format!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
-            return Err(Fault::why(why));
+            bail!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
         }
         let strides =
             if self.columns_first { column_major(shape.iter()) } else { row_major(shape) };
         Ok(Place { start, order: self.order, strides, span })
     }
+}
+
+/// The tensors of an `.npz` file of so many bytes, in the order of the archive's directory.
+///
+/// # Errors
+///
+/// Those of [`zip::members`]; a member that is no `.npy` file, or whose shape does not fit its length.
+pub(crate) fn tensors<R: Read + Seek>(
+    reader: &mut R,
+    length: u64,
+) -> Result<Vec<(Entry, Place)>, Fault> {
+    let mut tensors = Vec::new();
+    for member in zip::members(reader, length)? {
+        let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else {
+            return Err(wrong(&member.name, "is no .npy file; numpy did not write this"));
+        };
+        let header = || {
+            let (header, size) = (Header::read(&mut member.open(reader)?)?, member.size);
+            Ok((header.place(Start::In(member, header.length), size)?, header))
+        };
+        let (place, header) = header().map_err(|fault: Fault| fault.about(&name))?;
+        tensors.push((Entry { name, shape: header.shape, dtype: header.dtype }, place));
+    }
+    Ok(tensors)
 }
 
 /// From numpy's name for it: a kind of number, which of its bytes comes first, and how many it has.

@@ -5,11 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 use half::{bf16, f16};
 
 use crate::Dtype;
-use crate::error::Fault;
+use crate::error::{Fault, bail};
 use crate::zip::Member;
 
-/// Bytes that are read at once; a multiple of every number's width.
-const CHUNK: usize = 1 << 16;
+/// Numbers that are read at once.
+const CHUNK: usize = 1 << 13;
 
 /// Which byte of a number comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,12 +116,18 @@ pub(crate) fn column_major<'a>(shape: impl Iterator<Item = &'a usize>) -> Vec<us
     shape.scan(1, next).collect()
 }
 
+/// How many numbers a tensor has, or nothing if they cannot be counted. Sizes beside a 0 may be any.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    let none = shape.contains(&0).then_some(0);
+    none.or_else(|| shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size)))
+}
+
 /// Room for so many numbers.
 fn room(count: usize) -> Result<Vec<f32>, Fault> {
     let mut numbers = Vec::new();
     match numbers.try_reserve_exact(count) {
         Ok(()) => Ok(numbers),
-        Err(_) => Err(Fault::why(format!("no memory for {count} numbers"))),
+        Err(_) => bail!("no memory for {count} numbers"),
     }
 }
 
@@ -130,46 +136,51 @@ fn room(count: usize) -> Result<Vec<f32>, Fault> {
 /// # Errors
 ///
 /// Numbers that are not read; no memory; a file that ends too early.
-fn read(
+fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<Vec<f32>, Fault> {
+    match dtype {
+        Dtype::F32 => each(reader, count, order, f32::from_le_bytes),
+        Dtype::F16 => each(reader, count, order, |bytes| f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => each(reader, count, order, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+        Dtype::Other(other) => {
+            bail!("its numbers are {other}; float32, float16 and bfloat16 are read")
+        }
+    }
+}
+
+/// Reads so many numbers of `N` bytes.
+fn each<const N: usize>(
     mut reader: impl Read,
     count: usize,
-    dtype: &Dtype,
     order: Order,
+    number: impl Fn([u8; N]) -> f32,
 ) -> Result<Vec<f32>, Fault> {
-    let width = match dtype {
-        Dtype::F32 => 4,
-        Dtype::F16 | Dtype::BF16 => 2,
-        Dtype::Other(other) => {
-            let why = format!("its numbers are {other}; float32, float16 and bfloat16 are read");
-            return Err(Fault::why(why));
-        }
-    };
     let mut numbers = room(count)?;
-    let mut chunk = vec![0; CHUNK.min(count.saturating_mul(width))];
+    let mut chunk = [[0; N]; CHUNK];
     while numbers.len() < count {
-        let now = (count - numbers.len()).min(CHUNK / width);
-        let (bytes, _) = chunk.split_at_mut(now * width);
-        reader.read_exact(bytes)?;
+        let (chunk, _) = chunk.split_at_mut(CHUNK.min(count - numbers.len()));
+        reader.read_exact(chunk.as_flattened_mut())?;
         if order == Order::Big {
-            bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+            chunk.iter_mut().for_each(|bytes| bytes.reverse());
         }
-        append(bytes, dtype, &mut numbers);
+        numbers.extend(chunk.iter().map(|bytes| number(*bytes)));
     }
     Ok(numbers)
 }
 
-/// Little-endian bytes to numbers.
-fn append(bytes: &[u8], dtype: &Dtype, to: &mut Vec<f32>) {
-    match dtype {
-        Dtype::F32 => to.extend(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
-        Dtype::F16 => {
-            to.extend(bytes.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
-        }
-        Dtype::BF16 => {
-            to.extend(bytes.as_chunks().0.iter().map(|&bytes| bf16::from_le_bytes(bytes).to_f32()));
-        }
-        Dtype::Other(_) => {}
-    }
+/// The little-endian integer of these bytes, 8 at most.
+pub(crate) fn integer(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
+}
+
+/// The bytes at this place of a file.
+pub(crate) fn read_at<const N: usize>(
+    reader: &mut (impl Read + Seek),
+    at: u64,
+) -> Result<[u8; N], Fault> {
+    let mut bytes = [0; N];
+    reader.seek(SeekFrom::Start(at))?;
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -206,7 +217,7 @@ mod tests {
 
     #[test]
     fn more_than_a_chunk_is_read_and_no_more_than_asked_for() {
-        let count = CHUNK / 4 + 5;
+        let count = CHUNK + 5;
         let raw: Vec<u8> = (0..=count).flat_map(|i| (i as f32).to_le_bytes()).collect();
         let numbers = read(&raw[..], count, &Dtype::F32, Order::Little).unwrap();
         assert!(numbers.iter().enumerate().all(|(i, number)| *number == i as f32));

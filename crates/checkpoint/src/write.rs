@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::npy::AXES;
-use crate::zip::Writer;
+use crate::zip;
 
 /// A name has at most this many bytes, so that `.npy` can follow it in an archive.
 const NAME: usize = u16::MAX as usize - 4;
@@ -123,11 +123,13 @@ pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
 /// Those of [`safetensors`].
 pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
     check(tensors)?;
-    let mut writer = Writer::new();
-    for tensor in tensors {
-        writer.add(&format!("{}.npy", tensor.name), [&npy_header(tensor), &tensor.bytes]);
-    }
-    Ok(writer.finish())
+    let headers: Vec<_> = tensors.iter().map(npy_header).collect();
+    let member = |(tensor, header)| {
+        let Tensor { name, bytes, .. }: &Tensor = tensor;
+        (format!("{name}.npy"), [header, &bytes[..]])
+    };
+    let headers = headers.iter().map(|header| &header[..]);
+    Ok(zip::archive(&tensors.iter().zip(headers).map(member).collect::<Vec<_>>()))
 }
 
 /// A `.npy` file. It has no place for the tensor's name.

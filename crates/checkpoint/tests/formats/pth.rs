@@ -183,13 +183,12 @@ fn opcodes_that_pytorch_does_not_write_are_refused() {
 #[test]
 fn a_view_that_leaves_its_storage_is_refused_by_name() {
     let huge = 1u64 << 62;
-    let cases: [(u64, &[u64], &[u64]); 8] = [
+    let cases: [(u64, &[u64], &[u64]); 7] = [
         (0, &[5], &[1]),
         (1, &[4], &[1]),
         (0, &[2, 2], &[3, 1]),
         (5, &[0], &[1]),
         (u64::MAX >> 1, &[1], &[1]),
-        (0, &[huge, huge], &[0, 0]),
         (0, &[huge], &[1]),
         (0, &[2], &[huge]),
     ];
@@ -360,7 +359,7 @@ fn an_archive_that_torch_save_would_not_write_is_refused() {
     wrong(&|zip| zip.entries[1].name = "a/edition".into(), &["no version"]);
     wrong(&|zip| zip.entries[1].data = b"11".into(), &["version is not of 1..=10"]);
     wrong(&|zip| zip.entries[1].data = b"x".into(), &["version is not of 1..=10"]);
-    wrong(&|zip| zip.entries[1].data = vec![b' '; 100], &["a text of 100 bytes"]);
+    wrong(&|zip| zip.entries[1].data = vec![b' '; 100], &["its version has 100 bytes"]);
     wrong(&|zip| zip.entries[2].data = b"big".into(), &["big-endian"]);
     wrong(&|zip| zip.entries[2].data = b"huh".into(), &["neither little nor big"]);
     wrong(&|zip| zip.entries[3].size = Some(1 << 31), &["`a/data/0` lies outside"]);
