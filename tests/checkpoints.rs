@@ -16,11 +16,10 @@ use triform::network::weights::NetworkWeights;
 use triform::{Error, Result};
 use triform_checkpoint::Checkpoint;
 
-#[path = "../crates/checkpoint/tests/formats/kit/mod.rs"]
+#[path = "../crates/checkpoint/tests/formats/kit.rs"]
 mod kit;
 
-use kit::arrays::{npy, npy_header};
-use kit::writers::{Tensor, in_each_format};
+use kit::{Tensor, in_each_format, npy, npy_header};
 
 /// The block that make.py wrote, in each format.
 const FORMATS: [&str; 5] = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];

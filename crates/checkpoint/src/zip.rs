@@ -283,7 +283,7 @@ fn fit<const N: usize>(numbers: [u64; N], limit: u32) -> ([[u8; 4]; N], Vec<u8>)
 mod tests {
     use std::io::{Cursor, Read};
 
-    use super::{archive_within, members};
+    use super::*;
 
     #[test]
     fn what_is_written_is_read_also_in_64_bits() {
@@ -306,5 +306,38 @@ mod tests {
                 assert_eq!(found, data, "{name}, limit {limit}");
             }
         }
+    }
+
+    #[test]
+    fn sizes_of_64_bits_are_held_against_the_file() {
+        let good = archive_within(&[("a".to_owned(), [&[7; 99], &[]])], 0);
+        let end = good.len() - 22 - 20 - 56;
+        let entry = end - 46 - 1 - 28;
+        // The member's two sizes and place; the directory's length and start.
+        let cases: [(usize, &[u64], &str); 8] = [
+            (entry + 51, &[1 << 62; 2], "entry `a` lies outside the file"),
+            (entry + 51, &[u64::MAX; 2], "entry `a` lies outside the file"),
+            (entry + 51, &[7], "entry `a` is stored, and yet of two sizes"),
+            (entry + 67, &[u64::MAX], "entry `a` lies outside the file"),
+            (end + 40, &[1 << 62; 2], "directory of its zip archive is broken"),
+            (end + 40, &[u64::MAX, 1], "directory of its zip archive is broken"),
+            (end + 32, &[2], "directory of its zip archive is broken"),
+            // The place of the record that has these.
+            (end + 64, &[u64::MAX], "directory of its zip archive is broken"),
+        ];
+        for (at, value, words) in cases {
+            let mut bytes = good.clone();
+            for (to, number) in bytes[at..].as_chunks_mut().0.iter_mut().zip(value) {
+                *to = number.to_le_bytes();
+            }
+            let found = members(&mut Cursor::new(&bytes), bytes.len() as u64);
+            assert!(matches!(found, Err(Fault::Why(why)) if why.contains(words)), "{at} {words}");
+        }
+        // A field of another kind is passed over.
+        let mut entry = good[entry..end].to_vec();
+        entry[30] += 6;
+        entry.splice(47..47, [9, 9, 2, 0, 7, 7]);
+        let entry = Entry::parse(&mut &entry[..]).unwrap();
+        assert_eq!([entry.size, entry.packed, entry.header], [99, 99, 0]);
     }
 }
