@@ -4,9 +4,9 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use half::{bf16, f16};
 
-use crate::Dtype;
 use crate::error::{Fault, bail};
 use crate::zip::Member;
+use crate::{Dtype, Entry};
 
 /// Numbers that are read at once.
 const CHUNK: usize = 1 << 13;
@@ -27,6 +27,9 @@ pub(crate) enum Start {
     In(Member, u64),
 }
 
+/// What a file has: each tensor, and where its numbers are.
+pub(crate) type Tensors = Vec<(Entry, Place)>;
+
 /// Where the numbers of a tensor are, and how they lie there.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -40,10 +43,6 @@ pub(crate) struct Place {
 
 impl Place {
     /// Reads the numbers, row-major. The caller has compared the span with the file's length.
-    ///
-    /// # Errors
-    ///
-    /// Numbers that are not read; no memory; a file that is shorter than it was, or a wrong checksum.
     pub(crate) fn read<R: Read + Seek>(
         &self,
         reader: &mut R,
@@ -63,39 +62,23 @@ impl Place {
                 numbers
             }
         };
-        if numbers.is_empty() || self.is_contiguous(shape) {
+        let mut axes = shape.iter().zip(&self.strides).zip(row_major(shape));
+        let in_order = axes.all(|((&size, &stride), other)| size <= 1 || stride == other);
+        if numbers.is_empty() || in_order {
             return Ok(numbers);
         }
-        self.gather(&numbers, shape)
-    }
-
-    /// The numbers in row-major order, without those between them.
-    fn gather(&self, numbers: &[f32], shape: &[usize]) -> Result<Vec<f32>, Fault> {
+        // The numbers in row-major order, without those between them.
         let count = shape.iter().product();
         let mut gathered = room(count)?;
-        let mut index = vec![0; shape.len()];
-        let mut place = 0;
-        for _ in 0..count {
-            let number = numbers.get(place).ok_or_else(|| Fault::why("it leaves its storage"))?;
-            gathered.push(*number);
-            // The next index: the last axis first; at its end it restarts, and the axis before it steps.
-            for ((i, &size), &stride) in index.iter_mut().zip(shape).zip(&self.strides).rev() {
-                if *i + 1 < size {
-                    *i += 1;
-                    place += stride;
-                    break;
-                }
-                place -= *i * stride;
-                *i = 0;
+        for mut index in 0..count {
+            let mut place = 0;
+            for (&size, &stride) in shape.iter().zip(&self.strides).rev() {
+                place += index % size * stride;
+                index /= size;
             }
+            gathered.push(*numbers.get(place).ok_or_else(|| Fault::why("it leaves its storage"))?);
         }
         Ok(gathered)
-    }
-
-    /// Whether the numbers lie in row-major order, without gaps.
-    fn is_contiguous(&self, shape: &[usize]) -> bool {
-        let mut axes = shape.iter().zip(&self.strides).zip(row_major(shape));
-        axes.all(|((&size, &stride), expected)| size <= 1 || stride == expected)
     }
 }
 
@@ -132,10 +115,6 @@ fn room(count: usize) -> Result<Vec<f32>, Fault> {
 }
 
 /// Reads so many numbers, each exactly.
-///
-/// # Errors
-///
-/// Numbers that are not read; no memory; a file that ends too early.
 fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<Vec<f32>, Fault> {
     match dtype {
         Dtype::F32 => each(reader, count, order, f32::from_le_bytes),
@@ -185,16 +164,7 @@ pub(crate) fn read_at<const N: usize>(
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK, Dtype, Order, column_major, read, row_major};
-
-    #[test]
-    fn strides_of_both_orders() {
-        let shape = [2, 3, 4];
-        assert_eq!(row_major(&shape), [12, 4, 1]);
-        assert_eq!(column_major(shape.iter()), [1, 2, 6]);
-        assert_eq!(row_major(&[]), [0; 0]);
-        assert_eq!(row_major(&[0, usize::MAX, 3]), [usize::MAX, 3, 1]);
-    }
+    use super::{CHUNK, Dtype, Order, read};
 
     #[test]
     fn numbers_are_read_exactly() {

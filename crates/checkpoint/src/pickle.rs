@@ -80,11 +80,7 @@ pub(crate) struct View {
 }
 
 /// A kind of number: the name that PyTorch gives it, and its bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    pub(crate) bytes: u64,
-}
+type Kind = (&'static str, u64);
 
 /// The names that a pickle may use. None is looked up or called: each stands for what is done here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,10 +102,11 @@ impl Global {
     /// `_dtype_to_storage_type_map`, without those of quantised numbers.
     fn find(module: &str, name: &str) -> Result<Self, Fault> {
         let full = format!("{module}.{name}");
-        let (name, bytes) = match &*full {
+        let kind = match &*full {
             "collections.OrderedDict" => return Ok(Self::OrderedDict),
-            "torch._utils._rebuild_tensor" => return Ok(Self::RebuildTensor),
-            "torch._utils._rebuild_tensor_v2" => return Ok(Self::RebuildTensor),
+            "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2" => {
+                return Ok(Self::RebuildTensor);
+            }
             "torch._utils._rebuild_parameter" => return Ok(Self::RebuildParameter),
             "torch.Size" => return Ok(Self::Size),
             "torch.DoubleStorage" => ("float64", 8),
@@ -131,7 +128,7 @@ impl Global {
                 full.escape_debug()
             ),
         };
-        Ok(Self::Storage(Kind { name, bytes }))
+        Ok(Self::Storage(kind))
     }
 }
 
@@ -173,11 +170,7 @@ impl Values {
         }
     }
 
-    /// The value of this key of a dict.
-    ///
-    /// # Errors
-    ///
-    /// The key is there twice.
+    /// The value of this key of a dict, where it may not be there twice.
     pub(crate) fn field(&self, dict: &[(Id, Id)], name: &str) -> Result<Option<&Value>, Fault> {
         let is_name = |(key, _): &&(Id, Id)| self.text(*key).is_some_and(|key| **key == *name);
         let mut found = dict.iter().filter(is_name);
@@ -241,11 +234,6 @@ fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
 }
 
 /// Reads one pickle, its values and which of them it is about; the bytes then are those behind it.
-///
-/// # Errors
-///
-/// An opcode or a name that is not known, a value where another kind is needed, a limit, the end of the
-/// bytes.
 pub(crate) fn load(bytes: &mut Bytes<'_>) -> Result<(Values, Id), Fault> {
     let mut machine = Machine::default();
     loop {
@@ -324,10 +312,7 @@ impl Machine {
                 let length = bytes.integer(1)? as usize;
                 long(bytes.take(length)?)
             }
-            b'G' => {
-                bytes.take(8)?;
-                Value::Plain
-            }
+            b'G' => bytes.take(8).map(|_| Value::Plain)?,
             // BINUNICODE, SHORT_BINSTRING
             b'X' => Value::Text(bytes.text(4)?),
             b'U' => Value::Text(bytes.text(1)?),
@@ -342,16 +327,11 @@ impl Machine {
             }
             b't' => Value::Tuple(self.pop_mark()?),
             0x85..=0x87 => Value::Tuple(self.pop_many(usize::from(opcode - 0x84))?),
-            // APPEND, APPENDS
-            b'a' | b'e' => {
-                let items = if opcode == b'a' { self.pop_many(1)? } else { self.pop_mark()? };
-                return self.extend(&items);
-            }
-            // SETITEM, SETITEMS
-            b's' | b'u' => {
-                let items = if opcode == b's' { self.pop_many(2)? } else { self.pop_mark()? };
-                return self.set(&items);
-            }
+            // APPEND, APPENDS, SETITEM, SETITEMS
+            b'a' => return self.pop_many(1).and_then(|items| self.append(&items)),
+            b'e' => return self.pop_mark().and_then(|items| self.append(&items)),
+            b's' => return self.pop_many(2).and_then(|items| self.set(&items)),
+            b'u' => return self.pop_mark().and_then(|items| self.set(&items)),
             // BINGET, LONG_BINGET
             b'h' | b'j' => {
                 let place = bytes.integer(if opcode == b'h' { 1 } else { 4 })?;
@@ -372,11 +352,9 @@ impl Machine {
             b'R' => return self.reduce(),
             b'b' => return self.build(),
             b'Q' => self.storage()?,
-            other => {
-                bail!(
-                    "its pickle has an opcode {other:#04x}, which no state dict needs; nothing was run"
-                )
-            }
+            _ => bail!(
+                "its pickle has an opcode {opcode:#04x}, which no state dict needs; nothing was run"
+            ),
         };
         self.push(value);
         Ok(())
@@ -387,25 +365,29 @@ impl Machine {
         self.values.values.push(value);
     }
 
-    fn extend(&mut self, items: &[Id]) -> Result<(), Fault> {
+    /// The value on top, to be changed.
+    fn top_mut(&mut self) -> Result<Option<&mut Value>, Fault> {
         let top = self.top()?;
-        match self.values.values.get_mut(top) {
-            Some(Value::List(list)) => list.extend(items),
-            _ => bail!("its pickle appends to what is no list"),
-        }
+        Ok(self.values.values.get_mut(top))
+    }
+
+    fn append(&mut self, items: &[Id]) -> Result<(), Fault> {
+        let Some(Value::List(list)) = self.top_mut()? else {
+            bail!("its pickle appends to what is no list");
+        };
+        list.extend(items);
         Ok(())
     }
 
     /// Keys and values in turn, into the dict on top.
     fn set(&mut self, items: &[Id]) -> Result<(), Fault> {
-        let top = self.top()?;
+        let Some(Value::Dict(dict)) = self.top_mut()? else {
+            bail!("its pickle sets a key of what is no dict");
+        };
         let (pairs, []) = items.as_chunks() else {
             bail!("its pickle sets a key without a value");
         };
-        match self.values.values.get_mut(top) {
-            Some(Value::Dict(dict)) => dict.extend(pairs.iter().map(|&[key, value]| (key, value))),
-            _ => bail!("its pickle sets a key of what is no dict"),
-        }
+        dict.extend(pairs.iter().map(|&[key, value]| (key, value)));
         Ok(())
     }
 
@@ -498,17 +480,17 @@ impl Machine {
     fn storage(&mut self) -> Result<Value, Fault> {
         let id = self.pop()?;
         let values = &mut self.values;
-        let (class, key, count, part) = match values.get(id) {
-            Value::Tuple(items) => match items[..] {
-                [what, class, key, _, count, ref part @ ..]
-                    if values.text(what).is_some_and(|what| **what == *"storage")
-                        && part.len() <= 1 =>
-                {
-                    (class, key, count, part.first())
-                }
-                _ => bail!("its pickle has a persistent id that is not a storage's"),
-            },
-            _ => bail!("its pickle has a persistent id that is no tuple"),
+        let Value::Tuple(items) = values.get(id) else {
+            bail!("its pickle has a persistent id that is no tuple");
+        };
+        let (class, key, count, part) = match items[..] {
+            [what, class, key, _, count, ref part @ ..]
+                if values.text(what).is_some_and(|what| **what == *"storage")
+                    && part.len() <= 1 =>
+            {
+                (class, key, count, part.first())
+            }
+            _ => bail!("its pickle has a persistent id that is not a storage's"),
         };
         if part.is_some_and(|part| *values.get(*part) != Value::Plain) {
             bail!("its pickle has a storage that is a part of another; save it anew");

@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom};
 
 use crate::error::{Fault, bail, printable};
-use crate::numbers::{Order, Place, Start, count, read_at};
+use crate::numbers::{Order, Place, Start, Tensors, count, read_at};
 use crate::pickle::{self, Bytes, Id, Value, Values, View};
 use crate::zip::{self, wrong};
 use crate::{Dtype, Entry};
@@ -37,15 +37,7 @@ const TENSORS: usize = 1 << 16;
 type Extents = HashMap<String, (u64, u64)>;
 
 /// The tensors of what `torch.save` wrote to a file of so many bytes, in the newer or the older format.
-///
-/// # Errors
-///
-/// A file of another format, of a big-endian machine, or that breaks its format; a pickle that asks for
-/// more than a state dict needs; a state dict that holds something else than tensors.
-pub(crate) fn tensors<R: Read + Seek>(
-    reader: &mut R,
-    length: u64,
-) -> Result<Vec<(Entry, Place)>, Fault> {
+pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
     let head = text_at(reader, (0, length.min(MAGIC.len() as u64)))?;
     let (values, root, extents) = if head.starts_with(b"PK") {
         newer(reader, length)?
@@ -81,7 +73,7 @@ fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
         if *folder.get_or_insert(first) != first {
             return Err(wrong(name, "lies in another folder; torch.save did not write this"));
         }
-        if member.deflated {
+        if member.is_deflated() {
             return Err(wrong(name, "is compressed; torch.save stores all as it is"));
         }
         extents.insert(inside, (member.start, member.size));
@@ -157,7 +149,7 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
             bail!("storage {key:?} does not have as many numbers as the pickle says");
         }
         let start = at.saturating_add(8);
-        let bytes = count.checked_mul(storage.kind.bytes);
+        let bytes = count.checked_mul(storage.kind.1);
         let end = bytes.and_then(|bytes| start.checked_add(bytes)).filter(|end| *end <= length);
         let Some(end) = end else {
             bail!("storage {key:?} does not fit into the file: it ends too early");
@@ -174,11 +166,7 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
 }
 
 /// The tensors of the state dict, in its order.
-///
-/// # Errors
-///
-/// No dict; a key that is no text or is there twice; a value that is no tensor; those of [`locate`].
-fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Vec<(Entry, Place)>, Fault> {
+fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Tensors, Fault> {
     let root = values.get(root);
     let Value::Dict(root) = root else { bail!("it holds {}, not a dict", root.kind()) };
     let mut dict = root;
@@ -203,7 +191,7 @@ fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Vec<(Entry
             bail!("tensor `{}` is there twice", printable(name));
         }
         let place = locate(view, extents).map_err(|fault| fault.about(name))?;
-        let dtype = match view.storage.kind.name {
+        let dtype = match view.storage.kind.0 {
             "float32" => Dtype::F32,
             "float16" => Dtype::F16,
             "bfloat16" => Dtype::BF16,
@@ -214,24 +202,17 @@ fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Vec<(Entry
     Ok(tensors)
 }
 
-/// Finds a tensor in the file.
-///
-/// # Errors
-///
-/// A storage that is missing or of another length; a view that leaves it; more elements than it has
-/// (PyTorch can expand one number to many, but no network's weights are made so).
+/// Finds a tensor in the file. It may not have more numbers than its storage: PyTorch can expand one
+/// number to many, but no network's weights are made so.
 fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     let View { storage, offset, shape, strides } = view;
-    let (key, kind) = (&storage.key, storage.kind);
+    let (key, (kind, width)) = (&storage.key, storage.kind);
     let Some(&(start, bytes)) = extents.get(&**key) else {
         bail!("its storage {key:?} is not in the file");
     };
-    if (storage.count as u64).checked_mul(kind.bytes) != Some(bytes) {
-        bail!(
-            "its storage {key:?} is to hold {} numbers of {}, and has {bytes} bytes",
-            storage.count,
-            kind.name
-        );
+    if (storage.count as u64).checked_mul(width) != Some(bytes) {
+        let count = storage.count;
+        bail!("its storage {key:?} is to hold {count} numbers of {kind}, and has {bytes} bytes");
     }
     let last = |sum: usize, (&size, &stride): (&usize, &usize)| {
         sum.checked_add((size - 1).checked_mul(stride)?)
@@ -252,6 +233,6 @@ fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
         bail!("shape {shape:?} has more numbers than its storage, which has {}", storage.count);
     }
     // Both fit: the storage is no longer than the file.
-    let start = Start::At(start.saturating_add((*offset as u64).saturating_mul(kind.bytes)));
+    let start = Start::At(start.saturating_add((*offset as u64).saturating_mul(width)));
     Ok(Place { start, order: Order::Little, strides: strides.clone(), span })
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
 use crate::error::{Fault, bail, printable};
-use crate::numbers::{Order, Place, Start, read_at, row_major};
+use crate::numbers::{Order, Place, Start, Tensors, read_at, row_major};
 use crate::{Dtype, Entry};
 
 /// The longest header that is read: the format's own limit.
@@ -31,14 +31,7 @@ struct Info {
 }
 
 /// The tensors of a file of so many bytes, in the order in which they lie there.
-///
-/// # Errors
-///
-/// A header that is too long or cannot be parsed; those of [`check`].
-pub(crate) fn tensors<R: Read + Seek>(
-    reader: &mut R,
-    length: u64,
-) -> Result<Vec<(Entry, Place)>, Fault> {
+pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
     let Some(behind) = length.checked_sub(8) else {
         bail!("{length} bytes are too few for a .safetensors file");
     };
@@ -73,12 +66,7 @@ pub(crate) fn tensors<R: Read + Seek>(
     Ok(tensors.into_iter().map(tensor).collect())
 }
 
-/// Checks that these tensors together are all of the bytes behind the header.
-///
-/// # Errors
-///
-/// A name that comes twice; an unknown kind of number; a shape that does not fit its bytes; tensors that
-/// do not lie one behind the other, or that have more or fewer bytes than there are.
+/// Checks that these tensors, one behind the other, are all of the bytes behind the header.
 fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
     let (mut names, mut end) = (HashSet::new(), 0);
     for (name, info) in tensors {

@@ -22,28 +22,34 @@ const DIRECTORY: u64 = 1 << 22;
 /// A deflated byte stands for at most this many: two bits for 258 of them.
 const DEFLATE: u64 = 1032;
 
-/// A file inside an archive, found and checked.
+/// A file inside an archive.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
-    pub(crate) deflated: bool,
-    /// Where its bytes are in the archive, and how many are there.
+    flags: u64,
+    method: u64,
+    checksum: u32,
+    /// Where its local header is in the archive, where its bytes are, and how many are there.
+    header: u64,
     pub(crate) start: u64,
     packed: u64,
     /// How many they are when they are inflated.
     pub(crate) size: u64,
-    checksum: u32,
 }
 
 /// The bytes of a member as they are read.
 pub(crate) type Bytes<'a> = CrcReader<Box<dyn Read + 'a>>;
 
 impl Member {
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.method == 8
+    }
+
     /// Its bytes, inflated.
     pub(crate) fn open<'a, R: Read + Seek>(&self, reader: &'a mut R) -> Result<Bytes<'a>, Fault> {
         reader.seek(SeekFrom::Start(self.start))?;
         let packed = reader.take(self.packed);
-        Ok(CrcReader::new(match self.deflated {
+        Ok(CrcReader::new(match self.is_deflated() {
             true => Box::new(DeflateDecoder::new(packed)),
             false => Box::new(packed),
         }))
@@ -69,29 +75,29 @@ impl Member {
 /// another, larger than it can be, or that has a path for a name.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, count, start) = directory(reader, length)?;
-    let (mut entries, mut rest) = (Vec::new(), &directory[..]);
+    let (mut members, mut rest) = (Vec::new(), &directory[..]);
     while !rest.is_empty() {
-        entries.push(Entry::parse(&mut rest).ok_or_else(broken)?);
+        members.push(Member::parse(&mut rest).ok_or_else(broken)?);
     }
-    if entries.len() as u64 != count {
+    if members.len() as u64 != count {
         return Err(broken());
     }
-    let (mut members, mut names, mut places) = (Vec::new(), HashSet::new(), Vec::new());
-    for entry in &entries {
-        let name = entry.name;
+    let mut names = HashSet::new();
+    for member in &mut members {
+        let name = &member.name;
         if name.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
             return Err(wrong(name, "has a path for a name"));
         }
-        if !names.insert(name) {
+        if !names.insert(name.clone()) {
             return Err(wrong(name, "is there twice"));
         }
-        let member = entry.locate(reader, start)?;
-        places.push((entry.header, member.start + member.packed, name));
-        members.push(member);
+        member.locate(reader, start)?;
     }
+    let place = |member: &Member| (member.header, member.start + member.packed);
+    let mut places: Vec<_> = members.iter().map(|member| (place(member), &member.name)).collect();
     places.sort_unstable();
     for pair in places.windows(2) {
-        if let [(_, end, _), (begin, _, name)] = pair
+        if let [((_, end), _), ((begin, _), name)] = pair
             && begin < end
         {
             return Err(wrong(name, "lies over another"));
@@ -142,22 +148,10 @@ fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u6
     Ok((directory, count, start))
 }
 
-/// What the directory says of a member.
-#[derive(Clone, Copy, Debug)]
-struct Entry<'a> {
-    name: &'a str,
-    flags: u64,
-    method: u64,
-    checksum: u32,
-    packed: u64,
-    size: u64,
-    /// Where its local header is.
-    header: u64,
-}
-
-impl<'a> Entry<'a> {
-    /// The first entry of these bytes, which then are those behind it.
-    fn parse(bytes: &mut &'a [u8]) -> Option<Self> {
+impl Member {
+    /// The first entry of these bytes, which then are those behind it. Nothing is checked yet, and where
+    /// the member's own bytes are only its local header says.
+    fn parse(bytes: &mut &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<46>()?;
         let [name, extra, comment] = [28, 30, 32].map(|at| integer(&head[at..at + 2]) as usize);
         let (name, rest) = rest.split_at_checked(name)?;
@@ -178,20 +172,21 @@ impl<'a> Entry<'a> {
         }
         let [size, packed, header] = numbers;
         head.starts_with(b"PK\x01\x02").then_some(Self {
-            name: str::from_utf8(name).ok()?,
+            name: str::from_utf8(name).ok()?.to_owned(),
             flags: integer(&head[8..10]),
             method: integer(&head[10..12]),
             checksum: integer(&head[16..20]) as u32,
+            header,
+            start: header,
             packed,
             size,
-            header,
         })
     }
 
-    /// Where its bytes are, which end before the directory does begin.
-    fn locate<R: Read + Seek>(&self, reader: &mut R, directory: u64) -> Result<Member, Fault> {
-        let &Self { name, packed, size, checksum, .. } = self;
-        let why = match self.method {
+    /// Checks it and finds its bytes, which end before the directory does begin.
+    fn locate<R: Read + Seek>(&mut self, reader: &mut R, directory: u64) -> Result<(), Fault> {
+        let &mut Self { ref name, method, packed, size, .. } = self;
+        let why = match method {
             _ if self.flags & 1 != 0 => "is encrypted".to_owned(),
             0 if packed != size => "is stored, and yet of two sizes".to_owned(),
             8 if size > packed.saturating_mul(DEFLATE) => {
@@ -211,12 +206,11 @@ impl<'a> Entry<'a> {
         if !local.starts_with(b"PK\x03\x04") {
             return Err(wrong(name, "does not begin where the directory says"));
         }
-        let start = behind + integer(&local[26..28]) + integer(&local[28..30]);
-        if start.checked_add(packed).is_none_or(|end| end > directory) {
-            return Err(outside());
+        self.start = behind + integer(&local[26..28]) + integer(&local[28..30]);
+        match self.start.checked_add(packed) {
+            Some(end) if end <= directory => Ok(()),
+            _ => Err(outside()),
         }
-        let (name, deflated) = (name.to_owned(), self.method == 8);
-        Ok(Member { name, deflated, start, packed, size, checksum })
     }
 }
 
@@ -337,7 +331,7 @@ mod tests {
         let mut entry = good[entry..end].to_vec();
         entry[30] += 6;
         entry.splice(47..47, [9, 9, 2, 0, 7, 7]);
-        let entry = Entry::parse(&mut &entry[..]).unwrap();
+        let entry = Member::parse(&mut &entry[..]).unwrap();
         assert_eq!([entry.size, entry.packed, entry.header], [99, 99, 0]);
     }
 }

@@ -7,7 +7,7 @@ use triform_checkpoint::{Dtype, Result};
 
 use super::kit::{self, AT, FLAGS, MAGIC, METHOD, PACKED, SIZE, archive, bytes, dict, edit};
 use super::kit::{legacy, set, tensor, text};
-use super::{counted, file, holds, read, refuse, written};
+use super::{counted, file, holds, read, refuse, refuse_each, written};
 
 /// The first so many of 0, 1, 2, ... as the storage "0", which says how many they are.
 fn storage(count: u8, says: u64) -> Vec<(&'static str, u64, Vec<u8>)> {
@@ -163,9 +163,7 @@ fn views_and_storages_are_held_against_the_file() {
             "storage \"0\" two kinds or sizes",
         ),
     ];
-    for (bytes, words) in cases {
-        refuse("a.pth", &bytes, words);
-    }
+    refuse_each("a.pth", cases);
 }
 
 #[test]
@@ -297,9 +295,7 @@ fn an_archive_that_torch_save_would_not_write_is_refused() {
         (other(2, "a/byteorder", b"big"), "big-endian"),
         (other(2, "a/byteorder", b"huh"), "neither little nor big"),
     ];
-    for (bytes, words) in cases {
-        refuse("a.pth", &bytes, words);
-    }
+    refuse_each("a.pth", cases);
     // Without byteorder, as before PyTorch 2.1, it is little-endian.
     assert_eq!(w(&renamed("a/byteorder", "a/byteless_")).unwrap(), [0.0, 1.0, 2.0, 3.0]);
 }
