@@ -4,9 +4,9 @@ use arbitrary::{Arbitrary, Unstructured};
 use ndarray::{Array4, s};
 use triform::conv::ConvSpec;
 
-/// Weights, inputs and shortcuts are integers of at most this size.
+/// Weights, inputs and shortcuts are integers of at most this size; so are scales and shifts of the
+/// functions, and what [`Step::Ramp`] adds.
 const VALUE: i64 = 8;
-/// Scales and shifts of the functions likewise, and what [`Step::Ramp`] adds.
 const SCALE: i64 = 3;
 pub const SHIFT: i64 = 9;
 const PATHS: usize = 4;
@@ -42,7 +42,7 @@ pub struct Case {
 }
 
 /// What is asked of a convolver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     Conv,
     Sums,
@@ -57,24 +57,15 @@ pub struct Path {
     pub spec: ConvSpec,
 }
 
-/// Integers, and how they are to lie in memory.
+/// Integers, and how they are to lie in memory: 0 to 7, see `Tensor::lay`.
 #[derive(Debug)]
 pub struct Tensor {
     pub values: Array4<i64>,
-    pub layout: Layout,
+    pub layout: u8,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Layout {
-    Standard,
-    /// Axes exchanged; each of these orders is its own inverse.
-    Permuted([usize; 4]),
-    /// Every second row and third column of a larger one, whose other values are wrong.
-    Stepped,
-    Reversed,
-    /// One image, seen as all of them.
-    Repeated,
-}
+/// The layout in which one image is seen as all of them.
+pub const REPEATED: u8 = 7;
 
 /// What a function does to one channel.
 #[derive(Clone, Copy, Debug)]
@@ -126,31 +117,20 @@ impl Plan {
     }
 
     fn output(&self) -> [usize; 4] {
-        let [stride, padding, dilation, _] = self.spec;
-        let [n, _, h, w] = self.x;
-        let [c_out, _, k_h, k_w] = self.kernel;
+        let ([stride, padding, dilation, _], [c_out, _, k_h, k_w]) = (self.spec, self.kernel);
         let size = |size, k| (size + 2 * padding - dilation * (k - 1) - 1) / stride + 1;
-        [n, c_out, size(h, k_h), size(w, k_w)]
+        [self.x[0], c_out, size(self.x[2], k_h), size(self.x[3], k_w)]
     }
 
     fn multiplications(&self) -> usize {
-        let [n, c_out, h, w] = self.output();
-        n * c_out * h * w * self.kernel[1..].iter().product::<usize>()
+        self.output().iter().chain(&self.kernel[1..]).product()
     }
 }
 
 impl<'a> Arbitrary<'a> for Case {
     fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
-        let verb = *u.choose(&[
-            Verb::Conv,
-            Verb::Conv,
-            Verb::Conv,
-            Verb::Sums,
-            Verb::Split,
-            Verb::Each,
-            Verb::Merge,
-            Verb::Merge,
-        ])?;
+        use Verb::{Conv, Each, Merge, Split, Sums};
+        let verb = *u.choose(&[Conv, Conv, Conv, Sums, Split, Each, Merge, Merge])?;
         let mut plans = plan(u, verb)?;
         let work = |plans: &[Plan]| plans.iter().map(Plan::multiplications).sum::<usize>();
         if work(&plans) > ENOUGH {
@@ -162,17 +142,17 @@ impl<'a> Arbitrary<'a> for Case {
             plans.iter_mut().for_each(|plan| plan.x[0] = 1);
         }
 
-        let has_shortcut = matches!(verb, Verb::Conv | Verb::Merge) && u.ratio(1, 2)?;
+        let has_shortcut = matches!(verb, Conv | Merge) && u.ratio(1, 2)?;
         let mut shortcut = has_shortcut.then(|| plans[0].output());
         // One in sixteen is made wrong in one place. (Never by bytes that have run out: they are 0.)
         if u.int_in_range(0..=15u8)? == 15 {
             spoil(u, &mut plans, &mut shortcut)?;
         }
-        let mut inputs = if matches!(verb, Verb::Each | Verb::Merge) { plans.len() } else { 1 };
+        let mut inputs = if matches!(verb, Each | Merge) { plans.len() } else { 1 };
         if plans.len() > 1 && u.int_in_range(0..=63u8)? == 63 {
             match u.int_in_range(0..=2)? {
                 // What is split is one input, whatever there are of paths.
-                _ if verb == Verb::Split => plans.clear(),
+                _ if verb == Split => plans.clear(),
                 0 => inputs -= 1,
                 1 => drop(plans.pop()),
                 _ => (plans, inputs) = (vec![], 0),
@@ -181,19 +161,29 @@ impl<'a> Arbitrary<'a> for Case {
 
         let channels = plans.iter().map(|plan| plan.kernel[0]);
         let channels: usize = match verb {
-            Verb::Split | Verb::Each => channels.sum(),
+            Split | Each => channels.sum(),
             _ => channels.max().unwrap_or(0),
         };
         let function = (0..channels).map(|_| Step::arbitrary(u)).collect::<Result<_, _>>()?;
         let output = (0..channels).map(|_| Step::arbitrary(u)).collect::<Result<_, _>>()?;
-        let layouts = (0..inputs + plans.len() + 1).map(|_| Layout::arbitrary(u));
-        let mut layouts = layouts.collect::<Result<Vec<_>, _>>()?.into_iter();
+        let layouts = (0..inputs + plans.len() + 1).map(|_| u.int_in_range(0..=7));
+        let mut layouts = layouts.collect::<Result<Vec<u8>, _>>()?.into_iter();
         let run = u.int_in_range(1..=CHANNELS)?;
-        let mut data = Data { state: u.arbitrary()?, bytes: u.bytes(u.len())?.iter() };
+        // Small integers: first the bytes that are left, then such as follow from the seed, so that a
+        // short input has live data too.
+        let (mut state, mut bytes): (u64, _) = (u.arbitrary()?, u.bytes(u.len())?.iter());
+        let mut number = || {
+            let byte = bytes.next().copied().unwrap_or_else(|| {
+                // Knuth's generator; its high bits are the good ones.
+                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                (state >> 56) as u8
+            });
+            i64::from(byte as i8) % (VALUE + 1)
+        };
         let mut tensor = |shape: [usize; 4]| {
-            let layout = layouts.next().unwrap_or(Layout::Standard);
-            let mut values = Array4::from_shape_simple_fn(shape, || data.next());
-            if layout == Layout::Repeated && shape[0] > 1 {
+            let layout = layouts.next().unwrap_or(0);
+            let mut values = Array4::from_shape_simple_fn(shape, &mut number);
+            if layout == REPEATED && shape[0] > 1 {
                 let first = values.slice(s![..1, .., .., ..]).to_owned();
                 values.assign(&first.broadcast(shape).expect("the same images"));
             }
@@ -307,38 +297,5 @@ impl<'a> Arbitrary<'a> for Step {
                 u.arbitrary()?,
             ),
         })
-    }
-}
-
-impl<'a> Arbitrary<'a> for Layout {
-    fn arbitrary(u: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(match u.int_in_range(0..=7u8)? {
-            0..=1 => Self::Standard,
-            2 => Self::Permuted([3, 2, 1, 0]),
-            3 => Self::Permuted([0, 1, 3, 2]),
-            4 => Self::Permuted([1, 0, 2, 3]),
-            5 => Self::Stepped,
-            6 => Self::Reversed,
-            _ => Self::Repeated,
-        })
-    }
-}
-
-/// Small integers: first the bytes that are left, then such as follow from the seed, so that a
-/// short input has live data too.
-struct Data<'a> {
-    state: u64,
-    bytes: std::slice::Iter<'a, u8>,
-}
-
-impl Data<'_> {
-    fn next(&mut self) -> i64 {
-        let byte = self.bytes.next().copied().unwrap_or_else(|| {
-            // Knuth's generator; its high bits are the good ones.
-            self.state =
-                self.state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-            (self.state >> 56) as u8
-        });
-        i64::from(byte as i8) % (VALUE + 1)
     }
 }

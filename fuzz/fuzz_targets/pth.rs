@@ -2,13 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use triform_checkpoint::Format;
 
-#[path = "../../crates/checkpoint/tests/formats/kit/mod.rs"]
+#[path = "../../crates/checkpoint/tests/formats/kit.rs"]
 mod kit;
 
-fuzz_target!(|bytes: &[u8]| {
-    for bytes in kit::inputs::pth(bytes) {
-        kit::reading::read_all(&bytes, Format::Pth, bytes.len() / 2);
-    }
+fuzz_target!(|input: &[u8]| {
+    kit::run("pth", input);
 });

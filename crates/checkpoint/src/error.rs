@@ -6,51 +6,28 @@ use std::path::{Path, PathBuf};
 /// Why a file was not read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Error {
-    /// A path that is not a regular file.
+    /// A path that is not a regular file but "a directory" or "a pipe or a device".
     #[error("{} is {found}, not a file", path.display())]
-    NotAFile {
-        /// The path.
-        path: PathBuf,
-        /// What it is: "a directory", "a pipe or a device".
-        found: &'static str,
-    },
+    NotAFile { path: PathBuf, found: &'static str },
 
     /// The system could not read a file.
     #[error("cannot read {}: {source}", path.display())]
-    Io {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Io { path: PathBuf, source: io::Error },
 
-    /// A checkpoint that breaks its format, or whose numbers are not read.
+    /// A checkpoint that breaks its format, or whose numbers are not read. If it is for one tensor, the
+    /// reason names it.
     #[error("checkpoint {}: {why}", path.display())]
-    Checkpoint {
-        /// The path.
-        path: PathBuf,
-        /// What is wrong; if it is one tensor, its name.
-        why: String,
-    },
+    Checkpoint { path: PathBuf, why: String },
 
     /// A `.npy` file that breaks its format, or whose numbers are not read.
     #[error("cannot read {} as a .npy array: {why}", path.display())]
-    Array {
-        /// The path.
-        path: PathBuf,
-        /// What is wrong.
-        why: String,
-    },
+    Array { path: PathBuf, why: String },
 
-    /// Tensors that no file can hold.
+    /// A tensor that no file can hold.
     #[error("tensor `{name}` cannot be written: {why}")]
-    Unwritable {
-        /// The tensor.
-        name: String,
-        /// What is wrong.
-        why: String,
-    },
+    Unwritable { name: String, why: String },
 }
 
 /// The crate's result.
@@ -87,10 +64,9 @@ impl Fault {
 
     /// Names the `.npy` file.
     pub(crate) fn of_array(self, path: &Path) -> Error {
-        let path = path.to_owned();
-        match self {
-            Self::Io(source) => Error::Io { path, source },
-            Self::Why(why) => Error::Array { path, why },
+        match self.of(path) {
+            Error::Checkpoint { path, why } => Error::Array { path, why },
+            other => other,
         }
     }
 }
@@ -105,6 +81,14 @@ impl From<io::Error> for Fault {
         }
     }
 }
+
+/// Returns a [`Fault`] of this message.
+macro_rules! bail {
+    ($($message:tt)*) => {
+        return Err($crate::error::Fault::Why(format!($($message)*)))
+    };
+}
+pub(crate) use bail;
 
 /// A text from a file, with control characters escaped: a terminal would obey them.
 pub(crate) fn printable(text: &str) -> String {

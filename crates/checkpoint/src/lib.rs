@@ -21,10 +21,9 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod error;
-mod format;
 mod npy;
-mod npz;
 mod numbers;
+mod pickle;
 mod pth;
 mod safetensors;
 mod zip;
@@ -37,7 +36,6 @@ use std::path::{Path, PathBuf};
 
 use self::error::Fault;
 pub use self::error::{Error, Result};
-pub use self::format::Format;
 pub use self::npy::Npy;
 use self::numbers::Place;
 
@@ -85,12 +83,12 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = open(path)?;
         let format = Format::of(path)?;
-        let wrong = |fault: Fault| fault.of(path);
         let mut head = Vec::new();
-        reader.by_ref().take(16).read_to_end(&mut head).map_err(|error| wrong(error.into()))?;
+        let read = reader.by_ref().take(16).read_to_end(&mut head);
+        read.map_err(|error| Fault::from(error).of(path))?;
         if let Some(what) = format.contradicted(&head) {
             let why = format!("its name does not end as it should: it is {what}");
-            return Err(wrong(Fault::why(why)));
+            return Err(Fault::Why(why).of(path));
         }
         Self::new(reader, format, path)
     }
@@ -107,10 +105,11 @@ impl<R: Read + Seek> Checkpoint<R> {
     /// a state dict needs.
     pub fn new(mut reader: R, format: Format, path: &Path) -> Result<Self> {
         let tensors = match format {
-            Format::Safetensors => safetensors::tensors(&mut reader),
-            Format::Npz => npz::tensors(&mut reader),
-            Format::Pth => pth::tensors(&mut reader),
+            Format::Safetensors => safetensors::tensors,
+            Format::Npz => npy::tensors,
+            Format::Pth => pth::tensors,
         };
+        let tensors = length(&mut reader).and_then(|length| tensors(&mut reader, length));
         let (entries, places) = tensors.map_err(|fault| fault.of(path))?.into_iter().unzip();
         Ok(Self { reader, path: path.to_owned(), entries, places })
     }
@@ -133,12 +132,70 @@ impl<R: Read + Seek> Checkpoint<R> {
     /// wrong, or for lack of memory; [`Error::Io`].
     pub fn read(&mut self, index: usize) -> Result<Vec<f32>> {
         let (Some(entry), Some(place)) = (self.entries.get(index), self.places.get(index)) else {
-            let count = self.entries.len();
-            let why = format!("tensor {index} is asked for; there are {count}");
-            return Err(Fault::why(why).of(&self.path));
+            let why = format!("tensor {index} is asked for; there are {}", self.entries.len());
+            return Err(Fault::Why(why).of(&self.path));
         };
         let numbers = place.read(&mut self.reader, &entry.shape, &entry.dtype);
         numbers.map_err(|fault| fault.about(&entry.name).of(&self.path))
+    }
+}
+
+/// A format of checkpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// `.safetensors`: a header in JSON, then the numbers.
+    Safetensors,
+    /// `.npz`: a zip archive of `.npy` arrays, by numpy.
+    Npz,
+    /// What `torch.save` wrote, in its zip archive or its older format.
+    Pth,
+}
+
+/// Endings, without case. Hugging Face names what `torch.save` wrote `.bin`.
+const ENDINGS: [(&str, Format); 5] = [
+    ("safetensors", Format::Safetensors),
+    ("npz", Format::Npz),
+    ("pth", Format::Pth),
+    ("pt", Format::Pth),
+    ("bin", Format::Pth),
+];
+
+impl Format {
+    /// The format by the ending of a file's name, without case.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Checkpoint`] for any other ending.
+    pub fn of(path: &Path) -> Result<Self> {
+        // PyTorch's examples write `.pth.tar`, which is no tar archive.
+        let path_before = path.with_extension("");
+        let tar = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
+        let ending = if tar { &path_before } else { path }.extension().unwrap_or_default();
+        let found = ENDINGS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
+        found.map(|&(_, format)| format).ok_or_else(|| {
+            let known = ENDINGS.map(|(known, _)| format!(".{known}")).join(", ");
+            let why = format!("its name ends in none of {known}");
+            Error::Checkpoint { path: path.to_owned(), why }
+        })
+    }
+
+    /// What the first 16 bytes say that a file is, if they belong to another format.
+    fn contradicted(self, head: &[u8]) -> Option<&'static str> {
+        // A length comes first: its bytes may be anything, such as 19280, which is `PK`.
+        let (formats, what): (&[Self], _) = if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
+            (&[Self::Safetensors], "a .safetensors file")
+        } else if head.starts_with(b"PK") {
+            (&[Self::Npz, Self::Pth], "a zip archive, as .npz and .pth files are")
+        } else if head.starts_with(&pth::MAGIC) {
+            (&[Self::Pth], "what torch.save wrote, a .pth file")
+        } else if head.starts_with(b"\x93NUMPY") {
+            (&[], "a single array, a .npy file")
+        } else if head.starts_with(b"\x89HDF") {
+            (&[], "an HDF5 file")
+        } else {
+            return None;
+        };
+        (!formats.contains(&self)).then_some(what)
     }
 }
 

@@ -1,14 +1,21 @@
 //! `.npy`: one array, a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
 //! number, a version, a length, and a Python dict of the kind of number, the order of the axes and the
-//! shape. An `.npz` file is an archive of them.
+//! shape.
+//!
+//! `.npz`: a zip archive of them (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be deflated
+//! (`savez_compressed`). A member that inflates to more bytes than its header's shape takes is refused at
+//! the first byte too many.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 
-use crate::Dtype;
-use crate::error::{Fault, Result, printable};
-use crate::numbers::{Order, Place, Start, column_major, row_major};
+use serde::Deserialize;
+
+use crate::error::{Fault, Result, bail, printable};
+use crate::numbers::{Order, Place, Start, Tensors, column_major, count, integer, row_major};
+use crate::zip::{self, wrong};
+use crate::{Dtype, Entry};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
@@ -87,72 +94,72 @@ pub(crate) struct Header {
 
 impl Header {
     /// Reads a header; the reader then stands before the numbers.
-    ///
-    /// # Errors
-    ///
-    /// No header; one that is too long; an unknown kind of number.
     pub(crate) fn read(reader: &mut impl Read) -> Result<Self, Fault> {
         let mut start = [0; 8];
         reader.read_exact(&mut start)?;
         if !start.starts_with(MAGIC) {
-            return Err(Fault::why("it is no .npy file"));
+            bail!("it is no .npy file");
         }
-        let mut length = [0; 4];
         let wide = match start[6..] {
             [1, 0] => 2,
             [2 | 3, 0] => 4,
-            _ => {
-                let [.., major, minor] = start;
-                return Err(Fault::why(format!("its .npy version is {major}.{minor}, not 1 to 3")));
-            }
+            _ => bail!("its .npy version is {}.{}, not 1 to 3", start[6], start[7]),
         };
+        let mut length = [0; 4];
         reader.read_exact(&mut length[..wide])?;
-        let length = u64::from(u32::from_le_bytes(length));
+        let length = integer(&length);
         if length > LONGEST {
-            let why = format!("its header would have {length} bytes; at most {LONGEST} are read");
-            return Err(Fault::why(why));
+            bail!("its header would have {length} bytes; at most {LONGEST} are read");
         }
         let mut text = Vec::new();
         if reader.take(length).read_to_end(&mut text)? as u64 != length {
-            return Err(Fault::why("it ends too early, in its header"));
+            bail!("it ends too early, in its header");
         }
-        let no_header = || {
+        let dict = str::from_utf8(&text).ok().and_then(Dict::parse);
+        let Some(Dict { descr, fortran_order, shape }) = dict else {
             let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
-            Fault::why(format!("its header is not one: `{}`", printable(&start)))
+            bail!("its header is not one: `{}`", printable(&start));
         };
-        let text = str::from_utf8(&text).map_err(|_| no_header())?;
-        let (descr, columns_first, shape) = Text(text).header().ok_or_else(no_header)?;
-        let Some((dtype, order, width)) = kind(descr) else {
-            let why = format!("its dtype `{}` is none of numpy's", printable(descr));
-            return Err(Fault::why(why));
+        let Some((dtype, order, width)) = kind(&descr) else {
+            bail!("its dtype `{}` is none of numpy's", printable(&descr));
         };
         let length = (start.len() + wide) as u64 + length;
-        Ok(Self { dtype, order, width, columns_first, shape, length })
+        Ok(Self { dtype, order, width, columns_first: fortran_order, shape, length })
     }
 
     /// Where the numbers are, in a file of `length` bytes, header and numbers together.
-    ///
-    /// # Errors
-    ///
-    /// A shape that does not fit the length; more numbers than can be counted.
     pub(crate) fn place(&self, start: Start, length: u64) -> Result<Place, Fault> {
         let shape = &self.shape;
-        let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
-        let Some(span) = (if shape.contains(&0) { Some(0) } else { count }) else {
-            let why = format!("shape {shape:?} has more numbers than can be counted");
-            return Err(Fault::why(why));
+        let Some(span) = count(shape) else {
+            bail!("shape {shape:?} has more numbers than can be counted");
         };
         let held = length.saturating_sub(self.length);
         if let Some(width) = self.width
             && (span as u64).checked_mul(width) != Some(held)
         {
-            let why = format!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
-            return Err(Fault::why(why));
+            bail!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
         }
         let strides =
             if self.columns_first { column_major(shape.iter()) } else { row_major(shape) };
         Ok(Place { start, order: self.order, strides, span })
     }
+}
+
+/// The tensors of an `.npz` file of so many bytes, in the order of the archive's directory.
+pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
+    let mut tensors = Vec::new();
+    for member in zip::members(reader, length)? {
+        let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else {
+            return Err(wrong(&member.name, "is no .npy file; numpy did not write this"));
+        };
+        let header = || {
+            let (header, size) = (Header::read(&mut member.open(reader)?)?, member.size);
+            Ok((header.place(Start::In(member, header.length), size)?, header))
+        };
+        let (place, header) = header().map_err(|fault: Fault| fault.about(&name))?;
+        tensors.push((Entry { name, shape: header.shape, dtype: header.dtype }, place));
+    }
+    Ok(tensors)
 }
 
 /// From numpy's name for it: a kind of number, which of its bytes comes first, and how many it has.
@@ -183,84 +190,51 @@ fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
     Some((dtype, order, width))
 }
 
-/// The rest of a text. Spaces between its parts are skipped.
-struct Text<'a>(&'a str);
+/// What a header says, which is a dict of Python's: these three keys, in any order, and no other.
+#[derive(Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields)]
+struct Dict {
+    descr: String,
+    fortran_order: bool,
+    shape: Vec<usize>,
+}
 
-impl<'a> Text<'a> {
-    /// The values of `descr`, `fortran_order` and `shape`: these three keys, in any order, and no other.
-    fn header(mut self) -> Option<(&'a str, bool, Vec<usize>)> {
-        let (mut descr, mut columns_first, mut shape) = (None, None, None);
-        self.skip("{")?;
-        while self.skip("}").is_none() {
-            let key = self.quoted()?;
-            self.skip(":")?;
-            match key {
-                "descr" if descr.is_none() => descr = Some(self.quoted()?),
-                "fortran_order" if columns_first.is_none() => columns_first = Some(self.truth()?),
-                "shape" if shape.is_none() => shape = Some(self.shape()?),
-                _ => return None,
-            }
-            if self.skip(",").is_none() {
-                self.skip("}")?;
-                break;
-            }
-        }
-        self.0.trim_ascii().is_empty().then_some((descr?, columns_first?, shape?))
-    }
-
-    fn skip(&mut self, part: &str) -> Option<()> {
-        self.0 = self.0.trim_ascii_start().strip_prefix(part)?;
-        Some(())
-    }
-
-    fn quoted(&mut self) -> Option<&'a str> {
-        self.skip("'")?;
-        let (inside, rest) = self.0.split_once('\'')?;
-        self.0 = rest;
-        Some(inside)
-    }
-
-    fn truth(&mut self) -> Option<bool> {
-        self.skip("True").map(|()| true).or_else(|| self.skip("False").map(|()| false))
-    }
-
-    fn shape(&mut self) -> Option<Vec<usize>> {
-        self.skip("(")?;
-        let mut shape = Vec::new();
-        while self.skip(")").is_none() {
-            self.0 = self.0.trim_ascii_start();
-            let digits = self.0.find(|c: char| !c.is_ascii_digit())?;
-            let (size, rest) = self.0.split_at(digits);
-            shape.push(size.parse().ok()?);
-            self.0 = rest;
-            if shape.len() > AXES {
-                return None;
-            }
-            if self.skip(",").is_none() {
-                self.skip(")")?;
-                break;
-            }
-        }
-        Some(shape)
+impl Dict {
+    /// Python's quotes, brackets and truth values become those of JSON, which has no comma at an end.
+    fn parse(text: &str) -> Option<Self> {
+        let json = [("'", "\""), ("(", "["), (")", "]"), ("True", "true"), ("False", "false")]
+            .into_iter()
+            .chain([(", ]", "]"), (",]", "]"), (", }", "}"), (",}", "}")])
+            .fold(text.split_whitespace().collect::<Vec<_>>().join(" "), |text, (python, json)| {
+                text.replace(python, json)
+            });
+        serde_json::from_str(&json).ok().filter(|dict: &Self| dict.shape.len() <= AXES)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Dtype, Header, Order, Text, kind};
+    use super::{Dict, Dtype, Order, kind};
 
     #[test]
     fn headers_as_numpy_writes_them() {
+        let dict = |descr: &str, fortran_order: bool, shape: &[usize]| {
+            Some(Dict { descr: descr.to_owned(), fortran_order, shape: shape.to_vec() })
+        };
         let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n";
-        assert_eq!(Text(text).header(), Some(("<f4", false, vec![2, 3])));
-        for (shape, sizes) in [("()", vec![]), ("(7,)", vec![7]), ("(1, 0)", vec![1, 0])] {
+        assert_eq!(Dict::parse(text), dict("<f4", false, &[2, 3]));
+        let shapes: [(&str, &[usize]); 4] =
+            [("()", &[]), ("(7,)", &[7]), ("(1, 0)", &[1, 0]), ("(2, 3, )", &[2, 3])];
+        for (shape, sizes) in shapes {
             let text = format!("{{'shape': {shape}, 'fortran_order': True,'descr':'|O'}}");
-            assert_eq!(Text(&text).header(), Some(("|O", true, sizes)));
+            assert_eq!(Dict::parse(&text), dict("|O", true, sizes));
         }
     }
 
     #[test]
     fn what_is_no_header() {
+        let axes =
+            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({})}}", "1,".repeat(65));
         for text in [
             "",
             "{}",
@@ -274,31 +248,26 @@ mod tests {
             "{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': ''}",
             "{'descr': '<f4', 'fortran_order': False, 'shape': ()}}",
             "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}",
+            &axes,
         ] {
-            assert_eq!(Text(text).header(), None, "{text}");
+            assert_eq!(Dict::parse(text), None, "{text}");
         }
     }
 
     #[test]
     fn kinds_by_their_names() {
-        assert_eq!(kind("<f4"), Some((Dtype::F32, Order::Little, Some(4))));
-        assert_eq!(kind(">f2"), Some((Dtype::F16, Order::Big, Some(2))));
-        assert_eq!(kind("<i8"), Some((Dtype::Other("<i8".into()), Order::Little, Some(8))));
-        assert_eq!(kind("|O"), Some((Dtype::Other("|O".into()), Order::Little, None)));
-        assert_eq!(kind("<M8[ns]"), Some((Dtype::Other("<M8[ns]".into()), Order::Little, None)));
+        let other = |name: &str| Dtype::Other(name.to_owned());
+        for (text, expected) in [
+            ("<f4", (Dtype::F32, Order::Little, Some(4))),
+            (">f2", (Dtype::F16, Order::Big, Some(2))),
+            ("<i8", (other("<i8"), Order::Little, Some(8))),
+            ("|O", (other("|O"), Order::Little, None)),
+            ("<M8[ns]", (other("<M8[ns]"), Order::Little, None)),
+        ] {
+            assert_eq!(kind(text), Some(expected));
+        }
         for text in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4", "|O\n"] {
             assert_eq!(kind(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn the_length_is_that_before_the_numbers() {
-        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (), }\n";
-        let mut bytes = b"\x93NUMPY\x02\0".to_vec();
-        bytes.extend((text.len() as u32).to_le_bytes());
-        bytes.extend(text.as_bytes());
-        let length = bytes.len() as u64;
-        bytes.extend([0; 4]);
-        assert_eq!(Header::read(&mut &bytes[..]).unwrap().length, length);
     }
 }

@@ -4,12 +4,12 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use half::{bf16, f16};
 
-use crate::Dtype;
-use crate::error::Fault;
+use crate::error::{Fault, bail};
 use crate::zip::Member;
+use crate::{Dtype, Entry};
 
-/// Bytes that are read at once; a multiple of every number's width.
-const CHUNK: usize = 1 << 16;
+/// Numbers that are read at once.
+const CHUNK: usize = 1 << 13;
 
 /// Which byte of a number comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,9 @@ pub(crate) enum Start {
     In(Member, u64),
 }
 
+/// What a file has: each tensor, and where its numbers are.
+pub(crate) type Tensors = Vec<(Entry, Place)>;
+
 /// Where the numbers of a tensor are, and how they lie there.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -40,10 +43,6 @@ pub(crate) struct Place {
 
 impl Place {
     /// Reads the numbers, row-major. The caller has compared the span with the file's length.
-    ///
-    /// # Errors
-    ///
-    /// Numbers that are not read; no memory; a file that is shorter than it was, or a wrong checksum.
     pub(crate) fn read<R: Read + Seek>(
         &self,
         reader: &mut R,
@@ -63,39 +62,23 @@ impl Place {
                 numbers
             }
         };
-        if numbers.is_empty() || self.is_contiguous(shape) {
+        let mut axes = shape.iter().zip(&self.strides).zip(row_major(shape));
+        let in_order = axes.all(|((&size, &stride), other)| size <= 1 || stride == other);
+        if numbers.is_empty() || in_order {
             return Ok(numbers);
         }
-        self.gather(&numbers, shape)
-    }
-
-    /// The numbers in row-major order, without those between them.
-    fn gather(&self, numbers: &[f32], shape: &[usize]) -> Result<Vec<f32>, Fault> {
+        // The numbers in row-major order, without those between them.
         let count = shape.iter().product();
         let mut gathered = room(count)?;
-        let mut index = vec![0; shape.len()];
-        let mut place = 0;
-        for _ in 0..count {
-            let number = numbers.get(place).ok_or_else(|| Fault::why("it leaves its storage"))?;
-            gathered.push(*number);
-            // The next index: the last axis first; at its end it restarts, and the axis before it steps.
-            for ((i, &size), &stride) in index.iter_mut().zip(shape).zip(&self.strides).rev() {
-                if *i + 1 < size {
-                    *i += 1;
-                    place += stride;
-                    break;
-                }
-                place -= *i * stride;
-                *i = 0;
+        for mut index in 0..count {
+            let mut place = 0;
+            for (&size, &stride) in shape.iter().zip(&self.strides).rev() {
+                place += index % size * stride;
+                index /= size;
             }
+            gathered.push(*numbers.get(place).ok_or_else(|| Fault::why("it leaves its storage"))?);
         }
         Ok(gathered)
-    }
-
-    /// Whether the numbers lie in row-major order, without gaps.
-    fn is_contiguous(&self, shape: &[usize]) -> bool {
-        let mut axes = shape.iter().zip(&self.strides).zip(row_major(shape));
-        axes.all(|((&size, &stride), expected)| size <= 1 || stride == expected)
     }
 }
 
@@ -116,74 +99,72 @@ pub(crate) fn column_major<'a>(shape: impl Iterator<Item = &'a usize>) -> Vec<us
     shape.scan(1, next).collect()
 }
 
+/// How many numbers a tensor has, or nothing if they cannot be counted. Sizes beside a 0 may be any.
+pub(crate) fn count(shape: &[usize]) -> Option<usize> {
+    let none = shape.contains(&0).then_some(0);
+    none.or_else(|| shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size)))
+}
+
 /// Room for so many numbers.
 fn room(count: usize) -> Result<Vec<f32>, Fault> {
     let mut numbers = Vec::new();
     match numbers.try_reserve_exact(count) {
         Ok(()) => Ok(numbers),
-        Err(_) => Err(Fault::why(format!("no memory for {count} numbers"))),
+        Err(_) => bail!("no memory for {count} numbers"),
     }
 }
 
 /// Reads so many numbers, each exactly.
-///
-/// # Errors
-///
-/// Numbers that are not read; no memory; a file that ends too early.
-fn read(
+fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<Vec<f32>, Fault> {
+    match dtype {
+        Dtype::F32 => each(reader, count, order, f32::from_le_bytes),
+        Dtype::F16 => each(reader, count, order, |bytes| f16::from_le_bytes(bytes).to_f32()),
+        Dtype::BF16 => each(reader, count, order, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+        Dtype::Other(other) => {
+            bail!("its numbers are {other}; float32, float16 and bfloat16 are read")
+        }
+    }
+}
+
+/// Reads so many numbers of `N` bytes.
+fn each<const N: usize>(
     mut reader: impl Read,
     count: usize,
-    dtype: &Dtype,
     order: Order,
+    number: impl Fn([u8; N]) -> f32,
 ) -> Result<Vec<f32>, Fault> {
-    let width = match dtype {
-        Dtype::F32 => 4,
-        Dtype::F16 | Dtype::BF16 => 2,
-        Dtype::Other(other) => {
-            let why = format!("its numbers are {other}; float32, float16 and bfloat16 are read");
-            return Err(Fault::why(why));
-        }
-    };
     let mut numbers = room(count)?;
-    let mut chunk = vec![0; CHUNK.min(count.saturating_mul(width))];
+    let mut chunk = [[0; N]; CHUNK];
     while numbers.len() < count {
-        let now = (count - numbers.len()).min(CHUNK / width);
-        let (bytes, _) = chunk.split_at_mut(now * width);
-        reader.read_exact(bytes)?;
+        let (chunk, _) = chunk.split_at_mut(CHUNK.min(count - numbers.len()));
+        reader.read_exact(chunk.as_flattened_mut())?;
         if order == Order::Big {
-            bytes.chunks_exact_mut(width).for_each(<[u8]>::reverse);
+            chunk.iter_mut().for_each(|bytes| bytes.reverse());
         }
-        append(bytes, dtype, &mut numbers);
+        numbers.extend(chunk.iter().map(|bytes| number(*bytes)));
     }
     Ok(numbers)
 }
 
-/// Little-endian bytes to numbers.
-fn append(bytes: &[u8], dtype: &Dtype, to: &mut Vec<f32>) {
-    match dtype {
-        Dtype::F32 => to.extend(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes))),
-        Dtype::F16 => {
-            to.extend(bytes.as_chunks().0.iter().map(|&bytes| f16::from_le_bytes(bytes).to_f32()));
-        }
-        Dtype::BF16 => {
-            to.extend(bytes.as_chunks().0.iter().map(|&bytes| bf16::from_le_bytes(bytes).to_f32()));
-        }
-        Dtype::Other(_) => {}
-    }
+/// The little-endian integer of these bytes, 8 at most.
+pub(crate) fn integer(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
+}
+
+/// The bytes at this place of a file.
+pub(crate) fn read_at<const N: usize>(
+    reader: &mut (impl Read + Seek),
+    at: u64,
+) -> Result<[u8; N], Fault> {
+    let mut bytes = [0; N];
+    reader.seek(SeekFrom::Start(at))?;
+    reader.read_exact(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK, Dtype, Order, column_major, read, row_major};
-
-    #[test]
-    fn strides_of_both_orders() {
-        let shape = [2, 3, 4];
-        assert_eq!(row_major(&shape), [12, 4, 1]);
-        assert_eq!(column_major(shape.iter()), [1, 2, 6]);
-        assert_eq!(row_major(&[]), [0; 0]);
-        assert_eq!(row_major(&[0, usize::MAX, 3]), [usize::MAX, 3, 1]);
-    }
+    use super::{CHUNK, Dtype, Order, read};
 
     #[test]
     fn numbers_are_read_exactly() {
@@ -206,7 +187,7 @@ mod tests {
 
     #[test]
     fn more_than_a_chunk_is_read_and_no_more_than_asked_for() {
-        let count = CHUNK / 4 + 5;
+        let count = CHUNK + 5;
         let raw: Vec<u8> = (0..=count).flat_map(|i| (i as f32).to_le_bytes()).collect();
         let numbers = read(&raw[..], count, &Dtype::F32, Order::Little).unwrap();
         assert!(numbers.iter().enumerate().all(|(i, number)| *number == i as f32));

@@ -11,8 +11,8 @@ use std::io::{Read, Seek};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 
-use crate::error::{Fault, printable};
-use crate::numbers::{Order, Place, Start, row_major};
+use crate::error::{Fault, bail, printable};
+use crate::numbers::{Order, Place, Start, Tensors, read_at, row_major};
 use crate::{Dtype, Entry};
 
 /// The longest header that is read: the format's own limit.
@@ -30,30 +30,25 @@ struct Info {
     data_offsets: (usize, usize),
 }
 
-/// The tensors, in the order in which they lie in the file.
-///
-/// # Errors
-///
-/// A header that is too long or cannot be parsed; those of [`check`].
-pub(crate) fn tensors<R: Read + Seek>(reader: &mut R) -> Result<Vec<(Entry, Place)>, Fault> {
-    let length = crate::length(reader)?;
-    if length < 8 {
-        return Err(Fault::why(format!("{length} bytes are too few for a .safetensors file")));
-    }
-    let mut eight = [0; 8];
-    reader.read_exact(&mut eight)?;
-    let (header, behind) = (u64::from_le_bytes(eight), length - 8);
+/// The tensors of a file of so many bytes, in the order in which they lie there.
+pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
+    let Some(behind) = length.checked_sub(8) else {
+        bail!("{length} bytes are too few for a .safetensors file");
+    };
+    let header = u64::from_le_bytes(read_at(reader, 0)?);
     if header > LONGEST_HEADER || header > behind {
-        let why = format!("its header would have {header} bytes, of the file's {length}");
-        return Err(Fault::why(why));
+        bail!("its header would have {header} bytes, of the file's {length}");
     }
     // Below both the file's length and the limit.
     let mut text = vec![0; header as usize];
     reader.read_exact(&mut text)?;
-    let Header(mut tensors) = serde_json::from_slice(&text).map_err(|error| {
+    let mut parser = serde_json::Deserializer::from_slice(&text);
+    let parsed = parser.deserialize_map(Header).and_then(|header| parser.end().map(|()| header));
+    let mut tensors = match parsed {
+        Ok(tensors) => tensors,
         // The error may quote a name.
-        Fault::why(format!("its header is not one: {}", printable(&error.to_string())))
-    })?;
+        Err(error) => bail!("its header is not one: {}", printable(&error.to_string())),
+    };
     tensors.sort_by_key(|(_, info)| info.data_offsets);
     check(&tensors, behind - header)?;
     let tensor = |(name, info): (String, Info)| {
@@ -71,40 +66,35 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R) -> Result<Vec<(Entry, Plac
     Ok(tensors.into_iter().map(tensor).collect())
 }
 
-/// Checks that these tensors together are all of the bytes behind the header.
-///
-/// # Errors
-///
-/// A name that comes twice; an unknown kind of number; a shape that does not fit its bytes; tensors that
-/// do not lie one behind the other, or that have more or fewer bytes than there are.
+/// Checks that these tensors, one behind the other, are all of the bytes behind the header.
 fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
-    let mut names = HashSet::new();
-    let mut end = 0;
+    let (mut names, mut end) = (HashSet::new(), 0);
     for (name, info) in tensors {
-        let wrong = |why: String| Err(Fault::why(why).about(name));
-        if !names.insert(name) {
-            return wrong("it is there twice".to_owned());
-        }
-        let (from, to) = info.data_offsets;
-        if from != end || to < from || to as u64 > bytes {
-            return wrong(format!(
-                "it lies at {from}..{to} of {bytes} bytes, and the one before it ends at {end}"
-            ));
-        }
-        let (dtype, shape) = (&info.dtype, &info.shape);
-        let Some(bits) = bits(dtype) else {
-            let dtype = printable(dtype);
-            return wrong(format!("its dtype `{dtype}` is none of the format's"));
+        let (dtype, shape, (from, to)) = (&info.dtype, &info.shape, info.data_offsets);
+        let mut check = || {
+            if !names.insert(name) {
+                bail!("it is there twice");
+            }
+            if from != end || to < from || to as u64 > bytes {
+                bail!(
+                    "it lies at {from}..{to} of {bytes} bytes, and the one before it ends at {end}"
+                );
+            }
+            let Some(bits) = bits(dtype) else {
+                bail!("its dtype `{}` is none of the format's", printable(dtype));
+            };
+            let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
+            if count.is_none_or(|count| count as u128 * bits != (to - from) as u128 * 8) {
+                bail!("{dtype} {shape:?} does not have {} bytes", to - from);
+            }
+            Ok(())
         };
-        let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
-        if count.is_none_or(|count| count as u128 * bits != (to - from) as u128 * 8) {
-            return wrong(format!("{dtype} {shape:?} does not have {} bytes", to - from));
-        }
+        check().map_err(|fault| fault.about(name))?;
         end = to;
     }
     match bytes - end as u64 {
         0 => Ok(()),
-        more => Err(Fault::why(format!("{more} bytes follow its last tensor"))),
+        more => bail!("{more} bytes follow its last tensor"),
     }
 }
 
@@ -123,24 +113,16 @@ fn bits(dtype: &str) -> Option<u128> {
 }
 
 /// The tensors of a header, in its order; a map would drop names that come twice.
-struct Header(Vec<(String, Info)>);
+struct Header;
 
-impl<'de> Deserialize<'de> for Header {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(Tensors)
-    }
-}
-
-struct Tensors;
-
-impl<'de> Visitor<'de> for Tensors {
-    type Value = Header;
+impl<'de> Visitor<'de> for Header {
+    type Value = Vec<(String, Info)>;
 
     fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         to.write_str("tensors by their names")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut tensors = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
             if name == METADATA {
@@ -152,6 +134,6 @@ impl<'de> Visitor<'de> for Tensors {
                 Err(error) => return Err(A::Error::custom(format!("tensor `{name}`: {error}"))),
             }
         }
-        Ok(Header(tensors))
+        Ok(tensors)
     }
 }

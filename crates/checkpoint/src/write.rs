@@ -1,15 +1,19 @@
 //! Named tensors to `.safetensors`, `.npz` and `.npy` files.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::npy::AXES;
-use crate::zip::Writer;
+use crate::zip;
 
 /// A name has at most this many bytes, so that `.npy` can follow it in an archive.
 const NAME: usize = u16::MAX as usize - 4;
+
+/// A kind of number: its name in `.safetensors`, numpy's, and its bytes.
+type Kind = (&'static str, &'static str, usize);
 
 /// A tensor to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,38 +24,22 @@ pub struct Tensor {
     bytes: Vec<u8>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    F32,
-    I64,
-}
-
-impl Kind {
-    /// The kind by the name that `.safetensors` has for it, by numpy's, and its bytes.
-    fn names(self) -> (&'static str, &'static str, usize) {
-        match self {
-            Self::F32 => ("F32", "<f4", 4),
-            Self::I64 => ("I64", "<i8", 8),
-        }
-    }
-}
-
 impl Tensor {
     /// A tensor of 32-bit floats, row-major.
     pub fn f32(name: &str, shape: &[usize], numbers: &[f32]) -> Self {
         let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Self { name: name.to_owned(), shape: shape.to_vec(), kind: Kind::F32, bytes }
+        Self { name: name.to_owned(), shape: shape.to_vec(), kind: ("F32", "<f4", 4), bytes }
     }
 
     /// A tensor of 64-bit integers, row-major.
     pub fn i64(name: &str, shape: &[usize], numbers: &[i64]) -> Self {
         let bytes = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        Self { name: name.to_owned(), shape: shape.to_vec(), kind: Kind::I64, bytes }
+        Self { name: name.to_owned(), shape: shape.to_vec(), kind: ("I64", "<i8", 8), bytes }
     }
 
     /// Checks that a file can hold it.
     fn check(&self) -> Result<()> {
-        let (.., width) = self.kind.names();
+        let (.., width) = self.kind;
         let shape = &self.shape;
         let bytes = shape.iter().try_fold(width, |bytes, &size| bytes.checked_mul(size));
         if bytes != Some(self.bytes.len()) {
@@ -94,11 +82,11 @@ fn check(tensors: &[Tensor]) -> Result<()> {
 pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
     check(tensors)?;
     let mut tensors: Vec<&Tensor> = tensors.iter().collect();
-    tensors.sort_by_key(|tensor| (std::cmp::Reverse(tensor.kind.names().2), &tensor.name));
+    tensors.sort_by_key(|tensor| (Reverse(tensor.kind.2), &tensor.name));
     let (mut header, mut end) = (Vec::new(), 0);
     for tensor in &tensors {
         let (name, shape) = (json!(tensor.name), json!(tensor.shape));
-        let (dtype, ..) = tensor.kind.names();
+        let (dtype, ..) = tensor.kind;
         let from = end;
         end += tensor.bytes.len();
         header.push(format!(
@@ -123,11 +111,13 @@ pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
 /// Those of [`safetensors`].
 pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
     check(tensors)?;
-    let mut writer = Writer::new();
-    for tensor in tensors {
-        writer.add(&format!("{}.npy", tensor.name), [&npy_header(tensor), &tensor.bytes]);
-    }
-    Ok(writer.finish())
+    let headers: Vec<_> = tensors.iter().map(npy_header).collect();
+    let member = |(tensor, header)| {
+        let Tensor { name, bytes, .. }: &Tensor = tensor;
+        (format!("{name}.npy"), [header, &bytes[..]])
+    };
+    let headers = headers.iter().map(|header| &header[..]);
+    Ok(zip::archive(&tensors.iter().zip(headers).map(member).collect::<Vec<_>>()))
 }
 
 /// A `.npy` file. It has no place for the tensor's name.
@@ -142,7 +132,7 @@ pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
 
 /// The header of a `.npy` file; the numbers behind it begin at a multiple of 64.
 fn npy_header(tensor: &Tensor) -> Vec<u8> {
-    let (_, descr, _) = tensor.kind.names();
+    let (_, descr, _) = tensor.kind;
     let shape = match &tensor.shape[..] {
         [size] => format!("({size},)"),
         shape => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),

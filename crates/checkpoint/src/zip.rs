@@ -2,8 +2,10 @@
 //! listed in a directory at the end, with 64-bit sizes where 32 bits are too few (PKWARE's
 //! `APPNOTE.TXT`, 4.3 and 4.5.3).
 //!
-//! They are read here and not by a crate, so that no memory is set aside for what a file only claims:
-//! all that the directory says is first compared with the file's length. No name becomes a path.
+//! They are read here and not by the `zip` crate. That one accepts what is refused here: bytes before
+//! the archive or behind it, more entries than the directory counts, a directory of any length. Here no
+//! memory is set aside for what a file only claims: all that the directory says is first compared with
+//! the file's length. No name becomes a path.
 
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -11,7 +13,8 @@ use std::io::{Read, Seek, SeekFrom};
 use flate2::read::DeflateDecoder;
 use flate2::{Crc, CrcReader};
 
-use crate::error::{Fault, printable};
+use crate::error::{Fault, bail, printable};
+use crate::numbers::{integer, read_at};
 
 /// The directory has at most this many bytes: that of ResNeXt-101 has some 60,000.
 const DIRECTORY: u64 = 1 << 22;
@@ -19,34 +22,34 @@ const DIRECTORY: u64 = 1 << 22;
 /// A deflated byte stands for at most this many: two bits for 258 of them.
 const DEFLATE: u64 = 1032;
 
-/// Lengths of the records, without what is of any length.
-const END: u64 = 22;
-const LOCATOR: u64 = 20;
-const ENTRY: usize = 46;
-const LOCAL: u64 = 30;
-
-/// A file inside an archive, found and checked.
+/// A file inside an archive.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) name: String,
-    pub(crate) deflated: bool,
-    /// Where its bytes are in the archive, and how many are there.
+    flags: u64,
+    method: u64,
+    checksum: u32,
+    /// Where its local header is in the archive, where its bytes are, and how many are there.
+    header: u64,
     pub(crate) start: u64,
-    pub(crate) packed: u64,
+    packed: u64,
     /// How many they are when they are inflated.
     pub(crate) size: u64,
-    checksum: u32,
 }
 
 /// The bytes of a member as they are read.
 pub(crate) type Bytes<'a> = CrcReader<Box<dyn Read + 'a>>;
 
 impl Member {
+    pub(crate) fn is_deflated(&self) -> bool {
+        self.method == 8
+    }
+
     /// Its bytes, inflated.
     pub(crate) fn open<'a, R: Read + Seek>(&self, reader: &'a mut R) -> Result<Bytes<'a>, Fault> {
         reader.seek(SeekFrom::Start(self.start))?;
         let packed = reader.take(self.packed);
-        Ok(CrcReader::new(match self.deflated {
+        Ok(CrcReader::new(match self.is_deflated() {
             true => Box::new(DeflateDecoder::new(packed)),
             false => Box::new(packed),
         }))
@@ -55,11 +58,11 @@ impl Member {
     /// After the last byte that is wanted: none must follow, and all must be those that were written.
     pub(crate) fn close(&self, mut bytes: Bytes<'_>) -> Result<(), Fault> {
         if bytes.read(&mut [0])? != 0 {
-            return Err(Fault::why("more bytes follow its numbers"));
+            bail!("more bytes follow its numbers");
         }
         match bytes.crc().sum() == self.checksum {
             true => Ok(()),
-            false => Err(Fault::why("its bytes do not have its checksum")),
+            false => bail!("its bytes do not have its checksum"),
         }
     }
 }
@@ -71,24 +74,30 @@ impl Member {
 /// No archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
 /// another, larger than it can be, or that has a path for a name.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
-    let (directory, start) = directory(reader, length)?;
-    let mut members = Vec::new();
+    let (directory, count, start) = directory(reader, length)?;
+    let (mut members, mut rest) = (Vec::new(), &directory[..]);
+    while !rest.is_empty() {
+        members.push(Member::parse(&mut rest).ok_or_else(broken)?);
+    }
+    if members.len() as u64 != count {
+        return Err(broken());
+    }
     let mut names = HashSet::new();
-    let mut places = Vec::new();
-    for (name, entry) in &directory {
+    for member in &mut members {
+        let name = &member.name;
         if name.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
             return Err(wrong(name, "has a path for a name"));
         }
-        if !names.insert(name) {
+        if !names.insert(name.clone()) {
             return Err(wrong(name, "is there twice"));
         }
-        let member = entry.locate(name, reader, start)?;
-        places.push((entry.header, member.start + member.packed, name));
-        members.push(member);
+        member.locate(reader, start)?;
     }
+    let place = |member: &Member| (member.header, member.start + member.packed);
+    let mut places: Vec<_> = members.iter().map(|member| (place(member), &member.name)).collect();
     places.sort_unstable();
     for pair in places.windows(2) {
-        if let [(_, end, _), (begin, _, name)] = pair
+        if let [((_, end), _), ((begin, _), name)] = pair
             && begin < end
         {
             return Err(wrong(name, "lies over another"));
@@ -106,273 +115,179 @@ fn broken() -> Fault {
     Fault::why("the directory of its zip archive is broken, or it ends too early")
 }
 
-/// The entries of the directory, and where it begins.
-fn directory<R: Read + Seek>(
-    reader: &mut R,
-    length: u64,
-) -> Result<(Vec<(String, Entry)>, u64), Fault> {
-    let mut record = |at: Option<u64>, record: &mut [u8], signature: &[u8; 4]| {
-        let at = at.filter(|at| *at <= length).ok_or_else(broken)?;
-        reader.seek(SeekFrom::Start(at))?;
-        reader.read_exact(record)?;
-        if record.starts_with(signature) { Ok(()) } else { Err(broken()) }
-    };
+/// The bytes of the directory, how many entries it says it has, and where it begins.
+fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u64, u64), Fault> {
     // No comment follows: neither PyTorch nor numpy writes one.
-    let at = length.checked_sub(END);
-    let mut end = [0; END as usize];
-    record(at, &mut end, b"PK\x05\x06")?;
-    let (mut count, mut size, mut start) =
-        (number::<2>(&end, 10)?, number::<4>(&end, 12)?, number::<4>(&end, 16)?);
-    let mut disks = number::<4>(&end, 4)? | number::<2>(&end, 20)?;
+    let at = length.checked_sub(22).ok_or_else(broken)?;
+    let end: [u8; 22] = read_at(reader, at)?;
+    let mut signatures = end.starts_with(b"PK\x05\x06");
+    let mut disks = integer(&end[4..8]) | integer(&end[20..22]);
+    let mut numbers = [integer(&end[10..12]), integer(&end[12..16]), integer(&end[16..20])];
     let mut behind = at;
-    if count == 0xffff || size == 0xffff_ffff || start == 0xffff_ffff {
-        let at = length.checked_sub(END + LOCATOR);
-        let mut locator = [0; LOCATOR as usize];
-        record(at, &mut locator, b"PK\x06\x07")?;
-        let at = number::<8>(&locator, 8)?;
-        let mut end = [0; 56];
-        record(Some(at), &mut end, b"PK\x06\x06")?;
-        disks = number::<8>(&end, 16)?;
-        (count, size, start) =
-            (number::<8>(&end, 32)?, number::<8>(&end, 40)?, number::<8>(&end, 48)?);
-        behind = Some(at);
+    if signatures && (numbers[0] == 0xffff || numbers[1..].contains(&0xffff_ffff)) {
+        let locator: [u8; 20] = read_at(reader, at.checked_sub(20).ok_or_else(broken)?)?;
+        behind = integer(&locator[8..16]);
+        if behind > length {
+            return Err(broken());
+        }
+        let end: [u8; 56] = read_at(reader, behind)?;
+        signatures = locator.starts_with(b"PK\x06\x07") && end.starts_with(b"PK\x06\x06");
+        disks = integer(&end[16..24]);
+        numbers = [integer(&end[32..40]), integer(&end[40..48]), integer(&end[48..56])];
     }
-    let end = start.checked_add(size);
-    if disks != 0 || end.is_none() || end > behind || behind > Some(length) {
+    let [count, size, start] = numbers;
+    if !signatures || disks != 0 || start.checked_add(size).is_none_or(|end| end > behind) {
         return Err(broken());
     }
     if size > DIRECTORY {
-        return Err(Fault::why(format!(
-            "the directory of its zip archive has {size} bytes; at most {DIRECTORY} are read"
-        )));
+        bail!("the directory of its zip archive has {size} bytes; at most {DIRECTORY} are read");
     }
     reader.seek(SeekFrom::Start(start))?;
-    let mut directory = Vec::new();
-    reader.by_ref().take(size).read_to_end(&mut directory)?;
-    let mut rest = &directory[..];
-    let mut entries = Vec::new();
-    while !rest.is_empty() {
-        let (name, entry, behind) = Entry::parse(rest)?;
-        entries.push((name.to_owned(), entry));
-        rest = behind;
-    }
-    let whole = directory.len() as u64 == size;
-    if whole && entries.len() as u64 == count { Ok((entries, start)) } else { Err(broken()) }
+    let mut directory = vec![0; size as usize];
+    reader.read_exact(&mut directory)?;
+    Ok((directory, count, start))
 }
 
-/// The little-endian number of `N` bytes, 8 at most, at this place of a record.
-fn number<const N: usize>(record: &[u8], at: usize) -> Result<u64, Fault> {
-    let bytes = record.get(at..).and_then(|rest| rest.first_chunk::<N>()).ok_or_else(broken)?;
-    Ok(bytes.iter().rev().fold(0, |sum, &byte| (sum << 8) | u64::from(byte)))
-}
+impl Member {
+    /// The first entry of these bytes, which then are those behind it. Nothing is checked yet, and where
+    /// the member's own bytes are only its local header says.
+    fn parse(bytes: &mut &[u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_first_chunk::<46>()?;
+        let [name, extra, comment] = [28, 30, 32].map(|at| integer(&head[at..at + 2]) as usize);
+        let (name, rest) = rest.split_at_checked(name)?;
+        let (mut extra, rest) = rest.split_at_checked(extra)?;
+        *bytes = rest.get(comment..)?;
 
-/// What the directory says of a member.
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    flags: u64,
-    method: u64,
-    checksum: u32,
-    packed: u64,
-    size: u64,
-    /// Where its local header is.
-    header: u64,
-}
-
-impl Entry {
-    /// The first entry of these bytes, its name, and the bytes behind it.
-    fn parse(bytes: &[u8]) -> Result<(&str, Self, &[u8]), Fault> {
-        if !bytes.starts_with(b"PK\x01\x02") {
-            return Err(broken());
-        }
-        let mut rest = bytes.get(ENTRY..).ok_or_else(broken)?;
-        let mut part = |at: usize| {
-            let length = usize::try_from(number::<2>(bytes, at)?).map_err(|_| broken())?;
-            let (part, behind) = rest.split_at_checked(length).ok_or_else(broken)?;
-            rest = behind;
-            Ok::<_, Fault>(part)
-        };
-        let (name, extra, _) = (part(28)?, part(30)?, part(32)?);
-        let name = std::str::from_utf8(name).map_err(|_| broken())?;
-        let mut entry = Self {
-            flags: number::<2>(bytes, 8)?,
-            method: number::<2>(bytes, 10)?,
-            checksum: number::<4>(bytes, 16)? as u32,
-            packed: number::<4>(bytes, 20)?,
-            size: number::<4>(bytes, 24)?,
-            header: number::<4>(bytes, 42)?,
-        };
-        entry.extend(extra)?;
-        Ok((name, entry, rest))
-    }
-
-    /// Takes from the extra fields what did not fit in 32 bits: field 1 has those, in this order.
-    fn extend(&mut self, mut extra: &[u8]) -> Result<(), Fault> {
+        let mut numbers = [24, 20, 42].map(|at| integer(&head[at..at + 4]));
         // What is shorter than a field's head is padding.
-        while extra.len() >= 4 {
-            let (id, length) = (number::<2>(extra, 0)?, number::<2>(extra, 2)?);
-            let length = usize::try_from(length).map_err(|_| broken())?;
-            let (field, behind) =
-                extra.get(4..).and_then(|rest| rest.split_at_checked(length)).ok_or_else(broken)?;
-            extra = behind;
-            if id != 1 {
-                continue;
-            }
-            let mut at = 0;
-            for value in [&mut self.size, &mut self.packed, &mut self.header] {
-                if *value == 0xffff_ffff {
-                    *value = number::<8>(field, at)?;
-                    at += 8;
-                }
+        while let Some((head, rest)) = extra.split_first_chunk::<4>() {
+            let (mut field, rest) = rest.split_at_checked(integer(&head[2..]) as usize)?;
+            extra = rest;
+            // Field 1 has what did not fit in 32 bits, in this order.
+            let is_wide = |number: &&mut u64| head[..2] == [1, 0] && **number == 0xffff_ffff;
+            for number in numbers.iter_mut().filter(is_wide) {
+                let (wide, rest) = field.split_first_chunk()?;
+                (*number, field) = (u64::from_le_bytes(*wide), rest);
             }
         }
-        Ok(())
+        let [size, packed, header] = numbers;
+        head.starts_with(b"PK\x01\x02").then_some(Self {
+            name: str::from_utf8(name).ok()?.to_owned(),
+            flags: integer(&head[8..10]),
+            method: integer(&head[10..12]),
+            checksum: integer(&head[16..20]) as u32,
+            header,
+            start: header,
+            packed,
+            size,
+        })
     }
 
-    /// Where its bytes are, which end before the directory does begin.
-    fn locate<R: Read + Seek>(
-        &self,
-        name: &str,
-        reader: &mut R,
-        directory: u64,
-    ) -> Result<Member, Fault> {
-        if self.flags & 1 != 0 {
-            return Err(wrong(name, "is encrypted"));
-        }
-        let deflated = match self.method {
-            0 if self.packed == self.size => false,
-            0 => return Err(wrong(name, "is stored, and yet of two sizes")),
-            8 => true,
-            method => {
-                let why = format!("is compressed by method {method}; deflate is read");
-                return Err(wrong(name, &why));
+    /// Checks it and finds its bytes, which end before the directory does begin.
+    fn locate<R: Read + Seek>(&mut self, reader: &mut R, directory: u64) -> Result<(), Fault> {
+        let &mut Self { ref name, method, packed, size, .. } = self;
+        let why = match method {
+            _ if self.flags & 1 != 0 => "is encrypted".to_owned(),
+            0 if packed != size => "is stored, and yet of two sizes".to_owned(),
+            8 if size > packed.saturating_mul(DEFLATE) => {
+                format!("cannot be {size} bytes deflated to {packed}")
             }
+            0 | 8 => String::new(),
+            method => format!("is compressed by method {method}; deflate is read"),
         };
-        if deflated && self.size > self.packed.saturating_mul(DEFLATE) {
-            let why = format!("cannot be {} bytes deflated to {}", self.size, self.packed);
+        if !why.is_empty() {
             return Err(wrong(name, &why));
         }
         let outside = || wrong(name, "lies outside the file");
         // So the header is in the file: the directory is.
-        if self.header.checked_add(LOCAL).is_none_or(|end| end > directory) {
-            return Err(outside());
-        }
-        reader.seek(SeekFrom::Start(self.header))?;
-        let mut local = [0; LOCAL as usize];
-        reader.read_exact(&mut local)?;
+        let behind = self.header.checked_add(30).filter(|behind| *behind <= directory);
+        let behind = behind.ok_or_else(outside)?;
+        let local: [u8; 30] = read_at(reader, self.header)?;
         if !local.starts_with(b"PK\x03\x04") {
             return Err(wrong(name, "does not begin where the directory says"));
         }
-        let start = self.header + LOCAL + number::<2>(&local, 26)? + number::<2>(&local, 28)?;
-        if start.checked_add(self.packed).is_none_or(|end| end > directory) {
-            return Err(outside());
+        self.start = behind + integer(&local[26..28]) + integer(&local[28..30]);
+        match self.start.checked_add(packed) {
+            Some(end) if end <= directory => Ok(()),
+            _ => Err(outside()),
         }
-        let (name, packed, size) = (name.to_owned(), self.packed, self.size);
-        Ok(Member { name, deflated, start, packed, size, checksum: self.checksum })
     }
 }
 
-/// An archive that is being written, its members stored as they are.
-pub(crate) struct Writer {
-    bytes: Vec<u8>,
-    directory: Vec<u8>,
-    count: u64,
-    /// Numbers from here on are written in 64 bits: [`u32::MAX`], or fewer to test that.
-    limit: u32,
+/// An archive of these members, stored as they are. Each has a name of at most 65,535 bytes, and bytes
+/// in two parts, one after the other.
+pub(crate) fn archive(members: &[(String, [&[u8]; 2])]) -> Vec<u8> {
+    archive_within(members, u32::MAX)
 }
 
-impl Writer {
-    pub(crate) fn new() -> Self {
-        Self { bytes: Vec::new(), directory: Vec::new(), count: 0, limit: u32::MAX }
-    }
-
-    /// Adds a member, of these bytes one after the other. Its name has at most 65,535 bytes.
-    pub(crate) fn add(&mut self, name: &str, data: [&[u8]; 2]) {
-        let header = self.bytes.len() as u64;
-        let size = (data[0].len() + data[1].len()) as u64;
+/// The same; numbers from `limit` on are written in 64 bits, so that a test can have small ones.
+fn archive_within(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (name, data) in members {
+        let (at, size) = (bytes.len() as u64, (data[0].len() + data[1].len()) as u64);
         let mut crc = Crc::new();
         data.iter().for_each(|part| crc.update(part));
-        let mut wide = Wide { limit: self.limit, numbers: Vec::new() };
-        let sizes = [wide.fit(size), wide.fit(size)].concat();
-        let name = name.as_bytes();
-        let both = |extra: &[u8]| {
+        let head = |sizes: &[[u8; 4]], extra: &[u8]| {
             let lengths = [name.len() as u16, extra.len() as u16].map(u16::to_le_bytes).concat();
+            let (sum, sizes) = (crc.sum().to_le_bytes(), sizes.concat());
             // Version 1.0, no flags, stored, at midnight on 1 January 1980.
-            [b"\x0a\0\0\0\0\0\0\0\x21\0", &crc.sum().to_le_bytes()[..], &sizes, &lengths].concat()
+            [b"\x0a\0\0\0\0\0\0\0\x21\0", &sum[..], &sizes, &lengths].concat()
         };
-        let extra = wide.field();
-        self.bytes.extend([b"PK\x03\x04", &both(&extra)[..], name, &extra].concat());
-        data.iter().for_each(|part| self.bytes.extend(*part));
-        let header = wide.fit(header);
-        let extra = wide.field();
+        let (sizes, extra) = fit([size, size], limit);
+        bytes.extend([b"PK\x03\x04", &head(&sizes, &extra)[..], name.as_bytes(), &extra].concat());
+        data.iter().for_each(|part| bytes.extend(*part));
+        let (numbers, extra) = fit([size, size, at], limit);
+        let [sizes @ .., at] = &numbers;
         // Made by Unix; no comment, on disk 0, and a file that all may read.
-        let (made, rest) = (b"PK\x01\x02\x0a\x03", b"\0\0\0\0\0\0\0\0\xa4\x81");
-        let entry = [made, &both(&extra)[..], rest, &header, name, &extra].concat();
-        self.directory.extend(entry);
-        self.count += 1;
+        directory.extend([b"PK\x01\x02\x0a\x03", &head(sizes, &extra)[..]].concat());
+        directory.extend([b"\0\0\0\0\0\0\0\0\xa4\x81", &at[..], name.as_bytes(), &extra].concat());
     }
-
-    /// The whole archive.
-    pub(crate) fn finish(self) -> Vec<u8> {
-        let Self { mut bytes, directory, count, limit } = self;
-        let (start, size) = (bytes.len() as u64, directory.len() as u64);
-        let mut wide = Wide { limit, numbers: Vec::new() };
-        let place = [wide.fit(size), wide.fit(start)].concat();
-        let short = u16::try_from(count).ok().filter(|short| *short < u16::MAX);
-        bytes.extend(directory);
-        if short.is_none() || !wide.numbers.is_empty() {
-            let end = (bytes.len() as u64).to_le_bytes();
-            // 44 bytes follow; version 4.5, on disk 0 of 1.
-            let head = b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x2d\x03\x2d\0\0\0\0\0\0\0\0\0";
-            let numbers = [count, count, size, start].map(u64::to_le_bytes).concat();
-            bytes.extend([head, &numbers[..], b"PK\x06\x07\0\0\0\0", &end, &[1, 0, 0, 0]].concat());
-        }
-        let count = short.unwrap_or(u16::MAX).to_le_bytes();
-        bytes.extend([b"PK\x05\x06\0\0\0\0", &count[..], &count, &place, &[0, 0]].concat());
-        bytes
+    let (count, size, start) = (members.len(), directory.len() as u64, bytes.len() as u64);
+    bytes.extend(directory);
+    let (place, wide) = fit([size, start], limit);
+    let short = u16::try_from(count).ok().filter(|short| *short < u16::MAX);
+    if short.is_none() || !wide.is_empty() {
+        let end = (bytes.len() as u64).to_le_bytes();
+        // 44 bytes follow; version 4.5, on disk 0 of 1.
+        let head = b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x2d\x03\x2d\0\0\0\0\0\0\0\0\0";
+        let numbers = [count as u64, count as u64, size, start].map(u64::to_le_bytes).concat();
+        bytes.extend([head, &numbers[..], b"PK\x06\x07\0\0\0\0", &end, &[1, 0, 0, 0]].concat());
     }
+    let count = short.unwrap_or(u16::MAX).to_le_bytes();
+    bytes.extend([b"PK\x05\x06\0\0\0\0", &count[..], &count, &place.concat(), &[0, 0]].concat());
+    bytes
 }
 
-/// Numbers that do not fit in 32 bits; an extra field has them, in the order of their places.
-struct Wide {
-    limit: u32,
-    numbers: Vec<u8>,
-}
-
-impl Wide {
-    /// The number in 32 bits, or the mark that the extra field has it.
-    fn fit(&mut self, number: u64) -> [u8; 4] {
-        let short = u32::try_from(number).ok().filter(|short| *short < self.limit);
-        if short.is_none() {
-            self.numbers.extend(number.to_le_bytes());
+/// Each number in 32 bits, or the mark that the extra field has it; and that field, if there is need.
+fn fit<const N: usize>(numbers: [u64; N], limit: u32) -> ([[u8; 4]; N], Vec<u8>) {
+    let mut wide = Vec::new();
+    let short = numbers.map(|number| match u32::try_from(number) {
+        Ok(short) if short < limit => short.to_le_bytes(),
+        _ => {
+            wide.extend(number.to_le_bytes());
+            [0xff; 4]
         }
-        short.unwrap_or(u32::MAX).to_le_bytes()
-    }
-
-    /// The extra field; nothing if all numbers fit.
-    fn field(&self) -> Vec<u8> {
-        match self.numbers.len() as u16 {
-            0 => Vec::new(),
-            length => [&[1, 0], &length.to_le_bytes()[..], &self.numbers].concat(),
-        }
-    }
+    });
+    let length = (wide.len() as u16).to_le_bytes();
+    let field = if wide.is_empty() { wide } else { [&[1, 0], &length[..], &wide].concat() };
+    (short, field)
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Cursor, Read};
 
-    use super::{Writer, members};
+    use super::*;
 
     #[test]
     fn what_is_written_is_read_also_in_64_bits() {
         for limit in [u32::MAX, 100, 1] {
-            let mut writer = Writer { limit, ..Writer::new() };
-            let data = [("a", &[7; 99][..]), ("b/c", &[8; 200]), ("d", &[])];
-            for (name, data) in data {
+            let data = [("a", vec![7; 99]), ("b/c", vec![8; 200]), ("d", vec![])];
+            let parts = data.each_ref().map(|(name, data)| {
                 let (first, rest) = data.split_at(data.len() / 3);
-                writer.add(name, [first, rest]);
-            }
-            let bytes = writer.finish();
+                ((*name).to_owned(), [first, rest])
+            });
+            let bytes = archive_within(&parts, limit);
             let mut reader = Cursor::new(&bytes[..]);
             let members = members(&mut reader, bytes.len() as u64).unwrap();
             assert_eq!(members.len(), data.len());
@@ -385,5 +300,38 @@ mod tests {
                 assert_eq!(found, data, "{name}, limit {limit}");
             }
         }
+    }
+
+    #[test]
+    fn sizes_of_64_bits_are_held_against_the_file() {
+        let good = archive_within(&[("a".to_owned(), [&[7; 99], &[]])], 0);
+        let end = good.len() - 22 - 20 - 56;
+        let entry = end - 46 - 1 - 28;
+        // The member's two sizes and place; the directory's length and start.
+        let cases: [(usize, &[u64], &str); 8] = [
+            (entry + 51, &[1 << 62; 2], "entry `a` lies outside the file"),
+            (entry + 51, &[u64::MAX; 2], "entry `a` lies outside the file"),
+            (entry + 51, &[7], "entry `a` is stored, and yet of two sizes"),
+            (entry + 67, &[u64::MAX], "entry `a` lies outside the file"),
+            (end + 40, &[1 << 62; 2], "directory of its zip archive is broken"),
+            (end + 40, &[u64::MAX, 1], "directory of its zip archive is broken"),
+            (end + 32, &[2], "directory of its zip archive is broken"),
+            // The place of the record that has these.
+            (end + 64, &[u64::MAX], "directory of its zip archive is broken"),
+        ];
+        for (at, value, words) in cases {
+            let mut bytes = good.clone();
+            for (to, number) in bytes[at..].as_chunks_mut().0.iter_mut().zip(value) {
+                *to = number.to_le_bytes();
+            }
+            let found = members(&mut Cursor::new(&bytes), bytes.len() as u64);
+            assert!(matches!(found, Err(Fault::Why(why)) if why.contains(words)), "{at} {words}");
+        }
+        // A field of another kind is passed over.
+        let mut entry = good[entry..end].to_vec();
+        entry[30] += 6;
+        entry.splice(47..47, [9, 9, 2, 0, 7, 7]);
+        let entry = Member::parse(&mut &entry[..]).unwrap();
+        assert_eq!([entry.size, entry.packed, entry.header], [99, 99, 0]);
     }
 }

@@ -19,11 +19,10 @@ use triform_checkpoint::{Checkpoint, Dtype, Format};
 use triform_cli::checkpoint;
 use triform_cli::error::{Error, Result};
 
-#[path = "../../../checkpoint/tests/formats/kit/mod.rs"]
+#[path = "../../../checkpoint/tests/formats/kit.rs"]
 mod kit;
 
-use kit::arrays::{npy, npy_header};
-use kit::writers::{Tensor, in_each_format};
+use kit::{Tensor, in_each_format, npy, npy_header};
 
 /// The block that make.py wrote, in each format.
 const FORMATS: [&str; 5] = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];
