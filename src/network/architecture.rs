@@ -196,9 +196,10 @@ impl Architecture {
         if let Stem::None { channels } = self.stem { channels } else { 64 }
     }
 
-    /// Channels that the last stage gives: the features.
+    /// Channels that the last block gives: the features.
     pub(crate) fn features(&self) -> usize {
-        self.stages.last().map_or(self.stem_channels(), |stage| stage.c_out)
+        let last = self.stages.iter().rfind(|stage| stage.blocks > 0);
+        last.map_or(self.stem_channels(), |stage| stage.c_out)
     }
 
     /// Its blocks in order.
