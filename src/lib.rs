@@ -8,7 +8,8 @@
 //!
 //! ```
 //! use ndarray::Array4;
-//! use triform::{BlockForm as _, BlockSpec, Form, Functions, Reference, Seed, network::init, random::Purpose};
+//! use triform::*;
+//! use triform::{network::init, random::Purpose};
 //!
 //! let spec: BlockSpec = "64x8x4".parse()?; // C_in x C x d: 64 channels, 8 paths of width 4
 //! let weights = init::block(spec, &mut Seed(7).stream(Purpose::Weights, &[]))?;

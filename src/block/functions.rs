@@ -1,10 +1,11 @@
 //! What stands between a block's convolutions, handed in from outside.
 
-use ndarray::ArrayView4;
+use std::ops::Range;
 
-use super::activation::Activation;
+use ndarray::{ArrayView4, ArrayViewMut3};
+
 use super::norm::{BatchNorm, BlockNorms, Normalise};
-use crate::conv::{ChannelWise, Epilogue, Identity};
+use crate::conv::{ChannelWise, Elementwise, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::{Additive, Ordered, Real};
 
@@ -143,5 +144,29 @@ impl<S: Real> NormFunctions<S> {
     /// Errors: those of [`BatchNorm::fold`].
     pub fn new(norms: &BlockNorms<S>, activation: Activation) -> Result<Self> {
         Self::of(norms, activation, |norm, activation| Ok(norm.fold()?.then(activation)))
+    }
+}
+
+/// The activation of a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// None.
+    Identity,
+    /// `max(x, 0)`; NaN stays NaN.
+    Relu,
+}
+
+impl<S: Ordered> ChannelWise<S> for Activation {
+    fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, S>) {
+        if *self == Self::Relu {
+            plane.mapv_inplace(|z| z.relu());
+        }
+    }
+
+    fn as_data(&self, _channels: Range<usize>) -> Option<Elementwise<'_, S>> {
+        Some(match self {
+            Self::Identity => Elementwise::Identity,
+            Self::Relu => Elementwise::Relu,
+        })
     }
 }

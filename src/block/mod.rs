@@ -13,7 +13,6 @@
 //! channels into paths cuts no channel, so such a function cannot tell a path from
 //! a part of a wide layer; and it may be anything that does not mix channels.
 
-mod activation;
 pub mod aggregated;
 pub mod early_concat;
 mod form;
@@ -24,9 +23,8 @@ mod spec;
 mod training;
 mod weights;
 
-pub use activation::Activation;
 pub use form::{BlockForm, Bottleneck, Branch, Form};
-pub use functions::{Functions, Layer, LayerFunctions, NormFunctions};
+pub use functions::{Activation, Functions, Layer, LayerFunctions, NormFunctions};
 pub use norm::{BatchNorm, BlockNorms, Normalise};
 pub use spec::{BlockSpec, Shortcut, StrideOn};
 pub use training::{Running, TrainingFunctions, TrainingNorm};

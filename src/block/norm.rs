@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array1, ArrayViewMut3};
 
-use super::activation::Activation;
+use super::functions::Activation;
 use super::spec::{BlockSpec, Shortcut};
 use crate::conv::{Affine, ChannelWise, Elementwise};
 use crate::error::{Error, Result};

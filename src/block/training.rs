@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ndarray::ArrayViewMut3;
 
-use super::activation::Activation;
-use super::functions::LayerFunctions;
+use super::functions::{Activation, LayerFunctions};
 use super::norm::{BatchNorm, BlockNorms};
 use super::spec::BlockSpec;
 use crate::conv::ChannelWise;

@@ -66,7 +66,8 @@ impl<S: Additive> BlockWeights<S> {
         Ok(Self { spec, reduce, transform, expand, shortcut })
     }
 
-    /// The block of the kernels that `kernel` gives for each shape, in the order of [`BlockSpec::convolutions`].
+    /// The block of the kernels that `kernel` gives for each shape, in the order of
+    /// [`BlockSpec::convolutions`].
     ///
     /// Errors: those of [`BlockWeights::new`].
     pub fn from_fn(spec: BlockSpec, kernel: impl FnMut([usize; 4]) -> Array4<S>) -> Result<Self> {

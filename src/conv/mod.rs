@@ -10,7 +10,7 @@
 //! - [`ConvSpec`]: stride, padding, dilation, groups.
 //! - [`Convolver`]: prepares kernels, and convolves one or many at a time.
 //! - [`Reference`]: the specification, plain loops over any scalar.
-//! - [`Fast`]: the same function for `f32`, fast, by the kernels of the crate `triform-kernels` for a [`Level`].
+//! - [`Fast`]: the same function for `f32`, fast, by the crate `triform-kernels` for a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
 //! - [`Peak`] and [`read_bandwidth`]: what this machine can do at most, measured.
 //! - [`ChannelWise`] and [`Epilogue`]: what follows the sums.

@@ -63,7 +63,7 @@ pub fn max_pool<S: Ordered>(
     Ok(pooled.permuted_axes([0, 3, 1, 2]))
 }
 
-/// Of each channel the largest of some pixels, of which there is one at least.
+/// The largest value of each channel over some pixels, at least one.
 struct Largest<'a, S> {
     of: &'a [&'a [S]],
     to: &'a mut [S],

@@ -198,29 +198,3 @@ impl KernelShape {
         Ok(output)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::ConvSpec;
-
-    #[test]
-    fn inside_is_what_the_definition_says() {
-        let mut checked = 0;
-        for number in 0..3 * 4 * 3 * 8 * 4 {
-            let (stride, padding, dilation) = (1 + number % 3, number / 3 % 4, 1 + number / 12 % 3);
-            let (size, taps) = (1 + number / 36 % 8, 1 + number / 288);
-            let spec = ConvSpec::new(stride, padding, dilation, 1).unwrap();
-            let Ok(output) = spec.output_size("height", size, taps) else { continue };
-            for tap in 0..taps {
-                let position = |out: usize| (out * stride + tap * dilation).checked_sub(padding);
-                let meets = |&out: &usize| position(out).is_some_and(|at| at < size);
-                let met: Vec<usize> = (0..output).filter(meets).collect();
-                let (range, start) = spec.inside(tap, size, output);
-                assert_eq!(range.collect::<Vec<_>>(), met);
-                assert!(met.first().is_none_or(|&first| Some(start) == position(first)));
-                checked += 1;
-            }
-        }
-        assert!(checked > 2000, "{checked}");
-    }
-}

@@ -82,7 +82,7 @@ mod tests {
     use crate::block::BlockSpec;
 
     /// The paper's Table 2, and what it leaves out: at C = 16 the exact width lies half way between 7 and
-    /// 8, and either misses the budget by 7.4 % and more.
+    /// 8, and either misses the budget by at least 7.4%.
     #[test]
     fn the_widths_are_the_papers() {
         let resnet = BlockSpec::new(256, 1, 64, 256).unwrap();

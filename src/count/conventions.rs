@@ -9,7 +9,7 @@ use super::{Counts, Operations, Parameters, add, layer};
 use crate::block::StrideOn;
 use crate::conv::ConvSpec;
 use crate::error::{Error, Result};
-use crate::network::architecture::{Architecture, BlockKind};
+use crate::network::architecture::{Architecture, BlockKind, Stage};
 use crate::network::layers::{Layer, Map, Operation, Role};
 
 /// A way to count that gives another number than the plain one: a convention, or a mistake.
@@ -61,6 +61,8 @@ pub(super) enum About {
 #[derive(Clone, Copy, Debug)]
 enum Edit {
     Network(fn(&mut Architecture)),
+    /// A stage of the network that is given with it.
+    Stages(fn(&mut Stage, &Architecture)),
     /// A layer, before it is counted.
     Layer(fn(&mut Layer) -> Result<()>),
     /// What a layer counts for.
@@ -89,7 +91,8 @@ impl Convention {
 
     /// Whether it is another network rather than another way to count one.
     pub fn is_mistake(&self) -> bool {
-        matches!(self.edit, Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_))
+        use Edit::{Counts, Layer, Network, Stages};
+        matches!(self.edit, Network(_) | Stages(_) | Layer(_) | Counts(_))
     }
 
     /// Whether it can change a count of this quantity.
@@ -115,10 +118,10 @@ pub fn named(name: &str) -> Result<&'static Convention> {
 /// All of them: mistakes first, then conventions; those that change the network in the order in which they
 /// do. A new one is added here.
 pub const ALL: &[Convention] = &[
-    convention("width-not-doubled", About::Width, Edit::Network(keep_the_width))
+    convention("width-not-doubled", About::Width, Edit::Stages(keep_the_width))
         .words("the width not doubled from stage to stage")
         .seen_in("taki0112/ResNeXt-Tensorflow issue 8"),
-    convention("groups-ignored", About::Groups, Edit::Network(ignore_groups))
+    convention("groups-ignored", About::Groups, Edit::Stages(|stage, _| stage.groups = 1))
         .words("groups ignored: the 3x3 counted, or built, as a dense one")
         .seen_in("counters: facebookresearch/ResNeXt issue 5, ptflops issue 16"),
     convention("groups-twice", About::Groups, Edit::Counts(divide_groups_twice))
@@ -127,10 +130,10 @@ pub const ALL: &[Convention] = &[
     convention("one-filter", About::Groups, Edit::Counts(share_one_filter))
         .words("one filter shared by all groups of the 3x3")
         .seen_in("the thread of tensorflow PR 25818"),
-    convention("groups-are-widths", About::Groups, Edit::Network(take_widths_for_groups))
+    convention("groups-are-widths", About::Groups, Edit::Stages(take_widths_for_groups))
         .words("the width of a group given as the number of groups")
         .seen_in("the textbook d2l, in all its frameworks; its PR 2730 proposes the fix"),
-    convention("depthwise", About::Groups, Edit::Network(make_depthwise))
+    convention("depthwise", About::Groups, Edit::Stages(make_depthwise))
         .words("a depthwise convolution taken for the grouped one")
         .seen_in("wenxinxu/ResNeXt-in-tensorflow issue 2"),
     convention("grouped-basic", About::Groups, Edit::Layer(group_basic_blocks))
@@ -139,10 +142,10 @@ pub const ALL: &[Convention] = &[
     convention("split-input", About::Input, Edit::Layer(split_the_input))
         .words("the block's input split among the paths")
         .seen_in("a TensorFlow port"),
-    convention("output-2cd", About::Output, Edit::Network(give_twice_the_width))
+    convention("output-2cd", About::Output, Edit::Stages(give_twice_the_width))
         .words("2 C d channels out of each block")
         .seen_in("Keras-ResNeXt issues 6 and 15"),
-    convention("one-block-more", About::Depth, Edit::Network(add_a_block))
+    convention("one-block-more", About::Depth, Edit::Stages(|stage, _| stage.blocks += 1))
         .words("one block too many in each stage")
         .seen_in("a model zoo's ResNeXt"),
     convention("stride-on-1x1", About::Stride, Edit::Network(|n| n.stride_on = StrideOn::Reduce))
@@ -202,38 +205,30 @@ pub const ALL: &[Convention] = &[
         .seen_in("the ResNet paper, 3.8 for 3.858"),
 ];
 
-fn ignore_groups(network: &mut Architecture) {
-    network.stages.iter_mut().for_each(|stage| stage.groups = 1);
-}
-
 /// Where there is one group only, nobody mixes it up with its width.
-fn take_widths_for_groups(network: &mut Architecture) {
-    for stage in network.stages.iter_mut().filter(|stage| stage.groups > 1) {
+fn take_widths_for_groups(stage: &mut Stage, _: &Architecture) {
+    if stage.groups > 1 {
         stage.groups = stage.inner / stage.groups;
     }
 }
 
-fn make_depthwise(network: &mut Architecture) {
-    for stage in network.stages.iter_mut().filter(|stage| stage.groups > 1) {
+fn make_depthwise(stage: &mut Stage, _: &Architecture) {
+    if stage.groups > 1 {
         stage.groups = stage.inner;
     }
 }
 
 /// Right where C d is 128, which is why it went unnoticed.
-fn give_twice_the_width(network: &mut Architecture) {
+fn give_twice_the_width(stage: &mut Stage, network: &Architecture) {
     if network.block == BlockKind::Bottleneck {
-        network.stages.iter_mut().for_each(|stage| stage.c_out = 2 * stage.inner);
+        stage.c_out = 2 * stage.inner;
     }
 }
 
-fn keep_the_width(network: &mut Architecture) {
-    if let (Some(first), BlockKind::Bottleneck) = (network.stages.first().copied(), network.block) {
-        network.stages.iter_mut().for_each(|stage| stage.inner = first.inner);
+fn keep_the_width(stage: &mut Stage, network: &Architecture) {
+    if network.block == BlockKind::Bottleneck {
+        stage.inner = network.stages[0].inner;
     }
-}
-
-fn add_a_block(network: &mut Architecture) {
-    network.stages.iter_mut().for_each(|stage| stage.blocks += 1);
 }
 
 /// With these groups, if it is the convolution of this role.
@@ -350,8 +345,13 @@ pub(super) fn counts(
 ) -> Result<Counts> {
     let mut changed = network.clone();
     for convention in conventions {
-        if let Edit::Network(edit) = convention.edit {
-            edit(&mut changed);
+        match convention.edit {
+            Edit::Network(edit) => edit(&mut changed),
+            Edit::Stages(edit) => {
+                let before = changed.clone();
+                changed.stages.iter_mut().for_each(|stage| edit(stage, &before));
+            }
+            _ => {}
         }
     }
     let mut layers = changed.layers(input)?;
@@ -387,7 +387,7 @@ pub(super) fn by_rule(
             Edit::Parameters(edit) => edit(&mut parameters),
             Edit::Operations(edit) => edit(&mut operations),
             Edit::Rules(edit) => edit(&mut parameters, &mut operations),
-            Edit::Network(_) | Edit::Layer(_) | Edit::Counts(_) | Edit::Digits => {}
+            _ => {}
         }
     }
     match quantity {

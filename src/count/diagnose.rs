@@ -125,13 +125,13 @@ fn of_network(
     Ok(())
 }
 
-/// Whether two are about one thing.
+/// Whether two are about the same thing.
 fn clash(conventions: &[&Convention]) -> bool {
     let mut pairs = conventions.iter().enumerate();
     pairs.any(|(i, one)| conventions[..i].iter().any(|other| one.about == other.about))
 }
 
-/// All sets of `most` of these at most, in their order, no two of which are about one thing.
+/// All sets of at most `most` of these, in their order, without two that are about the same thing.
 fn subsets(of: &[&'static Convention], most: usize) -> Vec<Vec<&'static Convention>> {
     let mut sets = vec![Vec::new()];
     for convention in of {

@@ -72,8 +72,8 @@ const WORDS: [(&str, &str); 11] = [
     ("mio", "m"),
 ];
 
-/// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. A integer without a unit stands for
-/// itself; any other for all that rounds to it, both ends included.
+/// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. An integer
+/// without a unit stands for itself; any other for all that rounds to it, both ends included.
 ///
 /// ```
 /// use triform::count::Digits;

@@ -196,9 +196,10 @@ impl Architecture {
         if let Stem::None { channels } = self.stem { channels } else { 64 }
     }
 
-    /// Channels that the last stage gives: the features.
+    /// Channels that the last block gives: the features.
     pub(crate) fn features(&self) -> usize {
-        self.stages.last().map_or(self.stem_channels(), |stage| stage.c_out)
+        let last = self.stages.iter().rfind(|stage| stage.blocks > 0);
+        last.map_or(self.stem_channels(), |stage| stage.c_out)
     }
 
     /// Its blocks in order.
@@ -209,19 +210,18 @@ impl Architecture {
         for (stage, of) in (1..).zip(&self.stages) {
             for number in 1..=of.blocks {
                 let stride = if number == 1 { of.stride } else { 1 };
-                let shape = match self.block {
+                let (spec, kernels) = match self.block {
                     BlockKind::Bottleneck => {
-                        BlockShape::Bottleneck(of.bottleneck(c_in, stride, self.stride_on)?)
+                        let spec = of.bottleneck(c_in, stride, self.stride_on)?;
+                        (Some(spec), spec.convolutions())
                     }
-                    BlockKind::Basic => {
-                        BlockShape::Basic { channels: [c_in, of.inner, of.c_out], stride }
-                    }
+                    BlockKind::Basic => (None, of.basic(c_in, stride)?),
                 };
                 let prefix = match self.is_block() {
                     true => String::new(),
                     false => format!("layer{stage}.{}.", number - 1),
                 };
-                blocks.push(PlacedBlock { stage, number, prefix, shape });
+                blocks.push(PlacedBlock { stage, number, prefix, spec, kernels });
                 c_in = of.c_out;
             }
         }
@@ -233,31 +233,22 @@ impl Architecture {
     ///
     /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
     pub fn bottlenecks(&self) -> Result<Vec<NamedBlock>> {
-        let named = |PlacedBlock { stage, number, shape, .. }| match shape {
-            BlockShape::Bottleneck(spec) => {
-                Some(NamedBlock { name: format!("conv{}_{number}", stage + 1), spec })
-            }
-            BlockShape::Basic { .. } => None,
+        let named = |PlacedBlock { stage, number, spec, .. }| {
+            let name = format!("conv{}_{number}", stage + 1);
+            spec.map(|spec| NamedBlock { name, spec })
         };
         Ok(self.blocks()?.into_iter().filter_map(named).collect())
     }
 }
 
-/// A residual block of a network: the number of its stage and its own in the stage, both from 1, and what
-/// stands before the names of its tensors.
+/// A residual block of a network: the number of its stage and its own in the stage, both from 1; what
+/// stands before the names of its tensors; its shape, if it is of depth 3; its kernels.
 pub(crate) struct PlacedBlock {
     pub(crate) stage: usize,
     pub(crate) number: usize,
     pub(crate) prefix: String,
-    pub(crate) shape: BlockShape,
-}
-
-/// The shape of a residual block.
-pub(crate) enum BlockShape {
-    /// Of depth 3.
-    Bottleneck(BlockSpec),
-    /// Of depth 2: C_in, D and C_out channels.
-    Basic { channels: [usize; 3], stride: usize },
+    pub(crate) spec: Option<BlockSpec>,
+    kernels: Vec<KernelShape>,
 }
 
 /// A convolution of a block, and the names of it and of the batch norm after it.
@@ -268,33 +259,25 @@ pub(crate) struct NamedConvolution {
 }
 
 impl PlacedBlock {
+    /// The stride of its first convolution.
+    pub(crate) fn stride(&self) -> usize {
+        self.kernels[0].spec.stride()
+    }
+
     /// Its convolutions in order, the shortcut's last.
-    ///
-    /// Errors: [`Error::Zero`] for a stride of 0.
-    pub(crate) fn convolutions(&self) -> Result<Vec<NamedConvolution>> {
-        let (roles, kernels): (&[Role], _) = match &self.shape {
-            BlockShape::Bottleneck(spec) => (&Role::ALL, spec.convolutions()),
-            &BlockShape::Basic { channels: [c_in, inner, c_out], stride } => {
-                let spec = |stride, padding| ConvSpec::new(stride, padding, 1, 1);
-                let mut kernels = vec![
-                    KernelShape::square(3, c_in, inner, spec(stride, 1)?),
-                    KernelShape::square(3, inner, c_out, spec(1, 1)?),
-                ];
-                if stride > 1 || c_in != c_out {
-                    kernels.push(KernelShape::square(1, c_in, c_out, spec(stride, 0)?));
-                }
-                (&[Role::Reduce, Role::Expand, Role::Projection], kernels)
-            }
+    pub(crate) fn convolutions(&self) -> impl Iterator<Item = NamedConvolution> {
+        let roles: &[Role] = match self.spec {
+            Some(_) => &Role::ALL,
+            None => &[Role::Reduce, Role::Expand, Role::Projection],
         };
-        let named = |(number, (&role, kernel)): (usize, (&Role, KernelShape))| {
+        (1..).zip(roles.iter().zip(&self.kernels)).map(|(number, (&role, &kernel))| {
             let names = match role {
                 Role::Projection => ["downsample.0".to_owned(), "downsample.1".to_owned()],
                 _ => [format!("conv{number}"), format!("bn{number}")],
             };
             let names = names.map(|name| format!("{}{name}", self.prefix));
             NamedConvolution { names, role, kernel }
-        };
-        Ok((1..).zip(roles.iter().zip(kernels)).map(named).collect())
+        })
     }
 }
 
@@ -310,6 +293,19 @@ impl Stem {
 }
 
 impl Stage {
+    /// The kernels of a basic block: two 3x3, and the projection where stride or channels ask for one.
+    fn basic(&self, c_in: usize, stride: usize) -> Result<Vec<KernelShape>> {
+        let Self { inner, c_out, .. } = *self;
+        let mut kernels = vec![
+            KernelShape::square(3, c_in, inner, ConvSpec::new(stride, 1, 1, 1)?),
+            KernelShape::square(3, inner, c_out, ConvSpec::of(1, 1, 1)),
+        ];
+        if stride > 1 || c_in != c_out {
+            kernels.push(KernelShape::square(1, c_in, c_out, ConvSpec::new(stride, 0, 1, 1)?));
+        }
+        Ok(kernels)
+    }
+
     fn bottleneck(&self, c_in: usize, stride: usize, stride_on: StrideOn) -> Result<BlockSpec> {
         let (groups, channels) = (self.groups, self.inner);
         if groups == 0 {

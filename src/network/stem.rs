@@ -39,35 +39,3 @@ pub(super) fn run<S: Ordered, V: Convolver<S>>(
         Stem::Cifar | Stem::None { .. } => Ok(features),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use ndarray::Array4;
-
-    use super::{KERNEL, forward};
-    use crate::conv::{Identity, Reference};
-
-    /// A kernel that is 1 at its centre and 0 elsewhere picks every second pixel; the pool takes
-    /// the largest of three by three of those, around every second.
-    #[test]
-    fn the_stem_is_centred_and_halves_twice() {
-        let x = Array4::from_shape_fn((1, 3, 9, 12), |(_, c, i, j)| {
-            if c == 1 { ((7 * i + 5 * j) % 23) as f64 } else { 100.0 }
-        });
-        let mut kernel = Array4::zeros(KERNEL);
-        kernel[[2, 1, 3, 3]] = 1.0;
-        let y = forward(x.view(), kernel.view(), &Identity, &Reference::default()).unwrap();
-        assert_eq!(y.dim(), (1, 64, 3, 3));
-        let picked = |i: usize, j: usize| x[[0, 1, 2 * i, 2 * j]];
-        for i in 0..3usize {
-            for j in 0..3usize {
-                let rows = (2 * i).saturating_sub(1)..(2 * i + 2).min(5);
-                let around = rows.flat_map(|u| {
-                    ((2 * j).saturating_sub(1)..(2 * j + 2).min(6)).map(move |v| (u, v))
-                });
-                let largest = around.map(|(u, v)| picked(u, v)).fold(0.0, f64::max);
-                assert_eq!(y[[0, 2, i, j]], largest, "{i} {j}");
-            }
-        }
-    }
-}

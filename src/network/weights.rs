@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array4, ArrayView4};
 
-use super::architecture::{Architecture, BlockShape, PlacedBlock};
+use super::architecture::{Architecture, PlacedBlock};
 use super::basic::BasicWeights;
 use super::zoo;
 use crate::block::{BatchNorm, BlockNorms, BlockWeights};
@@ -226,23 +226,20 @@ impl Assembly<'_, '_> {
     }
 
     fn block(&mut self, block: &PlacedBlock) -> Result<ResidualWeights> {
-        let layers = block.convolutions()?.into_iter();
-        let layers = layers.map(|one| self.layer(one.names, &one.kernel));
+        let layers = block.convolutions().map(|one| self.layer(one.names, &one.kernel));
         let mut layers = layers.collect::<Result<Vec<_>>>()?.into_iter();
         let mut next = || layers.next();
-        Ok(match (&block.shape, next(), next(), next(), next()) {
-            (BlockShape::Bottleneck(spec), Some(first), Some(second), Some(third), project) => {
+        Ok(match (block.spec, next(), next(), next(), next()) {
+            (Some(spec), Some(first), Some(second), Some(third), project) => {
                 let (projection, shortcut) = project.unzip();
-                let weights = BlockWeights::new(*spec, first.0, second.0, third.0, projection)?;
+                let weights = BlockWeights::new(spec, first.0, second.0, third.0, projection)?;
                 let (reduce, transform, expand) = (first.1, second.1, third.1);
                 let norms = BlockNorms { reduce, transform, expand, shortcut };
                 ResidualWeights::Bottleneck(Box::new(weights), Box::new(norms))
             }
-            (&BlockShape::Basic { stride, .. }, Some(first), Some(second), project, _) => {
+            (None, Some((first, reduce)), Some((second, expand)), project, _) => {
+                let (stride, transform) = (block.stride(), BatchNorm::fresh(0));
                 let (projection, shortcut) = project.unzip();
-                let (first, reduce) = first;
-                let (second, expand) = second;
-                let transform = BatchNorm::fresh(0);
                 let norms = BlockNorms { reduce, transform, expand, shortcut };
                 let weights = BasicWeights { stride, first, second, shortcut: projection };
                 ResidualWeights::Basic(Box::new(weights), Box::new(norms))

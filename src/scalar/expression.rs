@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{Additive, Dot, Ordered, Scalar};
 
-/// A value with the sum that gave it, spelled out as it was taken.
+/// A value with the sum that gave it, written down in the order in which it was added.
 ///
 /// A convolution over it writes down its own sums, and the addition of two sums puts each in
 /// brackets: so a form of a block, run on these numbers, shows in which order it adds.
@@ -182,7 +182,7 @@ mod tests {
     /// Products that are 0 are left out of a sum of five, and stand in a sum of four.
     #[test]
     fn long_sums_are_without_zeros() {
-        let spelled = |pairs: &[(f64, f64)]| {
+        let written = |pairs: &[(f64, f64)]| {
             let mut sum = Expression::empty();
             for &(w, x) in pairs {
                 Expression::accumulate(&mut sum, &Expression::from(w), &Expression::from(x));
@@ -190,7 +190,7 @@ mod tests {
             Expression::total(sum).to_string()
         };
         let pairs = [(0.0, 5.0), (2.0, 6.0), (3.0, 0.0), (0.0, 7.0), (4.0, 10.0)];
-        assert_eq!(spelled(&pairs[..4]), "0·5 + 2·6 + 3·0 + 0·7");
-        assert_eq!(spelled(&pairs), "2·6 + 4·10");
+        assert_eq!(written(&pairs[..4]), "0·5 + 2·6 + 3·0 + 0·7");
+        assert_eq!(written(&pairs), "2·6 + 4·10");
     }
 }

@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(Ordered::max(&1.0f32, &2.0), 2.0);
         assert_eq!(Ordered::max(&2.0f32, &1.0), 2.0);
         assert_eq!(((-3.0f32).relu(), 3.0f32.relu()), (0.0, 3.0));
-        // -0 is not below 0, so ReLU is the value itself: whoever computes it, to the bit.
+        // -0 is not below 0, so ReLU gives -0: the kernels must too, to the bit.
         assert_eq!((-0.0f32).relu().to_bits(), (-0.0f32).to_bits());
         assert_eq!(0.0f32.relu().to_bits(), 0.0f32.to_bits());
     }

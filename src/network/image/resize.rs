@@ -111,21 +111,6 @@ mod tests {
         }
     }
 
-    /// From 2 pixels to 4: a quarter and three quarters; from 4 to 2, with antialiasing, each
-    /// takes a seventh of a pixel that lies beyond its half.
-    #[test]
-    fn weights_by_hand() {
-        let in_parts = |input, output, parts: f64| -> Vec<Vec<f64>> {
-            let round = |&weight: &u32| {
-                (f64::from(weight) / f64::from(1 << PRECISION) * parts * 1e5).round() / 1e5
-            };
-            let taps = taps(input, output, 0..output);
-            taps.iter().map(|taps| taps.weights.iter().map(round).collect()).collect()
-        };
-        assert_eq!(in_parts(2, 4, 4.0), [vec![4.0], vec![3.0, 1.0], vec![1.0, 3.0], vec![4.0]]);
-        assert_eq!(in_parts(4, 2, 7.0), [[3.0, 3.0, 1.0], [1.0, 3.0, 3.0]]);
-    }
-
     #[test]
     fn white_stays_white_and_a_long_strip_costs_no_more() {
         for (width, height) in [(1, 1), (1, 3_000_000), (3_000_000, 1), (2, 999), (1801, 1203)] {
