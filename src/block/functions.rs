@@ -6,7 +6,7 @@ use super::activation::Activation;
 use super::norm::{BasicNorms, BlockNorms, Normalise};
 use crate::conv::{ChannelWise, Epilogue, Identity};
 use crate::error::Result;
-use crate::scalar::{Additive, Real};
+use crate::scalar::{Additive, Ordered, Real};
 
 /// The places of a block at which a channel-wise function stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +132,9 @@ impl<S: Real> NormFunctions<S> {
             output: activation,
         })
     }
+}
 
+impl<S: Ordered> NormFunctions<S> {
     /// The functions, to be handed to a form.
     pub fn functions(&self) -> Functions<'_, S> {
         Functions {
