@@ -324,6 +324,9 @@ fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evid
     Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
+/// For each pair of forms, by their letters: elements that differ.
+pub type Differing = Vec<(String, usize)>;
+
 /// R3's findings on one block.
 #[derive(Clone, Debug)]
 pub struct ExactReport {
@@ -334,7 +337,7 @@ pub struct ExactReport {
     /// Partial sums up to this are exact.
     pub limit: i64,
     /// For each pair of forms, by their letters: elements that differ.
-    pub differing: Vec<(String, usize)>,
+    pub differing: Differing,
     /// Elements compared.
     pub elements: usize,
     /// Hidden channels through which nothing passes.
@@ -367,7 +370,7 @@ fn in_floats<S: Real + Number<V>, V: Convolver<S> + 'static>(
     forms: Forms<'_>,
     case: &ExactCase,
     convolver: &V,
-) -> Result<(Vec<(String, usize)>, Vec<Witness>)> {
+) -> Result<(Differing, Vec<Witness>)> {
     let (weights, x, expected) = case.floats::<S>();
     let norms = case.norms.cast();
     let between = Between::norms(&norms, Activation::Relu);
