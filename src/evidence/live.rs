@@ -14,14 +14,15 @@ use ndarray::{Array1, Array4, ArrayView4, ArrayViewMut3};
 use rand::Rng as _;
 
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer, Shortcut,
+    Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions, Layer,
+    NormFunctions, Normalise, Shortcut,
 };
 use crate::conv::{Affine, ChannelWise, Convolver, Identity, Reference};
 use crate::error::{Error, Result};
 use crate::evidence::{Between, Case, Problem, Shape};
 use crate::network::init;
 use crate::random::{Purpose, Rng, Seed, normal};
-use crate::scalar::{Additive, Ordered, Real};
+use crate::scalar::{Additive, Ordered, Real, Scalar};
 
 /// Batch norm of one channel, as floats that hold its numbers exactly.
 #[derive(Clone, Copy)]
@@ -372,6 +373,28 @@ pub(crate) fn change_norms<S: Real>(
         expand: changed(Layer::Expand, &norms.expand)?,
         shortcut: norms.shortcut.as_ref().map(|norm| changed(Layer::Shortcut, norm)).transpose()?,
     })
+}
+
+/// The same functions over other numbers.
+pub(crate) fn map_functions<S: Scalar, T: Scalar>(
+    functions: &NormFunctions<S>,
+    mut to: impl FnMut(&S) -> T,
+) -> NormFunctions<T> {
+    let mut layer = |norm: &Normalise<S>| {
+        let affine = norm.affine().iter().map(|affine| Affine {
+            scale: to(&affine.scale),
+            shift: to(&affine.shift),
+            relu: affine.relu,
+        });
+        Normalise::new(affine.collect())
+    };
+    NormFunctions {
+        reduce: layer(&functions.reduce),
+        transform: layer(&functions.transform),
+        expand: layer(&functions.expand),
+        shortcut: functions.shortcut.as_ref().map(layer),
+        output: functions.output,
+    }
 }
 
 #[cfg(test)]

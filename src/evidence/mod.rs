@@ -53,7 +53,9 @@ pub use self::any_form::{
 };
 pub(crate) use self::generator::float;
 pub use self::generator::{Case, Coverage, Layout, Shape, sample};
-pub(crate) use self::live::{ChannelNorm, LiveLayer, LiveScalar, change_norms, threshold};
+pub(crate) use self::live::{
+    ChannelNorm, LiveLayer, LiveScalar, change_norms, map_functions, threshold,
+};
 pub use self::live::{Choice, LiveNorms, OnReal, RealProblem};
 pub use self::progress::{Progress, Quiet};
 pub use self::random_functions::RandomFunctions;

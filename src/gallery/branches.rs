@@ -404,14 +404,14 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
             Around::ReluOnProjection => is_projection,
             _ => true,
         });
-        let mut after_relu = shortcut.map(|shortcut| shortcut.to_owned());
-        let given = match (around, &mut after_relu) {
-            (Around::NoShortcut | Around::AfterRelu, _) => None,
-            (Around::ReluOnProjection, Some(projected)) if is_projection => {
-                apply_from(functions.output, 0, projected.view_mut());
-                Some(projected.view())
-            }
-            _ => shortcut,
+        let mut projected = None;
+        if around == Around::ReluOnProjection && is_projection {
+            projected = shortcut.map(|shortcut| shortcut.to_owned());
+            projected.iter_mut().for_each(|r| apply_from(functions.output, 0, r.view_mut()));
+        }
+        let given = match around {
+            Around::NoShortcut | Around::AfterRelu => None,
+            _ => projected.as_ref().map(|projected| projected.view()).or(shortcut),
         };
         let mut y = self.branch.forward(x, &functions, given, convolver)?;
         match around {

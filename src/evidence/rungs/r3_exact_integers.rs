@@ -90,6 +90,33 @@ impl Additive for Measured {
     }
 }
 
+/// A product is made of the products of its terms.
+impl Scalar for Measured {
+    fn one() -> Self {
+        Self::given(Int::one())
+    }
+    fn mul(&self, other: &Self) -> Self {
+        Self { value: self.value.mul(&other.value), size: self.size.mul(&other.size) }
+    }
+    fn neg(&self) -> Self {
+        Self { value: self.value.neg(), size: self.size }
+    }
+}
+
+/// By value alone.
+impl PartialOrd for Measured {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.value.partial_cmp(&other.value)
+    }
+}
+
+impl Ordered for Measured {
+    /// What was summed up to there stays as large as it was.
+    fn relu(&self) -> Self {
+        Self { value: self.value.relu(), size: self.size }
+    }
+}
+
 /// Convolution of sized integers: two of `f64`, of the values and of their sizes.
 ///
 /// That is exact where the sum of the sizes comes out below 2^53, and elsewhere poisoned. For
@@ -157,18 +184,17 @@ impl LiveScalar for Measured {
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
         // All of them are integers, far below 2^63, where this conversion would saturate.
-        let integer = |value: f64| Int::from(value as i64);
+        let integer = |value: f64| Self::given(Int::from(value as i64));
         let scale = integer(norm.gamma / norm.variance.sqrt());
         let (mean, beta) = (integer(norm.mean), integer(norm.beta));
         move |z| {
-            let value = scale.mul(&z.value.sub(&mean)).add(&beta);
-            let size = scale.abs().mul(&z.size.add(&mean.abs())).add(&beta.abs());
-            Self { value: if gated { value.relu() } else { value }, size }
+            let y = scale.mul(&z.sub(&mean)).add(&beta);
+            if gated { y.relu() } else { y }
         }
     }
 
     fn finish(&self) -> Self {
-        Self { value: self.value.relu(), size: self.size }
+        self.relu()
     }
 }
 
@@ -298,6 +324,9 @@ fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evid
     Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
+/// For each pair of forms, by their letters: elements that differ.
+pub type Differing = Vec<(String, usize)>;
+
 /// R3's findings on one block.
 #[derive(Clone, Debug)]
 pub struct ExactReport {
@@ -308,7 +337,7 @@ pub struct ExactReport {
     /// Partial sums up to this are exact.
     pub limit: i64,
     /// For each pair of forms, by their letters: elements that differ.
-    pub differing: Vec<(String, usize)>,
+    pub differing: Differing,
     /// Elements compared.
     pub elements: usize,
     /// Hidden channels through which nothing passes.
@@ -341,7 +370,7 @@ fn in_floats<S: Real + Number<V>, V: Convolver<S> + 'static>(
     forms: Forms<'_>,
     case: &ExactCase,
     convolver: &V,
-) -> Result<(Vec<(String, usize)>, Vec<Witness>)> {
+) -> Result<(Differing, Vec<Witness>)> {
     let (weights, x, expected) = case.floats::<S>();
     let norms = case.norms.cast();
     let between = Between::norms(&norms, Activation::Relu);

@@ -37,17 +37,15 @@ use rand::Rng as _;
 use super::r3_exact_integers::{ExactCase, LIMIT_F32, Measured, MeasuredSums};
 use super::r4_prime_field::{P, uniform};
 use super::{Draw, Method, apart};
-use crate::block::{
-    Activation, BatchNorm, BlockWeights, Bottleneck, Form, Functions, NormFunctions, Normalise,
-};
-use crate::conv::{Affine, ChannelWise, Fast, Identity};
+use crate::block::{Activation, BlockWeights, Bottleneck, Form, Layer, NormFunctions};
+use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::{
     AnyForm, Between, Bound, Case, Duals, Evidence, Forms, Layout, Problem, RandomFunctions, Shape,
-    Value, Witness, against, float,
+    Value, Watched, Witness, against, float, map_functions,
 };
 use crate::random::{Purpose, Rng, Seed};
-use crate::scalar::{Additive, Dual, Int, M61, Ordered as _, Scalar};
+use crate::scalar::{Dual, Int, M61, Ordered as _};
 
 /// R7.
 pub const METHOD: Method = Method {
@@ -103,7 +101,7 @@ pub fn over_floats(
     layout: Layout,
     rng: &mut Rng,
 ) -> Result<Option<Evidence>> {
-    let moving = Moving::draw(case, rng);
+    let moving = Moving::draw(case, rng)?;
     let (expected, reached) = moving.measure()?;
     if reached > LIMIT_F32 { Ok(None) } else { moving.hold(forms, &expected, layout).map(Some) }
 }
@@ -112,51 +110,45 @@ pub fn over_floats(
 struct Moving {
     weights: BlockWeights<Dual<Int>>,
     x: Array4<Dual<Int>>,
-    /// After reduce, transform and expand.
-    layers: [Vec<DualAffine>; 3],
-    shortcut: Option<Vec<DualAffine>>,
+    /// Without a ReLU.
+    functions: NormFunctions<Dual<Int>>,
 }
 
 impl Moving {
     /// A direction for everything in a case.
-    fn draw(case: &ExactCase, rng: &mut Rng) -> Self {
-        let weights = case.weights.map(|&value| Dual { value, derivative: small(rng) });
-        let x = case.x.map(|&value| Dual { value, derivative: small(rng) });
-        let norms = &case.norms;
-        let mut affine = |norm: &BatchNorm<f64>| -> Vec<DualAffine> {
-            (0..norm.channels()).map(|channel| DualAffine::of(norm, channel, rng)).collect()
-        };
-        let layers = [affine(&norms.reduce), affine(&norms.transform), affine(&norms.expand)];
-        let shortcut = norms.shortcut.as_ref().map(&mut affine);
-        Self { weights, x, layers, shortcut }
+    fn draw(case: &ExactCase, rng: &mut Rng) -> Result<Self> {
+        let mut moving =
+            |value: Int| Dual { value, derivative: Int::from(rng.random_range(-2..=2)) };
+        let weights = case.weights.map(|&value| moving(value));
+        let x = case.x.map(|&value| moving(value));
+        // Integers, and a scale of plus or minus 1: see R3.
+        let functions = NormFunctions::new(&case.norms, Activation::Identity)?;
+        let functions = map_functions(&functions, |value| moving(Int::from(*value as i64)));
+        Ok(Self { weights, x, functions })
     }
 
     /// What every form must give, and how large a sum of sizes is on the way.
     fn measure(&self) -> Result<(Array4<Dual<f32>>, i64)> {
         let reached = AtomicI64::new(0);
-        let layer = |affine, relu, afresh| Measurer { affine, relu, afresh, reached: &reached };
-        let [reduce, transform, expand] = &self.layers;
-        let shortcut = self.shortcut.as_ref().map(|affine| layer(affine.as_slice(), false, true));
-        let functions = Functions {
-            reduce: &layer(reduce, true, true),
-            transform: &layer(transform, true, true),
-            // The shortcut is still to be added.
-            expand: &layer(expand, false, false),
-            shortcut: shortcut.as_ref().map_or(&Identity, |norm| norm),
-            output: &layer(&[], true, true),
+        let see = |layer: Layer, _: usize, mut plane: ArrayViewMut3<'_, Dual<Measured>>| {
+            plane.mapv_inplace(|z| {
+                let size = |part: &Measured| part.size.value().unwrap_or(i64::MAX);
+                reached.fetch_max(size(&z.value).max(size(&z.derivative)), Ordering::Relaxed);
+                match layer {
+                    // The shortcut is still to be added.
+                    Layer::Expand => z,
+                    Layer::Shortcut => given(&value_of(&z)),
+                    _ => given(&value_of(&z.relu())),
+                }
+            });
         };
-        let given = |z: &Dual<Int>| Dual {
-            value: Measured::given(z.value),
-            derivative: Measured::given(z.derivative),
-        };
+        let functions = map_functions(&self.functions, given);
+        let functions = functions.functions();
+        let watched = Watched::new(&functions, &see);
         let convolver = Duals(MeasuredSums);
         let block = Bottleneck::prepare(&Form::Grouped, &self.weights.map(given), &convolver)?;
-        let output = block.forward(self.x.map(given).view(), &functions, &convolver)?;
-        let float = |z: &Dual<Measured>| Dual {
-            value: float(&z.value.value),
-            derivative: float(&z.derivative.value),
-        };
-        Ok((output.map(float), reached.into_inner()))
+        let output = block.forward(self.x.map(given).view(), &watched.functions(), &convolver)?;
+        Ok((output.map(|z| floats(&value_of(z))), reached.into_inner()))
     }
 
     /// Each form in `f32` against that.
@@ -166,22 +158,11 @@ impl Moving {
         expected: &Array4<Dual<f32>>,
         layout: Layout,
     ) -> Result<Evidence> {
-        let normalise = |affine: &Vec<DualAffine>, activation| {
-            let affine = affine.iter().map(|affine| Affine {
-                scale: floats(&affine.scale),
-                shift: floats(&affine.shift),
-                relu: false,
-            });
-            Normalise::new(affine.collect()).then(activation)
-        };
-        let [reduce, transform, expand] = &self.layers;
-        let functions = NormFunctions::<Dual<f32>> {
-            reduce: normalise(reduce, Activation::Relu),
-            transform: normalise(transform, Activation::Relu),
-            expand: normalise(expand, Activation::Identity),
-            shortcut: self.shortcut.as_ref().map(|norm| normalise(norm, Activation::Identity)),
-            output: Activation::Relu,
-        };
+        let relu = Activation::Relu;
+        let mut functions = map_functions(&self.functions, floats);
+        functions.reduce = functions.reduce.then(relu);
+        functions.transform = functions.transform.then(relu);
+        functions.output = relu;
         let (weights, x) = (self.weights.map(floats), layout.lay(&self.x.map(floats)));
         let between = Between::from(&functions);
         let problem = Problem { weights: &weights, x: x.view(), between };
@@ -195,6 +176,15 @@ impl Moving {
     }
 }
 
+/// Integers that are given, so that their sizes are their own.
+fn given(z: &Dual<Int>) -> Dual<Measured> {
+    Dual { value: Measured::given(z.value), derivative: Measured::given(z.derivative) }
+}
+
+fn value_of(z: &Dual<Measured>) -> Dual<Int> {
+    Dual { value: z.value.value, derivative: z.derivative.value }
+}
+
 fn floats(z: &Dual<Int>) -> Dual<f32> {
     Dual { value: float(&z.value), derivative: float(&z.derivative) }
 }
@@ -206,93 +196,20 @@ fn differing(
     output: &Array4<Dual<f32>>,
     expected: &Array4<Dual<f32>>,
 ) -> Option<Witness> {
-    let parts: [(_, fn(&Dual<f32>) -> f32); 2] =
-        [("output", |z| z.value), ("derivative", |z| z.derivative)];
-    parts.into_iter().find_map(|(place, part)| {
+    let apart = |place, part: fn(&Dual<f32>) -> f32| {
         let show = |l: &f32, r: &f32| [l, r].map(|value| Value::Number(f64::from(*value)));
         against(form, &output.map(part), &expected.map(part), place, show)
-    })
-}
-
-fn small(rng: &mut Rng) -> Int {
-    Int::from(rng.random_range(-2..=2))
-}
-
-/// Scale and shift of a channel, and how they move.
-struct DualAffine {
-    scale: Dual<Int>,
-    shift: Dual<Int>,
-}
-
-impl DualAffine {
-    fn of(norm: &BatchNorm<f64>, channel: usize, rng: &mut Rng) -> Self {
-        // Integers, and a scale of plus or minus 1: see `super::exact`.
-        let [gamma, beta, mean, variance] = norm.channel(channel).map(|value| *value);
-        let scale = gamma / variance.sqrt();
-        let moving = |value: f64, rng: &mut Rng| Dual {
-            value: Int::from(value as i64),
-            derivative: small(rng),
-        };
-        Self { scale: moving(scale, rng), shift: moving(beta - mean * scale, rng) }
-    }
-}
-
-/// One layer over dual integers that carry the size of their sums.
-struct Measurer<'a> {
-    /// None at the block's end.
-    affine: &'a [DualAffine],
-    relu: bool,
-    afresh: bool,
-    reached: &'a AtomicI64,
-}
-
-impl ChannelWise<Dual<Measured>> for Measurer<'_> {
-    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Dual<Measured>>) {
-        plane.mapv_inplace(|z| {
-            let z = self.affine.get(channel).map_or(z, |affine| affine.at(&z));
-            let size = |part: &Measured| part.size.value().unwrap_or(i64::MAX);
-            let size = size(&z.value).max(size(&z.derivative));
-            self.reached.fetch_max(size, Ordering::Relaxed);
-            let [mut value, mut derivative] = [z.value, z.derivative];
-            if self.relu {
-                let passes = value.value > Int::from(0);
-                value.value = value.value.relu();
-                derivative.value = if passes { derivative.value } else { Int::from(0) };
-            }
-            if self.afresh {
-                [value, derivative] = [value, derivative].map(|part| Measured::given(part.value));
-            }
-            Dual { value, derivative }
-        });
-    }
-}
-
-impl DualAffine {
-    /// s z + t by the product rule, and the sums of sizes.
-    fn at(&self, z: &Dual<Measured>) -> Dual<Measured> {
-        let Self { scale, shift } = self;
-        let value = scale.value.mul(&z.value.value).add(&shift.value);
-        let size = scale.value.abs().mul(&z.value.size).add(&shift.value.abs());
-        let moved = scale.value.mul(&z.derivative.value);
-        let scaled = scale.derivative.mul(&z.value.value);
-        let sizes = scale.value.abs().mul(&z.derivative.size);
-        let sizes = sizes.add(&scale.derivative.abs().mul(&z.value.size));
-        Dual {
-            value: Measured { value, size },
-            derivative: Measured {
-                value: moved.add(&scaled).add(&shift.derivative),
-                size: sizes.add(&shift.derivative.abs()),
-            },
-        }
-    }
+    };
+    apart("output", |z| z.value).or_else(|| apart("derivative", |z| z.derivative))
 }
 
 #[cfg(test)]
 mod tests {
     use ndarray::Array4;
 
-    use super::{DualAffine, Moving};
-    use crate::block::{BlockSpec, BlockWeights};
+    use super::Moving;
+    use crate::block::{Activation, BlockSpec, BlockWeights, NormFunctions, Normalise};
+    use crate::conv::Affine;
     use crate::scalar::{Dual, Int};
 
     fn dual(value: i64, derivative: i64) -> Dual<Int> {
@@ -303,12 +220,12 @@ mod tests {
     fn moving(x: Dual<Int>, w: [Dual<Int>; 3], affine: [[Dual<Int>; 2]; 3]) -> Moving {
         let one = |value| Array4::from_elem((1, 1, 1, 1), value);
         let spec = BlockSpec::new(1, 1, 1, 1).unwrap().with_kernel(1).unwrap();
-        Moving {
-            weights: BlockWeights::new(spec, one(w[0]), one(w[1]), one(w[2]), None).unwrap(),
-            x: one(x),
-            layers: affine.map(|[scale, shift]| vec![DualAffine { scale, shift }]),
-            shortcut: None,
-        }
+        let weights = BlockWeights::new(spec, one(w[0]), one(w[1]), one(w[2]), None).unwrap();
+        let [reduce, transform, expand] =
+            affine.map(|[scale, shift]| Normalise::new(vec![Affine { scale, shift, relu: false }]));
+        let (shortcut, output) = (None, Activation::Identity);
+        let functions = NormFunctions { reduce, transform, expand, shortcut, output };
+        Moving { weights, x: one(x), functions }
     }
 
     /// By hand. z1 = (3 + 2e)(5 - e) = 15 + 7e, of sizes 15 and 2 5 + 3 1 = 13; h1 = (1 + e) z1 +

@@ -5,14 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use ndarray::{Array3, Array4, ArrayViewMut3};
 
-use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockWeights, Layer, NormFunctions, Normalise,
-    TrainingFunctions,
-};
-use crate::conv::{Affine, Convolver, Fast, Reference};
+use crate::block::{Activation, BlockNorms, BlockWeights, Layer, NormFunctions, TrainingFunctions};
+use crate::conv::{Convolver, Fast, Reference};
 use crate::error::Result;
 use crate::evidence::rungs::r8_training::MOMENTUM;
-use crate::evidence::{AnyForm, Between, Duals, Layout, Number, Problem, change_norms};
+use crate::evidence::{
+    AnyForm, Between, Duals, Layout, Number, Problem, change_norms, map_functions,
+};
 use crate::scalar::{Dual, Expression, Ordered};
 
 /// A block, an input, and how they are used.
@@ -206,22 +205,7 @@ fn over<S: Ordered>(
     norms: &BlockNorms<f32>,
     number: impl Fn(f32) -> S,
 ) -> Result<NormFunctions<S>> {
-    let layer = |norm: &BatchNorm<f32>, relu| -> Result<Normalise<S>> {
-        let folded = norm.fold()?;
-        let affine = folded.affine().iter().map(|affine| Affine {
-            scale: number(affine.scale),
-            shift: number(affine.shift),
-            relu,
-        });
-        Ok(Normalise::new(affine.collect()))
-    };
-    Ok(NormFunctions {
-        reduce: layer(&norms.reduce, true)?,
-        transform: layer(&norms.transform, true)?,
-        expand: layer(&norms.expand, false)?,
-        shortcut: norms.shortcut.as_ref().map(|norm| layer(norm, false)).transpose()?,
-        output: Activation::Relu,
-    })
+    Ok(map_functions(&NormFunctions::new(norms, Activation::Relu)?, |value| number(*value)))
 }
 
 impl Outcome {

@@ -15,9 +15,14 @@ use tempfile::tempdir;
 use triform::block::Form;
 use triform::conv::{LEVEL_VARIABLE, Level};
 use triform::evidence::any_form::AnyForm;
+use triform::evidence::generator::sample_degenerate;
+use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
+use triform::evidence::verify::{Plan, Subject, verify};
 use triform::figures;
+use triform::random::Seed;
 use triform_cli as cli;
+use triform_cli::report::{json, table};
 
 const SMALL: &str = "verify --block 12x3x2 --map 6x5";
 /// The same by two quick rungs, where the report itself does not matter.
@@ -192,6 +197,21 @@ fn a_form_of_another_shape_is_an_error() {
     assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
     let shapes = "output of a form has shape [1, 10, 6, 5]; it must be [1, 12, 6, 5]";
     assert_eq!(errors, format!("error: {shapes}\n"));
+}
+
+/// What could not be verified is told beside what was found.
+#[test]
+fn a_failure_is_told_in_the_reports() {
+    let rungs = [Rung::R3].into();
+    let plan = Plan { rungs, generator: sample_degenerate, ..Plan::default() };
+    let block = Subject::Block("6x4x3".parse().unwrap(), (5, 4));
+    let report = verify(&forms(), &block, &plan, Seed(0), &Quiet).unwrap();
+    let text = table::render(&report, &forms(), "", "");
+    let said = "Not verified: R3 on random: the generator broke its contract";
+    assert!(text.contains(said) && text.contains("Not finished"), "{text}");
+    let json: Value = serde_json::from_str(&json::render(&report)).unwrap();
+    assert_eq!((&json["partial"], &json["ok"]), (&true.into(), &false.into()));
+    assert_eq!(json["errors"][0]["rung"], "R3");
 }
 
 /// Outputs that cancel to nearly nothing, and seeds whose cases once broke the contract.
