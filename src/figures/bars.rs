@@ -129,7 +129,7 @@ pub(super) fn speed() -> Result<Picture, FigureError> {
     ];
     for ((x, y), height) in bars(&mut canvas, 560, both)? {
         let style = Lettering { down: VPos::Bottom, ..Lettering::centred(BODY, INK) };
-        canvas.label(&format!("{height:.2}"), (x.into(), f64::from(y) - 5.0), &style)?;
+        canvas.label(&format!("{height:.2}"), (x, y - 5.0), &style)?;
     }
     canvas.finish()
 }

@@ -193,7 +193,7 @@ pub(super) fn bars(
     canvas: &mut Canvas,
     split: i32,
     both: [Bars<'_>; 2],
-) -> Result<Vec<((i32, i32), f64)>, FigureError> {
+) -> Result<Vec<(Point, f64)>, FigureError> {
     let area = canvas.plot().margin(100, 16, 16, 24);
     let (left, right) = area.split_horizontally(split);
     let mut tops = Vec::new();
@@ -226,7 +226,8 @@ pub(super) fn bars(
         let line = line.map(|y| PathElement::new([(-0.5, y), (end, y)], INK.stroke_width(1)));
         chart.draw_series(line)?;
         tops.extend(bars.iter().map(|&(from, to, height, _)| {
-            (chart.backend_coord(&(f64::midpoint(from, to), height)), height)
+            let (x, y) = chart.backend_coord(&(f64::midpoint(from, to), height));
+            ((x.into(), y.into()), height)
         }));
     }
     Ok(tops)

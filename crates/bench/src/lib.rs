@@ -83,10 +83,6 @@ impl Report {
 pub const NETWORKS: [&str; 2] = ["resnet50", "resnext50_32x4d"];
 
 /// The block of the paper's Figure 1 at the settings of its Table 2 on 56 x 56, from C = 1 on.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn settings() -> Result<Vec<BlockOnMap>> {
     let specs = zoo::BLOCKS.iter().map(|block| Ok((block.parse::<BlockSpec>()?, (56, 56))));
     let mut settings = specs.collect::<Result<Vec<_>>>()?;

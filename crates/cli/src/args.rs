@@ -125,7 +125,6 @@ pub(super) struct VerifyOptions {
     pub(super) memory: MemoryOptions,
 }
 
-/// From what all that is random comes.
 #[derive(Args)]
 pub(super) struct SeedOption {
     /// The seed of every random choice
@@ -139,7 +138,6 @@ pub(super) struct SeedOption {
     pub(super) seed: Seed,
 }
 
-/// How many threads work.
 #[derive(Args)]
 pub(super) struct ThreadsOption {
     /// Threads; results do not depend on it [default: all]
@@ -152,7 +150,6 @@ pub(super) struct ThreadsOption {
     pub(super) threads: Option<usize>,
 }
 
-/// Where the report goes.
 #[derive(Args)]
 pub(super) struct JsonOption {
     /// The report as JSON; to standard output without FILE
@@ -166,7 +163,6 @@ pub(super) struct JsonOption {
     pub(super) json: Option<Destination>,
 }
 
-/// What is done about memory.
 #[derive(Args)]
 pub(super) struct MemoryOptions {
     /// Start even if memory is short; the system may end it
@@ -174,7 +170,6 @@ pub(super) struct MemoryOptions {
     pub(super) no_memory_check: bool,
 }
 
-/// One block on a map.
 #[derive(Args)]
 pub(super) struct BlockOptions {
     /// One block
@@ -203,7 +198,6 @@ impl BlockOptions {
     }
 }
 
-/// What a network is run on.
 #[derive(Args)]
 pub(super) struct InputOptions {
     /// A photograph, JPEG or PNG, instead of the built-in one
@@ -224,7 +218,6 @@ pub(super) struct InputOptions {
     pub(super) input: Option<PathBuf>,
 }
 
-/// How a network differs from the one of its name.
 #[derive(Args)]
 pub(super) struct NetworkOptions {
     #[arg(
@@ -241,7 +234,6 @@ pub(super) struct NetworkOptions {
     pub(super) top: TopOptions,
 }
 
-/// What comes after the stages.
 #[derive(Args)]
 pub(super) struct TopOptions {
     #[arg(

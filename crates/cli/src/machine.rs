@@ -134,110 +134,74 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
     const MACHINE: Memory = Memory { total: 16_000 * MIB, available: 10_000 * MIB };
+    const V1: &str = "sys/fs/cgroup/memory";
+    const V2: &str = "sys/fs/cgroup";
 
-    /// What a file system of these files leaves of the machine, in MiB: in all, and available.
-    fn left(files: &[(&str, String)]) -> (u64, u64) {
+    /// A control group: its folder, its limit and its usage, in MiB, and lines of its `memory.stat`.
+    type Group<'a> = (&'a str, u64, u64, &'a [(&'a str, u64)]);
+
+    /// What these control groups leave of the machine to a process in `own`, in MiB: in all, and available.
+    fn left(own: &str, groups: &[Group<'_>]) -> (u64, u64) {
         let root = tempfile::tempdir().unwrap();
-        for (name, text) in files {
+        let write = |name: &str, text: String| {
             let path = root.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
+        };
+        write("proc/self/cgroup", format!("{own}\n"));
+        for (folder, limit, usage, stat) in groups {
+            let (names, unlimited) = match folder.starts_with(V1) {
+                true => (super::VERSION_1.1, "9223372036854771712"),
+                false => (super::VERSION_2.1, "max"),
+            };
+            let limit =
+                limit.checked_mul(MIB).map_or(unlimited.to_owned(), |limit| limit.to_string());
+            write(&format!("{folder}/{}", names[0]), format!("{limit}\n"));
+            write(&format!("{folder}/{}", names[1]), format!("{}\n", usage * MIB));
+            let lines = stat.iter().map(|(name, mib)| format!("{name} {}\n", mib * MIB));
+            write(&format!("{folder}/memory.stat"), lines.collect());
         }
         let memory = MACHINE.within_control_groups(root.path());
         (memory.total / MIB, memory.available / MIB)
     }
 
-    fn mib(mib: u64) -> String {
-        format!("{}\n", mib * MIB)
-    }
-
-    fn stat(lines: &[(&str, u64)]) -> String {
-        lines.iter().map(|(name, mib)| format!("{name} {}\n", mib * MIB)).collect()
-    }
-
     #[test]
     fn without_a_limit_it_is_the_machines() {
         let whole = (16_000, 10_000);
-        assert_eq!(left(&[]), whole);
-        let group = ("proc/self/cgroup", "0::/\n".to_owned());
-        assert_eq!(left(&[group.clone(), ("sys/fs/cgroup/memory.current", mib(9000))]), whole);
-        let unlimited = ("sys/fs/cgroup/memory.max", "max\n".to_owned());
-        assert_eq!(left(&[group, unlimited, ("sys/fs/cgroup/memory.current", mib(9000))]), whole);
-        // As version 1 says it, and a root group whose usage is the page cache of the whole machine.
-        assert_eq!(
-            left(&[
-                ("proc/self/cgroup", "4:memory:/\n3:cpuset:/a\n".to_owned()),
-                ("sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n".to_owned()),
-                ("sys/fs/cgroup/memory/memory.usage_in_bytes", mib(15_000)),
-            ]),
-            whole
-        );
+        assert_eq!(left("", &[]), whole);
+        assert_eq!(left("0::/", &[(V2, u64::MAX, 9000, &[])]), whole);
+        // A root group whose usage is the page cache of the whole machine.
+        assert_eq!(left("4:memory:/\n3:cpuset:/a", &[(V1, u64::MAX, 15_000, &[])]), whole);
     }
 
     /// A container of 8000 MiB, 100 in use and the rest files: nearly all of it is available.
     #[test]
     fn files_in_memory_are_available() {
-        let files = [
-            ("proc/self/cgroup", "0::/\n".to_owned()),
-            ("sys/fs/cgroup/memory.max", mib(8000)),
-            ("sys/fs/cgroup/memory.current", mib(7970)),
-            (
-                "sys/fs/cgroup/memory.stat",
-                stat(&[
-                    ("anon", 100),
-                    ("file", 7800),
-                    ("inactive_file", 5000),
-                    ("active_file", 2800),
-                    ("slab_reclaimable", 70),
-                ]),
-            ),
+        let stat = [
+            ("anon", 100),
+            ("file", 7800),
+            ("inactive_file", 5000),
+            ("active_file", 2800),
+            ("slab_reclaimable", 70),
         ];
-        assert_eq!(left(&files), (8000, 7900));
-        let files = [
-            ("proc/self/cgroup", "5:cpu,memory:/\n0::/\n".to_owned()),
-            ("sys/fs/cgroup/memory/memory.limit_in_bytes", mib(8000)),
-            ("sys/fs/cgroup/memory/memory.usage_in_bytes", mib(7900)),
-            (
-                "sys/fs/cgroup/memory/memory.stat",
-                stat(&[
-                    ("inactive_file", 1),
-                    ("total_inactive_file", 5000),
-                    ("total_active_file", 2800),
-                ]),
-            ),
-        ];
-        assert_eq!(left(&files), (8000, 7900));
+        assert_eq!(left("0::/", &[(V2, 8000, 7970, &stat)]), (8000, 7900));
+        let stat =
+            [("inactive_file", 1), ("total_inactive_file", 5000), ("total_active_file", 2800)];
+        assert_eq!(left("5:cpu,memory:/\n0::/", &[(V1, 8000, 7900, &stat)]), (8000, 7900));
     }
 
     /// The tightest of the groups around the process counts; of a host's path, what is mounted.
     #[test]
     fn nested_groups_count_all() {
-        let groups = |path: &str| ("proc/self/cgroup", format!("0::{path}\n"));
-        let files = [
-            ("sys/fs/cgroup/outer/memory.max", mib(8000)),
-            ("sys/fs/cgroup/outer/memory.current", mib(7000)),
-            ("sys/fs/cgroup/outer/inner/memory.max", mib(4000)),
-            ("sys/fs/cgroup/outer/inner/memory.current", mib(500)),
-        ];
-        let with = |path| left(&[&[groups(path)], &files[..]].concat());
-        assert_eq!(with("/outer/inner"), (4000, 1000));
-        assert_eq!(with("/outer"), (8000, 1000));
-        assert_eq!(with("/"), (16_000, 10_000));
-        let container = [
-            groups("/docker/0123/../abc"),
-            ("sys/fs/cgroup/memory.max", mib(6000)),
-            ("sys/fs/cgroup/memory.current", mib(1000)),
-        ];
-        assert_eq!(left(&container), (6000, 5000));
+        let [outer, inner] = ["outer", "outer/inner"].map(|name| format!("{V2}/{name}"));
+        let groups: [Group<'_>; 2] = [(&outer, 8000, 7000, &[]), (&inner, 4000, 500, &[])];
+        assert_eq!(left("0::/outer/inner", &groups), (4000, 1000));
+        assert_eq!(left("0::/outer", &groups), (8000, 1000));
+        assert_eq!(left("0::/", &groups), (16_000, 10_000));
+        assert_eq!(left("0::/docker/0123/../abc", &[(V2, 6000, 1000, &[])]), (6000, 5000));
         // No limit of a group makes the machine larger, nor leaves less than nothing.
-        let above = [groups("/"), ("sys/fs/cgroup/memory.max", mib(20_000))];
-        assert_eq!(left(&above), (16_000, 10_000));
-        let over = [
-            groups("/"),
-            ("sys/fs/cgroup/memory.max", mib(6000)),
-            ("sys/fs/cgroup/memory.current", mib(6001)),
-        ];
-        assert_eq!(left(&over), (6000, 0));
+        assert_eq!(left("0::/", &[(V2, 20_000, 0, &[])]), (16_000, 10_000));
+        assert_eq!(left("0::/", &[(V2, 6000, 6001, &[])]), (6000, 0));
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub fn ready() -> Result<()> {
 /// [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
 ///
 /// ```
-/// use triform::notebook::figure;
+/// use triform_notebook::figure;
 /// assert!(figure("block_diagonal")?.plain().contains("four blocks on the diagonal"));
 /// assert!(figure("block_diagnoal").unwrap_err().to_string().contains("block_diagonal"));
 /// # Ok::<(), triform::Error>(())
@@ -114,7 +114,7 @@ pub fn figure(name: &str) -> Result<Shown> {
 /// [`Error::Figure`] for a label that the font cannot write or the picture cannot hold.
 ///
 /// ```
-/// use triform::notebook::*;
+/// use triform_notebook::*;
 /// let x = integers([1, 2, 3, 3], 1);
 /// heat_map(&[Panel::tensor("the input", x.view())])?;
 /// # Ok::<(), triform::Error>(())

@@ -26,10 +26,6 @@ use triform_bench::timing::{Rounds, Work, in_turn};
 use triform_cli::report;
 
 /// The whole argument in numbers: `triform explain`.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn argument() -> Result<Shown> {
     Ok(Shown::text(report::explain::argument(false)?))
 }
@@ -41,7 +37,7 @@ pub fn argument() -> Result<Shown> {
 /// [`NoSuchName`](triform::Error::NoSuchName).
 ///
 /// ```
-/// let depthwise = triform::notebook::claim("depthwise")?;
+/// let depthwise = triform_notebook::claim("depthwise")?;
 /// assert!(depthwise.plain().ends_with("Holds: the claim, and its check refutes what it must."));
 /// # Ok::<(), triform::Error>(())
 /// ```
@@ -155,7 +151,7 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
 /// A network without a top, an input that does not suit it.
 ///
 /// ```
-/// use triform::notebook::*;
+/// use triform_notebook::*;
 ///
 /// let small = network::architecture::Architecture::resnext29("small", 2, 4)?.with_classes(5);
 /// let weights = init::network(&small, Seed(1), init::Fan::Whole)?;

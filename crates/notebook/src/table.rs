@@ -11,7 +11,7 @@ pub use triform::count::thousands;
 /// A table that a cell fills row by row and shows at its end. Numbers end in line, words begin in it.
 ///
 /// ```
-/// use triform::notebook::*;
+/// use triform_notebook::*;
 /// let mut table = Table::new(&["groups g", "parameters"]);
 /// for groups in [1, 32] {
 ///     table.row(&[&groups, &thousands(count::convolution(3, 3, 128, 128, groups)?)]);

@@ -12,7 +12,7 @@ use triform::scalar::Expression;
 /// The same seed gives the same numbers on every machine.
 ///
 /// ```
-/// use triform::notebook::integers;
+/// use triform_notebook::integers;
 /// let x = integers([1, 2, 3, 3], 7);
 /// assert_eq!(x, integers([1, 2, 3, 3], 7));
 /// assert!(x.iter().all(|value| value.abs() <= 3.0 && value.fract() == 0.0));
@@ -23,10 +23,6 @@ pub fn integers(shape: [usize; 4], seed: u64) -> Array4<f32> {
 }
 
 /// The kernels of a block, of [`integers`].
-///
-/// # Errors
-///
-/// None in practice.
 pub fn integer_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
     let (inner, k) = (spec.inner(), spec.kernel());
     let kernel = |c_out, c_in, k, layer| {

@@ -2,7 +2,7 @@
 
 use super::json::pretty;
 use super::table::{heading, refuted};
-use super::words::{grid, line, paragraph, percent, row, several};
+use super::words::{grid, line, paragraph, passage, percent, row, several};
 use triform::count;
 use triform::error::{Error, Result};
 use triform::evidence::any_form::AnyForm;
@@ -18,10 +18,6 @@ pub fn json(report: &Report) -> String {
 }
 
 /// The run as a record that can be committed.
-///
-/// # Errors
-///
-/// [`Error::Contradiction`] for a report without times.
 pub fn record(report: &Report) -> Result<Record> {
     let roof = report.roofs.first().cloned();
     let missing = || Error::Contradiction("a record of no times".to_owned());
@@ -40,10 +36,6 @@ pub fn json_of(record: &Record) -> String {
 }
 
 /// The report for a reader; `repeat` is the command that does it again.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn render(
     report: &Report,
     plan: &Plan,
@@ -124,24 +116,28 @@ fn machine(text: &mut String, report: &Report) {
         roof.memory_gb_s,
         roof.cache_gb_s
     );
-    paragraph(text, &words);
-    line(text, "");
+    passage(text, &words);
 }
 
-/// The row of form (c) beside a row.
-fn grouped<'a>(rows: &'a [Row], beside: &Row) -> Option<&'a Row> {
-    rows.iter().find(|row| {
-        (&row.block, &row.map, row.threads, row.form)
-            == (&beside.block, &beside.map, beside.threads, 'c')
-    })
+/// The shortest time of a block on a map, in a form on so many threads.
+fn time(rows: &[Row], block: (&str, &str), threads: usize, form: char) -> Option<f64> {
+    let is = |row: &&Row| {
+        (row.block.as_str(), row.map.as_str()) == block
+            && (row.threads, row.form) == (threads, form)
+    };
+    rows.iter().find(is).map(|row| row.min_ms)
+}
+
+/// A time over form (c)'s.
+fn over_grouped(of: &Row, rows: &[Row]) -> Option<f64> {
+    Some(of.min_ms / time(rows, (&of.block, &of.map), of.threads, 'c')?)
 }
 
 const HEAD: [&str; 9] =
     ["block", "map", "form", "threads", "min ms", "median ms", "GFLOP/s", "of peak", "/ (c)"];
 
 fn cells(of: &Row, rows: &[Row]) -> Vec<String> {
-    let ratio =
-        grouped(rows, of).map_or("-".to_owned(), |c| format!("{:.2}", of.min_ms / c.min_ms));
+    let ratio = over_grouped(of, rows).map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
     vec![
         of.block.clone(),
         of.map.clone(),
@@ -176,8 +172,7 @@ fn blocks(text: &mut String, report: &Report, plan: &Plan) {
                  GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time; of peak: of the \
                  peak of one thread, times the threads that there are processors for. / (c): the \
                  shortest time over form (c)'s.";
-    paragraph(text, words);
-    line(text, "");
+    passage(text, words);
 }
 
 /// Time against cardinality, one line for each block and number of threads.
@@ -186,13 +181,9 @@ fn settings(text: &mut String, report: &Report, plan: &Plan) -> Result<()> {
     if report.rows.is_empty() {
         return Ok(());
     }
-    let time = |block: &str, threads: usize, form: char| {
-        let is = |row: &&Row| {
-            (row.block.as_str(), row.map == map_name(*map), row.threads, row.form)
-                == (block, true, threads, form)
-        };
-        report.rows.iter().find(is).map(|row| row.min_ms)
-    };
+    let on = map_name(*map);
+    let time =
+        |block: &str, threads: usize, form: char| time(&report.rows, (block, &on), threads, form);
     let mut head = row(["block", "threads", "MMACs"]);
     head.extend(plan.forms.iter().map(|form| format!("({form}) ms")));
     head.extend(plan.forms.iter().map(|form| format!("({form}) / 1st")));
@@ -260,8 +251,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
         ratios.join(", "),
         macs(after)? / macs(before)?
     );
-    paragraph(text, &words);
-    line(text, "");
+    passage(text, &words);
     Ok(())
 }
 
@@ -272,14 +262,10 @@ fn conclusion(text: &mut String, report: &Report, plan: &Plan) {
     for form in plan.forms.iter().filter(|form| **form != 'c') {
         let of_form = report.rows.iter().filter(|row| row.form == *form);
         let of_form = of_form.filter(|row| blocks.contains(&row.block));
-        let ratios =
-            of_form.filter_map(|row| Some(row.min_ms / grouped(&report.rows, row)?.min_ms));
-        let ratios: Vec<f64> = ratios.collect();
-        let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = ratios.iter().copied().fold(0.0, f64::max);
-        if ratios.is_empty() {
-            continue;
-        }
+        let ratio = |row: &Row| over_grouped(row, &report.rows);
+        let mut ratios: Vec<f64> = of_form.filter_map(ratio).collect();
+        ratios.sort_by(f64::total_cmp);
+        let (Some(least), Some(most)) = (ratios.first(), ratios.last()) else { continue };
         let [least, most] = [least, most].map(|ratio| format!("{ratio:.2}"));
         let times = if least == most { least } else { format!("{least} to {most}") };
         sentences.push(format!("form ({form}) takes {times} times as long as form (c)"));

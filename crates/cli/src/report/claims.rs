@@ -1,45 +1,30 @@
 //! The claims: their table, and one of them told and checked.
 
 use super::page::Page;
-use super::words::thousands;
+use super::words::{several, thousands};
 use triform::claims::{Claim, Given};
 use triform::error::Result;
 use triform::evidence::verdict::Value;
 use triform::evidence::verdict::{Bound, Verdict};
 
 /// A table of claims in Markdown, each checked.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn table(claims: &[Claim]) -> Result<String> {
-    let head = ["claim", "said in", "verdict", "its check refutes"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    // Not padded: a column as wide as its widest cell is for a terminal.
+    let mut text =
+        "| claim | said in | verdict | its check refutes |\n|---|---|---|---|\n".to_owned();
     for claim in claims {
         let verdict = match claim.check(Given::Right)? {
             Verdict::Qualified { holds, but } => format!("qualified: {holds}; {but}"),
             Verdict::Proved { scope } => format!("proved: {scope}"),
             verdict => verdict.word().to_owned(),
         };
-        rows.push(vec![
-            format!("`{}` {}", claim.name, claim.statement),
-            claim.source.to_owned(),
-            verdict,
-            claim.refutes.to_owned(),
-        ]);
+        let Claim { name, statement, source, refutes, .. } = claim;
+        text += &format!("| `{name}` {statement} | {source} | {verdict} | {refutes} |\n");
     }
-    // Not padded: a column as wide as its widest cell is for a terminal.
-    let line = |cells: &Vec<String>| format!("| {} |\n", cells.join(" | "));
-    let mut text = line(&rows[0]) + "|---|---|---|---|\n";
-    text.extend(rows[1..].iter().map(line));
     Ok(text)
 }
 
 /// One claim, checked, and its check seen to refute what it must.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn one(claim: &Claim, markdown: bool) -> Result<(String, bool)> {
     let verdict = claim.check(Given::Right)?;
     let wrong = claim.check(Given::Wrong)?;
@@ -61,12 +46,9 @@ fn in_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Proved { scope } => format!("proved ({scope})"),
         Verdict::Supported { cases, bound } => {
-            let cases =
-                if cases.get() == 1 { "1 case".to_owned() } else { format!("{cases} cases") };
+            let cases = several(cases.get() as usize, "case");
             let bound = match bound {
-                Bound::Exact { values } => {
-                    format!("{} values, all equal", thousands(*values))
-                }
+                Bound::Exact { values } => format!("{} values, all equal", thousands(*values)),
                 Bound::Probability { at_most } => {
                     format!("a wrong block passes one with a probability of {at_most:.1e} at most")
                 }

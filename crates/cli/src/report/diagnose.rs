@@ -48,10 +48,6 @@ pub struct Asked<'a> {
 }
 
 /// The fits, fewest conventions first, or the nearest.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
     let mut page = Page::new(false);
     let given = asked.given;

@@ -1,11 +1,11 @@
 //! The argument, (c) to (b) to (a), told with a block that can be followed by hand. Every number in it
 //! is computed when it is printed.
 
-use ndarray::{Array1, Array4, ArrayView4, s};
+use ndarray::{Array1, Array4, s};
 
 use super::matrix::{beside, kernel, labelled, number};
 use super::page::Page;
-use super::words::thousands;
+use super::words::{row, thousands};
 use triform::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Layer, Shortcut};
 use triform::claims;
 use triform::conv::block_diagonal;
@@ -52,10 +52,6 @@ fn example(last_norm: (f32, f32), shortcut: Shortcut) -> Result<Example> {
 }
 
 /// The whole argument, and the claims.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn argument(markdown: bool) -> Result<String> {
     let mut page = Page::new(markdown);
     page.heading(1, "Why the three forms are one");
@@ -66,8 +62,7 @@ pub fn argument(markdown: bool) -> Result<String> {
          input they give the same output. Here is why, in numbers; each is computed as this is printed.",
     );
     let example = example((1.0, 0.0), Shortcut::None)?;
-    let traces = Form::ALL.map(|form| trace(&form, &example));
-    let [a, b, c] = traces;
+    let [a, b, c] = Form::ALL.map(|form| trace(&form, &example));
     let (a, b, c) = (a?, b?, c?);
     the_block(&mut page, &example);
     form_c(&mut page, &example, &c)?;
@@ -88,21 +83,16 @@ fn the_block(page: &mut Page, example: &Example) {
          norm changes nothing and there is no shortcut. A kernel is a matrix with one row for each \
          channel that comes out and one column for each that goes in.",
     );
-    page.gap();
     let weights = &example.weights;
-    let mut lines = labelled("input x", &one_below_the_other(example.x.view()));
-    lines += "\n";
-    lines += &labelled("first 1x1: C d = 4 rows", &kernel(weights.reduce()));
-    lines += "\n";
-    lines += &labelled("3x3: 4 rows, d = 2 columns", &kernel(weights.transform()));
-    lines += "\n";
-    lines += &labelled("last 1x1: C d = 4 columns", &kernel(weights.expand()));
-    page.block(&lines);
-}
-
-/// The channels of one pixel, one below the other.
-fn one_below_the_other(x: ArrayView4<'_, f32>) -> Vec<String> {
-    x.iter().map(|value| format!("[{}]", number(*value))).collect()
+    // The channels of the one pixel, one below the other.
+    let x = example.x.iter().map(|value| format!("[{}]", number(*value))).collect();
+    let lines = [
+        ("input x", x),
+        ("first 1x1: C d = 4 rows", kernel(weights.reduce())),
+        ("3x3: 4 rows, d = 2 columns", kernel(weights.transform())),
+        ("last 1x1: C d = 4 columns", kernel(weights.expand())),
+    ];
+    page.block(&lines.map(|(name, lines): (_, Vec<String>)| labelled(name, &lines)).join("\n"));
 }
 
 /// The sum of a channel after a layer, at the one pixel there is.
@@ -118,14 +108,12 @@ fn with_value(sum: &Expression) -> String {
 fn form_c(page: &mut Page, example: &Example, c: &Trace) -> Result<()> {
     page.heading(2, "Form (c): the middle convolution has 2 groups");
     page.paragraph("The first 1x1 and its ReLU:");
-    page.gap();
     page.block(&channels(c, Layer::Reduce, 4));
     page.next_paragraph(
         "The 3x3 reads these 4 channels in groups of d = 2: the first two rows read the first two \
          channels, the others the other two. As a matrix over all 4 it has blocks on its diagonal, \
          and nothing elsewhere:",
     );
-    page.gap();
     let groups = example.weights.spec().cardinality();
     let dense = block_diagonal(example.weights.transform(), groups)?;
     page.block(&(kernel(dense.view()).join("\n") + "\n"));
@@ -134,10 +122,8 @@ fn form_c(page: &mut Page, example: &Example, c: &Trace) -> Result<()> {
         "What is stored are the blocks: {stored} numbers, not {}. Its sums:",
         dense.len()
     ));
-    page.gap();
     page.block(&channels(c, Layer::Transform, 4));
     page.next_paragraph("And the last 1x1 sums over all 4 channels:");
-    page.gap();
     page.block(&channels(c, Layer::Expand, 2));
     Ok(())
 }
@@ -155,7 +141,6 @@ fn c_to_b(page: &mut Page, b: &Trace, c: &Trace) {
          channel j is channel i d + j of form (c). Nothing that a group reads lies outside its path. \
          Side by side, each sum as the form itself takes it:",
     );
-    page.gap();
     let mut same = 0;
     let mut lines = String::new();
     for channel in 0..4 {
@@ -182,7 +167,6 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
         "Form (b) concatenates the paths and sums over all C d = 4 channels. Form (a) gives each path \
          its own last 1x1, the columns of the kernel that belong to it, and sums the results:",
     );
-    page.gap();
     let mut lines = String::new();
     for channel in 0..2 {
         lines += &format!(
@@ -199,7 +183,6 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
         two.summands(),
         four.summands() / two.summands(),
     ));
-    page.gap();
     page.block(&(in_matrices(example, b).join("\n") + "\n"));
     let big = 16_777_216f32; // 2^24, after which f32 has no odd numbers
     let (left, right) = ((big + 1.0) + 1.0, big + (1.0 + 1.0));
@@ -214,16 +197,12 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
 /// The identity of the paper's footnote, with the numbers of the block.
 fn in_matrices(example: &Example, b: &Trace) -> Vec<String> {
     let weights = &example.weights;
-    let hidden = |from: usize| -> Vec<String> {
-        (from..from + 2)
-            .map(|channel| {
-                format!("[{:>2}]", number(at(b, Layer::Transform, channel).value() as f32))
-            })
-            .collect()
+    let column = |layer, channels: std::ops::Range<usize>, width: usize| -> Vec<String> {
+        let value = |channel| number(at(b, layer, channel).value() as f32);
+        channels.map(|channel| format!("[{:>width$}]", value(channel))).collect()
     };
-    let sums: Vec<String> = (0..2)
-        .map(|channel| format!("[{:>3}]", number(at(b, Layer::Expand, channel).value() as f32)))
-        .collect();
+    let hidden = |from: usize| column(Layer::Transform, from..from + 2, 2);
+    let sums = column(Layer::Expand, 0..2, 3);
     let sign = |sign: &str| vec![sign.to_owned()];
     let of = |i: usize| kernel(weights.path(i).expand);
     let whole = [hidden(0), hidden(2)].concat();
@@ -264,7 +243,6 @@ fn last_norm(page: &mut Page) -> Result<()> {
         paths[0].value(),
         paths[1].value(),
     ));
-    page.gap();
     page.block(&format!(
         "after the sum:  {scale}·({} + {}) + {shift} = {}\nin each path:   ({first}) + ({second}) = {}\n",
         paths[0].value(),
@@ -317,8 +295,7 @@ fn why_128(page: &mut Page) -> Result<()> {
          channels in and out, 64 inside: 256 64 + 9 64 64 + 64 256 parameters. C paths of width d \
          have C (256 d + 9 d d + d 256):",
     );
-    let mut rows =
-        vec![["C", "d", "C d", "parameters", "over ResNet's"].map(str::to_owned).to_vec()];
+    let mut rows = vec![row(["C", "d", "C d", "parameters", "over ResNet's"])];
     let resnet = count::block(&BlockSpec::new(256, 1, 64, 256)?)?.convolutions;
     for (paths, width) in [(1, 64), (2, 40), (4, 24), (8, 14), (32, 3), (32, 4), (32, 5)] {
         let parameters = count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions;

@@ -5,7 +5,7 @@ use std::path::Path;
 use ndarray::ArrayView2;
 
 use super::table::{far, heading, mapped, refutations};
-use super::words::{dashed, grid, line, paragraph, row, several, stride_word, thousands};
+use super::words::{dashed, grid, line, paragraph, passage, row, several, stride_word, thousands};
 use triform::block::StrideOn;
 use triform::count;
 use triform::error::Result;
@@ -31,10 +31,6 @@ pub struct Source {
 }
 
 /// The report on a network in several forms. `repeat` is the command that makes it again.
-///
-/// # Errors
-///
-/// Those of [`count::network`](count::network()).
 pub fn verified(
     report: &NetworkReport,
     forms: &[&dyn AnyForm],
@@ -43,8 +39,7 @@ pub fn verified(
 ) -> Result<String> {
     let mut text = String::new();
     heading(&mut text, "One set of weights, one network, every block in these forms:", forms);
-    paragraph(&mut text, &subject(&report.architecture, &report.input, source)?);
-    line(&mut text, "");
+    passage(&mut text, &subject(&report.architecture, &report.input, source)?);
     if report.blocks.is_empty() {
         line(&mut text, "Interrupted before the first block was done: nothing was verified.");
     } else {
@@ -60,8 +55,7 @@ pub fn verified(
         };
         refutations(&mut text, report.findings(), others);
         for note in &report.notes {
-            paragraph(&mut text, &format!("Note: {note}"));
-            line(&mut text, "");
+            passage(&mut text, &format!("Note: {note}"));
         }
         paragraph(&mut text, &conclusion(report));
     }
@@ -70,10 +64,6 @@ pub fn verified(
 }
 
 /// What was written as a fresh checkpoint.
-///
-/// # Errors
-///
-/// Those of [`count::network`](count::network()).
 pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<String> {
     let mut text = String::new();
     let words = format!(
@@ -88,10 +78,6 @@ pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<St
 }
 
 /// What a network gave in one form.
-///
-/// # Errors
-///
-/// Those of [`count::network`](count::network()).
 pub fn forward(
     network: &Architecture,
     form: &dyn AnyForm,
@@ -177,8 +163,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
         legend +=
             " *: qualified; by a note below, or since end to end the bound exceeds the output.";
     }
-    paragraph(text, &legend);
-    line(text, "");
+    passage(text, &legend);
 }
 
 fn cell(finding: &Finding) -> String {
@@ -209,8 +194,7 @@ fn logits(text: &mut String, report: &NetworkReport) {
         report.logits.largest,
         apart.join(", ")
     );
-    paragraph(text, &words);
-    line(text, "");
+    passage(text, &words);
 }
 
 fn conclusion(report: &NetworkReport) -> String {

@@ -65,10 +65,10 @@ impl Page {
         self.wrap("- ", words);
     }
 
-    /// Lines that stay as they are.
+    /// Lines that stay as they are, after an empty one.
     pub fn block(&mut self, lines: &str) {
+        self.gap();
         if self.markdown {
-            self.gap();
             line(&mut self.text, "```text");
         }
         let indent = if self.markdown { "" } else { "  " };

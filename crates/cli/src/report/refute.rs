@@ -70,10 +70,6 @@ fn conclusion(rows: &[Row]) -> String {
 }
 
 /// One mistake, its smallest block, and where right and wrong part.
-///
-/// # Errors
-///
-/// Those of the forms on the block, none in practice.
 pub fn one(row: &Row, smallest: Option<&Smallest>, seed: u64, markdown: bool) -> Result<String> {
     let mistake = &row.mistake;
     let mut page = Page::new(markdown);
@@ -104,7 +100,6 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     let spec = example.weights.spec();
     page.heading(2, "The smallest block on which it shows");
     page.paragraph(&about(spec, smallest, row));
-    page.gap();
     page.block(&numbers(smallest));
 
     page.heading(2, "Right and wrong");
@@ -121,7 +116,6 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
                 layer => place(layer),
             };
             page.paragraph(&format!("They part {}:", at(place, apart.index)));
-            page.gap();
             let (right, wrong) = (&apart.expected, &apart.found);
             page.block(&format!("right  {}\nwrong  {}", sum(right), sum(wrong)));
             page.gap();
@@ -137,7 +131,6 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
         tensor => format!("in the {tensor}, entry {entry} counted through all the layers"),
     };
     page.paragraph(&format!("It shows {place}: {found}, where {expected} is right."));
-    page.gap();
     let mut lines = String::new();
     for ((name, right), (_, wrong)) in smallest.right.tensors.iter().zip(&smallest.wrong.tensors) {
         lines += &labelled(&format!("{name}, right"), &planes(right.view()));

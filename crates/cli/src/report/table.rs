@@ -1,7 +1,7 @@
 //! The report of `triform verify` for a reader: plain text, 80 columns.
 
 use super::words::{
-    dashed, grid, line, padded, paragraph, percent, row, several, thousands, with_ulps,
+    dashed, grid, line, padded, paragraph, passage, percent, row, several, thousands, with_ulps,
 };
 use triform::block::BlockSpec;
 use triform::evidence::any_form::AnyForm;
@@ -15,8 +15,7 @@ use triform::evidence::verify::Report;
 pub fn render(report: &Report, forms: &[&dyn AnyForm], subject: &str, repeat: &str) -> String {
     let mut text = String::new();
     heading(&mut text, "One set of weights, one block, in these forms:", forms);
-    paragraph(&mut text, subject);
-    line(&mut text, "");
+    passage(&mut text, subject);
     if report.findings.is_empty() {
         text.push_str("Interrupted before the first step was done: nothing was verified.\n");
     } else {
@@ -69,8 +68,7 @@ fn shapes(text: &mut String, report: &Report) {
     let legend = "Map: of the input, and /2 where the block has stride 2. Parameters: three \
                   convolutions + the shortcut's projection. (a), (b), (c): milliseconds, one thread, \
                   the shortest of 3.";
-    paragraph(text, legend);
-    line(text, "");
+    passage(text, legend);
 }
 
 /// How far apart the forms are in `f32`.

@@ -12,6 +12,12 @@ pub(super) fn paragraph(text: &mut String, words: &str) {
     line(text, &wrapped(words, "", ""));
 }
 
+/// A paragraph and an empty line.
+pub(super) fn passage(text: &mut String, words: &str) {
+    paragraph(text, words);
+    text.push('\n');
+}
+
 /// Words in lines of at most 80 columns; the first begins with `first`, the others with `rest`.
 pub(super) fn wrapped(words: &str, first: &str, rest: &str) -> String {
     let options = Options::new(WIDTH).initial_indent(first).subsequent_indent(rest);

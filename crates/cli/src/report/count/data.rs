@@ -14,10 +14,6 @@ use triform::error::{Error, Result};
 use triform::network::layers::{Layer, Operation, Place};
 
 /// A list, one entry for each network; with its layers if they are asked for.
-///
-/// # Errors
-///
-/// [`Error::CountTooLarge`].
 pub fn json(counted: &[Counted], with_layers: bool) -> Result<String> {
     let entries = counted.iter().map(|each| entry(each, with_layers));
     Ok(pretty(&entries.collect::<Result<Vec<_>>>()?))
@@ -130,10 +126,6 @@ fn word(operation: &Operation) -> &'static str {
 
 /// A line for each network, or for each layer of each; the first names the columns. No value has a comma or a
 /// quote in it.
-///
-/// # Errors
-///
-/// [`Error::CountTooLarge`].
 pub fn csv(counted: &[Counted], with_layers: bool) -> Result<String> {
     let mut rows: Vec<Vec<(&str, String)>> = Vec::new();
     for each in counted {

@@ -5,7 +5,7 @@ mod data;
 pub use self::data::{csv, json};
 
 use super::page::Page;
-use super::words::{grid, line, paragraph, row, stride_word, thousands};
+use super::words::{grid, line, paragraph, passage, row, stride_word, thousands};
 use triform::block::{BlockSpec, StrideOn};
 use triform::conv::ConvSpec;
 use triform::count::published::{Published, about};
@@ -27,10 +27,6 @@ pub struct Counted {
 
 impl Counted {
     /// Counts a network, on its usual input unless another is given.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`network`](count::network()).
     pub fn new(network: Architecture, input: Option<Map>) -> Result<Self> {
         let input = input.unwrap_or_else(|| network.usual_input());
         let counts = count::network(&network, input)?;
@@ -53,10 +49,6 @@ impl Counted {
 
 /// The paper's Table 2, counted, with the widths that would preserve the complexity exactly; and ResNet-50
 /// beside ResNeXt-50, stage by stage.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn paper() -> Result<String> {
     let mut text = String::new();
     let template = BlockSpec::new(256, 1, 64, 256)?;
@@ -115,14 +107,10 @@ fn stages(text: &mut String) -> Result<()> {
 
 /// For each cardinality that is a power of two, as long as a path is at least one channel wide, the width
 /// that preserves a block's complexity.
-///
-/// # Errors
-///
-/// Those of [`preserving_width`].
 pub fn preserve(template: &BlockSpec) -> Result<String> {
     let mut text = String::new();
     let budget = thousands(count::block(template)?.convolutions);
-    paragraph(
+    passage(
         &mut text,
         &format!(
             "Block {template}: {budget} parameters in its three convolutions. The width d that keeps \
@@ -130,7 +118,6 @@ pub fn preserve(template: &BlockSpec) -> Result<String> {
              {budget}, and the integer that comes nearest to it.",
         ),
     );
-    line(&mut text, "");
     let mut cardinalities = Vec::new();
     for cardinality in (0..usize::BITS).map(|power| 1 << power) {
         if preserving_width(template, cardinality)?.exact < 1.0 {
@@ -168,11 +155,6 @@ fn widths(text: &mut String, template: &BlockSpec, cardinalities: &[usize]) -> R
 
 /// Parameters and MACs of a k x k convolution in some groups, padded by k/2, beside the dense one and the
 /// depthwise one.
-///
-/// # Errors
-///
-/// [`Error::GroupsDoNotDivide`](triform::Error::GroupsDoNotDivide),
-/// [`Error::Zero`](triform::Error::Zero), [`Error::TooManyElements`](triform::Error::TooManyElements).
 pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<String> {
     let parameters = |groups| count::convolution(k, k, c_in, c_out, groups);
     // A mistake in what was asked for comes before everything else.
@@ -208,17 +190,12 @@ pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<Str
         map.0,
         map.1
     );
-    paragraph(&mut text, &words);
-    line(&mut text, "");
+    passage(&mut text, &words);
     grid(&mut text, &rows, 0);
     Ok(text)
 }
 
 /// Networks layer by layer: each convolution and the fully connected layer; batch norms together.
-///
-/// # Errors
-///
-/// [`Error::CountTooLarge`](triform::Error::CountTooLarge).
 pub fn layers(counted: &[Counted]) -> Result<String> {
     let mut text = String::new();
     for Counted { network, input: (h, w), counts } in counted {
@@ -263,10 +240,6 @@ fn shape(operation: &Operation) -> Option<String> {
 }
 
 /// Networks beside one another: parameters by kind, work by kind, and the published figures.
-///
-/// # Errors
-///
-/// [`Error::CountTooLarge`](triform::Error::CountTooLarge).
 pub fn networks(counted: &[Counted]) -> Result<String> {
     let mut text = String::new();
     parameters(&mut text, counted)?;
