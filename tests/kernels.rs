@@ -11,21 +11,27 @@ use triform::conv::{
     Level, Reference,
 };
 
-/// Numbers that look random and are the same in every run.
-struct Numbers(u64);
+/// Numbers that look random and are the same in every run: small integers, or floats that do round.
+struct Numbers {
+    state: u64,
+    floats: bool,
+}
 
 impl Numbers {
+    fn integers(state: u64) -> Self {
+        Self { state, floats: false }
+    }
+
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.0 >> 33) % end
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (self.state >> 33) % end
     }
 
     fn tensor(&mut self, shape: [usize; 4]) -> Array4<f32> {
-        Array4::from_shape_simple_fn(shape, || self.below(9) as f32 - 4.0)
-    }
-
-    fn floats(&mut self, shape: [usize; 4]) -> Array4<f32> {
-        Array4::from_shape_simple_fn(shape, || self.below(1 << 20) as f32 / 1e5 - 5.0)
+        Array4::from_shape_simple_fn(shape, || match self.floats {
+            true => self.below(1 << 20) as f32 / 1e5 - 5.0,
+            false => self.below(9) as f32 - 4.0,
+        })
     }
 
     /// A function of each channel, exact on integers: of one kind, or of several.
@@ -176,7 +182,7 @@ fn spec(stride: usize, padding: usize, dilation: usize, groups: usize) -> ConvSp
 
 #[test]
 fn every_width_of_map_and_of_group() {
-    let (mut numbers, mut cases) = (Numbers(1), 0);
+    let (mut numbers, mut cases) = (Numbers::integers(1), 0);
     for width in 1..=40 {
         for d in 1..=40 {
             let (groups, c_out) = match numbers.below(4) {
@@ -206,7 +212,7 @@ fn every_width_of_map_and_of_group() {
 /// Sums so long that they are cut, by panels enough for several.
 #[test]
 fn many_taps() {
-    let (mut numbers, mut cases) = (Numbers(5), 0);
+    let (mut numbers, mut cases) = (Numbers::integers(5), 0);
     for case in 0..60 {
         let (d, c_out) = (1 + numbers.below(600) as usize, 1 + numbers.below(70) as usize);
         let (k, size) = if case % 3 == 0 { (3, 4) } else { (1, 9) };
@@ -223,7 +229,7 @@ fn many_taps() {
 /// parts of rows, and all is copied beforehand.
 #[test]
 fn every_way_to_cut_and_to_copy() {
-    let (mut numbers, mut cases) = (Numbers(6), 0);
+    let (mut numbers, mut cases) = (Numbers::integers(6), 0);
     for (c_in, k, stride, dilation, [h, w]) in [
         (1024, 1, 1, 1, [5, 7]),
         (512, 1, 2, 1, [7, 12]),
@@ -278,70 +284,59 @@ fn nothing_is_no_panic() {
     }
 }
 
-/// The verbs of the forms, against their definitions over the reference.
-#[test]
-fn every_width_of_path() {
-    let levels = all_levels();
-    println!("levels tested: {:?} of {:?}", Level::available(), Level::ALL);
-    let (reference, mut numbers, mut cases) = (Reference::default(), Numbers(2), 0);
-    for d in 1..=40 {
-        for round in 0..6 {
-            let paths = [1, 2, 3, 5, 8, 32][round];
-            let c = 1 + numbers.below(70) as usize;
-            let n = numbers.below(8).clamp(u64::from(d > 4), 2) as usize;
-            let shape = [n, c, 1 + numbers.below(9) as usize, 7 + 3 * round];
-            let x = laid_out(&numbers.tensor(shape), round as u64);
-            let strided = spec(1 + (d + round) % 2, 0, 1, 1);
-            let three = spec(1 + round % 2, 1, 1, 1);
-            // One path may be wider than the others.
-            let wide = |path: usize| if path == 1 && round == 3 { d + 1 } else { d };
-            let mut kernels = |c_out: &dyn Fn(usize) -> usize, c_in: &dyn Fn(usize) -> usize, k| {
-                let kernel = |path| numbers.tensor([c_out(path), c_in(path), k, k]);
-                (0..paths).map(kernel).collect::<Vec<_>>()
-            };
-            let c_out = 1 + (7 * d + round) % 40;
-            let reduce = kernels(&wide, &|_| c, 1);
-            let reduce_by_three = kernels(&wide, &|_| c, 3);
-            let transform = kernels(&wide, &wide, 3);
-            let expand = kernels(&|_| c_out, &wide, 1);
-            let channels = (0..paths).map(wide).sum();
-            let (first, second) = (numbers.function(channels), numbers.function(channels));
-            let (third, output) = (numbers.function(c_out), numbers.function(c_out));
-            // Integers stay small: each layer has inputs of its own.
-            let (h, w) = (shape[2], shape[3]);
-            let path =
-                |path| laid_out(&numbers.tensor([n, wide(path), h, w]), 1 + (round == 4) as u64);
-            let xs: Vec<_> = (0..paths).map(path).collect();
-            let shortcut = laid_out(&numbers.tensor([n, c_out, h, w]), round as u64);
-            let after =
-                After { function: &third, shortcut: Some(shortcut.view()), output: &output };
-            let expected = (
-                reference.split(x.view(), &prepared(&reference, &reduce, strided), &first),
-                reference.split(x.view(), &prepared(&reference, &reduce_by_three, three), &first),
-                reference.each(&xs, &prepared(&reference, &transform, three), &second),
-                reference.merge(&xs, &prepared(&reference, &expand, ConvSpec::UNIT), &after),
-                reference.concatenate(&xs),
-            );
-            for fast in &levels {
-                let what = format!("{}: {paths} paths of {d}, {:?}", fast.level(), x.dim());
-                let got = (
-                    fast.split(x.view(), &prepared(fast, &reduce, strided), &first),
-                    fast.split(x.view(), &prepared(fast, &reduce_by_three, three), &first),
-                    fast.each(&xs, &prepared(fast, &transform, three), &second),
-                    fast.merge(&xs, &prepared(fast, &expand, ConvSpec::UNIT), &after),
-                    fast.concatenate(&xs),
-                );
-                assert!(got.0.unwrap() == *expected.0.as_ref().unwrap(), "split, {what}");
-                assert!(got.1.unwrap() == *expected.1.as_ref().unwrap(), "split by 3x3, {what}");
-                assert!(got.2.unwrap() == *expected.2.as_ref().unwrap(), "each, {what}");
-                assert!(got.3.unwrap() == *expected.3.as_ref().unwrap(), "merge, {what}");
-                assert!(got.4.unwrap() == *expected.4.as_ref().unwrap(), "concatenate, {what}");
-                cases += 5;
-            }
-        }
+/// What the verbs of the forms are given: paths of these widths.
+struct Paths {
+    x: Array4<f32>,
+    xs: Vec<Array4<f32>>,
+    shortcut: Array4<f32>,
+    /// Of two splits, each and merge.
+    kernels: [(Vec<Array4<f32>>, ConvSpec); 4],
+    /// Of the splits, of each, and those of merge.
+    functions: [Function; 4],
+}
+
+impl Paths {
+    fn new(
+        numbers: &mut Numbers,
+        [n, c, h, w]: [usize; 4],
+        (widths, c_out): (&[usize], usize),
+        strides: [usize; 2],
+        layouts: [u64; 3],
+    ) -> Self {
+        let x = laid_out(&numbers.tensor([n, c, h, w]), layouts[0]);
+        // Integers stay small: each layer has inputs of its own.
+        let path = |&d: &usize| laid_out(&numbers.tensor([n, d, h, w]), layouts[1]);
+        let xs = widths.iter().map(path).collect();
+        let shortcut = laid_out(&numbers.tensor([n, c_out, h, w]), layouts[2]);
+        let mut kernels = |shape: &dyn Fn(usize) -> [usize; 4], spec| {
+            (widths.iter().map(|&d| numbers.tensor(shape(d))).collect(), spec)
+        };
+        let three = spec(strides[1], 1, 1, 1);
+        let kernels = [
+            kernels(&|d| [d, c, 1, 1], spec(strides[0], 0, 1, 1)),
+            kernels(&|d| [d, c, 3, 3], three),
+            kernels(&|d| [d, d, 3, 3], three),
+            kernels(&|d| [c_out, d, 1, 1], ConvSpec::UNIT),
+        ];
+        let channels = widths.iter().sum();
+        let functions = [channels, channels, c_out, c_out].map(|c| numbers.function(c));
+        Self { x, xs, shortcut, kernels, functions }
     }
-    println!("{cases} cases");
-    assert!(cases >= 40 * 6 * 5);
+
+    /// Both splits, each, merge, concatenate.
+    fn run<V: Convolver<f32>>(&self, convolver: &V) -> [Vec<Array4<f32>>; 5] {
+        let [reduce, by_three, transform, expand] =
+            self.kernels.each_ref().map(|(kernels, spec)| prepared(convolver, kernels, *spec));
+        let [first, second, function, output] = &self.functions;
+        let after = After { function, shortcut: Some(self.shortcut.view()), output };
+        [
+            convolver.split(self.x.view(), &reduce, first).unwrap(),
+            convolver.split(self.x.view(), &by_three, first).unwrap(),
+            convolver.each(&self.xs, &transform, second).unwrap(),
+            vec![convolver.merge(&self.xs, &expand, &after).unwrap()],
+            vec![convolver.concatenate(&self.xs).unwrap()],
+        ]
+    }
 }
 
 fn prepared<V: Convolver<f32>>(
@@ -352,10 +347,45 @@ fn prepared<V: Convolver<f32>>(
     kernels.iter().map(|kernel| convolver.prepare(kernel.view(), spec).unwrap()).collect()
 }
 
+/// The verbs of the forms, against their definitions over the reference.
+#[test]
+fn every_width_of_path() {
+    let levels = all_levels();
+    println!("levels tested: {:?} of {:?}", Level::available(), Level::ALL);
+    let (mut numbers, mut cases) = (Numbers::integers(2), 0);
+    for d in 1..=40 {
+        for round in 0..6 {
+            let n = numbers.below(8).clamp(u64::from(d > 4), 2) as usize;
+            let (c, h) = (1 + numbers.below(70) as usize, 1 + numbers.below(9) as usize);
+            // One path may be wider than the others.
+            let mut widths = vec![d; [1, 2, 3, 5, 8, 32][round]];
+            widths.iter_mut().skip(1).take((round == 3).into()).for_each(|d| *d += 1);
+            let (c_out, strides) = (1 + (7 * d + round) % 40, [1 + (d + round) % 2, 1 + round % 2]);
+            let layouts = [round as u64, 1 + u64::from(round == 4), round as u64];
+            let (x, out) = ([n, c, h, 7 + 3 * round], (&widths[..], c_out));
+            let paths = Paths::new(&mut numbers, x, out, strides, layouts);
+            let expected = paths.run(&Reference::default());
+            for fast in &levels {
+                let got = paths.run(fast);
+                for (verb, name) in ["split", "split by 3x3", "each", "merge", "concatenate"]
+                    .into_iter()
+                    .enumerate()
+                {
+                    let what = (fast.level(), &widths, x);
+                    assert!(got[verb] == expected[verb], "{name}, {what:?}");
+                    cases += 1;
+                }
+            }
+        }
+    }
+    println!("{cases} cases");
+    assert!(cases >= 40 * 6 * 5);
+}
+
 /// Paths keep what they share; they may be used in other company all the same.
 #[test]
 fn paths_may_be_used_in_any_company() {
-    let (mut numbers, reference) = (Numbers(5), Reference::default());
+    let (mut numbers, reference) = (Numbers::integers(5), Reference::default());
     let x = laid_out(&numbers.tensor([1, 20, 5, 6]), 1);
     let kernels: Vec<_> = (0..5).map(|_| numbers.tensor([3, 20, 1, 1])).collect();
     let mut compared = 0;
@@ -379,60 +409,33 @@ fn paths_may_be_used_in_any_company() {
 /// On floats that do round: the work is cut for the threads, and no bit shows it.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let mut numbers = Numbers(3);
-    let mut compared = 0;
+    let (mut numbers, mut compared) = (Numbers { state: 3, floats: true }, 0);
     for (c, d, paths, size) in
         [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11), (1024, 4, 8, 14)]
     {
-        let inner = d * paths;
         // Channels last where pixels are pages apart, which is seen only so.
-        let x = laid_out(&numbers.floats([2, c, size, size + 1]), u64::from(c == 1024));
-        let mid = numbers.floats([2, inner, size, size + 1]);
-        let shortcut = numbers.floats([2, c, size, size + 1]);
-        let reduce = numbers.floats([inner, c, 1, 1]);
-        let transform = numbers.floats([inner, d, 3, 3]);
-        let dense = numbers.floats([24, c, 3, 3]);
-        let expand = numbers.floats([c, inner, 1, 1]);
-        let (inner_function, function) = (numbers.function(inner), numbers.function(c));
-        let (padded, unit) = (spec(1, 1, 1, 1), ConvSpec::UNIT);
+        let (inner, layout) = (d * paths, u64::from(c == 1024));
+        let (outside, inside) = ([2, c, size, size + 1], [2, inner, size, size + 1]);
+        let cases = [
+            (outside, [inner, c, 1, 1], ConvSpec::UNIT),
+            (inside, [inner, d, 3, 3], spec(1, 1, 1, paths)),
+            (inside, [c, inner, 1, 1], ConvSpec::UNIT),
+            (outside, [24, c, 3, 3], spec(1, 1, 1, 1)),
+        ];
+        let cases = cases.map(|(x, weights, spec)| Case::new(&mut numbers, x, weights, spec));
+        let widths = vec![d; paths];
+        let paths = Paths::new(&mut numbers, outside, (&widths, c), [1, 1], [layout, 1, 0]);
         for fast in all_levels() {
             let run = || {
-                let after = After {
-                    function: &function,
-                    shortcut: Some(shortcut.view()),
-                    output: &function,
-                };
-                let inner = After::only(&inner_function);
-                let conv =
-                    |x: &Array4<f32>, weights: &Array4<f32>, spec, after: &After<'_, f32>| {
-                        let kernel = fast.prepare(weights.view(), spec).unwrap();
-                        fast.conv(x.view(), &kernel, after).unwrap()
-                    };
-                let mut results = vec![
-                    conv(&x, &reduce, unit, &inner),
-                    conv(&mid, &transform, spec(1, 1, 1, paths), &inner),
-                    conv(&mid, &expand, unit, &after),
-                    conv(&x, &dense, padded, &After::only(&Identity)),
-                ];
-                let cut = |array: &Array4<f32>, axis, spec| -> Vec<_> {
-                    let parts = array.axis_chunks_iter(ndarray::Axis(axis), d);
-                    parts.map(|part| fast.prepare(part, spec).unwrap()).collect()
-                };
-                let split = fast.split(x.view(), &cut(&reduce, 0, unit), &inner_function).unwrap();
-                let each = fast.each(&split, &cut(&transform, 0, padded), &inner_function).unwrap();
-                results.push(fast.merge(&each, &cut(&expand, 1, unit), &after).unwrap());
-                results.push(fast.concatenate(&each).unwrap());
-                results.extend(split);
-                results.extend(each);
-                results
+                let one = cases.iter().map(|case| case.run(&fast, [layout, 0]));
+                one.chain(paths.run(&fast).concat()).collect::<Vec<_>>()
             };
             let on = |threads| {
                 ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
             };
             let expected = on(1);
             for threads in 2..=5 {
-                let got = on(threads);
-                for (got, expected) in got.iter().zip(&expected) {
+                for (got, expected) in on(threads).iter().zip(&expected) {
                     assert!(got == expected, "{}, {threads} threads, {c} {d}", fast.level());
                     compared += got.len();
                 }
@@ -449,12 +452,11 @@ fn results_do_not_depend_on_the_number_of_threads() {
 fn levels_that_fuse_agree_to_the_bit() {
     let fused = |fast: &Fast| fast.level() != Level::Portable;
     let levels: Vec<Fast> = all_levels().into_iter().filter(fused).collect();
-    let mut numbers = Numbers(4);
+    let mut numbers = Numbers { state: 4, floats: true };
     for d in 1..=40 {
         let groups = 1 + d % 4;
         let (x, weights) = ([1, groups * d, 9, 10], [groups * d, d, 3, 3]);
-        let mut case = Case::new(&mut numbers, x, weights, spec(1 + d % 2, 1, 1, groups));
-        (case.x, case.weights) = (numbers.floats(x), numbers.floats(weights));
+        let case = Case::new(&mut numbers, x, weights, spec(1 + d % 2, 1, 1, groups));
         let results: Vec<_> = levels.iter().map(|fast| case.run(fast, [0, 0])).collect();
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{groups} groups of {d}");
     }
