@@ -7,8 +7,8 @@ use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use triform::block::Activation;
 use triform::conv::{
-    Affine, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Epilogue, Fast, Identity,
-    Reference, block_diagonal, max_pool,
+    Affine, After, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Fast, Identity,
+    Reference, block_diagonal, from_block_diagonal, max_pool,
 };
 use triform::evidence::generator::tensor;
 use triform::scalar::{Additive, Dot, Int, Ordered, Scalar};
@@ -98,69 +98,35 @@ fn floats(x: &Array4<Int>) -> Array4<f32> {
 proptest! {
     #![proptest_config(config(512))]
 
+    /// The reference, and so the fast ones: to the bit, on integers.
     #[test]
-    fn the_reference_is_the_definition(problem in problem()) {
+    fn every_convolver_is_the_definition(problem in problem()) {
         let Problem { x, weights, spec } = &problem;
         let expected = by_definition(&problem);
-        prop_assert_eq!(&sums(&Reference::default(), x.view(), weights.view(), *spec), &expected);
-        let runs = Reference::in_runs_of(2);
-        prop_assert_eq!(&sums(&runs, x.view(), weights.view(), *spec), &expected);
-    }
-
-    #[test]
-    fn fast_equals_the_reference_to_the_bit_on_integers(problem in problem()) {
-        let Problem { x, weights, spec } = &problem;
-        let expected = floats(&sums(&Reference::default(), x.view(), weights.view(), *spec));
-        let (x, weights) = (floats(x), floats(weights));
-        prop_assert_eq!(&sums(&Fast::new(), x.view(), weights.view(), *spec), &expected);
-    }
-
-    /// `f64` too, to the bit.
-    #[test]
-    fn double_equals_the_reference_to_the_bit_on_integers(problem in problem()) {
-        let Problem { x, weights, spec } = &problem;
+        for reference in [Reference::default(), Reference::in_runs_of(2)] {
+            prop_assert_eq!(&sums(&reference, x.view(), weights.view(), *spec), &expected);
+        }
+        let [x_f, weights_f, expected_f] = [x, weights, &expected].map(floats);
+        prop_assert_eq!(&sums(&Fast::new(), x_f.view(), weights_f.view(), *spec), &expected_f);
         let doubles = |x: &Array4<Int>| x.mapv(|value| value.value().unwrap() as f64);
-        let expected = doubles(&sums(&Reference::default(), x.view(), weights.view(), *spec));
-        let (x, weights) = (doubles(x), doubles(weights));
+        let [x, weights, expected] = [x, weights, &expected].map(doubles);
         prop_assert_eq!(&sums(&Double, x.view(), weights.view(), *spec), &expected);
     }
 
     #[test]
     fn strides_of_the_views_do_not_matter(problem in problem()) {
         let Problem { x, weights, spec } = &problem;
-        // The same elements, laid out backwards, with gaps, and with the axes exchanged.
-        let backwards = x.slice(s![.., ..;-1, ..;-1, ..]).as_standard_layout().into_owned();
-        let backwards = backwards.slice(s![.., ..;-1, ..;-1, ..]);
-        let (n, c, h, w) = x.dim();
-        let mut gaps = Array4::from_elem((n, c, 2 * h, 3 * w), Int::from(77));
-        gaps.slice_mut(s![.., .., ..;2, ..;3]).assign(x);
-        let gaps = gaps.slice(s![.., .., ..;2, ..;3]);
-        let exchanged = x.view().permuted_axes([3, 1, 2, 0]).as_standard_layout().into_owned();
-        let exchanged = exchanged.view().permuted_axes([3, 1, 2, 0]);
-        let mut weights_t = weights.view().permuted_axes([2, 3, 0, 1]).as_standard_layout().into_owned();
-        let weights_t = weights_t.view_mut().permuted_axes([2, 3, 0, 1]);
         let expected = by_definition(&problem);
-        for view in [backwards, gaps, exchanged] {
-            prop_assert_eq!(view, x.view());
-            prop_assert_eq!(
-                &sums(&Reference::default(), view, weights_t.view(), *spec), &expected);
-            let (floats_x, floats_w) = (view.mapv(|x| x), weights_t.mapv(|w| w));
-            let as_float = |x: &Array4<Int>| floats(x);
-            prop_assert_eq!(
-                &sums(&Fast::new(), as_float(&floats_x).view(), as_float(&floats_w).view(), *spec),
-                &floats(&expected));
+        let (x_f, weights_f, expected_f) = (floats(x), floats(weights), floats(&expected));
+        let weights = &strange(weights, Int::from(77))[2];
+        let weights_f = &strange(&weights_f, 77.0)[2];
+        for (view, view_f) in strange(x, Int::from(77)).iter().zip(strange(&x_f, 77.0)) {
+            prop_assert_eq!(view, x);
+            let reference = sums(&Reference::default(), view.view(), weights.view(), *spec);
+            prop_assert_eq!(&reference, &expected);
+            let fast = sums(&Fast::new(), view_f.view(), weights_f.view(), *spec);
+            prop_assert_eq!(&fast, &expected_f);
         }
-        // The fast one on strange views themselves.
-        let x_f = floats(x);
-        let weights_f = floats(weights);
-        let reversed = x_f.slice(s![.., ..;-1, ..;-1, ..;-1]).as_standard_layout().into_owned();
-        prop_assert_eq!(
-            &sums(&Fast::new(), reversed.slice(s![.., ..;-1, ..;-1, ..;-1]), weights_f.view(), *spec),
-            &floats(&expected));
-        let exchanged = x_f.view().permuted_axes([3, 1, 2, 0]).as_standard_layout().into_owned();
-        prop_assert_eq!(
-            &sums(&Fast::new(), exchanged.view().permuted_axes([3, 1, 2, 0]), weights_f.view(), *spec),
-            &floats(&expected));
     }
 
     /// A grouped convolution, its dense twin, and its groups one by one are one function.
@@ -174,6 +140,16 @@ proptest! {
         let dense = block_diagonal(weights.view(), spec.groups()).unwrap();
         prop_assert_eq!(dense.len(), weights.len() * spec.groups());
         prop_assert_eq!(&sums(&reference, x.view(), dense.view(), ungrouped), &grouped);
+
+        // And back: a left inverse, which says no to a weight outside the blocks.
+        let back = from_block_diagonal(dense.view(), spec.groups()).unwrap();
+        prop_assert_eq!(back.as_ref(), Some(weights));
+        if spec.groups() > 1 {
+            let mut spoilt = dense.clone();
+            let last = spoilt.len_of(Axis(1)) - 1;
+            spoilt[[0, last, 0, 0]] = Int::from(1);
+            prop_assert_eq!(from_block_diagonal(spoilt.view(), spec.groups()).unwrap(), None);
+        }
 
         let (c_out, c_in) = (weights.len_of(Axis(0)) / spec.groups(), weights.len_of(Axis(1)));
         let parts: Vec<_> = (0..spec.groups())
@@ -204,48 +180,17 @@ proptest! {
         both_ways_agree(&Fast::new(), &x, &weights, *spec, &data)?;
         both_ways_agree(&Reference::default(), &x, &weights, *spec, &data)?;
     }
+}
 
-    /// The verbs of the fast convolver against their specification, the trait's default bodies.
-    #[test]
-    fn the_fast_verbs_are_the_default_ones(
-        spec in prop_oneof![Just((1usize, 1usize, 0usize)), Just((1, 2, 0)), Just((3, 1, 1)), Just((3, 2, 1))],
-        n in 0usize..3,
-        paths in 1usize..5,
-        d in 1usize..7,
-        map in (1usize..10, 1usize..40),
-        seed in any::<u64>(),
-    ) {
-        let (k, stride, padding) = spec;
-        let spec = ConvSpec::new(stride, padding, 1, 1).unwrap();
-        let mut state = seed;
-        let mut next = move |shape: (usize, usize, usize, usize)| {
-            Array4::from_shape_simple_fn(shape, || {
-                state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                ((state >> 33) % 17) as f32 - 8.0
-            })
-        };
-        let fast = Fast::new();
-        let slow = BareSums(Fast::new());
-        let data = AsData((0..paths * d).map(|c| Affine {
-            scale: if c % 2 == 0 { 1.0 } else { -1.0 }, shift: c as f32, relu: c % 3 == 0 }).collect());
-        let kernels: Vec<Array4<f32>> = (0..paths).map(|_| next((d, d, k, k))).collect();
-        let x = next((n, d, map.0, map.1));
-        let xs: Vec<Array4<f32>> = (0..paths).map(|_| next((n, d, map.0, map.1))).collect();
-        let of_fast: Vec<_> = kernels.iter().map(|w| fast.prepare(w.view(), spec).unwrap()).collect();
-        let of_slow: Vec<_> = kernels.iter().map(|w| slow.prepare(w.view(), spec).unwrap()).collect();
-
-        prop_assert_eq!(
-            fast.split(x.view(), &of_fast, &data).unwrap(),
-            slow.split(x.view(), &of_slow, &data).unwrap());
-        prop_assert_eq!(
-            fast.each(&xs, &of_fast, &data).unwrap(),
-            slow.each(&xs, &of_slow, &data).unwrap());
-        let shortcut = slow.sums(x.view(), &of_slow[0]).unwrap();
-        let after = Epilogue { function: &data, shortcut: Some(shortcut.view()), output: &Identity };
-        prop_assert_eq!(
-            fast.merge(&xs, &of_fast, &after).unwrap(),
-            slow.merge(&xs, &of_slow, &after).unwrap());
-    }
+/// The same elements, laid out backwards, with gaps, and with the axes exchanged.
+fn strange<S: Clone>(x: &Array4<S>, gap: S) -> [Array4<S>; 3] {
+    let mut backwards = x.slice(s![.., ..;-1, ..;-1, ..;-1]).as_standard_layout().into_owned();
+    (1..4).for_each(|axis| backwards.invert_axis(Axis(axis)));
+    let (n, c, h, w) = x.dim();
+    let mut gaps = Array4::from_elem((n, c, 2 * h, 3 * w), gap);
+    gaps.slice_mut(s![.., .., ..;2, ..;3]).assign(x);
+    let exchanged = x.view().permuted_axes([2, 3, 0, 1]).as_standard_layout().into_owned();
+    [backwards, gaps.slice_move(s![.., .., ..;2, ..;3]), exchanged.permuted_axes([2, 3, 0, 1])]
 }
 
 fn both_ways_agree<V: Convolver<f32>>(
@@ -262,43 +207,28 @@ fn both_ways_agree<V: Convolver<f32>>(
         let after = Epilogue { function, shortcut: Some(shortcut.view()), output };
         convolver.conv(x.view(), &kernels[0], &after).unwrap()
     };
-    let fused = run(data as &dyn ChannelWise<f32>, data as &dyn ChannelWise<f32>);
+    let [data, function]: [&dyn ChannelWise<f32>; 2] = [data, &function];
+    let fused = run(data, data);
+    for (inner, output) in [(data, function), (function, data), (function, function)] {
+        prop_assert_eq!(&run(inner, output), &fused);
+    }
     // The shortcut may lie in memory as it likes.
-    let turned = shortcut.view().permuted_axes([3, 2, 1, 0]).as_standard_layout().into_owned();
-    let strange = turned.view().permuted_axes([3, 2, 1, 0]);
-    let after = Epilogue { function: data, shortcut: Some(strange), output: data };
-    prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &after).unwrap(), &fused);
+    for shortcut in strange(&shortcut, 77.0) {
+        let after = Epilogue { function: data, shortcut: Some(shortcut.view()), output: data };
+        prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &after).unwrap(), &fused);
+    }
     let relu = Epilogue { function: data, shortcut: None, output: &Activation::Relu };
     let by_hand = convolver.conv(x.view(), &kernels[0], &Epilogue::only(data)).unwrap();
     let by_hand = by_hand.mapv(|z| z.relu());
     prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &relu).unwrap(), &by_hand);
-    prop_assert_eq!(&run(data, &function), &fused);
-    prop_assert_eq!(&run(&function, data), &fused);
-    prop_assert_eq!(&run(&function, &function), &fused);
 
     let paths = convolver.split(x.view(), &kernels, data).unwrap();
-    prop_assert_eq!(&convolver.split(x.view(), &kernels, &function).unwrap(), &paths);
     let inputs = [x.clone(), x.clone()];
-    prop_assert_eq!(&convolver.each(&inputs, &kernels, data).unwrap(), &paths);
-    prop_assert_eq!(&convolver.each(&inputs, &kernels, &function).unwrap(), &paths);
+    for function in [data, function] {
+        prop_assert_eq!(&convolver.split(x.view(), &kernels, function).unwrap(), &paths);
+        prop_assert_eq!(&convolver.each(&inputs, &kernels, function).unwrap(), &paths);
+    }
     Ok(())
-}
-
-/// A convolver that overrides nothing.
-struct BareSums(Fast);
-
-impl Convolver<f32> for BareSums {
-    type Kernel = <Fast as Convolver<f32>>::Kernel;
-    fn prepare(
-        &self,
-        weights: ArrayView4<'_, f32>,
-        spec: ConvSpec,
-    ) -> triform::Result<Self::Kernel> {
-        self.0.prepare(weights, spec)
-    }
-    fn sums(&self, x: ArrayView4<'_, f32>, kernel: &Self::Kernel) -> triform::Result<Array4<f32>> {
-        self.0.sums(x, kernel)
-    }
 }
 
 struct AsData(Vec<Affine<f32>>);
@@ -336,84 +266,62 @@ fn a_flipped_kernel_is_seen() {
 /// A wrong geometry, by name and by number.
 #[test]
 fn bad_geometry_is_refused_with_its_numbers() {
+    macro_rules! refused {
+        ($($message:literal: $result:expr;)*) => {
+            $(assert_eq!($result.err().unwrap().to_string(), $message);)*
+        };
+    }
     let fast = Fast::new();
-    let prepare = |shape: (usize, usize, usize, usize), groups| {
-        let spec = ConvSpec::new(1, 0, 1, groups)?;
-        fast.prepare(Array4::zeros(shape).view(), spec)
+    let spec = ConvSpec::new;
+    let prepare = |value: f32, shape: [usize; 4], spec: triform::Result<ConvSpec>| {
+        fast.prepare(Array4::from_elem(shape, value).view(), spec?)
     };
-    let message = |error: triform::Error| error.to_string();
-    assert_eq!(
-        message(ConvSpec::new(0, 0, 1, 1).unwrap_err()),
-        "stride is 0; it must be at least 1"
-    );
-    assert_eq!(
-        message(ConvSpec::new(1, 0, 0, 1).unwrap_err()),
-        "dilation is 0; it must be at least 1"
-    );
-    assert_eq!(
-        message(ConvSpec::new(1, 0, 1, 0).unwrap_err()),
-        "groups is 0; it must be at least 1"
-    );
-    assert_eq!(
-        message(prepare((8, 2, 3, 3), 3).unwrap_err()),
-        "3 groups do not divide 8 output channels"
-    );
-    assert_eq!(
-        message(prepare((8, 0, 3, 3), 1).unwrap_err()),
-        "input channels of a group is 0; it must be at least 1"
-    );
-    let kernel = prepare((9, 2, 3, 3), 3).unwrap();
-    let sums = |x: (usize, usize, usize, usize)| {
-        message(fast.sums(Array4::zeros(x).view(), &kernel).unwrap_err())
-    };
-    assert_eq!(sums((1, 7, 5, 5)), "3 groups do not divide 7 input channels");
-    assert_eq!(
-        sums((1, 9, 5, 5)),
-        "input of a convolution has shape [1, 9, 5, 5]; it must be N x 6 x H x W (3 groups of 2)"
-    );
-    assert_eq!(
-        sums((1, 6, 2, 5)),
-        "a kernel of 3 taps (dilation 1) does not fit the height of 2 with padding 0"
-    );
-    assert_eq!(sums((1, 6, 5, 0)), "map width is 0; it must be at least 1");
-    let shortcut = Array4::zeros((1, 9, 3, 2));
-    let after =
-        Epilogue { function: &Identity, shortcut: Some(shortcut.view()), output: &Identity };
-    let x = Array4::zeros((1, 6, 5, 5));
-    assert_eq!(
-        message(fast.conv(x.view(), &kernel, &after).unwrap_err()),
-        "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to"
-    );
+    let sums = |shape: [usize; 4], kernel: &_| fast.sums(Array4::ones(shape).view(), kernel);
+    let grouped = prepare(0.0, [9, 2, 3, 3], spec(1, 0, 1, 3)).unwrap();
+    let (x, shortcut) = (Array4::zeros((1, 6, 5, 5)), Array4::zeros((1, 9, 3, 2)));
+    let shortcut = Some(shortcut.view());
+    let after = Epilogue { function: &Identity, shortcut, output: &Identity };
     let data = AsData(vec![Affine { scale: 1.0, shift: 0.0, relu: false }; 9]);
-    let after = Epilogue { function: &data, shortcut: Some(shortcut.view()), output: &data };
-    assert!(fast.conv(x.view(), &kernel, &after).is_err(), "as data too");
-    let padded = ConvSpec::new(1, 3, 1, 1).unwrap();
-    assert_eq!(
-        message(max_pool(x.view(), 3, padded).unwrap_err()),
-        "window of a pool has shape [3, 3]; it must be such that none lies within the padding of 3"
-    );
-    let spread = ConvSpec::new(1, 1, 6, 1).unwrap();
-    assert!(max_pool(x.view(), 2, spread).is_err(), "taps at -1 and 5 of a map of 5");
+    let as_data = Epilogue { function: &data, shortcut, output: &data };
+    refused! {
+        "stride is 0; it must be at least 1": spec(0, 0, 1, 1);
+        "dilation is 0; it must be at least 1": spec(1, 0, 0, 1);
+        "groups is 0; it must be at least 1": spec(1, 0, 1, 0);
+        "3 groups do not divide 8 output channels": prepare(0.0, [8, 2, 3, 3], spec(1, 0, 1, 3));
+        "input channels of a group is 0; it must be at least 1":
+            prepare(0.0, [8, 0, 3, 3], spec(1, 0, 1, 1));
+        "3 groups do not divide 7 input channels": sums([1, 7, 5, 5], &grouped);
+        "input of a convolution has shape [1, 9, 5, 5]; it must be N x 6 x H x W (3 groups of 2)":
+            sums([1, 9, 5, 5], &grouped);
+        "a kernel of 3 taps (dilation 1) does not fit the height of 2 with padding 0":
+            sums([1, 6, 2, 5], &grouped);
+        "map width is 0; it must be at least 1": sums([1, 6, 5, 0], &grouped);
+        "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to":
+            fast.conv(x.view(), &grouped, &after);
+        "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to":
+            fast.conv(x.view(), &grouped, &as_data);
+        "window of a pool has shape [3, 3]; it must be such that none lies within the padding of 3":
+            max_pool(x.view(), 3, spec(1, 3, 1, 1).unwrap());
+        // Taps at -1 and 5 of a map of 5.
+        "window of a pool has shape [2, 2]; it must be such that none lies within the padding of 1":
+            max_pool(x.view(), 2, spec(1, 1, 6, 1).unwrap());
+        "inputs, one for each path: 1 where 0 are needed":
+            fast.merge(std::slice::from_ref(&x), &[], &after);
+    }
     // Sizes beyond memory are refused, not tried.
-    let far = ConvSpec::new(1, 1 << 40, 1, 1).unwrap();
-    let one = fast.prepare(Array4::zeros((1, 1, 1, 1)).view(), far).unwrap();
-    let pixel = Array4::zeros((1, 1, 1, 1));
-    assert!(message(fast.sums(pixel.view(), &one).unwrap_err()).contains("multiply to more than"));
+    for (k, padding, dilation, x) in
+        [(1, 1 << 40, 1, [1, 6, 1, 1]), (3, 1 << 40, 1 << 40, [1, 6, 5, 4])]
+    {
+        let kernel = prepare(0.0, [1, 6, k, k], spec(1, padding, dilation, 1)).unwrap();
+        let error = sums(x, &kernel).unwrap_err().to_string();
+        assert!(error.contains("multiply to more than"), "{error}");
+    }
     // A stride beyond the map leaves its first pixel.
-    let stride = ConvSpec::new(usize::MAX, 0, 1, 1).unwrap();
-    let one = fast.prepare(Array4::from_elem((1, 6, 1, 1), 2.0).view(), stride).unwrap();
-    let ones = Array4::from_elem((1, 6, 5, 4), 1.0);
-    assert_eq!(fast.sums(ones.view(), &one).unwrap(), Array4::from_elem((1, 1, 1, 1), 12.0));
-    let wide = ConvSpec::new(usize::MAX, 1, 1, 1).unwrap();
-    let wide = fast.prepare(Array4::from_elem((1, 6, 3, 3), 1.0).view(), wide).unwrap();
-    assert_eq!(fast.sums(ones.view(), &wide).unwrap(), Array4::from_elem((1, 1, 1, 1), 24.0));
-    let spread = ConvSpec::new(1, 1 << 40, 1 << 40, 1).unwrap();
-    let spread = fast.prepare(Array4::zeros((1, 6, 3, 3)).view(), spread).unwrap();
-    assert!(fast.sums(ones.view(), &spread).is_err(), "more memory than anyone has");
-    assert_eq!(
-        message(fast.merge(&[x], &[], &after).unwrap_err()),
-        "inputs, one for each path: 1 where 0 are needed"
-    );
+    for (k, padding, value, expected) in [(1, 0, 2.0, 12.0), (3, 1, 1.0, 24.0)] {
+        let kernel = prepare(value, [1, 6, k, k], spec(usize::MAX, padding, 1, 1)).unwrap();
+        let got = sums([1, 6, 5, 4], &kernel).unwrap();
+        assert_eq!(got, Array4::from_elem((1, 1, 1, 1), expected));
+    }
 }
 
 /// Functions that give as data one channel less or more than they are asked for, which is against their law.

@@ -69,8 +69,11 @@ pub(crate) unsafe fn whole(
     let planes = epilogue.planes.as_ref();
     let mut z = Output::new(output, planes.is_some(), epilogue.shortcut.as_ref());
     if !output.contains(&0) {
-        let target =
-            planes.map(|(shortcut, output)| Target { z: z.first(), shortcut: *shortcut, output });
+        let target = planes.map(|(shortcut, output)| Target {
+            z: z.whole_slot(),
+            shortcut: *shortcut,
+            output,
+        });
         let slots = |channel: usize, lanes: usize| match target {
             Some(_) => Vec::new(),
             None => vec![z.slot(0, channel, lanes)],
@@ -108,9 +111,7 @@ pub(crate) unsafe fn by_target(
 
 /// The pixels that a 1x1 like `kernel` meets, by some columns: where they lie, or copied from planes or from
 /// pages apart.
-///
 /// # Safety
-///
 /// - The columns have as many taps as x has channels.
 /// - Where there is no target, the slots have all pixels of the output; where there is one, it has, and the
 ///   columns are all its channels. Nobody else reads or writes there.
@@ -125,7 +126,7 @@ pub(crate) unsafe fn over_pixels(
     let stride = kernel.shape.spec.stride;
     let planes = Planes::new(&x).filter(|_| stride == 1);
     let image = planes.is_none().then(|| Image::new(x));
-    let floats = image.as_ref().map_or(&[][..], Image::floats);
+    let floats = image.as_ref().map_or(&[][..], |image| &image.floats);
     let (h_out, w_out) = ((h - 1) / stride + 1, (w - 1) / stride + 1);
     let range = 0..n * h_out * w_out;
     let pixels = match stride {
@@ -248,9 +249,6 @@ pub(crate) fn pieces(
     parts.filter(|part| !part.is_empty()).flat_map(cut).collect()
 }
 
-/// Vectors of channels that are worked on together, row by row: a cache line of each pixel for eight lanes.
-const PARTS: usize = 2;
-
 /// A k x k convolution.
 struct Windows<'a> {
     x: &'a Image<'a>,
@@ -281,7 +279,7 @@ impl Windows<'_> {
     /// In groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
     fn grouped(&self, panels: &[Panels], z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
-        let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out_group());
+        let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out / panels.len());
         let padded = Padded::new(kernel.shape, [c_in, 1], [h_out, w_out])?;
         let taps = &panels[0].cut(&padded.taps())[..];
         let mut pieces = Vec::with_capacity(n * panels.len());
@@ -312,9 +310,9 @@ impl Windows<'_> {
     fn narrow(&self, narrow: &Narrow, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, c_out, h_out, w_out] } = *self;
         let lanes = kernel.level.lanes();
-        // Either a vector's channels at every pixel, two such side by side; or the few there are, several
-        // pixels to a vector.
-        let (width, parts) = if narrow.pixels == 1 { (lanes, PARTS) } else { (c_out, 1) };
+        // Either a vector's channels at every pixel, two such side by side, row by row (a cache line of each
+        // pixel for eight lanes); or the few there are, several pixels to a vector.
+        let (width, parts) = if narrow.pixels == 1 { (lanes, 2) } else { (c_out, 1) };
         let padded = Padded::new(kernel.shape, [width, parts], [h_out, w_out])?;
         let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
         let epilogue = repeated.as_ref().unwrap_or(epilogue);
@@ -357,5 +355,25 @@ impl Windows<'_> {
             unsafe { kernel.level.run(rows) };
         });
         Ok(())
+    }
+}
+
+/// By the `gemm` crate, the product of `a` (m x k) and `b` (k x `columns`), written to `c` (m x `columns`); all row-major.
+#[rustfmt::skip]
+pub fn product(a: &[f64], b: &[f64], c: &mut [f64], m: usize, columns: usize) {
+    let k = a.len() / m;
+    assert!(a.len() == m * k && b.len() == k * columns && c.len() == m * columns);
+    // SAFETY: with the strides given, gemm reads element (i, j) of a at i k + j, and of
+    // b at j columns + p, and writes element (i, p) of c at i columns + p, for i < m,
+    // j < k and p < columns: all inside the slices, by the assertion above. `c` is borrowed
+    // mutably, so it overlaps neither input. With read_dst false nothing of c is read.
+    unsafe {
+        gemm::gemm(
+            m, columns, k,
+            c.as_mut_ptr(), 1, columns as isize, false,
+            a.as_ptr(), 1, k as isize,
+            b.as_ptr(), 1, columns as isize,
+            0.0, 1.0, false, false, false, gemm::Parallelism::None,
+        );
     }
 }

@@ -4,15 +4,19 @@
 //! Every convolution is, for one output pixel, a sum over taps of an input channel times a row of weights.
 //! So the tile knows nothing of kernels, strides or groups: it is told where each pixel starts, and which
 //! runs of memory from there on are its taps.
+//!
+//! While a tile sums, it prefetches what is needed next: the next panel of weights; pixels that nobody has read
+//! yet; what the next tile writes and adds. A step every [`CHUNK`] taps asks for a few lines, so that never more are
+//! on their way than the processor can keep track of: where there are too many, loads wait behind them. This is in
+//! the innermost loop but one, so all counts are ready before it begins.
 
 use std::ops::Range;
 
 use crate::epilogue::{Fused, store};
 use crate::layout::Slot;
-use crate::memory::Scratch;
+use crate::memory::{LINE, Scratch};
 use crate::pack::Panels;
 use crate::pixels::{Pixels, Taps};
-use crate::prefetch::{CHUNK, Prefetch, Run};
 use crate::simd::Work;
 use crate::tiles::balanced;
 use crate::vector::{Vector, load_rows, of_size, store_rows};
@@ -60,7 +64,6 @@ pub(crate) struct Dense<'a> {
 
 impl Work for Dense<'_> {
     /// # Safety
-    ///
     /// - The machine has the instructions of `T`.
     /// - All columns' panels are one or two vectors of `T` wide and have as many runs as there are `taps`,
     ///   each as long as its taps together.
@@ -96,8 +99,8 @@ impl Dense<'_> {
 
     /// The pixels that come after the range, likewise; if nobody has read them yet and they follow one another.
     fn pixels_after(&self, steps: usize) -> Run {
-        let [floats, column] = [self.pixels.image, self.pixels.column];
-        if !self.cold || floats > 0 {
+        let Pixels { image, column, .. } = self.pixels;
+        if !self.cold || image > 0 {
             return Run::NONE;
         }
         let at = self.x.as_ptr().wrapping_add((self.range.end - self.origin) * column);
@@ -140,7 +143,7 @@ impl Dense<'_> {
                     let mut prefetch = Prefetch::new(weights.take(steps), pixels.take(steps));
                     if last && let Some((slot, first)) = self.slot_after(number, tile.end) {
                         let rows = T::ROWS.min(self.range.end - first);
-                        prefetch = prefetch.and_of_slot(slot, first, rows, rows_of_step);
+                        prefetch = prefetch.and_of_slot(slot, [first, rows, rows_of_step]);
                     }
                     let first = tile.start;
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
@@ -171,13 +174,8 @@ impl Dense<'_> {
         let length: usize = taps.iter().map(|taps| taps.length).sum();
         debug_assert_eq!(weights.len(), length * V * T::LANES);
         let offsets: [usize; R] = self.pixels.from(first - self.origin);
-        debug_assert!(
-            offsets.iter().all(|offset| {
-                taps.iter().all(|taps| offset + taps.offset + taps.length <= self.x.len())
-            }),
-            "{offsets:?} {taps:?} {}",
-            self.x.len()
-        );
+        let inside = |at: &usize| taps.iter().all(|t| at + t.offset + t.length <= self.x.len());
+        debug_assert!(offsets.iter().all(inside), "{offsets:?} {taps:?} {}", self.x.len());
         // SAFETY: as the function's.
         unsafe {
             let mut sums = [[T::splat(0.0); V]; R];
@@ -201,9 +199,7 @@ fn steps(taps: &[Taps]) -> usize {
 }
 
 /// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile prefetches.
-///
 /// # Safety
-///
 /// - The machine has the instructions of `T`.
 /// - Each pixel has all the taps, and `weights` V vectors for each of them.
 #[inline(always)]
@@ -237,4 +233,128 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
         }
     }
     sums
+}
+
+/// Taps from one step to the next.
+const CHUNK: usize = 8;
+
+/// Runs of memory to prefetch: some lines `pitch` floats apart, so many at each step. Nothing is read or written
+/// through the pointer, so it may point anywhere.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    at: *const f32,
+    pitch: usize,
+    left: usize,
+    of_step: usize,
+}
+
+impl Run {
+    const NONE: Self = Self { at: std::ptr::null(), pitch: 0, left: 0, of_step: 0 };
+
+    /// `floats` floats from `at` on, in `steps` steps, rounded up to as many lines in each.
+    fn new(at: *const f32, floats: usize, steps: usize) -> Self {
+        let of_step = floats.div_ceil(LINE * steps.max(1));
+        Self { at, pitch: LINE, left: of_step * steps, of_step }
+    }
+
+    /// The part for the next `steps` steps; the rest is left here.
+    #[inline(always)]
+    fn take(&mut self, steps: usize) -> Self {
+        let at = self.at.wrapping_add(self.of_step * steps * LINE);
+        Self { at: std::mem::replace(&mut self.at, at), left: self.of_step * steps, ..*self }
+    }
+
+    /// Asks for `floats` floats of each run of the step.
+    #[inline(always)]
+    fn step(&mut self, floats: usize, ask: impl Fn(*const f32)) {
+        for _ in 0..self.of_step.min(self.left) {
+            for line in (0..floats).step_by(LINE) {
+                ask(self.at.wrapping_add(line));
+            }
+            self.at = self.at.wrapping_add(self.pitch);
+        }
+        self.left = self.left.saturating_sub(self.of_step);
+    }
+}
+
+/// What a tile prefetches.
+#[derive(Clone, Copy, Debug)]
+struct Prefetch {
+    weights: Run,
+    x: Run,
+    z: Run,
+    shortcut: Run,
+}
+
+impl Prefetch {
+    fn new(weights: Run, x: Run) -> Self {
+        Self { weights, x, z: Run::NONE, shortcut: Run::NONE }
+    }
+
+    /// And `left` pixels of a slot from pixel `first` on, so many at each step.
+    #[inline(always)]
+    fn and_of_slot(mut self, slot: &Slot, [first, left, of_step]: [usize; 3]) -> Self {
+        let pitch = slot.pitch;
+        let pixels = |at: *const f32| {
+            let at = at.wrapping_add(first * pitch);
+            Run { at, pitch, left, of_step }
+        };
+        self.shortcut = slot.shortcut.map_or(Run::NONE, pixels);
+        self.z = pixels(slot.z);
+        self
+    }
+
+    /// One step.
+    /// Safety: the machine has the instructions of `T`.
+    #[inline(always)]
+    unsafe fn step<T: Vector, const V: usize>(&mut self) {
+        // SAFETY: as the function's; any address will do.
+        let soon = |at: *const f32| unsafe { T::prefetch(at) };
+        // SAFETY: as above.
+        let later = |at: *const f32| unsafe { T::prefetch_for_later(at) };
+        self.weights.step(LINE, later);
+        self.x.step(LINE, later);
+        self.z.step(V * T::LANES, soon);
+        self.shortcut.step(V * T::LANES, soon);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::{LINE, Prefetch, Run, Slot};
+
+    /// The floats from address 0 on where the lines begin that are asked for.
+    fn asked(step: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {
+        let found = RefCell::new(Vec::new());
+        step(&|at| found.borrow_mut().push(at as usize / 4));
+        found.into_inner()
+    }
+
+    #[test]
+    fn the_parts_of_a_run_are_all_of_it_and_little_more() {
+        for floats in [0, 1, 16, 17, 1000] {
+            for (parts, steps) in [(1, 1), (3, 4), (7, 2)] {
+                let mut run = Run::new(std::ptr::null(), floats, parts * steps);
+                let parts_of_run = (0..parts).map(|_| run.take(steps)).collect::<Vec<_>>();
+                let step =
+                    |mut part: Run| asked(|ask| (0..steps).for_each(|_| part.step(LINE, ask)));
+                let lines: Vec<usize> = parts_of_run.into_iter().flat_map(step).collect();
+                assert!(lines.iter().copied().eq((0..lines.len()).map(|line| line * LINE)));
+                assert!(floats <= lines.len() * LINE);
+                assert!(lines.len() < floats.div_ceil(LINE) + parts * steps);
+            }
+        }
+    }
+
+    #[test]
+    fn every_pixel_of_a_slot_is_asked_for_once() {
+        let z = std::ptr::null_mut();
+        let slot = Slot { z, shortcut: None, pitch: 100, lanes: 16, floats: 1000 };
+        let mut prefetch = Prefetch::new(Run::NONE, Run::NONE).and_of_slot(&slot, [2, 3, 2]);
+        let steps = [(); 3].map(|()| asked(|ask| prefetch.z.step(16, ask)));
+        assert_eq!(steps, [vec![200, 300], vec![400], vec![]]);
+        assert!(asked(|ask| prefetch.shortcut.step(16, ask)).is_empty());
+    }
 }

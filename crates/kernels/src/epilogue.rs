@@ -40,24 +40,18 @@ impl Elementwise {
 
     /// Checks that there is an affine for each of so many channels, or none.
     pub(crate) fn check(&self, channels: usize) -> Result<()> {
-        match self.scale.len() {
-            0 => Ok(()),
-            found if found == channels + BEYOND => Ok(()),
-            found => Err(Error::Count {
-                what: "channels of a function",
-                expected: channels,
-                found: found - BEYOND,
-            }),
+        let found = self.scale.len().saturating_sub(BEYOND);
+        if self.scale.is_empty() || found == channels {
+            return Ok(());
         }
+        Err(Error::Count { what: "channels of a function", expected: channels, found })
     }
 
     /// The function at one value.
     pub(crate) fn at(&self, channel: usize, z: f32) -> f32 {
-        let y = match self.scale.is_empty() {
-            true => z,
-            // The product rounded, then the sum.
-            false => self.scale[channel] * z + self.shift[channel],
-        };
+        // The product rounded, then the sum.
+        let affine = || self.scale[channel] * z + self.shift[channel];
+        let y = if self.scale.is_empty() { z } else { affine() };
         if self.relu && y < 0.0 { 0.0 } else { y }
     }
 
@@ -95,12 +89,10 @@ impl Elementwise {
     /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function.
     #[inline(always)]
     pub(crate) unsafe fn apply_to_plane<T: Vector>(&self, channel: usize, z: T) -> T {
-        let mut y = z;
         // SAFETY: as the function's.
         unsafe {
-            if !self.scale.is_empty() {
-                y = y.mul(T::splat(self.scale[channel])).add(T::splat(self.shift[channel]));
-            }
+            let affine = || z.mul(T::splat(self.scale[channel])).add(T::splat(self.shift[channel]));
+            let y = if self.scale.is_empty() { z } else { affine() };
             if self.relu { y.relu() } else { y }
         }
     }
@@ -151,12 +143,11 @@ impl<'a> Epilogue<'a> {
     pub(crate) fn check(&self, output: [usize; 4]) -> Result<()> {
         self.function.check(output[1])?;
         self.output.check(output[1])?;
-        match &self.shortcut {
-            Some(shortcut) if shortcut.shape() != output => Err(Error::Shape {
-                what: "shortcut",
-                expected: format!("{output:?}, that of the sum it is added to"),
-                found: shortcut.dim().into(),
-            }),
+        match self.shortcut.as_ref().map(|shortcut| shortcut.dim().into()) {
+            Some(found) if found != output => {
+                let expected = format!("{output:?}, that of the sum it is added to");
+                Err(Error::Shape { what: "shortcut", expected, found })
+            }
             _ => Ok(()),
         }
     }
@@ -210,13 +201,10 @@ impl<'a> Fused<'a> {
 
 /// Applies the epilogue to the sums of R pixels, the first of which is `first`, and stores them: V vectors of
 /// channels each, the first of which is `channel`. The last pixel may have fewer lanes than the slot.
-///
 /// # Safety
-///
 /// - The machine has the instructions of `T`.
-/// - The slots hold at most V vectors of channels, and the pixels are of each slot's: there are `lanes`
-///   floats at `pitch` times each (of the last pixel `last`, if it is given), of the tensor and of the
-///   shortcut.
+/// - The slots hold at most V vectors of channels, and the pixels are of each slot's: there are `lanes` floats
+///   at `pitch` times each (of the last pixel `last`, if it is given), of the tensor and of the shortcut.
 /// - Where `last` is given there is one slot, of no fewer lanes.
 /// - Nobody else reads or writes there.
 #[inline(always)]
@@ -229,10 +217,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     last: Option<usize>,
 ) {
     debug_assert!(slots.iter().map(|slot| slot.lanes).sum::<usize>() <= V * T::LANES);
-    debug_assert!(
-        slots.iter().all(|slot| slot.holds(first + R, last)),
-        "{first} + {R} in {slots:?}"
-    );
+    debug_assert!(slots.iter().all(|slot| slot.holds(first + R, last)), "{first} of {slots:?}");
     debug_assert!(last.is_none_or(|last| slots.len() == 1 && (1..=slots[0].lanes).contains(&last)));
     // SAFETY: as the function's.
     unsafe {

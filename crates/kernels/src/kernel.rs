@@ -65,11 +65,6 @@ impl Shape {
         Ok(Self { c_out, c_in_group, k_h, k_w, spec })
     }
 
-    /// Output channels of each group.
-    pub(crate) fn c_out_group(&self) -> usize {
-        self.c_out / self.spec.groups
-    }
-
     /// The shape N x C_out x H_out x W_out of the output for an input N x C_in x H x W. N may be 0.
     pub(crate) fn output(&self, input: [usize; 4]) -> Result<[usize; 4]> {
         let [n, c_in, h, w] = input;
@@ -154,7 +149,7 @@ impl Kernel {
         keep_freed_memory();
         let shape = Shape::new(weights.dim().into(), spec)?;
         let Shape { c_in_group, k_h, k_w, .. } = shape;
-        let (lanes, groups, c_out_group) = (level.lanes(), spec.groups, shape.c_out_group());
+        let (lanes, groups, c_out_group) = (level.lanes(), spec.groups, shape.c_out / spec.groups);
         let weights = weights.as_standard_layout();
         let Some(flat) = weights.as_slice() else { unreachable!("standard layout") };
         // One group is narrow only where the pixels of a row lie next to each other.

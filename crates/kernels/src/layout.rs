@@ -13,11 +13,10 @@ use ndarray::{Array1, Array4, ArrayView4, s};
 use crate::memory::LINE;
 use crate::planes::{Gather, Planes};
 use crate::simd::Level;
-use crate::vector::Vector;
 
 /// A tensor N x C x H x W whose memory is channels last.
 pub(crate) struct Image<'a> {
-    floats: Cow<'a, [f32]>,
+    pub(crate) floats: Cow<'a, [f32]>,
     pub(crate) n: usize,
     pub(crate) c: usize,
     pub(crate) h: usize,
@@ -41,11 +40,6 @@ impl<'a> Image<'a> {
             }
         };
         Self { floats, n, c, h, w }
-    }
-
-    /// All of it.
-    pub(crate) fn floats(&self) -> &[f32] {
-        &self.floats
     }
 
     /// One image.
@@ -80,27 +74,18 @@ impl<'a> Output<'a> {
         Self { floats, before, shape, planes, shortcut }
     }
 
-    /// The first element of the planes.
-    pub(crate) fn first(&mut self) -> *mut f32 {
-        assert!(self.planes, "channels last");
-        self.floats.as_mut_ptr().wrapping_add(self.before)
-    }
-
     /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes` channels.
     pub(crate) fn slot(&mut self, n: usize, channel: usize, lanes: usize) -> Slot {
         let [images, c, h, w] = self.shape;
-        assert!(
-            n < images.max(1) && channel + lanes <= c,
-            "image {n}, channels {channel} + {lanes}"
-        );
+        assert!(n < images.max(1) && channel + lanes <= c, "{n} of {images}, {channel} of {c}");
         let at = n * h * w * c + channel;
-        let shortcut = self.shortcut.map(|image| image.floats().as_ptr().wrapping_add(at));
+        let shortcut = self.shortcut.map(|image| image.floats.as_ptr().wrapping_add(at));
         let z = self.floats.as_mut_ptr().wrapping_add(self.before + at);
         let floats = (images * h * w * c).saturating_sub(at);
         Slot { z, shortcut, pitch: c, lanes, floats }
     }
 
-    /// Where all channels of all pixels go.
+    /// Where all channels of all pixels go; or the planes, of the slot only the start.
     pub(crate) fn whole_slot(&mut self) -> Slot {
         self.slot(0, 0, self.shape[1])
     }
@@ -163,19 +148,6 @@ impl Slot {
             ..*self
         }
     }
-
-    /// Asks for the memory of R pixels, which need not be of the slot's, before it is needed.
-    /// Safety: the machine has the instructions of `T`.
-    #[inline(always)]
-    pub(crate) unsafe fn prefetch<T: Vector, const R: usize>(&self, first: usize) {
-        let Self { z, shortcut, pitch, .. } = *self;
-        for start in [Some(z.cast_const()), shortcut].into_iter().flatten() {
-            for r in 0..R {
-                // SAFETY: as the function's; any address will do.
-                unsafe { T::prefetch(start.wrapping_add((first + r) * pitch)) };
-            }
-        }
-    }
 }
 
 /// Lets the allocator keep what is freed for the next tensor. As it starts, glibc's gives large blocks back to
@@ -199,12 +171,11 @@ pub(crate) fn keep_freed_memory() {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
+    use ndarray::Array4;
 
-    use ndarray::{Array4, s};
+    use super::Output;
 
-    use super::{Image, Output};
-
+    /// Their memory starts on a cache line, and they know where it ends.
     #[test]
     fn what_is_written_through_the_slots_is_the_tensor() {
         for shape in [[2, 5, 3, 4], [1, 16, 2, 2], [0, 3, 1, 1]] {
@@ -212,37 +183,19 @@ mod tests {
             let mut output = Output::new(shape, false, None);
             for image in 0..n {
                 let slot = output.slot(image, 1, c - 1);
-                assert_eq!((slot.pitch, slot.lanes), (c, c - 1));
-                let pixels = (n - image) * h * w;
-                let next = slot.after(c);
+                let (next, pixels) = (slot.after(c), (n - image) * h * w);
                 assert!(slot.holds(pixels, None) && !slot.holds(pixels + 1, None));
                 assert!(next.holds(pixels - 1, None) && !next.holds(pixels, None));
+                assert_eq!((slot.z as usize - 4) % 64, image * h * w * c * 4 % 64);
                 for at in 0..h * w * c {
                     // SAFETY: the slot starts at channel 1 of a pixel of the output.
                     unsafe { *slot.z.sub(1).add(at) = (100 * image + at / c) as f32 };
                 }
-                assert_eq!((slot.z as usize - 4) % 64, image * h * w * c * 4 % 64);
             }
             // SAFETY: written, all of it.
             let written = unsafe { output.written() };
             let expected = |(n, _, i, j)| (100 * n + i * w + j) as f32;
             assert_eq!(written, Array4::from_shape_fn((n, c, h, w), expected));
-        }
-    }
-
-    #[test]
-    fn an_image_is_channels_last_whatever_the_view() {
-        let x = Array4::from_shape_fn((2, 3, 5, 7), |(n, c, i, j)| {
-            (1000 * n + 100 * c + 10 * i + j) as f32
-        });
-        let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
-        let last = last.permuted_axes([0, 3, 1, 2]);
-        let odd = x.slice(s![.., ..;-1, 1.., ..;2]);
-        for (view, is_last) in [(x.view(), false), (last.view(), true), (odd, false)] {
-            let image = Image::new(view);
-            assert!(image.floats().iter().eq(view.permuted_axes([0, 2, 3, 1])));
-            assert_eq!(matches!(image.floats, Cow::Borrowed(_)), is_last);
-            assert_eq!(image.image(1)[1], view[[1, 1, 0, 0]]);
         }
     }
 }

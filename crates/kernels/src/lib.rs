@@ -18,14 +18,12 @@
 //! # Ok::<(), triform_kernels::Error>(())
 //! ```
 //!
-//! What can be called: [`Kernel`], made of weights and a [`Spec`] for a [`Level`]; [`conv`]; several kernels at
-//! once, [`split`], [`each`] and [`merge`]; [`concatenate`]. An [`Epilogue`] of [`Elementwise`] functions is
-//! applied while the sums are in registers. [`Peak`] and [`read_bandwidth`] measure what the machine can do at
-//! most. [`product`] is a matrix product of `f64`.
+//! A [`Kernel`] is made of weights and a [`Spec`] for a [`Level`]; [`conv`] takes one, [`split`], [`each`] and
+//! [`merge`] several at once. An [`Epilogue`] is applied while the sums are in registers.
 //!
 //! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
 //! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels` (how work is cut, and where
-//! things lie); `planes`, `epilogue` (what follows the sums, fused); `prefetch`, `pack`, `dense` (what is wide);
+//! things lie); `planes`, `epilogue` (what follows the sums, fused); `pack`, `dense` (what is wide);
 //! `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
 //!
 //! The order of a sum is whatever is fastest, so none of this need agree with plain loops to the bit, except on
@@ -47,18 +45,15 @@ mod paths;
 mod peak;
 mod pixels;
 mod planes;
-mod prefetch;
-mod product;
 mod simd;
 mod tiles;
 mod vector;
 
-pub use conv::conv;
+pub use conv::{conv, product};
 pub use epilogue::{Elementwise, Epilogue};
 pub use error::{Error, Result};
 pub use kernel::{Kernel, Spec};
 pub use paths::{concatenate, each, merge, split};
 pub use peak::{Peak, read_bandwidth};
-pub use product::product;
 pub use simd::{LEVEL_VARIABLE, Level, Plain, vectorised};
 pub use tiles::on_one_thread;

@@ -235,7 +235,7 @@ mod tests {
     fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
         let work = |thread: usize| {
             let sizes = [1, 17, 1 << 14, (1 << 14) + 5, 3 << 20, 1 << 22, 9 << 20, 1 << 14];
-            let (mut kept, mut drained) = (Vec::<(f32, WeightMemory)>::new(), 0);
+            let mut kept = Vec::<(f32, WeightMemory)>::new();
             for (number, floats) in sizes.into_iter().cycle().take(40).enumerate() {
                 let mut memory = WeightMemory::zeros(floats);
                 assert!(memory.len() >= floats && memory.len() < floats + 16);
@@ -249,8 +249,7 @@ mod tests {
                 };
                 assert!(kept.iter().all(is_own));
                 if kept.len() == 6 {
-                    drained += 1;
-                    kept.drain(..if drained % 2 == 0 { 5 } else { 6 });
+                    kept.drain(..5 + number / 6 % 2);
                 }
             }
         };

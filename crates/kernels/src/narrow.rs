@@ -2,9 +2,8 @@
 //! a vector are output channels of several groups, and each is handed an input channel of its own group
 //! by a shuffle within the register; so no lane is idle, however small d is.
 //!
-//! One path by itself has d channels and no more. There the lanes are several pixels of d channels each,
-//! which lie next to each other as well: the algorithm is the same, and only where the next vector starts
-//! is another.
+//! One path by itself has d channels and no more. There the lanes are several pixels of d channels each, which
+//! lie next to each other as well: the algorithm is the same, and only where the next vector starts is another.
 
 use crate::epilogue::{Fused, store};
 use crate::layout::Slot;
@@ -56,11 +55,6 @@ impl Narrow {
         }
         Self { weights, d, taps, lanes, pixels }
     }
-
-    /// The weights of a vector of output channels.
-    fn vector(&self, vector: usize) -> &[f32] {
-        &self.weights[vector * self.taps * self.d * self.lanes..][..self.taps * self.d * self.lanes]
-    }
 }
 
 /// All output rows of some vectors of channels.
@@ -95,7 +89,6 @@ pub(crate) struct Rows<'a> {
 
 impl Work for Rows<'_> {
     /// # Safety
-    ///
     /// - The machine has the instructions of `T`, whose lanes are those of the weights.
     /// - Every tap of every vector of every row lies in `x`, a vector's lanes from there on.
     /// - The slots, at `z_row` times a row, have the stored lanes of their vectors, and nobody else reads or writes there.
@@ -148,38 +141,59 @@ impl Rows<'_> {
         let (vector, slot) = (self.first + part, &self.slots[part]);
         // SAFETY: as the function's.
         unsafe {
-            let weights = self.narrow.vector(vector).as_ptr();
+            let narrow = self.narrow;
+            let floats = narrow.taps * narrow.d * narrow.lanes;
+            let weights = narrow.weights[vector * floats..(vector + 1) * floats].as_ptr();
             let x = self.x.as_ptr().add(i * self.row + part * self.part + first * self.step);
             let sums: [T; P] = match self.three_columns {
-                true => self.row_of_three::<T, D, P>(x, weights),
-                false => self.tap_by_tap::<T, D, P>(x, weights),
+                true => self.sums::<T, D, P, true>(x, weights),
+                false => self.sums::<T, D, P, false>(x, weights),
             };
             // Several pixels to a vector have their functions repeated, from channel 0 on.
             let channel = if self.narrow.pixels == 1 { vector * T::LANES } else { 0 };
             let slot = slot.after(i * self.z_row + first * slot.pitch);
             // The last vector may be less full than the others.
             let last = self.last.filter(|&last| first + P == self.vectors && last < slot.lanes);
-            debug_assert!(
-                (first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= self.z_row,
-                "a tile within its row"
-            );
+            debug_assert!((first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= self.z_row);
             store(self.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
         }
     }
 
-    /// Any kernel: row by row of it, channel by channel of the group, column by column.
-    /// Safety: as `run`: x is where the first tap meets the first vector.
+    /// Row by row of the kernel, channel by channel of the group, column by column. Where there are three columns at
+    /// stride 1, a pixel meets three outputs of its row: each is shuffled once and used three times, in the same order.
+    /// Safety: that of `tile`: x is where the first tap meets the first vector; where there are three, the columns
+    /// are a vector apart, and so are the outputs.
     #[inline(always)]
-    unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
+    unsafe fn sums<T: Vector, const D: usize, const P: usize, const THREE: bool>(
         &self,
         x: *const f32,
         mut weights: *const f32,
     ) -> [T; P] {
+        debug_assert!(!THREE || (self.columns, self.step) == (3, T::LANES));
+        let columns = if THREE { 3 } else { self.columns };
         // SAFETY: as the function's.
         unsafe {
             let mut sums = [T::splat(0.0); P];
-            for row in self.offsets.chunks_exact(self.columns) {
+            for row in self.offsets.chunks_exact(columns) {
                 for j in 0..D {
+                    if THREE {
+                        let x = x.add(row[0]);
+                        let [left, middle, right] = [0, D, 2 * D]
+                            .map(|column| T::load(weights.add((column + j) * T::LANES)));
+                        for q in 0..P + 2 {
+                            let pixel = pick::<T, D>(x.add(q * T::LANES), j);
+                            if q < P {
+                                sums[q] = sums[q].add_product(pixel, left);
+                            }
+                            if (1..=P).contains(&q) {
+                                sums[q - 1] = sums[q - 1].add_product(pixel, middle);
+                            }
+                            if q >= 2 {
+                                sums[q - 2] = sums[q - 2].add_product(pixel, right);
+                            }
+                        }
+                        continue;
+                    }
                     for (column, &offset) in row.iter().enumerate() {
                         let x = x.add(offset);
                         let weight = T::load(weights.add((column * D + j) * T::LANES));
@@ -188,44 +202,7 @@ impl Rows<'_> {
                         }
                     }
                 }
-                weights = weights.add(self.columns * D * T::LANES);
-            }
-            sums
-        }
-    }
-
-    /// The same, in the same order, for three columns at stride 1, where a pixel meets three outputs of its row: each is
-    /// shuffled once and used three times.
-    /// Safety: as `tap_by_tap`; the columns are a vector apart, and so are the outputs.
-    #[inline(always)]
-    unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
-        &self,
-        x: *const f32,
-        mut weights: *const f32,
-    ) -> [T; P] {
-        debug_assert_eq!(self.step, T::LANES);
-        // SAFETY: as the function's.
-        unsafe {
-            let mut sums = [T::splat(0.0); P];
-            for row in self.offsets.chunks_exact(3) {
-                let x = x.add(row[0]);
-                for j in 0..D {
-                    let [left, middle, right] =
-                        [0, D, 2 * D].map(|column| T::load(weights.add((column + j) * T::LANES)));
-                    for q in 0..P + 2 {
-                        let pixel = pick::<T, D>(x.add(q * T::LANES), j);
-                        if q < P {
-                            sums[q] = sums[q].add_product(pixel, left);
-                        }
-                        if (1..=P).contains(&q) {
-                            sums[q - 1] = sums[q - 1].add_product(pixel, middle);
-                        }
-                        if q >= 2 {
-                            sums[q - 2] = sums[q - 2].add_product(pixel, right);
-                        }
-                    }
-                }
-                weights = weights.add(3 * D * T::LANES);
+                weights = weights.add(columns * D * T::LANES);
             }
             sums
         }

@@ -108,7 +108,7 @@ impl Panels {
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The numbers of the paths' kernels.
-    numbers: Vec<u64>,
+    pub(crate) numbers: Vec<u64>,
     /// The paths of each panel.
     panels: Vec<(Range<usize>, Panels)>,
 }
@@ -135,10 +135,6 @@ impl Shared {
             first = end;
         }
         Self { numbers, panels: shared }
-    }
-
-    pub(crate) fn is_of(&self, numbers: &[u64]) -> bool {
-        self.numbers == numbers
     }
 
     /// Where each path's channels go in the path's output.

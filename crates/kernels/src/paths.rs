@@ -11,7 +11,7 @@ use crate::dense::{Column, columns};
 use crate::epilogue::{Elementwise, Epilogue, Fused, store};
 use crate::error::{Error, Result};
 use crate::kernel::Kernel;
-use crate::layout::{Image, Output};
+use crate::layout::{Image, Output, Slot};
 use crate::memory::Scratch;
 use crate::pack::{Panels, Shared};
 use crate::planes::Target;
@@ -116,16 +116,12 @@ pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
         return Err(Error::Shape { what: "output of a path", expected, found: other.dim().into() });
     }
     let last = xs.iter().map(|x| x.permuted_axes([0, 2, 3, 1]).to_slice());
-    match last.collect::<Option<Vec<&[f32]>>>() {
-        Some(paths) => {
-            let widths: Vec<usize> = xs.iter().map(|x| x.len_of(Axis(1))).collect();
-            Ok(concatenate_pixels(&paths, &widths, [n, h, w]))
-        }
-        None => {
-            let together = ndarray::concatenate(Axis(1), xs);
-            Ok(together.unwrap_or_else(|_| unreachable!("alike but for their channels")))
-        }
-    }
+    let Some(paths) = last.collect::<Option<Vec<&[f32]>>>() else {
+        let together = ndarray::concatenate(Axis(1), xs);
+        return Ok(together.unwrap_or_else(|_| unreachable!("alike but for their channels")));
+    };
+    let widths: Vec<usize> = xs.iter().map(|x| x.len_of(Axis(1))).collect();
+    Ok(concatenate_pixels(&paths, &widths, [n, h, w]))
 }
 
 fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<()> {
@@ -139,21 +135,21 @@ fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<
 /// The panels of kernels that are 1x1, at the same pixels, of as many input channels; if they are.
 fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
     let first = kernels.first()?;
-    let alike = |kernel: &Kernel| {
+    let panels: Vec<_> = kernels.iter().map(Kernel::pointwise).collect::<Option<_>>()?;
+    let alike = |(kernel, panels): (&Kernel, &&Panels)| {
         kernel.shape.spec == first.shape.spec
             && kernel.shape.c_in_group == first.shape.c_in_group
             && kernel.level == first.level
+            && panels.width == first.pointwise().map_or(0, |panels| panels.width)
     };
-    let panels: Vec<_> = kernels.iter().map(Kernel::pointwise).collect::<Option<_>>()?;
-    let widths_alike = panels.iter().all(|other| other.width == panels[0].width);
-    (kernels.iter().all(alike) && widths_alike).then_some(panels)
+    kernels.iter().zip(&panels).all(alike).then_some(panels)
 }
 
 /// Whether there is code to merge such paths: outputs of more than one vector, inputs of one run of taps.
 fn can_merge(panels: &[&Panels], kernel: &Kernel) -> bool {
-    let two = WIDE * kernel.level.lanes();
     kernel.shape.spec.stride == 1
-        && panels.iter().all(|panels| panels.width == two && panels.runs.len() == 1)
+        && panels[0].width == WIDE * kernel.level.lanes()
+        && panels[0].runs.len() == 1
 }
 
 /// One input, C kernels that read the same pixels of it.
@@ -176,7 +172,7 @@ fn split_pointwise(
             let numbers: Vec<u64> = kernels.iter().map(|kernel| kernel.number).collect();
             let make = || Shared::new(numbers.clone(), panels, 2 * lanes);
             let mut shared = kernels[0].shared.get_or_init(make);
-            if !shared.is_of(&numbers) {
+            if shared.numbers != numbers {
                 fresh = make();
                 shared = &fresh;
             }
@@ -209,7 +205,7 @@ fn merge_pointwise(
     shape: [usize; 4],
 ) -> Array4<f32> {
     let images: Vec<_> = xs.iter().map(|x| Image::new(*x)).collect();
-    let xs = &images.iter().map(Image::floats).collect::<Vec<_>>()[..];
+    let xs = &images.iter().map(|image| &image.floats[..]).collect::<Vec<_>>()[..];
     let [n, _, h, w] = shape;
     let (count, d, level) = (n * h * w, kernels[0].shape.c_in_group, kernels[0].level);
     let work = |columns: &[Column<'_>], target: Option<Target<'_>>| {
@@ -245,7 +241,6 @@ struct Merge<'a> {
 
 impl Work for Merge<'_> {
     /// # Safety
-    ///
     /// - The machine has the instructions of `T`, and the panels are two of its vectors wide.
     /// - Each path has d channels at every pixel of the range, and panels of one run of d taps.
     /// - The slots of the columns have the pixels of the range, and nobody else reads or writes there.
@@ -323,7 +318,12 @@ impl Merge<'_> {
         // SAFETY: as the function's.
         unsafe {
             if paths.end == self.xs.len() {
-                to.slots[0].prefetch::<T, R>(first + R);
+                // Where the next pixels go, which need not be of the slot's.
+                let Slot { z, shortcut, pitch, .. } = to.slots[0];
+                for start in [Some(z.cast_const()), shortcut].into_iter().flatten() {
+                    (first + R..first + 2 * R)
+                        .for_each(|q| T::prefetch(start.wrapping_add(q * pitch)));
+                }
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
             if paths.start > 0 {
@@ -379,7 +379,8 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
         };
         let pieces = tiles::into_parts(0..pixels, parts).collect();
         tiles::in_runs(pieces, parts, |range: Range<usize>| {
-            let slot = &slot;
+            // The pointer by value: what is written might else be the slot, for all that the compiler knows.
+            let (slot, z) = (&slot, slot.z);
             // A run of pixels at a time, whose memory stays in cache while the paths go by.
             for range in balanced(range, 64) {
                 let mut first = 0;
@@ -389,7 +390,15 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
                         debug_assert!(slot.holds(pixel + 1, None) && first + width <= channels);
                         // SAFETY: `width` floats from channel `first` of a pixel of the output on, which
                         // nobody else has: the ranges have different pixels.
-                        unsafe { copy(from, slot.z.add(pixel * channels + first)) };
+                        unsafe {
+                            let to = z.add(pixel * channels + first);
+                            // Of known length, a copy is an instruction rather than a call.
+                            match width {
+                                4 => to.cast::<[f32; 4]>().write_unaligned(*from.as_ptr().cast()),
+                                8 => to.cast::<[f32; 8]>().write_unaligned(*from.as_ptr().cast()),
+                                _ => to.copy_from_nonoverlapping(from.as_ptr(), width),
+                            }
+                        }
                     }
                     first += width;
                 }
@@ -398,18 +407,4 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
     }
     // SAFETY: every channel of every pixel is some path's.
     unsafe { output.written() }
-}
-
-/// Copies a few floats.
-/// Safety: there is room for them.
-#[inline(always)]
-unsafe fn copy(from: &[f32], to: *mut f32) {
-    // SAFETY: as the function's; of known length, a copy is an instruction rather than a call.
-    unsafe {
-        match from.len() {
-            4 => to.cast::<[f32; 4]>().write_unaligned(*from.as_ptr().cast()),
-            8 => to.cast::<[f32; 8]>().write_unaligned(*from.as_ptr().cast()),
-            len => to.copy_from_nonoverlapping(from.as_ptr(), len),
-        }
-    }
 }

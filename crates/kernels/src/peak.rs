@@ -1,6 +1,5 @@
-//! What one thread of this machine can do at most: multiply-adds a second out of registers, bytes a
-//! second out of memory. The roof under which every convolution stays (Williams, Waterman and Patterson
-//! 2009, "Roofline").
+//! What one thread of this machine can do at most: multiply-adds a second out of registers, bytes a second out
+//! of memory. The roof under which every convolution stays (Williams, Waterman and Patterson 2009, "Roofline").
 //!
 //! Measured and never looked up: a machine that is shared, hot or virtual has the peak that it shows.
 
@@ -72,34 +71,30 @@ fn chains(level: Level, steps: usize) -> f32 {
         return portable(steps);
     }
     // SAFETY: the machine has the level, which is all that the work asks.
-    unsafe { level.run(Chains { steps, sum: &mut sum }) };
+    unsafe { level.run(Chains(steps, &mut sum)) };
     sum
 }
 
-struct Chains<'a> {
-    steps: usize,
-    sum: &'a mut f32,
-}
+/// So many steps; the sum of all lanes.
+struct Chains<'a>(usize, &'a mut f32);
 
 impl Work for Chains<'_> {
     /// Safety: none but that of the trait.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        let mut lanes = [[0.0; 16]; CHAINS];
+        let mut lanes = [0.0; 16];
         // SAFETY: the instructions are the caller's; no vector is longer than sixteen lanes.
         unsafe {
             let (factor, term) = (T::splat(black_box(FACTOR)), T::splat(black_box(TERM)));
             let mut chains = [T::splat(1.0); CHAINS];
-            for _ in 0..self.steps {
+            for _ in 0..self.0 {
                 for x in &mut chains {
                     *x = term.add_product(*x, factor);
                 }
             }
-            for (x, lanes) in chains.iter().zip(&mut lanes) {
-                x.store(lanes.as_mut_ptr());
-            }
+            chains.iter().fold(T::splat(0.0), |sum, x| sum.add(*x)).store(lanes.as_mut_ptr());
         }
-        *self.sum = lanes.as_flattened().iter().sum();
+        *self.1 = lanes.iter().sum();
     }
 }
 

@@ -100,11 +100,7 @@ pub(crate) struct Padded {
 
 impl Padded {
     /// For `parts` times `width` channels of an image whose output is `out`, H_out x W_out.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooManyElements`] for a stride or dilation whose planes would not fit in
-    /// [`MAX_PLANES`].
+    /// An error for a stride or dilation whose planes would not fit in [`MAX_PLANES`].
     pub(crate) fn new(shape: Shape, [width, parts]: [usize; 2], out: [usize; 2]) -> Result<Self> {
         let ([h_out, w_out], spec) = (out, shape.spec);
         let read = |out: usize, taps: usize| {
@@ -161,14 +157,7 @@ impl Padded {
 
     /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
     /// its channels is 0.
-    pub(crate) fn copy_row(
-        &self,
-        x: &Image<'_>,
-        n: usize,
-        first: usize,
-        row: usize,
-        to: &mut [f32],
-    ) {
+    fn copy_row(&self, x: &Image<'_>, [n, first, row]: [usize; 3], to: &mut [f32]) {
         let padding = self.shape.spec.padding;
         let row = row.checked_sub(padding).filter(|&row| row < x.h);
         for (part, to) in to.chunks_exact_mut(self.part()).enumerate() {
@@ -207,7 +196,7 @@ impl Padded {
     /// Copies channels `first..` of image `n`: all the rows.
     pub(crate) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
         for (row, to) in to[..self.floats()].chunks_exact_mut(self.row()).enumerate() {
-            self.copy_row(x, n, first, row, to);
+            self.copy_row(x, [n, first, row], to);
         }
     }
 
@@ -330,7 +319,7 @@ impl Source<'_> {
                     to[..channels].copy_from_slice(&x[offset..offset + channels]);
                 }
             }
-            Self::Windows(padded, image, n) => padded.copy_row(image, n, 0, start, to),
+            Self::Windows(padded, image, n) => padded.copy_row(image, [n, 0, start], to),
         });
     }
 }

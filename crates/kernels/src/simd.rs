@@ -26,11 +26,6 @@ impl Level {
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
     /// Those that this machine has, worst first.
-    ///
-    /// ```
-    /// use triform_kernels::Level;
-    /// assert_eq!(Level::available()[0], Level::Portable);
-    /// ```
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().filter(|level| level.is_here()).collect()
     }
@@ -66,13 +61,9 @@ impl Level {
     ///
     /// [`Error::Level`].
     pub fn check(self) -> Result<Self> {
-        if self.is_here() {
-            return Ok(self);
-        }
-        Err(Error::Level(format!(
-            "this machine has no {self}; it has {}",
-            listed(&Self::available())
-        )))
+        let here = listed(&Self::available());
+        let missing = || Error::Level(format!("this machine has no {self}; it has {here}"));
+        if self.is_here() { Ok(self) } else { Err(missing()) }
     }
 
     fn is_here(self) -> bool {
@@ -164,18 +155,17 @@ pub trait Plain {
     fn run(self);
 }
 
+impl<P: Plain> Work for P {
+    #[inline(always)]
+    unsafe fn run<T: Vector>(self) {
+        Plain::run(self);
+    }
+}
+
 /// Does it with the instructions of [`Level::default`], for callers without a kernel at hand; values do not depend on it.
 pub fn vectorised(plain: impl Plain) {
-    struct AsWork<P>(P);
-    impl<P: Plain> Work for AsWork<P> {
-        /// Safety: none but that of the trait.
-        #[inline(always)]
-        unsafe fn run<T: Vector>(self) {
-            self.0.run();
-        }
-    }
     // SAFETY: the machine has the level, by `Level::chosen` or `Level::best`.
-    unsafe { Level::default().run(AsWork(plain)) }
+    unsafe { Level::default().run(plain) }
 }
 
 /// Safety: that of the work, and the machine has AVX-512F.

@@ -18,12 +18,9 @@ pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Ite
     let short = length.checked_div(parts).unwrap_or(0);
     let (longer, mut rest, mut start) = (length - short * parts, 0, range.start);
     (0..parts).map(move |_| {
-        rest += longer;
-        let is_longer = rest >= parts;
-        if is_longer {
-            rest -= parts;
-        }
-        let end = start + short + usize::from(is_longer);
+        let one_more = usize::from(rest + longer >= parts);
+        rest = rest + longer - one_more * parts;
+        let end = start + short + one_more;
         std::mem::replace(&mut start, end)..end
     })
 }
@@ -113,15 +110,13 @@ mod tests {
         for length in 0..60 {
             for parts in 1..20 {
                 let cut: Vec<_> = into_parts(3..3 + length, parts).collect();
-                assert_eq!(cut.len(), parts);
                 assert!(cut.iter().all(|part| part.len() - length / parts <= 1));
-                assert!(cut.iter().cloned().flatten().eq(3..3 + length));
-                let of = |half: &[std::ops::Range<usize>]| half.iter().map(|part| part.len()).sum();
-                let (a, b): (usize, usize) = (of(&cut[..parts / 2]), of(&cut[parts / 2..]));
-                assert!(parts % 2 == 1 || a.abs_diff(b) <= 1, "{length} in {parts}");
+                assert!(cut.iter().cloned().flatten().eq(3..3 + length) && cut.len() == parts);
+                let half = cut[..parts / 2].iter().map(|part| part.len()).sum::<usize>();
+                assert!(parts % 2 == 1 || (2 * half).abs_diff(length) <= 1, "{length} in {parts}");
                 let fewest: Vec<_> = balanced(3..3 + length, parts).collect();
-                assert_eq!(fewest.len(), length.div_ceil(parts));
                 assert!(fewest.iter().all(|part| part.len() <= parts));
+                assert_eq!(fewest.len(), length.div_ceil(parts));
             }
         }
         assert_eq!(into_parts(0..5, 0).count(), 0);

@@ -27,8 +27,7 @@ pub(crate) use of_size;
 ///
 /// A caller of any method upholds:
 /// - the machine has the instructions the type stands for;
-/// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s
-///   (no alignment is needed).
+/// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s (no alignment is needed).
 pub(crate) trait Vector: Copy {
     const LEVEL: Level;
     const LANES: usize = Self::LEVEL.lanes();
@@ -120,8 +119,11 @@ impl Vector for Portable {
         fn add(self: Self, other: Self) -> Self = self.with(other, |sum, b| *sum += b);
         fn mul(self: Self, other: Self) -> Self = self.with(other, |product, b| *product *= b);
         // Not f32::mul_add: without the instruction that is a slow library call.
-        fn add_product(self: Self, a: Self, b: Self) -> Self =
-            self.with(a.with(b, |product, b| *product *= b), |sum, product| *sum += product);
+        fn add_product(self: Self, a: Self, b: Self) -> Self = {
+            let mut sums = self;
+            sums.0.iter_mut().zip(a.0).zip(b.0).for_each(|((sum, a), b)| *sum += a * b);
+            sums
+        };
         fn relu(self: Self) -> Self = Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }));
         fn spread<const D: usize>(self: Self, j: usize) -> Self =
             Self(std::array::from_fn(|lane| self.0[lane / D * D + j]));
