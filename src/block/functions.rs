@@ -122,9 +122,7 @@ impl<F> LayerFunctions<F> {
             output: activation,
         })
     }
-}
 
-impl<S: Ordered> NormFunctions<S> {
     /// The functions, to be handed to a form.
     pub fn functions<S: Ordered>(&self) -> Functions<'_, S>
     where

@@ -6,7 +6,8 @@ use std::ops::Range;
 use ndarray::{Array4, s};
 use rayon::ThreadPoolBuilder;
 use triform::conv::{
-    Affine, After, ChannelWise, ConvSpec, Convolver, Elementwise, Fast, Identity, Level, Reference,
+    Affine, ChannelWise, ConvSpec, Convolver, Elementwise, Epilogue, Fast, Identity, Level,
+    Reference,
 };
 
 /// Numbers that look random and are the same in every run: small integers, or floats that do round.

@@ -18,7 +18,7 @@ use triform::evidence::any_form::AnyForm;
 use triform::evidence::generator::sample_degenerate;
 use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
-use triform::evidence::verify::{Plan, Subject, verify};
+use triform::evidence::verify::{Input, Plan, verify};
 use triform::figures;
 use triform::random::Seed;
 use triform_cli as cli;
@@ -204,9 +204,9 @@ fn a_form_of_another_shape_is_an_error() {
 fn a_failure_is_told_in_the_reports() {
     let rungs = [Rung::R3].into();
     let plan = Plan { rungs, generator: sample_degenerate, ..Plan::default() };
-    let block = Subject::Block("6x4x3".parse().unwrap(), (5, 4));
-    let report = verify(&forms(), &block, &plan, Seed(0), &Quiet).unwrap();
-    let text = table::render(&report, &forms(), "", "");
+    let block = Input::Block("6x4x3".parse().unwrap(), (5, 4));
+    let report = verify(&right(), &block, &plan, Seed(0), &Quiet).unwrap();
+    let text = table::render(&report, &right(), "", "");
     let said = "Not verified: R3 on random: the generator broke its contract";
     assert!(text.contains(said) && text.contains("Not finished"), "{text}");
     let json: Value = serde_json::from_str(&json::render(&report)).unwrap();
