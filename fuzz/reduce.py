@@ -3,7 +3,8 @@
     python3 fuzz/reduce.py TARGET [MOST]
 
 First those with a name of their own, which has a hyphen; then greedily every line of this repository's
-sources; then as many of libFuzzer's features as fit into MOST inputs (40). Needs cargo-fuzz and `rustup component add llvm-tools`; RUSTC_BOOTSTRAP=1 spares nightly.
+sources; then as many of libFuzzer's features as fit into MOST inputs (40). Needs cargo-fuzz and
+`rustup component add llvm-tools`; RUSTC_BOOTSTRAP=1 makes stable do.
 """
 
 import os
