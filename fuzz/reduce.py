@@ -1,9 +1,10 @@
-"""Reduces the corpus of a fuzz target to the inputs that cover what the whole covers.
+"""Reduces the corpus of a fuzz target to inputs that cover what the whole covers.
 
     python3 fuzz/reduce.py TARGET [MOST]
 
-First greedily every line of this repository's sources, then as many of libFuzzer's features as fit into
-MOST inputs (40). Needs cargo-fuzz and `rustup component add llvm-tools`; RUSTC_BOOTSTRAP=1 spares nightly.
+First those with a name of their own, which has a hyphen; then greedily every line of this repository's
+sources; then as many of libFuzzer's features as fit into MOST inputs (40). Needs cargo-fuzz and
+`rustup component add llvm-tools`; RUSTC_BOOTSTRAP=1 makes stable do.
 """
 
 import os
@@ -18,7 +19,7 @@ ENV = os.environ | {"RUSTC_BOOTSTRAP": "1"}
 
 
 def run(*command, **env):
-    done = subprocess.run(command, env=ENV | env, cwd=FUZZ, capture_output=True, text=True)
+    done = subprocess.run(command, env=ENV | env, cwd=FUZZ.parent, capture_output=True, text=True)
     return done.stdout if done.returncode == 0 else sys.exit(done.stderr)
 
 
@@ -28,15 +29,16 @@ def lines(name):
         raw, data = f"{folder}/raw", f"{folder}/data"
         run(covered, corpus / name, LLVM_PROFILE_FILE=raw)
         run(tools / "llvm-profdata", "merge", raw, "-o", data)
-        report = run(tools / "llvm-cov", "export", "-format=lcov", f"-instr-profile={data}", covered)
+        export = [tools / "llvm-cov", "export", "-format=lcov", f"-instr-profile={data}", covered]
+        sources = [FUZZ.parent / "src", *FUZZ.parent.glob("crates/*/src"), FUZZ / "fuzz_targets"]
+        report = run(*export, *sources)
     found, file = set(), ""
     for line in report.splitlines():
         key, _, value = line.partition(":")
         if key == "SF":
             file = value
-        elif key == "DA" and "/src/" in file and FUZZ.parent in Path(file).parents:
-            number, count, *_ = value.split(",")
-            found |= {(file, number)} if count != "0" else set()
+        elif key == "DA" and not value.endswith(",0"):
+            found.add((file, value.split(",")[0]))
     return found
 
 
@@ -77,7 +79,7 @@ covered = FUZZ / "target" / host / "coverage" / host / "release" / target
 with ThreadPoolExecutor(2) as pool:
     by_line = dict(zip(names, pool.map(lines, names)))
 by_feature = features()
-kept = cover(by_line, [], len(names))
+kept = cover(by_line, [name for name in names if "-" in name], len(names))
 print(f"{target}: {len(names)} inputs; {len(kept)} run every line of {len(set().union(*by_line.values()))}")
 kept = cover(by_feature, kept, most)
 of = [len(set().union(*(by_feature[name] for name in part))) for part in (kept, names)]

@@ -45,14 +45,9 @@ impl Npy {
     /// parsed, or a shape that does not fit the file's length.
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = crate::open(path)?;
-        let mut header = || {
-            let length = crate::length(&mut reader)?;
-            let header = Header::read(&mut reader)?;
-            let start = Start::At(header.length);
-            Ok((header.place(start, length)?, header))
-        };
-        let (place, header) = header().map_err(|fault: Fault| fault.of_array(path))?;
-        let Header { shape, dtype, .. } = header;
+        let length = crate::length(&mut reader);
+        let header = length.and_then(|length| header(&mut reader, length, Start::At));
+        let (shape, dtype, place) = header.map_err(|fault| fault.of_array(path))?;
         Ok(Self { reader, path: path.to_owned(), shape, dtype, place })
     }
 
@@ -78,71 +73,54 @@ impl Npy {
     }
 }
 
-/// What the header says.
-#[derive(Debug)]
-pub(crate) struct Header {
-    pub(crate) dtype: Dtype,
-    order: Order,
-    /// Bytes of a number; none for objects and texts.
-    width: Option<u64>,
-    /// Whether the first axis varies fastest, as in Fortran.
-    columns_first: bool,
-    pub(crate) shape: Vec<usize>,
-    /// Bytes before the numbers.
-    pub(crate) length: u64,
-}
-
-impl Header {
-    /// Reads a header; the reader then stands before the numbers.
-    pub(crate) fn read(reader: &mut impl Read) -> Result<Self, Fault> {
-        let mut start = [0; 8];
-        reader.read_exact(&mut start)?;
-        if !start.starts_with(MAGIC) {
-            bail!("it is no .npy file");
-        }
-        let wide = match start[6..] {
-            [1, 0] => 2,
-            [2 | 3, 0] => 4,
-            _ => bail!("its .npy version is {}.{}, not 1 to 3", start[6], start[7]),
-        };
-        let mut length = [0; 4];
-        reader.read_exact(&mut length[..wide])?;
-        let length = integer(&length);
-        if length > LONGEST {
-            bail!("its header would have {length} bytes; at most {LONGEST} are read");
-        }
-        let mut text = Vec::new();
-        if reader.take(length).read_to_end(&mut text)? as u64 != length {
-            bail!("it ends too early, in its header");
-        }
-        let dict = str::from_utf8(&text).ok().and_then(Dict::parse);
-        let Some(Dict { descr, fortran_order, shape }) = dict else {
-            let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
-            bail!("its header is not one: `{}`", printable(&start));
-        };
-        let Some((dtype, order, width)) = kind(&descr) else {
-            bail!("its dtype `{}` is none of numpy's", printable(&descr));
-        };
-        let length = (start.len() + wide) as u64 + length;
-        Ok(Self { dtype, order, width, columns_first: fortran_order, shape, length })
+/// Reads the header of an array of `length` bytes, header and numbers together: its shape, its kind of
+/// number, and where the numbers are, which `start` says of the header's length.
+fn header(
+    reader: &mut impl Read,
+    length: u64,
+    start: impl FnOnce(u64) -> Start,
+) -> Result<(Vec<usize>, Dtype, Place), Fault> {
+    let mut magic = [0; 8];
+    reader.read_exact(&mut magic)?;
+    if !magic.starts_with(MAGIC) {
+        bail!("it is no .npy file");
     }
-
-    /// Where the numbers are, in a file of `length` bytes, header and numbers together.
-    pub(crate) fn place(&self, start: Start, length: u64) -> Result<Place, Fault> {
-        let shape = &self.shape;
-        let Some(span) = count(shape) else {
-            bail!("shape {shape:?} has more numbers than can be counted");
-        };
-        let held = length.saturating_sub(self.length);
-        if let Some(width) = self.width
-            && (span as u64).checked_mul(width) != Some(held)
-        {
-            bail!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
-        }
-        let strides =
-            if self.columns_first { column_major(shape.iter()) } else { row_major(shape) };
-        Ok(Place { start, order: self.order, strides, span })
+    let wide = match magic[6..] {
+        [1, 0] => 2,
+        [2 | 3, 0] => 4,
+        _ => bail!("its .npy version is {}.{}, not 1 to 3", magic[6], magic[7]),
+    };
+    let mut bytes = [0; 4];
+    reader.read_exact(&mut bytes[..wide])?;
+    let bytes = integer(&bytes);
+    if bytes > LONGEST {
+        bail!("its header would have {bytes} bytes; at most {LONGEST} are read");
     }
+    let mut text = Vec::new();
+    if reader.take(bytes).read_to_end(&mut text)? as u64 != bytes {
+        bail!("it ends too early, in its header");
+    }
+    let dict = str::from_utf8(&text).ok().and_then(Dict::parse);
+    let Some(Dict { descr, fortran_order, shape }) = dict else {
+        let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
+        bail!("its header is not one: `{}`", printable(&start));
+    };
+    let Some((dtype, order, width)) = kind(&descr) else {
+        bail!("its dtype `{}` is none of numpy's", printable(&descr));
+    };
+    let Some(span) = count(&shape) else {
+        bail!("shape {shape:?} has more numbers than can be counted");
+    };
+    let before = (magic.len() + wide) as u64 + bytes;
+    let held = length.saturating_sub(before);
+    // Objects and texts have no width.
+    if let Some(width) = width
+        && (span as u64).checked_mul(width) != Some(held)
+    {
+        bail!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
+    }
+    let strides = if fortran_order { column_major(shape.iter()) } else { row_major(&shape) };
+    Ok((shape, dtype, Place { start: start(before), order, strides, span }))
 }
 
 /// The tensors of an `.npz` file of so many bytes, in the order of the archive's directory.
@@ -152,12 +130,11 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else {
             return Err(wrong(&member.name, "is no .npy file; numpy did not write this"));
         };
-        let header = || {
-            let (header, size) = (Header::read(&mut member.open(reader)?)?, member.size);
-            Ok((header.place(Start::In(member, header.length), size)?, header))
-        };
-        let (place, header) = header().map_err(|fault: Fault| fault.about(&name))?;
-        tensors.push((Entry { name, shape: header.shape, dtype: header.dtype }, place));
+        let (bytes, size) = (member.open(reader), member.size);
+        let start = |before| Start::In(member, before);
+        let header = bytes.and_then(|mut bytes| header(&mut bytes, size, start));
+        let (shape, dtype, place) = header.map_err(|fault| fault.about(&name))?;
+        tensors.push((Entry { name, shape, dtype }, place));
     }
     Ok(tensors)
 }
