@@ -30,18 +30,34 @@ use crate::error::{Error, Result};
 use crate::random::Seed;
 use crate::scalar::Dot;
 
-/// All rungs, in order.
-pub const LADDER: [&Method; Rung::ALL.len()] = [
-    &r0_approximate::METHOD,
-    &r1_derived_bound::METHOD,
-    &r2_bitwise::METHOD,
-    &r3_exact_integers::METHOD,
-    &r4_prime_field::METHOD,
-    &r5_symbolic::METHOD,
-    &r6_exhaustive::METHOD,
-    &r7_derivatives::METHOD,
-    &r8_training::METHOD,
-];
+/// The one list of rungs, from the weakest: what each is called, and the file of its method.
+macro_rules! ladder {
+    ($($rung:ident: $file:ident, $what:literal;)*) => {
+        /// A rung, by its place in [`LADDER`].
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        pub enum Rung { $(#[doc = $what] $rung),* }
+
+        impl Rung {
+            /// All of them, in order.
+            pub const ALL: [Self; LADDER.len()] = [$(Self::$rung),*];
+        }
+
+        /// Their methods, in the same order.
+        pub const LADDER: [&Method; [$($what),*].len()] = [$(&$file::METHOD),*];
+    };
+}
+
+ladder! {
+    R0: r0_approximate, "Equal up to a tolerance that somebody chose.";
+    R1: r1_derived_bound, "Equal up to a rounding bound that is derived.";
+    R2: r2_bitwise, "Equal to the bit, on any floats, where all add in one order.";
+    R3: r3_exact_integers, "Equal to the bit on integers that floats hold exactly.";
+    R4: r4_prime_field, "Equal in a prime field, at random points.";
+    R5: r5_symbolic, "Equal as polynomials.";
+    R6: r6_exhaustive, "Equal on everything there is, in a tiny field.";
+    R7: r7_derivatives, "Equal derivatives.";
+    R8: r8_training, "Equal in training mode.";
+}
 
 /// The seed of every random choice, and the number of what is drawn.
 pub type Draw = (Seed, u64);
@@ -198,36 +214,7 @@ pub struct Piece {
     pub work: Work,
 }
 
-/// A rung, by its place in [`LADDER`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum Rung {
-    /// Equal up to a tolerance that somebody chose.
-    R0,
-    /// Equal up to a rounding bound that is derived.
-    R1,
-    /// Equal to the bit, on any floats, where all add in one order.
-    R2,
-    /// Equal to the bit on integers that floats hold exactly.
-    R3,
-    /// Equal in a prime field, at random points.
-    R4,
-    /// Equal as polynomials.
-    R5,
-    /// Equal on everything there is, in a tiny field.
-    R6,
-    /// Equal derivatives.
-    R7,
-    /// Equal in training mode.
-    R8,
-}
-
 impl Rung {
-    /// All of them, in order.
-    pub const ALL: [Self; 9] = {
-        use Rung::{R0, R1, R2, R3, R4, R5, R6, R7, R8};
-        [R0, R1, R2, R3, R4, R5, R6, R7, R8]
-    };
-
     /// The rungs that can judge a block of given weights.
     pub fn of_networks() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|rung| rung.on_network.is_some())
