@@ -157,8 +157,8 @@ pub enum Error {
     Kernels(triform_kernels::Error),
 
     /// Text that names no rung.
-    #[error("`{given}` is no rung that can be climbed; they are R0 to R8")]
-    NoSuchRung { given: String },
+    #[error("`{given}` is no rung that can be climbed; they are R0 to {last}")]
+    NoSuchRung { given: String, last: String },
 
     /// A name that nothing has.
     #[error("there is no {what} `{given}`{}", hint(.near))]

@@ -81,11 +81,17 @@ fn status(rows: &[Row]) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use triform::evidence::rungs::Rung;
+
     use super::{ALL, Cell, HOLDS, REFUTED, Row, status};
 
     #[test]
     fn one_that_is_not_refuted_fails() {
-        let row = |cell| Row { mistake: ALL[0], cells: [cell; 9], cases: [1; 9] };
+        let row = |cell| Row {
+            mistake: ALL[0],
+            cells: [cell; Rung::ALL.len()],
+            cases: [1; Rung::ALL.len()],
+        };
         assert_eq!(status(&[row(Cell::Refuted), row(Cell::Refuted)]), HOLDS);
         assert_eq!(status(&[row(Cell::Refuted), row(Cell::Missed)]), REFUTED);
         assert_eq!(status(&[row(Cell::NotApplicable)]), REFUTED);

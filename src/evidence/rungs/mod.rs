@@ -242,7 +242,8 @@ impl FromStr for Rung {
     fn from_str(text: &str) -> Result<Self> {
         let digits = text.strip_prefix(['R', 'r']).unwrap_or(text);
         let rung = Self::ALL.into_iter().find(|rung| (*rung as usize).to_string() == digits);
-        rung.ok_or_else(|| Error::NoSuchRung { given: text.to_owned() })
+        let last = || Self::ALL[LADDER.len() - 1].to_string();
+        rung.ok_or_else(|| Error::NoSuchRung { given: text.to_owned(), last: last() })
     }
 }
 
