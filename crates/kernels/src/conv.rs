@@ -99,11 +99,11 @@ pub(crate) unsafe fn by_target(
     let filled = |column: &Column<'_>| column.panels.filled(column.panel);
     let channel = columns[0].channel;
     let channels = channel..channel + columns.iter().map(filled).sum::<usize>();
-    let part = Part::new(target, range.clone(), channels, columns.len() * width);
-    let redirected = columns.iter().map(|column| {
-        let slot = part.slot(column.channel - channel, filled(column));
-        Column { slots: vec![slot], ..*column }
-    });
+    let part = Part::new(target, [range.clone(), channels], columns.len() * width);
+    let slot = |column: &Column<'_>| part.slot(column.channel - channel, filled(column));
+    let slots: Vec<Slot> = columns.iter().map(slot).collect();
+    let redirected = columns.iter().zip(slots.chunks(1));
+    let redirected = redirected.map(|(column, slot)| Column { slots: slot.into(), ..*column });
     work(&redirected.collect::<Vec<_>>());
     // SAFETY: as the function's.
     unsafe { level.run(part) }
@@ -323,9 +323,10 @@ impl Windows<'_> {
         let mut pieces = Vec::new();
         for n in 0..n {
             for first in (0..c_out.div_ceil(width)).step_by(parts) {
-                let channels = (first..first + parts).map(|vector| vector * width);
-                let channels = channels.filter(|&c| c < c_out);
-                let slots = channels.map(|c| z.slot(n, c, width.min(c_out - c)));
+                let vectors = first..c_out.div_ceil(width).min(first + parts);
+                let slots = vectors
+                    .map(|vector| vector * width)
+                    .map(|c| z.slot(n, c, width.min(c_out - c)));
                 pieces.push((n, first, slots.collect::<Vec<Slot>>()));
             }
         }

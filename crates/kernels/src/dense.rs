@@ -10,6 +10,7 @@
 //! on their way than the processor can keep track of: where there are too many, loads wait behind them. This is in
 //! the innermost loop but one, so all counts are ready before it begins.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::epilogue::{Fused, store};
@@ -28,7 +29,7 @@ pub(crate) struct Column<'a> {
     pub(crate) panel: usize,
     /// Its first channel, to the function.
     pub(crate) channel: usize,
-    pub(crate) slots: Vec<Slot>,
+    pub(crate) slots: Cow<'a, [Slot]>,
 }
 
 /// The panels, the first of whose channels is `channel` to the function; `slots` says where so many lanes from a
@@ -40,7 +41,7 @@ pub(crate) fn columns<'p>(
 ) -> Vec<Column<'p>> {
     let column = |panel: usize| {
         let first = panel * panels.width;
-        let slots = slots(first, panels.filled(panel));
+        let slots = slots(first, panels.filled(panel)).into();
         Column { panels, panel, channel: channel + first, slots }
     };
     (0..panels.count()).map(column).collect()
@@ -145,12 +146,11 @@ impl Dense<'_> {
                         let rows = T::ROWS.min(self.range.end - first);
                         prefetch = prefetch.and_of_slot(slot, [first, rows, rows_of_step]);
                     }
-                    let first = tile.start;
                     // SAFETY: as the function's; `partial` has room for the sums of each pixel and
                     // column if there is more than one run.
                     unsafe {
                         of_size!(tile.len(), T::ROWS, R => {
-                            self.tile::<T, V, R>(run, column, first, partial, prefetch)
+                            self.tile::<T, V, R>(run, column, tile.start, partial, prefetch)
                         });
                     }
                 }
@@ -238,38 +238,56 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
 /// Taps from one step to the next.
 const CHUNK: usize = 8;
 
-/// Runs of memory to prefetch: some lines `pitch` floats apart, so many at each step. Nothing is read or written
-/// through the pointer, so it may point anywhere.
+/// A run of memory to prefetch, so many lines at each step. Nothing is read or written through the pointer, so it
+/// may point anywhere.
 #[derive(Clone, Copy, Debug)]
 struct Run {
+    at: *const f32,
+    lines: usize,
+}
+
+impl Run {
+    const NONE: Self = Self { at: std::ptr::null(), lines: 0 };
+
+    /// `floats` floats from `at` on, in `steps` steps, rounded up to as many lines in each.
+    fn new(at: *const f32, floats: usize, steps: usize) -> Self {
+        Self { at, lines: floats.div_ceil(LINE * steps.max(1)) }
+    }
+
+    /// The part for the next `steps` steps; the rest is left here.
+    #[inline(always)]
+    fn take(&mut self, steps: usize) -> Self {
+        let at = self.at.wrapping_add(self.lines * steps * LINE);
+        Self { at: std::mem::replace(&mut self.at, at), lines: self.lines }
+    }
+
+    #[inline(always)]
+    fn step(&mut self, ask: impl Fn(*const f32)) {
+        for _ in 0..self.lines {
+            ask(self.at);
+            self.at = self.at.wrapping_add(LINE);
+        }
+    }
+}
+
+/// Some pixels of a run of channels, so many at each step.
+#[derive(Clone, Copy, Debug)]
+struct Outputs {
     at: *const f32,
     pitch: usize,
     left: usize,
     of_step: usize,
 }
 
-impl Run {
+impl Outputs {
     const NONE: Self = Self { at: std::ptr::null(), pitch: 0, left: 0, of_step: 0 };
 
-    /// `floats` floats from `at` on, in `steps` steps, rounded up to as many lines in each.
-    fn new(at: *const f32, floats: usize, steps: usize) -> Self {
-        let of_step = floats.div_ceil(LINE * steps.max(1));
-        Self { at, pitch: LINE, left: of_step * steps, of_step }
-    }
-
-    /// The part for the next `steps` steps; the rest is left here.
+    /// Prefetches V vectors of each.
     #[inline(always)]
-    fn take(&mut self, steps: usize) -> Self {
-        let at = self.at.wrapping_add(self.of_step * steps * LINE);
-        Self { at: std::mem::replace(&mut self.at, at), left: self.of_step * steps, ..*self }
-    }
-
-    /// Asks for `floats` floats of each run of the step.
-    #[inline(always)]
-    fn step(&mut self, floats: usize, ask: impl Fn(*const f32)) {
+    fn step<T: Vector, const V: usize>(&mut self, ask: impl Fn(*const f32)) {
         for _ in 0..self.of_step.min(self.left) {
-            for line in (0..floats).step_by(LINE) {
-                ask(self.at.wrapping_add(line));
+            for floats in (0..V * T::LANES).step_by(LINE) {
+                ask(self.at.wrapping_add(floats));
             }
             self.at = self.at.wrapping_add(self.pitch);
         }
@@ -282,13 +300,13 @@ impl Run {
 struct Prefetch {
     weights: Run,
     x: Run,
-    z: Run,
-    shortcut: Run,
+    z: Outputs,
+    shortcut: Outputs,
 }
 
 impl Prefetch {
     fn new(weights: Run, x: Run) -> Self {
-        Self { weights, x, z: Run::NONE, shortcut: Run::NONE }
+        Self { weights, x, z: Outputs::NONE, shortcut: Outputs::NONE }
     }
 
     /// And `left` pixels of a slot from pixel `first` on, so many at each step.
@@ -297,9 +315,9 @@ impl Prefetch {
         let pitch = slot.pitch;
         let pixels = |at: *const f32| {
             let at = at.wrapping_add(first * pitch);
-            Run { at, pitch, left, of_step }
+            Outputs { at, pitch, left, of_step }
         };
-        self.shortcut = slot.shortcut.map_or(Run::NONE, pixels);
+        self.shortcut = slot.shortcut.map_or(Outputs::NONE, pixels);
         self.z = pixels(slot.z);
         self
     }
@@ -312,10 +330,10 @@ impl Prefetch {
         let soon = |at: *const f32| unsafe { T::prefetch(at) };
         // SAFETY: as above.
         let later = |at: *const f32| unsafe { T::prefetch_for_later(at) };
-        self.weights.step(LINE, later);
-        self.x.step(LINE, later);
-        self.z.step(V * T::LANES, soon);
-        self.shortcut.step(V * T::LANES, soon);
+        self.weights.step(later);
+        self.x.step(later);
+        self.z.step::<T, V>(soon);
+        self.shortcut.step::<T, V>(soon);
     }
 }
 
@@ -324,6 +342,7 @@ mod tests {
     use std::cell::RefCell;
 
     use super::{LINE, Prefetch, Run, Slot};
+    use crate::vector::Portable;
 
     /// The floats from address 0 on where the lines begin that are asked for.
     fn asked(step: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {
@@ -338,8 +357,7 @@ mod tests {
             for (parts, steps) in [(1, 1), (3, 4), (7, 2)] {
                 let mut run = Run::new(std::ptr::null(), floats, parts * steps);
                 let parts_of_run = (0..parts).map(|_| run.take(steps)).collect::<Vec<_>>();
-                let step =
-                    |mut part: Run| asked(|ask| (0..steps).for_each(|_| part.step(LINE, ask)));
+                let step = |mut part: Run| asked(|ask| (0..steps).for_each(|_| part.step(ask)));
                 let lines: Vec<usize> = parts_of_run.into_iter().flat_map(step).collect();
                 assert!(lines.iter().copied().eq((0..lines.len()).map(|line| line * LINE)));
                 assert!(floats <= lines.len() * LINE);
@@ -353,8 +371,8 @@ mod tests {
         let z = std::ptr::null_mut();
         let slot = Slot { z, shortcut: None, pitch: 100, lanes: 16, floats: 1000 };
         let mut prefetch = Prefetch::new(Run::NONE, Run::NONE).and_of_slot(&slot, [2, 3, 2]);
-        let steps = [(); 3].map(|()| asked(|ask| prefetch.z.step(16, ask)));
+        let steps = [(); 3].map(|()| asked(|ask| prefetch.z.step::<Portable, 2>(ask)));
         assert_eq!(steps, [vec![200, 300], vec![400], vec![]]);
-        assert!(asked(|ask| prefetch.shortcut.step(16, ask)).is_empty());
+        assert!(asked(|ask| prefetch.shortcut.step::<Portable, 2>(ask)).is_empty());
     }
 }

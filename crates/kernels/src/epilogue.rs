@@ -276,8 +276,7 @@ unsafe fn store_lanes(
     first: usize,
     rows: &[[f32; BEYOND]],
 ) {
-    let Elementwise { scale, relu, .. } = &epilogue.output;
-    let identity = scale.is_empty() && !relu;
+    let identity = epilogue.output.scale.is_empty() && !epilogue.output.relu;
     if identity && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none()) {
         // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
         for (number, slot) in slots.iter().enumerate() {

@@ -152,8 +152,9 @@ impl Kernel {
         let (lanes, groups, c_out_group) = (level.lanes(), spec.groups, shape.c_out / spec.groups);
         let weights = weights.as_standard_layout();
         let Some(flat) = weights.as_slice() else { unreachable!("standard layout") };
-        // One group is narrow only where the pixels of a row lie next to each other.
-        let narrow = Narrow::suits(c_in_group, c_out_group)
+        // There are lanes for these widths; in one group only where the pixels of a row lie side by side.
+        let narrow = c_in_group == c_out_group
+            && matches!(c_in_group, 1 | 4 | 8)
             && k_h * k_w > 1
             && (groups > 1 || spec.stride == 1);
         let weight = |o: usize, tap: usize, c: usize| flat[(o * c_in_group + c) * k_h * k_w + tap];

@@ -41,12 +41,6 @@ impl<'a> Image<'a> {
         };
         Self { floats, n, c, h, w }
     }
-
-    /// One image.
-    pub(crate) fn image(&self, n: usize) -> &[f32] {
-        let floats = self.h * self.w * self.c;
-        &self.floats[n * floats..(n + 1) * floats]
-    }
 }
 
 /// Memory for a tensor that is not written yet. It starts on a cache line, so that sixteen channels of a
@@ -158,15 +152,14 @@ impl Slot {
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();
-    if !cfg!(target_env = "gnu") {
-        return;
+    if cfg!(target_env = "gnu") {
+        KEPT.call_once(|| {
+            let mut block = Vec::<u8>::new();
+            // Where there is not so much memory, all stays as it is.
+            let _ = block.try_reserve_exact(LARGEST);
+            drop(black_box(block));
+        });
     }
-    KEPT.call_once(|| {
-        let mut block = Vec::<u8>::new();
-        // Where there is not so much memory, all stays as it is.
-        let _ = block.try_reserve_exact(LARGEST);
-        drop(black_box(block));
-    });
 }
 
 #[cfg(test)]

@@ -22,9 +22,8 @@
 //! [`merge`] several at once. An [`Epilogue`] is applied while the sums are in registers.
 //!
 //! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
-//! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels` (how work is cut, and where
-//! things lie); `planes`, `epilogue` (what follows the sums, fused); `pack`, `dense` (what is wide);
-//! `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
+//! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels`; `planes`, `epilogue` (what
+//! follows the sums, fused); `pack`, `dense`, `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
 //!
 //! The order of a sum is whatever is fastest, so none of this need agree with plain loops to the bit, except on
 //! integers. It does not depend on the number of threads, nor on how the work is cut, nor on the width of

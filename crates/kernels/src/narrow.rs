@@ -26,11 +26,6 @@ pub(crate) struct Narrow {
 }
 
 impl Narrow {
-    /// Whether there are lanes for groups of so many channels in and out.
-    pub(crate) fn suits(c_in_group: usize, c_out_group: usize) -> bool {
-        c_in_group == c_out_group && matches!(c_in_group, 1 | 4 | 8)
-    }
-
     /// `weight(o, tap, c)`: of output channel o, for input channel c of its group.
     pub(crate) fn new(
         d: usize,
@@ -119,10 +114,9 @@ impl Rows<'_> {
         for i in 0..self.h_out {
             for part in 0..self.slots.len() {
                 for tile in balanced(0..self.vectors, T::OUTPUTS) {
-                    let first = tile.start;
                     // SAFETY: as the function's.
                     unsafe {
-                        of_size!(tile.len(), T::OUTPUTS, P => self.tile::<T, D, P>(i, part, first));
+                        of_size!(tile.len(), T::OUTPUTS, P => self.tile::<T, D, P>(i, part, tile.start));
                     }
                 }
             }
@@ -146,8 +140,8 @@ impl Rows<'_> {
             let weights = narrow.weights[vector * floats..(vector + 1) * floats].as_ptr();
             let x = self.x.as_ptr().add(i * self.row + part * self.part + first * self.step);
             let sums: [T; P] = match self.three_columns {
-                true => self.sums::<T, D, P, true>(x, weights),
-                false => self.sums::<T, D, P, false>(x, weights),
+                true => self.row_of_three::<T, D, P>(x, weights),
+                false => self.tap_by_tap::<T, D, P>(x, weights),
             };
             // Several pixels to a vector have their functions repeated, from channel 0 on.
             let channel = if self.narrow.pixels == 1 { vector * T::LANES } else { 0 };
@@ -159,41 +153,19 @@ impl Rows<'_> {
         }
     }
 
-    /// Row by row of the kernel, channel by channel of the group, column by column. Where there are three columns at
-    /// stride 1, a pixel meets three outputs of its row: each is shuffled once and used three times, in the same order.
-    /// Safety: that of `tile`: x is where the first tap meets the first vector; where there are three, the columns
-    /// are a vector apart, and so are the outputs.
+    /// Any kernel: row by row of it, channel by channel of the group, column by column.
+    /// Safety: as `run`: x is where the first tap meets the first vector.
     #[inline(always)]
-    unsafe fn sums<T: Vector, const D: usize, const P: usize, const THREE: bool>(
+    unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
         &self,
         x: *const f32,
         mut weights: *const f32,
     ) -> [T; P] {
-        debug_assert!(!THREE || (self.columns, self.step) == (3, T::LANES));
-        let columns = if THREE { 3 } else { self.columns };
         // SAFETY: as the function's.
         unsafe {
             let mut sums = [T::splat(0.0); P];
-            for row in self.offsets.chunks_exact(columns) {
+            for row in self.offsets.chunks_exact(self.columns) {
                 for j in 0..D {
-                    if THREE {
-                        let x = x.add(row[0]);
-                        let [left, middle, right] = [0, D, 2 * D]
-                            .map(|column| T::load(weights.add((column + j) * T::LANES)));
-                        for q in 0..P + 2 {
-                            let pixel = pick::<T, D>(x.add(q * T::LANES), j);
-                            if q < P {
-                                sums[q] = sums[q].add_product(pixel, left);
-                            }
-                            if (1..=P).contains(&q) {
-                                sums[q - 1] = sums[q - 1].add_product(pixel, middle);
-                            }
-                            if q >= 2 {
-                                sums[q - 2] = sums[q - 2].add_product(pixel, right);
-                            }
-                        }
-                        continue;
-                    }
                     for (column, &offset) in row.iter().enumerate() {
                         let x = x.add(offset);
                         let weight = T::load(weights.add((column * D + j) * T::LANES));
@@ -202,7 +174,44 @@ impl Rows<'_> {
                         }
                     }
                 }
-                weights = weights.add(columns * D * T::LANES);
+                weights = weights.add(self.columns * D * T::LANES);
+            }
+            sums
+        }
+    }
+
+    /// The same, in the same order, for three columns at stride 1, where a pixel meets three outputs of its row: each is
+    /// shuffled once and used three times.
+    /// Safety: as `tap_by_tap`; the columns are a vector apart, and so are the outputs.
+    #[inline(always)]
+    unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
+        &self,
+        x: *const f32,
+        mut weights: *const f32,
+    ) -> [T; P] {
+        debug_assert_eq!(self.step, T::LANES);
+        // SAFETY: as the function's.
+        unsafe {
+            let mut sums = [T::splat(0.0); P];
+            for row in self.offsets.chunks_exact(3) {
+                let x = x.add(row[0]);
+                for j in 0..D {
+                    let [left, middle, right] =
+                        [0, D, 2 * D].map(|column| T::load(weights.add((column + j) * T::LANES)));
+                    for q in 0..P + 2 {
+                        let pixel = pick::<T, D>(x.add(q * T::LANES), j);
+                        if q < P {
+                            sums[q] = sums[q].add_product(pixel, left);
+                        }
+                        if (1..=P).contains(&q) {
+                            sums[q - 1] = sums[q - 1].add_product(pixel, middle);
+                        }
+                        if q >= 2 {
+                            sums[q - 2] = sums[q - 2].add_product(pixel, right);
+                        }
+                    }
+                }
+                weights = weights.add(3 * D * T::LANES);
             }
             sums
         }

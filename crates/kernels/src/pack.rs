@@ -57,10 +57,9 @@ impl Panels {
         for run in self.runs.clone() {
             let to = self.start(&run, first / self.width) + first % self.width;
             let from = path.start(&run, 0);
-            let rows = self.weights[to..].chunks_mut(self.width);
-            let paths = path.weights[from..from + run.len() * path.width].chunks_exact(path.width);
-            for (row, weights) in rows.zip(paths) {
-                row[..path.channels].copy_from_slice(&weights[..path.channels]);
+            for step in 0..run.len() {
+                let row = &path.weights[from + step * path.width..][..path.channels];
+                self.weights[to + step * self.width..][..path.channels].copy_from_slice(row);
             }
         }
     }

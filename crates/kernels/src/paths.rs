@@ -92,7 +92,13 @@ pub fn merge(
         }
     }
     epilogue.check(shape)?;
-    if let Some(panels) = same_pixels(kernels).filter(|panels| can_merge(panels, &kernels[0])) {
+    // There is code to merge outputs of more than one vector, inputs of one run of taps.
+    let can_merge = |panels: &Vec<&Panels>| {
+        let width = WIDE * kernels[0].level.lanes();
+        let stride = kernels[0].shape.spec.stride;
+        (stride, panels[0].width, panels[0].runs.len()) == (1, width, 1)
+    };
+    if let Some(panels) = same_pixels(kernels).filter(can_merge) {
         return Ok(merge_pointwise(xs, kernels, &panels, &Fused::or_planes(epilogue), shape));
     }
     let mut total = conv(xs[0], &kernels[0], Epilogue::NONE)?;
@@ -125,11 +131,9 @@ pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
 }
 
 fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<()> {
-    if xs.len() == kernels.len() {
-        return Ok(());
-    }
     let (expected, found) = (kernels.len(), xs.len());
-    Err(Error::Count { what: "inputs, one for each path", expected, found })
+    let wrong = Error::Count { what: "inputs, one for each path", expected, found };
+    if found == expected { Ok(()) } else { Err(wrong) }
 }
 
 /// The panels of kernels that are 1x1, at the same pixels, of as many input channels; if they are.
@@ -143,13 +147,6 @@ fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
             && panels.width == first.pointwise().map_or(0, |panels| panels.width)
     };
     kernels.iter().zip(&panels).all(alike).then_some(panels)
-}
-
-/// Whether there is code to merge such paths: outputs of more than one vector, inputs of one run of taps.
-fn can_merge(panels: &[&Panels], kernel: &Kernel) -> bool {
-    kernel.shape.spec.stride == 1
-        && panels[0].width == WIDE * kernel.level.lanes()
-        && panels[0].runs.len() == 1
 }
 
 /// One input, C kernels that read the same pixels of it.
@@ -320,9 +317,12 @@ impl Merge<'_> {
             if paths.end == self.xs.len() {
                 // Where the next pixels go, which need not be of the slot's.
                 let Slot { z, shortcut, pitch, .. } = to.slots[0];
-                for start in [Some(z.cast_const()), shortcut].into_iter().flatten() {
-                    (first + R..first + 2 * R)
-                        .for_each(|q| T::prefetch(start.wrapping_add(q * pitch)));
+                let next = |start: *const f32, r: usize| {
+                    T::prefetch(start.wrapping_add((first + R) * pitch).wrapping_add(r * pitch));
+                };
+                (0..R).for_each(|r| next(z, r));
+                if let Some(shortcut) = shortcut {
+                    (0..R).for_each(|r| next(shortcut, r));
                 }
             }
             let mut totals = [[T::splat(0.0); WIDE]; R];
@@ -361,8 +361,7 @@ impl Merge<'_> {
     }
 }
 
-/// Channels of the paths that are summed before the next pixels: they and their weights stay in the
-/// first-level cache meanwhile.
+/// Channels of the paths that are summed before the next pixels: they and their weights stay in the first cache.
 const CHANNELS: usize = 128;
 /// Pixels of a piece, for the same reason.
 const BLOCK: usize = 32;

@@ -51,14 +51,11 @@ fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
     let flops = (2 * lanes * CHAINS * STEPS) as f64;
     let fastest = |_| {
         let (start, mut calls) = (Instant::now(), 0u32);
-        loop {
+        while start.elapsed() < RUN {
             black_box(run());
             calls += 1;
-            let elapsed = start.elapsed();
-            if elapsed >= RUN {
-                return flops * f64::from(calls) / elapsed.as_secs_f64();
-            }
         }
+        flops * f64::from(calls) / start.elapsed().as_secs_f64()
     };
     (0..RUNS).map(fastest).fold(0.0, f64::max)
 }

@@ -166,7 +166,7 @@ impl Padded {
                 to.fill(0.0);
                 continue;
             };
-            let line = &x.image(n)[row * x.w * x.c..(row + 1) * x.w * x.c];
+            let line = &x.floats[(n * x.h + row) * x.w * x.c..][..x.w * x.c];
             let channels = self.width.min(x.c - first);
             let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.pitch);
             before.fill(0.0);
@@ -354,7 +354,6 @@ mod tests {
         }
     }
 
-    /// On any machine, whatever the rows of its tiles.
     #[test]
     fn pixels_pages_apart_are_copied_from_where_they_lie() {
         let x: Vec<f32> = (0..6 * PAGE).map(|at| at as f32).collect();
@@ -371,7 +370,6 @@ mod tests {
         }
     }
 
-    /// Of a few pixels as of all of them, close or apart.
     #[test]
     fn every_tap_of_every_pixel_is_in_the_copy() {
         let mut seen = [0, 0];

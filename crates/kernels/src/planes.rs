@@ -60,10 +60,9 @@ impl Work for Gather<'_> {
     /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        let Self { planes, range, to, pitch } = self;
+        let Self { planes, range, mut to, pitch } = self;
         let c = planes.channels;
         assert!(c <= pitch && to.len() >= range.len() * pitch, "room for the pixels");
-        let mut to = to;
         for (n, pixels) in in_images(planes.pixels, range) {
             let image = &planes.floats[n * c * planes.pixels..(n + 1) * c * planes.pixels];
             let (here, rest) = to.split_at_mut(pixels.len() * pitch);
@@ -125,8 +124,7 @@ impl<'a> Part<'a> {
     /// `width`: the channels and the filling of their panels.
     pub(crate) fn new(
         target: Target<'a>,
-        range: Range<usize>,
-        channels: Range<usize>,
+        [range, channels]: [Range<usize>; 2],
         width: usize,
     ) -> Self {
         // One line more, so that pixels do not meet in the same sets of the cache.

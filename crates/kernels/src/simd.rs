@@ -41,13 +41,10 @@ impl Level {
             return Ok(Self::best());
         };
         let name = asked.to_string_lossy();
-        match Self::ALL.into_iter().find(|level| level.to_string() == name) {
-            Some(level) => level.check(),
-            None => Err(Error::Level(format!(
-                "{LEVEL_VARIABLE}: {name:?} is none of {}",
-                listed(&Self::ALL)
-            ))),
-        }
+        let named = Self::ALL.into_iter().find(|level| level.to_string() == name);
+        let all = listed(&Self::ALL);
+        let wrong = || Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is none of {all}"));
+        named.ok_or_else(wrong)?.check()
     }
 
     /// The best this machine has.
@@ -88,12 +85,8 @@ impl Level {
         self.sizes()[1]
     }
 
-    /// Vectors of a narrow tile, likewise.
-    pub(crate) const fn outputs(self) -> usize {
-        self.sizes()[2]
-    }
-
-    const fn sizes(self) -> [usize; 3] {
+    /// The two, and the vectors of a narrow tile, likewise.
+    pub(crate) const fn sizes(self) -> [usize; 3] {
         match self {
             Self::Portable => [8, 3, 3],
             Self::Avx2 => [8, 6, 8],

@@ -41,8 +41,7 @@ thread_local! {
 /// let weights = Array4::from_elem((64, 64, 3, 3), 1.0);
 /// let kernel = Kernel::new(weights.view(), Spec::default(), Level::default())?;
 /// let x = Array4::from_elem((1, 64, 30, 30), 1.0);
-/// let z = on_one_thread(|| conv(x.view(), &kernel, Epilogue::NONE))?;
-/// assert_eq!(z[[0, 0, 0, 0]], 576.0);
+/// on_one_thread(|| conv(x.view(), &kernel, Epilogue::NONE))?;
 /// assert!(rayon::ThreadPoolBuilder::new().build_global().is_ok(), "rayon was not asked");
 /// # Ok::<(), triform_kernels::Error>(())
 /// ```

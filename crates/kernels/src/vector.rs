@@ -32,7 +32,7 @@ pub(crate) trait Vector: Copy {
     const LEVEL: Level;
     const LANES: usize = Self::LEVEL.lanes();
     const ROWS: usize = Self::LEVEL.rows();
-    const OUTPUTS: usize = Self::LEVEL.outputs();
+    const OUTPUTS: usize = Self::LEVEL.sizes()[2];
     unsafe fn splat(value: f32) -> Self;
     unsafe fn load(from: *const f32) -> Self;
     unsafe fn add(self, other: Self) -> Self;
@@ -121,7 +121,9 @@ impl Vector for Portable {
         // Not f32::mul_add: without the instruction that is a slow library call.
         fn add_product(self: Self, a: Self, b: Self) -> Self = {
             let mut sums = self;
-            sums.0.iter_mut().zip(a.0).zip(b.0).for_each(|((sum, a), b)| *sum += a * b);
+            for ((sum, a), b) in sums.0.iter_mut().zip(a.0).zip(b.0) {
+                *sum += a * b;
+            }
             sums
         };
         fn relu(self: Self) -> Self = Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }));
@@ -203,16 +205,15 @@ mod tests {
     impl Work for Lanes {
         #[inline(always)]
         unsafe fn run<T: Vector>(self) {
-            let values = |seed: usize| -> Vec<f32> {
+            let [a, b, c] = [0, 4, 9].map(|seed| {
                 let value = |lane: usize| match (lane * 7 + seed) % 11 {
                     0 => -0.0,
                     1 => f32::NAN,
                     2 => f32::NEG_INFINITY,
                     other => other as f32 - 6.5,
                 };
-                (0..T::LANES).map(value).collect()
-            };
-            let (a, b, c) = (values(0), values(4), values(9));
+                (0..T::LANES).map(value).collect::<Vec<f32>>()
+            });
             let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
                 let mut lanes = vec![0.0; T::LANES];
                 // SAFETY: the caller vouches for the instructions; there are a vector's lanes.
@@ -240,9 +241,9 @@ mod tests {
 
     #[test]
     fn every_level_does_to_each_lane_what_it_should() {
-        let levels = Level::available();
-        println!("levels tested: {levels:?}");
-        // SAFETY: the levels are available.
-        levels.into_iter().for_each(|level| unsafe { level.run(Lanes) });
+        for level in Level::available() {
+            // SAFETY: the level is available.
+            unsafe { level.run(Lanes) }
+        }
     }
 }
