@@ -6,5 +6,6 @@ mod common;
 mod kit;
 
 mod gallery;
+mod main_job;
 mod readme;
 mod whole;

@@ -23,14 +23,19 @@ pub fn program() -> Command {
     program
 }
 
+/// A command's words, as a shell reads them.
+fn words(command: &str) -> Vec<String> {
+    shlex::split(command).unwrap()
+}
+
 /// What the program gives for a command's words.
 pub fn triform(command: &str) -> Output {
-    program().args(command.split_whitespace()).output().unwrap()
+    program().args(words(command)).output().unwrap()
 }
 
 /// The same in a folder.
 pub fn triform_in(folder: &Path, command: &str) -> Output {
-    program().current_dir(folder).args(command.split_whitespace()).output().unwrap()
+    program().current_dir(folder).args(words(command)).output().unwrap()
 }
 
 /// What the program prints, run in a folder, where all holds.
@@ -50,7 +55,7 @@ pub fn json(command: &str) -> Value {
 
 /// Runs the program in this process: its status, its output, its errors.
 pub fn run_with(forms: &[&dyn AnyForm], command: &str, interrupted: bool) -> (u8, String, String) {
-    let arguments = ["triform"].into_iter().chain(command.split_whitespace()).map(OsString::from);
+    let arguments = words(&format!("triform {command}")).into_iter().map(OsString::from);
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let interrupted = AtomicBool::new(interrupted);
     let status = triform_cli::run(arguments, forms, &mut output, &mut errors, &interrupted);

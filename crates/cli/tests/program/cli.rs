@@ -165,30 +165,6 @@ fn a_refutation_reads_like_this() {
     insta::assert_snapshot!("refutation", masked(&report));
 }
 
-/// On the real shapes and the photograph, as the main job runs them: each form with a mistake of
-/// its own, each refuted in every block by both rungs.
-#[test]
-fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
-    let dropped = wrong(Form::EarlyConcat, "last-path-dropped");
-    let swapped = wrong(Form::Grouped, NEXT_PATH);
-    let forms: [&dyn AnyForm; 3] = [&norm_in_each_path(), &dropped, &swapped];
-    let (status, report, _) = run_with(&forms, "--json", false);
-    assert_eq!(status, cli::REFUTED);
-    let report: Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["ok"], false);
-    let blocks = report["blocks"].as_array().unwrap();
-    assert_eq!(blocks.len(), 8);
-    for block in blocks {
-        assert_eq!(block["exact"], false, "{}", block["name"]);
-        let refuted = block["refuted"].as_array().unwrap();
-        for rung in ["R1", "R3"] {
-            let forms = refuted.iter().filter(|pair| pair[0] == rung);
-            let forms: String = forms.map(|pair| pair[1]["form"].as_str().unwrap()).collect();
-            assert_eq!(forms, "abc", "{rung} in {}", block["name"]);
-        }
-    }
-}
-
 /// A form whose output has another shape cannot even be compared.
 #[test]
 fn a_form_of_another_shape_is_an_error() {

@@ -307,7 +307,7 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
     // Another size and other classes are looked for when they are given.
     let found = printed("diagnose 33.5G --macs --arch resnext101_32x8d --size 320");
     assert!(found.contains("resnext101_32x8d: 33,495,859,200, the plain count"), "{found}");
-    let found = printed("diagnose 8.46 GFLOPs --arch ResNeXt50-32x4d");
+    let found = printed("diagnose '8.46 GFLOPs' --arch ResNeXt50-32x4d");
     assert!(found.contains("- FLOPs, 2 a multiply-add"), "{found}");
     let found = printed("diagnose 23,712,932 --classes 100 --arch resnet50");
     assert!(found.contains("resnet50: 23,712,932, the plain count"), "{found}");
