@@ -29,7 +29,7 @@ pub fn photograph() -> Result<Array3<u8>> {
 }
 
 /// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; a file
-/// of 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`].
+/// of 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`](triform::network::image::normalise).
 ///
 /// Of a PNG it gives the very bytes that torchvision's transform gives of
 /// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Pictures that shrink and are more than
