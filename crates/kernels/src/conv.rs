@@ -200,11 +200,11 @@ unsafe fn in_pieces(
         cut || together > SHARED * floats || (together > floats && largest > Some(CACHE))
     });
     let from = if beforehand.is_some() { None } else { from };
-    let mut all = Scratch::take(beforehand.map_or(0, |source| source.floats(&whole.range)));
-    let whole = match beforehand {
+    let mut all = beforehand.map(|source| Scratch::take(source.floats(&whole.range)));
+    let whole = match (beforehand, &mut all) {
         // SAFETY: the kernel's level is here.
-        Some(source) => unsafe { source.read_by(whole, level, &mut all, parts) },
-        None => whole,
+        (Some(source), Some(all)) => unsafe { source.read_by(whole, level, all, parts) },
+        _ => whole,
     };
     tiles::in_runs(pieces, usize::MAX, |(range, columns)| {
         let columns = &whole.columns[columns];

@@ -306,8 +306,8 @@ impl Source<'_> {
             _ if parts == 1 => units.len().max(1),
             _ => LINE,
         };
-        let runs = units.step_by(together).zip(to.chunks_mut(together * pitch)).collect();
-        tiles::in_runs(runs, parts, |(start, to)| match self {
+        let runs = units.step_by(together).zip(to.chunks_mut(together * pitch));
+        let copy = |(start, to): (usize, &mut [f32])| match self {
             Self::Planes(planes) => {
                 let range = start..start + to.len() / pitch;
                 // SAFETY: as the function's.
@@ -320,7 +320,8 @@ impl Source<'_> {
                 }
             }
             Self::Windows(padded, image, n) => padded.copy_row(image, [n, 0, start], to),
-        });
+        };
+        if parts == 1 { runs.for_each(copy) } else { tiles::in_runs(runs.collect(), parts, copy) }
     }
 }
 

@@ -102,30 +102,29 @@ macro_rules! methods {
 #[derive(Clone, Copy)]
 pub(crate) struct Portable([f32; 8]);
 
-impl Portable {
-    /// Does to each lane what `to` does to it and the same lane of the other.
-    #[inline(always)]
-    fn with(mut self, other: Self, to: impl Fn(&mut f32, f32)) -> Self {
-        self.0.iter_mut().zip(other.0).for_each(|(lane, other)| to(lane, other));
-        self
-    }
-}
-
 impl Vector for Portable {
     const LEVEL: Level = Level::Portable;
+    #[inline(always)]
+    unsafe fn add(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, b)| *sum += b);
+        self
+    }
+    #[inline(always)]
+    unsafe fn mul(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(product, b)| *product *= b);
+        self
+    }
+    #[inline(always)]
+    unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
+        // Not f32::mul_add: without the instruction that is a slow library call.
+        for ((sum, a), b) in self.0.iter_mut().zip(a.0).zip(b.0) {
+            *sum += a * b;
+        }
+        self
+    }
     methods! {
         fn splat(value: f32) -> Self = Self([value; 8]);
         fn load(from: *const f32) -> Self = Self(from.cast::<[f32; 8]>().read_unaligned());
-        fn add(self: Self, other: Self) -> Self = self.with(other, |sum, b| *sum += b);
-        fn mul(self: Self, other: Self) -> Self = self.with(other, |product, b| *product *= b);
-        // Not f32::mul_add: without the instruction that is a slow library call.
-        fn add_product(self: Self, a: Self, b: Self) -> Self = {
-            let mut sums = self;
-            for ((sum, a), b) in sums.0.iter_mut().zip(a.0).zip(b.0) {
-                *sum += a * b;
-            }
-            sums
-        };
         fn relu(self: Self) -> Self = Self(self.0.map(|z| if z < 0.0 { 0.0 } else { z }));
         fn spread<const D: usize>(self: Self, j: usize) -> Self =
             Self(std::array::from_fn(|lane| self.0[lane / D * D + j]));
