@@ -15,4 +15,4 @@ done
 sed -i.old "s|benches/records/[^\"]*|$after|" src/evidence/speed.rs
 rm src/evidence/speed.rs.old
 cargo run --locked --release -- plot
-INSTA_UPDATE=always cargo test --locked --test claims the_table_of_the_readme
+INSTA_UPDATE=always cargo test --locked -p triform-cli --test program the_table_of_the_readme

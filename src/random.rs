@@ -63,7 +63,7 @@ impl Seed {
     }
 }
 
-/// Standard normal numbers, drawn in the order in which they lie in memory.
+/// Standard normal numbers, drawn in memory order.
 pub fn normal<Sh: ShapeBuilder>(shape: Sh, rng: &mut Rng) -> Array<f32, Sh::Dim> {
     Array::random_using(shape, StandardNormal, rng)
 }

@@ -1,4 +1,4 @@
-//! What the fuzz target runs on every input, shared with `tests/fuzz_corpus.rs`: the input's
+//! What the fuzz target runs on every input, shared with `tests/lesson/fuzz_corpus.rs`: the input's
 //! convolution ([`Case`]) by all convolvers, to the bit ([`check`]).
 //!
 //! The expected answer is the reference's over checked integers, which cannot round. The data are

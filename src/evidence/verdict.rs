@@ -115,7 +115,7 @@ impl Witness {
     }
 }
 
-/// An output held against balls: how much of the radius was used at most (a correct form
+/// Compares an output with balls: how much of the radius was used at most (a correct form
 /// stays at or below 1), and where it was worst, if anywhere outside.
 pub fn against_balls(
     who: (char, &'static str),
@@ -144,7 +144,7 @@ pub fn against_balls(
     (worst.0, worst.1.map(|witness| Witness { wrong, elements, ..witness }))
 }
 
-/// An output held against what it must be exactly, to the bit.
+/// Compares an output with what it must be exactly, to the bit.
 pub fn against_exact<S: Real>(
     who: (char, &'static str),
     output: &Array4<S>,

@@ -4,7 +4,7 @@
 //! compared. That alone is little: a difference cannot be told from rounding, for the bound of R1,
 //! chained from block to block, outgrows the logits by tens of orders of magnitude (each layer's bound
 //! takes all errors to point one way). So no bound is quoted for a network from end to end, the
-//! logits are held against a tolerance that is chosen ([`LOGITS`]), and the evidence is block by block:
+//! logits are compared within a chosen tolerance ([`LOGITS`]), and the evidence is block by block:
 //!
 //! - R1, the derived bound, on the weights, the batch norms and the activations as they are;
 //! - R2, to the bit, where all sums are taken in one order, on the same;
@@ -469,7 +469,7 @@ mod tests {
         assert!(!of([f32::NAN, 2.0], [f32::NAN, 2.0], [f32::NAN, 2.0], 2.0).agree());
     }
 
-    /// Features 2 and -3 (of which the mean is taken), weights 1 and 1, bias -1: 2 + 3 + 1.
+    /// Features 2 and -3 (their mean is taken), weights 1 and 1, bias -1: 2 + 3 + 1.
     #[test]
     fn terms_that_cancel_count_by_their_size() {
         let values = vec![1.0, 3.0, -3.0, -3.0];

@@ -24,7 +24,7 @@ pub struct Figure {
     pub draw: fn() -> Result<Picture, FigureError>,
 }
 
-/// Every figure, in the order in which they are written. A new figure is added here.
+/// Every figure, in the order they are written. A new figure is added here.
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: three_forms::draw },
     Figure { name: "split_transform_merge", draw: split_transform_merge::draw },

@@ -163,7 +163,7 @@ fn each_trial(
     Ok(true)
 }
 
-/// A rung on all that the matrix runs it on, but on so many random blocks.
+/// A rung on all that the matrix runs it on, but on `cases` random blocks.
 pub(crate) fn climb(rung: Rung, forms: Forms<'_>, cases: u64, seed: Seed) -> Result<Evidence> {
     let mut sum: Option<Evidence> = None;
     each_trial(rung, forms, (seed, cases), &|| false, &|_| true, &mut |evidence| {

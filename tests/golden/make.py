@@ -1,4 +1,4 @@
-"""Writes the golden values that tests/golden.rs compares with: PyTorch's own
+"""Writes the golden values that tests/lesson/golden.rs compares with: PyTorch's own
 convolutions, and torchvision's own Bottleneck, both in float64.
 
     python -m pip install torch torchvision numpy
