@@ -1,7 +1,7 @@
 //! A form of your own, judged beside form (c): `cargo run --release --example own_form`.
 use triform::*;
 
-/// All paths as one path C times as wide, with zeros between them. Right; a wrong one is refuted.
+/// All paths as one, C times as wide, with zeros between them: R2 alone refutes it, on special floats.
 struct OneWidePath;
 impl Subject for OneWidePath {}
 impl BlockForm for OneWidePath {
