@@ -1,5 +1,6 @@
-"""Writes images/: small pictures as PNG and JPEG, and beside each what torchvision's evaluation
-transform makes of it with Pillow, in 8 bits, before it is normalised. crates/cli/tests/program/images.rs compares.
+"""Writes images/: small pictures as PNG and JPEG; and transformed.png: what torchvision's evaluation
+transform makes of each with Pillow, before it is normalised, one below the other in the order of
+their names. crates/cli/tests/program/images.rs compares.
 
     python -m pip install torch torchvision pillow numpy
     python tests/golden/images.py
@@ -111,8 +112,9 @@ if __name__ == "__main__":
     pngs()
     jpegs()
     inputs = [path for path in sorted(HERE.glob("*.???")) if path.suffix in (".png", ".jpg")]
-    expected = {path.name: numpy.asarray(transformed(path)) for path in [*inputs, CAT]}
-    numpy.savez_compressed(HERE / "expected.npz", normalised=normalised(), **expected)
+    expected = [transformed(path) for path in sorted([*inputs, CAT], key=lambda path: path.name)]
+    Image.fromarray(numpy.concatenate(expected)).save(HERE.parent / "transformed.png", optimize=True)
+    numpy.save(HERE.parent / "normalised.npy", normalised())
     versions = (
         f"pillow {PIL.__version__} with libjpeg-turbo {features.version('libjpeg_turbo')}, "
         f"torch {torch.__version__}, torchvision {torchvision.__version__}, numpy {numpy.__version__}\n"

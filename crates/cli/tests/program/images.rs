@@ -1,13 +1,15 @@
 //! Images against torchvision's evaluation transform with Pillow: what `image::read` gives and
 //! `image::normalise` makes of it. The values were written by tests/golden/images.py.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use image::imageops::{self, FilterType};
 use image::{Rgb, RgbImage};
 use ndarray::{Array2, Array3, Array4};
-use ndarray_npy::NpzReader;
+use ndarray_npy::ReadNpyExt;
 use tempfile::tempdir;
 use triform::network::image::normalise;
 use triform_cli::error::{Error, Result};
@@ -56,10 +58,18 @@ fn inputs(ending: &str) -> Vec<PathBuf> {
     paths
 }
 
-fn expected(path: &Path) -> RgbImage {
-    let name = path.file_name().unwrap().to_str().unwrap();
-    let file = File::open(golden().join("expected.npz")).unwrap();
-    image(NpzReader::new(file).unwrap().by_name(name).unwrap())
+/// What torchvision makes of each input, by the input's name.
+fn expected() -> BTreeMap<OsString, RgbImage> {
+    let mut names: Vec<OsString> = [inputs(".png"), inputs(".jpg")]
+        .concat()
+        .iter()
+        .map(|path| path.file_name().unwrap().to_owned())
+        .collect();
+    names.sort();
+    let all = image::open(golden().with_file_name("transformed.png")).unwrap().into_rgb8();
+    assert_eq!(all.dimensions(), (224, 224 * names.len() as u32));
+    let one = |row| imageops::crop_imm(&all, 0, 224 * row, 224, 224).to_image();
+    names.into_iter().zip((0..).map(one)).collect()
 }
 
 /// The largest difference, and how many values differ.
@@ -74,10 +84,11 @@ fn a_png_is_to_the_bit_as_torchvision_has_it() {
     let mut paths = inputs(".png");
     paths.retain(|path| !path.ends_with(TALL));
     assert!(paths.len() >= 13, "{}", paths.len());
+    let expected = expected();
     let mut values = 0;
     for path in &paths {
         let found = read(path).unwrap();
-        assert_eq!(difference(&found, &expected(path)), (0, 0), "{}", path.display());
+        assert_eq!(difference(&found, &expected[path.file_name().unwrap()]), (0, 0), "{}", path.display());
         values += found.len();
     }
     assert_eq!(values, paths.len() * 224 * 224 * 3);
@@ -87,7 +98,7 @@ fn a_png_is_to_the_bit_as_torchvision_has_it() {
 #[test]
 fn a_tall_png_that_shrinks_is_within_1_of_255() {
     let path = golden().join(TALL);
-    let (apart, values) = difference(&read(&path).unwrap(), &expected(&path));
+    let (apart, values) = difference(&read(&path).unwrap(), &expected()[path.file_name().unwrap()]);
     println!("{TALL}: {apart} of 255 at most, {values} values differ");
     assert_eq!(apart, 1, "0 if the values are of Pillow 12 or earlier");
 }
@@ -96,9 +107,10 @@ fn a_tall_png_that_shrinks_is_within_1_of_255() {
 fn a_jpeg_is_within_a_few_of_255_of_torchvisions() {
     let paths = inputs(".jpg");
     assert!(paths.len() >= 7, "{}", paths.len());
+    let expected = expected();
     let mut largest = 0;
     for path in &paths {
-        let (apart, values) = difference(&read(path).unwrap(), &expected(path));
+        let (apart, values) = difference(&read(path).unwrap(), &expected[path.file_name().unwrap()]);
         println!("{}: {apart} of 255 at most, {values} values differ", path.display());
         largest = largest.max(apart);
     }
@@ -150,6 +162,7 @@ fn even(spare: u32) -> u32 {
 
 impl Wrong {
     fn largest_difference(&self) -> u8 {
+        let expected = expected();
         let of = |path: &PathBuf| {
             let image = image::open(path).unwrap().into_rgb8();
             let scale = |side: u32| self.shorter * side / image.width().min(image.height());
@@ -157,7 +170,7 @@ impl Wrong {
             let scaled = (self.resize)(&image, width, height);
             let (left, top) = ((self.start)(width - 224), (self.start)(height - 224));
             let cut = imageops::crop_imm(&scaled, left, top, 224, 224).to_image();
-            difference(&cut, &expected(path)).0
+            difference(&cut, &expected[path.file_name().unwrap()]).0
         };
         inputs(".png").iter().map(of).max().unwrap()
     }
@@ -186,8 +199,8 @@ fn a_wrong_transform_is_far_from_torchvisions() {
 /// Each of the 256 values of each channel.
 #[test]
 fn normalised_values_are_torchvisions() {
-    let file = File::open(golden().join("expected.npz")).unwrap();
-    let expected: Array2<f32> = NpzReader::new(file).unwrap().by_name("normalised").unwrap();
+    let file = File::open(golden().with_file_name("normalised.npy")).unwrap();
+    let expected: Array2<f32> = Array2::read_npy(file).unwrap();
     let found: Array4<f32> =
         normalise(Array3::from_shape_fn((1, 256, 3), |(_, x, _)| x as u8).view());
     assert_eq!((found.dim(), expected.dim()), ((1, 3, 1, 256), (3, 256)));
