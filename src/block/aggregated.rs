@@ -18,8 +18,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::form::Branch;
-use super::functions::Functions;
+use super::form::{Branch, With};
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
 use crate::error::Result;
@@ -56,13 +55,8 @@ impl<K> Aggregated<K> {
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Aggregated<V::Kernel> {
     /// N x C_in x H x W to N x C_out x H_out x W_out.
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
+        let With { functions, shortcut, convolver } = *with;
         // Every path reads all of x: C tensors of d channels.
         let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
         // Path i reads its own d channels: C tensors of d channels.

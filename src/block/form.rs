@@ -15,16 +15,20 @@ use crate::scalar::Additive;
 /// The residual branch of a block, its kernels prepared.
 pub trait Branch<S: Additive, V: Convolver<S>> {
     /// The branch, then the shortcut, then the output's function:
-    /// N x C_in x H x W to N x C_out x H_out x W_out. `shortcut` has the output's shape.
+    /// N x C_in x H x W to N x C_out x H_out x W_out.
     ///
     /// Errors: an input that does not suit the block.
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>>;
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>>;
+}
+
+/// What a branch is run with.
+pub struct With<'a, S, V> {
+    /// What stands between the convolutions.
+    pub functions: &'a Functions<'a, S>,
+    /// What is added at the end, of the output's shape.
+    pub shortcut: Option<ArrayView4<'a, S>>,
+    /// What the kernels were prepared by.
+    pub convolver: &'a V,
 }
 
 /// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three;
@@ -120,7 +124,7 @@ impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
             Shortcut::Identity => Some(x),
             Shortcut::Projection => projected.as_ref().map(|x| x.view()),
         };
-        self.branch.forward(x, functions, shortcut, convolver)
+        self.branch.forward(x, &With { functions, shortcut, convolver })
     }
 }
 

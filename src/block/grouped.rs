@@ -12,8 +12,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use super::form::Branch;
-use super::functions::Functions;
+use super::form::{Branch, With};
 use super::weights::BlockWeights;
 use crate::conv::Convolver;
 use crate::error::Result;
@@ -46,13 +45,8 @@ impl<K> Grouped<K> {
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Grouped<V::Kernel> {
     /// N x C_in x H x W to N x C_out x H_out x W_out.
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
+        let With { functions, shortcut, convolver } = *with;
         // All D channels read all of x.
         let reduced = convolver.conv(x, &self.reduce, &functions.after_reduce())?;
         // In C groups: channel i d + j reads the channels of path i.

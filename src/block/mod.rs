@@ -23,7 +23,7 @@ mod spec;
 mod training;
 mod weights;
 
-pub use form::{BlockForm, Bottleneck, Branch, Form};
+pub use form::{BlockForm, Bottleneck, Branch, Form, With};
 pub use functions::{Activation, Functions, Layer, LayerFunctions, NormFunctions};
 pub use norm::{BatchNorm, BlockNorms, Normalise};
 pub use spec::{BlockSpec, Shortcut, StrideOn};

@@ -9,7 +9,7 @@ use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 
 use crate::block::{
     Activation, BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form,
-    Functions, Layer, NormFunctions, Normalise, TrainingFunctions, TrainingNorm,
+    Functions, Layer, LayerFunctions, Normalise, TrainingNorm,
 };
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, Reference};
 use crate::error::{Error, Result};
@@ -160,18 +160,14 @@ impl<'a, S: Ordered> Between<'a, S> {
     }
 }
 
-/// Batch norms in inference mode that are folded already.
-impl<'a, S: Ordered> From<&'a NormFunctions<S>> for Between<'a, S> {
-    fn from(folded: &'a NormFunctions<S>) -> Self {
-        let NormFunctions { reduce, transform, expand, shortcut, output } = folded;
-        Self::of([reduce, transform, expand], shortcut.as_ref(), *output)
-    }
-}
-
-/// Batch norms in training mode, which move the running statistics of these functions.
-impl<'a, S: Real> From<&'a TrainingFunctions<S>> for Between<'a, S> {
-    fn from(training: &'a TrainingFunctions<S>) -> Self {
-        let TrainingFunctions { reduce, transform, expand, shortcut, output } = training;
+/// Batch norms in inference mode that are folded already; or in training mode, which move the running
+/// statistics of these functions.
+impl<'a, S: Ordered, F> From<&'a LayerFunctions<F>> for Between<'a, S>
+where
+    Data<'a, S>: From<&'a F>,
+{
+    fn from(functions: &'a LayerFunctions<F>) -> Self {
+        let LayerFunctions { reduce, transform, expand, shortcut, output } = functions;
         Self::of([reduce, transform, expand], shortcut.as_ref(), *output)
     }
 }
@@ -235,10 +231,10 @@ impl<S> Built<'_, S> {
     }
 }
 
-/// A number that the evidence runs forms on, with this convolver.
-pub trait Number<V: Convolver<Self> + 'static>: Additive {
-    /// The form over these numbers.
-    fn of_form(form: &dyn AnyForm) -> &(dyn Over<Self, V> + '_);
+/// A convolver with which the evidence runs forms on these numbers.
+pub trait Runs<S: Additive>: Convolver<S> + 'static {
+    /// The form over them.
+    fn of_form(form: &dyn AnyForm) -> &(dyn Over<S, Self> + '_);
 }
 
 /// A generic method cannot be called through `dyn`, so the pairs of a number and a convolver on which
@@ -253,8 +249,8 @@ macro_rules! any_form {
             fn name(&self) -> &'static str;
         }
 
-        $(impl Number<$convolver> for $number {
-            fn of_form(form: &dyn AnyForm) -> &(dyn Over<Self, $convolver> + '_) {
+        $(impl Runs<$number> for $convolver {
+            fn of_form(form: &dyn AnyForm) -> &(dyn Over<$number, Self> + '_) {
                 form
             }
         })*
@@ -307,60 +303,36 @@ pub struct Prepared<'a, 'v, S: Additive, V: Convolver<S>> {
 
 impl<'a, S: Additive> Problem<'a, S> {
     /// The block in this form.
-    pub fn prepare<'v, V: Convolver<S> + 'static>(
+    pub fn prepare<'v, V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
         convolver: &'v V,
-    ) -> Result<Prepared<'a, 'v, S, V>>
-    where
-        S: Number<V>,
-    {
-        let (form, spec) = (S::of_form(form), *self.weights.spec());
+    ) -> Result<Prepared<'a, 'v, S, V>> {
+        let (form, spec) = (V::of_form(form), *self.weights.spec());
         let functions = form.functions(&self.between, &spec)?;
-        Ok(Prepared {
-            block: form.bottleneck(self.weights, convolver)?,
-            functions,
-            convolver,
-            spec,
-        })
+        let block = form.bottleneck(self.weights, convolver)?;
+        Ok(Prepared { block, functions, convolver, spec })
     }
 
     /// What `form` gives, N x C_out x H_out x W_out; [`Error::Shape`] for an output of another shape.
-    pub fn solve<V: Convolver<S> + 'static>(
-        &self,
-        form: &dyn AnyForm,
-        convolver: &V,
-    ) -> Result<Array4<S>>
-    where
-        S: Number<V>,
-    {
+    pub fn solve<V: Runs<S>>(&self, form: &dyn AnyForm, convolver: &V) -> Result<Array4<S>> {
         self.prepare(form, convolver)?.forward(self.x)
     }
 
     /// The same, where `see` sees what each function gives, and may change it.
-    pub fn solve_seen<V: Convolver<S> + 'static>(
+    pub fn solve_seen<V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
         convolver: &V,
         see: &See<'_, S>,
-    ) -> Result<Array4<S>>
-    where
-        S: Number<V>,
-    {
+    ) -> Result<Array4<S>> {
         let Prepared { block, functions, convolver, spec } = self.prepare(form, convolver)?;
         let watched = Watched::new(&functions.functions(), see);
         checked(block.forward(self.x, &watched.functions(), convolver)?, self.x, &spec)
     }
 
     /// What each form gives.
-    pub fn solve_all<V: Convolver<S> + 'static>(
-        &self,
-        forms: Forms<'_>,
-        convolver: &V,
-    ) -> Result<Vec<Array4<S>>>
-    where
-        S: Number<V>,
-    {
+    pub fn solve_all<V: Runs<S>>(&self, forms: Forms<'_>, convolver: &V) -> Result<Vec<Array4<S>>> {
         forms.iter().map(|form| self.solve(*form, convolver)).collect()
     }
 }

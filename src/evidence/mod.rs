@@ -49,7 +49,7 @@ pub mod whole;
 
 pub(crate) use self::any_form::checked;
 pub use self::any_form::{
-    AnyForm, Between, Data, Duals, Forms, Function, Number, Part, Problem, Subject, Watched, place,
+    AnyForm, Between, Data, Duals, Forms, Function, Part, Problem, Runs, Subject, Watched, place,
 };
 pub(crate) use self::generator::float;
 pub use self::generator::{Case, Coverage, Layout, Shape, sample};

@@ -8,7 +8,7 @@ use ndarray::{Array3, Array4, ArrayView4, ArrayViewMut3, Axis, Zip, s};
 use super::{Met, as_a};
 use crate::block::aggregated::Aggregated;
 use crate::block::grouped::Grouped;
-use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut};
+use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut, With};
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Dual, M61};
@@ -176,17 +176,13 @@ impl<S: Additive, K> OnFaulty<S, K> {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
+        let With { functions, shortcut, convolver } = *with;
         let faulty = Faulty { convolver, fault: self.fault, met: &self.met };
+        let with = With { functions, shortcut, convolver: &faulty };
         match &self.aggregated {
-            Some(form) => form.forward(x, functions, shortcut, &faulty),
-            None => self.grouped.forward(x, functions, shortcut, &faulty),
+            Some(form) => form.forward(x, &with),
+            None => self.grouped.forward(x, &with),
         }
     }
 }
@@ -278,13 +274,8 @@ impl<K> Rewired<K> {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
+        let With { functions, shortcut, convolver } = *with;
         let p = self.spec.padding();
         let reduced = if self.wiring == Wiring::PaddedBefore {
             let mut padded = pad(&convolver.sums(x, &self.reduce)?, p, [p, p]);
@@ -379,16 +370,11 @@ pub(super) struct Beside<S: Additive, V: Convolver<S>> {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
+        let With { functions, shortcut, convolver } = *with;
         let around = self.around;
         let twice = Twice { function: functions.reduce, spread: around == Around::VarianceTwice };
-        let functions = match around {
+        let functions = &match around {
             Around::NoForm => return Ok(x.slice(s![.., 2.., .., ..]).to_owned()),
             Around::FunctionsExchanged => {
                 Functions { reduce: functions.transform, transform: functions.reduce, ..*functions }
@@ -413,7 +399,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
             Around::NoShortcut | Around::AfterRelu => None,
             _ => projected.as_ref().map(|projected| projected.view()).or(shortcut),
         };
-        let mut y = self.branch.forward(x, &functions, given, convolver)?;
+        let mut y = self.branch.forward(x, &With { functions, shortcut: given, convolver })?;
         match around {
             Around::AfterRelu => {
                 if let Some(shortcut) = shortcut {

@@ -3,7 +3,7 @@
 
 use ndarray::{Array4, ArrayView4};
 
-use crate::block::{Bottleneck, Branch, Functions, Shortcut};
+use crate::block::{Bottleneck, Branch, Shortcut, With};
 use crate::conv::{ConvSpec, Convolver};
 use crate::error::Result;
 use crate::scalar::Additive;
@@ -48,13 +48,8 @@ impl BasicWeights {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Basic<V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> Result<Array4<S>> {
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
+        let With { functions, shortcut, convolver } = *with;
         let hidden = convolver.conv(x, &self.first, &functions.after_reduce())?;
         convolver.conv(hidden.view(), &self.second, &functions.after_sum(shortcut))
     }

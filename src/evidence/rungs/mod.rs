@@ -20,7 +20,7 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::any_form::{Forms, Number, Problem};
+use super::any_form::{Forms, Problem, Runs};
 use super::generator::{Case, Shape};
 use super::live::{OnReal, RealProblem};
 use super::verdict::{Evidence, Value, Witness, odd_ones_out};
@@ -28,7 +28,7 @@ use crate::block::BlockSpec;
 use crate::conv::{Fast, Reference};
 use crate::error::{Error, Result};
 use crate::random::Seed;
-use crate::scalar::Dot;
+use crate::scalar::Additive;
 
 /// The one list of rungs, from the weakest: what each is called, and the file of its method.
 macro_rules! ladder {
@@ -139,11 +139,14 @@ fn on_floats(
 }
 
 /// Where the forms are not all the same on a problem over an exact ring.
-fn apart<S: Number<Reference> + Dot + PartialEq>(
+fn apart<S: Additive>(
     forms: Forms<'_>,
     problem: &Problem<'_, S>,
     show: impl Fn(&S) -> String,
-) -> Result<Vec<Witness>> {
+) -> Result<Vec<Witness>>
+where
+    Reference: Runs<S>,
+{
     let outputs = problem.solve_all(forms, &Reference::default())?;
     let show = |l: &S, r: &S| [Value::Text(show(l)), Value::Text(show(r))];
     Ok(odd_ones_out(forms, &outputs, "output", show))

@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 use crate::evidence::bound::{SizedKernel, sized};
 use crate::evidence::{
     Between, Bound, Case, ChannelNorm, Choice, Evidence, Forms, Layout, LiveNorms, LiveScalar,
-    Number, OnReal, Problem, Watched, Witness, against_exact, compare, float, letters, pairs,
+    OnReal, Problem, Runs, Watched, Witness, against_exact, compare, float, letters, pairs,
     threshold, who,
 };
 use crate::random::Purpose;
@@ -366,7 +366,7 @@ fn on_block(forms: Forms<'_>, real: &OnReal<'_>, at: Draw) -> Result<Evidence> {
 
 /// Each form on an exact case: how many elements differ between each two, and where one differs
 /// from the integers, if one does.
-fn in_floats<S: Real + Number<V>, V: Convolver<S> + 'static>(
+fn in_floats<S: Real, V: Runs<S>>(
     forms: Forms<'_>,
     case: &ExactCase,
     convolver: &V,

@@ -18,7 +18,7 @@ use crate::block::{BlockSpec, BlockWeights, Bottleneck, Functions};
 use crate::conv::{ChannelWise, Identity, Reference};
 use crate::error::Result;
 use crate::evidence::{
-    AnyForm, Between, Bound, Evidence, Forms, Number, Value, checked, odd_ones_out,
+    AnyForm, Between, Bound, Evidence, Forms, Runs, Value, checked, odd_ones_out,
 };
 use crate::scalar::{Additive, Prime};
 
@@ -99,7 +99,7 @@ impl Everything {
     /// before it.
     fn over<const P: u64>(&self, forms: Forms<'_>, go_on: &GoOn<'_>) -> Result<Evidence>
     where
-        Prime<P>: Number<Reference>,
+        Reference: Runs<Prime<P>>,
     {
         let spec = BlockSpec::new(1, self.paths, self.width, 1)?.with_kernel(1)?;
         let inner = spec.inner();
@@ -128,7 +128,7 @@ impl Everything {
             let expand = tensor([1, inner, 1, 1]);
             let weights = BlockWeights::new(spec, reduce, transform, expand, None)?;
             let prepare =
-                |form: &&dyn AnyForm| Prime::of_form(*form).bottleneck(&weights, &reference);
+                |form: &&dyn AnyForm| Reference::of_form(*form).bottleneck(&weights, &reference);
             let blocks = forms.iter().map(prepare).collect::<Result<Vec<_>>>()?;
             let mut so_far = Evidence::none(NOTHING);
             for of_functions in 0..functions.pow(tables as u32) {
@@ -143,7 +143,7 @@ impl Everything {
                     output: &f3,
                 });
                 let forward = |(form, block): (&&dyn AnyForm, &Bottleneck<_, _>)| {
-                    let built = Prime::of_form(*form).functions(&between, &spec)?;
+                    let built = Reference::of_form(*form).functions(&between, &spec)?;
                     checked(
                         block.forward(x.view(), &built.functions(), &reference)?,
                         x.view(),

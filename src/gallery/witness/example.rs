@@ -6,13 +6,13 @@ use std::sync::{Mutex, PoisonError};
 use ndarray::{Array3, Array4, ArrayViewMut3};
 
 use crate::block::{Activation, BlockNorms, BlockWeights, Layer, NormFunctions, TrainingFunctions};
-use crate::conv::{Convolver, Fast, Reference};
+use crate::conv::{Fast, Reference};
 use crate::error::Result;
 use crate::evidence::rungs::r8_training::MOMENTUM;
 use crate::evidence::{
-    AnyForm, Between, Duals, Layout, Number, Problem, change_norms, map_functions,
+    AnyForm, Between, Duals, Layout, Problem, Runs, change_norms, map_functions,
 };
-use crate::scalar::{Dual, Expression, Ordered};
+use crate::scalar::{Additive, Dual, Expression, Ordered};
 
 /// A block, an input, and how they are used.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ impl Example {
     }
 
     /// The block in this form, as often as the example says.
-    fn forward<S: Number<V>, V: Convolver<S> + 'static>(
+    fn forward<S: Additive, V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
         problem: &Problem<'_, S>,

@@ -11,7 +11,7 @@ use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use triform::block::grouped::Grouped;
-use triform::block::{BlockForm, BlockWeights, Branch, Form, Functions};
+use triform::block::{BlockForm, BlockWeights, Branch, Form, With};
 use triform::conv::Convolver;
 use triform::evidence::any_form::{AnyForm, Subject};
 use triform::evidence::bound::balls;
@@ -418,14 +418,8 @@ impl BlockForm for Overflowing {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Doubled<V::Kernel> {
-    fn forward(
-        &self,
-        x: ArrayView4<'_, S>,
-        functions: &Functions<'_, S>,
-        shortcut: Option<ArrayView4<'_, S>>,
-        convolver: &V,
-    ) -> triform::Result<Array4<S>> {
-        let mut y = self.0.forward(x, functions, shortcut, convolver)?;
+    fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> triform::Result<Array4<S>> {
+        let mut y = self.0.forward(x, with)?;
         y.mapv_inplace(|y| (0..200).fold(y, |y, _| y.add(&y)));
         Ok(y)
     }

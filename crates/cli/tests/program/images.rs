@@ -88,7 +88,12 @@ fn a_png_is_to_the_bit_as_torchvision_has_it() {
     let mut values = 0;
     for path in &paths {
         let found = read(path).unwrap();
-        assert_eq!(difference(&found, &expected[path.file_name().unwrap()]), (0, 0), "{}", path.display());
+        assert_eq!(
+            difference(&found, &expected[path.file_name().unwrap()]),
+            (0, 0),
+            "{}",
+            path.display()
+        );
         values += found.len();
     }
     assert_eq!(values, paths.len() * 224 * 224 * 3);
@@ -110,7 +115,8 @@ fn a_jpeg_is_within_a_few_of_255_of_torchvisions() {
     let expected = expected();
     let mut largest = 0;
     for path in &paths {
-        let (apart, values) = difference(&read(path).unwrap(), &expected[path.file_name().unwrap()]);
+        let (apart, values) =
+            difference(&read(path).unwrap(), &expected[path.file_name().unwrap()]);
         println!("{}: {apart} of 255 at most, {values} values differ", path.display());
         largest = largest.max(apart);
     }
