@@ -68,7 +68,7 @@ fn expected() -> BTreeMap<OsString, RgbImage> {
     names.sort();
     let all = image::open(golden().with_file_name("transformed.png")).unwrap().into_rgb8();
     assert_eq!(all.dimensions(), (224, 224 * names.len() as u32));
-    let one = |row| imageops::crop_imm(&all, 0, 224 * row, 224, 224).to_image();
+    let one = |row: u32| imageops::crop_imm(&all, 0, 224 * row, 224, 224).to_image();
     names.into_iter().zip((0..).map(one)).collect()
 }
 
