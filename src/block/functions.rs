@@ -108,11 +108,11 @@ pub type NormFunctions<S> = LayerFunctions<Normalise<S>>;
 impl<F> LayerFunctions<F> {
     /// A function for each batch norm and what follows it: the activation follows the first two at once,
     /// and the third after the shortcut was added.
-    pub(super) fn of<S>(
-        norms: &BlockNorms<S>,
+    pub(crate) fn of<'a, S, E>(
+        norms: &'a BlockNorms<S>,
         activation: Activation,
-        function: impl Fn(&BatchNorm<S>, Activation) -> Result<F>,
-    ) -> Result<Self> {
+        function: impl Fn(&'a BatchNorm<S>, Activation) -> Result<F, E>,
+    ) -> Result<Self, E> {
         let shortcut = norms.shortcut.as_ref();
         Ok(Self {
             reduce: function(&norms.reduce, activation)?,
@@ -123,10 +123,22 @@ impl<F> LayerFunctions<F> {
         })
     }
 
+    /// Each made another.
+    pub(crate) fn map<G>(&self, mut to: impl FnMut(&F) -> G) -> LayerFunctions<G> {
+        LayerFunctions {
+            reduce: to(&self.reduce),
+            transform: to(&self.transform),
+            expand: to(&self.expand),
+            shortcut: self.shortcut.as_ref().map(to),
+            output: self.output,
+        }
+    }
+
     /// The functions, to be handed to a form.
-    pub fn functions<S: Ordered>(&self) -> Functions<'_, S>
+    pub fn functions<S>(&self) -> Functions<'_, S>
     where
         F: ChannelWise<S>,
+        Activation: ChannelWise<S>,
     {
         Functions {
             reduce: &self.reduce,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use ndarray::{Array1, ArrayViewMut3};
 
-use super::functions::Activation;
+use super::functions::{Activation, Layer};
 use super::spec::{BlockSpec, Shortcut};
 use crate::conv::{Affine, ChannelWise, Elementwise};
 use crate::error::{Error, Result};
@@ -62,6 +62,14 @@ impl<S: Real> BatchNorm<S> {
             }
         }
         Ok(norm)
+    }
+
+    /// The same by channel: gamma, beta, mean, variance.
+    ///
+    /// Errors: those of [`BatchNorm::new`].
+    pub fn of_channels(channels: &[[S; 4]], epsilon: S) -> Result<Self> {
+        let all = |which: usize| channels.iter().map(|numbers| numbers[which].clone()).collect();
+        Self::new(all(0), all(1), all(2), all(3), epsilon)
     }
 
     /// Batch norm as a fresh network has it: gamma 1, beta 0, mean 0, variance 1,
@@ -184,6 +192,26 @@ pub struct BlockNorms<S> {
 }
 
 impl<S: Real> BlockNorms<S> {
+    /// What `norm` gives for each layer, if `projection` for the shortcut's too.
+    ///
+    /// Errors: those of `norm`.
+    pub fn from_fn(
+        projection: bool,
+        mut norm: impl FnMut(Layer) -> Result<BatchNorm<S>>,
+    ) -> Result<Self> {
+        Ok(Self {
+            reduce: norm(Layer::Reduce)?,
+            transform: norm(Layer::Transform)?,
+            expand: norm(Layer::Expand)?,
+            shortcut: projection.then(|| norm(Layer::Shortcut)).transpose()?,
+        })
+    }
+
+    /// Each, the shortcut's last.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = &BatchNorm<S>> {
+        [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
+    }
+
     /// Checks that each batch norm has the channels of its layer.
     ///
     /// Errors: [`Error::Count`].

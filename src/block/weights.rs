@@ -138,6 +138,11 @@ impl<S: Additive> BlockWeights<S> {
         self.shortcut.as_ref().map(|x| x.view())
     }
 
+    /// All of these, in this order.
+    pub fn kernels(&self) -> impl Iterator<Item = ArrayView4<'_, S>> {
+        [self.reduce(), self.transform(), self.expand()].into_iter().chain(self.shortcut())
+    }
+
     /// The kernels of path i, views of the block's own, no copy: rows i d .. (i+1) d of
     /// the first two kernels, columns i d .. (i+1) d of the last.
     ///

@@ -1,17 +1,19 @@
 //! Checks of grouped convolution itself.
 
+use std::num::NonZeroU64;
+
 use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
 
 use super::{Given, refuted};
 use crate::conv::{ConvSpec, Convolver, Reference, block_diagonal};
-use crate::error::{Error, Result};
-use crate::evidence::Verdict;
+use crate::error::Result;
+use crate::evidence::{Bound, Verdict};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, Int, Ordered};
 
 /// Random tensors for a claim.
-const CASES: u64 = 20;
+const CASES: NonZeroU64 = NonZeroU64::new(20).unwrap();
 
 fn rng(number: u64) -> Rng {
     Seed(0).stream(Purpose::Exact, &[7, number])
@@ -30,17 +32,21 @@ fn convolve(x: &Array4<Int>, kernel: &Array4<Int>, groups: usize) -> Result<Arra
 
 /// Proved for these shapes alone where all pairs are equal: supported by so many cases.
 fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result<Verdict> {
-    let (mut values, mut ran) = (0, 0);
-    for number in 0..CASES {
+    let mut values = 0;
+    for number in 0..CASES.get() {
         let (left, right) = pair(number)?;
         if left != right {
             return Ok(refuted("convolutions of integers", "another tensor", "the same"));
         }
         values += left.len() as u64;
-        ran += 1;
     }
-    let cases = std::num::NonZeroU64::new(ran).ok_or(Error::Zero { what: "number of cases" })?;
-    Ok(Verdict::Supported { cases, bound: crate::evidence::verdict::Bound::Exact { values } })
+    Ok(Verdict::Supported { cases: CASES, bound: Bound::Exact { values } })
+}
+
+fn joined(axis: usize, tensors: &[Array4<Int>]) -> Array4<Int> {
+    let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
+    let joined = concatenate(Axis(axis), &views);
+    joined.unwrap_or_else(|error| unreachable!("equal but for this axis: {error}"))
 }
 
 pub(super) fn block_diagonal_twin(given: Given) -> Result<Verdict> {
@@ -69,10 +75,7 @@ pub(super) fn depthwise(given: Given) -> Result<Verdict> {
             convolve(&plane, &kernel.slice(s![own..=own, .., .., ..]).to_owned(), 1)
         };
         let planes = (0..channels).map(one).collect::<Result<Vec<_>>>()?;
-        let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
-        let joined = concatenate(Axis(1), &views);
-        let joined = joined.unwrap_or_else(|error| unreachable!("planes of one map: {error}"));
-        Ok((convolve(&x, &kernel, channels)?, joined))
+        Ok((convolve(&x, &kernel, channels)?, joined(1, &planes)))
     })
 }
 
@@ -91,12 +94,7 @@ pub(super) fn depth_two_is_dense(given: Given) -> Result<Verdict> {
         for i in 1..paths {
             sum.zip_mut_with(&path(i)?, |sum, z| *sum = sum.add(z));
         }
-        let join = |axis, kernels: &[Array4<Int>]| {
-            let views: Vec<_> = kernels.iter().map(|kernel| kernel.view()).collect();
-            let joined = concatenate(Axis(axis), &views);
-            joined.unwrap_or_else(|error| unreachable!("kernels of one shape: {error}"))
-        };
-        let (wide, narrow) = (join(0, &first), join(1, &second));
+        let (wide, narrow) = (joined(0, &first), joined(1, &second));
         let hidden = relu(convolve(&x, &wide, 1)?);
         let dense = match given {
             Given::Right => convolve(&hidden, &narrow, 1)?,

@@ -1,9 +1,8 @@
 //! Checks of the three forms.
 
-use ndarray::Array1;
-
-use super::{Given, refuted, theorem};
-use crate::block::{BatchNorm, BlockNorms, BlockSpec, Form};
+use super::theorem::{self, COMMITTED};
+use super::{Given, refuted};
+use crate::block::{BatchNorm, BlockNorms, BlockSpec, Form, Layer};
 use crate::count;
 use crate::error::Result;
 use crate::evidence::rungs::{Rung, r4_prime_field};
@@ -46,15 +45,10 @@ pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
     let wrong = named("last-path-dropped")?.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
     for form in [a, &Form::EarlyConcat, &Form::Grouped] {
-        if let Some(difference) =
-            theorem::first_difference(&theorem::cases(form)?, theorem::COMMITTED)
-        {
-            let (found, expected) = difference.number();
-            return Ok(refuted(
-                "the first number that differs from proofs/Cases.v",
-                found,
-                expected,
-            ));
+        let cases = theorem::cases(form)?;
+        if let Some((_, [found, expected])) = theorem::first_difference(&cases, COMMITTED) {
+            let what = "the first number that differs from proofs/Cases.v";
+            return Ok(refuted(what, found, expected));
         }
     }
     let scope = "all sizes, by Coq; it does not run here, but on the same blocks of integers as the forms here";
@@ -91,16 +85,11 @@ fn same_sums(
         let case = sample(SEED, number, 0);
         let weights = case.weights.map(float::<f32>);
         let spec = *weights.spec();
-        let norm = |channels| {
-            let all = |value: f32| Array1::from_elem(channels, value);
-            BatchNorm::new(all(1.0), all(0.0), all(0.0), all(1.0), 0.0)
-        };
-        let norms = BlockNorms {
-            reduce: norm(spec.inner())?,
-            transform: norm(spec.inner())?,
-            expand: norm(spec.c_out())?,
-            shortcut: weights.shortcut().map(|_| norm(spec.c_out())).transpose()?,
-        };
+        let norms = BlockNorms::from_fn(weights.shortcut().is_some(), |layer| {
+            let hidden = matches!(layer, Layer::Reduce | Layer::Transform);
+            let channels = if hidden { spec.inner() } else { spec.c_out() };
+            BatchNorm::of_channels(&vec![[1.0, 0.0, 0.0, 1.0]; channels], 0.0)
+        })?;
         let (x, layout, mode) = (case.x.map(float::<f32>), case.layout, Mode::Evaluation);
         let example = Example { weights, norms, x, layout, second_call: false, mode };
         let [left, right] = [trace(left, &example)?, trace(right, &example)?];

@@ -1,6 +1,6 @@
 //! The list of claims.
 
-use super::{Claim, claim, convolutions, counts, embedding, forms, initial, networks, times};
+use super::{Claim, claim, convolutions, counts, embedding, forms, networks};
 use crate::evidence::rungs::Rung;
 
 /// All of them: the argument first, then what surrounds it, then the numbers.
@@ -121,7 +121,7 @@ pub const ALL: &[Claim] = &[
         .said_in("this project; both networks are torchvision's")
         .checked_by("stages, pooling and classifier over a prime field with random functions (R4)")
         .refutes("one weight beside the narrow paths' kernels"),
-    claim("initialisation", initial::of_the_released_forms)
+    claim("initialisation", networks::of_the_released_forms)
         .says("forms (b) and (c), initialised as released, start a factor sqrt(C) apart")
         .said_in("the authors' released models; torchvision")
         .checked_by("both drawn, 256-32x4-256, and their spread measured")
@@ -201,7 +201,7 @@ pub const ALL: &[Claim] = &[
         .said_in("against the blog post, section 1; paper, section 5.1")
         .checked_by("the paper's own seconds a mini-batch, 0.95 and 0.70, beside counted multiply-adds")
         .refutes("the two times exchanged"),
-    claim("faster", times::grouped_is_faster)
+    claim("faster", networks::grouped_is_faster)
         .says("grouped convolution, and so ResNeXt, is faster at equal complexity")
         .said_in("paper, section 4: form (c) is faster than the other two; the blog post, section 1, of ResNeXt")
         .checked_by("a committed run of `triform bench`, with its day and machine, and the paper's own times")

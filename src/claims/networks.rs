@@ -1,5 +1,5 @@
-//! Checks of what is said about whole networks: counts that are computed, and errors and times that are
-//! quoted.
+//! Checks of what is said about whole networks: counts and initial weights that are computed, errors that are
+//! quoted, and times, of a committed record and the paper's.
 
 use super::{Given, refuted};
 use crate::block::StrideOn;
@@ -7,14 +7,23 @@ use crate::count::published::PUBLISHED;
 use crate::count::{self, PublishedError, published_error};
 use crate::error::{Error, Result};
 use crate::evidence::Verdict;
-use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101};
+use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, Record, committed, name, stages};
+use crate::network::architecture::Architecture;
+use crate::network::init::{self, Fan};
 use crate::network::zoo;
+use crate::random::Seed;
 
 /// Parameters and MACs of a network at 224 x 224.
 fn counted(name: &str, stride_on: StrideOn) -> Result<(u64, u64)> {
     let network = zoo::named(name)?.with_stride_on(stride_on);
     let total = count::network(&network, network.usual_input())?.total;
     Ok((total.parameters.trained()?, total.operations.macs()?))
+}
+
+/// Multiply-adds of a network over those of another.
+fn macs_over(network: &str, other: &str) -> Result<f64> {
+    let macs = |name| Ok::<_, Error>(counted(name, StrideOn::Transform)?.1 as f64);
+    Ok(macs(network)? / macs(other)?)
 }
 
 fn published(network: &str, crop: usize) -> Result<&'static PublishedError> {
@@ -218,15 +227,111 @@ pub(super) fn faster(given: Given) -> Result<Verdict> {
         let found = format!("{ratio:.2}");
         return Ok(refuted("time over ResNet's, by the paper", &found, "above 1"));
     }
-    let (_, before) = counted("resnet101", StrideOn::Transform)?;
-    let (_, after) = counted("resnext101_32x4d", StrideOn::Transform)?;
     Ok(Verdict::Qualified {
         holds: format!(
             "ResNeXt-101 32x4d takes {resnext} s a mini-batch, {ratio:.2} times ResNet-101's {resnet:.2} \
              s, at {:.2} times the multiply-adds",
-            after as f64 / before as f64
+            macs_over("resnext101_32x4d", "resnet101")?
         ),
         but: "they are the paper's times, on 8 GPUs; what was measured here is the claim `faster`"
             .to_owned(),
     })
+}
+
+/// The time of a form over that of form (c), summed over the four stages of ResNeXt-50, on one thread.
+fn over_grouped(record: &Record, form: char) -> Result<f64> {
+    let total = |form| {
+        let times = stages()?.into_iter().map(|(spec, _)| record.one_thread(&name(&spec), form));
+        times.sum::<Result<f64>>()
+    };
+    Ok(total(form)? / total('c')?)
+}
+
+/// That the grouped form is the fastest of the three here, and what that says of ResNeXt against
+/// ResNet.
+pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
+    let mut record = committed()?;
+    if given == Given::Wrong {
+        for row in &mut record.rows {
+            row.form = match row.form {
+                'a' => 'c',
+                'c' => 'a',
+                form => form,
+            };
+        }
+    }
+    let (split, early) = (over_grouped(&record, 'a')?, over_grouped(&record, 'b')?);
+    if split <= 1.0 {
+        let found = format!("{split:.2} times as long as form (c)");
+        return Ok(refuted("the time of form (a), as recorded", &found, "longer than form (c)'s"));
+    }
+    // Of the networks as they stand in the record, whatever the forms were called.
+    let here = committed()?.networks()?;
+    let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
+    // Two networks timed in turn differ by a few percent from one run to the next.
+    let which = match here {
+        ..0.97 => "the faster here",
+        0.97..1.03 => "neither the faster nor the slower here",
+        _ => "the slower here too",
+    };
+    Ok(Verdict::Qualified {
+        holds: format!(
+            "of one block's forms: on 1 thread of {}, {}, form (a) takes {split:.2} and form (b) \
+             {early:.2} times as long as (c), in total over the four stages of ResNeXt-50",
+            record.machine.cpu, record.date
+        ),
+        but: format!(
+            "ResNeXt is {which}: ResNeXt-50 takes {here:.2} times as long as ResNet-50, at {:.2} times \
+             the multiply-adds, and in the paper ResNeXt-101 32x4d {paper:.2} times as long as \
+             ResNet-101, {PAPER_RESNEXT101:.2} s against {PAPER_RESNET101:.2} s a mini-batch on 8 M40 GPUs, \
+             where it expects less of that on CPUs; times are a machine's and its kernels'",
+            macs_over("resnext50_32x4d", "resnet50")?
+        ),
+    })
+}
+
+/// He initialisation divides by fan_out: of the whole layer in form (c), of one path where 32
+/// separate convolutions are initialised, as the released form (b) has them.
+pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
+    let block = zoo::named("256x32x4")?;
+    let whole = spreads(&block, Fan::Whole)?;
+    let path = spreads(&block, given.pick(Fan::Path, Fan::Whole))?;
+    let apart = 32f64.sqrt();
+    for (kernel, (what, expected)) in [
+        ("spread of the first 1x1, (b) over (c)", apart),
+        ("spread of the 3x3, (b) over (c)", apart),
+        ("spread of the last 1x1, (b) over (c)", 1.0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let ratio = path[kernel] / whole[kernel];
+        // The same draws, scaled: the ratio is exact but for one rounding of each weight.
+        if (ratio / expected - 1.0).abs() > 1e-6 {
+            return Ok(refuted(what, &format!("{ratio:.3}"), &format!("{expected:.3}")));
+        }
+    }
+    Ok(Verdict::Qualified {
+        holds: format!(
+            "standard deviations of {:.3} and {:.3} in the first 1x1, {:.4} and {:.4} in the 3x3: sqrt(32) = \
+             {apart:.3} times",
+            path[0], whole[0], path[1], whole[1]
+        ),
+        but: "that is where training starts; with the same weights the forms are one function"
+            .to_owned(),
+    })
+}
+
+/// Standard deviations of the three kernels.
+fn spreads(block: &Architecture, fan: Fan) -> Result<[f64; 3]> {
+    let mut spreads = Vec::new();
+    init::network(block, Seed(0), fan)?.visit(&mut |name, _, numbers| {
+        if ["conv1.weight", "conv2.weight", "conv3.weight"].contains(&name) {
+            let squares: f64 = numbers.iter().map(|weight| f64::from(*weight).powi(2)).sum();
+            spreads.push((squares / numbers.len() as f64).sqrt());
+        }
+        Ok(())
+    })?;
+    let kernels = spreads.len();
+    spreads.try_into().map_err(|_| Error::Contradiction(format!("{kernels} kernels of a block")))
 }

@@ -8,15 +8,12 @@
 
 use std::fmt::{Display, Write as _};
 
-use ndarray::Array4;
 use rand::Rng as _;
 
-use crate::block::{
-    Activation, BlockSpec, BlockWeights, NormFunctions, Normalise, Shortcut, StrideOn,
-};
+use crate::block::{Activation, BlockSpec, NormFunctions, Normalise, Shortcut, StrideOn};
 use crate::conv::{Affine, Reference};
 use crate::error::Result;
-use crate::evidence::{AnyForm, Between, Problem};
+use crate::evidence::{AnyForm, Between, Problem, Shape};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Int;
 
@@ -70,13 +67,9 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     let mut rng = Seed(0).stream(Purpose::Theorem, &[number as u64]);
     let (c, d, c_in, c_out) = (spec.cardinality(), spec.width(), spec.c_in(), spec.c_out());
     let (inner, k) = (spec.inner(), spec.kernel());
-    let reduce = draw(&mut rng, (inner, c_in, 1, 1));
-    let transform = draw(&mut rng, (inner, d, k, k));
-    let expand = draw(&mut rng, (c_out, inner, 1, 1));
-    let x = draw(&mut rng, (n, c_in, map.0, map.1));
+    let shape = Shape { n, ..Shape::new(*spec, map) };
+    let (weights, x) = shape.draw(|| Int::from(rng.random_range(-4i64..=4)))?;
     let norms = [inner, inner, c_out].map(|channels| affine(&mut rng, channels));
-    let weights =
-        BlockWeights::new(*spec, reduce.clone(), transform.clone(), expand.clone(), None)?;
     let [first, second, third] =
         norms.each_ref().map(|norm| Normalise::new(norm.clone()).then(Activation::Relu));
     let functions = NormFunctions {
@@ -105,22 +98,18 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     field("map0", &map0);
     field("map1", &map1);
     field("map2", &map2);
-    field("reduce", &list(reduce.iter().map(number_of)));
-    field("transform", &list(transform.iter().map(number_of)));
-    field("expand", &list(expand.iter().map(number_of)));
+    for (name, kernel) in ["reduce", "transform", "expand"].into_iter().zip(weights.kernels()) {
+        field(name, &list(kernel.iter().map(number_of)));
+    }
     let pair = |affine: &Affine<Int>| {
         format!("({}, {})", number_of(&affine.scale), number_of(&affine.shift))
     };
-    field("norm1", &list(norms[0].iter().map(pair)));
-    field("norm2", &list(norms[1].iter().map(pair)));
-    field("norm3", &list(norms[2].iter().map(pair)));
+    for (name, norm) in ["norm1", "norm2", "norm3"].into_iter().zip(&norms) {
+        field(name, &list(norm.iter().map(pair)));
+    }
     field("input", &list(x.iter().map(number_of)));
     let _ = write!(text, "     output := {} |}}", list(output.iter().map(number_of)));
     Ok(text)
-}
-
-fn draw(rng: &mut Rng, shape: (usize, usize, usize, usize)) -> Array4<Int> {
-    Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-4i64..=4)))
 }
 
 /// Scales and shifts, none of which hides a channel.
@@ -155,36 +144,15 @@ fn list(items: impl Iterator<Item = String>) -> String {
     text + "]%Z"
 }
 
-/// Where two files of cases differ first.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Counted from 1.
-    pub line: usize,
-    /// What stands there, and what should; nothing behind the end.
-    pub found: String,
-    /// See `found`.
-    pub expected: String,
+/// The words of a text, each with its line, counted from 1; and at the end an empty one.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let words = |(number, line): (usize, _)| str::split_whitespace(line).map(move |w| (number, w));
+    (1..).zip(text.lines()).flat_map(words).chain([(0, "")])
 }
 
-impl Difference {
-    /// The first word of the line that differs, a number where the lines are of numbers.
-    pub fn number(&self) -> (&str, &str) {
-        let mut words = self.found.split_whitespace().zip(self.expected.split_whitespace());
-        let (found, expected) =
-            words.find(|(a, b)| a != b).unwrap_or((&self.found, &self.expected));
-        (found.trim_end_matches(';'), expected.trim_end_matches(';'))
-    }
-}
-
-/// Where a file of cases is not the one that is expected.
-pub fn first_difference(found: &str, expected: &str) -> Option<Difference> {
-    let line =
-        |text: &str, number: usize| text.lines().nth(number).map(|line| line.trim().to_owned());
-    let lines = found.lines().count().max(expected.lines().count());
-    let differs = |number: &usize| line(found, *number) != line(expected, *number);
-    (0..lines).find(differs).map(|number| Difference {
-        line: number + 1,
-        found: line(found, number).unwrap_or_default(),
-        expected: line(expected, number).unwrap_or_default(),
-    })
+/// Where a file of cases is not the one that is expected: the line, and what stands there and should.
+pub fn first_difference<'a>(found: &'a str, expected: &'a str) -> Option<(usize, [&'a str; 2])> {
+    let mut pairs = words(found).zip(words(expected));
+    let ((line, found), (_, expected)) = pairs.find(|((_, l), (_, r))| l != r)?;
+    Some((line, [found, expected].map(|word| word.trim_end_matches(';'))))
 }

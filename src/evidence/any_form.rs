@@ -5,7 +5,10 @@
 //! about batch norm or activation makes it here: it leaves a part of the data out, or wraps what is built
 //! of them ([`Subject::function`]).
 
-use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array3, Array4, ArrayView3, ArrayView4, ArrayViewMut3, Zip};
 
 use crate::block::{
     Activation, BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form,
@@ -331,6 +334,21 @@ impl<'a, S: Additive> Problem<'a, S> {
         checked(block.forward(self.x, &watched.functions(), convolver)?, self.x, &spec)
     }
 
+    /// What each function gives, by place and channel (N x H x W), before `change` changes it.
+    pub fn planes<V: Runs<S>>(
+        &self,
+        form: &dyn AnyForm,
+        convolver: &V,
+        change: impl Fn(Layer, ArrayViewMut3<'_, S>) + Sync,
+    ) -> Result<Planes<S>> {
+        let planes = Mutex::new(Planes::new());
+        self.solve_seen(form, convolver, &|layer, channel, plane| {
+            keep(&planes, (layer, channel), plane.view());
+            change(layer, plane);
+        })?;
+        Ok(planes.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// What each form gives.
     pub fn solve_all<V: Runs<S>>(&self, forms: Forms<'_>, convolver: &V) -> Result<Vec<Array4<S>>> {
         forms.iter().map(|form| self.solve(*form, convolver)).collect()
@@ -359,6 +377,17 @@ pub(crate) fn checked<S>(
     }
     let (expected, found) = (format!("{expected:?}"), output.shape().to_vec());
     Err(Error::Shape { what: "output of a form", expected, found })
+}
+
+/// A plane for each place and channel of a block.
+pub type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
+
+pub(crate) fn keep<S: Clone>(
+    planes: &Mutex<Planes<S>>,
+    at: (Layer, usize),
+    plane: ArrayView3<'_, S>,
+) {
+    planes.lock().unwrap_or_else(PoisonError::into_inner).insert(at, plane.to_owned());
 }
 
 /// Sees the plane of a channel (N x H x W) at a place of the block, once its function is applied,
@@ -433,7 +462,7 @@ impl<S: Additive, V: Convolver<S>> Convolver<Dual<S>> for Duals<V> {
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, arr1, arr3};
+    use ndarray::{Array4, arr3};
 
     use super::{Data, Duals, Part};
     use crate::block::{Activation, BatchNorm, TrainingNorm};
@@ -455,8 +484,7 @@ mod tests {
 
     /// gamma 2, beta 1, mean -2, variance 4.
     fn norm(epsilon: f32) -> BatchNorm<f32> {
-        let [gamma, beta, mean, variance] = [2.0, 1.0, -2.0, 4.0].map(|value| arr1(&[value]));
-        BatchNorm::new(gamma, beta, mean, variance, epsilon).unwrap()
+        BatchNorm::of_channels(&[[2.0, 1.0, -2.0, 4.0]], epsilon).unwrap()
     }
 
     /// By hand. In inference mode the scale is 2 / sqrt(4 + 12) = 1/2 and the shift 1 + 2/2 = 2;

@@ -93,16 +93,9 @@ impl Shape {
         &self,
         mut element: impl FnMut() -> S,
     ) -> Result<(BlockWeights<S>, Array4<S>)> {
-        let spec = self.spec;
         let mut tensor = |shape: [usize; 4]| Array4::from_shape_simple_fn(shape, &mut element);
-        let (inner, k) = (spec.inner(), spec.kernel());
-        let reduce = tensor([inner, spec.c_in(), 1, 1]);
-        let transform = tensor([inner, spec.width(), k, k]);
-        let expand = tensor([spec.c_out(), inner, 1, 1]);
-        let shortcut = (spec.shortcut() == Shortcut::Projection)
-            .then(|| tensor([spec.c_out(), spec.c_in(), 1, 1]));
-        let x = tensor([self.n, spec.c_in(), self.map.0, self.map.1]);
-        let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut)?;
+        let weights = BlockWeights::from_fn(self.spec, &mut tensor)?;
+        let x = tensor([self.n, self.spec.c_in(), self.map.0, self.map.1]);
         Ok((weights, self.layout.lay(&x)))
     }
 }
@@ -113,16 +106,6 @@ impl Case {
         // 7 is prime to the number of choices.
         let choose = |layer, channel| self.choices[(7 * layer + channel) % self.choices.len()];
         LiveNorms::new(choose)
-    }
-
-    /// The kernels as floats that are no integers, so that sums round.
-    pub fn real_weights(&self) -> BlockWeights<f32> {
-        self.weights.map(|w| float::<f32>(w) / 7.0)
-    }
-
-    /// The input likewise.
-    pub fn real_x(&self) -> Array4<f32> {
-        self.layout.lay(&self.x.map(|x| float::<f32>(x) / 3.0))
     }
 
     /// Its shape, without the numbers.

@@ -8,9 +8,9 @@
 //! one of the channel's own values: values on either side exist, by construction.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ndarray::{Array1, Array4, ArrayView4, ArrayViewMut3};
+use ndarray::{Array4, ArrayView4, ArrayViewMut3};
 use rand::Rng as _;
 
 use crate::block::{
@@ -19,20 +19,13 @@ use crate::block::{
 };
 use crate::conv::{Affine, ChannelWise, Convolver, Identity, Reference};
 use crate::error::{Error, Result};
-use crate::evidence::{Between, Case, Problem, Shape};
+use crate::evidence::{Between, Case, Problem, Shape, float};
 use crate::network::init;
 use crate::random::{Purpose, Rng, Seed, normal};
-use crate::scalar::{Additive, Ordered, Real, Scalar};
+use crate::scalar::{Ordered, Real, Scalar};
 
-/// Batch norm of one channel, as floats that hold its numbers exactly.
-#[derive(Clone, Copy)]
-pub(crate) struct ChannelNorm {
-    pub(crate) gamma: f64,
-    pub(crate) beta: f64,
-    pub(crate) mean: f64,
-    pub(crate) variance: f64,
-    pub(crate) epsilon: f64,
-}
+/// Batch norm of one channel, gamma, beta, mean, variance and epsilon, as floats that hold them exactly.
+pub(crate) type ChannelNorm = [f64; 5];
 
 /// All that is free in the batch norm of a live channel, whatever draws it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -70,15 +63,13 @@ impl Choice {
 }
 
 /// Numbers for which a live batch norm can be chosen.
-pub(crate) trait LiveScalar: Additive {
+pub(crate) trait LiveScalar: Ordered {
     fn value(&self) -> f64;
     /// The norm of a channel with these values, in ascending order. `gated`: a ReLU
     /// follows, so the norm is to put its corner among them.
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm;
     /// The norm applied, and a ReLU if `gated`.
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self;
-    /// The ReLU of the block's output, and whatever ends a block for these numbers.
-    fn finish(&self) -> Self;
 }
 
 /// One of the channel's `values` (ascending) at which a ReLU's corner leaves values that
@@ -125,15 +116,7 @@ struct Seen {
 
 impl<'a> LiveNorms<'a> {
     pub(crate) fn new(choose: impl Fn(usize, usize) -> Choice + Send + Sync + 'a) -> Self {
-        Self::shared(Arc::new(choose))
-    }
-
-    /// Norms drawn from `seed`, for the block of this purpose and path of numbers.
-    pub(crate) fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Self {
-        Self::shared(drawn(seed, purpose, path))
-    }
-
-    fn shared(choose: Arc<Choose<'a>>) -> Self {
+        let choose: Arc<Choose<'a>> = Arc::new(choose);
         let layer = |number| LiveLayer {
             number,
             gated: number < 2,
@@ -143,66 +126,66 @@ impl<'a> LiveNorms<'a> {
         Self([0, 1, 2, 3].map(layer))
     }
 
+    /// Norms drawn from `seed`, for the block of this purpose and path of numbers.
+    pub(crate) fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Self {
+        Self::new(drawn(seed, purpose, path))
+    }
+
     /// The functions, to be handed to a form, once.
     pub(crate) fn functions<S: LiveScalar>(&self, projection: bool) -> Functions<'_, S> {
         let [reduce, transform, expand, shortcut] = &self.0;
         let shortcut: &dyn ChannelWise<S> = if projection { shortcut } else { &Identity };
-        Functions { reduce, transform, expand, shortcut, output: &Finished }
+        Functions { reduce, transform, expand, shortcut, output: &Activation::Relu }
     }
 
     pub(crate) fn norms<R: Real>(&self, projection: bool) -> Result<BlockNorms<R>> {
-        let [reduce, transform, expand, shortcut] = &self.0;
-        Ok(BlockNorms {
-            reduce: reduce.norm()?,
-            transform: transform.norm()?,
-            expand: expand.norm()?,
-            shortcut: if projection { Some(shortcut.norm()?) } else { None },
-        })
+        BlockNorms::from_fn(projection, |layer| self.0[layer as usize].norm())
     }
 
     /// Hidden channels, of the first two layers: those through which nothing passed, and those of
     /// which everything did.
     pub(crate) fn dead_and_open(&self) -> [usize; 2] {
-        let [reduce, transform, ..] = &self.0;
         let count = |what: fn(&Seen) -> bool| {
-            let of = |layer: &LiveLayer<'_>| {
-                let seen = layer.seen.lock().unwrap_or_else(PoisonError::into_inner);
-                seen.values().filter(|seen| what(seen)).count()
-            };
-            of(reduce) + of(transform)
+            let of =
+                |layer: &LiveLayer<'_>| layer.seen().values().filter(|seen| what(seen)).count();
+            self.0[..2].iter().map(of).sum()
         };
         [count(|seen| seen.dead), count(|seen| seen.open)]
     }
 }
 
 /// Choices drawn from a stream of their own for each layer and channel.
-fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Arc<Choose<'static>> {
+fn drawn(
+    seed: Seed,
+    purpose: Purpose,
+    path: &[u64],
+) -> impl Fn(usize, usize) -> Choice + Send + Sync + use<> {
     let path = path.to_vec();
-    Arc::new(move |layer, channel| {
+    move |layer, channel| {
         let path = [&path[..], &[layer as u64, channel as u64]].concat();
         Choice::draw(&mut seed.stream(purpose, &path))
-    })
+    }
 }
 
 impl LiveLayer<'_> {
     /// A layer by itself, drawn from `seed`; a ReLU follows.
     pub(crate) fn seeded(seed: Seed, purpose: Purpose) -> Self {
-        let choose = drawn(seed, purpose, &[0]);
+        let choose = Arc::new(drawn(seed, purpose, &[0]));
         Self { number: 0, gated: true, choose, seen: Mutex::default() }
+    }
+
+    fn seen(&self) -> MutexGuard<'_, BTreeMap<usize, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The batch norm that was set.
     fn norm<R: Real>(&self) -> Result<BatchNorm<R>> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(first) = seen.values().next() else {
-            return Err(Error::Zero { what: "number of channels seen" });
-        };
-        let all = |field: fn(&ChannelNorm) -> f64| -> Array1<R> {
-            seen.values().map(|seen| R::from_f64(field(&seen.norm))).collect()
-        };
-        let [gamma, beta] = [all(|norm| norm.gamma), all(|norm| norm.beta)];
-        let [mean, variance] = [all(|norm| norm.mean), all(|norm| norm.variance)];
-        BatchNorm::new(gamma, beta, mean, variance, R::from_f64(first.norm.epsilon))
+        let seen = self.seen();
+        let norms = seen.values().map(|seen| seen.norm.map(R::from_f64));
+        let epsilon = norms.clone().next().map(|[.., epsilon]| epsilon);
+        let epsilon = epsilon.ok_or(Error::Zero { what: "number of channels seen" })?;
+        let channels: Vec<_> = norms.map(|[g, b, m, v, _]| [g, b, m, v]).collect();
+        BatchNorm::of_channels(&channels, epsilon)
     }
 }
 
@@ -216,17 +199,7 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
         // Looked at, not concluded from how the norm was set.
         let dead = self.gated && !plane.iter().any(|y| y.value() > 0.0);
         let open = self.gated && plane.iter().all(|y| y.value() > 0.0);
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(channel, Seen { norm, dead, open });
-    }
-}
-
-/// The end of a block.
-struct Finished;
-
-impl<S: LiveScalar> ChannelWise<S> for Finished {
-    fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, S>) {
-        plane.mapv_inplace(|y| y.finish());
+        self.seen().insert(channel, Seen { norm, dead, open });
     }
 }
 
@@ -258,18 +231,15 @@ impl LiveScalar for f32 {
         // As `f32`s, for that is what the block will have.
         let [gamma, beta, mean, variance] =
             [gamma, beta, mean, variance].map(|value| f64::from(value as f32));
-        ChannelNorm { gamma, beta, mean, variance, epsilon }
+        [gamma, beta, mean, variance, epsilon]
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
-        let scale = norm.gamma as f32 / (norm.variance as f32 + norm.epsilon as f32).sqrt();
-        let shift = norm.beta as f32 - norm.mean as f32 * scale;
+        let [gamma, beta, mean, variance, epsilon] = norm.map(|value| value as f32);
+        let scale = gamma / (variance + epsilon).sqrt();
+        let shift = beta - mean * scale;
         let affine = Affine { scale, shift, relu: gated };
         move |z| affine.at(z)
-    }
-
-    fn finish(&self) -> Self {
-        self.relu()
     }
 }
 
@@ -291,9 +261,11 @@ pub struct RealProblem {
 impl RealProblem {
     /// The floats of a case of the generator.
     pub fn of(case: &Case) -> Result<Self> {
-        // By the reference, so that they are the same on every machine.
-        let reference = Reference::default();
-        Ok(Self::set(case.real_weights(), case.real_x(), &case.live(), &reference)?.0)
+        // Floats that are no integers, so that sums round; by the reference, so that they are the same on
+        // every machine.
+        let weights = case.weights.map(|w| float::<f32>(w) / 7.0);
+        let x = case.layout.lay(&case.x.map(|x| float::<f32>(x) / 3.0));
+        Ok(Self::set(weights, x, &case.live(), &Reference::default())?.0)
     }
 
     /// The floats of a case of the generator; `None` where a hidden channel is dead or open.
@@ -364,8 +336,7 @@ pub(crate) fn change_norms<S: Real>(
     let mut changed = |layer, norm: &BatchNorm<S>| {
         let numbers = (0..norm.channels()).map(|channel| norm.channel(channel).map(S::clone));
         let numbers: Vec<[S; 4]> = numbers.map(|numbers| change(layer, numbers)).collect();
-        let all = |which: usize| numbers.iter().map(|channel| channel[which].clone()).collect();
-        BatchNorm::new(all(0), all(1), all(2), all(3), norm.epsilon().clone())
+        BatchNorm::of_channels(&numbers, norm.epsilon().clone())
     };
     Ok(BlockNorms {
         reduce: changed(Layer::Reduce, &norms.reduce)?,
@@ -380,21 +351,14 @@ pub(crate) fn map_functions<S: Scalar, T: Scalar>(
     functions: &NormFunctions<S>,
     mut to: impl FnMut(&S) -> T,
 ) -> NormFunctions<T> {
-    let mut layer = |norm: &Normalise<S>| {
+    functions.map(|norm| {
         let affine = norm.affine().iter().map(|affine| Affine {
             scale: to(&affine.scale),
             shift: to(&affine.shift),
             relu: affine.relu,
         });
         Normalise::new(affine.collect())
-    };
-    NormFunctions {
-        reduce: layer(&functions.reduce),
-        transform: layer(&functions.transform),
-        expand: layer(&functions.expand),
-        shortcut: functions.shortcut.as_ref().map(layer),
-        output: functions.output,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -406,15 +370,8 @@ mod tests {
     /// Dead is what was looked at: a channel of NaN passes nothing that counts.
     #[test]
     fn dead_channels_are_counted() {
-        let half = 0.5;
-        let choice = Choice {
-            negative: true,
-            gamma: half,
-            variance: half,
-            mean: half,
-            beta: half,
-            quantile: half,
-        };
+        let [gamma, variance, mean, beta, quantile] = [0.5; 5];
+        let choice = Choice { negative: true, gamma, variance, mean, beta, quantile };
         let live = LiveNorms::new(|_, _| choice);
         let functions = live.functions::<f32>(false);
         let mut alive = Array3::from_shape_fn((1, 2, 3), |(_, i, j)| (3 * i + j) as f32);
@@ -442,8 +399,7 @@ mod tests {
                 assert!(values.iter().any(passes), "{corner}, {keep_above}");
             }
         }
-        assert_eq!(threshold(&[4.0, 4.0], 0.5, true), None);
-        assert_eq!(threshold(&[4.0, 4.0], 0.5, false), None);
+        assert_eq!([true, false].map(|above| threshold(&[4.0, 4.0], 0.5, above)), [None; 2]);
         assert_eq!(threshold(&[], 0.5, true), None);
     }
 }

@@ -47,10 +47,11 @@ pub mod verdict;
 pub mod verify;
 pub mod whole;
 
-pub(crate) use self::any_form::checked;
 pub use self::any_form::{
-    AnyForm, Between, Data, Duals, Forms, Function, Part, Problem, Runs, Subject, Watched, place,
+    AnyForm, Between, Data, Duals, Forms, Function, Part, Planes, Problem, Runs, Subject, Watched,
+    place,
 };
+pub(crate) use self::any_form::{checked, keep};
 pub(crate) use self::generator::float;
 pub use self::generator::{Case, Coverage, Layout, Shape, sample};
 pub(crate) use self::live::{

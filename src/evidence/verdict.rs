@@ -101,17 +101,19 @@ impl Witness {
         Self { form, name, place, index, found, expected, allowed, wrong: 1, elements: 1 }
     }
 
-    /// The first of the elements of an output that are wrong; `None` where none is.
-    fn first<T>(
-        who: (char, &'static str),
-        place: &'static str,
-        elements: usize,
-        mut wrong: impl Iterator<Item = ((usize, usize, usize, usize), T)>,
-        show: impl Fn(T) -> [Value; 2],
+    /// The first element of an output that is wrong; `None` where none is.
+    fn first<S>(
+        (who, place): ((char, &'static str), &'static str),
+        [output, expected]: [&Array4<S>; 2],
+        wrong: impl Fn(&S, &S) -> bool,
+        show: impl Fn(&S, &S) -> [Value; 2],
     ) -> Option<Self> {
-        let (index, first) = wrong.next()?;
-        let witness = Self::new(who, place, index.into(), show(first));
-        Some(Self { wrong: 1 + wrong.count(), elements, ..witness })
+        assert_eq!(output.shape(), expected.shape(), "outputs of forms");
+        let pairs = output.indexed_iter().zip(expected);
+        let mut pairs = pairs.filter(|((_, found), expected)| wrong(found, expected));
+        let ((index, found), expected) = pairs.next()?;
+        let witness = Self::new(who, place, index.into(), show(found, expected));
+        Some(Self { wrong: 1 + pairs.count(), elements: output.len(), ..witness })
     }
 }
 
@@ -150,12 +152,9 @@ pub fn against_exact<S: Real>(
     output: &Array4<S>,
     expected: &Array4<S>,
 ) -> Option<Witness> {
-    assert_eq!(output.shape(), expected.shape(), "an output and what it must be");
-    let pairs = output.indexed_iter().zip(expected);
-    let wrong = pairs
-        .map(|((index, found), expected)| (index, [found.to_f64(), expected.to_f64()]))
-        .filter(|(_, [found, expected])| found.to_bits() != expected.to_bits());
-    Witness::first(who, "output", output.len(), wrong, |values| values.map(Value::Number))
+    let wrong = |l: &S, r: &S| l.to_f64().to_bits() != r.to_f64().to_bits();
+    let show = |l: &S, r: &S| [l, r].map(|value| Value::Number(value.to_f64()));
+    Witness::first((who, "output"), [output, expected], wrong, show)
 }
 
 pub(crate) fn who(form: &dyn AnyForm) -> (char, &'static str) {
@@ -170,10 +169,7 @@ pub(crate) fn against<S: PartialEq>(
     place: &'static str,
     show: impl Fn(&S, &S) -> [Value; 2],
 ) -> Option<Witness> {
-    assert_eq!(output.shape(), expected.shape(), "outputs of forms");
-    let pairs = output.indexed_iter().zip(expected);
-    let wrong = pairs.map(|((index, l), r)| (index, (l, r))).filter(|(_, (l, r))| l != r);
-    Witness::first(who(form), place, output.len(), wrong, |(l, r)| show(l, r))
+    Witness::first((who(form), place), [output, expected], |l, r| l != r, show)
 }
 
 /// Where the forms' outputs are not all the same: of each form that does not agree with what most
@@ -254,33 +250,26 @@ pub enum Bound {
 
 impl Bound {
     /// Of these cases and those: the weaker bound, all the values.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
+    fn and(mut self, other: Self) -> Self {
+        match (&mut self, other) {
             (Self::Tolerance { relative: r, used: u }, Self::Tolerance { relative, used }) => {
-                Self::Tolerance { relative: relative.max(r), used: used.max(u) }
+                (*r, *u) = (r.max(relative), u.max(used));
             }
             (
                 Self::Rounding { difference: d, used: u, used_at_cuts: c },
                 Self::Rounding { difference, used, used_at_cuts },
-            ) => Self::Rounding {
-                difference: difference.max(d),
-                used: used.max(u),
-                used_at_cuts: used_at_cuts.max(c),
-            },
-            (Self::Exact { values: v }, Self::Exact { values }) => {
-                Self::Exact { values: values + v }
+            ) => (*d, *u, *c) = (d.max(difference), u.max(used), c.max(used_at_cuts)),
+            (Self::Exact { values: all }, Self::Exact { values: more })
+            | (Self::Proof { monomials: all }, Self::Proof { monomials: more })
+            | (Self::Exhausted { assignments: all }, Self::Exhausted { assignments: more }) => {
+                *all += more;
             }
             (Self::Probability { at_most: p }, Self::Probability { at_most }) => {
-                Self::Probability { at_most: at_most.max(p) }
+                *p = p.max(at_most);
             }
-            (Self::Proof { monomials: m }, Self::Proof { monomials }) => {
-                Self::Proof { monomials: monomials + m }
-            }
-            (Self::Exhausted { assignments: a }, Self::Exhausted { assignments }) => {
-                Self::Exhausted { assignments: assignments + a }
-            }
-            (left, _) => left,
+            _ => {}
         }
+        self
     }
 }
 
@@ -320,14 +309,6 @@ impl Evidence {
             coverage: Coverage::default(),
             exact: None,
         }
-    }
-
-    /// Of some cases, if there were any, and these.
-    pub(crate) fn sum(some: Option<Self>, more: Self) -> Option<Self> {
-        Some(match some {
-            Some(some) => some.and(more),
-            None => more,
-        })
     }
 
     /// Of these cases and those.

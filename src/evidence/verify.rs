@@ -6,11 +6,10 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use hmac_sha256::Hash;
 use ndarray::{Array3, Array4};
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
+use rayon::iter::{IntoParallelIterator, ParallelBridge, ParallelIterator};
 
 use super::rungs::r3_exact_integers::ExactReport;
 use super::rungs::{Draw, Piece, Rung, Stage, multiply_adds};
@@ -116,11 +115,8 @@ pub struct Failure {
 /// "R4 on conv2: " and why.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rung, stage, error } = self;
-        match rung {
-            Some(rung) => write!(f, "{rung} on {stage}: {error}"),
-            None => write!(f, "{stage}: {error}"),
-        }
+        let rung = self.rung.map(|rung| format!("{rung} on "));
+        write!(f, "{}{}: {}", rung.unwrap_or_default(), self.stage, self.error)
     }
 }
 
@@ -280,16 +276,12 @@ fn jobs(
             let start = climb.progress.now();
             let (evidence, error, stopped) = work(climb);
             let ms = climb.progress.now() - start;
-            let failures = error.map(|error| (stage.clone(), error));
+            let failure =
+                error.map(|error| Failure { rung: Some(rung), stage: stage.clone(), error });
             let part =
                 evidence.map(|evidence| Part { rung, stage, scope, blocks: 0, evidence, ms });
-            let failure = |(stage, error)| Failure { rung: Some(rung), stage, error };
-            Found {
-                block: None,
-                parts: part.into_iter().collect(),
-                failures: failures.map(failure).into_iter().collect(),
-                stopped,
-            }
+            let (parts, failures) = (Vec::from_iter(part), Vec::from_iter(failure));
+            Found { block: None, parts, failures, stopped }
         };
         tasks.push(Task { number: blocks + tasks.len(), size, work: Box::new(work) });
     };
@@ -318,19 +310,12 @@ type JobWork = Box<dyn Fn(&Climb<'_>) -> (Option<Evidence>, Option<Error>, bool)
 /// What came of each task, with its number. One at a time is taken from the front, so that two long
 /// ones do not fall to one processor.
 fn in_turn(tasks: Vec<Task<'_>>, climb: &Climb<'_>) -> Vec<(usize, Found)> {
-    let next = Mutex::new(tasks.into_iter().enumerate());
-    let take = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let all = |_| {
-        let mut done = Vec::new();
-        while let Some((place, Task { number, work, .. })) = take() {
-            let stopped = climb.progress.stopped();
-            let found = if stopped { Found { stopped, ..Found::default() } } else { work(climb) };
-            done.push((place, (number, found)));
-        }
-        done
+    let one = |(place, Task { number, work, .. }): (usize, Task<'_>)| {
+        let stopped = climb.progress.stopped();
+        let found = if stopped { Found { stopped, ..Found::default() } } else { work(climb) };
+        (place, (number, found))
     };
-    let threads = 0..rayon::current_num_threads();
-    let mut done: Vec<_> = threads.into_par_iter().flat_map_iter(all).collect();
+    let mut done: Vec<_> = tasks.into_iter().enumerate().par_bridge().map(one).collect();
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, found)| found).collect()
 }
@@ -560,15 +545,10 @@ fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<
         }
     };
     let all: Vec<_> = (0..plan.cases.get()).into_par_iter().map(one).collect();
-    let (mut sum, mut failure, mut stopped) = (None, None, false);
-    for evidence in all {
-        match evidence {
-            Ok(Some(evidence)) => sum = Evidence::sum(sum, evidence),
-            Ok(None) => stopped = true,
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
-    (sum, failure, stopped)
+    let stopped = all.iter().any(|evidence| matches!(evidence, Ok(None)));
+    let (ran, failed): (Vec<_>, Vec<_>) = all.into_iter().partition(Result::is_ok);
+    let evidence = ran.into_iter().flatten().flatten().reduce(Evidence::and);
+    (evidence, failed.into_iter().find_map(Result::err), stopped)
 }
 
 /// One rung that takes random cases on the one of this number; `None` where it was stopped.

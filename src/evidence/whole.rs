@@ -15,9 +15,8 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array2, Array4, ArrayView4, ArrayViewMut3, Axis};
+use ndarray::{Array2, Array3, Array4, ArrayView4, Axis};
 use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
 
 use super::rungs::{Draw, Rung};
@@ -295,27 +294,21 @@ fn judge(
 /// whatever the forms are that are judged, and must stay finite: no bound says anything of what
 /// overflows.
 fn dead_channels(name: &str, real: &OnReal<'_>) -> Result<[usize; 2]> {
-    let dead = [AtomicUsize::new(0), AtomicUsize::new(0)];
-    let wild = Mutex::new(None);
-    let see = |layer: Layer, channel: usize, plane: ArrayViewMut3<'_, f32>| {
-        if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
-            let (index, value) = (vec![n, channel, h, w], f64::from(value));
-            let what = format!("{name} {}", place(layer));
-            let mut wild = wild.lock().unwrap_or_else(PoisonError::into_inner);
-            wild.get_or_insert(Error::Overflow { what, index, value });
+    let planes = real.problem().planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
+    let of = |layer| planes.range((layer, 0)..=(layer, usize::MAX));
+    // In the order in which they are computed.
+    for layer in [Layer::Shortcut, Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Output] {
+        for ((_, channel), plane) in of(layer) {
+            if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
+                let (index, value) = (vec![n, *channel, h, w], f64::from(value));
+                let what = format!("{name} {}", place(layer));
+                return Err(Error::Overflow { what, index, value });
+            }
         }
-        // The first two layers are the first two places.
-        if let Some(dead) = dead.get(layer as usize)
-            && plane.iter().all(|value| *value <= 0.0)
-        {
-            dead.fetch_add(1, Ordering::Relaxed);
-        }
-    };
-    real.problem().solve_seen(&Form::Grouped, &Fast::new(), &see)?;
-    match wild.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some(overflow) => Err(overflow),
-        None => Ok(dead.map(AtomicUsize::into_inner)),
     }
+    let is_dead = |plane: &Array3<f32>| plane.iter().all(|value| *value <= 0.0);
+    let dead = |layer| of(layer).filter(|(_, plane)| is_dead(plane)).count();
+    Ok([Layer::Reduce, Layer::Transform].map(dead))
 }
 
 /// A reason for which mistakes in a block do not show.
@@ -340,8 +333,8 @@ impl Blind {
         let OnReal { weights, norms, x, .. } = real;
         let (_, _, h, w) = x.dim();
         let spec = weights.spec();
-        let kernels = [weights.reduce(), weights.transform(), weights.expand()];
-        let zero = kernels.iter().any(|kernel| kernel.iter().all(|weight| *weight == 0.0));
+        let mut kernels = weights.kernels().take(3);
+        let zero = kernels.any(|kernel| kernel.iter().all(|weight| *weight == 0.0));
         let cases = [
             (Self::OnePath, spec.cardinality() == 1),
             (Self::ZeroKernel, zero),

@@ -11,7 +11,7 @@ use crate::block::grouped::Grouped;
 use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut, With};
 use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, M61};
+use crate::scalar::{Additive, Dual, M61, Scalar};
 
 /// What is wrong with the convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,24 +60,22 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
     }
 
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>> {
-        match self.fault {
-            Fault::MemoryOrder if !x.is_standard_layout() => {
-                if let Some(memory) = x.as_slice_memory_order() {
-                    self.met.meet(true);
-                    let read = Array4::from_shape_vec(x.dim(), memory.to_vec());
-                    let read = read.unwrap_or_else(|error| unreachable!("as many: {error}"));
-                    return self.convolver.sums(read.view(), &kernel.kernel);
-                }
-            }
-            // With a clean border nothing is wrong. (And what is right does not multiply its
-            // weights by the padding's zeros, which would make NaN of infinite ones.)
-            Fault::DirtyScratch => {
-                if let Some(padded) = kernel.in_scratch(x) {
-                    self.met.meet(true);
-                    return self.convolver.sums(padded.view(), &kernel.unpadded);
-                }
-            }
-            _ => {}
+        if self.fault == Fault::MemoryOrder
+            && !x.is_standard_layout()
+            && let Some(memory) = x.as_slice_memory_order()
+        {
+            self.met.meet(true);
+            let read = Array4::from_shape_vec(x.dim(), memory.to_vec());
+            let read = read.unwrap_or_else(|error| unreachable!("as many: {error}"));
+            return self.convolver.sums(read.view(), &kernel.kernel);
+        }
+        // With a clean border nothing is wrong. (And what is right does not multiply its
+        // weights by the padding's zeros, which would make NaN of infinite ones.)
+        if self.fault == Fault::DirtyScratch
+            && let Some(padded) = kernel.in_scratch(x)
+        {
+            self.met.meet(true);
+            return self.convolver.sums(padded.view(), &kernel.unpadded);
         }
         let mut z = self.convolver.sums(x, &kernel.kernel)?;
         match self.fault {
@@ -108,15 +106,13 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
             Fault::ReluBeforeSum => (epilogue.output, epilogue.function),
             _ => (&Identity, epilogue.function),
         };
-        let mut total: Option<Array4<S>> = None;
-        for (x, kernel) in xs.iter().zip(kernels) {
-            let path = self.conv(x.view(), kernel, &Epilogue::only(in_each_path))?;
-            total = Some(match total {
-                None => path,
-                Some(total) => Zip::from(&total).and(&path).map_collect(|l, r| l.add(r)),
-            });
+        let in_each_path = Epilogue::only(in_each_path);
+        let mut paths =
+            xs.iter().zip(kernels).map(|(x, kernel)| self.conv(x.view(), kernel, &in_each_path));
+        let mut total = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
+        for path in paths {
+            total.zip_mut_with(&path?, |sum, z| *sum = sum.add(z));
         }
-        let mut total = total.ok_or(Error::Zero { what: "number of paths" })?;
         let Epilogue { shortcut, output, .. } = *epilogue;
         Epilogue { function: after, shortcut, output }.apply(total.view_mut())?;
         Ok(total)
@@ -136,11 +132,8 @@ impl<S: Additive, K> FaultyKernel<S, K> {
         }
         let padded = Array4::from_shape_vec(shape, scratch[..length].to_vec());
         let mut padded = padded.unwrap_or_else(|error| unreachable!("as long as it is: {error}"));
-        let inside = |i: usize, j: usize| (p..h + p).contains(&i) && (p..w + p).contains(&j);
-        let dirty = |((.., i, j), value): ((usize, usize, usize, usize), &S)| {
-            !inside(i, j) && *value != S::zero()
-        };
-        let is_dirty = padded.indexed_iter().any(dirty);
+        padded.slice_mut(s![.., .., p..h + p, p..w + p]).fill(S::zero());
+        let is_dirty = padded.iter().any(|around| *around != S::zero());
         padded.slice_mut(s![.., .., p..h + p, p..w + p]).assign(&x);
         scratch[..length].clone_from_slice(padded.as_slice().unwrap_or_default());
         is_dirty.then_some(padded)
@@ -314,12 +307,8 @@ fn pad<S: Additive>(x: &Array4<S>, p: usize, corner: [usize; 2]) -> Array4<S> {
     let mut padded = Array4::from_elem((n, c, h + 2 * p, w + 2 * p), S::zero());
     let [i, j] = corner;
     let (rows, columns) = (h.min(h + 2 * p - i), w.min(w + 2 * p - j));
-    padded.slice_mut(s![.., .., i..i + rows, j..j + columns]).assign(&x.slice(s![
-        ..,
-        ..,
-        ..rows,
-        ..columns
-    ]));
+    let inside = x.slice(s![.., .., ..rows, ..columns]);
+    padded.slice_mut(s![.., .., i..i + rows, j..j + columns]).assign(&inside);
     padded
 }
 
@@ -403,7 +392,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
         match around {
             Around::AfterRelu => {
                 if let Some(shortcut) = shortcut {
-                    Zip::from(&mut y).and(&shortcut).for_each(|y, r| *y = y.add(r));
+                    y.zip_mut_with(&shortcut, |y, r| *y = y.add(r));
                 }
             }
             Around::OutputsExchanged if y.len_of(Axis(1)) > 1 => {
@@ -411,29 +400,25 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Beside<S, V> {
                     y.multi_slice_mut((s![.., 0, .., ..], s![.., 1, .., ..]));
                 Zip::from(&mut left).and(&mut right).for_each(std::mem::swap);
             }
-            Around::Clamped => {
-                if let Some(y) = as_a::<Array4<f32>>(&mut y) {
-                    y.mapv_inplace(|y| if y > 1.0 { 1.0 } else { y });
-                }
-            }
-            Around::NegativeZero => {
-                if let Some(y) = as_a::<Array4<f32>>(&mut y) {
-                    y.mapv_inplace(|y| if y == 0.0 { -0.0 } else { y });
-                }
-            }
-            Around::FloatDerivative => {
-                if let Some(last) = y.last_mut().and_then(as_a::<Dual<f32>>) {
-                    last.derivative += 1.0;
-                }
-            }
-            Around::FieldDerivative => {
-                if let Some(last) = y.last_mut().and_then(as_a::<Dual<M61>>) {
-                    last.derivative = last.derivative.add(&M61::new(1));
-                }
-            }
+            Around::Clamped => in_f32(&mut y, |y| if y > 1.0 { 1.0 } else { y }),
+            Around::NegativeZero => in_f32(&mut y, |y| if y == 0.0 { -0.0 } else { y }),
+            Around::FloatDerivative => last_derivative_off::<f32>(&mut y),
+            Around::FieldDerivative => last_derivative_off::<M61>(&mut y),
             _ => {}
         }
         Ok(y)
+    }
+}
+
+fn in_f32<S: Additive>(y: &mut Array4<S>, change: fn(f32) -> f32) {
+    if let Some(y) = as_a::<Array4<f32>>(y) {
+        y.mapv_inplace(change);
+    }
+}
+
+fn last_derivative_off<T: Scalar>(y: &mut Array4<impl Additive>) {
+    if let Some(last) = y.last_mut().and_then(as_a::<Dual<T>>) {
+        last.derivative = last.derivative.add(&T::one());
     }
 }
 
@@ -477,11 +462,8 @@ mod tests {
             let scratch = Mutex::default();
             let kernel = FaultyKernel { kernel: (), unpadded: (), padding, scratch };
             assert_eq!(kernel.in_scratch(ones(5).view()), None);
-            let left = kernel.in_scratch(ones(3).view());
-            assert_eq!(
-                left.map(|x| x.dim()),
-                (padding > 0).then_some((1, 1, 3 + 2 * padding, 3 + 2 * padding))
-            );
+            let (left, side) = (kernel.in_scratch(ones(3).view()), 3 + 2 * padding);
+            assert_eq!(left.map(|x| x.dim()), (padding > 0).then_some((1, 1, side, side)));
         }
     }
 

@@ -1,11 +1,9 @@
 //! Mistakes in what stands between the convolutions: batch norm, activation, and which channel's
 //! they are.
 
-use std::any::TypeId;
-
 use ndarray::{Array3, ArrayViewMut3, Zip};
 
-use super::{Met, as_a};
+use super::{Met, as_a, over};
 use crate::block::BlockSpec;
 use crate::conv::ChannelWise;
 use crate::error::Result;
@@ -122,10 +120,6 @@ fn with_relu<'a, S: Additive>(
 ) -> Result<Option<Function<'a, S>>> {
     let function = data.without(Part::Activation)?;
     Ok(function.map(|function| Box::new(WrongRelu { function, relu }) as Function<'a, S>))
-}
-
-fn over<S: 'static, T: 'static>() -> bool {
-    TypeId::of::<S>() == TypeId::of::<T>()
 }
 
 /// Over floats, and dual numbers of them. Of a number and NaN, `f32::max` is the number.

@@ -1,10 +1,8 @@
 //! Mistakes in the kernels: elements that are read from the wrong place, or are not what was stored.
 
-use std::any::TypeId;
+use ndarray::Array4;
 
-use ndarray::{Array4, ArrayView4};
-
-use super::{Met, as_a};
+use super::{Met, as_a, over};
 use crate::block::{BlockSpec, BlockWeights, Layer};
 use crate::error::Result;
 use crate::scalar::{Additive, Dual, M61};
@@ -48,37 +46,27 @@ impl Kernels {
         met: &Met,
     ) -> Result<BlockWeights<S>> {
         let spec = weights.spec();
-        let read = |layer, kernel: ArrayView4<'_, S>| {
-            Array4::from_shape_fn(kernel.raw_dim(), |(o, c, u, v)| {
-                let from = self.read(spec, layer, [o, c, u, v]);
-                from.map_or_else(S::zero, |from| kernel[from].clone())
-            })
-        };
-        let changed = match self {
-            Self::Half => weights.map(in_f16),
-            _ => BlockWeights::new(
-                *spec,
-                match self {
-                    Self::FewerBits => weights.reduce().map(in_15_bits),
-                    _ => read(Layer::Reduce, weights.reduce()),
-                },
-                match self {
-                    Self::GradientOfNextPath => gradient_of_next_path(weights),
-                    _ => read(Layer::Transform, weights.transform()),
-                },
-                read(Layer::Expand, weights.expand()),
-                weights.shortcut().map(|kernel| kernel.to_owned()),
-            )?,
-        };
+        let mut kernels = Layer::ALL.into_iter().zip(weights.kernels());
+        let changed = BlockWeights::from_fn(*spec, |_| match (self, kernels.next()) {
+            (Self::Half, Some((_, kernel))) => kernel.map(in_f16),
+            (Self::FewerBits, Some((Layer::Reduce, kernel))) => kernel.map(in_15_bits),
+            (Self::GradientOfNextPath, Some((Layer::Transform, _))) => {
+                gradient_of_next_path(weights)
+            }
+            (_, Some((layer, kernel))) => {
+                Array4::from_shape_fn(kernel.raw_dim(), |(o, c, u, v)| {
+                    let from = self.read(spec, layer, [o, c, u, v]);
+                    from.map_or_else(S::zero, |from| kernel[from].clone())
+                })
+            }
+            (_, None) => unreachable!("a block has the kernels of its shape"),
+        })?;
         met.meet(match self {
-            Self::Half => {
-                [TypeId::of::<f32>(), TypeId::of::<Dual<f32>>()].contains(&TypeId::of::<S>())
-            }
+            Self::Half => over::<S, f32>() || over::<S, Dual<f32>>(),
             Self::GradientOfNextPath => {
-                let duals = [TypeId::of::<Dual<f32>>(), TypeId::of::<Dual<M61>>()];
-                duals.contains(&TypeId::of::<S>()) && spec.cardinality() > 1
+                (over::<S, Dual<f32>>() || over::<S, Dual<M61>>()) && spec.cardinality() > 1
             }
-            Self::FewerBits => TypeId::of::<f32>() == TypeId::of::<S>(),
+            Self::FewerBits => over::<S, f32>(),
             // Whatever the weights are: equal ones hide a mistake, and do not undo it.
             _ => self.reads_elsewhere(spec),
         });
@@ -87,14 +75,8 @@ impl Kernels {
 
     /// Whether any element is read from elsewhere in a block of this shape.
     fn reads_elsewhere(self, spec: &BlockSpec) -> bool {
-        let (all, d, k) = (spec.inner(), spec.width(), spec.kernel());
-        let kernels = [
-            (Layer::Reduce, (all, spec.c_in(), 1, 1)),
-            (Layer::Transform, (all, d, k, k)),
-            (Layer::Expand, (spec.c_out(), all, 1, 1)),
-        ];
-        kernels.into_iter().any(|(layer, shape)| {
-            ndarray::indices(shape).into_iter().any(|(o, c, u, v)| {
+        Layer::ALL.into_iter().zip(spec.convolutions()).any(|(layer, shape)| {
+            ndarray::indices(shape.dimensions()).into_iter().any(|(o, c, u, v)| {
                 let at = [o, c, u, v];
                 self.read(spec, layer, at) != Some(at)
             })

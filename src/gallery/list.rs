@@ -1,24 +1,11 @@
 //! The list of mistakes.
 
 use super::MadeIn::{Around, Convolution, Function, Kernels, Wiring};
-use super::branches::Around::{AfterRelu, NoShortcut, ReluOnProjection};
-use super::branches::Fault::{
-    DirtyScratch, FirstImage, LastColumn, MemoryOrder, NormInEachPath, ReluBeforeSum,
-};
-use super::branches::Wiring::{
-    AxesSwapped, Dilated, HalvedGroups, Interleaved, PaddedBefore, PaddingShifted, StrideMoved,
-};
-use super::functions::Change::{
-    BiasedVariance, DerivativeAtZero, NanToZero, NoActivation, NoEpsilon, NoShift, OwnChannel,
-    ShiftCTimes,
-};
-use super::kernels::Kernels::{
-    Depthwise, Flipped, GradientOfNextPath, Half, InputSplit, LastChannelDropped, LastPathDropped,
-    NextPath, Reversed, Shared, Shuffled, Transposed,
-};
+use super::branches::{Around::*, Fault::*, Wiring::*};
+use super::functions::Change::*;
+use super::kernels::Kernels::*;
 use super::{Kind, Mistake, mistake};
-use crate::block::Form::{Aggregated, EarlyConcat, Grouped};
-use crate::block::Layer::{Expand, Output, Reduce, Transform};
+use crate::block::{Form::*, Layer::*};
 
 /// All of them.
 pub const ALL: [Mistake; 38] = [

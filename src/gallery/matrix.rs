@@ -165,11 +165,12 @@ fn each_trial(
 
 /// A rung on all that the matrix runs it on, but on `cases` random blocks.
 pub(crate) fn climb(rung: Rung, forms: Forms<'_>, cases: u64, seed: Seed) -> Result<Evidence> {
-    let mut sum: Option<Evidence> = None;
+    let mut all = Vec::new();
     each_trial(rung, forms, (seed, cases), &|| false, &|_| true, &mut |evidence| {
-        sum = Evidence::sum(sum.take(), evidence);
+        all.push(evidence);
         Ok(true)
     })?;
+    let sum = all.into_iter().reduce(Evidence::and);
     sum.ok_or_else(|| Error::NothingRan { rung: rung.to_string(), stage: "claim".to_owned() })
 }
 

@@ -16,7 +16,7 @@ mod list;
 pub mod matrix;
 pub mod witness;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -219,4 +219,8 @@ impl Met {
 /// say, exists for floats only.
 fn as_a<T: 'static>(value: &mut impl Any) -> Option<&mut T> {
     (value as &mut dyn Any).downcast_mut()
+}
+
+fn over<S: 'static, T: 'static>() -> bool {
+    TypeId::of::<S>() == TypeId::of::<T>()
 }

@@ -3,26 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use ndarray::{Array3, ArrayView3, ArrayViewMut3, Zip};
+use ndarray::{ArrayView3, ArrayViewMut3, Zip};
 
 use super::{Ball, Balls};
-use crate::block::{Bottleneck, Form, Functions, Layer};
+use crate::block::{BlockForm as _, Form, Functions, Layer};
 use crate::conv::Fast;
 use crate::error::Result;
-use crate::evidence::{AnyForm, Problem, Value, Watched, Witness, place, who};
-
-/// A plane for each place and channel of a block.
-type Planes<S> = BTreeMap<(Layer, usize), Array3<S>>;
+use crate::evidence::{AnyForm, Planes, Problem, Value, Watched, Witness, keep, place, who};
 
 /// A block cut after each channel-wise function: what arrives there must lie in these balls, and
 /// goes on as these floats.
 pub struct Cuts {
     given: Planes<f32>,
     balls: Planes<Ball>,
-}
-
-fn keep<S: Clone>(planes: &Mutex<Planes<S>>, at: (Layer, usize), plane: ArrayView3<'_, S>) {
-    planes.lock().unwrap_or_else(PoisonError::into_inner).insert(at, plane.to_owned());
 }
 
 /// What a form did at the cuts.
@@ -37,11 +30,7 @@ impl Cuts {
     /// Cuts the block of `problem`, whose functions over balls are `exact`. What goes on are the
     /// floats that form (c) gives; any others would do.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
-        let given = Mutex::new(Planes::new());
-        problem.solve_seen(&Form::Grouped, &Fast::new(), &|layer, channel, plane| {
-            keep(&given, (layer, channel), plane.view());
-        })?;
-        let given = given.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let given = problem.planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
         let balls = Mutex::new(Planes::new());
         let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Ball>| {
             keep(&balls, (layer, channel), plane.view());
@@ -53,8 +42,8 @@ impl Cuts {
         };
         let weights = problem.weights.map(|&w| Ball::exact(w));
         let x = problem.x.map(|&x| Ball::exact(x));
-        let block = Bottleneck::prepare(&Form::Grouped, &weights, &Balls)?;
-        block.forward(x.view(), &Watched::new(exact, &see).functions(), &Balls)?;
+        let watched = Watched::new(exact, &see);
+        Form::Grouped.forward(&weights, x.view(), &watched.functions(), &Balls)?;
         Ok(Self { given, balls: balls.into_inner().unwrap_or_else(PoisonError::into_inner) })
     }
 
@@ -103,13 +92,9 @@ impl Cuts {
             }
         }
         // What comes out is what was last handed on, or something was done after it.
-        for ((layer, channel), given) in &self.given {
-            if *layer != Layer::Output {
-                continue;
-            }
-            let plane = output.index_axis(ndarray::Axis(1), *channel);
-            let balls = given.mapv(Ball::exact);
-            seen.look(form, (*layer, *channel), plane, balls.view());
+        for (&at, given) in self.given.range((Layer::Output, 0)..) {
+            let plane = output.index_axis(ndarray::Axis(1), at.1);
+            seen.look(form, at, plane, given.mapv(Ball::exact).view());
         }
         Ok((seen.used, seen.witness))
     }

@@ -54,10 +54,15 @@ mod cuts;
 
 pub use self::cuts::Cuts;
 
+use std::convert::Infallible;
+
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip};
 
-use crate::block::{Activation, BatchNorm, BlockNorms, BlockWeights, Bottleneck, Form, Functions};
-use crate::conv::{ChannelWise, ConvSpec, Convolver, Double, Identity, KernelShape};
+use crate::block::{
+    Activation, BatchNorm, BlockForm as _, BlockNorms, BlockWeights, Form, Functions,
+    LayerFunctions,
+};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Double, KernelShape};
 use crate::error::{Error, Result};
 use crate::scalar::Additive;
 
@@ -184,52 +189,23 @@ impl ChannelWise<Ball> for NormedBalls<'_> {
     }
 }
 
-struct ReluBalls;
-
-impl ChannelWise<Ball> for ReluBalls {
+impl ChannelWise<Ball> for Activation {
     fn apply(&self, _channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
-        plane.mapv_inplace(Ball::relu);
-    }
-}
-
-/// The batch norms of a block over balls, each followed by a ReLU where the paper puts one.
-pub struct BlockBalls<F> {
-    layers: [F; 3],
-    shortcut: Option<F>,
-}
-
-/// Those of a block in inference mode.
-pub type NormBalls<'a> = BlockBalls<NormedBalls<'a>>;
-
-impl<'a> NormBalls<'a> {
-    /// Of these batch norms.
-    pub fn new(norms: &'a BlockNorms<f64>) -> Self {
-        Self::of(norms, |norm, activation| NormedBalls { norm, activation })
-    }
-}
-
-impl<F: ChannelWise<Ball>> BlockBalls<F> {
-    /// Of these batch norms, each made a function by `of`.
-    pub(super) fn of<'a>(
-        norms: &'a BlockNorms<f64>,
-        of: impl Fn(&'a BatchNorm<f64>, Activation) -> F,
-    ) -> Self {
-        let BlockNorms { reduce, transform, expand, shortcut } = norms;
-        let [relu, plain] = [Activation::Relu, Activation::Identity];
-        Self {
-            layers: [of(reduce, relu), of(transform, relu), of(expand, plain)],
-            shortcut: shortcut.as_ref().map(|norm| of(norm, plain)),
+        if *self == Self::Relu {
+            plane.mapv_inplace(Ball::relu);
         }
     }
+}
 
-    /// The functions, to be handed to a form.
-    pub fn functions(&self) -> Functions<'_, Ball> {
-        let [reduce, transform, expand] = &self.layers;
-        let shortcut: &dyn ChannelWise<Ball> = match &self.shortcut {
-            Some(norm) => norm,
-            None => &Identity,
-        };
-        Functions { reduce, transform, expand, shortcut, output: &ReluBalls }
+/// The batch norms of a block in inference mode over balls.
+pub type NormBalls<'a> = LayerFunctions<NormedBalls<'a>>;
+
+impl<'a> NormBalls<'a> {
+    /// Of these batch norms, each followed by a ReLU where the paper puts one.
+    pub fn new(norms: &'a BlockNorms<f64>) -> Self {
+        let ball = |norm, activation| Ok::<_, Infallible>(NormedBalls { norm, activation });
+        let Ok(balls) = Self::of(norms, Activation::Relu, ball);
+        balls
     }
 }
 
@@ -253,8 +229,8 @@ pub(super) fn balls_by(
     x: ArrayView4<'_, f32>,
     functions: &Functions<'_, Ball>,
 ) -> Result<Array4<Ball>> {
-    let block = Bottleneck::prepare(&Form::Grouped, &weights.map(|&w| Ball::exact(w)), &Balls)?;
-    block.forward(x.map(|&x| Ball::exact(x)).view(), functions, &Balls)
+    let (weights, x) = (weights.map(|&w| Ball::exact(w)), x.mapv(Ball::exact));
+    Form::Grouped.forward(&weights, x.view(), functions, &Balls)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! lies within the radius, and takes up so much of it that a radius much smaller would be wrong and
 //! one much larger would be seen.
 
-use ndarray::{Array1, Array3, Array4};
+use ndarray::{Array3, Array4};
 use rand::Rng as _;
 
 use super::{Ball, Balls, ETA, NormedBalls, U, gamma_n};
@@ -24,8 +24,7 @@ fn sum(weights: &Array4<f32>, x: &Array4<Ball>) -> Ball {
 
 /// Batch norm of one channel: gamma, beta, mean, variance.
 fn norm<S: Real>(numbers: [S; 4], epsilon: S) -> BatchNorm<S> {
-    let [gamma, beta, mean, variance] = numbers.map(|number| Array1::from_elem(1, number));
-    BatchNorm::new(gamma, beta, mean, variance, epsilon).unwrap()
+    BatchNorm::of_channels(&[numbers], epsilon).unwrap()
 }
 
 /// Batch norm of one value.

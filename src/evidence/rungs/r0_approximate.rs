@@ -17,7 +17,7 @@ use ndarray::{Array4, ArrayView4};
 
 use super::{Draw, Method, on_floats};
 use crate::block::{
-    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions,
+    Activation, BlockForm as _, BlockNorms, BlockSpec, BlockWeights, Form, NormFunctions,
 };
 use crate::conv::Double;
 use crate::error::Result;
@@ -91,8 +91,8 @@ fn sizes(
     })?;
     let functions = NormFunctions::new(&norms, Activation::Identity)?;
     let weights = weights.map(|weight| f64::from(weight.abs()));
-    let block = Bottleneck::prepare(&Form::Grouped, &weights, &Double)?;
-    block.forward(x.mapv(|x| f64::from(x.abs())).view(), &functions.functions(), &Double)
+    let x = x.mapv(|x| f64::from(x.abs()));
+    Form::Grouped.forward(&weights, x.view(), &functions.functions(), &Double)
 }
 
 /// Compares each form's output to that of the form which is closest to all the others (on a tie, the
@@ -136,10 +136,10 @@ pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array1, Array4};
+    use ndarray::Array4;
 
     use super::{TOLERANCE, Tolerance, close, roundings};
-    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Shortcut};
+    use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Layer, Shortcut};
     use crate::evidence::bound::{balls, gamma_n};
     use crate::evidence::{AnyForm, Bound, Evidence, RealProblem, sample};
     use crate::random::Seed;
@@ -154,12 +154,12 @@ mod tests {
         let [a, b, c] = weights;
         let [a, b, c] = [tensor(column, a), tensor(column, b), tensor(row, c)];
         let weights = BlockWeights::new(spec, a, b, c, None).unwrap();
-        let norm = |channels: usize, mean: f32| {
-            let all = |value: f32| Array1::from_elem(channels, value);
-            BatchNorm::new(all(-2.0), all(-0.5), all(mean), all(0.75), 0.25).unwrap()
-        };
-        let [reduce, transform] = [means[0], means[1]].map(|mean| norm(paths, mean));
-        let norms = BlockNorms { reduce, transform, expand: norm(1, means[2]), shortcut: None };
+        let norms = BlockNorms::from_fn(false, |layer| {
+            let channels = if layer == Layer::Expand { 1 } else { paths };
+            let channel = [-2.0, -0.5, means[layer as usize], 0.75];
+            BatchNorm::of_channels(&vec![channel; channels], 0.25)
+        });
+        let norms = norms.unwrap();
         Tolerance::of(&weights, &norms, Array4::from_elem((1, 1, 1, 1), x).view()).unwrap()
     }
 

@@ -24,6 +24,7 @@
 //!
 //! It sees nothing of rounding, and needs channels that are alive: see [`crate::evidence::live`].
 
+use std::iter;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ndarray::{Array4, ArrayView4, ArrayViewMut3, Zip, s};
@@ -31,7 +32,7 @@ use rand::Rng as _;
 
 use super::{Draw, Method};
 use crate::block::{
-    Activation, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form, Layer, Shortcut,
+    Activation, BlockForm as _, BlockNorms, BlockSpec, BlockWeights, Form, Layer, Shortcut,
 };
 use crate::conv::{ConvSpec, Convolver, Double, Fast, Reference};
 use crate::error::{Error, Result};
@@ -179,22 +180,18 @@ impl LiveScalar for Measured {
         // Adding 0 makes 0 of -0, see the module's docs.
         let (beta, mean) = (beta + 0.0, mean + 0.0);
         let (gamma, variance) = (scale * root, root * root);
-        ChannelNorm { gamma, beta, mean, variance, epsilon: 0.0 }
+        [gamma, beta, mean, variance, 0.0]
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
         // All of them are integers, far below 2^63, where this conversion would saturate.
-        let integer = |value: f64| Self::given(Int::from(value as i64));
-        let scale = integer(norm.gamma / norm.variance.sqrt());
-        let (mean, beta) = (integer(norm.mean), integer(norm.beta));
+        let [gamma, beta, mean, variance, _] = *norm;
+        let [scale, mean, beta] =
+            [gamma / variance.sqrt(), mean, beta].map(|value| Self::given(Int::from(value as i64)));
         move |z| {
             let y = scale.mul(&z.sub(&mean)).add(&beta);
             if gated { y.relu() } else { y }
         }
-    }
-
-    fn finish(&self) -> Self {
-        self.relu()
     }
 }
 
@@ -228,7 +225,6 @@ fn draw(
     limit: i64,
     (seed, number): Draw,
 ) -> Result<ExactCase> {
-    let (inner, k) = (spec.inner(), spec.kernel());
     let mut range = if spec.inner() <= 256 { 4 } else { 2 };
     loop {
         let mut rng = seed.stream(Purpose::Exact, &[number]);
@@ -236,14 +232,10 @@ fn draw(
             Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
         };
         let x = integers([n, spec.c_in(), h, w], 8);
-        let weights = BlockWeights::new(
-            spec,
-            integers([inner, spec.c_in(), 1, 1], 8),
-            integers([inner, spec.width(), k, k], range),
-            integers([spec.c_out(), inner, 1, 1], range),
-            (spec.shortcut() == Shortcut::Projection)
-                .then(|| integers([spec.c_out(), spec.c_in(), 1, 1], range)),
-        )?;
+        // Of the first kernel, and then of the others.
+        let mut ranges = iter::once(8).chain(iter::repeat(range));
+        let weights =
+            BlockWeights::from_fn(spec, |shape| integers(shape, ranges.next().unwrap_or(range)))?;
         let live = LiveNorms::drawn(seed, Purpose::Exact, &[number]);
         let reached = match certify(weights, x, &live, limit)? {
             Ok(case) => return Ok(case),
@@ -277,8 +269,9 @@ pub fn certify(
     let functions = live.functions(projection);
     let watched = Watched::new(&functions, &certify);
     let given = |integer: &Int| Measured::given(*integer);
-    let block = Bottleneck::prepare(&Form::Grouped, &weights.map(given), &MeasuredSums)?;
-    let y = block.forward(x.map(given).view(), &watched.functions(), &MeasuredSums)?;
+    let (measured, x_measured) = (weights.map(given), x.map(given));
+    let functions = watched.functions();
+    let y = Form::Grouped.forward(&measured, x_measured.view(), &functions, &MeasuredSums)?;
     let reached = reached.load(Ordering::Relaxed);
     if reached > limit {
         return Ok(Err(reached));
@@ -387,7 +380,7 @@ mod tests {
     use ndarray::Array4;
 
     use super::{ExactCase, LIMIT_F32, LIMIT_F64, Measured, MeasuredSums, certify, draw};
-    use crate::block::{Activation, BlockSpec, BlockWeights, Bottleneck, Form, NormFunctions};
+    use crate::block::{Activation, BlockForm as _, BlockSpec, BlockWeights, Form, NormFunctions};
     use crate::conv::{ConvSpec, Convolver, Reference};
     use crate::error::Error;
     use crate::evidence::{Choice, LiveNorms};
@@ -458,9 +451,8 @@ mod tests {
         let (weights, x, expected) = exact.floats::<f64>();
         let reference = Reference::default();
         for form in Form::ALL {
-            let block = Bottleneck::prepare(&form, &weights, &reference).unwrap();
-            let y = block.forward(x.view(), &norms.functions(), &reference).unwrap();
-            assert_eq!(y, expected);
+            let y = form.forward(&weights, x.view(), &norms.functions(), &reference);
+            assert_eq!(y.unwrap(), expected);
         }
     }
 

@@ -82,12 +82,7 @@ fn prove(forms: Forms<'_>, shape: &Shape) -> Result<Evidence> {
             }
         }
     };
-    label("w1", weights.reduce());
-    label("w2", weights.transform());
-    label("w3", weights.expand());
-    if let Some(projection) = weights.shortcut() {
-        label("ws", projection);
-    }
+    ["w1", "w2", "w3", "ws"].into_iter().zip(weights.kernels()).for_each(|(w, k)| label(w, k));
     label("x", x.view());
 
     let memo = Mutex::new(Memo { names, ..Memo::default() });

@@ -8,8 +8,6 @@
 //! It says nothing of any other shape; and as the maps are 1 x 1 (for larger ones there is too
 //! much to try), nothing of kernels larger than that.
 
-use std::iter;
-
 use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -203,13 +201,8 @@ impl Everything {
 }
 
 /// The digits of a number in a base, the lowest first.
-fn digits(mut number: u64, base: u64, length: usize) -> impl Iterator<Item = u64> {
-    iter::repeat_with(move || {
-        let digit = number % base;
-        number /= base;
-        digit
-    })
-    .take(length)
+fn digits(number: u64, base: u64, length: usize) -> impl Iterator<Item = u64> {
+    (0..length as u32).map(move |place| number / base.pow(place) % base)
 }
 
 /// Functions by their tables of values: digit a of a function's number is its value at a.

@@ -37,7 +37,7 @@ use rand::Rng as _;
 use super::r3_exact_integers::{ExactCase, LIMIT_F32, Measured, MeasuredSums};
 use super::r4_prime_field::{P, uniform};
 use super::{Draw, Method, apart};
-use crate::block::{Activation, BlockWeights, Bottleneck, Form, Layer, NormFunctions};
+use crate::block::{Activation, BlockForm as _, BlockWeights, Form, Layer, NormFunctions};
 use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::{
@@ -146,8 +146,8 @@ impl Moving {
         let functions = functions.functions();
         let watched = Watched::new(&functions, &see);
         let convolver = Duals(MeasuredSums);
-        let block = Bottleneck::prepare(&Form::Grouped, &self.weights.map(given), &convolver)?;
-        let output = block.forward(self.x.map(given).view(), &watched.functions(), &convolver)?;
+        let (weights, x) = (self.weights.map(given), self.x.map(given));
+        let output = Form::Grouped.forward(&weights, x.view(), &watched.functions(), &convolver)?;
         Ok((output.map(|z| floats(&value_of(z))), reached.into_inner()))
     }
 
@@ -159,10 +159,9 @@ impl Moving {
         layout: Layout,
     ) -> Result<Evidence> {
         let relu = Activation::Relu;
-        let mut functions = map_functions(&self.functions, floats);
-        functions.reduce = functions.reduce.then(relu);
-        functions.transform = functions.transform.then(relu);
-        functions.output = relu;
+        let plain = map_functions(&self.functions, floats);
+        let [reduce, transform] = [plain.reduce, plain.transform].map(|norm| norm.then(relu));
+        let functions = NormFunctions { reduce, transform, output: relu, ..plain };
         let (weights, x) = (self.weights.map(floats), layout.lay(&self.x.map(floats)));
         let between = Between::from(&functions);
         let problem = Problem { weights: &weights, x: x.view(), between };

@@ -40,17 +40,15 @@
 //! A channel whose values hardly differ has a variance that rounding can make anything; its bound
 //! says so. Epsilon must be above 0.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use ndarray::{Array1, Array4, ArrayViewMut3, Axis};
+use ndarray::{Array1, Array3, Array4, ArrayViewMut3, Axis};
 
 use super::r1_derived_bound::within;
 use super::r2_bitwise::differing;
 use super::{Draw, Method};
-use crate::block::{Activation, BatchNorm, Form, Layer, TrainingFunctions};
+use crate::block::{Activation, BatchNorm, Form, Layer, LayerFunctions, TrainingFunctions};
 use crate::conv::{ChannelWise, Fast, Reference};
-use crate::error::Result;
-use crate::evidence::bound::{Ball, BlockBalls, ETA, INFLATION, U, gamma_n};
+use crate::error::{Error, Result};
+use crate::evidence::bound::{Ball, ETA, INFLATION, U, gamma_n};
 use crate::evidence::{
     Case, Evidence, Forms, Problem, RealProblem, Shape, Value, Witness, change_norms, who,
 };
@@ -117,24 +115,23 @@ fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
         }
         [gamma, beta, mean, variance]
     })?;
-    let (alive, looked_at) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let see = |layer: Layer, _: usize, plane: ArrayViewMut3<'_, f32>| {
-        if hidden(layer) {
-            let passes = plane.iter().filter(|y| **y > 0.0).count();
-            looked_at.fetch_add(1, Ordering::Relaxed);
-            alive.fetch_add(usize::from(0 < passes && passes < plane.len()), Ordering::Relaxed);
-        }
-    };
     let functions = training(&real)?;
-    in_training(&real, &functions).solve_seen(&Form::Grouped, &Fast::new(), &see)?;
-    Ok((alive.into_inner() == looked_at.into_inner()).then_some(real))
+    let planes = in_training(&real, &functions).planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
+    let is_alive = |plane: &Array3<f32>| {
+        let passes = plane.iter().filter(|y| **y > 0.0).count();
+        0 < passes && passes < plane.len()
+    };
+    let all = planes.iter().all(|((layer, _), plane)| !hidden(*layer) || is_alive(plane));
+    Ok(all.then_some(real))
 }
 
 /// The forms in training mode: within the bound.
 fn within_the_bound(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     let functions = training(real)?;
     let exact = real.norms.cast();
-    let balls = BlockBalls::of(&exact, TrainingBall::new);
+    let balls = LayerFunctions::of(&exact, Activation::Relu, |norm, activation| {
+        Ok::<_, Error>(TrainingBall::new(norm, activation))
+    })?;
     within(forms, &in_training(real, &functions), &balls.functions())
 }
 

@@ -1,16 +1,13 @@
 //! A block so small that it can be followed by hand, and what a form makes of it.
 
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
-
-use ndarray::{Array3, Array4, ArrayViewMut3};
+use ndarray::Array4;
 
 use crate::block::{Activation, BlockNorms, BlockWeights, Layer, NormFunctions, TrainingFunctions};
 use crate::conv::{Fast, Reference};
 use crate::error::Result;
 use crate::evidence::rungs::r8_training::MOMENTUM;
 use crate::evidence::{
-    AnyForm, Between, Duals, Layout, Problem, Runs, change_norms, map_functions,
+    AnyForm, Between, Duals, Layout, Planes, Problem, Runs, change_norms, map_functions,
 };
 use crate::scalar::{Additive, Dual, Expression, Ordered};
 
@@ -50,17 +47,17 @@ pub struct Outcome {
     pub tensors: Vec<(&'static str, Array4<f32>)>,
 }
 
-/// An element at which two outcomes part.
+/// An element at which right and wrong part.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Parting {
-    /// Of which tensor.
-    pub tensor: &'static str,
+pub struct Parting<P = &'static str, S = f32> {
+    /// Of which tensor, or after which layer.
+    pub tensor: P,
     /// Image, channel, row, column.
     pub index: [usize; 4],
     /// What the wrong block gives there.
-    pub found: f32,
+    pub found: S,
     /// What the right one gives.
-    pub expected: f32,
+    pub expected: S,
 }
 
 impl Example {
@@ -69,8 +66,7 @@ impl Example {
     pub fn numbers(&self) -> Vec<(f32, f32)> {
         let mut numbers = Vec::new();
         let mut add = |weights: &BlockWeights<f32>, x: &Array4<f32>| {
-            let kernels = [weights.reduce(), weights.transform(), weights.expand()];
-            for kernel in kernels.into_iter().chain(weights.shortcut()) {
+            for kernel in weights.kernels() {
                 numbers.extend(kernel.iter().map(|weight| (*weight, 0.0)));
             }
             numbers.extend(x.iter().map(|x| (*x, 0.0)));
@@ -79,8 +75,7 @@ impl Example {
         if let Mode::Derivative(moves) = &self.mode {
             add(&moves.0, &moves.1);
         }
-        let norms = [&self.norms.reduce, &self.norms.transform, &self.norms.expand];
-        for norm in norms.into_iter().chain(&self.norms.shortcut) {
+        for norm in self.norms.layers() {
             for channel in 0..norm.channels() {
                 let [gamma, beta, mean, _] = norm.channel(channel);
                 numbers.extend([(*gamma, 1.0), (*beta, 0.0), (*mean, 0.0)]);
@@ -109,14 +104,10 @@ impl Example {
     /// How much there is to follow: numbers in all; those that are not the simplest, where those of a
     /// batch norm count for several, since they are the harder to read; and how far they are from it.
     pub fn size(&self) -> (usize, usize, u64) {
-        let all = self.weights.reduce().len()
-            + self.weights.transform().len()
-            + self.weights.expand().len()
-            + self.x.len();
+        let kernels = self.weights.kernels().take(3);
+        let all = kernels.map(|kernel| kernel.len()).sum::<usize>() + self.x.len();
         let numbers = self.numbers();
-        let norms = [&self.norms.reduce, &self.norms.transform, &self.norms.expand];
-        let of_norms: usize =
-            norms.into_iter().chain(&self.norms.shortcut).map(|norm| 3 * norm.channels()).sum();
+        let of_norms: usize = self.norms.layers().map(|norm| 3 * norm.channels()).sum();
         let uses = usize::from(self.layout != Layout::Standard) + usize::from(self.second_call);
         let (mut count, mut far) = (uses, 0.0);
         for (place, (value, simplest)) in numbers.iter().enumerate() {
@@ -161,9 +152,7 @@ impl Example {
             }
             Mode::Derivative(moves) => {
                 let functions = over::<Dual<f32>>(&self.norms, Dual::constant)?;
-                let kernels = [moves.0.reduce(), moves.0.transform(), moves.0.expand()];
-                let kernels = kernels.into_iter().chain(moves.0.shortcut());
-                let mut moving = kernels.flat_map(|kernel| kernel.into_iter());
+                let mut moving = moves.0.kernels().flat_map(|kernel| kernel.into_iter());
                 let mut dual =
                     |value: f32| Dual { value, derivative: moving.next().copied().unwrap_or(0.0) };
                 let weights = weights.map(|&value| dual(value));
@@ -215,13 +204,13 @@ impl Outcome {
         self.tensors.iter().zip(&wrong.tensors).find_map(|((tensor, right), (_, wrong))| {
             let mut pairs = wrong.indexed_iter().zip(right);
             let ((index, &found), &expected) = pairs.find(|((_, l), r)| !same(**l, **r))?;
-            Some(Parting { tensor, index: index.into(), found, expected })
+            Some(Parting { tensor: *tensor, index: index.into(), found, expected })
         })
     }
 }
 
 /// What arrived after the functions of each layer, by channel: N x H x W.
-pub type Trace = BTreeMap<(Layer, usize), Array3<Expression>>;
+pub type Trace = Planes<Expression>;
 
 /// The order in which the layers are computed.
 const ORDER: [Layer; 5] =
@@ -234,37 +223,19 @@ pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
     let weights = example.weights.map(|&w| symbol(w));
     let x = example.layout.lay(&example.x).map(|&x| symbol(x));
     let functions = over(&example.norms, symbol)?;
-    let seen = Mutex::new(Trace::new());
-    let see = |layer: Layer, channel: usize, mut plane: ArrayViewMut3<'_, Expression>| {
-        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert((layer, channel), plane.to_owned());
+    let between = Between::from(&functions);
+    let problem = Problem { weights: &weights, x: x.view(), between };
+    problem.planes(form, &Reference::default(), |layer, mut plane| {
         // What follows the sum over the paths is added to it, and shows it.
         if matches!(layer, Layer::Reduce | Layer::Transform) {
             plane.mapv_inplace(|z| z.given());
         }
-    };
-    let between = Between::from(&functions);
-    let problem = Problem { weights: &weights, x: x.view(), between };
-    problem.solve_seen(form, &Reference::default(), &see)?;
-    Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// An element at which two traces part, each with its sum.
-#[derive(Clone, Debug)]
-pub struct Apart {
-    /// After which layer.
-    pub layer: Layer,
-    /// Image, channel, row, column.
-    pub index: [usize; 4],
-    /// What the wrong form computes.
-    pub found: Expression,
-    /// What the right form computes.
-    pub expected: Expression,
+    })
 }
 
 /// The first element, layer by layer, at which a wrong form's trace parts from a right one's (NaN is
 /// NaN); `None` where they have no element in common that does.
-pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Apart> {
+pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Parting<Layer, Expression>> {
     ORDER.into_iter().find_map(|layer| {
         let mut planes = right.iter().filter(|((at, _), _)| *at == layer);
         planes.find_map(|(at, right)| {
@@ -274,15 +245,15 @@ pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Apart> {
                 l == r || (l.value().is_nan() && r.value().is_nan())
             };
             let (((n, h, w), expected), found) = pairs.find(|((_, r), l)| !same(l, r))?;
-            let index = [n, at.1, h, w];
-            Some(Apart { layer, index, found: found.clone(), expected: expected.clone() })
+            let (index, found, expected) = ([n, at.1, h, w], found.clone(), expected.clone());
+            Some(Parting { tensor: layer, index, found, expected })
         })
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use ndarray::{Array4, arr1};
+    use ndarray::Array4;
 
     use super::{Example, Mode};
     use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights};
@@ -293,18 +264,16 @@ mod tests {
     fn the_size_of_an_example_is_counted() {
         let ones = |k| Array4::from_elem((1, 1, k, k), 1.0_f32);
         let spec = BlockSpec::new(1, 1, 1, 1).unwrap();
-        let [reduce, transform, expand] = [(); 3].map(|()| BatchNorm::fresh(1));
         let mut example = Example {
             weights: BlockWeights::new(spec, ones(1), ones(3), ones(1), None).unwrap(),
-            norms: BlockNorms { reduce, transform, expand, shortcut: None },
+            norms: BlockNorms::from_fn(false, |_| Ok(BatchNorm::fresh(1))).unwrap(),
             x: ones(2),
             layout: Layout::Standard,
             second_call: false,
             mode: Mode::Evaluation,
         };
         assert_eq!(example.size(), (15, 15, 15));
-        let [gamma, beta, mean, variance] = [2.0, -3.0, 0.0, 1.0].map(|value| arr1(&[value]));
-        example.norms.expand = BatchNorm::new(gamma, beta, mean, variance, 0.0).unwrap();
+        example.norms.expand = BatchNorm::of_channels(&[[2.0, -3.0, 0.0, 1.0]], 0.0).unwrap();
         assert_eq!(example.size(), (15, 15 + 4 * 2, 15 + 4));
     }
 }

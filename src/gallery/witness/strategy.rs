@@ -2,12 +2,12 @@
 
 use std::ops::RangeInclusive;
 
-use ndarray::{Array1, Array4};
+use ndarray::Array4;
 use proptest::collection::vec;
 use proptest::prelude::{Just, Strategy, any};
 
 use super::example::{Example, Mode};
-use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Shortcut, StrideOn};
+use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights, Layer, Shortcut, StrideOn};
 use crate::error::Result;
 use crate::evidence::Layout;
 use crate::gallery::Kind;
@@ -84,26 +84,24 @@ fn fill(
     // Channel j of path i, whatever the width.
     let inner = |channel: usize| channel / d * WIDTH + channel % d;
     let of = |numbers: &[i32], at: usize| numbers[at] as f32;
-    let reduce = Array4::from_shape_fn((spec.inner(), spec.c_in(), 1, 1), |(o, c, ..)| {
-        of(reduce, inner(o) * CHANNELS + c)
-    });
-    let transform = Array4::from_shape_fn((spec.inner(), d, k, k), |(o, c, u, v)| {
-        // The only tap of a 1x1 is the middle one of a 3x3.
-        let tap = if k == 1 { TAPS / 2 } else { u * k + v };
-        of(transform, (inner(o) * WIDTH + c) * TAPS + tap)
-    });
-    let expand = Array4::from_shape_fn((spec.c_out(), spec.inner(), 1, 1), |(o, c, ..)| {
-        of(expand, o * INNER + inner(c))
-    });
-    let projection = (spec.shortcut() == Shortcut::Projection).then(|| {
-        Array4::from_shape_fn((spec.c_out(), spec.c_in(), 1, 1), |(o, c, ..)| {
-            of(projection, o * CHANNELS + c)
+    let mut layers = Layer::ALL.into_iter();
+    let weights = BlockWeights::from_fn(spec, |shape| {
+        let layer = layers.next();
+        Array4::from_shape_fn(shape, |(o, c, u, v)| match layer {
+            Some(Layer::Reduce) => of(reduce, inner(o) * CHANNELS + c),
+            Some(Layer::Transform) => {
+                // The only tap of a 1x1 is the middle one of a 3x3.
+                let tap = if k == 1 { TAPS / 2 } else { u * k + v };
+                of(transform, (inner(o) * WIDTH + c) * TAPS + tap)
+            }
+            Some(Layer::Expand) => of(expand, o * INNER + inner(c)),
+            _ => of(projection, o * CHANNELS + c),
         })
     });
     let x = Array4::from_shape_fn((n, spec.c_in(), map.0, map.1), |(n, c, i, j)| {
         of(x, ((n * CHANNELS + c) * MAP + i) * MAP + j)
     });
-    Ok((BlockWeights::new(spec, reduce, transform, expand, projection)?, x))
+    Ok((weights?, x))
 }
 
 /// Kernels and an input.
@@ -159,19 +157,17 @@ fn block_norms(
     // Channel j of path i, whatever the width.
     let inner = |channel: usize| channel / spec.width() * WIDTH + channel % spec.width();
     let layer = |first: usize, channels: usize, place: &dyn Fn(usize) -> usize| {
-        let own: Vec<_> = (0..channels).map(|channel| numbers[first + place(channel)]).collect();
-        let all = |of: fn(&(i32, i32, i32)) -> i32| -> Array1<f32> {
-            own.iter().map(|numbers| of(numbers) as f32).collect()
-        };
-        let [gamma, beta, mean] = [all(|n| 1 + n.0), all(|n| n.1), all(|n| n.2)];
-        BatchNorm::new(gamma, beta, mean, Array1::from_elem(channels, variance), epsilon)
+        let own = (0..channels).map(|channel| {
+            let (gamma, beta, mean) = numbers[first + place(channel)];
+            [1.0 + gamma as f32, beta as f32, mean as f32, variance]
+        });
+        BatchNorm::of_channels(&own.collect::<Vec<_>>(), epsilon)
     };
-    let outer = |first: usize| layer(first, spec.c_out(), &|channel| channel);
-    Ok(BlockNorms {
-        reduce: layer(0, spec.inner(), &inner)?,
-        transform: layer(INNER, spec.inner(), &inner)?,
-        expand: outer(2 * INNER)?,
-        shortcut: weights.shortcut().map(|_| outer(2 * INNER + CHANNELS)).transpose()?,
+    BlockNorms::from_fn(weights.shortcut().is_some(), |at| match at {
+        Layer::Reduce => layer(0, spec.inner(), &inner),
+        Layer::Transform => layer(INNER, spec.inner(), &inner),
+        Layer::Expand => layer(2 * INNER, spec.c_out(), &|channel| channel),
+        _ => layer(2 * INNER + CHANNELS, spec.c_out(), &|channel| channel),
     })
 }
 

@@ -13,7 +13,7 @@ pub fn table(claims: &[Claim]) -> Result<String> {
     let mut text =
         "| claim | said in | verdict | its check refutes |\n|---|---|---|---|\n".to_owned();
     for claim in claims {
-        let verdict = match claim.check(Given::Right)? {
+        let verdict = match (claim.check)(Given::Right)? {
             Verdict::Qualified { holds, but } => format!("qualified: {holds}; {but}"),
             Verdict::Proved { scope } => format!("proved: {scope}"),
             verdict => verdict.word().to_owned(),
@@ -26,8 +26,8 @@ pub fn table(claims: &[Claim]) -> Result<String> {
 
 /// One claim, checked, and its check seen to refute what it must.
 pub fn one(claim: &Claim, markdown: bool) -> Result<(String, bool)> {
-    let verdict = claim.check(Given::Right)?;
-    let wrong = claim.check(Given::Wrong)?;
+    let verdict = (claim.check)(Given::Right)?;
+    let wrong = (claim.check)(Given::Wrong)?;
     let mut page = Page::new(markdown);
     page.heading(1, claim.name);
     page.item("Claim", &format!("{}.", claim.statement));

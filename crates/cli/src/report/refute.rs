@@ -111,7 +111,7 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     if plain {
         let (right, wrong) = (trace(&mistake.form, example)?, trace(&mistake.wrong(), example)?);
         if let Some(apart) = first_apart(&right, &wrong) {
-            let place = match apart.layer {
+            let place = match apart.tensor {
                 Layer::Output => "in the output",
                 layer => place(layer),
             };

@@ -14,10 +14,10 @@ use triform_cli::report;
 fn complaints(claims: &[Claim]) -> Vec<String> {
     let mut complaints = Vec::new();
     for claim in claims {
-        if let Verdict::Refuted { witnesses } = claim.check(Given::Right).unwrap() {
+        if let Verdict::Refuted { witnesses } = (claim.check)(Given::Right).unwrap() {
             complaints.push(format!("{} does not hold: {witnesses:?}", claim.name));
         }
-        match claim.check(Given::Wrong).unwrap() {
+        match (claim.check)(Given::Wrong).unwrap() {
             Verdict::Refuted { witnesses } => {
                 let witness = &witnesses[0];
                 assert_ne!(witness.found, witness.expected, "{}", claim.name);
