@@ -7,8 +7,7 @@ use triform::Error;
 use triform::block::{BlockSpec, Form, Layer};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::bound::{Cuts, NormBalls};
-use triform::evidence::generator::Shape;
-use triform::evidence::generator::{Case, Layout, sample};
+use triform::evidence::generator::{Case, Layout, Shape, sample};
 use triform::evidence::live::RealProblem;
 use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
@@ -193,17 +192,12 @@ fn dead_channels_are_drawn_again_and_too_many_fail_the_run() {
     fn dead(seed: Seed, number: u64, attempt: u64) -> Case {
         let mut case = sample(seed, number, attempt);
         // The first channel of the first layer is 0 everywhere.
-        let spec = *case.weights.spec();
-        let mut reduce = case.weights.reduce().to_owned();
-        reduce.index_axis_mut(ndarray::Axis(0), 0).fill(Int::from(0));
-        case.weights = triform::block::BlockWeights::new(
-            spec,
-            reduce,
-            case.weights.transform().to_owned(),
-            case.weights.expand().to_owned(),
-            case.weights.shortcut().map(|kernel| kernel.to_owned()),
-        )
-        .unwrap();
+        let mut left = case.spec.c_in();
+        case.weights = case.weights.map(|weight| {
+            let dead = left > 0;
+            left -= usize::from(dead);
+            if dead { Int::from(0) } else { *weight }
+        });
         case
     }
     fn sometimes(seed: Seed, number: u64, attempt: u64) -> Case {

@@ -24,8 +24,7 @@ fn run<S: Real, N: Real, V: Convolver<S> + 'static>(
     convolver: &V,
 ) -> Array4<S> {
     let norms = NormFunctions::<S>::new(&norms.cast(), Activation::Relu).unwrap();
-    let block = Bottleneck::prepare(form, weights, convolver).unwrap();
-    block.forward(x, &norms.functions(), convolver).unwrap()
+    form.forward(weights, x, &norms.functions(), convolver).unwrap()
 }
 
 /// The bits, with every NaN the same.
@@ -190,25 +189,17 @@ fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
 #[test]
 fn every_wrong_form_is_refuted() {
     const CASES: u32 = 64;
+    let mut all = vec![(norm_in_each_path(), 9)];
     for form in Form::ALL {
         assert_eq!(refutations(&form, CASES), (0, 0), "{form:?}");
-        for mistake in MISTAKES {
-            if mistake == FLIPPED {
-                continue; // a 1x1 is its own mirror image; see below
-            }
-            let (by_exact, by_bound) = refutations(&wrong(form, mistake), CASES);
-            println!("{form:?}, {mistake:?}: {by_exact} and {by_bound} of {CASES}");
-            assert!(by_exact >= CASES * 9 / 10, "{form:?}, {mistake:?}: {by_exact} of {CASES}");
-            assert!(by_bound >= CASES * 9 / 10, "{form:?}, {mistake:?}: {by_bound} of {CASES}");
-        }
+        let others = MISTAKES.into_iter().filter(|mistake| *mistake != FLIPPED);
+        all.extend(others.map(|mistake| (wrong(form, mistake), 9)));
     }
-    let (by_exact, by_bound) = refutations(&norm_in_each_path(), CASES);
-    println!("norm in each path: {by_exact} and {by_bound} of {CASES}");
-    assert!(by_exact >= CASES * 9 / 10, "{by_exact} of {CASES}");
-    assert!(by_bound >= CASES * 9 / 10, "{by_bound} of {CASES}");
-    // One case in six has a 1x1 in the middle, which cannot be flipped.
-    let (by_exact, by_bound) = refutations(&wrong(Form::Grouped, FLIPPED), CASES);
-    println!("flipped: {by_exact} and {by_bound} of {CASES}");
-    assert!(by_exact >= CASES * 6 / 10, "{by_exact} of {CASES}");
-    assert!(by_bound >= CASES * 6 / 10, "{by_bound} of {CASES}");
+    // One case in six has a 1x1 in the middle, which is its own mirror image.
+    all.push((wrong(Form::Grouped, FLIPPED), 6));
+    for (wrong, tenths) in all {
+        let (by_exact, by_bound) = refutations(&wrong, CASES);
+        println!("{wrong:?}: {by_exact} and {by_bound} of {CASES}");
+        assert!(by_exact.min(by_bound) >= CASES * tenths / 10, "{wrong:?}: {by_exact}, {by_bound}");
+    }
 }

@@ -6,18 +6,15 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use crate::common::wrong::{NEXT_PATH, norm_in_each_path, wrong};
-use ndarray::{Array1, Array3, Array4, ArrayViewMut3};
+use ndarray::{Array3, Array4, ArrayViewMut3, arr3};
 use rand::Rng as _;
 use triform::block::{
-    Activation, BatchNorm, BlockForm, BlockSpec, BlockWeights, Bottleneck, Form, Functions, Layer,
-    TrainingNorm,
+    Activation, BatchNorm, BlockForm, BlockSpec, BlockWeights, Form, Functions, Layer, TrainingNorm,
 };
 use triform::conv::{ChannelWise, Fast, Reference};
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::bound::{Ball, gamma_n};
-use triform::evidence::generator::Shape;
-use triform::evidence::generator::sample;
-use triform::evidence::generator::{MANY, VARIETY};
+use triform::evidence::generator::{MANY, Shape, VARIETY, sample};
 use triform::evidence::live::RealProblem;
 use triform::evidence::rungs::r0_approximate::{self, Tolerance};
 use triform::evidence::rungs::r4_prime_field::{self, with_random_functions};
@@ -25,7 +22,7 @@ use triform::evidence::rungs::r7_derivatives;
 use triform::evidence::rungs::r8_training::TrainingBall;
 use triform::evidence::verdict::Bound;
 use triform::random::{Purpose, Rng, Seed};
-use triform::scalar::{Additive, Dual, Polynomial, Prime, Scalar};
+use triform::scalar::{Additive, Dot, Dual, Polynomial, Prime, Real, Scalar};
 
 const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
@@ -40,16 +37,32 @@ impl Variables {
     }
 }
 
-/// A function over polynomials by what it does to a plane's elements at a place and channel.
-struct By<F>(Layer, F);
+/// A function by what it does to a plane's elements at a place and channel.
+struct By<'a, F>(Layer, &'a F);
 
-impl<S, F: Fn(Layer, usize, S) -> S + Sync> ChannelWise<S> for By<F>
-where
-    S: Clone,
-{
+impl<S: Clone, F: Fn(Layer, usize, S) -> S + Sync> ChannelWise<S> for By<'_, F> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         plane.map_inplace(|z| *z = (self.1)(self.0, channel, z.clone()));
     }
+}
+
+/// What `run` makes of these functions.
+fn with<S: Clone, T>(
+    at: impl Fn(Layer, usize, S) -> S + Sync,
+    run: impl FnOnce(&Functions<'_, S>) -> T,
+) -> T {
+    let places = Layer::ALL.map(|layer| By(layer, &at));
+    run(&Functions::of(|layer| &places[layer as usize]))
+}
+
+/// What form (c) gives with these functions, over the reference.
+fn grouped<S: Dot>(
+    weights: &BlockWeights<S>,
+    x: &Array4<S>,
+    at: impl Fn(Layer, usize, S) -> S + Sync,
+) -> Array4<S> {
+    let reference = Reference::default();
+    with(at, |functions| Form::Grouped.forward(weights, x.view(), functions, &reference)).unwrap()
 }
 
 /// R4, linear: the output as a polynomial in input, weights, scales and shifts has degree 8.
@@ -63,19 +76,7 @@ fn the_linear_block_has_degree_8() {
         let [scale, shift] = [number, number + 1].map(Polynomial::variable);
         scale.mul(&z).add(&shift)
     };
-    let [reduce, transform, expand, output] =
-        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Output]
-            .map(|layer| By(layer, affine));
-    let functions = Functions {
-        reduce: &reduce,
-        transform: &transform,
-        expand: &expand,
-        output: &output,
-        ..Functions::none()
-    };
-    let reference = Reference::default();
-    let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
-    let output = block.forward(x.view(), &functions, &reference).unwrap();
+    let output = grouped(&weights, &x, affine);
     let degree = output.iter().map(Polynomial::degree).max().unwrap();
     assert_eq!(f64::from(degree), r4_prime_field::DEGREE);
 }
@@ -95,19 +96,7 @@ fn the_derivative_has_degree_8() {
         let [value, slope] = [number, number + 1].map(Polynomial::variable);
         Dual { value, derivative: z.derivative.mul(&slope) }
     };
-    let [reduce, transform, expand, shortcut, output] =
-        [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Shortcut, Layer::Output]
-            .map(|layer| By(layer, unknown));
-    let functions = Functions {
-        reduce: &reduce,
-        transform: &transform,
-        expand: &expand,
-        shortcut: &shortcut,
-        output: &output,
-    };
-    let reference = Reference::default();
-    let block = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
-    let output = block.forward(x.view(), &functions, &reference).unwrap();
+    let output = grouped(&weights, &x, unknown);
     let degree = output.iter().map(|y| y.derivative.degree()).max().unwrap();
     assert_eq!(f64::from(degree), r7_derivatives::DEGREE);
 }
@@ -131,10 +120,8 @@ where
         let (weights, x): (BlockWeights<Small>, Array4<Small>) =
             shape.draw(|| Small::new(rng.random_range(0..P))).unwrap();
         let mut agree = |functions: &Functions<'_, Small>| {
-            let right = Bottleneck::prepare(&Form::Grouped, &weights, &reference).unwrap();
-            let other = Bottleneck::prepare(wrong, &weights, &reference).unwrap();
-            right.forward(x.view(), functions, &reference).unwrap()
-                == other.forward(x.view(), functions, &reference).unwrap()
+            let right = Form::Grouped.forward(&weights, x.view(), functions, &reference);
+            right.unwrap() == wrong.forward(&weights, x.view(), functions, &reference).unwrap()
         };
         accidents += u32::from(functions(&mut rng, &mut agree));
     }
@@ -160,16 +147,7 @@ fn linear_accidents_are_no_likelier_than_the_bound() {
                 let [scale, shift] = table[4 * layer as usize + channel];
                 scale.mul(&z).add(&shift)
             };
-            let [reduce, transform, expand, output] =
-                [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Output]
-                    .map(|layer| By(layer, affine));
-            agree(&Functions {
-                reduce: &reduce,
-                transform: &transform,
-                expand: &expand,
-                output: &output,
-                ..Functions::none()
-            })
+            with(affine, agree)
         });
         let rate = f64::from(seen) / f64::from(trials);
         println!("{mistake:?}: {rate:.4} of {bound:.4}");
@@ -183,8 +161,6 @@ fn linear_accidents_are_no_likelier_than_the_bound() {
 fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
     let trials = 20_000;
     let mut largest = 0f64;
-    let dropped = wrong(Form::Grouped, "last-path-dropped");
-    let swapped = wrong(Form::EarlyConcat, NEXT_PATH);
     let total = Cell::new(0f64);
     let run = |rng: &mut Rng, agree: &mut dyn FnMut(&Functions<'_, Small>) -> bool| {
         let table: Vec<Small> =
@@ -194,29 +170,22 @@ fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
             *queries.lock().unwrap().entry((layer, channel)).or_default() += 1;
             table[((layer as usize * 4 + channel) as u64 * P + z.value()) as usize]
         };
-        let [reduce, transform, expand, output] =
-            [Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Output]
-                .map(|layer| By(layer, random));
-        let agreed = agree(&Functions {
-            reduce: &reduce,
-            transform: &transform,
-            expand: &expand,
-            output: &output,
-            ..Functions::none()
-        });
+        let agreed = with(random, agree);
         let pairs: u64 = queries.lock().unwrap().values().map(|m| m * (m - 1) / 2).sum();
         total.set(total.get() + (1.0 + 2.0 * pairs as f64) / P as f64);
         agreed
     };
-    let mut compare = |seen: u32| {
+    for form in [
+        wrong(Form::Grouped, "last-path-dropped"),
+        wrong(Form::EarlyConcat, NEXT_PATH),
+        norm_in_each_path(),
+    ] {
+        let seen = accidents(&form, trials, run);
         let bound = total.replace(0.0);
         println!("{seen} accidents, at most {bound:.0} expected");
         assert!(seen > 0 && f64::from(seen) <= slack(bound));
         largest = largest.max(f64::from(seen) / bound);
-    };
-    compare(accidents(&dropped, trials, run));
-    compare(accidents(&swapped, trials, run));
-    compare(accidents(&norm_in_each_path(), trials, run));
+    }
     println!("at most {largest:.2} of the bound");
 }
 
@@ -239,6 +208,23 @@ fn the_probability_is_the_one_that_is_stated() {
     assert!((at_most / expected - 1.0).abs() < 1e-12, "{at_most} {expected}");
 }
 
+/// Batch norm of one channel.
+fn norm<S: Real>(gamma: S, beta: S, epsilon: S) -> BatchNorm<S> {
+    BatchNorm::of_channels(&[[gamma, beta, S::zero(), S::one()]], epsilon).unwrap()
+}
+
+/// Holds that batch norm in training mode takes `values` into the balls that it makes of `balls`; the most of
+/// a radius that is used.
+fn used_in_training(norm: BatchNorm<f32>, mut values: Array3<f32>, mut balls: Array3<Ball>) -> f64 {
+    TrainingBall::new(&norm.cast(), Activation::Identity).apply(0, balls.view_mut());
+    TrainingNorm::new(norm, 0.1, Activation::Identity).apply(0, values.view_mut());
+    let used = balls.iter().zip(&values).map(|(ball, value)| {
+        assert!(ball.contains(*value), "{}: {ball:?} {value}", values.len());
+        (f64::from(*value) - ball.centre).abs() / ball.radius
+    });
+    used.fold(0.0, f64::max)
+}
+
 /// R8: training-mode batch norm in `f32`, on values anywhere in their balls, stays within the bound
 /// and comes near it.
 #[test]
@@ -247,28 +233,19 @@ fn training_stays_within_its_bound() {
     let mut worst = [0f64; 2];
     for trial in 0..3000 {
         let n = [2, 6, 40, 500][trial % 4];
-        let one = |value: f32| Array1::from_elem(1, value);
         let mut draw = |range: std::ops::Range<f32>| rng.random_range(range);
         let (gamma, beta) = (draw(-2.0..2.0), draw(-2.0..2.0));
-        let norm = BatchNorm::new(one(gamma), one(beta), one(0.0), one(1.0), 1e-5f32).unwrap();
         // The mean is large against the spread at times, so that the deviations cancel.
         let (offset, radius) =
             (draw(-1.0..1.0) * [0.0, 30.0][trial % 2], [0.0, 1e-4][trial / 2 % 2]);
         let centres = Array3::from_shape_simple_fn((1, 1, n), || offset + draw(-1.0..1.0));
-        let mut computed = centres.mapv(|c| {
+        let values = centres.mapv(|c| {
             let off = if radius > 0.0 { draw(-1.0..1.0) } else { 0.0 };
             c + off * 0.999 * radius
         });
-        let mut balls = centres.mapv(|c| Ball { centre: f64::from(c), radius: f64::from(radius) });
-        let exact = norm.cast();
-        TrainingBall::new(&exact, Activation::Identity).apply(0, balls.view_mut());
-        TrainingNorm::new(norm, 0.1, Activation::Identity).apply(0, computed.view_mut());
-        for (ball, value) in balls.iter().zip(&computed) {
-            assert!(ball.contains(*value), "{n}: {ball:?} {value}");
-            let used = (f64::from(*value) - ball.centre).abs() / ball.radius;
-            let kind = usize::from(radius > 0.0);
-            worst[kind] = worst[kind].max(used);
-        }
+        let balls = centres.mapv(|c| Ball { centre: f64::from(c), radius: f64::from(radius) });
+        let kind = usize::from(radius > 0.0);
+        worst[kind] = used_in_training(norm(gamma, beta, 1e-5), values, balls).max(worst[kind]);
     }
     println!(
         "used of the bound: {:.2} by rounding, {:.2} with errors in the input",
@@ -277,17 +254,16 @@ fn training_stays_within_its_bound() {
     assert!(worst[0] > 0.1 && worst[1] > 0.1, "{worst:?}");
 }
 
-/// The radius is the formula of the docs, term by term, written out once more.
+/// Centre and radius are the formulas of the docs, term by term, written out once more.
 #[test]
-fn the_radius_of_training_is_the_formula() {
+fn the_balls_of_training_are_the_formulas() {
     const U: f64 = 1.0 / 16_777_216.0 * (1.0 + 1.0 / 1_048_576.0);
     const ETA: f64 = 1.401_298_464_324_817e-45;
-    let one = |value: f64| Array1::from_elem(1, value);
     let (gamma, beta, epsilon) = (-3.0, 0.5, 0.25);
-    let norm = BatchNorm::new(one(gamma), one(beta), one(0.0), one(1.0), epsilon).unwrap();
     let z = [(1.0, 0.01), (2.0, 0.0), (6.0, 0.02), (-30.0, 0.001)];
     let mut balls =
         Array3::from_shape_fn((1, 1, 4), |(_, _, i)| Ball { centre: z[i].0, radius: z[i].1 });
+    let norm = norm(gamma, beta, epsilon);
     TrainingBall::new(&norm, Activation::Identity).apply(0, balls.view_mut());
 
     let avg = |of: &dyn Fn(f64, f64) -> f64| z.iter().map(|(c, e)| of(*c, *e)).sum::<f64>() / 4.0;
@@ -310,6 +286,8 @@ fn the_radius_of_training_is_the_formula() {
             + gamma_n(1) * beta.abs()
             + 2.0 * ETA;
         assert!((ball.radius / e_y - 1.0).abs() < 1e-12, "{} {e_y}", ball.radius);
+        let y = s * (c - m) + beta;
+        assert!((ball.centre - y).abs() < 1e-12, "{ball:?} {y}");
     }
 }
 
@@ -317,33 +295,9 @@ fn the_radius_of_training_is_the_formula() {
 #[test]
 fn training_stays_within_its_bound_where_the_scale_underflows() {
     for (gamma, spread) in [(1e-40f32, 1e5f32), (1e-38, 1e4), (3e-42, 3e3)] {
-        let one = |value: f32| Array1::from_elem(1, value);
-        let norm = BatchNorm::new(one(gamma), one(0.0), one(0.0), one(1.0), 1e-5).unwrap();
-        let z = [spread, -spread, 0.5 * spread, 3.0 * spread];
-        let z = Array3::from_shape_vec((1, 1, 4), z.to_vec()).unwrap();
-        let mut balls = z.mapv(Ball::exact);
-        let mut computed = z;
-        let exact = norm.cast();
-        TrainingBall::new(&exact, Activation::Identity).apply(0, balls.view_mut());
-        TrainingNorm::new(norm, 0.1, Activation::Identity).apply(0, computed.view_mut());
-        for (ball, value) in balls.iter().zip(&computed) {
-            assert!(ball.contains(*value), "{ball:?} {value}");
-        }
-    }
-}
-
-/// The exact sides: mean, variance and the affine as the formulas have them.
-#[test]
-fn training_centres_are_the_formulas() {
-    let one = |value: f64| Array1::from_elem(1, value);
-    let norm = BatchNorm::new(one(3.0), one(0.5), one(0.0), one(1.0), 0.25).unwrap();
-    let values = [1.0, 2.0, 6.0]; // mean 3, variance (4 + 1 + 9) / 3
-    let mut balls =
-        Array3::from_shape_fn((1, 1, 3), |(_, _, i)| Ball { centre: values[i], radius: 0.0 });
-    TrainingBall::new(&norm, Activation::Identity).apply(0, balls.view_mut());
-    for (ball, z) in balls.iter().zip(values) {
-        let y = 3.0 * (z - 3.0) / (14.0f64 / 3.0 + 0.25).sqrt() + 0.5;
-        assert!((ball.centre - y).abs() < 1e-12, "{ball:?} {y}");
+        let z = arr3(&[[[spread, -spread, 0.5 * spread, 3.0 * spread]]]);
+        let balls = z.mapv(Ball::exact);
+        used_in_training(norm(gamma, 0.0, 1e-5), z, balls);
     }
 }
 
