@@ -1,6 +1,7 @@
 //! The fast kernels at every tail: each width of map and of path, each level of vector instructions that
 //! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
 
+use std::mem::discriminant;
 use std::ops::Range;
 
 use ndarray::{Array4, s};
@@ -54,7 +55,7 @@ impl Numbers {
 }
 
 /// The function of one channel.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum One {
     Identity,
     Relu,
@@ -91,15 +92,13 @@ impl ChannelWise<f32> for Function {
 
     fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, f32>> {
         let of_channel = &self.of_channel[channels.clone()];
-        let all = |kind: fn(&One) -> bool| self.told && of_channel.iter().all(kind);
-        match of_channel.first()? {
-            One::Identity if all(|one| *one == One::Identity) => Some(Elementwise::Identity),
-            One::Relu if all(|one| *one == One::Relu) => Some(Elementwise::Relu),
-            One::Affine(_) if all(|one| matches!(one, One::Affine(_))) => {
-                Some(Elementwise::Affine(&self.affine[channels]))
-            }
-            _ => None,
-        }
+        let one = of_channel.first().filter(|_| self.told)?;
+        let alike = of_channel.iter().all(|other| discriminant(other) == discriminant(one));
+        alike.then(|| match one {
+            One::Identity => Elementwise::Identity,
+            One::Relu => Elementwise::Relu,
+            One::Affine(_) => Elementwise::Affine(&self.affine[channels]),
+        })
     }
 }
 
