@@ -5,17 +5,14 @@ use std::path::PathBuf;
 /// What can be wrong with an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "a field is a number of its message")]
+#[expect(missing_docs, reason = "a variant is its message, a field a number of it")]
 pub enum Error {
-    /// A size that must be at least 1 is 0.
     #[error("{what} is 0; it must be at least 1")]
     Zero { what: &'static str },
 
-    /// The number of groups does not divide a number of channels.
     #[error("{groups} groups do not divide {channels} {which} channels")]
     GroupsDoNotDivide { groups: usize, channels: usize, which: &'static str },
 
-    /// The dilated kernel is larger than the padded map.
     #[error(
         "a kernel of {kernel} taps (dilation {dilation}) does not fit the {axis} of {size} \
          with padding {padding}"
@@ -28,11 +25,9 @@ pub enum Error {
         padding: usize,
     },
 
-    /// A tensor has another shape than it must have.
     #[error("{what} has shape {found:?}; it must be {expected}")]
     Shape { what: &'static str, expected: String, found: Vec<usize> },
 
-    /// Two numbers that must be equal are not.
     #[error("{what}: {found} where {expected} are needed")]
     Count { what: &'static str, expected: usize, found: usize },
 
@@ -40,28 +35,24 @@ pub enum Error {
     #[error("kernel size {kernel} is even; the block's 3x3 needs an odd size, to keep the map")]
     EvenKernel { kernel: usize },
 
-    /// An identity shortcut between tensors of different shapes.
     #[error(
         "an identity shortcut cannot join {c_in} input channels at stride {stride} \
          to {c_out} output channels; use a projection"
     )]
     IdentityShortcut { c_in: usize, c_out: usize, stride: usize },
 
-    /// A shortcut around a convolution whose padding changes the map.
     #[error(
         "no shortcut fits a {kernel}x{kernel} convolution of padding {padding}, which changes the \
          map; only padding {} keeps it", kernel / 2
     )]
     ShortcutOfAnotherMap { kernel: usize, padding: usize },
 
-    /// A batch norm whose variance plus epsilon has no real square root above 0.
     #[error(
         "batch norm, channel {channel}: variance {variance} with epsilon {epsilon}; the variance \
          must be at least 0 and their sum above 0"
     )]
     Variance { channel: usize, variance: f64, epsilon: f64 },
 
-    /// A number that must be finite is NaN or infinite.
     #[error("{what}: element {index:?} is {value}, not a finite number")]
     NotFinite { what: &'static str, index: Vec<usize>, value: f64 },
 
@@ -71,74 +62,60 @@ pub enum Error {
     )]
     Overflow { what: String, index: Vec<usize>, value: f64 },
 
-    /// A product of sizes that does not fit in 64 bits.
     #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
     TooManyElements { what: &'static str, factors: Vec<usize> },
 
-    /// A sum of counts that does not fit in 64 bits.
     #[error("{what}: more than 2^64 - 1")]
     CountTooLarge { what: &'static str },
 
-    /// A block of depth 2 with groups.
     #[error(
         "a block of two 3x3 has no grouped form ({groups} groups of {width_per_group} asked for): C paths \
          of depth 2 are one dense block C times as wide; its groups are 1 and its width 64"
     )]
     GroupedBasicBlock { groups: usize, width_per_group: usize },
 
-    /// A number of paths that does not divide the block's.
     #[error("{paths} paths cannot be bundled into {fewer}: that does not divide them")]
     PathsDoNotDivide { paths: usize, fewer: usize },
 
-    /// Text that is no count.
     #[error("`{given}` is no count: {why} (such as 70144, 25,028,904, 89.6M, 4.23G or 4.2e9)")]
     CountSyntax { given: String, why: &'static str },
 
-    /// Sums of so many terms that no bound on their rounding is known.
     #[error("sums of {terms} terms: no bound on the rounding is known from 2^24 terms on")]
     TooManyTerms { terms: usize },
 
-    /// Checked integer arithmetic left the range of 64 bits.
     #[error("integer overflow in {what}, first at element {index:?}")]
     IntegerOverflow { what: &'static str, index: Vec<usize> },
 
-    /// No integers small enough to be exact were found.
     #[error(
         "no integer case for {block} stays exact: partial sums may reach {reached}, \
          the limit is {limit}"
     )]
     NoExactCase { block: String, reached: i64, limit: i64 },
 
-    /// Text that does not describe a block.
     #[error(
         "`{given}` is not a block: {why} (C_in x C x d, such as 256x32x4: 256 channels, 32 paths \
          of width 4)"
     )]
     BlockSyntax { given: String, why: String },
 
-    /// A batch too small for statistics.
     #[error("batch norm in training mode needs 2 values a channel at least, not {values}")]
     Statistics { values: usize },
 
-    /// A rung without a case.
     #[error("rung {rung} ran on no case ({stage}); nothing was verified")]
     NothingRan { rung: String, stage: String },
 
-    /// Cases on which a mistake would not show.
     #[error(
         "the generator broke its contract: among {cases} cases of rung {rung} there was not always \
          {clause}; on such cases mistakes do not show"
     )]
     Degenerate { rung: String, clause: &'static str, cases: u64 },
 
-    /// Cases that had to be drawn again too often.
     #[error(
         "rung {rung} drew {redraws} cases again to get {cases} whose every channel is alive; at \
          most ten, or one in four, are allowed"
     )]
     Redraws { rung: String, redraws: u64, cases: u64 },
 
-    /// A side to which an image cannot be scaled.
     #[error(
         "the shorter side of an image is scaled to {least} pixels at least and {most} at most, not {side}"
     )]
@@ -148,7 +125,6 @@ pub enum Error {
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 
-    /// A figure that could not be drawn.
     #[error("figure {name}: {why}")]
     Figure { name: &'static str, why: String },
 
@@ -156,11 +132,9 @@ pub enum Error {
     #[error(transparent)]
     Kernels(triform_kernels::Error),
 
-    /// Text that names no rung.
     #[error("`{given}` is no rung that can be climbed; they are R0 to {last}")]
     NoSuchRung { given: String, last: String },
 
-    /// A name that nothing has.
     #[error("there is no {what} `{given}`{}", hint(.near))]
     NoSuchName { what: &'static str, given: String, near: Vec<&'static str> },
 
@@ -168,7 +142,6 @@ pub enum Error {
     #[error("{0}")]
     Unsuitable(String),
 
-    /// The program contradicts itself.
     #[error("{0}; this is a bug of the program")]
     Contradiction(String),
 }
@@ -197,3 +170,20 @@ fn hint(near: &[&str]) -> String {
 
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// That none of these sizes is 0.
+pub(crate) fn none_is_0(sizes: &[(&'static str, usize)]) -> Result<()> {
+    let zero = sizes.iter().find(|(_, size)| *size == 0);
+    zero.map_or(Ok(()), |(what, _)| Err(Error::Zero { what }))
+}
+
+/// That the groups divide these channels.
+pub(crate) fn divide(groups: usize, channels: usize, which: &'static str) -> Result<()> {
+    let divides = channels.is_multiple_of(groups);
+    if divides { Ok(()) } else { Err(Error::GroupsDoNotDivide { groups, channels, which }) }
+}
+
+/// That there are as many as there must be.
+pub(crate) fn as_many(what: &'static str, found: usize, expected: usize) -> Result<()> {
+    if found == expected { Ok(()) } else { Err(Error::Count { what, expected, found }) }
+}

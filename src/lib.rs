@@ -46,6 +46,13 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
+/// Fields that are read as they are and not set, so that what was checked stays so.
+macro_rules! getters {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
+        $($(#[$doc])* pub fn $field(&self) -> $type { self.$field })*
+    };
+}
+
 pub mod block;
 pub mod claims;
 pub mod conv;

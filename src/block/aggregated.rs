@@ -35,9 +35,7 @@ impl<K> Aggregated<K> {
     /// Path i's kernels are views of the block's weights: its d output channels of
     /// the first two layers, its d input channels of the last.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Convolver::prepare`].
+    /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
         weights: &BlockWeights<S>,
         convolver: &V,

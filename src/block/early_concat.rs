@@ -32,9 +32,7 @@ impl<K> EarlyConcat<K> {
     /// Path i's first two kernels are views of the block's weights, its d output
     /// channels of either layer; the last kernel is the block's own.
     ///
-    /// # Errors
-    ///
-    /// Those of [`Convolver::prepare`].
+    /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
         weights: &BlockWeights<S>,
         convolver: &V,

@@ -8,7 +8,7 @@ use super::functions::Functions;
 use super::grouped::Grouped;
 use super::spec::Shortcut;
 use super::weights::BlockWeights;
-use crate::conv::Convolver;
+use crate::conv::{Convolver, Epilogue};
 use crate::error::Result;
 use crate::scalar::Additive;
 
@@ -77,9 +77,9 @@ pub trait BlockForm {
 /// A block in one of its forms: y = output(F(x) + shortcut(x)), equation 3 of the
 /// paper, with F the branch and its last batch norm.
 pub struct Bottleneck<S: Additive, V: Convolver<S>> {
-    branch: Box<dyn Branch<S, V>>,
-    projection: Option<V::Kernel>,
-    shortcut: Shortcut,
+    pub(crate) branch: Box<dyn Branch<S, V>>,
+    pub(crate) projection: Option<V::Kernel>,
+    pub(crate) shortcut: Shortcut,
 }
 
 impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
@@ -94,16 +94,8 @@ impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
         let spec = weights.spec();
         let project = |kernel| convolver.prepare(kernel, spec.projection());
         let projection = weights.shortcut().map(project).transpose()?;
-        Ok(Self::around(form.prepare(weights, convolver)?, projection, spec.shortcut()))
-    }
-
-    /// A branch and the shortcut around it, with its kernel where it is a projection.
-    pub(crate) fn around(
-        branch: Box<dyn Branch<S, V>>,
-        projection: Option<V::Kernel>,
-        shortcut: Shortcut,
-    ) -> Self {
-        Self { branch, projection, shortcut }
+        let branch = form.prepare(weights, convolver)?;
+        Ok(Self { branch, projection, shortcut: spec.shortcut() })
     }
 
     /// N x C_in x H x W to N x C_out x H_out x W_out. N = 0 gives an empty output.
@@ -115,10 +107,9 @@ impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
         functions: &Functions<'_, S>,
         convolver: &V,
     ) -> Result<Array4<S>> {
-        let projected = match &self.projection {
-            Some(kernel) => Some(convolver.conv(x, kernel, &functions.after_shortcut())?),
-            None => None,
-        };
+        let after = Epilogue::only(functions.shortcut);
+        let project = |kernel| convolver.conv(x, kernel, &after);
+        let projected = self.projection.as_ref().map(project).transpose()?;
         let shortcut = match self.shortcut {
             Shortcut::None => None,
             Shortcut::Identity => Some(x),
@@ -146,19 +137,11 @@ impl Form {
 
 impl BlockForm for Form {
     fn letter(&self) -> char {
-        match self {
-            Self::Aggregated => 'a',
-            Self::EarlyConcat => 'b',
-            Self::Grouped => 'c',
-        }
+        ['a', 'b', 'c'][*self as usize]
     }
 
     fn name(&self) -> &'static str {
-        match self {
-            Self::Aggregated => "aggregated transformations",
-            Self::EarlyConcat => "early concatenation",
-            Self::Grouped => "grouped convolution",
-        }
+        ["aggregated transformations", "early concatenation", "grouped convolution"][*self as usize]
     }
 
     fn prepare<S: Additive, V: Convolver<S> + 'static>(

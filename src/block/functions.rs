@@ -56,8 +56,7 @@ impl<'a, S> Functions<'a, S> {
 impl<'a, S: Additive> Functions<'a, S> {
     /// Nothing anywhere: the three convolutions and the shortcut alone.
     pub fn none() -> Functions<'static, S> {
-        let none = &Identity;
-        Functions { reduce: none, transform: none, expand: none, shortcut: none, output: none }
+        Functions::of(|_| &Identity)
     }
 
     /// What follows the first 1x1.
@@ -68,11 +67,6 @@ impl<'a, S: Additive> Functions<'a, S> {
     /// What follows the 3x3.
     pub fn after_transform(&self) -> Epilogue<'a, S> {
         Epilogue::only(self.transform)
-    }
-
-    /// What follows the projection of the shortcut.
-    pub fn after_shortcut(&self) -> Epilogue<'a, S> {
-        Epilogue::only(self.shortcut)
     }
 
     /// What follows the last 1x1 and the sum over the paths: batch norm, then the

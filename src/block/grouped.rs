@@ -26,9 +26,7 @@ pub struct Grouped<K> {
 }
 
 impl<K> Grouped<K> {
-    /// # Errors
-    ///
-    /// Those of [`Convolver::prepare`].
+    /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
         weights: &BlockWeights<S>,
         convolver: &V,

@@ -7,7 +7,7 @@ use ndarray::{Array1, ArrayViewMut3};
 use super::functions::{Activation, Layer};
 use super::spec::{BlockSpec, Shortcut};
 use crate::conv::{Affine, ChannelWise, Elementwise};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, as_many};
 use crate::scalar::{Ordered, Real, Scalar};
 
 /// Batch norm of one layer: for channel c,
@@ -26,11 +26,9 @@ pub struct BatchNorm<S> {
 impl<S: Real> BatchNorm<S> {
     /// All four arrays have one element for each channel.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Count`] for lengths that differ, [`Error::NotFinite`] for NaN and
-    /// infinities, [`Error::Variance`] for a negative variance or a sum with epsilon
-    /// that is not above 0.
+    /// Errors: [`Error::Count`] for lengths that differ, [`Error::NotFinite`] for NaN and
+    /// infinities, [`Error::Variance`] for a negative variance or a sum with epsilon that is not
+    /// above 0.
     pub fn new(
         gamma: Array1<S>,
         beta: Array1<S>,
@@ -43,9 +41,7 @@ impl<S: Real> BatchNorm<S> {
         let names =
             ["batch norm gamma", "batch norm beta", "batch norm mean", "batch norm variance"];
         for (what, array) in names.into_iter().zip(norm.arrays()) {
-            if array.len() != expected {
-                return Err(Error::Count { what, expected, found: array.len() });
-            }
+            as_many(what, array.len(), expected)?;
             let wild = array.iter().position(|value| !value.to_f64().is_finite());
             if let Some(channel) = wild {
                 let value = array[channel].to_f64();
@@ -228,11 +224,14 @@ impl<S: Real> BlockNorms<S> {
                 spec.c_out(),
             ),
         ] {
-            if found != expected {
-                return Err(Error::Count { what, expected, found });
-            }
+            as_many(what, found, expected)?;
         }
         Ok(())
+    }
+
+    /// All of them, the shortcut's last.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &BatchNorm<S>> {
+        [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
     }
 
     /// The same batch norms in other floats.

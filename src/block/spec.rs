@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::conv::{ConvSpec, KernelShape};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, none_is_0};
 
 /// Which convolution takes the block's stride.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -47,21 +47,15 @@ impl BlockSpec {
     /// shortcut is the identity where the channels allow it and a projection
     /// elsewhere (He et al. 2016, type B).
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner channels or
-    /// weights than 64 bits can count.
+    /// Errors: [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner
+    /// channels or weights than 64 bits can count.
     pub fn new(c_in: usize, cardinality: usize, width: usize, c_out: usize) -> Result<Self> {
-        for (what, value) in [
+        none_is_0(&[
             ("number of input channels", c_in),
             ("cardinality", cardinality),
             ("width of a path", width),
             ("number of output channels", c_out),
-        ] {
-            if value == 0 {
-                return Err(Error::Zero { what });
-            }
-        }
+        ])?;
         let shortcut = if c_in == c_out { Shortcut::Identity } else { Shortcut::Projection };
         let (kernel, padding, stride, stride_on) = (3, 1, 1, StrideOn::default());
         let spec =
@@ -75,9 +69,7 @@ impl BlockSpec {
     ///
     /// Errors: [`Error::Zero`].
     pub fn with_stride(mut self, stride: usize, stride_on: StrideOn) -> Result<Self> {
-        if stride == 0 {
-            return Err(Error::Zero { what: "stride" });
-        }
+        none_is_0(&[("stride", stride)])?;
         (self.stride, self.stride_on) = (stride, stride_on);
         if stride > 1 && self.shortcut == Shortcut::Identity {
             self.shortcut = Shortcut::Projection;
@@ -89,9 +81,7 @@ impl BlockSpec {
     ///
     /// Errors: [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
     pub fn with_kernel(mut self, kernel: usize) -> Result<Self> {
-        if kernel == 0 {
-            return Err(Error::Zero { what: "kernel size" });
-        }
+        none_is_0(&[("kernel size", kernel)])?;
         if kernel.is_multiple_of(2) {
             return Err(Error::EvenKernel { kernel });
         }
@@ -105,9 +95,7 @@ impl BlockSpec {
     /// Errors: [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
     pub fn with_paths(mut self, fewer: usize) -> Result<Self> {
         let paths = self.cardinality;
-        if fewer == 0 {
-            return Err(Error::Zero { what: "cardinality" });
-        }
+        none_is_0(&[("cardinality", fewer)])?;
         if !paths.is_multiple_of(fewer) {
             return Err(Error::PathsDoNotDivide { paths, fewer });
         }
@@ -129,9 +117,7 @@ impl BlockSpec {
 
     /// With this shortcut.
     ///
-    /// # Errors
-    ///
-    /// [`Error::IdentityShortcut`] for an identity between different shapes,
+    /// Errors: [`Error::IdentityShortcut`] for an identity between different shapes,
     /// [`Error::ShortcutOfAnotherMap`] for any where the padding changes the map.
     pub fn with_shortcut(mut self, shortcut: Shortcut) -> Result<Self> {
         if shortcut != Shortcut::None && !self.keeps_the_map() {
@@ -147,49 +133,28 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// Input channels, C_in.
-    pub fn c_in(&self) -> usize {
-        self.c_in
-    }
-
-    /// Number of paths, C.
-    pub fn cardinality(&self) -> usize {
-        self.cardinality
-    }
-
-    /// Channels of a path, d.
-    pub fn width(&self) -> usize {
-        self.width
+    getters! {
+        /// Input channels, C_in.
+        c_in: usize,
+        /// Number of paths, C.
+        cardinality: usize,
+        /// Channels of a path, d.
+        width: usize,
+        /// Output channels, C_out.
+        c_out: usize,
+        /// Size k of the 3x3's kernel.
+        kernel: usize,
+        /// Padding of the 3x3, on each side.
+        padding: usize,
+        /// Stride of the block.
+        stride: usize,
+        /// What is added to the branch.
+        shortcut: Shortcut,
     }
 
     /// Channels of all the paths, D = C d.
     pub fn inner(&self) -> usize {
         self.cardinality * self.width
-    }
-
-    /// Output channels, C_out.
-    pub fn c_out(&self) -> usize {
-        self.c_out
-    }
-
-    /// Size k of the 3x3's kernel.
-    pub fn kernel(&self) -> usize {
-        self.kernel
-    }
-
-    /// Padding of the 3x3, on each side.
-    pub fn padding(&self) -> usize {
-        self.padding
-    }
-
-    /// Stride of the block.
-    pub fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// What is added to the branch.
-    pub fn shortcut(&self) -> Shortcut {
-        self.shortcut
     }
 
     /// The geometry of the first 1x1, for one path or for all.

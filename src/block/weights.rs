@@ -4,7 +4,7 @@ use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 
 use super::spec::{BlockSpec, Shortcut};
 use crate::conv::block_diagonal;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, as_many};
 use crate::scalar::Additive;
 
 /// The convolution kernels of a block, stored as a PyTorch state dict stores
@@ -14,10 +14,8 @@ use crate::scalar::Additive;
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockWeights<S> {
     spec: BlockSpec,
-    reduce: Array4<S>,
-    transform: Array4<S>,
-    expand: Array4<S>,
-    shortcut: Option<Array4<S>>,
+    /// In the order of [`BlockSpec::convolutions`], and of these shapes.
+    kernels: Vec<Array4<S>>,
 }
 
 /// The kernels of one path, as views: d x C_in x 1 x 1, d x d x k x k, C_out x d x 1 x 1.
@@ -42,28 +40,28 @@ impl<S: Additive> BlockWeights<S> {
         expand: Array4<S>,
         shortcut: Option<Array4<S>>,
     ) -> Result<Self> {
-        let expected = usize::from(spec.shortcut() == Shortcut::Projection);
-        if usize::from(shortcut.is_some()) != expected {
-            let found = usize::from(shortcut.is_some());
-            return Err(Error::Count { what: "projections of the shortcut", expected, found });
-        }
+        let projections = usize::from(spec.shortcut() == Shortcut::Projection);
+        as_many("projections of the shortcut", usize::from(shortcut.is_some()), projections)?;
+        let kernels = [reduce, transform, expand].into_iter().chain(shortcut).collect();
+        Self::of(spec, kernels)
+    }
+
+    /// As many kernels as the block has convolutions, in their order.
+    pub(crate) fn of(spec: BlockSpec, kernels: Vec<Array4<S>>) -> Result<Self> {
         let names = [
             "kernel of the first 1x1",
             "kernel of the 3x3",
             "kernel of the last 1x1",
             "kernel of the projection",
         ];
-        let kernels = [Some(&reduce), Some(&transform), Some(&expand), shortcut.as_ref()];
-        for ((what, kernel), shape) in names.into_iter().zip(kernels).zip(spec.convolutions()) {
+        for ((what, kernel), shape) in names.into_iter().zip(&kernels).zip(spec.convolutions()) {
             let expected = shape.dimensions();
-            if let Some(kernel) = kernel
-                && kernel.shape() != expected
-            {
+            if kernel.shape() != expected {
                 let (expected, found) = (format!("{expected:?}"), kernel.shape().to_vec());
                 return Err(Error::Shape { what, expected, found });
             }
         }
-        Ok(Self { spec, reduce, transform, expand, shortcut })
+        Ok(Self { spec, kernels })
     }
 
     /// The block of the kernels that `kernel` gives for each shape, in the order of
@@ -72,31 +70,20 @@ impl<S: Additive> BlockWeights<S> {
     /// Errors: those of [`BlockWeights::new`].
     pub fn from_fn(spec: BlockSpec, kernel: impl FnMut([usize; 4]) -> Array4<S>) -> Result<Self> {
         let shapes = spec.convolutions().into_iter().map(|shape| shape.dimensions());
-        let mut kernels = shapes.map(kernel);
-        let mut next = || kernels.next();
-        match (next(), next(), next(), next()) {
-            (Some(reduce), Some(transform), Some(expand), shortcut) => {
-                Self::new(spec, reduce, transform, expand, shortcut)
-            }
-            _ => unreachable!("a block has three convolutions at least"),
-        }
+        Self::of(spec, shapes.map(kernel).collect())
     }
 
     /// The block from C independent paths and the shortcut's projection, if any: the
     /// inverse of [`BlockWeights::paths`].
     ///
-    /// # Errors
-    ///
-    /// [`Error::Count`] for another number of paths than C, and those of [`BlockWeights::new`].
+    /// Errors: [`Error::Count`] for another number of paths than C, and those of
+    /// [`BlockWeights::new`].
     pub fn from_paths(
         spec: BlockSpec,
         paths: &[Path<'_, S>],
         shortcut: Option<Array4<S>>,
     ) -> Result<Self> {
-        if paths.len() != spec.cardinality() {
-            let (expected, found) = (spec.cardinality(), paths.len());
-            return Err(Error::Count { what: "paths", expected, found });
-        }
+        as_many("paths", paths.len(), spec.cardinality())?;
         let join = |axis, kernels: Vec<ArrayView4<'_, S>>| {
             concatenate(axis, &kernels).map_err(|_| Error::Shape {
                 what: "kernels of the paths",
@@ -120,27 +107,32 @@ impl<S: Additive> BlockWeights<S> {
 
     /// D x C_in x 1 x 1.
     pub fn reduce(&self) -> ArrayView4<'_, S> {
-        self.reduce.view()
+        self.kernels[0].view()
     }
 
     /// D x d x k x k, to be used with C groups.
     pub fn transform(&self) -> ArrayView4<'_, S> {
-        self.transform.view()
+        self.kernels[1].view()
     }
 
     /// C_out x D x 1 x 1.
     pub fn expand(&self) -> ArrayView4<'_, S> {
-        self.expand.view()
+        self.kernels[2].view()
     }
 
     /// C_out x C_in x 1 x 1, where the shortcut is a projection.
     pub fn shortcut(&self) -> Option<ArrayView4<'_, S>> {
-        self.shortcut.as_ref().map(|x| x.view())
+        self.kernels.get(3).map(|kernel| kernel.view())
     }
 
     /// All of these, in this order.
     pub fn kernels(&self) -> impl Iterator<Item = ArrayView4<'_, S>> {
-        [self.reduce(), self.transform(), self.expand()].into_iter().chain(self.shortcut())
+        self.owned_kernels().iter().map(|kernel| kernel.view())
+    }
+
+    /// The same as owned arrays.
+    pub(crate) fn owned_kernels(&self) -> &[Array4<S>] {
+        &self.kernels
     }
 
     /// The kernels of path i, views of the block's own, no copy: rows i d .. (i+1) d of
@@ -152,9 +144,9 @@ impl<S: Additive> BlockWeights<S> {
     pub fn path(&self, i: usize) -> Path<'_, S> {
         let channels = i * self.spec.width()..(i + 1) * self.spec.width();
         Path {
-            reduce: self.reduce.slice(s![channels.clone(), .., .., ..]),
-            transform: self.transform.slice(s![channels.clone(), .., .., ..]),
-            expand: self.expand.slice(s![.., channels, .., ..]),
+            reduce: self.kernels[0].slice(s![channels.clone(), .., .., ..]),
+            transform: self.kernels[1].slice(s![channels.clone(), .., .., ..]),
+            expand: self.kernels[2].slice(s![.., channels, .., ..]),
         }
     }
 
@@ -173,25 +165,20 @@ impl<S: Additive> BlockWeights<S> {
         let bundled = self.spec.cardinality() / fewer;
         let wide = (0..fewer).map(|i| {
             let channels = i * spec.width()..(i + 1) * spec.width();
-            block_diagonal(self.transform.slice(s![channels, .., .., ..]), bundled)
+            block_diagonal(self.kernels[1].slice(s![channels, .., .., ..]), bundled)
         });
         let wide = wide.collect::<Result<Vec<_>>>()?;
         let views: Vec<_> = wide.iter().map(|kernel| kernel.view()).collect();
-        let transform = concatenate(Axis(0), &views)
+        let mut kernels = self.kernels.clone();
+        kernels[1] = concatenate(Axis(0), &views)
             .unwrap_or_else(|error| unreachable!("kernels of one shape: {error}"));
-        let (reduce, expand) = (self.reduce.clone(), self.expand.clone());
-        Self::new(spec, reduce, transform, expand, self.shortcut.clone())
+        Self::of(spec, kernels)
     }
 
     /// The same block over other numbers.
     pub fn map<T: Additive>(&self, mut to: impl FnMut(&S) -> T) -> BlockWeights<T> {
-        BlockWeights {
-            spec: self.spec,
-            reduce: self.reduce.map(&mut to),
-            transform: self.transform.map(&mut to),
-            expand: self.expand.map(&mut to),
-            shortcut: self.shortcut.as_ref().map(|kernel| kernel.map(&mut to)),
-        }
+        let kernels = self.kernels.iter().map(|kernel| kernel.map(&mut to)).collect();
+        BlockWeights { spec: self.spec, kernels }
     }
 }
 

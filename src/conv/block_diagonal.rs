@@ -10,9 +10,8 @@ use crate::scalar::Additive;
 /// C_out x C_in x k_h x k_w, zero outside the diagonal blocks. Convolving with
 /// it gives the same function, at `groups` times the parameters.
 ///
-/// # Errors
-///
-/// [`Error::Zero`](crate::Error::Zero), [`Error::GroupsDoNotDivide`](crate::Error::GroupsDoNotDivide).
+/// Errors: [`Error::Zero`](crate::Error::Zero),
+/// [`Error::GroupsDoNotDivide`](crate::Error::GroupsDoNotDivide).
 pub fn block_diagonal<S: Additive>(grouped: ArrayView4<'_, S>, groups: usize) -> Result<Array4<S>> {
     let shape = KernelShape::new(grouped.dim().into(), ConvSpec::new(1, 0, 1, groups)?)?;
     let KernelShape { c_out, c_in_group, k_h, k_w, .. } = shape;

@@ -4,7 +4,7 @@ use ndarray::{Array4, ArrayView4, Axis, Zip, concatenate};
 
 use super::epilogue::{ChannelWise, Epilogue, apply_from};
 use super::spec::ConvSpec;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, as_many};
 use crate::scalar::Additive;
 
 /// A convolution over the numbers `S`, which a form uses without knowing which
@@ -58,9 +58,7 @@ pub trait Convolver<S: Additive> {
     /// C inputs, C kernels: path i reads input i alone. Gives C tensors, their
     /// channels counted as in [`split`](Convolver::split).
     ///
-    /// # Errors
-    ///
-    /// Those of [`sums`](Convolver::sums), and [`Error::Count`] where there are not as
+    /// Errors: those of [`sums`](Convolver::sums), and [`Error::Count`] where there are not as
     /// many inputs as kernels.
     fn each(
         &self,
@@ -68,7 +66,7 @@ pub trait Convolver<S: Additive> {
         kernels: &[Self::Kernel],
         function: &dyn ChannelWise<S>,
     ) -> Result<Vec<Array4<S>>> {
-        one_input_a_path(xs, kernels.len())?;
+        as_many("inputs, one for each path", xs.len(), kernels.len())?;
         let paths = xs.iter().zip(kernels);
         in_each_path(function, paths.map(|(x, kernel)| self.sums(x.view(), kernel)))
     }
@@ -76,9 +74,7 @@ pub trait Convolver<S: Additive> {
     /// C inputs, C kernels, summed in the order of the paths: C tensors to one
     /// N x C_out x H_out x W_out. What follows comes after the whole sum.
     ///
-    /// # Errors
-    ///
-    /// Those of [`each`](Convolver::each), paths whose sums differ in shape, and a
+    /// Errors: those of [`each`](Convolver::each), paths whose sums differ in shape, and a
     /// shortcut of another shape.
     fn merge(
         &self,
@@ -86,7 +82,7 @@ pub trait Convolver<S: Additive> {
         kernels: &[Self::Kernel],
         epilogue: &Epilogue<'_, S>,
     ) -> Result<Array4<S>> {
-        one_input_a_path(xs, kernels.len())?;
+        as_many("inputs, one for each path", xs.len(), kernels.len())?;
         let mut paths = xs.iter().zip(kernels).map(|(x, kernel)| self.sums(x.view(), kernel));
         let mut total = paths.next().ok_or(Error::Zero { what: "number of paths" })??;
         for path in paths {
@@ -129,12 +125,4 @@ pub(super) fn in_each_path<S>(
         Ok(z)
     });
     applied.collect()
-}
-
-/// Checks that there is one input for each of `paths` kernels.
-fn one_input_a_path<S>(xs: &[Array4<S>], paths: usize) -> Result<()> {
-    if xs.len() == paths {
-        return Ok(());
-    }
-    Err(Error::Count { what: "inputs, one for each path", expected: paths, found: xs.len() })
 }

@@ -13,10 +13,8 @@ use crate::scalar::Ordered;
 /// `MaxPool2d`: N x C x H x W to N x C x H_out x W_out. Padding never wins, NaN
 /// always does. `spec` must have one group; each channel is pooled by itself.
 ///
-/// # Errors
-///
-/// A window of size 0 or larger than the padded map, and [`Error::Shape`] where some window would
-/// lie on nothing but padding.
+/// Errors: a window of size 0 or larger than the padded map, and [`Error::Shape`] where some window
+/// would lie on nothing but padding.
 pub fn max_pool<S: Ordered>(
     x: ArrayView4<'_, S>,
     size: usize,

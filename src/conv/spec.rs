@@ -1,6 +1,6 @@
 //! The geometry of a convolution, checked once, where it is made.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, divide, none_is_0};
 
 /// Stride, padding, dilation and groups, the same along both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,45 +29,27 @@ impl ConvSpec {
     ///
     /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
-        for (what, value) in [("stride", stride), ("dilation", dilation), ("groups", groups)] {
-            if value == 0 {
-                return Err(Error::Zero { what });
-            }
-        }
+        none_is_0(&[("stride", stride), ("dilation", dilation), ("groups", groups)])?;
         Ok(Self { stride, padding, dilation, groups })
     }
 
-    /// Step from one output position to the next, in input positions.
-    pub fn stride(&self) -> usize {
-        self.stride
-    }
-
-    /// Rows and columns outside the map, on each side, that count as zero.
-    pub fn padding(&self) -> usize {
-        self.padding
-    }
-
-    /// Step from one tap to the next, in input positions.
-    pub fn dilation(&self) -> usize {
-        self.dilation
-    }
-
-    /// Number of groups that the channels are divided into.
-    pub fn groups(&self) -> usize {
-        self.groups
+    getters! {
+        /// Step from one output position to the next, in input positions.
+        stride: usize,
+        /// Rows and columns outside the map, on each side, that count as zero.
+        padding: usize,
+        /// Step from one tap to the next, in input positions.
+        dilation: usize,
+        /// Number of groups that the channels are divided into.
+        groups: usize,
     }
 
     /// Output size along one axis: floor((size + 2 padding - dilation (taps - 1) - 1) / stride) + 1.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for a map of size 0; [`Error::KernelTooLarge`] where not one
+    /// Errors: [`Error::Zero`] for a map of size 0; [`Error::KernelTooLarge`] where not one
     /// position of the kernel fits.
     pub fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
-        if size == 0 {
-            let what = if axis == "height" { "map height" } else { "map width" };
-            return Err(Error::Zero { what });
-        }
+        none_is_0(&[(if axis == "height" { "map height" } else { "map width" }, size)])?;
         let Self { stride, padding, dilation, .. } = *self;
         let too_large = || Error::KernelTooLarge { axis, kernel: taps, dilation, size, padding };
         let overflow =
@@ -115,26 +97,17 @@ pub struct KernelShape {
 impl KernelShape {
     /// Checks the shape C_out x C_in/groups x k_h x k_w of a kernel.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for a dimension of 0, [`Error::GroupsDoNotDivide`] for groups
-    /// that do not divide C_out.
+    /// Errors: [`Error::Zero`] for a dimension of 0, [`Error::GroupsDoNotDivide`] for groups that
+    /// do not divide C_out.
     pub fn new(dimensions: [usize; 4], spec: ConvSpec) -> Result<Self> {
         let [c_out, c_in_group, k_h, k_w] = dimensions;
-        for (what, value) in [
+        none_is_0(&[
             ("output channels", c_out),
             ("input channels of a group", c_in_group),
             ("kernel height", k_h),
             ("kernel width", k_w),
-        ] {
-            if value == 0 {
-                return Err(Error::Zero { what });
-            }
-        }
-        let groups = spec.groups;
-        if !c_out.is_multiple_of(groups) {
-            return Err(Error::GroupsDoNotDivide { groups, channels: c_out, which: "output" });
-        }
+        ])?;
+        divide(spec.groups, c_out, "output")?;
         Ok(Self { c_out, c_in_group, k_h, k_w, spec })
     }
 
@@ -169,17 +142,13 @@ impl KernelShape {
     /// The shape N x C_out x H_out x W_out of the output for an input of shape
     /// N x C_in x H x W. N = 0 gives an empty output.
     ///
-    /// # Errors
-    ///
-    /// [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with other
-    /// channels than the kernel reads, the errors of [`ConvSpec::output_size`], and
+    /// Errors: [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with other channels
+    /// than the kernel reads, the errors of [`ConvSpec::output_size`], and
     /// [`Error::TooManyElements`].
     pub fn output(&self, input: [usize; 4]) -> Result<[usize; 4]> {
         let [n, c_in, h, w] = input;
         let groups = self.spec.groups;
-        if !c_in.is_multiple_of(groups) {
-            return Err(Error::GroupsDoNotDivide { groups, channels: c_in, which: "input" });
-        }
+        divide(groups, c_in, "input")?;
         if c_in / groups != self.c_in_group {
             let (all, each) = (self.c_in(), self.c_in_group);
             let expected = format!("N x {all} x H x W ({groups} groups of {each})");

@@ -3,7 +3,7 @@
 use super::{add, product};
 use crate::block::{BlockSpec, Layer};
 use crate::conv::{ConvSpec, KernelShape};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, divide, none_is_0};
 use crate::network::layers::Map;
 
 /// Parameters of a convolution without bias: k_h k_w C_in C_out / groups, which is
@@ -24,14 +24,9 @@ pub fn convolution(
     c_out: usize,
     groups: usize,
 ) -> Result<u64> {
-    if groups == 0 {
-        return Err(Error::Zero { what: "groups" });
-    }
-    for (which, channels) in [("input", c_in), ("output", c_out)] {
-        if !channels.is_multiple_of(groups) {
-            return Err(Error::GroupsDoNotDivide { groups, channels, which });
-        }
-    }
+    none_is_0(&[("groups", groups)])?;
+    divide(groups, c_in, "input")?;
+    divide(groups, c_out, "output")?;
     product("parameters", &[k_h, k_w, c_in / groups, c_out])
 }
 
@@ -66,9 +61,7 @@ impl Macs {
 ///
 /// and that of an H x W map is the product of the two axes'.
 ///
-/// # Errors
-///
-/// Groups that do not divide the channels; a map smaller than the kernel;
+/// Errors: groups that do not divide the channels; a map smaller than the kernel;
 /// [`Error::TooManyElements`] beyond 64 bits.
 ///
 /// ```
@@ -171,6 +164,10 @@ pub fn block_layers(spec: &BlockSpec, map: Map) -> Result<Vec<(Layer, Work)>> {
 /// assert_eq!(work.flops()?, 2 * 70_144 * 56 * 56);
 /// // Between the layers go 256, 128, 128 and 256 channels; the two in the middle are written and read.
 /// assert_eq!(work.numbers, 70_144 + (256 + 4 * 128 + 256) * 56 * 56);
+/// // The grouped 3x3 by itself.
+/// let grouped = triform::count::block_layers(&BlockSpec::new(256, 32, 4, 256)?, (56, 56))?[1].1;
+/// assert_eq!(grouped.numbers, 9 * 4 * 128 + 2 * 128 * 56 * 56);
+/// assert_eq!(grouped.intensity()?, grouped.flops()? as f64 / (4 * grouped.numbers) as f64);
 /// # Ok::<(), triform::Error>(())
 /// ```
 pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
@@ -180,14 +177,20 @@ pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
     })
 }
 
-/// Parameters of a block's convolutions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BlockParameters {
-    /// The three convolutions: C (C_in d + k k d d + d C_out), the paper's "about 70k".
-    pub convolutions: u64,
-    /// The projection of the shortcut, C_in C_out, where there is one.
-    pub shortcut: u64,
+/// What is counted of a block's convolutions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OfBlock<T> {
+    /// The three convolutions, the same in every form. Of their parameters, C (C_in d + k k d d + d C_out),
+    /// the paper says "about 70k".
+    pub convolutions: T,
+    /// The projection of the shortcut, C_in to C_out, where there is one.
+    pub shortcut: T,
 }
+
+/// Parameters of a block's convolutions.
+pub type BlockParameters = OfBlock<u64>;
+/// MACs of a block's convolutions.
+pub type BlockMacs = OfBlock<Macs>;
 
 /// Counts a block's parameters, batch norms apart.
 ///
@@ -201,24 +204,15 @@ pub struct BlockParameters {
 /// # Ok::<(), triform::Error>(())
 /// ```
 pub fn block(spec: &BlockSpec) -> Result<BlockParameters> {
-    let (mut convolutions, mut shortcut) = (0, 0);
-    for (layer, kernel) in Layer::ALL.into_iter().zip(spec.convolutions()) {
+    let mut sum = BlockParameters::default();
+    for (number, kernel) in spec.convolutions().iter().enumerate() {
         let parameters = product("parameters", &kernel.dimensions())?;
-        match layer {
-            Layer::Shortcut => shortcut = parameters,
-            _ => convolutions = add("parameters of a block", convolutions, parameters)?,
+        match number {
+            3 => sum.shortcut = parameters,
+            _ => sum.convolutions = add("parameters of a block", sum.convolutions, parameters)?,
         }
     }
-    Ok(BlockParameters { convolutions, shortcut })
-}
-
-/// MACs of a block's convolutions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct BlockMacs {
-    /// The three convolutions; the same in every form.
-    pub convolutions: Macs,
-    /// The projection of the shortcut, where there is one.
-    pub shortcut: Macs,
+    Ok(sum)
 }
 
 /// Counts a block's MACs for one image of H x W.
@@ -233,22 +227,4 @@ pub fn block_macs(spec: &BlockSpec, map: Map) -> Result<BlockMacs> {
         }
     }
     Ok(sum)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::block_layers;
-    use crate::block::{BlockSpec, Layer};
-
-    /// By hand: the grouped 3x3 of conv2.
-    #[test]
-    fn a_layer_moves_its_weights_its_input_and_its_output() {
-        let spec = BlockSpec::new(256, 32, 4, 256).unwrap();
-        let (layer, grouped) = block_layers(&spec, (56, 56)).unwrap()[1];
-        let pixels = 56 * 56;
-        assert_eq!((layer, grouped.macs.all_taps), (Layer::Transform, 9 * 4 * 128 * pixels));
-        assert_eq!(grouped.numbers, 9 * 4 * 128 + 2 * 128 * pixels);
-        let intensity = (2 * 9 * 4 * 128 * pixels) as f64 / (4 * grouped.numbers) as f64;
-        assert_eq!(grouped.intensity().unwrap(), intensity);
-    }
 }

@@ -5,10 +5,10 @@
 //! convolutions and of the fully connected layer, every tap. That of a single block is the paper's: its
 //! three convolutions alone. Each [`Convention`] changes the plain count in one way.
 
-use super::{Counts, Operations, Parameters, add, layer};
+use super::{Counts, Operations, Parameters, add, layer, times};
 use crate::block::StrideOn;
 use crate::conv::ConvSpec;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, divide};
 use crate::network::architecture::{Architecture, BlockKind, Stage};
 use crate::network::layers::{Layer, Map, Operation, Role};
 
@@ -21,40 +21,9 @@ pub struct Convention {
     pub words: &'static str,
     /// Where it was seen, or who counts so.
     pub seen_in: &'static str,
-    /// No count has two that are about the same.
-    pub(super) about: About,
+    /// What it is about, such as `groups`; no count has two that are about the same.
+    about: &'static str,
     edit: Edit,
-}
-
-/// What a convention is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum About {
-    Groups,
-    /// The input of the paths.
-    Input,
-    /// Channels that a block gives.
-    Output,
-    /// Width from stage to stage.
-    Width,
-    /// Number of blocks.
-    Depth,
-    Stride,
-    /// The place of the last batch norm.
-    LastNorm,
-    /// Whether batch norm counts.
-    BatchNorm,
-    /// Whether its running statistics count.
-    Statistics,
-    Bias,
-    Shortcut,
-    /// The fully connected layer.
-    Top,
-    Classes,
-    Relu,
-    /// MACs or FLOPs.
-    Flops,
-    /// How the number is written.
-    Digits,
 }
 
 /// What a convention changes, and by what.
@@ -76,23 +45,21 @@ enum Edit {
     Digits,
 }
 
-const fn convention(name: &'static str, about: About, edit: Edit) -> Convention {
-    Convention { name, words: "", seen_in: "", about, edit }
-}
-
 impl Convention {
-    const fn words(self, words: &'static str) -> Self {
-        Self { words, ..self }
-    }
-
-    const fn seen_in(self, seen_in: &'static str) -> Self {
-        Self { seen_in, ..self }
-    }
-
     /// Whether it is another network rather than another way to count one.
     pub fn is_mistake(&self) -> bool {
         use Edit::{Counts, Layer, Network, Stages};
         matches!(self.edit, Network(_) | Stages(_) | Layer(_) | Counts(_))
+    }
+
+    /// Whether it is how the number is written.
+    pub(super) fn is_of_digits(&self) -> bool {
+        matches!(self.edit, Edit::Digits)
+    }
+
+    /// Whether the two are about the same thing.
+    pub(super) fn clashes(&self, other: &Self) -> bool {
+        self.about == other.about
     }
 
     /// Whether it can change a count of this quantity.
@@ -115,106 +82,95 @@ pub fn named(name: &str) -> Result<&'static Convention> {
     })
 }
 
-/// All of them: mistakes first, then conventions; those that change the network in the order in which they
-/// do. A new one is added here.
-pub const ALL: &[Convention] = &[
-    convention("width-not-doubled", About::Width, Edit::Stages(keep_the_width))
-        .words("the width not doubled from stage to stage")
-        .seen_in("taki0112/ResNeXt-Tensorflow issue 8"),
-    convention("groups-ignored", About::Groups, Edit::Stages(|stage, _| stage.groups = 1))
-        .words("groups ignored: the 3x3 counted, or built, as a dense one")
-        .seen_in("counters: facebookresearch/ResNeXt issue 5, ptflops issue 16"),
-    convention("groups-twice", About::Groups, Edit::Counts(divide_groups_twice))
-        .words("the groups of the 3x3 divided out twice")
-        .seen_in("counters: facebookresearch/ResNeXt issue 5, ptflops issue 16"),
-    convention("one-filter", About::Groups, Edit::Counts(share_one_filter))
-        .words("one filter shared by all groups of the 3x3")
-        .seen_in("the thread of tensorflow PR 25818"),
-    convention("groups-are-widths", About::Groups, Edit::Stages(take_widths_for_groups))
-        .words("the width of a group given as the number of groups")
-        .seen_in("the textbook d2l, in all its frameworks; its PR 2730 proposes the fix"),
-    convention("depthwise", About::Groups, Edit::Stages(make_depthwise))
-        .words("a depthwise convolution taken for the grouped one")
-        .seen_in("wenxinxu/ResNeXt-in-tensorflow issue 2"),
-    convention("grouped-basic", About::Groups, Edit::Layer(group_basic_blocks))
-        .words("the second 3x3 of the basic blocks in 32 groups")
-        .seen_in("miraclewkf/ResNeXt-PyTorch issues 3 and 7"),
-    convention("split-input", About::Input, Edit::Layer(split_the_input))
-        .words("the block's input split among the paths")
-        .seen_in("a TensorFlow port"),
-    convention("output-2cd", About::Output, Edit::Stages(give_twice_the_width))
-        .words("2 C d channels out of each block")
-        .seen_in("Keras-ResNeXt issues 6 and 15"),
-    convention("one-block-more", About::Depth, Edit::Stages(|stage, _| stage.blocks += 1))
-        .words("one block too many in each stage")
-        .seen_in("a model zoo's ResNeXt"),
-    convention("stride-on-1x1", About::Stride, Edit::Network(|n| n.stride_on = StrideOn::Reduce))
-        .words("the stride on the first 1x1, as in the original ResNet")
-        .seen_in("detectron2 issue 909, chainer PR 4479"),
-    convention("padded-shortcuts", About::Shortcut, Edit::Counts(pad_shortcuts))
-        .words("shortcuts padded with zeros in place of projections")
-        .seen_in("the ResNet paper, option A"),
-    convention("norm-in-each-path", About::LastNorm, Edit::Counts(norm_in_each_path))
-        .words("the last batch norm in each path")
-        .seen_in("Keras-ResNeXt issue 14"),
-    convention("bias-in-each-path", About::Bias, Edit::Counts(bias_in_each_path))
-        .words("a bias in every convolution of every path")
-        .seen_in("a TensorFlow port"),
-    convention("without-batch-norm", About::BatchNorm, Edit::Parameters(|r| r.batch_norm = false))
-        .words("batch norm's scale and shift not counted")
-        .seen_in("the paper"),
-    convention("with-batch-norm", About::BatchNorm, Edit::Parameters(|r| r.batch_norm = true))
-        .words("batch norm's scale and shift counted")
-        .seen_in("torchvision, timm, Keras"),
-    convention(
-        "with-statistics",
-        About::Statistics,
-        Edit::Parameters(|r| r.statistics = r.batch_norm),
-    )
-    .words("batch norm's running mean and variance counted too")
-    .seen_in("Keras, \"total params\""),
-    convention("convolution-bias", About::Bias, Edit::Parameters(|r| r.convolution_bias = true))
-        .words("a bias in every convolution")
-        .seen_in("keras.applications' ResNets"),
-    convention("fc-without-bias", About::Top, Edit::Parameters(|r| r.bias = false))
-        .words("the fully connected layer without bias")
-        .seen_in("Keras-ResNeXt"),
-    convention("features-only", About::Top, Edit::Rules(leave_out_the_top))
-        .words("the fully connected layer not counted")
-        .seen_in("include_top=False"),
-    convention("10-classes", About::Classes, Edit::Parameters(|r| r.classes = Some(10)))
-        .words("10 classes")
-        .seen_in("networks for CIFAR-10"),
-    convention("100-classes", About::Classes, Edit::Parameters(|r| r.classes = Some(100)))
-        .words("100 classes")
-        .seen_in("networks for CIFAR-100"),
-    convention("batch-norm-operations", About::BatchNorm, Edit::Operations(|r| r.batch_norm = 2))
-        .words("batch norm counted, at 2 operations a value")
-        .seen_in("timm, ptflops"),
-    convention("relu-operations", About::Relu, Edit::Operations(|r| r.relu = 1))
-        .words("ReLU counted, at 1 operation a value")
-        .seen_in("ptflops"),
-    convention("flops", About::Flops, Edit::Operations(|r| r.multiply_add = 2))
-        .words("FLOPs, 2 a multiply-add")
-        .seen_in("half of the literature"),
-    convention("all-doubled", About::Flops, Edit::Operations(double_all))
-        .words("a counter's MACs doubled, with all else that it had counted")
-        .seen_in("README files that quote ptflops"),
-    convention("cut-off", About::Digits, Edit::Digits)
-        .words("digits cut off, not rounded")
-        .seen_in("the ResNet paper, 3.8 for 3.858"),
-];
+/// The one list of conventions and mistakes: mistakes first; those that change the network in the order in
+/// which they do. No count has two that are about the same.
+macro_rules! list {
+    ($($name:literal, about $about:literal: $edit:expr, $words:literal, $seen_in:literal;)*) => {
+        /// All of them: mistakes first, then conventions.
+        pub const ALL: &[Convention] = &[$(Convention {
+            name: $name,
+            words: $words,
+            seen_in: $seen_in,
+            about: $about,
+            edit: $edit,
+        }),*];
+    };
+}
+
+list! {
+    "width-not-doubled", about "width": Edit::Stages(keep_the_width),
+        "the width not doubled from stage to stage", "taki0112/ResNeXt-Tensorflow issue 8";
+    "groups-ignored", about "groups": Edit::Stages(|stage, _| stage.groups = 1),
+        "groups ignored: the 3x3 counted, or built, as a dense one",
+        "counters: facebookresearch/ResNeXt issue 5, ptflops issue 16";
+    "groups-twice", about "groups": Edit::Counts(divide_groups_twice),
+        "the groups of the 3x3 divided out twice",
+        "counters: facebookresearch/ResNeXt issue 5, ptflops issue 16";
+    "one-filter", about "groups": Edit::Counts(share_one_filter),
+        "one filter shared by all groups of the 3x3", "the thread of tensorflow PR 25818";
+    "groups-are-widths", about "groups": Edit::Stages(take_widths_for_groups),
+        "the width of a group given as the number of groups",
+        "the textbook d2l, in all its frameworks; its PR 2730 proposes the fix";
+    "depthwise", about "groups": Edit::Stages(take_each_channel_for_a_group),
+        "a depthwise convolution taken for the grouped one",
+        "wenxinxu/ResNeXt-in-tensorflow issue 2";
+    "grouped-basic", about "groups": Edit::Layer(group_basic_blocks),
+        "the second 3x3 of the basic blocks in 32 groups",
+        "miraclewkf/ResNeXt-PyTorch issues 3 and 7";
+    "split-input", about "input": Edit::Layer(|layer| regroup(layer, Role::Reduce, layer.paths)),
+        "the block's input split among the paths", "a TensorFlow port";
+    "output-2cd", about "output": Edit::Stages(give_twice_the_width),
+        "2 C d channels out of each block", "Keras-ResNeXt issues 6 and 15";
+    "one-block-more", about "depth": Edit::Stages(|stage, _| stage.blocks += 1),
+        "one block too many in each stage", "a model zoo's ResNeXt";
+    "stride-on-1x1", about "stride": Edit::Network(|n| n.stride_on = StrideOn::Reduce),
+        "the stride on the first 1x1, as in the original ResNet",
+        "detectron2 issue 909, chainer PR 4479";
+    "padded-shortcuts", about "shortcut": Edit::Counts(pad_shortcuts),
+        "shortcuts padded with zeros in place of projections", "the ResNet paper, option A";
+    "norm-in-each-path", about "last norm": Edit::Counts(norm_in_each_path),
+        "the last batch norm in each path", "Keras-ResNeXt issue 14";
+    "bias-in-each-path", about "bias": Edit::Counts(bias_in_each_path),
+        "a bias in every convolution of every path", "a TensorFlow port";
+    "without-batch-norm", about "batch norm": Edit::Parameters(|r| r.batch_norm = false),
+        "batch norm's scale and shift not counted", "the paper";
+    "with-batch-norm", about "batch norm": Edit::Parameters(|r| r.batch_norm = true),
+        "batch norm's scale and shift counted", "torchvision, timm, Keras";
+    "with-statistics", about "statistics": Edit::Parameters(|r| r.statistics = r.batch_norm),
+        "batch norm's running mean and variance counted too", "Keras, \"total params\"";
+    "convolution-bias", about "bias": Edit::Parameters(|r| r.convolution_bias = true),
+        "a bias in every convolution", "keras.applications' ResNets";
+    "fc-without-bias", about "top": Edit::Parameters(|r| r.bias = false),
+        "the fully connected layer without bias", "Keras-ResNeXt";
+    "features-only", about "top": Edit::Rules(leave_out_the_top),
+        "the fully connected layer not counted", "include_top=False";
+    "10-classes", about "classes": Edit::Parameters(|r| r.classes = Some(10)),
+        "10 classes", "networks for CIFAR-10";
+    "100-classes", about "classes": Edit::Parameters(|r| r.classes = Some(100)),
+        "100 classes", "networks for CIFAR-100";
+    "batch-norm-operations", about "batch norm": Edit::Operations(|r| r.batch_norm = 2),
+        "batch norm counted, at 2 operations a value", "timm, ptflops";
+    "relu-operations", about "relu": Edit::Operations(|r| r.relu = 1),
+        "ReLU counted, at 1 operation a value", "ptflops";
+    "flops", about "flops": Edit::Operations(|r| r.multiply_add = 2),
+        "FLOPs, 2 a multiply-add", "half of the literature";
+    "all-doubled", about "flops": Edit::Operations(double_all),
+        "a counter's MACs doubled, with all else that it had counted",
+        "README files that quote ptflops";
+    "cut-off", about "digits": Edit::Digits,
+        "digits cut off, not rounded", "the ResNet paper, 3.8 for 3.858";
+}
+
+fn take_each_channel_for_a_group(stage: &mut Stage, _: &Architecture) {
+    if stage.groups > 1 {
+        stage.groups = stage.inner;
+    }
+}
 
 /// Where there is one group only, nobody mixes it up with its width.
 fn take_widths_for_groups(stage: &mut Stage, _: &Architecture) {
     if stage.groups > 1 {
         stage.groups = stage.inner / stage.groups;
-    }
-}
-
-fn make_depthwise(stage: &mut Stage, _: &Architecture) {
-    if stage.groups > 1 {
-        stage.groups = stage.inner;
     }
 }
 
@@ -233,31 +189,20 @@ fn keep_the_width(stage: &mut Stage, network: &Architecture) {
 
 /// With these groups, if it is the convolution of this role.
 fn regroup(layer: &mut Layer, role: Role, groups: usize) -> Result<()> {
-    if layer.role != Some(role) {
-        return Ok(());
-    }
-    if let Operation::Convolution { c_in, spec, .. } = &mut layer.operation {
-        if c_in.is_multiple_of(groups) {
-            *spec = ConvSpec::new(spec.stride(), spec.padding(), spec.dilation(), groups)?;
-        } else {
-            // It cannot be built, so nobody has counted it.
-            return Err(Error::GroupsDoNotDivide { groups, channels: *c_in, which: "input" });
-        }
+    if let Operation::Convolution { c_in, spec, .. } = &mut layer.operation
+        && layer.role == Some(role)
+    {
+        // Others cannot be built, so nobody has counted them.
+        divide(groups, *c_in, "input")?;
+        *spec = ConvSpec::new(spec.stride(), spec.padding(), spec.dilation(), groups)?;
     }
     Ok(())
 }
 
 /// The last convolution of a basic block is a 3x3.
 fn group_basic_blocks(layer: &mut Layer) -> Result<()> {
-    match layer.operation {
-        Operation::Convolution { k: 3, .. } => regroup(layer, Role::Expand, 32),
-        _ => Ok(()),
-    }
-}
-
-fn split_the_input(layer: &mut Layer) -> Result<()> {
-    let paths = layer.paths;
-    regroup(layer, Role::Reduce, paths)
+    let is_3x3 = matches!(layer.operation, Operation::Convolution { k: 3, .. });
+    if is_3x3 { regroup(layer, Role::Expand, 32) } else { Ok(()) }
 }
 
 fn divide_groups_twice(layer: &Layer, counts: &mut Counts) {
@@ -354,23 +299,22 @@ pub(super) fn counts(
             _ => {}
         }
     }
-    let mut layers = changed.layers(input)?;
-    let mut counted = Vec::with_capacity(layers.len());
-    for each in &mut layers {
+    let count = |mut each: Layer| {
         for convention in conventions {
             if let Edit::Layer(edit) = convention.edit {
-                edit(each)?;
+                edit(&mut each)?;
             }
         }
-        let mut counts = layer(each)?;
+        let mut counts = layer(&each)?;
         for convention in conventions {
             if let Edit::Counts(edit) = convention.edit {
-                edit(each, &mut counts);
+                edit(&each, &mut counts);
             }
         }
-        counted.push(counts);
-    }
-    Counts::sum(&counted)
+        Ok(counts)
+    };
+    let counted = changed.layers(input)?.into_iter().map(count);
+    Counts::sum(&counted.collect::<Result<Vec<_>>>()?)
 }
 
 /// The count by the rules that the conventions leave.
@@ -439,22 +383,17 @@ pub struct OperationRule {
 }
 
 impl ParameterRule {
-    /// All that is trained: torchvision, PyTorch's `sum(p.numel() for p in model.parameters())`, Keras's
-    /// "trainable params".
-    pub const TRAINED: Self = Self {
-        batch_norm: true,
-        statistics: false,
-        convolution_bias: false,
-        fully_connected: true,
-        bias: true,
-        classes: None,
-    };
-    /// Without batch norm.
-    pub const WITHOUT_NORM: Self = Self { batch_norm: false, ..Self::TRAINED };
-
-    /// The plain count: of a network all that is trained, of a single block its convolutions.
+    /// The plain count: of a single block its convolutions; of a network all that is trained, as torchvision,
+    /// PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable params" count.
     pub fn plain(is_block: bool) -> Self {
-        if is_block { Self::WITHOUT_NORM } else { Self::TRAINED }
+        Self {
+            batch_norm: !is_block,
+            statistics: false,
+            convolution_bias: false,
+            fully_connected: true,
+            bias: true,
+            classes: None,
+        }
     }
 
     /// The count by this rule.
@@ -463,7 +402,14 @@ impl ParameterRule {
     pub fn count(&self, counts: &Counts) -> Result<u64> {
         let Parameters { convolution, batch_norm, fully_connected, bias, statistics } =
             counts.parameters;
-        let (fully_connected, bias) = top(self.classes, fully_connected, bias)?;
+        // Its bias says how many outputs it has; where there is no such layer there are none with others.
+        let (fully_connected, bias) = match self.classes {
+            Some(classes) if bias > 0 => {
+                let what = "weights of the fully connected layer";
+                (times(what, fully_connected / bias, classes)?, classes)
+            }
+            _ => (fully_connected, bias),
+        };
         [
             (true, convolution),
             (self.batch_norm, batch_norm),
@@ -490,33 +436,17 @@ impl OperationRule {
     pub fn count(&self, counts: &Counts) -> Result<u64> {
         let Operations { convolution, fully_connected, batch_norm, relu, .. } = counts.operations;
         let what = "operations";
-        let times =
-            |count: u64, each: u64| count.checked_mul(each).ok_or(Error::CountTooLarge { what });
         let connected = if self.fully_connected { fully_connected } else { 0 };
         let macs = add(what, convolution.all_taps, connected)?;
         let parts = [(macs, self.multiply_add), (batch_norm, self.batch_norm), (relu, self.relu)];
-        let sum =
-            parts.into_iter().try_fold(0, |sum, (count, each)| add(what, sum, times(count, each)?));
-        times(sum?, self.times)
-    }
-}
-
-/// Weights and bias of the fully connected layer, with another number of outputs than it has.
-/// Its bias says how many it has; where there is no such layer there are none with others either.
-fn top(classes: Option<u64>, fully_connected: u64, bias: u64) -> Result<(u64, u64)> {
-    match classes {
-        Some(classes) if bias > 0 => {
-            let what = "weights of the fully connected layer";
-            let weights = (fully_connected / bias).checked_mul(classes);
-            Ok((weights.ok_or(Error::CountTooLarge { what })?, classes))
-        }
-        _ => Ok((fully_connected, bias)),
+        let part = |sum, (count, each)| add(what, sum, times(what, count, each)?);
+        times(what, parts.into_iter().try_fold(0, part)?, self.times)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, About, Quantity, count, named};
+    use super::{ALL, Quantity, count, named};
     use crate::network::zoo;
 
     #[test]
@@ -524,7 +454,7 @@ mod tests {
         let networks: Vec<_> = ["resnet18", "resnext50_32x4d", "resnext29_8x64d", "256x32x4"]
             .map(|name| zoo::named(name).unwrap())
             .into();
-        for convention in ALL.iter().filter(|convention| convention.about != About::Digits) {
+        for convention in ALL.iter().filter(|convention| !convention.is_of_digits()) {
             // A count that is doubled with all that is in it has to have something in it.
             let first = match convention.name {
                 "all-doubled" => vec![named("relu-operations").unwrap()],

@@ -1,6 +1,6 @@
 //! Which counting mistakes and conventions give a number.
 
-use super::conventions::{ALL, About, Convention, Quantity, by_rule, counts};
+use super::conventions::{ALL, Convention, Quantity, by_rule, counts};
 use super::digits::Digits;
 use crate::error::Result;
 use crate::network::architecture::Architecture;
@@ -74,7 +74,7 @@ fn of_network(
     let (mistakes, mut ways): (Vec<&'static Convention>, Vec<_>) =
         concerned.partition(|convention| convention.is_mistake());
     // How the number is written is looked at last.
-    let cut_off = ways.iter().position(|convention| convention.about == About::Digits);
+    let cut_off = ways.iter().position(|convention| convention.is_of_digits());
     let cut_off = cut_off.map(|at| ways.remove(at));
     let mut tried = Vec::new();
     for some in subsets(&mistakes, MISTAKES) {
@@ -85,10 +85,10 @@ fn of_network(
             Err(_) => continue,
         };
         for others in subsets(&ways, ways.len()) {
-            let conventions: Vec<_> = some.iter().chain(&others).copied().collect();
-            if clash(&conventions) {
+            if some.iter().any(|one| others.iter().any(|other| one.clashes(other))) {
                 continue;
             }
+            let conventions: Vec<_> = some.iter().chain(&others).copied().collect();
             let count = by_rule(network, &counted, &conventions, quantity)?;
             tried.push(Fit { network: network.name.clone(), conventions, count });
         }
@@ -100,7 +100,7 @@ fn of_network(
         if let (true, Some(cut_off)) = (given.holds_cut_off(fit.count), cut_off) {
             fit.conventions.push(cut_off);
         }
-        let cut = fit.conventions.last().is_some_and(|last| last.about == About::Digits);
+        let cut = fit.conventions.last().is_some_and(|last| last.is_of_digits());
         if cut || given.holds(fit.count) {
             // A convention that changes nothing explains nothing.
             let idle = fits.iter().any(|simpler| {
@@ -125,19 +125,13 @@ fn of_network(
     Ok(())
 }
 
-/// Whether two are about the same thing.
-fn clash(conventions: &[&Convention]) -> bool {
-    let mut pairs = conventions.iter().enumerate();
-    pairs.any(|(i, one)| conventions[..i].iter().any(|other| one.about == other.about))
-}
-
 /// All sets of at most `most` of these, in their order, without two that are about the same thing.
 fn subsets(of: &[&'static Convention], most: usize) -> Vec<Vec<&'static Convention>> {
     let mut sets = vec![Vec::new()];
     for convention in of {
         for number in 0..sets.len() {
             let set: &Vec<&'static Convention> = &sets[number];
-            if set.len() < most && set.iter().all(|other| other.about != convention.about) {
+            if set.len() < most && set.iter().all(|other| !other.clashes(convention)) {
                 let with = set.iter().chain([convention]).copied().collect();
                 sets.push(with);
             }

@@ -116,26 +116,18 @@ impl FromStr for Digits {
         }
         let last = 10u128.checked_pow(power - places).ok_or_else(too_large)?;
         let centre = value.checked_mul(last).ok_or_else(too_large)?;
-        let half = if power == 0 { 0 } else { last / 2 };
-        let cut = if power == 0 { centre } else { centre + last - 1 };
-        let [low, high, cut] = [centre.saturating_sub(half), centre + half, cut].map(u64::try_from);
-        let (low, high) = (low.map_err(|_| too_large())?, high.map_err(|_| too_large())?);
-        let cut = cut.map_err(|_| too_large())?;
-        Ok(Self { text: text.trim().to_owned(), low, high, cut })
+        let fits = |count: u128| u64::try_from(count).map_err(|_| too_large());
+        let (low, high) = (fits(centre.saturating_sub(last / 2))?, fits(centre + last / 2)?);
+        Ok(Self { text: text.trim().to_owned(), low, high, cut: fits(centre + last - 1)? })
     }
 }
 
 /// 70144 as "70,144".
 pub fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
+    match (number / 1000, number % 1000) {
+        (0, rest) => rest.to_string(),
+        (thousand, rest) => format!("{},{rest:03}", thousands(thousand)),
     }
-    grouped
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ mod digits;
 mod network;
 pub mod published;
 
-pub use self::block::{BlockMacs, BlockParameters, Macs, Work, block, block_layers, block_macs};
-pub use self::block::{block_work, convolution, convolution_macs};
+pub use self::block::{BlockMacs, BlockParameters, Macs, OfBlock, Work, block, block_layers};
+pub use self::block::{block_macs, block_work, convolution, convolution_macs};
 pub use self::budget::{Width, exact_width, preserving_width};
 pub use self::diagnose::{Diagnosis, Fit, diagnose};
 pub use self::digits::{Digits, thousands};
@@ -25,8 +25,21 @@ fn add(what: &'static str, left: u64, right: u64) -> Result<u64> {
     left.checked_add(right).ok_or(Error::CountTooLarge { what })
 }
 
+/// A count so many times.
+fn times(what: &'static str, count: u64, times: u64) -> Result<u64> {
+    count.checked_mul(times).ok_or(Error::CountTooLarge { what })
+}
+
 /// The product of sizes.
 fn product(what: &'static str, factors: &[usize]) -> Result<u64> {
     let product = factors.iter().try_fold(1u64, |product, &f| product.checked_mul(f as u64));
     product.ok_or_else(|| Error::TooManyElements { what, factors: factors.to_vec() })
+}
+
+/// The rows of a table, their columns set apart by bars; lines that begin with `#` say what they are.
+fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
+    table.lines().filter(|line| !line.starts_with('#')).map(|line| {
+        let columns: Vec<&str> = line.split('|').map(str::trim).collect();
+        columns.try_into().unwrap_or_else(|_| unreachable!("not {N} columns: {line}"))
+    })
 }

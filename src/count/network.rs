@@ -228,7 +228,7 @@ fn memory(layers: &[(Layer, Counts)], total: &Counts) -> Result<Memory> {
 mod tests {
     use super::network;
     use crate::block::BlockSpec;
-    use crate::network::architecture::{Architecture, BlockKind, Stage, Stem};
+    use crate::network::architecture::{Architecture, BlockKind, Stage};
     use crate::network::zoo;
 
     /// By hand: a block of 256-1x64-256 on 2 x 2. While the last 1x1 runs there are its input, 64 maps of
@@ -251,12 +251,9 @@ mod tests {
         // Depth 2: the second 3x3, with the block's input waiting.
         let stage = Stage { blocks: 1, groups: 1, inner: 2, c_out: 8, stride: 1 };
         let (block, stages) = (BlockKind::Basic, vec![stage]);
-        let basic = Architecture { stem: Stem::None { channels: 8 }, block, stages, ..block_of(8) };
+        let single = Architecture::single(&"8x1x1".parse().unwrap());
+        let basic = Architecture { block, stages, ..single };
         assert_eq!(network(&basic, (3, 5)).unwrap().memory.peak, 4 * 15 * (2 + 8 + 8));
-    }
-
-    fn block_of(channels: usize) -> Architecture {
-        Architecture::single(&BlockSpec::new(channels, 1, 1, channels).unwrap())
     }
 
     /// By hand: outputs of three convolutions and one fully connected layer.

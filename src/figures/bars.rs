@@ -21,7 +21,7 @@ use crate::network::zoo;
 pub(super) fn complexity_by_stage() -> Result<Picture, FigureError> {
     const NETWORKS: [(RGBColor, &str); 2] = [(BLUE, "ResNet-50"), (ORANGE, "ResNeXt-50 (32×4d)")];
     let [resnet, resnext] = ["resnet50", "resnext50_32x4d"].map(parts);
-    let networks = [resnet.map_err(FigureError::data)?, resnext.map_err(FigureError::data)?];
+    let networks = [resnet?, resnext?];
     let names: Vec<String> = networks[0].iter().map(|(name, _)| name.clone()).collect();
     let [parameters, macs] = [0, 1].map(|quantity| {
         let sums = networks.each_ref().map(|parts| parts.iter().map(|(_, of)| of[quantity]).sum());
@@ -82,18 +82,18 @@ fn parts(name: &str) -> Result<Vec<(String, [f64; 2])>> {
 pub(super) fn speed() -> Result<Picture, FigureError> {
     const FORMS: [(char, RGBColor, &str); 3] =
         [('a', BLUE, "form (a)"), ('b', GREEN, "form (b)"), ('c', ORANGE, "form (c)")];
-    let record = committed().map_err(FigureError::data)?;
-    let stages = stages().map_err(FigureError::data)?;
+    let record = committed()?;
+    let stages = stages()?;
     let blocks: Vec<String> = stages.iter().map(|(spec, _)| name(spec)).collect();
     let mut forms: Vec<Bar> = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
-        let time = |form| record.one_thread(block, form).map_err(FigureError::data);
+        let time = |form| record.one_thread(block, form);
         for ((form, color, _), start) in FORMS.into_iter().zip([-0.39, -0.13, 0.13]) {
             let from = number as f64 + start;
             forms.push((from, from + 0.24, time(form)? / time('c')?, color));
         }
     }
-    let here = record.networks().map_err(FigureError::data)?;
+    let here = record.networks()?;
     let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
     let networks = [(-0.3, 0.3, here, VERMILION), (0.7, 1.3, paper, MUTED)];
     let highest = forms.iter().chain(&networks).map(|bar| bar.2).fold(1.0, f64::max);
@@ -151,7 +151,7 @@ pub(super) fn layer_shares() -> Result<Picture, FigureError> {
         ("256x8x14", "ResNeXt, 8×14d", 166.0),
         ("256x32x4", "ResNeXt, 32×4d", 242.0),
     ] {
-        let layers = convolutions(block).map_err(FigureError::data)?;
+        let layers = convolutions(block)?;
         let total: u64 = layers.iter().map(|(_, count)| count).sum();
         let style = Lettering::centred(BODY, INK);
         let (first, second) = (top + TALL / 2.0 - 9.0, top + TALL / 2.0 + 11.0);

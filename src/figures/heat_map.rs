@@ -83,10 +83,8 @@ fn planes<'a>(planes: impl Iterator<Item = ArrayView2<'a, f32>>) -> Vec<Array2<f
 
 /// Draws the panels one below the other. The title is what a screen reader says in the picture's place.
 ///
-/// # Errors
-///
-/// [`FigureError`]: a label with a character that the font lacks, or too long for the picture; a matrix
-/// of more than 420 rows or columns.
+/// Errors: [`FigureError`]: a label with a character that the font lacks, or too long for the
+/// picture; a matrix of more than 420 rows or columns.
 pub fn draw(title: &str, panels: &[Panel]) -> Result<Picture, FigureError> {
     if let Some((rows, columns)) =
         panels.iter().map(Panel::first).find(|size| size.0.max(size.1) > LONGEST)

@@ -6,7 +6,7 @@ use triform_canvas::palette::{BLUE, GREEN, MUTED, ORANGE, VERMILION};
 use triform_canvas::{FigureError, Picture};
 
 use super::chart::{Axis, Lines, Point, Series, power_of_two};
-use super::measurements::{self, AtCardinality};
+use super::measurements;
 use crate::block::BlockSpec;
 use crate::count::{self, convolution, exact_width, published_error, thousands};
 use crate::error::Result;
@@ -21,10 +21,10 @@ fn whole(y: &f64) -> String {
 /// The error of each form against the cardinality, at fixed D = C d.
 pub(super) fn error_by_cardinality() -> Drawn {
     const INNER: usize = 128;
-    let data = measurements::error_by_cardinality(INNER, 4).map_err(FigureError::data)?;
-    let largest = data.iter().fold(0f64, |max, at| max.max(at.aggregated).max(at.grouped));
-    let line = |named, of: fn(&AtCardinality) -> f64| {
-        let points = data.iter().map(of).enumerate().map(|(power, y)| (power as f64, y));
+    let data = measurements::error_by_cardinality(INNER, 4)?;
+    let largest = data.iter().flatten().fold(0f64, |max, at| max.max(*at));
+    let line = |named, form: usize| {
+        let points = data.iter().enumerate().map(|(power, at)| (power as f64, at[form]));
         Series::new(named, (3, 4), points.collect())
     };
     Lines {
@@ -46,8 +46,8 @@ pub(super) fn error_by_cardinality() -> Drawn {
             write: &whole,
         },
         series: vec![
-            line(("forms (b) and (c)", ORANGE), |at| at.grouped),
-            line(("form (a)", BLUE), |at| at.aggregated),
+            line(("forms (b) and (c)", ORANGE), 1),
+            line(("form (a)", BLUE), 0),
         ],
     }
     .draw()
@@ -62,8 +62,8 @@ pub(super) fn error_by_order() -> Drawn {
         (1024, "D = 1024", VERMILION),
     ];
     let line = |(terms, name, color): (usize, &'static str, RGBColor)| {
-        let data = measurements::error_by_order(terms, Seed(0)).map_err(FigureError::data)?;
-        let points = data.iter().map(|at| (at.run.ilog2().into(), at.typical));
+        let data = measurements::error_by_order(terms, Seed(0))?;
+        let points = (0..).zip(data).map(|(power, typical)| (f64::from(power), typical));
         Ok(Series::new((name, color), (3, 4), points.collect()))
     };
     Lines {
@@ -95,7 +95,7 @@ pub(super) fn width_by_cardinality() -> Drawn {
     // Points of the curve for each doubling of C. It is all but straight, and Plotters puts points on
     // whole pixels: more of them would make it shiver.
     const PER_OCTAVE: u32 = 2;
-    let template = BlockSpec::new(256, 1, 64, 256).map_err(FigureError::data)?;
+    let template = BlockSpec::new(256, 1, 64, 256)?;
     let on_curve = |step: u32| {
         let power = f64::from(step) / f64::from(PER_OCTAVE);
         Ok((power, exact_width(&template, power.exp2())?))
@@ -107,8 +107,7 @@ pub(super) fn width_by_cardinality() -> Drawn {
             let words = format!("{c}×{d}d: {}", thousands(parameters));
             Ok(((f64::from(c.ilog2()), d as f64), shift, words))
         });
-        let words = words.collect::<Result<Vec<_>>>().map_err(FigureError::data)?;
-        Ok::<_, FigureError>(Series::with_words(named, (0, disc), words))
+        Ok::<_, FigureError>(Series::with_words(named, (0, disc), words.collect::<Result<_>>()?))
     };
     let beside = (12.0, -12.0);
     let table_2 = [(1, 64), (2, 40), (4, 24), (8, 14), (32, 4)].map(|(c, d)| (c, d, beside));
@@ -129,7 +128,7 @@ pub(super) fn width_by_cardinality() -> Drawn {
             write: &whole,
         },
         series: vec![
-            Series::new(("exact width", BLUE), (3, 0), curve.map_err(FigureError::data)?),
+            Series::new(("exact width", BLUE), (3, 0), curve?),
             settings(("C = 16", VERMILION), 5, &between)?,
             settings(("Table 2", ORANGE), 7, &table_2)?,
         ],
@@ -141,7 +140,7 @@ pub(super) fn width_by_cardinality() -> Drawn {
 pub(super) fn parameters_by_groups() -> Drawn {
     let counted =
         |power: u32| Ok((f64::from(power), convolution(3, 3, 128, 128, 1 << power)? as f64));
-    let points = (0..=7).map(counted).collect::<Result<Vec<Point>>>().map_err(FigureError::data)?;
+    let points = (0..=7).map(counted).collect::<Result<Vec<Point>>>()?;
     let named = [
         (0, "dense", (12.0, -12.0)),
         (5, "ResNeXt-50, conv2", (12.0, -12.0)),
@@ -207,11 +206,11 @@ pub(super) fn error_by_macs() -> Drawn {
     let one = |(network, words, shift): &Network| {
         let missing = || FigureError::Data(format!("no error is published for {network}"));
         let error = published_error(network, CROP).ok_or_else(missing)?;
-        let macs = error.macs(CROP).map_err(FigureError::data)?;
+        let macs = error.macs(CROP)?;
         Ok(((macs as f64 / 1e9, error.top1), *shift, (*words).to_owned()))
     };
     let series = |named, look, networks: &[Network]| {
-        let words = networks.iter().map(one).collect::<Result<Vec<_>, FigureError>>()?;
+        let words = networks.iter().map(one).collect::<Result<_, FigureError>>()?;
         Ok::<_, FigureError>(Series::with_words(named, look, words))
     };
     Lines {

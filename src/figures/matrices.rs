@@ -21,7 +21,7 @@ pub(super) fn gallery() -> Result<Picture, FigureError> {
     const TOP: f64 = 150.0;
     const DOWN: f64 = 22.0;
     let column = |number: usize| LEFT + 48.0 * number as f64;
-    let rows = run(&ALL, Seed(0), &Quiet).map_err(FigureError::data)?.unwrap_or_default();
+    let rows = run(&ALL, Seed(0), &Quiet)?.unwrap_or_default();
     let height = TOP + DOWN * rows.len() as f64 + 20.0;
     let mut canvas = headed(
         (ACROSS, height as u32),
@@ -100,7 +100,7 @@ pub(super) fn block_diagonal() -> Result<Picture, FigureError> {
         canvas.rect(Frame::new(left, TOP, SIDE, SIDE), 0.0, None, Some(edge))?;
         let (ink, muted) = (Lettering::centred(BODY, INK), Lettering::centred(BODY, MUTED));
         let (middle, bottom) = (left + SIDE / 2.0, TOP + SIDE);
-        let kernels = convolution(1, 1, CHANNELS, CHANNELS, groups).map_err(FigureError::data)?;
+        let kernels = convolution(1, 1, CHANNELS, CHANNELS, groups)?;
         let count = format!("{} k k parameters", thousands(kernels));
         canvas.label(words, (middle, TOP - 20.0), &ink)?;
         canvas.label("input channel", (middle, bottom + 18.0), &muted)?;

@@ -26,9 +26,7 @@ pub(super) struct Differences {
 
 /// Forms (a) and (c) in `f32` on a block of this shape.
 ///
-/// # Errors
-///
-/// A shape that is too large.
+/// Errors: a shape that is too large.
 pub(super) fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
     let real = RealProblem::draw(shape, seed, &[])?;
     let [a, c] = [Form::Aggregated, Form::Grouped].map(|form| in_f32(&form, &real));
@@ -50,22 +48,12 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
     real.problem().solve(form, &Reference::default())
 }
 
-/// The error of a form at a cardinality.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct AtCardinality {
-    /// Of form (a): the root of the mean square of the error, over that of the output, in units of
-    /// u = 2^-24.
-    pub(super) aggregated: f64,
-    /// Of forms (b) and (c), which sum in one order here.
-    pub(super) grouped: f64,
-}
-
-/// The error of the forms at each cardinality C that is a power of two, at fixed D = C d.
+/// The error of the forms at each cardinality C that is a power of two, at fixed D = C d: the root of
+/// the mean square of the error, over that of the output, in units of u = 2^-24; of form (a), and of (b)
+/// and (c), which sum in one order here.
 ///
-/// # Errors
-///
-/// Shapes that are too large.
-pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCardinality>> {
+/// Errors: shapes that are too large.
+pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64; 2]>> {
     let mut all = Vec::new();
     for power in 0..=inner.ilog2() {
         let cardinality = 1 << power;
@@ -81,28 +69,17 @@ pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<AtCar
                 *error += off.map(|off| off.powi(2)).sum::<f64>();
             }
         }
-        let [aggregated, grouped] = errors.map(|error| (error / size).sqrt() / U);
-        all.push(AtCardinality { aggregated, grouped });
+        all.push(errors.map(|error| (error / size).sqrt() / U));
     }
     Ok(all)
 }
 
-/// The error of sums taken in runs.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InRuns {
-    /// Terms of a run.
-    pub(super) run: usize,
-    /// The root of the mean square of the error, over that of the sums, in units of u = 2^-24.
-    pub(super) typical: f64,
-}
-
 /// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: each run from
-/// zero, then the runs. A run of 1, and one of all the terms, is one after the other.
+/// zero, then the runs. A run of 1, and one of all the terms, is one after the other. The root of the
+/// mean square of the error, over that of the sums, in units of u = 2^-24.
 ///
-/// # Errors
-///
-/// None in practice.
-pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
+/// Errors: none in practice.
+pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<f64>> {
     let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
     let mut normal = |shape: [usize; 4]| -> Array4<f32> { normal(shape, &mut rng) };
     let weights = normal([64, terms, 1, 1]);
@@ -114,7 +91,7 @@ pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<InRuns>> {
         let computed: Array4<f32> = sums(Reference::in_runs_of(run), x.view(), weights.view())?;
         let off = computed.iter().zip(&exact).map(|(z, exact)| (f64::from(*z) - exact).abs());
         let square = off.map(|off| off * off).sum::<f64>() / exact.len() as f64;
-        Ok(InRuns { run, typical: square.sqrt() / size / U })
+        Ok(square.sqrt() / size / U)
     };
     (0..=terms.ilog2()).map(|power| in_runs(1 << power)).collect()
 }
@@ -150,18 +127,14 @@ mod tests {
     fn one_path_is_one_order() {
         let all = error_by_cardinality(16, 2).unwrap();
         assert_eq!(all.len(), 5);
-        assert_eq!(all[0].aggregated, all[0].grouped);
-        assert_ne!(all[2].aggregated, all[2].grouped);
-        assert!(all.iter().all(|at| at.grouped > 0.1 && at.grouped < 1000.0));
+        assert!(all[0][0] == all[0][1] && all[2][0] != all[2][1]);
+        assert!(all.iter().all(|at| at[1] > 0.1 && at[1] < 1000.0));
     }
 
     /// Runs of 1 and one run are one order; runs of the square root are best.
     #[test]
     fn runs_of_the_square_root_are_best() {
         let all = error_by_order(256, Seed(0)).unwrap();
-        let (first, last) = (all[0], all[8]);
-        assert_eq!((first.run, last.run), (1, 256));
-        assert_eq!(first.typical, last.typical);
-        assert!(all[4].typical < 0.6 * first.typical, "{all:?}");
+        assert!(all.len() == 9 && all[0] == all[8] && all[4] < 0.6 * all[0], "{all:?}");
     }
 }

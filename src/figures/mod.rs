@@ -42,5 +42,11 @@ pub const ALL: &[Figure] = &[
     Figure { name: "block_diagonal", draw: matrices::block_diagonal },
 ];
 
+impl From<crate::Error> for FigureError {
+    fn from(error: crate::Error) -> Self {
+        Self::Data(error.to_string())
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -36,14 +36,12 @@ type Point = (f64, f64, RGBColor, Sign);
 
 /// Draws the figure of the committed record.
 pub(super) fn of_the_record() -> Result<Picture, FigureError> {
-    draw(&committed().map_err(FigureError::data)?)
+    draw(&committed()?)
 }
 
 /// Draws the roofline of a run: the blocks and the layers that it has at the threads of its roof.
 ///
-/// # Errors
-///
-/// [`FigureError::Data`] for a block that cannot be read, or for a run without a time.
+/// Errors: [`FigureError::Data`] for a block that cannot be read, or for a run without a time.
 pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let (blocks, points) = points(record)?;
     let roof = &record.roof;
@@ -147,7 +145,7 @@ fn points(record: &Record) -> Result<(Vec<String>, Vec<Point>), FigureError> {
             let sign = if layer.layer == "3x3" { Sign::Cross } else { Sign::Square };
             points.push((layer.intensity, layer.gflops, color, sign));
         }
-        let intensity = intensity(block, map).map_err(FigureError::data)?;
+        let intensity = intensity(block, map)?;
         let of_block = record.rows.iter().filter(|row| (&row.block, &row.map) == (block, map));
         for row in of_block.filter(|row| row.threads == record.roof.threads) {
             let sign = match row.form {

@@ -27,7 +27,7 @@ const FINE: i32 = 4;
 
 /// Draws the figure.
 pub(super) fn draw() -> std::result::Result<Picture, FigureError> {
-    let stages = stages().map_err(|error| FigureError::Data(error.to_string()))?;
+    let stages = stages()?;
     let mut canvas = headed(
         (WIDTH, HEIGHT),
         "Four histograms, one for each stage of ResNeXt-50: the differences between forms (a) and \

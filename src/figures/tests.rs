@@ -80,31 +80,11 @@ fn names_are_file_names_and_each_is_used_once() {
 }
 
 #[test]
-fn a_figure_is_the_same_bytes_on_every_run() {
-    each(|figure, svg| assert!((figure.draw)().unwrap().svg == svg, "{}", figure.name));
-}
-
-#[test]
 fn nothing_depends_on_the_readers_fonts() {
     each(|figure, svg| {
         for word in ["<text", "font", "<image", "<script", "url("] {
             assert!(!svg.contains(word), "{} in {}", word, figure.name);
         }
-    });
-}
-
-#[test]
-fn every_tag_is_closed_in_order() {
-    each(|figure, svg| {
-        let mut open = Vec::new();
-        for tag in tags(svg) {
-            if let Some(name) = tag.strip_prefix('/') {
-                assert_eq!(open.pop(), Some(name), "in {}", figure.name);
-            } else if !tag.ends_with('/') {
-                open.push(tag.split_ascii_whitespace().next().unwrap());
-            }
-        }
-        assert!(open.is_empty(), "{open:?} in {}", figure.name);
     });
 }
 

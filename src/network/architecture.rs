@@ -4,7 +4,7 @@
 use super::layers::Role;
 use crate::block::{BlockSpec, StrideOn};
 use crate::conv::{ConvSpec, KernelShape};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, divide, none_is_0};
 
 /// A residual network, or a single block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,10 +68,8 @@ impl Architecture {
     /// 3x3 have `groups` groups of `width_per_group` channels, doubled from stage to stage, and four
     /// times 64, 128, 256 and 512 channels out (of basic blocks, once).
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block of other than 1 group of 64;
-    /// [`Error::TooManyElements`].
+    /// Errors: [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block of other than 1
+    /// group of 64; [`Error::TooManyElements`].
     pub fn resnet(
         name: &str,
         block: BlockKind,
@@ -122,10 +120,7 @@ impl Architecture {
         blocks: &[usize],
         (groups, width_per_group): (usize, usize),
     ) -> Result<Self> {
-        let sizes = [("groups", groups), ("width of a group", width_per_group)];
-        if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-            return Err(Error::Zero { what });
-        }
+        none_is_0(&[("groups", groups), ("width of a group", width_per_group)])?;
         if block == BlockKind::Basic && (groups, width_per_group) != (1, 64) {
             return Err(Error::GroupedBasicBlock { groups, width_per_group });
         }
@@ -136,10 +131,7 @@ impl Architecture {
             let inner = planes.checked_mul(width_per_group).map(|product| product / 64);
             let inner = inner.and_then(|width| width.checked_mul(groups));
             let inner = inner.ok_or(Error::TooManyElements { what: "channels", factors })?;
-            let sizes = [("number of blocks of a stage", blocks), ("width of a path", inner)];
-            if let Some((what, _)) = sizes.into_iter().find(|(_, size)| *size == 0) {
-                return Err(Error::Zero { what });
-            }
+            none_is_0(&[("number of blocks of a stage", blocks), ("width of a path", inner)])?;
             let stride = if number == 0 { 1 } else { 2 };
             Ok(Stage { blocks, groups, inner, c_out: expansion * planes, stride })
         };
@@ -308,12 +300,8 @@ impl Stage {
 
     fn bottleneck(&self, c_in: usize, stride: usize, stride_on: StrideOn) -> Result<BlockSpec> {
         let (groups, channels) = (self.groups, self.inner);
-        if groups == 0 {
-            return Err(Error::Zero { what: "groups" });
-        }
-        if !channels.is_multiple_of(groups) {
-            return Err(Error::GroupsDoNotDivide { groups, channels, which: "input" });
-        }
+        none_is_0(&[("groups", groups)])?;
+        divide(groups, channels, "input")?;
         BlockSpec::new(c_in, groups, channels / groups, self.c_out)?.with_stride(stride, stride_on)
     }
 }

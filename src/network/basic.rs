@@ -14,9 +14,8 @@ use crate::scalar::Additive;
 #[derive(Clone, Debug, PartialEq)]
 pub struct BasicWeights {
     pub(super) stride: usize,
-    pub(super) first: Array4<f32>,
-    pub(super) second: Array4<f32>,
-    pub(super) shortcut: Option<Array4<f32>>,
+    /// Two, and the projection's.
+    pub(super) kernels: Vec<Array4<f32>>,
 }
 
 /// The branch, its kernels prepared. Of the functions, `reduce` follows the first 3x3 and `expand` the
@@ -33,17 +32,17 @@ impl BasicWeights {
         to: impl Fn(&f32) -> S + Copy,
         convolver: &V,
     ) -> Result<Bottleneck<S, V>> {
-        let prepare = |kernel: &Array4<f32>, stride, padding| {
+        let prepare = |number: usize, stride, padding| {
             let spec = ConvSpec::new(stride, padding, 1, 1)?;
-            convolver.prepare(kernel.map(to).view(), spec)
+            convolver.prepare(self.kernels[number].map(to).view(), spec)
         };
-        let (first, second) = (prepare(&self.first, self.stride, 1)?, prepare(&self.second, 1, 1)?);
-        let projection = self.shortcut.as_ref().map(|kernel| prepare(kernel, self.stride, 0));
-        let shortcut = match projection {
-            Some(_) => Shortcut::Projection,
-            None => Shortcut::Identity,
+        let (first, second) = (prepare(0, self.stride, 1)?, prepare(1, 1, 1)?);
+        let branch = Box::new(Basic { first, second });
+        let (projection, shortcut) = match self.kernels.len() {
+            2 => (None, Shortcut::Identity),
+            _ => (Some(prepare(2, self.stride, 0)?), Shortcut::Projection),
         };
-        Ok(Bottleneck::around(Box::new(Basic { first, second }), projection.transpose()?, shortcut))
+        Ok(Bottleneck { branch, projection, shortcut })
     }
 }
 

@@ -24,10 +24,8 @@ const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 /// It gives the very bytes that torchvision's transform gives with Pillow, with one exception: pictures
 /// that shrink and are more than twice as tall as wide are up to 1 of 255 off Pillow 13, not off Pillow 12.
 ///
-/// # Errors
-///
-/// [`Error::Side`] for a side from which 224 pixels cannot be cut, [`Error::Shape`] for an image that is
-/// empty or has other than three channels.
+/// Errors: [`Error::Side`] for a side from which 224 pixels cannot be cut, [`Error::Shape`] for an
+/// image that is empty or has other than three channels.
 pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     if !(SIZE..=LONGEST).contains(&shorter_side) {
         return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });

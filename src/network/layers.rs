@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::architecture::{Architecture, NamedConvolution, PlacedBlock, Stem};
 use crate::conv::{ConvSpec, KernelShape};
-use crate::error::{Error, Result};
+use crate::error::{Result, none_is_0};
 
 /// Height and width.
 pub type Map = (usize, usize);
@@ -134,17 +134,11 @@ impl Layer {
 impl Architecture {
     /// Its layers in the order of the forward pass, for an input map of H x W.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Zero`] for an empty map or a size of 0, [`Error::GroupsDoNotDivide`],
-    /// [`Error::TooManyElements`].
+    /// Errors: an empty map or a size of 0, groups that do not divide the channels, sizes beyond
+    /// 64 bits.
     pub fn layers(&self, input: Map) -> Result<Vec<Layer>> {
         let mut walk = Walk { layers: Vec::new(), map: input, place: Place::Stem, paths: 1 };
-        for (what, size) in [("input height", input.0), ("input width", input.1)] {
-            if size == 0 {
-                return Err(Error::Zero { what });
-            }
-        }
+        none_is_0(&[("input height", input.0), ("input width", input.1)])?;
         if let Some(kernel) = self.stem.convolution() {
             walk.conv(["conv1", "bn1"], None, &kernel)?;
             walk.relu("", kernel.c_out);
@@ -228,9 +222,7 @@ impl Walk {
     }
 
     fn top(&mut self, c_in: usize, classes: usize) -> Result<()> {
-        if classes == 0 {
-            return Err(Error::Zero { what: "number of classes" });
-        }
+        none_is_0(&[("number of classes", classes)])?;
         (self.place, self.paths) = (Place::Top, 1);
         self.layer("avgpool", None, Operation::AveragePool { channels: c_in }, (1, 1));
         let fc = Operation::FullyConnected { c_in, c_out: classes };

@@ -24,11 +24,9 @@ type Named = (String, Vec<usize>);
 /// each by its index. Where the architecture has no top, one in the checkpoint is passed over; so is a
 /// `module.` before every name. `path` is for messages.
 ///
-/// # Errors
-///
-/// [`Error::Checkpoint`], which names all that is missing, surplus or misshapen (and the network of the
-/// zoo that the checkpoint does fit), and for NaN, infinities and negative variances the tensor and the
-/// index; those of `read` and [`NetworkWeights::assemble`].
+/// Errors: [`Error::Checkpoint`], which names all that is missing, surplus or misshapen (and the
+/// network of the zoo that the checkpoint does fit), and for NaN, infinities and negative variances
+/// the tensor and the index; those of `read` and [`NetworkWeights::assemble`].
 pub fn from_tensors<E: From<Error>>(
     architecture: &Architecture,
     tensors: &[Named],

@@ -1,6 +1,6 @@
 //! The weights of a network, by the names of PyTorch's state dict.
 
-use ndarray::{Array1, Array4, ArrayView4};
+use ndarray::{Array1, Array4};
 
 use super::architecture::{Architecture, PlacedBlock};
 use super::basic::BasicWeights;
@@ -44,26 +44,12 @@ impl ResidualWeights {
     }
 
     /// Its kernels in the order of the state dict, each with the batch norm after it.
-    fn layers(&self) -> Vec<(ArrayView4<'_, f32>, &BatchNorm<f32>)> {
-        let norms = self.norms();
-        let (mut layers, shortcut) = match self {
-            Self::Bottleneck(weights, _) => {
-                let (reduce, transform) = (weights.reduce(), weights.transform());
-                let layers = vec![
-                    (reduce, &norms.reduce),
-                    (transform, &norms.transform),
-                    (weights.expand(), &norms.expand),
-                ];
-                (layers, weights.shortcut())
-            }
-            Self::Basic(weights, _) => {
-                let (first, second) = (weights.first.view(), weights.second.view());
-                let shortcut = weights.shortcut.as_ref().map(|kernel| kernel.view());
-                (vec![(first, &norms.reduce), (second, &norms.expand)], shortcut)
-            }
+    fn layers(&self) -> impl Iterator<Item = (&Array4<f32>, &BatchNorm<f32>)> {
+        let kernels = match self {
+            Self::Bottleneck(weights, _) => weights.owned_kernels(),
+            Self::Basic(weights, _) => &weights.kernels,
         };
-        layers.extend(shortcut.zip(norms.shortcut.as_ref()));
-        layers
+        kernels.iter().zip(self.norms().all().filter(|norm| norm.channels() > 0))
     }
 }
 
@@ -88,9 +74,7 @@ const EPSILON: f32 = 1e-5;
 impl NetworkWeights {
     /// The weights of a network, each tensor from `source`, in the order of the state dict.
     ///
-    /// # Errors
-    ///
-    /// Those of `source`; [`Error::Shape`] for too few or too many numbers; those of
+    /// Errors: those of `source`; [`Error::Shape`] for too few or too many numbers; those of
     /// [`BatchNorm::new`] and of [`Architecture::bottlenecks`].
     pub fn assemble(architecture: &Architecture, source: &mut Source<'_>) -> Result<Self> {
         let mut from = Assembly { source };
@@ -163,7 +147,7 @@ impl NetworkWeights {
 
     /// The numbers of all tensors, in the order of the state dict.
     fn tensors(&self) -> Vec<Vec<f32>> {
-        let stem = self.stem.iter().map(|stem| (stem.kernel.view(), &stem.norm));
+        let stem = self.stem.iter().map(|stem| (&stem.kernel, &stem.norm));
         let mut tensors = Vec::new();
         for (kernel, norm) in stem.chain(self.blocks.iter().flat_map(ResidualWeights::layers)) {
             tensors.push(kernel.iter().copied().collect());
@@ -227,24 +211,25 @@ impl Assembly<'_, '_> {
 
     fn block(&mut self, block: &PlacedBlock) -> Result<ResidualWeights> {
         let layers = block.convolutions().map(|one| self.layer(one.names, &one.kernel));
-        let mut layers = layers.collect::<Result<Vec<_>>>()?.into_iter();
-        let mut next = || layers.next();
-        Ok(match (block.spec, next(), next(), next(), next()) {
-            (Some(spec), Some(first), Some(second), Some(third), project) => {
-                let (projection, shortcut) = project.unzip();
-                let weights = BlockWeights::new(spec, first.0, second.0, third.0, projection)?;
-                let (reduce, transform, expand) = (first.1, second.1, third.1);
-                let norms = BlockNorms { reduce, transform, expand, shortcut };
-                ResidualWeights::Bottleneck(Box::new(weights), Box::new(norms))
+        let layers = layers.collect::<Result<Vec<_>>>()?;
+        let (kernels, mut norms): (Vec<_>, Vec<_>) = layers.into_iter().unzip();
+        if block.spec.is_none() {
+            norms.insert(1, BatchNorm::fresh(0));
+        }
+        let mut norms = norms.into_iter();
+        let mut next = || norms.next();
+        let (Some(reduce), Some(transform), Some(expand)) = (next(), next(), next()) else {
+            unreachable!("a block has two convolutions at least, a bottleneck three")
+        };
+        let norms = Box::new(BlockNorms { reduce, transform, expand, shortcut: next() });
+        Ok(match block.spec {
+            Some(spec) => {
+                ResidualWeights::Bottleneck(Box::new(BlockWeights::of(spec, kernels)?), norms)
             }
-            (None, Some((first, reduce)), Some((second, expand)), project, _) => {
-                let (stride, transform) = (block.stride(), BatchNorm::fresh(0));
-                let (projection, shortcut) = project.unzip();
-                let norms = BlockNorms { reduce, transform, expand, shortcut };
-                let weights = BasicWeights { stride, first, second, shortcut: projection };
-                ResidualWeights::Basic(Box::new(weights), Box::new(norms))
+            None => {
+                let stride = block.stride();
+                ResidualWeights::Basic(Box::new(BasicWeights { stride, kernels }), norms)
             }
-            _ => unreachable!("a block has two convolutions at least, a bottleneck three"),
         })
     }
 

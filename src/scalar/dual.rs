@@ -86,7 +86,7 @@ impl<S: Dot> Dot for Dual<S> {
 #[cfg(test)]
 mod tests {
     use super::Dual;
-    use crate::scalar::{Additive, Dot, Int, Ordered, Scalar};
+    use crate::scalar::Ordered;
 
     #[test]
     fn relu_has_the_derivative_0_or_1() {
@@ -106,19 +106,5 @@ mod tests {
         assert!(small < large);
         let unknown = Dual { value: f32::NAN, derivative: 0.0 };
         assert!(unknown.max(&large).value.is_nan() && large.max(&unknown).value.is_nan());
-    }
-
-    #[test]
-    fn a_dot_product_differentiates_itself() {
-        let dual = |a: i64, b: i64| Dual { value: Int::from(a), derivative: Int::from(b) };
-        let pairs = [(dual(2, 1), dual(3, -4)), (dual(-5, 6), dual(7, 0))];
-        let mut sum = Dual::<Int>::empty();
-        let mut plain = Dual::<Int>::zero();
-        for (weight, value) in &pairs {
-            Dual::accumulate(&mut sum, weight, value);
-            plain = plain.add(&weight.mul(value));
-        }
-        assert_eq!(Dual::total(sum), plain);
-        assert_eq!(plain.derivative, Int::from(3 - 8 + 42));
     }
 }

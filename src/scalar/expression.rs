@@ -53,9 +53,9 @@ impl Expression {
     }
 
     fn in_brackets(&self) -> String {
-        match self.summands.len() {
-            0 => "0".to_owned(),
-            1 => self.summands[0].clone(),
+        match &self.summands[..] {
+            [] => "0".to_owned(),
+            [one] => one.clone(),
             _ => format!("({self})"),
         }
     }
@@ -78,13 +78,11 @@ fn number(value: f64) -> String {
 
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.summands.is_empty() {
-            return f.write_str("0");
+        match &self.summands[..] {
+            [] => f.write_str("0"),
+            _ if self.is_number(self.value) => write!(f, "{}", self.value),
+            summands => f.write_str(&summands.join(" + ")),
         }
-        if self.is_number(self.value) {
-            return write!(f, "{}", self.value);
-        }
-        f.write_str(&self.summands.join(" + "))
     }
 }
 

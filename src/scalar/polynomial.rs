@@ -42,9 +42,7 @@ impl Polynomial {
     pub fn as_variable(&self) -> Option<u32> {
         let (monomial, coefficient) = self.terms.first_key_value()?;
         match monomial[..] {
-            [(variable, 1)] if self.terms.len() == 1 && *coefficient == Int::one() => {
-                Some(variable)
-            }
+            [(of, 1)] if self.terms.len() == 1 && *coefficient == Int::one() => Some(of),
             _ => None,
         }
     }
@@ -63,13 +61,9 @@ impl Polynomial {
 
     /// The terms that `other` has not, or not with that coefficient.
     pub fn apart_from(&self, other: &Self) -> Self {
-        let differs = |(monomial, coefficient): &(&Monomial, &Int)| {
-            other.terms.get(*monomial) != Some(coefficient)
-        };
-        let terms = self.terms.iter().filter(differs);
-        Self {
-            terms: terms.map(|(monomial, coefficient)| (monomial.clone(), *coefficient)).collect(),
-        }
+        let mut apart = self.clone();
+        apart.terms.retain(|monomial, coefficient| other.terms.get(monomial) != Some(coefficient));
+        apart
     }
 
     /// The first term, by its variables' numbers; `None` of 0.
@@ -133,11 +127,8 @@ fn product(left: &Monomial, right: &Monomial) -> Monomial {
 
 impl std::fmt::Display for Polynomial {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let words = self.terms(&|variable| format!("v{variable}"));
-        if words.is_empty() {
-            return f.write_str("0");
-        }
-        f.write_str(&words.join(" + "))
+        let sum = self.terms(&|variable| format!("v{variable}")).join(" + ");
+        f.write_str(if sum.is_empty() { "0" } else { &sum })
     }
 }
 

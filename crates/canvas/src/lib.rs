@@ -55,13 +55,6 @@ pub enum FigureError {
     Chart(String),
 }
 
-impl FigureError {
-    /// What is to be drawn could not be computed, and why.
-    pub fn data(error: impl std::fmt::Display) -> Self {
-        Self::Data(error.to_string())
-    }
-}
-
 impl From<DrawingAreaErrorKind<FigureError>> for FigureError {
     fn from(error: DrawingAreaErrorKind<FigureError>) -> Self {
         match error {

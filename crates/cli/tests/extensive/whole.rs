@@ -5,14 +5,17 @@ use std::path::Path;
 
 use crate::common::mask::masked;
 use crate::common::wrong::{FLIPPED, NEXT_PATH, norm_in_each_path, wrong};
-use crate::kit::{fits_80_columns, printed_in, right, run_with, triform_in};
+use crate::kit::{fits_80_columns, of, printed_in, right, run_with, triform_in};
 use ndarray::{Array2, Array4, ArrayView4};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
+use triform::block::NormFunctions;
 use triform::block::grouped::Grouped;
-use triform::block::{BlockForm, BlockWeights, Branch, Form, With};
-use triform::conv::Convolver;
+use triform::block::{
+    Activation, BlockForm, BlockWeights, Bottleneck, Branch, Form, Functions, With,
+};
+use triform::conv::{Convolver, Fast};
 use triform::evidence::any_form::{AnyForm, Subject};
 use triform::evidence::bound::balls;
 use triform::evidence::verdict::against_balls;
@@ -33,36 +36,41 @@ fn number(i: usize) -> f32 {
     (i as f32 * 0.754_877_7).fract() * 2.0 - 1.0
 }
 
+fn largest(logits: &Array2<f32>) -> f32 {
+    logits.iter().fold(0.0, |largest, logit| largest.max(logit.abs()))
+}
+
+/// The weights with the numbers of each tensor changed, by its name and shape.
+fn changed(
+    weights: &NetworkWeights,
+    change: &dyn Fn(&str, &[usize], &[f32]) -> Vec<f32>,
+) -> NetworkWeights {
+    let mut tensors = Vec::new();
+    let mut keep = |name: &str, shape: &[usize], numbers: &[f32]| {
+        tensors.push(change(name, shape, numbers));
+        Ok(())
+    };
+    weights.visit(&mut keep).unwrap();
+    let mut tensors = tensors.into_iter();
+    NetworkWeights::assemble(weights.architecture(), &mut |_, _| Ok(tensors.next().unwrap()))
+        .unwrap()
+}
+
 /// Weights whose batch norms are not as a fresh network has them.
 fn trained(name: &str) -> NetworkWeights {
-    let architecture = zoo::named(name).unwrap();
-    let mut tensors = Vec::new();
-    let fresh = init::network(&architecture, Seed(4), Fan::Whole).unwrap();
-    fresh
-        .visit(&mut |_, _, numbers| {
-            tensors.push(numbers.to_vec());
-            Ok(())
-        })
-        .unwrap();
-    let mut tensors = tensors.into_iter();
-    NetworkWeights::assemble(&architecture, &mut |name, shape| {
-        let numbers = tensors.next().unwrap();
+    let fresh = init::network(&zoo::named(name).unwrap(), Seed(4), Fan::Whole).unwrap();
+    changed(&fresh, &|name, shape, numbers| {
         let is_norm = shape.len() == 1 && !name.starts_with("fc");
         let positive = name.ends_with("weight") || name.ends_with("running_var");
         let drawn = |i: usize| 0.3 * number(i) + if positive { 1.0 } else { 0.0 };
-        Ok(if is_norm { (0..numbers.len()).map(drawn).collect() } else { numbers })
+        if is_norm { (0..numbers.len()).map(drawn).collect() } else { numbers.to_vec() }
     })
-    .unwrap()
 }
 
 /// A folder with the weights and an input of two images.
 fn folder() -> TempDir {
     let folder = tempdir().unwrap();
-    fs::write(
-        folder.path().join("w.safetensors"),
-        checkpoint::safetensors(&trained(SMALL)).unwrap(),
-    )
-    .unwrap();
+    write(folder.path(), &trained(SMALL));
     let x = Array4::from_shape_fn((2, 3, 12, 9), |(n, c, h, w)| {
         number(n * 324 + c * 108 + h * 9 + w) * 2.0
     });
@@ -92,18 +100,14 @@ fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
 
 /// Writes the weights, each tensor changed by name.
 fn rewrite(folder: &Path, change: &dyn Fn(&str, f32) -> f32) {
-    let mut tensors = Vec::new();
-    let mut keep = |_: &str, _: &[usize], numbers: &[f32]| {
-        tensors.push(numbers.to_vec());
-        Ok(())
-    };
-    trained(SMALL).visit(&mut keep).unwrap();
-    let mut tensors = tensors.into_iter();
-    let weights = NetworkWeights::assemble(&zoo::named(SMALL).unwrap(), &mut |name, _| {
-        Ok(tensors.next().unwrap().into_iter().map(|number| change(name, number)).collect())
+    let weights = changed(&trained(SMALL), &|name, _, numbers| {
+        numbers.iter().map(|number| change(name, *number)).collect()
     });
-    fs::write(folder.join("w.safetensors"), checkpoint::safetensors(&weights.unwrap()).unwrap())
-        .unwrap();
+    write(folder, &weights);
+}
+
+fn write(folder: &Path, weights: &NetworkWeights) {
+    fs::write(folder.join("w.safetensors"), checkpoint::safetensors(weights).unwrap()).unwrap();
 }
 
 #[test]
@@ -163,29 +167,19 @@ fn a_wrong_form_is_refuted_in_a_network() {
 fn forms_of_a_network_are_run_one_by_one() {
     let folder = folder();
     let at = folder.path();
-    let mut logits = Vec::new();
+    let mut all = Vec::new();
     for form in ["a", "b", "c"] {
         let command = format!("{FORWARD} --form {form} --output y.npy --json");
         let report = json(&printed_in(at, &command));
         let y = Array2::<f32>::read_npy(fs::File::open(at.join("y.npy")).unwrap()).unwrap();
         assert_eq!(y.dim(), (2, 10));
-        for (row, numbers) in
-            y.rows().into_iter().zip(report["forms"][form]["logits"].as_array().unwrap())
-        {
-            let numbers: Vec<f32> = numbers
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|number| number.as_f64().unwrap() as f32)
-                .collect();
-            assert_eq!(row.to_vec(), numbers);
-        }
+        let logits: Vec<Vec<f32>> = of(&report["forms"][form]["logits"]);
+        assert_eq!(y.rows().into_iter().map(|row| row.to_vec()).collect::<Vec<_>>(), logits);
         assert_eq!(report["forms"][form]["top"][1].as_array().unwrap().len(), 5);
-        logits.push(y);
+        all.push(y);
     }
-    let largest = logits[0].iter().fold(0f32, |max, value| max.max(value.abs()));
-    for other in &logits[1..] {
-        let apart = (other - &logits[0]).iter().fold(0f32, |max, value| max.max(value.abs()));
+    for other in &all[1..] {
+        let (apart, largest) = (largest(&(other - &all[0])), largest(&all[0]));
         assert!(apart <= 1e-5 * largest, "{apart} of {largest}");
     }
     // include_top = False: the last map.
@@ -234,20 +228,17 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
     let x = Array4::from_shape_fn((1, 3, 40, 64), |(_, c, h, w)| number(c * 2560 + h * 64 + w));
     let one = whole::run(&Form::Grouped, &narrow, x.view(), true).unwrap();
     let other = whole::run(&Form::Grouped, &wide, x.view(), false).unwrap();
-    let largest = one.logits.iter().fold(0f32, |max, value| max.max(value.abs()));
-    let apart = (&one.logits - &other.logits).iter().fold(0f32, |max, v| max.max(v.abs()));
+    let (apart, largest) = (largest(&(&one.logits - &other.logits)), largest(&one.logits));
     assert!(largest > 0.0 && apart <= 1e-5 * largest, "{apart} of {largest}");
     let mut blocks = 0;
     for ((narrow, wide), x) in narrow.blocks().iter().zip(wide.blocks()).zip(&one.received) {
         let ResidualWeights::Bottleneck(wide, norms) = wide else { panic!("a bottleneck") };
         let ResidualWeights::Bottleneck(narrow, _) = narrow else { panic!("a bottleneck") };
         let balls = balls(wide, norms, x.view()).unwrap();
-        let functions =
-            triform::block::NormFunctions::new(norms, triform::block::Activation::Relu).unwrap();
+        let functions = NormFunctions::new(norms, Activation::Relu).unwrap();
         for weights in [narrow, wide] {
-            let fast = triform::conv::Fast::new();
-            let block =
-                triform::block::Bottleneck::prepare(&Form::Grouped, weights, &fast).unwrap();
+            let fast = Fast::new();
+            let block = Bottleneck::prepare(&Form::Grouped, weights, &fast).unwrap();
             let y = block.forward(x.view(), &functions.functions(), &fast).unwrap();
             let (used, witness) = against_balls(('c', "inside"), &y, &balls);
             assert!(witness.is_none() && used < 1.0, "block {blocks}: {witness:?}");
@@ -301,7 +292,7 @@ fn what_the_weights_hide_is_said() {
     let [a, b, c] = right();
     let verdicts = |report: &Value, block: usize| -> Vec<String> {
         let rungs = report["blocks"][block]["rungs"].as_array().unwrap();
-        rungs.iter().map(|rung| rung["verdict"].as_str().unwrap().to_owned()).collect()
+        rungs.iter().map(|rung| of(&rung["verdict"])).collect()
     };
     let notes = |report: &Value| report["notes"].to_string();
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::AtomicBool;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use triform::block::Form;
 use triform::evidence::any_form::AnyForm;
@@ -51,6 +52,11 @@ pub fn printed(command: &str) -> String {
 
 pub fn json(command: &str) -> Value {
     serde_json::from_str(&printed(command)).unwrap()
+}
+
+/// A value from JSON.
+pub fn of<T: DeserializeOwned>(json: &Value) -> T {
+    serde_json::from_value(json.clone()).unwrap()
 }
 
 /// Runs the program in this process: its status, its output, its errors.

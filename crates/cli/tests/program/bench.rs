@@ -81,27 +81,15 @@ fn a_wrong_form_is_refuted_and_not_timed() {
             let block = format!("bench --block 12x3x2 --map 6x5 --threads 1 --form {asked}");
             let (status, report, errors) = run_with(&forms, &block, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
-            let letter = ["a", "b", "c"][place];
-            assert!(report.contains(&format!("R1 refutes form ({letter})")), "{report}");
+            let words = format!("R1 refutes form ({})", AnyForm::letter(&form));
+            assert!(report.contains(&words), "{report}");
             assert!(report.contains("nothing was timed") && !report.contains("min ms"), "{report}");
             let (status, rows, _) = run_with(&forms, &(block + " --json"), false);
             assert_eq!((status, rows.as_str()), (cli::REFUTED, "[]\n"));
         }
     }
-    // One form agrees with itself whatever it does.
-    let (status, output, errors) = run_with(&[&Form::Grouped], "bench --block 8x2x2", false);
-    assert_eq!((status, output.as_str()), (cli::BAD_INPUT, ""));
-    assert_eq!(errors, "error: 2 forms at least are needed to compare, not 1\n");
 }
 
-#[test]
-fn an_interrupted_run_says_so() {
-    let (status, report, errors) = run_with(&right(), "bench --block 8x2x2 --map 5x5", true);
-    assert_eq!((status, errors.as_str()), (cli::INTERRUPTED, ""));
-    assert!(report.contains("nothing was timed"), "{report}");
-}
-
-/// The committed record has the name of its day and machine, and is what `--record` writes.
 /// The level that was timed is named where its peak is, and in the command that repeats the run; and no
 /// peak is of more threads than there are processors.
 #[test]
@@ -138,6 +126,7 @@ fn two_signals_at_once_are_one() {
     assert!(report.contains("\nInterrupted before ") && report.contains("\nRepeat: "), "{report}");
 }
 
+/// The committed record has the name of its day and machine, and is what `--record` writes.
 #[test]
 fn the_committed_record_is_named_after_its_day_and_machine() {
     let record = committed().unwrap();

@@ -130,9 +130,4 @@ fn each_claim_is_told_with_its_verdict() {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(" Verdict: ") && words.contains(": refuted ("), "{text}");
     }
-    let (status, output, errors) = explain("c-to");
-    assert_eq!((status, output.as_str()), (2, ""));
-    let hint =
-        "error: there is no claim `c-to`; did you mean c-to-b? `triform explain` lists them all\n";
-    assert_eq!(errors, hint);
 }

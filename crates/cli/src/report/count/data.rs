@@ -78,7 +78,7 @@ fn figure(published: &'static Published) -> Result<impl Serialize> {
         },
         text: published.text,
         source: published.source,
-        conventions: published.conventions,
+        conventions: &published.conventions,
         computed: published.computed()?,
         met: published.is_met()?,
     })
