@@ -117,7 +117,8 @@ pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
         (format!("{name}.npy"), [header, &bytes[..]])
     };
     let headers = headers.iter().map(|header| &header[..]);
-    Ok(zip::archive(&tensors.iter().zip(headers).map(member).collect::<Vec<_>>()))
+    let members: Vec<_> = tensors.iter().zip(headers).map(member).collect();
+    Ok(zip::archive(&members, u32::MAX))
 }
 
 /// A `.npy` file. It has no place for the tensor's name.
