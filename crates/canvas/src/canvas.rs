@@ -43,9 +43,7 @@ impl Picture {
     /// The picture as the bytes of a PNG file, in the colours of a light page. What nothing is drawn on,
     /// the corners outside the card, is transparent.
     ///
-    /// # Errors
-    ///
-    /// [`FigureError::Png`] for a picture without pixels, or with too many.
+    /// Errors: [`FigureError::Png`] for a picture without pixels, or with too many.
     pub fn png(&self) -> Result<Vec<u8>, FigureError> {
         use resvg::{tiny_skia, usvg};
 

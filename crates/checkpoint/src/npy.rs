@@ -63,9 +63,7 @@ impl Npy {
 
     /// The numbers, row-major.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Array`](crate::Error::Array) for [`Dtype::Other`] and for lack of memory;
+    /// Errors: [`Error::Array`](crate::Error::Array) for [`Dtype::Other`] and for lack of memory;
     /// [`Error::Io`](crate::Error::Io).
     pub fn read(&mut self) -> Result<Vec<f32>> {
         let numbers = self.place.read(&mut self.reader, &self.shape, &self.dtype);

@@ -69,9 +69,7 @@ impl Member {
 
 /// All members, in the order of the directory.
 ///
-/// # Errors
-///
-/// No archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
+/// Errors: no archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
 /// another, larger than it can be, or that has a path for a name.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, count, start) = directory(reader, length)?;
