@@ -58,7 +58,7 @@ pub struct Path {
 }
 
 /// Integers, and how they are to lie in memory: 0 to 7, see `Tensor::lay`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Tensor {
     pub values: Array4<i64>,
     pub layout: u8,

@@ -24,16 +24,16 @@ use triform::scalar::{Int, Ordered, Scalar};
 #[path = "case.rs"]
 mod case;
 
-use case::{CERTIFIED, Path, REPEATED, SHIFT, Step, Tensor};
-pub use case::{Case, Verb};
+use case::{CERTIFIED, REPEATED, SHIFT};
+pub use case::{Case, Path, Step, Tensor, Verb};
 
 /// A kind of number: of an integer, and as a float.
-struct Kind<S> {
-    of: fn(i64) -> S,
-    float: fn(&S) -> f32,
+pub struct Kind<S> {
+    pub of: fn(i64) -> S,
+    pub float: fn(&S) -> f32,
 }
 
-const F32: Kind<f32> = Kind { of: |value| value as f32, float: |x| *x };
+pub const F32: Kind<f32> = Kind { of: |value| value as f32, float: |x| *x };
 const F64: Kind<f64> = Kind { of: |value| value as f64, float: |x| *x as f32 };
 const INT: Kind<Int> = Kind {
     of: Int::from,
@@ -46,14 +46,19 @@ const INT: Kind<Int> = Kind {
 
 impl Tensor {
     /// The same values, lying in memory as the layout says.
-    fn lay<S: Scalar>(&self, of: fn(i64) -> S) -> Array4<S> {
+    pub fn lay<S: Scalar>(&self, of: fn(i64) -> S) -> Array4<S> {
         let x = self.values.mapv(of);
         let (n, c, h, w) = x.dim();
-        // Axes exchanged; each of the orders below is its own inverse.
+        // Axes exchanged; each of these orders is its own inverse.
         let permuted = |axes: [usize; 4]| {
             x.view().permuted_axes(axes).as_standard_layout().into_owned().permuted_axes(axes)
         };
         match self.layout {
+            // Channels last.
+            1 => {
+                let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
+                last.permuted_axes([0, 3, 1, 2])
+            }
             2 => permuted([3, 2, 1, 0]),
             3 => permuted([0, 1, 3, 2]),
             4 => permuted([1, 0, 2, 3]),
@@ -136,10 +141,10 @@ impl<S: Ordered> ChannelWise<S> for Steps<'_, S> {
 }
 
 /// What a convolver makes of the case: tensors or the text of its error.
-type Outcome = Result<Vec<Array4<f32>>, String>;
+pub type Outcome = Result<Vec<Array4<f32>>, String>;
 
 /// Runs the case; `opaque` keeps from the convolver what its functions are made of.
-fn run<S, V>(kind: &Kind<S>, convolver: &V, case: &Case, opaque: bool) -> Outcome
+pub fn run<S, V>(kind: &Kind<S>, convolver: &V, case: &Case, opaque: bool) -> Outcome
 where
     S: Ordered,
     V: Convolver<S>,
@@ -184,7 +189,7 @@ fn has_a_matrix(case: &Case) -> bool {
 }
 
 /// Whether both are the same to the bit, or the same error; -0 is +0 where there is one zero.
-fn same(who: &str, expected: &Outcome, found: &Outcome, one_zero: bool) -> Result<(), String> {
+pub fn same(who: &str, expected: &Outcome, found: &Outcome, one_zero: bool) -> Result<(), String> {
     // -0 + 0 is +0; every other value stays what it is.
     let bits = |z: &f32| if one_zero { (z + 0.0).to_bits() } else { z.to_bits() };
     let (Ok(expected), Ok(found)) = (expected, found) else {

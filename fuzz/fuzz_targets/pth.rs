@@ -1,11 +1,4 @@
-//! Any bytes as a checkpoint of PyTorch's, or as the pickle in one: opened, and every tensor read.
+//! Checkpoints of this format.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-
-#[path = "../../crates/checkpoint/tests/formats/kit.rs"]
-mod kit;
-
-fuzz_target!(|input: &[u8]| {
-    kit::run("pth", input);
-});
+include!("checkpoint.rs");

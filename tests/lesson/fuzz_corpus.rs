@@ -13,7 +13,7 @@ use triform::conv::{ConvSpec, Convolver, Fast};
 use triform::random::{Purpose, Seed};
 
 #[path = "../../fuzz/fuzz_targets/oracle.rs"]
-mod oracle;
+pub(crate) mod oracle;
 
 fn case(bytes: &[u8]) -> Case {
     Case::arbitrary_take_rest(Unstructured::new(bytes)).unwrap()

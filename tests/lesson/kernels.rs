@@ -1,25 +1,24 @@
 //! The fast kernels at every tail: each width of map and of path, each level of vector instructions that
 //! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
 
-use std::mem::discriminant;
-use std::ops::Range;
-
-use ndarray::{Array4, s};
+use ndarray::Array4;
 use rayon::ThreadPoolBuilder;
-use triform::conv::{
-    Affine, ChannelWise, ConvSpec, Convolver, Elementwise, Epilogue, Fast, Identity, Level,
-    Reference,
-};
+use triform::conv::{ConvSpec, Convolver, Fast, Identity, Level, Reference};
 
-/// Numbers that look random and are the same in every run: small integers, or floats that do round.
+use crate::fuzz_corpus::oracle::{Case, F32, Kind, Path, Step, Tensor, Verb, run, same};
+
+/// Integers from 0 to 2^20 as floats that do round.
+const ROUNDED: Kind<f32> = Kind { of: |value| value as f32 / 1e5 - 5.0, float: |x| *x };
+
+/// Numbers that look random and are the same in every run: small ones, or such as [`ROUNDED`] takes.
 struct Numbers {
     state: u64,
-    floats: bool,
+    small: bool,
 }
 
 impl Numbers {
-    fn integers(state: u64) -> Self {
-        Self { state, floats: false }
+    fn small(state: u64) -> Self {
+        Self { state, small: true }
     }
 
     fn below(&mut self, end: u64) -> u64 {
@@ -27,96 +26,56 @@ impl Numbers {
         (self.state >> 33) % end
     }
 
-    fn tensor(&mut self, shape: [usize; 4]) -> Array4<f32> {
-        Array4::from_shape_simple_fn(shape, || match self.floats {
-            true => self.below(1 << 20) as f32 / 1e5 - 5.0,
-            false => self.below(9) as f32 - 4.0,
-        })
+    /// As it is, channels last or backwards.
+    fn layout(&mut self) -> u8 {
+        layout(self.below(3))
+    }
+
+    fn tensor(&mut self, shape: [usize; 4], layout: u8) -> Tensor {
+        let mut value = || match self.small {
+            true => self.below(9) as i64 - 4,
+            false => self.below(1 << 20) as i64,
+        };
+        Tensor { values: Array4::from_shape_simple_fn(shape, &mut value), layout }
     }
 
     /// A function of each channel, exact on integers: of one kind, or of several.
-    fn function(&mut self, channels: usize) -> Function {
+    fn function(&mut self, channels: usize) -> Vec<Step> {
         let (kind, relu) = (self.below(8), self.below(2) == 0);
         let of_channel = |channel: usize| {
-            let scale = if self.below(2) == 0 { 1.0 } else { -1.0 };
-            let shift = self.below(7) as f32 - 3.0;
+            let scale = if self.below(2) == 0 { 1 } else { -1 };
+            let shift = self.below(7) as i64 - 3;
             let is_last = channel + 1 == channels;
             match kind {
-                0 => One::Identity,
-                1 => One::Relu,
-                2 if is_last => One::Identity,
-                3 if is_last => One::Affine(Affine { scale, shift, relu: !relu }),
-                4 if channel % 3 == 1 => One::Relu,
-                _ => One::Affine(Affine { scale, shift, relu }),
+                0 => Step::Identity,
+                1 => Step::Relu,
+                2 if is_last => Step::Identity,
+                3 if is_last => Step::Affine(scale, shift, !relu),
+                4 if channel % 3 == 1 => Step::Relu,
+                _ => Step::Affine(scale, shift, relu),
             }
         };
-        Function::new((0..channels).map(of_channel).collect())
+        (0..channels).map(of_channel).collect()
+    }
+
+    /// One convolution and what follows it.
+    fn conv(&mut self, x: [usize; 4], weights: [usize; 4], spec: ConvSpec) -> Case {
+        let shortcut = (self.below(2) == 0).then(|| self.tensor(output(x, weights, spec), 0));
+        let (function, output) = (self.function(weights[0]), self.function(weights[0]));
+        let (x, weights) = (self.tensor(x, 0), self.tensor(weights, 0));
+        let (verb, paths, xs) = (Verb::Conv, vec![Path { weights, spec }], vec![x]);
+        Case { verb, paths, xs, function, shortcut, output, run: 1 }
     }
 }
 
-/// The function of one channel.
-#[derive(Clone, Copy)]
-enum One {
-    Identity,
-    Relu,
-    Affine(Affine<f32>),
+/// The number that fuzzing has for a layout.
+fn layout(number: u64) -> u8 {
+    [0, 1, 6][number as usize % 3]
 }
 
-/// A function for each channel; as data, if told, where all are of one kind.
-struct Function {
-    of_channel: Vec<One>,
-    /// Of the channels that are.
-    affine: Vec<Affine<f32>>,
-    /// Whether it says so.
-    told: bool,
-}
-
-impl Function {
-    fn new(of_channel: Vec<One>) -> Self {
-        let affine = |one: &One| match one {
-            One::Affine(affine) => *affine,
-            _ => Affine { scale: f32::NAN, shift: f32::NAN, relu: false },
-        };
-        Self { affine: of_channel.iter().map(affine).collect(), of_channel, told: true }
-    }
-}
-
-impl ChannelWise<f32> for Function {
-    fn apply(&self, channel: usize, mut plane: ndarray::ArrayViewMut3<'_, f32>) {
-        match self.of_channel[channel] {
-            One::Identity => (),
-            One::Relu => plane.mapv_inplace(|z| if z < 0.0 { 0.0 } else { z }),
-            One::Affine(affine) => plane.mapv_inplace(|z| affine.at(&z)),
-        }
-    }
-
-    fn as_data(&self, channels: Range<usize>) -> Option<Elementwise<'_, f32>> {
-        let of_channel = &self.of_channel[channels.clone()];
-        let one = of_channel.first().filter(|_| self.told)?;
-        let alike = of_channel.iter().all(|other| discriminant(other) == discriminant(one));
-        alike.then(|| match one {
-            One::Identity => Elementwise::Identity,
-            One::Relu => Elementwise::Relu,
-            One::Affine(_) => Elementwise::Affine(&self.affine[channels]),
-        })
-    }
-}
-
-/// In one of several layouts: as it is, channels last, backwards.
-fn laid_out(x: &Array4<f32>, layout: u64) -> Array4<f32> {
-    match layout % 3 {
-        0 => x.as_standard_layout().into_owned(),
-        1 => {
-            let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
-            last.permuted_axes([0, 3, 1, 2])
-        }
-        _ => {
-            let mut back = x.slice(s![.., ..;-1, .., ..;-1]).as_standard_layout().into_owned();
-            back.invert_axis(ndarray::Axis(1));
-            back.invert_axis(ndarray::Axis(3));
-            back
-        }
-    }
+fn output(x: [usize; 4], weights: [usize; 4], spec: ConvSpec) -> [usize; 4] {
+    let h = spec.output_size("height", x[2], weights[2]).unwrap();
+    [x[0], weights[0], h, spec.output_size("width", x[3], weights[3]).unwrap()]
 }
 
 fn all_levels() -> Vec<Fast> {
@@ -124,54 +83,27 @@ fn all_levels() -> Vec<Fast> {
     levels.into_iter().map(|level| Fast::with_level(level).unwrap()).collect()
 }
 
-/// One convolution and what follows it.
-struct Case {
-    x: Array4<f32>,
-    weights: Array4<f32>,
-    spec: ConvSpec,
-    function: Function,
-    shortcut: Option<Array4<f32>>,
-    output: Function,
-}
-
-impl Case {
-    fn new(numbers: &mut Numbers, x: [usize; 4], weights: [usize; 4], spec: ConvSpec) -> Self {
-        let h = spec.output_size("height", x[2], weights[2]).unwrap();
-        let w = spec.output_size("width", x[3], weights[3]).unwrap();
-        let shortcut = (numbers.below(2) == 0).then(|| numbers.tensor([x[0], weights[0], h, w]));
-        let (function, output) = (numbers.function(weights[0]), numbers.function(weights[0]));
-        let (x, weights) = (numbers.tensor(x), numbers.tensor(weights));
-        Self { x, weights, spec, function, shortcut, output }
-    }
-
-    /// With the input and the shortcut in these layouts.
-    fn run<V: Convolver<f32>>(&self, convolver: &V, layouts: [u64; 2]) -> Array4<f32> {
-        let kernel = convolver.prepare(self.weights.view(), self.spec).unwrap();
-        let x = laid_out(&self.x, layouts[0]);
-        let shortcut = self.shortcut.as_ref().map(|shortcut| laid_out(shortcut, layouts[1]));
-        let shortcut = shortcut.as_ref().map(|shortcut| shortcut.view());
-        let after = Epilogue { function: &self.function, shortcut, output: &self.output };
-        convolver.conv(x.view(), &kernel, &after).unwrap()
-    }
-
-    /// Holds that every level, on each number of threads, gives what the reference gives; how many did.
-    fn check(&self, layouts: &[[u64; 2]], threads: &[usize]) -> usize {
-        let expected = self.run(&Reference::default(), [0, 0]);
-        let mut checked = 0;
-        for &layouts in layouts {
-            for &threads in threads {
-                let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                for fast in all_levels() {
-                    let got = pool.install(|| self.run(&fast, layouts));
-                    let sizes = (self.x.dim(), self.weights.dim(), self.spec);
-                    let what = (fast.level(), layouts, threads);
-                    assert!(got == expected, "{what:?}, {sizes:?}");
-                    checked += 1;
-                }
+/// Holds that every level, on each number of threads, gives what the reference gives, with the input and the
+/// shortcut in these layouts; how many did. The functions are data, if told.
+fn check(case: &mut Case, told: bool, layouts: &[[u8; 2]], threads: &[usize]) -> usize {
+    let expected = run(&F32, &Reference::default(), case, false);
+    assert!(expected.is_ok(), "{expected:?}");
+    let mut checked = 0;
+    for &layouts in layouts {
+        case.xs[0].layout = layouts[0];
+        case.shortcut.iter_mut().for_each(|shortcut| shortcut.layout = layouts[1]);
+        for &threads in threads {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            for fast in all_levels() {
+                let got = pool.install(|| run(&F32, &fast, case, !told));
+                let sizes = (case.xs[0].values.dim(), case.paths[0].weights.values.dim());
+                let what = (fast.level(), layouts, threads, sizes, case.paths[0].spec);
+                same(&format!("{what:?}"), &expected, &got, true).unwrap();
+                checked += 1;
             }
         }
-        checked
     }
+    checked
 }
 
 fn spec(stride: usize, padding: usize, dilation: usize, groups: usize) -> ConvSpec {
@@ -180,7 +112,7 @@ fn spec(stride: usize, padding: usize, dilation: usize, groups: usize) -> ConvSp
 
 #[test]
 fn every_width_of_map_and_of_group() {
-    let (mut numbers, mut cases) = (Numbers::integers(1), 0);
+    let (mut numbers, mut cases) = (Numbers::small(1), 0);
     for width in 1..=40 {
         for d in 1..=40 {
             let (groups, c_out) = match numbers.below(4) {
@@ -198,9 +130,9 @@ fn every_width_of_map_and_of_group() {
             let x = [n, groups * d, height, width];
             let weights = [groups * c_out, d, k, k_w.min(width + padding)];
             let spec = spec(stride, padding, dilation, groups);
-            let mut case = Case::new(&mut numbers, x, weights, spec);
-            case.function.told = numbers.below(4) > 0;
-            cases += case.check(&[[numbers.below(3), numbers.below(3)]], &[1]);
+            let mut case = numbers.conv(x, weights, spec);
+            let told = numbers.below(4) > 0;
+            cases += check(&mut case, told, &[[numbers.layout(), numbers.layout()]], &[1]);
         }
     }
     println!("{cases} cases");
@@ -210,14 +142,14 @@ fn every_width_of_map_and_of_group() {
 /// Sums so long that they are cut, by panels enough for several.
 #[test]
 fn many_taps() {
-    let (mut numbers, mut cases) = (Numbers::integers(5), 0);
+    let (mut numbers, mut cases) = (Numbers::small(5), 0);
     for case in 0..60 {
         let (d, c_out) = (1 + numbers.below(600) as usize, 1 + numbers.below(70) as usize);
         let (k, size) = if case % 3 == 0 { (3, 4) } else { (1, 9) };
         let x = [1 + case % 2, d, size, size + 1];
         let spec = spec(1 + case % 2, k / 2, 1, 1);
-        let case = Case::new(&mut numbers, x, [c_out, d, k, k], spec);
-        cases += case.check(&[[numbers.below(3), numbers.below(3)]], &[2]);
+        let mut case = numbers.conv(x, [c_out, d, k, k], spec);
+        cases += check(&mut case, true, &[[numbers.layout(), numbers.layout()]], &[2]);
     }
     assert!(cases >= 60);
 }
@@ -227,7 +159,7 @@ fn many_taps() {
 /// parts of rows, and all is copied beforehand.
 #[test]
 fn every_way_to_cut_and_to_copy() {
-    let (mut numbers, mut cases) = (Numbers::integers(6), 0);
+    let (mut numbers, mut cases) = (Numbers::small(6), 0);
     for (c_in, k, stride, dilation, [h, w]) in [
         (1024, 1, 1, 1, [5, 7]),
         (512, 1, 2, 1, [7, 12]),
@@ -250,17 +182,14 @@ fn every_way_to_cut_and_to_copy() {
     ] {
         for (c_out, n) in [(33, 1), (70, 2)] {
             let spec = spec(stride, k / 2 * dilation, dilation, 1);
-            let mut case = Case::new(&mut numbers, [n, c_in, h, w], [c_out, c_in, k, k], spec);
+            let (x, weights) = ([n, c_in, h, w], [c_out, c_in, k, k]);
+            let mut case = numbers.conv(x, weights, spec);
             // Functions that are applied while the sums are in registers; and always a shortcut.
-            let affine = |channel: usize| {
-                let (scale, shift) = ([1.0, -1.0][channel % 2], (channel % 7) as f32 - 3.0);
-                One::Affine(Affine { scale, shift, relu: true })
-            };
-            case.function = Function::new((0..c_out).map(affine).collect());
-            case.output = Function::new(vec![One::Relu; c_out]);
-            let bare = case.run(&Reference::default(), [0, 0]);
-            case.shortcut.get_or_insert_with(|| numbers.tensor(bare.dim().into()));
-            cases += case.check(&[[0, 0], [1, 0], [0, 1], [1, 1]], &[1, 2, 5]);
+            let affine = |channel| Step::Affine(1 - 2 * (channel % 2), channel % 7 - 3, true);
+            case.function = (0..c_out as i64).map(affine).collect();
+            case.output = vec![Step::Relu; c_out];
+            case.shortcut = Some(numbers.tensor(output(x, weights, spec), 0));
+            cases += check(&mut case, true, &[[0, 0], [1, 0], [0, 1], [1, 1]], &[1, 2, 5]);
         }
     }
     println!("{cases} cases");
@@ -270,7 +199,8 @@ fn every_way_to_cut_and_to_copy() {
 /// A tensor without a channel beside others, and no image at all.
 #[test]
 fn nothing_is_no_panic() {
-    let ones = |shape: [usize; 4], layout| laid_out(&Array4::<f32>::ones(shape), layout);
+    let ones =
+        |shape: [usize; 4], layout| Tensor { values: Array4::ones(shape), layout }.lay(F32.of);
     let paths = [ones([1, 0, 2, 2], 1), ones([1, 3, 2, 2], 1), ones([1, 0, 2, 2], 0)];
     let reference = Reference::default();
     for fast in all_levels() {
@@ -282,59 +212,42 @@ fn nothing_is_no_panic() {
     }
 }
 
-/// What the verbs of the forms are given: paths of these widths.
-struct Paths {
-    x: Array4<f32>,
-    xs: Vec<Array4<f32>>,
-    shortcut: Array4<f32>,
-    /// Of two splits, each and merge.
-    kernels: [(Vec<Array4<f32>>, ConvSpec); 4],
-    /// Of the splits, of each, and those of merge.
-    functions: [Function; 4],
+/// The verbs of the forms, on paths of these widths: two splits, each and merge.
+fn verbs(
+    numbers: &mut Numbers,
+    [n, c, h, w]: [usize; 4],
+    (widths, c_out): (&[usize], usize),
+    strides: [usize; 2],
+    layouts: [u8; 3],
+) -> [Case; 4] {
+    let x = vec![numbers.tensor([n, c, h, w], layouts[0])];
+    // Integers stay small: each layer has inputs of its own.
+    let xs = widths.iter().map(|&d| numbers.tensor([n, d, h, w], layouts[1]));
+    let xs: Vec<Tensor> = xs.collect();
+    let shortcut = numbers.tensor([n, c_out, h, w], layouts[2]);
+    let mut paths = |shape: &dyn Fn(usize) -> [usize; 4], spec| -> Vec<Path> {
+        let path = |&d: &usize| Path { weights: numbers.tensor(shape(d), 0), spec };
+        widths.iter().map(path).collect()
+    };
+    let three = spec(strides[1], 1, 1, 1);
+    let kernels = [
+        (Verb::Split, x.clone(), paths(&|d| [d, c, 1, 1], spec(strides[0], 0, 1, 1))),
+        (Verb::Split, x, paths(&|d| [d, c, 3, 3], three)),
+        (Verb::Each, xs.clone(), paths(&|d| [d, d, 3, 3], three)),
+        (Verb::Merge, xs, paths(&|d| [c_out, d, 1, 1], ConvSpec::UNIT)),
+    ];
+    kernels.map(|(verb, xs, paths)| {
+        let channels = if verb == Verb::Merge { c_out } else { widths.iter().sum() };
+        let (function, output) = (numbers.function(channels), numbers.function(channels));
+        let shortcut = Some(shortcut.clone());
+        Case { verb, paths, xs, function, shortcut, output, run: 1 }
+    })
 }
 
-impl Paths {
-    fn new(
-        numbers: &mut Numbers,
-        [n, c, h, w]: [usize; 4],
-        (widths, c_out): (&[usize], usize),
-        strides: [usize; 2],
-        layouts: [u64; 3],
-    ) -> Self {
-        let x = laid_out(&numbers.tensor([n, c, h, w]), layouts[0]);
-        // Integers stay small: each layer has inputs of its own.
-        let path = |&d: &usize| laid_out(&numbers.tensor([n, d, h, w]), layouts[1]);
-        let xs = widths.iter().map(path).collect();
-        let shortcut = laid_out(&numbers.tensor([n, c_out, h, w]), layouts[2]);
-        let mut kernels = |shape: &dyn Fn(usize) -> [usize; 4], spec| {
-            (widths.iter().map(|&d| numbers.tensor(shape(d))).collect(), spec)
-        };
-        let three = spec(strides[1], 1, 1, 1);
-        let kernels = [
-            kernels(&|d| [d, c, 1, 1], spec(strides[0], 0, 1, 1)),
-            kernels(&|d| [d, c, 3, 3], three),
-            kernels(&|d| [d, d, 3, 3], three),
-            kernels(&|d| [c_out, d, 1, 1], ConvSpec::UNIT),
-        ];
-        let channels = widths.iter().sum();
-        let functions = [channels, channels, c_out, c_out].map(|c| numbers.function(c));
-        Self { x, xs, shortcut, kernels, functions }
-    }
-
-    /// Both splits, each, merge, concatenate.
-    fn run<V: Convolver<f32>>(&self, convolver: &V) -> [Vec<Array4<f32>>; 5] {
-        let [reduce, by_three, transform, expand] =
-            self.kernels.each_ref().map(|(kernels, spec)| prepared(convolver, kernels, *spec));
-        let [first, second, function, output] = &self.functions;
-        let after = Epilogue { function, shortcut: Some(self.shortcut.view()), output };
-        [
-            convolver.split(self.x.view(), &reduce, first).unwrap(),
-            convolver.split(self.x.view(), &by_three, first).unwrap(),
-            convolver.each(&self.xs, &transform, second).unwrap(),
-            vec![convolver.merge(&self.xs, &expand, &after).unwrap()],
-            vec![convolver.concatenate(&self.xs).unwrap()],
-        ]
-    }
+/// The inputs of the paths side by side.
+fn concatenated<V: Convolver<f32>>(convolver: &V, [.., merge]: &[Case; 4]) -> Array4<f32> {
+    let xs: Vec<_> = merge.xs.iter().map(|x| x.lay(F32.of)).collect();
+    convolver.concatenate(&xs).unwrap()
 }
 
 fn prepared<V: Convolver<f32>>(
@@ -350,7 +263,7 @@ fn prepared<V: Convolver<f32>>(
 fn every_width_of_path() {
     let levels = all_levels();
     println!("levels tested: {:?} of {:?}", Level::available(), Level::ALL);
-    let (mut numbers, mut cases) = (Numbers::integers(2), 0);
+    let (mut numbers, mut cases) = (Numbers::small(2), 0);
     for d in 1..=40 {
         for round in 0..6 {
             let n = numbers.below(8).clamp(u64::from(d > 4), 2) as usize;
@@ -359,20 +272,22 @@ fn every_width_of_path() {
             let mut widths = vec![d; [1, 2, 3, 5, 8, 32][round]];
             widths.iter_mut().skip(1).take((round == 3).into()).for_each(|d| *d += 1);
             let (c_out, strides) = (1 + (7 * d + round) % 40, [1 + (d + round) % 2, 1 + round % 2]);
-            let layouts = [round as u64, 1 + u64::from(round == 4), round as u64];
+            let layouts = [round, 1 + usize::from(round == 4), round].map(|at| layout(at as u64));
             let (x, out) = ([n, c, h, 7 + 3 * round], (&widths[..], c_out));
-            let paths = Paths::new(&mut numbers, x, out, strides, layouts);
-            let expected = paths.run(&Reference::default());
+            let verbs = verbs(&mut numbers, x, out, strides, layouts);
+            let reference = Reference::default();
+            let expected = verbs.each_ref().map(|case| run(&F32, &reference, case, false));
+            let side_by_side = concatenated(&reference, &verbs);
             for fast in &levels {
-                let got = paths.run(fast);
-                for (verb, name) in ["split", "split by 3x3", "each", "merge", "concatenate"]
-                    .into_iter()
-                    .enumerate()
-                {
-                    let what = (fast.level(), &widths, x);
-                    assert!(got[verb] == expected[verb], "{name}, {what:?}");
+                let what = (fast.level(), &widths, x);
+                for (case, expected) in verbs.iter().zip(&expected) {
+                    assert!(expected.is_ok(), "{expected:?}");
+                    let who = format!("{:?} {:?}, {what:?}", case.verb, case.paths[0].spec);
+                    same(&who, expected, &run(&F32, fast, case, false), true).unwrap();
                     cases += 1;
                 }
+                assert!(concatenated(fast, &verbs) == side_by_side, "{what:?}");
+                cases += 1;
             }
         }
     }
@@ -383,9 +298,10 @@ fn every_width_of_path() {
 /// Paths keep what they share; they may be used in other company all the same.
 #[test]
 fn paths_may_be_used_in_any_company() {
-    let (mut numbers, reference) = (Numbers::integers(5), Reference::default());
-    let x = laid_out(&numbers.tensor([1, 20, 5, 6]), 1);
-    let kernels: Vec<_> = (0..5).map(|_| numbers.tensor([3, 20, 1, 1])).collect();
+    let (mut numbers, reference) = (Numbers::small(5), Reference::default());
+    let mut laid_out = |shape| numbers.tensor(shape, 1).lay(F32.of);
+    let x = laid_out([1, 20, 5, 6]);
+    let kernels: Vec<_> = (0..5).map(|_| laid_out([3, 20, 1, 1])).collect();
     let mut compared = 0;
     for fast in all_levels() {
         let mut same = prepared(&reference, &kernels, ConvSpec::UNIT);
@@ -407,12 +323,12 @@ fn paths_may_be_used_in_any_company() {
 /// On floats that do round: the work is cut for the threads, and no bit shows it.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
-    let (mut numbers, mut compared) = (Numbers { state: 3, floats: true }, 0);
+    let (mut numbers, mut compared) = (Numbers { state: 3, small: false }, 0);
     for (c, d, paths, size) in
         [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11), (1024, 4, 8, 14)]
     {
         // Channels last where pixels are pages apart, which is seen only so.
-        let (inner, layout) = (d * paths, u64::from(c == 1024));
+        let (inner, layout) = (d * paths, u8::from(c == 1024));
         let (outside, inside) = ([2, c, size, size + 1], [2, inner, size, size + 1]);
         let cases = [
             (outside, [inner, c, 1, 1], ConvSpec::UNIT),
@@ -420,22 +336,21 @@ fn results_do_not_depend_on_the_number_of_threads() {
             (inside, [c, inner, 1, 1], ConvSpec::UNIT),
             (outside, [24, c, 3, 3], spec(1, 1, 1, 1)),
         ];
-        let cases = cases.map(|(x, weights, spec)| Case::new(&mut numbers, x, weights, spec));
-        let widths = vec![d; paths];
-        let paths = Paths::new(&mut numbers, outside, (&widths, c), [1, 1], [layout, 1, 0]);
+        let mut cases = Vec::from(cases.map(|(x, weights, spec)| numbers.conv(x, weights, spec)));
+        cases.iter_mut().for_each(|case| case.xs[0].layout = layout);
+        let widths = (&vec![d; paths][..], c);
+        cases.extend(verbs(&mut numbers, outside, widths, [1, 1], [layout, 1, 0]));
         for fast in all_levels() {
-            let run = || {
-                let one = cases.iter().map(|case| case.run(&fast, [layout, 0]));
-                one.chain(paths.run(&fast).concat()).collect::<Vec<_>>()
-            };
             let on = |threads| {
-                ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+                let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                pool.install(|| cases.iter().map(|c| run(&ROUNDED, &fast, c, false)).collect())
             };
-            let expected = on(1);
+            let expected: Vec<_> = on(1);
             for threads in 2..=5 {
                 for (got, expected) in on(threads).iter().zip(&expected) {
-                    assert!(got == expected, "{}, {threads} threads, {c} {d}", fast.level());
-                    compared += got.len();
+                    let who = format!("{}, {threads} threads, {c} {d}", fast.level());
+                    same(&who, expected, got, false).unwrap();
+                    compared += got.iter().flatten().map(Array4::len).sum::<usize>();
                 }
             }
         }
@@ -450,12 +365,12 @@ fn results_do_not_depend_on_the_number_of_threads() {
 fn levels_that_fuse_agree_to_the_bit() {
     let fused = |fast: &Fast| fast.level() != Level::Portable;
     let levels: Vec<Fast> = all_levels().into_iter().filter(fused).collect();
-    let mut numbers = Numbers { state: 4, floats: true };
+    let mut numbers = Numbers { state: 4, small: false };
     for d in 1..=40 {
         let groups = 1 + d % 4;
         let (x, weights) = ([1, groups * d, 9, 10], [groups * d, d, 3, 3]);
-        let case = Case::new(&mut numbers, x, weights, spec(1 + d % 2, 1, 1, groups));
-        let results: Vec<_> = levels.iter().map(|fast| case.run(fast, [0, 0])).collect();
+        let case = numbers.conv(x, weights, spec(1 + d % 2, 1, 1, groups));
+        let results: Vec<_> = levels.iter().map(|fast| run(&ROUNDED, fast, &case, false)).collect();
         assert!(results.windows(2).all(|pair| pair[0] == pair[1]), "{groups} groups of {d}");
     }
     println!("{} levels compared", levels.len());

@@ -92,9 +92,7 @@ pub fn settings() -> Result<Vec<BlockOnMap>> {
 
 /// Checks `forms` and times those of the plan, in each of the pools.
 ///
-/// # Errors
-///
-/// [`Error::Unsuitable`] for fewer than two forms, since one agrees with itself whatever it does;
+/// Errors: [`Error::Unsuitable`] for fewer than two forms, since one agrees with itself whatever it does;
 /// [`Error::Zero`] for no pool, no block or no rounds; blocks that do not fit into memory.
 pub fn run(
     forms: &[&dyn AnyForm],

@@ -1,6 +1,6 @@
 //! What a time depends on: the machine, its roof, the day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use rayon::ThreadPool;
 use sysinfo::{CpuRefreshKind, RefreshKind, System};
@@ -57,36 +57,5 @@ pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
 
 /// Today, in universal time, as 2026-11-24.
 pub(super) fn today() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |past| past.as_secs());
-    let (year, month, day) = civil(seconds / 86_400);
-    format!("{year}-{month:02}-{day:02}")
-}
-
-/// Year, month and day of a day, counted from 1970-01-01. Counted in years that begin in March, so that
-/// the leap day is the last of one; 400 of them have 146,097 days.
-fn civil(days: u64) -> (u64, u64, u64) {
-    // From 0000-03-01.
-    let days = days + 719_468;
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    // Months from March on are 153 days in five.
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (400 * era + year + u64::from(month <= 2), month, day)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::civil;
-
-    #[test]
-    fn days_have_dates() {
-        assert_eq!(civil(0), (1970, 1, 1));
-        assert_eq!(civil(31 + 28), (1970, 3, 1));
-        assert_eq!(civil(11_016), (2000, 2, 29));
-        assert_eq!(civil(11_017), (2000, 3, 1));
-        assert_eq!(civil(20_781), (2026, 11, 24));
-    }
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()[..10].to_owned()
 }

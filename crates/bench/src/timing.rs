@@ -40,9 +40,7 @@ pub type Work<'a> = Box<dyn FnMut() -> Result<ndarray::Array4<f32>> + 'a>;
 /// Times each piece of work, a round of each in turn, so that whatever slows the machine for a while slows
 /// all of them alike. A first round is not timed. `None` where `stopped` says so.
 ///
-/// # Errors
-///
-/// The first that the work meets; [`Error::Zero`] for no rounds.
+/// Errors: the first that the work meets; [`Error::Zero`] for no rounds.
 pub fn in_turn(
     work: &mut [Work<'_>],
     rounds: Rounds,

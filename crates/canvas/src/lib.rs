@@ -77,9 +77,7 @@ pub enum Format {
 impl Format {
     /// The picture's file.
     ///
-    /// # Errors
-    ///
-    /// [`FigureError`] for a picture that cannot be written.
+    /// Errors: [`FigureError`] for a picture that cannot be written.
     pub fn bytes(self, picture: &Picture) -> Result<Vec<u8>, FigureError> {
         match self {
             Self::Svg => Ok(picture.svg.clone().into_bytes()),

@@ -126,10 +126,8 @@ impl<R: Read + Seek> Checkpoint<R> {
 
     /// The numbers of a tensor by its index in [`Checkpoint::entries`], row-major.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Checkpoint`] for an index that is too large, for [`Dtype::Other`], for a checksum that is
-    /// wrong, or for lack of memory; [`Error::Io`].
+    /// Errors: [`Error::Checkpoint`] for an index that is too large, for [`Dtype::Other`], for a checksum
+    /// that is wrong, or for lack of memory; [`Error::Io`].
     pub fn read(&mut self, index: usize) -> Result<Vec<f32>> {
         let (Some(entry), Some(place)) = (self.entries.get(index), self.places.get(index)) else {
             let why = format!("tensor {index} is asked for; there are {}", self.entries.len());
@@ -163,9 +161,7 @@ const ENDINGS: [(&str, Format); 5] = [
 impl Format {
     /// The format by the ending of a file's name, without case.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Checkpoint`] for any other ending.
+    /// Errors: [`Error::Checkpoint`] for any other ending.
     pub fn of(path: &Path) -> Result<Self> {
         // PyTorch's examples write `.pth.tar`, which is no tar archive.
         let path_before = path.with_extension("");

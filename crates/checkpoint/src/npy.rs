@@ -63,9 +63,7 @@ impl Npy {
 
     /// The numbers, row-major.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Array`](crate::Error::Array) for [`Dtype::Other`] and for lack of memory;
+    /// Errors: [`Error::Array`](crate::Error::Array) for [`Dtype::Other`] and for lack of memory;
     /// [`Error::Io`](crate::Error::Io).
     pub fn read(&mut self) -> Result<Vec<f32>> {
         let numbers = self.place.read(&mut self.reader, &self.shape, &self.dtype);
@@ -168,7 +166,7 @@ fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
 }
 
 /// What a header says, which is a dict of Python's: these three keys, in any order, and no other.
-#[derive(Debug, Deserialize, PartialEq)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dict {
     descr: String,
@@ -186,65 +184,5 @@ impl Dict {
                 text.replace(python, json)
             });
         serde_json::from_str(&json).ok().filter(|dict: &Self| dict.shape.len() <= AXES)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Dict, Dtype, Order, kind};
-
-    #[test]
-    fn headers_as_numpy_writes_them() {
-        let dict = |descr: &str, fortran_order: bool, shape: &[usize]| {
-            Some(Dict { descr: descr.to_owned(), fortran_order, shape: shape.to_vec() })
-        };
-        let text = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }   \n";
-        assert_eq!(Dict::parse(text), dict("<f4", false, &[2, 3]));
-        let shapes: [(&str, &[usize]); 4] =
-            [("()", &[]), ("(7,)", &[7]), ("(1, 0)", &[1, 0]), ("(2, 3, )", &[2, 3])];
-        for (shape, sizes) in shapes {
-            let text = format!("{{'shape': {shape}, 'fortran_order': True,'descr':'|O'}}");
-            assert_eq!(Dict::parse(&text), dict("|O", true, sizes));
-        }
-    }
-
-    #[test]
-    fn what_is_no_header() {
-        let axes =
-            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({})}}", "1,".repeat(65));
-        for text in [
-            "",
-            "{}",
-            "{'descr': '<f4', 'fortran_order': False}",
-            "{'descr': '<f4', 'fortran_order': 0, 'shape': ()}",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (18446744073709551616,)}",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (1 2)}",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (1,",
-            "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': ()}",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': ''}",
-            "{'descr': '<f4', 'fortran_order': False, 'shape': ()}}",
-            "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}",
-            &axes,
-        ] {
-            assert_eq!(Dict::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn kinds_by_their_names() {
-        let other = |name: &str| Dtype::Other(name.to_owned());
-        for (text, expected) in [
-            ("<f4", (Dtype::F32, Order::Little, Some(4))),
-            (">f2", (Dtype::F16, Order::Big, Some(2))),
-            ("<i8", (other("<i8"), Order::Little, Some(8))),
-            ("|O", (other("|O"), Order::Little, None)),
-            ("<M8[ns]", (other("<M8[ns]"), Order::Little, None)),
-        ] {
-            assert_eq!(kind(text), Some(expected));
-        }
-        for text in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4", "|O\n"] {
-            assert_eq!(kind(text), None, "{text}");
-        }
     }
 }

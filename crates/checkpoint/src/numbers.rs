@@ -161,37 +161,3 @@ pub(crate) fn read_at<const N: usize>(
     reader.read_exact(&mut bytes)?;
     Ok(bytes)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{CHUNK, Dtype, Order, read};
-
-    #[test]
-    fn numbers_are_read_exactly() {
-        let bits = |numbers: &[f32]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
-        let numbers = [1.5f32, -0.0, 1e-40];
-        let little: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let big: Vec<u8> = numbers.iter().flat_map(|x| x.to_be_bytes()).collect();
-        for (raw, order) in [(little, Order::Little), (big, Order::Big)] {
-            let read = read(&raw[..], 3, &Dtype::F32, order).unwrap();
-            assert_eq!(bits(&read), bits(&numbers));
-        }
-        // 1, the smallest subnormal, -2 of f16; 1, 2^-126, -3.140625 of bf16.
-        let halves = [0x00, 0x3C, 0x01, 0x00, 0x00, 0xC0];
-        let halves = read(&halves[..], 3, &Dtype::F16, Order::Little).unwrap();
-        assert_eq!(halves, [1.0, 2f32.powi(-24), -2.0]);
-        let brains = [0x3F, 0x80, 0x00, 0x80, 0xC0, 0x49];
-        let brains = read(&brains[..], 3, &Dtype::BF16, Order::Big).unwrap();
-        assert_eq!(brains, [1.0, 2f32.powi(-126), -3.140_625]);
-    }
-
-    #[test]
-    fn more_than_a_chunk_is_read_and_no_more_than_asked_for() {
-        let count = CHUNK + 5;
-        let raw: Vec<u8> = (0..=count).flat_map(|i| (i as f32).to_le_bytes()).collect();
-        let numbers = read(&raw[..], count, &Dtype::F32, Order::Little).unwrap();
-        assert!(numbers.iter().enumerate().all(|(i, number)| *number == i as f32));
-        assert_eq!(numbers.len(), count);
-        assert!(read(&raw[..], count + 2, &Dtype::F32, Order::Little).is_err());
-    }
-}

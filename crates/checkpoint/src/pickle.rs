@@ -540,30 +540,4 @@ mod tests {
         assert_eq!(value(b"\x8a\x08\0\0\0\0\0\0\0\x80."), Value::Int(i64::MIN));
         assert_eq!(value(b"\x8a\x09\0\0\0\0\0\0\0\x80\0."), Value::Plain);
     }
-
-    #[test]
-    fn what_is_recalled_is_the_same_value() {
-        let (values, root) = load(&mut Bytes::new(b"]q\0h\0a.")).unwrap();
-        assert_eq!(*values.get(root), Value::List(vec![root]));
-    }
-
-    #[test]
-    fn a_dict_of_pairs_is_read_as_python_2_wrote_it() {
-        let body = b"ccollections\nOrderedDict\n]K\x07a\x85R.";
-        let why = load(&mut Bytes::new(body)).unwrap_err();
-        assert!(matches!(why, Fault::Why(why) if why.contains("no pairs")));
-        let body = b"ccollections\nOrderedDict\n]U\x01wK\x07\x86a\x85R.";
-        let (values, root) = load(&mut Bytes::new(body)).unwrap();
-        let Value::Dict(dict) = values.get(root) else { panic!("no dict") };
-        assert_eq!(values.field(dict, "w").unwrap(), Some(&Value::Int(7)));
-    }
-
-    #[test]
-    fn the_bytes_left_are_those_behind_the_pickle() {
-        let mut bytes = Bytes::new(b"N.K\x01.");
-        for taken in [2, 5] {
-            load(&mut bytes).unwrap();
-            assert_eq!(bytes.taken, taken);
-        }
-    }
 }

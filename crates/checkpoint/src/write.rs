@@ -75,10 +75,8 @@ fn check(tensors: &[Tensor]) -> Result<()> {
 
 /// A `.safetensors` file, laid out as the format's authors do: wide numbers first, then by name.
 ///
-/// # Errors
-///
-/// [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64 axes, and for a
-/// name that comes twice or is too long.
+/// Errors: [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64 axes,
+/// and for a name that comes twice or is too long.
 pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
     check(tensors)?;
     let mut tensors: Vec<&Tensor> = tensors.iter().collect();
@@ -106,9 +104,7 @@ pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
 
 /// An `.npz` file, as `numpy.savez` stores it.
 ///
-/// # Errors
-///
-/// Those of [`safetensors`].
+/// Errors: those of [`safetensors`].
 pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
     check(tensors)?;
     let headers: Vec<_> = tensors.iter().map(npy_header).collect();
@@ -117,14 +113,13 @@ pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
         (format!("{name}.npy"), [header, &bytes[..]])
     };
     let headers = headers.iter().map(|header| &header[..]);
-    Ok(zip::archive(&tensors.iter().zip(headers).map(member).collect::<Vec<_>>()))
+    let members: Vec<_> = tensors.iter().zip(headers).map(member).collect();
+    Ok(zip::archive(&members, u32::MAX))
 }
 
 /// A `.npy` file. It has no place for the tensor's name.
 ///
-/// # Errors
-///
-/// Those of [`safetensors`].
+/// Errors: those of [`safetensors`].
 pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
     tensor.check()?;
     Ok([&npy_header(tensor)[..], &tensor.bytes].concat())

@@ -69,9 +69,7 @@ impl Member {
 
 /// All members, in the order of the directory.
 ///
-/// # Errors
-///
-/// No archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
+/// Errors: no archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
 /// another, larger than it can be, or that has a path for a name.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, count, start) = directory(reader, length)?;
@@ -215,13 +213,8 @@ impl Member {
 }
 
 /// An archive of these members, stored as they are. Each has a name of at most 65,535 bytes, and bytes
-/// in two parts, one after the other.
-pub(crate) fn archive(members: &[(String, [&[u8]; 2])]) -> Vec<u8> {
-    archive_within(members, u32::MAX)
-}
-
-/// The same; numbers from `limit` on are written in 64 bits, so that a test can have small ones.
-fn archive_within(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
+/// in two parts, one after the other. Numbers from `limit` on are written in 64 bits; a test can have small ones.
+pub(crate) fn archive(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
         let (at, size) = (bytes.len() as u64, (data[0].len() + data[1].len()) as u64);
@@ -287,7 +280,7 @@ mod tests {
                 let (first, rest) = data.split_at(data.len() / 3);
                 ((*name).to_owned(), [first, rest])
             });
-            let bytes = archive_within(&parts, limit);
+            let bytes = archive(&parts, limit);
             let mut reader = Cursor::new(&bytes[..]);
             let members = members(&mut reader, bytes.len() as u64).unwrap();
             assert_eq!(members.len(), data.len());
@@ -304,7 +297,7 @@ mod tests {
 
     #[test]
     fn sizes_of_64_bits_are_held_against_the_file() {
-        let good = archive_within(&[("a".to_owned(), [&[7; 99], &[]])], 0);
+        let good = archive(&[("a".to_owned(), [&[7; 99], &[]])], 0);
         let end = good.len() - 22 - 20 - 56;
         let entry = end - 46 - 1 - 28;
         // The member's two sizes and place; the directory's length and start.

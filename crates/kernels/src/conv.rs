@@ -21,10 +21,8 @@ use crate::tiles;
 /// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. Any view will do; the result
 /// lies channels last in memory, and such inputs are the fastest.
 ///
-/// # Errors
-///
-/// An input whose channels or map do not suit the kernel, and an epilogue whose channels or shortcut are not those
-/// of the output; sizes that are beyond memory.
+/// Errors: an input whose channels or map do not suit the kernel, and an epilogue whose channels or shortcut are
+/// not those of the output; sizes that are beyond memory.
 pub fn conv(
     x: ArrayView4<'_, f32>,
     kernel: &Kernel,

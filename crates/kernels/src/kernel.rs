@@ -140,10 +140,8 @@ pub(crate) enum Weights {
 impl Kernel {
     /// Packs weights C_out x C_in/groups x k_h x k_w for the vectors of a level.
     ///
-    /// # Errors
-    ///
-    /// A dimension, stride, dilation or number of groups of 0; groups that do not divide C_out; a level that the
-    /// machine has not got.
+    /// Errors: a dimension, stride, dilation or number of groups of 0; groups that do not divide C_out; a level
+    /// that the machine has not got.
     pub fn new(weights: ArrayView4<'_, f32>, spec: Spec, level: Level) -> Result<Self> {
         let level = level.check()?;
         keep_freed_memory();

@@ -22,9 +22,7 @@ use crate::vector::{Vector, load_rows, of_size, store_rows};
 /// One input, C kernels, each of which reads all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
 /// The function's channels are counted through all of them: channel j of the i-th is channel i d + j.
 ///
-/// # Errors
-///
-/// Those of [`conv`], where the function must have the channels of all kernels together.
+/// Errors: those of [`conv`], where the function must have the channels of all kernels together.
 pub fn split(
     x: ArrayView4<'_, f32>,
     kernels: &[Kernel],
@@ -39,9 +37,7 @@ pub fn split(
 
 /// C inputs, C kernels, each of which reads its own input. The channels are counted as in [`split`].
 ///
-/// # Errors
-///
-/// Those of [`split`], and [`Error::Count`] where there are not as many inputs as kernels.
+/// Errors: those of [`split`], and [`Error::Count`] where there are not as many inputs as kernels.
 pub fn each(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -73,9 +69,8 @@ pub fn each(
 /// C inputs, C kernels, summed in the order of the kernels to one N x C_out x H_out x W_out; the epilogue follows
 /// the whole sum.
 ///
-/// # Errors
-///
-/// Those of [`each`] and [`conv`]; [`Error::Zero`] for no kernel, [`Error::Shape`] for sums of several shapes.
+/// Errors: those of [`each`] and [`conv`]; [`Error::Zero`] for no kernel, [`Error::Shape`] for sums of several
+/// shapes.
 pub fn merge(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -111,9 +106,7 @@ pub fn merge(
 
 /// Tensors side by side, in this order: N x d x H x W each to N x C d x H x W.
 ///
-/// # Errors
-///
-/// [`Error::Shape`] where they differ in more than their channels, or there are none.
+/// Errors: [`Error::Shape`] where they differ in more than their channels, or there are none.
 pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
     let (n, _, h, w) = xs.first().ok_or(Error::Zero { what: "number of paths" })?.dim();
     let alike = |x: &&ArrayView4<'_, f32>| (x.dim().0, x.dim().2, x.dim().3) == (n, h, w);

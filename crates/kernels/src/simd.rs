@@ -33,9 +33,7 @@ impl Level {
     /// The level to use: what the environment asks for by [`LEVEL_VARIABLE`], or else the best that this
     /// machine has.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Level`] where the environment asks for what there is not.
+    /// Errors: [`Error::Level`] where the environment asks for what there is not.
     pub fn chosen() -> Result<Self> {
         let Some(asked) = env::var_os(LEVEL_VARIABLE).filter(|asked| !asked.is_empty()) else {
             return Ok(Self::best());
@@ -54,9 +52,7 @@ impl Level {
 
     /// The level itself, if this machine has it.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Level`].
+    /// Errors: [`Error::Level`].
     pub fn check(self) -> Result<Self> {
         let here = listed(&Self::available());
         let missing = || Error::Level(format!("this machine has no {self}; it has {here}"));

@@ -79,10 +79,8 @@ impl Nothing for () {}
 
 /// Prints the library's version: to be called once, with a `?`, in the cell that loads it.
 ///
-/// # Errors
-///
-/// None. It is a `Result` all the same: the kernel has to meet one `?` before it expects any, and a cell
-/// in which it meets the first shows its last value as a debugger would.
+/// Errors: none. It is a `Result` all the same: the kernel has to meet one `?` before it expects any, and
+/// a cell in which it meets the first shows its last value as a debugger would.
 pub fn ready() -> Result<()> {
     println!("triform {}", env!("CARGO_PKG_VERSION"));
     Ok(())
@@ -90,9 +88,7 @@ pub fn ready() -> Result<()> {
 
 /// A figure of the project by its name, such as `three_forms`: those that `triform plot` draws.
 ///
-/// # Errors
-///
-/// [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
+/// Errors: [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
 ///
 /// ```
 /// use triform_notebook::figure;
@@ -109,9 +105,7 @@ pub fn figure(name: &str) -> Result<Shown> {
 
 /// Tensors as coloured squares, all on one scale, with numbers where there is room.
 ///
-/// # Errors
-///
-/// [`Error::Figure`] for a label that the font cannot write or the picture cannot hold.
+/// Errors: [`Error::Figure`] for a label that the font cannot write or the picture cannot hold.
 ///
 /// ```
 /// use triform_notebook::*;

@@ -32,9 +32,7 @@ pub fn argument() -> Result<Shown> {
 
 /// A claim, checked, and its check seen to refute something wrong: `triform explain NAME`.
 ///
-/// # Errors
-///
-/// [`NoSuchName`](triform::Error::NoSuchName).
+/// Errors: [`NoSuchName`](triform::Error::NoSuchName).
 ///
 /// ```
 /// let depthwise = triform_notebook::claim("depthwise")?;
@@ -51,9 +49,7 @@ pub fn claim(name: &str) -> Result<Shown> {
 /// A wrong block: which rungs refute it, and the smallest block on which it shows, worked out:
 /// `triform refute NAME`.
 ///
-/// # Errors
-///
-/// [`NoSuchName`](triform::Error::NoSuchName).
+/// Errors: [`NoSuchName`](triform::Error::NoSuchName).
 pub fn mistake(name: &str) -> Result<Shown> {
     let mistake = gallery::named(name)?;
     let seed = Seed(0);
@@ -66,9 +62,7 @@ pub fn mistake(name: &str) -> Result<Shown> {
 
 /// What is known about a count: `triform diagnose COUNT`, of a network or of all.
 ///
-/// # Errors
-///
-/// A count that is no number; [`NoSuchName`](triform::Error::NoSuchName).
+/// Errors: a count that is no number; [`NoSuchName`](triform::Error::NoSuchName).
 pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Result<Shown> {
     let given: Digits = text.parse()?;
     let networks = match network {
@@ -84,9 +78,7 @@ pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Resul
 /// The ladder of evidence on one block: `triform verify --block B --map M --rung R`, the times apart,
 /// which no two runs share.
 ///
-/// # Errors
-///
-/// A block that cannot be, or is too large for the memory there is.
+/// Errors: a block that cannot be, or is too large for the memory there is.
 pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64) -> Result<Table> {
     let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
     let plan = Plan { rungs: rungs.iter().copied().collect(), ..Plan::default() };
@@ -112,9 +104,7 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
 /// How long the three forms take on one thread, in turn on the same numbers, and as a ratio to form (c). The
 /// kernel compiles without all that a release build has: `triform bench` is the better stopwatch.
 ///
-/// # Errors
-///
-/// A block that cannot be.
+/// Errors: a block that cannot be.
 pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
     let mut table = Table::new(&["block", "map", "form", "ms, shortest", "over (c)"]);
     let fast = Fast::new();
@@ -146,9 +136,7 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
 /// The logits of a network whose bottlenecks are all in this form, a wrong one perhaps: N x 3 x H x W to
 /// N x classes.
 ///
-/// # Errors
-///
-/// A network without a top, an input that does not suit it.
+/// Errors: a network without a top, an input that does not suit it.
 ///
 /// ```
 /// use triform_notebook::*;

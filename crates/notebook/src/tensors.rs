@@ -3,7 +3,7 @@
 use ndarray::{Array4, ArrayView4};
 use rand::Rng as _;
 
-use triform::block::{BlockSpec, BlockWeights, Shortcut};
+use triform::block::{BlockSpec, BlockWeights};
 use triform::error::Result;
 use triform::random::{Purpose, Seed};
 use triform::scalar::Expression;
@@ -24,19 +24,11 @@ pub fn integers(shape: [usize; 4], seed: u64) -> Array4<f32> {
 
 /// The kernels of a block, of [`integers`].
 pub fn integer_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
-    let (inner, k) = (spec.inner(), spec.kernel());
-    let kernel = |c_out, c_in, k, layer| {
-        integers([c_out, c_in, k, k], seed.wrapping_mul(4).wrapping_add(layer))
-    };
-    let projection =
-        (spec.shortcut() == Shortcut::Projection).then(|| kernel(spec.c_out(), spec.c_in(), 1, 3));
-    BlockWeights::new(
-        spec,
-        kernel(inner, spec.c_in(), 1, 0),
-        kernel(inner, spec.width(), k, 1),
-        kernel(spec.c_out(), inner, 1, 2),
-        projection,
-    )
+    let mut next = seed.wrapping_mul(4);
+    BlockWeights::from_fn(spec, |shape| {
+        next = next.wrapping_add(1);
+        integers(shape, next.wrapping_sub(1))
+    })
 }
 
 /// The same tensor of numbers that write down how they are computed.

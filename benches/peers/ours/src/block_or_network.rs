@@ -3,9 +3,9 @@
 //! A variant is the form's letter; `-nhwc` behind it where the block is handed an array whose memory is
 //! channels-last, and may give such a one. Otherwise the output is a plain array too.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use ndarray::{Array4, ArrayD, Axis, Ix4, concatenate};
+use ndarray::{Array4, ArrayD, ArrayView4, Axis, Ix4};
 use triform::block::{
     Activation, BlockNorms, BlockWeights, Bottleneck, Form, Functions, NormFunctions,
 };
@@ -15,26 +15,21 @@ use triform::network::weights::{NetworkWeights, ResidualWeights};
 use triform::network::zoo;
 use triform_cli::checkpoint;
 
-use worker::protocol::{Engine, Model};
-use worker::{Result, files};
+use worker::{Engine, Model, Result, graph, text};
 
 /// The weights of a job.
-pub struct Ours {
-    folder: PathBuf,
-    weights: NetworkWeights,
-}
+pub struct Ours(NetworkWeights);
 
 impl Ours {
     pub fn new(folder: &Path) -> Result<Self> {
-        let name = files::text(&folder.join("name.txt"))?;
+        let name = text(&folder.join("name.txt"))?;
         let path = folder.join("state_dict.safetensors");
-        let weights = checkpoint::read(&zoo::named(&name)?, &path)?;
-        Ok(Self { folder: folder.to_owned(), weights })
+        Ok(Self(checkpoint::read(&zoo::named(&name)?, &path)?))
     }
 
     /// The block, where the job is one.
     fn block(&self) -> Option<(&BlockWeights<f32>, &BlockNorms<f32>)> {
-        match self.weights.blocks() {
+        match self.0.blocks() {
             [ResidualWeights::Bottleneck(weights, norms)] => Some((weights, norms)),
             _ => None,
         }
@@ -49,7 +44,7 @@ impl Engine for Ours {
         }
     }
 
-    fn load(&self, variant: &str, model: &str) -> Result<Box<dyn Model>> {
+    fn load(&self, folder: &Path, variant: &str, model: &str) -> Result<Model> {
         let form = match variant.get(..1) {
             Some("a") => Form::Aggregated,
             Some("b") => Form::EarlyConcat,
@@ -57,7 +52,7 @@ impl Engine for Ours {
             _ => return Err(format!("no variant {variant}").into()),
         };
         let last = variant.ends_with("-nhwc");
-        let (_, inputs) = files::graph(&self.folder, model)?;
+        let (_, inputs) = graph(folder, model)?;
         let inputs = inputs.into_iter().map(|x| -> Result<_> {
             let x = x.into_dimensionality::<Ix4>()?;
             Ok(if last { channels_last(&x) } else { x })
@@ -66,8 +61,8 @@ impl Engine for Ours {
         let fast = Fast::new();
         let Some((weights, norms)) = self.block() else {
             let prepare = |weights: &_, fast: &_| Bottleneck::prepare(&form, weights, fast);
-            let network = Network::prepare(&prepare, &self.weights, |x| *x, &fast)?;
-            let functions = NetworkFunctions::new(&self.weights)?;
+            let network = Network::prepare(&prepare, &self.0, |x| *x, &fast)?;
+            let functions = NetworkFunctions::new(&self.0)?;
             return Ok(ready(inputs, true, move |inputs| {
                 let watch = &mut |_, _: ndarray::ArrayView4<'_, f32>| {};
                 let features = network.features(inputs[0].view(), &functions, &fast, watch)?;
@@ -100,49 +95,40 @@ fn layer(
 ) -> Result<ArrayD<f32>> {
     let (spec, x) = (weights.spec(), &inputs[0]);
     let by_paths = form != Form::Grouped;
-    let paths = || -> Vec<Array4<f32>> {
+    let input_paths = || -> Vec<Array4<f32>> {
         x.axis_chunks_iter(Axis(1), spec.width()).map(|path| path.to_owned()).collect()
     };
+    let path_kernels = |of: fn(triform::block::Path<'_, f32>) -> ArrayView4<'_, f32>, spec| {
+        let kernels = weights.paths().map(|path| fast.prepare(of(path), spec));
+        kernels.collect::<triform::Result<Vec<_>>>()
+    };
+    let conv = |kernel, spec, after: &_| fast.conv(x.view(), &fast.prepare(kernel, spec)?, after);
     let y = match model {
         "reduce" if by_paths => {
-            let kernels = weights.paths().map(|path| fast.prepare(path.reduce, spec.reduce()));
-            let kernels = kernels.collect::<triform::Result<Vec<_>>>()?;
-            side_by_side(&fast.split(x.view(), &kernels, functions.reduce)?)?
+            let kernels = path_kernels(|path| path.reduce, spec.reduce())?;
+            fast.concatenate(&fast.split(x.view(), &kernels, functions.reduce)?)?
         }
-        "reduce" => {
-            let kernel = fast.prepare(weights.reduce(), spec.reduce())?;
-            fast.conv(x.view(), &kernel, &functions.after_reduce())?
-        }
+        "reduce" => conv(weights.reduce(), spec.reduce(), &functions.after_reduce())?,
         "transform" if by_paths => {
-            let kernels =
-                weights.paths().map(|path| fast.prepare(path.transform, spec.transform(1)));
-            let kernels = kernels.collect::<triform::Result<Vec<_>>>()?;
-            side_by_side(&fast.each(&paths(), &kernels, functions.transform)?)?
+            let kernels = path_kernels(|path| path.transform, spec.transform(1))?;
+            fast.concatenate(&fast.each(&input_paths(), &kernels, functions.transform)?)?
         }
         "transform" => {
-            let how = spec.transform(spec.cardinality());
-            let kernel = fast.prepare(weights.transform(), how)?;
-            fast.conv(x.view(), &kernel, &functions.after_transform())?
+            let spec = spec.transform(spec.cardinality());
+            conv(weights.transform(), spec, &functions.after_transform())?
         }
         "expand" => {
             let after = functions.after_sum(Some(inputs[1].view()));
             if form == Form::Aggregated {
-                let kernels = weights.paths().map(|path| fast.prepare(path.expand, spec.expand()));
-                let kernels = kernels.collect::<triform::Result<Vec<_>>>()?;
-                fast.merge(&paths(), &kernels, &after)?
+                let kernels = path_kernels(|path| path.expand, spec.expand())?;
+                fast.merge(&input_paths(), &kernels, &after)?
             } else {
-                let kernel = fast.prepare(weights.expand(), spec.expand())?;
-                fast.conv(x.view(), &kernel, &after)?
+                conv(weights.expand(), spec.expand(), &after)?
             }
         }
         other => return Err(format!("no model {other}").into()),
     };
     Ok(y.into_dyn())
-}
-
-fn side_by_side(paths: &[Array4<f32>]) -> Result<Array4<f32>> {
-    let views: Vec<_> = paths.iter().map(|path| path.view()).collect();
-    Ok(concatenate(Axis(1), &views)?)
 }
 
 /// The same array, its memory in the order N, H, W, C.
@@ -156,27 +142,11 @@ fn ready(
     inputs: Vec<Array4<f32>>,
     plain: bool,
     run: impl Fn(&[Array4<f32>]) -> Result<ArrayD<f32>> + 'static,
-) -> Box<dyn Model> {
-    Box::new(Ready { inputs, plain, run, output: None })
-}
-
-struct Ready<F> {
-    inputs: Vec<Array4<f32>>,
-    plain: bool,
-    run: F,
-    output: Option<ArrayD<f32>>,
-}
-
-impl<F: Fn(&[Array4<f32>]) -> Result<ArrayD<f32>>> Model for Ready<F> {
-    fn run(&mut self) -> Result<()> {
-        let y = (self.run)(&self.inputs)?;
-        let as_it_is = !self.plain || y.is_standard_layout();
-        self.output = Some(if as_it_is { y } else { y.as_standard_layout().into_owned() });
-        Ok(())
-    }
-
-    fn output(&self) -> Result<ArrayD<f32>> {
-        let y = self.output.as_ref().ok_or("not run yet")?;
-        Ok(y.as_standard_layout().into_owned())
-    }
+) -> Model {
+    Box::new(move || {
+        let y = run(&inputs)?;
+        let as_it_is = !plain || y.is_standard_layout();
+        let y = if as_it_is { y } else { y.as_standard_layout().into_owned() };
+        Ok(Box::new(move || Ok(y.as_standard_layout().into_owned())))
+    })
 }

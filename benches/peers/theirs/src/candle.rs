@@ -1,31 +1,25 @@
 //! candle, layer by layer as `peers/graph.py` describes a model, by candle_nn's own layers.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use candle_nn::{Conv2d, Conv2dConfig, Linear, Module};
 use ndarray::{ArrayD, IxDyn};
 
-use worker::Result;
-use worker::files::{self, Step};
-use worker::protocol::{Engine, Model};
+use worker::{Engine, Model, Result, Step, graph};
 
 /// The weights of a job.
-pub struct Candle {
-    folder: PathBuf,
-    weights: HashMap<String, Tensor>,
-}
+pub struct Candle(HashMap<String, Tensor>);
 
 impl Candle {
     pub fn new(folder: &Path) -> Result<Self> {
         let path = folder.join("folded.safetensors");
-        let weights = candle_core::safetensors::load(path, &Device::Cpu)?;
-        Ok(Self { folder: folder.to_owned(), weights })
+        Ok(Self(candle_core::safetensors::load(path, &Device::Cpu)?))
     }
 
     fn weight(&self, name: String) -> Result<Tensor> {
-        self.weights.get(&name).cloned().ok_or_else(|| format!("no tensor {name}").into())
+        self.0.get(&name).cloned().ok_or_else(|| format!("no tensor {name}").into())
     }
 
     fn layer(&self, step: &Step) -> Result<Layer> {
@@ -62,22 +56,19 @@ impl Candle {
 }
 
 impl Engine for Candle {
-    fn variants(&self) -> Vec<&'static str> {
-        vec!["c"]
-    }
-
-    fn load(&self, _: &str, model: &str) -> Result<Box<dyn Model>> {
-        let (graph, arrays) = files::graph(&self.folder, model)?;
+    fn load(&self, folder: &Path, _: &str, model: &str) -> Result<Model> {
+        let (graph, arrays) = graph(folder, model)?;
         // A tensor by its place: the inputs first, then what each step makes.
         let names = graph.inputs.iter().map(|input| &input.name);
         let names: Vec<_> = names.chain(graph.steps.iter().map(|step| &step.makes)).collect();
+        // Each with the places of what it reads.
         let mut steps = Vec::new();
         for step in &graph.steps {
             let place = |name: &String| {
                 let place = names.iter().position(|other| *other == name);
                 place.ok_or_else(|| format!("no tensor {name}"))
             };
-            let reads = step.reads.iter().map(place).collect::<std::result::Result<_, _>>()?;
+            let reads = step.reads.iter().map(place).collect::<std::result::Result<Vec<_>, _>>()?;
             steps.push((self.layer(step)?, reads));
         }
         let mut inputs = Vec::new();
@@ -85,40 +76,24 @@ impl Engine for Candle {
             let numbers: Vec<f32> = array.iter().copied().collect();
             inputs.push(Tensor::from_vec(numbers, array.shape(), &Device::Cpu)?);
         }
-        Ok(Box::new(Layers { steps, inputs, output: None }))
+        Ok(Box::new(move || {
+            let mut made = inputs.clone();
+            for (layer, reads) in &steps {
+                made.push(match layer {
+                    Layer::One(layer) => layer.forward(&made[reads[0]])?,
+                    Layer::Sum => (&made[reads[0]] + &made[reads[1]])?,
+                });
+            }
+            let output = made.pop().ok_or("a model without steps")?;
+            Ok(Box::new(move || {
+                let numbers: Vec<f32> = output.flatten_all()?.to_vec1()?;
+                Ok(ArrayD::from_shape_vec(IxDyn(output.dims()), numbers)?)
+            }))
+        }))
     }
 }
 
 enum Layer {
     One(Box<dyn Module>),
     Sum,
-}
-
-struct Layers {
-    /// Each with the places of what it reads.
-    steps: Vec<(Layer, Vec<usize>)>,
-    inputs: Vec<Tensor>,
-    output: Option<Tensor>,
-}
-
-impl Model for Layers {
-    fn run(&mut self) -> Result<()> {
-        let mut made = self.inputs.clone();
-        for (layer, reads) in &self.steps {
-            let y = match layer {
-                Layer::One(layer) => layer.forward(&made[reads[0]])?,
-                Layer::Sum => (&made[reads[0]] + &made[reads[1]])?,
-            };
-            made.push(y);
-        }
-        self.output = made.pop();
-        Ok(())
-    }
-
-    fn output(&self) -> Result<ArrayD<f32>> {
-        let Some(output) = &self.output else { return Ok(ArrayD::zeros(IxDyn(&[0]))) };
-        let numbers: Vec<f32> = output.flatten_all()?.to_vec1()?;
-        let shape = output.dims().to_vec();
-        Ok(ArrayD::from_shape_vec(IxDyn(&shape), numbers)?)
-    }
 }

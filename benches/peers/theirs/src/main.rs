@@ -3,13 +3,13 @@
 mod candle;
 mod tract;
 
-use worker::protocol::serve;
+use worker::serve;
 
 fn main() {
     worker::main(|engine, folder, threads| match engine {
         "candle" => worker::in_pool(threads, || serve(folder, &candle::Candle::new(folder)?)),
         // It has a pool of its own.
-        "tract" => serve(folder, &tract::Tract::new(folder, threads)),
+        "tract" => serve(folder, &tract::Tract::new(threads)),
         other => Err(format!("no engine {other}").into()),
     });
 }

@@ -1,22 +1,44 @@
-//! What the Rust workers have in common: `PROGRAM ENGINE FOLDER THREADS`, then line by line as
-//! `peers/protocol.py` says.
+//! What the Rust workers have in common: `PROGRAM ENGINE FOLDER THREADS`, then one line in, one line out, as
+//! `peers/protocol.py` says, which is the same in Python.
 
-pub mod files;
-pub mod protocol;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fs::File;
+use std::io::{Write, stdin, stdout};
+use std::path::Path;
+use std::time::Instant;
 
-use std::path::{Path, PathBuf};
-
+use ndarray::ArrayD;
+use ndarray_npy::{WriteNpyExt, read_npy};
 use rayon::ThreadPoolBuilder;
+use serde::Deserialize;
 
 /// What a worker's functions give. An error goes to the run as one line, and nobody tells them apart.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// What is compared.
+pub trait Engine {
+    /// The ways in which it can be run.
+    fn variants(&self) -> Vec<&'static str> {
+        vec!["c"]
+    }
+
+    /// A model of the folder in one of these ways, with its inputs.
+    fn load(&self, folder: &Path, variant: &str, model: &str) -> Result<Model>;
+}
+
+/// A model and its inputs, ready to run: each call runs it once.
+pub type Model = Box<dyn FnMut() -> Result<Output>>;
+
+/// What a run gave, which becomes an array when it is asked for one.
+pub type Output = Box<dyn FnOnce() -> Result<ArrayD<f32>>>;
 
 /// Serves the engine of the command line; ends with status 2 and a message where it cannot.
 pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let served = match &arguments[..] {
         [engine, folder, threads] => match threads.parse() {
-            Ok(threads) => start(engine, &PathBuf::from(folder), threads),
+            Ok(threads) => start(engine, Path::new(folder), threads),
             Err(error) => Err(format!("{threads} threads: {error}").into()),
         },
         _ => Err("its arguments are ENGINE FOLDER THREADS".into()),
@@ -30,4 +52,116 @@ pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
 /// Loads and runs inside a pool of so many threads, the one that calls among them.
 pub fn in_pool(threads: usize, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     ThreadPoolBuilder::new().num_threads(threads).build()?.install(work)
+}
+
+/// Answers until the input ends.
+pub fn serve(folder: &Path, engine: &dyn Engine) -> Result<()> {
+    let variants = engine.variants();
+    say(&serde_json::json!({ "variants": variants, "version": null }).to_string())?;
+    let mut timed = HashMap::new();
+    for line in stdin().lines() {
+        let answer = answer(folder, engine, &mut timed, &line?);
+        say(&answer.unwrap_or_else(|error| format!("error {error}").replace('\n', " ")))?;
+    }
+    Ok(())
+}
+
+fn answer(
+    folder: &Path,
+    engine: &dyn Engine,
+    timed: &mut HashMap<String, Model>,
+    line: &str,
+) -> Result<String> {
+    match line.split_whitespace().collect::<Vec<_>>()[..] {
+        ["check", variant, name] => {
+            let output = engine.load(folder, variant, name)?()?()?;
+            let path = folder.join(format!("{variant}.{name}.out.npy"));
+            let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+            output.write_npy(file).map_err(|error| failed(&path, &error))?;
+            Ok("done".to_owned())
+        }
+        ["run", variant, times] => {
+            let times: usize = times.parse()?;
+            let model = match timed.entry(variant.to_owned()) {
+                Entry::Occupied(loaded) => loaded.into_mut(),
+                Entry::Vacant(place) => place.insert(engine.load(folder, variant, "whole")?),
+            };
+            let mut taken = Vec::with_capacity(times);
+            for _ in 0..times {
+                let start = Instant::now();
+                let output = model()?;
+                taken.push(start.elapsed().as_nanos().to_string());
+                // So that each iteration has the memory of the last.
+                drop(output);
+            }
+            Ok(taken.join(" "))
+        }
+        _ => Err(format!("cannot read {line:?}").into()),
+    }
+}
+
+fn say(line: &str) -> Result<()> {
+    let mut stdout = stdout();
+    writeln!(stdout, "{line}")?;
+    Ok(stdout.flush()?)
+}
+
+/// A model, as `peers/graph.py` writes it.
+#[derive(Deserialize)]
+pub struct Graph {
+    /// What it reads.
+    pub inputs: Vec<Input>,
+    /// What it does, in order; the last one gives the output.
+    pub steps: Vec<Step>,
+}
+
+/// A tensor that a model reads.
+#[derive(Deserialize)]
+pub struct Input {
+    /// Its name in the model.
+    pub name: String,
+    /// Where its numbers are.
+    pub file: String,
+}
+
+/// One operation.
+#[derive(Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub op: String,
+    /// The names of the tensors that it reads.
+    pub reads: Vec<String>,
+    /// The name of the tensor that it makes.
+    pub makes: String,
+    /// Of a convolution.
+    #[serde(default)]
+    pub stride: usize,
+    /// Of a convolution.
+    #[serde(default)]
+    pub pad: usize,
+    /// Of a convolution.
+    #[serde(default)]
+    pub groups: usize,
+}
+
+/// A model of a job, and its inputs in order.
+pub fn graph(folder: &Path, model: &str) -> Result<(Graph, Vec<ArrayD<f32>>)> {
+    let path = folder.join(format!("{model}.json"));
+    let graph: Graph =
+        serde_json::from_str(&text(&path)?).map_err(|error| failed(&path, &error))?;
+    let read = |input: &Input| {
+        let path = folder.join(&input.file);
+        read_npy(&path).map_err(|error| failed(&path, &error))
+    };
+    let inputs = graph.inputs.iter().map(read).collect::<Result<_>>()?;
+    Ok((graph, inputs))
+}
+
+/// The text of a file.
+pub fn text(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| failed(path, &error))
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> Box<dyn std::error::Error + Send + Sync> {
+    format!("{}: {error}", path.display()).into()
 }

@@ -144,6 +144,11 @@ fn views_and_storages_are_held_against_the_file() {
     // Strides nobody walks may be anything, and so may sizes beside a 0.
     assert_eq!(w(&of(&tensor(four, (3, &[1, 1], &[huge, huge])))).unwrap(), [3.0]);
     assert_eq!(w(&of(&tensor(four, (0, &[0, huge, huge], &[1, 1, 1])))).unwrap(), [0.0; 0]);
+    // 1, 2^-126, -3.140625.
+    let brains = vec![0x80, 0x3F, 0x80, 0x00, 0x49, 0xC0];
+    let view = tensor(("BFloat16Storage", "0", 3), (0, &[3], &[1]));
+    let brains = archive(&dict(&[("w", view)]), &[("0", 3, brains)]);
+    assert_eq!(w(&brains).unwrap(), [1.0, 2f32.powi(-126), -3.140_625]);
     let pickle = dict(&[("w", vector(4))]);
     assert_eq!(w(&legacy(&pickle, &storage(4, 4))).unwrap(), [0.0, 1.0, 2.0, 3.0]);
 
@@ -179,6 +184,9 @@ fn a_dict_of_other_things_is_no_state_dict() {
     refuse("a.pth", &archive(&twice, &[]), "`state_dict` is there twice");
     refuse_pickle(b"].", "a list, not a dict");
     refuse_pickle(b"}K\x01K\x02s.", "a plain value, not a name");
+    // As Python 2 wrote a dict.
+    let pairs = b"ccollections\nOrderedDict\n]U\x01wK\x07\x86a\x85R.";
+    refuse_pickle(pairs, "`w` is a plain value, not a tensor");
     for (value, kind) in [
         (&b"K\x03"[..], "a plain value"),
         (b"X\x01\0\0\0x", "a text"),
@@ -197,7 +205,7 @@ fn a_dict_of_other_things_is_no_state_dict() {
 
 #[test]
 fn pickles_that_do_not_add_up_are_refused() {
-    let cases: [(&[u8], &str); 27] = [
+    let cases: [(&[u8], &str); 28] = [
         (b"", "ends too early"),
         (b"cos\nsys", "ends too early"),
         (b".", "empty stack"),
@@ -223,6 +231,7 @@ fn pickles_that_do_not_add_up_are_refused() {
         (b"}.}", "bytes follow the pickle"),
         (b"ctorch\nFloatStorage\n)R.", "a storage of its own"),
         (b"ccollections\nOrderedDict\nN\x85R.", "no list"),
+        (b"ccollections\nOrderedDict\n]K\x07a\x85R.", "no pairs"),
         (b"U\x01\xff.", "UTF-8"),
         (b"\x80\x04}.", "protocol 4"),
     ];
