@@ -12,9 +12,7 @@ use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use triform::block::NormFunctions;
 use triform::block::grouped::Grouped;
-use triform::block::{
-    Activation, BlockForm, BlockWeights, Bottleneck, Branch, Form, Functions, With,
-};
+use triform::block::{Activation, BlockForm, BlockWeights, Bottleneck, Branch, Form, With};
 use triform::conv::{Convolver, Fast};
 use triform::evidence::any_form::{AnyForm, Subject};
 use triform::evidence::bound::balls;
