@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Takes the committed record of times anew on this machine, and all that is made of it: the claim's row in
-# the README, the two figures. Let nothing else run meanwhile. Look at the difference, then commit it.
+# Takes the committed record of times anew on this machine, and all that is made of it: the row in
+# docs/claims.md, the two figures. Let nothing else run meanwhile. Look at the difference, then commit it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,4 +15,4 @@ done
 sed -i.old "s|benches/records/[^\"]*|$after|" src/evidence/speed.rs
 rm src/evidence/speed.rs.old
 cargo run --locked --release -- plot
-INSTA_UPDATE=always cargo test --locked -p triform-cli --test program the_table_of_the_readme
+INSTA_UPDATE=always cargo test --locked -p triform-cli --test program the_claims_are_the_list

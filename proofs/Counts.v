@@ -1,5 +1,5 @@
-(** The counts of the paper's Table 1, "about 70k": a convolution over numbers that only count, of which
-    every product is one weight used once at a pixel. *)
+(** The counts of the paper's Table 1, "about 70k". They are convolutions over numbers that only count: every
+    product is one use of one weight at one pixel. *)
 From Coq Require Import NArith.
 From mathcomp Require Import all_ssreflect.
 From triform Require Import Forms.

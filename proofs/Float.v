@@ -14,7 +14,7 @@ Theorem float_addition_is_not_associative :
   add (add (power 0) (power (- 53))) (power (- 53)) <> add (power 0) (add (power (- 53)) (power (- 53))).
 Proof. by vm_compute. Qed.
 
-(** Two paths of two channels, of which three are 1 or 2^-53: (b) loses what (a) has added up first. *)
+(** Two paths of two channels; three channels are 1 or 2^-53. (b) loses what (a) has added up first. *)
 Definition pixel : geometry unit unit := Geometry 1 (fun _ _ => Some tt).
 Definition one_of_each : kernel spec_float := fun o c t => if o == c then power 0 else zero.
 Definition in_groups : kernel spec_float := fun o c t => if o %% 2 == c then power 0 else zero.

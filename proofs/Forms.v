@@ -43,7 +43,7 @@ Definition merge C (z : nat -> X) : X :=
 Variables (C d c_in : nat) (P0 P1 P2 P3 : Type).
 Variables (g1 : geometry P0 P1) (g2 : geometry P1 P2) (g3 : geometry P2 P3).
 Variables (reduce transform expand : kernel W).
-(** What stands between the layers: for each path a function of its d channels, at all positions. *)
+(** The functions between the layers: for each path, of its d channels, at all positions. *)
 Variables (f1 : nat -> tensor X P1 -> tensor X P1) (f2 : nat -> tensor X P2 -> tensor X P2).
 (** The same on all channels at once. *)
 Definition along P (f : nat -> tensor X P -> tensor X P) (y : tensor X P) : tensor X P :=

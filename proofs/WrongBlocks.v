@@ -57,7 +57,7 @@ Proof. by vm_compute. Qed.
 Theorem next_path_3x3 :
   from_transformed (fun i => conv pixel d (path d transform ((i + 1) %% C)) (reduced i)) <> right.
 Proof. by vm_compute. Qed.
-(** The last batch norm stands in each path, so that its shift is added C times. *)
+(** The last batch norm is inside each path, so its shift is added C times. *)
 Definition norm z := (3 * z + 1)%Z.
 Theorem norm_in_each_path : from_paths C norm <> norm right.
 Proof. by vm_compute. Qed.

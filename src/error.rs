@@ -77,7 +77,7 @@ pub enum Error {
     #[error("{paths} paths cannot be bundled into {fewer}: that does not divide them")]
     PathsDoNotDivide { paths: usize, fewer: usize },
 
-    #[error("`{given}` is no count: {why} (such as 70144, 25,028,904, 89.6M, 4.23G or 4.2e9)")]
+    #[error("`{given}` is not a count: {why} (such as 70144, 25,028,904, 89.6M, 4.23G or 4.2e9)")]
     CountSyntax { given: String, why: &'static str },
 
     #[error("sums of {terms} terms: no bound on the rounding is known from 2^24 terms on")]
@@ -93,10 +93,13 @@ pub enum Error {
     NoExactCase { block: String, reached: i64, limit: i64 },
 
     #[error(
-        "`{given}` is not a block: {why} (C_in x C x d, such as 256x32x4: 256 channels, 32 paths \
-         of width 4)"
+        "`{given}` is not a block: {why}; write C_INxCxD, such as 256x32x4 (256 channels, 32 paths of \
+         width 4), or C_IN-CxD-C_OUT, such as 64-32x4-256, and /2 after it for stride 2"
     )]
     BlockSyntax { given: String, why: String },
+
+    #[error("`{given}` is not a block: {why}")]
+    BlockSizes { given: String, why: String },
 
     #[error("batch norm in training mode needs 2 values a channel at least, not {values}")]
     Statistics { values: usize },
@@ -132,7 +135,7 @@ pub enum Error {
     #[error(transparent)]
     Kernels(triform_kernels::Error),
 
-    #[error("`{given}` is no rung that can be climbed; they are R0 to {last}")]
+    #[error("`{given}` is not one of the rungs R0 to {last}")]
     NoSuchRung { given: String, last: String },
 
     #[error("there is no {what} `{given}`{}", hint(.near))]
@@ -153,13 +156,17 @@ impl Error {
         given: &str,
         names: impl Iterator<Item = &'static str>,
     ) -> Self {
-        let mut alike: Vec<(f64, &str)> = names
-            .map(|name| (strsim::jaro_winkler(name, &given.to_lowercase()), name))
-            .filter(|(alike, name)| *alike > 0.8 || (given.len() >= 2 && name.contains(given)))
+        let small = given.to_lowercase();
+        let edits = |name| strsim::osa_distance(name, &small);
+        let mut near: Vec<&str> = names
+            .filter(|name| {
+                strsim::jaro_winkler(name, &small) > 0.8
+                    || (given.len() >= 2 && name.contains(given))
+            })
             .collect();
-        // The most alike first; a stable sort.
-        alike.sort_by(|one, other| other.0.total_cmp(&one.0));
-        let near = alike.iter().map(|(_, name)| *name).take(3).collect();
+        // The fewest edits away first; a stable sort.
+        near.sort_by_key(|name| edits(name));
+        near.truncate(3);
         Self::NoSuchName { what, given: given.to_owned(), near }
     }
 }
@@ -171,19 +178,19 @@ fn hint(near: &[&str]) -> String {
 /// The crate's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// That none of these sizes is 0.
+/// Checks that none of these sizes is 0.
 pub(crate) fn none_is_0(sizes: &[(&'static str, usize)]) -> Result<()> {
     let zero = sizes.iter().find(|(_, size)| *size == 0);
     zero.map_or(Ok(()), |(what, _)| Err(Error::Zero { what }))
 }
 
-/// That the groups divide these channels.
+/// Checks that the groups divide these channels.
 pub(crate) fn divide(groups: usize, channels: usize, which: &'static str) -> Result<()> {
     let divides = channels.is_multiple_of(groups);
     if divides { Ok(()) } else { Err(Error::GroupsDoNotDivide { groups, channels, which }) }
 }
 
-/// That there are as many as there must be.
+/// Checks that the number found is the expected one.
 pub(crate) fn as_many(what: &'static str, found: usize, expected: usize) -> Result<()> {
     if found == expected { Ok(()) } else { Err(Error::Count { what, expected, found }) }
 }

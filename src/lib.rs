@@ -30,23 +30,23 @@
 #![doc = include_str!("../examples/own_form.rs")]
 //! ```
 //!
-//! The modules, each of which uses only those above it:
+//! The modules; each uses only those above it:
 //!
 //! - [`error`]: one error type.
 //! - [`random`]: every random choice, from one seed.
 //! - [`scalar`]: the number types.
 //! - [`conv`]: convolution, as specified and fast.
 //! - [`block`]: the three forms.
-//! - [`network`]: what stands around the blocks in a network.
+//! - [`network`]: the rest of a network, around its blocks.
 //! - [`count`](mod@count): parameters and multiply-adds.
 //! - [`evidence`]: what it takes to say that two forms are equal.
 //! - [`gallery`]: wrong blocks that the evidence must refute.
-//! - [`claims`]: what is said about the forms, each with its check.
+//! - [`claims`]: statements about the forms, each with its check.
 //! - [`figures`]: the plots and diagrams.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-/// Fields that are read as they are and not set, so that what was checked stays so.
+/// Fields that can be read but not set, so that checked values stay as checked.
 macro_rules! getters {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
         $($(#[$doc])* pub fn $field(&self) -> $type { self.$field })*

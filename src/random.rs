@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 /// The generator that all drawing uses: the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
 
-/// What is drawn. Each has streams of its own, so that a new draw changes no other.
+/// What is drawn. Each purpose has its own streams, so that a new draw changes no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Kernels of blocks.
@@ -19,7 +19,7 @@ pub enum Purpose {
     Norms,
     /// The stem's kernel and batch norm.
     Stem,
-    /// An input that is no photograph.
+    /// An input other than a photograph.
     Input,
     /// Blocks and inputs of small integers.
     Exact,
@@ -29,7 +29,7 @@ pub enum Purpose {
     Field,
     /// Keys of random functions.
     Keys,
-    /// Directions in which to differentiate.
+    /// Directions of differentiation.
     Directions,
     /// Floats of every kind.
     Floats,

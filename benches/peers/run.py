@@ -82,7 +82,7 @@ def build():
 
 
 def peak(threads):
-    """Billions of floating-point operations a second that so many threads reach in registers."""
+    """Billions of floating-point operations a second that `threads` threads reach in registers."""
     on = processors(threads)
     command = [RELEASE / "ours", "peak", "-", str(threads)]
     pinned = lambda: os.sched_setaffinity(0, on)

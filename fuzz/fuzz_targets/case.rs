@@ -64,7 +64,7 @@ pub struct Tensor {
     pub layout: u8,
 }
 
-/// The layout in which one image is seen as all of them.
+/// The layout that shows one image as all of them.
 pub const REPEATED: u8 = 7;
 
 /// What a function does to one channel.

@@ -27,7 +27,7 @@ mod case;
 use case::{CERTIFIED, REPEATED, SHIFT};
 pub use case::{Case, Path, Step, Tensor, Verb};
 
-/// A kind of number: of an integer, and as a float.
+/// A number type: made from an integer, and turned into a float.
 pub struct Kind<S> {
     pub of: fn(i64) -> S,
     pub float: fn(&S) -> f32,
@@ -84,14 +84,14 @@ impl Tensor {
         laid.broadcast(self.values.raw_dim()).expect("the same shape, or one image of it")
     }
 
-    /// [`Tensor::lay`], for who wants to own it.
+    /// [`Tensor::lay`], as an owned array.
     fn owned<S: Scalar>(&self, of: fn(i64) -> S) -> Array4<S> {
         let laid = self.lay(of);
         if laid.dim() == self.values.dim() { laid } else { self.view(&laid).to_owned() }
     }
 }
 
-/// The steps of all channels; counted wrongly, a channel has none.
+/// The steps of all channels. A convolver that numbers a channel beyond them makes it panic.
 struct Steps<'a, S> {
     steps: &'a [Step],
     of: fn(i64) -> S,
@@ -225,7 +225,7 @@ pub enum Ran {
     Refused,
 }
 
-/// Runs a case by all convolvers; says in words who disagrees.
+/// Runs a case by all convolvers; the error says which one disagrees.
 pub fn check(case: &Case) -> Result<Ran, String> {
     check_against(&Fast::new(), case)
 }

@@ -64,7 +64,7 @@ def run(name: str, write: bool) -> list[str]:
 
 
 def run_file(path: Path) -> list[str]:
-    """Runs a notebook as it stands; nothing is written."""
+    """Runs a notebook as it is; nothing is written."""
     notebook = book.read(path)
     execute(notebook, path.resolve().parent, slots.log(path.stem))
     return judge.faults(notebook)

@@ -79,8 +79,8 @@ def one_line(words: str) -> str:
 
 
 def differences(committed: nbformat.NotebookNode, run: nbformat.NotebookNode) -> list[str]:
-    """One line for each cell of which the committed notebook shows other outputs than a run gives. Of
-    those that are tagged `varies` only the kind is compared."""
+    """One line for each cell whose committed outputs differ from those of a run. For cells
+    tagged `varies` only the kind is compared."""
     pairs = zip(committed.cells, run.cells, strict=True)
     code = [(old, new) for old, new in pairs if new.cell_type == "code"]
     return [

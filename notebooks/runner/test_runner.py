@@ -1,4 +1,4 @@
-"""The runner says no: to a panic, to what does not compile, to an `Err`, to a false check; and to less than that."""
+"""The runner rejects a panic, code that does not compile, an `Err`, a false check, and lesser faults."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""A notebook as text: Markdown, in which a fence that names a cell is a cell.
+"""A notebook as text: Markdown. A fence with a name is a cell.
 
     ```rust name            a code cell
-    ```rust name varies     one whose output is another on another machine or day
-    ```rust name blank      what stands in the place of the cell before it, the answer to an exercise,
+    ```rust name varies     one whose output differs between machines or days
+    ```rust name blank      what replaces the cell before it, the answer to an exercise,
                             in the copies for students
 
-Code stands in the English text only. The text of another language has the same fences, empty.
+Only the English text has code. The text of another language has the same fences, empty.
 """
 
 from __future__ import annotations

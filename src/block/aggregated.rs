@@ -11,9 +11,9 @@
 //! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d
 //! channels. Here the same products are summed d at a time, path by path, and then
 //! the C partial sums are added. In the paper's footnote, A1 B1 + A2 B2 =
-//! [A1 A2][B1; B2], where A_i are path i's weights of the last layer and B_i what
+//! [A1 A2][B1; B2], where A_i are path i's weights of the last layer and B_i is what
 //! path i feeds it. That needs only that addition is associative and that adding
-//! zero changes nothing; nothing is asked of the product. Float addition is not
+//! zero changes nothing; the product may be any operation. Float addition is not
 //! associative, so floats may differ by just that rounding.
 
 use ndarray::{Array4, ArrayView4};

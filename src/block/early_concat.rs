@@ -1,17 +1,16 @@
 //! Form (b), early concatenation: C paths, concatenated, then one 1x1. Figure
 //! 3(b) of the paper.
 //!
-//! The first two layers are path by path as in form (a); then the C results of d
-//! channels each are laid side by side, D = C d channels in the order of the
-//! paths, and one 1x1 over all of them gives the output.
+//! The first two layers run path by path, as in form (a). Then the C results of d
+//! channels each are concatenated in the order of the paths, to D = C d channels.
+//! One 1x1 over all of them gives the output.
 //!
 //! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c): a
-//! sum of the same products, followed by the same batch norm and ReLU, which look
-//! at one channel at a time. Only the index is written differently, so no law of
-//! arithmetic is used at all, provided both add in the same order. A fast
-//! convolution adds in an order of its own, which may depend on how many channels
-//! it is given; so in floats (b) and (c), too, may differ by rounding. Over
-//! one fixed order they agree to the bit.
+//! sum of the same products, followed by the same batch norm and ReLU. Both look
+//! at one channel at a time. Only the index is written differently. So no law of
+//! arithmetic is needed, provided both add in the same order; over one fixed order
+//! they agree to the bit. A fast convolution adds in an order of its own, which may
+//! depend on the number of channels. With it, (b) and (c) too may differ by rounding.
 
 use ndarray::{Array4, ArrayView4};
 

@@ -23,7 +23,7 @@ pub trait Branch<S: Additive, V: Convolver<S>> {
 
 /// What a branch is run with.
 pub struct With<'a, S, V> {
-    /// What stands between the convolutions.
+    /// The functions between the convolutions.
     pub functions: &'a Functions<'a, S>,
     /// What is added at the end, of the output's shape.
     pub shortcut: Option<ArrayView4<'a, S>>,
@@ -32,9 +32,9 @@ pub struct With<'a, S, V> {
 }
 
 /// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three;
-/// a form that is none of them (a wrong one, say) implements this trait.
+/// any other form (a wrong one, say) implements this trait.
 ///
-/// It is generic over the numbers and asks of them an addition, so a form is
+/// It is generic over the number type and needs only addition, so a form is
 /// written once and runs in every arithmetic.
 pub trait BlockForm {
     /// One letter, for tables. The paper's are 'a', 'b', 'c'.

@@ -1,4 +1,4 @@
-//! What stands between a block's convolutions, handed in from outside.
+//! The functions between a block's convolutions, passed in from outside.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::conv::{ChannelWise, Elementwise, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::{Additive, Ordered, Real};
 
-/// The places of a block at which a channel-wise function stands.
+/// The places of a block that have a channel-wise function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// After the first 1x1, C_in to D.
@@ -70,10 +70,10 @@ impl<'a, S: Additive> Functions<'a, S> {
     }
 
     /// What follows the last 1x1 and the sum over the paths: batch norm, then the
-    /// shortcut, then the block's last ReLU. As the paper has it (section 4): ReLU comes
-    /// right after each batch norm, save at the block's end, where it comes after the
-    /// shortcut was added; and its footnote on form (a): the last batch norm comes after
-    /// the sum of the paths and before the shortcut.
+    /// shortcut, then the block's last ReLU. The paper (section 4) has ReLU right after
+    /// each batch norm, except at the block's end, where it comes after the shortcut is
+    /// added. Its footnote on form (a) has the last batch norm after the sum of the
+    /// paths and before the shortcut.
     pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> Epilogue<'b, S>
     where
         'a: 'b,

@@ -2,9 +2,9 @@
 //! groups. Figure 3(c) of the paper, and what every implementation runs.
 //!
 //! The 1x1 from C_in to D = C d channels is C narrow ones side by side: an output
-//! channel of a convolution knows nothing of its neighbours, so any cut of them
-//! is fair. The 3x3 in C groups lets output channel i d + j read the channels
-//! i d .. (i+1) d and no others, which is to say: its own path's. The last 1x1
+//! channel of a convolution does not depend on its neighbours, so the channels may be
+//! cut anywhere. The 3x3 in C groups lets output channel i d + j read the channels
+//! i d .. (i+1) d and no others: those of its own path. The last 1x1
 //! reads all D channels and sums over them.
 //!
 //! After each convolution comes batch norm, and ReLU after that; at the end the

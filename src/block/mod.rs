@@ -8,9 +8,9 @@
 //! Read [`grouped`] (c), then [`early_concat`] (b), then [`aggregated`] (a): the
 //! paper's Figure 3 from right to left.
 //!
-//! Between the convolutions stand batch norm and ReLU, as channel-wise functions
+//! Between the convolutions come batch norm and ReLU, as channel-wise functions
 //! ([`Functions`]): each looks at one channel and is told its number. Cutting the
-//! channels into paths cuts no channel, so such a function cannot tell a path from
+//! channels into paths cuts no channel. So such a function cannot distinguish a path from
 //! a part of a wide layer; and it may be anything that does not mix channels.
 
 pub mod aggregated;

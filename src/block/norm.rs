@@ -82,8 +82,8 @@ impl<S: Real> BatchNorm<S> {
         (0..self.channels()).all(|channel| self.channel(channel) == [&one, &zero, &zero, &one])
     }
 
-    /// Whether gamma is 0 in every channel, so that nothing passes. Some start the last one of a block
-    /// so.
+    /// Whether gamma is 0 in every channel, so that nothing passes. Some networks start like that in the last
+    /// batch norm of each block.
     pub fn is_silent(&self) -> bool {
         self.gamma.iter().all(|gamma| *gamma == S::zero())
     }

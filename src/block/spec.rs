@@ -105,8 +105,8 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// With this padding of the 3x3. Any but k/2 changes the size of the map, so that no
-    /// shortcut fits and the block has none.
+    /// With this padding of the 3x3. Any padding but k/2 changes the size of the map. Then no shortcut fits, and
+    /// the block gets [`Shortcut::None`].
     pub fn with_padding(mut self, padding: usize) -> Self {
         self.padding = padding;
         if !self.keeps_the_map() {
@@ -155,6 +155,15 @@ impl BlockSpec {
     /// Channels of all the paths, D = C d.
     pub fn inner(&self) -> usize {
         self.cardinality * self.width
+    }
+
+    /// The shortest name: `256x32x4` if the block has as many channels out as in and stride 1, otherwise the
+    /// displayed form.
+    pub fn name(&self) -> String {
+        match self.c_in == self.c_out && self.stride == 1 {
+            true => format!("{}x{}x{}", self.c_in, self.cardinality, self.width),
+            false => self.to_string(),
+        }
     }
 
     /// The geometry of the first 1x1, for one path or for all.
@@ -234,17 +243,21 @@ impl BlockSpec {
     }
 }
 
-/// `256x32x4`: C_in x C x d, and as many channels out as in; or `256-32x4-256`, as it is printed. A `d`
-/// after the width is passed over.
+/// `256x32x4`: C_in x C x d, and as many channels out as in; or `64-32x4-256`: C_in, C x d, C_out. `/2` at the
+/// end is a stride, on the 3x3. A `d` after the width is passed over.
 impl FromStr for BlockSpec {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
         let syntax = |why: String| Error::BlockSyntax { given: text.to_owned(), why };
         let by = |c| matches!(c, 'x' | 'X' | '×');
-        let (paths, c_out) = match text.split('-').collect::<Vec<_>>()[..] {
+        let (sizes, stride) = match text.split_once('/') {
+            Some((sizes, stride)) => (sizes, Some(stride)),
+            None => (text, None),
+        };
+        let (paths, c_out) = match sizes.split('-').collect::<Vec<_>>()[..] {
             [c_in, paths, c_out] if !c_in.is_empty() => (format!("{c_in}x{paths}"), Some(c_out)),
-            _ => (text.to_owned(), None),
+            _ => (sizes.to_owned(), None),
         };
         let parts: Vec<&str> = paths.split(by).collect();
         let [c_in, cardinality, width] = parts[..] else {
@@ -255,13 +268,17 @@ impl FromStr for BlockSpec {
         let width = width.strip_suffix('d').unwrap_or(width);
         let (c_in, cardinality, width) = (size(c_in)?, size(cardinality)?, size(width)?);
         let c_out = c_out.map_or(Ok(c_in), size)?;
-        Self::new(c_in, cardinality, width, c_out).map_err(|error| syntax(error.to_string()))
+        let stride = stride.map_or(Ok(1), size)?;
+        Self::new(c_in, cardinality, width, c_out)
+            .and_then(|spec| spec.with_stride(stride, StrideOn::default()))
+            .map_err(|error| Error::BlockSizes { given: text.to_owned(), why: error.to_string() })
     }
 }
 
-/// `256-32x4-256`: C_in, C x d, C_out.
+/// `64-32x4-256`: C_in, C x d, C_out; and `/2` where the stride is 2.
 impl fmt::Display for BlockSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}x{}-{}", self.c_in, self.cardinality, self.width, self.c_out)
+        write!(f, "{}-{}x{}-{}", self.c_in, self.cardinality, self.width, self.c_out)?;
+        if self.stride > 1 { write!(f, "/{}", self.stride) } else { Ok(()) }
     }
 }

@@ -24,7 +24,7 @@ use crate::scalar::Real;
 /// the momentum m, as in PyTorch: `running = (1 - m) running + m batch`, where the variance is the
 /// unbiased one, n / (n - 1) times as large.
 ///
-/// It is a function of one channel's plane, and so cannot tell a path from a part of a wide layer.
+/// It is a function of one channel's plane, so it cannot distinguish a path from a part of a wide layer.
 /// A clone moves the same running statistics.
 #[derive(Clone)]
 pub struct TrainingNorm<S> {
@@ -61,7 +61,7 @@ impl<S: Real> TrainingNorm<S> {
 impl<S: Real> ChannelWise<S> for TrainingNorm<S> {
     /// # Panics
     ///
-    /// For a channel that the batch norm has not.
+    /// For a channel that the batch norm does not have.
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         let n = S::from_f64(plane.len() as f64);
         let mean = sum(plane.iter().cloned()).div(&n);

@@ -1,4 +1,4 @@
-//! The one set of weights, and the views of it that a path is.
+//! The one set of weights, and the paths as views of it.
 
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 
@@ -46,7 +46,7 @@ impl<S: Additive> BlockWeights<S> {
         Self::of(spec, kernels)
     }
 
-    /// As many kernels as the block has convolutions, in their order.
+    /// One kernel for each convolution of the block, in their order.
     pub(crate) fn of(spec: BlockSpec, kernels: Vec<Array4<S>>) -> Result<Self> {
         let names = [
             "kernel of the first 1x1",
@@ -140,7 +140,7 @@ impl<S: Additive> BlockWeights<S> {
     ///
     /// # Panics
     ///
-    /// If there is no path i.
+    /// If i is the number of paths or more.
     pub fn path(&self, i: usize) -> Path<'_, S> {
         let channels = i * self.spec.width()..(i + 1) * self.spec.width();
         Path {
@@ -155,9 +155,9 @@ impl<S: Additive> BlockWeights<S> {
         (0..self.spec.cardinality()).map(|i| self.path(i))
     }
 
-    /// The same function as a block of `fewer` and wider paths, `fewer` a divisor of C. Of the 3x3, the
-    /// kernels of the paths that become one stand on a diagonal, and zeros beside them; the two 1x1 are
-    /// what they were. With one path it is a dense block, as in Wide ResNet.
+    /// The same function as a block of `fewer` and wider paths, `fewer` a divisor of C. In the 3x3, the kernels of
+    /// paths that become one are put on a diagonal, with zeros beside them. The two 1x1 do not change. With one
+    /// path it is a dense block, as in Wide ResNet.
     ///
     /// Errors: those of [`BlockSpec::with_paths`].
     pub fn in_paths(&self, fewer: usize) -> Result<Self> {

@@ -30,7 +30,7 @@ fn convolve(x: &Array4<Int>, kernel: &Array4<Int>, groups: usize) -> Result<Arra
     reference.sums(x.view(), &kernel)
 }
 
-/// Proved for these shapes alone where all pairs are equal: supported by so many cases.
+/// Supported if all [`CASES`] pairs are equal, to the extent of these shapes; refuted otherwise.
 fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result<Verdict> {
     let mut values = 0;
     for number in 0..CASES.get() {

@@ -77,8 +77,8 @@ pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     )
 }
 
-/// C paths of two 3x3 have as many parameters as one dense pair C times as wide, and so nothing is
-/// saved; of depth 3 the middle layer has 1/C.
+/// C paths of two 3x3 have as many parameters as one dense pair C times as wide, so nothing is saved. In blocks
+/// of depth 3 the middle layer has 1/C.
 pub(super) fn depth_two_saves_nothing(given: Given) -> Result<Verdict> {
     let mut pairs = Vec::new();
     // ResNet-34's conv2, and the example of the paper's Figure 4, each with widths that C divides.

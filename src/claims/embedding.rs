@@ -1,4 +1,4 @@
-//! Checks of what is said about grouped blocks and networks inside wider ones.
+//! Checks of the claims about grouped blocks and networks inside wider ones.
 
 use ndarray::{Array4, ArrayView4, s};
 
@@ -42,9 +42,9 @@ pub(super) fn fewer_paths(given: Given) -> Result<Verdict> {
     Ok(Verdict::Supported { cases, bound: Bound::Probability { at_most } })
 }
 
-/// The stages, the pooling and the classifier of ResNeXt-50 32x4d, beside Wide ResNet-50-2 with the
-/// same weights and zeros between them: over the prime field, with random functions between the
-/// convolutions, block after block.
+/// Compares the stages, the pooling and the classifier of ResNeXt-50 32x4d with Wide ResNet-50-2, which has the
+/// same weights and zeros between them. They run over the prime field, block after block, with random functions
+/// between the convolutions.
 pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
     let (resnext, wide) = (zoo::named("resnext50_32x4d")?, zoo::named("wide_resnet50_2")?);
     let mut rng = SEED.stream(Purpose::Field, &[3]);

@@ -1,8 +1,8 @@
-//! The one list of claims: what this project says, where it was said, and how it is checked.
+//! The one list of claims: the project's statements, where each comes from, and how it is checked.
 //!
-//! A claim is a check that can fail. Each names something wrong, a block, a number or a datum, and its
-//! check is run on that too and must refute it: a test goes through [`ALL`], so that nothing is
-//! claimed without a check, and no check passes whatever it is given.
+//! A claim is a check that can fail. Each claim also names something wrong: a block, a number or a datum. Its
+//! check runs on that too and must refute it. A test goes through [`ALL`], so nothing is claimed without a
+//! check, and no check passes whatever it is given.
 
 mod convolutions;
 mod counts;
@@ -30,7 +30,7 @@ pub struct Claim {
     pub how: &'static str,
     /// The wrong thing that the check must refute.
     pub refutes: &'static str,
-    /// Checks the claim, or what it says that the check refutes.
+    /// Checks the claim, or the wrong thing that `refutes` names.
     pub check: fn(Given) -> Result<Verdict>,
 }
 
@@ -43,7 +43,7 @@ pub enum Given {
     Wrong,
 }
 
-/// A claim of this name and check; what it says is added.
+/// A claim of this name and check; its texts are added.
 const fn claim(name: &'static str, check: fn(Given) -> Result<Verdict>) -> Claim {
     Claim { name, statement: "", source: "", how: "", refutes: "", check }
 }

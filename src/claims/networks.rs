@@ -1,5 +1,5 @@
-//! Checks of what is said about whole networks: counts and initial weights that are computed, errors that are
-//! quoted, and times, of a committed record and the paper's.
+//! Checks of the claims about whole networks: counts and initial weights (computed), errors (quoted), and times
+//! (those of a committed record, and the paper's).
 
 use super::{Given, refuted};
 use crate::block::StrideOn;
@@ -7,7 +7,7 @@ use crate::count::published::PUBLISHED;
 use crate::count::{self, PublishedError, published_error};
 use crate::error::{Error, Result};
 use crate::evidence::Verdict;
-use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, Record, committed, name, stages};
+use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, Record, committed, stages};
 use crate::network::architecture::Architecture;
 use crate::network::init::{self, Fan};
 use crate::network::zoo;
@@ -241,14 +241,13 @@ pub(super) fn faster(given: Given) -> Result<Verdict> {
 /// The time of a form over that of form (c), summed over the four stages of ResNeXt-50, on one thread.
 fn over_grouped(record: &Record, form: char) -> Result<f64> {
     let total = |form| {
-        let times = stages()?.into_iter().map(|(spec, _)| record.one_thread(&name(&spec), form));
+        let times = stages()?.into_iter().map(|(spec, _)| record.one_thread(&spec.name(), form));
         times.sum::<Result<f64>>()
     };
     Ok(total(form)? / total('c')?)
 }
 
-/// That the grouped form is the fastest of the three here, and what that says of ResNeXt against
-/// ResNet.
+/// That the grouped form is the fastest of the three here, and how ResNeXt's time compares with ResNet's.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
     if given == Given::Wrong {
@@ -265,10 +264,10 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
         let found = format!("{split:.2} times as long as form (c)");
         return Ok(refuted("the time of form (a), as recorded", &found, "longer than form (c)'s"));
     }
-    // Of the networks as they stand in the record, whatever the forms were called.
+    // From the networks' rows as recorded; the exchange of the forms above does not affect them.
     let here = committed()?.networks()?;
     let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
-    // Two networks timed in turn differ by a few percent from one run to the next.
+    // Times of two networks, measured round by round, differ by a few percent from run to run.
     let which = match here {
         ..0.97 => "the faster here",
         0.97..1.03 => "neither the faster nor the slower here",

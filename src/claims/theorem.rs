@@ -1,10 +1,10 @@
-//! R10, a theorem: for every C, d, number of channels, kernel, stride, padding, batch and map, checked by a proof
-//! assistant. It is in `proofs/`, about index formulas that read like [`crate::block`]'s forms.
+//! R10, a theorem, checked by a proof assistant: for every C, d, number of channels, kernel, stride, padding, batch
+//! and map. It is in `proofs/`, about index formulas that read like [`crate::block`]'s forms.
 //!
-//! What ties the two together is here: small blocks of integers, run by the Rust forms, written down for Coq. The
-//! formulas that the theorem is about must give the same numbers (`proofs/Cases.v`, checked there), and the forms
-//! must give them still (checked by a test, and by `triform explain all-sizes`). So what is proved is about what
-//! runs, as far as cases can tell.
+//! This file ties the two together: it runs the Rust forms on small blocks of integers and writes the results down
+//! for Coq. The theorem's formulas must give the same numbers (`proofs/Cases.v`, checked there). The forms must
+//! still give them (checked by a test, and by `triform explain all-sizes`). So the proof is about the code that
+//! runs, as far as cases can show that.
 
 use std::fmt::{Display, Write as _};
 
@@ -112,7 +112,7 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     Ok(text)
 }
 
-/// Scales and shifts, none of which hides a channel.
+/// Scales and shifts; none of them hides a channel.
 fn affine(rng: &mut Rng, channels: usize) -> Vec<Affine<Int>> {
     let one = |_| {
         let scale = rng.random_range(1i64..=2) * if rng.random() { 1 } else { -1 };
@@ -150,7 +150,8 @@ fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines()).flat_map(words).chain([(0, "")])
 }
 
-/// Where a file of cases is not the one that is expected: the line, and what stands there and should.
+/// The first line where a file of cases differs from the expected one: its number, the line found and the line
+/// expected.
 pub fn first_difference<'a>(found: &'a str, expected: &'a str) -> Option<(usize, [&'a str; 2])> {
     let mut pairs = words(found).zip(words(expected));
     let ((line, found), (_, expected)) = pairs.find(|((_, l), (_, r))| l != r)?;

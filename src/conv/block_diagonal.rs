@@ -1,4 +1,4 @@
-//! A grouped kernel and the dense kernel it stands for.
+//! A grouped kernel and the equivalent dense kernel.
 
 use ndarray::{Array4, ArrayView4, Axis, s};
 

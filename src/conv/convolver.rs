@@ -98,8 +98,8 @@ pub trait Convolver<S: Additive> {
         Ok(total)
     }
 
-    /// C tensors side by side, in this order: N x d x H x W each, to N x C d x H x W. Here nothing is
-    /// computed; but where the tensors lie in memory only the convolver knows.
+    /// C tensors side by side, in this order: N x d x H x W each, to N x C d x H x W. Nothing is
+    /// computed, but only the convolver knows where the tensors lie in memory.
     ///
     /// Errors: [`Error::Shape`] where they differ in more than their channels, or there are none.
     fn concatenate(&self, xs: &[Array4<S>]) -> Result<Array4<S>> {

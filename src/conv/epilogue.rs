@@ -11,15 +11,15 @@ use crate::scalar::{Additive, Ordered};
 /// A function of one channel: batch norm, an activation, both; or something
 /// that records what it sees.
 ///
-/// The channel is counted through the whole layer, whichever path computed it:
+/// The channel is numbered through the whole layer, whichever path computed it:
 /// channel j of path i of width d is channel i d + j. That is all a form has to
-/// get right about batch norm, and what several published ones get wrong.
+/// get right about batch norm, and several published ones get it wrong.
 pub trait ChannelWise<S>: Sync {
     /// Changes the plane of one channel, of shape N x H x W.
     fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>);
 
-    /// The same functions of a run of channels as data, where they are simple enough, and there are as many
-    /// channels; a fast convolver may then apply them while the sums are in cache.
+    /// The same functions of a run of channels as data, if they are simple enough and there are that many
+    /// channels. A fast convolver may then apply them while the sums are in cache.
     ///
     /// # Laws
     ///
@@ -128,7 +128,7 @@ impl<'a, S: Additive> Epilogue<'a, S> {
     }
 }
 
-/// Applies a function to each channel of `z`, N x C x H x W, the first of which
+/// Applies a function to each channel of `z`, N x C x H x W, whose first channel
 /// is channel `first` of its layer.
 pub(crate) fn apply_from<S>(
     function: &dyn ChannelWise<S>,

@@ -11,11 +11,11 @@ use crate::error::{Error, Result};
 /// Convolution for `f32`, with the SIMD instructions this machine has (AVX-512, or AVX2 with FMA, or
 /// none), on the threads of the rayon pool it is called in.
 ///
-/// The tensors it gives lie channels last in memory, and it is fastest on such. Any view will do. What its
-/// kernels do with the process's memory, [`Kernel`] says.
+/// Its outputs lie channels last in memory, and such inputs are the fastest, though any view will do. [`Kernel`]
+/// documents what its kernels do with the process's memory.
 ///
-/// The order of a sum is whatever is fastest, so it need not agree with the reference to the bit; that it
-/// stays within the derived bound of it, and equals it to the bit on integers, is for the evidence to show.
+/// The order of a sum is whatever is fastest, so the result need not agree with the reference to the bit. The
+/// evidence shows that it stays within the derived bound, and that on integers it equals the reference to the bit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fast {
     level: Level,
@@ -30,7 +30,7 @@ impl Fast {
 
     /// With the instructions of a level.
     ///
-    /// Errors: [`Error::Kernels`] where the machine has not got them.
+    /// Errors: [`Error::Kernels`] if the machine lacks them.
     pub fn with_level(level: Level) -> Result<Self> {
         let level = level.check().map_err(Error::Kernels)?;
         Ok(Self { level })
@@ -105,8 +105,8 @@ fn views(xs: &[Array4<f32>]) -> Vec<ArrayView4<'_, f32>> {
     xs.iter().map(|x| x.view()).collect()
 }
 
-/// The functions of the first channels as the kernels have them, with a ReLU after all or after none; if
-/// there are as many.
+/// The functions of the first channels as the kernels have them, with a ReLU after all or after none. `None` if
+/// they are not such functions, or too few.
 fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::Elementwise> {
     match function.as_data(0..channels)? {
         Elementwise::Identity => Some(kernels::Elementwise::IDENTITY),
@@ -120,8 +120,8 @@ fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::
     }
 }
 
-/// A convolution with what follows as its epilogue; or afterwards, by the specification, where it cannot
-/// be had as data.
+/// A convolution with what follows as its epilogue. If that cannot be had as data, it is applied afterwards, by
+/// the specification.
 fn with_epilogue<'a>(
     epilogue: &Epilogue<'a, f32>,
     c_out: usize,

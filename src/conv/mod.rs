@@ -1,5 +1,5 @@
 //! Convolution: one specification, one optimisation, and the seam between a
-//! block's forms and whichever of the two they are handed.
+//! block's forms and the one of the two that they get.
 //!
 //! Letters, used in every docstring: N batch, C_in and C_out channels, H x W
 //! map, k_h x k_w kernel. A tensor is an ndarray `Array4` in the order
@@ -12,10 +12,10 @@
 //! - [`Reference`]: the specification, plain loops over any scalar.
 //! - [`Fast`]: the same function for `f32`, fast, by the crate `triform-kernels` for a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
-//! - [`Peak`] and [`read_bandwidth`]: what this machine can do at most, measured.
+//! - [`Peak`] and [`read_bandwidth`]: the limits of this machine, measured.
 //! - [`ChannelWise`] and [`Epilogue`]: what follows the sums.
 //! - [`max_pool`]: the only other thing the stem needs.
-//! - [`block_diagonal`]: a grouped kernel as the dense one it stands for.
+//! - [`block_diagonal`]: a grouped kernel as the equivalent dense one.
 
 mod block_diagonal;
 mod convolver;

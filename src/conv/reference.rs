@@ -5,10 +5,10 @@
 //! ```
 //!
 //! with stride s, padding p, dilation e; c runs over the channels of a group, u
-//! and v over the taps that fall inside the map, and g is the group that output
-//! channel o belongs to. A grouped convolution is *defined* here by restricting
-//! c to the group, not by filling a dense kernel with zeros: so that splitting
-//! it into its groups re-indexes the sums and changes none of them.
+//! and v over the taps that fall inside the map, and g is the group of output
+//! channel o. A grouped convolution is *defined* here by restricting c to the
+//! group, not by filling a dense kernel with zeros. So splitting it into its
+//! groups re-indexes the sums and changes none of them.
 //!
 //! This file never imports the fast convolver.
 

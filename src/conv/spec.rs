@@ -25,7 +25,7 @@ impl ConvSpec {
         Self { stride, padding, dilation: 1, groups }
     }
 
-    /// The arguments stand in the order of PyTorch's `conv2d`.
+    /// The arguments are in the order of PyTorch's `conv2d`.
     ///
     /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
@@ -157,7 +157,7 @@ impl KernelShape {
         }
         let (h_out, w_out) = self.output_map((h, w))?;
         let output = [n, self.c_out, h_out, w_out];
-        // Without an image there is no element, but the shape must be one that an array can have.
+        // Without an image there are 0 elements, but the shape must be one that an array can have.
         let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f.max(1)));
         // No number is larger than 32 bytes, and arrays are indexed by isize.
         if elements.is_none_or(|elements| elements > isize::MAX as usize / 32) {

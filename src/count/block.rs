@@ -51,15 +51,15 @@ impl Macs {
     }
 }
 
-/// MACs of a k x k convolution from `c_in` to `c_out` channels on an H x W map. Along one axis of
-/// size n, with stride s, padding p and dilation e, tap u meets the map at output i if
-/// 0 <= i s + u e - p < n; so the number of taps inside is the sum over u of
+/// MACs of a k x k convolution from `c_in` to `c_out` channels on an H x W map. Take one axis of
+/// size n, with stride s, padding p and dilation e. Tap u meets the map at output i if
+/// 0 <= i s + u e - p < n. So the number of taps inside is the sum over u of
 ///
 /// ```text
 /// min(n_out, ceil((n + p - u e) / s)) - ceil((p - u e) / s)      each part 0 at least
 /// ```
 ///
-/// and that of an H x W map is the product of the two axes'.
+/// For an H x W map, the numbers of the two axes are multiplied.
 ///
 /// Errors: groups that do not divide the channels; a map smaller than the kernel;
 /// [`Error::TooManyElements`] beyond 64 bits.
@@ -86,7 +86,7 @@ pub fn convolution_macs(
             let s = spec.stride() as i128;
             (x + s - 1).div_euclid(s).max(0)
         };
-        // Checked before the sum of the taps inside, which is no larger.
+        // Checked first: the sum of the taps inside is at most this.
         let all = product("multiplications", &[n_out, k])?;
         let (n, p, e) = (n as i128, spec.padding() as i128, spec.dilation() as i128);
         let taps = (0..k as i128).map(|u| {
@@ -104,8 +104,8 @@ pub fn convolution_macs(
     Ok(Macs { all_taps: positions(all_h, all_w)?, inside: positions(inside_h, inside_w)? })
 }
 
-/// Work of a convolution, or of several one after the other, on one image: what it computes against what
-/// it has to move, the two sides of a roofline.
+/// Work of a convolution, or of several one after the other, on one image. It has the two sides of a roofline: the
+/// number of operations, and the numbers that must be moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Multiply-adds.
@@ -135,8 +135,8 @@ impl Work {
         add("FLOPs", self.macs.all_taps, self.macs.all_taps)
     }
 
-    /// Arithmetic intensity in `f32`, FLOPs a byte: 2 MACs / (4 (weights + input + output)), summed over
-    /// the layers above and below the line.
+    /// Arithmetic intensity in `f32`, FLOPs a byte: 2 MACs / (4 (weights + input + output)). Numerator and
+    /// denominator are summed over the layers.
     ///
     /// Errors: [`Error::CountTooLarge`].
     pub fn intensity(&self) -> Result<f64> {
@@ -153,8 +153,8 @@ pub fn block_layers(spec: &BlockSpec, map: Map) -> Result<Vec<(Layer, Work)>> {
     layers.map(|(layer, (kernel, map))| Ok((layer, Work::of(&kernel, map)?))).collect()
 }
 
-/// All the convolutions of a block together; the same whatever the form, for the forms multiply the same
-/// numbers.
+/// All the convolutions of a block together. The count is the same for every form, because the forms multiply
+/// the same numbers.
 ///
 /// Errors: those of [`convolution_macs`].
 ///
@@ -177,7 +177,7 @@ pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
     })
 }
 
-/// What is counted of a block's convolutions.
+/// A quantity of a block's convolutions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfBlock<T> {
     /// The three convolutions, the same in every form. Of their parameters, C (C_in d + k k d d + d C_out),

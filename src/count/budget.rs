@@ -1,4 +1,4 @@
-//! The width that keeps a block's complexity at another cardinality: what stands behind the paper's
+//! The width that keeps a block's complexity at another cardinality: the calculation behind the paper's
 //! Table 2.
 //!
 //! C paths of width d have C (C_in d + k k d d + d C_out) parameters, and on a map of H x W, at stride
@@ -26,7 +26,7 @@ pub struct Width {
     pub rounded: usize,
     /// Parameters with the rounded width.
     pub parameters: u64,
-    /// By what part of the budget that is more (or, below 0, less).
+    /// The relative difference from the budget; below 0 if it is less.
     pub error: f64,
 }
 
@@ -59,8 +59,8 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
     Ok(Width { cardinality, exact, rounded, parameters, error })
 }
 
-/// The width that would spend the parameters of `template`'s three convolutions exactly, were widths
-/// and cardinalities not integers.
+/// The width that would spend the parameters of `template`'s three convolutions exactly, if widths and
+/// cardinalities were not integers.
 ///
 /// Errors: a budget beyond 64 bits.
 pub fn exact_width(template: &BlockSpec, cardinality: f64) -> Result<f64> {
@@ -77,7 +77,7 @@ mod tests {
     use super::preserving_width;
     use crate::block::BlockSpec;
 
-    /// The exact width spends the budget exactly, and no whole width does better than the rounded one.
+    /// The exact width spends the budget exactly, and no integer does better than the rounded one.
     #[test]
     fn no_other_width_is_nearer() {
         assert!(preserving_width(&"256x1x64".parse().unwrap(), 0).is_err());

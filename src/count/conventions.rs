@@ -1,9 +1,9 @@
-//! How the counts of two people differ for one network: counting conventions, both right, and counting
+//! How two people's counts of one network differ: by counting conventions, which are all right, and by counting
 //! mistakes.
 //!
-//! The plain count of a network is torchvision's: of parameters all that is trained, of MACs those of
-//! convolutions and of the fully connected layer, every tap. That of a single block is the paper's: its
-//! three convolutions alone. Each [`Convention`] changes the plain count in one way.
+//! The plain count of a network is torchvision's: all trained parameters, and the MACs of convolutions and the
+//! fully connected layer, with every tap. The plain count of a single block is the paper's: its three convolutions
+//! alone. Each [`Convention`] changes the plain count in one way.
 
 use super::{Counts, Operations, Parameters, add, layer, times};
 use crate::block::StrideOn;
@@ -12,14 +12,14 @@ use crate::error::{Error, Result, divide};
 use crate::network::architecture::{Architecture, BlockKind, Stage};
 use crate::network::layers::{Layer, Map, Operation, Role};
 
-/// A way to count that gives another number than the plain one: a convention, or a mistake.
+/// A way to count that gives a different number from the plain one: a convention, or a mistake.
 #[derive(Clone, Copy, Debug)]
 pub struct Convention {
-    /// What it is called, such as `groups-ignored`.
+    /// Its name, such as `groups-ignored`.
     pub name: &'static str,
     /// The same in words.
     pub words: &'static str,
-    /// Where it was seen, or who counts so.
+    /// Where it was seen, or which counter uses it.
     pub seen_in: &'static str,
     /// What it is about, such as `groups`; no count has two that are about the same.
     about: &'static str,
@@ -46,7 +46,7 @@ enum Edit {
 }
 
 impl Convention {
-    /// Whether it is another network rather than another way to count one.
+    /// Whether it describes another network rather than another way to count one.
     pub fn is_mistake(&self) -> bool {
         use Edit::{Counts, Layer, Network, Stages};
         matches!(self.edit, Network(_) | Stages(_) | Layer(_) | Counts(_))
@@ -82,8 +82,8 @@ pub fn named(name: &str) -> Result<&'static Convention> {
     })
 }
 
-/// The one list of conventions and mistakes: mistakes first; those that change the network in the order in
-/// which they do. No count has two that are about the same.
+/// The one list of conventions and mistakes: mistakes first. Those that change the network are applied in the
+/// order of the list. No count has two that are about the same.
 macro_rules! list {
     ($($name:literal, about $about:literal: $edit:expr, $words:literal, $seen_in:literal;)*) => {
         /// All of them: mistakes first, then conventions.
@@ -167,7 +167,7 @@ fn take_each_channel_for_a_group(stage: &mut Stage, _: &Architecture) {
     }
 }
 
-/// Where there is one group only, nobody mixes it up with its width.
+/// With one group only, nobody mistakes it for its width.
 fn take_widths_for_groups(stage: &mut Stage, _: &Architecture) {
     if stage.groups > 1 {
         stage.groups = stage.inner / stage.groups;
@@ -192,7 +192,7 @@ fn regroup(layer: &mut Layer, role: Role, groups: usize) -> Result<()> {
     if let Operation::Convolution { c_in, spec, .. } = &mut layer.operation
         && layer.role == Some(role)
     {
-        // Others cannot be built, so nobody has counted them.
+        // Other numbers of groups cannot be built, so nobody has counted them.
         divide(groups, *c_in, "input")?;
         *spec = ConvSpec::new(spec.stride(), spec.padding(), spec.dilation(), groups)?;
     }
@@ -229,7 +229,7 @@ fn norm_in_each_path(layer: &Layer, counts: &mut Counts) {
             &mut counts.parameters.statistics,
             &mut counts.operations.batch_norm,
         ] {
-            // Nothing that is counted in 64 bits comes near.
+            // No count that fits 64 bits comes near.
             *count = count.saturating_mul(paths);
         }
     }
@@ -243,7 +243,7 @@ fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
     }
 }
 
-/// Where nothing but MACs is counted, that is the same as [`OperationRule::multiply_add`] of 2.
+/// If only MACs count, this is the same as [`OperationRule::multiply_add`] of 2.
 fn double_all(rule: &mut OperationRule) {
     if rule.batch_norm > 0 || rule.relu > 0 {
         rule.times = 2;
@@ -345,7 +345,7 @@ pub(super) fn by_rule(
 pub enum Quantity {
     /// Numbers stored.
     Parameters,
-    /// Multiply-adds, or what is called so.
+    /// Multiply-adds, or a number called that.
     Macs,
 }
 
@@ -362,7 +362,7 @@ pub struct ParameterRule {
     pub fully_connected: bool,
     /// Its bias.
     pub bias: bool,
-    /// Its outputs, if others than the network has.
+    /// The number of its outputs, if it differs from the network's.
     pub classes: Option<u64>,
 }
 
@@ -377,8 +377,8 @@ pub struct OperationRule {
     pub relu: u64,
     /// Whether the fully connected layer counts.
     pub fully_connected: bool,
-    /// What all is multiplied by at last: 1, or 2 where what has other operations in it already is taken
-    /// for MACs and made FLOPs.
+    /// The final factor: 1. Or 2, if a count that already has other operations in it is mistaken for MACs and turned
+    /// into FLOPs.
     pub times: u64,
 }
 
@@ -402,7 +402,7 @@ impl ParameterRule {
     pub fn count(&self, counts: &Counts) -> Result<u64> {
         let Parameters { convolution, batch_norm, fully_connected, bias, statistics } =
             counts.parameters;
-        // Its bias says how many outputs it has; where there is no such layer there are none with others.
+        // The number of biases is the number of outputs. Without such a layer there are no other biases.
         let (fully_connected, bias) = match self.classes {
             Some(classes) if bias > 0 => {
                 let what = "weights of the fully connected layer";
@@ -455,7 +455,7 @@ mod tests {
             .map(|name| zoo::named(name).unwrap())
             .into();
         for convention in ALL.iter().filter(|convention| !convention.is_of_digits()) {
-            // A count that is doubled with all that is in it has to have something in it.
+            // Doubling everything included shows only if something is included.
             let first = match convention.name {
                 "all-doubled" => vec![named("relu-operations").unwrap()],
                 "with-statistics" => vec![named("with-batch-norm").unwrap()],
@@ -476,9 +476,8 @@ mod tests {
         }
     }
 
-    /// Counted by hand: on the block 256-32x4-256 with 256 x 128, 3 x 3 x 4 x 128 and 128 x 256 weights; on
-    /// 4-2x2-8, whose projection has one bias a channel, whatever the paths; and on basic blocks, which have
-    /// no C d.
+    /// Counted by hand, on three kinds of block. 256-32x4-256 has 256 x 128, 3 x 3 x 4 x 128 and 128 x 256
+    /// weights. 4-2x2-8 has a projection with one bias a channel, whatever the paths. Basic blocks have no C d.
     #[test]
     fn each_convention_makes_the_count_that_it_must() {
         let count = |network: &str, names: &str, quantity| {

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::network::architecture::Architecture;
 use crate::network::layers::Map;
 
-/// Mistakes that are looked for at once; conventions come on top.
+/// Mistakes that are combined at most; conventions come on top.
 const MISTAKES: usize = 2;
 
 /// A way to arrive at a number.
@@ -23,9 +23,9 @@ pub struct Fit {
 /// What is known about a number.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
-    /// All that give it: fewest conventions first, then in the order of the zoo.
+    /// All ways that give it: fewest conventions first, then in the order of the zoo.
     pub fits: Vec<Fit>,
-    /// Where there are none, the nearest; each convention makes it count as further away.
+    /// If there are none, the nearest; each convention makes a way count as further away.
     pub nearest: Option<Fit>,
     /// Counts that were compared.
     pub searched: u64,

@@ -1,11 +1,11 @@
-//! A count as people write it, and what it may stand for: 89.6M is anything from 89,550,000 to
+//! A count as people write it, and the integers it may mean: 89.6M is anything from 89,550,000 to
 //! 89,650,000.
 
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// A number with as many digits as were written.
+/// A number together with its written digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digits {
     /// As written.
@@ -14,7 +14,7 @@ pub struct Digits {
     pub low: u64,
     /// The largest.
     pub high: u64,
-    /// The largest that it is if the rest was cut off.
+    /// The largest count, if further digits were cut off.
     cut: u64,
 }
 
@@ -34,7 +34,7 @@ impl Digits {
         self.low + (self.high - self.low) / 2
     }
 
-    /// How far a count is from what it may stand for.
+    /// The distance from `count` to the nearest integer that this may mean.
     pub fn distance(&self, count: u64) -> u64 {
         self.low.saturating_sub(count).max(count.saturating_sub(self.high))
     }
@@ -45,7 +45,7 @@ impl Digits {
     }
 }
 
-/// 25,028,904 without its commas, blanks or underscores; nothing if they do not stand between threes.
+/// 25,028,904 without its commas, blanks or underscores; `None` if they do not separate groups of three.
 fn ungrouped(whole: &str) -> Option<String> {
     let parts: Vec<&str> = whole.split([',', '_', ' ']).collect();
     let (first, rest) = parts.split_first()?;
@@ -57,7 +57,7 @@ fn ungrouped(whole: &str) -> Option<String> {
 /// A power of ten.
 const UNITS: [(&str, u32); 5] = [("k", 3), ("m", 6), ("g", 9), ("b", 9), ("t", 12)];
 
-/// Words after a number, and what they stand for.
+/// Words after a number, and what they mean.
 const WORDS: [(&str, &str); 11] = [
     ("parameters", ""),
     ("params", ""),
@@ -73,7 +73,7 @@ const WORDS: [(&str, &str); 11] = [
 ];
 
 /// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. An integer
-/// without a unit stands for itself; any other for all that rounds to it, both ends included.
+/// without a unit means itself; any other number means all that rounds to it, both ends included.
 ///
 /// ```
 /// use triform::count::Digits;
@@ -177,7 +177,7 @@ mod tests {
             0x10 1e4294967296 1e-3 ٣ 25,5M 1,2,3 ,1 1, 12,34,567 1234,567 1.234,567M";
         for text in texts.split(' ').chain([""]) {
             let error = text.parse::<Digits>().unwrap_err().to_string();
-            assert!(error.starts_with(&format!("`{text}` is no count: ")), "{error}");
+            assert!(error.starts_with(&format!("`{text}` is not a count: ")), "{error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Closed forms for what a block has, from its shape alone: this floor never
+//! Closed forms for counts, from shapes alone: this module never
 //! sees a tensor.
 
 mod block;
@@ -20,12 +20,12 @@ pub use conventions::{OperationRule, ParameterRule, Quantity};
 
 use crate::error::{Error, Result};
 
-/// The sum of two counts, which says so when 64 bits are not enough.
+/// The sum of two counts; an error if 64 bits are not enough.
 fn add(what: &'static str, left: u64, right: u64) -> Result<u64> {
     left.checked_add(right).ok_or(Error::CountTooLarge { what })
 }
 
-/// A count so many times.
+/// `count * times`.
 fn times(what: &'static str, count: u64, times: u64) -> Result<u64> {
     count.checked_mul(times).ok_or(Error::CountTooLarge { what })
 }
@@ -36,7 +36,7 @@ fn product(what: &'static str, factors: &[usize]) -> Result<u64> {
     product.ok_or_else(|| Error::TooManyElements { what, factors: factors.to_vec() })
 }
 
-/// The rows of a table, their columns set apart by bars; lines that begin with `#` say what they are.
+/// The rows of a table, with bars between the columns. Lines that begin with `#` are comments.
 fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     table.lines().filter(|line| !line.starts_with('#')).map(|line| {
         let columns: Vec<&str> = line.split('|').map(str::trim).collect();

@@ -1,4 +1,4 @@
-//! Networks: what each layer has and does, each kind apart; their sums; the memory that they need.
+//! Networks: the counts of each layer, each kind apart; their sums; the memory that they need.
 
 use super::{Macs, add, convolution, convolution_macs, product};
 use crate::error::Result;
@@ -35,7 +35,7 @@ pub struct Operations {
     pub relu: u64,
 }
 
-/// What a layer, or several, have and do.
+/// The counts of a layer, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// What is stored.

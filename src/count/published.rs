@@ -118,11 +118,11 @@ mod tests {
     use super::PUBLISHED;
     use crate::count::Quantity;
 
-    /// None is met by chance: with one convention less, or with batch norm's operations more, it is another
-    /// number.
+    /// None is met by chance: without one of its conventions, or with batch norm's operations added, the number
+    /// is different.
     #[test]
     fn a_published_number_is_not_met_by_another_rule() {
-        // Of few digits, and met with one convention or without it.
+        // These have so few digits that leaving out one of their conventions makes no difference.
         let either_way = ["25.0e6", "34.4M", "1.8e9", "4.12G"];
         let of_one_meaning =
             PUBLISHED.iter().filter(|published| !either_way.contains(&published.text));

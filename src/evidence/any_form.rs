@@ -1,9 +1,9 @@
 //! Forms and problems as values: what is judged, and what it is run on.
 //!
-//! What stands between a block's convolutions is data ([`Between`]), and the functions of all forms are
+//! What comes between a block's convolutions is data ([`Between`]), and the functions of all forms are
 //! built from the same data. The paper's forms take the data as they are. A wrong block whose mistake is
-//! about batch norm or activation makes it here: it leaves a part of the data out, or wraps what is built
-//! of them ([`Subject::function`]).
+//! about batch norm or activation makes it here: it leaves out a part of the data, or wraps the functions
+//! built from them ([`Subject::function`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -26,16 +26,16 @@ pub type Function<'a, S> = Box<dyn ChannelWise<S> + 'a>;
 pub enum Part {
     /// The shift of batch norm.
     Shift,
-    /// Its epsilon, where that is not 0.
+    /// Its epsilon, if that is not 0.
     Epsilon,
     /// Bessel's correction of the running variance, in training mode.
     Correction,
-    /// The activation. Where nothing is known of a function, all of it: batch norm may be the
-    /// identity, and the function the activation.
+    /// The activation. Of an unknown function it is the whole: batch norm may be the identity, and the function
+    /// the activation.
     Activation,
 }
 
-/// Builds the function of a place, whole or without a part; `None` where it has no such part.
+/// Builds the function of a place, whole or without a part; `None` if it has no such part.
 type Build<'a, S> = dyn Fn(Option<Part>) -> Result<Option<Function<'a, S>>> + Sync + 'a;
 
 /// The data of the function at one place. Batch norm is folded as the function is built.
@@ -52,7 +52,7 @@ impl<'a, S> Data<'a, S> {
         Ok(whole.unwrap_or_else(|| unreachable!("nothing is left out")))
     }
 
-    /// The function without a part of its data; `None` where it has no such part.
+    /// The function without a part of its data; `None` if it has no such part.
     pub fn without(&self, part: Part) -> Result<Option<Function<'a, S>>> {
         (self.0)(Some(part))
     }
@@ -114,7 +114,7 @@ impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
     }
 }
 
-/// A function of which nothing is known.
+/// An unknown function.
 impl<'a, S: 'a> From<&'a dyn ChannelWise<S>> for Data<'a, S> {
     fn from(function: &'a dyn ChannelWise<S>) -> Self {
         Self::new(move |without| {
@@ -175,7 +175,7 @@ where
     }
 }
 
-/// Functions of which nothing is known.
+/// Unknown functions.
 impl<'a, S: 'a> From<Functions<'a, S>> for Between<'a, S> {
     fn from(functions: Functions<'a, S>) -> Self {
         Self(in_order(&functions).map(Data::from))
@@ -203,7 +203,7 @@ pub trait Subject: BlockForm + Sync {
 
 impl Subject for Form {}
 
-/// A subject over one kind of number with one convolver.
+/// A subject over one number type with one convolver.
 pub trait Over<S: Additive, V: Convolver<S>> {
     /// The block in this form.
     fn bottleneck(&self, weights: &BlockWeights<S>, convolver: &V) -> Result<Bottleneck<S, V>>;
@@ -240,8 +240,8 @@ pub trait Runs<S: Additive>: Convolver<S> + 'static {
     fn of_form(form: &dyn AnyForm) -> &(dyn Over<S, Self> + '_);
 }
 
-/// A generic method cannot be called through `dyn`, so the pairs of a number and a convolver on which
-/// the evidence runs forms are listed, in one place.
+/// A generic method cannot be called through `dyn`. So this lists, in one place, the pairs of a number type and
+/// a convolver on which the evidence runs forms.
 macro_rules! any_form {
     ($($number:ty, $convolver:ty;)*) => {
         /// Any [`Subject`], over all the numbers that the evidence runs it on.
@@ -286,13 +286,13 @@ impl<F: Subject> AnyForm for F {
 /// The forms that are judged.
 pub type Forms<'a> = &'a [&'a dyn AnyForm];
 
-/// A block of one set of weights, an input, and what stands between the convolutions.
+/// A block with its weights, an input, and the data between the convolutions.
 pub struct Problem<'a, S> {
     /// The kernels.
     pub weights: &'a BlockWeights<S>,
     /// N x C_in x H x W.
     pub x: ArrayView4<'a, S>,
-    /// The data of what stands between the convolutions.
+    /// The data between the convolutions.
     pub between: Between<'a, S>,
 }
 
@@ -322,7 +322,7 @@ impl<'a, S: Additive> Problem<'a, S> {
         self.prepare(form, convolver)?.forward(self.x)
     }
 
-    /// The same, where `see` sees what each function gives, and may change it.
+    /// The same, with `see` called on what each function gives; it may change it.
     pub fn solve_seen<V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -363,7 +363,7 @@ impl<S: Additive, V: Convolver<S> + 'static> Prepared<'_, '_, S, V> {
     }
 }
 
-/// A form that gives another shape is no form of the block.
+/// The output of a form, if it has the block's shape; the error otherwise.
 pub(crate) fn checked<S>(
     output: Array4<S>,
     x: ArrayView4<'_, S>,
@@ -404,7 +404,7 @@ struct Place<'a, S> {
 }
 
 impl<'a, S> Watched<'a, S> {
-    /// `functions`, each of which is followed by `see`.
+    /// `functions`, with `see` called after each of them.
     pub fn new(functions: &Functions<'a, S>, see: &'a See<'a, S>) -> Self {
         let functions = in_order(functions);
         let place = |layer: Layer| Place { layer, function: functions[layer as usize], see };
@@ -436,8 +436,8 @@ pub fn place(layer: Layer) -> &'static str {
 }
 
 /// Convolution of dual numbers, by any convolution of plain ones. The product rule:
-/// (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps, three convolutions of the convolver within. So
-/// the convolution that is differentiated is the one that is used.
+/// (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps, three convolutions of the convolver within. So it
+/// differentiates the very convolution that is used.
 #[derive(Clone, Copy, Debug)]
 pub struct Duals<V>(pub V);
 

@@ -1,14 +1,14 @@
 //! Random blocks on which a comparison means something.
 //!
-//! What the data is decides what a comparison can see: with batch norms at their initial values,
-//! inputs of one sign, square maps, one image or one path, whole classes of mistakes give the right
-//! answer. So there is a contract, [`CLAUSES`], and a [`Strategy`] whose every case keeps it, save that
-//! now and then a channel is not alive (all or nothing of it passes the ReLU, which hides what is done
-//! to it); that is looked at where the values are known, see [`super::live`].
+//! The data decides what a comparison can see. With batch norms at their initial values, inputs of one sign,
+//! square maps, one image or one path, whole classes of mistakes give the right answer. So there is a contract,
+//! [`CLAUSES`], and every case of the [`Strategy`] keeps it. One thing is checked only where the values are
+//! known: that no hidden channel is dead, and that none passes everything (see [`super::live`]). Either would hide
+//! what a form does to the channel, and now and then it happens.
 //!
-//! There is one generator. The tests hand the strategy to proptest, which shrinks what fails; the
+//! There is one generator. The tests hand the strategy to proptest, which shrinks failing cases. The
 //! program draws from it by seed and number ([`sample`]). [`degenerate`] makes the cases that hide
-//! mistakes; they must work, and count as evidence for nothing.
+//! mistakes: they must run without error, but count as evidence for nothing.
 
 use ndarray::{Array4, ArrayView4, Axis, s};
 use proptest::collection::vec;
@@ -35,7 +35,7 @@ pub struct Case {
     pub x: Array4<Int>,
     /// How the input is to lie in memory.
     pub layout: Layout,
-    /// What is free in the batch norms; the channels take them in turn.
+    /// What is free in the batch norms. The channels use these cyclically.
     pub choices: Vec<Choice>,
 }
 
@@ -51,7 +51,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// The same tensor, lying in memory as this says.
+    /// The same tensor in this memory layout.
     pub fn lay<S: Clone>(self, x: &Array4<S>) -> Array4<S> {
         let (n, c, h, w) = x.dim();
         match self {
@@ -69,7 +69,7 @@ impl Layout {
     }
 }
 
-/// A block and an input for it, but for the numbers.
+/// A block and an input for it, without the numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// The block's.
@@ -231,10 +231,10 @@ fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case>
         )
 }
 
-/// Puts right what the draw left out of the contract; what keeps it stays as it is.
+/// Corrects what the draw left out of the contract; a draw that keeps the contract stays as it is.
 ///
-/// Drawn freely, a kernel of 12 weights has one sign once in 2^11 draws, and other clauses fail more
-/// rarely. Long runs meet all of them, so none is left to chance.
+/// In free draws a kernel of 12 weights has only one sign once in 2^11 draws, and other clauses fail more
+/// rarely. Long runs meet all of these failures, so nothing is left to chance.
 fn keep_the_contract([reduce, transform, expand, x]: [&mut Array4<Int>; 4], norms: &mut [Choice]) {
     let zero = Int::from(0);
     for values in [reduce, &mut *transform, expand, x] {
@@ -294,7 +294,7 @@ pub fn tensor(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int
     array(shape, vec(-range..=range, shape.iter().product::<usize>()))
 }
 
-/// The same without 0, for a channel whose weights are all 0 is constant, hence not alive.
+/// The same without 0, because a channel whose weights are all 0 is constant, so it is not alive.
 fn kernel(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
     let weight = (0..2 * range).prop_map(move |i| if i < range { i + 1 } else { range - 1 - i });
     array(shape, vec(weight, shape.iter().product::<usize>()))
@@ -323,14 +323,16 @@ fn choice() -> impl Strategy<Value = Choice> {
     )
 }
 
-/// Something that holds of a case or does not, in words and in code.
+/// A condition on a case, in words and in code.
 pub type Clause = (&'static str, fn(&Case) -> bool);
 
-/// What must hold of every case. Each clause is there because without it some mistake goes unseen: one
-/// image hides a batch mistake, one path every path mistake, width 1 an interleaving, C = d a swap of
-/// the two, a square map swapped axes, one sign every mistake about a ReLU, constant or symmetric
-/// kernels a transposed, flipped or swapped one, batch norms at their initial values five mistakes out
-/// of 25 that were tried.
+/// What must hold of every case. Each clause is there because without it some mistake goes unseen:
+///
+/// - one image hides a batch mistake, and one path every path mistake;
+/// - width 1 hides an interleaving, and C = d a swap of the two;
+/// - a square map hides swapped axes, and one sign every mistake about a ReLU;
+/// - constant or symmetric kernels hide a transposed, flipped or swapped one;
+/// - batch norms at their initial values hide five mistakes out of 25 that were tried.
 pub const CLAUSES: [Clause; 9] = [
     ("two images at least", |case| case.x.len_of(Axis(0)) >= 2),
     ("three paths at least", |case| case.spec.cardinality() >= 3),
@@ -354,7 +356,7 @@ pub const CLAUSES: [Clause; 9] = [
     }),
 ];
 
-/// What must be seen among many cases. (Stride 1 alone would hide the stride's place.)
+/// What must be seen among many cases. (Stride 1 alone would hide which convolution has the stride.)
 pub const VARIETY: [Clause; 8] = [
     ("stride 1", |case| case.spec.stride() == 1),
     ("stride 2 on the 3x3", |case| case.spec.transform(1).stride() == 2),
@@ -370,7 +372,7 @@ pub const VARIETY: [Clause; 8] = [
 /// 5 at least, so one is missing by chance less than once in 10^8 runs. (8 x 0.8^100 = 1.6e-9.)
 pub const MANY: u64 = 100;
 
-/// Which cases were seen, and what was wrong with the first that broke the contract.
+/// The cases seen, and what was wrong with the first that broke the contract.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
     cases: u64,
@@ -388,7 +390,7 @@ impl Coverage {
         }
     }
 
-    /// Of these cases and those.
+    /// These cases and the others together.
     pub fn and(mut self, other: &Self) -> Self {
         self.cases += other.cases;
         for (seen, other) in self.seen.iter_mut().zip(other.seen) {
@@ -420,7 +422,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::{Int, Scalar};
 
-    /// Whatever the numbers are that are drawn, what is made of them keeps every clause.
+    /// Whatever the drawn numbers, the case made of them keeps every clause.
     #[test]
     fn the_contract_is_kept_by_construction() {
         for (kernel, fill) in [1, 3, 5].into_iter().flat_map(|k| (-1..2).map(move |f| (k, f))) {
@@ -505,7 +507,7 @@ mod tests {
         assert!(!symmetric);
     }
 
-    /// A run of many cases that never had what it must have is seen.
+    /// A long run that never had a required variety is noticed.
     #[test]
     fn variety_is_looked_for() {
         let same = |number: u64| {

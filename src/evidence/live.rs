@@ -1,11 +1,11 @@
 //! Blocks whose every channel is alive: it passes some of its values through the ReLU and stops others.
 //!
-//! A comparison of blocks is blind where nothing passes: with a batch norm drawn at
-//! random, a channel may lie below 0 everywhere, and whatever the forms do with it is lost
-//! in the ReLU; or above 0 everywhere, and a ReLU left out goes unseen. Drawing again until
-//! it fits is slow and hides how often it did not. So a channel's norm is set when its
-//! sums are first seen, and its shift such that the ReLU's corner lies at a random
-//! one of the channel's own values: values on either side exist, by construction.
+//! A comparison of blocks is blind where nothing passes. With a batch norm drawn at
+//! random, a channel may lie below 0 everywhere: then whatever the forms do with it is lost
+//! in the ReLU. Or it may lie above 0 everywhere: then a missing ReLU goes unseen. Drawing
+//! again until it fits is slow, and hides how often it did not. So a channel's norm is set
+//! when its sums are first seen. Its shift puts the ReLU's corner at a random one of the
+//! channel's own values, so values on either side exist by construction.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +27,7 @@ use crate::scalar::{Ordered, Real, Scalar};
 /// Batch norm of one channel, gamma, beta, mean, variance and epsilon, as floats that hold them exactly.
 pub(crate) type ChannelNorm = [f64; 5];
 
-/// All that is free in the batch norm of a live channel, whatever draws it.
+/// Everything that is free in the batch norm of a live channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// Whether gamma is below 0.
@@ -73,8 +73,8 @@ pub(crate) trait LiveScalar: Ordered {
 }
 
 /// One of the channel's `values` (ascending) at which a ReLU's corner leaves values that
-/// pass: above it if `keep_above`, else below. Near the given quantile; `None` where all the
-/// values are one.
+/// pass: above it if `keep_above`, else below. It is near the given quantile; `None` if all the
+/// values are equal.
 pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64> {
     let (first, last) = (*values.first()?, *values.last()?);
     let corner = values[((values.len() - 1) as f64 * quantile) as usize];
@@ -82,7 +82,7 @@ pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Opti
     if corner != end {
         return Some(corner);
     }
-    // The quantile lies in the run of values that must pass: the nearest one beside it.
+    // The quantile lies among the values that must pass, so take the nearest value outside them.
     let beside = if keep_above {
         values.iter().rev().find(|&&value| value < end)
     } else {
@@ -142,8 +142,8 @@ impl<'a> LiveNorms<'a> {
         BlockNorms::from_fn(projection, |layer| self.0[layer as usize].norm())
     }
 
-    /// Hidden channels, of the first two layers: those through which nothing passed, and those of
-    /// which everything did.
+    /// Numbers of hidden channels (those of the first two layers): those through which nothing passed, and those
+    /// that passed everything.
     pub(crate) fn dead_and_open(&self) -> [usize; 2] {
         let count = |what: fn(&Seen) -> bool| {
             let of =
@@ -196,7 +196,7 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
         let norm = S::norm(&values, self.gated, &(self.choose)(self.number, channel));
         let normalise = S::normalise(&norm, self.gated);
         plane.mapv_inplace(|z| normalise(&z));
-        // Looked at, not concluded from how the norm was set.
+        // Counted, not concluded from how the norm was set.
         let dead = self.gated && !plane.iter().any(|y| y.value() > 0.0);
         let open = self.gated && plane.iter().all(|y| y.value() > 0.0);
         self.seen().insert(channel, Seen { norm, dead, open });
@@ -228,7 +228,7 @@ impl LiveScalar for f32 {
                 None => 1.0 - scale * (centre - mean),
             };
         }
-        // As `f32`s, for that is what the block will have.
+        // As `f32`s, because the block has those.
         let [gamma, beta, mean, variance] =
             [gamma, beta, mean, variance].map(|value| f64::from(value as f32));
         [gamma, beta, mean, variance, epsilon]
@@ -254,7 +254,7 @@ pub struct RealProblem {
     pub x: Array4<f32>,
     /// Hidden channels through which nothing passes.
     pub dead: usize,
-    /// Hidden channels of which everything passes.
+    /// Hidden channels that pass everything.
     pub open: usize,
 }
 
@@ -268,7 +268,7 @@ impl RealProblem {
         Ok(Self::set(weights, x, &case.live(), &Reference::default())?.0)
     }
 
-    /// The floats of a case of the generator; `None` where a hidden channel is dead or open.
+    /// The floats of a case of the generator; `None` if a hidden channel is dead or open.
     pub fn alive(case: &Case) -> Result<Option<Self>> {
         Ok(Some(Self::of(case)?).filter(|real| real.dead + real.open == 0))
     }
@@ -367,7 +367,7 @@ mod tests {
 
     use super::{Choice, LiveNorms, threshold};
 
-    /// Dead is what was looked at: a channel of NaN passes nothing that counts.
+    /// The counts are of the values as seen: a channel of NaN counts as dead.
     #[test]
     fn dead_channels_are_counted() {
         let [gamma, variance, mean, beta, quantile] = [0.5; 5];

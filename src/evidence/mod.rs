@@ -2,13 +2,13 @@
 //!
 //! The rungs, one file each in [`rungs`], and what they rest on:
 //!
-//! - R0 [`approximate`](rungs::r0_approximate): a tolerance that is chosen. A smoke test.
+//! - R0 [`approximate`](rungs::r0_approximate): a chosen tolerance. A smoke test.
 //! - R1 [`bound`]: how far rounding can carry a correct form, derived; end to end and at cuts.
-//! - R2 [`bitwise`](rungs::r2_bitwise): equal to the bit on any floats, where all sums are taken in one order.
+//! - R2 [`bitwise`](rungs::r2_bitwise): equal to the bit on any floats, with all sums in one order.
 //! - R3 [`exact`](rungs::r3_exact_integers): integers so small, certified, that `f32` is exact.
 //! - R4 [`field`](rungs::r4_prime_field): identities in a prime field, at the real sizes, for any function in between.
 //! - R5 [`symbolic`](rungs::r5_symbolic): polynomials; a proof for a shape.
-//! - R6 [`exhaustive`](rungs::r6_exhaustive): everything there is, in a tiny field.
+//! - R6 [`exhaustive`](rungs::r6_exhaustive): everything, in a tiny field.
 //! - R7 [`gradient`](rungs::r7_derivatives): derivatives, by dual numbers.
 //! - R8 [`training`](rungs::r8_training): batch norm by the statistics of the batch.
 //! - R9 [`whole`]: whole networks, block by block on what each receives, and their logits.
@@ -16,13 +16,12 @@
 //!   the forms is with the claims.
 //!
 //! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
-//! that is refuted. [`verify`](mod@verify) climbs R0 to R8; R9 is for networks whose weights
-//! are given, R10 for whoever has Coq.
+//! that is refuted. [`verify`](mod@verify) runs R0 to R8. R9 is for networks with given weights. R10 needs Coq.
 //!
 //! What they share:
 //!
-//! - [`any_form`]: forms as values, problems to run them on, and what stands between the convolutions.
-//! - [`generator`]: random blocks on which a mistake shows, and the contract that sees to it.
+//! - [`any_form`]: forms as values, problems to run them on, and what comes between the convolutions.
+//! - [`generator`]: random blocks on which mistakes show, by a contract.
 //! - [`live`]: batch norms set so that every channel passes some of its values through the ReLU and
 //!   stops others; without it, a rung can be blind. [`random_functions`] for exact rings.
 //! - [`verdict`]: differences, witnesses, bounds, conclusions.

@@ -1,8 +1,8 @@
-//! What the caller of a long piece of work gives it: where it tells of its steps, when to stop, a clock.
+//! What the caller provides for long work: somewhere to report steps, whether to stop, and a clock.
 //!
 //! The clock is the caller's, since not every machine that the library is compiled for has one.
 
-/// Told of each step of the work, asked whether to stop, and asked the time.
+/// Hears each step of the work, says whether to stop, and tells the time.
 pub trait Progress: Sync {
     /// Called before each step, with its number, the number of steps and what it does.
     fn step(&self, _number: usize, _steps: usize, _what: &str) {}
@@ -18,7 +18,7 @@ pub trait Progress: Sync {
     }
 }
 
-/// Tells nobody, never stops, has no clock.
+/// Reports nothing, never stops, has no clock.
 pub struct Quiet;
 
 impl Progress for Quiet {}

@@ -51,8 +51,8 @@ impl RandomFunctions {
         Functions::of(|layer| &self.places[layer as usize])
     }
 
-    /// The sum over layers and channels of C(m, 2), where m is how often the function there was
-    /// asked: pairs of arguments of which two could be equal by chance.
+    /// The sum over layers and channels of C(m, 2), where m is how often the function there was asked: the number
+    /// of pairs of arguments that could be equal by chance.
     pub fn pairs(&self) -> f64 {
         let pairs = |place: &RandomFunction| -> f64 {
             let queries = place.queries.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,7 +1,7 @@
 //! Times: those of a committed run of `triform bench`, and those that the paper gives.
 //!
-//! A time is of one machine and one day. What is said of it is said in ratios of times that were taken in
-//! turn on the same machine, with the machine named.
+//! A time is of one machine and one day. So statements about times are ratios of times measured round by round on
+//! the same machine, and they name the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::layers::{Layer, Operation, Role};
 use crate::network::zoo;
 
-/// The run that is committed. `benches/record.sh` makes it anew, and writes its name here.
+/// The committed run. `benches/record.sh` makes a new one, and writes its name here.
 const COMMITTED: &str = include_str!("../../benches/records/2026-11-28-amd-epyc.json");
 
 /// Seconds a mini-batch of ResNeXt-101 32x4d on 8 M40 GPUs, in training (paper, section 5.1).
@@ -27,7 +27,7 @@ pub struct Row {
     pub map: String,
     /// The form's letter.
     pub form: char,
-    /// On so many threads.
+    /// The number of threads.
     pub threads: usize,
     /// The shortest time, in milliseconds.
     pub min_ms: f64,
@@ -35,7 +35,7 @@ pub struct Row {
     pub median_ms: f64,
     /// 10^9 FLOPs a second in the shortest time; a multiply-add is 2 FLOPs.
     pub gflops: f64,
-    /// That as a part of what so many threads could do at the measured peak of one.
+    /// That as a share of what this number of threads could reach at the measured peak of one.
     pub share_of_peak: f64,
 }
 
@@ -69,7 +69,7 @@ pub struct Roof {
     pub cache_gb_s: f64,
 }
 
-/// A machine, as far as times depend on it and it can be found out.
+/// A machine, as far as times depend on it and it can be detected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's own name.
@@ -93,15 +93,6 @@ pub struct Record {
     pub rows: Vec<Row>,
     /// Those of the layers.
     pub layers: Vec<LayerRow>,
-}
-
-/// A block as `--block` takes it: `256x32x4`, or `256-32x4-512` where other channels come out than go in.
-pub fn name(spec: &BlockSpec) -> String {
-    if spec.c_in() == spec.c_out() {
-        format!("{}x{}x{}", spec.c_in(), spec.cardinality(), spec.width())
-    } else {
-        spec.to_string()
-    }
 }
 
 /// A map as `--map` takes it.
@@ -147,14 +138,14 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use super::{committed, map_name, name, stages};
+    use super::{committed, map_name, stages};
     use crate::block::Form;
     use crate::evidence::AnyForm;
 
     #[test]
     fn the_stages_are_those_of_the_paper() {
         let found = stages().unwrap();
-        let found: Vec<_> = found.iter().map(|(s, map)| (name(s), map_name(*map))).collect();
+        let found: Vec<_> = found.iter().map(|(s, map)| (s.name(), map_name(*map))).collect();
         let pairs: Vec<(&str, &str)> =
             found.iter().map(|(block, map)| (block.as_str(), map.as_str())).collect();
         let expected = [
@@ -172,9 +163,9 @@ mod tests {
         let record = committed().unwrap();
         for (spec, _) in stages().unwrap() {
             for form in Form::ALL {
-                assert!(record.one_thread(&name(&spec), AnyForm::letter(&form)).unwrap() > 0.0);
+                assert!(record.one_thread(&spec.name(), AnyForm::letter(&form)).unwrap() > 0.0);
             }
-            let layers = record.layers.iter().filter(|layer| layer.block == name(&spec));
+            let layers = record.layers.iter().filter(|layer| layer.block == spec.name());
             assert_eq!(layers.count(), 3);
         }
         assert!((0.1..10.0).contains(&record.networks().unwrap()));

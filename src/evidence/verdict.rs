@@ -1,6 +1,6 @@
-//! What a rung of the ladder concludes, and from what: differences, the witnesses of a refutation,
-//! how far the evidence reaches. What compares tensors panics where their shapes differ: a problem
-//! lets no form give another shape than the block's.
+//! What a rung of the ladder concludes, and from what: differences, the witnesses of a refutation, and
+//! how far the evidence reaches. Functions that compare tensors panic if the shapes differ. They never do,
+//! because [`super::any_form`] rejects a form whose output has another shape than the block's.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -90,7 +90,7 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// One value, found and expected, where arithmetic is exact. `who`: the form's letter and name.
+    /// One value, found and expected, with exact arithmetic. `who`: the form's letter and name.
     pub(crate) fn new(
         who: (char, &'static str),
         place: &'static str,
@@ -101,7 +101,7 @@ impl Witness {
         Self { form, name, place, index, found, expected, allowed, wrong: 1, elements: 1 }
     }
 
-    /// The first element of an output that is wrong; `None` where none is.
+    /// The first wrong element of an output, if there is one.
     fn first<S>(
         (who, place): ((char, &'static str), &'static str),
         [output, expected]: [&Array4<S>; 2],
@@ -132,7 +132,7 @@ pub fn against_balls(
         let used = if distance == 0.0 { 0.0 } else { distance / ball.radius };
         let refutes = !ball.contains(value);
         wrong += usize::from(refutes);
-        // NaN compares false, so it has to be asked for by name.
+        // Comparisons with NaN are false, so it is checked for by name.
         if used > worst.0 || used.is_nan() || (refutes && worst.1.is_none()) {
             worst.0 = if used.is_nan() { f64::INFINITY } else { used.max(worst.0) };
             if refutes {
@@ -161,7 +161,7 @@ pub(crate) fn who(form: &dyn AnyForm) -> (char, &'static str) {
     (form.letter(), form.name())
 }
 
-/// Where an output is not the one that is expected.
+/// The first element where an output differs from the expected one.
 pub(crate) fn against<S: PartialEq>(
     form: &dyn AnyForm,
     output: &Array4<S>,
@@ -172,8 +172,8 @@ pub(crate) fn against<S: PartialEq>(
     Witness::first((who(form), place), [output, expected], |l, r| l != r, show)
 }
 
-/// Where the forms' outputs are not all the same: of each form that does not agree with what most
-/// of them give (on a tie, the last), an element that differs from it.
+/// If the forms' outputs are not all the same: for each form that disagrees with the output most of them give
+/// (on a tie, the last), an element where it does.
 pub fn odd_ones_out<S: PartialEq>(
     forms: Forms<'_>,
     outputs: &[Array4<S>],
@@ -205,7 +205,7 @@ pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
     forms.iter().map(|form| form.letter()).collect()
 }
 
-/// How far what was seen reaches.
+/// How far the evidence reaches.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Bound {
@@ -250,7 +250,7 @@ pub enum Bound {
 
 impl Bound {
     /// Of these cases and those: the weaker bound, all the values.
-    fn and(mut self, other: Self) -> Self {
+    pub fn and(mut self, other: Self) -> Self {
         match (&mut self, other) {
             (Self::Tolerance { relative: r, used: u }, Self::Tolerance { relative, used }) => {
                 (*r, *u) = (r.max(relative), u.max(used));
@@ -354,9 +354,9 @@ pub enum Verdict {
         /// What is not shown.
         but: String,
     },
-    /// A form is not the others.
+    /// A form differs from the others.
     Refuted {
-        /// Where, for each form that is not.
+        /// One for each form that does.
         witnesses: Vec<Witness>,
     },
 }
@@ -523,7 +523,7 @@ mod tests {
         assert!(conclude(exact(100, 25)).is_ok() && conclude(exact(100, 26)).is_err());
     }
 
-    /// One blunt case among many is told.
+    /// If one case among many is blunt, the whole is.
     #[test]
     fn the_weaker_of_two_is_the_bound_of_both() {
         let blunt = Evidence { blunt: true, ..exact(1, 0) };

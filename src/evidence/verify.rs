@@ -1,6 +1,5 @@
-//! The main job: the forms it is handed, by every rung of the ladder, on the real shapes of
-//! ResNeXt-50 and a real photograph, on random blocks of all kinds, and on shapes small enough for
-//! proof.
+//! The main job: all given forms by every rung of the ladder. They run on the real shapes of ResNeXt-50 and
+//! a real photograph, on random blocks of all kinds, and on shapes small enough for proof.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -35,7 +34,7 @@ pub enum Input {
     Block(BlockSpec, (usize, usize)),
 }
 
-/// Which rungs are climbed, and on how many random blocks each.
+/// Which rungs are run, and on how many random blocks each.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The rungs.
@@ -131,7 +130,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Whether the run was cut short, so that blocks or rungs are missing.
     pub partial: bool,
-    /// What could not be verified. What was found beside it is in the report.
+    /// What could not be verified. The report has all other findings.
     pub failures: Vec<Failure>,
 }
 
@@ -157,7 +156,7 @@ struct Task<'a> {
     work: Box<dyn FnOnce(&Climb<'_>) -> Found + Send + 'a>,
 }
 
-/// What came of a task; each of these by itself, or together.
+/// The results of a task; it may have one of these or several.
 #[derive(Default)]
 struct Found {
     block: Option<BlockReport>,
@@ -193,7 +192,7 @@ impl Climb<'_> {
 }
 
 /// Refuses to compare fewer than two forms, since one agrees with itself whatever it does, and to
-/// climb no rung.
+/// run no rung.
 pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
     if forms.len() < 2 {
         let count = forms.len();
@@ -208,7 +207,7 @@ pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::Unsuitable`] for fewer than two forms; an input that is too small, or so large that its
-/// sizes exceed 64 bits; a plan of no rung; what failed, where nothing else came of the run. Other
+/// sizes exceed 64 bits; a plan without a rung; the first failure, if the run found nothing else. Other
 /// errors lose no finding: see [`Report::failures`].
 pub fn verify(
     forms: Forms<'_>,
@@ -262,7 +261,7 @@ pub fn verify(
     report(all, seed)
 }
 
-/// All the jobs of a plan: of each rung those on the stages, on random blocks, on shapes of its own.
+/// All the jobs of a plan: for each rung, those on the stages, on random blocks, and on shapes of its own.
 fn jobs(
     plan: &Plan,
     stages: &[Stage],
@@ -320,7 +319,7 @@ fn in_turn(tasks: Vec<Task<'_>>, climb: &Climb<'_>) -> Vec<(usize, Found)> {
     done.into_iter().map(|(_, found)| found).collect()
 }
 
-/// Puts what was found in order. Where nothing was found, the first failure is all there is.
+/// Puts the findings in order. If there are none, returns the first failure.
 fn report(mut all: Vec<(usize, Found)>, seed: Seed) -> Result<Report> {
     let mut failures: Vec<Failure> =
         all.iter_mut().flat_map(|(_, found)| found.failures.drain(..)).collect();
@@ -362,7 +361,7 @@ fn report(mut all: Vec<(usize, Found)>, seed: Seed) -> Result<Report> {
     Ok(Report { seed: seed.0, blocks, findings, partial, failures })
 }
 
-/// No memory holds as many weights and activations.
+/// More weights and activations than fit into any memory.
 const MOST_VALUES: u128 = 1 << 57;
 
 /// The blocks of an input, and the map that the first reads.
@@ -432,8 +431,7 @@ impl Run {
     }
 }
 
-/// Draws a block for an input, runs and times each form on it, and gives form (c)'s output
-/// besides.
+/// Draws a block for an input, runs and times each form on it, and also gives form (c)'s output.
 fn run_forms(
     forms: Forms<'_>,
     named: NamedBlock,
@@ -452,7 +450,7 @@ fn run_forms(
         let mut shortest = f64::INFINITY;
         for run in 0..TIMED_RUNS {
             let start = progress.now();
-            // Other work may be under way on the others.
+            // The other threads may be at other work.
             let output = on_one_thread(|| prepared.forward(problem.x))?;
             shortest = shortest.min(progress.now() - start);
             if run == 0 {
@@ -529,7 +527,7 @@ fn digest(x: &Array4<f32>) -> String {
 /// A case that is not alive is drawn again this often at most.
 const ATTEMPTS: u64 = 20;
 
-/// `rung` on the plan's random blocks: what those that ran showed, the first error, whether it was
+/// `rung` on the plan's random blocks: the evidence of those that ran, the first error, whether it was
 /// stopped.
 fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) {
     let Climb { forms, plan, seed, progress, .. } = climb;
@@ -568,7 +566,7 @@ pub(crate) fn one_case(
         let case = generator(seed, number, attempt);
         let coverage = Coverage::of(&case);
         let evidence = if coverage.broken().is_some() {
-            // Whatever comes of such a case is not worth computing.
+            // Such a case breaks the contract, so its result is not worth computing.
             Some(Evidence::of(Bound::Exact { values: 0 }, None))
         } else {
             judge(forms, &case, (seed, number))?

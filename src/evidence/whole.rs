@@ -1,17 +1,17 @@
 //! R9, whole networks: every block in every form, on the activations that it really receives.
 //!
 //! The network runs once with all its blocks in form (a), once in (b), once in (c), and the logits are
-//! compared. That alone is little: a difference cannot be told from rounding, for the bound of R1,
-//! chained from block to block, outgrows the logits by tens of orders of magnitude (each layer's bound
-//! takes all errors to point one way). So no bound is quoted for a network from end to end, the
-//! logits are compared within a chosen tolerance ([`LOGITS`]), and the evidence is block by block:
+//! compared. That alone is weak evidence, because a difference could be rounding: the bound of R1, chained
+//! from block to block, outgrows the logits by tens of orders of magnitude. (Each layer's bound takes all
+//! errors to point one way.) So no bound is quoted for a network from end to end. The logits are
+//! compared within a chosen tolerance ([`LOGITS`]), and the evidence is block by block:
 //!
 //! - R1, the derived bound, on the weights, the batch norms and the activations as they are;
 //! - R2, to the bit, where all sums are taken in one order, on the same;
 //! - R4, the prime field, with the block's own weights ([`crate::evidence::rungs::r4_prime_field`]).
 //!
-//! The equality of the blocks is the equality of the networks: all else, the stem, the pooling, the
-//! basic blocks and the classifier, has no forms, and is the same code on the same numbers.
+//! If the blocks are equal, the networks are: everything else (the stem, the pooling, the basic blocks and the
+//! classifier) has no forms, and is the same code on the same numbers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ use crate::network::forward::{Network, NetworkFunctions, average_pool};
 use crate::network::weights::{NetworkWeights, ResidualWeights, TopWeights};
 use crate::random::Seed;
 
-/// What was found about a network.
+/// The findings about a network.
 #[derive(Clone, Debug)]
 pub struct NetworkReport {
     /// The network.
@@ -45,13 +45,13 @@ pub struct NetworkReport {
     pub logits: Logits,
     /// The blocks that have forms, in order.
     pub blocks: Vec<BlockReport>,
-    /// What keeps the evidence from seeing something.
+    /// What the evidence cannot see here.
     pub notes: Vec<String>,
     /// Whether the run was cut short, so that blocks are missing.
     pub partial: bool,
 }
 
-/// What was found about a block of a network.
+/// The findings about a block of a network.
 #[derive(Clone, Debug)]
 pub struct BlockReport {
     /// Its name in the paper's Table 1, such as `conv3_1`.
@@ -107,8 +107,8 @@ pub struct Ran {
     pub received: Vec<Array4<f32>>,
 }
 
-/// Runs a network with every bottleneck in one form, on `x`, N x 3 x H x W; what its blocks receive is
-/// kept where `keep` says so.
+/// Runs a network with every bottleneck in one form, on `x`, N x 3 x H x W. The inputs of its blocks are kept
+/// if `keep`.
 pub fn run(
     form: &dyn AnyForm,
     weights: &NetworkWeights,
@@ -127,7 +127,7 @@ pub fn run(
     Ok(Ran { features, logits, received })
 }
 
-/// Refuses logits that are no finite numbers.
+/// Refuses logits that are not finite numbers.
 pub fn finite(logits: &Array2<f32>) -> Result<()> {
     match logits.indexed_iter().find(|(_, logit)| !logit.is_finite()) {
         Some(((n, class), &value)) => {
@@ -143,9 +143,9 @@ pub fn finite(logits: &Array2<f32>) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Unsuitable`] for fewer than two forms, for another rung, for a network without a block that has
-/// forms, for an empty batch; [`Error::Overflow`] for weights with which form (c) leaves the range of f32;
-/// an input that the network cannot take.
+/// [`Error::Unsuitable`] for fewer than two forms, for a rung that cannot judge networks, for a network without a
+/// block that has forms, for an empty batch; [`Error::Overflow`] if form (c) leaves the range of f32 with these
+/// weights; an input that the network cannot take.
 pub fn verify(
     forms: Forms<'_>,
     weights: &NetworkWeights,
@@ -157,7 +157,7 @@ pub fn verify(
     check(forms, weights, x, rungs)?;
     let named = weights.architecture().bottlenecks()?;
     let steps = forms.len() + named.len();
-    // What the blocks receive is what form (c) itself gives them, whatever the forms do that are judged.
+    // The blocks receive what form (c) itself gives them, whichever forms are judged.
     let right = run(&Form::Grouped, weights, x, true)?;
     let mut logits = Vec::new();
     for (number, form) in forms.iter().enumerate() {
@@ -271,7 +271,7 @@ fn judge(
         let ms = progress.now() - since;
         let about = (rung, name.as_str(), on_network.scope.to_owned());
         let mut finding = Finding::conclude(about, evidence, draw.0.0, ms)?;
-        // One that refutes nothing, where something was hidden from it, is qualified.
+        // A rung that refutes nothing is qualified if something was hidden from it.
         let why = blind.iter().find(|blind| blind.hides_from(rung));
         if let (Some(why), false) = (why, finding.refutes()) {
             let holds = "no form was refuted".to_owned();
@@ -291,12 +291,11 @@ fn judge(
 }
 
 /// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
-/// whatever the forms are that are judged, and must stay finite: no bound says anything of what
-/// overflows.
+/// whichever forms are judged. Its values must stay finite, because no bound covers overflow.
 fn dead_channels(name: &str, real: &OnReal<'_>) -> Result<[usize; 2]> {
     let planes = real.problem().planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
     let of = |layer| planes.range((layer, 0)..=(layer, usize::MAX));
-    // In the order in which they are computed.
+    // In computation order.
     for layer in [Layer::Shortcut, Layer::Reduce, Layer::Transform, Layer::Expand, Layer::Output] {
         for ((_, channel), plane) in of(layer) {
             if let Some(((n, h, w), &value)) = plane.indexed_iter().find(|(_, x)| !x.is_finite()) {
@@ -362,7 +361,7 @@ impl Blind {
         }
     }
 
-    /// Whether it hides mistakes from a rung. One that draws its data has functions of its own between
+    /// Whether it hides mistakes from a rung. A rung that draws its data has its own functions between
     /// the convolutions, and a map that is large enough.
     fn hides_from(self, rung: Rung) -> bool {
         let draws_its_data = rung.on_network.is_some_and(|judge| judge.draws_its_data);
@@ -370,8 +369,8 @@ impl Blind {
     }
 }
 
-/// How far those of two forms may be apart, as a part of the largest sum of sizes behind a logit
-/// ([`Logits::scale`]): 1e-5. It is chosen, not derived. Forms of ImageNet's networks come out below 1e-6; a mistake
+/// How far the logits of two forms may be apart, relative to the largest sum of sizes behind a logit
+/// ([`Logits::scale`]): 1e-5. It is chosen, not derived. Forms of ImageNet's networks come out below 1e-6. A mistake
 /// in one block is far above, unless the block does next to nothing.
 pub const LOGITS: f64 = 1e-5;
 
@@ -388,8 +387,8 @@ pub struct Logits {
     pub differences: Vec<(String, f64)>,
 }
 
-/// The largest sum over |w| |feature|, and |bias|, of any logit, whose terms may cancel: rounding goes with
-/// it, and not with what they leave. Without a top, the largest pooled feature.
+/// The largest sum over |w| |feature|, and |bias|, of any logit. Its terms may cancel, but rounding is relative to
+/// their sizes, not to the logit. Without a top, the largest pooled feature.
 fn scale(top: Option<&TopWeights>, features: ArrayView4<'_, f32>) -> f64 {
     let pooled = average_pool(features);
     let size = |value: &f32| f64::from(value.abs());
@@ -412,7 +411,7 @@ impl Logits {
             let pairs = of_form[l].1.iter().zip(&of_form[r].1);
             pairs.fold(0f64, |apart, (l, r)| {
                 let difference = (f64::from(*l) - f64::from(*r)).abs();
-                // NaN is no number to compare with, so it has to be asked for by name.
+                // Comparisons with NaN are false, so it is checked for by name.
                 if difference.is_nan() { f64::INFINITY } else { apart.max(difference) }
             })
         };

@@ -11,9 +11,7 @@ use triform_canvas::{FigureError, Picture};
 use super::chart::{BODY, Bar, Bars, WIDTH, bars, headed, legend};
 use crate::count::{self, thousands};
 use crate::error::Result;
-use crate::evidence::speed::{
-    PAPER_RESNET101, PAPER_RESNEXT101, committed, map_name, name, stages,
-};
+use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, committed, map_name, stages};
 use crate::network::layers::Operation;
 use crate::network::zoo;
 
@@ -84,7 +82,7 @@ pub(super) fn speed() -> Result<Picture, FigureError> {
         [('a', BLUE, "form (a)"), ('b', GREEN, "form (b)"), ('c', ORANGE, "form (c)")];
     let record = committed()?;
     let stages = stages()?;
-    let blocks: Vec<String> = stages.iter().map(|(spec, _)| name(spec)).collect();
+    let blocks: Vec<String> = stages.iter().map(|(spec, _)| spec.name()).collect();
     let mut forms: Vec<Bar> = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
         let time = |form| record.one_thread(block, form);

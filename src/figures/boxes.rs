@@ -1,4 +1,4 @@
-//! What the diagrams of blocks have in common: boxes, arrows between them, the shortcut, and the last lines.
+//! The common parts of the diagrams of blocks: boxes, arrows between them, the shortcut, and the last lines.
 
 use plotters::style::RGBColor;
 use triform_canvas::lettering::{Frame, Lettering};
@@ -94,7 +94,7 @@ pub(super) fn down_named(
     to: f64,
     name: &str,
 ) -> Result<(), FigureError> {
-    // The head takes room below the name, so the name stands above the middle.
+    // The arrow head takes room below the name, so the name is above the middle.
     let middle = f64::midpoint(from, to) - 3.0;
     canvas.line(&[(x, from + 1.0), (x, middle - 10.0)], THIN)?;
     canvas.label(name, (x, middle), &Lettering::centred(BODY, MUTED))?;
@@ -109,8 +109,8 @@ pub(super) fn dots(canvas: &mut Canvas, x: f64, y: f64) -> Result<(), FigureErro
 }
 
 /// The shortcut, from the right of the input down a lane beside everything to a sum below the
-/// input's middle, and the arrow from there on to `below`. The paths' own arrow to the sum is
-/// the caller's, who knows whose it is.
+/// input's middle, and the arrow from there on to `below`. The caller draws the paths' own arrow to
+/// the sum.
 pub(super) fn add_shortcut(
     canvas: &mut Canvas,
     input: Frame,
@@ -131,7 +131,7 @@ pub(super) fn add_shortcut(
 }
 
 /// The last two lines, below a rule: how to read the colours, each perhaps with a name, and the boxes; and
-/// what is left out of them.
+/// what the boxes leave out.
 pub(super) fn legend(
     canvas: &mut Canvas,
     (left, right): (f64, f64),

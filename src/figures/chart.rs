@@ -31,8 +31,8 @@ pub(super) fn headed(
     Ok(canvas)
 }
 
-/// The legend, centred below the heading: of each entry a stroke of the colour, and words. Plotters' own
-/// would measure its words by another font than they are drawn in.
+/// The legend, centred below the heading: for each entry a stroke of the colour, and words. Plotters' own
+/// legend would measure its words in another font than the one that draws them.
 pub(super) fn legend<'a>(
     canvas: &mut Canvas,
     entries: impl IntoIterator<Item = (RGBColor, &'a str)> + Clone,
@@ -174,7 +174,7 @@ pub(super) type Bar = (f64, f64, f64, RGBColor);
 
 /// One of two charts of bars, side by side.
 pub(super) struct Bars<'a> {
-    /// What the heights are.
+    /// The quantity of the heights.
     pub(super) of: &'a str,
     pub(super) top: f64,
     pub(super) labels: usize,

@@ -1,8 +1,8 @@
-//! Tensors as coloured squares, with their numbers in them where there is room: what a small example
-//! of a notebook is looked at in.
+//! Tensors as coloured squares, with their numbers in them if there is room. The notebooks show small
+//! examples in this way.
 //!
 //! All panels of one picture share one scale, symmetric about zero, so that equal colours are equal
-//! numbers. A panel too large to be looked at is cut, and says what is not shown.
+//! numbers. A panel that is too large to read is cut, with a note of what is missing.
 
 use ndarray::{Array2, ArrayView2, ArrayView4, s};
 use plotters::style::RGBColor;
@@ -25,7 +25,7 @@ const TALL: f64 = 22.0;
 const GAP: f64 = 10.0;
 /// Rows and columns of one matrix: 420 columns of two pixels fill a page.
 const LONGEST: usize = 420;
-/// Squares that are drawn in all, where there are several matrices: more make a file that no page wants.
+/// Squares that are drawn in all, if there are several matrices: more would make too large a file for a page.
 const MOST: usize = 6_000;
 
 /// A tensor with its name: matrices in rows.
@@ -195,7 +195,7 @@ impl<'a> Laid<'a> {
             let mut j = 0;
             while j < row.len() {
                 let color = scale.color(row[j]);
-                // Neighbours of one colour are one rectangle, unless a number stands in each.
+                // Neighbours of one colour are one rectangle, unless each square shows its number.
                 let same = row.iter().skip(j).take_while(|value| scale.color(**value) == color);
                 let run = if self.numbers { 1 } else { same.count() };
                 let (x, y) = (left + j as f64 * wide, top + i as f64 * tall);

@@ -53,7 +53,7 @@ pub(super) fn error_by_cardinality() -> Drawn {
     .draw()
 }
 
-/// The error of a long sum against the order in which it is taken.
+/// The error of a long sum against the order of summation.
 pub(super) fn error_by_order() -> Drawn {
     let series = [
         (128, "D = 128", BLUE),

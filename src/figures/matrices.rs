@@ -21,7 +21,7 @@ pub(super) fn gallery() -> Result<Picture, FigureError> {
     const TOP: f64 = 150.0;
     const DOWN: f64 = 22.0;
     let column = |number: usize| LEFT + 48.0 * number as f64;
-    let rows = run(&ALL, Seed(0), &Quiet)?.unwrap_or_default();
+    let rows = run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet)?.unwrap_or_default();
     let height = TOP + DOWN * rows.len() as f64 + 20.0;
     let mut canvas = headed(
         (ACROSS, height as u32),
@@ -58,12 +58,12 @@ pub(super) fn gallery() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// A filled disc, an open ring, a dash: to be told apart without colour too.
+/// A filled disc, an open ring, a dash: distinguishable without colour too.
 fn mark(canvas: &mut Canvas, at: (f64, f64), cell: Cell) -> Result<(), FigureError> {
     match cell {
         Cell::Refuted => canvas.circle(at, 6.5, Some(BLUE), None),
         Cell::Missed => canvas.circle(at, 5.5, None, Some(Pen { color: VERMILION, width: 2.5 })),
-        Cell::NotApplicable => {
+        Cell::NotApplicable | Cell::NotRun => {
             canvas.line(&[(at.0 - 3.0, at.1), (at.0 + 3.0, at.1)], Pen { color: RULE, width: 1.0 })
         }
     }

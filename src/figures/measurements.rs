@@ -1,4 +1,4 @@
-//! How large rounding is, measured against what is derived; for the figures.
+//! How large rounding is, compared with the derived bound; for the figures.
 //!
 //! All of it by the reference convolution, whose order of sums is fixed, so that the same numbers
 //! come out on every machine.
@@ -15,7 +15,7 @@ use crate::random::{Purpose, Seed, normal};
 /// How far forms (a) and (c) lie apart on a block, value by value, and how far they may.
 #[derive(Clone, Debug)]
 pub(super) struct Differences {
-    /// |a - c| for each output that is not 0 in both, for there the last ReLU decides.
+    /// |a - c| for each output that is not 0 in both. (Where both are 0, the last ReLU hides the difference.)
     pub(super) differences: Vec<f64>,
     /// For the same outputs, what rounding can explain, end to end.
     pub(super) explained: Vec<f64>,
@@ -48,9 +48,9 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
     real.problem().solve(form, &Reference::default())
 }
 
-/// The error of the forms at each cardinality C that is a power of two, at fixed D = C d: the root of
-/// the mean square of the error, over that of the output, in units of u = 2^-24; of form (a), and of (b)
-/// and (c), which sum in one order here.
+/// The error at each cardinality C that is a power of two, at fixed D = C d. First that of form (a), then that
+/// of (b) and (c), which sum in one order here. An error is the root mean square of the errors over that of
+/// the outputs, in units of u = 2^-24.
 ///
 /// Errors: shapes that are too large.
 pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64; 2]>> {
@@ -74,11 +74,9 @@ pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64;
     Ok(all)
 }
 
-/// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: each run from
-/// zero, then the runs. A run of 1, and one of all the terms, is one after the other. The root of the
-/// mean square of the error, over that of the sums, in units of u = 2^-24.
-///
-/// Errors: none in practice.
+/// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: first each run, from zero,
+/// then the runs. Runs of 1, and one run of all terms, both sum one term after the other. An error is the root mean
+/// square of the errors over that of the sums, in units of u = 2^-24.
 pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<f64>> {
     let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
     let mut normal = |shape: [usize; 4]| -> Array4<f32> { normal(shape, &mut rng) };

@@ -16,30 +16,68 @@ mod three_forms;
 
 use triform_canvas::{FigureError, Picture};
 
-/// A figure that can be drawn: a name, which its files carry too, and what draws it.
+use crate::block::BlockSpec;
+use crate::error::{Error, Result};
+
+/// A figure that can be drawn: its name, which is also that of its files, and the function that draws it.
 pub struct Figure {
     /// The name without its ending, such as `three_forms`.
     pub name: &'static str,
-    /// Draws the figure.
-    pub draw: fn() -> Result<Picture, FigureError>,
+    draw: Draw,
 }
+
+/// What draws a figure.
+enum Draw {
+    /// The figure is always the same.
+    Fixed(fn() -> Result<Picture, FigureError>),
+    /// A block, the paper's unless another is given.
+    OfBlock(fn(&BlockSpec) -> Result<Picture, FigureError>),
+}
+
+impl Figure {
+    /// Whether it can show a reader's own block.
+    pub fn shows_a_block(&self) -> bool {
+        matches!(self.draw, Draw::OfBlock(_))
+    }
+
+    /// Draws the figure; of this block, if it shows one, else of the paper's.
+    ///
+    /// Errors: a block that it can't draw.
+    pub fn draw(&self, block: Option<&BlockSpec>) -> Result<Picture, FigureError> {
+        match self.draw {
+            Draw::Fixed(draw) => draw(),
+            Draw::OfBlock(draw) => draw(block.unwrap_or(&BlockSpec::new(256, 32, 4, 256)?)),
+        }
+    }
+}
+
+/// The figure of this name.
+///
+/// Errors: [`Error::NoSuchName`].
+pub fn named(name: &str) -> Result<&'static Figure> {
+    let names = || ALL.iter().map(|figure| figure.name);
+    let found = ALL.iter().find(|figure| figure.name == name);
+    found.ok_or_else(|| Error::no_such_name("figure", name, names()))
+}
+
+use Draw::{Fixed, OfBlock};
 
 /// Every figure, in the order they are written. A new figure is added here.
 pub const ALL: &[Figure] = &[
-    Figure { name: "three_forms", draw: three_forms::draw },
-    Figure { name: "split_transform_merge", draw: split_transform_merge::draw },
-    Figure { name: "gallery", draw: matrices::gallery },
-    Figure { name: "rounding", draw: rounding::draw },
-    Figure { name: "error_by_cardinality", draw: lines::error_by_cardinality },
-    Figure { name: "error_by_order", draw: lines::error_by_order },
-    Figure { name: "complexity_by_stage", draw: bars::complexity_by_stage },
-    Figure { name: "width_by_cardinality", draw: lines::width_by_cardinality },
-    Figure { name: "layer_shares", draw: bars::layer_shares },
-    Figure { name: "parameters_by_groups", draw: lines::parameters_by_groups },
-    Figure { name: "error_by_macs", draw: lines::error_by_macs },
-    Figure { name: "speed", draw: bars::speed },
-    Figure { name: "roofline", draw: roofline::of_the_record },
-    Figure { name: "block_diagonal", draw: matrices::block_diagonal },
+    Figure { name: "three_forms", draw: OfBlock(three_forms::draw) },
+    Figure { name: "split_transform_merge", draw: Fixed(split_transform_merge::draw) },
+    Figure { name: "gallery", draw: Fixed(matrices::gallery) },
+    Figure { name: "rounding", draw: Fixed(rounding::draw) },
+    Figure { name: "error_by_cardinality", draw: Fixed(lines::error_by_cardinality) },
+    Figure { name: "error_by_order", draw: Fixed(lines::error_by_order) },
+    Figure { name: "complexity_by_stage", draw: Fixed(bars::complexity_by_stage) },
+    Figure { name: "width_by_cardinality", draw: Fixed(lines::width_by_cardinality) },
+    Figure { name: "layer_shares", draw: Fixed(bars::layer_shares) },
+    Figure { name: "parameters_by_groups", draw: Fixed(lines::parameters_by_groups) },
+    Figure { name: "error_by_macs", draw: Fixed(lines::error_by_macs) },
+    Figure { name: "speed", draw: Fixed(bars::speed) },
+    Figure { name: "roofline", draw: Fixed(roofline::of_the_record) },
+    Figure { name: "block_diagonal", draw: Fixed(matrices::block_diagonal) },
 ];
 
 impl From<crate::Error> for FigureError {

@@ -1,9 +1,9 @@
 //! The roofline of a run of `triform bench`: what the forms reach, under what the machine can do
 //! (Williams, Waterman and Patterson 2009).
 //!
-//! Intensity is 2 MACs / (4 (weights + input + output)), FLOPs a byte, summed over the layers above and
-//! below the line: each number read or written once. It is a block's and not a form's, for the forms
-//! multiply the same numbers; a form that reads its input 32 times stands lower, not further left.
+//! Intensity is 2 MACs / (4 (weights + input + output)), FLOPs a byte. Numerator and denominator are summed over
+//! the layers, and each number is read or written once. It is a property of the block, not of the form, because
+//! all forms multiply the same numbers. A form that reads its input 32 times is drawn lower, not further left.
 
 use plotters::chart::ChartBuilder;
 use plotters::series::LineSeries;
@@ -21,7 +21,7 @@ use crate::evidence::speed::{Record, committed};
 /// The intensities that are shown at least, as powers of 2.
 const ACROSS: (f64, f64) = (1.0, 7.0);
 
-/// A mark of its own for each form and for each kind of layer, to be told apart without colour too.
+/// A mark of its own for each form and for each kind of layer, distinguishable without colour too.
 #[derive(Clone, Copy)]
 enum Sign {
     Disc,

@@ -2,7 +2,7 @@
 //! have in common, and what is left for a designer to choose in each.
 //!
 //! The three steps are bands across the panels, so that boxes which do the same work are in one
-//! row. A colour stands for a kernel's size: a row of one colour is a row of equal boxes.
+//! row. Each kernel size has its colour: a row of one colour is a row of equal boxes.
 
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{INK, SHADE};
@@ -108,7 +108,7 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// Four branches, each of a shape of its own; there is no shortcut.
+/// Four branches, each of a different shape, without a shortcut.
 fn inception(canvas: &mut Canvas) -> Result<(), FigureError> {
     let left = INCEPTION.0;
     heading(canvas, left, "Inception module", "four branches, each designed by hand")?;

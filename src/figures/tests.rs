@@ -1,4 +1,4 @@
-//! Checks of every figure, most by its SVG text alone: what is measured here is what is drawn.
+//! Checks of every figure, most of them on the text of its SVG, so they measure exactly what is drawn.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -8,7 +8,7 @@ use triform_canvas::lettering::Frame;
 
 /// The figures' SVG text, drawn once.
 static DRAWN: LazyLock<Vec<String>> =
-    LazyLock::new(|| ALL.iter().map(|figure| (figure.draw)().unwrap().svg).collect());
+    LazyLock::new(|| ALL.iter().map(|figure| figure.draw(None).unwrap().svg).collect());
 
 fn each(check: impl Fn(&Figure, &str)) {
     for (figure, svg) in ALL.iter().zip(DRAWN.iter()) {
@@ -29,7 +29,7 @@ fn numbers(text: &str) -> Vec<f64> {
         .collect()
 }
 
-/// What stands between `<` and `>`, for each tag.
+/// The text between `<` and `>`, for each tag.
 fn tags(svg: &str) -> impl Iterator<Item = &str> {
     svg.split('<').skip(1).map(|rest| rest.split_once('>').unwrap().0)
 }

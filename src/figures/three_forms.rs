@@ -1,21 +1,20 @@
 //! The three forms of the ResNeXt block side by side, as in Figure 3 of Xie et al. (2017): one
 //! set of weights, cut in three ways.
 //!
-//! A colour stands for one path's weights and is the same in all three panels. Rows line up
+//! Each path's weights have one colour, the same in all three panels. Rows line up
 //! across the panels, so that the eye can compare the forms step by step.
 
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{INK, MUTED, PAPER};
 use triform_canvas::{Canvas, FigureError, Picture};
 
+use crate::block::BlockSpec;
+use crate::error::Error;
+
 use super::boxes::{
     BODY, COLORS, HAIR, SUM, TALL, THIN, Weights, add_shortcut, boxed, column, dots, down,
     down_named, heading, legend,
 };
-
-const TITLE: &str = "The three forms of a ResNeXt block with 32 paths of width 4: (a) the \
-    outputs of 32 paths are summed, (b) the paths are concatenated before one 1×1 convolution, \
-    (c) the paths are the groups of one grouped convolution. All three hold the same weights.";
 
 /// Where each panel begins, and how wide its boxes are.
 const PANELS: [f64; 3] = [35.0, 425.0, 815.0];
@@ -32,9 +31,10 @@ const ADD: f64 = 465.0;
 const RELU: f64 = 494.0;
 const OUTPUT: f64 = 548.0;
 
-/// One of the paths that are drawn; the other 29 are three dots.
+/// One of the paths that are drawn; the others are three dots.
 struct Path {
-    number: u8,
+    /// Its number, where the last is that of the block.
+    number: Option<usize>,
     weights: Weights,
     /// Its boxes in a panel with separate paths: how far from the panel's left.
     column: f64,
@@ -42,25 +42,46 @@ struct Path {
     slice: f64,
 }
 
+impl Path {
+    fn number(&self, spec: &BlockSpec) -> usize {
+        self.number.unwrap_or(spec.cardinality())
+    }
+}
+
 const COLUMN: f64 = 98.0;
 const SLICE: f64 = 30.0;
 const PATHS: [Path; 3] = [
-    Path { number: 1, weights: COLORS[0], column: 0.0, slice: 0.0 },
-    Path { number: 2, weights: COLORS[1], column: COLUMN + 6.0, slice: SLICE },
-    Path { number: 32, weights: COLORS[2], column: WIDE - COLUMN, slice: WIDE - SLICE },
+    Path { number: Some(1), weights: COLORS[0], column: 0.0, slice: 0.0 },
+    Path { number: Some(2), weights: COLORS[1], column: COLUMN + 6.0, slice: SLICE },
+    Path { number: None, weights: COLORS[2], column: WIDE - COLUMN, slice: WIDE - SLICE },
 ];
 
-/// Draws the figure.
-pub(super) fn draw() -> Result<Picture, FigureError> {
-    let mut canvas = Canvas::new(1200, 736, TITLE)?;
-    summed(&mut canvas, PANELS[0])?;
-    concatenated(&mut canvas, PANELS[1])?;
-    grouped(&mut canvas, PANELS[2])?;
+/// The fewest paths that leave some to the dots.
+const FEWEST: usize = 4;
+
+/// Draws the figure of a block.
+///
+/// Errors: a block of fewer than four paths, or of numbers that fit in no box.
+pub(super) fn draw(spec: &BlockSpec) -> Result<Picture, FigureError> {
+    let (paths, width) = (spec.cardinality(), spec.width());
+    if paths < FEWEST {
+        let words = format!("{spec} has too few paths to draw, {paths}; it needs {FEWEST}");
+        return Err(Error::Unsuitable(words).into());
+    }
+    let title = format!(
+        "The three forms of a ResNeXt block with {paths} paths of width {width}: (a) the \
+         outputs of {paths} paths are summed, (b) the paths are concatenated before one 1×1 convolution, \
+         (c) the paths are the groups of one grouped convolution. All three hold the same weights.",
+    );
+    let mut canvas = Canvas::new(1200, 736, &title)?;
+    summed(&mut canvas, PANELS[0], spec)?;
+    concatenated(&mut canvas, PANELS[1], spec)?;
+    grouped(&mut canvas, PANELS[2], spec)?;
     for x in &PANELS[1..] {
         let place = (x - (PANELS[1] - PANELS[0] - WIDE - LANE) / 2.0, ROWS[1] + TALL / 2.0);
         canvas.label("=", place, &Lettering::centred(34.0, INK))?;
     }
-    laws(&mut canvas)?;
+    laws(&mut canvas, spec)?;
     let words = [
         "One colour is the weights of one path, the same numbers in all three panels.",
         "A box reads: channels in, kernel, channels out.",
@@ -73,47 +94,70 @@ pub(super) fn draw() -> Result<Picture, FigureError> {
 }
 
 /// Panel (a): every path ends in its own 1×1 convolution, and their outputs are added.
-fn summed(canvas: &mut Canvas, left: f64) -> Result<(), FigureError> {
-    heading(canvas, left, "(a) aggregated transformations", "32 paths, summed")?;
-    paths(canvas, left, &["256, 1×1, 4", "4, 3×3, 4", "4, 1×1, 256"])?;
-    boxed(canvas, wide(left, ROWS[3]), "Σ (sum of the 32 paths)", None)?;
-    ending(canvas, left)
+fn summed(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
+    let (paths, d) = (spec.cardinality(), spec.width());
+    heading(canvas, left, "(a) aggregated transformations", &format!("{paths} paths, summed"))?;
+    let last = format!("{d}, 1×1, {}", spec.c_out());
+    rows_of_paths(canvas, left, spec, &[first(spec, d), middle(spec, d), last])?;
+    boxed(canvas, wide(left, ROWS[3]), &format!("Σ (sum of the {paths} paths)"), None)?;
+    ending(canvas, left, spec)
 }
 
-/// Panel (b): the paths' 4 channels each become one tensor of 128, which one 1×1 reads.
-fn concatenated(canvas: &mut Canvas, left: f64) -> Result<(), FigureError> {
-    heading(canvas, left, "(b) early concatenation", "32 paths, concatenated, then one 1×1")?;
-    paths(canvas, left, &["256, 1×1, 4", "4, 3×3, 4"])?;
-    boxed(canvas, wide(left, ROWS[2]), "concatenate to 128", None)?;
+/// Panel (b): the paths' d channels each become one tensor of C d, which one 1×1 reads.
+fn concatenated(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
+    let (paths, d, inner) = (spec.cardinality(), spec.width(), spec.inner());
+    let what = format!("{paths} paths, concatenated, then one 1×1");
+    heading(canvas, left, "(b) early concatenation", &what)?;
+    rows_of_paths(canvas, left, spec, &[first(spec, d), middle(spec, d)])?;
+    boxed(canvas, wide(left, ROWS[2]), &format!("concatenate to {inner}"), None)?;
     down(canvas, left + WIDE / 2.0, ROWS[2] + TALL, ROWS[3], THIN)?;
-    striped(canvas, wide(left, ROWS[3]), "128, 1×1, 256")?;
-    ending(canvas, left)
+    striped(canvas, wide(left, ROWS[3]), spec, &format!("{inner}, 1×1, {}", spec.c_out()))?;
+    ending(canvas, left, spec)
 }
 
 /// Panel (c): one wide convolution after another, the middle one in groups.
-fn grouped(canvas: &mut Canvas, left: f64) -> Result<(), FigureError> {
-    heading(canvas, left, "(c) grouped convolution", "one wide path, its 3×3 in 32 groups")?;
+fn grouped(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
+    let (paths, inner) = (spec.cardinality(), spec.inner());
+    let what = format!("one wide path, its 3×3 in {paths} groups");
+    heading(canvas, left, "(c) grouped convolution", &what)?;
     down(canvas, left + WIDE / 2.0, INPUT + TALL, ROWS[0], THIN)?;
-    striped(canvas, wide(left, ROWS[0]), "256, 1×1, 128")?;
-    striped(canvas, wide(left, ROWS[1]), "128, 3×3, 128, 32 groups")?;
-    striped(canvas, wide(left, ROWS[3]), "128, 1×1, 256")?;
+    striped(canvas, wide(left, ROWS[0]), spec, &first(spec, inner))?;
+    let grouped = format!("{}, {paths} groups", middle(spec, inner));
+    striped(canvas, wide(left, ROWS[1]), spec, &grouped)?;
+    striped(canvas, wide(left, ROWS[3]), spec, &format!("{inner}, 1×1, {}", spec.c_out()))?;
     for (top, bottom) in [(ROWS[0] + TALL, ROWS[1]), (ROWS[1] + TALL, ROWS[3])] {
         for path in &PATHS {
             down(canvas, left + path.slice + SLICE / 2.0, top, bottom, path.weights.0)?;
         }
         dots(canvas, left + WIDE / 2.0, f64::midpoint(top, bottom))?;
     }
-    ending(canvas, left)
+    ending(canvas, left, spec)
+}
+
+/// The first 1×1, to this many channels.
+fn first(spec: &BlockSpec, channels: usize) -> String {
+    format!("{}, 1×1, {channels}", spec.c_in())
+}
+
+/// The 3×3 over this many channels.
+fn middle(spec: &BlockSpec, channels: usize) -> String {
+    let stride = if spec.stride() > 1 { format!("/{}", spec.stride()) } else { String::new() };
+    format!("{channels}, 3×3{stride}, {channels}")
 }
 
 /// The input and the paths below it, one row of boxes for each convolution.
-fn paths(canvas: &mut Canvas, left: f64, convolutions: &[&str]) -> Result<(), FigureError> {
+fn rows_of_paths(
+    canvas: &mut Canvas,
+    left: f64,
+    spec: &BlockSpec,
+    convolutions: &[String],
+) -> Result<(), FigureError> {
     for path in &PATHS {
         let x = left + path.column;
-        let name = format!("path {}", path.number);
+        let name = format!("path {}", path.number(spec));
         down_named(canvas, x + COLUMN / 2.0, INPUT + TALL, ROWS[0], &name)?;
         let boxes = ROWS.into_iter().zip(convolutions);
-        let boxes = boxes.map(|(top, text)| (top, (*text).to_owned(), Some(path.weights)));
+        let boxes = boxes.map(|(top, text)| (top, text.clone(), Some(path.weights)));
         column(canvas, (x, COLUMN), boxes, ROWS[convolutions.len()])?;
     }
     let gap = left + f64::midpoint(PATHS[1].column + COLUMN, PATHS[2].column);
@@ -122,23 +166,26 @@ fn paths(canvas: &mut Canvas, left: f64, convolutions: &[&str]) -> Result<(), Fi
 }
 
 /// What the three forms share: the input, and everything after the last convolution or the sum.
-fn ending(canvas: &mut Canvas, left: f64) -> Result<(), FigureError> {
+fn ending(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
     let x = left + WIDE / 2.0;
     let narrow = |top| Frame::new(x - NARROW / 2.0, top, NARROW, TALL);
-    boxed(canvas, wide(left, INPUT), "256-d in", None)?;
+    boxed(canvas, wide(left, INPUT), &format!("{}-d in", spec.c_in()), None)?;
     down(canvas, x, ROWS[3] + TALL, NORM, THIN)?;
     boxed(canvas, narrow(NORM), "batch norm", None)?;
     down(canvas, x, NORM + TALL, ADD - SUM, THIN)?;
     add_shortcut(canvas, wide(left, INPUT), left + WIDE + LANE, ADD, RELU)?;
     boxed(canvas, narrow(RELU), "ReLU", None)?;
     down(canvas, x, RELU + TALL, OUTPUT, THIN)?;
-    canvas.label("256-d out", (x, OUTPUT + 11.0), &Lettering::centred(BODY, INK)).map(drop)
+    let out = format!("{}-d out", spec.c_out());
+    canvas.label(&out, (x, OUTPUT + 11.0), &Lettering::centred(BODY, INK)).map(drop)
 }
 
 /// Below the panels: what it takes to get from one form to the one on its left.
-fn laws(canvas: &mut Canvas) -> Result<(), FigureError> {
+fn laws(canvas: &mut Canvas, spec: &BlockSpec) -> Result<(), FigureError> {
+    let (inner, d) = (spec.inner(), spec.width());
+    let regrouped = format!("the sum over {inner} channels, taken {d} at a time");
     let steps = [
-        ["(b) → (a): associativity", "the sum over 128 channels, taken 4 at a time"],
+        ["(b) → (a): associativity", &regrouped],
         ["(c) → (b): re-indexing only", "the same sums of the same products: no algebra"],
     ];
     for (pair, [law, meaning]) in PANELS.windows(2).zip(steps) {
@@ -154,16 +201,23 @@ fn laws(canvas: &mut Canvas) -> Result<(), FigureError> {
 }
 
 /// A box that carries the weights of all paths, each path's in a slice of its own.
-fn striped(canvas: &mut Canvas, frame: Frame, text: &str) -> Result<(), FigureError> {
+fn striped(
+    canvas: &mut Canvas,
+    frame: Frame,
+    spec: &BlockSpec,
+    text: &str,
+) -> Result<(), FigureError> {
     canvas.rect(frame, 5.0, Some(PAPER), Some(THIN))?;
     for path in &PATHS {
         let slice = Frame::new(frame.left + path.slice, frame.top, SLICE, TALL);
-        boxed(canvas, slice, &path.number.to_string(), Some(path.weights))?;
+        boxed(canvas, slice, &path.number(spec).to_string(), Some(path.weights))?;
     }
     let middle = Frame { left: frame.left + 2.0 * SLICE, right: frame.right - SLICE, ..frame };
-    // The slices of the 29 other paths are only marked at the edges: there is text between.
-    let step = (middle.right - middle.left) / 29.0;
-    for x in (1..29).map(|cut| middle.left + f64::from(cut) * step) {
+    // The slices of the other paths are only marked at the edges, of some if they are many: there is text
+    // between.
+    let others = (spec.cardinality() - PATHS.len()).min(29) as u32;
+    let step = (middle.right - middle.left) / f64::from(others);
+    for x in (1..others).map(|cut| middle.left + f64::from(cut) * step) {
         canvas.line(&[(x, frame.top + 1.0), (x, frame.top + 5.0)], HAIR)?;
         canvas.line(&[(x, frame.bottom - 5.0), (x, frame.bottom - 1.0)], HAIR)?;
     }

@@ -20,7 +20,7 @@ pub enum Fault {
     LastColumn,
     /// Every image gets what the first one gives.
     FirstImage,
-    /// The input is read in the order in which it lies in memory, whatever its strides.
+    /// The input is read in memory order, whatever its strides.
     MemoryOrder,
     /// The padded input is kept in a buffer whose border is cleared the first time only.
     DirtyScratch,
@@ -69,8 +69,8 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
             let read = read.unwrap_or_else(|error| unreachable!("as many: {error}"));
             return self.convolver.sums(read.view(), &kernel.kernel);
         }
-        // With a clean border nothing is wrong. (And what is right does not multiply its
-        // weights by the padding's zeros, which would make NaN of infinite ones.)
+        // With a clean border nothing is wrong. (The right convolution does not multiply its weights by the
+        // padding's zeros, which would turn infinite ones into NaN.)
         if self.fault == Fault::DirtyScratch
             && let Some(padded) = kernel.in_scratch(x)
         {

@@ -1,5 +1,4 @@
-//! Mistakes in what stands between the convolutions: batch norm, activation, and which channel's
-//! they are.
+//! Mistakes between the convolutions: in batch norm, activation, and which channel's they are.
 
 use ndarray::{Array3, ArrayViewMut3, Zip};
 
@@ -19,7 +18,7 @@ pub enum Change {
     NoShift,
     /// The shift is added once for each path.
     ShiftCTimes,
-    /// The activation is left out; where nothing is known of a function, all of it.
+    /// The activation is left out; of an unknown function, all of it.
     NoActivation,
     /// Epsilon is left out of batch norm.
     NoEpsilon,

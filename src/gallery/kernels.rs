@@ -105,7 +105,7 @@ impl Kernels {
     }
 }
 
-/// A float as f16 holds it, or the value of a dual number; what is no `f32` stays as it is.
+/// A float, or the value of a dual number, rounded to f16; anything not in `f32` stays as it is.
 fn in_f16<S: Additive>(weight: &S) -> S {
     let half = |weight: &mut f32| *weight = half::f16::from_f32(*weight).to_f32();
     let mut weight = weight.clone();

@@ -13,46 +13,46 @@ pub const ALL: [Mistake; 38] = [
         .changed("the last path is not summed")
         .why("a loop that ends one path early; of 32 paths the other 31 still give about the right size"),
     mistake("last-channel-dropped", Grouped, Kernels(LastChannelDropped))
-        .changed("the last of the C d channels is not read by the last 1x1")
+        .changed("the last 1x1 misses the last channel")
         .why("a sum that ends one term early"),
     mistake("next-path-3x3", EarlyConcat, Kernels(NextPath))
-        .changed("path i transforms with the 3x3 of path i + 1")
+        .changed("path i uses the 3x3 of path i + 1")
         .why("the same kernels in another order: shapes, parameter counts and statistics all agree"),
     mistake("groups-interleaved", Grouped, Wiring(Interleaved))
-        .changed("group i of the 3x3 reads channels i, i + C, i + 2C, ... instead of i d to (i + 1) d")
-        .why("a reshape to (d, C) where (C, d) is meant; with d = 1 there is no difference"),
+        .changed("group i reads channels i, i + C, i + 2C ...")
+        .why("a reshape to (d, C) where (C, d) is meant: group i should read i d to (i + 1) d; with d = 1 there is no difference"),
     mistake("groups-halved", Grouped, Wiring(HalvedGroups))
-        .changed("two neighbouring groups of the 3x3 read the channels of the first of them")
-        .why("the group of a channel is found by dividing by 2d, as if there were half as many")
+        .changed("neighbouring groups read the same channels")
+        .why("the group of a channel is found by dividing by 2d, as if there were half as many groups")
         .seen_in("a relative of it, `groups` given the width of a group for their number: the textbook d2l, in all its frameworks; its pull request 2730 proposes the fix"),
     mistake("taps-transposed", Grouped, Kernels(Transposed))
-        .changed("rows and columns of the 3x3 kernel are exchanged")
+        .changed("rows and columns of the 3x3 are exchanged")
         .why("a layout read as (kw, kh); symmetric kernels hide it"),
     mistake("taps-flipped", Grouped, Kernels(Flipped))
         .changed("the 3x3 kernel is turned by half a turn")
         .why("convolution as mathematics has it, where networks mean cross-correlation"),
     mistake("padding-shifted", Grouped, Wiring(PaddingShifted))
-        .changed("the map is padded by 2 above and on the left, and not at all below and on the right")
+        .changed("padded by 2 above and left, by 0 elsewhere")
         .why("the output has the right size, and each of its values is its neighbour's"),
     mistake("padded-before-norm", Grouped, Wiring(PaddedBefore))
-        .changed("the map is padded before the first batch norm and ReLU, not after")
-        .why("the border then holds relu(shift) and not 0; where the shift is 0 or below, all is well"),
+        .changed("padding comes before batch norm and ReLU")
+        .why("the border then holds relu(shift) instead of 0; a shift of 0 or below hides it"),
     mistake("dilated", Grouped, Wiring(Dilated))
-        .changed("the 3x3 has dilation 2, and the padding to match")
+        .changed("the 3x3 has dilation 2, padding to match")
         .why("parameters and shapes are the same; only the taps lie further apart"),
     mistake("norm-by-own-channel", Aggregated, Function(OwnChannel, Reduce))
-        .changed("in each path the first batch norm counts the channels from 0 again")
-        .why("channel j of path i is channel i d + j of the layer; with fresh batch norms all are alike"),
+        .changed("each path's first norm starts at channel 0")
+        .why("channel j of path i is channel i d + j of the layer; freshly initialised batch norms are all alike and hide it"),
     mistake("shift-dropped", Grouped, Function(NoShift, Transform))
-        .changed("the second batch norm scales and does not shift")
+        .changed("the second batch norm does not shift")
         .why("folding a batch norm into a convolution without bias loses the shift"),
     mistake("norm-in-each-path", Aggregated, Convolution(NormInEachPath))
-        .changed("the last batch norm is in each path, before the sum")
+        .changed("the last batch norm is inside each path")
         .why("the scale may go inside the sum; the shift is then added C times")
         .seen_in("Keras-ResNeXt, issue 14"),
     mistake("shift-c-times", Aggregated, Function(ShiftCTimes, Expand))
-        .changed("the last shift, or a bias of the last 1x1, is added in each path")
-        .why("C biases of C convolutions are summed too")
+        .changed("the last shift is added once in each path")
+        .why("C convolutions with a bias each add C biases; folding the shift into each path does the same")
         .seen_in("a TensorFlow port whose form (a) has a bias in every path"),
     mistake("relu-before-sum", Aggregated, Convolution(ReluBeforeSum))
         .changed("each path ends in a ReLU, before the sum")
@@ -73,28 +73,28 @@ pub const ALL: [Mistake; 38] = [
         .changed("the shortcut is left out")
         .why("what is left is no residual block; the paper measures what that costs, 26.1 % error for 22.2 %"),
     mistake("stride-on-1x1", Grouped, Wiring(StrideMoved))
-        .changed("stride 2 is on the first 1x1 instead of the 3x3, or the other way round")
-        .why("the shapes agree, and three quarters of the map are never looked at")
+        .changed("the stride is on the 1x1, not on the 3x3")
+        .why("the shapes agree, and three quarters of the map are never read")
         .seen_in("detectron2, issue 909; chainer, pull request 4479"),
     mistake("channels-shuffled", Grouped, Kernels(Shuffled))
-        .changed("the channels are shuffled between the 3x3 and the last 1x1")
-        .why("right in ShuffleNet, whose next layer is grouped too"),
+        .changed("channels are shuffled before the last 1x1")
+        .why("right in ShuffleNet, where the next layer is grouped too"),
     mistake("concatenated-in-reverse", EarlyConcat, Kernels(Reversed))
-        .changed("the paths are concatenated from the last to the first")
+        .changed("the paths are concatenated in reverse")
         .why("a stack that is popped; equal kernels hide it"),
     mistake("last-column-missing", Grouped, Convolution(LastColumn))
-        .changed("no convolution computes the last column of its map")
+        .changed("the last column of each map is not computed")
         .why("a vectorised loop without its remainder; even widths hide it"),
     mistake("first-image-for-all", Grouped, Convolution(FirstImage))
-        .changed("every image of the batch gets what the first one gives")
+        .changed("every image gets the result of the first")
         .why("a batch index left out; a batch of one hides it"),
     mistake("epsilon-left-out", Grouped, Function(NoEpsilon, Reduce))
-        .changed("the first batch norm divides by sqrt(variance), without epsilon")
+        .changed("the first batch norm leaves epsilon out")
         .why("a part in 10^5 of the variance: less than most tolerances")
         .shows_in(Kind::Epsilon),
     mistake("biased-variance", Grouped, Function(BiasedVariance, Reduce))
-        .changed("the running variance takes the batch's biased variance, 1/n, for the unbiased, 1/(n-1)")
-        .why("the outputs are right; only what the batch norm remembers is not")
+        .changed("the running variance is the biased one")
+        .why("1/n in place of 1/(n-1): the outputs are right; only what the batch norm remembers is not")
         .shows_in(Kind::Training),
     mistake("weights-in-f16", Grouped, Kernels(Half))
         .changed("the weights are rounded to f16")
@@ -110,24 +110,24 @@ pub const ALL: [Mistake; 38] = [
         .seen_in("`f32::max`, of which Rust documents that it ignores a NaN")
         .shows_in(Kind::NotANumber),
     mistake("strides-ignored", Grouped, Convolution(MemoryOrder))
-        .changed("the convolution reads its input as it lies in memory, whatever its strides")
-        .why("right for every input but a view whose axes are exchanged, as channels last are"),
+        .changed("the input is read as it lies in memory")
+        .why("right for every input except a view with exchanged axes, such as channels-last"),
     mistake("dirty-scratch", Grouped, Convolution(DirtyScratch))
-        .changed("the padded input is kept in a buffer whose border is cleared only once")
-        .why("the first call is right, and so are all others of the same shape"),
+        .changed("a padding buffer is cleared only once")
+        .why("the first call is right, and so is every other call of the same shape"),
     mistake("axes-swapped", Grouped, Wiring(AxesSwapped))
-        .changed("the 3x3 takes the height of the map for its width")
+        .changed("height and width of the map are exchanged")
         .why("a square map hides it, and networks are fed square maps"),
     mistake("gradient-to-next-path", Aggregated, Kernels(GradientOfNextPath))
-        .changed("the gradient of a path's 3x3 is given to another path's")
-        .why("the outputs are right; the block learns something else")
+        .changed("a path's gradient is given to the next path")
+        .why("the outputs are right; the block learns another function")
         .shows_in(Kind::Derivatives),
     mistake("input-split", Grouped, Kernels(InputSplit))
-        .changed("the first 1x1 is grouped too: path i reads a C-th of the input channels")
-        .why("\"split\" in split-transform-merge does not mean to split the input: every path reads all of it")
+        .changed("the first 1x1 is grouped too")
+        .why("\"split\" in split-transform-merge does not split the input: every path reads all of it")
         .seen_in("a TensorFlow port whose form (c) splits 256 channels into 32 times 8"),
     mistake("3x3-shared", Grouped, Kernels(Shared))
-        .changed("all groups have the 3x3 of the first")
+        .changed("all groups use the 3x3 of the first")
         .why("a C-th of the parameters; initialised alike, the groups hide it")
         .seen_in("tensorflow, thread of pull request 25818"),
     mistake("depthwise", Grouped, Kernels(Depthwise))
@@ -135,7 +135,7 @@ pub const ALL: [Mistake; 38] = [
         .why("a depthwise convolution is a grouped one of width 1, not of width d")
         .seen_in("wenxinxu/ResNeXt-in-tensorflow, issue 2"),
     mistake("relu-on-projection", Grouped, Around(ReluOnProjection))
-        .changed("a ReLU follows the projection of the shortcut")
+        .changed("a ReLU follows the shortcut's projection")
         .why("the shortcut carries a linear map of the input, negative values included")
         .seen_in("the example networks of TASO and tensat"),
 ];

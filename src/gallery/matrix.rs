@@ -1,13 +1,14 @@
 //! Every rung on every mistake: what each refutes, what it misses, what does not concern it.
 //!
-//! Nothing here is declared. A cell is *refuted* where the rung gave a witness against the wrong form;
-//! *missed* where it ran through to its end and gave none; *not applicable* where the mistake had
-//! nothing to get wrong in all of that (no second path, no padding, no NaN rule, for those numbers). A rung stops
-//! at its first witness.
+//! Nothing here is declared: each cell is the result of a run. It is *refuted* if the rung gave a witness
+//! against the wrong form. It is *missed* if the rung ran to its end without one. It is *not applicable* if
+//! nothing in those runs let the mistake show (no second path, no padding, no NaN rule for those numbers). A
+//! rung stops at its first witness.
 //!
-//! On random blocks a rung runs [`CASES`] of the generator's; the symbolic one its small shapes; the
-//! exhaustive one everything, but leaves a shape in whose first part the mistake was not met.
+//! On random blocks a rung runs [`CASES`] cases of the generator; the symbolic rung runs its small shapes; the
+//! exhaustive rung runs everything, but leaves a shape if its first part did not meet the mistake.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -25,7 +26,7 @@ use crate::random::Seed;
 /// Random blocks on which a rung may miss a mistake.
 pub const CASES: u64 = 64;
 
-/// What a rung made of a mistake.
+/// The result of a rung on a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
@@ -35,9 +36,11 @@ pub enum Cell {
     Missed,
     /// There was nothing to see.
     NotApplicable,
+    /// The rung was not asked for.
+    NotRun,
 }
 
-/// A mistake, and what each rung made of it.
+/// A mistake, and the result of each rung on it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The wrong block.
@@ -49,18 +52,24 @@ pub struct Row {
 }
 
 impl Row {
-    /// The rungs that made this of it.
+    /// The rungs with this result.
     pub fn rungs(&self, cell: Cell) -> Vec<Rung> {
         let pairs = Rung::ALL.into_iter().zip(self.cells);
         pairs.filter(|(_, found)| *found == cell).map(|(rung, _)| rung).collect()
     }
 }
 
-/// Every rung of [`Rung::ALL`] on every one of the mistakes; `None` if it was stopped.
-/// It is an error if a mistake's output has another shape than the block's, for that is no mistake; or
-/// if a rung refutes the right form it is compared with, or a mistake that was not met.
-pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<Option<Vec<Row>>> {
-    let every_rung = |number| Rung::ALL.map(|rung| (number, rung));
+/// Every one of the rungs on every one of the mistakes; `None` if it was stopped.
+///
+/// Errors: the output of a wrong block has another shape than the block's; a rung refutes the right form; a rung
+/// refutes the wrong one although the mistake was not met.
+pub fn run(
+    gallery: &[Mistake],
+    rungs: &BTreeSet<Rung>,
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<Option<Vec<Row>>> {
+    let every_rung = |number| rungs.iter().map(move |rung| (number, *rung));
     let mut pairs: Vec<(usize, Rung)> = (0..gallery.len()).flat_map(every_rung).collect();
     // The longest first.
     let sizes =
@@ -74,7 +83,7 @@ pub fn run(gallery: &[Mistake], seed: Seed, progress: &dyn Progress) -> Result<O
         Ok((number, rung, try_one(mistake, rung, seed, &|| progress.stopped())?))
     });
     let cells = cells.collect::<Result<Vec<_>>>()?;
-    let (cells_of, cases) = ([Cell::NotApplicable; Rung::ALL.len()], [0; Rung::ALL.len()]);
+    let (cells_of, cases) = ([Cell::NotRun; Rung::ALL.len()], [0; Rung::ALL.len()]);
     let row = |mistake: &Mistake| Row { mistake: *mistake, cells: cells_of, cases };
     let mut rows: Vec<Row> = gallery.iter().map(row).collect();
     for (number, rung, tried) in cells {
@@ -133,8 +142,8 @@ fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Resu
     Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", mistake.name)))
 }
 
-/// A rung on all that the matrix runs it on, in turn, its own shapes or this many random cases: what
-/// each showed, until `each` has seen enough. Whether it was not stopped.
+/// Runs a rung on everything that the matrix runs it on: first `cases` random cases, then its own shapes. `each`
+/// gets the evidence of each run, until it returns false. Returns whether the rung was not stopped.
 fn each_trial(
     rung: Rung,
     forms: Forms<'_>,
@@ -181,7 +190,7 @@ mod tests {
     use crate::evidence::{Value, Witness};
     use crate::gallery::ALL;
 
-    /// A witness against a right form, or without the mistake, is no refutation but a contradiction.
+    /// A witness against a right form, or without the mistake, is a contradiction, not a refutation.
     #[test]
     fn witnesses_are_against_the_wrong_form() {
         let values = || [1.0, 2.0].map(Value::Number);

@@ -1,13 +1,13 @@
 //! Mistakes: blocks that are almost right, as people really write them, for the rungs to refute.
 //!
-//! A verifier that only says yes is worth nothing. Each of these has one mistake in it, is compared
-//! with the right block, and must be refuted by some rung; [`matrix`] runs every rung on
-//! every one of them, and [`witness`] finds for each the smallest block on which it shows.
+//! A verifier that never refutes anything is worthless. Each of these has one mistake in it, is compared
+//! with the right block, and must be refuted by some rung. [`matrix`] runs every rung on every one of them, and
+//! [`witness`] finds for each the smallest block on which it shows.
 //!
-//! A mistake is made in one of a few places: in the [`kernels`], in the [`functions`] between the
-//! convolutions, or in how a [branch](branches) computes. To add one, add an entry to [`ALL`] and what it
-//! does to the enumeration of its place. Some are in no list, as nobody would write them: each is there
-//! for a part of a rung that nothing coarser would miss, and the tests make it.
+//! A mistake is made in one of three places: in the [`kernels`], in the [`functions`] between the
+//! convolutions, or in how a [branch](branches) computes. To add one, add an entry to [`ALL`] and its effect to
+//! the enumeration of its place. Some are in no list, because nobody would write them. Each of those serves to test
+//! a part of a rung that nothing coarser would miss.
 
 pub mod branches;
 pub mod functions;
@@ -25,6 +25,7 @@ pub use self::list::ALL;
 use self::branches::{Around, Beside, Fault, OnFaulty, Rewired, Wiring};
 use self::functions::Change;
 use self::kernels::Kernels;
+use self::witness::Pair;
 use crate::block::{BlockForm, BlockSpec, BlockWeights, Branch, Form, Layer};
 use crate::conv::Convolver;
 use crate::error::{Error, Result};
@@ -38,11 +39,11 @@ pub struct Mistake {
     pub name: &'static str,
     /// What was changed.
     pub changed: &'static str,
-    /// Why it is another function, or why one would think that it is not.
+    /// Why it changes the function, or why one would think that it does not.
     pub why: &'static str,
     /// Where people made this mistake, if that is known.
     pub seen_in: Option<&'static str>,
-    /// The form in which it is made.
+    /// The form that contains the mistake.
     pub form: Form,
     /// The mistake.
     pub made_in: MadeIn,
@@ -50,7 +51,7 @@ pub struct Mistake {
     pub shows_in: Kind,
 }
 
-/// Blocks by what a mistake can be about.
+/// Blocks by what a mistake can concern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Integers, batch norm in inference mode.
@@ -94,6 +95,12 @@ impl Mistake {
     pub fn wrong(&self) -> WrongBlock {
         WrongBlock::new(self.form, self.name, self.made_in)
     }
+
+    /// The right form beside this wrong one.
+    pub fn pair<'a>(&'a self, wrong: &'a WrongBlock) -> Pair<'a> {
+        let (shows_in, at_least) = (self.shows_in, self.made_in.at_least());
+        Pair { right: &self.form, wrong, shows_in, at_least }
+    }
 }
 
 /// The mistake of this name.
@@ -122,7 +129,7 @@ pub enum MadeIn {
 }
 
 impl MadeIn {
-    /// How many paths and input channels a block must have for the mistake to mean what it says.
+    /// How many paths and input channels a block must have for the mistake to have its meaning.
     pub fn at_least(self) -> (usize, usize) {
         match self {
             Self::Kernels(Kernels::InputSplit) => (2, 2),

@@ -31,7 +31,7 @@ pub enum Stem {
     ImageNet,
     /// 3x3 from 3 to 64 channels; batch norm, ReLU.
     Cifar,
-    /// Nothing: a single block, on a map of so many channels.
+    /// Nothing: a single block, on a map with this number of channels.
     None {
         /// Input channels of the block.
         channels: usize,
@@ -101,10 +101,7 @@ impl Architecture {
             stride: spec.stride(),
         };
         Self {
-            name: match spec.c_in() == spec.c_out() {
-                true => format!("{}x{}x{}", spec.c_in(), spec.cardinality(), spec.width()),
-                false => spec.to_string(),
-            },
+            name: spec.name(),
             stem: Stem::None { channels: spec.c_in() },
             block: BlockKind::Bottleneck,
             stages: vec![stage],
@@ -151,7 +148,7 @@ impl Architecture {
         self
     }
 
-    /// With a fully connected layer of so many classes.
+    /// With a fully connected layer of `classes` classes.
     pub fn with_classes(mut self, classes: usize) -> Self {
         self.classes = Some(classes);
         self
@@ -220,8 +217,8 @@ impl Architecture {
         Ok(blocks)
     }
 
-    /// The shapes of its bottlenecks by the names of the paper's Table 1, such as `conv3_1`; none for a
-    /// network of basic blocks.
+    /// The shapes of its bottlenecks by the names of the paper's Table 1, such as `conv3_1`; empty for a network of
+    /// basic blocks.
     ///
     /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
     pub fn bottlenecks(&self) -> Result<Vec<NamedBlock>> {
@@ -233,8 +230,8 @@ impl Architecture {
     }
 }
 
-/// A residual block of a network: the number of its stage and its own in the stage, both from 1; what
-/// stands before the names of its tensors; its shape, if it is of depth 3; its kernels.
+/// A residual block of a network: the number of its stage, its number within the stage (both from 1), the prefix
+/// of its tensors' names, its shape (if it is of depth 3) and its kernels.
 pub(crate) struct PlacedBlock {
     pub(crate) stage: usize,
     pub(crate) number: usize,

@@ -26,7 +26,7 @@ struct Basic<K> {
 }
 
 impl BasicWeights {
-    /// The block with its kernels prepared; `to` takes each number to the kind that it is run on.
+    /// The block with its kernels prepared; `to` converts each number to the type that it runs on.
     pub(super) fn prepare<S: Additive, V: Convolver<S> + 'static>(
         &self,
         to: impl Fn(&f32) -> S + Copy,

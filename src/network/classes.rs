@@ -15,11 +15,10 @@ pub fn imagenet() -> Vec<&'static str> {
 /// exp(logit) over the sum of exp over all classes, in f64. The largest comes first; of equal ones,
 /// the class of the lower index.
 ///
-/// As in PyTorch's `topk` a NaN counts as larger than any number, so that it is not overlooked; and
-/// as in its `softmax` every probability is NaN if a logit is NaN or +infinity, or if all are
-/// -infinity.
+/// As in PyTorch's `topk`, a NaN counts as larger than any number, so that it is not overlooked. As in its
+/// `softmax`, every probability is NaN if a logit is NaN or +infinity, or if all are -infinity.
 pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
-    // Less the largest, no exponential overflows, and one is 1. `max` passes over NaN, exp does not.
+    // With the largest subtracted, no exponential overflows, and one is 1. `max` ignores NaN, exp does not.
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponential = |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
     let sum: f64 = logits.iter().map(|&logit| exponential(logit)).sum();

@@ -18,12 +18,12 @@ pub struct Network<S: Real, V: Convolver<S>> {
     top: Option<V::Kernel>,
 }
 
-/// What makes a bottleneck of its weights: a form.
+/// Makes a bottleneck of its weights, in some form.
 pub type Prepare<'a, S, V> = dyn Fn(&BlockWeights<S>, &V) -> Result<Bottleneck<S, V>> + 'a;
 
 impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
-    /// Prepares the kernels, those of each bottleneck by `form`; `to` takes each number to the kind that
-    /// the network is run on.
+    /// Prepares the kernels, those of each bottleneck by `form`; `to` converts each number to the type that
+    /// the network runs on.
     ///
     /// Errors: those of [`Convolver::prepare`] and of `form`.
     pub fn prepare(
@@ -103,8 +103,8 @@ pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     pooled.insert_axis(Axis(2)).insert_axis(Axis(3))
 }
 
-/// What stands between the convolutions of a network: batch norms folded, ReLU, the bias of the last
-/// layer, an affine of scale 1.
+/// The functions between the convolutions of a network: folded batch norms, ReLU, and the bias of the last layer
+/// as an affine of scale 1.
 pub struct NetworkFunctions<S> {
     stem: Option<Normalise<S>>,
     blocks: Vec<NormFunctions<S>>,

@@ -1,5 +1,5 @@
-//! The layers of a network, one by one, by the names of PyTorch's state dict, each with the map that
-//! it reads, the one that it gives, and the tensors that it has.
+//! The layers of a network, one by one, by their names in PyTorch's state dict: each with its input map, its output
+//! map and its tensors.
 
 use std::fmt;
 
@@ -15,9 +15,9 @@ pub type Map = (usize, usize);
 pub struct Layer {
     /// Its name, such as `layer1.0.conv2`.
     pub name: String,
-    /// Where it stands.
+    /// Its place in the network.
     pub place: Place,
-    /// What it is in its block, for a convolution and the batch norm after it.
+    /// Its role in its block, for a convolution and the batch norm after it.
     pub role: Option<Role>,
     /// Paths of its block: the cardinality C; 1 outside the blocks.
     pub paths: usize,

@@ -8,7 +8,7 @@ use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
 
-/// Names of either side that a message lists where the two have none in common.
+/// The most names of either side in a message, if the two have none in common.
 const NAMED: usize = 3;
 
 /// The fully connected layer.
@@ -24,9 +24,9 @@ type Named = (String, Vec<usize>);
 /// each by its index. Where the architecture has no top, one in the checkpoint is passed over; so is a
 /// `module.` before every name. `path` is for messages.
 ///
-/// Errors: [`Error::Checkpoint`], which names all that is missing, surplus or misshapen (and the
-/// network of the zoo that the checkpoint does fit), and for NaN, infinities and negative variances
-/// the tensor and the index; those of `read` and [`NetworkWeights::assemble`].
+/// Errors: [`Error::Checkpoint`], which names everything missing, surplus or misshapen (and the network of
+/// the zoo that the checkpoint does fit). For NaN, infinities and negative variances, it names the tensor and the
+/// index. Also those of `read` and [`NetworkWeights::assemble`].
 pub fn from_tensors<E: From<Error>>(
     architecture: &Architecture,
     tensors: &[Named],
@@ -60,7 +60,7 @@ pub fn from_tensors<E: From<Error>>(
     Ok(NetworkWeights::assemble(architecture, &mut |_, _| Ok(all.next().unwrap_or_default()))?)
 }
 
-/// What is wrong with a tensor's numbers: the first that no network has there.
+/// What is wrong with a tensor's numbers: the first number that no network may have there.
 fn unfit(name: &str, shape: &[usize], numbers: &[f32]) -> Option<String> {
     // With epsilon, which is positive, a variance of 0 still has a root.
     let variance = name.ends_with("running_var");
@@ -91,7 +91,7 @@ fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
     tensors
 }
 
-/// The network of the zoo that these tensors are, in words, with whatever number of classes.
+/// The network of the zoo that fits these tensors, in words, with any number of classes.
 fn fitting(tensors: &[Named]) -> Result<Option<String>> {
     // `backbone.`, say.
     let prefix = tensors.first().and_then(|(name, _)| name.split_once('.'));
@@ -127,11 +127,11 @@ fn described(network: &Architecture) -> Result<String> {
     })
 }
 
-/// What is wrong with the names and shapes of a checkpoint, for a network. All of it is named, unless
-/// they have not one name in common.
+/// What is wrong with the names and shapes of a checkpoint, for a network. Everything is named, unless
+/// they have no name in common.
 fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<String>> {
     let wanted = architecture.state_dict()?;
-    // Who wants the features alone may take them from a checkpoint that has a top.
+    // For the features alone, a checkpoint with a top will do.
     let has_top = architecture.classes.is_some();
     let found: BTreeMap<&str, &[usize]> = tensors
         .iter()
@@ -142,7 +142,7 @@ fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<Stri
     let names: BTreeSet<&str> = wanted.iter().map(|(name, _)| name.as_str()).collect();
     let missing = wanted.iter().map(|(name, _)| name.as_str());
     let missing: Vec<&str> = missing.filter(|name| !found.contains_key(name)).collect();
-    // A name may hold what a terminal would obey.
+    // A name may contain control characters that a terminal would obey.
     let surplus = found.keys().filter(|name| !names.contains(**name));
     let surplus: Vec<String> = surplus.map(|name| name.escape_debug().to_string()).collect();
     if missing.len() == wanted.len() {

@@ -1,4 +1,4 @@
-//! Networks as data, and what stands around their blocks: the image, the classes, the stem, how
+//! Networks as data, and what a network has besides its blocks: the image, the classes, the stem, how
 //! weights are drawn.
 
 pub mod architecture;

@@ -11,7 +11,7 @@ use crate::scalar::Ordered;
 /// The stem's convolution: `conv1.weight`, 64 x 3 x 7 x 7.
 pub const KERNEL: [usize; 4] = [64, 3, 7, 7];
 
-/// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` stands for batch
+/// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` is applied as batch
 /// norm and ReLU.
 ///
 /// Errors: a kernel or an image that do not suit each other.

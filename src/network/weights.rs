@@ -65,7 +65,7 @@ pub struct TopWeights {
 /// Where the numbers of a tensor come from, by its name and shape: drawn, or read.
 pub type Source<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
-/// Who looks at each tensor: its name, shape and numbers.
+/// Called with each tensor: its name, shape and numbers.
 pub type Visitor<'a> = dyn FnMut(&str, &[usize], &[f32]) -> Result<()> + 'a;
 
 /// Added to the variance of every batch norm: PyTorch's.
@@ -167,7 +167,7 @@ struct Assembly<'a, 'b> {
 }
 
 impl Assembly<'_, '_> {
-    /// As many numbers as the shape has.
+    /// The numbers of a tensor, as many as its shape has.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let numbers = (self.source)(name, shape)?;
         if numbers.len() != shape.iter().product::<usize>() {
@@ -241,7 +241,7 @@ impl Assembly<'_, '_> {
     }
 }
 
-/// A kernel of as many numbers as its shape has.
+/// A kernel of this shape; there must be as many numbers.
 fn kernel(shape: [usize; 4], numbers: Vec<f32>) -> Array4<f32> {
     let kernel = Array4::from_shape_vec(shape, numbers);
     kernel.unwrap_or_else(|error| unreachable!("they were counted: {error}"))

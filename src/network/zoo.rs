@@ -14,7 +14,7 @@ const NAMES: &str = "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32
     resnext101_8x14d resnet200 resnext101_1x100d resnext101_2x64d \
     resnext29_8x64d resnext29_16x64d";
 
-/// The kind of block of a ResNet or ResNeXt of so many layers, and the blocks in each stage.
+/// The kind of block of a ResNet or ResNeXt with `layers` layers, and the number of blocks in each stage.
 fn depth(layers: usize) -> Option<(BlockKind, [usize; 4])> {
     Some(match layers {
         18 => (BlockKind::Basic, [2, 2, 2, 2]),

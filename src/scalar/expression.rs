@@ -5,10 +5,10 @@ use std::fmt;
 
 use super::{Additive, Dot, Ordered, Scalar};
 
-/// A value with the sum that gave it, written down in the order in which it was added.
+/// A value with the sum that gave it, written down in the order of its additions.
 ///
 /// A convolution over it writes down its own sums, and the addition of two sums puts each in
-/// brackets: so a form of a block, run on these numbers, shows in which order it adds.
+/// brackets. So a form of a block, run on these numbers, shows its own order of additions.
 ///
 /// ```
 /// use triform::scalar::{Additive, Dot, Expression};
@@ -71,7 +71,7 @@ impl From<f64> for Expression {
     }
 }
 
-/// A number as it stands in a product, negative ones in brackets.
+/// A number as written in a product, with brackets if it is negative.
 fn number(value: f64) -> String {
     if value < 0.0 { format!("({value})") } else { format!("{value}") }
 }
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(a.add(&c).given().to_string(), "7");
     }
 
-    /// Products that are 0 are left out of a sum of five, and stand in a sum of four.
+    /// A sum of five products leaves out those that are 0; a sum of four keeps them.
     #[test]
     fn long_sums_are_without_zeros() {
         let written = |pairs: &[(f64, f64)]| {

@@ -20,7 +20,7 @@ use super::{Additive, Dot, Ordered, Scalar};
 pub struct Int(i64);
 
 impl Int {
-    /// What arithmetic that overflowed gives.
+    /// The result of arithmetic that overflowed.
     ///
     /// No result of checked arithmetic is `i64::MIN`: a result that would be
     /// is poisoned as well, which costs one value and saves a flag.

@@ -1,6 +1,6 @@
-//! What the numbers of a tensor can be.
+//! The number types that a tensor can have.
 //!
-//! The forms of a block are written once and run over many kinds of number.
+//! The forms of a block are written once and run over many number types.
 //! Which operations they need is itself part of the argument, so the traits
 //! are split by it:
 //!
@@ -11,8 +11,8 @@
 //! - [`Real`]: division and square root, for batch norm.
 //! - [`Dot`]: how a sum of products is accumulated.
 //!
-//! And these are the numbers: `f32` and `f64`, which networks run on; [`Int`], exact or visibly not;
-//! [`M61`], a field in which identities are tested at full size; [`F2`] and [`F3`], small enough to be
+//! The number types: `f32` and `f64`, which networks run on; [`Int`], exact or visibly not;
+//! [`M61`], a field for testing identities at full size; [`F2`] and [`F3`], small enough to be
 //! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Counter`], which
 //! counts; [`Expression`], which writes down its own sums.
 
@@ -84,15 +84,15 @@ pub trait Scalar: Additive {
     }
 }
 
-/// A ring with an order, in which "negative" has a meaning.
+/// A ring with an order, so that "negative" has a meaning.
 ///
 /// # Laws
 ///
 /// `a < b` implies `a + c < b + c`; `0 < a` and `0 < b` imply `0 < ab`. A value
-/// that is no number (NaN, an overflowed integer) compares false with
+/// that is not a number (NaN, an overflowed integer) compares false with
 /// everything, itself included.
 pub trait Ordered: Scalar + PartialOrd {
-    /// The larger of the two; a value that is no number wins, so that it is
+    /// The larger of the two. A value that is not a number wins, so that it is
     /// seen at the end rather than lost. (`f32::max` loses it.)
     fn max(&self, other: &Self) -> Self {
         let is_number = |x: &Self| x.partial_cmp(x).is_some();

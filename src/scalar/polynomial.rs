@@ -1,9 +1,9 @@
-//! Polynomials with integer coefficients, in as many variables as are named.
+//! Polynomials with integer coefficients, in any number of named variables.
 //!
 //! Two expressions in ring operations are equal for every value of their variables, in every
 //! commutative ring, exactly if their polynomials are the same. So a form run on polynomials says
 //! what it computes for all weights and inputs at once. Computer algebra crates bring far more than
-//! add and multiply, and none of those looked at keeps a normal form that is this plain to compare.
+//! add and multiply, and none of the crates considered has a normal form that is as easy to compare.
 
 use std::collections::BTreeMap;
 
@@ -59,7 +59,7 @@ impl Polynomial {
         self.terms.len()
     }
 
-    /// The terms that `other` has not, or not with that coefficient.
+    /// The terms that `other` lacks, or has with another coefficient.
     pub fn apart_from(&self, other: &Self) -> Self {
         let mut apart = self.clone();
         apart.terms.retain(|monomial, coefficient| other.terms.get(monomial) != Some(coefficient));

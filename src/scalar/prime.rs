@@ -1,15 +1,15 @@
 //! Integers modulo a prime: exact arithmetic of any depth in a fixed 64 bits.
 //!
-//! Crates for finite fields exist; they serve cryptography, over primes of 256 bits in constant
-//! time or over 31 bits in vectors. What is asked for here is one field of 61 bits and two tiny
-//! ones, in which a whole dot product is reduced once; that is the few lines below.
+//! Crates for finite fields exist, but they serve cryptography, over primes of 256 bits in constant
+//! time or over 31 bits in vectors. This project needs one field of 61 bits and two tiny ones, and a dot product
+//! that is reduced only once. That takes the few lines below.
 
 use super::{Additive, Dot, Scalar};
 
 /// An integer modulo the prime `P`, which must be below 2^62.
 ///
-/// No order goes with the arithmetic, so there is no ReLU here; see the random functions of the
-/// evidence for what stands in its place.
+/// The field has no order, so it has no ReLU; the evidence uses random functions instead
+/// (`evidence::random_functions`).
 ///
 /// ```
 /// use triform::scalar::{Additive, M61, Scalar};
@@ -85,8 +85,8 @@ impl M61 {
         Some(if value.is_sign_negative() { size.neg() } else { size })
     }
 
-    /// The element whose product with this one is 1: the power p - 2, by Fermat. 0 has none, and gives
-    /// 0.
+    /// The element whose product with this one is 1: the power p - 2, by Fermat. Of 0, which has no
+    /// inverse, it gives 0.
     pub fn inverse(&self) -> Self {
         let (mut power, mut square, mut exponent) = (Self::one(), *self, (1u64 << 61) - 3);
         while exponent > 0 {

@@ -1,27 +1,25 @@
-//! Reports without what differs from machine to machine and run to run.
+//! Masks for reports: without what differs from machine to machine and run to run.
 
-/// Times, rounding and whatever comes of it, as `#`; runs of spaces, whose width depends on them,
-/// as one; and the closing sentence, whose breaks do, as one line.
+/// Replaces times, rounding and what follows from it by `#`. Runs of spaces, whose width depends on them, become
+/// one; and each paragraph, whose breaks do, becomes one line.
 pub fn masked(report: &str) -> String {
-    let (tables, conclusion) = match report.find("The forms agreed") {
-        Some(at) => report.split_at(at),
-        None => (report, ""),
-    };
-    let (conclusion, repeat) = match conclusion.find("Repeat:") {
-        Some(at) => conclusion.split_at(at),
-        None => (conclusion, ""),
-    };
-    let mut lines: Vec<String> = tables.lines().map(masked_line).collect();
-    if !conclusion.is_empty() {
-        lines.push(masked_line(conclusion));
-        lines.push(repeat.trim_end().to_owned());
+    let mut lines: Vec<String> = Vec::new();
+    let mut in_paragraph = false;
+    for line in report.lines() {
+        // A row of a table has two spaces between cells, or starts with them.
+        let is_text = !line.trim_end().is_empty() && !line.contains("  ");
+        match lines.last_mut().filter(|_| in_paragraph && is_text) {
+            Some(paragraph) => *paragraph += &format!(" {}", masked_line(line)),
+            None => lines.push(masked_line(line)),
+        }
+        in_paragraph = is_text;
     }
     lines.join("\n")
 }
 
 fn masked_line(line: &str) -> String {
     let word = |word: &str| {
-        let number = word.trim_matches(|c| "(),%<".contains(c)).trim_end_matches('.');
+        let number = word.trim_matches(|c| "(),;%<".contains(c)).trim_end_matches('.');
         let is_float = number.contains(['.', 'e']) && number.parse::<f64>().is_ok();
         if is_float { "#".to_owned() } else { word.to_owned() }
     };

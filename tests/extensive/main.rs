@@ -1,4 +1,4 @@
-//! What takes minutes: every rung on every wrong form. `cargo test --release --test extensive`.
+//! The tests that take minutes: every rung on every wrong form. `cargo test --release --test extensive`.
 
 #[path = "../common/mod.rs"]
 mod common;

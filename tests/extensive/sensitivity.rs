@@ -1,4 +1,4 @@
-//! Each part of a rung sees what it is there for: forms that are right but for one thing.
+//! Each part of a rung sees what it is there for, on forms with a single mistake.
 
 use std::num::NonZeroU64;
 
@@ -114,7 +114,7 @@ fn what_is_done_after_the_last_cut_is_seen_at_cuts() {
 #[test]
 fn r2_sees_bits_images_and_scale() {
     assert!(all_refute(&with_one_odd(Rung::R2, MadeIn::Around(Around::NegativeZero))));
-    // All three alike: nothing but the laws of R2 itself can tell.
+    // All three alike: only the laws of R2 itself can refute them.
     let mixed = with_all_odd(Rung::R2, MadeIn::Convolution(Fault::FirstImage));
     assert_eq!(refuting(&mixed), ["random"]);
     assert_eq!(places(&mixed), ["output, each image by itself"]);
@@ -181,7 +181,7 @@ fn r8_compares_the_running_statistics() {
         assert!(all_refute(&findings), "{oddity:?}");
         assert!(places(&findings).iter().all(|place| *place == "running statistics"));
     }
-    // Values do not tell; at cuts, each function is to be applied once.
+    // The values are right; only the cuts see that a function is applied twice.
     assert!(refuting(&with_one_odd(Rung::R0, MadeIn::Around(Around::StatisticsTwice))).is_empty());
     assert!(all_refute(&with_one_odd(Rung::R1, MadeIn::Around(Around::StatisticsTwice))));
 }

@@ -1,10 +1,10 @@
-//! The floors of the house: imports point downward only, unsafe code is in the crate of the kernels
-//! only, and the forms stay short.
+//! The layers of the code: imports point downward only, unsafe code is only in the crate of the kernels, and
+//! the forms stay short.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Top to bottom: a file may use what stands above its own floor, and its own floor.
+/// From the bottom up: a file may use its own floor and those listed before it.
 const FLOORS: [&str; 11] = [
     "error", "random", "scalar", "conv", "block", "network", "count", "evidence", "gallery",
     "claims", "figures",
@@ -32,7 +32,7 @@ fn files_under(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The floor a file stands on: `conv` for src/conv/spec.rs and for src/conv.rs.
+/// The floor of a file: `conv` for src/conv/spec.rs and for src/conv.rs.
 fn floor(file: &Path) -> Option<String> {
     let inside = file.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
     let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();

@@ -1,4 +1,4 @@
-//! Weights and their conversions, counts, shapes, and what is refused.
+//! Weights and their conversions, counts, shapes, and rejected input.
 
 use crate::common::cases::config;
 use ndarray::{Array1, Array3, Array4};
@@ -27,7 +27,7 @@ proptest! {
         let back = BlockWeights::from_paths(spec, &paths, projection.clone()).unwrap();
         prop_assert_eq!(&back, weights);
 
-        // Independent paths, out of which a block is made, are the paths of that block.
+        // A block made of independent paths has those paths.
         let owned = paths.iter().rev();
         let owned: Vec<_> = owned
             .map(|path| [path.reduce, path.transform, path.expand].map(|kernel| kernel.to_owned()))
@@ -67,8 +67,8 @@ proptest! {
         prop_assert_eq!(counted.shortcut, shortcut as u64);
     }
 
-    /// A number that counts its own multiplications, run through each form, counts what the closed
-    /// form says of the taps that fall inside the map. The functions between multiply nothing.
+    /// A number that counts its own multiplications runs through each form. It counts what the closed form says
+    /// about the taps inside the map. The functions between the convolutions multiply nothing.
     #[test]
     fn the_tally_of_every_form_is_the_closed_form(case in generator::contract()) {
         let weights = case.weights.map(|w| Counter(*w));
@@ -228,8 +228,8 @@ fn training_needs_two_values_a_channel() {
     }
 }
 
-/// A fast convolver asks for these as data, to apply them while the sums are in cache: what it is
-/// told must be there, and be what [`ChannelWise::apply`] does.
+/// A fast convolver asks for these as data, to apply them while the sums are in cache. The data must be there, and
+/// must do the same as [`ChannelWise::apply`].
 #[test]
 fn what_the_functions_are_as_data_is_what_they_do() {
     let relu: &dyn ChannelWise<f32> = &Activation::Relu;

@@ -195,7 +195,7 @@ fn both_ways_agree<V: Convolver<f32>>(
     for (inner, output) in [(data, function), (function, data), (function, function)] {
         prop_assert_eq!(&run(inner, output), &fused);
     }
-    // The shortcut may lie in memory as it likes.
+    // The shortcut may have any memory layout.
     for shortcut in strange(&shortcut, 77.0) {
         let after = Epilogue { function: data, shortcut: Some(shortcut.view()), output: data };
         prop_assert_eq!(&convolver.conv(x.view(), &kernels[0], &after).unwrap(), &fused);
@@ -214,7 +214,7 @@ fn both_ways_agree<V: Convolver<f32>>(
     Ok(())
 }
 
-/// Functions and, where it is against the law, how many channels are given as data, whatever is asked for.
+/// Functions. With a number, they break the law: they give that many channels as data, whatever is asked for.
 struct AsData(Vec<Affine<f32>>, Option<usize>);
 
 impl ChannelWise<f32> for AsData {

@@ -33,7 +33,7 @@ fn held(
     (at_cuts, against_balls(('c', "changed"), &output, &balls))
 }
 
-/// Each kernel in turn, changed.
+/// The weights with the kernel of layer `layer` changed.
 fn changed(
     weights: &BlockWeights<f32>,
     layer: usize,

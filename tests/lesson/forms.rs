@@ -184,8 +184,8 @@ fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
     (by_exact, by_bound)
 }
 
-/// The other half of every test above: with a mistake in any one form, both checks say no,
-/// on nearly every case the generator makes, and never where there is no mistake.
+/// The other half of every test above: with a mistake in any one form, both checks refute it
+/// on nearly every case the generator makes, and they never refute a right form.
 #[test]
 fn every_wrong_form_is_refuted() {
     const CASES: u32 = 64;

@@ -1,5 +1,5 @@
-//! The fast kernels at every tail: each width of map and of path, each level of vector instructions that
-//! the machine has, each verb, to the bit on small integers, which no order of sums rounds.
+//! The fast kernels at every tail: each width of map and of path, each SIMD level that the machine has, each
+//! verb. Results are compared to the bit, on small integers, where no order of sums rounds.
 
 use ndarray::Array4;
 use rayon::ThreadPoolBuilder;
@@ -10,7 +10,7 @@ use crate::fuzz_corpus::oracle::{Case, F32, Kind, Path, Step, Tensor, Verb, run,
 /// Integers from 0 to 2^20 as floats that do round.
 const ROUNDED: Kind<f32> = Kind { of: |value| value as f32 / 1e5 - 5.0, float: |x| *x };
 
-/// Numbers that look random and are the same in every run: small ones, or such as [`ROUNDED`] takes.
+/// Numbers that look random and are the same in every run: small integers, or those of [`ROUNDED`].
 struct Numbers {
     state: u64,
     small: bool,
@@ -83,8 +83,8 @@ fn all_levels() -> Vec<Fast> {
     levels.into_iter().map(|level| Fast::with_level(level).unwrap()).collect()
 }
 
-/// Holds that every level, on each number of threads, gives what the reference gives, with the input and the
-/// shortcut in these layouts; how many did. The functions are data, if told.
+/// Checks that every level, on each number of threads, gives what the reference gives, with the input and the
+/// shortcut in these layouts. Returns the number of comparisons. If `told`, the functions are data.
 fn check(case: &mut Case, told: bool, layouts: &[[u8; 2]], threads: &[usize]) -> usize {
     let expected = run(&F32, &Reference::default(), case, false);
     assert!(expected.is_ok(), "{expected:?}");
@@ -125,7 +125,7 @@ fn every_width_of_map_and_of_group() {
             let dilation = 1 + numbers.below(2) as usize;
             let padding = numbers.below(3) as usize + k * dilation / 2;
             let (n, height) = (numbers.below(8).min(2) as usize, 1 + numbers.below(4) as usize);
-            // Rows and columns of the kernel are not always as many; nor do taps always fit one run.
+            // The kernel may have unequal numbers of rows and columns, and the taps need not fit one run.
             let k_w = if numbers.below(3) == 0 { 1 + numbers.below(4) as usize } else { k };
             let x = [n, groups * d, height, width];
             let weights = [groups * c_out, d, k, k_w.min(width + padding)];
@@ -154,9 +154,9 @@ fn many_taps() {
     assert!(cases >= 60);
 }
 
-/// Pixels whose distance is a multiple of a page, which the kernels copy off each other's lines of the cache; maps
-/// of as many pixels as pieces of planes are cut at, or a few more; rows so long, kernels so large, that pieces are
-/// parts of rows, and all is copied beforehand.
+/// Three kinds of case. Pixels whose distance is a multiple of a page, which the kernels copy off each other's
+/// lines of the cache. Maps that have as many pixels as the pieces of planes, or a few more. Rows so long and
+/// kernels so large that pieces are parts of rows, and everything is copied beforehand.
 #[test]
 fn every_way_to_cut_and_to_copy() {
     let (mut numbers, mut cases) = (Numbers::small(6), 0);
@@ -295,7 +295,7 @@ fn every_width_of_path() {
     assert!(cases >= 40 * 6 * 5);
 }
 
-/// Paths keep what they share; they may be used in other company all the same.
+/// Paths keep what they share, but may also be used together with other paths.
 #[test]
 fn paths_may_be_used_in_any_company() {
     let (mut numbers, reference) = (Numbers::small(5), Reference::default());
@@ -320,7 +320,7 @@ fn paths_may_be_used_in_any_company() {
     assert!(compared >= 26);
 }
 
-/// On floats that do round: the work is cut for the threads, and no bit shows it.
+/// On floats that do round: the work is cut for the threads, and the results do not depend on it by a bit.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (mut numbers, mut compared) = (Numbers { state: 3, small: false }, 0);

@@ -1,5 +1,5 @@
-//! Whole networks: against torchvision, in each form, counted by a number that counts; and what is said of
-//! tensors that do not fit.
+//! Whole networks: compared with torchvision, in each form, counted by a number that counts; and the messages
+//! about tensors that do not fit.
 
 use std::fs::File;
 use std::path::Path;
@@ -71,10 +71,10 @@ fn run<S: Real, V: Convolver<S> + 'static>(
     [rows(pooled), rows(logits)]
 }
 
-/// torchvision's logits and features, in f64, against both kinds of float. 1e-5 of the largest logit is
-/// what is asked of f32; it comes out 20 times nearer. Of f64 it is 2e-11: the epsilon of the batch norms is
-/// f32's 1e-5 here, 2.5e-8 of it away from PyTorch's, which is 2.5e-13 of a variance near 1, in each of 53
-/// batch norms.
+/// torchvision's logits and features, in f64, compared with both kinds of float. f32 must be within 1e-5 of the
+/// largest logit, and comes 20 times nearer. f64 must be within 2e-11. The reason is the epsilon of the batch norms,
+/// which is f32's 1e-5 here. It differs from PyTorch's by 2.5e-8 of itself, 2.5e-13 of a variance near 1, in each
+/// of 53 batch norms.
 #[test]
 fn networks_agree_with_torchvision_in_each_form() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/networks.json");
@@ -175,12 +175,12 @@ fn the_state_dict_is_that_of_the_layers() {
     for name in ["resnet18", "resnext50_32x4d", "resnext29_8x64d"] {
         let architecture = zoo::named(name).unwrap();
         let mut names = Vec::new();
-        // What is asked for as the network is put together, against what its layers say.
+        // The tensors asked for while the network is put together must be those of its layers.
         let weights = NetworkWeights::assemble(&architecture, &mut |name, shape| {
             names.push((name.to_owned(), shape.to_vec()));
             Ok(vec![names.len() as f32; shape.iter().product()])
         });
-        // And what is shown afterwards is each tensor by its own name.
+        // And afterwards each tensor is visited under its own name.
         let mut number = 0;
         weights
             .unwrap()

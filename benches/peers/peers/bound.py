@@ -83,6 +83,6 @@ def relative(found, centre):
 
 
 def with_bits(x, bits):
-    """Rounded to so many bits after the leading one: 7 are bf16's, 10 TF32's."""
+    """Rounded to `bits` bits after the leading one: 7 are bf16's, 10 TF32's."""
     significand, exponent = np.frexp(x)
     return np.ldexp(np.round(significand * 2.0 ** (bits + 1)) / 2.0 ** (bits + 1), exponent)

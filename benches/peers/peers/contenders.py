@@ -16,7 +16,7 @@ NAMES = {
     "tract": "tract",
     "candle": "candle",
 }
-# Their programs; the others are modules of Python beside this one.
+# The programs of those in Rust; the others are Python modules beside this one.
 IN_RUST = {"triform": RELEASE / "ours", "tract": RELEASE / "theirs", "candle": RELEASE / "theirs"}
 
 
@@ -42,7 +42,7 @@ class Wrong(Failure):
 
 
 def processors(threads):
-    """Which processors so many threads run on: the last ones, for the first takes more interrupts."""
+    """The processors that `threads` threads run on: the last ones, since the first takes more interrupts."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < threads:
         raise Failure(f"{threads} threads need as many processors; there are {len(allowed)}")
@@ -50,7 +50,7 @@ def processors(threads):
 
 
 class Worker:
-    """A process that has one job's models in one engine, and as many threads as it was given."""
+    """A process with one job's models in one engine, on a given number of threads."""
 
     def __init__(self, engine, folder, threads):
         self.engine, self.folder = engine, folder
@@ -98,7 +98,7 @@ class Worker:
         return answer.strip()
 
     def run(self, variant, times):
-        """So many times in nanoseconds."""
+        """The times of `times` runs, in nanoseconds."""
         return [int(taken) for taken in self.ask(f"run {variant} {times}").split()]
 
     def last_words(self):

@@ -17,7 +17,7 @@ IR_VERSION = 8
 
 
 class Graph:
-    """Steps, in order, the last of which gives the output; `inputs`: names and shapes of tensors."""
+    """Steps, in order; the last one gives the output. `inputs`: names and shapes of tensors."""
 
     def __init__(self, inputs):
         self.inputs = inputs

@@ -1,4 +1,4 @@
-"""One job with so many threads: every contender checked, then all of them timed in turn."""
+"""One job on some number of threads: every contender is checked, then all are timed round by round."""
 
 import statistics
 import time

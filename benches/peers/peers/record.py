@@ -124,7 +124,7 @@ def beyond(found, job, threads, c):
 
 
 def rows_of(found, job, threads):
-    """All contenders with so many threads, the fastest first."""
+    """All contenders on `threads` threads, the fastest first."""
     rows = [row for row in job["rows"] if row["threads"] == threads]
     within = []
     for key in sorted({key_of(row) for row in rows}):

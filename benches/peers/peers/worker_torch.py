@@ -29,7 +29,7 @@ def conv(weight, bias, **how):
 
 
 def paths(weight, bias, **how):
-    """The same in as many convolutions as there are paths, by output channels."""
+    """The same as one convolution for each path, by output channels."""
     parts = zip(weight.chunk(PATHS), bias.chunk(PATHS))
     return torch.nn.ModuleList(conv(w.clone(), b.clone(), **how) for w, b in parts)
 
@@ -181,7 +181,7 @@ def load(variant, name):
             return model(*xs)
 
     if mode == "script":
-        # Twice, for what it specialises after it has seen the first inputs.
+        # Twice, because it specialises after it has seen the first inputs.
         for _ in range(2):
             run()
     return run

@@ -1,15 +1,15 @@
 //! `triform bench`: how long the three forms take on this machine.
 //!
-//! A form is first held against the others, by R1, on the very weights, batch norms and input on which it is
-//! then timed; where one is refuted nothing is timed, for the time of a wrong form says nothing. Weights are
-//! drawn and kernels prepared before. Times are of one image, with batch norms, ReLU and shortcut, taken
-//! in turn.
+//! Before a form is timed, R1 compares it with the other forms, on the same weights, batch norms and input.
+//! If R1 refutes a form, nothing is timed: the time of a wrong form says nothing. Drawing the weights and
+//! preparing the kernels are not timed. A time is that of one image, with batch norms, ReLU and shortcut. The
+//! forms are timed one after the other, round by round.
 
 mod machine;
 mod subject;
 pub mod timing;
 
-pub use self::machine::record_name;
+pub use self::machine::{machine, record_name};
 pub use self::timing::Rounds;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -36,8 +36,8 @@ pub type BlockOnMap = (BlockSpec, (usize, usize));
 pub struct Plan {
     /// The blocks, each by itself.
     pub blocks: Vec<BlockOnMap>,
-    /// Blocks that are compared with one another, and so timed in turn. One of `blocks` that is among them is
-    /// timed here only.
+    /// Blocks to compare with one another: they are timed together, round by round. A block that is also in
+    /// `blocks` is timed here only.
     pub settings: Vec<BlockOnMap>,
     /// The letters of the forms that are timed; all are checked.
     pub forms: Vec<char>,
@@ -68,11 +68,34 @@ pub struct Report {
     pub networks: Vec<Row>,
     /// Those of the layers.
     pub layers: Vec<LayerRow>,
+    /// The part of the processors that other programs used, 0 to 1.
+    pub others: f64,
     /// Whether the run was cut short.
     pub partial: bool,
 }
 
+/// A tenth of the machine: if other programs use more than that, the times say little.
+pub const BUSY: f64 = 0.1;
+
 impl Report {
+    /// Whether other programs used so much that the times say little.
+    pub fn is_busy(&self) -> bool {
+        self.others > BUSY
+    }
+
+    /// Each row's share of the peak. The peak is raised to the fastest row where a row exceeds it.
+    fn share_the_peak(&mut self) {
+        let mut rows: Vec<&mut Row> = self.rows.iter_mut().chain(&mut self.networks).collect();
+        for roof in &mut self.roofs {
+            for row in rows.iter().filter(|row| row.threads == roof.threads) {
+                roof.gflops = roof.gflops.max(row.gflops);
+            }
+            for row in rows.iter_mut().filter(|row| row.threads == roof.threads) {
+                row.share_of_peak = subject::rounded(row.gflops / roof.gflops);
+            }
+        }
+    }
+
     /// Whether a form was refuted, so that nothing was timed.
     pub fn refutes(&self) -> bool {
         !self.logits_apart.is_empty() || self.findings.iter().any(Finding::refutes)
@@ -120,16 +143,19 @@ pub fn run(
         progress.step(done.fetch_add(1, Ordering::Relaxed), steps, what);
     };
 
-    let peak = Peak::measure(Level::chosen().map_err(Error::Kernels)?);
+    let level = Level::chosen().map_err(Error::Kernels)?;
+    let peak = Peak::measure(level);
+    let load = machine::Load::start();
     let mut report = Report {
         date: machine::today(),
-        machine: machine::machine(&peak),
+        machine: Machine { instructions: peak.instructions.to_owned(), ..machine() },
         roofs: Vec::new(),
         findings: Vec::new(),
         logits_apart: Vec::new(),
         rows: Vec::new(),
         networks: Vec::new(),
         layers: Vec::new(),
+        others: 0.0,
         partial: true,
     };
     let subjects = widest.install(|| {
@@ -169,7 +195,7 @@ pub fn run(
     let timed: Vec<&dyn AnyForm> =
         forms.iter().copied().filter(|form| plan.forms.contains(&form.letter())).collect();
     let stopped = || progress.stopped();
-    for (pool, roof) in pools.iter().zip(&report.roofs) {
+    for (pool, roof) in pools.iter().zip(&mut report.roofs) {
         let mut rest = subjects.as_slice();
         for group in &groups {
             let (group, others) = rest.split_at(group.len());
@@ -180,6 +206,8 @@ pub fn run(
                 pool.install(|| subject::time(group, &timed, plan.rounds, roof, &stopped))?;
             let Some(rows) = rows else { return Ok(report) };
             report.rows.extend(rows);
+            // Again, as the machine may have been busy before.
+            roof.gflops = roof.gflops.max(machine::peak_of(&Peak::measure(level), roof.threads));
         }
         if plan.networks {
             say(&format!("{}: threads {}", NETWORKS.join(", "), roof.threads));
@@ -198,11 +226,13 @@ pub fn run(
             report.layers.extend(layers);
         }
     }
+    report.share_the_peak();
+    report.others = load.of_others();
     report.partial = false;
     Ok(report)
 }
 
-/// The blocks in the groups that are timed in turn.
+/// The blocks, grouped: the blocks of a group are timed together, round by round.
 fn groups(plan: &Plan) -> Vec<Vec<BlockOnMap>> {
     let alone = plan.blocks.iter().filter(|block| !plan.settings.contains(block));
     let settings = (!plan.settings.is_empty()).then(|| plan.settings.clone());

@@ -1,11 +1,11 @@
 //! What a time depends on: the machine, its roof, the day.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use rayon::ThreadPool;
-use sysinfo::{CpuRefreshKind, RefreshKind, System};
+use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
 
-use triform::conv::{Peak, read_bandwidth};
+use triform::conv::{Level, Peak, read_bandwidth};
 use triform::evidence::speed::{Machine, Roof};
 
 /// Bytes read, by all threads together, to see the memory: more than the last cache of most machines.
@@ -34,8 +34,42 @@ fn processors() -> usize {
 }
 
 /// The machine that this runs on.
-pub(super) fn machine(peak: &Peak) -> Machine {
-    Machine { cpu: cpu(), processors: processors(), instructions: peak.instructions.to_owned() }
+pub fn machine() -> Machine {
+    let instructions = Level::chosen().map_or_else(|_| String::new(), |level| level.to_string());
+    Machine { cpu: cpu(), processors: processors(), instructions }
+}
+
+/// What other programs take of the machine while this one runs.
+pub(super) struct Load {
+    system: System,
+    since: Instant,
+    own_ms: u64,
+}
+
+impl Load {
+    pub(super) fn start() -> Self {
+        let mut load = Self { system: System::new(), since: Instant::now(), own_ms: 0 };
+        load.own_ms = load.refreshed_own_ms();
+        load
+    }
+
+    /// Brings the processors' use up to date, and gives the processor time of this program.
+    fn refreshed_own_ms(&mut self) -> u64 {
+        self.system.refresh_cpu_usage();
+        let this = Pid::from_u32(std::process::id());
+        let (which, what) =
+            (ProcessesToUpdate::Some(&[this]), ProcessRefreshKind::nothing().with_cpu());
+        self.system.refresh_processes_specifics(which, false, what);
+        self.system.process(this).map_or(0, |process| process.accumulated_cpu_time())
+    }
+
+    /// The part of the processors that others used since the start, where the system tells.
+    pub(super) fn of_others(mut self) -> f64 {
+        let before = self.own_ms;
+        let own = (self.refreshed_own_ms() - before) as f64;
+        let all = self.since.elapsed().as_secs_f64() * 1e3 * self.system.cpus().len() as f64;
+        (f64::from(self.system.global_cpu_usage()) / 100.0 - own / all).clamp(0.0, 1.0)
+    }
 }
 
 /// The roof over the threads of a pool: the peak of one times their number, or that of the processors if
@@ -44,15 +78,19 @@ pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     let threads = pool.current_num_threads();
     let together =
         |bytes: usize| pool.broadcast(|_| read_bandwidth(bytes)).into_iter().sum::<f64>() / 1e9;
-    let at_once = threads.min(processors());
     // Of threads that take turns each measures while it has a processor.
-    let share = at_once as f64 / threads as f64;
+    let share = threads.min(processors()) as f64 / threads as f64;
     Roof {
         threads,
-        gflops: at_once as f64 * peak.flops / 1e9,
+        gflops: peak_of(peak, threads),
         memory_gb_s: share * together(MEMORY / threads),
         cache_gb_s: share * together(CACHE),
     }
+}
+
+/// 10^9 FLOPs a second that `threads` threads could reach; no more threads count than there are processors.
+pub(super) fn peak_of(one: &Peak, threads: usize) -> f64 {
+    threads.min(processors()) as f64 * one.flops / 1e9
 }
 
 /// Today, in universal time, as 2026-11-24.

@@ -17,7 +17,7 @@ use triform::evidence::live::RealProblem;
 use triform::evidence::progress::Progress;
 use triform::evidence::rungs::Rung;
 use triform::evidence::rungs::r1_derived_bound;
-use triform::evidence::speed::{LayerRow, Roof, Row, map_name, name};
+use triform::evidence::speed::{LayerRow, Roof, Row, map_name};
 use triform::evidence::verdict::Finding;
 use triform::evidence::whole::{self, NetworkReport};
 use triform::network::architecture::Architecture;
@@ -42,7 +42,7 @@ impl Subject {
         let problem = RealProblem::draw(&Shape::new(spec, map), seed, &[number])?;
         let functions = NormFunctions::new(&problem.norms, Activation::Relu)?;
         let flops = count::block_work(&spec, map)?.flops()?;
-        Ok(Self { name: name(&spec), map: map_name(map), problem, functions, flops })
+        Ok(Self { name: spec.name(), map: map_name(map), problem, functions, flops })
     }
 
     /// The block and its map.
@@ -109,7 +109,7 @@ fn words(layer: Layer) -> &'static str {
     }
 }
 
-/// Times some blocks in some forms, all of them in turn.
+/// Times some blocks in some forms, all of them together, round by round.
 pub(super) fn time(
     subjects: &[Subject],
     forms: &[&dyn AnyForm],
@@ -162,7 +162,7 @@ impl NetworkSubject {
     }
 }
 
-/// Times networks in form (c), in turn.
+/// Times networks in form (c), together, round by round.
 pub(super) fn time_networks(
     subjects: &[NetworkSubject],
     forms: &[&dyn AnyForm],

@@ -1,20 +1,20 @@
-//! Times of several pieces of work, taken in turn.
+//! Times of several workloads, measured round by round.
 
 use std::time::{Duration, Instant};
 
 use triform::error::{Error, Result};
 
-/// How often each piece of work is timed.
+/// How often each workload is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounds {
-    /// So often.
+    /// This number of times.
     Of(usize),
-    /// As often as fits into about this long for each piece of work, [`LEAST`] times at least.
+    /// As often as fits into about this long for each workload, but [`LEAST`] times at least.
     Within(Duration),
 }
 
 impl Default for Rounds {
-    /// A quarter of a second for each piece of work.
+    /// A quarter of a second for each workload.
     fn default() -> Self {
         Self::Within(Duration::from_millis(250))
     }
@@ -25,20 +25,20 @@ pub const LEAST: usize = 5;
 /// Rounds after which more would not change the shortest time.
 const MOST: usize = 1000;
 
-/// The times of one piece of work, in milliseconds.
+/// The times of one workload, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Times {
-    /// The shortest: what is left when nothing disturbs it.
+    /// The minimum: the time of the least disturbed run.
     pub min_ms: f64,
     /// The median.
     pub median_ms: f64,
 }
 
-/// A piece of work, ready to be done again and again. What it gives is dropped outside the clock's sight.
+/// A workload that can be run again and again. Its result is dropped outside the measured time.
 pub type Work<'a> = Box<dyn FnMut() -> Result<ndarray::Array4<f32>> + 'a>;
 
-/// Times each piece of work, a round of each in turn, so that whatever slows the machine for a while slows
-/// all of them alike. A first round is not timed. `None` where `stopped` says so.
+/// Times each workload once per round, so that whatever slows the machine for a while slows all of them
+/// alike. The first round is not timed. `None` if `stopped` returned true.
 ///
 /// Errors: the first that the work meets; [`Error::Zero`] for no rounds.
 pub fn in_turn(

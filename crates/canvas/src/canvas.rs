@@ -276,7 +276,7 @@ fn through(shape: &str, points: &[(f64, f64)]) -> String {
     format!("{shape} points=\"{}\"", points.collect::<Vec<_>>().join(" "))
 }
 
-/// Text as it stands between the tags of SVG, or of HTML.
+/// Text, escaped to be put between the tags of SVG or HTML.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -290,7 +290,7 @@ mod tests {
         Lettering::centred(em, INK)
     }
 
-    /// Why a picture with what is drawn here is refused; nothing where it is not.
+    /// Why a picture with this drawing is refused; empty if it is not.
     fn refused(width: u32, draw: impl Fn(&mut Canvas) -> Result<(), FigureError>) -> String {
         let mut canvas = Canvas::new(width, 300, "a test").unwrap();
         let finished = draw(&mut canvas).and_then(|()| canvas.finish());
@@ -351,7 +351,7 @@ mod tests {
     }
 }
 
-/// Where a label's ink is in the PNG; the figures are held against those in the repository, pixel by pixel.
+/// Where a label's ink is in the PNG. (Another test compares the figures with the committed ones, pixel by pixel.)
 #[cfg(all(test, feature = "png"))]
 mod png_tests {
     use plotters_backend::FontTransform;

@@ -16,16 +16,16 @@ static FONT: LazyLock<Option<Face<'static>>> =
 /// Glyphs are stored at this many units to the em, so that two decimals are fine enough.
 const STORED_EM: f64 = 100.0;
 
-/// How a label is set: size, colour, and which of its points stands at the given place.
+/// How a label is set: its size, its colour, and which of its points is placed at the given position.
 #[derive(Clone)]
 pub struct Lettering {
     /// The font's em in the units of the canvas, which is what "11 px text" means on the web.
     pub em: f64,
     /// The colour, one of the palette's.
     pub color: RGBColor,
-    /// Which side of the label stands at the place.
+    /// Which side of the label is placed at the position.
     pub across: HPos,
-    /// Which height of the label stands at the place; the centre is that of a capital.
+    /// Which height of the label is placed at the position; the centre is that of a capital.
     pub down: VPos,
     /// A turn about the place.
     pub turn: FontTransform,
@@ -98,7 +98,7 @@ pub(super) struct SetLabel {
     pub(super) degrees: u16,
     /// Canvas units for each stored unit.
     pub(super) scale: f64,
-    /// The smallest rectangle around the ink; none when there is no ink, as in a blank.
+    /// The smallest rectangle around the ink; `None` if the label leaves no ink, as a blank does.
     pub(super) ink: Option<Frame>,
 }
 
@@ -192,7 +192,7 @@ pub(super) struct Outline {
 impl Outline {
     fn of(font: &Face<'_>, id: GlyphId) -> Self {
         let mut outline = Self { stored: stored(font), ..Self::default() };
-        // No bounding box is no ink.
+        // Without a bounding box there is nothing to draw.
         let _ = font.outline_glyph(id, &mut outline);
         outline
     }

@@ -5,9 +5,12 @@
 //! embedded here rather than `<text>`. The one SVG serves light pages and dark ones (see
 //! [`palette`]); the PNG is light.
 //!
-//! Text that would make a picture hard to read is an error and never a slightly bad picture: a
-//! letter without a glyph, two labels on top of each other, a label that leaves the canvas or
-//! the box it names, one too small to read, or a colour that has no dark counterpart.
+//! Anything that would make a picture hard to read is an error:
+//!
+//! - a letter without a glyph;
+//! - two labels on top of each other;
+//! - a label that leaves the canvas or its box, or is too small to read;
+//! - a colour without a dark counterpart.
 
 mod canvas;
 pub mod lettering;

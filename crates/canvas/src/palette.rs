@@ -1,5 +1,5 @@
-//! The few colours of all figures: Okabe and Ito's, which readers with any of the common kinds
-//! of colour blindness can tell apart, with ink, paper and pale tints of the first three.
+//! The few colours of all figures: Okabe and Ito's, distinguishable for readers with any of the common kinds
+//! of colour blindness, with ink, paper and pale tints of the first three.
 //!
 //! The constants are the colours on a light page. Each has a counterpart for a dark one, and
 //! every figure carries a style sheet that swaps them when the reader prefers dark.
@@ -53,8 +53,7 @@ pub const ABOVE: [RGBColor; 4] = [
     RGBColor(0xE9, 0xAB, 0x3A),
 ];
 
-/// Each colour with its counterpart on a dark page. Plain black, which Plotters draws in unless
-/// told otherwise, counts as ink.
+/// Each colour with its counterpart on a dark page. Plain black, the default of Plotters, counts as ink.
 const DARK: [(RGBColor, RGBColor); 22] = [
     (INK, RGBColor(0xE6, 0xED, 0xF3)),
     (plotters::style::BLACK, RGBColor(0xE6, 0xED, 0xF3)),
@@ -85,13 +84,13 @@ pub fn hex(RGBColor(red, green, blue): RGBColor) -> String {
     format!("#{red:02X}{green:02X}{blue:02X}")
 }
 
-/// Tells whether a colour has a counterpart on a dark page.
+/// Whether a colour has a counterpart on a dark page.
 pub fn contains(color: RGBColor) -> bool {
     DARK.iter().any(|(light, _)| *light == color)
 }
 
 /// The style sheet that swaps all colours of these elements at once for a reader who prefers dark.
-/// Only what is inside `.figure` is meant, so that a figure put into a page leaves the rest of it alone.
+/// It applies only inside `.figure`, so that a figure leaves the rest of its page alone.
 pub fn dark_style(elements: &str) -> String {
     let mut sheet = String::from("@media (prefers-color-scheme: dark){");
     for (light, dark) in DARK.map(|(light, dark)| (hex(light), hex(dark))) {

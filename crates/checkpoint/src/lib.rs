@@ -1,6 +1,6 @@
 //! Named tensors from `.safetensors`, `.npz` and PyTorch's `.pth` files.
 //!
-//! A checkpoint first tells what is in it ([`Checkpoint::entries`]); then its tensors are read one by one
+//! A checkpoint first lists its tensors ([`Checkpoint::entries`]). Then they are read one by one
 //! as f32 ([`Checkpoint::read`]), so that memory holds at most one of them twice. Nothing in a file is
 //! run, and no memory is set aside for what a file only claims: every size is first compared with the
 //! file's length.
@@ -39,7 +39,7 @@ pub use self::error::{Error, Result};
 pub use self::npy::Npy;
 use self::numbers::Place;
 
-/// What a file says of a tensor before its numbers are read.
+/// What a file says about a tensor before its numbers are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its name, such as `layer1.0.conv2.weight`.
@@ -99,10 +99,12 @@ impl<R: Read + Seek> Checkpoint<R> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Checkpoint`] for a file that breaks its format: a header, archive or
-    /// pickle that cannot be parsed, a name that comes twice or is a path, a tensor that lies outside the
-    /// file or over another, or whose shape does not fit its bytes; for a pickle that asks for more than
-    /// a state dict needs.
+    /// [`Error::Io`]; [`Error::Checkpoint`] for a file that breaks its format:
+    ///
+    /// - its header, archive or pickle cannot be parsed;
+    /// - a name comes twice or is a path;
+    /// - a tensor lies outside the file, overlaps another, or has a shape that does not fit its bytes;
+    /// - a pickle asks for more than a state dict needs.
     pub fn new(mut reader: R, format: Format, path: &Path) -> Result<Self> {
         let tensors = match format {
             Format::Safetensors => safetensors::tensors,
@@ -163,14 +165,14 @@ impl Format {
     ///
     /// Errors: [`Error::Checkpoint`] for any other ending.
     pub fn of(path: &Path) -> Result<Self> {
-        // PyTorch's examples write `.pth.tar`, which is no tar archive.
+        // PyTorch's examples write `.pth.tar`, though the file is not a tar archive.
         let path_before = path.with_extension("");
         let tar = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("tar"));
         let ending = if tar { &path_before } else { path }.extension().unwrap_or_default();
         let found = ENDINGS.iter().find(|(known, _)| ending.eq_ignore_ascii_case(known));
         found.map(|&(_, format)| format).ok_or_else(|| {
             let known = ENDINGS.map(|(known, _)| format!(".{known}")).join(", ");
-            let why = format!("its name ends in none of {known}");
+            let why = format!("its name must end in one of {known}");
             Error::Checkpoint { path: path.to_owned(), why }
         })
     }
@@ -206,7 +208,7 @@ fn open(path: &Path) -> Result<BufReader<File>> {
     File::open(path).map(BufReader::new).map_err(io)
 }
 
-/// The length of a file in bytes; its reader then stands at the start.
+/// The length of a file in bytes. Leaves the reader at the start.
 fn length(reader: &mut impl Seek) -> Result<u64, Fault> {
     let length = reader.seek(SeekFrom::End(0))?;
     reader.rewind()?;

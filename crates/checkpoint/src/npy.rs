@@ -1,6 +1,5 @@
 //! `.npy`: one array, a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
-//! number, a version, a length, and a Python dict of the kind of number, the order of the axes and the
-//! shape.
+//! number, a version, a length, and a Python dict with the dtype, the order of the axes and the shape.
 //!
 //! `.npz`: a zip archive of them (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be deflated
 //! (`savez_compressed`). A member that inflates to more bytes than its header's shape takes is refused at
@@ -71,8 +70,8 @@ impl Npy {
     }
 }
 
-/// Reads the header of an array of `length` bytes, header and numbers together: its shape, its kind of
-/// number, and where the numbers are, which `start` says of the header's length.
+/// Reads the header of an array of `length` bytes, header and numbers together. It gives the shape, the dtype, and
+/// where the numbers are; `start` computes that from the header's length.
 fn header(
     reader: &mut impl Read,
     length: u64,
@@ -81,7 +80,7 @@ fn header(
     let mut magic = [0; 8];
     reader.read_exact(&mut magic)?;
     if !magic.starts_with(MAGIC) {
-        bail!("it is no .npy file");
+        bail!("it is not a .npy file");
     }
     let wide = match magic[6..] {
         [1, 0] => 2,
@@ -115,18 +114,18 @@ fn header(
     if let Some(width) = width
         && (span as u64).checked_mul(width) != Some(held)
     {
-        bail!("shape {shape:?} of {width} bytes each, and {held} bytes are there");
+        bail!("shape {shape:?} needs {span} numbers of {width} bytes; {held} bytes are there");
     }
     let strides = if fortran_order { column_major(shape.iter()) } else { row_major(&shape) };
     Ok((shape, dtype, Place { start: start(before), order, strides, span }))
 }
 
-/// The tensors of an `.npz` file of so many bytes, in the order of the archive's directory.
+/// The tensors of an `.npz` file of `length` bytes, in the order of the archive's directory.
 pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
     let mut tensors = Vec::new();
     for member in zip::members(reader, length)? {
         let Some(name) = member.name.strip_suffix(".npy").map(str::to_owned) else {
-            return Err(wrong(&member.name, "is no .npy file; numpy did not write this"));
+            return Err(wrong(&member.name, "is not a .npy file; numpy did not write this"));
         };
         let (bytes, size) = (member.open(reader), member.size);
         let start = |before| Start::In(member, before);
@@ -137,7 +136,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     Ok(tensors)
 }
 
-/// From numpy's name for it: a kind of number, which of its bytes comes first, and how many it has.
+/// From numpy's name of a dtype: the dtype, its byte order, and its number of bytes.
 fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
     let (order, rest) = match descr.split_at_checked(1)? {
         (">", rest) => (Order::Big, rest),

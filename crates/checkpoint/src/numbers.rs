@@ -23,7 +23,7 @@ pub(crate) enum Order {
 pub(crate) enum Start {
     /// At this byte of the file.
     At(u64),
-    /// In a member of a zip archive, after so many bytes of a header.
+    /// In a member of a zip archive, after a header of this number of bytes.
     In(Member, u64),
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn count(shape: &[usize]) -> Option<usize> {
     none.or_else(|| shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size)))
 }
 
-/// Room for so many numbers.
+/// Memory for `count` numbers.
 fn room(count: usize) -> Result<Vec<f32>, Fault> {
     let mut numbers = Vec::new();
     match numbers.try_reserve_exact(count) {
@@ -114,7 +114,7 @@ fn room(count: usize) -> Result<Vec<f32>, Fault> {
     }
 }
 
-/// Reads so many numbers, each exactly.
+/// Reads `count` numbers, each exactly.
 fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<Vec<f32>, Fault> {
     match dtype {
         Dtype::F32 => each(reader, count, order, f32::from_le_bytes),
@@ -126,7 +126,7 @@ fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<
     }
 }
 
-/// Reads so many numbers of `N` bytes.
+/// Reads `count` numbers of `N` bytes each.
 fn each<const N: usize>(
     mut reader: impl Read,
     count: usize,

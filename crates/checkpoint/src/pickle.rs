@@ -29,7 +29,6 @@ const AXES: usize = 8;
 /// The place of a value in [`Values`].
 pub(crate) type Id = usize;
 
-/// One value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     /// `None`, a float, a set, an integer of more than 64 bits: nothing here depends on it.
@@ -39,7 +38,7 @@ pub(crate) enum Value {
     Text(Rc<str>),
     Tuple(Vec<Id>),
     List(Vec<Id>),
-    /// Keys and values, in the order in which they were set; a key may come twice.
+    /// Keys and values, in insertion order; a key may come twice.
     Dict(Vec<(Id, Id)>),
     Global(Global),
     Storage(Storage),
@@ -62,7 +61,7 @@ impl Value {
     }
 }
 
-/// A storage: the name of its data in the file, its kind of number, and how many there are.
+/// A storage: the name of its data in the file, its dtype, and its number of elements.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Storage {
     pub(crate) key: Rc<str>,
@@ -79,10 +78,10 @@ pub(crate) struct View {
     pub(crate) strides: Vec<usize>,
 }
 
-/// A kind of number: the name that PyTorch gives it, and its bytes.
+/// A dtype: PyTorch's name for it, and its bytes.
 type Kind = (&'static str, u64);
 
-/// The names that a pickle may use. None is looked up or called: each stands for what is done here.
+/// The names that a pickle may use. None is looked up or called: what each does is reimplemented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Global {
     /// A dict.
@@ -93,7 +92,7 @@ pub(crate) enum Global {
     RebuildParameter,
     /// Its first argument, which is a tuple.
     Size,
-    /// A kind of number.
+    /// A dtype.
     Storage(Kind),
 }
 
@@ -204,12 +203,12 @@ impl<'a> Bytes<'a> {
         Ok(bytes)
     }
 
-    /// An integer without a sign, of so many bytes, 4 at most.
+    /// An unsigned integer of `bytes` bytes, 4 at most.
     fn integer(&mut self, bytes: usize) -> Result<u64, Fault> {
         Ok(integer(self.take(bytes)?))
     }
 
-    /// A text whose length is in the first bytes, so many.
+    /// A text that follows its length, which is `bytes` bytes long.
     fn text(&mut self, bytes: usize) -> Result<Rc<str>, Fault> {
         match self.integer(bytes)? {
             length if length <= TEXT => utf8(self.take(length as usize)?).map(Rc::from),
@@ -300,7 +299,7 @@ impl Machine {
                 2 => return Ok(()),
                 other => bail!("its pickle is of protocol {other}; only 2 is read"),
             },
-            // NONE, EMPTY_SET: what is in a set nobody asks; NEWTRUE, NEWFALSE
+            // NONE, EMPTY_SET (nobody asks for a set's contents); NEWTRUE, NEWFALSE
             b'N' | 0x8f => Value::Plain,
             0x88 => Value::Bool(true),
             0x89 => Value::Bool(false),
@@ -379,7 +378,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Keys and values in turn, into the dict on top.
+    /// Puts items, which alternate between key and value, into the dict on top.
     fn set(&mut self, items: &[Id]) -> Result<(), Fault> {
         let Some(Value::Dict(dict)) = self.top_mut()? else {
             bail!("its pickle sets a key of what is no dict");
@@ -391,7 +390,7 @@ impl Machine {
         Ok(())
     }
 
-    /// What the allowed names stand for, of their arguments.
+    /// Replaces an allowed name and its arguments by the result.
     fn reduce(&mut self) -> Result<(), Fault> {
         let (arguments, callable) = (self.pop()?, self.pop()?);
         let callable = self.values.get(callable);

@@ -36,7 +36,7 @@ const TENSORS: usize = 1 << 16;
 /// Where the bytes of a storage are in the file, by its key: the first, and how many.
 type Extents = HashMap<String, (u64, u64)>;
 
-/// The tensors of what `torch.save` wrote to a file of so many bytes, in the newer or the older format.
+/// The tensors of a file of `length` bytes that `torch.save` wrote, in the newer or the older format.
 pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
     let head = text_at(reader, (0, length.min(MAGIC.len() as u64)))?;
     let (values, root, extents) = if head.starts_with(b"PK") {
@@ -112,9 +112,9 @@ fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
 
 /// The objects, and where the storages are, of the older format: five pickles, then the storages.
 ///
-/// They are the magic number, the version of the format, what machine wrote it, the objects, and the
-/// keys of the storages; then for each key its number of elements, as 8 bytes, and the elements
-/// (`torch/serialization.py`, `_legacy_save`; `torch/csrc/generic/serialization.cpp`).
+/// The pickles are the magic number, the version of the format, the kind of machine that wrote it, the objects,
+/// and the keys of the storages. Then come, for each key, its number of elements (8 bytes) and the elements.
+/// Sources: `torch/serialization.py`, `_legacy_save`; `torch/csrc/generic/serialization.cpp`.
 fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Extents), Fault> {
     let start = MAGIC.len() as u64;
     let pickles = text_at(reader, (start, length.saturating_sub(start).min(pickle::BYTES as u64)))?;

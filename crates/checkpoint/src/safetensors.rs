@@ -21,7 +21,7 @@ const LONGEST_HEADER: u64 = 100_000_000;
 /// The only key of the header that is not a tensor's name.
 const METADATA: &str = "__metadata__";
 
-/// What the header says of a tensor.
+/// What the header says about a tensor.
 #[derive(Deserialize)]
 struct Info {
     dtype: String,
@@ -30,7 +30,7 @@ struct Info {
     data_offsets: (usize, usize),
 }
 
-/// The tensors of a file of so many bytes, in the order in which they lie there.
+/// The tensors of a file of `length` bytes, in file order.
 pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Tensors, Fault> {
     let Some(behind) = length.checked_sub(8) else {
         bail!("{length} bytes are too few for a .safetensors file");

@@ -12,7 +12,7 @@ use crate::zip;
 /// A name has at most this many bytes, so that `.npy` can follow it in an archive.
 const NAME: usize = u16::MAX as usize - 4;
 
-/// A kind of number: its name in `.safetensors`, numpy's, and its bytes.
+/// A dtype: its name in `.safetensors`, numpy's name, and its bytes.
 type Kind = (&'static str, &'static str, usize);
 
 /// A tensor to write.

@@ -1,11 +1,10 @@
-//! Zip archives, as far as PyTorch and numpy use them: members that are stored as they are or deflated,
-//! listed in a directory at the end, with 64-bit sizes where 32 bits are too few (PKWARE's
-//! `APPNOTE.TXT`, 4.3 and 4.5.3).
+//! Zip archives, as far as PyTorch and numpy use them. Members are stored or deflated and listed in a directory
+//! at the end, with 64-bit sizes if 32 bits are too few (PKWARE's `APPNOTE.TXT`, 4.3 and 4.5.3).
 //!
-//! They are read here and not by the `zip` crate. That one accepts what is refused here: bytes before
-//! the archive or behind it, more entries than the directory counts, a directory of any length. Here no
-//! memory is set aside for what a file only claims: all that the directory says is first compared with
-//! the file's length. No name becomes a path.
+//! The `zip` crate is not used because it accepts what is refused here: bytes before the archive or behind
+//! it, more entries than the directory counts, a directory of any length. Here no memory is set aside for
+//! what a file only claims: everything the directory says is first compared with the file's length. No name
+//! becomes a path.
 
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -19,7 +18,7 @@ use crate::numbers::{integer, read_at};
 /// The directory has at most this many bytes: that of ResNeXt-101 has some 60,000.
 const DIRECTORY: u64 = 1 << 22;
 
-/// A deflated byte stands for at most this many: two bits for 258 of them.
+/// A deflated byte inflates to at most this number of bytes: two bits for 258 of them.
 const DEFLATE: u64 = 1032;
 
 /// A file inside an archive.
@@ -55,7 +54,7 @@ impl Member {
         }))
     }
 
-    /// After the last byte that is wanted: none must follow, and all must be those that were written.
+    /// Checks the end, after the last wanted byte: no byte may follow, and the checksum must be right.
     pub(crate) fn close(&self, mut bytes: Bytes<'_>) -> Result<(), Fault> {
         if bytes.read(&mut [0])? != 0 {
             bail!("more bytes follow its numbers");
@@ -157,7 +156,7 @@ impl Member {
         *bytes = rest.get(comment..)?;
 
         let mut numbers = [24, 20, 42].map(|at| integer(&head[at..at + 4]));
-        // What is shorter than a field's head is padding.
+        // A rest shorter than a field's head is padding.
         while let Some((head, rest)) = extra.split_first_chunk::<4>() {
             let (mut field, rest) = rest.split_at_checked(integer(&head[2..]) as usize)?;
             extra = rest;

@@ -1,15 +1,19 @@
 //! The arguments of the program.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, ColorChoice, CommandFactory, Parser, Subcommand};
+
+use clap_complete::Shell;
 
 use super::checkpoint;
 use super::destination::Destination;
 use super::error::{Error, Result};
-use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, rung, seed};
+use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, rungs, seed};
 use triform::block::{BlockSpec, Form, StrideOn};
 use triform::count::Digits;
 use triform::evidence::rungs::Rung;
@@ -46,18 +50,46 @@ pub(super) type Save = fn(&NetworkWeights) -> Result<Vec<u8>>;
 const CHECKPOINTS: [(&str, Save); 2] =
     [("safetensors", checkpoint::safetensors), ("npz", checkpoint::npz)];
 
+/// `None` for the manual page.
+const SHELLS: [(&str, Option<Shell>); 6] = [
+    ("bash", Some(Shell::Bash)),
+    ("zsh", Some(Shell::Zsh)),
+    ("fish", Some(Shell::Fish)),
+    ("elvish", Some(Shell::Elvish)),
+    ("powershell", Some(Shell::PowerShell)),
+    ("man", None),
+];
+
 const PICTURES: [(&str, Format); 2] = [("svg", Format::Svg), ("png", Format::Png)];
 
 /// The three forms of the ResNeXt block, and the evidence that they are one.
 #[derive(Parser)]
-#[command(name = "triform", version, args_conflicts_with_subcommands = true)]
-#[command(after_help = "Without a command, triform verifies: the main job.\n\
-    Exit status: 0 all holds, 1 it does not (a form was refuted, by `refute` a wrong\n    block was not, or `diagnose` knows nothing), 2 bad input, 130 interrupted.")]
+#[command(name = "triform", version)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     #[command(flatten)]
     pub(super) verify: VerifyOptions,
+    #[command(flatten)]
+    pub(super) manners: Manners,
+}
+
+/// How the program speaks, whatever it does.
+#[derive(Args)]
+pub(super) struct Manners {
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help = "Colour: auto, always or never [default: auto]"
+    )]
+    pub(super) color: ColorChoice,
+    /// Print errors only; the exit status is the answer
+    #[arg(long, short, global = true)]
+    pub(super) quiet: bool,
 }
 
 #[derive(Subcommand)]
@@ -80,6 +112,92 @@ pub(super) enum Command {
     Init(InitOptions),
     /// Draw the figures
     Plot(PlotOptions),
+    /// Write the completions of a shell, or the manual page
+    Completions(CompletionsOptions),
+}
+
+/// Under which heading of `--help` options stand; those of none come first.
+const HEADINGS: [(&str, &[&str]); 3] = [
+    ("One block", &["block", "map", "conv", "preserve"]),
+    (
+        "A network",
+        &[
+            "arch",
+            "weights",
+            "image",
+            "resize",
+            "input",
+            "stride_on",
+            "classes",
+            "features",
+            "size",
+        ],
+    ),
+    (
+        "Output",
+        &[
+            "full", "json", "csv", "layers", "markdown", "figure", "record", "output", "color",
+            "quiet",
+        ],
+    ),
+];
+
+/// Three examples of each command, by its name; of none, of the program itself.
+const EXAMPLES: [(&str, [&str; 3]); 11] = [
+    ("", ["", "verify --block 256x32x4", "refute norm-in-each-path"]),
+    ("verify", ["", "--block 128-32x4-256 --map 28x28", "--rung R5,R6 --full"]),
+    ("refute", ["", "norm-in-each-path", "--rung R1-R3"]),
+    ("explain", ["", "about-70k", "rounding --markdown"]),
+    ("count", ["", "resnet50 resnext50_32x4d", "--block 256x32x4 --json"]),
+    ("diagnose", ["89,599,808", "22.8G --macs", ""]),
+    (
+        "forward",
+        [
+            "--arch resnext50_32x4d --weights w.safetensors",
+            "--arch resnext50_32x4d --weights w.safetensors --image cat.jpg --form all",
+            "--arch resnext50_32x4d --weights w.safetensors --output logits.npy",
+        ],
+    ),
+    ("bench", ["", "--block 256x32x4 --threads 1", "--networks --figure roofline.svg"]),
+    (
+        "init",
+        [
+            "resnext50_32x4d --output w.safetensors",
+            "resnext50_32x4d --seed 7 --output w.npz",
+            "resnext29_8x64d --classes 100 --output w.safetensors",
+        ],
+    ),
+    ("plot", ["", "three_forms --block 128x16x8 --output .", "--list"]),
+    ("completions", ["bash", "zsh", "man"]),
+];
+
+/// The arguments as clap takes them: with the headings and examples of `--help`.
+pub(super) fn command() -> clap::Command {
+    let heading =
+        |id: &str| HEADINGS.iter().find(|(_, ids)| ids.contains(&id)).map(|(name, _)| *name);
+    let with_help = |command: clap::Command| {
+        let name = if command.get_name() == "triform" { "" } else { command.get_name() };
+        let mut help = "Examples:\n".to_owned();
+        for (_, examples) in EXAMPLES.iter().filter(|(of, _)| *of == name) {
+            for example in examples {
+                let words = ["triform", name, example].into_iter().filter(|word| !word.is_empty());
+                help += &format!("  {}\n", words.collect::<Vec<_>>().join(" "));
+            }
+        }
+        command
+            .mut_args(|arg| {
+                let heading = heading(arg.get_id().as_str());
+                arg.help_heading(heading)
+            })
+            .after_help(help)
+    };
+    let command = with_help(Arguments::command()).mut_subcommands(with_help);
+    let about = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    command.after_help(format!(
+        "{about}\nWithout a command, triform verifies.\n\
+         Exit status: 0 it holds; 1 it does not (a form is wrong, `refute`\n\
+         misses a mistake, `diagnose` knows nothing); 2 bad input; 130 interrupted.\n"
+    ))
 }
 
 #[derive(Args)]
@@ -106,9 +224,8 @@ pub(super) struct VerifyOptions {
     pub(super) seed: SeedOption,
     #[command(flatten)]
     pub(super) threads: ThreadsOption,
-    /// Of R0 to R8 only these, as R1,R4 [default: all]
-    #[arg(long, value_name = "R", value_delimiter = ',', value_parser = rung)]
-    pub(super) rung: Vec<Rung>,
+    #[command(flatten)]
+    pub(super) rungs: RungOption,
     #[arg(
         long,
         value_name = "N",
@@ -119,10 +236,28 @@ pub(super) struct VerifyOptions {
         help = "Random blocks for each rung [default: 100]"
     )]
     pub(super) cases: NonZeroU64,
+    /// All tables, not the short report
+    #[arg(long)]
+    pub(super) full: bool,
     #[command(flatten)]
     pub(super) json: JsonOption,
     #[command(flatten)]
     pub(super) memory: MemoryOptions,
+}
+
+#[derive(Args)]
+pub(super) struct RungOption {
+    /// Only these rungs: R1,R4 or R1-R4 [default: all]
+    #[arg(long, value_name = "R", value_delimiter = ',', value_parser = rungs)]
+    rung: Vec<RangeInclusive<Rung>>,
+}
+
+impl RungOption {
+    /// The rungs that are named, in order; none for all.
+    pub(super) fn named(&self) -> Option<BTreeSet<Rung>> {
+        let named = |rung: &Rung| self.rung.iter().any(|range| range.contains(rung));
+        (!self.rung.is_empty()).then(|| Rung::ALL.into_iter().filter(named).collect())
+    }
 }
 
 #[derive(Args)]
@@ -424,8 +559,7 @@ pub(super) struct CountOptions {
 
 #[derive(Args)]
 #[command(mut_arg("json", |json| json
-    .help("All that fit, as JSON; to standard output without FILE")
-    .requires("count")))]
+    .help("All that fit, as JSON; to standard output without FILE")))]
 pub(super) struct DiagnoseOptions {
     /// Such as 70144, 89.6M, 4.2e9 [default: list the known]
     #[arg(value_name = "COUNT", allow_hyphen_values = true)]
@@ -460,9 +594,25 @@ pub(super) struct DiagnoseOptions {
 
 #[derive(Args)]
 pub(super) struct PlotOptions {
+    /// The figures, such as three_forms [default: all]
+    #[arg(value_name = "FIGURE")]
+    pub(super) names: Vec<String>,
+    /// List the figures
+    #[arg(long, conflicts_with_all = ["names", "block", "output"])]
+    pub(super) list: bool,
+    /// Your own C and d, where a figure shows a block
+    #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
+    pub(super) block: Option<BlockSpec>,
     /// The folder to write to
     #[arg(long, value_name = "FOLDER", default_value = "figures")]
     pub(super) output: PathBuf,
+}
+
+#[derive(Args)]
+pub(super) struct CompletionsOptions {
+    /// bash, zsh, fish, elvish or powershell; or man
+    #[arg(value_parser = choice(&SHELLS), hide_possible_values = true)]
+    pub(super) shell: std::option::Option<Shell>,
 }
 
 #[derive(Args)]
@@ -471,7 +621,11 @@ pub(super) struct RefuteOptions {
     /// One of them, worked out in numbers [default: the gallery]
     pub(super) name: Option<String>,
     #[command(flatten)]
+    pub(super) rungs: RungOption,
+    #[command(flatten)]
     pub(super) seed: SeedOption,
+    #[command(flatten)]
+    pub(super) threads: ThreadsOption,
     /// Write Markdown
     #[arg(long)]
     pub(super) markdown: bool,
@@ -486,4 +640,6 @@ pub(super) struct ExplainOptions {
     /// Write Markdown
     #[arg(long)]
     pub(super) markdown: bool,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
 }

@@ -9,6 +9,7 @@ use super::need;
 use super::values::FileOf;
 use super::{Context, HOLDS, INTERRUPTED, REFUTED, machine, network, progress, quoted};
 use crate::report::bench as report;
+use crate::report::json::{self, Outcome};
 use triform::conv::LEVEL_VARIABLE;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::speed;
@@ -39,15 +40,21 @@ pub(super) fn run(options: &BenchOptions, context: &mut Context<'_>) -> Result<u
     let record = options.record.as_ref().map(|folder| open(folder.join(bench::record_name())));
     let record = record.transpose()?;
 
-    let found = progress::with_bar(context.interrupted, |bar| {
+    let found = progress::with_bar(context, |bar| {
         bench::run(forms, &plan, &pools, options.seed.seed, bar)
     })?;
 
-    let json = || Ok(report::json(&found));
+    let command = context.command.clone();
+    let json = || {
+        let machine = Some(found.machine.clone());
+        let outcome =
+            Outcome::of_forms(found.refutes(), found.partial && !found.refutes(), machine);
+        Ok(json::envelope(&command, outcome, report::json(&found)))
+    };
     let level = std::env::var(LEVEL_VARIABLE).ok().filter(|level| !level.is_empty());
     let level =
         level.map_or(String::new(), |level| format!("{LEVEL_VARIABLE}={} ", quoted(&level)));
-    let again = level + &context.again;
+    let again = level + &context.command.repeat;
     let words = || Ok(report::render(&found, &plan, forms, &again)?);
     target.print(context, words, json)?;
     if found.refutes() {

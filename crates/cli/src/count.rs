@@ -5,6 +5,7 @@ use super::destination::{Destination, Target, no_network};
 use super::error::{Error, Result};
 use super::{Context, HOLDS, network};
 use crate::report::count::{self, Counted};
+use crate::report::json::{self, Outcome};
 use triform::block::StrideOn;
 use triform::network::architecture::Architecture;
 use triform::network::zoo;
@@ -22,16 +23,16 @@ pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u
         }
         return Ok(HOLDS);
     }
-    let (json, csv) = (options.json.json.as_ref(), options.csv.as_ref());
-    no_network("json", json)?;
-    no_network("csv", csv)?;
+    let (to_json, to_csv) = (options.json.json.as_ref(), options.csv.as_ref());
+    no_network("json", to_json)?;
+    no_network("csv", to_csv)?;
     let asked_for = networks(options)?;
     let all_blocks = !asked_for.is_empty() && asked_for.iter().all(Architecture::is_block);
     if all_blocks && (top.features || top.classes.is_some()) {
         return Err(Error::Usage(network::NO_TOP.to_owned()));
     }
     let plain = asked_for.is_empty();
-    let as_text = json.is_none() && csv.is_none();
+    let as_text = to_json.is_none() && to_csv.is_none();
     if plain && as_text && !changes(options) && !options.layers {
         context.print(&count::paper()?)?;
         return Ok(HOLDS);
@@ -43,12 +44,12 @@ pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u
     let counted = networks.into_iter().map(count).collect::<triform::Result<Vec<_>>>()?;
 
     // Files are opened before anything is written.
-    let targets = [Target::open(json)?, Target::open(csv)?];
+    let targets = [Target::open(to_json)?, Target::open(to_csv)?];
     if targets.iter().all(Target::is_output) {
         return Err(Error::Usage("--json and --csv both want standard output".to_owned()));
     }
     if let (Some(json), Some(csv)) =
-        (json.and_then(Destination::path), csv.and_then(Destination::path))
+        (to_json.and_then(Destination::path), to_csv.and_then(Destination::path))
         && std::path::absolute(json).ok() == std::path::absolute(csv).ok()
     {
         let name = json.display();
@@ -61,11 +62,15 @@ pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u
         };
         context.print(&text)?;
     }
-    let texts = [count::json as fn(&[Counted], bool) -> triform::Result<String>, count::csv];
-    for (target, text) in targets.into_iter().zip(texts) {
-        let text = || Ok(text(&counted, options.layers)?);
+    let command = context.command.clone();
+    let json = || -> Result<String> {
+        let report = count::json(&counted, options.layers)?;
+        Ok(json::envelope(&command, Outcome::NONE, report))
+    };
+    let csv = || -> Result<String> { Ok(count::csv(&counted, options.layers)?) };
+    for (target, text) in targets.into_iter().zip([&json as &dyn Fn() -> Result<String>, &csv]) {
         if target.is_output() {
-            context.print(&text()?)?;
+            context.write(&text()?)?;
         }
         target.write(text)?;
     }

@@ -4,11 +4,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use tempfile::{Builder, NamedTempFile};
 
 use super::Context;
-use super::args::Arguments;
+use super::args;
 use super::error::{Error, Result};
 use triform::network::zoo;
 
@@ -26,7 +25,7 @@ impl Destination {
     /// that name.
     pub(super) fn parse(path: PathBuf) -> Result<Self, String> {
         let name = path.display();
-        let mut commands = Arguments::command();
+        let mut commands = args::command();
         commands.build();
         match commands.find_subcommand(&path) {
             Some(_) => Err(format!(
@@ -78,7 +77,7 @@ impl Target {
         words: impl FnOnce() -> Result<String>,
         other: impl FnOnce() -> Result<String>,
     ) -> Result<()> {
-        context.print(&if self.is_output() { other()? } else { words()? })
+        if self.is_output() { context.write(&other()?) } else { context.print(&words()?) }
     }
 
     /// Writes the file, if it is one.

@@ -5,14 +5,18 @@ use super::destination::{Target, no_network};
 use super::error::Result;
 use super::{Context, HOLDS, REFUTED};
 use crate::report::diagnose as report;
+use crate::report::json::{self, Outcome};
 use triform::count::{Quantity, diagnose};
 use triform::network::zoo;
 
 /// Says what is known about a count; the status is [`REFUTED`] if nothing is. Without a count, lists what
 /// is looked for.
 pub(super) fn run(options: &DiagnoseOptions, context: &mut Context<'_>) -> Result<u8> {
+    let command = context.command.clone();
     let Some(given) = &options.count else {
-        context.print(&report::known())?;
+        let target = Target::open(options.json.json.as_ref())?;
+        let json = || Ok(json::envelope(&command, Outcome::NONE, report::known_json()));
+        target.report(context, || Ok(report::known()), json)?;
         return Ok(HOLDS);
     };
     // `4.1 GFLOPs` says itself what it counts.
@@ -37,6 +41,11 @@ pub(super) fn run(options: &DiagnoseOptions, context: &mut Context<'_>) -> Resul
     let network = options.arch.as_deref();
     let asked = report::Asked { given, quantity, network, input, classes };
     let words = || Ok(report::render(&asked, &found)?);
-    target.report(context, words, || Ok(report::json(&found)))?;
+    let json = || {
+        let verdict = Some(if found.fits.is_empty() { "unknown" } else { "known" });
+        let outcome = Outcome { verdict, ..Outcome::NONE };
+        Ok(json::envelope(&command, outcome, report::json(&asked, &found)))
+    };
+    target.report(context, words, json)?;
     Ok(if found.fits.is_empty() { REFUTED } else { HOLDS })
 }

@@ -66,9 +66,9 @@ impl Error {
             Self::Work(triform::Error::NoSuchName { what, .. }) => match *what {
                 "network" => "count all",
                 "mistake" => "refute",
-                "counting convention" => "diagnose --list",
+                "counting convention" => "diagnose",
                 "claim" => "explain",
-                _ => "plot",
+                _ => "plot --list",
             },
             _ => "",
         };

@@ -5,6 +5,8 @@
 mod args;
 mod bench;
 pub mod checkpoint;
+mod colour;
+mod completions;
 mod count;
 mod destination;
 mod diagnose;
@@ -26,7 +28,7 @@ use std::io::{self, Write};
 use std::sync::atomic::AtomicBool;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches};
+use clap::{ArgMatches, ColorChoice, FromArgMatches};
 
 use self::args::{Arguments, Command};
 use self::error::{Error, Result};
@@ -43,28 +45,34 @@ pub const BAD_INPUT: u8 = 2;
 pub const INTERRUPTED: u8 = 130;
 
 /// Runs the program on `arguments` (the first is the program's name), comparing `forms`, and
-/// returns its exit status. Reports go to `output`, errors to `errors`, one line each.
+/// returns its exit status. Reports go to `output`, in colour if that is a `terminal`, and errors to
+/// `errors`, one line each.
 ///
 /// The forms are an argument so that a wrong one can be handed in and seen to be refuted.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     forms: &[&dyn AnyForm],
     output: &mut dyn Write,
+    terminal: bool,
     errors: &mut dyn Write,
     interrupted: &AtomicBool,
 ) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let again = String::new();
-    let mut context = Context { forms, output, errors, interrupted, again };
+    let (command, colour, quiet) = (report::json::Command::default(), terminal, false);
+    let mut context = Context { forms, output, colour, quiet, errors, interrupted, command };
     match run_command(&arguments, &mut context) {
         Ok(status) => status,
         Err(Error::Arguments(help)) if !help.use_stderr() => {
             // --help and --version. A pipe closed early ends quietly.
-            let _ = write!(context.output, "{help}");
+            let help = help.render();
+            let _ = match terminal {
+                true => write!(context.output, "{}", help.ansi()),
+                false => write!(context.output, "{help}"),
+            };
             HOLDS
         }
         Err(error) => {
-            let commands = Arguments::command();
+            let commands = args::command();
             let command = arguments.get(1).and_then(|name| commands.find_subcommand(name));
             let line = error.line(command.map(clap::Command::get_name));
             let _ = writeln!(context.errors, "{line}");
@@ -77,15 +85,28 @@ pub fn run(
 struct Context<'a> {
     forms: &'a [&'a dyn AnyForm],
     output: &'a mut dyn Write,
+    /// Whether reports are in colour.
+    colour: bool,
+    /// Whether nothing but errors is printed.
+    quiet: bool,
     errors: &'a mut dyn Write,
     interrupted: &'a AtomicBool,
-    /// The command that repeats this run.
-    again: String,
+    /// This run: its command, its options, the line that repeats it.
+    command: report::json::Command,
 }
 
 impl Context<'_> {
     /// Writes a report. A pipe that was closed early ends it quietly.
     fn print(&mut self, text: &str) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
+        let painted = if self.colour { colour::painted(text) } else { text.to_owned() };
+        self.write(&painted)
+    }
+
+    /// Writes what was asked for by its format, whatever [`print`](Self::print) may leave out.
+    fn write(&mut self, text: &str) -> Result<()> {
         let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -98,14 +119,23 @@ impl Context<'_> {
 }
 
 fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> {
-    let matches = Arguments::command().try_get_matches_from(arguments)?;
+    let matches = args::command().try_get_matches_from(arguments)?;
     let arguments = Arguments::from_arg_matches(&matches)?;
-    let (name, matches) = matches.subcommand().unwrap_or(("verify", &matches));
+    let (name, matches) = match matches.subcommand() {
+        Some((name, of_command)) => {
+            only_for_all(name, &matches)?;
+            (name, of_command)
+        }
+        None => ("verify", &matches),
+    };
     // Before anything is computed with other instructions than were asked for.
     Level::chosen().map_err(triform::Error::Kernels)?;
-    // The number of threads changes no result but a time.
-    let left_out = if name == "bench" { &["json"][..] } else { &["json", "threads"] };
-    context.again = repeat(name, matches, left_out);
+    context.quiet = arguments.manners.quiet;
+    context.colour = match arguments.manners.color {
+        ColorChoice::Auto => context.colour && colour::wanted(),
+        choice => choice == ColorChoice::Always,
+    };
+    context.command = this_run(name, matches);
     match arguments.command.unwrap_or(Command::Verify(arguments.verify)) {
         Command::Verify(options) => verify::run(&options, context),
         Command::Refute(options) => refute::run(&options, context),
@@ -116,29 +146,60 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
         Command::Bench(options) => bench::run(&options, context),
         Command::Init(options) => network::init(&options, context),
         Command::Plot(options) => plot::run(&options, context),
+        Command::Completions(options) => completions::run(&options, context),
     }
 }
 
-/// The command that repeats a run: its seed, and the options as they were given, `left_out` excepted.
-fn repeat(name: &str, matches: &ArgMatches, left_out: &[&str]) -> String {
-    let commands = Arguments::command();
+/// Refuses an option before the name of a command, unless it is for all commands: it is one of `triform verify`,
+/// and would be passed over.
+fn only_for_all(command: &str, matches: &ArgMatches) -> Result<()> {
+    let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    for option in args::command().get_arguments().filter(|option| !option.is_global_set()) {
+        if given(option.get_id().as_str()) {
+            let long = option.get_long().unwrap_or_default();
+            let words = format!("--{long} must come after the command: triform {command} --{long}");
+            return Err(Error::Usage(words));
+        }
+    }
+    Ok(())
+}
+
+/// What this run is: its command, the options that were given, the seed. The line that repeats it leaves out
+/// what changes no result.
+fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
+    let left_out = |id: &str| match id {
+        "json" | "csv" | "color" | "quiet" | "full" => true,
+        // The number of threads changes no result but a time.
+        "threads" => name != "bench",
+        _ => false,
+    };
+    let commands = args::command();
     let options = commands.find_subcommand(name).into_iter().flat_map(|c| c.get_arguments());
     let given = |id| matches.value_source(id) == Some(ValueSource::CommandLine);
     let mut options: Vec<_> = options
         .map(|option| (option.get_id().as_str(), option))
-        .filter(|(id, _)| (given(id) || *id == "seed") && !left_out.contains(id))
+        .filter(|(id, _)| given(id) || *id == "seed")
         .collect();
     options.sort_by_key(|(id, _)| (*id != "seed", matches.index_of(id)));
-    let mut line = format!("triform {name}");
+    let mut run = report::json::Command { name: name.to_owned(), ..Default::default() };
+    run.repeat = format!("triform {name}");
     for (id, option) in options {
-        line += &format!(" --{}", option.get_long().unwrap_or(id));
-        if option.get_action().takes_values() {
-            let values = matches.get_raw(id).into_iter().flatten();
-            let values: Vec<String> = values.map(|v| quoted(&v.to_string_lossy())).collect();
-            line += &format!(" {}", values.join(","));
+        let takes_values = option.get_action().takes_values();
+        let values = matches.get_raw(id).into_iter().flatten().filter(|_| takes_values);
+        let values: Vec<String> = values.map(|v| v.to_string_lossy().into_owned()).collect();
+        if !left_out(id) {
+            if let Some(long) = option.get_long() {
+                run.repeat += &format!(" --{long}");
+            }
+            let by = if option.is_positional() { " " } else { "," };
+            if !values.is_empty() {
+                let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+                run.repeat += &format!(" {}", values.join(by));
+            }
         }
+        run.options.insert(id.replace('_', "-"), values);
     }
-    line
+    run
 }
 
 /// As a shell reads it.
@@ -149,25 +210,25 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
-    use super::{Arguments, repeat};
+    use super::{args, this_run};
 
     #[test]
     fn a_command_is_repeated_as_it_was_given() {
         for (given, again) in [
             ("--rung R1,R3 --json --cases 5", "triform verify --seed 0 --rung R1,R3 --cases 5"),
-            ("verify --seed 7 --threads 2", "triform verify --seed 7"),
+            ("verify --seed 7 --threads 2 --quiet", "triform verify --seed 7"),
             ("verify --block 8x2x2 --seed 1", "triform verify --seed 1 --block 8x2x2"),
             (
                 "verify --image it's.png --no-memory-check",
                 r#"triform verify --seed 0 --image "it's.png" --no-memory-check"#,
             ),
+            ("count resnet50 resnet18 --json", "triform count resnet50 resnet18"),
+            ("refute dilated --seed 3", "triform refute --seed 3 dilated"),
         ] {
             let words = ["triform"].into_iter().chain(given.split(' '));
-            let matches = Arguments::command().try_get_matches_from(words).unwrap();
-            let matches = matches.subcommand().map_or(&matches, |(_, matches)| matches);
-            assert_eq!(repeat("verify", matches, &["json", "threads"]), again);
+            let matches = args::command().try_get_matches_from(words).unwrap();
+            let (name, matches) = matches.subcommand().unwrap_or(("verify", &matches));
+            assert_eq!(this_run(name, matches).repeat, again);
         }
     }
 }

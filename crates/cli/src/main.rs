@@ -1,5 +1,6 @@
 //! The program `triform`; see the library's `cli`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         std::env::args_os(),
         &forms,
         &mut std::io::stdout(),
+        std::io::stdout().is_terminal(),
         &mut std::io::stderr(),
         &INTERRUPTED,
     ))

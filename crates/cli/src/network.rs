@@ -13,8 +13,9 @@ use super::error::{Error, Result};
 use super::verify::Job;
 use super::{Context, HOLDS, INTERRUPTED, machine};
 use crate::need;
+use crate::report::json::{self, Outcome};
+use crate::report::network as report;
 pub(super) use crate::report::network::Source;
-use crate::report::{json, network as report};
 use crate::{checkpoint, input};
 use triform::block::Form;
 use triform::evidence::any_form::AnyForm;
@@ -155,7 +156,8 @@ pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Re
     let (source, memory) = (&source, &options.memory);
     let Some(form) = one else {
         let (weights, x, rungs) = (&weights, &x, &[Rung::R1]);
-        let job = Job { weights, x, rungs, seed: Seed(0), source, memory, target };
+        let (seed, full) = (Seed(0), false);
+        let job = Job { weights, x, rungs, seed, source, memory, target, full };
         return job.run(&pool, context);
     };
     machine::check(&need::of_network(&network, x.dim(), 0)?, memory, context.errors)?;
@@ -167,7 +169,11 @@ pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Re
     let shape: [usize; 4] = x.dim().into();
     let silent = target.is_output();
     let words = || Ok(report::forward(&network, form, &ran, &shape, source)?);
-    let as_json = || Ok(json::forward(&network, form.letter(), &ran, shape, source));
+    let command = context.command.clone();
+    let as_json = || {
+        let report = json::forward(&network, form.letter(), &ran, shape, source);
+        Ok(json::envelope(&command, Outcome::NONE, report))
+    };
     target.report(context, words, as_json)?;
     if let Some((file, path)) = values.zip(values_path) {
         file.write(&npy(&network, &ran)?)?;

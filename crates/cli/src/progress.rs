@@ -1,20 +1,29 @@
 //! The progress bar: on a terminal only.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::Context;
 use triform::evidence::progress::Progress;
 
-/// Does some work under a bar on standard error that says what is being done; there is none where that is no
-/// terminal, and it is gone when the work is done.
-pub(super) fn with_bar<T>(interrupted: &AtomicBool, work: impl FnOnce(&dyn Progress) -> T) -> T {
-    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {wide_msg}") {
+/// Does some work under a bar on standard error that says what is being done, for how long, and how long
+/// it may take yet; there is none where that is no terminal, or for `--quiet`, and it is gone when the work is
+/// done.
+pub(super) fn with_bar<T>(context: &Context<'_>, work: impl FnOnce(&dyn Progress) -> T) -> T {
+    let target = match context.quiet {
+        true => ProgressDrawTarget::hidden(),
+        false => ProgressDrawTarget::stderr(),
+    };
+    let bar = ProgressBar::with_draw_target(Some(0), target);
+    let template = "{bar:20} {pos}/{len} {elapsed}, about {eta} left: {wide_msg}";
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    let bar = Bar { bar, start: Instant::now(), interrupted };
+    // The clock goes on while one step takes long.
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let bar = Bar { bar, start: Instant::now(), interrupted: context.interrupted };
     let done = work(&bar);
     bar.bar.finish_and_clear();
     done

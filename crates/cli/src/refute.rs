@@ -8,69 +8,101 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::args::{ExplainOptions, RefuteOptions};
 use super::destination::{Destination, Target};
 use super::error::{Error, Result};
-use super::{Context, HOLDS, INTERRUPTED, REFUTED, progress};
+use super::{Context, HOLDS, INTERRUPTED, REFUTED, machine, progress};
+use crate::report::json::{self, Outcome};
 use crate::report::{claims as claim, explain as argument, refute};
 use triform::claims;
+use triform::evidence::rungs::Rung;
 use triform::gallery::matrix::{self, Cell, Row};
-use triform::gallery::witness::{Smallest, smallest};
+use triform::gallery::witness::smallest;
 use triform::gallery::{ALL, Mistake, named};
 
 /// Tells the argument; or one claim, which it checks: the status is [`REFUTED`] if that fails.
 pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Result<u8> {
-    let (text, holds) = match &options.claim {
-        Some(name) => claim::one(claims::named(name)?, options.markdown)?,
-        None => (argument::argument(options.markdown)?, true),
+    let target = Target::open(options.json.json.as_ref())?;
+    if options.markdown && target.is_output() {
+        return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
+    }
+    let command = context.command.clone();
+    let Some(name) = &options.claim else {
+        let words = || Ok(argument::argument(options.markdown)?);
+        let json = || Ok(json::envelope(&command, Outcome::NONE, argument::json()?));
+        target.report(context, words, json)?;
+        return Ok(HOLDS);
     };
-    context.print(&text)?;
-    Ok(if holds { HOLDS } else { REFUTED })
+    let named = claims::named(name)?;
+    let checked = progress::with_bar(context, |bar| {
+        bar.step(0, 1, &format!("checking {name}"));
+        claim::Checked::new(named)
+    })?;
+    let words = || Ok(checked.render(options.markdown));
+    let json = || {
+        let outcome = Outcome::of_forms(!checked.holds(), false, None);
+        Ok(json::envelope(&command, outcome, checked.json()))
+    };
+    target.report(context, words, json)?;
+    Ok(if checked.holds() { HOLDS } else { REFUTED })
 }
 
-/// Runs every rung on every mistake, or on the one that is named, and reports what came of it. The
-/// status is [`HOLDS`] if each was refuted by a rung.
+/// Runs every rung, or those that are named, on every mistake, or on the one that is named, and reports
+/// what came of it. The status is [`HOLDS`] if each was refuted by a rung.
 pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<u8> {
     let seed = options.seed.seed;
-    let json = options.json.json.as_ref();
+    let to_json = options.json.json.as_ref();
     let gallery: Vec<Mistake> = match &options.name {
         Some(name) => vec![*named(name)?],
         None => ALL.to_vec(),
     };
-    let file = json.and_then(Destination::path).and_then(Path::to_str);
+    let file = to_json.and_then(Destination::path).and_then(Path::to_str);
     if let Some(name) = file.filter(|name| named(name).is_ok()) {
         let words = format!("--json {name}: name the mistake first, or the file as ./{name}");
         return Err(Error::Usage(words));
     }
-    let target = Target::open(json)?;
+    let target = Target::open(to_json)?;
     if options.markdown && target.is_output() {
         return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
     }
+    let rungs = options.rungs.named().unwrap_or_else(|| Rung::ALL.into());
+    let pool = machine::pool(options.threads.threads)?;
 
     let interrupted = context.interrupted;
-    let rows = progress::with_bar(interrupted, |bar| matrix::run(&gallery, seed, bar))?;
-    let rows = rows.unwrap_or_default();
     let with_witness = |row: &Row| {
         let go_on = !interrupted.load(Ordering::Relaxed);
         let smallest = if go_on { smallest(&row.mistake, seed)? } else { None };
         Ok((row.clone(), smallest))
     };
     // The gallery in words has no room for witnesses.
-    let wanted = options.name.is_some() || json.is_some();
-    let some = if wanted { &rows[..] } else { &[] };
-    let found: Vec<(Row, Option<Smallest>)> =
-        some.into_par_iter().map(with_witness).collect::<Result<_>>()?;
-    if rows.is_empty() || interrupted.load(Ordering::Relaxed) {
-        if json.is_none() {
-            context.print("Interrupted before the end; there is nothing to report.\n")?;
-        }
-        return Ok(INTERRUPTED);
-    }
+    let wanted = options.name.is_some() || to_json.is_some();
+    let (rows, found) = progress::with_bar(context, |bar| {
+        pool.install(|| {
+            let rows = matrix::run(&gallery, &rungs, seed, bar)?.unwrap_or_default();
+            let some = if wanted { &rows[..] } else { &[] };
+            let found = some.into_par_iter().map(with_witness).collect::<Result<Vec<_>>>()?;
+            Ok::<_, Error>((rows, found))
+        })
+    })?;
+    let partial = rows.is_empty() || interrupted.load(Ordering::Relaxed);
+    let command = context.command.clone();
     let words = || match &found[..] {
+        _ if partial => Ok("Interrupted before the end; there is nothing to report.\n".to_owned()),
         [(row, smallest)] if options.name.is_some() => {
-            Ok(refute::one(row, smallest.as_ref(), seed.0, options.markdown)?)
+            Ok(refute::one(row, smallest.as_ref(), &command.repeat, options.markdown)?)
         }
-        _ => Ok(refute::gallery(&rows, seed.0, options.markdown)),
+        _ => Ok(refute::gallery(&rows, &command.repeat, options.markdown)),
     };
-    target.report(context, words, || Ok(refute::json(&found)))?;
-    Ok(status(&rows))
+    let status = status(&rows);
+    let json = || {
+        let verdict = match (partial, status) {
+            (true, _) => "unfinished",
+            (_, HOLDS) => "all_refuted",
+            _ => "missed",
+        };
+        let outcome = Outcome { verdict: Some(verdict), partial, machine: None };
+        let found = if partial { &[] } else { &found[..] };
+        Ok(json::envelope(&command, outcome, refute::json(found)))
+    };
+    target.report(context, words, json)?;
+    Ok(if partial { INTERRUPTED } else { status })
 }
 
 /// Whether each wrong block was refuted.
@@ -81,9 +113,7 @@ fn status(rows: &[Row]) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use triform::evidence::rungs::Rung;
-
-    use super::{ALL, Cell, HOLDS, REFUTED, Row, status};
+    use super::{ALL, Cell, HOLDS, REFUTED, Row, Rung, status};
 
     #[test]
     fn one_that_is_not_refuted_fails() {

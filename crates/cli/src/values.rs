@@ -35,9 +35,15 @@ pub(super) fn seed(text: &str) -> Result<Seed, String> {
     integer(0..=u64::MAX)(text).map(Seed)
 }
 
-/// A rung; with spaces around it too, as in `R1, R4`.
-pub(super) fn rung(text: &str) -> Result<Rung, triform::error::Error> {
-    text.trim().parse()
+/// A rung, or a range of them such as `R1-R4`; with spaces around it too, as in `R1, R4`.
+pub(super) fn rungs(text: &str) -> Result<RangeInclusive<Rung>, String> {
+    let rung = |text: &str| text.trim().parse::<Rung>().map_err(|error| error.to_string());
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last) = (rung(first)?, rung(last)?);
+    if first > last {
+        return Err(format!("`{text}` is an empty range of rungs; write {last}-{first}"));
+    }
+    Ok(first..=last)
 }
 
 /// `56x56`: height x width.

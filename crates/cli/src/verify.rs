@@ -11,11 +11,15 @@ use super::error::{Error, Result};
 use super::network::{self, Source};
 use super::{Context, HOLDS, INTERRUPTED, REFUTED, machine, progress};
 use crate::need;
-use crate::report::{json, network as on_network, table};
-use triform::block::StrideOn;
+use crate::report::json::{self, Outcome};
+use crate::report::{network as on_network, refute, verify as table};
+use triform::block::{Form, StrideOn};
+use triform::evidence::any_form::AnyForm;
 use triform::evidence::rungs::Rung;
-use triform::evidence::verify::{Input, Plan, verify};
+use triform::evidence::verdict::Verdict;
+use triform::evidence::verify::{Input, Plan, Report, verify};
 use triform::evidence::whole;
+use triform::gallery::witness::{Pair, smallest_apart};
 use triform::network::weights::NetworkWeights;
 use triform::random::Seed;
 
@@ -38,18 +42,28 @@ pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<
     machine::check(&need, &options.memory, context.errors)?;
     // Found out now, not after the work.
     let target = Target::open(options.json.json.as_ref())?;
-    let rungs = match options.rung[..] {
-        [] => Rung::ALL.into(),
-        ref rungs => rungs.iter().copied().collect(),
-    };
+    let rungs = options.rungs.named().unwrap_or_else(|| Rung::ALL.into());
     let plan = Plan { rungs, cases: options.cases, ..Plan::default() };
     let forms = context.forms;
-    let mut report = progress::with_bar(context.interrupted, |bar| {
+    let mut report = progress::with_bar(context, |bar| {
         pool.install(|| verify(forms, &subject, &plan, options.seed.seed, bar))
     })?;
-    let again = context.again.clone();
-    let words = || Ok(table::render(&report, forms, &about, &again));
-    target.report(context, words, || Ok(json::render(&report)))?;
+    let command = context.command.clone();
+    let example = match report.refutes() {
+        true => example(&report, forms, options.seed.seed)?,
+        false => None,
+    };
+    let words = || {
+        let (input, repeat) = (&*about, &*command.repeat);
+        let about = table::About { forms, input, repeat, example: example.as_deref() };
+        Ok(if options.full { table::full(&report, &about) } else { table::short(&report, &about) })
+    };
+    let json = || {
+        let machine = Some(triform_bench::machine());
+        let outcome = Outcome::of_forms(report.refutes(), report.partial, machine);
+        Ok(json::envelope(&command, outcome, json::verify(&report)))
+    };
+    target.report(context, words, json)?;
     Ok(if report.refutes() {
         REFUTED
     } else if !report.failures.is_empty() {
@@ -87,8 +101,25 @@ fn subject(options: &VerifyOptions) -> Result<(Input, String)> {
     Ok((Input::Photograph(photograph), table::about_photograph(&source)))
 }
 
+/// The smallest block on which the first wrong form differs from the paper's of its letter, worked out.
+fn example(report: &Report, forms: &[&dyn AnyForm], seed: Seed) -> Result<Option<String>> {
+    let witnesses = report.findings.iter().flat_map(|finding| match &finding.verdict {
+        Verdict::Refuted { witnesses } => &witnesses[..],
+        _ => &[],
+    });
+    let Some(letter) = witnesses.map(|witness| witness.form).min() else { return Ok(None) };
+    let wrong = forms.iter().find(|form| form.letter() == letter);
+    let right = Form::ALL.iter().find(|form| form.letter() == letter);
+    let (Some(wrong), Some(right)) = (wrong, right) else { return Ok(None) };
+    let Some((shows_in, found)) = smallest_apart(right, *wrong, seed)? else { return Ok(None) };
+    let pair = Pair { right, wrong: *wrong, shows_in, at_least: (1, 1) };
+    Ok(Some(refute::example(&pair, &found)?))
+}
+
 /// Verifies the network that `--arch` names.
 fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>) -> Result<u8> {
+    // Known, before a command with its name is recommended.
+    let architecture = network::named(arch, &options.network)?;
     let Some(path) = &options.weights else {
         let words = format!(
             "--arch {arch}: name its weights with --weights FILE; `triform init {arch} --output FILE` \
@@ -96,14 +127,11 @@ fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>
         );
         return Err(Error::Usage(words));
     };
-    let mut rungs: Vec<Rung> = match options.rung[..] {
-        [] => Rung::of_networks().collect(),
-        _ => options.rung.clone(),
+    let rungs: Vec<Rung> = match options.rungs.named() {
+        None => Rung::of_networks().collect(),
+        Some(named) => named.into_iter().collect(),
     };
-    rungs.sort_unstable();
-    rungs.dedup();
     let pool = machine::pool(options.threads.threads)?;
-    let architecture = network::named(arch, &options.network)?;
     let json = options.json.json.as_ref();
     let written: [Option<&Path>; 1] = [json.and_then(Destination::path)];
     network::not_overwritten(&options.input, path, &written)?;
@@ -118,6 +146,7 @@ fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>
         source: &source,
         memory: &options.memory,
         target,
+        full: options.full,
     };
     job.run(&pool, context)
 }
@@ -132,22 +161,29 @@ pub(super) struct Job<'a> {
     pub(super) memory: &'a MemoryOptions,
     /// Where the JSON goes.
     pub(super) target: Target,
+    /// Whether the report has all tables.
+    pub(super) full: bool,
 }
 
 impl Job<'_> {
     /// Verifies, and reports.
     pub(super) fn run(self, pool: &ThreadPool, context: &mut Context<'_>) -> Result<u8> {
-        let Self { weights, x, rungs, seed, source, memory, target } = self;
+        let Self { weights, x, rungs, seed, source, memory, target, full } = self;
         let threads = pool.current_num_threads();
         let need = need::of_network(weights.architecture(), x.dim(), threads)?;
         machine::check(&need, memory, context.errors)?;
         let forms = context.forms;
-        let report = progress::with_bar(context.interrupted, |bar| {
+        let report = progress::with_bar(context, |bar| {
             pool.install(|| whole::verify(forms, weights, x.view(), rungs, seed, bar))
         })?;
-        let again = context.again.clone();
-        let words = || Ok(on_network::verified(&report, forms, source, &again)?);
-        target.report(context, words, || Ok(json::network(&report, source)))?;
+        let command = context.command.clone();
+        let words = || Ok(on_network::verified(&report, forms, source, &command.repeat, full)?);
+        let json = || {
+            let outcome =
+                Outcome::of_forms(report.refutes(), report.partial, Some(triform_bench::machine()));
+            Ok(json::envelope(&command, outcome, json::network(&report, source)))
+        };
+        target.report(context, words, json)?;
         Ok(match (report.refutes(), report.holds()) {
             (true, _) => REFUTED,
             (_, true) => HOLDS,

@@ -55,8 +55,8 @@ pub fn conv(
     Ok(unsafe { z.written() })
 }
 
-/// What `work` writes by the columns of a 1x1: to their slots, which are those of the whole output, or, where the
-/// epilogue has planes, to the target. Nobody else has either.
+/// The output that `work` writes by the columns of a 1x1: to their slots, which are those of the whole output; or
+/// to the target, if the epilogue has planes. Nobody else has either.
 /// Safety: `work` writes all of it.
 pub(crate) unsafe fn whole(
     panels: &Panels,
@@ -82,8 +82,8 @@ pub(crate) unsafe fn whole(
     unsafe { z.written() }
 }
 
-/// Does `work` for some pixels by some columns of a [`whole`]: it writes to the slots of those it is handed, from
-/// where it goes to the target, if there is one.
+/// Does `work` for some pixels by some columns of a [`whole`]. It writes to the slots of the columns it is given; if
+/// there is a target, the results go on from there to the target.
 /// Safety: the machine has the level, and nobody else reads or writes these pixels and channels of the target.
 pub(crate) unsafe fn by_target(
     level: Level,
@@ -107,11 +107,11 @@ pub(crate) unsafe fn by_target(
     unsafe { level.run(part) }
 }
 
-/// The pixels that a 1x1 like `kernel` meets, by some columns: where they lie, or copied from planes or from
-/// pages apart.
+/// The pixels that a 1x1 like `kernel` reads, multiplied by some columns. The pixels are read where they lie, or
+/// from a copy if they are in planes or lie multiples of a page apart.
 /// # Safety
 /// - The columns have as many taps as x has channels.
-/// - Where there is no target, the slots have all pixels of the output; where there is one, it has, and the
+/// - Without a target, the slots have all pixels of the output. With a target, the target has them, and the
 ///   columns are all its channels. Nobody else reads or writes there.
 pub(crate) unsafe fn over_pixels(
     x: ArrayView4<'_, f32>,
@@ -151,20 +151,20 @@ pub(crate) unsafe fn over_pixels(
 /// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
 const BLOCK: usize = 1 << 15;
 
-/// Pixels of a piece of a 1x1 whose taps are one run: their outputs stay in the second-level cache. Twice as
-/// many where planes are read or written: whole tiles of 14 pixels, and whole lines of 16.
+/// Pixels of a piece of a 1x1 whose taps are one run, so that their outputs stay in the second-level cache. If
+/// planes are read or written, twice as many: whole tiles of 14 pixels, and whole lines of 16.
 const SHORT_BLOCK: usize = 56;
 
-/// How often a pixel may be copied, by pieces that share it, rather than once beforehand; and how many floats by
-/// one piece: a second-level cache of 1 MiB.
+/// Pieces may copy the pixels they share this often; beyond that, the pixels are copied once beforehand. And one
+/// piece copies at most this number of floats: a second-level cache of 1 MiB.
 const SHARED: usize = 3;
 const CACHE: usize = 1 << 18;
 
 /// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
-/// have something to do. The pixels are copied from a source first, if there is one, which counts them as
-/// `whole.range` does; the outputs are written to planes, if there are such.
-/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel; but where there is a source,
-/// it is the source's copy of a range that has every tap of its pixels, rather than `x`.
+/// have something to do. If there is a source, the pixels are copied from it first; it numbers them as
+/// `whole.range` does. If there is a target, the outputs are written to its planes.
+/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel. With a source, though, it is
+/// the copy of a range, not `x`, that must have every tap of the range's pixels.
 unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &Kernel,
@@ -189,7 +189,7 @@ unsafe fn in_pieces(
     };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
-    // Where several pieces read the same pixels, these are copied beforehand.
+    // If several pieces read the same pixels, these are copied beforehand.
     let beforehand = from.filter(|source| {
         let floats = source.floats(&whole.range);
         let together: usize = pieces.iter().map(|(range, _)| source.floats(range)).sum();
@@ -221,14 +221,14 @@ unsafe fn in_pieces(
     });
 }
 
-/// At multiples of how many pixels pieces start that read or write planes: of a whole line of each; or of a
-/// part, where the pixels are so few that the threads would have too unequal pieces.
+/// Pieces that read or write planes start at multiples of this number of pixels: a whole cache line. If there
+/// are so few pixels that the threads would get very unequal pieces, a part of a line.
 pub(crate) fn unit_of_planes(pixels: usize) -> usize {
     if pixels >= 16 * SIDE * tiles::threads() { SIDE } else { SIDE / 4 }
 }
 
-/// So many pixels by so many columns in pieces of about `block` pixels, which start at multiples of `unit`; if
-/// there are less of these than threads, by some columns each, which makes as many as parts.
+/// Cuts `pixels` by `columns` into pieces of about `block` pixels, which start at multiples of `unit`. If that
+/// gives fewer pieces than threads, the columns are cut too, to make about `parts` pieces.
 pub(crate) fn pieces(
     (pixels, unit): (usize, usize),
     columns: usize,

@@ -6,9 +6,9 @@
 //! runs of memory from there on are its taps.
 //!
 //! While a tile sums, it prefetches what is needed next: the next panel of weights; pixels that nobody has read
-//! yet; what the next tile writes and adds. A step every [`CHUNK`] taps asks for a few lines, so that never more are
-//! on their way than the processor can keep track of: where there are too many, loads wait behind them. This is in
-//! the innermost loop but one, so all counts are ready before it begins.
+//! yet; what the next tile writes and adds. A step every [`CHUNK`] taps asks for a few lines. If more were on their
+//! way than the processor can track, loads would wait behind them. All counts are ready before the innermost loops
+//! begin.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,18 +22,18 @@ use crate::simd::Work;
 use crate::tiles::balanced;
 use crate::vector::{Vector, load_rows, of_size, store_rows};
 
-/// A panel of weights, and where what it gives goes.
+/// A panel of weights, and where its results go.
 #[derive(Clone, Debug)]
 pub(crate) struct Column<'a> {
     pub(crate) panels: &'a Panels,
     pub(crate) panel: usize,
-    /// Its first channel, to the function.
+    /// Its first channel, as the function numbers them.
     pub(crate) channel: usize,
     pub(crate) slots: Cow<'a, [Slot]>,
 }
 
-/// The panels, the first of whose channels is `channel` to the function; `slots` says where so many lanes from a
-/// channel of the panels on go.
+/// The panels as columns. The first channel of the first panel is channel `channel` of the function;
+/// `slots(first, lanes)` says where `lanes` lanes from the panels' channel `first` on are stored.
 pub(crate) fn columns<'p>(
     panels: &'p Panels,
     channel: usize,
@@ -98,7 +98,7 @@ impl Dense<'_> {
         Run::new(weights.as_ptr(), weights.len(), steps)
     }
 
-    /// The pixels that come after the range, likewise; if nobody has read them yet and they follow one another.
+    /// The pixels after the range, likewise, if nobody has read them yet and they follow one another.
     fn pixels_after(&self, steps: usize) -> Run {
         let Pixels { image, column, .. } = self.pixels;
         if !self.cold || image > 0 {
@@ -108,8 +108,8 @@ impl Dense<'_> {
         Run::new(at, self.range.len() * column, steps)
     }
 
-    /// Where the tile is written that comes after one of column `number` which ends at pixel `end`: the slot,
-    /// if it is one, and the tile's first pixel.
+    /// Where the next tile is written, after one of column `number` that ends at pixel `end`: the slot, if it is a
+    /// single one, and the tile's first pixel.
     fn slot_after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
         let (number, first) =
             if end < self.range.end { (number, end) } else { (number + 1, self.range.start) };
@@ -238,8 +238,8 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
 /// Taps from one step to the next.
 const CHUNK: usize = 8;
 
-/// A run of memory to prefetch, so many lines at each step. Nothing is read or written through the pointer, so it
-/// may point anywhere.
+/// A run of memory to prefetch, `lines` cache lines at each step. Nothing is read or written through the
+/// pointer, so it may point anywhere.
 #[derive(Clone, Copy, Debug)]
 struct Run {
     at: *const f32,
@@ -270,7 +270,7 @@ impl Run {
     }
 }
 
-/// Some pixels of a run of channels, so many at each step.
+/// Some pixels of a run of channels, `of_step` of them prefetched at each step.
 #[derive(Clone, Copy, Debug)]
 struct Outputs {
     at: *const f32,
@@ -309,7 +309,7 @@ impl Prefetch {
         Self { weights, x, z: Outputs::NONE, shortcut: Outputs::NONE }
     }
 
-    /// And `left` pixels of a slot from pixel `first` on, so many at each step.
+    /// And `left` pixels of a slot from pixel `first` on, `of_step` of them at each step.
     #[inline(always)]
     fn and_of_slot(mut self, slot: &Slot, [first, left, of_step]: [usize; 3]) -> Self {
         let pitch = slot.pitch;

@@ -19,7 +19,7 @@ pub(crate) const BEYOND: usize = 32;
 /// The identity is not `1 z + 0`, which would make +0 of -0.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
-    /// For each channel, and [`BEYOND`] more; empty where there is no affine.
+    /// For each channel, and [`BEYOND`] more; empty if the function has no affine part.
     scale: Vec<f32>,
     shift: Vec<f32>,
     relu: bool,
@@ -38,7 +38,7 @@ impl Elementwise {
         Self { scale, shift, relu }
     }
 
-    /// Checks that there is an affine for each of so many channels, or none.
+    /// Checks that the function has an affine for each of `channels` channels, or none at all.
     pub(crate) fn check(&self, channels: usize) -> Result<()> {
         let found = self.scale.len().saturating_sub(BEYOND);
         if self.scale.is_empty() || found == channels {
@@ -55,7 +55,7 @@ impl Elementwise {
         if self.relu && y < 0.0 { 0.0 } else { y }
     }
 
-    /// The function at the sums of R pixels: V vectors of channels each, the first of which is `channel`.
+    /// Applies the function to the sums of R pixels: V vectors of channels each, starting at `channel`.
     /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function. (The vectors
     /// may reach beyond the last one.)
     #[inline(always)]
@@ -199,13 +199,14 @@ impl<'a> Fused<'a> {
     }
 }
 
-/// Applies the epilogue to the sums of R pixels, the first of which is `first`, and stores them: V vectors of
-/// channels each, the first of which is `channel`. The last pixel may have fewer lanes than the slot.
+/// Applies the epilogue to the sums of R pixels, starting at pixel `first`, and stores them: V vectors of
+/// channels each, starting at `channel`. The last pixel may have fewer lanes than the slot.
 /// # Safety
 /// - The machine has the instructions of `T`.
-/// - The slots hold at most V vectors of channels, and the pixels are of each slot's: there are `lanes` floats
-///   at `pitch` times each (of the last pixel `last`, if it is given), of the tensor and of the shortcut.
-/// - Where `last` is given there is one slot, of no fewer lanes.
+/// - The slots hold at most V vectors of channels together.
+/// - Each slot has these pixels: `lanes` floats for each, `pitch` apart, in the tensor and in the shortcut. For
+///   the last pixel `last` floats are enough, if it is given.
+/// - If `last` is given, there is one slot, with `last` lanes or more.
 /// - Nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
@@ -223,7 +224,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     unsafe {
         epilogue.function.apply(channel, &mut sums);
         match slots {
-            // By value: what is written might else be the slot, for all that the compiler knows.
+            // By value: otherwise the compiler must assume that writing changes the slot.
             &[Slot { z, shortcut, pitch, lanes, .. }]
                 if lanes == V * T::LANES && last.is_none() =>
             {
@@ -252,8 +253,8 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     }
 }
 
-/// The sums of R pixels as floats: else, for the sake of who walks over their lanes, the compiler would
-/// have them in memory from the first tap on.
+/// A copy of the sums of R pixels as floats. If callers walked over the lanes of the sums themselves, the compiler
+/// would keep the sums in memory from the first tap on.
 /// Safety: the machine has the instructions of `T`.
 #[inline(always)]
 unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(

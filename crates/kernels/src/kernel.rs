@@ -85,8 +85,8 @@ impl Shape {
         let h_out = self.output_size("height", h, self.k_h)?;
         let w_out = self.output_size("width", w, self.k_w)?;
         let output = [n, self.c_out, h_out, w_out];
-        // Without an image there is no element, but the shape must be one that an array can have; the limit
-        // is far below what an allocation may ask for.
+        // Without an image there are 0 elements, but the shape must be one that an array can have; the limit
+        // is far below the largest allocation.
         let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f.max(1)));
         if elements.is_none_or(|elements| elements > isize::MAX as usize / 32) {
             let factors = output.to_vec();
@@ -115,18 +115,18 @@ impl Shape {
 
 /// The weights of one convolution, packed for the vectors of one level.
 ///
-/// Making the first kernel makes glibc's allocator keep freed memory, up to 64 MiB of it, for what is
-/// allocated next, in the whole process; a setting of mallopt(3) or of its tunables prevents that. On Linux
-/// large weights lie together in chunks of 32 MiB, in pages of 2 MiB where the system gives such for the asking;
-/// a chunk is freed with the last kernel that has weights in it, and one is kept for the next.
+/// Making the first kernel changes glibc's allocator for the whole process: it then keeps up to 64 MiB of freed
+/// memory for later allocations. A setting of mallopt(3) or of its tunables prevents that. On Linux large weights
+/// lie together in chunks of 32 MiB, in pages of 2 MiB if the system grants them. A chunk is freed with the last
+/// kernel that has weights in it, and one is kept for the next kernel.
 #[derive(Debug)]
 pub struct Kernel {
     pub(crate) shape: Shape,
     pub(crate) level: Level,
     pub(crate) weights: Weights,
-    /// No other kernel's.
+    /// Unique to this kernel.
     pub(crate) number: u64,
-    /// Of the paths of which it is the first.
+    /// What the paths share, kept by the first path's kernel.
     pub(crate) shared: OnceLock<Shared>,
 }
 
@@ -141,7 +141,7 @@ impl Kernel {
     /// Packs weights C_out x C_in/groups x k_h x k_w for the vectors of a level.
     ///
     /// Errors: a dimension, stride, dilation or number of groups of 0; groups that do not divide C_out; a level
-    /// that the machine has not got.
+    /// that the machine lacks.
     pub fn new(weights: ArrayView4<'_, f32>, spec: Spec, level: Level) -> Result<Self> {
         let level = level.check()?;
         keep_freed_memory();
@@ -183,7 +183,7 @@ impl Kernel {
         }
     }
 
-    /// Multiply-adds for so many pixels of output.
+    /// Multiply-adds for `pixels` pixels of output.
     pub(crate) fn macs(&self, pixels: usize) -> usize {
         let Shape { c_out, c_in_group, k_h, k_w, .. } = self.shape;
         pixels * c_out * c_in_group * k_h * k_w

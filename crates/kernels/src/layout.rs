@@ -1,6 +1,6 @@
 //! How tensors lie in memory: channels last. The channels of a pixel are next to each other, the pixels
-//! of a row follow one another, then the rows, then the images. To ndarray the axes are N, C, H, W all
-//! the same; only the strides are others.
+//! of a row follow one another, then the rows, then the images. In ndarray the axes are still N, C, H, W;
+//! only the strides differ.
 //!
 //! So a pixel is a run of memory whatever the map's width, and no vector is ever partly outside a row.
 
@@ -24,7 +24,7 @@ pub(crate) struct Image<'a> {
 }
 
 impl<'a> Image<'a> {
-    /// As it is, where it is channels last; or else a copy.
+    /// The tensor itself if it is channels last, otherwise a copy.
     pub(crate) fn new(x: ArrayView4<'a, f32>) -> Self {
         let (n, c, h, w) = x.dim();
         let last = x.permuted_axes([0, 2, 3, 1]);
@@ -79,7 +79,7 @@ impl<'a> Output<'a> {
         Slot { z, shortcut, pitch: c, lanes, floats }
     }
 
-    /// Where all channels of all pixels go; or the planes, of the slot only the start.
+    /// The slot of all channels of all pixels. For planes, only its start has a meaning.
     pub(crate) fn whole_slot(&mut self) -> Slot {
         self.slot(0, 0, self.shape[1])
     }
@@ -119,14 +119,14 @@ pub(crate) struct Slot {
     pub(crate) floats: usize,
 }
 
-// SAFETY: a pointer is as good in one thread as in another; who writes through it vouches that no other
-// thread writes there.
+// SAFETY: a pointer is as good in one thread as in another; the code that writes through it vouches that no
+// other thread writes there.
 unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Whether the `lanes` of the pixels `..end` lie in its memory, the last of which may have less.
+    /// Whether its memory has all pixels `..end`, of `lanes` floats each; for the last pixel, `last` floats do.
     pub(crate) fn holds(&self, end: usize, last: Option<usize>) -> bool {
         end > 0 && (end - 1) * self.pitch + last.unwrap_or(self.lanes) <= self.floats
     }
@@ -144,10 +144,10 @@ impl Slot {
     }
 }
 
-/// Lets the allocator keep what is freed for the next tensor. As it starts, glibc's gives large blocks back to
-/// the system, and each comes anew as pages that must be cleared: up to a fifth of a block's time. It stops
-/// once a large block was freed: from then on it keeps blocks up to that size, at most 32 MiB (mallopt(3),
-/// M_MMAP_THRESHOLD). Elsewhere this does nothing. It is done where kernels are prepared, so that no pass takes
+/// Lets the allocator keep freed memory for the next tensor. By default glibc gives large blocks back to the system,
+/// and each new one comes as pages that must be cleared: up to a fifth of a block's time. It stops doing so once a
+/// large block was freed: from then on it keeps blocks up to that size, at most 32 MiB (mallopt(3),
+/// M_MMAP_THRESHOLD). Elsewhere this does nothing. It happens where kernels are prepared, so that no pass takes
 /// that block, not even for a moment.
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
@@ -155,7 +155,7 @@ pub(crate) fn keep_freed_memory() {
     if cfg!(target_env = "gnu") {
         KEPT.call_once(|| {
             let mut block = Vec::<u8>::new();
-            // Where there is not so much memory, all stays as it is.
+            // If there is not enough memory for it, nothing changes.
             let _ = block.try_reserve_exact(LARGEST);
             drop(black_box(block));
         });

@@ -25,9 +25,9 @@
 //! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels`; `planes`, `epilogue` (what
 //! follows the sums, fused); `pack`, `dense`, `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
 //!
-//! The order of a sum is whatever is fastest, so none of this need agree with plain loops to the bit, except on
-//! integers. It does not depend on the number of threads, nor on how the work is cut, nor on the width of
-//! the vectors; only on whether a multiply-add is rounded once, as AVX2's and AVX-512's are, or twice.
+//! The order of a sum is whatever is fastest, so results need not equal those of plain loops to the bit,
+//! except on integers. The order does not depend on the number of threads, on how the work is cut, or on the
+//! vectors' width. Results depend only on whether a multiply-add is rounded once, as in AVX2 and AVX-512, or twice.
 
 #![allow(unsafe_code)]
 

@@ -1,8 +1,8 @@
-//! Memory that starts on a cache line: scratch that is used again, and for weights.
+//! Memory that starts on a cache line: scratch memory, which is reused, and memory for weights.
 //!
-//! A network's weights are read once a pass, from beginning to end. In pages of 4 KiB they are so many pages that
-//! finding them takes about a hundredth of the pass. So on Linux large ones lie together, in memory that the system
-//! is asked to keep in pages of 2 MiB where it has such.
+//! A network's weights are read once a pass, from beginning to end. In pages of 4 KiB, looking up their pages
+//! takes about a hundredth of the pass. So on Linux large weights lie together, in memory that the system is
+//! asked to keep in pages of 2 MiB.
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
@@ -21,7 +21,7 @@ struct Line([f32; LINE]);
 pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {
-    /// At least so many zeros.
+    /// `floats` zeros or more.
     pub(crate) fn zeros(floats: usize) -> Self {
         Self(vec![Line([0.0; LINE]); floats.div_ceil(LINE)])
     }
@@ -46,7 +46,7 @@ impl DerefMut for Buffer {
 
 /// Buffers that nobody uses at the moment.
 static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
-/// No more are kept than so many, nor any larger than so many floats (16 MiB).
+/// At most this number of buffers is kept, and none larger than [`LARGEST_KEPT`] floats (16 MiB).
 const KEPT: usize = 64;
 const LARGEST_KEPT: usize = 1 << 22;
 
@@ -56,7 +56,7 @@ const LARGEST_KEPT: usize = 1 << 22;
 pub(crate) struct Scratch(Buffer);
 
 impl Scratch {
-    /// At least so many floats.
+    /// `floats` floats or more.
     pub(crate) fn take(floats: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = (0..free.len()).filter(|&at| free[at].len() >= floats);
@@ -100,12 +100,12 @@ impl DerefMut for Scratch {
 #[derive(Debug)]
 pub(crate) struct WeightMemory {
     floats: NonNull<[f32]>,
-    /// Who frees the floats: nobody else reads or writes them.
+    /// Frees the floats when dropped; nobody else reads or writes them.
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
 impl WeightMemory {
-    /// At least so many zeros.
+    /// `floats` zeros or more.
     pub(crate) fn zeros(floats: usize) -> Self {
         #[cfg(target_os = "linux")]
         if let Some(mut large) = together::part(floats) {
@@ -150,7 +150,7 @@ mod together {
 
     /// Floats below which weights are few pages anyway, and better freed by themselves.
     const LARGE: usize = 1 << 14;
-    /// Bytes of a chunk. Weights that are more have one of their own, which is freed with them.
+    /// Bytes of a chunk. Larger weights have a chunk of their own, which is freed with them.
     const CHUNK: usize = 32 << 20;
 
     /// A chunk is given out from its beginning to its end, and once more when nobody has any of it.
@@ -161,7 +161,7 @@ mod together {
         used: usize,
     }
 
-    /// At least so many floats, if these are many and the system has a chunk for them.
+    /// `floats` floats or more; `None` if that is few, or if the system has no chunk for them.
     pub(crate) fn part(floats: usize) -> Option<WeightMemory> {
         static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
         if floats < LARGE {
@@ -178,7 +178,7 @@ mod together {
             let (chunk, first) = if bytes > CHUNK {
                 (Arc::new(map(bytes)?), 0)
             } else {
-                // Unlike the count of the owners, this waits for what they last did with their parts.
+                // Unlike the count of the owners, this synchronises with what they last did with their parts.
                 let nobodys =
                     self.chunk.as_mut().is_some_and(|chunk| Arc::get_mut(chunk).is_some());
                 let full = (self.used + floats) * size_of::<f32>() > CHUNK;
@@ -192,11 +192,11 @@ mod together {
                 (self.chunk.clone()?, self.used - floats)
             };
             debug_assert!((first + floats) * size_of::<f32>() <= chunk.len());
-            // The chunk has as many floats, is mapped as long as somebody owns it, and starts on a page; any
-            // bytes are floats, and mapped ones are initialised. Parts of it do not overlap: what is given
-            // out comes after all that was, and it begins anew only when `self` is the chunk's only owner,
-            // after all that the others did: only `self` makes owners.
-            // SAFETY: so many floats of the chunk are before the part.
+            // The chunk has this number of floats, is mapped as long as somebody owns it, and starts on a page.
+            // Any bytes are floats, and mapped ones are initialised. Parts of a chunk do not overlap: each part
+            // starts after all earlier ones. `used` goes back to 0 only when `self` is the chunk's only owner,
+            // and only `self` makes owners, so by then all parts have been dropped.
+            // SAFETY: `first` floats of the chunk come before the part.
             let first = NonNull::new(unsafe { chunk.as_mut_ptr().cast::<f32>().add(first) })?;
             Some(WeightMemory {
                 floats: NonNull::slice_from_raw_parts(first, floats),
@@ -205,10 +205,10 @@ mod together {
         }
     }
 
-    /// Mapped memory, of which only what is used takes any, in whole pages.
+    /// Mapped memory. It takes up only the pages that are used.
     fn map(bytes: usize) -> Option<MmapRaw> {
         let map = MmapOptions::new().len(bytes).map_anon().ok()?;
-        // Only advice: where there are no such pages, the others do.
+        // Only advice: if there are no huge pages, ordinary ones will do.
         let _ = map.advise(Advice::HugePage);
         Some(MmapRaw::from(map))
     }

@@ -1,9 +1,9 @@
 //! Grouped convolution where a group is narrower than a vector, as with the d = 4 of 32x4d. The lanes of
-//! a vector are output channels of several groups, and each is handed an input channel of its own group
-//! by a shuffle within the register; so no lane is idle, however small d is.
+//! a vector are output channels of several groups. A shuffle within the register hands each lane an input
+//! channel of its own group, so no lane is idle, however small d is.
 //!
-//! One path by itself has d channels and no more. There the lanes are several pixels of d channels each, which
-//! lie next to each other as well: the algorithm is the same, and only where the next vector starts is another.
+//! A single path has only d channels. There the lanes are several pixels of d channels each, which are
+//! neighbours in memory too. The algorithm is the same; only the distance to the next vector differs.
 
 use crate::epilogue::{Fused, store};
 use crate::layout::Slot;
@@ -70,14 +70,14 @@ pub(crate) struct Rows<'a> {
     pub(crate) row: usize,
     pub(crate) part: usize,
     pub(crate) step: usize,
-    /// Output rows; vectors of each, the last of which may be partly filled.
+    /// Output rows; vectors of each row (the last one may be partly filled).
     pub(crate) h_out: usize,
     pub(crate) vectors: usize,
     /// For each vector of channels, the first of the first row; from there on at the slot's pitch.
     pub(crate) slots: &'a [Slot],
     /// Floats of the output from row to row.
     pub(crate) z_row: usize,
-    /// The lanes of the last vector of a row that are to be stored, if not as many as of the others.
+    /// The number of lanes to store of a row's last vector, if it is fewer than of the others.
     pub(crate) last: Option<usize>,
     pub(crate) epilogue: &'a Fused<'a>,
 }

@@ -8,7 +8,7 @@ use crate::memory::WeightMemory;
 use crate::pixels::Taps;
 use crate::tiles::balanced;
 
-/// Taps that are summed before the next pixels: so many weights of a panel stay in the first-level
+/// Taps that are summed before the next pixels: a panel's weights for them stay in the first-level
 /// cache while all the pixels go by.
 const DEPTH: usize = 256;
 
@@ -20,7 +20,7 @@ pub(crate) struct Panels {
     /// Channels of a panel.
     pub(crate) width: usize,
     pub(crate) channels: usize,
-    /// The runs of taps, in the order in which they are summed.
+    /// The runs of taps, in summation order.
     pub(crate) runs: Vec<Range<usize>>,
 }
 
@@ -44,7 +44,6 @@ impl Panels {
         panels
     }
 
-    /// All zeros.
     pub(crate) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
         let weights = WeightMemory::zeros(channels.div_ceil(width) * width * taps);
         // As few runs as there can be, of nearly the same length.
@@ -52,7 +51,7 @@ impl Panels {
     }
 
     /// Copies the channels of `path` to channels `first..`, which lie in one panel as those of `path`
-    /// do. Both have as many taps.
+    /// do. Both have the same number of taps.
     pub(crate) fn put(&mut self, first: usize, path: &Self) {
         for run in self.runs.clone() {
             let to = self.start(&run, first / self.width) + first % self.width;
@@ -85,7 +84,7 @@ impl Panels {
         self.channels.div_ceil(self.width)
     }
 
-    /// Channels of panel `panel` that are no filling.
+    /// Channels of panel `panel`, without the padding.
     pub(crate) fn filled(&self, panel: usize) -> usize {
         self.width.min(self.channels - panel * self.width)
     }

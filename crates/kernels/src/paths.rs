@@ -19,8 +19,8 @@ use crate::simd::Work;
 use crate::tiles::{self, balanced};
 use crate::vector::{Vector, load_rows, of_size, store_rows};
 
-/// One input, C kernels, each of which reads all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
-/// The function's channels are counted through all of them: channel j of the i-th is channel i d + j.
+/// One input, C kernels, each of them over all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
+/// The function's channels are numbered through all kernels: channel j of the i-th is channel i d + j.
 ///
 /// Errors: those of [`conv`], where the function must have the channels of all kernels together.
 pub fn split(
@@ -35,7 +35,7 @@ pub fn split(
     }
 }
 
-/// C inputs, C kernels, each of which reads its own input. The channels are counted as in [`split`].
+/// C inputs, C kernels, one for each input. The channels are numbered as in [`split`].
 ///
 /// Errors: those of [`split`], and [`Error::Count`] where there are not as many inputs as kernels.
 pub fn each(
@@ -129,7 +129,7 @@ fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<
     if found == expected { Ok(()) } else { Err(wrong) }
 }
 
-/// The panels of kernels that are 1x1, at the same pixels, of as many input channels; if they are.
+/// The panels of the kernels, if all are 1x1, at the same pixels, with the same number of input channels.
 fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
     let first = kernels.first()?;
     let panels: Vec<_> = kernels.iter().map(Kernel::pointwise).collect::<Option<_>>()?;
@@ -359,7 +359,7 @@ const CHANNELS: usize = 128;
 /// Pixels of a piece, for the same reason.
 const BLOCK: usize = 32;
 
-/// Tensors that are channels last, with so many channels each, side by side.
+/// Concatenates channels-last tensors along the channels; the i-th has `widths[i]` of them.
 fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {
     let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
     let mut output = Output::new([n, channels, h, w], false, None);
@@ -371,7 +371,7 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
         };
         let pieces = tiles::into_parts(0..pixels, parts).collect();
         tiles::in_runs(pieces, parts, |range: Range<usize>| {
-            // The pointer by value: what is written might else be the slot, for all that the compiler knows.
+            // The pointer by value: otherwise the compiler must assume that writing changes the slot.
             let (slot, z) = (&slot, slot.z);
             // A run of pixels at a time, whose memory stays in cache while the paths go by.
             for range in balanced(range, 64) {

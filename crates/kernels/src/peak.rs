@@ -20,7 +20,7 @@ pub struct Peak {
 
 /// A run lasts about this long ...
 const RUN: Duration = Duration::from_millis(50);
-/// ... and the best of so many counts: whatever disturbs a run makes it slower.
+/// ... and the best of this number of runs counts: whatever disturbs a run makes it slower.
 const RUNS: usize = 5;
 /// Multiply-adds that do not wait for one another. Two a cycle, each four to five cycles long, are ten on
 /// the way; with two operands they fit the sixteen registers of AVX2.
@@ -33,8 +33,8 @@ const FACTOR: f32 = 0.5;
 const TERM: f32 = 1.0;
 
 impl Peak {
-    /// Measures it, in about a quarter of a second: a loop of independent multiply-adds in registers, with
-    /// the instructions of a level (or with none, where the machine has not got them).
+    /// Measures it, in about a quarter of a second: a loop of independent multiply-adds in registers, with the
+    /// instructions of a level (or the portable ones, if the machine lacks it).
     pub fn measure(level: Level) -> Self {
         let level = level.check().unwrap_or(Level::Portable);
         let instructions = match level {
@@ -60,8 +60,8 @@ fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
     (0..RUNS).map(fastest).fold(0.0, f64::max)
 }
 
-/// The sum of all lanes of all chains after so many steps; all are asked for, so that none is left out. The machine
-/// has the level.
+/// Runs all chains for `steps` steps and returns the sum of all their lanes. The sum needs every chain, so the
+/// compiler cannot drop one. The machine has the level.
 fn chains(level: Level, steps: usize) -> f32 {
     let mut sum = 0.0;
     if level == Level::Portable {
@@ -72,7 +72,7 @@ fn chains(level: Level, steps: usize) -> f32 {
     sum
 }
 
-/// So many steps; the sum of all lanes.
+/// The number of steps, and where to put the sum of all lanes.
 struct Chains<'a>(usize, &'a mut f32);
 
 impl Work for Chains<'_> {
@@ -112,9 +112,9 @@ fn portable(steps: usize) -> f32 {
     chains.as_flattened().iter().sum()
 }
 
-/// Bytes a second at which one thread reads an array of about so many bytes, front to back, again and
-/// again: the best of a few passes, of about a tenth of a second in all. An array that fits a cache shows
-/// the cache, one that is much larger than the last one shows the memory.
+/// Bytes a second at which one thread reads an array of about `bytes` bytes, front to back, again and
+/// again. It is the best of a few passes, which take about a tenth of a second in all. An array that fits a cache
+/// shows the speed of the cache; one much larger than the last-level cache shows that of the memory.
 pub fn read_bandwidth(bytes: usize) -> f64 {
     // Sums of integers, which may be taken in any order and so in vectors.
     const STRIP: usize = 16;
@@ -131,7 +131,7 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
         sums.iter().fold(0u64, |total, sum| total.wrapping_add(*sum))
     };
     let size = (8 * array.len()) as f64;
-    // So many passes that the clock's own time is nothing beside them.
+    // Enough passes that reading the clock takes a negligible part of the time.
     let passes = ((1 << 24) / (8 * array.len())).max(1);
     let (start, mut best, mut measured) = (Instant::now(), 0f64, 0);
     while measured < 3 || start.elapsed() < 2 * RUN {
@@ -149,8 +149,8 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
 mod tests {
     use super::{CHAINS, Level, Peak, chains, read_bandwidth};
 
-    /// Each chain ends at 2, the point that x -> x / 2 + 1 leaves alone, so all were run; and what is measured is
-    /// between what no machine is as slow as and what none is as fast as.
+    /// Each chain ends at 2, the fixed point of x -> x / 2 + 1, so all were run. The measured peak is between
+    /// limits that no machine falls below or exceeds.
     #[test]
     fn every_chain_is_run_and_what_is_measured_is_possible() {
         for level in Level::available() {

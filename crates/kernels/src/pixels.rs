@@ -31,12 +31,12 @@ pub(crate) struct Pixels {
 }
 
 impl Pixels {
-    /// Whether a tile of so many rows needs its pixels copied off each other's lines of the cache.
+    /// Whether a tile of `rows` rows would find its pixels in the same lines of the cache, so that a copy pays.
     pub(crate) fn collide(&self, rows: usize) -> bool {
         rows > WAYS && self.column.is_multiple_of(PAGE)
     }
 
-    /// Pixels of so many channels that follow one another.
+    /// `count` pixels of `channels` channels that follow one another.
     pub(crate) fn run(channels: usize, count: usize) -> Self {
         Self { image: 0, row: 0, column: channels, h_out: 1, w_out: count }
     }
@@ -73,7 +73,8 @@ pub(crate) struct Taps {
     pub(crate) length: usize,
 }
 
-/// So many floats and a few more: an odd number of lines, so that what lies as far apart is never pages apart.
+/// At least `floats` floats, rounded up to an odd number of cache lines. Data that lies this far apart is never
+/// a multiple of a page apart.
 pub(crate) fn apart(floats: usize) -> usize {
     (floats.div_ceil(LINE) | 1) * LINE
 }
@@ -89,7 +90,7 @@ pub(crate) struct Padded {
     width: usize,
     /// Floats from one pixel to the next: the channels, unless [`Padded::apart`] says otherwise.
     pitch: usize,
-    /// So many times as many are copied, each `width` of them as a row by itself.
+    /// The copy has `parts * width` channels, each `width` of them as a row by itself.
     parts: usize,
     rows: usize,
     columns: usize,
@@ -118,8 +119,8 @@ impl Padded {
         Ok(Self { width, pitch: width, parts, rows, columns, shape, h_out, w_out })
     }
 
-    /// With a line more between the pixels, where those that a tile of so many rows reads would else meet in
-    /// the same lines of the first-level cache, and the line is a small part of the copy.
+    /// Adds a line between the pixels, if it is a small part of the copy, and a tile of `rows` rows would otherwise
+    /// find its pixels in the same lines of the first-level cache.
     pub(crate) fn apart(mut self, rows: usize) -> Self {
         if self.width >= 8 * LINE && self.pixels().collide(rows) {
             self.pitch = apart(self.width);
@@ -242,7 +243,7 @@ fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
 pub(crate) enum Source<'a> {
     /// Since they are planes.
     Planes(Planes<'a>),
-    /// Since they would meet in the same few lines of the first-level cache: pixels of so many channels.
+    /// Since they would meet in the same few lines of the first-level cache. The last field: their channels.
     Apart(&'a [f32], Pixels, usize),
     /// Since there is padding around them: what the pixels of the output see of one image.
     Windows(Padded, &'a Image<'a>, usize),
@@ -297,7 +298,7 @@ impl Source<'_> {
         }
     }
 
-    /// Copies a range of pixels, in so many parts for the threads. What lies between them is left as it is.
+    /// Copies a range of pixels, in `parts` parts for the threads. The memory between them keeps its contents.
     /// Safety: the machine has the level.
     unsafe fn copy(self, level: Level, range: &Range<usize>, to: &mut [f32], parts: usize) {
         let (units, pitch) = (self.units(range), self.pitch());

@@ -14,8 +14,8 @@ use crate::vector::Vector;
 /// Pixels and channels that are exchanged at a time: a cache line of either.
 pub(crate) const SIDE: usize = LINE;
 
-/// So many planes ahead a cache line is prefetched: planes are so far apart that the processor does not see by
-/// itself where this goes.
+/// How many planes ahead a cache line is prefetched. Planes are so far apart that the processor does not
+/// recognise the pattern by itself.
 const DISTANCE: usize = 32;
 
 /// A tensor N x C x H x W in standard layout.
@@ -214,8 +214,9 @@ impl Work for Part<'_> {
     }
 }
 
-/// Rows as columns, four by four.
-/// Safety: there are so many rows of so many floats, multiples of four, at the pitches.
+/// Transposes, four by four.
+/// Safety: `from` and `to` are valid for `rows` rows of `columns` floats and the reverse, at their pitches; both
+/// numbers are multiples of four.
 #[inline(always)]
 unsafe fn exchange(
     from: *const f32,

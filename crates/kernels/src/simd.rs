@@ -1,4 +1,4 @@
-//! SIMD levels: which vector instructions to use, found out while the program runs.
+//! SIMD levels: which vector instructions to use, detected while the program runs.
 
 use std::env;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use crate::error::{Error, Result};
 use crate::vector::{Portable, Vector};
 
-/// The variable of the environment that overrides what [`Level::best`] finds.
+/// The environment variable that overrides the choice of [`Level::best`].
 pub const LEVEL_VARIABLE: &str = "TRIFORM_LEVEL";
 
 /// A SIMD level: the vector instructions that a kernel is packed for.
@@ -22,18 +22,18 @@ pub enum Level {
 }
 
 impl Level {
-    /// All there are, worst first.
+    /// All levels, slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
-    /// Those that this machine has, worst first.
+    /// Those that this machine has, slowest first.
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().filter(|level| level.is_here()).collect()
     }
 
-    /// The level to use: what the environment asks for by [`LEVEL_VARIABLE`], or else the best that this
-    /// machine has.
+    /// The level to use: the one that the environment variable [`LEVEL_VARIABLE`] names, otherwise the best that
+    /// this machine has.
     ///
-    /// Errors: [`Error::Level`] where the environment asks for what there is not.
+    /// Errors: [`Error::Level`] if the variable names an unknown level or one that the machine lacks.
     pub fn chosen() -> Result<Self> {
         let Some(asked) = env::var_os(LEVEL_VARIABLE).filter(|asked| !asked.is_empty()) else {
             return Ok(Self::best());
@@ -90,7 +90,7 @@ impl Level {
         }
     }
 
-    /// Does a piece of work with the vectors of this level.
+    /// Does the work with the vectors of this level.
     /// Safety: those of the work; and the machine has the level, see [`Level::check`].
     pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
@@ -108,7 +108,7 @@ impl Level {
 }
 
 impl Default for Level {
-    /// [`Level::chosen`], found out once; the best there is, where that is an error.
+    /// [`Level::chosen`], computed once; if that is an error, [`Level::best`].
     fn default() -> Self {
         static DEFAULT: OnceLock<Level> = OnceLock::new();
         *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
@@ -130,7 +130,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// A piece of work written once, over any vectors.
+/// Work that is written once, generic over the vectors.
 pub(crate) trait Work {
     /// Does it. An implementation is `#[inline(always)]`, and so is all that it calls, so that all of it
     /// is compiled with the instructions of `T`.

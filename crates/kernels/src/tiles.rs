@@ -5,14 +5,14 @@ use std::ops::Range;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-/// Cuts a range into as few parts as there can be of at most `most` elements, of nearly the same
-/// length: where all are long, none is slow.
+/// Cuts a range into the fewest parts of at most `most` elements, all of nearly the same length: if all are
+/// long, none is slow.
 pub(crate) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     into_parts(range.clone(), range.len().div_ceil(most))
 }
 
-/// Cuts a range into so many parts, of nearly the same length, the longer ones among the shorter ones:
-/// where threads take halves of them, these are as long.
+/// Cuts a range into `parts` parts of nearly the same length, the longer ones spread among the shorter ones.
+/// So when threads take halves of the parts, the halves have nearly the same length too.
 pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let length = range.len();
     let short = length.checked_div(parts).unwrap_or(0);
@@ -57,16 +57,16 @@ pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Threads that there are for a convolution. Asking rayon may start its threads, so it is not asked where
-/// there is to be one only, nor where there are none.
+/// The number of threads for a convolution. Asking rayon may start its threads, so it is not asked if only one
+/// is wanted, nor on wasm, which has no threads.
 pub(crate) fn threads() -> usize {
     if ALONE.get() || cfg!(target_family = "wasm") { 1 } else { rayon::current_num_threads() }
 }
 
-/// Multiply-adds below which a piece of work is not worth a second thread.
+/// With fewer multiply-adds than this, work is not worth a second thread.
 const WORTH_A_THREAD: usize = 200_000;
 
-/// Into how many parts to cut work of so many multiply-adds: one where it stays on one thread; or else
+/// The number of parts to cut a job of `macs` multiply-adds into: one if it stays on one thread, otherwise
 /// a few for each thread, so that none waits long for the last.
 pub(crate) fn parts(macs: usize) -> usize {
     if macs < 2 * WORTH_A_THREAD {
@@ -78,8 +78,8 @@ pub(crate) fn parts(macs: usize) -> usize {
     }
 }
 
-/// Does each of the pieces, in so many runs of them, or less; on as many threads as there are. What a piece
-/// computes does not depend on who computes it.
+/// Does each of the pieces, in at most `runs` runs of neighbours, on as many threads as there are. What a piece
+/// computes does not depend on the thread.
 pub(crate) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
     if runs <= 1 || pieces.len() <= 1 || threads() == 1 {
         return pieces.into_iter().for_each(work);

@@ -3,8 +3,8 @@
 
 use crate::simd::Level;
 
-/// Calls what has the size `$known` as a constant for that one of the sizes 1 to `$most` that `$size` is. (The
-/// others are not compiled: tiles that are too high for their vectors.)
+/// Calls code with the size `$size` as a constant, which is one of 1 to `$most`. (Other sizes are not compiled:
+/// their tiles are too high for the vectors.)
 macro_rules! of_size {
     ($size:expr, $most:expr, $known:ident => $call:expr) => {
         of_size!($size, $most, $known => $call, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
@@ -26,7 +26,7 @@ pub(crate) use of_size;
 /// # Safety
 ///
 /// A caller of any method upholds:
-/// - the machine has the instructions the type stands for;
+/// - the machine has the instructions of the type's level;
 /// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s (no alignment is needed).
 pub(crate) trait Vector: Copy {
     const LEVEL: Level;
@@ -91,8 +91,8 @@ macro_rules! methods {
         // Plain Rust needs no unsafe block.
         #[allow(unused_unsafe, unused_variables)]
         unsafe fn $name $(<const $size: usize>)? ($($argument: $kind),*) $(-> $result)? {
-            // SAFETY: the caller vouches for the instructions, and behind a pointer for LANES valid
-            // f32s, of which no alignment is assumed. A prefetch is a hint, which reads nothing.
+            // SAFETY: the caller vouches for the instructions and for LANES valid f32s behind a pointer; no
+            // alignment is assumed. A prefetch is a hint, which reads nothing.
             unsafe { $value }
         }
     )*};

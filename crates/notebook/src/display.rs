@@ -19,8 +19,8 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A picture, and what it says for those who do not see it; no wider than a page's column, and smaller
-    /// where the page is narrow.
+    /// A picture, with a text for those who cannot see it. Its width is at most a page's column, and it shrinks
+    /// on a narrow page.
     fn picture(picture: &Picture) -> Self {
         let (width, height) = picture.size;
         let shown = width.min(COLUMN);
@@ -79,8 +79,8 @@ impl Nothing for () {}
 
 /// Prints the library's version: to be called once, with a `?`, in the cell that loads it.
 ///
-/// Errors: none. It is a `Result` all the same: the kernel has to meet one `?` before it expects any, and
-/// a cell in which it meets the first shows its last value as a debugger would.
+/// Errors: none. It is a `Result` all the same, because the kernel expects no `?` until it has met one. The cell
+/// with the first `?` shows its last value as a debugger would, so the first one is spent here.
 pub fn ready() -> Result<()> {
     println!("triform {}", env!("CARGO_PKG_VERSION"));
     Ok(())
@@ -100,7 +100,7 @@ pub fn figure(name: &str) -> Result<Shown> {
     let found = ALL.iter().find(|figure| figure.name == name);
     let figure = found
         .ok_or_else(|| Error::no_such_name("figure", name, ALL.iter().map(|figure| figure.name)))?;
-    shown(figure.name, (figure.draw)())
+    shown(figure.name, figure.draw(None))
 }
 
 /// Tensors as coloured squares, all on one scale, with numbers where there is room.

@@ -35,7 +35,7 @@ pub(super) fn held(what: &str, is_so: bool) -> String {
     format!("{}: {what}.", if is_so { "Holds" } else { "DOES NOT HOLD" })
 }
 
-/// Prints what the reader predicted beside what was found. A wrong prediction is no failure: it is
+/// Prints what the reader predicted beside what was found. A wrong prediction is not an error: it is
 /// where one learns.
 pub fn predict<T: PartialEq + Debug>(about: &str, predicted: Option<T>, found: T) {
     println!("{}", predicted_so(about, predicted, &found));

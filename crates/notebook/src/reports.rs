@@ -40,8 +40,9 @@ pub fn argument() -> Result<Shown> {
 /// # Ok::<(), triform::Error>(())
 /// ```
 pub fn claim(name: &str) -> Result<Shown> {
-    let (text, is_so) = report::claims::one(claims::named(name)?, true)?;
-    let line = held("the claim, and its check refutes what it must", is_so);
+    let checked = report::claims::Checked::new(claims::named(name)?)?;
+    let line = held("the claim, and its check refutes what it must", checked.holds());
+    let text = checked.render(true);
     // A heading of the first level would look like one of the notebook's own.
     Ok(Shown::markdown(format!("{}\n{line}", text.trim_start_matches("# "))))
 }
@@ -53,16 +54,17 @@ pub fn claim(name: &str) -> Result<Shown> {
 pub fn mistake(name: &str) -> Result<Shown> {
     let mistake = gallery::named(name)?;
     let seed = Seed(0);
-    let rows = matrix::run(&[*mistake], seed, &Quiet)?;
+    let rows = matrix::run(&[*mistake], &Rung::ALL.into(), seed, &Quiet)?;
     let row = rows.as_ref().and_then(|rows| rows.first());
     let row = row.ok_or_else(|| unreachable!("nobody stopped it"))?;
     let smallest = smallest(mistake, seed)?;
-    Ok(Shown::text(report::refute::one(row, smallest.as_ref(), seed.0, false)?))
+    let repeat = format!("triform refute {name} --seed {}", seed.0);
+    Ok(Shown::text(report::refute::one(row, smallest.as_ref(), &repeat, false)?))
 }
 
 /// What is known about a count: `triform diagnose COUNT`, of a network or of all.
 ///
-/// Errors: a count that is no number; [`NoSuchName`](triform::Error::NoSuchName).
+/// Errors: a count that is not a number; [`NoSuchName`](triform::Error::NoSuchName).
 pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Result<Shown> {
     let given: Digits = text.parse()?;
     let networks = match network {
@@ -94,15 +96,15 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
             &finding.rung.name,
             &finding.scope,
             &thousands(finding.cases.get()),
-            &report::table::far(&finding.bound),
+            &report::verify::far(&finding.bound),
             &verdict,
         ]);
     }
     Ok(table)
 }
 
-/// How long the three forms take on one thread, in turn on the same numbers, and as a ratio to form (c). The
-/// kernel compiles without all that a release build has: `triform bench` is the better stopwatch.
+/// The times of the three forms on one thread, measured round by round on the same numbers, and their ratios to
+/// form (c). The kernel does not optimise as much as a release build: `triform bench` is the better stopwatch.
 ///
 /// Errors: a block that cannot be.
 pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
@@ -122,7 +124,7 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
         let grouped = times[2].min_ms;
         for (form, time) in Form::ALL.iter().zip(&times) {
             table.row(&[
-                &speed::name(spec),
+                &spec.name(),
                 &speed::map_name((*h, *w)),
                 &format!("({})", BlockForm::letter(form)),
                 &format!("{:.2}", time.min_ms),

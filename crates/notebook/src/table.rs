@@ -66,7 +66,7 @@ impl Table {
         self.rows.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// Whether all that stands below the head in this column begins like a number.
+    /// Whether all cells below the head in this column begin like a number.
     fn is_numbers(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().skip(1).filter_map(|row| row.get(column)).peekable();
         let begins = |cell: &String| {
@@ -76,7 +76,7 @@ impl Table {
     }
 }
 
-/// What stands between backticks becomes code, as in Markdown.
+/// Text between backticks becomes code, as in Markdown.
 fn html(text: &str) -> String {
     let escaped = escape(text);
     let pieces: Vec<&str> = escaped.split('`').collect();

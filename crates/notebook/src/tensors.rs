@@ -1,4 +1,4 @@
-//! Small tensors to look at, and how two are held against each other.
+//! Small tensors to look at, and comparisons of two of them.
 
 use ndarray::{Array4, ArrayView4};
 use rand::Rng as _;

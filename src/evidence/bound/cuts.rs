@@ -91,7 +91,7 @@ impl Cuts {
                 seen.misplaced(form, at, format!("a function applied {times} times"));
             }
         }
-        // What comes out is what was last handed on, or something was done after it.
+        // The output must be what was last handed on; otherwise the form did something after it.
         for (&at, given) in self.given.range((Layer::Output, 0)..) {
             let plane = output.index_axis(ndarray::Axis(1), at.1);
             seen.look(form, at, plane, given.mapv(Ball::exact).view());
@@ -112,8 +112,8 @@ impl Seen {
             let distance = (f64::from(value) - ball.centre).abs();
             let inside = ball.contains(value);
             if distance > 0.0 || !inside {
-                // Adding the shortcut may well use up its one rounding, which says nothing of the
-                // layers; what lies outside counts everywhere.
+                // Adding the shortcut may well use up its one rounding, which says nothing about the
+                // layers. But a value outside the ball counts everywhere.
                 let used =
                     if inside && layer == Layer::Output { 0.0 } else { distance / ball.radius };
                 self.used = self.used.max(if used.is_nan() { f64::INFINITY } else { used });

@@ -9,10 +9,10 @@
 //! smallest number above 0; gamma_n = n u / (1 - n u).
 //!
 //! **A convolution** is, for each output, a sum of n products, n = C_in/groups k_h k_w.
-//! Computed in `f32`, in any order, with or without fused multiply-add, it is off by at
-//! most gamma_n times the sum of the products' sizes (Higham, Accuracy and Stability of
-//! Numerical Algorithms, 2nd ed., section 3.1 and problem 3.3), and by eta for each
-//! product that falls below the normal range. The inputs are themselves off by e:
+//! Take one computed in `f32`, in any order, with or without fused multiply-add. It is off
+//! by at most gamma_n times the sum of the products' sizes, plus eta for each product that
+//! falls below the normal range. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
+//! ed., section 3.1 and problem 3.3.) The inputs are themselves off by e:
 //!
 //! ```text
 //! z = W c        e_z = |W| e + gamma_n |W| (|c| + e) + n eta
@@ -21,34 +21,34 @@
 //! Form (a) adds C sums of d products where (c) adds C d products: the same n and just
 //! another order, so one bound holds for all three forms.
 //!
-//! **Batch norm** y = s (z - mean) + beta with s = gamma / sqrt(variance + epsilon), folded to
-//! scale and shift, rounds at most seven times on the way to any term of the result (sum,
-//! root, quotient; product with the mean, difference; product with z, sum), so each term is
-//! off by at most gamma_7 of its size:
+//! **Batch norm** is y = s (z - mean) + beta with s = gamma / sqrt(variance + epsilon), folded
+//! to scale and shift. On the way to any term of the result it rounds at most seven times: sum,
+//! root, quotient; product with the mean, difference; product with z, sum. So each term is off by
+//! at most gamma_7 of its size:
 //!
 //! ```text
 //! e_y = |s| e_z + (gamma_7 |s| + eta) (|z| + e_z + |mean|) + gamma_7 |beta| + 2 eta
 //! ```
 //!
-//! **ReLU** moves no two numbers apart: e is kept where y > 0, and where y <= 0 the computed
+//! **ReLU** moves no two numbers apart. If y > 0, e stays as it is. If y <= 0, the computed
 //! value is at most max(0, y + e) from 0. **Adding the shortcut** rounds once:
 //! e_o = e_y + e_r + u (|o| + e_y + e_r).
 //!
-//! The centre is computed in `f64`, whose own error is 2^-29 times as large; gamma is
-//! inflated by 2^-20, which covers it, as n u stays far below 1/2. Not covered: overflow,
-//! convolutions that are no sums of products (Winograd, FFT), and a block that adds the shortcut
-//! before it scales, for the order of the last steps is taken as the paper draws it: batch norm, then
-//! shortcut, then ReLU. Two correct forms differ by at most 2 e.
+//! The centre is computed in `f64`, whose own error is 2^-29 times as large. To cover it, gamma is
+//! inflated by 2^-20, which suffices as n u stays far below 1/2. Two correct forms differ by at most 2 e.
+//! Three things are not covered: overflow; convolutions other than sums of products (Winograd, FFT); and a
+//! block that adds the shortcut before it scales. The last steps are taken in the paper's order: batch norm,
+//! then shortcut, then ReLU.
 //!
 //! **End to end and at cuts.** Through three layers the radius grows as if all errors pointed one
-//! way, so end to end the bound is sound and blunt: a weight that is off by a thousandth hides below
-//! it. So the block is also cut after each channel-wise function ([`Cuts`]): what each form computed
-//! there is held against a ball, and then replaced by the same floats for every form, so that the
-//! next layer starts from e = 0.
+//! way. So end to end the bound is sound but blunt: a weight that is off by a thousandth hides below
+//! it. So the block is also cut after each channel-wise function ([`Cuts`]). What each form computed
+//! there is compared with a ball. Then it is replaced by the same floats for every form, so that
+//! the next layer starts from e = 0.
 //!
 //! At cuts the functions are watched, so a fast convolution cannot apply them while the sums are in
-//! cache, as it does elsewhere. That it then gives the same bits is for the tests of the convolution; a
-//! loss of precision there alone shows end to end only.
+//! cache, as it does elsewhere. The tests of the convolution check that both ways give the same bits. A
+//! loss of precision only in the fused way shows only end to end.
 
 mod cuts;
 

@@ -1,6 +1,6 @@
-//! Both sides of each inequality, computed: on data that rounds as badly as it can, the true error
-//! lies within the radius, and takes up so much of it that a radius much smaller would be wrong and
-//! one much larger would be seen.
+//! Both sides of each inequality, computed on data that rounds as badly as it can. The true error lies within
+//! the radius, and takes up a large part of it. So a much smaller radius would be wrong, and a much larger one
+//! would be noticed.
 
 use ndarray::{Array3, Array4};
 use rand::Rng as _;

@@ -1,8 +1,8 @@
 //! The rungs R0 to R8 of the ladder of evidence, from the weakest.
 //!
 //! A rung is described by its [`Method`], in the file of its method, and is one entry of [`LADDER`]. The
-//! program, the reports, the matrix mistake x rung and the figures iterate over that list. Where a rung
-//! runs forms, the only errors are those of a form that is none of the block, and of sizes too large.
+//! program, the reports, the matrix mistake x rung and the figures iterate over that list. Rungs that run forms
+//! have only two kinds of error: a form whose output has the wrong shape, and sizes that are too large.
 
 pub mod r0_approximate;
 pub mod r1_derived_bound;
@@ -59,7 +59,7 @@ ladder! {
     R8: r8_training, "Equal in training mode.";
 }
 
-/// The seed of every random choice, and the number of what is drawn.
+/// The seed of every random choice, and the number of the draw.
 pub type Draw = (Seed, u64);
 
 /// How a rung judges the forms on a random case.
@@ -69,27 +69,27 @@ pub type OnBlock = fn(Forms<'_>, &OnReal<'_>, Draw) -> Result<Evidence>;
 
 /// What a rung is: what it asks, what it can't see, and how it is run.
 ///
-/// A rung runs on random cases or on shapes of its own, and where it can on real blocks and on the
-/// blocks of a network of given weights.
+/// A rung runs either on random cases or on shapes of its own. Some also run on real blocks, and on the
+/// blocks of a network with given weights.
 pub struct Method {
     /// What it is called.
     pub name: &'static str,
     /// The question it asks of the forms.
     pub asks: &'static str,
-    /// What it says of the forms where it refutes none, in a sentence or two.
+    /// Its conclusion about the forms if it refutes none, in a sentence or two.
     pub says: &'static str,
     /// What it cannot see.
     pub blind_to: &'static str,
     /// Whether no value rounds, though the forms run on floats.
     pub never_rounds: bool,
-    /// What random cases run on, in a few words, and how they do: without evidence where a channel of
-    /// the case is dead or open, so that another is to be drawn.
+    /// What random cases run on, in a few words, and how they do. They give no evidence if a channel of the case
+    /// is dead or open; then another case is drawn.
     pub on_case: Option<(&'static str, OnCase)>,
     /// What real blocks run on, in a few words, and how they do.
     pub on_block: Option<(&'static str, OnBlock)>,
     /// Its work on the shape of a real block, with data of its own.
     pub on_stage: fn(&Stage, Draw) -> Vec<Piece>,
-    /// Its work on shapes of its own, where it takes no random cases.
+    /// Its work on shapes of its own, if it takes no random cases.
     pub own: fn() -> Result<Vec<Piece>>,
     /// How it judges a block of a network, on its own weights, if it can.
     pub on_network: Option<OnNetwork>,
@@ -126,7 +126,7 @@ pub struct OnNetwork {
     pub judge: OnBlock,
 }
 
-/// Judges the forms on a random case's floats; none where a channel is dead or open.
+/// Judges the forms on a random case's floats; no evidence if a channel is dead or open.
 fn on_floats(
     forms: Forms<'_>,
     case: &Case,
@@ -138,7 +138,7 @@ fn on_floats(
     judge(forms, &real.with(&outputs), draw).map(Some)
 }
 
-/// Where the forms are not all the same on a problem over an exact ring.
+/// Witnesses, if the forms are not all the same on a problem over an exact ring.
 fn apart<S: Additive>(
     forms: Forms<'_>,
     problem: &Problem<'_, S>,
@@ -197,10 +197,10 @@ pub fn multiply_adds(spec: &BlockSpec, (h, w): (usize, usize)) -> f64 {
     weights as f64 * (h * w) as f64
 }
 
-/// Asked before each part of some work, with what came of the parts before.
+/// Asked before each part of some work, with the evidence of the parts before.
 pub type GoOn<'a> = dyn Fn(&Evidence) -> bool + 'a;
 
-/// What a piece of work does with the forms.
+/// What one part of a rung's work does with the forms.
 type Work = Box<dyn Fn(Forms<'_>, &GoOn<'_>) -> Result<Evidence> + Send + Sync>;
 
 /// A piece of a rung's work.
@@ -261,7 +261,7 @@ mod tests {
         }
         for text in ["", "R", "R9", "R44", "-1", "R 4", "04"] {
             let error = text.parse::<Rung>().unwrap_err().to_string();
-            let said = format!("`{text}` is no rung that can be climbed; they are R0 to R8");
+            let said = format!("`{text}` is not one of the rungs R0 to R8");
             assert_eq!(error, said);
         }
     }

@@ -1,15 +1,15 @@
 //! R0, approximate: equal up to a tolerance that somebody chose.
 //!
-//! This is how people compare blocks, and it is a smoke test: it catches what is grossly wrong. But
-//! a tolerance that is chosen is right for the data it was chosen on. PyTorch's `allclose` allows
-//! 1e-8 and 1e-5 of the value, and its `testing.assert_close` for `float32` 1e-5 and 1.3e-6 of the
-//! value. Where large terms cancel, rounding goes with the terms and not with what is left of them:
-//! on inputs of 0 to 255 these tolerances refute correct forms (a test shows it), and on tiny inputs
+//! This is how people compare blocks. It is a smoke test: it catches gross errors. But a chosen
+//! tolerance is right only for the data it was chosen on. PyTorch's `allclose` allows 1e-8 and 1e-5 of
+//! the value. Its `testing.assert_close` for `float32` allows 1e-5 and 1.3e-6 of the value. Where
+//! large terms cancel, rounding is relative to the terms and not to what is left of them. So on
+//! inputs of 0 to 255 these tolerances refute correct forms (a test shows it), and on tiny inputs
 //! they let wrong ones pass.
 //!
-//! Here the tolerance is [`TOLERANCE`] of an output's *size*: of what would be summed if nothing
-//! cancelled. Why that much? No reason can be given. That is the lesson; the next rung derives its
-//! bound. Where sums are so long that rounding alone could use more, that much more is allowed
+//! Here the tolerance is [`TOLERANCE`] of an output's *size*: of the sum that its terms would have if
+//! nothing cancelled. Why that much? No reason can be given. That is the lesson; the next rung derives
+//! its bound. Where sums are so long that rounding alone could use more, the tolerance is that much larger
 //! ([`Tolerance::of`]), so a right form is never refuted here.
 
 use approx::abs_diff_ne;
@@ -29,7 +29,7 @@ use crate::evidence::{
 /// R0.
 pub const METHOD: Method = Method {
     name: "approximate",
-    asks: "equal up to a tolerance that somebody chose?",
+    asks: "equal up to a chosen tolerance?",
     says: "No two outputs are further apart than a part of the sum of their terms' sizes: 2^-16, or what \
            rounding can explain where that is more. The 2^-16 is chosen, not derived: a smoke test.",
     blind_to: "whatever the tolerance hides",
@@ -57,12 +57,12 @@ pub struct Tolerance {
 impl Tolerance {
     /// For this block and input: [`TOLERANCE`], or `2 gamma_n` where that is more.
     ///
-    /// That keeps right forms from being refuted. With `n` the roundings on the way to an output (the
-    /// terms of its three sums, seven for each batch norm, one for the shortcut), a correct form is
-    /// off by at most `gamma_n` of the output's size: each layer's bound ([`crate::evidence::bound`]) is at most
+    /// That keeps right forms from being refuted. Here `n` is the number of roundings on the way to an output: the
+    /// terms of its three sums, seven for each batch norm, one for the shortcut. A correct form is off by at most
+    /// `gamma_n` of the output's size, because each layer's bound ([`crate::evidence::bound`]) is at most
     /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` of it (Higham, lemma 3.3).
     ///
-    /// Underflow is left out of it: the data of the ladder is far from it.
+    /// Underflow is left out: the data of the ladder is far from it.
     pub fn of(
         weights: &BlockWeights<f32>,
         norms: &BlockNorms<f32>,
@@ -196,8 +196,7 @@ mod tests {
         assert!(!off(f64::NAN).witnesses.is_empty(), "NaN is close to nothing");
     }
 
-    /// What R0 allows for rounding is never less than what R1 derives, so R0 refutes no form that R1
-    /// finds right.
+    /// The tolerance of R0 is never less than the bound that R1 derives, so R0 refutes no form that R1 accepts.
     #[test]
     fn rounding_never_exceeds_the_tolerance() {
         let mut compared = 0;
@@ -214,8 +213,8 @@ mod tests {
         assert!(compared > 10_000, "{compared}");
     }
 
-    /// From 128 roundings on, rounding alone could use the tolerance up; from 2^24 on nothing is known,
-    /// and what allows everything says nothing.
+    /// From 128 roundings on, rounding alone could use up the tolerance. From 2^24 on nothing is known, and then
+    /// everything is allowed, which means nothing.
     #[test]
     fn long_sums_are_allowed_what_rounding_can_use() {
         let of = |paths| tolerance(1.0, [(); 3].map(|()| vec![1.0; paths]), [0.0; 3]);

@@ -12,7 +12,7 @@ use crate::evidence::{Bound, Evidence, Forms, OnReal, Problem, against_balls, wh
 /// R1.
 pub const METHOD: Method = Method {
     name: "derived bound",
-    asks: "further apart than rounding can explain? End to end, and layer by layer",
+    asks: "apart by rounding alone?",
     says: "No value is further off than rounding can explain. Used: how much of that any value uses at \
            most, end to end / layer by layer.",
     blind_to: "errors no larger than rounding; end to end also some that layer by layer it catches: \

@@ -1,22 +1,21 @@
-//! R2, bitwise: in one order of sums, the forms are equal to the bit, on any floats at all.
+//! R2, bitwise: with one order of summation, the forms are equal to the bit, on any floats at all.
 //!
 //! Floats break one law of arithmetic that the forms use, the associativity of addition, and only
-//! form (a) uses it: it adds the last layer's products path by path. So let every sum be taken in
-//! runs of d channels, each run from zero, and the runs then added in order
-//! ([`Reference::in_runs_of`]): the order in which form (a) adds by nature. Now all three forms add
-//! the same products in the same order, and not one bit may differ: not for huge values, not for
-//! infinities, for NaN (which one of them it is, is left open by IEEE 754), for subnormals, or for
-//! either zero.
+//! form (a) uses it: it adds the last layer's products path by path. So this rung takes every sum in
+//! runs of d channels, each run from zero, and then adds the runs in order
+//! ([`Reference::in_runs_of`]). That is the order of form (a). Now all three forms add the same
+//! products in the same order, and not one bit may differ. That holds for huge values, infinities,
+//! subnormals and either zero. It also holds for NaN (IEEE 754 leaves open which NaN it is).
 //!
 //! Two more laws of the same kind, each to the bit:
 //!
 //! - **Images do not mix:** a batch of N gives what N batches of one give.
-//! - **Powers of two pass through:** a block of ReLUs is homogeneous, so if input, means and shifts
-//!   (of every batch norm) are multiplied by 2^k, so is the output; and multiplying by 2^k rounds
-//!   nothing as long as nothing overflows or becomes subnormal.
+//! - **Powers of two pass through:** a block of ReLUs is homogeneous. If the input and the means and shifts
+//!   of every batch norm are multiplied by 2^k, so is the output. And multiplying by 2^k rounds
+//!   nothing, as long as nothing overflows or becomes subnormal.
 //!
-//! It sees what changes the value of any float, however little; but it runs the reference
-//! convolution, so it says nothing of a fast one.
+//! It sees any change in the value of any float, however small. But it runs the reference
+//! convolution, so it says nothing about a fast one.
 
 use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
@@ -33,8 +32,8 @@ use crate::random::{Purpose, Rng};
 
 /// R2.
 pub const METHOD: Method = Method {
-    name: "bitwise, one order of sums",
-    asks: "summed in one order, equal to the bit, NaN and infinities included?",
+    name: "bitwise",
+    asks: "same bits, summed in one order?",
     says: "Where all sums are taken in one order the forms are equal to the bit, on any floats.",
     blind_to: "what a fast convolution does",
     on_case: Some(("any floats", on_case)),
@@ -62,7 +61,7 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     let mut rng = seed.stream(Purpose::Floats, &[number]);
     let k = [-7, 9][rng.random_range(0..2)];
     let scaled = powers_of_two_pass_through(forms, &real.with(&[]), k)?;
-    // Of every kind: few in the weights, for each spoils a channel.
+    // Floats of every kind: few in the weights, because each spoils a channel.
     let weights: BlockWeights<f32> = real.weights.map(|_| any_float(&mut rng, 1));
     let x = case.layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
     let wild = OnReal { weights: &weights, x: x.view(), ..real.with(&[]) };
@@ -133,7 +132,7 @@ pub(super) fn differing(
     odd_ones_out(forms, bits, place, shown)
 }
 
-/// With its bits, for two floats may look the same.
+/// With its bits, because two floats may look the same.
 fn shown(left: &u32, right: &u32) -> [Value; 2] {
     let show = |bits| Value::Text(format!("{:e} ({bits:#010x})", f32::from_bits(bits)));
     [*left, *right].map(show)

@@ -1,10 +1,10 @@
 //! R3, exact integers: data on which floats do not round, and a certificate of it.
 //!
 //! A float format with a p-bit significand holds every integer up to 2^p exactly (p = 24 for
-//! `f32`, 53 for `f64`). Let all the data be integers, and let every sum of the *sizes* of the
-//! terms stay at or below 2^p. Then every partial sum, of any subset, in any order, is an integer
-//! of at most that size, so no operation rounds, fused or not: whatever order a form sums in, the
-//! result is the one integer. Two forms that are one function must be equal to the bit.
+//! `f32`, 53 for `f64`). All data here are integers, and every sum of the *sizes* of the terms stays
+//! at or below 2^p. So every partial sum, of any subset, in any order, is an integer of at most that
+//! size. No operation rounds, fused or not. Whatever the order of a form's sums, the result is the
+//! same integer, and two equivalent forms must be equal to the bit.
 //!
 //! The certificate is computed beside the block, in checked 64-bit integers: for every output of
 //! every layer,
@@ -16,13 +16,13 @@
 //! with batch norm made exact: epsilon 0, the variance a power of 4, gamma plus or minus its
 //! root, so that the scale s is plus or minus 1, and mean and shift integers.
 //!
-//! **Zero has two signs**, and "equal to the bit" tells them apart. The sum of a number and its
-//! negative is +0, and so is +0 + -0; -0 comes only of adding -0 to -0, or of a product. So a sum
-//! may be -0 in one order and +0 in another where all its terms are zero; but then comes batch norm,
-//! s z + t, whose t is never -0 as long as mean and beta are not (t = beta - mean s), and adding such a
-//! t gives +0. Hence integers are drawn without -0, and to the bit it is.
+//! **Zero has two signs**, and "equal to the bit" distinguishes them. The sum of a number and its
+//! negative is +0, and so is +0 + -0. -0 comes only from adding -0 to -0, or from a product. So where
+//! all terms of a sum are zero, it may be -0 in one order and +0 in another. But then comes batch norm,
+//! s z + t. Its t is never -0 as long as mean and beta are not (t = beta - mean s), and adding such a
+//! t gives +0. Hence integers are drawn without -0, and the forms agree to the bit.
 //!
-//! It sees nothing of rounding, and needs channels that are alive: see [`crate::evidence::live`].
+//! This rung cannot see rounding, and it needs channels that are alive: see [`crate::evidence::live`].
 
 use std::iter;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -48,7 +48,7 @@ use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
 /// R3.
 pub const METHOD: Method = Method {
     name: "exact integers",
-    asks: "on integers so small that no sum rounds, equal to the bit?",
+    asks: "same bits on small integers?",
     says: "On integers so small, certified, that no sum rounds in any order, the forms are equal \
            to the bit.",
     blind_to: "loss of precision",
@@ -112,7 +112,7 @@ impl PartialOrd for Measured {
 }
 
 impl Ordered for Measured {
-    /// What was summed up to there stays as large as it was.
+    /// The size stays that of the sums before the ReLU.
     fn relu(&self) -> Self {
         Self { value: self.value.relu(), size: self.size }
     }
@@ -120,11 +120,11 @@ impl Ordered for Measured {
 
 /// Convolution of sized integers: two of `f64`, of the values and of their sizes.
 ///
-/// That is exact where the sum of the sizes comes out below 2^53, and elsewhere poisoned. For
-/// let the true sum of sizes at some step, of whatever subset of the terms, be 2^53 or more. Sizes are
-/// not negative and rounding keeps order, so what is computed there is 2^53 or more as well, and so
-/// is the end. If the end is below, then, every partial sum of sizes was below 2^53, and every
-/// partial sum of values, which is no larger: integers that `f64` holds, so that nothing rounded.
+/// The values are exact if the computed sum of the sizes is below 2^53; otherwise they are poisoned. Proof:
+/// suppose that the true sum of the sizes of some subset of the terms is 2^53 or more at some step. Sizes are
+/// not negative and rounding is monotonic, so the sum computed there is 2^53 or more too, and so is the final
+/// one. So if the final sum is below 2^53, every partial sum of sizes was. No partial sum of values exceeds that of
+/// the sizes, so all are integers that `f64` holds, and nothing was rounded.
 pub(super) struct MeasuredSums;
 
 impl Convolver<Measured> for MeasuredSums {
@@ -199,7 +199,7 @@ impl LiveScalar for Measured {
 pub struct ExactCase {
     /// Integer kernels.
     pub weights: BlockWeights<Int>,
-    /// Batch norms of scale plus or minus 1. In `f64`, for a shift is as large as a sum may be.
+    /// Batch norms of scale plus or minus 1. In `f64`, because a shift may be as large as a sum.
     pub norms: BlockNorms<f64>,
     /// N x C_in x H x W.
     pub x: Array4<Int>,
@@ -209,7 +209,7 @@ pub struct ExactCase {
     pub reached: i64,
     /// Hidden channels through which nothing passes.
     pub dead_channels: usize,
-    /// Hidden channels of which everything passes.
+    /// Hidden channels that pass everything.
     pub open_channels: usize,
 }
 
@@ -232,7 +232,7 @@ fn draw(
             Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
         };
         let x = integers([n, spec.c_in(), h, w], 8);
-        // Of the first kernel, and then of the others.
+        // The first kernel's range, and then the others'.
         let mut ranges = iter::once(8).chain(iter::repeat(range));
         let weights =
             BlockWeights::from_fn(spec, |shape| integers(shape, ranges.next().unwrap_or(range)))?;
@@ -295,9 +295,9 @@ impl ExactCase {
     }
 }
 
-/// The forms in `f32` on this case, its input lying in memory as `layout` says, each against the
-/// integers; and again after an input of another shape, for what keeps a workspace must not keep
-/// what was in it.
+/// Runs the forms in `f32` on this case, with its input in memory as `layout` says, and compares each with the
+/// integers. Then runs them again after an input of another shape, because a form with a workspace must not
+/// reuse its old contents.
 fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evidence> {
     let (weights, x, expected) = case.floats::<f32>();
     let (x, norms, fast) = (layout.lay(&x), case.norms.cast(), Fast::new());

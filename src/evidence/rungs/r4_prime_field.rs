@@ -17,41 +17,40 @@
 //!
 //! (Schwartz 1980, Zippel 1979, DeMillo and Lipton 1978.)
 //!
-//! **With any functions.** A field has no order, hence no ReLU. Better: at each place and channel
-//! stands a random function, the same for all forms, in place of batch norm and activation
-//! together. Call two arguments of one function *equal by law* if they are the same polynomial in
-//! the input, the weights, and the values that earlier functions had (one unknown for each place,
-//! channel and argument, equal arguments by law sharing one). If the forms are not equal by law,
-//! they can still agree by accident, in two ways:
+//! **With any functions.** A field has no order, hence no ReLU. There is something better: each place and
+//! channel has a random function, the same for all forms, in place of batch norm and activation together.
+//! Call two arguments of one function *equal by law* if they are the same polynomial in the input, the
+//! weights, and the values of earlier functions. (Those are one unknown for each place, channel and
+//! argument; arguments that are equal by law share one.) If the forms are not equal by law, they can
+//! still agree by accident, in two ways:
 //!
 //! 1. Two arguments of one function are not equal by law and yet the same element. Each is a sum of
 //!    products of a weight and a value, or at the block's end a sum of two values: of degree 2 at
 //!    most in what was drawn evenly and independently. So it happens to one pair with a
 //!    probability of 2/p at most, and there are no more than C(m, 2) pairs for a function that was
 //!    asked m times, by all the forms.
-//! 2. It never happens, so that all arguments that are not equal by law got values of their own,
-//!    evenly and independently; two outputs that are not equal by law are values of a function at
-//!    different arguments, and equal with a probability of 1/p.
+//! 2. That never happens, so all arguments that are not equal by law got values of their own,
+//!    evenly and independently. Two outputs that are not equal by law are then values of a function
+//!    at different arguments, and equal with a probability of 1/p.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (1 + 2 sum over places and channels of C(m, 2)) / p
 //! ```
 //!
-//! by the union bound. (To run programs on random values, unknown functions included, is Gulwani and
-//! Necula's random interpretation, POPL 2004; a random function that is drawn as it is asked and
-//! shared by all is the random oracle of Bellare and Rogaway, CCS 1993.) At 56 x 56 with 256 channels
-//! and three forms that is 3e-8.
+//! by the union bound. At 56 x 56 with 256 channels and three forms that is 3e-8. Running programs on random
+//! values, unknown functions included, is Gulwani and Necula's random interpretation (POPL 2004). A random
+//! function that is drawn when asked, and shared by all, is the random oracle of Bellare and Rogaway (CCS 1993).
 //!
-//! Since equality by law knows nothing of the functions but that equal arguments have equal values,
-//! it holds with *every* channel-wise function of one element in their place: any batch norm in
+//! Equality by law uses nothing about the functions except that equal arguments have equal values. So it
+//! holds with *every* channel-wise function of one element in their place: any batch norm in
 //! inference mode, any activation. And the coefficients of the polynomials are 0 or 1 or small
-//! counts of equal products, far below p: equal modulo p, they are equal.
+//! counts of equal products, far below p: if they are equal modulo p, they are equal.
 //!
-//! The degrees are those of forms with as many layers as the block has. A form that does more, another
-//! convolution or a scale twice, has a higher one, by 1 or 2 for each, and the bounds grow as much: from
+//! The degrees are those of forms with as many layers as the block. A form that does more, such as another
+//! convolution or a second scale, has a degree higher by 1 or 2 for each, and the bounds grow as much: from
 //! 8/p to 12/p, say.
 //!
-//! What it cannot see: whatever is no error of algebra. It is blind to rounding, and the linear
+//! What it cannot see: anything but errors of algebra. It is blind to rounding, and the linear
 //! test to everything about activations.
 
 use ndarray::{Array4, ArrayViewMut3};
@@ -67,8 +66,7 @@ use crate::scalar::{Additive, M61, Scalar};
 /// R4.
 pub const METHOD: Method = Method {
     name: "prime field",
-    asks: "equal modulo 2^61 - 1, with a random function in place of each batch norm and ReLU? At \
-           the real sizes a wrong form passes with a probability below 3.0e-8",
+    asks: "equal modulo 2^61 - 1?",
     says: "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and ReLU. P: a \
            wrong form would pass a case with this probability at most.",
     blind_to: "everything about floats",
@@ -151,13 +149,13 @@ fn shown(element: &M61) -> String {
 
 /// The forms with these weights as they are, on a random input and with random functions.
 ///
-/// The weights are floats, and a float has a residue modulo p ([`M61::dyadic`]), so what is equal in
-/// exact arithmetic stays equal. The other way it is weaker than with random weights. Given the residues,
-/// the argument above holds with input and functions as what is drawn: arguments have degree 1 in
-/// them, so forms that are not equal modulo p *with these weights* pass with a probability of at most
-/// (1 + sum of C(m, 2)) / p. But coefficients are now sums of products of these weights, no
-/// small integers: two that differ could differ by a multiple of p, and of weights that nobody drew no
-/// probability says that they do not. So it supports, for these weights, and proves nothing of them.
+/// The weights are floats, and a float has a residue modulo p ([`M61::dyadic`]). So what is equal in
+/// exact arithmetic stays equal. In the other direction this is weaker than random weights. Given the residues, the
+/// argument above holds with only the input and the functions drawn. Arguments have degree 1 in them, so forms
+/// that are not equal modulo p *with these weights* pass with a probability of at most (1 + sum of C(m, 2)) / p. But
+/// the coefficients are now sums of products of these weights, not small integers. Two different ones could
+/// differ by a multiple of p. The weights were not drawn at random, so no probability bounds that. So this is
+/// evidence for these weights, not proof.
 fn with_these_weights(
     forms: Forms<'_>,
     block: &OnReal<'_>,

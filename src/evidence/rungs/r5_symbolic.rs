@@ -1,13 +1,13 @@
 //! R5, symbolic: the forms run on polynomials, at small sizes, for every value at once.
 //!
-//! Every weight and every input is a variable. At each place and channel stands a function of
-//! which nothing is known: its value at an argument is a fresh variable, the same again where the
-//! argument is the same polynomial, whichever form asks. The forms' outputs are then polynomials in
-//! normal form, and two polynomials with integer coefficients are the same exactly if they are
-//! equal for all values of their variables in all commutative rings. So for a given shape it is a
-//! proof: for all weights, all inputs, all channel-wise functions of one element.
+//! Every weight and every input is a variable. Each place and channel has an unknown function. Its
+//! value at an argument is a fresh variable, and the same one again if the argument is the same
+//! polynomial, whichever form asks. The forms' outputs are then polynomials in normal form. Two
+//! polynomials with integer coefficients are the same exactly if they are equal for all values of
+//! their variables in all commutative rings. So for a given shape this is a proof: for all weights,
+//! all inputs, all channel-wise functions of one element.
 //!
-//! Polynomials multiply, which is why the shapes are small: but since a function's value is one
+//! Polynomials grow when multiplied, which is why the shapes are small. But since a function's value is one
 //! variable, whatever its argument was, no polynomial grows beyond one layer.
 
 use std::collections::HashMap;
@@ -25,8 +25,7 @@ use crate::scalar::Polynomial;
 /// R5.
 pub const METHOD: Method = Method {
     name: "symbolic",
-    asks: "the same polynomials, for all weights, inputs and functions? A proof, at one shape; one \
-           of them is the paper's own block on a 3 x 3 map",
+    asks: "the same polynomials?",
     says: "The forms are the same polynomials: equal for all weights, all inputs and any function after \
            each convolution, at this shape.",
     blind_to: "other shapes",
@@ -59,13 +58,9 @@ fn shapes() -> Result<Vec<Shape>> {
 
 fn in_words(shape: &Shape) -> String {
     let (spec, (h, w)) = (&shape.spec, shape.map);
-    let stride = match (spec.stride(), spec.reduce().stride()) {
-        (1, _) => "stride 1",
-        (_, 1) => "stride 2",
-        _ => "1x1 stride 2",
-    };
+    let stride_on = if spec.reduce().stride() > 1 { " on the 1x1" } else { "" };
     let images = if shape.n == 1 { "" } else { ", N 2" };
-    format!("{spec}, {h}x{w}, {stride}, pad {}{images}", spec.padding())
+    format!("{spec}{stride_on}, {h}x{w}, pad {}{images}", spec.padding())
 }
 
 /// The forms on polynomials of this shape; an error for a coefficient beyond 64 bits.
@@ -103,7 +98,7 @@ fn prove(forms: Forms<'_>, shape: &Shape) -> Result<Evidence> {
     Ok(Evidence::of(Bound::Proof { monomials }, witnesses))
 }
 
-/// A function of which nothing is known.
+/// An unknown function.
 struct Unknown<'a> {
     layer: Layer,
     memo: &'a Mutex<Memo>,
@@ -116,7 +111,7 @@ impl ChannelWise<Polynomial> for Unknown<'_> {
     }
 }
 
-/// The values of the functions of which nothing is known.
+/// The values of the unknown functions.
 #[derive(Default)]
 struct Memo {
     /// Of the variables.

@@ -1,12 +1,12 @@
 //! R6, exhaustive: every weight, every input, every function, in a field of two or three elements.
 //!
-//! Nothing is drawn here and nothing is assumed; at the tiniest shapes everything there is can be
-//! tried. All inputs of a block go through it at once, as the images of one batch. Over F_2 each
-//! place and channel has one of the four functions there are, in every combination (the output the
-//! same as the last layer); over F_3 all channels share one, and all 27 are tried.
+//! Nothing is drawn and nothing is assumed: at the tiniest shapes everything can be tried. All inputs of a
+//! block go through it at once, as the images of one batch. Over F_2 each place and channel has one of the four
+//! possible functions, in every combination (the output has the same as the last layer). Over F_3 all channels
+//! share one function, and all 27 are tried.
 //!
-//! It says nothing of any other shape; and as the maps are 1 x 1 (for larger ones there is too
-//! much to try), nothing of kernels larger than that.
+//! It says nothing about any other shape. As the maps are 1x1 (larger ones have too many inputs to try), it
+//! says nothing about larger kernels.
 
 use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -23,7 +23,7 @@ use crate::scalar::{Additive, Prime};
 /// R6.
 pub const METHOD: Method = Method {
     name: "exhaustive",
-    asks: "equal for everything there is, in a field of 2 or 3 elements?",
+    asks: "equal on every input, tiny field?",
     says: "In a field of 2 or 3 elements, all there is was tried.",
     blind_to: "larger blocks and kernels",
     own: || {
@@ -55,7 +55,7 @@ struct Everything {
     paths: usize,
     /// Channels of a path.
     width: usize,
-    /// Which functions stand in the places.
+    /// Which functions are between the layers.
     functions: Choose,
 }
 
@@ -93,8 +93,8 @@ impl Everything {
         format!("F_{field}, 1-{paths}x{width}-1, functions {functions}")
     }
 
-    /// Tries everything, or as much of it as is wanted: asked before each part, with what came of those
-    /// before it.
+    /// Tries everything, or as much of it as is wanted: `go_on` is asked before each part, with the evidence of
+    /// the parts before it.
     fn over<const P: u64>(&self, forms: Forms<'_>, go_on: &GoOn<'_>) -> Result<Evidence>
     where
         Reference: Runs<Prime<P>>,

@@ -1,17 +1,17 @@
 //! R7, derivatives: the forms differentiated, in every direction at once.
 //!
 //! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
-//! compared; it tests the forms as they are used in training, and their convolution by the product
-//! rule. Each form is run on dual numbers ([`Dual`]), which carry the derivative in one direction
-//! along: of the input, of every weight (and of every scale and shift) at once, each in a random
-//! direction of its own. Two forms whose derivatives differ anywhere differ in such a direction.
+//! compared. It tests the forms as training uses them, and their convolution by the product rule.
+//! Each form is run on dual numbers ([`Dual`]), which carry the derivative in one direction along. The
+//! direction is random and concerns everything at once: the input, every weight, every scale and shift.
+//! Two forms whose derivatives differ anywhere differ in such a direction.
 //!
-//! **Over the field**, with a random function f at each place and channel and, for its derivative, a
-//! second one: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form passes if two
-//! arguments are equal by accident, with a probability of 2/p for each pair; or else if a difference
-//! of derivatives vanishes. What is the degree of a derivative? The first layer's is w' x + w x', 2;
-//! times f', 3; the next layer's w' h + w h', 4; and so on, 5, 6, 7; the sum with the shortcut's
-//! keeps 7, times the last f' it is 8.
+//! **Over the field**, there is a random function f at each place and channel and a second one for its
+//! derivative: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form
+//! can pass in two ways. Two arguments may be equal by accident, with a probability of 2/p for each
+//! pair. Or a difference of derivatives may vanish. The degree of a derivative: the first layer's is
+//! w' x + w x', 2; times f', 3; the next layer's w' h + w h', 4; and so on, 5, 6, 7. The sum with the
+//! shortcut's keeps 7; times the last f' it is 8.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p
@@ -50,7 +50,7 @@ use crate::scalar::{Dual, Int, M61, Ordered as _};
 /// R7.
 pub const METHOD: Method = Method {
     name: "derivatives",
-    asks: "equal derivatives, by the input and all weights?",
+    asks: "the same derivatives?",
     says: "The forms have the same derivatives, modulo 2^61 - 1 and on integers, by the input and \
            all weights.",
     blind_to: "what a derivative does not show",
@@ -71,7 +71,7 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
         return Ok(None);
     };
     let field = over_the_field(forms, &case.shape(), seed, &[number])?;
-    // One case, of which the field says how sure it is.
+    // One case; the field determines its confidence.
     Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, floats.witnesses).and(field) }))
 }
 

@@ -17,7 +17,7 @@
 //! d_i = c_i - m            e_d,i = e_i + e_m + u (|d_i| + e_i + e_m)
 //! ```
 //!
-//! The variance is n squares, of which each is off by 2 |d| e_d + e_d^2 for its argument, and a sum:
+//! The variance is a sum of n squares; each square is off by 2 |d| e_d + e_d^2 because its argument is off:
 //!
 //! ```text
 //! v = avg d_i^2            e_v = avg(2 |d_i| e_d,i + e_d,i^2) + gamma_(n+1) avg (|d_i| + e_d,i)^2 + 2 eta
@@ -57,7 +57,7 @@ use crate::random::Seed;
 /// R8.
 pub const METHOD: Method = Method {
     name: "training mode",
-    asks: "equal with batch norm by the statistics of the batch, running statistics too?",
+    asks: "equal in training mode?",
     says: "With batch norm by the statistics of the batch: equal to the bit in one order of sums, running \
            statistics too, and otherwise within the derived bound, used as in R1.",
     blind_to: "as R1 and R2",
@@ -102,9 +102,9 @@ fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     Ok(Evidence { cases: 1, ..Evidence::of(rounding.bound, bits).and(rounding) })
 }
 
-/// The same block with shifts that suit training mode, where a channel's values are centred before
-/// the shift: of at most a quarter of gamma, so that some values pass the ReLU and some do not.
-/// `None` where nevertheless a hidden channel is not alive.
+/// The same block with shifts that suit training mode, which centres a channel's values before the shift. Each
+/// shift is at most a quarter of gamma, so that some values pass the ReLU and some do not. `None` if a hidden
+/// channel is dead or passes everything all the same.
 fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let mut real = real.clone();
     let hidden = |layer| matches!(layer, Layer::Reduce | Layer::Transform);

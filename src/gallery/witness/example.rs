@@ -35,7 +35,7 @@ pub enum Mode {
     Evaluation,
     /// Batch norm by the statistics of the batch, which the running ones follow.
     Training,
-    /// As in evaluation, and the derivative when kernels and input move so.
+    /// As in inference mode, and the derivative when kernels and input move so.
     Derivative(Box<(BlockWeights<f32>, Array4<f32>)>),
 }
 
@@ -47,10 +47,10 @@ pub struct Outcome {
     pub tensors: Vec<(&'static str, Array4<f32>)>,
 }
 
-/// An element at which right and wrong part.
+/// An element at which right and wrong differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parting<P = &'static str, S = f32> {
-    /// Of which tensor, or after which layer.
+    /// The tensor, or the layer whose output it is.
     pub tensor: P,
     /// Image, channel, row, column.
     pub index: [usize; 4],
@@ -101,8 +101,8 @@ impl Example {
         Ok(Self { weights, norms, x, layout: self.layout, second_call: self.second_call, mode })
     }
 
-    /// How much there is to follow: numbers in all; those that are not the simplest, where those of a
-    /// batch norm count for several, since they are the harder to read; and how far they are from it.
+    /// How much a reader has to follow. In order: all numbers; those that differ from their simplest value,
+    /// where those of a batch norm count four times, being harder to read; and how far they differ.
     pub fn size(&self) -> (usize, usize, u64) {
         let kernels = self.weights.kernels().take(3);
         let all = kernels.map(|kernel| kernel.len()).sum::<usize>() + self.x.len();
@@ -170,7 +170,7 @@ impl Example {
         Ok(Outcome { tensors })
     }
 
-    /// The block in this form, as often as the example says.
+    /// The output of the block in this form, after a first call with another input if the example has one.
     fn forward<S: Additive, V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -212,7 +212,7 @@ impl Outcome {
 /// What arrived after the functions of each layer, by channel: N x H x W.
 pub type Trace = Planes<Expression>;
 
-/// The order in which the layers are computed.
+/// The layers in computation order.
 const ORDER: [Layer; 5] =
     [Layer::Reduce, Layer::Transform, Layer::Shortcut, Layer::Expand, Layer::Output];
 

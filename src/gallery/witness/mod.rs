@@ -1,9 +1,8 @@
 //! The smallest block on which a mistake shows.
 //!
-//! A witness from a rung is a number out of thousands. To see *why* a block is wrong one wants the
-//! smallest block on which it is: so the property tester draws blocks of a few channels and whole
-//! numbers until right and wrong differ, and then makes every size and every number as small
-//! as it can while they still do.
+//! A witness from a rung is one number out of thousands. The smallest wrong block shows *why* it is wrong. So
+//! the property tester draws blocks of a few channels, with integers, until right and wrong differ. Then it makes
+//! every size and every number as small as it can while they still do.
 
 mod example;
 mod strategy;
@@ -12,15 +11,16 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use rand::RngCore as _;
 
 pub use self::example::{Example, Mode, Outcome, Parting, Trace, first_apart, trace};
-use super::Mistake;
+use super::{Kind, Mistake};
 use crate::error::Result;
+use crate::evidence::any_form::AnyForm;
 use crate::random::{Purpose, Seed};
 
 /// Blocks that are drawn in search of one on which a mistake shows, in each run.
 const DRAWN: u32 = 2_000;
 
-/// How often the property tester is run. It makes one thing smaller after another and never looks
-/// back, so from another start it may get further.
+/// How often the property tester is run. It makes one thing smaller after another and never goes back, so from
+/// another start it may get further.
 const RUNS: u64 = 32;
 
 /// The smallest example on which a mistake differs from the right form, and the first element at
@@ -33,84 +33,120 @@ pub struct Smallest {
     pub right: Outcome,
     /// What the wrong form makes of it.
     pub wrong: Outcome,
-    /// Where they part.
+    /// Where they differ.
     pub parting: Parting,
 }
 
-/// Right and wrong on an example, and where they part; `None` where they do not, or where there is
-/// nothing to compare.
-pub fn replay(mistake: &Mistake, example: &Example) -> Result<Option<Smallest>> {
-    let right = example.run(&mistake.form)?;
-    let wrong = example.run(&mistake.wrong())?;
-    let Some(parting) = right.parting(&wrong) else { return Ok(None) };
-    Ok(Some(Smallest { example: example.clone(), right, wrong, parting }))
+/// A right form and a wrong one.
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    /// The right form.
+    pub right: &'a dyn AnyForm,
+    /// The wrong one.
+    pub wrong: &'a dyn AnyForm,
+    /// The kind of block on which they differ.
+    pub shows_in: Kind,
+    /// How many paths and input channels such a block has at least.
+    pub at_least: (usize, usize),
 }
 
-/// Draws examples until the mistake shows, and shrinks the one on which it does; of several such
-/// runs the smallest that was found. `None` if it shows on none.
+/// The smallest example on which a mistake shows; `None` if it shows on none that is drawn.
 pub fn smallest(mistake: &Mistake, seed: Seed) -> Result<Option<Smallest>> {
-    let found = (0..RUNS).filter_map(|run| shrunk(mistake, seed, run));
-    let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };
-    replay(mistake, &simplified(mistake, example))
+    mistake.pair(&mistake.wrong()).smallest(seed, RUNS)
 }
 
-/// The example with each number in turn brought nearer to the simplest it can be, until none can be
-/// and right and wrong still part.
-fn simplified(mistake: &Mistake, mut example: Example) -> Example {
-    loop {
-        let mut changed = false;
-        for place in 0..example.numbers().len() {
-            while let Some(simpler) = simpler(mistake, &example, place) {
-                (example, changed) = (simpler, true);
+/// The smallest example on which two forms differ, of whatever kind; and the kind. Draws less than
+/// [`smallest`], so that a larger one may be found.
+pub fn smallest_apart(
+    right: &dyn AnyForm,
+    wrong: &dyn AnyForm,
+    seed: Seed,
+) -> Result<Option<(Kind, Smallest)>> {
+    use Kind::{Derivatives, Epsilon, ManyBits, NotANumber, Numbers, Training};
+    for shows_in in [Numbers, NotANumber, Epsilon, ManyBits, Derivatives, Training] {
+        let pair = Pair { right, wrong, shows_in, at_least: (1, 1) };
+        if let Some(found) = pair.smallest(seed, RUNS / 8)? {
+            return Ok(Some((shows_in, found)));
+        }
+    }
+    Ok(None)
+}
+
+impl Pair<'_> {
+    /// Right and wrong on an example, and where they differ; `None` if they do not, or if there is nothing to compare.
+    pub fn replay(&self, example: &Example) -> Result<Option<Smallest>> {
+        let (right, wrong) = (example.run(self.right)?, example.run(self.wrong)?);
+        let Some(parting) = right.parting(&wrong) else { return Ok(None) };
+        Ok(Some(Smallest { example: example.clone(), right, wrong, parting }))
+    }
+
+    /// Draws examples until the forms differ, and shrinks the one on which they do; of several such
+    /// runs the smallest that was found.
+    fn smallest(&self, seed: Seed, runs: u64) -> Result<Option<Smallest>> {
+        let found = (0..runs).filter_map(|run| self.shrunk(seed, run));
+        let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };
+        self.replay(&self.simplified(example))
+    }
+
+    /// The example with each number brought nearer to its simplest value, one by one, as long as right and wrong
+    /// still differ.
+    fn simplified(&self, mut example: Example) -> Example {
+        loop {
+            let mut changed = false;
+            for place in 0..example.numbers().len() {
+                while let Some(simpler) = self.simpler(&example, place) {
+                    (example, changed) = (simpler, true);
+                }
+            }
+            if !changed {
+                return example;
             }
         }
-        if !changed {
-            return example;
+    }
+
+    /// The example with one number simpler, if right and wrong still differ then.
+    pub fn simpler(&self, example: &Example, place: usize) -> Option<Example> {
+        let numbers = example.numbers();
+        let (value, simplest) = numbers[place];
+        if value == simplest || value.is_nan() {
+            return None;
         }
+        let step = (simplest - value).signum();
+        // All the way, half of it, one step, two: of weights with many bits every second has one less.
+        let nearer =
+            [simplest, ((value + simplest) / 2.0).trunc(), value + step, value + 2.0 * step];
+        let nearer =
+            nearer.into_iter().filter(|near| (near - simplest).abs() < (value - simplest).abs());
+        nearer
+            .filter_map(|near| {
+                let mut values: Vec<f32> = numbers.iter().map(|(value, _)| *value).collect();
+                values[place] = near;
+                example.with_numbers(&values).ok()
+            })
+            .find(|simpler| matches!(self.replay(simpler), Ok(Some(_))))
     }
-}
 
-/// The example with one number simpler, if right and wrong then still part.
-pub fn simpler(mistake: &Mistake, example: &Example, place: usize) -> Option<Example> {
-    let numbers = example.numbers();
-    let (value, simplest) = numbers[place];
-    if value == simplest || value.is_nan() {
-        return None;
-    }
-    let step = (simplest - value).signum();
-    // All the way, half of it, one step, two: of weights with many bits every second has one less.
-    let nearer = [simplest, ((value + simplest) / 2.0).trunc(), value + step, value + 2.0 * step];
-    let nearer =
-        nearer.into_iter().filter(|near| (near - simplest).abs() < (value - simplest).abs());
-    nearer
-        .filter_map(|near| {
-            let mut values: Vec<f32> = numbers.iter().map(|(value, _)| *value).collect();
-            values[place] = near;
-            example.with_numbers(&values).ok()
-        })
-        .find(|simpler| matches!(replay(mistake, simpler), Ok(Some(_))))
-}
-
-/// One run of the property tester.
-fn shrunk(mistake: &Mistake, seed: Seed, run: u64) -> Option<Example> {
-    let mut bytes = [0; 32];
-    seed.stream(Purpose::Examples, &[run]).fill_bytes(&mut bytes);
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let config = Config {
-        cases: DRAWN,
-        max_shrink_iters: 100_000,
-        failure_persistence: None,
-        ..Config::default()
-    };
-    let mut runner = TestRunner::new_with_rng(config, rng);
-    let examples = strategy::examples(mistake.shows_in, mistake.made_in.at_least());
-    let found = runner.run(&examples, |example| match replay(mistake, &example) {
-        Ok(Some(_)) => Err(TestCaseError::fail("they part")),
-        // In training mode a batch may be too small for statistics.
-        Ok(None) | Err(_) => Ok(()),
-    });
-    match found {
-        Err(TestError::Fail(_, example)) => Some(example),
-        _ => None,
+    /// One run of the property tester.
+    fn shrunk(&self, seed: Seed, run: u64) -> Option<Example> {
+        let mut bytes = [0; 32];
+        seed.stream(Purpose::Examples, &[run]).fill_bytes(&mut bytes);
+        let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+        let config = Config {
+            cases: DRAWN,
+            max_shrink_iters: 100_000,
+            failure_persistence: None,
+            ..Config::default()
+        };
+        let mut runner = TestRunner::new_with_rng(config, rng);
+        let examples = strategy::examples(self.shows_in, self.at_least);
+        let found = runner.run(&examples, |example| match self.replay(&example) {
+            Ok(Some(_)) => Err(TestCaseError::fail("they part")),
+            // In training mode a batch may be too small for statistics.
+            Ok(None) | Err(_) => Ok(()),
+        });
+        match found {
+            Err(TestError::Fail(_, example)) => Some(example),
+            _ => None,
+        }
     }
 }

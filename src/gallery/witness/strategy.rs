@@ -1,4 +1,4 @@
-//! Examples, from small ones to the smallest, for the property tester to draw and to shrink.
+//! Examples that the property tester draws and then shrinks to the smallest.
 
 use std::ops::RangeInclusive;
 
@@ -30,14 +30,14 @@ const MAP: usize = 3;
 /// and CHANNELS x CHANNELS; an input of 2 x CHANNELS x MAP x MAP.
 type Numbers = (Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>);
 
-/// This stands for NaN among the inputs.
+/// This value means NaN among the inputs.
 const NAN: i32 = 3;
 
 /// Of each channel, layer by layer: gamma less 1, beta, mean.
 type Norms = Vec<(i32, i32, i32)>;
 
-/// Examples of a kind, of so many paths and input channels at least. What comes first is shrunk first: so the batch norms become the identity if
-/// they can, and what is left to show the difference are the input and the weights.
+/// Examples of a kind, with at least this number of paths and of input channels. What comes first is shrunk
+/// first. So the batch norms become the identity if they can, and the input and the weights show the difference.
 pub(super) fn examples(
     kind: Kind,
     (paths, channels): (usize, usize),

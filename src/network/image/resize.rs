@@ -7,9 +7,9 @@
 //! computes for 8-bit channels and the bilinear filter: weights in 22 bits after the point,
 //! along the rows first, and 8 bits between the two passes.
 //!
-//! Pillow 13 goes along the columns first where a picture loses more than twice as many rows
-//! as columns, to be faster; that is one which shrinks and is more than twice as tall as wide.
-//! There Pillow 12 and 13 are up to 1 of 255 apart, and this is Pillow 12.
+//! To be faster, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns.
+//! Such a picture shrinks, and is more than twice as tall as wide. There Pillow 12 and 13 differ by up to
+//! 1 of 255. This is Pillow 12.
 
 use std::ops::Range;
 
@@ -71,8 +71,8 @@ fn taps(input: usize, output: u64, kept: Range<u64>) -> Vec<Taps> {
     kept.map(pixel).collect()
 }
 
-/// Resamples each row along its length, and turns the rows into columns: twice this, and
-/// both sides are resampled and the image stands as it did.
+/// Resamples each row along its length, and turns the rows into columns. Doing this twice resamples both sides and
+/// restores the orientation.
 fn resample_and_turn(image: ArrayView3<u8>, taps: &[Taps]) -> Array3<u8> {
     Array3::from_shape_fn((taps.len(), image.dim().0, 3), |(y, x, c)| {
         let Taps { first, weights } = &taps[y];

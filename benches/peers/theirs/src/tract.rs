@@ -11,7 +11,7 @@ use worker::{Engine, Model, Result, graph};
 pub struct Tract;
 
 impl Tract {
-    /// tract with so many threads.
+    /// tract with `threads` threads.
     pub fn new(threads: usize) -> Self {
         if threads > 1 {
             set_default_executor(Executor::multithread(threads));

@@ -18,7 +18,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + S
 
 /// What is compared.
 pub trait Engine {
-    /// The ways in which it can be run.
+    /// The ways to run it.
     fn variants(&self) -> Vec<&'static str> {
         vec!["c"]
     }
@@ -49,7 +49,7 @@ pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
     }
 }
 
-/// Loads and runs inside a pool of so many threads, the one that calls among them.
+/// Loads and runs inside a pool of `threads` threads, the calling one included.
 pub fn in_pool(threads: usize, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     ThreadPoolBuilder::new().num_threads(threads).build()?.install(work)
 }

@@ -77,7 +77,7 @@ pub fn set(zip: &[u8], member: &str, number: usize, value: u32) -> Vec<u8> {
     [&zip[..at], &value.to_le_bytes(), &zip[at + 4..]].concat()
 }
 
-/// A zip archive, one member of which says that it is deflated, and from what.
+/// A zip archive with one member marked as deflated, with the length and checksum of `inflated`.
 pub fn set_deflated(zip: &[u8], member: &str, inflated: &[u8]) -> Vec<u8> {
     let numbers = [(METHOD, 8), (SIZE, inflated.len() as u32), (SUM, checksum(inflated))];
     numbers.iter().fold(zip.to_owned(), |zip, &(number, value)| set(&zip, member, number, value))
@@ -179,8 +179,8 @@ pub fn in_each_format(tensors: &[Tensor]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The files that an input of the fuzz target `pth` is. What begins like a file of either format is one;
-/// all else is the pickle in one of each: bytes as they are would hardly ever reach a tensor.
+/// The files that an input of the fuzz target `pth` makes. Bytes that begin like a file of either format are a
+/// file. All others are the pickle in one file of each format: used as they are, they would hardly ever reach a tensor.
 fn pth(bytes: &[u8]) -> Vec<Vec<u8>> {
     if bytes.starts_with(b"PK") || bytes.starts_with(&MAGIC) {
         return vec![bytes.to_vec()];
@@ -190,8 +190,8 @@ fn pth(bytes: &[u8]) -> Vec<Vec<u8>> {
     vec![new, legacy(bytes, &[("0", 16, numbers)])]
 }
 
-/// What begins like a zip archive is one; of all else the first byte says what it is: the numbers and
-/// the header of an array, any member, or one that is deflated, whose length and checksum are right.
+/// Bytes that begin like a zip archive are one. Otherwise the first byte says what the rest is: the numbers of
+/// an array, its header, any member, or a deflated member with the right length and checksum.
 fn npz(bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"PK") {
         return bytes.to_vec();
@@ -215,9 +215,9 @@ fn npz(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What begins with the length of a header that may be there is a file; all else is the header, but for
-/// the first byte, which says how many bytes of numbers are behind it. 255 says that the rest is tensors
-/// one behind the other: of each, three bytes say the kind, the sizes, and whether it is moved. Some
+/// Bytes that begin with a plausible header length are a whole file. Otherwise the bytes are the header, except
+/// for the first byte, which says how many bytes of numbers follow it. If that byte is 255, the rest is tensors,
+/// one after the other: three bytes for each give its kind, its sizes, and whether it is moved. Some
 /// share a name.
 fn safetensors_of(bytes: &[u8]) -> Vec<u8> {
     if let Some((length, rest)) = bytes.split_first_chunk()

@@ -1,4 +1,4 @@
-//! Files of every format: such as PyTorch, numpy and the crate itself write, and all that can be wrong
+//! Files of every format, as PyTorch, numpy and the crate itself write them, and everything that can be wrong
 //! with one.
 
 use std::collections::BTreeMap;
@@ -43,8 +43,8 @@ fn written(name: &str, bytes: &[u8]) -> (PathBuf, TempDir) {
     (path, folder)
 }
 
-/// Asserts that the bytes, as a file of this name, are refused in one line that holds the words, which
-/// are parts with a `*` between them.
+/// Asserts that the bytes, as a file of this name, are refused in one line that contains `words`: parts with a
+/// `*` between them.
 #[track_caller]
 fn refuse(name: &str, bytes: &[u8], words: &str) {
     let (path, _folder) = written(name, bytes);
@@ -65,7 +65,7 @@ fn refuse_each<const N: usize>(name: &str, cases: [(Vec<u8>, &str); N]) {
     cases.iter().for_each(|(bytes, words)| refuse(name, bytes, words));
 }
 
-/// Every format gives the same tensors; 16 bits are read as what was rounded.
+/// Every format gives the same tensors. 16-bit floats are read exactly as they were rounded.
 #[test]
 fn every_format_and_kind_of_float_gives_the_same_tensors() {
     let formats = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];
@@ -94,7 +94,7 @@ fn every_format_and_kind_of_float_gives_the_same_tensors() {
     }
 }
 
-/// A tensor of make.py's: its name, shape and kind; of what is read its numbers, in eighths.
+/// A tensor that make.py wrote: its name, shape and kind; its numbers in eighths, if it can be read.
 type Expected<'a> = (&'a str, &'a [usize], Dtype, Option<Vec<u8>>);
 
 /// Asserts that a file holds these tensors, and that those without numbers are refused.
@@ -191,7 +191,7 @@ fn a_broken_safetensors_file_is_refused_by_name() {
     assert_eq!(read(&path).unwrap(), [("x".to_owned(), vec![0], vec![])]);
 }
 
-/// The block's archive, in which one thing is wrong with one member.
+/// The block's archive with one thing wrong in one member.
 #[test]
 fn a_broken_archive_is_refused_by_name() {
     let good = fs::read(file("block_f32.npz")).unwrap();
@@ -218,7 +218,7 @@ fn a_broken_archive_is_refused_by_name() {
         (renamed("../.weight.npy"), "its entry `../.weight.npy` has a path"),
         (renamed("/n2.weight.npy"), "its entry `/n2.weight.npy` has a path"),
         (renamed("a\\..\\eight.npy"), "its entry `a\\..\\eight.npy` has a path"),
-        (renamed("bn2.weight.np\n"), "its entry `bn2.weight.np\\n` is no .npy file"),
+        (renamed("bn2.weight.np\n"), "its entry `bn2.weight.np\\n` is not a .npy file"),
         (edit(&good, b"bn2.weight.npy", b"\xffn2.weight.npy"), directory),
         (changed(FLAGS, 1), &format!("{member} is encrypted")),
         (changed(METHOD, 12), &format!("{member} is compressed by method 12")),
@@ -245,9 +245,12 @@ fn a_broken_array_is_refused_by_name() {
         (vec![], "ends too early"),
         (good[..9].to_vec(), "ends too early"),
         (good[..50].to_vec(), "ends too early, in its header"),
-        (good[..good.len() - 1].to_vec(), "shape [6] of 4 bytes each, and 23 bytes are there"),
+        (
+            good[..good.len() - 1].to_vec(),
+            "shape [6] needs 6 numbers of 4 bytes; 23 bytes are there",
+        ),
         ([&good[..], &[0]].concat(), "25 bytes are there"),
-        (patched(0, b'P'), "no .npy file"),
+        (patched(0, b'P'), "not a .npy file"),
         (patched(6, 9), "version is 9.0"),
         (patched(9, 0xff), "at most 10000"),
         (patched(10, b'('), "its header is not one: `('descr'"),
@@ -330,7 +333,9 @@ fn an_array_by_itself_is_read() {
     let (path, folder) = written("x.npy", &npy(&header, &bytes(&numbers[1..])));
     let error = Npy::open(&path).unwrap_err();
     assert!(matches!(error, Error::Array { .. }), "{error:?}");
-    assert!(error.to_string().ends_with("shape [2, 3] of 4 bytes each, and 20 bytes are there"));
+    assert!(
+        error.to_string().ends_with("shape [2, 3] needs 6 numbers of 4 bytes; 20 bytes are there")
+    );
     let (path, _folder) = written("x.npy", &npy(&npy_header("<i4", "(6,)"), &bytes(&numbers)));
     let error = Npy::open(&path).unwrap().read().unwrap_err().to_string();
     assert!(error.contains("as a .npy array: its numbers are <i4"), "{error}");
@@ -353,7 +358,7 @@ fn a_name_that_ends_otherwise_is_refused() {
         assert_eq!(read(&path).unwrap().len(), block().len(), "{name}");
     }
     for name in ["weights", "weights.h5", "npz", ".npz", "a.npz.gz", "a.onnx"] {
-        refuse(name, of("a.npz"), "none of .safetensors, .npz, .pth, .pt, .bin");
+        refuse(name, of("a.npz"), "one of .safetensors, .npz, .pth, .pt, .bin");
     }
     let array = npy(&npy_header("<f4", "(1,)"), &[0; 4]);
     // Its length, 19280, looks like a zip archive.
@@ -368,7 +373,7 @@ fn a_name_that_ends_otherwise_is_refused() {
         ("array.npz", &array, "it is a single array, a .npy file"),
         ("header.pth", of("a.safetensors"), "it is a .safetensors file"),
         ("h5.pth", b"\x89HDF\r\n\x1a\n0123456789", "it is an HDF5 file"),
-        ("new.npz", of("new.pth"), "`a/data.pkl` is no .npy file"),
+        ("new.npz", of("new.pth"), "`a/data.pkl` is not a .npy file"),
         ("npz.pth", of("a.npz"), "torch.save did not write this"),
     ];
     for (name, bytes, words) in cases {
@@ -403,8 +408,8 @@ fn is_read(name: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// What is cut off is refused wherever it was cut, and so is one with more behind it; and no byte,
-/// whatever becomes of it, makes a panic.
+/// A truncated file is refused wherever it was cut, and so is one with bytes appended. No change of a byte
+/// causes a panic.
 #[test]
 fn a_file_that_was_cut_or_changed_is_no_panic() {
     // Percent of the changes that are refused, at least: no weight has a checksum in a .pth file.

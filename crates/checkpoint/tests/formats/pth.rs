@@ -1,4 +1,4 @@
-//! Checkpoints of PyTorch's: those that `tests/checkpoints/make.py` wrote, and such as nobody should.
+//! PyTorch's checkpoints: those that `tests/checkpoints/make.py` wrote, and malformed ones.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::kit::{self, AT, FLAGS, MAGIC, METHOD, PACKED, SIZE, archive, bytes, d
 use super::kit::{legacy, set, tensor, text};
 use super::{counted, file, holds, read, refuse, refuse_each, written};
 
-/// The first so many of 0, 1, 2, ... as the storage "0", which says how many they are.
+/// The numbers 0, 1, 2, ..., `count` of them, as the storage "0", which claims to have `says` elements.
 fn storage(count: u8, says: u64) -> Vec<(&'static str, u64, Vec<u8>)> {
     vec![("0", says, bytes(&(0..count).map(f32::from).collect::<Vec<_>>()))]
 }
@@ -141,7 +141,7 @@ fn views_and_storages_are_held_against_the_file() {
             refuse("a.pth", &legacy(&pickle, &storage(4, 4)), words);
         }
     }
-    // Strides nobody walks may be anything, and so may sizes beside a 0.
+    // Strides that are never used may be anything, and so may other sizes if one is 0.
     assert_eq!(w(&of(&tensor(four, (3, &[1, 1], &[huge, huge])))).unwrap(), [3.0]);
     assert_eq!(w(&of(&tensor(four, (0, &[0, huge, huge], &[1, 1, 1])))).unwrap(), [0.0; 0]);
     // 1, 2^-126, -3.140625.
@@ -244,7 +244,7 @@ fn pickles_that_do_not_add_up_are_refused() {
     }
 }
 
-/// Neither depth nor number nor length of what is in a pickle can take more than a little memory.
+/// However deep, numerous or long the values in a pickle are, they take little memory.
 #[test]
 fn bombs_are_refused() {
     let many = 1 << 19;

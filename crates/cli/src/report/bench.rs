@@ -1,20 +1,28 @@
 //! The report of `triform bench`: plain text at 80 columns, the rows as JSON, the record.
 
-use super::json::pretty;
-use super::table::{heading, refuted};
+use serde::Serialize;
+
+use super::json::{entry, object, pretty};
+use super::verify::{heading, refuted_forms};
 use super::words::{grid, line, paragraph, passage, percent, row, several};
 use triform::count;
 use triform::error::{Error, Result};
 use triform::evidence::any_form::AnyForm;
-use triform::evidence::speed::{Record, Row, map_name, name};
+use triform::evidence::speed::{Record, Row, map_name};
 use triform::evidence::verdict::Bound;
 use triform::network::zoo;
 use triform_bench::{NETWORKS, Plan, Report};
 
-/// The times as JSON: a list of rows, indented, with a newline at its end.
-pub fn json(report: &Report) -> String {
-    let rows: Vec<&Row> = report.rows.iter().chain(&report.networks).collect();
-    pretty(&rows)
+/// The times as JSON, what limits them, and what was refuted before.
+pub fn json(report: &Report) -> impl Serialize {
+    object! {
+        date: &report.date,
+        others: report.others,
+        roofs: &report.roofs,
+        rows: report.rows.iter().chain(&report.networks).collect::<Vec<&Row>>(),
+        refuted: report.findings.iter().filter(|finding| finding.refutes()).map(entry).collect::<Vec<_>>(),
+        logits_apart: &report.logits_apart,
+    }
 }
 
 /// The run as a record that can be committed.
@@ -43,35 +51,47 @@ pub fn render(
     repeat: &str,
 ) -> Result<String> {
     let mut text = String::new();
-    heading(&mut text, "One block in these forms, timed in turn on this machine:", forms);
-    line(&mut text, "");
-    checked(&mut text, report);
-    if !report.refutes() {
-        machine(&mut text, report);
-        blocks(&mut text, report, plan);
-        settings(&mut text, report, plan)?;
-        networks(&mut text, report)?;
+    if report.refutes() {
+        checked(&mut text, report);
+    } else {
         conclusion(&mut text, report, plan);
+        busy(&mut text, report);
         if report.partial {
             let words = match (report.findings.is_empty(), report.rows.is_empty()) {
                 (true, _) => "Interrupted before the forms were checked: nothing was timed.",
                 (_, true) => "Interrupted before anything was timed to the end.",
-                _ => "Interrupted: what is above was timed, the rest was not.",
+                _ => "Interrupted: what is listed was timed, the rest was not.",
             };
             line(&mut text, words);
         }
+        line(&mut text, "");
+        blocks(&mut text, report, plan);
+        settings(&mut text, report, plan)?;
+        networks(&mut text, report)?;
+        heading(&mut text, "One block in these forms, timed in turn:", forms);
+        checked(&mut text, report);
+        machine(&mut text, report);
     }
     line(&mut text, &format!("Repeat: {repeat}"));
     Ok(text)
 }
 
+/// That something else ran beside the program.
+fn busy(text: &mut String, report: &Report) {
+    if report.is_busy() {
+        let words = format!(
+            "This machine was busy: other programs used {:.0}% of its processors. Ratios marked ~ are \
+             unreliable; run it again on an idle machine.",
+            100.0 * report.others
+        );
+        paragraph(text, &words);
+    }
+}
+
 /// That the forms are one function, or that they are not.
 fn checked(text: &mut String, report: &Report) {
     if report.refutes() {
-        for finding in report.findings.iter().filter(|finding| finding.refutes()) {
-            refuted(text, finding);
-            line(text, "");
-        }
+        refuted_forms(text, &report.findings);
         for network in &report.logits_apart {
             paragraph(text, &format!("The logits of {network} are too far apart in two forms."));
         }
@@ -136,8 +156,10 @@ fn over_grouped(of: &Row, rows: &[Row]) -> Option<f64> {
 const HEAD: [&str; 9] =
     ["block", "map", "form", "threads", "min ms", "median ms", "GFLOP/s", "of peak", "/ (c)"];
 
-fn cells(of: &Row, rows: &[Row]) -> Vec<String> {
-    let ratio = over_grouped(of, rows).map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
+/// `unsure`: what stands before a ratio that says little.
+fn cells(of: &Row, rows: &[Row], unsure: &str) -> Vec<String> {
+    let ratio = over_grouped(of, rows);
+    let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{unsure}{ratio:.2}"));
     vec![
         of.block.clone(),
         of.map.clone(),
@@ -151,6 +173,11 @@ fn cells(of: &Row, rows: &[Row]) -> Vec<String> {
     ]
 }
 
+/// Before a ratio that was taken on a busy machine.
+fn unsure(report: &Report) -> &'static str {
+    if report.is_busy() { "~" } else { "" }
+}
+
 /// With two decimals, and more where those would say nothing.
 fn milliseconds(ms: f64) -> String {
     if ms < 0.1 { format!("{ms:.4}") } else { format!("{ms:.2}") }
@@ -160,18 +187,18 @@ fn milliseconds(ms: f64) -> String {
 fn blocks(text: &mut String, report: &Report, plan: &Plan) {
     let mut table = vec![row(HEAD)];
     for (spec, map) in &plan.blocks {
-        let (name, map) = (name(spec), map_name(*map));
+        let (name, map) = (spec.name(), map_name(*map));
         let of_block = report.rows.iter().filter(|row| row.block == name && row.map == map);
-        table.extend(of_block.map(|row| cells(row, &report.rows)));
+        table.extend(of_block.map(|row| cells(row, &report.rows, unsure(report))));
     }
     if table.len() == 1 {
         return;
     }
     grid(text, &table, 3);
     let words = "One image, batch norms, ReLU and shortcut included, kernels prepared before. \
-                 GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time; of peak: of the \
-                 peak of one thread, times the threads that there are processors for. / (c): the \
-                 shortest time over form (c)'s.";
+                 GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time. Of peak: of the largest \
+                 rate measured on this machine, registers alone included. / (c): the shortest time over \
+                 form (c)'s.";
     passage(text, words);
 }
 
@@ -188,10 +215,10 @@ fn settings(text: &mut String, report: &Report, plan: &Plan) -> Result<()> {
     head.extend(plan.forms.iter().map(|form| format!("({form}) ms")));
     head.extend(plan.forms.iter().map(|form| format!("({form}) / 1st")));
     let mut table = vec![head];
-    let base = name(first);
+    let base = first.name();
     for roof in &report.roofs {
         for (spec, map) in [(*first, *map)].iter().chain(rest) {
-            let (block, macs) = (name(spec), count::block_work(spec, *map)?.macs.all_taps);
+            let (block, macs) = (spec.name(), count::block_work(spec, *map)?.macs.all_taps);
             let times: Option<Vec<(f64, f64)>> = plan
                 .forms
                 .iter()
@@ -228,7 +255,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
         return Ok(());
     }
     let mut table = vec![row(HEAD)];
-    table.extend(report.networks.iter().map(|row| cells(row, &report.networks)));
+    table.extend(report.networks.iter().map(|row| cells(row, &report.networks, unsure(report))));
     line(text, "Whole networks, weights drawn:");
     grid(text, &table, 3);
     let macs = |network: &str| -> Result<f64> {
@@ -257,7 +284,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
 
 /// The other forms against (c), in ratios.
 fn conclusion(text: &mut String, report: &Report, plan: &Plan) {
-    let blocks: Vec<String> = plan.blocks.iter().map(|(spec, _)| name(spec)).collect();
+    let blocks: Vec<String> = plan.blocks.iter().map(|(spec, _)| spec.name()).collect();
     let mut sentences = Vec::new();
     for form in plan.forms.iter().filter(|form| **form != 'c') {
         let of_form = report.rows.iter().filter(|row| row.form == *form);
@@ -271,11 +298,8 @@ fn conclusion(text: &mut String, report: &Report, plan: &Plan) {
         sentences.push(format!("form ({form}) takes {times} times as long as form (c)"));
     }
     if !sentences.is_empty() {
-        let words = format!(
-            "Here {}. The times are this machine's, and these kernels'; what the forms compute is the \
-             same.",
-            sentences.join(", ")
-        );
+        let words =
+            format!("On this machine, {}. All compute the same function.", sentences.join(", "));
         paragraph(text, &words);
     }
 }

@@ -1,5 +1,8 @@
 //! The claims: their table, and one of them told and checked.
 
+use serde::Serialize;
+
+use super::json::object;
 use super::page::Page;
 use super::words::{several, thousands};
 use triform::claims::{Claim, Given};
@@ -25,20 +28,52 @@ pub fn table(claims: &[Claim]) -> Result<String> {
 }
 
 /// One claim, checked, and its check seen to refute what it must.
-pub fn one(claim: &Claim, markdown: bool) -> Result<(String, bool)> {
-    let verdict = (claim.check)(Given::Right)?;
-    let wrong = (claim.check)(Given::Wrong)?;
-    let mut page = Page::new(markdown);
-    page.heading(1, claim.name);
-    page.item("Claim", &format!("{}.", claim.statement));
-    page.item("Said in", &format!("{}.", claim.source));
-    page.item("Checked", &format!("{}.", claim.how));
-    page.item("Verdict", &format!("{}.", in_words(&verdict)));
-    page.item("Same check on", &format!("{}: {}.", claim.refutes, in_words(&wrong)));
-    let holds =
-        !matches!(verdict, Verdict::Refuted { .. }) && matches!(wrong, Verdict::Refuted { .. });
-    page.next_paragraph("The whole argument: triform explain");
-    Ok((page.into_text(), holds))
+pub struct Checked {
+    claim: &'static Claim,
+    verdict: Verdict,
+    of_wrong: Verdict,
+}
+
+impl Checked {
+    /// Checks it on the right thing and on the wrong one.
+    pub fn new(claim: &'static Claim) -> Result<Self> {
+        let (verdict, of_wrong) = ((claim.check)(Given::Right)?, (claim.check)(Given::Wrong)?);
+        Ok(Self { claim, verdict, of_wrong })
+    }
+
+    /// Whether it is not refuted, and its check refuted what it must.
+    pub fn holds(&self) -> bool {
+        let refuted = |verdict: &Verdict| matches!(verdict, Verdict::Refuted { .. });
+        !refuted(&self.verdict) && refuted(&self.of_wrong)
+    }
+
+    /// For a reader.
+    pub fn render(&self, markdown: bool) -> String {
+        let Claim { name, statement, source, how, refutes, .. } = self.claim;
+        let mut page = Page::new(markdown);
+        page.heading(1, name);
+        page.item("Verdict", &format!("{}.", in_words(&self.verdict)));
+        page.item("Claim", &format!("{statement}."));
+        page.item("Said in", &format!("{source}."));
+        page.item("Checked", &format!("{how}."));
+        page.item("Same check on", &format!("{refutes}: {}.", in_words(&self.of_wrong)));
+        page.next_paragraph("The whole argument: triform explain");
+        page.into_text()
+    }
+
+    /// As JSON.
+    pub fn json(&self) -> impl Serialize {
+        let Claim { name, statement, source, how, refutes, .. } = self.claim;
+        object! {
+            claim: *name,
+            statement: *statement,
+            source: *source,
+            how: *how,
+            found: in_words(&self.verdict),
+            refutes: *refutes,
+            found_of_wrong: in_words(&self.of_wrong),
+        }
+    }
 }
 
 /// A verdict and what it rests on.

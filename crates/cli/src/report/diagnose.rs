@@ -1,6 +1,8 @@
 //! What is known about a count: in words and as JSON.
 
-use super::json::object;
+use serde::Serialize;
+
+use super::json::{WhyNull, object};
 use super::page::Page;
 use super::words::thousands;
 use triform::count::conventions::{ALL, Convention};
@@ -187,19 +189,40 @@ fn plainly(page: &mut Page, asked: &Asked<'_>) {
     });
 }
 
-/// The ranked list of all fits as JSON; empty where nothing is known.
-pub fn json(found: &Diagnosis) -> String {
-    let convention = |convention: &&'static Convention| {
-        object! {
-            name: convention.name,
-            words: convention.words,
-            seen_in: convention.seen_in,
-            mistake: convention.is_mistake(),
-        }
-    };
+/// The ranked list of all fits as JSON; empty where nothing is known, which has the nearest.
+pub fn json(asked: &Asked<'_>, found: &Diagnosis) -> impl Serialize {
     let fit = |fit: &Fit| {
-        let conventions: Vec<_> = fit.conventions.iter().map(convention).collect();
+        let conventions: Vec<_> = fit.conventions.iter().map(|each| convention(each)).collect();
         object! { arch: fit.network.clone(), count: fit.count, conventions: conventions }
     };
-    super::json::pretty(&found.fits.iter().map(fit).collect::<Vec<_>>())
+    object! {
+        given: asked.given.text.clone(),
+        low: asked.given.low,
+        high: asked.given.high,
+        quantity: match asked.quantity {
+            Quantity::Parameters => "params",
+            Quantity::Macs => "macs",
+        },
+        searched: found.searched,
+        fits: found.fits.iter().map(fit).collect::<Vec<_>>(),
+        nearest: found.nearest.as_ref().map(fit),
+        why_null: match found.nearest {
+            Some(_) => WhyNull::new(),
+            None => [("nearest", "something known gives the count")].into(),
+        },
+    }
+}
+
+/// All conventions that are looked for, as JSON.
+pub fn known_json() -> impl Serialize {
+    object! { conventions: ALL.iter().map(convention).collect::<Vec<_>>() }
+}
+
+fn convention(convention: &Convention) -> impl Serialize + use<> {
+    object! {
+        name: convention.name,
+        words: convention.words,
+        seen_in: convention.seen_in,
+        mistake: convention.is_mistake(),
+    }
 }

@@ -3,6 +3,9 @@
 
 use ndarray::{Array1, Array4, s};
 
+use serde::Serialize;
+
+use super::json::object;
 use super::matrix::{beside, kernel, labelled, number};
 use super::page::Page;
 use super::words::{row, thousands};
@@ -49,6 +52,12 @@ fn example(last_norm: (f32, f32), shortcut: Shortcut) -> Result<Example> {
         second_call: false,
         mode: Mode::Evaluation,
     })
+}
+
+/// The argument as JSON: its text, and the names of the claims.
+pub fn json() -> Result<impl Serialize> {
+    let claims: Vec<&str> = claims::ALL.iter().map(|claim| claim.name).collect();
+    Ok(object! { argument: argument(false)?, claims: claims })
 }
 
 /// The whole argument, and the claims.

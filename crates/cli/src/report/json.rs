@@ -1,4 +1,6 @@
-//! The reports of `triform verify` and `triform forward` as JSON.
+//! The reports of `triform verify` and `triform forward` as JSON; and what the JSON of every command begins with.
+//!
+//! No key ever vanishes. Where there is nothing to say the value is null, and `why_null` beside it says why.
 
 use std::collections::BTreeMap;
 
@@ -8,14 +10,17 @@ use serde::Serialize;
 use super::network::{SHOWN, Source, class_name};
 use super::words::stride_word;
 use triform::block::BlockSpec;
+use triform::evidence::speed::Machine;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
 use triform::evidence::verify::{self, Report, RoundingReport};
 use triform::evidence::whole::{self, LOGITS, NetworkReport, Ran};
 use triform::network::architecture::Architecture;
 use triform::network::classes;
 
-/// An object with these keys, in this order, whatever serialises as their values. A key that may be missing
-/// is one of an object in an `Option`, which `#[serde(flatten)]` lets in.
+/// The version of all that is documented in docs/report.schema.json.
+pub const SCHEMA: u32 = 1;
+
+/// An object with these keys, in this order, whatever serialises as their values.
 macro_rules! object {
     ($($(#[$attribute:meta])* $key:ident: $value:expr),* $(,)?) => {{
         #[derive(serde::Serialize)]
@@ -24,6 +29,67 @@ macro_rules! object {
     }};
 }
 pub(super) use object;
+
+/// Why values are null, by their keys.
+pub(super) type WhyNull = BTreeMap<&'static str, &'static str>;
+
+/// The command that was run.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Command {
+    /// Its name, such as `verify`.
+    pub name: String,
+    /// The options that were given, and the seed, as they were written.
+    pub options: BTreeMap<String, Vec<String>>,
+    /// The line that repeats the run.
+    pub repeat: String,
+}
+
+/// What a command concluded.
+pub struct Outcome {
+    /// In a word; none from a command that judges nothing.
+    pub verdict: Option<&'static str>,
+    /// Whether the run was cut short.
+    pub partial: bool,
+    /// The machine, where times are reported.
+    pub machine: Option<Machine>,
+}
+
+impl Outcome {
+    /// Of a command that judges nothing and times nothing.
+    pub const NONE: Self = Self { verdict: None, partial: false, machine: None };
+
+    /// Of forms that were compared.
+    pub fn of_forms(refuted: bool, partial: bool, machine: Option<Machine>) -> Self {
+        let verdict = match (refuted, partial) {
+            (true, _) => "refuted",
+            (_, true) => "unfinished",
+            _ => "holds",
+        };
+        Self { verdict: Some(verdict), partial, machine }
+    }
+}
+
+/// A command's report as JSON, indented, with a newline at its end: the envelope, and then its own keys.
+pub fn envelope(command: &Command, outcome: Outcome, report: impl Serialize) -> String {
+    let Outcome { verdict, partial, machine } = outcome;
+    let mut why_null = WhyNull::new();
+    if verdict.is_none() {
+        why_null.insert("verdict", "this command judges nothing");
+    }
+    if machine.is_none() {
+        why_null.insert("machine", "no time is reported");
+    }
+    pretty(&object! {
+        schema: SCHEMA,
+        triform: env!("CARGO_PKG_VERSION"),
+        command: command,
+        verdict: verdict,
+        partial: partial,
+        machine: machine,
+        why_null: why_null,
+        #[serde(flatten)] report: report,
+    })
+}
 
 /// Indented, with a newline at its end.
 pub(super) fn pretty(report: &impl Serialize) -> String {
@@ -36,33 +102,30 @@ fn by_pair<T: Copy>(pairs: &[(String, T)]) -> BTreeMap<&str, T> {
     pairs.iter().map(|(pair, number)| (pair.as_str(), *number)).collect()
 }
 
-/// The report as JSON, indented, with a newline at its end. The same seed gives the same text
-/// but for the times ("ms").
-pub fn render(report: &Report) -> String {
+/// What was verified on blocks. The same seed gives the same but for the times ("ms").
+pub fn verify(report: &Report) -> impl Serialize {
     let errors = report.failures.iter().map(|failure| {
         object! { rung: failure.rung, stage: &failure.stage, error: failure.error.to_string() }
     });
-    let errors: Vec<_> = errors.collect();
-    pretty(&object! {
+    object! {
         seed: report.seed,
         blocks: report.blocks.iter().map(block).collect::<Vec<_>>(),
         rungs: report.findings.iter().map(entry).collect::<Vec<_>>(),
         ok: report.holds(),
-        #[serde(flatten)] partial: report.partial.then(|| object! { partial: true }),
-        #[serde(flatten)] errors: (!errors.is_empty()).then(|| object! { errors: errors }),
-    })
+        errors: errors.collect::<Vec<_>>(),
+    }
 }
 
 /// A finding.
-fn entry(finding: &Finding) -> impl Serialize {
+pub(super) fn entry(finding: &Finding) -> impl Serialize {
     let qualification = match &finding.verdict {
         Verdict::Qualified { holds, but } => Some(format!("{holds}; {but}")),
         _ => None,
     };
-    let witnesses = match &finding.verdict {
-        Verdict::Refuted { witnesses } => Some(witnesses),
-        _ => None,
-    };
+    let mut why_null = WhyNull::new();
+    if qualification.is_none() {
+        why_null.insert("qualification", "the verdict is not qualified");
+    }
     object! {
         rung: finding.rung,
         name: finding.rung.name,
@@ -74,10 +137,12 @@ fn entry(finding: &Finding) -> impl Serialize {
         redraws: finding.redraws,
         seed: finding.seed,
         ms: finding.ms,
-        #[serde(flatten)]
-        qualification: qualification.map(|words| object! { qualification: words }),
-        #[serde(flatten)]
-        witnesses: witnesses.map(|witnesses| object! { witnesses: witnesses }),
+        qualification: qualification,
+        witnesses: match &finding.verdict {
+            Verdict::Refuted { witnesses } => &witnesses[..],
+            _ => &[],
+        },
+        why_null: why_null,
     }
 }
 
@@ -93,28 +158,26 @@ pub(super) fn shape(spec: &BlockSpec, map: (usize, usize)) -> impl Serialize + u
     }
 }
 
-/// What R1 found.
-fn rounding(found: RoundingReport) -> impl Serialize {
+/// What R1 found; nulls where it did not run.
+fn rounding(found: Option<RoundingReport>) -> impl Serialize {
     object! {
-        bound: found.bound,
-        bound_used: found.used,
-        bound_used_at_cuts: found.used_at_cuts,
-        bound_is_blunt: found.is_blunt,
+        bound: found.map(|found| found.bound),
+        bound_used: found.map(|found| found.used),
+        bound_used_at_cuts: found.map(|found| found.used_at_cuts),
+        bound_is_blunt: found.map(|found| found.is_blunt),
     }
 }
 
 fn block(block: &verify::BlockReport) -> impl Serialize {
-    let exact = block.exact.as_ref().map(|exact| {
-        object! {
-            exact: !block.refuted.iter().any(|(rung, _)| rung.never_rounds),
-            exact_in: exact.float,
-            exact_differing: by_pair(&exact.differing),
-            exact_elements: exact.elements,
-            exact_largest_sum: exact.reached,
-        }
-    });
+    let exact = block.exact.as_ref();
+    let mut why_null = WhyNull::new();
+    if block.rounding.is_none() {
+        why_null.insert("bound", "R1 did not run on this block");
+    }
+    if exact.is_none() {
+        why_null.insert("exact", "R3 did not run on this block");
+    }
     let times = block.times.iter().map(|(letter, ms)| (*letter, object! { ms: *ms }));
-    let refuted = &block.refuted;
     object! {
         name: &block.name,
         #[serde(flatten)] shape: shape(&block.spec, block.map),
@@ -124,61 +187,62 @@ fn block(block: &verify::BlockReport) -> impl Serialize {
         max_abs_diff: by_pair(&block.differences),
         largest_output: block.largest,
         ulp: block.ulp,
-        #[serde(flatten)] rounding: block.rounding.map(rounding),
+        #[serde(flatten)] rounding: rounding(block.rounding),
         dead_channels: block.dead_channels,
         digest: &block.digest,
-        #[serde(flatten)] exact: exact,
-        #[serde(flatten)]
-        refuted: (!refuted.is_empty()).then(|| object! { refuted: refuted }),
+        exact: exact.map(|_| !block.refuted.iter().any(|(rung, _)| rung.never_rounds)),
+        exact_in: exact.map(|exact| exact.float),
+        exact_differing: exact.map(|exact| by_pair(&exact.differing)),
+        exact_elements: exact.map(|exact| exact.elements),
+        exact_largest_sum: exact.map(|exact| exact.reached),
+        refuted: &block.refuted,
+        why_null: why_null,
     }
 }
 
 /// A network in several forms.
-pub fn network(report: &NetworkReport, source: &Source) -> String {
-    let (network, logits, notes) = (&report.architecture, &report.logits, &report.notes);
+pub fn network<'a>(report: &'a NetworkReport, source: &'a Source) -> impl Serialize + 'a {
+    let (network, logits) = (&report.architecture, &report.logits);
     let forms = logits.of_form.iter().map(|(form, of)| (*form, output(network, of.view())));
     let blocks = report.blocks.iter().map(network_block);
-    let several = object! {
+    object! {
+        #[serde(flatten)] network: of_network(network, source, report.input, forms.collect()),
         seed: report.seed,
         largest_logit: logits.largest,
         max_rel_diff: logits.relative().collect::<BTreeMap<_, _>>(),
         max_rel_diff_allowed: LOGITS * logits.scale / logits.largest,
         blocks: blocks.collect::<Vec<_>>(),
-        #[serde(flatten)] notes: (!notes.is_empty()).then(|| object! { notes: notes }),
+        notes: &report.notes,
         ok: report.holds(),
-        #[serde(flatten)] partial: report.partial.then(|| object! { partial: true }),
-    };
-    of_network(network, source, report.input, forms.collect(), Some(several))
+    }
 }
 
 /// A network in one form.
-pub fn forward(
-    network: &Architecture,
+pub fn forward<'a>(
+    network: &'a Architecture,
     form: char,
     ran: &Ran,
     input: [usize; 4],
-    source: &Source,
-) -> String {
+    source: &'a Source,
+) -> impl Serialize + 'a {
     let forms = [(form, output(network, ran.logits.view()))].into();
-    of_network(network, source, input, forms, None::<()>)
+    of_network(network, source, input, forms)
 }
 
-fn of_network(
-    network: &Architecture,
-    source: &Source,
+fn of_network<'a>(
+    network: &'a Architecture,
+    source: &'a Source,
     input: [usize; 4],
-    forms: BTreeMap<char, impl Serialize>,
-    several: Option<impl Serialize>,
-) -> String {
-    pretty(&object! {
+    forms: BTreeMap<char, impl Serialize + 'a>,
+) -> impl Serialize + 'a {
+    object! {
         arch: &network.name,
         weights: &source.weights,
         input: &source.input,
         input_shape: input,
         stride_on: stride_word(network.stride_on),
         forms: forms,
-        #[serde(flatten)] several: several,
-    })
+    }
 }
 
 /// What a form gave: logits, N x classes, and the likeliest classes; or the pooled features.
@@ -186,19 +250,22 @@ fn output(network: &Architecture, values: ArrayView2<'_, f32>) -> impl Serialize
     let rows: Vec<Vec<f32>> = values.rows().into_iter().map(|row| row.to_vec()).collect();
     let likeliest = |row: &Vec<f32>| {
         let class = |(class, probability)| {
-            let name = class_name(class, row.len()).map(|name| object! { name: name });
-            object! { class: class, #[serde(flatten)] name: name, probability: probability }
+            let name = class_name(class, row.len());
+            object! { class: class, name: name, probability: probability }
         };
         classes::top(row, SHOWN).into_iter().map(class).collect::<Vec<_>>()
     };
-    let (logits, features) = match network.classes {
-        Some(_) => {
-            let top: Vec<_> = rows.iter().map(likeliest).collect();
-            (Some(object! { logits: rows, top: top }), None)
-        }
-        None => (None, Some(object! { pooled_features: rows })),
+    let top: Option<Vec<_>> = network.classes.map(|_| rows.iter().map(likeliest).collect());
+    let (logits, features, why_null) = match network.classes {
+        Some(_) => (Some(rows), None, ("pooled_features", "the network has its top")),
+        None => (None, Some(rows), ("logits", "the network is without its top")),
     };
-    object! { #[serde(flatten)] logits: logits, #[serde(flatten)] features: features }
+    object! {
+        logits: logits,
+        top: top,
+        pooled_features: features,
+        why_null: WhyNull::from([why_null]),
+    }
 }
 
 fn network_block(block: &whole::BlockReport) -> impl Serialize {
@@ -210,14 +277,16 @@ fn network_block(block: &whole::BlockReport) -> impl Serialize {
         }
         _ => None,
     });
+    let why_null = found.is_none().then_some(("bound", "R1 did not run on this block"));
     object! {
         name: &block.name,
         #[serde(flatten)] shape: shape(&block.spec, block.map),
         dead_channels: block.dead_channels,
         max_abs_diff: by_pair(&block.differences),
-        #[serde(flatten)] rounding: found.map(rounding),
+        #[serde(flatten)] rounding: rounding(found),
         ok: !findings.is_empty() && !findings.iter().any(Finding::refutes),
         rungs: findings.iter().map(entry).collect::<Vec<_>>(),
+        why_null: why_null.into_iter().collect::<WhyNull>(),
     }
 }
 

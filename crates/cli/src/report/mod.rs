@@ -10,5 +10,5 @@ mod matrix;
 pub mod network;
 pub mod page;
 pub mod refute;
-pub mod table;
+pub mod verify;
 pub mod words;

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use ndarray::ArrayView2;
 
-use super::table::{far, heading, mapped, refutations};
-use super::words::{dashed, grid, line, paragraph, passage, row, several, stride_word, thousands};
+use super::verify::{far, heading, more, refutations, refuted_forms, rungs};
+use super::words::{dashed, grid, line, paragraph, passage, row, stride_word, thousands};
 use triform::block::StrideOn;
 use triform::count;
 use triform::error::Result;
 use triform::evidence::any_form::AnyForm;
 use triform::evidence::rungs::{OnNetwork, Rung};
+use triform::evidence::speed::map_name;
 use triform::evidence::verdict::{Bound, Finding, Verdict};
 use triform::evidence::whole::{LOGITS, NetworkReport, Ran};
 use triform::network::architecture::Architecture;
@@ -30,36 +31,47 @@ pub struct Source {
     pub input: String,
 }
 
-/// The report on a network in several forms. `repeat` is the command that makes it again.
+/// The report on a network in several forms, in short or with all tables. `repeat` is the command that makes
+/// it again.
 pub fn verified(
     report: &NetworkReport,
     forms: &[&dyn AnyForm],
     source: &Source,
     repeat: &str,
+    full: bool,
 ) -> Result<String> {
     let mut text = String::new();
-    heading(&mut text, "One set of weights, one network, every block in these forms:", forms);
-    passage(&mut text, &subject(&report.architecture, &report.input, source)?);
-    if report.blocks.is_empty() {
-        line(&mut text, "Interrupted before the first block was done: nothing was verified.");
-    } else {
-        blocks(&mut text, report);
-        logits(&mut text, report);
-        let last = report.logits.of_form.last().filter(|_| report.architecture.classes.is_some());
-        if let Some((letter, logits)) = last {
-            likeliest(&mut text, &format!(", form ({letter})"), logits.view());
+    verdict(&mut text, report);
+    line(&mut text, "");
+    if !report.blocks.is_empty() {
+        if full {
+            heading(
+                &mut text,
+                "One set of weights, one network, every block in these forms:",
+                forms,
+            );
+            line(&mut text, "");
+            blocks(&mut text, report);
+            let others = |rung: Rung, others: &[&str]| {
+                format!("  {rung} refutes in {} more of the blocks.", others.len())
+            };
+            refutations(&mut text, report.findings(), others);
+        } else {
+            rungs(&mut text, report.findings());
             line(&mut text, "");
         }
-        let others = |rung: Rung, others: &[&str]| {
-            format!("  {rung} refutes in {} more of the blocks.", others.len())
-        };
-        refutations(&mut text, report.findings(), others);
-        for note in &report.notes {
-            passage(&mut text, &format!("Note: {note}"));
-        }
-        paragraph(&mut text, &conclusion(report));
+        logits(&mut text, report);
     }
-    line(&mut text, &format!("Repeat: {repeat}"));
+    passage(&mut text, &subject(&report.architecture, &report.input, source)?);
+    let last = report.logits.of_form.last().filter(|_| report.architecture.classes.is_some());
+    if let Some((letter, logits)) = last {
+        likeliest(&mut text, &format!(", form ({letter})"), logits.view());
+        line(&mut text, "");
+    }
+    for note in &report.notes {
+        passage(&mut text, &format!("Note: {note}"));
+    }
+    more(&mut text, repeat);
     Ok(text)
 }
 
@@ -143,7 +155,7 @@ fn blocks(text: &mut String, report: &NetworkReport) {
     rows[0].push("dead".to_owned());
     let mut qualified = false;
     for block in &report.blocks {
-        let map = mapped(&block.spec, block.map);
+        let map = map_name(block.map);
         let mut cells = vec![block.name.clone(), block.spec.to_string(), map];
         for finding in &block.findings {
             qualified |= matches!(finding.verdict, Verdict::Qualified { .. });
@@ -188,40 +200,43 @@ fn logits(text: &mut String, report: &NetworkReport) {
     let apart: Vec<String> =
         apart.map(|(pair, relative)| format!("{} {relative:.1e}", dashed(pair))).collect();
     let words = format!(
-        "The {what} of the forms differ by at most, in parts of the largest ({:.4}): {}. Allowed is {LOGITS:.0e} \
-         of the sizes they are summed from, which is chosen: no bound derived from end to end would say \
-         anything of so many layers.",
+        "The {what} differ by at most {} of the largest, {:.4}. Allowed: {LOGITS:.0e} of the sizes they are \
+         summed from. That is chosen: over so many layers a derived bound would allow anything.",
+        apart.join(", "),
         report.logits.largest,
-        apart.join(", ")
     );
     passage(text, &words);
 }
 
-fn conclusion(report: &NetworkReport) -> String {
+fn verdict(text: &mut String, report: &NetworkReport) {
+    if report.findings().any(Finding::refutes) {
+        return refuted_forms(text, report.findings());
+    }
     let blocks = match report.blocks.len() {
         1 => "the block".to_owned(),
-        count => format!("the {}", several(count, "block")),
+        count => format!("all {count} blocks"),
     };
-    if report.findings().any(Finding::refutes) {
-        "NOT the same network: in the blocks above the forms do not agree.".to_owned()
+    let words = if report.blocks.is_empty() {
+        "Interrupted before the first block was done: nothing was verified.".to_owned()
     } else if !report.logits.agree() {
-        "NOT the same network: no block was refuted, but the forms end too far apart.".to_owned()
+        "NOT equivalent: no block was refuted, but the forms end too far apart.".to_owned()
     } else if report.partial {
-        format!("Interrupted: {blocks} above held, the rest was not verified.")
+        format!("Interrupted: {blocks} listed held, the rest was not verified.")
     } else {
         let unseen = report.blocks.iter().filter(|block| block.is_unseen()).count();
-        let support = match unseen {
-            0 => "That supports their equivalence, for these weights.".to_owned(),
+        let but = match unseen {
+            0 => String::new(),
             _ => format!(
-                "But in {unseen} of them no rung saw all there is, as the notes say: this is no evidence \
-                 for those."
+                " But in {unseen} of them no rung saw everything, as the notes say: for those this is no \
+                 evidence."
             ),
         };
         format!(
-            "The forms agreed in {blocks}, and in what comes out at the end. {support} Proofs are of small \
-             blocks, whatever their weights: `triform verify`; what a refusal looks like: `triform refute`."
+            "The forms are equivalent in {blocks}, and the network's outputs agree. This supports the \
+             equivalence for these weights.{but}"
         )
-    }
+    };
+    paragraph(text, &words);
 }
 
 /// The name of a class, where the network has ImageNet's thousand.

@@ -3,42 +3,52 @@
 
 use serde::Serialize;
 
-use super::json::{object, pretty, tensor};
+use super::json::{WhyNull, object, tensor};
 use super::matrix::{kernel, labelled, number, planes};
 use super::page::Page;
-use super::words::several;
-use triform::block::{BatchNorm, BlockForm as _, BlockSpec, BlockWeights, Layer, Shortcut};
+use super::words::{paragraph, row, several};
+use triform::block::{BatchNorm, BlockForm as _, BlockWeights, Layer, Shortcut};
 use triform::conv::Affine;
 use triform::error::Result;
 use triform::evidence::any_form::place;
 use triform::evidence::generator::Layout;
 use triform::evidence::rungs::Rung;
-use triform::gallery::Kind;
 use triform::gallery::matrix::{CASES, Cell, Row};
-use triform::gallery::witness::{Mode, Smallest};
+use triform::gallery::witness::{Mode, Pair, Parting, Smallest};
 use triform::gallery::witness::{first_apart, trace};
+use triform::gallery::{Kind, Mistake};
 use triform::scalar::Expression;
 
-/// The matrix rung x mistake.
-pub fn gallery(rows: &[Row], seed: u64, markdown: bool) -> String {
+/// The matrix mistake x rung: the verdict, then the mistakes, those that no rung refuted first.
+pub fn gallery(rows: &[Row], repeat: &str, markdown: bool) -> String {
     let mut page = Page::new(markdown);
-    page.heading(1, "Wrong blocks, and the rungs that refute them");
-    page.paragraph(&format!(
-        "Each block has one mistake, and each rung of the ladder was run on each: x refuted; - missed, \
-         that is, the rung ran to its end ({CASES} random blocks, all small shapes, or everything \
-         there is) and saw nothing; blank: it does not apply, the mistake had nothing to get \
-         wrong there.",
+    let unrefuted = |row: &&Row| row.rungs(Cell::Refuted).is_empty();
+    let missed: Vec<&str> = rows.iter().filter(unrefuted).map(|row| row.mistake.name).collect();
+    page.paragraph(&match missed[..] {
+        [] => format!("Each of the {} mistakes is refuted by at least one rung.", rows.len()),
+        _ => format!("NOT refuted, {} of {}: {}.", missed.len(), rows.len(), missed.join(", ")),
+    });
+    page.next_paragraph(&format!(
+        "x refuted; - missed in {CASES} random blocks or all small shapes; blank: the rung does not apply, or \
+         did not run."
     ));
-    let head = ["mistake".to_owned()].into_iter().chain(Rung::ALL.map(|rung| rung.to_string()));
-    let mut table: Vec<Vec<String>> = vec![head.collect()];
-    for row in rows {
-        let name = [row.mistake.name.to_owned()];
-        table.push(name.into_iter().chain(row.cells.map(|cell| mark(cell).to_owned())).collect());
+    let digits: String = Rung::ALL.map(|rung| (rung as usize).to_string()).concat();
+    let mut table = vec![row(["mistake", "what is wrong", &format!("R{digits}")])];
+    let (first, rest): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(unrefuted);
+    for each in first.into_iter().chain(rest) {
+        let marks: String = each.cells.map(mark).concat();
+        table.push(row([each.mistake.name, each.mistake.changed, &format!(" {marks}")]));
     }
     page.table(&table);
-    page.next_paragraph(&conclusion(rows));
+    let of_each = Rung::ALL.iter().filter_map(|rung| {
+        let count = |cell| rows.iter().filter(|row| row.cells[*rung as usize] == cell).count();
+        let (refuted, missed) = (count(Cell::Refuted), count(Cell::Missed));
+        (refuted + missed > 0).then(|| format!("{rung} {refuted} of {}", refuted + missed))
+    });
+    let of_each: Vec<String> = of_each.collect();
+    page.next_paragraph(&format!("Refuted, of those that apply: {}.", of_each.join(", ")));
     page.paragraph("One of them, worked out: triform refute NAME");
-    page.paragraph(&format!("Repeat: triform refute --seed {seed}"));
+    page.paragraph(&format!("Repeat: {repeat}"));
     page.into_text()
 }
 
@@ -46,42 +56,23 @@ fn mark(cell: Cell) -> &'static str {
     match cell {
         Cell::Refuted => "x",
         Cell::Missed => "-",
-        Cell::NotApplicable => "",
+        Cell::NotApplicable | Cell::NotRun => " ",
     }
 }
 
-/// How many there are, and what became of them.
-fn conclusion(rows: &[Row]) -> String {
-    let unrefuted: Vec<&str> = rows
-        .iter()
-        .filter(|row| row.rungs(Cell::Refuted).is_empty())
-        .map(|row| row.mistake.name)
-        .collect();
-    let all = match unrefuted[..] {
-        [] => format!("{} mistakes, each refuted by one rung at least.", rows.len()),
-        _ => format!("{} mistakes; NOT REFUTED: {}.", rows.len(), unrefuted.join(", ")),
-    };
-    let of_each = Rung::ALL.map(|rung| {
-        let count = |cell| rows.iter().filter(|row| row.cells[rung as usize] == cell).count();
-        let refuted = count(Cell::Refuted);
-        format!("{rung} {refuted} of {}", refuted + count(Cell::Missed))
-    });
-    format!("{all} Of those that concern it, {}.", of_each.join(", "))
-}
-
 /// One mistake, its smallest block, and where right and wrong part.
-pub fn one(row: &Row, smallest: Option<&Smallest>, seed: u64, markdown: bool) -> Result<String> {
+pub fn one(row: &Row, smallest: Option<&Smallest>, repeat: &str, markdown: bool) -> Result<String> {
     let mistake = &row.mistake;
     let mut page = Page::new(markdown);
     page.heading(1, mistake.name);
-    page.item("What", &format!("in form ({}), {}.", mistake.form.letter(), mistake.changed));
-    page.item("Why", &format!("{}.", mistake.why));
-    page.item("Seen in", &format!("{}.", mistake.seen_in.unwrap_or("no public code known to us")));
     let rungs = |cell| {
         let rungs: Vec<String> = row.rungs(cell).iter().map(Rung::to_string).collect();
         if rungs.is_empty() { "none".to_owned() } else { rungs.join(" ") }
     };
     page.item("Refuted by", &format!("{}.", rungs(Cell::Refuted)));
+    page.item("What", &format!("in form ({}), {}.", mistake.form.letter(), mistake.changed));
+    page.item("Why", &format!("{}.", mistake.why));
+    page.item("Seen in", &format!("{}.", mistake.seen_in.unwrap_or("no public code known to us")));
     for (label, cell) in [("Missed by", Cell::Missed), ("Not applicable", Cell::NotApplicable)] {
         if !row.rungs(cell).is_empty() {
             page.item(label, &format!("{}.", rungs(cell)));
@@ -89,37 +80,22 @@ pub fn one(row: &Row, smallest: Option<&Smallest>, seed: u64, markdown: bool) ->
     }
     match smallest {
         None => page.next_paragraph("No small block was found on which it shows."),
-        Some(smallest) => worked_out(&mut page, row, smallest)?,
+        Some(smallest) => worked_out(&mut page, mistake, smallest)?,
     }
-    page.next_paragraph(&format!("Repeat: triform refute {} --seed {seed}", mistake.name));
+    page.next_paragraph(&format!("Repeat: {repeat}"));
     Ok(page.into_text())
 }
 
-fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
-    let example = &smallest.example;
-    let spec = example.weights.spec();
+fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result<()> {
     page.heading(2, "The smallest block on which it shows");
-    page.paragraph(&about(spec, smallest, row));
+    page.paragraph(&about(smallest, mistake.shows_in));
     page.block(&numbers(smallest));
 
     page.heading(2, "Right and wrong");
-    let mistake = &row.mistake;
-    // The trace is one of inference mode; what shows elsewhere it cannot tell.
-    let plain = matches!(example.mode, Mode::Evaluation)
-        && !example.second_call
-        && matches!(mistake.shows_in, Kind::Numbers | Kind::NotANumber);
-    if plain {
-        let (right, wrong) = (trace(&mistake.form, example)?, trace(&mistake.wrong(), example)?);
-        if let Some(apart) = first_apart(&right, &wrong) {
-            let place = match apart.tensor {
-                Layer::Output => "in the output",
-                layer => place(layer),
-            };
-            page.paragraph(&format!("They part {}:", at(place, apart.index)));
-            let (right, wrong) = (&apart.expected, &apart.found);
-            page.block(&format!("right  {}\nwrong  {}", sum(right), sum(wrong)));
-            page.gap();
-        }
+    if let Some((place, sums)) = parted(&mistake.pair(&mistake.wrong()), smallest)? {
+        page.paragraph(&format!("They part {place}:"));
+        page.block(&sums);
+        page.gap();
     }
     let parting = &smallest.parting;
     let (found, expected) = (number(parting.found), number(parting.expected));
@@ -140,6 +116,67 @@ fn worked_out(page: &mut Page, row: &Row, smallest: &Smallest) -> Result<()> {
     Ok(())
 }
 
+/// Where right and wrong part first, and the two sums there; none where the trace, which is one of inference
+/// mode, cannot tell.
+fn parted(pair: &Pair<'_>, smallest: &Smallest) -> Result<Option<(String, String)>> {
+    let example = &smallest.example;
+    let plain = matches!(example.mode, Mode::Evaluation)
+        && !example.second_call
+        && matches!(pair.shows_in, Kind::Numbers | Kind::NotANumber);
+    if !plain {
+        return Ok(None);
+    }
+    let (right, wrong) = (trace(pair.right, example)?, trace(pair.wrong, example)?);
+    let Some(apart) = first_apart(&right, &wrong) else { return Ok(None) };
+    let place = match apart.tensor {
+        Layer::Output => "in the output",
+        layer => place(layer),
+    };
+    let (right, wrong) = (sum(&apart.expected), sum(&apart.found));
+    Ok(Some((at(place, apart.index), format!("right  {right}\nwrong  {wrong}"))))
+}
+
+/// The smallest block on which a form differs from the right one, in short.
+pub fn example(pair: &Pair<'_>, smallest: &Smallest) -> Result<String> {
+    let mut page = Page::new(false);
+    let about = about(smallest, pair.shows_in);
+    page.paragraph(&format!("The smallest example. {about}"));
+    page.block(&numbers(smallest));
+    if let Some((place, sums)) = parted(pair, smallest)? {
+        page.paragraph(&format!("They part {place}:"));
+        page.block(&sums);
+    }
+    Ok(page.into_text())
+}
+
+/// A mistake for the book, in Markdown: what it is, which rungs refute it, its smallest example.
+pub fn entry(row: &Row, smallest: &Smallest) -> Result<String> {
+    let Mistake { name, changed, why, seen_in, form, .. } = &row.mistake;
+    let rungs = |cell| row.rungs(cell).iter().map(Rung::to_string).collect::<Vec<_>>().join(", ");
+    let seen_in = seen_in.map_or(String::new(), |place| format!(" Seen in {place}."));
+    let missed = match rungs(Cell::Missed) {
+        missed if missed.is_empty() => String::new(),
+        missed => format!("; missed by {missed}"),
+    };
+    let mut text = format!("### `{name}`\n\n");
+    paragraph(&mut text, &format!("In form ({}), {changed}: {why}.{seen_in}", form.letter()));
+    text += &format!("\nRefuted by {}{missed}.\n\n", rungs(Cell::Refuted));
+    let wrong = row.mistake.wrong();
+    let pair = row.mistake.pair(&wrong);
+    let about = about(smallest, pair.shows_in);
+    paragraph(&mut text, &format!("Smallest example: {}", about.trim_start_matches(SEARCH)));
+    text += "\n```text\n";
+    match parted(&pair, smallest)? {
+        Some((place, sums)) => text += &format!("{place}:\n{sums}\n"),
+        None => {
+            let Parting { tensor, found, expected, .. } = &smallest.parting;
+            text +=
+                &format!("{tensor}:\nright  {}\nwrong  {}\n", number(*expected), number(*found));
+        }
+    }
+    Ok(text + "```\n\n")
+}
+
 /// "1·2 + 2·3 = 8"; a number that is no sum stays as it is.
 fn sum(spelled: &Expression) -> String {
     let (sum, value) = (spelled.to_string(), number(spelled.value() as f32));
@@ -151,9 +188,13 @@ fn at(place: &str, [n, c, h, w]: [usize; 4]) -> String {
     format!("{place}, image {n}, channel {c}, row {h}, column {w}")
 }
 
+/// How the smallest block was found.
+const SEARCH: &str = "Drawn at random, then made smaller for as long as it shows: ";
+
 /// A small block in words.
-fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
+fn about(smallest: &Smallest, shows_in: Kind) -> String {
     let example = &smallest.example;
+    let spec = example.weights.spec();
     let (n, _, h, w) = example.x.dim();
     let kernel = if spec.kernel() == 1 { "a 1x1 in place of the 3x3" } else { "a 3x3" };
     let stride = match (spec.stride(), spec.reduce().stride()) {
@@ -167,8 +208,7 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
         Shortcut::Projection => "a projection as shortcut",
     };
     let mut words = format!(
-        "Found by drawing blocks at random and making sizes and numbers smaller as long as it shows: \
-         {} of width {}, {} in and {} out, {kernel}, {stride}, {shortcut}; {} of {h} x {w}.",
+        "{SEARCH}{} of width {}, {} in and {} out, {kernel}, {stride}, {shortcut}; {} of {h} x {w}.",
         several(spec.cardinality(), "path"),
         spec.width(),
         several(spec.c_in(), "channel"),
@@ -191,7 +231,7 @@ fn about(spec: &BlockSpec, smallest: &Smallest, row: &Row) -> String {
                       output moves.";
         }
     }
-    words += match row.mistake.shows_in {
+    words += match shows_in {
         Kind::NotANumber => " One input is NaN.",
         Kind::Epsilon => " A batch norm scales by gamma / sqrt(variance + epsilon).",
         _ if spec.kernel() > 1 => " Products with the padding are not written down.",
@@ -271,7 +311,7 @@ fn in_words(norm: &BatchNorm<f32>) -> Option<Vec<String>> {
 }
 
 /// All mistakes as JSON, with what each rung made of them and the smallest block on which they show.
-pub fn json(rows: &[(Row, Option<Smallest>)]) -> String {
+pub fn json(rows: &[(Row, Option<Smallest>)]) -> impl Serialize {
     let entry = |(row, smallest): &(Row, Option<Smallest>)| {
         object! {
             name: row.mistake.name,
@@ -280,11 +320,20 @@ pub fn json(rows: &[(Row, Option<Smallest>)]) -> String {
             refuted_by: row.rungs(Cell::Refuted),
             missed_by: row.rungs(Cell::Missed),
             not_applicable: row.rungs(Cell::NotApplicable),
+            not_run: row.rungs(Cell::NotRun),
             seen_in: row.mistake.seen_in,
             witness: smallest.as_ref().map(witness),
+            why_null: [
+                ("seen_in", row.mistake.seen_in.is_none(), "no public code known to us has it"),
+                ("witness", smallest.is_none(), "no small block was found on which it shows"),
+            ]
+            .into_iter()
+            .filter(|(_, is_null, _)| *is_null)
+            .map(|(key, _, why)| (key, why))
+            .collect::<WhyNull>(),
         }
     };
-    pretty(&rows.iter().map(entry).collect::<Vec<_>>())
+    object! { mistakes: rows.iter().map(entry).collect::<Vec<_>>() }
 }
 
 fn witness(smallest: &Smallest) -> impl Serialize + use<> {
@@ -296,11 +345,13 @@ fn witness(smallest: &Smallest) -> impl Serialize + use<> {
         Mode::Training => ("training", None),
         Mode::Derivative(moving) => {
             let (weights, x) = &**moving;
-            let moves = object! { kernels: kernels(weights), x: tensor(x.view()) };
-            ("derivative", Some(object! { moves: moves }))
+            ("derivative", Some(object! { kernels: kernels(weights), x: tensor(x.view()) }))
         }
     };
-    let projection = norms.shortcut.as_ref().map(|shortcut| object! { projection: norm(shortcut) });
+    let mut why_null = WhyNull::new();
+    if moves.is_none() {
+        why_null.insert("moves", "no derivative is compared");
+    }
     let parting = &smallest.parting;
     object! {
         c_in: spec.c_in(),
@@ -320,13 +371,13 @@ fn witness(smallest: &Smallest) -> impl Serialize + use<> {
             reduce: norm(&norms.reduce),
             transform: norm(&norms.transform),
             expand: norm(&norms.expand),
-            #[serde(flatten)] projection: projection,
+            projection: norms.shortcut.as_ref().map(norm),
         },
         x: tensor(example.x.view()),
         layout: if example.layout == Layout::Transposed { "transposed" } else { "standard" },
         second_call: example.second_call,
         mode: mode,
-        #[serde(flatten)] moves: moves,
+        moves: moves,
         // Null for NaN.
         parts: object! {
             tensor: parting.tensor,
@@ -334,16 +385,16 @@ fn witness(smallest: &Smallest) -> impl Serialize + use<> {
             found: parting.found,
             expected: parting.expected,
         },
+        why_null: why_null,
     }
 }
 
 fn kernels(weights: &BlockWeights<f32>) -> impl Serialize + use<> {
-    let projection = weights.shortcut().map(|kernel| object! { projection: tensor(kernel) });
     object! {
         reduce: tensor(weights.reduce()),
         transform: tensor(weights.transform()),
         expand: tensor(weights.expand()),
-        #[serde(flatten)] projection: projection,
+        projection: weights.shortcut().map(tensor),
     }
 }
 

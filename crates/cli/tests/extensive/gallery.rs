@@ -13,7 +13,7 @@ use triform::evidence::generator::Layout;
 use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
 use triform::gallery::matrix::{self, Cell, Row};
-use triform::gallery::witness::{Example, Mode, replay};
+use triform::gallery::witness::{Example, Mode, smallest};
 use triform::gallery::{ALL, Kind, MadeIn, Mistake, named};
 use triform::random::Seed;
 use triform_cli as cli;
@@ -29,7 +29,8 @@ fn gallery() -> &'static Vec<Value> {
     GALLERY.get_or_init(|| {
         let (status, output, errors) = triform("refute --json");
         assert_eq!((status, errors.as_str()), (cli::HOLDS, ""));
-        serde_json::from_str(&output).unwrap()
+        let report: Value = serde_json::from_str(&output).unwrap();
+        report["mistakes"].as_array().unwrap().clone()
     })
 }
 
@@ -88,12 +89,11 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
     assert_eq!(unmet(&with_blind_rung), ["R4 refutes 0 and misses 38"]);
 }
 
-/// A mistake that is none is run like the rest, and no rung refutes it: the matrix is the result of
-/// runs.
+/// A right block is run like the wrong ones, and no rung refutes it: the matrix is the result of runs.
 #[test]
 fn a_right_block_among_the_gallery_is_not_refuted() {
     let right = Mistake { name: "right", made_in: MadeIn::Nothing, ..ALL[0] };
-    let rows = matrix::run(&[right, ALL[0]], Seed(1), &Quiet).unwrap().unwrap();
+    let rows = matrix::run(&[right, ALL[0]], &Rung::ALL.into(), Seed(1), &Quiet).unwrap().unwrap();
     let named: Vec<(String, [Cell; 9])> =
         rows.iter().map(|row: &Row| (row.mistake.name.to_owned(), row.cells)).collect();
     assert!(unmet(&named).contains(&"no rung refutes right".to_owned()));
@@ -115,7 +115,7 @@ fn the_matrix_reads_like_this() {
 #[test]
 fn the_matrix_does_not_hang_on_the_seed() {
     for seed in [14, 2026] {
-        let rows = matrix::run(&ALL, Seed(seed), &Quiet).unwrap().unwrap();
+        let rows = matrix::run(&ALL, &Rung::ALL.into(), Seed(seed), &Quiet).unwrap().unwrap();
         for (row, entry) in rows.iter().zip(gallery()) {
             assert_eq!(row.cells, cells_of(entry), "{}, seed {seed}", row.mistake.name);
         }
@@ -134,9 +134,12 @@ fn gallery_are_told_like_this() {
     }
     insta::assert_snapshot!("pages", pages);
     let (_, markdown, _) = triform("refute dilated --markdown");
-    assert!(markdown.starts_with("# dilated\n\n- **What:** in form (c)"), "{markdown}");
+    assert!(markdown.starts_with("# dilated\n\n- **Refuted by:** "), "{markdown}");
     let (_, markdown, _) = triform("refute --markdown");
-    assert!(markdown.contains("\n| last-path-dropped       | x  |"), "{markdown}");
+    assert!(
+        markdown.contains("\n| last-path-dropped       | the last path is not summed "),
+        "{markdown}"
+    );
 }
 
 #[test]
@@ -177,7 +180,7 @@ fn example(json: &Value) -> Example {
         .and_then(|spec| spec.with_shortcut(shortcut))
         .unwrap();
     let weights = |json: &Value| {
-        let projection = json.get("projection").map(tensor);
+        let projection = Some(&json["projection"]).filter(|json| !json.is_null()).map(tensor);
         let [reduce, transform, expand] =
             ["reduce", "transform", "expand"].map(|key| tensor(&json[key]));
         BlockWeights::new(spec, reduce, transform, expand, projection).unwrap()
@@ -194,7 +197,7 @@ fn example(json: &Value) -> Example {
             reduce: norm(&norms["reduce"]),
             transform: norm(&norms["transform"]),
             expand: norm(&norms["expand"]),
-            shortcut: norms.get("projection").map(norm),
+            shortcut: Some(&norms["projection"]).filter(|json| !json.is_null()).map(norm),
         },
         x: tensor(&json["x"]),
         layout: if json["layout"] == "standard" { Layout::Standard } else { Layout::Transposed },
@@ -218,7 +221,8 @@ fn every_witness_replays() {
     for entry in gallery() {
         let mistake = named(entry["name"].as_str().unwrap()).unwrap();
         let witness = &entry["witness"];
-        let found = replay(mistake, &example(witness)).unwrap().expect("they part");
+        let wrong = mistake.wrong();
+        let found = mistake.pair(&wrong).replay(&example(witness)).unwrap().expect("they part");
         let parts = &witness["parts"];
         assert_eq!(found.parting.tensor, parts["tensor"].as_str().unwrap());
         assert_eq!(found.parting.index.to_vec(), of::<Vec<usize>>(&parts["index"]));
@@ -255,7 +259,8 @@ fn witnesses_are_minimal() {
                 let mut values: Vec<f32> = numbers.iter().map(|(value, _)| *value).collect();
                 values[place] = near;
                 let simpler = smallest.with_numbers(&values).unwrap();
-                let found = replay(mistake, &simpler).unwrap();
+                let wrong = mistake.wrong();
+                let found = mistake.pair(&wrong).replay(&simpler).unwrap();
                 assert!(found.is_none(), "{}: {value} may be {near}", mistake.name);
                 tried += 1;
             }
@@ -280,4 +285,27 @@ fn each_kind_of_witness_is_there() {
     }
     let letters: String = ALL.iter().map(|mistake| BlockForm::letter(&mistake.form)).collect();
     assert!(['a', 'b', 'c'].iter().all(|letter| letters.contains(*letter)), "{letters}");
+}
+
+/// The page of the book has each mistake with its smallest example, as found here.
+#[test]
+fn the_book_shows_every_mistake() {
+    const MARKS: [&str; 2] =
+        ["<!-- gallery: made by INSTA_UPDATE=always cargo test -->\n", "<!-- end of gallery -->"];
+    let rows = matrix::run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet).unwrap().unwrap();
+    let entry = |row: &Row| {
+        let smallest = smallest(&row.mistake, Seed(0)).unwrap().expect("it shows");
+        cli::report::refute::entry(row, &smallest).unwrap()
+    };
+    let made: String = rows.iter().map(entry).collect();
+    let path = crate::kit::root().join("docs/gallery.md");
+    let page = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = page.split_once(MARKS[0]).unwrap();
+    let (found, after) = rest.split_once(MARKS[1]).unwrap();
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        let page = [before, MARKS[0], &made, MARKS[1], after].concat();
+        return std::fs::write(path, page).unwrap();
+    }
+    assert!(found == made, "docs/gallery.md is stale");
+    assert_eq!(made.matches("\n```text\n").count(), ALL.len());
 }

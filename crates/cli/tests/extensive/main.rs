@@ -5,7 +5,7 @@ mod common;
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod documents;
 mod gallery;
 mod main_job;
-mod readme;
 mod whole;

@@ -64,7 +64,7 @@ pub fn run_with(forms: &[&dyn AnyForm], command: &str, interrupted: bool) -> (u8
     let arguments = words(&format!("triform {command}")).into_iter().map(OsString::from);
     let (mut output, mut errors) = (Vec::new(), Vec::new());
     let interrupted = AtomicBool::new(interrupted);
-    let status = triform_cli::run(arguments, forms, &mut output, &mut errors, &interrupted);
+    let status = triform_cli::run(arguments, forms, &mut output, false, &mut errors, &interrupted);
     (status, text(&output), text(&errors))
 }
 

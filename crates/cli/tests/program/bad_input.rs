@@ -1,5 +1,5 @@
-//! Bad input: one clear line, exit status 2, nothing on standard output, nothing half written. The commands
-//! are lines of bad_input.txt, what is said of them is a snapshot; see the head of cli.rs.
+//! Bad input: one clear line, exit status 2, nothing on standard output, no half-written file. The commands are
+//! lines of bad_input.txt, and their messages are a snapshot; see the head of cli.rs.
 
 use std::fs;
 use std::path::Path;
@@ -96,7 +96,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
     assert_eq!(contents(folder.path()), before, "something was written");
 }
 
-/// No image at all is no mistake: an empty output.
+/// A batch of no images is allowed: the output is empty.
 #[test]
 fn no_image_gives_an_empty_output() {
     let folder = folder();

@@ -1,5 +1,5 @@
-//! Checkpoints of a block in every format: as torchvision wrote it, and such as do not fit it. What can be
-//! wrong with a file itself is tested with its reader, in `crates/checkpoint`.
+//! Checkpoints of a block in every format: as torchvision wrote it, and some that do not fit it. Files that are
+//! themselves broken are tested with their reader, in `crates/checkpoint`.
 
 use std::fs;
 use std::io::Cursor;
@@ -101,7 +101,7 @@ fn refuse(name: &str, bytes: &[u8], words: &[&str]) -> Error {
         assert!(says.contains(word), "{name}: {says:?} does not say {word:?}");
     }
     let output = Command::new(env!("CARGO_BIN_EXE_triform"))
-        .args(["forward", "--arch", "12-3x2-16", "--weights"])
+        .args(["forward", "--arch", "12-3x2-16/2", "--weights"])
         .args([&path, Path::new("--input"), &x])
         .output()
         .unwrap();
@@ -166,7 +166,7 @@ fn weights_that_are_not_the_blocks_are_named_in_every_format() {
     }
 }
 
-/// What the reader says of a broken file, the program says.
+/// The program prints what the reader says about a broken file.
 #[test]
 fn a_file_that_cannot_be_read_is_refused_in_every_format() {
     let right = tensors(&weights_of("f32", ".npz"));
@@ -175,7 +175,11 @@ fn a_file_that_cannot_be_read_is_refused_in_every_format() {
         let error = refuse(name, &bytes, &[]);
         assert!(matches!(error, Error::Tensors(_)), "{error:?}");
     }
-    refuse("weights.onnx", b"", &["its name ends in none of .safetensors, .npz, .pth, .pt, .bin"]);
+    refuse(
+        "weights.onnx",
+        b"",
+        &["its name must end in one of .safetensors, .npz, .pth, .pt, .bin"],
+    );
 }
 
 #[test]

@@ -1,13 +1,10 @@
-//! The list of claims: each is checked, each check refutes what it says it does, and the README's
-//! table is the list.
+//! The list of claims: each is checked, and each check refutes what it says it does.
 
 use std::collections::BTreeSet;
-use std::fs;
 
 use crate::kit::{fits_80_columns, right, run_with};
 use triform::claims::{ALL, Claim, Given, named};
 use triform::evidence::verdict::Verdict;
-use triform_cli::report;
 
 /// What is wrong with a list of claims: those that do not hold, and the checks that pass the wrong
 /// thing that they name.
@@ -35,8 +32,7 @@ fn every_claim_holds_and_every_check_refutes() {
     assert!(ALL.len() >= 20);
 }
 
-/// A claim is added whose check looks at nothing: it passes whatever it is given, which is told; and
-/// the README has no row for it, which is told too.
+/// A claim is added whose check looks at nothing: it passes whatever it is given, which is reported.
 #[test]
 fn a_claim_without_a_check_is_seen() {
     let unchecked = Claim {
@@ -46,10 +42,6 @@ fn a_claim_without_a_check_is_seen() {
         ..ALL[0]
     };
     assert_eq!(complaints(&[unchecked]), ["unchecked passes something wrong"]);
-    let made = report::claims::table(&[unchecked]).unwrap();
-    let readme = readme();
-    let row = made.lines().last().unwrap();
-    assert!(row.starts_with("| `unchecked` ") && !table(&readme).contains(row));
 }
 
 #[test]
@@ -63,39 +55,6 @@ fn claims_say_where_they_come_from_and_have_names_of_their_own() {
         assert!(named(claim.name).is_ok());
     }
     assert!(named("nothing").is_err());
-}
-
-const START: &str = "<!-- claims: made by INSTA_UPDATE=always cargo test -->\n";
-const END: &str = "<!-- end of claims -->";
-
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
-
-fn readme() -> String {
-    fs::read_to_string(PATH).unwrap()
-}
-
-/// The table between its marks in a text.
-fn table(text: &str) -> &str {
-    let (_, rest) = text.split_once(START).expect("where the table starts");
-    rest.split_once(END).expect("where it ends").0
-}
-
-/// No row is stale, none is missing, none is left over.
-#[test]
-fn the_table_of_the_readme_is_the_list() {
-    let text = readme();
-    let made = report::claims::table(ALL).unwrap();
-    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        let old = format!("{START}{}{END}", table(&text));
-        fs::write(PATH, text.replacen(&old, &format!("{START}{made}{END}"), 1)).unwrap();
-        return;
-    }
-    assert!(table(&text) == made, "README.md is stale; it should have\n{made}");
-    let rows = made.lines().skip(2).count();
-    assert_eq!(rows, ALL.len());
-    for (row, claim) in made.lines().skip(2).zip(ALL) {
-        assert!(row.starts_with(&format!("| `{}` {} |", claim.name, claim.statement)));
-    }
 }
 
 fn explain(more: &str) -> (u8, String, String) {

@@ -1,8 +1,8 @@
 //! The program from outside: reports, exit status, JSON, bad input.
 //!
-//! Snapshots stand in snapshots/. What differs from machine to machine or run to run (times,
-//! rounding) is masked. After a change that is meant, `INSTA_UPDATE=always cargo test` rewrites
-//! them; read the difference before it is committed.
+//! The snapshots are in snapshots/. What differs between machines or runs (times, rounding) is masked.
+//! After an intended change, `INSTA_UPDATE=always cargo test` rewrites them; read the difference before you
+//! commit it.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +23,7 @@ use triform::evidence::verify::{Input, Plan, verify};
 use triform::figures;
 use triform::random::Seed;
 use triform_cli as cli;
-use triform_cli::report::{json, table};
+use triform_cli::report::{json, verify as words};
 
 const SMALL: &str = "verify --block 12x3x2 --map 6x5";
 /// The same by two quick rungs, where the report itself does not matter.
@@ -68,9 +68,11 @@ fn the_main_job_is_exact_and_alive_as_json() {
     assert_eq!(blocks[1]["params"], 70_144);
 }
 
-/// The report without its times, as text.
+/// The report without its times, and without the options that differ from run to run, as text.
 fn timeless(report: &[u8]) -> String {
-    let lines = text(report);
+    let mut report: Value = serde_json::from_slice(report).unwrap();
+    report["command"].take();
+    let lines = format!("{report:#}");
     let lines = lines.lines().filter(|line| !line.trim_start().starts_with("\"ms\""));
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -80,7 +82,7 @@ fn a_seed_repeats_itself_and_another_does_not() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("r.json");
     let run = |seed: &str, threads: &str| {
-        let block = format!("verify --block 64x32x4 --seed {seed} --threads {threads}");
+        let block = format!("verify --block 64x32x4 --cases 20 --seed {seed} --threads {threads}");
         let report = printed(&format!("{block} --json {}", file.display()));
         assert!(report.contains("Repeat: triform verify"), "the table still comes");
         fs::read(&file).unwrap()
@@ -110,13 +112,14 @@ fn wrong_forms_are_refuted_with_a_witness() {
             let wrong = wrong(form, mistake);
             let mut forms = right().map(|form| form as &dyn AnyForm);
             forms[place] = &wrong;
-            let (status, report, errors) = run_with(&forms, SMALL, false);
+            let few = format!("{SMALL} --cases 8");
+            let (status, report, errors) = run_with(&forms, &few, false);
             assert_eq!((status, errors.as_str()), (cli::REFUTED, ""), "{report}");
-            for rung in Rung::ALL {
-                let start = format!("{rung} refutes form ({})", AnyForm::letter(&form));
-                assert!(report.contains(&start), "{wrong:?}: {report}");
-            }
-            assert_eq!(report.matches(" refutes form ").count(), 9, "only the wrong one: {report}");
+            let start = format!("NOT equivalent: form ({}), ", AnyForm::letter(&form));
+            assert!(report.starts_with(&start), "{wrong:?}: {report}");
+            assert_eq!(report.matches("NOT equivalent").count(), 1, "only the wrong one: {report}");
+            assert_eq!(report.matches(" REFUTED").count(), Rung::ALL.len(), "{wrong:?}: {report}");
+            assert!(report.contains("The smallest example."), "{wrong:?}: {report}");
             fits_80_columns(&report);
         }
     }
@@ -128,7 +131,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
         forms[place] = wrong;
         let (status, report, _) = run_with(&forms, SMALL, false);
         assert_eq!(status, cli::REFUTED, "{report}");
-        assert_eq!(report.matches(" refutes form ").count(), 9, "{report}");
+        assert_eq!(report.matches(" REFUTED").count(), 9, "{report}");
         let (status, report, _) = run_with(&forms, &format!("{SMALL} --json"), false);
         assert_eq!(status, cli::REFUTED);
         let report: Value = serde_json::from_str(&report).unwrap();
@@ -143,7 +146,9 @@ fn a_refutation_reads_like_this() {
     let forms: [&dyn AnyForm; 3] = [&wrong, &Form::EarlyConcat, &Form::Grouped];
     let (status, report, _) = run_with(&forms, SMALL, false);
     assert_eq!(status, cli::REFUTED);
-    insta::assert_snapshot!("refutation", masked(&report));
+    let (_, full, _) = run_with(&forms, &format!("{SMALL} --full"), false);
+    assert_eq!(full.matches(" refutes form ").count(), 9, "{full}");
+    insta::assert_snapshot!("refutation", masked(&report) + "\n========\n" + &masked(&full));
 }
 
 /// A form whose output has another shape cannot even be compared, and one form agrees with itself
@@ -170,11 +175,12 @@ fn a_failure_is_told_in_the_reports() {
     let plan = Plan { rungs, generator: sample_degenerate, ..Plan::default() };
     let block = Input::Block("6x4x3".parse().unwrap(), (5, 4));
     let report = verify(&right(), &block, &plan, Seed(0), &Quiet).unwrap();
-    let text = table::render(&report, &right(), "", "");
+    let about = words::About { forms: &right(), input: "", repeat: "", example: None };
+    let text = words::full(&report, &about);
     let said = "Not verified: R3 on random: the generator broke its contract";
     assert!(text.contains(said) && text.contains("Not finished"), "{text}");
-    let json: Value = serde_json::from_str(&json::render(&report)).unwrap();
-    assert_eq!((&json["partial"], &json["ok"]), (&true.into(), &false.into()));
+    let json = serde_json::to_value(json::verify(&report)).unwrap();
+    assert_eq!(json["ok"], false);
     assert_eq!(json["errors"][0]["rung"], "R3");
 }
 
@@ -234,7 +240,7 @@ fn images_are_cropped_and_other_paths_are_paths() {
     let whole = crate::kit::root().join("assets/chelsea.png");
     let decoded = image::open(&whole).unwrap().to_rgb8();
     let wide = image::imageops::resize(&decoded, 500, 300, image::imageops::FilterType::Nearest);
-    // A path that is no UTF-8, where the system allows it.
+    // A path that is not UTF-8, where the system allows it.
     #[cfg(unix)]
     let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"it's \xff.png");
     #[cfg(not(unix))]
@@ -258,7 +264,7 @@ fn images_are_cropped_and_other_paths_are_paths() {
 fn a_closed_pipe_ends_quietly() {
     let folder = tempdir().unwrap();
     let plot = format!("plot --output {}", folder.path().display());
-    for command in [QUICK, "--help", "explain", "refute", &plot] {
+    for command in [QUICK, "--help", "explain", "refute dilated", &plot] {
         let mut program = program();
         let program = program.args(command.split(' ')).stdout(Stdio::piped());
         let mut child = program.stderr(Stdio::piped()).spawn().unwrap();

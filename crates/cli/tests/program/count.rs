@@ -40,7 +40,8 @@ fn the_program_counts_every_network_exactly() {
     let all = json("count --json");
     let on_1x1 = json("count all --stride-on 1x1 --json");
     let entry = |list: &Value, name: &str| {
-        let mut found = list.as_array().unwrap().iter().filter(|entry| entry["arch"] == name);
+        let mut found =
+            list["networks"].as_array().unwrap().iter().filter(|entry| entry["arch"] == name);
         let entry = found.next().unwrap_or_else(|| panic!("no {name}")).clone();
         assert!(found.next().is_none(), "{name} twice");
         entry
@@ -64,7 +65,7 @@ fn the_program_counts_every_network_exactly() {
         let figures = plain["published"].as_array().unwrap();
         assert!(figures.iter().all(|figure| figure["met"] == true), "{name}");
     }
-    assert_eq!(all.as_array().unwrap().len(), zoo::names().count() + 5);
+    assert_eq!(all["networks"].as_array().unwrap().len(), zoo::names().count() + 5);
 }
 
 proptest! {
@@ -88,7 +89,6 @@ proptest! {
         prop_assert!(both.inside <= both.all_taps && both.inside > 0);
     }
 
-    /// Batch norms count what their arrays hold.
     #[test]
     fn batch_norms_count_what_their_arrays_hold(case in generator::contract()) {
         let spec = &case.spec;
@@ -103,7 +103,7 @@ proptest! {
     }
 }
 
-/// The weights that are drawn for the blocks of a network are as many as its layers say.
+/// The weights drawn for the blocks of a network have the numbers that its layers say.
 #[test]
 fn layers_count_what_the_arrays_of_a_network_hold() {
     let network = zoo::named("resnext50_32x4d").unwrap();
@@ -190,7 +190,7 @@ fn a_wrong_number_names_its_mistake() {
         "'8.46 GFLOPs' --arch ResNeXt50-32x4d",
         "23,712,932 --classes 100 --arch resnet50",
     ] {
-        let fit = &json(&format!("diagnose {number} --json"))[0];
+        let fit = &json(&format!("diagnose {number} --json"))["fits"][0];
         let conventions = fit["conventions"].as_array().unwrap();
         let names: Vec<_> = conventions.iter().map(|d| d["name"].as_str().unwrap()).collect();
         found += &format!("{number}: {} {} {}\n", fit["arch"], fit["count"], names.join(" "));
@@ -216,7 +216,7 @@ fn coincidences_are_listed() {
     let ignored = has("resnext50_32x4d", &["groups-ignored", "flops"]).unwrap();
     assert!(0 < twice && twice < ignored);
     assert!(has("wide_resnet50_2", &["all-doubled"]).is_none(), "it is the same as flops");
-    // Ranked, each is a fit, and none is told twice or with a convention that changes nothing.
+    // They are ranked, each is a fit, none is listed twice, and none has a convention that changes nothing.
     let given: Digits = "22.8G".parse().unwrap();
     for (number, fit) in found.fits.iter().enumerate() {
         assert!(given.holds(fit.count) || given.holds_cut_off(fit.count));
@@ -306,7 +306,7 @@ fn csv_has_a_row_for_each_and_columns_that_add_up() {
     assert!(report.starts_with("parameters"));
     assert!(fs::read_to_string(&as_csv).unwrap().starts_with("arch,height"));
     let read: Value = serde_json::from_str(&fs::read_to_string(&as_json).unwrap()).unwrap();
-    assert_eq!(read[0]["arch"], "resnet50");
+    assert_eq!(read["networks"][0]["arch"], "resnet50");
 }
 
 /// Counts beyond 64 bits are errors wherever they arise, and never a panic.
@@ -333,7 +333,7 @@ fn counts_beyond_64_bits_are_errors() {
 /// Where layers are wider than they are high, and a network is not on its usual input.
 #[test]
 fn sizes_that_are_not_square_are_kept_apart() {
-    let layer = &json("count resnet18 --size 64x96 --layers --json")[0]["layers"][0];
+    let layer = &json("count resnet18 --size 64x96 --layers --json")["networks"][0]["layers"][0];
     assert_eq!(layer["input"], serde_json::json!([64, 96]));
     assert_eq!(layer["output"], serde_json::json!([32, 48]));
 }
@@ -342,7 +342,7 @@ fn sizes_that_are_not_square_are_kept_apart() {
 #[test]
 fn a_huge_network_is_diagnosed_too() {
     let network = "resnext50_1000000x64d";
-    let plain = json(&format!("count {network} --json"))[0]["params"].as_u64().unwrap();
+    let plain = json(&format!("count {network} --json"))["networks"][0]["params"].as_u64().unwrap();
     let found = json(&format!("diagnose {plain} --arch {network} --json"));
-    assert_eq!(found[0]["conventions"], Value::Array(vec![]));
+    assert_eq!(found["fits"][0]["conventions"], Value::Array(vec![]));
 }

@@ -13,15 +13,15 @@ use triform::network::image::normalise;
 use triform_cli::error::{Error, Result};
 use triform_cli::input as photograph;
 
-/// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the
-/// inverse cosine transform rounds, and says nothing of how halved chroma is enlarged, so two good
-/// decoders may differ: by 1 in the luma, and by 2 in a chroma, once for each of the two. Blue is the
-/// luma and 1.772 of a chroma, and both sides round it: 1 + 2 * 1.772 + 1 = 5.5. Weights that sum to 1
-/// make that no larger. Measured: 3 on these files; of 165 others, as decoded, 3 at most without
-/// halved chroma, 4 with chroma halved in one direction, 5 in both.
+/// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the inverse
+/// cosine transform rounds and how halved chroma is enlarged. So two good decoders may differ by 1 in the
+/// luma, and by 2 in a chroma: once for each of the two. Blue is the luma plus 1.772 times a chroma, and both
+/// sides round it: 1 + 2 * 1.772 + 1 = 5.5. Interpolation weights that sum to 1 do not increase that. Measured: 3
+/// on these files; on 165 others, as decoded, at most 3 without halved chroma, 4 with chroma halved in one
+/// direction, 5 in both.
 const JPEG: u8 = 5;
 
-/// The picture of which Pillow 13 resamples the columns first.
+/// The picture whose columns Pillow 13 resamples first.
 const TALL: &str = "tall_260x600.png";
 
 /// H x W x 3 bytes as an image.
@@ -259,14 +259,14 @@ fn a_file_that_is_no_whole_picture_is_one_line() {
         for length in (0..jpeg.len()).step_by(29).chain([jpeg.len() - 1, jpeg.len() - 2]) {
             refused(name, &jpeg[..length]);
         }
-        // The height, or the width, that the frame's head says is 0.
+        // The height or the width in the frame's head becomes 0.
         let frame = jpeg.windows(2).position(|pair| matches!(pair, [0xff, 0xc0..=0xc2])).unwrap();
         for size in [5, 7] {
             let mut flat = jpeg.clone();
             flat[frame + size..frame + size + 2].fill(0);
             refused("flat.jpg", &flat);
         }
-        // What stands after the end is not read.
+        // Bytes after the end are not read.
         let path = folder.path().join(name);
         fs::write(&path, [&jpeg[..], b"and more"].concat()).unwrap();
         assert_eq!(read(&path).unwrap(), read(&golden().join(name)).unwrap());

@@ -11,5 +11,8 @@ mod checkpoints;
 mod claims;
 mod cli;
 mod count;
+mod documents;
 mod images;
+mod manners;
 mod notebooks;
+mod schema;

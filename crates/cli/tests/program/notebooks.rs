@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// Of each language.
 const NOTEBOOKS: usize = 6;
-/// Cells whose output is another on another machine or day: times.
+/// Cells whose output differs between machines or days: times.
 const MAY_VARY: usize = 4;
 
 fn folder() -> PathBuf {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::Counted;
-use crate::report::json::{object, pretty};
+use crate::report::json::{WhyNull, object};
 use crate::report::words::stride_word;
 use triform::block::StrideOn;
 use triform::count::published::Published;
@@ -13,10 +13,10 @@ use triform::count::{Counts, ParameterRule, Quantity};
 use triform::error::{Error, Result};
 use triform::network::layers::{Layer, Operation, Place};
 
-/// A list, one entry for each network; with its layers if they are asked for.
-pub fn json(counted: &[Counted], with_layers: bool) -> Result<String> {
+/// An entry for each network; with its layers if they are asked for.
+pub fn json(counted: &[Counted], with_layers: bool) -> Result<impl Serialize> {
     let entries = counted.iter().map(|each| entry(each, with_layers));
-    Ok(pretty(&entries.collect::<Result<Vec<_>>>()?))
+    Ok(object! { networks: entries.collect::<Result<Vec<_>>>()? })
 }
 
 fn entry(counted: &Counted, with_layers: bool) -> Result<impl Serialize> {
@@ -39,19 +39,27 @@ fn entry(counted: &Counted, with_layers: bool) -> Result<impl Serialize> {
     let block = network.stages.first().filter(|_| is_block).map(|stage| {
         let (cardinality, inner) = (stage.groups, stage.inner);
         let width = inner / cardinality.max(1);
-        object! { block: object! { cardinality: cardinality, width: width, inner: inner } }
+        object! { cardinality: cardinality, width: width, inner: inner }
     });
     let layers = match with_layers {
-        true => Some(object! {
-            layers: counts.layers.iter().map(layer).collect::<Result<Vec<_>>>()?
-        }),
+        true => Some(counts.layers.iter().map(layer).collect::<Result<Vec<_>>>()?),
         false => None,
     };
+    let mut why_null = WhyNull::new();
+    if !is_block {
+        why_null.insert("block", "it is a network");
+    }
+    if network.classes.is_none() {
+        why_null.insert("classes", "it is without a top");
+    }
+    if layers.is_none() {
+        why_null.insert("layers", "listed with --layers");
+    }
     let macs = operations.macs()?;
     Ok(object! {
         arch: &network.name,
         input: *input,
-        #[serde(flatten)] block: block,
+        block: block,
         classes: network.classes,
         stride_on: stride_word(network.stride_on),
         params: rule.count(&counts.total)?,
@@ -65,8 +73,9 @@ fn entry(counted: &Counted, with_layers: bool) -> Result<impl Serialize> {
         activations: counts.total.activations,
         memory: object! { weights: counts.memory.weights, peak: counts.memory.peak },
         by_stage: counts.by_place()?.iter().map(stage).collect::<Result<Vec<_>>>()?,
-        #[serde(flatten)] layers: layers,
+        layers: layers,
         published: counted.published()?.into_iter().map(figure).collect::<Result<Vec<_>>>()?,
+        why_null: why_null,
     })
 }
 

@@ -52,36 +52,42 @@ impl Counted {
 pub fn paper() -> Result<String> {
     let mut text = String::new();
     let template = BlockSpec::new(256, 1, 64, 256)?;
-    paragraph(
+    let [resnext, resnet] =
+        [BlockSpec::new(256, 32, 4, 256)?, template].map(|spec| count::block(&spec));
+    let [resnext, resnet] = [resnext?, resnet?].map(|counted| thousands(counted.convolutions));
+    passage(
         &mut text,
-        "The block of Table 2 of the paper: 256 channels in and out, C paths of width d, D = C·d. \
-         Parameters: the three convolutions, C·(256·d + 3·3·d·d + d·256). MACs: multiply-adds on a \
-         map of 56 x 56; FLOPs are twice as many.",
+        &format!(
+            "ResNeXt's block 256x32x4 has {resnext} parameters, ResNet's 256x1x64 has {resnet}: \"about 70k\" \
+             both (paper, section 3.4)."
+        ),
     );
-    line(&mut text, "");
     widths(&mut text, &template, &[1, 2, 4, 8, 16, 32])?;
     line(&mut text, "");
     paragraph(
         &mut text,
-        "Exact d: the width that would preserve ResNet's 69,632 parameters, and its MACs, exactly; \
-         d is the nearest whole one, and what it gives is off by so much. C = 16 is not in the \
-         paper's table: its exact d lies half way between two whole ones, so that either is further \
-         off than all the others.",
+        &format!(
+            "The paper's Table 2: 256 channels in and out, C paths of width d, D = C·d. Parameters: the three \
+             convolutions, C·(256·d + 3·3·d·d + d·256). MACs: multiply-adds on a 56x56 map; FLOPs are twice \
+             as many. Exact d: the width that would keep ResNet's {resnet} parameters; d is the nearest \
+             integer, and off by says what that changes. C = 16 is not in the paper's table: its exact d lies \
+             halfway between two integers."
+        ),
     );
     line(&mut text, "");
     stages(&mut text)?;
     line(&mut text, "");
     paragraph(
         &mut text,
-        "More: triform count ARCH..., one or several of these (or of the same kind, as \
-         resnext50_16x8d), or a block such as 256x32x4:",
+        "More: triform count ARCH..., with one or several of these, another of their kind such as \
+         resnext50_16x8d, or a block such as 256x32x4:",
     );
     paragraph(&mut text, &zoo::names().collect::<Vec<_>>().join(" "));
     Ok(text)
 }
 
 fn stages(text: &mut String) -> Result<()> {
-    line(text, "ResNet-50 and ResNeXt-50 (32x4d) on 224 x 224, stage by stage:");
+    line(text, "ResNet-50 and ResNeXt-50 (32x4d) on 224x224, stage by stage:");
     line(text, "");
     let names = ["", "ResNet-50", "ResNeXt-50", "", "ResNet-50", "ResNeXt-50", ""];
     let mut rows = vec![row(["", "parameters", "", "", "MACs", "", ""]), row(names)];
@@ -113,9 +119,9 @@ pub fn preserve(template: &BlockSpec) -> Result<String> {
     passage(
         &mut text,
         &format!(
-            "Block {template}: {budget} parameters in its three convolutions. The width d that keeps \
-             them, and the MACs, at other cardinalities: the root of C·(C_in·d + 3·3·d·d + d·C_out) = \
-             {budget}, and the integer that comes nearest to it.",
+            "Block {template} has {budget} parameters in its three convolutions. For each cardinality C, this \
+             is the width d that keeps them, and the MACs: the root of C·(C_in·d + 3·3·d·d + d·C_out) = \
+             {budget}, and the nearest integer.",
         ),
     );
     let mut cardinalities = Vec::new();

@@ -1,5 +1,5 @@
 //! The kernels of ResNet-50 and ResNeXt-50 by themselves, on one image and one thread each:
-//! `cargo bench --bench kernels`, or one of them, `cargo bench --bench kernels grouped`. Throughput in
+//! `cargo bench -p triform-bench`, or one of them, `cargo bench -p triform-bench grouped`. Throughput in
 //! elements is multiply-adds, counted by `triform::count`.
 
 use std::hint::black_box;

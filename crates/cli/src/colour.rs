@@ -1,0 +1,58 @@
+//! The colours of a report: its text is plain, and the words of verdicts are painted where they stand.
+
+use clap::builder::styling::{AnsiColor, Style};
+
+/// What is painted: whole lines by how they begin, words by themselves at the end of a line.
+const LINES: [(&str, Style); 6] = [
+    ("The forms are equivalent", AnsiColor::Green.on_default().bold()),
+    ("NOT ", AnsiColor::Red.on_default().bold()),
+    ("Not verified", AnsiColor::Red.on_default()),
+    ("Interrupted", AnsiColor::Yellow.on_default()),
+    ("Repeat: ", Style::new().dimmed()),
+    ("All tables: ", Style::new().dimmed()),
+];
+const LAST_WORDS: [(&str, Style); 4] = [
+    ("proved", AnsiColor::Green.on_default()),
+    ("supported", AnsiColor::Green.on_default()),
+    ("qualified", AnsiColor::Yellow.on_default()),
+    ("REFUTED", AnsiColor::Red.on_default().bold()),
+];
+
+/// Whether the environment wants colour on a terminal: see <https://no-color.org>.
+pub(super) fn wanted() -> bool {
+    let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|is| is == value);
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is("TERM", "dumb")
+}
+
+/// The text in colour.
+pub(super) fn painted(text: &str) -> String {
+    text.split_inclusive('\n').map(line).collect()
+}
+
+fn line(with_end: &str) -> String {
+    let line = with_end.trim_end_matches('\n');
+    let end = &with_end[line.len()..];
+    if let Some((_, style)) = LINES.iter().find(|(start, _)| line.starts_with(start)) {
+        return format!("{style}{line}{style:#}{end}");
+    }
+    for (word, style) in LAST_WORDS {
+        if let Some(before) = line.strip_suffix(word).filter(|before| before.ends_with(' ')) {
+            return format!("{before}{style}{word}{style:#}{end}");
+        }
+    }
+    with_end.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::painted;
+
+    #[test]
+    fn verdicts_are_painted_and_nothing_else_is() {
+        let text = "R1 derived bound  supported\nNOT equivalent: form (a)\nas supported by\n";
+        let colours = painted(text);
+        assert!(colours.contains("\u{1b}[32msupported\u{1b}[0m\n"), "{colours:?}");
+        assert!(colours.contains("NOT equivalent: form (a)\u{1b}[0m\n"), "{colours:?}");
+        assert!(colours.ends_with("\nas supported by\n"), "{colours:?}");
+    }
+}

@@ -1,0 +1,112 @@
+//! README and book are true: their commands run, their reports are what the program prints.
+//! `INSTA_UPDATE=always cargo test -p triform-cli --test extensive documents` puts new reports into them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::common::mask::masked;
+use crate::kit::{printed_in, root};
+
+/// All pages that have commands or reports.
+fn pages() -> Vec<PathBuf> {
+    let entries = ["docs", "docs/zh"].map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    let pages = entries.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let mut pages: Vec<PathBuf> = ["README.md", "README.zh.md"]
+        .map(|name| root().join(name))
+        .into_iter()
+        .chain(pages)
+        .collect();
+    pages.sort();
+    pages
+}
+
+/// Lines of the fenced blocks of a language.
+fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let mut lines = Vec::new();
+    let mut inside = false;
+    for line in text.lines() {
+        match line.strip_prefix("```") {
+            Some(tag) => inside = !inside && tag == language,
+            None if inside => lines.push(line),
+            None => {}
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_command_runs() {
+    let text: String = pages().iter().map(|page| fs::read_to_string(page).unwrap()).collect();
+    let mut commands: Vec<&str> = Vec::new();
+    for line in fenced(&text, "sh") {
+        let command = line.split('#').next().unwrap().trim();
+        // Each once, in their order: one reads what another has written.
+        if !command.is_empty() && !commands.contains(&command) {
+            commands.push(command);
+        }
+    }
+    assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
+    // Not in the repository, which tests only read: some of them write files.
+    let folder = tempfile::tempdir().unwrap();
+    let photograph = root().join("assets/chelsea.png");
+    fs::create_dir(folder.path().join("assets")).unwrap();
+    fs::copy(photograph, folder.path().join("assets/chelsea.png")).unwrap();
+    let mut ran = 0;
+    for command in commands {
+        let Some(arguments) = command.strip_prefix("cargo run --release -- ") else {
+            // `.ci/run` and `.ci/full` run these.
+            let property_tests = "PROPTEST_CASES=10000 cargo test --test lesson forms::";
+            let others = ["cargo run --release", "cargo test", "notebooks/run", property_tests];
+            assert!(others.contains(&command), "{command}");
+            continue;
+        };
+        printed_in(folder.path(), arguments);
+        ran += 1;
+    }
+    assert!(ran >= 25, "{ran}");
+}
+
+/// The reports as printed, but for times and rounding, which differ from machine to machine.
+#[test]
+fn the_reports_are_what_the_program_prints() {
+    let update = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");
+    let mut printed: BTreeMap<String, String> = BTreeMap::new();
+    let mut reports = 0;
+    for path in pages() {
+        let mut text = fs::read_to_string(&path).unwrap();
+        let before = text.clone();
+        for rest in before.split("<!-- report: ").skip(1) {
+            let (command, rest) = rest.split_once(" -->\n```text\n").unwrap();
+            let (shown, _) = rest.split_once("```").unwrap();
+            let printed = printed
+                .entry(command.to_owned())
+                .or_insert_with(|| printed_in(&root(), command).trim_end().to_owned() + "\n");
+            if update {
+                let start = format!("<!-- report: {command} -->\n```text\n");
+                text = text.replacen(
+                    &format!("{start}{shown}```"),
+                    &format!("{start}{printed}```"),
+                    1,
+                );
+            } else {
+                assert_eq!(masked(shown), masked(printed), "{}: {command}", path.display());
+            }
+            reports += 1;
+        }
+        if update {
+            fs::write(&path, text).unwrap();
+        }
+    }
+    assert_eq!(reports, 5);
+    // What a newcomer sees first.
+    let first = &printed["verify"];
+    assert!(first.lines().count() <= 30, "{first}");
+    let top: Vec<&str> = first.lines().take(14).collect();
+    assert!(top[0].contains("equivalent"), "{first}");
+    assert!(
+        (0..9).all(|rung| top.iter().any(|line| line.starts_with(&format!("R{rung} ")))),
+        "{first}"
+    );
+}
