@@ -34,8 +34,8 @@ pub struct With<'a, S, V> {
 /// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three;
 /// any other form (a wrong one, say) implements this trait.
 ///
-/// It is generic over the number type and needs only addition, so a form is
-/// written once and runs in every arithmetic.
+/// A form is generic over the number type. Besides the convolutions that it is given it
+/// needs only addition, so it is written once and runs in every arithmetic.
 pub trait BlockForm {
     /// One letter, for tables. The paper's are 'a', 'b', 'c'.
     fn letter(&self) -> char {

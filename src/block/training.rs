@@ -104,8 +104,8 @@ pub type TrainingFunctions<S> = LayerFunctions<TrainingNorm<S>>;
 impl<S: Real> TrainingFunctions<S> {
     /// For a batch of N images on an H x W map.
     ///
-    /// Errors: [`Error::Statistics`] where a channel has fewer than two values, so that its
-    /// variance is not known; those of [`BlockNorms::check`] and of a map that is too small.
+    /// Errors: [`Error::Statistics`] if a channel has fewer than two values, and so no variance;
+    /// those of [`BlockNorms::check`]; an error if the map is too small.
     pub fn new(
         norms: &BlockNorms<S>,
         momentum: S,

@@ -1,4 +1,4 @@
-//! The seam: what a form may ask of a convolution.
+//! The interface between forms and convolutions: the operations that a form may call.
 
 use ndarray::{Array4, ArrayView4, Axis, Zip, concatenate};
 

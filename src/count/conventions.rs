@@ -366,7 +366,7 @@ pub struct ParameterRule {
     pub classes: Option<u64>,
 }
 
-/// What a number of operations counts, and at how much.
+/// Which operations a count includes, and how many each one counts as: a multiply-add as 1 or 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationRule {
     /// Operations that a multiply-add is counted as: 1, or 2 as FLOPs.

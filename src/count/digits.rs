@@ -19,12 +19,12 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// Whether a count is written so.
+    /// Whether rounding the count gives the written number.
     pub fn holds(&self, count: u64) -> bool {
         (self.low..=self.high).contains(&count)
     }
 
-    /// Whether a count is written so if its other digits are cut off, but not if it is rounded.
+    /// Whether cutting off the count's further digits gives the written number, while rounding it does not.
     pub fn holds_cut_off(&self, count: u64) -> bool {
         !self.holds(count) && (self.low..=self.cut).contains(&count)
     }

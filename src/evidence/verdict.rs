@@ -278,7 +278,7 @@ impl Bound {
 pub struct Evidence {
     /// Cases that ran.
     pub cases: u64,
-    /// Cases that were drawn and not used, since a channel was not alive.
+    /// Cases that were drawn and skipped, because a channel was dead: nothing passed its ReLU.
     pub redraws: u64,
     /// How far it reaches.
     pub bound: Bound,

@@ -37,7 +37,7 @@ impl Expression {
         self.value
     }
 
-    /// How many summands it was added up from, the inner sums counted as one each.
+    /// The number of summands of the outermost sum; an inner sum counts as one.
     pub fn summands(&self) -> usize {
         self.summands.len()
     }

@@ -51,19 +51,11 @@ fn tensors(weights: &NetworkWeights) -> Result<Vec<Tensor>> {
 }
 
 /// A network as a `.safetensors` file.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn safetensors(weights: &NetworkWeights) -> Result<Vec<u8>> {
     Ok(write::safetensors(&tensors(weights)?)?)
 }
 
 /// A network as an `.npz` file.
-///
-/// # Errors
-///
-/// None in practice.
 pub fn npz(weights: &NetworkWeights) -> Result<Vec<u8>> {
     Ok(write::npz(&tensors(weights)?)?)
 }

@@ -20,10 +20,6 @@ const MAX_BYTES: u64 = 512 << 20;
 const CHELSEA: &[u8] = include_bytes!("../../../assets/chelsea.png");
 
 /// The photograph that comes with the program, `assets/chelsea.png`, as [`read`] would read it.
-///
-/// # Errors
-///
-/// None in practice: a test reads it.
 pub fn photograph() -> Result<Array3<u8>> {
     prepared(CHELSEA, SHORTER_SIDE, Path::new("assets/chelsea.png"))
 }

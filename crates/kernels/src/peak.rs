@@ -1,5 +1,5 @@
-//! What one thread of this machine can do at most: multiply-adds a second out of registers, bytes a second out
-//! of memory. The roof under which every convolution stays (Williams, Waterman and Patterson 2009, "Roofline").
+//! The peak of one thread of this machine: multiply-adds per second from registers, bytes per second from
+//! memory. Every convolution stays under this roof (Williams, Waterman and Patterson 2009, "Roofline").
 //!
 //! Measured and never looked up: a machine that is shared, hot or virtual has the peak that it shows.
 
@@ -33,8 +33,8 @@ const FACTOR: f32 = 0.5;
 const TERM: f32 = 1.0;
 
 impl Peak {
-    /// Measures it, in about a quarter of a second: a loop of independent multiply-adds in registers, with the
-    /// instructions of a level (or the portable ones, if the machine lacks it).
+    /// Measures the peak in about a quarter of a second, by a loop of independent multiply-adds in registers. It
+    /// uses this SIMD level, or the portable code if the machine lacks it.
     pub fn measure(level: Level) -> Self {
         let level = level.check().unwrap_or(Level::Portable);
         let instructions = match level {

@@ -43,8 +43,8 @@ fn written(name: &str, bytes: &[u8]) -> (PathBuf, TempDir) {
     (path, folder)
 }
 
-/// Asserts that the bytes, as a file of this name, are refused in one line that contains `words`: parts with a
-/// `*` between them.
+/// Asserts that reading these bytes as a file of this name fails with a one-line error that matches `words`, in
+/// which `*` stands for any text.
 #[track_caller]
 fn refuse(name: &str, bytes: &[u8], words: &str) {
     let (path, _folder) = written(name, bytes);

@@ -82,7 +82,7 @@ fn rungs_are_named_by_ranges() {
     assert_eq!(rungs(&format!("{block} --rung r7,R2-R3"))[..3], ["R2", "R3", "R7"]);
 }
 
-/// The committed files for packagers are those the program writes; `INSTA_UPDATE=always` rewrites them.
+/// The committed completions and manual page are what the program writes; `INSTA_UPDATE=always` rewrites them.
 #[test]
 fn completions_and_manual_are_current() {
     for (shell, file) in [
