@@ -157,7 +157,11 @@ impl Error {
         names: impl Iterator<Item = &'static str>,
     ) -> Self {
         let small = given.to_lowercase();
-        let edits = |name| strsim::osa_distance(name, &small);
+        // What the name only begins may be any of those that go on.
+        let edits = |name: &str| match name.starts_with(&small) {
+            true => 1,
+            false => strsim::osa_distance(name, &small),
+        };
         let mut near: Vec<&str> = names
             .filter(|name| {
                 strsim::jaro_winkler(name, &small) > 0.8

@@ -116,8 +116,8 @@ fn the_blocks_of_resnext50_are_the_papers() {
     let found = blocks.iter().map(|block| format!("{} {}", block.name, block.spec));
     assert_eq!(
         found.collect::<Vec<_>>().join(", "),
-        "conv2_1 64-32x4-256, conv2_2 256-32x4-256, conv3_1 256-32x8-512, conv3_2 512-32x8-512, \
-         conv4_1 512-32x16-1024, conv4_2 1024-32x16-1024, conv5_1 1024-32x32-2048, \
+        "conv2_1 64-32x4-256, conv2_2 256-32x4-256, conv3_1 256-32x8-512/2, conv3_2 512-32x8-512, \
+         conv4_1 512-32x16-1024/2, conv4_2 1024-32x16-1024, conv5_1 1024-32x32-2048/2, \
          conv5_2 2048-32x32-2048"
     );
     for (number, block) in blocks.iter().enumerate() {
