@@ -124,6 +124,22 @@ pub fn run(
     seed: Seed,
     progress: &dyn Progress,
 ) -> Result<Report> {
+    let load = machine::Load::start();
+    let mut report = checked_and_timed(forms, plan, pools, seed, progress)?;
+    // Of an interrupted run too.
+    report.share_the_peak();
+    report.others = load.of_others();
+    Ok(report)
+}
+
+/// The same, with shares of the peak as it was when each block was timed.
+fn checked_and_timed(
+    forms: &[&dyn AnyForm],
+    plan: &Plan,
+    pools: &[ThreadPool],
+    seed: Seed,
+    progress: &dyn Progress,
+) -> Result<Report> {
     if forms.len() < 2 {
         let words = format!("2 forms at least are needed to compare, not {}", forms.len());
         return Err(Error::Unsuitable(words));
@@ -145,7 +161,6 @@ pub fn run(
 
     let level = Level::chosen().map_err(Error::Kernels)?;
     let peak = Peak::measure(level);
-    let load = machine::Load::start();
     let mut report = Report {
         date: machine::today(),
         machine: Machine { instructions: peak.instructions.to_owned(), ..machine() },
@@ -226,8 +241,6 @@ pub fn run(
             report.layers.extend(layers);
         }
     }
-    report.share_the_peak();
-    report.others = load.of_others();
     report.partial = false;
     Ok(report)
 }

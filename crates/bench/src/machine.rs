@@ -66,7 +66,7 @@ impl Load {
     /// The part of the processors that others used since the start, where the system tells.
     pub(super) fn of_others(mut self) -> f64 {
         let before = self.own_ms;
-        let own = (self.refreshed_own_ms() - before) as f64;
+        let own = self.refreshed_own_ms().saturating_sub(before) as f64;
         let all = self.since.elapsed().as_secs_f64() * 1e3 * self.system.cpus().len() as f64;
         (f64::from(self.system.global_cpu_usage()) / 100.0 - own / all).clamp(0.0, 1.0)
     }

@@ -1,5 +1,7 @@
 //! The colours of a report: its text is plain, and the words of verdicts are painted where they stand.
 
+use std::ffi::OsString;
+
 use clap::builder::styling::{AnsiColor, Style};
 
 /// What is painted: whole lines by how they begin, words by themselves at the end of a line.
@@ -20,8 +22,12 @@ const LAST_WORDS: [(&str, Style); 4] = [
 
 /// Whether the environment wants colour on a terminal: see <https://no-color.org>.
 pub(super) fn wanted() -> bool {
-    let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|is| is == value);
-    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && !is("TERM", "dumb")
+    wanted_in(|name| std::env::var_os(name))
+}
+
+fn wanted_in(environment: impl Fn(&str) -> Option<OsString>) -> bool {
+    environment("NO_COLOR").is_none_or(|value| value.is_empty())
+        && environment("TERM").is_none_or(|value| value != "dumb")
 }
 
 /// The text in colour.
@@ -45,7 +51,20 @@ fn line(with_end: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::painted;
+    use super::{painted, wanted_in};
+
+    #[test]
+    fn the_environment_turns_colour_off() {
+        for (name, value, wanted) in [
+            ("NO_COLOR", "1", false),
+            ("NO_COLOR", "", true),
+            ("TERM", "dumb", false),
+            ("TERM", "xterm", true),
+        ] {
+            let found = wanted_in(|asked| (asked == name).then(|| value.into()));
+            assert_eq!(found, wanted, "{name}={value}");
+        }
+    }
 
     #[test]
     fn verdicts_are_painted_and_nothing_else_is() {

@@ -65,7 +65,7 @@ pub fn run(
         Err(Error::Arguments(help)) if !help.use_stderr() => {
             // --help and --version. A pipe closed early ends quietly.
             let help = help.render();
-            let _ = match terminal {
+            let _ = match terminal && colour::wanted() {
                 true => write!(context.output, "{}", help.ansi()),
                 false => write!(context.output, "{help}"),
             };
@@ -188,14 +188,14 @@ fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
         let values = matches.get_raw(id).into_iter().flatten().filter(|_| takes_values);
         let values: Vec<String> = values.map(|v| v.to_string_lossy().into_owned()).collect();
         if !left_out(id) {
-            if let Some(long) = option.get_long() {
-                run.repeat += &format!(" --{long}");
-            }
-            let by = if option.is_positional() { " " } else { "," };
-            if !values.is_empty() {
-                let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
-                run.repeat += &format!(" {}", values.join(by));
-            }
+            let flag = option.get_long().map_or(String::new(), |long| format!(" --{long}"));
+            let values: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+            run.repeat += &match option.get_value_delimiter() {
+                _ if values.is_empty() => flag,
+                Some(by) => format!("{flag} {}", values.join(&by.to_string())),
+                // Each value is given by itself.
+                None => values.iter().map(|value| format!("{flag} {value}")).collect(),
+            };
         }
         run.options.insert(id.replace('_', "-"), values);
     }
@@ -223,6 +223,7 @@ mod tests {
                 r#"triform verify --seed 0 --image "it's.png" --no-memory-check"#,
             ),
             ("count resnet50 resnet18 --json", "triform count resnet50 resnet18"),
+            ("count --block 8x2x2 --block 4x2x2", "triform count --block 8x2x2 --block 4x2x2"),
             ("refute dilated --seed 3", "triform refute --seed 3 dilated"),
         ] {
             let words = ["triform"].into_iter().chain(given.split(' '));

@@ -8,9 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Context;
 use triform::evidence::progress::Progress;
 
-/// Does some work under a bar on standard error that says what is being done, for how long, and how long
-/// it may take yet; there is none where that is no terminal, or for `--quiet`, and it is gone when the work is
-/// done.
+/// Does some work under a progress bar on standard error: what is being done, for how long, and how long it may
+/// still take. The bar shows on a terminal only, not with `--quiet`, and disappears when the work is done.
 pub(super) fn with_bar<T>(context: &Context<'_>, work: impl FnOnce(&dyn Progress) -> T) -> T {
     let target = match context.quiet {
         true => ProgressDrawTarget::hidden(),

@@ -78,7 +78,7 @@ pub fn render(
 
 /// That something else ran beside the program.
 fn busy(text: &mut String, report: &Report) {
-    if report.is_busy() {
+    if report.is_busy() && !report.rows.is_empty() {
         let words = format!(
             "This machine was busy: other programs used {:.0}% of its processors. Ratios marked ~ are \
              unreliable; run it again on an idle machine.",

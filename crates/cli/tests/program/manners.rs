@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::kit::{printed, program, right, root, run_with, text, triform};
+use crate::kit::{printed, right, root, run_with, text, triform};
 
 /// The examples of `--help`, of the program and of each command.
 fn examples() -> Vec<String> {
@@ -41,7 +41,7 @@ fn help_has_headings() {
     }
 }
 
-/// Colour when asked for; otherwise none if the output is not a terminal or NO_COLOR is set.
+/// Colour when asked for; otherwise none if the output is not a terminal.
 #[test]
 fn colour_is_for_terminals() {
     const BLOCK: &str = "verify --block 8x2x2 --map 4x5 --rung R3 --cases 2";
@@ -101,11 +101,4 @@ fn completions_and_manual_are_current() {
             assert!(made.contains(command), "{shell}: {command}");
         }
     }
-}
-
-/// A progress bar is for terminals; and no colour where NO_COLOR says so, whatever TERM is.
-#[test]
-fn the_environment_turns_colour_off() {
-    let output = program().args(["count", "resnet18"]).env("NO_COLOR", "1").output().unwrap();
-    assert!(!text(&output.stdout).contains('\u{1b}'));
 }
