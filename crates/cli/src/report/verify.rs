@@ -386,7 +386,7 @@ fn largest_difference(report: &Report) -> Option<String> {
         let bound = found.bound;
         let bound = if bound < 0.1 { format!("{bound:.1e}") } else { format!("{bound:.1}") };
         format!(
-            ". Rounding allows {bound} there; layer by layer no value used more than {used} of it"
+            ". Rounding allows {bound} there; layer by layer, at most {used} of what it allows was used"
         )
     });
     Some(match apart(block) {
