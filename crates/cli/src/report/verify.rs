@@ -381,13 +381,17 @@ fn largest_difference(report: &Report) -> Option<String> {
     };
     let block = report.blocks.iter().max_by(|l, r| apart(l).total_cmp(&apart(r)))?;
     let used = report.blocks.iter().filter_map(|block| Some(block.rounding?.used_at_cuts));
-    let used = percent(used.fold(0.0, f64::max));
+    let used = used.fold(0.0, f64::max);
     let allowed = block.rounding.map_or(String::new(), |found| {
         let bound = found.bound;
         let bound = if bound < 0.1 { format!("{bound:.1e}") } else { format!("{bound:.1}") };
-        format!(
-            ". Rounding allows {bound} there; layer by layer, at most {used} of what it allows was used"
-        )
+        let by_layer = match used {
+            0.0..=1.0 => {
+                format!("; layer by layer, at most {} of what it allows was used", percent(used))
+            }
+            _ => String::new(),
+        };
+        format!(". Rounding allows {bound} there{by_layer}")
     });
     Some(match apart(block) {
         0.0 => "Largest difference in f32: none.".to_owned(),
