@@ -15,14 +15,14 @@ pub enum Error {
 
     #[error(
         "a kernel of {kernel} taps (dilation {dilation}) does not fit the {axis} of {size} \
-         with padding {padding}"
+         with padding {}", on_both_sides(.padding)
     )]
     KernelTooLarge {
         axis: &'static str,
         kernel: usize,
         dilation: usize,
         size: usize,
-        padding: usize,
+        padding: [usize; 2],
     },
 
     #[error("{what} has shape {found:?}; it must be {expected}")]
@@ -172,6 +172,14 @@ impl Error {
         near.sort_by_key(|name| edits(name));
         near.truncate(3);
         Self::NoSuchName { what, given: given.to_owned(), near }
+    }
+}
+
+/// `1`, or `2 before it and 0 after it`.
+pub(crate) fn on_both_sides([before, after]: &[usize; 2]) -> String {
+    match before == after {
+        true => before.to_string(),
+        false => format!("{before} before it and {after} after it"),
     }
 }
 

@@ -39,6 +39,8 @@ pub enum Purpose {
     Network,
     /// The cases that tie the theorem to the forms.
     Theorem,
+    /// Which images are trained on, and in which order.
+    Batches,
 }
 
 /// A seed, from which independent streams are drawn: one for each purpose, block,

@@ -184,7 +184,7 @@ where
 fn has_a_matrix(case: &Case) -> bool {
     case.paths.iter().any(|path| {
         let shape = path.weights.values.shape();
-        shape[2..] == [1, 1] && path.spec.padding() == 0 && path.spec.groups() == 1
+        shape[2..] == [1, 1] && path.spec.height().padding[0] == 0 && path.spec.groups() == 1
     })
 }
 

@@ -128,6 +128,11 @@ impl<F> LayerFunctions<F> {
         }
     }
 
+    /// Those of the batch norms, the shortcut's last.
+    pub(crate) fn norms(&self) -> impl Iterator<Item = &F> {
+        [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
+    }
+
     /// The functions, to be handed to a form.
     pub fn functions<S>(&self) -> Functions<'_, S>
     where

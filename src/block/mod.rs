@@ -27,5 +27,5 @@ pub use form::{BlockForm, Bottleneck, Branch, Form, With};
 pub use functions::{Activation, Functions, Layer, LayerFunctions, NormFunctions};
 pub use norm::{BatchNorm, BlockNorms, Normalise};
 pub use spec::{BlockSpec, Shortcut, StrideOn};
-pub use training::{Running, TrainingFunctions, TrainingNorm};
+pub use training::{RecordedNorm, Running, TrainingFunctions, TrainingNorm};
 pub use weights::{BlockWeights, Path};

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ndarray::ArrayViewMut3;
+use ndarray::{Array1, ArrayViewMut3};
 
 use super::functions::{Activation, LayerFunctions};
 use super::norm::{BatchNorm, BlockNorms};
 use super::spec::BlockSpec;
 use crate::conv::ChannelWise;
 use crate::error::{Error, Result};
-use crate::scalar::Real;
+use crate::scalar::{Real, Var};
 
 /// Batch norm in training mode of one layer, and perhaps a ReLU after it. For channel c with n =
 /// N H W values z,
@@ -125,8 +125,77 @@ impl<S: Real> TrainingFunctions<S> {
 
     /// The running statistics, layer by layer: reduce, transform, expand, shortcut.
     pub fn running(&self) -> Vec<BTreeMap<usize, Running<S>>> {
-        let layers = [Some(&self.reduce), Some(&self.transform), Some(&self.expand)];
-        let layers = layers.into_iter().chain([self.shortcut.as_ref()]);
-        layers.flatten().map(TrainingNorm::running).collect()
+        self.norms().map(TrainingNorm::running).collect()
+    }
+}
+
+/// Batch norm in training mode over numbers that remember how they were computed. Each channel is one operation of
+/// the record, where [`TrainingNorm`] itself, which runs on such numbers too, would be some nine a value.
+///
+/// With x = (z - mean) / sqrt(variance + epsilon) and n values, mean and variance being functions of z,
+///
+/// ```text
+/// dbeta = sum of g        dgamma = sum of g x        dz = gamma / sqrt(variance + epsilon) (g - dbeta / n - x dgamma / n)
+/// ```
+///
+/// where g is the gradient by y, or 0 where a ReLU stops it (Ioffe and Szegedy 2015, section 3).
+pub struct RecordedNorm<S> {
+    pub(crate) norm: TrainingNorm<S>,
+    pub(crate) gamma: Array1<Var<S>>,
+    pub(crate) beta: Array1<Var<S>>,
+}
+
+impl<S: Real> RecordedNorm<S> {
+    /// `norm` with its gamma and beta tracked; its running statistics are moved.
+    pub fn tracked(norm: &TrainingNorm<S>) -> Self {
+        let [gamma, beta, ..] = norm.norm.arrays().map(Var::tracked);
+        Self { norm: norm.clone(), gamma, beta }
+    }
+
+    /// The running statistics of each channel that was seen.
+    pub fn running(&self) -> BTreeMap<usize, Running<S>> {
+        self.norm.running()
+    }
+
+    /// Gamma and beta of each channel, by which results can be differentiated.
+    pub fn parameters(&self) -> [&Array1<Var<S>>; 2] {
+        [&self.gamma, &self.beta]
+    }
+}
+
+impl<S: Real> ChannelWise<Var<S>> for RecordedNorm<S> {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<S>>) {
+        let mut y = plane.map(|z| z.value().clone());
+        self.norm.apply(channel, y.view_mut());
+        let stopped: Vec<bool> = match self.norm.activation {
+            Activation::Relu => y.iter().map(|y| *y <= S::zero()).collect(),
+            Activation::Identity => vec![false; y.len()],
+        };
+        let (epsilon, n) = (self.norm.norm.epsilon().clone(), plane.len());
+        let back = move |inputs: &[Var<S>], g: &[S]| {
+            let (z, parameters) = inputs.split_at(n);
+            let z: Vec<S> = z.iter().map(|z| z.value().clone()).collect();
+            let passed = |(g, stopped): (&S, &bool)| if *stopped { S::zero() } else { g.clone() };
+            let g: Vec<S> = g.iter().zip(&stopped).map(passed).collect();
+            let count = S::from_f64(n as f64);
+            let mean = sum(z.iter().cloned()).div(&count);
+            let deviations: Vec<S> = z.iter().map(|z| z.sub(&mean)).collect();
+            let variance = sum(deviations.iter().map(|d| d.mul(d))).div(&count);
+            let root = variance.add(&epsilon).sqrt();
+            let x: Vec<S> = deviations.iter().map(|d| d.div(&root)).collect();
+            let by_beta = sum(g.iter().cloned());
+            let by_gamma = sum(g.iter().zip(&x).map(|(g, x)| g.mul(x)));
+            let scale = parameters[0].value().div(&root);
+            let (of_mean, of_variance) = (by_beta.div(&count), by_gamma.div(&count));
+            let by_z = g
+                .iter()
+                .zip(&x)
+                .map(|(g, x)| scale.mul(&g.sub(&of_mean).sub(&x.mul(&of_variance))));
+            by_z.chain([by_gamma, by_beta]).collect()
+        };
+        let parameters = [&self.gamma[channel], &self.beta[channel]];
+        let inputs = plane.iter().chain(parameters).cloned().collect();
+        let results = Var::computed(y.into_iter().collect(), inputs, back);
+        plane.iter_mut().zip(results).for_each(|(z, y)| *z = y);
     }
 }

@@ -83,7 +83,7 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     let problem = Problem { weights: &weights, x: x.view(), between };
     let output = problem.solve(form, &Reference::default())?;
 
-    let strides = (spec.reduce().stride(), spec.transform(1).stride());
+    let strides = (spec.reduce().height().stride, spec.transform(1).height().stride);
     let maps = [map, spec.inner_map(map)?, spec.output_map(map)?];
     let [map0, map1, map2] = maps.map(|map| format!("{map:?}"));
     let mut text = format!(

@@ -29,8 +29,8 @@ impl Convolver<f64> for Double {
 
     fn prepare(&self, weights: ArrayView4<'_, f64>, spec: ConvSpec) -> Result<DoubleKernel> {
         let shape = KernelShape::new(weights.dim().into(), spec)?;
-        let pointwise =
-            shape.k_h == 1 && shape.k_w == 1 && spec.padding() == 0 && spec.groups() == 1;
+        let unpadded = spec.alike().is_some_and(|along| along.padding == [0, 0]);
+        let pointwise = shape.k_h == 1 && shape.k_w == 1 && unpadded && spec.groups() == 1;
         let matrix = pointwise.then(|| weights.as_standard_layout().iter().copied().collect());
         let reference = Reference::default().prepare(weights, spec)?;
         Ok(DoubleKernel { shape, reference, matrix })
@@ -44,7 +44,7 @@ impl Convolver<f64> for Double {
         let mut z = Array4::zeros(output);
         let x = x.as_standard_layout();
         for (x, mut z) in x.outer_iter().zip(z.outer_iter_mut()) {
-            let x = subsample(x, kernel.shape.spec.stride());
+            let x = subsample(x, kernel.shape.spec.width().stride);
             let Some(z) = z.as_slice_mut() else { unreachable!("freshly allocated") };
             let pixels = output[2] * output[3];
             product(matrix, &x, z, output[1], pixels);

@@ -46,10 +46,11 @@ impl Convolver<f32> for Fast {
     type Kernel = Kernel;
 
     fn prepare(&self, weights: ArrayView4<'_, f32>, spec: ConvSpec) -> Result<Kernel> {
+        let axes = [spec.height(), spec.width()];
         let spec = Spec {
-            stride: spec.stride(),
-            padding: spec.padding(),
-            dilation: spec.dilation(),
+            stride: axes.map(|along| along.stride),
+            padding: axes.map(|along| along.padding),
+            dilation: axes.map(|along| along.dilation),
             groups: spec.groups(),
         };
         Kernel::new(weights, spec, self.level).map_err(Error::Kernels)

@@ -7,9 +7,11 @@
 //! PyTorch state dict. What networks call convolution is cross-correlation:
 //! the kernel is not flipped.
 //!
-//! - [`ConvSpec`]: stride, padding, dilation, groups.
+//! - [`ConvSpec`]: stride, padding and dilation by axis ([`Along`]), groups.
 //! - [`Convolver`]: prepares kernels, and convolves one or many at a time.
 //! - [`Reference`]: the specification, plain loops over any scalar.
+//! - [`Reference::input_gradient`], [`kernel_gradient`], [`bias_gradient`]: its gradients, plain loops too.
+//! - [`Recorded`]: any convolver, over numbers that remember how they were computed.
 //! - [`Fast`]: the same function for `f32`, fast, by the crate `triform-kernels` for a [`Level`].
 //! - [`Double`]: the same for `f64`, as the evidence needs it.
 //! - [`Peak`] and [`read_bandwidth`]: the limits of this machine, measured.
@@ -22,8 +24,10 @@ mod convolver;
 mod double;
 mod epilogue;
 mod fast;
+mod gradients;
 mod pool;
-mod reference;
+mod recorded;
+pub mod reference;
 mod spec;
 
 pub use block_diagonal::block_diagonal;
@@ -32,7 +36,9 @@ pub use double::Double;
 pub(crate) use epilogue::apply_from;
 pub use epilogue::{Affine, ChannelWise, Elementwise, Epilogue, Identity};
 pub use fast::Fast;
+pub use gradients::{bias_gradient, kernel_gradient};
 pub use pool::max_pool;
+pub use recorded::Recorded;
 pub use reference::{Reference, conv2d};
-pub use spec::{ConvSpec, KernelShape};
+pub use spec::{Along, ConvSpec, KernelShape};
 pub use triform_kernels::{LEVEL_VARIABLE, Level, Peak, on_one_thread, read_bandwidth};

@@ -5,8 +5,8 @@ use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSliceMut;
 use triform_kernels::{Plain, vectorised};
 
-use super::spec::{ConvSpec, KernelShape};
-use crate::error::{Error, Result};
+use super::spec::{Along, ConvSpec, KernelShape};
+use crate::error::{Error, Result, on_both_sides};
 use crate::scalar::Ordered;
 
 /// The largest value under a window of `size` x `size`, as PyTorch's
@@ -24,17 +24,18 @@ pub fn max_pool<S: Ordered>(
     let window = KernelShape::new([1, 1, size, size], spec)?;
     let [_, _, h_out, w_out] = window.output([n, 1, h, w])?;
     // The rows, or columns, of the map that lie under the window at this place.
-    let under = |at: usize, length: usize| -> Vec<usize> {
-        let taps = (0..size).map(|tap| at * spec.stride() + tap * spec.dilation());
-        let inside = taps.filter_map(|at| at.checked_sub(spec.padding()));
-        inside.filter(|&from| from < length).collect()
+    let under = |along: Along, at: usize, length: usize| -> Vec<usize> {
+        (0..size).filter_map(|tap| along.source(at, tap, length)).collect()
     };
-    let rows: Vec<Vec<usize>> = (0..h_out).map(|i| under(i, h)).collect();
-    let columns: Vec<Vec<usize>> = (0..w_out).map(|j| under(j, w)).collect();
+    let rows: Vec<Vec<usize>> = (0..h_out).map(|i| under(spec.height(), i, h)).collect();
+    let columns: Vec<Vec<usize>> = (0..w_out).map(|j| under(spec.width(), j, w)).collect();
     if rows.iter().chain(&columns).any(Vec::is_empty) {
         return Err(Error::Shape {
             what: "window of a pool",
-            expected: format!("such that none lies within the padding of {}", spec.padding()),
+            expected: format!(
+                "such that none lies within the padding of {}",
+                on_both_sides(&spec.height().padding)
+            ),
             found: vec![size, size],
         });
     }

@@ -4,8 +4,8 @@
 //! z[n, o, i, j] = sum over c, u, v of  w[o, c, u, v] * x[n, g C_in/groups + c, i s + u e - p, j s + v e - p]
 //! ```
 //!
-//! with stride s, padding p, dilation e; c runs over the channels of a group, u
-//! and v over the taps that fall inside the map, and g is the group of output
+//! with stride s, padding p above and to the left, and dilation e, each along its own axis; c runs over
+//! the channels of a group, u and v over the taps that fall inside the map, and g is the group of output
 //! channel o. A grouped convolution is *defined* here by restricting c to the
 //! group, not by filling a dense kernel with zeros. So splitting it into its
 //! groups re-indexes the sums and changes none of them.
@@ -17,7 +17,7 @@ use std::ops::Range;
 use ndarray::{Array4, ArrayView4};
 
 use super::convolver::Convolver;
-use super::spec::{ConvSpec, KernelShape};
+use super::spec::{Along, ConvSpec, KernelShape};
 use crate::error::Result;
 use crate::scalar::Dot;
 
@@ -44,6 +44,11 @@ impl Reference {
     pub fn in_runs_of(channels: usize) -> Self {
         assert!(channels > 0, "a run has at least one channel");
         Self { run: Some(channels) }
+    }
+
+    /// The length of its runs, if it adds in runs.
+    pub(super) fn run(&self) -> Option<usize> {
+        self.run
     }
 }
 
@@ -97,7 +102,8 @@ impl<S: Dot> Convolver<S> for Reference {
         let x = x.as_standard_layout();
         let (_, _, mut h, mut w) = x.dim();
         let mut as_computed = output;
-        if (shape.k_h, shape.k_w, shape.spec.stride(), shape.spec.padding()) == (1, 1, 1, 0) {
+        let [height, width] = [shape.spec.height(), shape.spec.width()];
+        if (shape.k_h, shape.k_w, height, width) == (1, 1, Along::UNIT, Along::UNIT) {
             // Such a kernel sees no geometry: to it the map is one long row.
             (h, w) = (1, h * w);
             as_computed = [output[0], output[1], h, w];
@@ -143,22 +149,19 @@ fn row_of_sums<S: Dot>(
 ) -> Vec<S::Sum> {
     let &Image { x, h, w } = image;
     let KernelShape { c_in_group, k_h, k_w, spec, .. } = kernel.shape;
-    let group = o / kernel.shape.c_out_group();
+    let (group, along) = (o / kernel.shape.c_out_group(), spec.width());
     let mut sums = vec![S::empty(); w_out];
     for c in channels {
         let first = (group * c_in_group + c) * h * w;
         let plane = &x[first..first + h * w];
         for u in 0..k_h {
             // Row i of the output meets row i s + u e - p of the map, if there is one.
-            let above = i * spec.stride() + u * spec.dilation();
-            let Some(from) = above.checked_sub(spec.padding()).filter(|&from| from < h) else {
-                continue;
-            };
+            let Some(from) = spec.height().source(i, u, h) else { continue };
             let line = &plane[from * w..(from + 1) * w];
             for v in 0..k_w {
                 let weight = &kernel.weights[[o, c, u, v]];
-                let (columns, start) = spec.inside(v, w, w_out);
-                add_along_the_row::<S>(&mut sums[columns], weight, &line[start..], spec.stride());
+                let (columns, start) = along.inside(v, w, w_out);
+                add_along_the_row::<S>(&mut sums[columns], weight, &line[start..], along.stride);
             }
         }
     }

@@ -1,81 +1,140 @@
 //! The geometry of a convolution, checked once, where it is made.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result, divide, none_is_0};
 
-/// Stride, padding, dilation and groups, the same along both axes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The geometry along one axis of the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Along {
+    /// Step from one output position to the next, in input positions.
+    pub stride: usize,
+    /// Positions outside the map that count as zero: before the first and after the last.
+    pub padding: [usize; 2],
+    /// Step from one tap to the next, in input positions.
+    pub dilation: usize,
+}
+
+impl Along {
+    /// Every position, without padding.
+    pub const UNIT: Self = Self::of(1, 0);
+
+    /// The same padding on both sides, no dilation.
+    const fn of(stride: usize, padding: usize) -> Self {
+        Self { stride, padding: [padding; 2], dilation: 1 }
+    }
+
+    /// Output size: floor((size + padding on both sides - dilation (taps - 1) - 1) / stride) + 1.
+    fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
+        none_is_0(&[(if axis == "height" { "map height" } else { "map width" }, size)])?;
+        let Self { stride, padding: [before, after], dilation } = *self;
+        let padded = size.checked_add(before).and_then(|size| size.checked_add(after));
+        let padded = padded.ok_or_else(|| Error::TooManyElements {
+            what: "padded map",
+            factors: vec![size, before, after],
+        })?;
+        match (taps - 1).checked_mul(dilation) {
+            Some(reach) if reach < padded => Ok((padded - reach - 1) / stride + 1),
+            _ => {
+                let padding = [before, after];
+                Err(Error::KernelTooLarge { axis, kernel: taps, dilation, size, padding })
+            }
+        }
+    }
+
+    /// The position of the map that tap `tap` meets from output position `at`, unless it is padding.
+    pub(crate) fn source(&self, at: usize, tap: usize, size: usize) -> Option<usize> {
+        let from = (at * self.stride + tap * self.dilation).checked_sub(self.padding[0])?;
+        (from < size).then_some(from)
+    }
+
+    /// The output positions at which tap `tap` meets the map rather than the padding, and the input position at
+    /// the first of them.
+    pub(crate) fn inside(&self, tap: usize, size: usize, output: usize) -> (Range<usize>, usize) {
+        let (offset, before) = (tap * self.dilation, self.padding[0]);
+        // out * stride + offset - before lies in 0..size
+        let first = before.saturating_sub(offset).div_ceil(self.stride);
+        let end = (size + before).saturating_sub(offset).div_ceil(self.stride).min(output);
+        let start = (first * self.stride + offset).saturating_sub(before).min(size);
+        (first.min(end)..end, start)
+    }
+}
+
+/// Stride, padding and dilation along each axis, and groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvSpec {
-    stride: usize,
-    padding: usize,
-    dilation: usize,
+    height: Along,
+    width: Along,
     groups: usize,
 }
 
 impl ConvSpec {
     /// Stride 1, no padding, no dilation, one group: all a 1x1 needs.
-    pub const UNIT: Self = Self { stride: 1, padding: 0, dilation: 1, groups: 1 };
+    pub const UNIT: Self = Self { height: Along::UNIT, width: Along::UNIT, groups: 1 };
 
-    /// Without dilation.
+    /// The same along both axes, without dilation.
     ///
     /// # Panics
     ///
     /// If stride or groups are 0.
     pub(crate) const fn of(stride: usize, padding: usize, groups: usize) -> Self {
         assert!(stride > 0 && groups > 0, "a stride and groups are 1 at least");
-        Self { stride, padding, dilation: 1, groups }
+        let along = Along::of(stride, padding);
+        Self { height: along, width: along, groups }
     }
 
-    /// The arguments are in the order of PyTorch's `conv2d`.
+    /// The same along both axes. The arguments are in the order of PyTorch's `conv2d`.
     ///
     /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
-        none_is_0(&[("stride", stride), ("dilation", dilation), ("groups", groups)])?;
-        Ok(Self { stride, padding, dilation, groups })
+        let along = Along { stride, padding: [padding; 2], dilation };
+        Self::by_axis(along, along, groups)
+    }
+
+    /// With a geometry for each axis: along the height, then along the width.
+    ///
+    /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
+    ///
+    /// ```
+    /// use triform::conv::{Along, ConvSpec, KernelShape};
+    ///
+    /// // A 1x3 kernel that takes every second column, and pads on the left alone.
+    /// let width = Along { stride: 2, padding: [2, 0], dilation: 1 };
+    /// let spec = ConvSpec::by_axis(Along::UNIT, width, 1)?;
+    /// let kernel = KernelShape::new([1, 1, 1, 3], spec)?;
+    /// assert_eq!(kernel.output_map((5, 7))?, (5, 4));
+    /// # Ok::<(), triform::Error>(())
+    /// ```
+    pub fn by_axis(height: Along, width: Along, groups: usize) -> Result<Self> {
+        for Along { stride, dilation, .. } in [height, width] {
+            none_is_0(&[("stride", stride), ("dilation", dilation)])?;
+        }
+        none_is_0(&[("groups", groups)])?;
+        Ok(Self { height, width, groups })
     }
 
     getters! {
-        /// Step from one output position to the next, in input positions.
-        stride: usize,
-        /// Rows and columns outside the map, on each side, that count as zero.
-        padding: usize,
-        /// Step from one tap to the next, in input positions.
-        dilation: usize,
+        /// Along the height.
+        height: Along,
+        /// Along the width.
+        width: Along,
         /// Number of groups that the channels are divided into.
         groups: usize,
     }
 
-    /// Output size along one axis: floor((size + 2 padding - dilation (taps - 1) - 1) / stride) + 1.
+    /// What both axes have in common, with the same padding on all four sides, if they have.
+    pub(crate) fn alike(&self) -> Option<Along> {
+        let Along { padding: [before, after], .. } = self.height;
+        (self.height == self.width && before == after).then_some(self.height)
+    }
+
+    /// Output size along one axis, `height` or `width`.
     ///
     /// Errors: [`Error::Zero`] for a map of size 0; [`Error::KernelTooLarge`] where not one
     /// position of the kernel fits.
     pub fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
-        none_is_0(&[(if axis == "height" { "map height" } else { "map width" }, size)])?;
-        let Self { stride, padding, dilation, .. } = *self;
-        let too_large = || Error::KernelTooLarge { axis, kernel: taps, dilation, size, padding };
-        let overflow =
-            || Error::TooManyElements { what: "padded map", factors: vec![size, padding] };
-        let padded = padding.checked_mul(2).and_then(|p| p.checked_add(size));
-        let padded = padded.ok_or_else(overflow)?;
-        match (taps - 1).checked_mul(dilation) {
-            Some(reach) if reach < padded => Ok((padded - reach - 1) / stride + 1),
-            _ => Err(too_large()),
-        }
-    }
-
-    /// The positions along one axis of the output at which tap `tap` meets the
-    /// map rather than the padding, and the input position at the first of them.
-    pub(crate) fn inside(
-        &self,
-        tap: usize,
-        size: usize,
-        output: usize,
-    ) -> (std::ops::Range<usize>, usize) {
-        let offset = tap * self.dilation;
-        // out * stride + offset - padding lies in 0..size
-        let first = self.padding.saturating_sub(offset).div_ceil(self.stride);
-        let end = (size + self.padding).saturating_sub(offset).div_ceil(self.stride).min(output);
-        let start = (first * self.stride + offset).saturating_sub(self.padding).min(size);
-        (first.min(end)..end, start)
+        let along = if axis == "height" { self.height } else { self.width };
+        along.output_size(axis, size, taps)
     }
 }
 

@@ -82,17 +82,10 @@ pub fn convolution_macs(
     let channels = convolution(1, 1, c_in, c_out, spec.groups())?;
     let axis = |name, n: usize| -> Result<[u64; 2]> {
         let n_out = spec.output_size(name, n, k)?;
-        let ceil = |x: i128| {
-            let s = spec.stride() as i128;
-            (x + s - 1).div_euclid(s).max(0)
-        };
         // Checked first: the sum of the taps inside is at most this.
         let all = product("multiplications", &[n_out, k])?;
-        let (n, p, e) = (n as i128, spec.padding() as i128, spec.dilation() as i128);
-        let taps = (0..k as i128).map(|u| {
-            let inside = ceil(n + p - u * e).min(n_out as i128) - ceil(p - u * e);
-            inside.max(0) as u64
-        });
+        let along = if name == "height" { spec.height() } else { spec.width() };
+        let taps = (0..k).map(|u| along.inside(u, n, n_out).0.len() as u64);
         Ok([all, taps.sum()])
     };
     let ([all_h, inside_h], [all_w, inside_w]) = (axis("height", h)?, axis("width", w)?);

@@ -194,7 +194,7 @@ fn regroup(layer: &mut Layer, role: Role, groups: usize) -> Result<()> {
     {
         // Other numbers of groups cannot be built, so nobody has counted them.
         divide(groups, *c_in, "input")?;
-        *spec = ConvSpec::new(spec.stride(), spec.padding(), spec.dilation(), groups)?;
+        *spec = ConvSpec::by_axis(spec.height(), spec.width(), groups)?;
     }
     Ok(())
 }

@@ -12,11 +12,11 @@ use ndarray::{Array3, Array4, ArrayView3, ArrayView4, ArrayViewMut3, Zip};
 
 use crate::block::{
     Activation, BatchNorm, BlockForm, BlockNorms, BlockSpec, BlockWeights, Bottleneck, Form,
-    Functions, Layer, LayerFunctions, Normalise, TrainingNorm,
+    Functions, Layer, LayerFunctions, Normalise, RecordedNorm, TrainingNorm,
 };
-use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, Reference};
+use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, Recorded, Reference};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Ordered, Polynomial, Real};
+use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Ordered, Polynomial, Real, Var};
 
 /// The function of one place, built.
 pub type Function<'a, S> = Box<dyn ChannelWise<S> + 'a>;
@@ -98,18 +98,39 @@ impl<'a, S: Ordered> From<&'a Normalise<S>> for Data<'a, S> {
 /// The running statistics are those of the norm, whatever is left out.
 impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
     fn from(training: &'a TrainingNorm<S>) -> Self {
+        let boxed = |changed| Box::new(changed) as Function<'a, S>;
+        Self::new(move |without| Ok(training.without(without).map(boxed)))
+    }
+}
+
+impl<S: Real> TrainingNorm<S> {
+    /// The same without a part, if it has it.
+    fn without(&self, part: Option<Part>) -> Option<Self> {
+        let mut changed = self.clone();
+        let norm = &mut changed.norm;
+        match part {
+            None => {}
+            Some(Part::Shift) => norm.beta.fill(S::zero()),
+            Some(Part::Epsilon) if norm.epsilon != S::zero() => norm.epsilon = S::zero(),
+            Some(Part::Correction) => changed.correction = S::zero(),
+            Some(Part::Activation) => changed.activation = Activation::Identity,
+            Some(Part::Epsilon) => return None,
+        }
+        Some(changed)
+    }
+}
+
+/// The same over numbers that remember how they were computed.
+impl<'a, S: Real> From<&'a RecordedNorm<S>> for Data<'a, Var<S>> {
+    fn from(recorded: &'a RecordedNorm<S>) -> Self {
         Self::new(move |without| {
-            let mut changed = training.clone();
-            let norm = &mut changed.norm;
-            match without {
-                None => {}
-                Some(Part::Shift) => norm.beta.fill(S::zero()),
-                Some(Part::Epsilon) if norm.epsilon != S::zero() => norm.epsilon = S::zero(),
-                Some(Part::Correction) => changed.correction = S::zero(),
-                Some(Part::Activation) => changed.activation = Activation::Identity,
-                Some(Part::Epsilon) => return Ok(None),
-            }
-            Ok(Some(Box::new(changed)))
+            let RecordedNorm { norm, gamma, beta } = recorded;
+            let Some(norm) = norm.without(without) else { return Ok(None) };
+            let beta = match without {
+                Some(Part::Shift) => beta.map(|_| Var::zero()),
+                _ => beta.clone(),
+            };
+            Ok(Some(Box::new(RecordedNorm { norm, gamma: gamma.clone(), beta })))
         })
     }
 }
@@ -272,6 +293,9 @@ any_form! {
     Dual<M61>, Reference;
     Dual<f32>, Duals<Fast>;
     Expression, Reference;
+    Var<M61>, Recorded<Reference>;
+    Var<f32>, Recorded<Reference>;
+    Var<f32>, Recorded<Fast>;
 }
 
 impl<F: Subject> AnyForm for F {

@@ -359,8 +359,8 @@ pub const CLAUSES: [Clause; 9] = [
 /// What must be seen among many cases. (Stride 1 alone would hide which convolution has the stride.)
 pub const VARIETY: [Clause; 8] = [
     ("stride 1", |case| case.spec.stride() == 1),
-    ("stride 2 on the 3x3", |case| case.spec.transform(1).stride() == 2),
-    ("stride 2 on the first 1x1", |case| case.spec.reduce().stride() == 2),
+    ("stride 2 on the 3x3", |case| case.spec.transform(1).height().stride == 2),
+    ("stride 2 on the first 1x1", |case| case.spec.reduce().height().stride == 2),
     ("C_in other than C_out", |case| case.spec.c_in() != case.spec.c_out()),
     ("C_in equal to C_out", |case| case.spec.c_in() == case.spec.c_out()),
     ("a projection", |case| case.spec.shortcut() == Shortcut::Projection),

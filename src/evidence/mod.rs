@@ -47,8 +47,8 @@ pub mod verify;
 pub mod whole;
 
 pub use self::any_form::{
-    AnyForm, Between, Data, Duals, Forms, Function, Part, Planes, Problem, Runs, Subject, Watched,
-    place,
+    AnyForm, Between, Data, Duals, Forms, Function, Over, Part, Planes, Problem, Runs, Subject,
+    Watched, place,
 };
 pub(crate) use self::any_form::{checked, keep};
 pub(crate) use self::generator::float;

@@ -9,7 +9,7 @@ use super::{Met, as_a};
 use crate::block::aggregated::Aggregated;
 use crate::block::grouped::Grouped;
 use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut, With};
-use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
+use crate::conv::{Along, ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Dual, M61, Scalar};
 
@@ -50,11 +50,12 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
     type Kernel = FaultyKernel<S, V::Kernel>;
 
     fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel> {
-        let unpadded = ConvSpec::new(spec.stride(), 0, spec.dilation(), spec.groups())?;
+        let bare = |along: Along| Along { padding: [0, 0], ..along };
+        let unpadded = ConvSpec::by_axis(bare(spec.height()), bare(spec.width()), spec.groups())?;
         Ok(FaultyKernel {
             kernel: self.convolver.prepare(weights, spec)?,
             unpadded: self.convolver.prepare(weights, unpadded)?,
-            padding: spec.padding(),
+            padding: spec.height().padding[0],
             scratch: Mutex::default(),
         })
     }
@@ -219,19 +220,23 @@ impl<K> Rewired<K> {
         let spec = *weights.spec();
         let groups = spec.cardinality();
         let (mut reduce, mut transform) = (spec.reduce(), spec.transform(groups));
+        let stride = transform.height().stride;
         match wiring {
-            Wiring::PaddingShifted | Wiring::PaddedBefore => {
-                transform = ConvSpec::new(transform.stride(), 0, 1, groups)?;
+            Wiring::PaddingShifted => {
+                let [p, _] = transform.height().padding;
+                let further = p.min(1);
+                let along = Along { padding: [p + further, p - further], ..transform.height() };
+                transform = ConvSpec::by_axis(along, along, groups)?;
             }
+            Wiring::PaddedBefore => transform = ConvSpec::new(stride, 0, 1, groups)?,
             Wiring::Dilated => {
                 // With the padding that keeps the map the same.
                 let padding = spec.padding() + spec.kernel() / 2;
-                transform = ConvSpec::new(transform.stride(), padding, 2, groups)?;
+                transform = ConvSpec::new(stride, padding, 2, groups)?;
             }
             Wiring::StrideMoved => {
-                let (first, second) = (transform.stride(), reduce.stride());
-                reduce = ConvSpec::new(first, 0, 1, 1)?;
-                transform = ConvSpec::new(second, spec.padding(), 1, groups)?;
+                transform = ConvSpec::new(reduce.height().stride, spec.padding(), 1, groups)?;
+                reduce = ConvSpec::new(stride, 0, 1, 1)?;
             }
             Wiring::Interleaved | Wiring::HalvedGroups | Wiring::AxesSwapped => {}
         }
@@ -271,7 +276,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
         let With { functions, shortcut, convolver } = *with;
         let p = self.spec.padding();
         let reduced = if self.wiring == Wiring::PaddedBefore {
-            let mut padded = pad(&convolver.sums(x, &self.reduce)?, p, [p, p]);
+            let mut padded = pad(&convolver.sums(x, &self.reduce)?, p);
             apply_from(functions.reduce, 0, padded.view_mut());
             padded
         } else {
@@ -282,12 +287,8 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
         });
         let (_, _, h, w) = read.dim();
         let transformed = match self.wiring {
-            Wiring::PaddingShifted => {
-                let padded = pad(&read, p, [p + p.min(1), p + p.min(1)]);
-                convolver.conv(padded.view(), &self.transform, &functions.after_transform())?
-            }
             Wiring::AxesSwapped => {
-                let stride = self.spec.transform(1).stride();
+                let stride = self.spec.transform(1).height().stride;
                 self.met.meet(h != w && (self.spec.kernel() > 1 || stride > 1));
                 let z = convolver.sums(relabelled(read)?.view(), &self.transform)?;
                 let mut z = relabelled(z)?;
@@ -300,15 +301,11 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
     }
 }
 
-/// Zeros around each plane, `p` on each side, the plane placed at `corner`; what does not fit is
-/// cut off.
-fn pad<S: Additive>(x: &Array4<S>, p: usize, corner: [usize; 2]) -> Array4<S> {
+/// Zeros around each plane, `p` on each side.
+fn pad<S: Additive>(x: &Array4<S>, p: usize) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let mut padded = Array4::from_elem((n, c, h + 2 * p, w + 2 * p), S::zero());
-    let [i, j] = corner;
-    let (rows, columns) = (h.min(h + 2 * p - i), w.min(w + 2 * p - j));
-    let inside = x.slice(s![.., .., ..rows, ..columns]);
-    padded.slice_mut(s![.., .., i..i + rows, j..j + columns]).assign(&inside);
+    padded.slice_mut(s![.., .., p..p + h, p..p + w]).assign(x);
     padded
 }
 

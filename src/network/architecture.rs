@@ -250,7 +250,7 @@ pub(crate) struct NamedConvolution {
 impl PlacedBlock {
     /// The stride of its first convolution.
     pub(crate) fn stride(&self) -> usize {
-        self.kernels[0].spec.stride()
+        self.kernels[0].spec.height().stride
     }
 
     /// Its convolutions in order, the shortcut's last.

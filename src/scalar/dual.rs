@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Additive, Dot, Ordered, Scalar};
+use super::{Additive, Dot, Ordered, Real, Scalar};
 
 /// A value and its derivative in one direction: `value + derivative eps`, eps^2 = 0 (Clifford
 /// 1871). Whatever is computed of them by ring operations carries its own derivative along, so
@@ -67,6 +67,25 @@ impl<S: Ordered> Ordered for Dual<S> {
     /// all forms take the same.
     fn relu(&self) -> Self {
         if self.value <= S::zero() { Self::zero() } else { self.clone() }
+    }
+}
+
+/// By the quotient's and the root's rule; a number that is given does not move.
+impl<S: Real> Real for Dual<S> {
+    fn div(&self, other: &Self) -> Self {
+        let value = self.value.div(&other.value);
+        let moved = self.derivative.sub(&value.mul(&other.derivative));
+        Self { derivative: moved.div(&other.value), value }
+    }
+    fn sqrt(&self) -> Self {
+        let value = self.value.sqrt();
+        Self { derivative: self.derivative.div(&value.add(&value)), value }
+    }
+    fn from_f64(value: f64) -> Self {
+        Self::constant(S::from_f64(value))
+    }
+    fn to_f64(&self) -> f64 {
+        self.value.to_f64()
     }
 }
 

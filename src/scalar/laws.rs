@@ -1,6 +1,7 @@
 //! Every number type keeps the laws of a commutative ring, and those of its dot product.
 
-use super::{Additive, Counter, Dot, Dual, Expression, F2, F3, Int, M61, Polynomial, Scalar};
+use super::gradients;
+use super::{Additive, Counter, Dot, Dual, Expression, F2, F3, Int, M61, Polynomial, Scalar, Var};
 
 /// Checks the laws on every triple of `samples`, with 0 and 1 added to them.
 fn check_ring<S: Dot>(samples: &[S]) {
@@ -54,6 +55,21 @@ fn every_number_type_is_a_ring() {
     let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));
     let mixed = x.mul(&y).sub(&Polynomial::constant(3));
     check_ring(&[x.clone(), y.clone(), x.add(&y), mixed, x.neg()]);
+}
+
+/// Both sides of a law have the same gradients, too: the sum of the derivatives by a, b and c.
+#[test]
+fn gradients_keep_the_laws() {
+    let numbers = [0, 1, 2, -3, 7].map(Int::from);
+    for (a, b, c) in numbers.into_iter().flat_map(|a| numbers.map(|b| (a, b, numbers[3]))) {
+        let given = Var::tracked(&ndarray::arr1(&[a, b, c]));
+        for (law, left, right) in equations(&given[0], &given[1], &given[2]) {
+            assert_eq!(left, right, "{law}");
+            let by =
+                |y| gradients(&ndarray::arr1(&[y]), &ndarray::arr1(&[Int::from(1)])).of(&given);
+            assert_eq!(by(left), by(right), "{law}, for {given:?}");
+        }
+    }
 }
 
 #[test]

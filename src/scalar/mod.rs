@@ -13,7 +13,8 @@
 //!
 //! The number types: `f32` and `f64`, which networks run on; [`Int`], exact or visibly not;
 //! [`M61`], a field for testing identities at full size; [`F2`] and [`F3`], small enough to be
-//! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Counter`], which
+//! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Var`], a value that remembers how it
+//! was computed, for gradients; [`Counter`], which
 //! counts; [`Expression`], which writes down its own sums.
 
 /// Sums of products that are carried as the numbers themselves.
@@ -40,6 +41,7 @@ mod integer;
 mod laws;
 mod polynomial;
 mod prime;
+mod var;
 
 pub use counter::{Counter, Counts, counted};
 pub use dual::Dual;
@@ -47,6 +49,7 @@ pub use expression::Expression;
 pub use integer::Int;
 pub use polynomial::Polynomial;
 pub use prime::{F2, F3, M61, Prime};
+pub use var::{Gradients, Var, gradients};
 
 use std::fmt::Debug;
 

@@ -126,12 +126,12 @@ fn the_blocks_of_resnext50_are_the_papers() {
         assert_eq!(block.spec.shortcut(), shortcut, "{}", block.name);
         let stride = if first && number > 0 { 2 } else { 1 };
         assert_eq!(block.spec.stride(), stride, "{}", block.name);
-        assert_eq!(block.spec.transform(32).stride(), stride, "{}", block.name);
-        assert_eq!(block.spec.reduce().stride(), 1, "{}", block.name);
+        assert_eq!(block.spec.transform(32).height().stride, stride, "{}", block.name);
+        assert_eq!(block.spec.reduce().height().stride, 1, "{}", block.name);
     }
     let original = BlockSpec::new(256, 1, 128, 512).unwrap().with_stride(2, StrideOn::Reduce);
     let original = original.unwrap();
-    assert_eq!((original.reduce().stride(), original.transform(1).stride()), (2, 1));
+    assert_eq!((original.reduce().height().stride, original.transform(1).height().stride), (2, 1));
     assert_eq!(original.output_map((56, 55)).unwrap(), (28, 28));
 }
 

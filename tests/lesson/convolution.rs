@@ -7,21 +7,28 @@ use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 use proptest::prelude::*;
 use triform::block::Activation;
 use triform::conv::{
-    Affine, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Epilogue, Fast, Identity,
-    Reference, block_diagonal, max_pool,
+    Affine, Along, ChannelWise, ConvSpec, Convolver, Double, Elementwise, Epilogue, Fast, Identity,
+    KernelShape, Reference, block_diagonal, max_pool,
 };
 use triform::evidence::generator::tensor;
 use triform::scalar::{Additive, Dot, Int, Ordered, Scalar};
 
 #[derive(Clone, Debug)]
-struct Problem {
-    x: Array4<Int>,
-    weights: Array4<Int>,
-    spec: ConvSpec,
+pub(crate) struct Problem {
+    pub(crate) x: Array4<Int>,
+    pub(crate) weights: Array4<Int>,
+    pub(crate) spec: ConvSpec,
+}
+
+impl Problem {
+    pub(crate) fn output(&self) -> [usize; 4] {
+        let kernel = KernelShape::new(self.weights.dim().into(), self.spec).unwrap();
+        kernel.output(self.x.dim().into()).unwrap()
+    }
 }
 
 /// Any convolution up to the sizes at which every tail of the fast one is met.
-fn problem() -> impl Strategy<Value = Problem> {
+pub(crate) fn problem() -> impl Strategy<Value = Problem> {
     let kernel = prop_oneof![
         3 => Just((1usize, 1usize)),
         3 => Just((3, 3)),
@@ -34,11 +41,20 @@ fn problem() -> impl Strategy<Value = Problem> {
         8 => (1usize..9, prop_oneof![1usize..9, 15usize..41, 62usize..70]),
         1 => (23usize..27, 23usize..27),
     ];
-    (0usize..3, channels, kernel, map, 1usize..4, 0usize..4, 1usize..3)
+    let along = (1usize..4, (0usize..4, 0usize..4), 1usize..3).prop_map(|along| {
+        let (stride, (before, after), dilation) = along;
+        Along { stride, padding: [before, after], dilation }
+    });
+    // As often the same along both axes, and on all sides.
+    let alike = (1usize..4, 0usize..4, 1usize..3).prop_map(|(stride, padding, dilation)| {
+        [Along { stride, padding: [padding; 2], dilation }; 2]
+    });
+    let axes = prop_oneof![alike, [along.clone(), along]];
+    (0usize..3, channels, kernel, map, axes)
         .prop_filter_map(
             "the kernel must fit the padded map",
-            |(n, (groups, c_in, c_out), (k_h, k_w), (h, w), stride, padding, dilation)| {
-                let spec = ConvSpec::new(stride, padding, dilation, groups).unwrap();
+            |(n, (groups, c_in, c_out), (k_h, k_w), (h, w), [height, width])| {
+                let spec = ConvSpec::by_axis(height, width, groups).unwrap();
                 spec.output_size("height", h, k_h).ok()?;
                 spec.output_size("width", w, k_w).ok()?;
                 Some((spec, [n, groups * c_in, h, w], [groups * c_out, c_in, k_h, k_w]))
@@ -61,15 +77,16 @@ fn by_definition(problem: &Problem) -> Array4<Int> {
     assert_eq!(c_in, c_in_group * spec.groups());
     let h_out = spec.output_size("height", h, k_h).unwrap();
     let w_out = spec.output_size("width", w, k_w).unwrap();
-    let at = |i: usize, u: usize, size: usize| {
-        let at = (i * spec.stride() + u * spec.dilation()).checked_sub(spec.padding());
+    let at = |along: Along, i: usize, u: usize, size: usize| {
+        let at = (i * along.stride + u * along.dilation).checked_sub(along.padding[0]);
         at.filter(|at| *at < size)
     };
+    let (height, width) = (spec.height(), spec.width());
     Array4::from_shape_fn((n, c_out, h_out, w_out), |(n, o, i, j)| {
         let first = o / (c_out / spec.groups()) * c_in_group;
         let mut sum = Int::from(0);
         for (c, u, v) in ndarray::indices((c_in_group, k_h, k_w)) {
-            if let (Some(row), Some(col)) = (at(i, u, h), at(j, v, w)) {
+            if let (Some(row), Some(col)) = (at(height, i, u, h), at(width, j, v, w)) {
                 sum = sum.add(&weights[[o, c, u, v]].mul(&x[[n, first + c, row, col]]));
             }
         }
@@ -130,7 +147,7 @@ proptest! {
         let Problem { x, weights, spec } = &problem;
         let reference = Reference::default();
         let grouped = sums(&reference, x.view(), weights.view(), *spec);
-        let ungrouped = ConvSpec::new(spec.stride(), spec.padding(), spec.dilation(), 1).unwrap();
+        let ungrouped = ConvSpec::by_axis(spec.height(), spec.width(), 1).unwrap();
 
         let dense = block_diagonal(weights.view(), spec.groups()).unwrap();
         prop_assert_eq!(dense.len(), weights.len() * spec.groups());
@@ -262,6 +279,10 @@ fn bad_geometry_is_refused_with_its_numbers() {
     };
     let sums = |shape: [usize; 4], kernel: &_| fast.sums(Array4::ones(shape).view(), kernel);
     let grouped = prepare(0.0, [9, 2, 3, 3], spec(1, 0, 1, 3)).unwrap();
+    let lopsided = |shape: [usize; 4]| {
+        let along = Along { stride: 1, padding: [0, 1], dilation: 1 };
+        sums(shape, &prepare(0.0, [9, 2, 3, 3], ConvSpec::by_axis(along, along, 3))?)
+    };
     let (x, shortcut) = (Array4::zeros((1, 6, 5, 5)), Array4::zeros((1, 9, 3, 2)));
     let shortcut = Some(shortcut.view());
     let after = Epilogue { function: &Identity, shortcut, output: &Identity };
@@ -279,6 +300,8 @@ fn bad_geometry_is_refused_with_its_numbers() {
             sums([1, 9, 5, 5], &grouped);
         "a kernel of 3 taps (dilation 1) does not fit the height of 2 with padding 0":
             sums([1, 6, 2, 5], &grouped);
+        "a kernel of 3 taps (dilation 1) does not fit the width of 1 with padding 0 before it and 1 after it":
+            lopsided([1, 6, 2, 1]);
         "map width is 0; it must be at least 1": sums([1, 6, 5, 0], &grouped);
         "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to":
             fast.conv(x.view(), &grouped, &after);

@@ -11,6 +11,7 @@ mod forms;
 mod formulas;
 mod fuzz_corpus;
 mod golden;
+mod gradients;
 mod kernels;
 mod network;
 mod theorem;

@@ -121,16 +121,16 @@ pub(crate) unsafe fn over_pixels(
     target: Option<Target<'_>>,
 ) {
     let (n, c, h, w) = x.dim();
-    let stride = kernel.shape.spec.stride;
-    let planes = Planes::new(&x).filter(|_| stride == 1);
+    let [down, along] = kernel.shape.spec.stride;
+    let planes = Planes::new(&x).filter(|_| (down, along) == (1, 1));
     let image = planes.is_none().then(|| Image::new(x));
     let floats = image.as_ref().map_or(&[][..], |image| &image.floats);
-    let (h_out, w_out) = ((h - 1) / stride + 1, (w - 1) / stride + 1);
+    let (h_out, w_out) = ((h - 1) / down + 1, (w - 1) / along + 1);
     let range = 0..n * h_out * w_out;
-    let pixels = match stride {
-        1 => Pixels::run(c, range.len()),
+    let pixels = match (down, along) {
+        (1, 1) => Pixels::run(c, range.len()),
         _ => {
-            let (row, column) = (stride.saturating_mul(w * c), stride.saturating_mul(c));
+            let (row, column) = (down.saturating_mul(w * c), along.saturating_mul(c));
             Pixels { image: h * w * c, row, column, h_out, w_out }
         }
     };
@@ -317,7 +317,7 @@ impl Windows<'_> {
         let offsets = &padded.offsets().collect::<Vec<usize>>()[..];
         let (spec, columns) = (&kernel.shape.spec, kernel.shape.k_w);
         let three_columns =
-            narrow.pixels == 1 && columns == 3 && (spec.stride, spec.dilation) == (1, 1);
+            narrow.pixels == 1 && columns == 3 && (spec.stride[1], spec.dilation[1]) == (1, 1);
         let mut pieces = Vec::new();
         for n in 0..n {
             for first in (0..c_out.div_ceil(width)).step_by(parts) {

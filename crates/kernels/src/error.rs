@@ -16,9 +16,15 @@ pub enum Error {
     /// The dilated kernel is larger than the padded map, along the axis "height" or "width".
     #[error(
         "a kernel of {taps} taps (dilation {dilation}) does not fit the {axis} of {size} with \
-         padding {padding}"
+         padding {}", on_both_sides(.padding)
     )]
-    KernelTooLarge { axis: &'static str, taps: usize, dilation: usize, size: usize, padding: usize },
+    KernelTooLarge {
+        axis: &'static str,
+        taps: usize,
+        dilation: usize,
+        size: usize,
+        padding: [usize; 2],
+    },
 
     /// A tensor has another shape than it must have, which is said in words or numbers.
     #[error("{what} has shape {found:?}; it must be {expected}")]
@@ -35,6 +41,14 @@ pub enum Error {
     /// SIMD instructions that this machine does not have, or that have no such name.
     #[error("{0}")]
     Level(String),
+}
+
+/// `1`, or `2 before it and 0 after it`.
+fn on_both_sides([before, after]: &[usize; 2]) -> String {
+    match before == after {
+        true => before.to_string(),
+        false => format!("{before} before it and {after} after it"),
+    }
 }
 
 /// The crate's result.

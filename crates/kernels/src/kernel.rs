@@ -11,16 +11,16 @@ use crate::narrow::Narrow;
 use crate::pack::{Panels, Shared};
 use crate::simd::Level;
 
-/// Stride, padding, dilation and groups, the same along both axes, as in PyTorch's `conv2d`.
+/// Stride, padding and dilation along the height and along the width, and groups.
 /// [`Kernel::new`] checks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Step from one output position to the next, in input positions; at least 1.
-    pub stride: usize,
-    /// Rows and columns outside the map, on each side, that count as zero.
-    pub padding: usize,
-    /// Step from one tap to the next, in input positions; at least 1.
-    pub dilation: usize,
+    /// Steps from one output position to the next, in input positions; at least 1.
+    pub stride: [usize; 2],
+    /// Rows before the first of the map and after its last that count as zero; the same of columns.
+    pub padding: [[usize; 2]; 2],
+    /// Steps from one tap to the next, in input positions; at least 1.
+    pub dilation: [usize; 2],
     /// Number of groups that the channels are divided into; at least 1.
     pub groups: usize,
 }
@@ -28,7 +28,7 @@ pub struct Spec {
 impl Default for Spec {
     /// Stride 1, no padding, no dilation, one group.
     fn default() -> Self {
-        Self { stride: 1, padding: 0, dilation: 1, groups: 1 }
+        Self { stride: [1; 2], padding: [[0; 2]; 2], dilation: [1; 2], groups: 1 }
     }
 }
 
@@ -46,8 +46,8 @@ impl Shape {
     pub(crate) fn new(dimensions: [usize; 4], spec: Spec) -> Result<Self> {
         let [c_out, c_in_group, k_h, k_w] = dimensions;
         for (what, value) in [
-            ("stride", spec.stride),
-            ("dilation", spec.dilation),
+            ("stride", spec.stride[0].min(spec.stride[1])),
+            ("dilation", spec.dilation[0].min(spec.dilation[1])),
             ("groups", spec.groups),
             ("output channels", c_out),
             ("input channels of a group", c_in_group),
@@ -82,8 +82,8 @@ impl Shape {
                 found: input,
             });
         }
-        let h_out = self.output_size("height", h, self.k_h)?;
-        let w_out = self.output_size("width", w, self.k_w)?;
+        let h_out = self.output_size(0, h, self.k_h)?;
+        let w_out = self.output_size(1, w, self.k_w)?;
         let output = [n, self.c_out, h_out, w_out];
         // Without an image there are 0 elements, but the shape must be one that an array can have; the limit
         // is far below the largest allocation.
@@ -95,20 +95,24 @@ impl Shape {
         Ok(output)
     }
 
-    /// floor((size + 2 padding - dilation (taps - 1) - 1) / stride) + 1.
-    fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
+    /// floor((size + padding on both sides - dilation (taps - 1) - 1) / stride) + 1.
+    fn output_size(&self, axis: usize, size: usize, taps: usize) -> Result<usize> {
         let Spec { stride, padding, dilation, .. } = self.spec;
+        let (stride, padding, dilation) = (stride[axis], padding[axis], dilation[axis]);
         if size == 0 {
-            let what = if axis == "height" { "map height" } else { "map width" };
-            return Err(Error::Zero { what });
+            return Err(Error::Zero { what: ["map height", "map width"][axis] });
         }
-        let Some(padded) = padding.checked_mul(2).and_then(|both| both.checked_add(size)) else {
-            let factors = vec![size, padding];
+        let padded = padding.iter().try_fold(size, |sum, &side| sum.checked_add(side));
+        let Some(padded) = padded else {
+            let factors = vec![size, padding[0], padding[1]];
             return Err(Error::TooManyElements { what: "padded map", factors });
         };
         match (taps - 1).checked_mul(dilation) {
             Some(reach) if reach < padded => Ok((padded - reach - 1) / stride + 1),
-            _ => Err(Error::KernelTooLarge { axis, taps, dilation, size, padding }),
+            _ => {
+                let axis = ["height", "width"][axis];
+                Err(Error::KernelTooLarge { axis, taps, dilation, size, padding })
+            }
         }
     }
 }
@@ -154,7 +158,7 @@ impl Kernel {
         let narrow = c_in_group == c_out_group
             && matches!(c_in_group, 1 | 4 | 8)
             && k_h * k_w > 1
-            && (groups > 1 || spec.stride == 1);
+            && (groups > 1 || spec.stride[1] == 1);
         let weight = |o: usize, tap: usize, c: usize| flat[(o * c_in_group + c) * k_h * k_w + tap];
         let weights = if narrow {
             Weights::Narrow(Narrow::new(c_in_group, groups, k_h * k_w, lanes, weight))
@@ -176,7 +180,9 @@ impl Kernel {
     pub(crate) fn pointwise(&self) -> Option<&Panels> {
         let Shape { k_h, k_w, spec, .. } = self.shape;
         match &self.weights {
-            Weights::Dense(panels) if (k_h, k_w, spec.padding, panels.len()) == (1, 1, 0, 1) => {
+            Weights::Dense(panels)
+                if (k_h, k_w, spec.padding, panels.len()) == (1, 1, [[0; 2]; 2], 1) =>
+            {
                 panels.first()
             }
             _ => None,

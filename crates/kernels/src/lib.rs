@@ -10,7 +10,7 @@
 //! use triform_kernels::{Elementwise, Epilogue, Kernel, Level, Spec, conv};
 //!
 //! let weights = Array4::from_elem((64, 2, 3, 3), 0.5);
-//! let spec = Spec { padding: 1, groups: 32, ..Spec::default() };
+//! let spec = Spec { padding: [[1, 1]; 2], groups: 32, ..Spec::default() };
 //! let kernel = Kernel::new(weights.view(), spec, Level::default())?;
 //! let x = Array4::from_elem((1, 64, 14, 14), 1.0);
 //! let z = conv(x.view(), &kernel, Epilogue::only(Elementwise::RELU))?;

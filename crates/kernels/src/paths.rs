@@ -91,7 +91,7 @@ pub fn merge(
     let can_merge = |panels: &Vec<&Panels>| {
         let width = WIDE * kernels[0].level.lanes();
         let stride = kernels[0].shape.spec.stride;
-        (stride, panels[0].width, panels[0].runs.len()) == (1, width, 1)
+        (stride, panels[0].width, panels[0].runs.len()) == ([1, 1], width, 1)
     };
     if let Some(panels) = same_pixels(kernels).filter(can_merge) {
         return Ok(merge_pointwise(xs, kernels, &panels, &Fused::or_planes(epilogue), shape));

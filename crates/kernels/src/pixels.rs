@@ -104,13 +104,13 @@ impl Padded {
     /// An error for a stride or dilation whose planes would not fit in [`MAX_PLANES`].
     pub(crate) fn new(shape: Shape, [width, parts]: [usize; 2], out: [usize; 2]) -> Result<Self> {
         let ([h_out, w_out], spec) = (out, shape.spec);
-        let read = |out: usize, taps: usize| {
-            ((out - 1).checked_mul(spec.stride))
-                .zip((taps - 1).checked_mul(spec.dilation))
+        let read = |axis: usize, out: usize, taps: usize| {
+            ((out - 1).checked_mul(spec.stride[axis]))
+                .zip((taps - 1).checked_mul(spec.dilation[axis]))
                 .and_then(|(steps, reach)| steps.checked_add(reach)?.checked_add(1))
                 .unwrap_or(usize::MAX)
         };
-        let (rows, columns) = (read(h_out, shape.k_h), read(w_out, shape.k_w));
+        let (rows, columns) = (read(0, h_out, shape.k_h), read(1, w_out, shape.k_w));
         let factors = vec![parts, width, rows, columns];
         let floats = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
         if floats.is_none_or(|floats| floats > MAX_PLANES) {
@@ -136,9 +136,9 @@ impl Padded {
         }
         let [first, last] = [pixels.start, pixels.end - 1].map(|q| {
             // Where there is one row only, the step to the next is of no use, however long.
-            (q / self.w_out).saturating_mul(spec.stride)
+            (q / self.w_out).saturating_mul(spec.stride[0])
         });
-        first..last + (k_h - 1) * spec.dilation + 1
+        first..last + (k_h - 1) * spec.dilation[0] + 1
     }
 
     /// Floats of the copy.
@@ -159,8 +159,8 @@ impl Padded {
     /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
     /// its channels is 0.
     fn copy_row(&self, x: &Image<'_>, [n, first, row]: [usize; 3], to: &mut [f32]) {
-        let padding = self.shape.spec.padding;
-        let row = row.checked_sub(padding).filter(|&row| row < x.h);
+        let [[above, _], [left, _]] = self.shape.spec.padding;
+        let row = row.checked_sub(above).filter(|&row| row < x.h);
         for (part, to) in to.chunks_exact_mut(self.part()).enumerate() {
             let first = first + part * self.width;
             let Some(row) = row.filter(|_| first < x.c) else {
@@ -169,7 +169,7 @@ impl Padded {
             };
             let line = &x.floats[(n * x.h + row) * x.w * x.c..][..x.w * x.c];
             let channels = self.width.min(x.c - first);
-            let (before, rest) = to.split_at_mut(padding.min(self.columns) * self.pitch);
+            let (before, rest) = to.split_at_mut(left.min(self.columns) * self.pitch);
             before.fill(0.0);
             let inside = x.w.min(rest.len() / self.pitch);
             let (pixels, after) = rest.split_at_mut(inside * self.pitch);
@@ -203,12 +203,12 @@ impl Padded {
 
     /// Where the pixels of the output start in the copy.
     pub(crate) fn pixels(&self) -> Pixels {
-        let stride = self.shape.spec.stride;
+        let [down, along] = self.shape.spec.stride;
         Pixels {
             image: 0,
             // Where there is one row or column only, the step to the next is of no use, however long.
-            row: stride.saturating_mul(self.row()),
-            column: stride.saturating_mul(self.pitch),
+            row: down.saturating_mul(self.row()),
+            column: along.saturating_mul(self.pitch),
             h_out: self.h_out,
             w_out: self.w_out,
         }
@@ -218,7 +218,7 @@ impl Padded {
     /// other they are one run.
     pub(crate) fn taps(&self) -> Vec<Taps> {
         let Shape { k_w, spec, .. } = self.shape;
-        let together = if spec.dilation == 1 && self.pitch == self.width { k_w } else { 1 };
+        let together = if spec.dilation[1] == 1 && self.pitch == self.width { k_w } else { 1 };
         let offsets = self.offsets().step_by(together);
         offsets.map(|offset| Taps { offset, length: together * self.width }).collect()
     }
@@ -227,7 +227,8 @@ impl Padded {
     pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
         let (Shape { k_h, k_w, spec, .. }, line, pitch) = (self.shape, self.row(), self.pitch);
         (0..k_h).flat_map(move |u| {
-            (0..k_w).map(move |v| u * spec.dilation * line + v * spec.dilation * pitch)
+            let [down, along] = spec.dilation;
+            (0..k_w).map(move |v| u * down * line + v * along * pitch)
         })
     }
 }
@@ -375,13 +376,15 @@ mod tests {
     #[test]
     fn every_tap_of_every_pixel_is_in_the_copy() {
         let mut seen = [0, 0];
+        let around = |padding: usize| [[padding; 2]; 2];
         for (c, k, stride, padding, dilation, [h, w]) in [
-            (5, 3, 1, 1, 1, [4, 5]),
-            (16, 3, 2, 1, 1, [7, 6]),
-            (3, 7, 2, 3, 1, [9, 8]),
-            (2, 3, 1, 2, 2, [5, 4]),
-            (1024, 3, 1, 1, 1, [3, 4]),
-            (512, 1, 2, 0, 1, [5, 3]),
+            (5, 3, [1, 1], around(1), [1, 1], [4, 5]),
+            (16, 3, [2, 2], around(1), [1, 1], [7, 6]),
+            (3, 7, [2, 2], around(3), [1, 1], [9, 8]),
+            (2, 3, [1, 1], around(2), [2, 2], [5, 4]),
+            (4, 3, [1, 3], [[2, 0], [0, 1]], [2, 1], [6, 7]),
+            (1024, 3, [1, 1], around(1), [1, 1], [3, 4]),
+            (512, 1, [2, 2], around(0), [1, 1], [5, 3]),
         ] {
             let x = Array4::from_shape_fn((2, c, h, w), |(n, c, i, j)| {
                 (1 + n + 2 * (c + 1024 * (j + w * i))) as f32
@@ -395,11 +398,12 @@ mod tests {
             for range in [0..pixels, 0..1, pixels - 1..pixels, pixels / 3..pixels - 1] {
                 copied(Source::Windows(padded, &image, 1), range, |q, copy| {
                     for (at, offset) in padded.offsets().enumerate() {
-                        let place = |out: usize, tap: usize, length: usize| {
-                            let place = (out * stride + tap * dilation).checked_sub(padding);
-                            place.filter(|&place| place < length)
+                        let place = |axis: usize, out: usize, tap: usize, length: usize| {
+                            let place = out * stride[axis] + tap * dilation[axis];
+                            place.checked_sub(padding[axis][0]).filter(|&place| place < length)
                         };
-                        let inside = place(q / w_out, at / k, h).zip(place(q % w_out, at % k, w));
+                        let row = place(0, q / w_out, at / k, h);
+                        let inside = row.zip(place(1, q % w_out, at % k, w));
                         for c in 0..c {
                             let expected = inside.map_or(0.0, |(i, j)| x[[1, c, i, j]]);
                             assert_eq!(copy[offset + c], expected, "{q} {at} {c}");
@@ -408,6 +412,6 @@ mod tests {
                 });
             }
         }
-        assert_eq!(seen, [4, 2], "close and apart");
+        assert_eq!(seen, [5, 2], "close and apart");
     }
 }

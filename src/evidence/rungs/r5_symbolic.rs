@@ -58,7 +58,7 @@ fn shapes() -> Result<Vec<Shape>> {
 
 fn in_words(shape: &Shape) -> String {
     let (spec, (h, w)) = (&shape.spec, shape.map);
-    let stride_on = if spec.reduce().stride() > 1 { " on the 1x1" } else { "" };
+    let stride_on = if spec.reduce().height().stride > 1 { " on the 1x1" } else { "" };
     let images = if shape.n == 1 { "" } else { ", N 2" };
     format!("{spec}{stride_on}, {h}x{w}, pad {}{images}", spec.padding())
 }

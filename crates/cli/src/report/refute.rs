@@ -197,7 +197,7 @@ fn about(smallest: &Smallest, shows_in: Kind) -> String {
     let spec = example.weights.spec();
     let (n, _, h, w) = example.x.dim();
     let kernel = if spec.kernel() == 1 { "a 1x1 in place of the 3x3" } else { "a 3x3" };
-    let stride = match (spec.stride(), spec.reduce().stride()) {
+    let stride = match (spec.stride(), spec.reduce().height().stride) {
         (1, _) => "stride 1",
         (_, 1) => "stride 2 on the 3x3",
         _ => "stride 2 on the first 1x1",
@@ -360,7 +360,7 @@ fn witness(smallest: &Smallest) -> impl Serialize + use<> {
         c_out: spec.c_out(),
         kernel: spec.kernel(),
         stride: spec.stride(),
-        stride_on: if spec.reduce().stride() == 1 { "3x3" } else { "1x1" },
+        stride_on: if spec.reduce().height().stride == 1 { "3x3" } else { "1x1" },
         shortcut: match spec.shortcut() {
             Shortcut::None => "none",
             Shortcut::Identity => "identity",

@@ -116,7 +116,9 @@ fn layer((layer, counts): &(Layer, Counts)) -> Result<impl Serialize> {
 /// The kernel, the stride and the groups of a convolution.
 fn taps(operation: &Operation) -> [Option<usize>; 3] {
     match operation {
-        Operation::Convolution { k, spec, .. } => [*k, spec.stride(), spec.groups()].map(Some),
+        Operation::Convolution { k, spec, .. } => {
+            [*k, spec.height().stride, spec.groups()].map(Some)
+        }
         _ => [None; 3],
     }
 }

@@ -237,7 +237,8 @@ fn shape(operation: &Operation) -> Option<String> {
             let above_1 = |before: &str, number: usize| {
                 if number > 1 { format!("{before}{number}") } else { String::new() }
             };
-            let (stride, groups) = (above_1("/", spec.stride()), above_1(" g", spec.groups()));
+            let (stride, groups) =
+                (above_1("/", spec.height().stride), above_1(" g", spec.groups()));
             Some(format!("{k}x{k}{stride} {c_in}-{c_out}{groups}"))
         }
         Operation::FullyConnected { c_in, c_out } => Some(format!("{c_in}-{c_out}")),
