@@ -41,6 +41,7 @@
 //! - [`count`](mod@count): parameters and multiply-adds.
 //! - [`evidence`]: what it takes to say that two forms are equal.
 //! - [`gallery`]: wrong blocks that the evidence must refute.
+//! - [`train`]: the three forms trained in lockstep.
 //! - [`claims`]: statements about the forms, each with its check.
 //! - [`figures`]: the plots and diagrams.
 
@@ -64,6 +65,7 @@ pub mod gallery;
 pub mod network;
 pub mod random;
 pub mod scalar;
+pub mod train;
 
 pub use block::{Activation, BatchNorm, BlockForm, BlockSpec, BlockWeights, Bottleneck, Branch};
 pub use block::{Form, Functions, Shortcut};

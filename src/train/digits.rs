@@ -1,0 +1,86 @@
+//! Handwritten digits: 1,797 images of 8 x 8 pixels (Alpaydin and Kaynak 1998, the UCI repository's "Optical
+//! Recognition of Handwritten Digits", CC BY 4.0), as scikit-learn has them.
+
+use ndarray::Array4;
+use rand::seq::SliceRandom as _;
+
+use crate::random::{Purpose, Rng, Seed};
+
+/// A line an image: 64 pixels from 0 to g (16), a space, the digit.
+const FILE: &str = include_str!("../../assets/digits.txt");
+
+/// Images that are kept for testing: a fifth.
+const TESTED: usize = 360;
+
+/// Images N x 1 x 8 x 8, from 0 to 1, and their digits.
+#[derive(Clone, Debug)]
+pub struct Digits {
+    /// N x 1 x 8 x 8.
+    pub images: Array4<f32>,
+    /// N.
+    pub labels: Vec<usize>,
+}
+
+impl Digits {
+    /// All of them, in the order of the file.
+    pub fn all() -> Self {
+        let pixel = |text: char| text.to_digit(17).unwrap_or_default() as f32 / 16.0;
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        for line in FILE.lines() {
+            let (image, label) = line.split_at(line.len().saturating_sub(2));
+            pixels.extend(image.chars().map(pixel));
+            labels.push(label.trim().parse().unwrap_or_default());
+        }
+        let images = Array4::from_shape_vec((labels.len(), 1, 8, 8), pixels);
+        Self {
+            images: images.unwrap_or_else(|error| unreachable!("a committed file: {error}")),
+            labels,
+        }
+    }
+
+    /// Those to train on and those to test on, parted at random.
+    pub fn parted(seed: Seed) -> [Self; 2] {
+        let all = Self::all();
+        let mut order: Vec<usize> = (0..all.labels.len()).collect();
+        order.shuffle(&mut seed.stream(Purpose::Batches, &[]));
+        let (train, test) = order.split_at(order.len() - TESTED);
+        [all.chosen(train), all.chosen(test)]
+    }
+
+    /// The images of these numbers.
+    pub fn chosen(&self, numbers: &[usize]) -> Self {
+        let images = self.images.select(ndarray::Axis(0), numbers);
+        Self { images, labels: numbers.iter().map(|&number| self.labels[number]).collect() }
+    }
+}
+
+/// Which images are in which batch: every image once in each epoch, in an order of its own.
+pub struct Batches {
+    rng: Rng,
+    order: Vec<usize>,
+    next: usize,
+    size: usize,
+}
+
+impl Batches {
+    /// Batches of `size` of this many images.
+    pub fn new(images: usize, size: usize, seed: Seed) -> Self {
+        let rng = seed.stream(Purpose::Batches, &[1]);
+        Self { rng, order: (0..images).collect(), next: images, size }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Vec<usize>;
+
+    /// The next; images that do not fill a batch are left to the next epoch.
+    fn next(&mut self) -> Option<Vec<usize>> {
+        if self.next + self.size > self.order.len() {
+            self.order.shuffle(&mut self.rng);
+            self.next = 0;
+        }
+        let batch = self.order.get(self.next..self.next + self.size)?.to_vec();
+        self.next += self.size;
+        Some(batch)
+    }
+}
