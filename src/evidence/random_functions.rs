@@ -17,13 +17,17 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use crate::block::{Functions, Layer};
 use crate::conv::ChannelWise;
 use crate::random::{Purpose, Seed};
-use crate::scalar::{Dual, M61, Scalar};
+use crate::scalar::{Additive, Dual, M61, Scalar, Var};
 
 /// A random function for each place and channel of a block, shared by all forms; it counts how
 /// often each is asked.
 pub struct RandomFunctions {
     places: [RandomFunction; 5],
+    planes: [OfPlane; 5],
 }
+
+/// A random function of all values of a plane, with a random Jacobian.
+struct OfPlane(RandomFunction);
 
 /// The function of each channel at one place.
 pub struct RandomFunction {
@@ -35,12 +39,12 @@ impl RandomFunctions {
     /// The functions of this seed and path of numbers.
     pub fn new(seed: Seed, path: &[u64]) -> Self {
         let mut rng = seed.stream(Purpose::Keys, path);
-        Self {
-            places: [(); 5].map(|()| RandomFunction {
-                hasher: SipHasher24::new_with_keys(rng.random(), rng.random()),
-                queries: Mutex::default(),
-            }),
-        }
+        let mut random = |()| RandomFunction {
+            hasher: SipHasher24::new_with_keys(rng.random(), rng.random()),
+            queries: Mutex::default(),
+        };
+        let places = [(); 5].map(&mut random);
+        Self { places, planes: [(); 5].map(|()| OfPlane(random(()))) }
     }
 
     /// The functions, to be handed to a form.
@@ -51,6 +55,12 @@ impl RandomFunctions {
         Functions::of(|layer| &self.places[layer as usize])
     }
 
+    /// Functions of a channel's whole plane, as batch norm in training mode is one.
+    pub fn of_planes(&self) -> Functions<'_, Var<M61>> {
+        let [reduce, transform, expand, shortcut, output] = &self.planes;
+        Functions { reduce, transform, expand, shortcut, output }
+    }
+
     /// The sum over layers and channels of C(m, 2), where m is how often the function there was asked: the number
     /// of pairs of arguments that could be equal by chance.
     pub fn pairs(&self) -> f64 {
@@ -58,7 +68,7 @@ impl RandomFunctions {
             let queries = place.queries.lock().unwrap_or_else(PoisonError::into_inner);
             queries.values().map(|&m| m as f64 * (m as f64 - 1.0) / 2.0).sum()
         };
-        self.places.iter().map(pairs).sum()
+        self.places.iter().chain(self.planes.iter().map(|OfPlane(plane)| plane)).map(pairs).sum()
     }
 
     /// The value of a function, 0 for the function itself and 1 for its derivative.
@@ -87,6 +97,48 @@ impl ChannelWise<M61> for RandomFunction {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, M61>) {
         self.count(channel, plane.len());
         plane.mapv_inplace(|z| self.at(channel, 0, z));
+    }
+}
+
+/// z becomes f(z), and on the way back g becomes f'(z) g.
+impl ChannelWise<Var<M61>> for RandomFunction {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
+        self.count(channel, plane.len());
+        let all = |which| plane.iter().map(|z| self.at(channel, which, *z.value())).collect();
+        let (values, slopes): (Vec<M61>, Vec<M61>) = (all(0), all(1));
+        let back = move |_: &[Var<M61>], g: &[M61]| {
+            g.iter().zip(&slopes).map(|(g, slope)| g.mul(slope)).collect()
+        };
+        let results = Var::computed(values, plane.iter().cloned().collect(), back);
+        plane.iter_mut().zip(results).for_each(|(z, y)| *z = y);
+    }
+}
+
+/// Value j of the plane becomes f_j of all its values; on the way back, value k gets the sum over j of J_jk g_j, with
+/// J a random function of all values too. One query a plane.
+impl ChannelWise<Var<M61>> for OfPlane {
+    fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
+        self.0.count(channel, 1);
+        let mut whole = self.0.hasher;
+        whole.write_u64(channel as u64);
+        plane.iter().for_each(|z| whole.write_u64(z.value().value()));
+        let at = move |j: usize, k: usize| {
+            let mut hasher = whole;
+            hasher.write_u64(j as u64);
+            hasher.write_u64(k as u64);
+            M61::from_bits(hasher.finish128().as_u128())
+        };
+        let n = plane.len();
+        let back = move |_: &[Var<M61>], g: &[M61]| {
+            let by = |k| {
+                let terms = g.iter().enumerate().map(|(j, g)| g.mul(&at(j, k)));
+                terms.fold(M61::zero(), |sum, term| sum.add(&term))
+            };
+            (0..n).map(by).collect()
+        };
+        let values = (0..n).map(|j| at(j, n)).collect();
+        let results = Var::computed(values, plane.iter().cloned().collect(), back);
+        plane.iter_mut().zip(results).for_each(|(z, y)| *z = y);
     }
 }
 

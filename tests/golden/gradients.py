@@ -74,7 +74,7 @@ def training():
         loss = torch.nn.functional.cross_entropy(network(x), labels)
         loss.backward()
         optimizer.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
         # A digest of each tensor: enough to find a difference, and small.
         for k, v in keep.items():
             arrays[f"step{step}.{k}"] = v.clone()
@@ -86,4 +86,4 @@ if __name__ == "__main__":
     torch.manual_seed(20161118)
     blocks()
     training()
-    numpy.savez_compressed(HERE / "gradients.npz", **SAVED)
+    numpy.savez(HERE / "gradients.npz", **SAVED)

@@ -43,7 +43,7 @@ use crate::evidence::{
     threshold, who,
 };
 use crate::random::Purpose;
-use crate::scalar::{Additive, Int, Ordered, Real, Scalar};
+use crate::scalar::{Additive, Dot, Int, Ordered, Real, Scalar};
 
 /// R3.
 pub const METHOD: Method = Method {
@@ -101,6 +101,17 @@ impl Scalar for Measured {
     }
     fn neg(&self) -> Self {
         Self { value: self.value.neg(), size: self.size }
+    }
+}
+
+impl Dot for Measured {
+    type Sum = [Int; 2];
+    fn accumulate([value, size]: &mut [Int; 2], weight: &Self, x: &Self) {
+        Int::accumulate(value, &weight.value, &x.value);
+        Int::accumulate(size, &weight.size, &x.size);
+    }
+    fn total([value, size]: [Int; 2]) -> Self {
+        Self { value, size }
     }
 }
 

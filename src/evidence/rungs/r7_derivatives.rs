@@ -1,4 +1,5 @@
-//! R7, derivatives: the forms differentiated, in every direction at once.
+//! R7, derivatives: the forms differentiated forwards, in every direction at once, and backwards, by everything
+//! at once ([`backwards`]).
 //!
 //! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
 //! compared. It tests the forms as training uses them, and their convolution by the product rule.
@@ -29,6 +30,8 @@
 //! which a ReLU often meets exactly 0, where its derivative is a matter of convention (0 here, as in
 //! PyTorch).
 
+mod backwards;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use ndarray::{Array4, ArrayViewMut3};
@@ -36,13 +39,14 @@ use rand::Rng as _;
 
 use super::r3_exact_integers::{ExactCase, LIMIT_F32, Measured, MeasuredSums};
 use super::r4_prime_field::{P, uniform};
+use super::r8_training::centred;
 use super::{Draw, Method, apart};
 use crate::block::{Activation, BlockForm as _, BlockWeights, Form, Layer, NormFunctions};
 use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::{
-    AnyForm, Between, Bound, Case, Duals, Evidence, Forms, Layout, Problem, RandomFunctions, Shape,
-    Value, Watched, Witness, against, float, map_functions,
+    AnyForm, Between, Bound, Case, Duals, Evidence, Forms, Layout, Problem, RandomFunctions,
+    RealProblem, Shape, Value, Watched, Witness, against, float, map_functions,
 };
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Dual, Int, M61, Ordered as _};
@@ -51,14 +55,15 @@ use crate::scalar::{Dual, Int, M61, Ordered as _};
 pub const METHOD: Method = Method {
     name: "derivatives",
     asks: "the same derivatives?",
-    says: "The forms have the same derivatives, modulo 2^61 - 1 and on integers, by the input and \
-           all weights.",
+    says: "Forwards and backwards, the forms have the same derivatives by the input and all weights: modulo \
+           2^61 - 1 and on integers; in training mode to the bit in one order of sums, and within a derived \
+           bound.",
     blind_to: "what a derivative does not show",
     on_case: Some(("field and f32", on_case)),
     on_stage: |stage, (seed, number)| {
         let small = stage.small();
-        vec![stage.piece(small, ("over the field", 9.0), move |forms| {
-            over_the_field(forms, &small, seed, &[number, 7])
+        vec![stage.piece(small, ("over the field", 40.0), move |forms| {
+            in_both_directions(forms, &small, seed, &[number, 7])
         })]
     },
     ..Method::NONE
@@ -70,9 +75,30 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     let Some(floats) = over_floats(forms, &exact, case.layout, &mut rng)? else {
         return Ok(None);
     };
-    let field = over_the_field(forms, &case.shape(), seed, &[number])?;
+    let Some(integers) = backwards::over_integers(forms, &exact, &mut rng)? else {
+        return Ok(None);
+    };
+    let Some(real) = RealProblem::alive(case)? else { return Ok(None) };
+    let Some(real) = centred(&real)? else { return Ok(None) };
+    let training = backwards::in_training(forms, &real, &mut rng)?;
+    let field = in_both_directions(forms, &case.shape(), seed, &[number])?;
+    let witnesses = [floats, integers, training].into_iter().flat_map(|part| part.witnesses);
     // One case; the field determines its confidence.
-    Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, floats.witnesses).and(field) }))
+    Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, witnesses).and(field) }))
+}
+
+/// Forwards, and then backwards; `path` numbers the draw.
+fn in_both_directions(
+    forms: Forms<'_>,
+    shape: &Shape,
+    seed: Seed,
+    path: &[u64],
+) -> Result<Evidence> {
+    let forwards = over_the_field(forms, shape, seed, path)?;
+    let back = [path, &[2]].concat();
+    let mut rng = seed.stream(Purpose::Directions, &back);
+    let backwards = backwards::over_the_field(forms, shape, seed, &back, &mut rng)?;
+    Ok(Evidence { cases: 1, ..forwards.and(backwards) })
 }
 
 /// Degree of the derivative of the block's output.

@@ -105,7 +105,7 @@ fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
 /// The same block with shifts that suit training mode, which centres a channel's values before the shift. Each
 /// shift is at most a quarter of gamma, so that some values pass the ReLU and some do not. `None` if a hidden
 /// channel is dead or passes everything all the same.
-fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
+pub(super) fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let mut real = real.clone();
     let hidden = |layer| matches!(layer, Layer::Reduce | Layer::Transform);
     real.norms = change_norms(&real.norms, |layer, [gamma, mut beta, mean, variance]| {
