@@ -143,13 +143,15 @@ pub struct RecordedNorm<S> {
     pub(crate) norm: TrainingNorm<S>,
     pub(crate) gamma: Array1<Var<S>>,
     pub(crate) beta: Array1<Var<S>>,
+    /// Whether gradients follow mean and variance to the values that they are made of, as they must.
+    pub(crate) statistics_move: bool,
 }
 
 impl<S: Real> RecordedNorm<S> {
     /// `norm` with its gamma and beta tracked; its running statistics are moved.
     pub fn tracked(norm: &TrainingNorm<S>) -> Self {
         let [gamma, beta, ..] = norm.norm.arrays().map(Var::tracked);
-        Self { norm: norm.clone(), gamma, beta }
+        Self { norm: norm.clone(), gamma, beta, statistics_move: true }
     }
 
     /// The running statistics of each channel that was seen.
@@ -172,6 +174,7 @@ impl<S: Real> ChannelWise<Var<S>> for RecordedNorm<S> {
             Activation::Identity => vec![false; y.len()],
         };
         let (epsilon, n) = (self.norm.norm.epsilon().clone(), plane.len());
+        let statistics_move = self.statistics_move;
         let back = move |inputs: &[Var<S>], g: &[S]| {
             let (z, parameters) = inputs.split_at(n);
             let z: Vec<S> = z.iter().map(|z| z.value().clone()).collect();
@@ -186,7 +189,10 @@ impl<S: Real> ChannelWise<Var<S>> for RecordedNorm<S> {
             let by_beta = sum(g.iter().cloned());
             let by_gamma = sum(g.iter().zip(&x).map(|(g, x)| g.mul(x)));
             let scale = parameters[0].value().div(&root);
-            let (of_mean, of_variance) = (by_beta.div(&count), by_gamma.div(&count));
+            let (of_mean, of_variance) = match statistics_move {
+                true => (by_beta.div(&count), by_gamma.div(&count)),
+                false => (S::zero(), S::zero()),
+            };
             let by_z = g
                 .iter()
                 .zip(&x)

@@ -30,6 +30,8 @@ pub enum Part {
     Epsilon,
     /// Bessel's correction of the running variance, in training mode.
     Correction,
+    /// In training mode, the way back from mean and variance to the values that they are made of.
+    StatisticsGradient,
     /// The activation. Of an unknown function it is the whole: batch norm may be the identity, and the function
     /// the activation.
     Activation,
@@ -71,7 +73,9 @@ impl<'a, S: Real> From<(&'a BatchNorm<S>, Activation)> for Data<'a, S> {
                 }
                 Some(Part::Epsilon) if norm.epsilon != S::zero() => norm.epsilon = S::zero(),
                 Some(Part::Activation) => activation = Activation::Identity,
-                Some(Part::Epsilon | Part::Correction) => return Ok(None),
+                Some(Part::Epsilon | Part::Correction | Part::StatisticsGradient) => {
+                    return Ok(None);
+                }
             }
             Ok(Some(Box::new(norm.fold()?.then(activation))))
         })
@@ -87,7 +91,9 @@ impl<'a, S: Ordered> From<&'a Normalise<S>> for Data<'a, S> {
                     None => {}
                     Some(Part::Shift) => affine.shift = S::zero(),
                     Some(Part::Activation) => affine.relu = false,
-                    Some(Part::Epsilon | Part::Correction) => return Ok(None),
+                    Some(Part::Epsilon | Part::Correction | Part::StatisticsGradient) => {
+                        return Ok(None);
+                    }
                 }
             }
             Ok(Some(Box::new(changed)))
@@ -114,7 +120,7 @@ impl<S: Real> TrainingNorm<S> {
             Some(Part::Epsilon) if norm.epsilon != S::zero() => norm.epsilon = S::zero(),
             Some(Part::Correction) => changed.correction = S::zero(),
             Some(Part::Activation) => changed.activation = Activation::Identity,
-            Some(Part::Epsilon) => return None,
+            Some(Part::Epsilon | Part::StatisticsGradient) => return None,
         }
         Some(changed)
     }
@@ -124,13 +130,16 @@ impl<S: Real> TrainingNorm<S> {
 impl<'a, S: Real> From<&'a RecordedNorm<S>> for Data<'a, Var<S>> {
     fn from(recorded: &'a RecordedNorm<S>) -> Self {
         Self::new(move |without| {
-            let RecordedNorm { norm, gamma, beta } = recorded;
-            let Some(norm) = norm.without(without) else { return Ok(None) };
+            let RecordedNorm { norm, gamma, beta, statistics_move } = recorded;
+            let is_gradient = without == Some(Part::StatisticsGradient);
+            let own = without.filter(|_| !is_gradient);
+            let Some(norm) = norm.without(own) else { return Ok(None) };
             let beta = match without {
                 Some(Part::Shift) => beta.map(|_| Var::zero()),
                 _ => beta.clone(),
             };
-            Ok(Some(Box::new(RecordedNorm { norm, gamma: gamma.clone(), beta })))
+            let statistics_move = *statistics_move && !is_gradient;
+            Ok(Some(Box::new(RecordedNorm { norm, gamma: gamma.clone(), beta, statistics_move })))
         })
     }
 }

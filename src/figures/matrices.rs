@@ -25,7 +25,7 @@ pub(super) fn gallery() -> Result<Picture, FigureError> {
     let height = TOP + DOWN * rows.len() as f64 + 20.0;
     let mut canvas = headed(
         (ACROSS, height as u32),
-        "Which rung of the ladder refutes which wrong block: a table of 38 wrong blocks by nine \
+        "Which rung of the ladder refutes which wrong block: a table of 42 wrong blocks by nine \
          rungs. Every block is refuted by one rung at least.",
         "Wrong blocks, and the rungs that refute them",
         "Every cell is the result of a run.",

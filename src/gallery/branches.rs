@@ -11,7 +11,7 @@ use crate::block::grouped::Grouped;
 use crate::block::{BlockSpec, BlockWeights, Branch, Functions, Shortcut, With};
 use crate::conv::{Along, ChannelWise, ConvSpec, Convolver, Epilogue, Identity, apply_from};
 use crate::error::{Error, Result};
-use crate::scalar::{Additive, Dual, M61, Scalar};
+use crate::scalar::{Additive, Dual, M61, Scalar, Var};
 
 /// What is wrong with the convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub enum Fault {
     NormInEachPath,
     /// The last ReLU is in each path too, before the sum.
     ReluBeforeSum,
+    /// On the way back, a grouped convolution gives its gradient once for each group.
+    GradientTimesGroups,
+    /// On the way back, the stride is taken for 1.
+    StrideIgnoredBackwards,
 }
 
 /// A convolver with a fault.
@@ -42,6 +46,9 @@ pub(super) struct Faulty<'a, V> {
 pub(super) struct FaultyKernel<S, K> {
     kernel: K,
     unpadded: K,
+    /// With stride 1.
+    unstrided: K,
+    spec: ConvSpec,
     padding: usize,
     scratch: Mutex<Vec<S>>,
 }
@@ -52,8 +59,12 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
     fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel> {
         let bare = |along: Along| Along { padding: [0, 0], ..along };
         let unpadded = ConvSpec::by_axis(bare(spec.height()), bare(spec.width()), spec.groups())?;
+        let slow = |along: Along| Along { stride: 1, ..along };
+        let unstrided = ConvSpec::by_axis(slow(spec.height()), slow(spec.width()), spec.groups())?;
         Ok(FaultyKernel {
             kernel: self.convolver.prepare(weights, spec)?,
+            unstrided: self.convolver.prepare(weights, unstrided)?,
+            spec,
             unpadded: self.convolver.prepare(weights, unpadded)?,
             padding: spec.height().padding[0],
             scratch: Mutex::default(),
@@ -78,7 +89,22 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
             self.met.meet(true);
             return self.convolver.sums(padded.view(), &kernel.unpadded);
         }
+        let groups = kernel.spec.groups();
+        if self.fault == Fault::GradientTimesGroups && groups > 1 {
+            let x = x.to_owned();
+            let (altered, is_recorded) = altered(&x, &x, Back::Times(groups));
+            self.met.meet(is_recorded);
+            return self.convolver.sums(altered.view(), &kernel.kernel);
+        }
         let mut z = self.convolver.sums(x, &kernel.kernel)?;
+        if self.fault == Fault::StrideIgnoredBackwards && kernel.unit_stride_differs() {
+            let (_, _, h, w) = z.dim();
+            let every = self.convolver.sums(x, &kernel.unstrided)?;
+            let corner = every.slice(s![.., .., ..h, ..w]).to_owned();
+            let (altered, is_recorded) = altered(&z, &corner, Back::Times(1));
+            self.met.meet(is_recorded);
+            return Ok(altered);
+        }
         match self.fault {
             Fault::LastColumn => {
                 z.slice_mut(s![.., .., .., -1]).fill(S::zero());
@@ -117,6 +143,62 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
         let Epilogue { shortcut, output, .. } = *epilogue;
         Epilogue { function: after, shortcut, output }.apply(total.view_mut())?;
         Ok(total)
+    }
+}
+
+/// What becomes of a gradient.
+#[derive(Clone, Copy)]
+pub(super) enum Back {
+    /// Each of these groups of channels has that of the next.
+    OfNextGroup(usize),
+    /// It is added up this many times.
+    Times(usize),
+}
+
+impl Back {
+    /// The gradient by inputs N x C x H x W, from that by as many outputs.
+    fn of<T: Additive>(self, [n, c, h, w]: [usize; 4], g: &[T]) -> Vec<T> {
+        let plane = h * w;
+        match self {
+            Self::OfNextGroup(groups) => {
+                let from = |at: usize| {
+                    let (image, channel, pixel) = (at / (c * plane), at / plane % c, at % plane);
+                    (image * c + (channel + c / groups) % c) * plane + pixel
+                };
+                (0..n * c * plane).map(|at| g[from(at)].clone()).collect()
+            }
+            Self::Times(times) => {
+                let added = |g: &T| (1..times).fold(g.clone(), |sum, _| sum.add(g));
+                g.iter().map(added).collect()
+            }
+        }
+    }
+}
+
+/// Over numbers that remember how they were computed, the values of `z`, whose gradient goes to `inputs` as `back`
+/// says; and whether these are such numbers. Over others `z` itself.
+pub(super) fn altered<S: Additive>(
+    z: &Array4<S>,
+    inputs: &Array4<S>,
+    back: Back,
+) -> (Array4<S>, bool) {
+    fn over<T: Scalar>(z: &mut Array4<Var<T>>, mut inputs: Array4<impl Additive>, back: Back) {
+        let Some(inputs) = as_a::<Array4<Var<T>>>(&mut inputs) else { return };
+        let shape = inputs.dim().into();
+        let values = z.iter().map(|z| z.value().clone()).collect();
+        let inputs = inputs.iter().cloned().collect();
+        let results = Var::computed(values, inputs, move |_, g| back.of(shape, g));
+        z.iter_mut().zip(results).for_each(|(z, result)| *z = result);
+    }
+    let mut z = z.clone();
+    let is_field = as_a::<Array4<Var<M61>>>(&mut z).map(|z| over(z, inputs.clone(), back));
+    let is_float = as_a::<Array4<Var<f32>>>(&mut z).map(|z| over(z, inputs.clone(), back));
+    (z, is_field.or(is_float).is_some())
+}
+
+impl<S, K> FaultyKernel<S, K> {
+    fn unit_stride_differs(&self) -> bool {
+        (self.spec.height().stride, self.spec.width().stride) != (1, 1)
     }
 }
 
@@ -448,6 +530,7 @@ mod tests {
 
     use super::{FaultyKernel, Met, Rewired, Wiring};
     use crate::block::BlockSpec;
+    use crate::conv::ConvSpec;
     use crate::scalar::Int;
 
     /// Nothing without padding, nothing in a fresh buffer; around a smaller input, what the larger
@@ -457,7 +540,14 @@ mod tests {
         let ones = |side| Array4::from_elem((1, 1, side, side), Int::from(1));
         for padding in 0..=2 {
             let scratch = Mutex::default();
-            let kernel = FaultyKernel { kernel: (), unpadded: (), padding, scratch };
+            let kernel = FaultyKernel {
+                kernel: (),
+                unpadded: (),
+                unstrided: (),
+                spec: ConvSpec::UNIT,
+                padding,
+                scratch,
+            };
             assert_eq!(kernel.in_scratch(ones(5).view()), None);
             let (left, side) = (kernel.in_scratch(ones(3).view()), 3 + 2 * padding);
             assert_eq!(left.map(|x| x.dim()), (padding > 0).then_some((1, 1, side, side)));

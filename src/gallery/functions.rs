@@ -24,6 +24,8 @@ pub enum Change {
     NoEpsilon,
     /// The running variance moves by the batch's biased variance instead of the unbiased one.
     BiasedVariance,
+    /// In training mode, gradients take the statistics of the batch for constants.
+    ConstantStatistics,
     /// The ReLU makes 0 of NaN.
     NanToZero,
     /// The derivative of ReLU at 0 is 1.
@@ -58,6 +60,7 @@ impl Change {
             Self::NoActivation => data.without(Part::Activation)?,
             Self::NoEpsilon => data.without(Part::Epsilon)?,
             Self::BiasedVariance => data.without(Part::Correction)?,
+            Self::ConstantStatistics => data.without(Part::StatisticsGradient)?,
             Self::NanToZero if over::<S, f32>() || over::<S, Dual<f32>>() => {
                 with_relu(data, nan_to_zero)?
             }

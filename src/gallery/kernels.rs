@@ -2,10 +2,11 @@
 
 use ndarray::Array4;
 
+use super::branches::{Back, altered};
 use super::{Met, as_a, over};
 use crate::block::{BlockSpec, BlockWeights, Layer};
 use crate::error::Result;
-use crate::scalar::{Additive, Dual, M61};
+use crate::scalar::{Additive, Dual, M61, Var};
 
 /// What is wrong with the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,9 @@ impl Kernels {
         met.meet(match self {
             Self::Half => over::<S, f32>() || over::<S, Dual<f32>>(),
             Self::GradientOfNextPath => {
-                (over::<S, Dual<f32>>() || over::<S, Dual<M61>>()) && spec.cardinality() > 1
+                let forwards = over::<S, Dual<f32>>() || over::<S, Dual<M61>>();
+                let backwards = over::<S, Var<f32>>() || over::<S, Var<M61>>();
+                (forwards || backwards) && spec.cardinality() > 1
             }
             Self::FewerBits => over::<S, f32>(),
             // Whatever the weights are: equal ones hide a mistake, and do not undo it.
@@ -125,7 +128,8 @@ fn in_15_bits<S: Additive>(weight: &S) -> S {
     weight
 }
 
-/// Over dual numbers, the 3x3 with the derivatives of the next path's.
+/// The 3x3 with the derivatives of the next path's: over dual numbers forwards, over numbers that remember how they
+/// were computed backwards.
 fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
     fn roll<T: Additive>(kernel: &mut Array4<Dual<T>>, d: usize) {
         let (all, from) = (kernel.dim().0, kernel.clone());
@@ -133,13 +137,19 @@ fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
             weight.derivative = from[[(o + d) % all, c, u, v]].derivative.clone();
         }
     }
-    let (mut kernel, d) = (weights.transform().to_owned(), weights.spec().width());
+    let kernel = weights.transform();
+    let (mut kernel, d) = (kernel.as_standard_layout().into_owned(), weights.spec().width());
     if let Some(kernel) = as_a::<Array4<Dual<f32>>>(&mut kernel) {
         roll(kernel, d);
     } else if let Some(kernel) = as_a::<Array4<Dual<M61>>>(&mut kernel) {
         roll(kernel, d);
     }
-    kernel
+    let (all, width, k, _) = kernel.dim();
+    let rows = kernel.into_shape_with_order((1, all, width, k * k));
+    let rows = rows.unwrap_or_else(|error| unreachable!("as many: {error}"));
+    let (rows, _) = altered(&rows, &rows, Back::OfNextGroup(all / d));
+    let kernel = rows.into_shape_with_order((all, width, k, k));
+    kernel.unwrap_or_else(|error| unreachable!("as many: {error}"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::{Kind, Mistake, mistake};
 use crate::block::{Form::*, Layer::*};
 
 /// All of them.
-pub const ALL: [Mistake; 38] = [
+pub const ALL: [Mistake; 42] = [
     mistake("last-path-dropped", Aggregated, Kernels(LastPathDropped))
         .changed("the last path is not summed")
         .why("a loop that ends one path early; of 32 paths the other 31 still give about the right size"),
@@ -138,4 +138,21 @@ pub const ALL: [Mistake; 38] = [
         .changed("a ReLU follows the shortcut's projection")
         .why("the shortcut carries a linear map of the input, negative values included")
         .seen_in("the example networks of TASO and tensat"),
+    mistake("gradient-c-times", Grouped, Convolution(GradientTimesGroups))
+        .changed("on the way back, the 3x3 gives its gradient C times")
+        .why("a sum over the paths that is taken again in each path; a learning rate hides a factor")
+        .shows_in(Kind::Gradients),
+    mistake("stride-ignored-backwards", Grouped, Convolution(StrideIgnoredBackwards))
+        .changed("on the way back, the stride is taken for 1")
+        .why("the gradient of a strided convolution has gaps; without them it has the right shape and is wrong")
+        .seen_in("several frameworks' grouped and depthwise convolutions with stride 2")
+        .shows_in(Kind::Gradients),
+    mistake("statistics-constant", Grouped, Function(ConstantStatistics, Transform))
+        .changed("gradients take the second batch norm's statistics for constants")
+        .why("mean and variance are made of the values; in training mode their gradient goes on to these")
+        .shows_in(Kind::TrainingGradients),
+    mistake("statistics-twice", Grouped, Around(StatisticsTwice))
+        .changed("the first batch norm's running statistics move twice a batch")
+        .why("a forward pass that is run again on the way back, as checkpointing does; outputs are right")
+        .shows_in(Kind::Training),
 ];

@@ -66,6 +66,10 @@ pub enum Kind {
     Derivatives,
     /// Batch norm in training mode, with its running statistics.
     Training,
+    /// Integers, and the gradients by the input and the kernels.
+    Gradients,
+    /// The same in training mode.
+    TrainingGradients,
 }
 
 /// A mistake that shows in integers, as far as that describes it.
@@ -134,7 +138,9 @@ impl MadeIn {
         match self {
             Self::Kernels(Kernels::InputSplit) => (2, 2),
             Self::Kernels(Kernels::LastPathDropped | Kernels::LastChannelDropped)
-            | Self::Convolution(Fault::NormInEachPath | Fault::ReluBeforeSum) => (2, 1),
+            | Self::Convolution(
+                Fault::NormInEachPath | Fault::ReluBeforeSum | Fault::GradientTimesGroups,
+            ) => (2, 1),
             _ => (1, 1),
         }
     }

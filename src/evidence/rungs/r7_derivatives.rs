@@ -30,7 +30,7 @@
 //! which a ReLU often meets exactly 0, where its derivative is a matter of convention (0 here, as in
 //! PyTorch).
 
-mod backwards;
+pub(crate) mod backwards;
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

@@ -3,13 +3,14 @@
 use ndarray::Array4;
 
 use crate::block::{Activation, BlockNorms, BlockWeights, Layer, NormFunctions, TrainingFunctions};
-use crate::conv::{Fast, Reference};
+use crate::conv::{Fast, Recorded, Reference};
 use crate::error::Result;
+use crate::evidence::rungs::r7_derivatives::backwards::{back, recorded};
 use crate::evidence::rungs::r8_training::MOMENTUM;
 use crate::evidence::{
     AnyForm, Between, Duals, Layout, Planes, Problem, Runs, change_norms, map_functions,
 };
-use crate::scalar::{Additive, Dual, Expression, Ordered};
+use crate::scalar::{Additive, Dual, Expression, Ordered, Var};
 
 /// A block, an input, and how they are used.
 #[derive(Clone, Debug)]
@@ -35,6 +36,13 @@ pub enum Mode {
     Evaluation,
     /// Batch norm by the statistics of the batch, which the running ones follow.
     Training,
+    /// The gradients of the sum of the outputs, each times its number of `v`.
+    Gradient {
+        /// Whether batch norm is in training mode.
+        training: bool,
+        /// N x C_out x H_out x W_out.
+        v: Array4<f32>,
+    },
     /// As in inference mode, and the derivative when kernels and input move so.
     Derivative(Box<(BlockWeights<f32>, Array4<f32>)>),
 }
@@ -72,8 +80,10 @@ impl Example {
             numbers.extend(x.iter().map(|x| (*x, 0.0)));
         };
         add(&self.weights, &self.x);
-        if let Mode::Derivative(moves) = &self.mode {
-            add(&moves.0, &moves.1);
+        match &self.mode {
+            Mode::Derivative(moves) => add(&moves.0, &moves.1),
+            Mode::Gradient { v, .. } => numbers.extend(v.iter().map(|v| (*v, 0.0))),
+            Mode::Evaluation | Mode::Training => {}
         }
         for norm in self.norms.layers() {
             for channel in 0..norm.channels() {
@@ -93,6 +103,9 @@ impl Example {
         let mode = match &self.mode {
             Mode::Derivative(moves) => {
                 Mode::Derivative(Box::new((moves.0.map(|_| next()), moves.1.map(|_| next()))))
+            }
+            Mode::Gradient { training, v } => {
+                Mode::Gradient { training: *training, v: v.map(|_| next()) }
             }
             other => other.clone(),
         };
@@ -149,6 +162,20 @@ impl Example {
                     ("running mean", row(|mean, _| mean)),
                     ("running variance", row(|_, variance| variance)),
                 ]
+            }
+            Mode::Gradient { training, v } => {
+                let (plain, recorded) =
+                    (over::<Var<f32>>(&self.norms, Var::constant)?, recorded(&self.norms)?);
+                let runs = Reference::in_runs_of(weights.spec().width());
+                let runs = Recorded { forward: runs, backward: runs };
+                let mut output = Array4::zeros((0, 0, 0, 0));
+                let (_, gradients) = back((weights, x.view(), v), |weights, x| {
+                    let between = if *training { (&recorded).into() } else { (&plain).into() };
+                    let y = self.forward(form, &Problem { weights, x, between }, &runs)?;
+                    output = y.map(|y| *y.value());
+                    Ok(y)
+                })?;
+                [vec![("output", output)], gradients].concat()
             }
             Mode::Derivative(moves) => {
                 let functions = over::<Dual<f32>>(&self.norms, Dual::constant)?;

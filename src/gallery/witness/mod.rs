@@ -62,8 +62,9 @@ pub fn smallest_apart(
     wrong: &dyn AnyForm,
     seed: Seed,
 ) -> Result<Option<(Kind, Smallest)>> {
-    use Kind::{Derivatives, Epsilon, ManyBits, NotANumber, Numbers, Training};
-    for shows_in in [Numbers, NotANumber, Epsilon, ManyBits, Derivatives, Training] {
+    use Kind::{Derivatives, Epsilon, Gradients, ManyBits, NotANumber, Numbers, Training};
+    let kinds = [Numbers, NotANumber, Epsilon, ManyBits, Derivatives, Training, Gradients];
+    for shows_in in kinds.into_iter().chain([Kind::TrainingGradients]) {
         let pair = Pair { right, wrong, shows_in, at_least: (1, 1) };
         if let Some(found) = pair.smallest(seed, RUNS / 8)? {
             return Ok(Some((shows_in, found)));

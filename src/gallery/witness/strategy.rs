@@ -48,7 +48,10 @@ pub(super) fn examples(
     let plain = kind == Kind::Numbers;
     let uses = (flag(plain), flag(plain), flag(kind == Kind::Epsilon));
     let norms = vec((-2..=1, -2..=2, -2..=2), 2 * INNER + 2 * CHANNELS);
-    let moves = if kind == Kind::Derivatives { -2..=2 } else { 0..=0 };
+    let moves = match kind {
+        Kind::Derivatives | Kind::Gradients | Kind::TrainingGradients => -2..=2,
+        _ => 0..=0,
+    };
     let weights = if kind == Kind::ManyBits { -4096..=4096 } else { -2..=2 };
     let inputs = if kind == Kind::NotANumber { -2..=NAN } else { -2..=2 };
     let moves = numbers(moves.clone(), moves);
@@ -133,6 +136,15 @@ fn build(
     let mode = match kind {
         Kind::Derivatives => Mode::Derivative(Box::new(fill(moves, spec, (n, map))?)),
         Kind::Training => Mode::Training,
+        Kind::Gradients | Kind::TrainingGradients => {
+            let training = kind == Kind::TrainingGradients;
+            let (h, w) = spec.output_map(map)?;
+            // As many numbers as an input has, and an output is no larger.
+            let v = Array4::from_shape_fn((n, spec.c_out(), h, w), |(n, c, i, j)| {
+                moves.4[((n * CHANNELS + c) * MAP + i) * MAP + j] as f32
+            });
+            Mode::Gradient { training, v }
+        }
         _ => Mode::Evaluation,
     };
     let layout = if transposed { Layout::Transposed } else { Layout::Standard };
@@ -148,11 +160,13 @@ fn block_norms(
     epsilon_counts: bool,
 ) -> Result<BlockNorms<f32>> {
     let epsilon = match kind {
-        Kind::Training => 1.0, // statistics of the batch may well be 0
+        // Statistics of the batch may well be 0.
+        Kind::Training | Kind::TrainingGradients => 1.0,
         _ if epsilon_counts => 0.75,
         _ => 0.0,
     };
-    let variance = if kind == Kind::Training { 1.0 } else { 1.0 - epsilon };
+    let in_training = matches!(kind, Kind::Training | Kind::TrainingGradients);
+    let variance = if in_training { 1.0 } else { 1.0 - epsilon };
     let spec = weights.spec();
     // Channel j of path i, whatever the width.
     let inner = |channel: usize| channel / spec.width() * WIDTH + channel % spec.width();
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn examples_can_be_drawn() {
         let mut runner = TestRunner::deterministic();
-        for kind in [Kind::Numbers, Kind::Epsilon, Kind::Training] {
+        for kind in [Kind::Numbers, Kind::Epsilon, Kind::Training, Kind::TrainingGradients] {
             for _ in 0..50 {
                 let example = examples(kind, (2, 1)).new_tree(&mut runner).unwrap().current();
                 assert!(example.weights.spec().cardinality() >= 2);

@@ -103,6 +103,9 @@ fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result
     let place = match parting.tensor {
         "output" => at("in the output", parting.index),
         "derivative of the output" => at("in the derivative of the output", parting.index),
+        tensor if tensor.starts_with("gradient") => {
+            format!("in the {tensor}, at {:?}", parting.index)
+        }
         // One row, the channels of all the layers one after the other.
         tensor => format!("in the {tensor}, entry {entry} counted through all the layers"),
     };
@@ -226,6 +229,12 @@ fn about(smallest: &Smallest, shows_in: Kind) -> String {
     match example.mode {
         Mode::Evaluation => {}
         Mode::Training => words += " Batch norm is in training mode, momentum 0.1.",
+        Mode::Gradient { training, .. } => {
+            words += " What is compared is the gradient of the sum of the outputs, each times its number of v.";
+            if training {
+                words += " Batch norm is in training mode.";
+            }
+        }
         Mode::Derivative(..) => {
             words += " The numbers with a ' say how kernels and input move; what is compared is how the \
                       output moves.";
@@ -261,7 +270,10 @@ fn numbers(smallest: &Smallest) -> String {
         lines += &labelled("3x3'", &kernel(moves.transform()));
         lines += &labelled("last 1x1'", &kernel(moves.expand()));
     }
-    if matches!(example.mode, Mode::Training) {
+    if let Mode::Gradient { v, .. } = &example.mode {
+        lines += &labelled("v", &planes(v.view()));
+    }
+    if matches!(example.mode, Mode::Training | Mode::Gradient { training: true, .. }) {
         let norms = "batch norms: gamma 1, beta 0, epsilon 1; the running variance starts at 1\n";
         return lines + norms;
     }
@@ -347,10 +359,19 @@ fn witness(smallest: &Smallest) -> impl Serialize + use<> {
             let (weights, x) = &**moving;
             ("derivative", Some(object! { kernels: kernels(weights), x: tensor(x.view()) }))
         }
+        Mode::Gradient { training: false, .. } => ("gradient", None),
+        Mode::Gradient { training: true, .. } => ("training_gradient", None),
+    };
+    let v = match &example.mode {
+        Mode::Gradient { v, .. } => Some(tensor(v.view())),
+        _ => None,
     };
     let mut why_null = WhyNull::new();
     if moves.is_none() {
         why_null.insert("moves", "no derivative is compared");
+    }
+    if v.is_none() {
+        why_null.insert("v", "no gradient is compared");
     }
     let parting = &smallest.parting;
     object! {
@@ -378,6 +399,7 @@ fn witness(smallest: &Smallest) -> impl Serialize + use<> {
         second_call: example.second_call,
         mode: mode,
         moves: moves,
+        v: v,
         // Null for NaN.
         parts: object! {
             tensor: parting.tensor,

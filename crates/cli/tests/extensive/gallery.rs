@@ -72,7 +72,7 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
         .iter()
         .map(|entry| (entry["name"].as_str().unwrap().to_owned(), cells_of(entry)))
         .collect();
-    assert_eq!(rows.len(), 38);
+    assert_eq!(rows.len(), ALL.len());
     assert_eq!(unmet(&rows), Vec::<String>::new());
     let cells = rows.iter().flat_map(|(_, cells)| cells);
     println!("{} cells run", cells.count());
@@ -86,7 +86,7 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
         (name, cells)
     };
     let with_blind_rung: Vec<_> = rows.into_iter().map(blind).collect();
-    assert_eq!(unmet(&with_blind_rung), ["R4 refutes 0 and misses 38"]);
+    assert_eq!(unmet(&with_blind_rung), [format!("R4 refutes 0 and misses {}", ALL.len())]);
 }
 
 /// A right block is run like the wrong ones, and no rung refutes it: the matrix is the result of runs.
@@ -205,6 +205,9 @@ fn example(json: &Value) -> Example {
         mode: match json["mode"].as_str().unwrap() {
             "evaluation" => Mode::Evaluation,
             "training" => Mode::Training,
+            kind @ ("gradient" | "training_gradient") => {
+                Mode::Gradient { training: kind != "gradient", v: tensor(&json["v"]) }
+            }
             _ => {
                 let moves = &json["moves"];
                 Mode::Derivative(Box::new((weights(&moves["kernels"]), tensor(&moves["x"]))))
@@ -238,7 +241,7 @@ fn every_witness_replays() {
         }
         replayed += 1;
     }
-    assert_eq!(replayed, 38);
+    assert_eq!(replayed, ALL.len());
 }
 
 /// No number of a witness can be simpler: nearer to 0, or in a batch norm to the identity, by one or all
@@ -278,7 +281,9 @@ fn each_kind_of_witness_is_there() {
         (Kind::ManyBits, 1),
         (Kind::Epsilon, 1),
         (Kind::Derivatives, 2),
-        (Kind::Training, 1),
+        (Kind::Training, 2),
+        (Kind::Gradients, 3),
+        (Kind::TrainingGradients, 1),
         (Kind::Numbers, 32),
     ] {
         assert_eq!(ALL.iter().filter(|mistake| mistake.shows_in == kind).count(), count);

@@ -9,9 +9,9 @@
 //! - **On integers in `f32`, in inference mode**: exact, with a certificate as in
 //!   [R3](crate::evidence::rungs::r3_exact_integers): on the way back, too, no sum of sizes exceeds 2^24.
 //! - **On floats in training mode, in one order of sums**: equal to the bit, gradients by gamma and beta too.
-//! - **On floats in training mode, in each form's own order**: within a derived bound. Forwards and backwards, what
-//!   comes out of each function and what comes back to it is compared, and then replaced by the same floats for all
-//!   forms. So each gradient is one sum of n products of given numbers, whatever its order:
+//! - **On floats in training mode, in each form's own order**: within a derived bound. What goes into each function
+//!   and comes out of it is replaced by the same floats for all forms. What comes back to it is compared, and then
+//!   replaced too. So each gradient is one sum of n products of given numbers, whatever its order:
 //!
 //! ```text
 //! |dx - exact|  <=  gamma_n sum of |w| |g| + n eta,   and the same for a kernel
@@ -48,7 +48,7 @@ use crate::scalar::{
 };
 
 /// Gradients by name: of the input, of each kernel, and of what else is tracked.
-type Named<S> = Vec<(&'static str, Array4<S>)>;
+pub(crate) type Named<S> = Vec<(&'static str, Array4<S>)>;
 
 const KERNELS: [&str; 4] = [
     "gradient of the first 1x1",
@@ -58,7 +58,7 @@ const KERNELS: [&str; 4] = [
 ];
 
 /// Runs a block on tracked numbers, and walks back from its output times `v`.
-fn back<S: Dot>(
+pub(crate) fn back<S: Dot>(
     (weights, x, v): (&BlockWeights<S>, ArrayView4<'_, S>, &Array4<S>),
     run: impl FnOnce(&BlockWeights<Var<S>>, ArrayView4<'_, Var<S>>) -> Result<Array4<Var<S>>>,
 ) -> Result<(Gradients<S>, Named<S>)> {
@@ -210,7 +210,7 @@ pub(super) fn over_integers(
 }
 
 /// The batch norms of a block in training mode, tracked.
-fn recorded(norms: &BlockNorms<f32>) -> Result<LayerFunctions<RecordedNorm<f32>>> {
+pub(crate) fn recorded(norms: &BlockNorms<f32>) -> Result<LayerFunctions<RecordedNorm<f32>>> {
     LayerFunctions::of(norms, Activation::Relu, |norm, activation| {
         Ok::<_, Error>(RecordedNorm::tracked(&TrainingNorm::new(
             norm.clone(),
@@ -493,7 +493,40 @@ mod tests {
                 training += 1;
             }
         }
-        println!("{exact} {training}");
         assert!(exact >= 15 && training >= 15, "{exact} {training}");
+    }
+
+    /// Each mistake on the way back is refuted by the part of the rung that can see it.
+    #[test]
+    fn wrong_gradients_are_refuted() {
+        use crate::gallery;
+        let refuted = |name: &str| {
+            let wrong = gallery::named(name).unwrap().wrong();
+            let forms: [&dyn AnyForm; 2] = [&wrong, &Form::EarlyConcat];
+            let mut by = [0; 3];
+            for number in 0..20 {
+                let case = sample(Seed(1), number, 0);
+                let rng = &mut Seed(1).stream(Purpose::Directions, &[number]);
+                let field = over_the_field(&forms, &case.shape(), Seed(1), &[number], rng).unwrap();
+                by[0] += field.witnesses.len();
+                if let Some(integers) = ExactCase::alive(&case).unwrap()
+                    && let Some(evidence) = over_integers(&forms, &integers, rng).unwrap()
+                {
+                    by[1] += evidence.witnesses.len();
+                }
+                if let Some(real) = RealProblem::alive(&case).unwrap()
+                    && let Some(real) = centred(&real).unwrap()
+                {
+                    by[2] += in_training(&forms, &real, rng).unwrap().witnesses.len();
+                }
+            }
+            by
+        };
+        for name in ["gradient-to-next-path", "gradient-c-times", "stride-ignored-backwards"] {
+            assert!(refuted(name).iter().all(|by| *by >= 5), "{name}: {:?}", refuted(name));
+        }
+        let [field, integers, training] = refuted("statistics-constant");
+        assert_eq!([field, integers], [0, 0], "in inference mode nothing is wrong");
+        assert!(training >= 15, "{training}");
     }
 }
