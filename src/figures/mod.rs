@@ -13,6 +13,7 @@ pub mod roofline;
 mod rounding;
 mod split_transform_merge;
 mod three_forms;
+pub mod training;
 
 use triform_canvas::{FigureError, Picture};
 
@@ -75,6 +76,8 @@ pub const ALL: &[Figure] = &[
     Figure { name: "layer_shares", draw: Fixed(bars::layer_shares) },
     Figure { name: "parameters_by_groups", draw: Fixed(lines::parameters_by_groups) },
     Figure { name: "error_by_macs", draw: Fixed(lines::error_by_macs) },
+    Figure { name: "training", draw: Fixed(training::training) },
+    Figure { name: "accuracy_of_wrong_blocks", draw: Fixed(training::accuracy_of_wrong_blocks) },
     Figure { name: "speed", draw: Fixed(bars::speed) },
     Figure { name: "roofline", draw: Fixed(roofline::of_the_record) },
     Figure { name: "block_diagonal", draw: Fixed(matrices::block_diagonal) },

@@ -24,6 +24,8 @@ pub enum Change {
     NoEpsilon,
     /// The running variance moves by the batch's biased variance instead of the unbiased one.
     BiasedVariance,
+    /// The running statistics move twice a batch.
+    MovedTwice,
     /// In training mode, gradients take the statistics of the batch for constants.
     ConstantStatistics,
     /// The ReLU makes 0 of NaN.
@@ -60,6 +62,11 @@ impl Change {
             Self::NoActivation => data.without(Part::Activation)?,
             Self::NoEpsilon => data.without(Part::Epsilon)?,
             Self::BiasedVariance => data.without(Part::Correction)?,
+            // Only training mode has a correction, and running statistics that move.
+            Self::MovedTwice => match data.without(Part::Correction)? {
+                Some(_) => Some(Box::new(Twice(data.function()?))),
+                None => None,
+            },
             Self::ConstantStatistics => data.without(Part::StatisticsGradient)?,
             Self::NanToZero if over::<S, f32>() || over::<S, Dual<f32>>() => {
                 with_relu(data, nan_to_zero)?
@@ -69,6 +76,16 @@ impl Change {
             }
             Self::NanToZero | Self::DerivativeAtZero => None,
         })
+    }
+}
+
+/// A function that is applied to a copy first, and then again.
+struct Twice<'a, S>(Function<'a, S>);
+
+impl<S: Clone> ChannelWise<S> for Twice<'_, S> {
+    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>) {
+        self.0.apply(channel, plane.to_owned().view_mut());
+        self.0.apply(channel, plane);
     }
 }
 

@@ -139,20 +139,20 @@ pub const ALL: [Mistake; 42] = [
         .why("the shortcut carries a linear map of the input, negative values included")
         .seen_in("the example networks of TASO and tensat"),
     mistake("gradient-c-times", Grouped, Convolution(GradientTimesGroups))
-        .changed("on the way back, the 3x3 gives its gradient C times")
+        .changed("the 3x3 hands its gradient back C times")
         .why("a sum over the paths that is taken again in each path; a learning rate hides a factor")
         .shows_in(Kind::Gradients),
-    mistake("stride-ignored-backwards", Grouped, Convolution(StrideIgnoredBackwards))
+    mistake("stride-lost-backwards", Grouped, Convolution(StrideIgnoredBackwards))
         .changed("on the way back, the stride is taken for 1")
         .why("the gradient of a strided convolution has gaps; without them it has the right shape and is wrong")
         .seen_in("several frameworks' grouped and depthwise convolutions with stride 2")
         .shows_in(Kind::Gradients),
     mistake("statistics-constant", Grouped, Function(ConstantStatistics, Transform))
-        .changed("gradients take the second batch norm's statistics for constants")
-        .why("mean and variance are made of the values; in training mode their gradient goes on to these")
+        .changed("gradients take batch statistics as fixed")
+        .why("in training mode the second batch norm's mean and variance are made of the values, and their gradient goes on to these")
         .shows_in(Kind::TrainingGradients),
-    mistake("statistics-twice", Grouped, Around(StatisticsTwice))
-        .changed("the first batch norm's running statistics move twice a batch")
+    mistake("statistics-twice", Grouped, Function(MovedTwice, Reduce))
+        .changed("running statistics move twice a batch")
         .why("a forward pass that is run again on the way back, as checkpointing does; outputs are right")
         .shows_in(Kind::Training),
 ];

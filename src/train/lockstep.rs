@@ -11,7 +11,7 @@
 use rayon::iter::{
     IntoParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::digits::{Batches, Digits};
 use super::{Model, Sgd, Training};
@@ -29,7 +29,7 @@ pub const BLOCKS: [&str; 3] = ["16-4x4-32/2", "32x4x4", "32x4x4"];
 const CLASSES: usize = 10;
 
 /// The order of sums.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// One for all forms: d channels at a time, then over the paths.
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
 }
 
 /// What became of a form.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trained {
     /// Its letter.
     pub form: char,

@@ -1,24 +1,30 @@
 //! Against PyTorch: its convolutions, and torchvision's Bottleneck, in f64. The values were
-//! written by tests/golden/make.py.
+//! written by tests/golden/make.py and, of gradients, by tests/golden/gradients.py.
 
 use std::fs::File;
 
-use ndarray::{Array, Array1, Array4, ArrayView4, Dimension};
+use ndarray::{Array, Array1, Array2, Array4, ArrayView4, Axis, Dimension, IxDyn};
 use ndarray_npy::{NpzReader, ReadableElement};
 use triform::block::{
     Activation, BatchNorm, BlockForm as _, BlockNorms, BlockSpec, BlockWeights, Form,
     NormFunctions, Shortcut, StrideOn, TrainingFunctions,
 };
-use triform::conv::{ConvSpec, Convolver, Fast, Reference, max_pool};
+use triform::conv::{ConvSpec, Convolver, Fast, Recorded, Reference, max_pool};
 use triform::evidence::bound::balls;
 use triform::evidence::verdict::against_balls;
+use triform::scalar::{Var, gradients};
+use triform::train::{Model, Sgd, Training};
 
 /// The tensors whose names begin with this.
 struct Golden(NpzReader<File>, String);
 
 impl Golden {
     fn open(name: &str) -> Self {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/torch.npz");
+        Self::of("torch", name)
+    }
+
+    fn of(file: &str, name: &str) -> Self {
+        let path = format!("{}/tests/golden/{file}.npz", env!("CARGO_MANIFEST_DIR"));
         Self(NpzReader::new(File::open(path).unwrap()).unwrap(), name.to_owned())
     }
 
@@ -179,6 +185,147 @@ fn training_is_torchvisions_in_every_form() {
         }
     }
     assert_eq!(compared, 3 * 2 * (2 * spec.inner() + 2 * spec.c_out()));
+}
+
+/// Gradients by the input, all kernels and all parameters of batch norm, in both modes and in every form.
+#[test]
+fn gradients_are_torchvisions_in_every_form() {
+    let blocks = [
+        "identity",
+        "projection",
+        "stride_2",
+        "resnet",
+        "depthwise",
+        "wide_paths",
+        "many_paths",
+        "stride_2_odd",
+    ];
+    let mut compared = 0;
+    for (name, mode) in
+        blocks.into_iter().flat_map(|name| [(name, "inference"), (name, "training")])
+    {
+        let mut golden = Golden::of("gradients", &format!("bottleneck_{name}/{mode}"));
+        let (spec, weights, _) = golden.block();
+        let (x, y, g) = (golden.tensor("x"), golden.tensor("y"), golden.tensor("g"));
+        let (n, _, h, w) = x.dim();
+        let reference = Reference::default();
+        let recorded = Recorded { forward: reference, backward: reference };
+        for form in Form::ALL {
+            let mut tracked: Vec<(String, Array4<Var<f64>>)> = Vec::new();
+            let x = Var::tracked(&x);
+            tracked.push(("x".to_owned(), x.clone()));
+            for (kernel, layer) in
+                weights.kernels().zip(["conv1", "conv2", "conv3", "downsample.0"])
+            {
+                tracked.push((format!("{layer}.weight"), Var::tracked(&kernel.to_owned())));
+            }
+            let mut numbers = tracked[1..].iter().flat_map(|(_, kernel)| kernel).cloned();
+            let weights = weights.map(|_| numbers.next().unwrap());
+            let epsilon = Var::constant(golden.vector("epsilon")[0]);
+            let mut norm = |of: &str| {
+                let mut vector = |part: &str| golden.vector(&format!("{of}.{part}"));
+                let [mean, variance] =
+                    ["running_mean", "running_var"].map(&mut vector).map(|v| v.mapv(Var::constant));
+                let [gamma, beta] = ["weight", "bias"].map(|part| {
+                    let own = Var::tracked(&vector(part));
+                    let row =
+                        own.clone().insert_axis(Axis(1)).insert_axis(Axis(2)).insert_axis(Axis(3));
+                    tracked.push((format!("{of}.{part}"), row));
+                    own
+                });
+                BatchNorm::new(gamma, beta, mean, variance, epsilon.clone()).unwrap()
+            };
+            let norms = BlockNorms {
+                reduce: norm("bn1"),
+                transform: norm("bn2"),
+                expand: norm("bn3"),
+                shortcut: (spec.shortcut() == Shortcut::Projection).then(|| norm("downsample.1")),
+            };
+            let relu = Activation::Relu;
+            let momentum = Var::constant(golden.vector("momentum")[0]);
+            let output = if mode == "training" {
+                let functions =
+                    TrainingFunctions::new(&norms, momentum, relu, &spec, (n, (h, w))).unwrap();
+                form.forward(&weights, x.view(), &functions.functions(), &recorded).unwrap()
+            } else {
+                let functions = NormFunctions::new(&norms, relu).unwrap();
+                form.forward(&weights, x.view(), &functions.functions(), &recorded).unwrap()
+            };
+            let what = format!("{name}, {mode}, {form:?}");
+            assert_close(output.map(|y| *y.value()).view(), y.view(), &what);
+            let by = gradients(&output, &g);
+            for (of, tensor) in &tracked {
+                let found = by.of(tensor);
+                let right: Vec<f64> =
+                    golden.array::<f64, IxDyn>(&format!("grad.{of}")).into_iter().collect();
+                let right = Array4::from_shape_vec(found.dim(), right).unwrap();
+                assert_close(found.view(), right.view(), &format!("{of}, {what}"));
+                compared += found.len();
+            }
+        }
+    }
+    assert!(compared > 50_000, "{compared}");
+}
+
+/// Ten steps of training a small network: every weight and every statistic after each step.
+#[test]
+fn ten_steps_of_training_are_pytorchs_in_every_form() {
+    fn model(golden: &mut Golden, step: usize) -> Model<f64> {
+        let norm = |golden: &mut Golden, of: &str| {
+            let vector = |part: &str| golden.vector(&format!("step{step}.{of}.{part}"));
+            let [gamma, beta, mean, variance] =
+                ["weight", "bias", "running_mean", "running_var"].map(vector);
+            BatchNorm::new(gamma, beta, mean, variance, 1e-5).unwrap()
+        };
+        let stem = (golden.tensor(&format!("step{step}.0.weight")), norm(golden, "1"));
+        let blocks = [(3, "8-4x2-16"), (4, "16x4x2"), (5, "16-4x3-24/2")].map(|(number, spec)| {
+            let spec: BlockSpec = spec.parse().unwrap();
+            let projected = spec.shortcut() == Shortcut::Projection;
+            let mut kernel = |of: &str| golden.tensor(&format!("step{step}.{number}.{of}.weight"));
+            let [reduce, transform, expand] = ["conv1", "conv2", "conv3"].map(&mut kernel);
+            let shortcut = projected.then(|| kernel("downsample.0"));
+            let weights = BlockWeights::new(spec, reduce, transform, expand, shortcut).unwrap();
+            let mut norm = |of: &str| norm(golden, &format!("{number}.{of}"));
+            let [reduce, transform, expand] = ["bn1", "bn2", "bn3"].map(&mut norm);
+            let shortcut = projected.then(|| norm("downsample.1"));
+            (weights, BlockNorms { reduce, transform, expand, shortcut })
+        });
+        let top: Array2<f64> = golden.array(&format!("step{step}.8.weight"));
+        let top = top.insert_axis(Axis(2)).insert_axis(Axis(3));
+        let bias = golden.vector(&format!("step{step}.8.bias"));
+        Model::new(stem, blocks.into(), (top, bias)).unwrap()
+    }
+    let mut golden = Golden::of("gradients", "steps");
+    let losses = golden.vector("losses");
+    let sgd = Sgd { rate: 0.1, momentum: 0.9, decay: 1e-3 };
+    let reference = Reference::default();
+    let recorded = Recorded { forward: reference, backward: reference };
+    let mut compared = 0;
+    for form in Form::ALL {
+        let mut training = Training::new(model(&mut golden, 0));
+        for step in 1..=10 {
+            let x = golden.tensor(&format!("x{step}"));
+            let labels: Array1<i64> = golden.array(&format!("labels{step}"));
+            let labels: Vec<usize> = labels.iter().map(|&label| label as usize).collect();
+            let loss = training.step(&form, (x.view(), &labels), &sgd, &|_| recorded).unwrap();
+            assert!((loss - losses[step - 1]).abs() < 1e-10, "{form:?}, step {step}");
+            let expected = model(&mut golden, step).tensors();
+            for (number, (found, expected)) in
+                training.model().tensors().iter().zip(&expected).enumerate()
+            {
+                let largest = expected.iter().fold(0f64, |most, value| most.max(value.abs()));
+                for (found, expected) in found.iter().zip(expected) {
+                    let off = (found - expected).abs();
+                    assert!(
+                        off <= 1e-10 * largest,
+                        "{form:?}, step {step}, tensor {number}: {off:e}"
+                    );
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 3 * 10 * 3000, "{compared}");
 }
 
 /// The comparison can fail: with one weight off by a part in a million it does.

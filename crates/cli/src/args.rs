@@ -29,6 +29,9 @@ const MAX_THREADS: u64 = 1024;
 /// Each case keeps a few hundred bytes until the end, and Ctrl-C passes by all that are left.
 const MAX_CASES: u64 = 1_000_000;
 
+/// Each step keeps its losses until the end.
+const MAX_STEPS: u64 = 1_000_000;
+
 /// The map of a `--block` where none is named: that of conv2, which the paper counts on.
 const DEFAULT_MAP: Map = (56, 56);
 
@@ -106,6 +109,8 @@ pub(super) enum Command {
     Diagnose(DiagnoseOptions),
     /// Run a network, its blocks in one form or in all
     Forward(ForwardOptions),
+    /// Train the three forms in lockstep on handwritten digits
+    Train(TrainOptions),
     /// Time the three forms on this machine
     Bench(BenchOptions),
     /// Write a freshly initialised checkpoint
@@ -143,7 +148,7 @@ const HEADINGS: [(&str, &[&str]); 3] = [
 ];
 
 /// Three examples of each command, by its name; of none, of the program itself.
-const EXAMPLES: [(&str, [&str; 3]); 11] = [
+const EXAMPLES: [(&str, [&str; 3]); 12] = [
     ("", ["", "verify --block 256x32x4", "refute norm-in-each-path"]),
     ("verify", ["", "--block 128-32x4-256 --map 28x28", "--rung R5,R6 --full"]),
     ("refute", ["", "norm-in-each-path", "--rung R1-R3"]),
@@ -158,6 +163,7 @@ const EXAMPLES: [(&str, [&str; 3]); 11] = [
             "--arch resnext50_32x4d --weights w.safetensors --output logits.npy",
         ],
     ),
+    ("train", ["", "--wrong", "--steps 100 --figure training.svg"]),
     ("bench", ["", "--block 256x32x4 --threads 1", "--networks --figure roofline.svg"]),
     (
         "init",
@@ -465,6 +471,32 @@ pub(super) struct BenchOptions {
     pub(super) record: Option<PathBuf>,
     #[command(flatten)]
     pub(super) memory: MemoryOptions,
+}
+
+#[derive(Args)]
+pub(super) struct TrainOptions {
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "300",
+        hide_default_value = true,
+        allow_hyphen_values = true,
+        value_parser = integer::<usize>(1..=MAX_STEPS),
+        help = "Steps of training [default: 300]"
+    )]
+    pub(super) steps: usize,
+    /// A dozen wrong blocks too, trained the same way
+    #[arg(long)]
+    pub(super) wrong: bool,
+    #[command(flatten)]
+    pub(super) seed: SeedOption,
+    #[command(flatten)]
+    pub(super) threads: ThreadsOption,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    /// The curves of this run, .svg or .png
+    #[arg(long, value_name = "FILE", value_parser = file_of(&PICTURES))]
+    pub(super) figure: Option<FileOf<Format>>,
 }
 
 #[derive(Args)]

@@ -20,6 +20,7 @@ mod progress;
 mod refute;
 #[expect(non_camel_case_types, reason = "`object!` names types after keys")]
 pub mod report;
+mod train;
 mod values;
 mod verify;
 
@@ -143,6 +144,7 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
         Command::Count(options) => count::run(&options, context),
         Command::Diagnose(options) => diagnose::run(&options, context),
         Command::Forward(options) => network::forward(&options, context),
+        Command::Train(options) => train::run(&options, context),
         Command::Bench(options) => bench::run(&options, context),
         Command::Init(options) => network::init(&options, context),
         Command::Plot(options) => plot::run(&options, context),

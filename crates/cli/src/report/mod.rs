@@ -10,5 +10,6 @@ mod matrix;
 pub mod network;
 pub mod page;
 pub mod refute;
+pub mod train;
 pub mod verify;
 pub mod words;

@@ -522,7 +522,7 @@ mod tests {
             }
             by
         };
-        for name in ["gradient-to-next-path", "gradient-c-times", "stride-ignored-backwards"] {
+        for name in ["gradient-to-next-path", "gradient-c-times", "stride-lost-backwards"] {
             assert!(refuted(name).iter().all(|by| *by >= 5), "{name}: {:?}", refuted(name));
         }
         let [field, integers, training] = refuted("statistics-constant");

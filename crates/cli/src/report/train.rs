@@ -1,0 +1,181 @@
+//! The report of `triform train`.
+
+use serde::Serialize;
+
+use super::json::object;
+use super::page::Page;
+use super::words::thousands;
+use triform::figures::training::{Record, WrongBlock};
+use triform::train::lockstep::{BLOCKS, Order, Plan, Report, Trained, WrongTrained};
+
+/// What came of training: the right forms, and the wrong blocks if they were asked for (`None` if these were
+/// stopped).
+pub struct Found {
+    /// What was trained.
+    pub plan: Plan,
+    /// The forms.
+    pub right: Report,
+    /// Wrong blocks.
+    pub wrong: Option<Vec<WrongTrained>>,
+}
+
+impl Found {
+    /// Whether forms differ that must not.
+    pub fn refutes(&self) -> bool {
+        self.right.apart.is_some()
+    }
+
+    /// Whether it was stopped before the end.
+    pub fn partial(&self) -> bool {
+        self.right.partial || self.wrong.is_none()
+    }
+
+    /// What the figures show.
+    pub fn record(&self) -> Record {
+        let wrong = self.wrong.as_deref().unwrap_or_default().iter();
+        let wrong = wrong.map(|WrongTrained { mistake, trained }| WrongBlock {
+            mistake: mistake.name.to_owned(),
+            loss: trained.as_ref().and_then(|trained| trained.losses.last().copied()),
+            accuracy: trained.as_ref().map(|trained| trained.accuracy),
+        });
+        let Report { trained, by_path, drift, .. } = &self.right;
+        Record {
+            runs: trained.clone(),
+            by_path: by_path.clone(),
+            drift: drift.clone(),
+            wrong: wrong.collect(),
+        }
+    }
+
+    fn accuracies(&self, order: Order) -> (f64, f64) {
+        let of = self.right.trained.iter().filter(|trained| trained.order == order);
+        of.fold((1.0, 0.0), |(l, h), trained| (trained.accuracy.min(l), trained.accuracy.max(h)))
+    }
+}
+
+/// 0.9722 as `97.2%`.
+fn percent(share: f64) -> String {
+    format!("{:.1}%", 100.0 * share)
+}
+
+/// `97.2%`, or `96.9% to 97.2%`.
+fn range((low, high): (f64, f64)) -> String {
+    let (low, high) = (percent(low), percent(high));
+    if low == high { low } else { format!("{low} to {high}") }
+}
+
+/// The report in words.
+pub fn render(found: &Found, repeat: &str) -> String {
+    let mut page = Page::new(false);
+    let right = &found.right;
+    let [trained_on, tested] = right.images;
+    if right.steps == 0 {
+        page.paragraph("Interrupted before the first step; there is nothing to report.");
+        return page.into_text();
+    }
+    if found.partial() {
+        page.paragraph(&format!(
+            "Interrupted after {} of {} steps.",
+            right.steps, found.plan.steps
+        ));
+        page.gap();
+    }
+    let numbers = thousands(right.numbers as u64);
+    page.paragraph(&match &right.apart {
+        None => format!(
+            "In one order of sums the three forms stay equal to the bit: {} steps of training, all \
+             {numbers} numbers after each.",
+            right.steps
+        ),
+        Some(apart) => format!(
+            "Form ({}) is not the same function in training: after step {} {} of {numbers} numbers \
+             differ, though all add in one order.",
+            apart.form, apart.step, apart.differing
+        ),
+    });
+    let drift = right.drift.last().copied().unwrap_or(0.0);
+    page.next_paragraph(&format!(
+        "In each form's own order the weights drift apart, by {:.0e} of the largest weight after \
+         one step and {drift:.2} after {}. Accuracy does not: {} of {tested} test images.",
+        right.drift[0],
+        right.steps,
+        range(found.accuracies(Order::Own)),
+    ));
+    let mut rows = vec![
+        ["form", "order of sums", "first loss", "last loss", "accuracy"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let row = |what: String, order: &str, trained: &Trained| {
+        let loss = |loss: Option<&f64>| loss.map_or(String::new(), |loss| format!("{loss:.4}"));
+        vec![
+            what,
+            order.to_owned(),
+            loss(trained.losses.first()),
+            loss(trained.losses.last()),
+            percent(trained.accuracy),
+        ]
+    };
+    for trained in &right.trained {
+        let order = if trained.order == Order::Fixed { "one for all" } else { "its own" };
+        rows.push(row(format!("({})", trained.form), order, trained));
+    }
+    rows.push(row("(c), drawn by path".to_owned(), "one for all", &right.by_path));
+    page.table(&rows);
+    page.next_paragraph(&format!(
+        "Drawn by path: the first two layers as C separate convolutions, with sqrt(C) = 2 times the \
+         deviation, as the paper's released form (b) draws them. Network: a 3x3 stem of 16 channels, the \
+         blocks {}, and a fully connected layer; {trained_on} handwritten digits of 8x8 pixels, batches \
+         of {}.",
+        BLOCKS.join(", "),
+        found.plan.batch,
+    ));
+    if let Some(wrong) = found.wrong.as_ref().filter(|wrong| !wrong.is_empty()) {
+        wrong_blocks(&mut page, found, wrong);
+    }
+    page.next_paragraph(&format!("Repeat: {repeat}"));
+    page.into_text()
+}
+
+fn wrong_blocks(page: &mut Page, found: &Found, wrong: &[WrongTrained]) {
+    let all = found.right.trained.iter().map(|trained| trained.accuracy);
+    let least = all.fold(1.0, f64::min);
+    let as_good = wrong.iter().filter_map(|wrong| wrong.trained.as_ref());
+    let as_good = as_good.filter(|trained| trained.accuracy >= least).count();
+    page.heading(2, "Wrong blocks, trained the same way");
+    page.paragraph(&format!(
+        "{as_good} of {} wrong blocks are at least as accurate as the worst run of the right one: \
+         {}",
+        wrong.len(),
+        match as_good {
+            0 => "here accuracy tells them.",
+            _ => "accuracy is no test of a block.",
+        }
+    ));
+    let mut rows = vec![["mistake", "last loss", "accuracy"].map(str::to_owned).to_vec()];
+    for WrongTrained { mistake, trained } in wrong {
+        let last = trained.as_ref().and_then(|trained| trained.losses.last());
+        rows.push(vec![
+            mistake.name.to_owned(),
+            last.map_or("not finite".to_owned(), |loss| format!("{loss:.4}")),
+            trained.as_ref().map_or("-".to_owned(), |trained| percent(trained.accuracy)),
+        ]);
+    }
+    page.table(&rows);
+}
+
+/// The same as JSON.
+pub fn json(found: &Found) -> impl Serialize {
+    let right = &found.right;
+    object! {
+        seed: found.plan.seed.0,
+        steps: right.steps,
+        batch: found.plan.batch,
+        numbers: right.numbers,
+        trained_on: right.images[0],
+        tested: right.images[1],
+        equal_to_the_bit: right.apart.is_none(),
+        apart: right.apart.iter().cloned().collect::<Vec<_>>(),
+        #[serde(flatten)] record: found.record(),
+    }
+}

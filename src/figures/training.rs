@@ -1,0 +1,144 @@
+//! The charts of training: how the weights drift apart, and how accurate wrong blocks are.
+
+use plotters::coord::combinators::IntoLogRange;
+use serde::{Deserialize, Serialize};
+use triform_canvas::palette::{BLUE, GREEN, MUTED, ORANGE, VERMILION};
+use triform_canvas::{FigureError, Picture};
+
+use super::chart::{Axis, Lines, Point, Series};
+use crate::error::{Error, Result};
+use crate::train::lockstep::{Order, Trained};
+
+/// The committed run, written by `triform train --wrong --json assets/training.json`.
+const COMMITTED: &str = include_str!("../../assets/training.json");
+
+/// What came of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Each form in the fixed order, then each in its own.
+    pub runs: Vec<Trained>,
+    /// Form (c) from weights that are drawn path by path.
+    pub by_path: Trained,
+    /// The largest difference of two forms' weights after each step, in each form's own order, as a share of the
+    /// largest weight.
+    pub drift: Vec<f64>,
+    /// Wrong blocks; none where they were not asked for.
+    pub wrong: Vec<WrongBlock>,
+}
+
+/// A wrong block, trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WrongBlock {
+    /// Its mistake.
+    pub mistake: String,
+    /// The loss of the last step's batch; `None` where the weights did not stay finite.
+    pub loss: Option<f64>,
+    /// The share of the tested images that it recognises.
+    pub accuracy: Option<f64>,
+}
+
+/// The committed run.
+///
+/// Errors: [`Error::Figure`] for a file that is not one.
+pub fn committed() -> Result<Record> {
+    serde_json::from_str(COMMITTED)
+        .map_err(|error| Error::Figure { name: "training", why: error.to_string() })
+}
+
+/// The curves of the committed run.
+pub(super) fn training() -> Result<Picture, FigureError> {
+    curves(&committed()?)
+}
+
+/// Loss and drift against the steps, on one axis of powers of ten.
+pub fn curves(record: &Record) -> Result<Picture, FigureError> {
+    let steps = record.drift.len();
+    let missing = || FigureError::Data("no step was taken".to_owned());
+    let fixed = record.runs.first().filter(|_| steps > 0).ok_or_else(missing)?;
+    // One point for so many steps, and a loss is the mean of theirs.
+    let every = steps.div_ceil(60);
+    let mean = |values: &[f64]| -> Vec<Point> {
+        let parts = values.chunks(every).enumerate();
+        parts
+            .map(|(part, values)| {
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                ((part * every + values.len().div_ceil(2)) as f64, mean.max(LEAST))
+            })
+            .collect()
+    };
+    Lines {
+        title: "Three forms trained from the same weights on the same batches: in each form's own \
+                order of sums the weights drift apart by powers of ten, while the loss falls.",
+        height: 480,
+        heading: "Rounding drives the weights apart, and training succeeds all the same",
+        below: "In one order of sums the three forms stay equal to the bit: a drift of 0, which this axis \
+                can't show.",
+        x: Axis {
+            range: 0.0..steps as f64,
+            of: "steps of training",
+            labels: 7,
+            write: &|step| format!("{step:.0}"),
+        },
+        y: Axis {
+            range: (LEAST..10.0).log_scale(),
+            of: "loss; difference / largest weight",
+            labels: 9,
+            write: &|y| format!("{y:.0e}"),
+        },
+        series: vec![
+            Series::new(("weights apart, own orders", VERMILION), (3, 0), mean(&record.drift)),
+            Series::new(("loss, drawn by path", GREEN), (2, 0), mean(&record.by_path.losses)),
+            Series::new(("loss", BLUE), (3, 0), mean(&fixed.losses)),
+        ],
+    }
+    .draw()
+}
+
+/// The lowest value of the axis: below the rounding of one `f32`.
+const LEAST: f64 = 1e-8;
+
+/// The accuracy of each wrong block of the committed run, beside those of the right one.
+pub(super) fn accuracy_of_wrong_blocks() -> Result<Picture, FigureError> {
+    let record = committed()?;
+    let percent = |accuracy: f64| 100.0 * accuracy;
+    let wrong: Vec<_> = record.wrong.iter().collect();
+    let rows = wrong.len() + 1;
+    let level = |row: usize| (rows - row) as f64;
+    // Its name to the left of a point.
+    let named = |name: &str| (-14.0 - 6.7 * name.len() as f64, 0.0);
+    let runs = |order: Order| {
+        let of = record.runs.iter().filter(move |trained| trained.order == order);
+        of.map(|trained| (percent(trained.accuracy), level(0))).collect::<Vec<Point>>()
+    };
+    let shown = wrong.iter().enumerate().filter_map(|(number, wrong)| {
+        let point = (percent(wrong.accuracy?), level(number + 1));
+        Some((point, named(&wrong.mistake), wrong.mistake.clone()))
+    });
+    let right: Vec<f64> = record.runs.iter().map(|trained| percent(trained.accuracy)).collect();
+    let least = right.iter().copied().fold(100.0, f64::min);
+    Lines {
+        title: "Test accuracy on handwritten digits of the right block in three forms, and of twelve wrong \
+                blocks trained the same way: most wrong ones are as accurate as the right one.",
+        height: 520,
+        heading: "Accuracy does not tell a wrong block",
+        below: "Handwritten digits, 300 steps from the same weights on the same batches.",
+        x: Axis {
+            range: 80.0..100.0,
+            of: "test accuracy, in percent",
+            labels: 5,
+            write: &|x| format!("{x:.0}"),
+        },
+        y: Axis { range: 0.5..rows as f64 + 0.5, of: "", labels: 2, write: &|_| String::new() },
+        series: vec![
+            Series::new(
+                ("least accurate right run", MUTED),
+                (1, 0),
+                vec![(least, 0.5), (least, rows as f64 + 0.5)],
+            ),
+            Series::with_words(("wrong block", VERMILION), (0, 6), shown.collect()),
+            Series::new(("right, own orders", ORANGE), (0, 6), runs(Order::Own)),
+            Series::new(("right, one order", BLUE), (0, 6), runs(Order::Fixed)),
+        ],
+    }
+    .draw()
+}
