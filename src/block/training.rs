@@ -154,9 +154,14 @@ impl<S: Real> RecordedNorm<S> {
         Self { norm: norm.clone(), gamma, beta, statistics_move: true }
     }
 
-    /// The running statistics of each channel that was seen.
-    pub fn running(&self) -> BTreeMap<usize, Running<S>> {
-        self.norm.running()
+    /// The running means and variances as they are now; those of a channel that was not seen have not moved.
+    pub fn statistics(&self) -> [Vec<S>; 2] {
+        let [.., means, variances] = self.norm.norm.arrays();
+        let [mut means, mut variances] = [means, variances].map(|numbers| numbers.to_vec());
+        for (channel, Running { mean, variance }) in self.norm.running() {
+            (means[channel], variances[channel]) = (mean, variance);
+        }
+        [means, variances]
     }
 
     /// Gamma and beta of each channel, by which results can be differentiated.

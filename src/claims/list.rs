@@ -1,6 +1,6 @@
 //! The list of claims.
 
-use super::{Claim, claim, convolutions, counts, embedding, forms, networks};
+use super::{Claim, claim, convolutions, counts, embedding, forms, networks, training};
 use crate::evidence::rungs::Rung;
 
 /// All of them: the argument first, then what surrounds it, then the numbers.
@@ -74,8 +74,19 @@ pub const ALL: &[Claim] = &[
     })
     .says("the forms have the same gradients")
     .said_in("paper, section 4: all three were trained")
-    .checked_by("dual numbers, in random directions of input and weights (R7)")
+    .checked_by("dual numbers forwards, and numbers that remember how they were computed backwards (R7)")
     .refutes("the gradient of a 3x3 given to the next path"),
+    claim("trained-alike", training::in_lockstep)
+        .says("trained from the same weights on the same batches, the three forms stay one function")
+        .said_in("paper, section 4: all three were trained, with the same results")
+        .checked_by("three steps on handwritten digits in one order of sums, every weight compared to the bit; \
+              triform train takes 300")
+        .refutes("form (b) with each path's 3x3 from the next path"),
+    claim("accuracy-is-no-test", training::accuracy_is_no_test)
+        .says("a wrong block may learn as well as the right one")
+        .said_in("this project")
+        .checked_by("a committed run of triform train --wrong: wrong blocks at least as accurate as a right one")
+        .refutes("a run whose wrong blocks guess"),
     claim("same-count", |given| {
         let scope = "random blocks, with the same kernels in another order";
         forms::another_function(given, "next-path-3x3", scope)

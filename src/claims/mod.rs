@@ -11,6 +11,7 @@ mod forms;
 mod list;
 mod networks;
 pub mod theorem;
+mod training;
 
 pub use self::list::ALL;
 

@@ -1,49 +1,12 @@
 //! The charts of training: how the weights drift apart, and how accurate wrong blocks are.
 
 use plotters::coord::combinators::IntoLogRange;
-use serde::{Deserialize, Serialize};
 use triform_canvas::palette::{BLUE, GREEN, MUTED, ORANGE, VERMILION};
 use triform_canvas::{FigureError, Picture};
 
-use super::chart::{Axis, Lines, Point, Series};
-use crate::error::{Error, Result};
-use crate::train::lockstep::{Order, Trained};
-
-/// The committed run, written by `triform train --wrong --json assets/training.json`.
-const COMMITTED: &str = include_str!("../../assets/training.json");
-
-/// What came of training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// Each form in the fixed order, then each in its own.
-    pub runs: Vec<Trained>,
-    /// Form (c) from weights that are drawn path by path.
-    pub by_path: Trained,
-    /// The largest difference of two forms' weights after each step, in each form's own order, as a share of the
-    /// largest weight.
-    pub drift: Vec<f64>,
-    /// Wrong blocks; none where they were not asked for.
-    pub wrong: Vec<WrongBlock>,
-}
-
-/// A wrong block, trained.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WrongBlock {
-    /// Its mistake.
-    pub mistake: String,
-    /// The loss of the last step's batch; `None` where the weights did not stay finite.
-    pub loss: Option<f64>,
-    /// The share of the tested images that it recognises.
-    pub accuracy: Option<f64>,
-}
-
-/// The committed run.
-///
-/// Errors: [`Error::Figure`] for a file that is not one.
-pub fn committed() -> Result<Record> {
-    serde_json::from_str(COMMITTED)
-        .map_err(|error| Error::Figure { name: "training", why: error.to_string() })
-}
+use super::chart::{Axis, Lines, Point, Series, power_of_ten};
+use crate::train::lockstep::Order;
+use crate::train::record::{Record, committed};
 
 /// The curves of the committed run.
 pub(super) fn training() -> Result<Picture, FigureError> {
@@ -83,7 +46,7 @@ pub fn curves(record: &Record) -> Result<Picture, FigureError> {
             range: (LEAST..10.0).log_scale(),
             of: "loss; difference / largest weight",
             labels: 9,
-            write: &|y| format!("{y:.0e}"),
+            write: &|y| power_of_ten(y.log10().round() as i32),
         },
         series: vec![
             Series::new(("weights apart, own orders", VERMILION), (3, 0), mean(&record.drift)),
@@ -104,18 +67,22 @@ pub(super) fn accuracy_of_wrong_blocks() -> Result<Picture, FigureError> {
     let wrong: Vec<_> = record.wrong.iter().collect();
     let rows = wrong.len() + 1;
     let level = |row: usize| (rows - row) as f64;
-    // Its name to the left of a point.
-    let named = |name: &str| (-14.0 - 6.7 * name.len() as f64, 0.0);
+    let all = wrong.iter().filter_map(|wrong| wrong.accuracy).chain([record.least_accurate()]);
+    let lowest = (percent(all.fold(1.0, f64::min)) / 10.0).floor() * 10.0;
+    // Its name beside a point, on the side that has room.
+    let named = |name: &str, x: f64| match x < (lowest + 100.0) / 2.0 {
+        true => (14.0, 0.0),
+        false => (-14.0 - 6.7 * name.len() as f64, 0.0),
+    };
     let runs = |order: Order| {
         let of = record.runs.iter().filter(move |trained| trained.order == order);
         of.map(|trained| (percent(trained.accuracy), level(0))).collect::<Vec<Point>>()
     };
     let shown = wrong.iter().enumerate().filter_map(|(number, wrong)| {
         let point = (percent(wrong.accuracy?), level(number + 1));
-        Some((point, named(&wrong.mistake), wrong.mistake.clone()))
+        Some((point, named(&wrong.mistake, point.0), wrong.mistake.clone()))
     });
-    let right: Vec<f64> = record.runs.iter().map(|trained| percent(trained.accuracy)).collect();
-    let least = right.iter().copied().fold(100.0, f64::min);
+    let least = percent(record.least_accurate());
     Lines {
         title: "Test accuracy on handwritten digits of the right block in three forms, and of twelve wrong \
                 blocks trained the same way: most wrong ones are as accurate as the right one.",
@@ -123,9 +90,9 @@ pub(super) fn accuracy_of_wrong_blocks() -> Result<Picture, FigureError> {
         heading: "Accuracy does not tell a wrong block",
         below: "Handwritten digits, 300 steps from the same weights on the same batches.",
         x: Axis {
-            range: 80.0..100.0,
+            range: lowest..100.0,
             of: "test accuracy, in percent",
-            labels: 5,
+            labels: 8,
             write: &|x| format!("{x:.0}"),
         },
         y: Axis { range: 0.5..rows as f64 + 0.5, of: "", labels: 2, write: &|_| String::new() },

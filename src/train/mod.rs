@@ -4,15 +4,17 @@
 //! - [`Model`]: the network, its forward pass and a step of training.
 //! - [`digits`]: handwritten digits to train on.
 //! - [`lockstep`]: the three forms trained side by side from the same weights, and wrong blocks beside them.
+//! - [`record`]: what came of it, and a committed run.
 
 pub mod digits;
 pub mod lockstep;
+pub mod record;
 
 use ndarray::{Array1, Array2, Array4, ArrayView4, Axis};
 
 use crate::block::{
     Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Layer, LayerFunctions, Normalise,
-    RecordedNorm, Running, TrainingNorm,
+    RecordedNorm, TrainingNorm,
 };
 use crate::conv::{Affine, ConvSpec, Convolver, Epilogue};
 use crate::error::{Result, as_many};
@@ -279,12 +281,8 @@ impl<S: Real + Dot> Training<S> {
         let of = |tensor: &Array4<Var<S>>| Change::Gradient(by.of(tensor).into_iter().collect());
         let of_norm = |norm: &RecordedNorm<S>| {
             let [gamma, beta] = norm.parameters().map(|own| Change::Gradient(by.of(own).to_vec()));
-            let (means, variances) = norm
-                .running()
-                .into_values()
-                .map(|Running { mean, variance }| (mean, variance))
-                .unzip();
-            [gamma, beta, Change::Statistics(means), Change::Statistics(variances)]
+            let [means, variances] = norm.statistics().map(Change::Statistics);
+            [gamma, beta, means, variances]
         };
         let mut changes = vec![of(&stem)];
         changes.extend(of_norm(&stem_norm));

@@ -3,7 +3,7 @@
 
 use ndarray::Array4;
 use rayon::ThreadPoolBuilder;
-use triform::conv::{ConvSpec, Convolver, Fast, Identity, Level, Reference};
+use triform::conv::{Along, ConvSpec, Convolver, Fast, Identity, Level, Reference};
 
 use crate::fuzz_corpus::oracle::{Case, F32, Kind, Path, Step, Tensor, Verb, run, same};
 
@@ -112,7 +112,7 @@ fn spec(stride: usize, padding: usize, dilation: usize, groups: usize) -> ConvSp
 
 #[test]
 fn every_width_of_map_and_of_group() {
-    let (mut numbers, mut cases) = (Numbers::small(1), 0);
+    let (mut numbers, mut axes, mut cases) = (Numbers::small(1), Numbers::small(11), 0);
     for width in 1..=40 {
         for d in 1..=40 {
             let (groups, c_out) = match numbers.below(4) {
@@ -129,7 +129,14 @@ fn every_width_of_map_and_of_group() {
             let k_w = if numbers.below(3) == 0 { 1 + numbers.below(4) as usize } else { k };
             let x = [n, groups * d, height, width];
             let weights = [groups * c_out, d, k, k_w.min(width + padding)];
-            let spec = spec(stride, padding, dilation, groups);
+            let mut spec = spec(stride, padding, dilation, groups);
+            if axes.below(3) == 0 {
+                // Another geometry along the height.
+                let after = padding + axes.below(2) as usize;
+                let stride = 1 + axes.below(3) as usize;
+                let height = Along { stride, padding: [padding, after], dilation: 1 };
+                spec = ConvSpec::by_axis(height, spec.width(), groups).unwrap();
+            }
             let mut case = numbers.conv(x, weights, spec);
             let told = numbers.below(4) > 0;
             cases += check(&mut case, told, &[[numbers.layout(), numbers.layout()]], &[1]);

@@ -1,12 +1,14 @@
 //! The report of `triform train`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::json::object;
 use super::page::Page;
 use super::words::thousands;
-use triform::figures::training::{Record, WrongBlock};
 use triform::train::lockstep::{BLOCKS, Order, Plan, Report, Trained, WrongTrained};
+use triform::train::record::{Record, WrongBlock};
 
 /// What came of training: the right forms, and the wrong blocks if they were asked for (`None` if these were
 /// stopped).
@@ -37,6 +39,12 @@ impl Found {
             mistake: mistake.name.to_owned(),
             loss: trained.as_ref().and_then(|trained| trained.losses.last().copied()),
             accuracy: trained.as_ref().map(|trained| trained.accuracy),
+            why_null: match trained {
+                Some(_) => BTreeMap::new(),
+                None => ["loss", "accuracy"]
+                    .map(|key| (key.to_owned(), "its weights did not stay finite".to_owned()))
+                    .into(),
+            },
         });
         let Report { trained, by_path, drift, .. } = &self.right;
         Record {
@@ -56,6 +64,11 @@ impl Found {
 /// 0.9722 as `97.2%`.
 fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
+}
+
+/// `0.31`, or `7e-8` where it is small.
+fn share(share: f64) -> String {
+    if share < 0.01 { format!("{share:.0e}") } else { format!("{share:.2}") }
 }
 
 /// `97.2%`, or `96.9% to 97.2%`.
@@ -95,9 +108,10 @@ pub fn render(found: &Found, repeat: &str) -> String {
     });
     let drift = right.drift.last().copied().unwrap_or(0.0);
     page.next_paragraph(&format!(
-        "In each form's own order the weights drift apart, by {:.0e} of the largest weight after \
-         one step and {drift:.2} after {}. Accuracy does not: {} of {tested} test images.",
-        right.drift[0],
+        "In each form's own order the weights drift apart, by {} of the largest weight after \
+         one step and {} after {}. Accuracy does not: {} of {tested} test images.",
+        share(right.drift[0]),
+        share(drift),
         right.steps,
         range(found.accuracies(Order::Own)),
     ));
@@ -125,9 +139,10 @@ pub fn render(found: &Found, repeat: &str) -> String {
     page.next_paragraph(&format!(
         "Drawn by path: the first two layers as C separate convolutions, with sqrt(C) = 2 times the \
          deviation, as the paper's released form (b) draws them. Network: a 3x3 stem of 16 channels, the \
-         blocks {}, and a fully connected layer; {trained_on} handwritten digits of 8x8 pixels, batches \
+         blocks {}, and a fully connected layer; {} handwritten digits of 8x8 pixels, batches \
          of {}.",
         BLOCKS.join(", "),
+        thousands(trained_on as u64),
         found.plan.batch,
     ));
     if let Some(wrong) = found.wrong.as_ref().filter(|wrong| !wrong.is_empty()) {
@@ -138,10 +153,7 @@ pub fn render(found: &Found, repeat: &str) -> String {
 }
 
 fn wrong_blocks(page: &mut Page, found: &Found, wrong: &[WrongTrained]) {
-    let all = found.right.trained.iter().map(|trained| trained.accuracy);
-    let least = all.fold(1.0, f64::min);
-    let as_good = wrong.iter().filter_map(|wrong| wrong.trained.as_ref());
-    let as_good = as_good.filter(|trained| trained.accuracy >= least).count();
+    let as_good = found.record().as_accurate_as_the_right_one();
     page.heading(2, "Wrong blocks, trained the same way");
     page.paragraph(&format!(
         "{as_good} of {} wrong blocks are at least as accurate as the worst run of the right one: \

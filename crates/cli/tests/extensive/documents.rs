@@ -62,7 +62,9 @@ fn every_command_runs() {
             assert!(others.contains(&command), "{command}");
             continue;
         };
-        printed_in(folder.path(), arguments);
+        // All of training would take minutes here; three steps show that the command is right.
+        let steps = if arguments.starts_with("train") { " --steps 3" } else { "" };
+        printed_in(folder.path(), &format!("{arguments}{steps}"));
         ran += 1;
     }
     assert!(ran >= 25, "{ran}");

@@ -16,3 +16,4 @@ mod images;
 mod manners;
 mod notebooks;
 mod schema;
+mod train;

@@ -8,7 +8,7 @@ use crate::kit::{printed, right, root, run_with, text, triform};
 /// The examples of `--help`, of the program and of each command.
 fn examples() -> Vec<String> {
     let mut examples = Vec::new();
-    let commands = "verify refute explain count diagnose forward bench init plot completions";
+    let commands = "verify refute explain count diagnose forward train bench init plot completions";
     for command in std::iter::once("").chain(commands.split(' ')) {
         let help = printed(&format!("{command} --help"));
         let (_, after) = help.split_once("Examples:\n").expect(command);

@@ -77,6 +77,8 @@ fn every_report_is_as_the_schema_says() {
         ("diagnose 70144".to_owned(), right(), "known"),
         ("diagnose 70145".to_owned(), right(), "unknown"),
         ("diagnose".to_owned(), right(), "null"),
+        ("train --steps 2".to_owned(), right(), "holds"),
+        ("train --steps 1".to_owned(), wrong(), "refuted"),
         ("bench --block 8x2x2 --map 5x4 --rounds 1 --threads 1".to_owned(), right(), "holds"),
         ("bench --block 8x2x2 --map 5x4 --rounds 1 --threads 1".to_owned(), wrong(), "refuted"),
     ] {
@@ -88,14 +90,14 @@ fn every_report_is_as_the_schema_says() {
         assert_eq!(report["partial"], false, "{command}");
         validated += 1;
     }
-    for command in ["verify --block 8x2x2 --map 5x4", "refute dilated"] {
+    for command in ["verify --block 8x2x2 --map 5x4", "refute dilated", "train"] {
         let (_, output, _) = run_with(&right(), &format!("{command} --json"), true);
         validate(&schema, command, &output);
         let report: Value = serde_json::from_str(&output).unwrap();
         assert_eq!((&report["partial"], &report["verdict"]), (&true.into(), &"unfinished".into()));
         validated += 1;
     }
-    assert_eq!(validated, 19);
+    assert_eq!(validated, 22);
 }
 
 /// The three forms, one of them wrong.

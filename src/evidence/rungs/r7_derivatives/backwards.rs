@@ -95,12 +95,12 @@ fn odd<S: PartialEq>(
     }
 }
 
-/// Over the field, in inference mode and in training mode; `path` numbers the draw.
+/// Over the field: in training mode, and if `in_both` in inference mode too; `path` numbers the draw.
 pub(super) fn over_the_field(
     forms: Forms<'_>,
     shape: &Shape,
-    seed: Seed,
-    path: &[u64],
+    in_both: bool,
+    (seed, path): (Seed, &[u64]),
     rng: &mut Rng,
 ) -> Result<Evidence> {
     let (weights, x) = shape.draw(|| uniform(rng))?;
@@ -108,7 +108,8 @@ pub(super) fn over_the_field(
     let random = RandomFunctions::new(seed, path);
     let convolver = Recorded::<Reference>::default();
     let mut witnesses = Vec::new();
-    for functions in [random.functions(), random.of_planes()] {
+    let inference = in_both.then(|| random.functions());
+    for functions in inference.into_iter().chain([random.of_planes()]) {
         let one = |form: &&dyn AnyForm| -> Result<Named<M61>> {
             let (_, named) = back((&weights, x.view(), &v), |weights, x| {
                 Problem { weights, x, between: Between::from(Functions { ..functions }) }
@@ -478,7 +479,8 @@ mod tests {
         for number in 0..20 {
             let case = sample(Seed(1), number, 0);
             let rng = &mut Seed(1).stream(Purpose::Directions, &[number]);
-            let field = over_the_field(&FORMS, &case.shape(), Seed(1), &[number], rng).unwrap();
+            let field =
+                over_the_field(&FORMS, &case.shape(), true, (Seed(1), &[number]), rng).unwrap();
             assert_eq!(field.witnesses, []);
             if let Some(integers) = ExactCase::alive(&case).unwrap()
                 && let Some(evidence) = over_integers(&FORMS, &integers, rng).unwrap()
@@ -507,7 +509,8 @@ mod tests {
             for number in 0..20 {
                 let case = sample(Seed(1), number, 0);
                 let rng = &mut Seed(1).stream(Purpose::Directions, &[number]);
-                let field = over_the_field(&forms, &case.shape(), Seed(1), &[number], rng).unwrap();
+                let field =
+                    over_the_field(&forms, &case.shape(), true, (Seed(1), &[number]), rng).unwrap();
                 by[0] += field.witnesses.len();
                 if let Some(integers) = ExactCase::alive(&case).unwrap()
                     && let Some(evidence) = over_integers(&forms, &integers, rng).unwrap()

@@ -1,0 +1,59 @@
+//! What came of training, as it is written down; and a committed run, for figures and claims.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::lockstep::Trained;
+use crate::error::{Error, Result};
+
+/// The committed run, written by `triform train --wrong --json assets/training.json`.
+const COMMITTED: &str = include_str!("../../assets/training.json");
+
+/// What came of training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Each form in the fixed order, then each in its own.
+    pub runs: Vec<Trained>,
+    /// Form (c) from weights that are drawn path by path.
+    pub by_path: Trained,
+    /// The largest difference of two forms' weights after each step, in each form's own order, as a share of the
+    /// largest weight.
+    pub drift: Vec<f64>,
+    /// Wrong blocks; none where they were not asked for.
+    pub wrong: Vec<WrongBlock>,
+}
+
+/// A wrong block, trained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WrongBlock {
+    /// Its mistake.
+    pub mistake: String,
+    /// The loss of the last step's batch; `None` where the weights did not stay finite.
+    pub loss: Option<f64>,
+    /// The share of the tested images that it recognises.
+    pub accuracy: Option<f64>,
+    /// Why they are `None`, if they are.
+    pub why_null: BTreeMap<String, String>,
+}
+
+/// The committed run.
+///
+/// Errors: [`Error::Figure`] for a file that is not one.
+pub fn committed() -> Result<Record> {
+    serde_json::from_str(COMMITTED)
+        .map_err(|error| Error::Figure { name: "training", why: error.to_string() })
+}
+
+impl Record {
+    /// The accuracy of the right block in its least accurate run.
+    pub fn least_accurate(&self) -> f64 {
+        self.runs.iter().fold(1.0, |least, run| run.accuracy.min(least))
+    }
+
+    /// How many wrong blocks are at least as accurate as that.
+    pub fn as_accurate_as_the_right_one(&self) -> usize {
+        let least = self.least_accurate();
+        self.wrong.iter().filter(|wrong| wrong.accuracy.is_some_and(|own| own >= least)).count()
+    }
+}
