@@ -55,7 +55,8 @@ impl Along {
         // out * stride + offset - before lies in 0..size
         let first = before.saturating_sub(offset).div_ceil(self.stride);
         let end = (size + before).saturating_sub(offset).div_ceil(self.stride).min(output);
-        let start = (first * self.stride + offset).saturating_sub(before).min(size);
+        let start = first.saturating_mul(self.stride).saturating_add(offset);
+        let start = start.saturating_sub(before).min(size);
         (first.min(end)..end, start)
     }
 }

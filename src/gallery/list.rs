@@ -140,7 +140,7 @@ pub const ALL: [Mistake; 42] = [
         .seen_in("the example networks of TASO and tensat"),
     mistake("gradient-c-times", Grouped, Convolution(GradientTimesGroups))
         .changed("the 3x3 hands its gradient back C times")
-        .why("a sum over the paths that is taken again in each path; a learning rate hides a factor")
+        .why("a sum over the paths that is taken again in each path; what lies before the 3x3 learns C times as fast")
         .shows_in(Kind::Gradients),
     mistake("stride-lost-backwards", Grouped, Convolution(StrideIgnoredBackwards))
         .changed("on the way back, the stride is taken for 1")
@@ -149,7 +149,7 @@ pub const ALL: [Mistake; 42] = [
         .shows_in(Kind::Gradients),
     mistake("statistics-constant", Grouped, Function(ConstantStatistics, Transform))
         .changed("gradients take batch statistics as fixed")
-        .why("in training mode the second batch norm's mean and variance are made of the values, and their gradient goes on to these")
+        .why("in training mode mean and variance are computed from the values, so the gradient must go through them; a detach leaves that out")
         .shows_in(Kind::TrainingGradients),
     mistake("statistics-twice", Grouped, Function(MovedTwice, Reduce))
         .changed("running statistics move twice a batch")

@@ -124,7 +124,8 @@ impl<S: Additive> Var<S> {
 pub struct Gradients<S>(BTreeMap<u64, Vec<S>>);
 
 impl<S: Additive> Gradients<S> {
-    /// The gradient by each element of a tracked array; 0 where the results do not depend on it.
+    /// The gradient by each element of an array that [`Var::tracked`] gave; 0 where the results do not depend on it.
+    /// Of numbers that were computed no gradient is kept, and of these it is 0 too.
     pub fn of<D: Dimension>(&self, tracked: &Array<Var<S>, D>) -> Array<S, D> {
         tracked.map(|var| {
             let of = |(node, index): &(Arc<Node<S>>, usize)| {

@@ -158,8 +158,8 @@ pub struct Report {
     pub images: [usize; 2],
     /// In the fixed order: the first difference, if there is one.
     pub apart: Option<Apart>,
-    /// In each form's own order, after each step: the largest difference between two forms' weights, as a share of
-    /// the largest weight.
+    /// In each form's own order, after each step: the largest difference of two forms' numbers, as a share of the
+    /// largest number.
     pub drift: Vec<f64>,
     /// Each form in the fixed order, then each in its own.
     pub trained: Vec<Trained>,
@@ -195,7 +195,7 @@ pub fn lockstep(forms: &[&dyn AnyForm], plan: &Plan, progress: &dyn Progress) ->
         runs.extend(forms.iter().map(|form| Run::new(*form, order, same.clone())));
     }
     runs.push(Run::new(&Form::Grouped, Order::Fixed, by_path));
-    let (mut apart, mut drift) = (None, Vec::new());
+    let (mut apart, mut drift): (Option<Apart>, _) = (None, Vec::new());
     let mut partial = false;
     for (step, batch) in
         (1..=plan.steps).zip(Batches::new(train.labels.len(), plan.batch, plan.seed))
@@ -208,10 +208,11 @@ pub fn lockstep(forms: &[&dyn AnyForm], plan: &Plan, progress: &dyn Progress) ->
         let sgd = plan.at(step);
         runs.par_iter_mut().try_for_each(|run| run.step(&train, &batch, &sgd))?;
         let (fixed, own) = runs.split_at(forms.len());
-        if apart.is_none() {
-            apart = first_apart(fixed, step);
-        }
+        apart = first_apart(fixed, step);
         drift.push(largest_difference(&own[..forms.len()]));
+        if apart.is_some() {
+            break; // They are not one function, whatever comes of them.
+        }
     }
     let mut trained = runs.iter().map(|run| run.result(&test)).collect::<Result<Vec<_>>>()?;
     let Some(by_path) = trained.pop() else { unreachable!("it was put there last") };
@@ -274,14 +275,11 @@ pub struct WrongTrained {
     pub trained: Option<Trained>,
 }
 
-/// Trains blocks with these mistakes as the right ones are trained; `None` if it was stopped.
+/// Trains blocks with these mistakes as the right ones are trained. Those that were not finished when it was stopped are
+/// left out.
 ///
 /// Errors: those of [`Training::step`], and a mistake that is not in the gallery.
-pub fn wrong(
-    names: &[&str],
-    plan: &Plan,
-    progress: &dyn Progress,
-) -> Result<Option<Vec<WrongTrained>>> {
+pub fn wrong(names: &[&str], plan: &Plan, progress: &dyn Progress) -> Result<Vec<WrongTrained>> {
     let [train, test] = Digits::parted(plan.seed);
     let model = Model::drawn(&blocks()?, CLASSES, false, plan.seed)?;
     let mistakes = names.iter().map(|name| gallery::named(name)).collect::<Result<Vec<_>>>()?;
@@ -305,8 +303,13 @@ pub fn wrong(
                 other => other?,
             }
         }
-        Ok(Some(WrongTrained { mistake, trained: Some(run.result(&test)?) }))
+        match run.result(&test) {
+            Err(crate::Error::NotFinite { .. }) => {
+                Ok(Some(WrongTrained { mistake, trained: None }))
+            }
+            result => Ok(Some(WrongTrained { mistake, trained: Some(result?) })),
+        }
     };
     let trained = mistakes.into_par_iter().map(one).collect::<Result<Vec<_>>>()?;
-    Ok(trained.into_iter().collect())
+    Ok(trained.into_iter().flatten().collect())
 }

@@ -17,7 +17,7 @@ use crate::block::{
     RecordedNorm, TrainingNorm,
 };
 use crate::conv::{Affine, ConvSpec, Convolver, Epilogue};
-use crate::error::{Result, as_many};
+use crate::error::{Error, Result, as_many};
 use crate::evidence::{Between, Over};
 use crate::network::forward::average_pool;
 use crate::network::init::he_normal;
@@ -169,6 +169,13 @@ impl<S: Real> Model<S> {
     /// Errors: those of [`BatchNorm::new`], for numbers that are not finite.
     fn with(&self, tensors: Vec<Vec<S>>) -> Result<Self> {
         let mut tensors = tensors.into_iter();
+        let finite = |values: &[S]| {
+            let wild = values.iter().position(|value| !value.to_f64().is_finite());
+            let Some(at) = wild else { return Ok(()) };
+            let (what, value) = ("weight in training", values[at].to_f64());
+            Err(Error::NotFinite { what, index: vec![at], value })
+        };
+        tensors.as_slice().iter().try_for_each(|tensor| finite(tensor))?;
         let mut next = || tensors.next().unwrap_or_default();
         let kernel = |old: &Array4<S>, new: Vec<S>| {
             Array4::from_shape_vec(old.dim(), new)
@@ -239,8 +246,8 @@ impl<S: Real + Dot> Training<S> {
     /// One step on a batch of N images of one channel and their labels, each block in this form; gives the loss
     /// before it, cross entropy, the mean over the batch. `convolver` is told the width of the block's paths.
     ///
-    /// Errors: an image that is too small, fewer than two values for a channel's statistics, and weights that are
-    /// no longer finite.
+    /// Errors: an image that is too small, labels that do not suit the images or the classes, and weights or
+    /// statistics that are no longer finite; the model is then as before.
     pub fn step<V: Convolver<Var<S>> + 'static>(
         &mut self,
         form: &dyn Over<Var<S>, V>,
@@ -249,6 +256,12 @@ impl<S: Real + Dot> Training<S> {
         convolver: &dyn Fn(usize) -> V,
     ) -> Result<f64> {
         let model = &self.model;
+        as_many("labels, one for each image", labels.len(), x.len_of(Axis(0)))?;
+        let classes = model.bias.len();
+        if let Some(label) = labels.iter().find(|label| **label >= classes) {
+            let words = format!("label {label} is none of {classes} classes, counted from 0");
+            return Err(Error::Unsuitable(words));
+        }
         let momentum = S::from_f64(STATISTICS);
         let track = |norm: &BatchNorm<S>, activation| {
             RecordedNorm::tracked(&TrainingNorm::new(norm.clone(), momentum.clone(), activation))
@@ -293,12 +306,12 @@ impl<S: Real + Dot> Training<S> {
         changes.extend([of(&top), Change::Gradient(by.of(&bias).to_vec())]);
 
         let mut tensors = self.model.tensors();
-        if self.velocity.is_empty() {
-            self.velocity = tensors.iter().map(|tensor| vec![S::zero(); tensor.len()]).collect();
+        let mut velocity = self.velocity.clone();
+        if velocity.is_empty() {
+            velocity = tensors.iter().map(|tensor| vec![S::zero(); tensor.len()]).collect();
         }
         let [rate, kept, decay] = [sgd.rate, sgd.momentum, sgd.decay].map(S::from_f64);
-        for ((tensor, velocity), change) in tensors.iter_mut().zip(&mut self.velocity).zip(changes)
-        {
+        for ((tensor, velocity), change) in tensors.iter_mut().zip(&mut velocity).zip(changes) {
             match change {
                 Change::Statistics(new) => *tensor = new,
                 Change::Gradient(gradient) => {
@@ -310,6 +323,7 @@ impl<S: Real + Dot> Training<S> {
             }
         }
         self.model = self.model.with(tensors)?;
+        self.velocity = velocity;
         Ok(loss)
     }
 }

@@ -17,10 +17,10 @@ pub struct Record {
     pub runs: Vec<Trained>,
     /// Form (c) from weights that are drawn path by path.
     pub by_path: Trained,
-    /// The largest difference of two forms' weights after each step, in each form's own order, as a share of the
-    /// largest weight.
+    /// The largest difference of two forms' weights and statistics after each step, in each form's own order, as a
+    /// share of the largest of them.
     pub drift: Vec<f64>,
-    /// Wrong blocks; none where they were not asked for.
+    /// Wrong blocks: none where they were not asked for, fewer where it was stopped.
     pub wrong: Vec<WrongBlock>,
 }
 

@@ -1,4 +1,4 @@
-"""Writes the golden gradients that tests/lesson/golden_gradients.rs compares with: those of
+"""Writes the golden gradients that tests/lesson/golden.rs compares with: those of
 torchvision's Bottleneck in inference mode and in training mode, and ten steps of training of
 a small ResNeXt, all in float64.
 
@@ -75,7 +75,6 @@ def training():
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
-        # A digest of each tensor: enough to find a difference, and small.
         for k, v in keep.items():
             arrays[f"step{step}.{k}"] = v.clone()
     save("steps", losses=losses, **arrays)

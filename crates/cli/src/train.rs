@@ -21,9 +21,11 @@ pub(super) fn run(options: &TrainOptions, context: &mut Context<'_>) -> Result<u
     let found = progress::with_bar(context, |bar| {
         pool.install(|| {
             let right = lockstep(forms, &plan, bar)?;
-            let names = if options.wrong && !right.partial { &WRONG[..] } else { &[] };
+            let goes_on = !right.partial && right.apart.is_none();
+            let names = if options.wrong && goes_on { &WRONG[..] } else { &[] };
             let wrong = wrong(names, &plan, bar)?;
-            Ok::<_, Error>(report::Found { plan, right, wrong })
+            let missing = names.len() - wrong.len();
+            Ok::<_, Error>(report::Found { plan, right, wrong, missing })
         })
     })?;
     let (refuted, partial) = (found.refutes(), found.partial());

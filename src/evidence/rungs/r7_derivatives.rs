@@ -62,9 +62,12 @@ pub const METHOD: Method = Method {
     on_case: Some(("field and f32", on_case)),
     on_stage: |stage, (seed, number)| {
         let small = stage.small();
-        vec![stage.piece(small, ("over the field", 15.0), move |forms| {
-            // Backwards takes three times as long: on a map that is as small as every tap allows.
-            let back = Shape { map: (small.map.0.min(2), small.map.1.min(2)), ..small };
+        // Backwards takes three times as long: on a map that is as small as every tap of a 3x3 of stride 1 allows.
+        let (h, w) = small.map;
+        let least = if small.spec.stride() == 1 { (h.min(2), w.min(3)) } else { (h, w) };
+        let back = Shape { map: least, ..small };
+        let what = format!("over the field, and back on {}x{}", least.0, least.1);
+        vec![stage.piece(small, (&what, 15.0), move |forms| {
             in_both_directions(forms, [&small, &back], seed, &[number, 7])
         })]
     },

@@ -35,7 +35,7 @@ use crate::block::{
     Activation, BlockForm as _, BlockNorms, BlockWeights, Form, Functions, Layer, LayerFunctions,
     NormFunctions, RecordedNorm, Shortcut, TrainingNorm,
 };
-use crate::conv::{Affine, ChannelWise, Fast, Recorded, Reference, kernel_gradient};
+use crate::conv::{Affine, ChannelWise, ConvSpec, Fast, Recorded, Reference, kernel_gradient};
 use crate::error::{Error, Result};
 use crate::evidence::bound::{Ball, ETA, gamma_n};
 use crate::evidence::{
@@ -245,13 +245,14 @@ pub(super) fn in_training(forms: Forms<'_>, real: &RealProblem, rng: &mut Rng) -
         Ok(named.into_iter().map(|(place, tensor)| (place, tensor.mapv(f32::to_bits))).collect())
     };
     let all = forms.iter().map(one).collect::<Result<Vec<_>>>()?;
+    let values = all.iter().flatten().map(|(_, tensor)| tensor.len() as u64).sum();
     let witnesses = odd(forms, all, |bits| format!("{:e} ({bits:#010x})", f32::from_bits(*bits)));
     let cuts = Cuts::new(real, &v)?;
     let mut witnesses: Vec<Witness> = witnesses;
     for form in forms {
         witnesses.extend(cuts.hold(*form)?);
     }
-    Ok(Evidence::of(Bound::Exact { values: 0 }, witnesses))
+    Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
 /// A block in training mode, cut before and after each function, on the way there and on the way back.
@@ -344,28 +345,33 @@ impl<'a> Cuts<'a> {
             (&z2, weights.transform(), &h1, spec.transform(groups)),
             (&z3, weights.expand(), &h2, spec.expand()),
         ];
-        let back =
-            |(g, kernel, input, spec): (&Array4<f32>, ArrayView4<'_, f32>, &Array4<f32>, _)| {
-                sum_in_balls(
-                    kernel.len_of(Axis(0)) * kernel.len_of(Axis(2)) * kernel.len_of(Axis(3)),
-                    &|to| {
-                        let (g, kernel) = (g.mapv(to), kernel.mapv(to));
-                        Reference::default().input_gradient(
-                            g.view(),
-                            kernel.view(),
-                            spec,
-                            map(input),
-                        )
-                    },
-                )
-            };
-        let by_kernel =
-            |(g, kernel, input, spec): (&Array4<f32>, ArrayView4<'_, f32>, &Array4<f32>, _)| {
-                let taps = (kernel.len_of(Axis(2)), kernel.len_of(Axis(3)));
-                sum_in_balls(g.len() / g.len_of(Axis(1)), &|to| {
-                    kernel_gradient(g.mapv(to).view(), input.mapv(to).view(), spec, taps)
-                })
-            };
+        let back = |(g, kernel, input, spec): (
+            &Array4<f32>,
+            ArrayView4<'_, f32>,
+            &Array4<f32>,
+            ConvSpec,
+        )| {
+            sum_in_balls(
+                kernel.len_of(Axis(0)) / spec.groups()
+                    * kernel.len_of(Axis(2))
+                    * kernel.len_of(Axis(3)),
+                &|to| {
+                    let (g, kernel) = (g.mapv(to), kernel.mapv(to));
+                    Reference::default().input_gradient(g.view(), kernel.view(), spec, map(input))
+                },
+            )
+        };
+        let by_kernel = |(g, kernel, input, spec): (
+            &Array4<f32>,
+            ArrayView4<'_, f32>,
+            &Array4<f32>,
+            ConvSpec,
+        )| {
+            let taps = (kernel.len_of(Axis(2)), kernel.len_of(Axis(3)));
+            sum_in_balls(g.len() / g.len_of(Axis(1)), &|to| {
+                kernel_gradient(g.mapv(to).view(), input.mapv(to).view(), spec, taps)
+            })
+        };
         let [first, second, third] = layers;
         let mut by_x = back(first)?;
         let shortcut = match spec.shortcut() {
