@@ -46,6 +46,9 @@ _triform() {
             triform,refute)
                 cmd="triform__subcmd__refute"
                 ;;
+            triform,train)
+                cmd="triform__subcmd__train"
+                ;;
             triform,verify)
                 cmd="triform__subcmd__verify"
                 ;;
@@ -79,6 +82,9 @@ _triform() {
             triform__subcmd__help,refute)
                 cmd="triform__subcmd__help__subcmd__refute"
                 ;;
+            triform__subcmd__help,train)
+                cmd="triform__subcmd__help__subcmd__train"
+                ;;
             triform__subcmd__help,verify)
                 cmd="triform__subcmd__help__subcmd__verify"
                 ;;
@@ -89,7 +95,7 @@ _triform() {
 
     case "${cmd}" in
         triform)
-            opts="-q -h -V --arch --weights --image --resize --input --stride-on --classes --features --seed --threads --rung --cases --full --json --no-memory-check --block --map --color --quiet --help --version verify refute explain count diagnose forward bench init plot completions help"
+            opts="-q -h -V --arch --weights --image --resize --input --stride-on --classes --features --seed --threads --rung --cases --full --json --no-memory-check --block --map --color --quiet --help --version verify refute explain count diagnose forward train bench init plot completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -399,7 +405,7 @@ _triform() {
             return 0
             ;;
         triform__subcmd__help)
-            opts="verify refute explain count diagnose forward bench init plot completions help"
+            opts="verify refute explain count diagnose forward train bench init plot completions help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -552,6 +558,20 @@ _triform() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        triform__subcmd__help__subcmd__train)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         triform__subcmd__help__subcmd__verify)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -646,6 +666,44 @@ _triform() {
                     return 0
                     ;;
                 --json)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        triform__subcmd__train)
+            opts="-q -h --steps --wrong --seed --threads --json --figure --color --quiet --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --steps)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --seed)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --json)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --figure)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

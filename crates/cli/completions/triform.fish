@@ -54,6 +54,7 @@ complete -c triform -n "__fish_triform_needs_command" -f -a "explain" -d 'Tell w
 complete -c triform -n "__fish_triform_needs_command" -f -a "count" -d 'Count parameters and multiply-adds, beside the published figures'
 complete -c triform -n "__fish_triform_needs_command" -f -a "diagnose" -d 'Find the known mistakes and conventions that give a count'
 complete -c triform -n "__fish_triform_needs_command" -f -a "forward" -d 'Run a network, its blocks in one form or in all'
+complete -c triform -n "__fish_triform_needs_command" -f -a "train" -d 'Train the three forms in lockstep on handwritten digits'
 complete -c triform -n "__fish_triform_needs_command" -f -a "bench" -d 'Time the three forms on this machine'
 complete -c triform -n "__fish_triform_needs_command" -f -a "init" -d 'Write a freshly initialised checkpoint'
 complete -c triform -n "__fish_triform_needs_command" -f -a "plot" -d 'Draw the figures'
@@ -147,6 +148,17 @@ complete -c triform -n "__fish_triform_using_subcommand forward" -l features -d 
 complete -c triform -n "__fish_triform_using_subcommand forward" -l no-memory-check -d 'Start even if memory is short; the system may end it'
 complete -c triform -n "__fish_triform_using_subcommand forward" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand forward" -s h -l help -d 'Print help'
+complete -c triform -n "__fish_triform_using_subcommand train" -l steps -d 'Steps of training [default: 300]' -r
+complete -c triform -n "__fish_triform_using_subcommand train" -l seed -d 'The seed of every random choice' -r
+complete -c triform -n "__fish_triform_using_subcommand train" -l threads -d 'Threads; results do not depend on it [default: all]' -r
+complete -c triform -n "__fish_triform_using_subcommand train" -l json -d 'The report as JSON; to standard output without FILE' -r
+complete -c triform -n "__fish_triform_using_subcommand train" -l figure -d 'The curves of this run, .svg or .png' -r
+complete -c triform -n "__fish_triform_using_subcommand train" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c triform -n "__fish_triform_using_subcommand train" -l wrong -d 'A dozen wrong blocks too, trained the same way'
+complete -c triform -n "__fish_triform_using_subcommand train" -s q -l quiet -d 'Print errors only; the exit status is the answer'
+complete -c triform -n "__fish_triform_using_subcommand train" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand bench" -l map -d 'The block\'s map, height x width [default: 56x56]' -r
 complete -c triform -n "__fish_triform_using_subcommand bench" -l form -d 'The form that is timed; all are checked [default: all]' -r -f -a "a\t''
 b\t''
@@ -191,14 +203,15 @@ always\t''
 never\t''"
 complete -c triform -n "__fish_triform_using_subcommand completions" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "verify" -d 'Run the three forms on one set of weights and compare them'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "refute" -d 'Show wrong blocks, and the evidence that refutes each'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "explain" -d 'Tell why the three forms are one, with numbers to follow by hand'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "count" -d 'Count parameters and multiply-adds, beside the published figures'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "diagnose" -d 'Find the known mistakes and conventions that give a count'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "forward" -d 'Run a network, its blocks in one form or in all'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "bench" -d 'Time the three forms on this machine'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "init" -d 'Write a freshly initialised checkpoint'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "plot" -d 'Draw the figures'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "completions" -d 'Write the completions of a shell, or the manual page'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward bench init plot completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "verify" -d 'Run the three forms on one set of weights and compare them'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "refute" -d 'Show wrong blocks, and the evidence that refutes each'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "explain" -d 'Tell why the three forms are one, with numbers to follow by hand'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "count" -d 'Count parameters and multiply-adds, beside the published figures'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "diagnose" -d 'Find the known mistakes and conventions that give a count'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "forward" -d 'Run a network, its blocks in one form or in all'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "train" -d 'Train the three forms in lockstep on handwritten digits'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "bench" -d 'Time the three forms on this machine'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "init" -d 'Write a freshly initialised checkpoint'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "plot" -d 'Draw the figures'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "completions" -d 'Write the completions of a shell, or the manual page'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

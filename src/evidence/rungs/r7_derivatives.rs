@@ -1,5 +1,5 @@
 //! R7, derivatives: the forms differentiated forwards, in every direction at once, and backwards, by everything
-//! at once ([`backwards`]).
+//! at once (the module `backwards`).
 //!
 //! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
 //! compared. It tests the forms as training uses them, and their convolution by the product rule.

@@ -26,7 +26,7 @@ fn examples() -> Vec<String> {
 #[test]
 fn every_command_has_three_examples() {
     let examples = examples();
-    assert_eq!(examples.len(), 33);
+    assert_eq!(examples.len(), 36);
     for example in examples {
         let output = triform(&format!("{example} --help"));
         assert_eq!(output.status.code(), Some(0), "{example}: {}", text(&output.stderr));

@@ -454,12 +454,11 @@ impl<'a> Cuts<'a> {
 /// What comes back to the functions after the first two layers.
 const BACK: [&str; 2] = ["gradient after the first 1x1", "gradient after the 3x3"];
 
-/// Sums of `n` products, as `f64` has them, and how far a sum in `f32` may be off. `sums` computes them with each
-/// factor converted so.
-fn sum_in_balls(
-    n: usize,
-    sums: &dyn Fn(fn(f32) -> f64) -> Result<Array4<f64>>,
-) -> Result<Array4<Ball>> {
+/// Sums of products in `f64`, each factor converted by the function that is given.
+type Sums<'a> = dyn Fn(fn(f32) -> f64) -> Result<Array4<f64>> + 'a;
+
+/// Sums of `n` products, as `f64` has them, and how far a sum in `f32` may be off.
+fn sum_in_balls(n: usize, sums: &Sums<'_>) -> Result<Array4<Ball>> {
     let centres = sums(f64::from)?;
     let sizes = sums(|value| f64::from(value.abs()))?;
     let ball =
