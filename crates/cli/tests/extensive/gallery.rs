@@ -282,7 +282,7 @@ fn each_kind_of_witness_is_there() {
         (Kind::Epsilon, 1),
         (Kind::Derivatives, 2),
         (Kind::Training, 2),
-        (Kind::Gradients, 3),
+        (Kind::Gradients, 2),
         (Kind::TrainingGradients, 1),
         (Kind::Numbers, 32),
     ] {
