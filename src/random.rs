@@ -39,7 +39,7 @@ pub enum Purpose {
     Network,
     /// The cases that tie the theorem to the forms.
     Theorem,
-    /// Which images are trained on, and in which order.
+    /// The images to train on, and their order.
     Batches,
 }
 

@@ -18,7 +18,7 @@ pub fn curves(record: &Record) -> Result<Picture, FigureError> {
     let steps = record.drift.len();
     let missing = || FigureError::Data("no step was taken".to_owned());
     let fixed = record.runs.first().filter(|_| steps > 0).ok_or_else(missing)?;
-    // One point for so many steps, and a loss is the mean of theirs.
+    // Each point is the mean over this number of steps.
     let every = steps.div_ceil(60);
     let mean = |values: &[f64]| -> Vec<Point> {
         let parts = values.chunks(every).enumerate();

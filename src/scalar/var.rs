@@ -24,7 +24,7 @@ use super::{Additive, Dot, Ordered, Real, Scalar};
 #[derive(Clone, Debug)]
 pub struct Var<S> {
     value: S,
-    /// The operation, and which of its results this is. A constant has none.
+    /// The operation, and which of its results this is; `None` for a constant.
     from: Option<(Arc<Node<S>>, usize)>,
 }
 

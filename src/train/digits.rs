@@ -54,7 +54,7 @@ impl Digits {
     }
 }
 
-/// Which images are in which batch: every image once in each epoch, in an order of its own.
+/// The batches, as numbers of images. Each epoch has every image at most once, in a new order.
 pub struct Batches {
     rng: Rng,
     order: Vec<usize>,

@@ -139,7 +139,7 @@ fn build(
         Kind::Gradients | Kind::TrainingGradients => {
             let training = kind == Kind::TrainingGradients;
             let (h, w) = spec.output_map(map)?;
-            // As many numbers as an input has, and an output is no larger.
+            // There is a number for each element of the largest input, and outputs are never larger than inputs.
             let v = Array4::from_shape_fn((n, spec.c_out(), h, w), |(n, c, i, j)| {
                 moves.4[((n * CHANNELS + c) * MAP + i) * MAP + j] as f32
             });
