@@ -4,17 +4,16 @@
 //! Every path reads *all* C_in channels, narrows them to d, transforms those d
 //! alone and widens them to C_out again; the C results are summed.
 //!
-//! **Where the last batch norm goes:** after the sum and before the shortcut, as
-//! the paper's footnote on form (a) says. Inside each path its shift would be added
-//! C times over (and in training its statistics would be those of one path).
+//! **Where the last batch norm goes:** after the sum and before the shortcut, as the paper's
+//! footnote on form (a) says. Inside each path, its shift would be added C times (and in training
+//! mode its statistics would be those of one path).
 //!
-//! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d
-//! channels. Here the same products are summed d at a time, path by path, and then
-//! the C partial sums are added. In the paper's footnote, A1 B1 + A2 B2 =
-//! [A1 A2][B1; B2], where A_i are path i's weights of the last layer and B_i is what
-//! path i feeds it. That needs only that addition is associative and that adding
-//! zero changes nothing; the product may be any operation. Float addition is not
-//! associative, so floats may differ by just that rounding.
+//! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d channels. Here the
+//! same products are summed d at a time, path by path, and then the C partial sums are added. In
+//! the paper's footnote, A1 B1 + A2 B2 = [A1 A2][B1; B2], where A_i are path i's weights of the
+//! last layer and B_i is what path i feeds it. That needs only that addition is associative and
+//! that adding zero changes nothing; the product may be any operation. Float addition is not
+//! associative, so over floats the two may differ by rounding, and only by that.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -24,7 +23,7 @@ use crate::conv::Convolver;
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The kernels form (a) reads: three for each path.
+/// The kernels that form (a) reads: three for each path.
 pub struct Aggregated<K> {
     reduce: Vec<K>,
     transform: Vec<K>,
@@ -32,8 +31,8 @@ pub struct Aggregated<K> {
 }
 
 impl<K> Aggregated<K> {
-    /// Path i's kernels are views of the block's weights: its d output channels of
-    /// the first two layers, its d input channels of the last.
+    /// Path i's kernels are views of the block's weights: the path's d output channels in the first
+    /// two layers, and its d input channels in the last.
     ///
     /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(

@@ -5,12 +5,11 @@
 //! channels each are concatenated in the order of the paths, to D = C d channels.
 //! One 1x1 over all of them gives the output.
 //!
-//! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c): a
-//! sum of the same products, followed by the same batch norm and ReLU. Both look
-//! at one channel at a time. Only the index is written differently. So no law of
-//! arithmetic is needed, provided both add in the same order; over one fixed order
-//! they agree to the bit. A fast convolution adds in an order of its own, which may
-//! depend on the number of channels. With it, (b) and (c) too may differ by rounding.
+//! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c): a sum of the same
+//! products, followed by the same batch norm and ReLU. Both look at one channel at a time; only the
+//! index is written differently. So if both forms add in the same order, no law of arithmetic is
+//! needed, and they agree to the bit. A fast convolution adds in an order of its own, which may
+//! depend on the number of channels. With it, even (b) and (c) may differ by rounding.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -20,7 +19,7 @@ use crate::conv::Convolver;
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The kernels form (b) reads: two for each path, one for all.
+/// The kernels that form (b) reads: two for each path, and one for all paths together.
 pub struct EarlyConcat<K> {
     reduce: Vec<K>,
     transform: Vec<K>,
@@ -28,8 +27,8 @@ pub struct EarlyConcat<K> {
 }
 
 impl<K> EarlyConcat<K> {
-    /// Path i's first two kernels are views of the block's weights, its d output
-    /// channels of either layer; the last kernel is the block's own.
+    /// Path i's first two kernels are views of the block's weights: the path's d output channels in
+    /// each of the two layers. The last kernel is the block's own.
     ///
     /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(

@@ -1,4 +1,4 @@
-//! What a form is, the block around it, and the paper's three by name.
+//! The trait that every form implements, the block around a form, and the paper's three forms.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -12,30 +12,30 @@ use crate::conv::{Convolver, Epilogue};
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The residual branch of a block, its kernels prepared.
+/// The residual branch of a block, with prepared kernels.
 pub trait Branch<S: Additive, V: Convolver<S>> {
-    /// The branch, then the shortcut, then the output's function:
-    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    /// Runs the branch, adds the shortcut, then applies the output's function: N x C_in x H x W to
+    /// N x C_out x H_out x W_out.
     ///
     /// Errors: an input that does not suit the block.
     fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>>;
 }
 
-/// What a branch is run with.
+/// What a branch needs besides its input.
 pub struct With<'a, S, V> {
     /// The functions between the convolutions.
     pub functions: &'a Functions<'a, S>,
-    /// What is added at the end, of the output's shape.
+    /// The shortcut to add at the end, of the output's shape.
     pub shortcut: Option<ArrayView4<'a, S>>,
-    /// What the kernels were prepared by.
+    /// The convolver that prepared the kernels.
     pub convolver: &'a V,
 }
 
 /// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three;
 /// any other form (a wrong one, say) implements this trait.
 ///
-/// A form is generic over the number type. Besides the convolutions that it is given it
-/// needs only addition, so it is written once and runs in every arithmetic.
+/// A form is generic over the number type. Besides the convolutions that it is given, it needs only
+/// addition, so it is written once and runs over every number type.
 pub trait BlockForm {
     /// One letter, for tables. The paper's are 'a', 'b', 'c'.
     fn letter(&self) -> char {
@@ -47,7 +47,7 @@ pub trait BlockForm {
         "a form of one's own"
     }
 
-    /// Takes the views of the weights that the form reads.
+    /// Prepares the kernels that the form reads.
     ///
     /// Errors: those of [`Convolver::prepare`].
     fn prepare<S: Additive, V: Convolver<S> + 'static>(
@@ -56,8 +56,8 @@ pub trait BlockForm {
         convolver: &V,
     ) -> Result<Box<dyn Branch<S, V>>>;
 
-    /// The whole block in this form, run once: N x C_in x H x W to N x C_out x H_out x W_out. To run it
-    /// often, prepare a [`Bottleneck`] once.
+    /// Runs the whole block once in this form: N x C_in x H x W to N x C_out x H_out x W_out. To run it
+    /// repeatedly, prepare a [`Bottleneck`].
     ///
     /// Errors: those of [`Bottleneck::prepare`] and [`Bottleneck::forward`].
     fn forward<S: Additive, V: Convolver<S> + 'static>(
@@ -74,8 +74,8 @@ pub trait BlockForm {
     }
 }
 
-/// A block in one of its forms: y = output(F(x) + shortcut(x)), equation 3 of the
-/// paper, with F the branch and its last batch norm.
+/// A block in one of its forms: y = output(F(x) + shortcut(x)), equation 3 of the paper, where F is
+/// the branch with its last batch norm.
 pub struct Bottleneck<S: Additive, V: Convolver<S>> {
     pub(crate) branch: Box<dyn Branch<S, V>>,
     pub(crate) projection: Option<V::Kernel>,
@@ -100,7 +100,7 @@ impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
 
     /// N x C_in x H x W to N x C_out x H_out x W_out. N = 0 gives an empty output.
     ///
-    /// Errors: an input with other channels than the block reads, or an empty map.
+    /// Errors: an input with the wrong number of channels, or an empty map.
     pub fn forward(
         &self,
         x: ArrayView4<'_, S>,
@@ -131,7 +131,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// All of them, in the paper's order.
+    /// All three, in the paper's order.
     pub const ALL: [Self; 3] = [Self::Aggregated, Self::EarlyConcat, Self::Grouped];
 }
 

@@ -9,7 +9,7 @@ use crate::conv::{ChannelWise, Elementwise, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::{Additive, Ordered, Real};
 
-/// The places of a block that have a channel-wise function.
+/// The places in a block where a channel-wise function is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
     /// After the first 1x1, C_in to D.
@@ -20,7 +20,7 @@ pub enum Layer {
     Expand,
     /// After the projection of the shortcut, C_in to C_out.
     Shortcut,
-    /// After the shortcut was added.
+    /// After the shortcut is added.
     Output,
 }
 
@@ -46,7 +46,7 @@ pub struct Functions<'a, S> {
 }
 
 impl<'a, S> Functions<'a, S> {
-    /// One for each place.
+    /// Calls `function` for each place.
     pub fn of(function: impl Fn(Layer) -> &'a dyn ChannelWise<S>) -> Self {
         let [reduce, transform, expand, shortcut, output] = Layer::ALL.map(function);
         Self { reduce, transform, expand, shortcut, output }
@@ -54,26 +54,25 @@ impl<'a, S> Functions<'a, S> {
 }
 
 impl<'a, S: Additive> Functions<'a, S> {
-    /// Nothing anywhere: the three convolutions and the shortcut alone.
+    /// The identity everywhere: only the three convolutions and the shortcut.
     pub fn none() -> Functions<'static, S> {
         Functions::of(|_| &Identity)
     }
 
-    /// What follows the first 1x1.
+    /// The epilogue of the first 1x1.
     pub fn after_reduce(&self) -> Epilogue<'a, S> {
         Epilogue::only(self.reduce)
     }
 
-    /// What follows the 3x3.
+    /// The epilogue of the 3x3.
     pub fn after_transform(&self) -> Epilogue<'a, S> {
         Epilogue::only(self.transform)
     }
 
-    /// What follows the last 1x1 and the sum over the paths: batch norm, then the
-    /// shortcut, then the block's last ReLU. The paper (section 4) has ReLU right after
-    /// each batch norm, except at the block's end, where it comes after the shortcut is
-    /// added. Its footnote on form (a) has the last batch norm after the sum of the
-    /// paths and before the shortcut.
+    /// The epilogue of the last 1x1 and the sum over the paths: batch norm, then the shortcut, then
+    /// the block's last ReLU. The paper (section 4) puts ReLU right after each batch norm, except
+    /// at the end of the block, where it comes after the shortcut is added. Its footnote on form
+    /// (a) puts the last batch norm after the sum of the paths and before the shortcut.
     pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> Epilogue<'b, S>
     where
         'a: 'b,
@@ -82,7 +81,7 @@ impl<'a, S: Additive> Functions<'a, S> {
     }
 }
 
-/// A block's batch norms, each as a function `F`, with the block's activation, where the paper puts them.
+/// A block's batch norms, each as a function `F`, and its activation, placed as in the paper.
 pub struct LayerFunctions<F> {
     /// After the first 1x1.
     pub reduce: F,
@@ -92,7 +91,7 @@ pub struct LayerFunctions<F> {
     pub expand: F,
     /// After the projection.
     pub shortcut: Option<F>,
-    /// After the shortcut was added.
+    /// After the shortcut is added.
     pub output: Activation,
 }
 
@@ -100,8 +99,8 @@ pub struct LayerFunctions<F> {
 pub type NormFunctions<S> = LayerFunctions<Normalise<S>>;
 
 impl<F> LayerFunctions<F> {
-    /// A function for each batch norm and what follows it: the activation follows the first two at once,
-    /// and the third after the shortcut was added.
+    /// Makes a function of each batch norm, with the activation if that follows directly: after the
+    /// first two it does, after the third the shortcut is added first.
     pub(crate) fn of<'a, S, E>(
         norms: &'a BlockNorms<S>,
         activation: Activation,
@@ -117,7 +116,7 @@ impl<F> LayerFunctions<F> {
         })
     }
 
-    /// Each made another.
+    /// Converts each function with `to`.
     pub(crate) fn map<G>(&self, mut to: impl FnMut(&F) -> G) -> LayerFunctions<G> {
         LayerFunctions {
             reduce: to(&self.reduce),
@@ -128,12 +127,12 @@ impl<F> LayerFunctions<F> {
         }
     }
 
-    /// Those of the batch norms, the shortcut's last.
+    /// The functions of the batch norms, the shortcut's last.
     pub(crate) fn norms(&self) -> impl Iterator<Item = &F> {
         [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
     }
 
-    /// The functions, to be handed to a form.
+    /// The functions as [`BlockForm::forward`](super::BlockForm::forward) takes them.
     pub fn functions<S>(&self) -> Functions<'_, S>
     where
         F: ChannelWise<S>,
@@ -150,7 +149,7 @@ impl<F> LayerFunctions<F> {
 }
 
 impl<S: Real> NormFunctions<S> {
-    /// Folds each batch norm to its affine.
+    /// Folds each batch norm into an affine function.
     ///
     /// Errors: those of [`BatchNorm::fold`].
     pub fn new(norms: &BlockNorms<S>, activation: Activation) -> Result<Self> {

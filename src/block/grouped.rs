@@ -1,14 +1,13 @@
 //! Form (c), grouped convolution: three convolutions, the middle one in C
 //! groups. Figure 3(c) of the paper, and what every implementation runs.
 //!
-//! The 1x1 from C_in to D = C d channels is C narrow ones side by side: an output
-//! channel of a convolution does not depend on its neighbours, so the channels may be
-//! cut anywhere. The 3x3 in C groups lets output channel i d + j read the channels
-//! i d .. (i+1) d and no others: those of its own path. The last 1x1
-//! reads all D channels and sums over them.
+//! The 1x1 from C_in to D = C d channels is C narrow ones side by side: an output channel of a
+//! convolution does not depend on its neighbours, so the channels may be divided anywhere. In the
+//! 3x3 with C groups, output channel `i*d + j` reads only the channels `i*d..(i+1)*d`, those of its
+//! own path. The last 1x1 reads all D channels and sums over them.
 //!
-//! After each convolution comes batch norm, and ReLU after that; at the end the
-//! shortcut is added between the two.
+//! Each convolution is followed by batch norm and then ReLU; at the end of the block, the shortcut
+//! is added between the two.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -18,7 +17,7 @@ use crate::conv::Convolver;
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The kernels form (c) reads: the block's own three.
+/// The kernels that form (c) reads: the block's own three.
 pub struct Grouped<K> {
     reduce: K,
     transform: K,

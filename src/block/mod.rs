@@ -1,17 +1,17 @@
 //! The ResNeXt block: one set of weights, three forms that read it.
 //!
-//! Letters, the paper's: cardinality C, the number of paths; width d of a path;
-//! D = C d. The layers, in order: *reduce* (1x1, C_in to D), *transform* (3x3,
-//! D to D within each path), *expand* (1x1, D to C_out). C = 1 is ResNet's
-//! bottleneck, d = 1 a depthwise one.
+//! The letters are the paper's: the cardinality C is the number of paths, d is the width of a path,
+//! and D = C d. The layers, in order: *reduce* (1x1, C_in to D), *transform* (3x3, D to D within
+//! each path), *expand* (1x1, D to C_out). With C = 1 the block is ResNet's bottleneck; with d = 1
+//! its 3x3 is depthwise.
 //!
 //! Read [`grouped`] (c), then [`early_concat`] (b), then [`aggregated`] (a): the
 //! paper's Figure 3 from right to left.
 //!
-//! Between the convolutions come batch norm and ReLU, as channel-wise functions
-//! ([`Functions`]): each looks at one channel and is told its number. Cutting the
-//! channels into paths cuts no channel. So such a function cannot distinguish a path from
-//! a part of a wide layer; and it may be anything that does not mix channels.
+//! Between the convolutions come batch norm and ReLU, as channel-wise functions ([`Functions`]):
+//! each looks at one channel and is told its number. Dividing the channels into paths divides no
+//! channel, so such a function cannot distinguish a path from a part of a wide layer. Any function
+//! that does not mix channels may be used.
 
 pub mod aggregated;
 pub mod early_concat;

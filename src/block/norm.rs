@@ -1,4 +1,4 @@
-//! Batch norm in inference mode, and the affine it folds to.
+//! Batch norm in inference mode, and the affine function it folds to.
 
 use std::ops::Range;
 
@@ -10,10 +10,9 @@ use crate::conv::{Affine, ChannelWise, Elementwise};
 use crate::error::{Error, Result, as_many};
 use crate::scalar::{Ordered, Real, Scalar};
 
-/// Batch norm of one layer: for channel c,
-/// `y = gamma_c (z - mean_c) / sqrt(variance_c + epsilon) + beta_c`
-/// (Ioffe and Szegedy 2015, algorithm 2). The names in a PyTorch state dict:
-/// weight, bias, running_mean, running_var.
+/// Batch norm of one layer: for channel c, `y = gamma_c (z - mean_c) / sqrt(variance_c + epsilon) +
+/// beta_c` (Ioffe and Szegedy 2015, algorithm 2). A PyTorch state dict calls the four weight, bias,
+/// running_mean and running_var.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNorm<S> {
     gamma: Array1<S>,
@@ -24,11 +23,10 @@ pub struct BatchNorm<S> {
 }
 
 impl<S: Real> BatchNorm<S> {
-    /// All four arrays have one element for each channel.
+    /// All four arrays must have one element for each channel.
     ///
-    /// Errors: [`Error::Count`] for lengths that differ, [`Error::NotFinite`] for NaN and
-    /// infinities, [`Error::Variance`] for a negative variance or a sum with epsilon that is not
-    /// above 0.
+    /// Errors: [`Error::Count`] for lengths that differ, [`Error::NotFinite`] for NaN and infinities,
+    /// [`Error::Variance`] if a variance is negative or variance + epsilon is not above 0.
     pub fn new(
         gamma: Array1<S>,
         beta: Array1<S>,
@@ -60,7 +58,7 @@ impl<S: Real> BatchNorm<S> {
         Ok(norm)
     }
 
-    /// The same by channel: gamma, beta, mean, variance.
+    /// The same from the four numbers of each channel: gamma, beta, mean, variance.
     ///
     /// Errors: those of [`BatchNorm::new`].
     pub fn of_channels(channels: &[[S; 4]], epsilon: S) -> Result<Self> {
@@ -68,22 +66,21 @@ impl<S: Real> BatchNorm<S> {
         Self::new(all(0), all(1), all(2), all(3), epsilon)
     }
 
-    /// Batch norm as a fresh network has it: gamma 1, beta 0, mean 0, variance 1,
-    /// epsilon 1e-5.
+    /// Batch norm as initialised in a new network: gamma 1, beta 0, mean 0, variance 1, epsilon 1e-5.
     pub fn fresh(channels: usize) -> Self {
         let [zeros, ones] = [S::zero(), S::one()].map(|value| Array1::from_elem(channels, value));
         let (gamma, beta, epsilon) = (ones.clone(), zeros.clone(), S::from_f64(1e-5));
         Self { gamma, beta, mean: zeros, variance: ones, epsilon }
     }
 
-    /// Whether it is as a fresh network has it: gamma 1, beta 0, mean 0, variance 1.
+    /// Whether it has the initial values of a new network: gamma 1, beta 0, mean 0, variance 1.
     pub fn is_fresh(&self) -> bool {
         let (zero, one) = (S::zero(), S::one());
         (0..self.channels()).all(|channel| self.channel(channel) == [&one, &zero, &zero, &one])
     }
 
-    /// Whether gamma is 0 in every channel, so that nothing passes. Some networks start like that in the last
-    /// batch norm of each block.
+    /// Whether gamma is 0 in every channel, so that the output does not depend on the input. Some networks
+    /// initialise the last batch norm of each block like this.
     pub fn is_silent(&self) -> bool {
         self.gamma.iter().all(|gamma| *gamma == S::zero())
     }
@@ -93,7 +90,7 @@ impl<S: Real> BatchNorm<S> {
         self.gamma.len()
     }
 
-    /// Per channel, in the order gamma, beta, mean, variance.
+    /// Gamma, beta, mean and variance of one channel.
     pub fn channel(&self, channel: usize) -> [&S; 4] {
         self.arrays().map(|array| &array[channel])
     }
@@ -103,22 +100,22 @@ impl<S: Real> BatchNorm<S> {
         [&self.gamma, &self.beta, &self.mean, &self.variance]
     }
 
-    /// Added to the variance.
+    /// The number added to the variance.
     pub fn epsilon(&self) -> &S {
         &self.epsilon
     }
 
-    /// The same batch norm in other floats.
+    /// The same batch norm in another float type.
     pub fn cast<T: Real>(&self) -> BatchNorm<T> {
         let cast = |value: &S| T::from_f64(value.to_f64());
         let [gamma, beta, mean, variance] = self.arrays().map(|array| array.map(cast));
         BatchNorm { gamma, beta, mean, variance, epsilon: cast(&self.epsilon) }
     }
 
-    /// The affine it is in inference mode: scale = gamma / sqrt(variance + epsilon),
-    /// shift = beta - mean scale, each operation rounded once.
+    /// The affine function that it is in inference mode: scale = gamma / sqrt(variance + epsilon),
+    /// shift = beta - mean * scale, each operation rounded once.
     ///
-    /// Errors: [`Error::NotFinite`] where scale or shift overflow.
+    /// Errors: [`Error::NotFinite`] if a scale or shift overflows.
     pub fn fold(&self) -> Result<Normalise<S>> {
         let affine = |channel: usize| {
             let [gamma, beta, mean, variance] = self.channel(channel);
@@ -136,25 +133,24 @@ impl<S: Real> BatchNorm<S> {
     }
 }
 
-/// An affine for each channel, with or without a ReLU after it: batch norm in
-/// inference mode, folded.
+/// An affine function for each channel, with or without a ReLU after it: folded batch norm in inference mode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalise<S> {
     pub(crate) affine: Vec<Affine<S>>,
 }
 
 impl<S: Scalar> Normalise<S> {
-    /// One affine for each channel of the layer.
+    /// Takes one affine function for each channel of the layer.
     pub fn new(affine: Vec<Affine<S>>) -> Self {
         Self { affine }
     }
 
-    /// The affine of each channel.
+    /// The affine function of each channel.
     pub fn affine(&self) -> &[Affine<S>] {
         &self.affine
     }
 
-    /// Followed by an activation.
+    /// The same functions, followed by an activation.
     pub fn then(mut self, activation: Activation) -> Self {
         for affine in &mut self.affine {
             affine.relu = activation == Activation::Relu;
@@ -188,7 +184,7 @@ pub struct BlockNorms<S> {
 }
 
 impl<S: Real> BlockNorms<S> {
-    /// What `norm` gives for each layer, if `projection` for the shortcut's too.
+    /// Calls `norm` for each layer; for the shortcut's only if `projection` is true.
     ///
     /// Errors: those of `norm`.
     pub fn from_fn(
@@ -203,12 +199,12 @@ impl<S: Real> BlockNorms<S> {
         })
     }
 
-    /// Each, the shortcut's last.
+    /// All of them, the shortcut's last.
     pub(crate) fn layers(&self) -> impl Iterator<Item = &BatchNorm<S>> {
         [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
     }
 
-    /// Checks that each batch norm has the channels of its layer.
+    /// Checks that each batch norm has the number of channels of its layer.
     ///
     /// Errors: [`Error::Count`].
     pub fn check(&self, spec: &BlockSpec) -> Result<()> {
@@ -234,7 +230,7 @@ impl<S: Real> BlockNorms<S> {
         [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
     }
 
-    /// The same batch norms in other floats.
+    /// The same batch norms in another float type.
     pub fn cast<T: Real>(&self) -> BlockNorms<T> {
         BlockNorms {
             reduce: self.reduce.cast(),

@@ -1,4 +1,4 @@
-//! The shape of a block, checked once, where it is made.
+//! The shape of a block, checked once, on construction.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::conv::{ConvSpec, KernelShape};
 use crate::error::{Error, Result, none_is_0};
 
-/// Which convolution takes the block's stride.
+/// Which convolution has the block's stride.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StrideOn {
     /// The 3x3, as in the ResNeXt paper and in torchvision ("ResNet v1.5").
@@ -23,12 +23,12 @@ pub enum Shortcut {
     None,
     /// The input.
     Identity,
-    /// A 1x1 of the input with the block's stride, then batch norm.
+    /// A 1x1 convolution of the input with the block's stride, then batch norm.
     Projection,
 }
 
-/// The shape of a bottleneck block: C_in channels in, C paths of width d, C_out
-/// channels out, kernel size k of the 3x3, stride and where it sits, shortcut.
+/// The shape of a bottleneck block: C_in input channels, C paths of width d, C_out output channels, the kernel
+/// size k of the middle convolution (the "3x3"), the stride and which convolution has it, and the shortcut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BlockSpec {
     c_in: usize,
@@ -43,12 +43,11 @@ pub struct BlockSpec {
 }
 
 impl BlockSpec {
-    /// A block of `cardinality` paths of `width` channels, with a 3x3 of stride 1; the
-    /// shortcut is the identity where the channels allow it and a projection
-    /// elsewhere (He et al. 2016, type B).
+    /// A block of `cardinality` paths of `width` channels, with a 3x3 of stride 1. The shortcut is
+    /// the identity if C_in = C_out, otherwise a projection (He et al. 2016, type B).
     ///
-    /// Errors: [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner
-    /// channels or weights than 64 bits can count.
+    /// Errors: [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner channels
+    /// or weights than an array can hold.
     pub fn new(c_in: usize, cardinality: usize, width: usize, c_out: usize) -> Result<Self> {
         none_is_0(&[
             ("number of input channels", c_in),
@@ -64,8 +63,8 @@ impl BlockSpec {
         Ok(spec)
     }
 
-    /// With this stride, on this convolution. An identity shortcut becomes a
-    /// projection where the stride is above 1.
+    /// Sets the stride and which convolution has it. An identity shortcut becomes a projection if
+    /// the stride is above 1.
     ///
     /// Errors: [`Error::Zero`].
     pub fn with_stride(mut self, stride: usize, stride_on: StrideOn) -> Result<Self> {
@@ -77,7 +76,7 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// With a kernel of k x k for the 3x3, padded by k/2 so that the map is kept.
+    /// Sets the middle convolution's kernel size k, and its padding to k/2, which keeps the map size.
     ///
     /// Errors: [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
     pub fn with_kernel(mut self, kernel: usize) -> Result<Self> {
@@ -90,7 +89,7 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// With fewer and wider paths, of C d channels as before.
+    /// Divides the same C d channels into `fewer`, wider paths.
     ///
     /// Errors: [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
     pub fn with_paths(mut self, fewer: usize) -> Result<Self> {
@@ -105,8 +104,8 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// With this padding of the 3x3. Any padding but k/2 changes the size of the map. Then no shortcut fits, and
-    /// the block gets [`Shortcut::None`].
+    /// Sets the padding of the middle convolution. Any padding but k/2 changes the map size; then no shortcut
+    /// fits, and the block gets [`Shortcut::None`].
     pub fn with_padding(mut self, padding: usize) -> Self {
         self.padding = padding;
         if !self.keeps_the_map() {
@@ -115,10 +114,10 @@ impl BlockSpec {
         self
     }
 
-    /// With this shortcut.
+    /// Sets the shortcut.
     ///
     /// Errors: [`Error::IdentityShortcut`] for an identity between different shapes,
-    /// [`Error::ShortcutOfAnotherMap`] for any where the padding changes the map.
+    /// [`Error::ShortcutOfAnotherMap`] for any but `None` if the padding changes the map size.
     pub fn with_shortcut(mut self, shortcut: Shortcut) -> Result<Self> {
         if shortcut != Shortcut::None && !self.keeps_the_map() {
             let (kernel, padding) = (self.kernel, self.padding);
@@ -142,9 +141,9 @@ impl BlockSpec {
         width: usize,
         /// Output channels, C_out.
         c_out: usize,
-        /// Size k of the 3x3's kernel.
+        /// Kernel size k of the middle convolution (3 in the paper).
         kernel: usize,
-        /// Padding of the 3x3, on each side.
+        /// Padding of the middle convolution, on each side.
         padding: usize,
         /// Stride of the block.
         stride: usize,
@@ -152,13 +151,12 @@ impl BlockSpec {
         shortcut: Shortcut,
     }
 
-    /// Channels of all the paths, D = C d.
+    /// Channels of all paths together, D = C d.
     pub fn inner(&self) -> usize {
         self.cardinality * self.width
     }
 
-    /// The shortest name: `256x32x4` if the block has as many channels out as in and stride 1, otherwise the
-    /// displayed form.
+    /// The shortest name: `256x32x4` if C_in = C_out and the stride is 1, otherwise as displayed.
     pub fn name(&self) -> String {
         match self.c_in == self.c_out && self.stride == 1 {
             true => format!("{}x{}x{}", self.c_in, self.cardinality, self.width),
@@ -172,8 +170,7 @@ impl BlockSpec {
         ConvSpec::of(stride, 0, 1)
     }
 
-    /// The geometry of the 3x3: in C groups over all the channels, or in one over a
-    /// path's.
+    /// The geometry of the 3x3: C groups over all channels, or one group over a path's.
     ///
     /// # Panics
     ///
@@ -193,8 +190,8 @@ impl BlockSpec {
         ConvSpec::of(self.stride, 0, 1)
     }
 
-    /// Its convolutions as form (c) has them: the first 1x1, the 3x3, the last 1x1, and where the shortcut
-    /// is a projection, its 1x1. The order is that of [`Layer::ALL`](super::Layer::ALL).
+    /// The block's convolutions in form (c): the first 1x1, the 3x3, the last 1x1 and, if the shortcut is
+    /// a projection, its 1x1. The order is that of [`Layer::ALL`](super::Layer::ALL).
     pub fn convolutions(&self) -> Vec<KernelShape> {
         let (c_in, inner, c_out) = (self.c_in, self.inner(), self.c_out);
         let mut all = vec![
@@ -208,14 +205,14 @@ impl BlockSpec {
         all
     }
 
-    /// The map H_out x W_out that comes of a map H x W.
+    /// The output map size H_out x W_out for an input map H x W.
     ///
-    /// Errors: [`Error::Zero`] for an empty map, and one that is smaller than the kernel.
+    /// Errors: [`Error::Zero`] for an empty map, [`Error::KernelTooLarge`] for one that is too small.
     pub fn output_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
         self.convolutions()[1].output_map(self.inner_map(map)?)
     }
 
-    /// The map that the 3x3 reads, for an input of H x W.
+    /// The size of the map that the 3x3 reads, for an input map H x W.
     ///
     /// Errors: [`Error::Zero`] for an empty map.
     pub fn inner_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
@@ -243,8 +240,8 @@ impl BlockSpec {
     }
 }
 
-/// `256x32x4`: C_in x C x d, and as many channels out as in; or `64-32x4-256`: C_in, C x d, C_out. `/2` at the
-/// end is a stride, on the 3x3. A `d` after the width is passed over.
+/// `256x32x4` is C_in x C x d, with C_out = C_in; `64-32x4-256` is C_in, C x d, C_out. `/2` at the end is the
+/// stride of the 3x3. A `d` after the width is ignored.
 impl FromStr for BlockSpec {
     type Err = Error;
 
@@ -275,7 +272,7 @@ impl FromStr for BlockSpec {
     }
 }
 
-/// `64-32x4-256`: C_in, C x d, C_out; and `/2` where the stride is 2.
+/// `64-32x4-256`: C_in, C x d, C_out, followed by `/2` if the stride is 2.
 impl fmt::Display for BlockSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}x{}-{}", self.c_in, self.cardinality, self.width, self.c_out)?;

@@ -12,8 +12,7 @@ use crate::conv::ChannelWise;
 use crate::error::{Error, Result};
 use crate::scalar::{Real, Var};
 
-/// Batch norm in training mode of one layer, and perhaps a ReLU after it. For channel c with n =
-/// N H W values z,
+/// Batch norm of one layer in training mode, optionally followed by a ReLU. For channel c with n = N H W values z,
 ///
 /// ```text
 /// mean = sum of z / n            variance = sum of (z - mean)^2 / n
@@ -25,12 +24,12 @@ use crate::scalar::{Real, Var};
 /// unbiased one, n / (n - 1) times as large.
 ///
 /// It is a function of one channel's plane, so it cannot distinguish a path from a part of a wide layer.
-/// A clone moves the same running statistics.
+/// Clones share their running statistics.
 #[derive(Clone)]
 pub struct TrainingNorm<S> {
     pub(crate) norm: BatchNorm<S>,
     momentum: S,
-    /// Bessel's: the unbiased variance divides by n less this.
+    /// Bessel's correction: the unbiased variance divides by n minus this.
     pub(crate) correction: S,
     pub(crate) activation: Activation,
     running: Arc<Mutex<BTreeMap<usize, Running<S>>>>,
@@ -39,20 +38,19 @@ pub struct TrainingNorm<S> {
 /// Running statistics of a channel.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Running<S> {
-    /// Of the mean.
+    /// The running mean.
     pub mean: S,
-    /// Of the unbiased variance.
+    /// The running unbiased variance.
     pub variance: S,
 }
 
 impl<S: Real> TrainingNorm<S> {
-    /// Starts from the statistics of `norm`; the momentum is how far a batch moves them, 0.1 in
-    /// PyTorch.
+    /// Starts from the statistics of `norm`. The momentum is the weight of a new batch in them, 0.1 in PyTorch.
     pub fn new(norm: BatchNorm<S>, momentum: S, activation: Activation) -> Self {
         Self { norm, momentum, correction: S::one(), activation, running: Arc::default() }
     }
 
-    /// The running statistics of each channel that was seen.
+    /// The running statistics of each channel seen so far.
     pub fn running(&self) -> BTreeMap<usize, Running<S>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -129,32 +127,32 @@ impl<S: Real> TrainingFunctions<S> {
     }
 }
 
-/// Batch norm in training mode over numbers that remember how they were computed. Each channel is one operation of
-/// the record, where [`TrainingNorm`] itself, which runs on such numbers too, would be some nine a value.
+/// Batch norm in training mode over numbers that remember how they were computed. Each channel is one recorded
+/// operation. [`TrainingNorm`] also runs on such numbers, but records some nine operations for each value.
 ///
-/// With x = (z - mean) / sqrt(variance + epsilon) and n values, mean and variance being functions of z,
+/// With x = (z - mean) / sqrt(variance + epsilon) for n values z, on which mean and variance depend,
 ///
 /// ```text
 /// dbeta = sum of g        dgamma = sum of g x        dz = gamma / sqrt(variance + epsilon) (g - dbeta / n - x dgamma / n)
 /// ```
 ///
-/// where g is the gradient by y, or 0 where a ReLU stops it (Ioffe and Szegedy 2015, section 3).
+/// where g is the gradient with respect to y, or 0 where a ReLU stops it (Ioffe and Szegedy 2015, section 3).
 pub struct RecordedNorm<S> {
     pub(crate) norm: TrainingNorm<S>,
     pub(crate) gamma: Array1<Var<S>>,
     pub(crate) beta: Array1<Var<S>>,
-    /// Whether gradients follow mean and variance to the values that they are made of, as they must.
+    /// Whether gradients also flow through mean and variance back to the values, as they must.
     pub(crate) statistics_move: bool,
 }
 
 impl<S: Real> RecordedNorm<S> {
-    /// `norm` with its gamma and beta tracked; its running statistics are moved.
+    /// Tracks gamma and beta of `norm`. Using the result updates the running statistics of `norm`.
     pub fn tracked(norm: &TrainingNorm<S>) -> Self {
         let [gamma, beta, ..] = norm.norm.arrays().map(Var::tracked);
         Self { norm: norm.clone(), gamma, beta, statistics_move: true }
     }
 
-    /// The running means and variances as they are now; those of a channel that was not seen have not moved.
+    /// The current running means and variances. A channel that was not seen yet has its initial ones.
     pub fn statistics(&self) -> [Vec<S>; 2] {
         let [.., means, variances] = self.norm.norm.arrays();
         let [mut means, mut variances] = [means, variances].map(|numbers| numbers.to_vec());
@@ -164,7 +162,7 @@ impl<S: Real> RecordedNorm<S> {
         [means, variances]
     }
 
-    /// Gamma and beta of each channel, by which results can be differentiated.
+    /// Gamma and beta of each channel; results can be differentiated with respect to them.
     pub fn parameters(&self) -> [&Array1<Var<S>>; 2] {
         [&self.gamma, &self.beta]
     }

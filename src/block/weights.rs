@@ -1,4 +1,4 @@
-//! The one set of weights, and the paths as views of it.
+//! The weights of a block, and its paths as views of them.
 
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 
@@ -14,7 +14,7 @@ use crate::scalar::Additive;
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockWeights<S> {
     spec: BlockSpec,
-    /// In the order of [`BlockSpec::convolutions`], and of these shapes.
+    /// In the order and with the shapes of [`BlockSpec::convolutions`].
     kernels: Vec<Array4<S>>,
 }
 
@@ -32,7 +32,7 @@ pub struct Path<'a, S> {
 impl<S: Additive> BlockWeights<S> {
     /// Checks each kernel's shape against the block's.
     ///
-    /// Errors: [`Error::Shape`]; [`Error::Count`] for a projection that is missing or not wanted.
+    /// Errors: [`Error::Shape`]; [`Error::Count`] for a missing or superfluous projection.
     pub fn new(
         spec: BlockSpec,
         reduce: Array4<S>,
@@ -46,7 +46,7 @@ impl<S: Additive> BlockWeights<S> {
         Self::of(spec, kernels)
     }
 
-    /// One kernel for each convolution of the block, in their order.
+    /// Takes one kernel for each convolution of the block, in order.
     pub(crate) fn of(spec: BlockSpec, kernels: Vec<Array4<S>>) -> Result<Self> {
         let names = [
             "kernel of the first 1x1",
@@ -64,7 +64,7 @@ impl<S: Additive> BlockWeights<S> {
         Ok(Self { spec, kernels })
     }
 
-    /// The block of the kernels that `kernel` gives for each shape, in the order of
+    /// Builds the block from the kernels that `kernel` returns for each shape, in the order of
     /// [`BlockSpec::convolutions`].
     ///
     /// Errors: those of [`BlockWeights::new`].
@@ -73,11 +73,10 @@ impl<S: Additive> BlockWeights<S> {
         Self::of(spec, shapes.map(kernel).collect())
     }
 
-    /// The block from C independent paths and the shortcut's projection, if any: the
-    /// inverse of [`BlockWeights::paths`].
+    /// Builds the block from C independent paths and the shortcut's projection, if any: the inverse
+    /// of [`BlockWeights::paths`].
     ///
-    /// Errors: [`Error::Count`] for another number of paths than C, and those of
-    /// [`BlockWeights::new`].
+    /// Errors: [`Error::Count`] if the number of paths is not C, and those of [`BlockWeights::new`].
     pub fn from_paths(
         spec: BlockSpec,
         paths: &[Path<'_, S>],
@@ -125,22 +124,22 @@ impl<S: Additive> BlockWeights<S> {
         self.kernels.get(3).map(|kernel| kernel.view())
     }
 
-    /// All of these, in this order.
+    /// All kernels: reduce, transform, expand and, if there is one, the projection's.
     pub fn kernels(&self) -> impl Iterator<Item = ArrayView4<'_, S>> {
         self.owned_kernels().iter().map(|kernel| kernel.view())
     }
 
-    /// The same as owned arrays.
+    /// The same kernels as owned arrays.
     pub(crate) fn owned_kernels(&self) -> &[Array4<S>] {
         &self.kernels
     }
 
-    /// The kernels of path i, views of the block's own, no copy: rows i d .. (i+1) d of
-    /// the first two kernels, columns i d .. (i+1) d of the last.
+    /// The kernels of path i, as views of the block's: output channels `i*d..(i+1)*d` of the first
+    /// two kernels, input channels `i*d..(i+1)*d` of the last. Nothing is copied.
     ///
     /// # Panics
     ///
-    /// If i is the number of paths or more.
+    /// If there is no path i.
     pub fn path(&self, i: usize) -> Path<'_, S> {
         let channels = i * self.spec.width()..(i + 1) * self.spec.width();
         Path {
@@ -155,9 +154,9 @@ impl<S: Additive> BlockWeights<S> {
         (0..self.spec.cardinality()).map(|i| self.path(i))
     }
 
-    /// The same function as a block of `fewer` and wider paths, `fewer` a divisor of C. In the 3x3, the kernels of
-    /// paths that become one are put on a diagonal, with zeros beside them. The two 1x1 do not change. With one
-    /// path it is a dense block, as in Wide ResNet.
+    /// The same function as a block of `fewer`, wider paths, where `fewer` divides C. In the 3x3, the kernels of
+    /// paths that are joined become diagonal blocks, with zeros elsewhere. The two 1x1 do not change. With one
+    /// path the block is dense, as in Wide ResNet.
     ///
     /// Errors: those of [`BlockSpec::with_paths`].
     pub fn in_paths(&self, fewer: usize) -> Result<Self> {
@@ -175,7 +174,7 @@ impl<S: Additive> BlockWeights<S> {
         Self::of(spec, kernels)
     }
 
-    /// The same block over other numbers.
+    /// The same block over another number type.
     pub fn map<T: Additive>(&self, mut to: impl FnMut(&S) -> T) -> BlockWeights<T> {
         let kernels = self.kernels.iter().map(|kernel| kernel.map(&mut to)).collect();
         BlockWeights { spec: self.spec, kernels }
@@ -189,8 +188,8 @@ mod tests {
     use crate::network::init;
     use crate::random::{Purpose, Seed};
 
-    /// Four paths of width 2 as two of width 4: row 2 has the kernels of the second narrow path, so zeros
-    /// come first.
+    /// Four paths of width 2 as two of width 4: row 2 holds kernels of the second narrow path, so it
+    /// begins with zeros.
     #[test]
     fn paths_that_are_bundled_stand_on_a_diagonal() {
         let spec = BlockSpec::new(3, 4, 2, 3).unwrap();
