@@ -6,9 +6,9 @@ use super::spec::{ConvSpec, KernelShape};
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The dense twin of a grouped kernel: C_out x C_in/groups x k_h x k_w to
-/// C_out x C_in x k_h x k_w, zero outside the diagonal blocks. Convolving with
-/// it gives the same function, at `groups` times the parameters.
+/// The dense equivalent of a grouped kernel: C_out x C_in/groups x k_h x k_w to
+/// C_out x C_in x k_h x k_w, zero outside the diagonal blocks. It computes the same function, with
+/// `groups` times the parameters.
 ///
 /// Errors: [`Error::Zero`](crate::Error::Zero),
 /// [`Error::GroupsDoNotDivide`](crate::Error::GroupsDoNotDivide).

@@ -7,30 +7,30 @@ use super::spec::ConvSpec;
 use crate::error::{Error, Result, as_many};
 use crate::scalar::Additive;
 
-/// A convolution over the numbers `S`, which a form uses without knowing which
-/// one it has.
+/// A convolution over the number type `S`. Forms use it without knowing which implementation it is.
 ///
-/// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be
-/// written. The verbs have default bodies, and those are the
-/// specification: a convolver may override them to be faster, never to compute
-/// something else. Note the bound: a verb adds, and asks nothing of the product.
+/// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be implemented. The
+/// default bodies of the other methods are their specification: a convolver may override them to be
+/// faster, never to compute something else. The bound [`Additive`] shows that they only add, and
+/// require nothing of products.
 pub trait Convolver<S: Additive> {
-    /// A kernel made ready once and used many times.
+    /// A kernel that is prepared once and used many times.
     type Kernel: Send + Sync + 'static;
 
-    /// Makes a kernel ready. `weights`: C_out x C_in/groups x k_h x k_w.
+    /// Prepares a kernel from `weights`, C_out x C_in/groups x k_h x k_w.
     ///
     /// Errors: a dimension of 0, or groups that do not divide C_out.
     fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel>;
 
-    /// The bare sums: N x C_in x H x W to N x C_out x H_out x W_out.
+    /// The sums without an epilogue: N x C_in x H x W to N x C_out x H_out x W_out.
     ///
     /// Errors: an input whose channels or map do not suit the kernel.
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>>;
 
     /// One input, one kernel: N x C_in x H x W to N x C_out x H_out x W_out.
     ///
-    /// Errors: those of [`sums`](Convolver::sums), and a shortcut of another shape.
+    /// Errors: those of [`sums`](Convolver::sums), and a shortcut that differs in shape from the
+    /// output.
     fn conv(
         &self,
         x: ArrayView4<'_, S>,
@@ -42,8 +42,8 @@ pub trait Convolver<S: Additive> {
         Ok(z)
     }
 
-    /// One input, C kernels: every path reads all of `x`. Gives C tensors
-    /// N x d x H_out x W_out; channel j of path i is channel i d + j to `function`.
+    /// One input, C kernels: every path reads all of `x`. Returns C tensors N x d x H_out x W_out.
+    /// `function` sees channel j of path i as channel `i*d + j`.
     ///
     /// Errors: those of [`sums`](Convolver::sums).
     fn split(
@@ -55,11 +55,11 @@ pub trait Convolver<S: Additive> {
         in_each_path(function, kernels.iter().map(|kernel| self.sums(x, kernel)))
     }
 
-    /// C inputs, C kernels: path i reads input i alone. Gives C tensors, their
-    /// channels counted as in [`split`](Convolver::split).
+    /// C inputs, C kernels: path i reads only input i. Returns C tensors, with channels numbered as
+    /// in [`split`](Convolver::split).
     ///
-    /// Errors: those of [`sums`](Convolver::sums), and [`Error::Count`] where there are not as
-    /// many inputs as kernels.
+    /// Errors: those of [`sums`](Convolver::sums), and [`Error::Count`] if the numbers of inputs
+    /// and kernels differ.
     fn each(
         &self,
         xs: &[Array4<S>],
@@ -72,10 +72,10 @@ pub trait Convolver<S: Additive> {
     }
 
     /// C inputs, C kernels, summed in the order of the paths: C tensors to one
-    /// N x C_out x H_out x W_out. What follows comes after the whole sum.
+    /// N x C_out x H_out x W_out. The epilogue is applied to the complete sum.
     ///
-    /// Errors: those of [`each`](Convolver::each), paths whose sums differ in shape, and a
-    /// shortcut of another shape.
+    /// Errors: those of [`each`](Convolver::each), paths whose sums differ in shape, and a shortcut
+    /// that differs in shape from the output.
     fn merge(
         &self,
         xs: &[Array4<S>],
@@ -98,10 +98,10 @@ pub trait Convolver<S: Additive> {
         Ok(total)
     }
 
-    /// C tensors side by side, in this order: N x d x H x W each, to N x C d x H x W. Nothing is
-    /// computed, but only the convolver knows where the tensors lie in memory.
+    /// Concatenates C tensors N x d x H x W, in this order, to N x C d x H x W. Nothing is
+    /// computed, but only the convolver knows how tensors are laid out in memory.
     ///
-    /// Errors: [`Error::Shape`] where they differ in more than their channels, or there are none.
+    /// Errors: [`Error::Shape`] if they differ in more than their channels, or if there are none.
     fn concatenate(&self, xs: &[Array4<S>]) -> Result<Array4<S>> {
         let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
         concatenate(Axis(1), &views).map_err(|_| Error::Shape {
@@ -112,7 +112,7 @@ pub trait Convolver<S: Additive> {
     }
 }
 
-/// Applies a function to the paths one after the other, their channels counted through all of them.
+/// Applies a function to the paths in order, with channels numbered across all of them.
 pub(super) fn in_each_path<S>(
     function: &dyn ChannelWise<S>,
     paths: impl Iterator<Item = Result<Array4<S>>>,

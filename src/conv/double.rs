@@ -1,5 +1,5 @@
-//! Convolution for `f64`, as the evidence needs it for centres, radii and certificates: a 1x1, where
-//! nearly all the work is, as a matrix product; everything else by the reference.
+//! Convolution for `f64`, which the evidence needs for centres, radii and certificates. A 1x1, where
+//! nearly all the work is, runs as a matrix product; everything else runs on the reference.
 
 use std::borrow::Cow;
 
@@ -53,13 +53,13 @@ impl Convolver<f64> for Double {
     }
 }
 
-/// The pixels a pointwise convolution of this stride reads: C x H x W, standard
-/// layout, to C x (H_out W_out), flat.
+/// The pixels that a pointwise convolution of this stride reads: from C x H x W in standard layout
+/// to a flat C x (H_out W_out).
 fn subsample(x: ArrayView3<'_, f64>, stride: usize) -> Cow<'_, [f64]> {
     match x.to_slice() {
         Some(whole) if stride == 1 => Cow::Borrowed(whole),
         _ => {
-            // A step beyond the map is as good as any.
+            // Every step that leads beyond the map gives the same pixels.
             let step = isize::try_from(stride).unwrap_or(isize::MAX);
             Cow::Owned(x.slice(ndarray::s![.., ..;step, ..;step]).iter().copied().collect())
         }

@@ -1,5 +1,5 @@
-//! What follows the sums of a convolution: a function of each channel, then
-//! perhaps a shortcut, then perhaps one more function.
+//! What follows the sums of a convolution: a function of each channel, then optionally a shortcut,
+//! then optionally another function.
 
 use std::ops::Range;
 
@@ -8,18 +8,17 @@ use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Ordered};
 
-/// A function of one channel: batch norm, an activation, both; or something
-/// that records what it sees.
+/// A function of one channel: batch norm, an activation or both, or one that records what it sees.
 ///
-/// The channel is numbered through the whole layer, whichever path computed it:
-/// channel j of path i of width d is channel i d + j. That is all a form has to
-/// get right about batch norm, and several published ones get it wrong.
+/// Channels are numbered across the whole layer, whichever path computed them: channel j of path i
+/// of width d is channel `i*d + j`. That is all a form has to get right about batch norm, and
+/// several published forms get it wrong.
 pub trait ChannelWise<S>: Sync {
     /// Changes the plane of one channel, of shape N x H x W.
     fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>);
 
-    /// The same functions of a run of channels as data, if they are simple enough and there are that many
-    /// channels. A fast convolver may then apply them while the sums are in cache.
+    /// The functions of a range of channels as data, if they are simple enough and all those channels
+    /// exist. A fast convolver may then apply them while the sums are in cache.
     ///
     /// # Laws
     ///
@@ -39,16 +38,16 @@ impl<S, F: ChannelWise<S> + ?Sized> ChannelWise<S> for &F {
     }
 }
 
-/// Functions of some channels that look at one element at a time, as data.
+/// Functions of some channels, as data. They look at one element at a time.
 ///
-/// The identity is not `1 z + 0`, which would make +0 of -0.
+/// The identity is not written as `1*z + 0`, which would turn -0 into +0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Elementwise<'a, S> {
     /// z.
     Identity,
     /// ReLU.
     Relu,
-    /// For each channel scale, shift, perhaps ReLU.
+    /// Scale, shift and perhaps a ReLU, for each channel.
     Affine(&'a [Affine<S>]),
 }
 
@@ -64,7 +63,7 @@ pub struct Affine<S> {
 }
 
 impl<S: Ordered> Affine<S> {
-    /// The value of the function at `z`: the product rounded, then the sum.
+    /// The value of the function at `z`: the product is rounded, then the sum.
     pub fn at(&self, z: &S) -> S {
         let y = self.scale.mul(z).add(&self.shift);
         if self.relu { y.relu() } else { y }
@@ -88,14 +87,14 @@ impl<S> ChannelWise<S> for Identity {
 pub struct Epilogue<'a, S> {
     /// Applied to the sums.
     pub function: &'a dyn ChannelWise<S>,
-    /// Then added: N x C_out x H_out x W_out.
+    /// Added next: N x C_out x H_out x W_out.
     pub shortcut: Option<ArrayView4<'a, S>>,
-    /// Then applied.
+    /// Applied last.
     pub output: &'a dyn ChannelWise<S>,
 }
 
 impl<'a, S: Additive> Epilogue<'a, S> {
-    /// Nothing but a channel-wise function.
+    /// Only a channel-wise function.
     pub fn only(function: &'a dyn ChannelWise<S>) -> Self {
         Self { function, shortcut: None, output: &Identity }
     }
@@ -114,7 +113,7 @@ impl<'a, S: Additive> Epilogue<'a, S> {
         }
     }
 
-    /// The specification of what follows the sums `z`, N x C_out x H_out x W_out.
+    /// Applies the epilogue to the sums `z`, N x C_out x H_out x W_out. This is its specification.
     ///
     /// Errors: those of [`Epilogue::check`].
     pub fn apply(&self, mut z: ArrayViewMut4<'_, S>) -> Result<()> {

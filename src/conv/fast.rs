@@ -1,4 +1,4 @@
-//! Convolution for `f32` by the crate `triform-kernels`: the seam between its kernels and the forms.
+//! Convolution for `f32`: the adapter between the forms and the kernels of `triform-kernels`.
 
 use ndarray::{Array4, ArrayView4};
 use triform_kernels::{self as kernels, Kernel, Level, Spec};
@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 /// Convolution for `f32`, with the SIMD instructions this machine has (AVX-512, or AVX2 with FMA, or
 /// none), on the threads of the rayon pool it is called in.
 ///
-/// Its outputs lie channels last in memory, and such inputs are the fastest, though any view will do. [`Kernel`]
-/// documents what its kernels do with the process's memory.
+/// Any view will do as input, but one that is channels last in memory is the fastest; outputs are channels last.
+/// [`Kernel`] documents what the kernels do with the process's memory.
 ///
 /// The order of a sum is whatever is fastest, so the result need not agree with the reference to the bit. The
 /// evidence shows that it stays within the derived bound, and that on integers it equals the reference to the bit.
@@ -106,8 +106,8 @@ fn views(xs: &[Array4<f32>]) -> Vec<ArrayView4<'_, f32>> {
     xs.iter().map(|x| x.view()).collect()
 }
 
-/// The functions of the first channels as the kernels have them, with a ReLU after all or after none. `None` if
-/// they are not such functions, or too few.
+/// The functions of the first channels in the format of the kernels, which has a ReLU after all of them or
+/// after none. `None` if they do not fit that format, or if there are too few.
 fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::Elementwise> {
     match function.as_data(0..channels)? {
         Elementwise::Identity => Some(kernels::Elementwise::IDENTITY),
@@ -121,8 +121,8 @@ fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::
     }
 }
 
-/// A convolution with what follows as its epilogue. If that cannot be had as data, it is applied afterwards, by
-/// the specification.
+/// Runs a convolution with a fused epilogue. An epilogue that is not available as data is applied afterwards,
+/// by its specification.
 fn with_epilogue<'a>(
     epilogue: &Epilogue<'a, f32>,
     c_out: usize,
@@ -138,7 +138,7 @@ fn with_epilogue<'a>(
     Ok(z)
 }
 
-/// The same for several paths, whose channels are counted through all of them.
+/// The same for several paths, with channels numbered across all of them.
 fn with_function(
     function: &dyn ChannelWise<f32>,
     kernels: &[Kernel],

@@ -1,7 +1,7 @@
-//! The gradients of a convolution, in plain loops, for any scalar.
+//! The gradients of a convolution, in plain loops over any ring.
 //!
-//! For z = conv(x, w) + b and the gradient g of a loss by z, of z's shape N x C_out x H_out x W_out, the chain
-//! rule on the definition (see [`reference`](super::reference)) gives
+//! For z = conv(x, w) + b and the gradient g of a loss with respect to z, of shape N x C_out x H_out x W_out,
+//! the chain rule applied to the definition (see [`reference`](super::reference)) gives
 //!
 //! ```text
 //! input:   dx[n, c, a, b] = sum over o, u, v of  w[o, c - first, u, v] * g[n, o, i, j]
@@ -9,8 +9,8 @@
 //! bias:    db[o]          = sum over n, i, j of  g[n, o, i, j]
 //! ```
 //!
-//! In the first, o runs over the output channels of c's group, and (i, j) is the output position whose tap
-//! (u, v) meets (a, b): a = i s + u e - p, if there is one; `first` is the first input channel of the group.
+//! In the first line, o runs over the output channels of c's group, and (i, j) is the output position, if
+//! any, whose tap (u, v) reads (a, b): a = i s + u e - p. `first` is the first input channel of the group.
 //! These are the sums that frameworks get wrong most often, above all where the stride is not 1.
 
 use ndarray::{Array1, Array4, ArrayView4, Axis, s};
@@ -21,14 +21,14 @@ use crate::error::{Error, Result};
 use crate::scalar::{Additive, Dot};
 
 impl Reference {
-    /// The gradient by the input, N x C_in x H x W, of a convolution with `kernel`, C_out x C_in/groups x k_h x k_w,
-    /// on a map H x W; `g` is the gradient by its output.
+    /// The gradient with respect to the input, N x C_in x H x W, of a convolution with `kernel`,
+    /// C_out x C_in/groups x k_h x k_w. `g` is the gradient with respect to its output.
     ///
-    /// Each sum goes by output channel, then row, then column of the kernel; a reference that adds in runs adds here
-    /// in runs of output channels. With runs of d, the three forms of a block agree on the way back to the bit, as
-    /// on the way there.
+    /// Each sum goes by output channel, then kernel row, then kernel column. A reference that adds in runs adds in
+    /// runs of output channels here. With runs of d, the three forms of a block agree to the bit in the backward
+    /// pass, as they do in the forward pass.
     ///
-    /// Errors: [`Error::Shape`] for a `g` of another shape than the output, and those of [`KernelShape::new`] and
+    /// Errors: [`Error::Shape`] if `g` does not have the output's shape, and those of [`KernelShape::new`] and
     /// [`KernelShape::output`].
     pub fn input_gradient<S: Dot>(
         &self,
@@ -87,8 +87,8 @@ fn accumulate<S: Dot>(sums: &mut [S::Sum], factor: &S, values: &[S]) {
     }
 }
 
-/// The gradient by a kernel of k_h x k_w taps, C_out x C_in/groups x k_h x k_w, of a convolution of `x`; `g` is the
-/// gradient by its output. Each sum goes by image, then row, then column of the output.
+/// The gradient with respect to the kernel, C_out x C_in/groups x k_h x k_w, of a convolution of `x`. `g` is the
+/// gradient with respect to its output. Each sum goes by image, then output row, then output column.
 ///
 /// Errors: those of [`Reference::input_gradient`]; [`Error::GroupsDoNotDivide`].
 pub fn kernel_gradient<S: Dot>(
@@ -127,12 +127,12 @@ pub fn kernel_gradient<S: Dot>(
     Ok(dw)
 }
 
-/// The gradient by the bias, one number for each output channel; `g` is the gradient by the output.
+/// The gradient with respect to the bias, C_out numbers; `g` is that with respect to the output.
 pub fn bias_gradient<S: Additive>(g: ArrayView4<'_, S>) -> Array1<S> {
     g.axis_iter(Axis(1)).map(|plane| plane.iter().fold(S::zero(), |sum, g| sum.add(g))).collect()
 }
 
-/// The gradient by the output must have the output's shape.
+/// Checks that the gradient with respect to the output has the output's shape.
 fn check(g: &[usize], shape: &KernelShape, input: [usize; 4]) -> Result<()> {
     let output = shape.output(input)?;
     if g == output {

@@ -1,22 +1,20 @@
-//! Convolution: one specification, one optimisation, and the seam between a
-//! block's forms and the one of the two that they get.
+//! Convolution: a specification, a fast implementation, and the interface that forms use for either.
 //!
-//! Letters, used in every docstring: N batch, C_in and C_out channels, H x W
-//! map, k_h x k_w kernel. A tensor is an ndarray `Array4` in the order
-//! N, C, H, W; a kernel has the shape C_out x C_in/groups x k_h x k_w, as in a
-//! PyTorch state dict. What networks call convolution is cross-correlation:
-//! the kernel is not flipped.
+//! Letters used in all doc comments: N batch size, C_in and C_out channels, H x W map size,
+//! k_h x k_w kernel size. A tensor is an ndarray `Array4` in the order N, C, H, W; a kernel has the
+//! shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state dict. What networks call
+//! convolution is cross-correlation: the kernel is not flipped.
 //!
-//! - [`ConvSpec`]: stride, padding and dilation by axis ([`Along`]), groups.
-//! - [`Convolver`]: prepares kernels, and convolves one or many at a time.
-//! - [`Reference`]: the specification, plain loops over any scalar.
-//! - [`Reference::input_gradient`], [`kernel_gradient`], [`bias_gradient`]: its gradients, plain loops too.
-//! - [`Recorded`]: any convolver, over numbers that remember how they were computed.
-//! - [`Fast`]: the same function for `f32`, fast, by the crate `triform-kernels` for a [`Level`].
-//! - [`Double`]: the same for `f64`, as the evidence needs it.
+//! - [`ConvSpec`]: stride, padding and dilation along each axis ([`Along`]), and groups.
+//! - [`Convolver`]: the interface. It prepares kernels, and convolves one or many at a time.
+//! - [`Reference`]: the specification, in plain loops over any ring.
+//! - [`Reference::input_gradient`], [`kernel_gradient`], [`bias_gradient`]: its gradients, also in loops.
+//! - [`Recorded`]: runs any convolver over numbers that remember how they were computed.
+//! - [`Fast`]: fast convolution for `f32`, by the crate `triform-kernels` at a SIMD [`Level`].
+//! - [`Double`]: convolution for `f64`, as the evidence needs it.
 //! - [`Peak`] and [`read_bandwidth`]: the limits of this machine, measured.
 //! - [`ChannelWise`] and [`Epilogue`]: what follows the sums.
-//! - [`max_pool`]: the only other thing the stem needs.
+//! - [`max_pool`]: max pooling, which the stem needs as well.
 //! - [`block_diagonal`]: a grouped kernel as the equivalent dense one.
 
 mod block_diagonal;

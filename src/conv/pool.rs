@@ -9,12 +9,12 @@ use super::spec::{Along, ConvSpec, KernelShape};
 use crate::error::{Error, Result, on_both_sides};
 use crate::scalar::Ordered;
 
-/// The largest value under a window of `size` x `size`, as PyTorch's
-/// `MaxPool2d`: N x C x H x W to N x C x H_out x W_out. Padding never wins, NaN
-/// always does. `spec` must have one group; each channel is pooled by itself.
+/// The largest value under a window of `size` x `size`, as in PyTorch's `MaxPool2d`: N x C x H x W
+/// to N x C x H_out x W_out. Padding never wins, NaN always does. `spec` must have one group; each
+/// channel is pooled by itself.
 ///
-/// Errors: a window of size 0 or larger than the padded map, and [`Error::Shape`] where some window
-/// would lie on nothing but padding.
+/// Errors: a window of size 0 or larger than the padded map, and [`Error::Shape`] if some window
+/// would cover only padding.
 pub fn max_pool<S: Ordered>(
     x: ArrayView4<'_, S>,
     size: usize,
@@ -23,7 +23,7 @@ pub fn max_pool<S: Ordered>(
     let (n, c, h, w) = x.dim();
     let window = KernelShape::new([1, 1, size, size], spec)?;
     let [_, _, h_out, w_out] = window.output([n, 1, h, w])?;
-    // The rows, or columns, of the map that lie under the window at this place.
+    // The rows (or columns) of the map under the window at output position `at`.
     let under = |along: Along, at: usize, length: usize| -> Vec<usize> {
         (0..size).filter_map(|tap| along.source(at, tap, length)).collect()
     };
@@ -39,7 +39,7 @@ pub fn max_pool<S: Ordered>(
             found: vec![size, size],
         });
     }
-    // Channels last: the windows of all channels at once, pixel by pixel, row by row on all threads.
+    // Channels last, so that a window is pooled for all channels at once; threads share the rows.
     let last = x.permuted_axes([0, 2, 3, 1]);
     let last = last.as_standard_layout();
     let mut pooled = Array4::from_elem((n, h_out, w_out, c), S::zero());
@@ -62,7 +62,7 @@ pub fn max_pool<S: Ordered>(
     Ok(pooled.permuted_axes([0, 3, 1, 2]))
 }
 
-/// The largest value of each channel over some pixels, at least one.
+/// The largest value of each channel over one or more pixels.
 struct Largest<'a, S> {
     of: &'a [&'a [S]],
     to: &'a mut [S],
@@ -73,7 +73,7 @@ impl<S: Ordered> Plain for Largest<'_, S> {
     fn run(self) {
         let Some((first, rest)) = self.of.split_first() else { return };
         self.to.clone_from_slice(first);
-        // Three at a time, so that the largest so far is read and written less often.
+        // Three at a time, so that the running maximum is read and written less often.
         let mut threes = rest.chunks_exact(3);
         for three in &mut threes {
             let channels = three[0].iter().zip(three[1]).zip(three[2]);

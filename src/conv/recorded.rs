@@ -1,4 +1,4 @@
-//! A convolver over numbers that remember how they were computed: each verb is one operation of the record.
+//! A convolver over numbers that remember how they were computed: one operation for each convolution.
 
 use ndarray::{Array4, ArrayView4, Zip};
 
@@ -10,19 +10,19 @@ use super::spec::ConvSpec;
 use crate::error::{Error, Result, as_many};
 use crate::scalar::{Dot, Scalar, Var};
 
-/// Values by `forward`, gradients by the reference in the order of `backward`.
+/// Computes values by `forward`, and gradients by the reference in the order of `backward`.
 ///
-/// [`Reference`] convolves any numbers, these too, and then each sum of products is an operation of the record. Here
-/// a whole convolution is one, so that a network can be trained.
+/// [`Reference`] convolves such numbers too, but then each sum of products is an operation of the record. Here a
+/// whole convolution is one operation, which makes it feasible to train a network.
 ///
-/// On the way back, [`split`](Convolver::split) (one input, C kernels) is a sum over the paths, and
-/// [`merge`](Convolver::merge) (a sum over the paths) hands each path the same gradient. So each is the other's
-/// adjoint.
+/// In the backward pass, [`split`](Convolver::split) (one input, C kernels) is a sum over the paths, and
+/// [`merge`](Convolver::merge) (a sum over the paths) passes the same gradient to each path. So each is the
+/// other's adjoint.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recorded<V> {
     /// How values are computed.
     pub forward: V,
-    /// How gradients by an input are summed.
+    /// How gradients with respect to an input are summed.
     pub backward: Reference,
 }
 
@@ -52,8 +52,8 @@ struct Together<'a, S, K> {
 }
 
 impl<S: Dot, K> Together<'_, S, K> {
-    /// The results, of shape `shape` each, that were computed as `z`. They are one after the other in the
-    /// record; if there is one for several kernels, it is their sum.
+    /// Records the results `z`, as one operation: a tensor for each kernel, or a single tensor that is
+    /// the sum over all kernels.
     fn record(&self, z: Vec<Array4<S>>) -> Vec<Array4<Var<S>>> {
         let shapes = |tensors: &[ArrayView4<'_, Var<S>>]| -> Vec<[usize; 4]> {
             tensors.iter().map(|tensor| tensor.dim().into()).collect()
@@ -82,7 +82,7 @@ impl<S: Dot, K> Together<'_, S, K> {
             let mut dxs: Vec<Array4<S>> = Vec::new();
             let mut dws = Vec::new();
             for (path, (weights, spec)) in weights.iter().zip(&specs).enumerate() {
-                // One for all, or one for each.
+                // There is one for all kernels, or one for each.
                 let (x, g) = (&xs[path.min(xs.len() - 1)], &gs[path.min(gs.len() - 1)]);
                 let [_, _, h, w] = x.dim().into();
                 let (_, _, k_h, k_w) = weights.dim();
@@ -119,7 +119,7 @@ impl<S: Dot, K> Together<'_, S, K> {
     }
 }
 
-/// What follows the sums; the addition of the shortcut is one operation.
+/// Applies the epilogue. The addition of the shortcut is one operation of the record.
 fn finish<S: Scalar>(
     mut z: Array4<Var<S>>,
     epilogue: &Epilogue<'_, Var<S>>,

@@ -1,14 +1,13 @@
-//! The specification of convolution, in plain loops, for any scalar.
+//! The specification of convolution, in plain loops over any ring.
 //!
 //! ```text
 //! z[n, o, i, j] = sum over c, u, v of  w[o, c, u, v] * x[n, g C_in/groups + c, i s + u e - p, j s + v e - p]
 //! ```
 //!
-//! with stride s, padding p above and to the left, and dilation e, each along its own axis; c runs over
-//! the channels of a group, u and v over the taps that fall inside the map, and g is the group of output
-//! channel o. A grouped convolution is *defined* here by restricting c to the
-//! group, not by filling a dense kernel with zeros. So splitting it into its
-//! groups re-indexes the sums and changes none of them.
+//! with stride s, padding p above and to the left, and dilation e, each along its own axis. Here c runs
+//! over the channels of a group, u and v over the taps inside the map, and g is the group of output
+//! channel o. A grouped convolution is *defined* here by restricting c to the group, not by filling a
+//! dense kernel with zeros. So splitting it into groups renumbers the sums but changes none.
 //!
 //! This file never imports the fast convolver.
 
@@ -21,10 +20,10 @@ use super::spec::{Along, ConvSpec, KernelShape};
 use crate::error::Result;
 use crate::scalar::Dot;
 
-/// Convolution by the definition, over any scalar.
+/// Convolution by the definition, over any ring.
 ///
-/// Each output is summed in the order channel, then row of the kernel, then
-/// column. [`Reference::in_runs_of`] gives the other order that matters.
+/// Each output is summed by channel, then kernel row, then kernel column. [`Reference::in_runs_of`]
+/// gives the other order that matters.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reference {
     run: Option<usize>,
@@ -34,9 +33,8 @@ impl Reference {
     /// Each output is summed in runs of `channels` input channels, each run from
     /// zero, and the runs are then added in order.
     ///
-    /// With runs of d channels this is one fixed tree of summation for all three
-    /// forms of a block: the sum over C paths of sums over d channels. Over it
-    /// the forms agree to the bit, on any floats.
+    /// With runs of d channels, all three forms of a block add in the same order: within each path
+    /// over d channels, then over the C paths. In that order they agree to the bit, on any floats.
     ///
     /// # Panics
     ///
@@ -46,14 +44,14 @@ impl Reference {
         Self { run: Some(channels) }
     }
 
-    /// The length of its runs, if it adds in runs.
+    /// The number of channels in a run, if it adds in runs.
     pub(super) fn run(&self) -> Option<usize> {
         self.run
     }
 }
 
-/// One convolution by the definition, as PyTorch's `conv2d` without bias: `x` is N x C_in x H x W,
-/// `kernel` is C_out x C_in/groups x k_h x k_w; gives N x C_out x H_out x W_out.
+/// One convolution by the definition, like PyTorch's `conv2d` without bias: `x` is N x C_in x H x W,
+/// `kernel` is C_out x C_in/groups x k_h x k_w, and the result is N x C_out x H_out x W_out.
 ///
 /// Errors: those of [`Convolver::prepare`] and [`Convolver::sums`].
 ///
@@ -79,7 +77,7 @@ pub fn conv2d<S: Dot>(
     reference.sums(x, &reference.prepare(kernel, spec)?)
 }
 
-/// The kernel of [`Reference`]: the weights as they are.
+/// The kernel of [`Reference`]: the unchanged weights.
 #[derive(Clone, Debug)]
 pub struct ReferenceKernel<S> {
     weights: Array4<S>,
@@ -98,13 +96,13 @@ impl<S: Dot> Convolver<S> for Reference {
         let shape = &kernel.shape;
         let output = shape.output(x.dim().into())?;
         let run = self.run.unwrap_or(shape.c_in_group);
-        // Rows of the input as slices, whatever the strides of the view are.
+        // In standard layout the rows are slices, whatever the view's strides.
         let x = x.as_standard_layout();
         let (_, _, mut h, mut w) = x.dim();
         let mut as_computed = output;
         let [height, width] = [shape.spec.height(), shape.spec.width()];
         if (shape.k_h, shape.k_w, height, width) == (1, 1, Along::UNIT, Along::UNIT) {
-            // Such a kernel sees no geometry: to it the map is one long row.
+            // Such a kernel treats every pixel alike, so the map can be one long row.
             (h, w) = (1, h * w);
             as_computed = [output[0], output[1], h, w];
         }
@@ -137,9 +135,9 @@ struct Image<'a, S> {
     w: usize,
 }
 
-/// Row `i` of output channel `o`, summed over `channels` of its group. The loop along the
-/// row is innermost because it is the one that neighbouring memory makes fast; the order
-/// of each sum is the same as if it were outermost.
+/// Row `i` of output channel `o`, summed over `channels` of its group. The loop along the row is
+/// innermost because it reads adjacent memory and so is the fastest; each sum has the same order as
+/// if that loop were outermost.
 fn row_of_sums<S: Dot>(
     image: &Image<'_, S>,
     kernel: &ReferenceKernel<S>,
@@ -155,7 +153,7 @@ fn row_of_sums<S: Dot>(
         let first = (group * c_in_group + c) * h * w;
         let plane = &x[first..first + h * w];
         for u in 0..k_h {
-            // Row i of the output meets row i s + u e - p of the map, if there is one.
+            // Here row i of the output reads row i s + u e - p of the map, if there is one.
             let Some(from) = spec.height().source(i, u, h) else { continue };
             let line = &plane[from * w..(from + 1) * w];
             for v in 0..k_w {
@@ -170,7 +168,7 @@ fn row_of_sums<S: Dot>(
 
 /// Adds `weight` times every `stride`-th of `values` to the sums.
 fn add_along_the_row<S: Dot>(sums: &mut [S::Sum], weight: &S, values: &[S], stride: usize) {
-    // The same loop twice: with neighbours the compiler makes vectors of it.
+    // The same loop twice: the compiler vectorises the one with stride 1.
     if stride == 1 {
         for (sum, value) in sums.iter_mut().zip(values) {
             S::accumulate(sum, weight, value);

@@ -1,4 +1,4 @@
-//! The geometry of a convolution, checked once, where it is made.
+//! The geometry of a convolution, checked once, on construction.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ pub struct Along {
 }
 
 impl Along {
-    /// Every position, without padding.
+    /// Stride 1, no padding, no dilation.
     pub const UNIT: Self = Self::of(1, 0);
 
     /// The same padding on both sides, no dilation.
@@ -42,14 +42,14 @@ impl Along {
         }
     }
 
-    /// The position of the map that tap `tap` meets from output position `at`, unless it is padding.
+    /// The position of the map that tap `tap` reads for output position `at`, unless it is padding.
     pub(crate) fn source(&self, at: usize, tap: usize, size: usize) -> Option<usize> {
         let from = (at * self.stride + tap * self.dilation).checked_sub(self.padding[0])?;
         (from < size).then_some(from)
     }
 
-    /// The output positions at which tap `tap` meets the map rather than the padding, and the input position at
-    /// the first of them.
+    /// The output positions for which tap `tap` reads the map rather than the padding, and the input position
+    /// that it reads for the first of them.
     pub(crate) fn inside(&self, tap: usize, size: usize, output: usize) -> (Range<usize>, usize) {
         let (offset, before) = (tap * self.dilation, self.padding[0]);
         // out * stride + offset - before lies in 0..size
@@ -92,7 +92,7 @@ impl ConvSpec {
         Self::by_axis(along, along, groups)
     }
 
-    /// With a geometry for each axis: along the height, then along the width.
+    /// Takes a geometry for each axis: along the height, then along the width.
     ///
     /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
     ///
@@ -123,7 +123,7 @@ impl ConvSpec {
         groups: usize,
     }
 
-    /// What both axes have in common, with the same padding on all four sides, if they have.
+    /// The geometry of both axes, if it is the same and the padding is equal on all four sides.
     pub(crate) fn alike(&self) -> Option<Along> {
         let Along { padding: [before, after], .. } = self.height;
         (self.height == self.width && before == after).then_some(self.height)
@@ -131,8 +131,7 @@ impl ConvSpec {
 
     /// Output size along one axis, `height` or `width`.
     ///
-    /// Errors: [`Error::Zero`] for a map of size 0; [`Error::KernelTooLarge`] where not one
-    /// position of the kernel fits.
+    /// Errors: [`Error::Zero`] for a map of size 0; [`Error::KernelTooLarge`].
     pub fn output_size(&self, axis: &'static str, size: usize, taps: usize) -> Result<usize> {
         let along = if axis == "height" { self.height } else { self.width };
         along.output_size(axis, size, taps)
@@ -171,7 +170,7 @@ impl KernelShape {
         Ok(Self { c_out, c_in_group, k_h, k_w, spec })
     }
 
-    /// A square kernel of sizes that are known to suit each other, from C_in to C_out channels.
+    /// A k x k kernel from C_in to C_out channels. The sizes are known to be valid.
     pub(crate) fn square(k: usize, c_in: usize, c_out: usize, spec: ConvSpec) -> Self {
         Self { c_out, c_in_group: c_in / spec.groups, k_h: k, k_w: k, spec }
     }
@@ -186,7 +185,7 @@ impl KernelShape {
         self.c_in_group * self.spec.groups
     }
 
-    /// The map H_out x W_out that comes of a map H x W.
+    /// The output map size H_out x W_out for an input map H x W.
     ///
     /// Errors: those of [`ConvSpec::output_size`].
     pub fn output_map(&self, (h, w): (usize, usize)) -> Result<(usize, usize)> {
@@ -202,9 +201,8 @@ impl KernelShape {
     /// The shape N x C_out x H_out x W_out of the output for an input of shape
     /// N x C_in x H x W. N = 0 gives an empty output.
     ///
-    /// Errors: [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with other channels
-    /// than the kernel reads, the errors of [`ConvSpec::output_size`], and
-    /// [`Error::TooManyElements`].
+    /// Errors: [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with the wrong number
+    /// of channels, the errors of [`ConvSpec::output_size`], and [`Error::TooManyElements`].
     pub fn output(&self, input: [usize; 4]) -> Result<[usize; 4]> {
         let [n, c_in, h, w] = input;
         let groups = self.spec.groups;
@@ -217,7 +215,7 @@ impl KernelShape {
         }
         let (h_out, w_out) = self.output_map((h, w))?;
         let output = [n, self.c_out, h_out, w_out];
-        // Without an image there are 0 elements, but the shape must be one that an array can have.
+        // With N = 0 there are no elements, but the shape must still be valid for an array.
         let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f.max(1)));
         // No number is larger than 32 bytes, and arrays are indexed by isize.
         if elements.is_none_or(|elements| elements > isize::MAX as usize / 32) {
