@@ -4,12 +4,12 @@ use std::cell::Cell;
 
 use super::{Additive, Dot, Ordered, Real, Scalar};
 
-/// How often something was done.
+/// Numbers of operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Products. In a dot product each comes with one addition: a MAC.
+    /// Multiplications. In a dot product each comes with one addition: a MAC.
     pub multiplications: u64,
-    /// Sums and differences outside dot products.
+    /// Additions and subtractions outside dot products.
     pub additions: u64,
 }
 
@@ -24,11 +24,11 @@ fn count(multiplications: u64, additions: u64) {
     COUNTS.set(counts);
 }
 
-/// A number whose arithmetic is counted, thread by thread; see [`counted`].
+/// A number whose arithmetic is counted, separately in each thread; see [`counted`].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Counter<S>(pub S);
 
-/// What `work` gives, and what it does on counters in this thread.
+/// The result of `work`, and the number of operations that it does on counters in this thread.
 ///
 /// ```
 /// use triform::scalar::{counted, Additive, Int, Scalar, Counter};

@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use super::{Additive, Dot, Ordered, Real, Scalar};
 
 /// A value and its derivative in one direction: `value + derivative eps`, eps^2 = 0 (Clifford
-/// 1871). Whatever is computed of them by ring operations carries its own derivative along, so
-/// a form run on dual numbers differentiates itself.
+/// 1871). Whatever is computed from dual numbers by ring operations carries its own derivative
+/// along, so a form that runs on them differentiates itself.
 ///
 /// ```
 /// use triform::scalar::{Dual, Int, Scalar};
@@ -23,7 +23,7 @@ pub struct Dual<S> {
 }
 
 impl<S: Additive> Dual<S> {
-    /// A value that does not move.
+    /// A constant: its derivative is 0.
     pub fn constant(value: S) -> Self {
         Self { value, derivative: S::zero() }
     }
@@ -55,7 +55,7 @@ impl<S: Scalar> Scalar for Dual<S> {
     }
 }
 
-/// By value alone.
+/// Compares the values only.
 impl<S: PartialOrd> PartialOrd for Dual<S> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         self.value.partial_cmp(&other.value)
@@ -64,13 +64,13 @@ impl<S: PartialOrd> PartialOrd for Dual<S> {
 
 impl<S: Ordered> Ordered for Dual<S> {
     /// At 0 the derivative of ReLU is 0, as in PyTorch; any number from 0 to 1 would do, as long as
-    /// all forms take the same.
+    /// all forms use the same.
     fn relu(&self) -> Self {
         if self.value <= S::zero() { Self::zero() } else { self.clone() }
     }
 }
 
-/// By the quotient's and the root's rule; a number that is given does not move.
+/// By the derivative rules for quotients and square roots; a converted `f64` is a constant.
 impl<S: Real> Real for Dual<S> {
     fn div(&self, other: &Self) -> Self {
         let value = self.value.div(&other.value);
@@ -90,7 +90,7 @@ impl<S: Real> Real for Dual<S> {
 }
 
 impl<S: Dot> Dot for Dual<S> {
-    /// The sum of the values' products, and that of the product rule's terms.
+    /// The sum of the products of the values, and the sum of the product rule's terms.
     type Sum = (S::Sum, S::Sum);
     fn accumulate(sum: &mut Self::Sum, weight: &Self, value: &Self) {
         S::accumulate(&mut sum.0, &weight.value, &value.value);
@@ -116,7 +116,7 @@ mod tests {
         assert!(relu(f32::NAN).value.is_nan(), "what is not known stays so");
     }
 
-    /// A pool takes the larger value, and the derivative that comes with it.
+    /// Max pooling takes the larger value together with its derivative.
     #[test]
     fn the_larger_value_brings_its_derivative() {
         let small = Dual { value: 1.0f32, derivative: 9.0 };

@@ -5,9 +5,9 @@ use std::fmt;
 
 use super::{Additive, Dot, Ordered, Scalar};
 
-/// A value with the sum that gave it, written down in the order of its additions.
+/// A value with the sum that produced it, written down in the order of its additions.
 ///
-/// A convolution over it writes down its own sums, and the addition of two sums puts each in
+/// A convolution over expressions writes down its own sums, and adding two sums puts each in
 /// brackets. So a form of a block, run on these numbers, shows its own order of additions.
 ///
 /// ```
@@ -42,12 +42,12 @@ impl Expression {
         self.summands.len()
     }
 
-    /// The same value, without how it was computed.
+    /// The same value, without the record of how it was computed.
     pub fn given(&self) -> Self {
         Self::from(self.value)
     }
 
-    /// Whether it is this number, as it was given.
+    /// Whether it is this number, given rather than computed.
     fn is_number(&self, value: f64) -> bool {
         self.value == value && self.summands[..] == [number(value)]
     }
@@ -61,10 +61,10 @@ impl Expression {
     }
 }
 
-/// Of a sum of more products than this, those that are 0 are not written down.
+/// A sum of more products than this is written down without those that are 0.
 const SHORT: usize = 4;
 
-/// A number that is given.
+/// A number that is given rather than computed.
 impl From<f64> for Expression {
     fn from(value: f64) -> Self {
         Self { value, summands: vec![number(value)], of_sums: false }
@@ -86,14 +86,14 @@ impl fmt::Display for Expression {
     }
 }
 
-/// By value alone.
+/// Compares the values only.
 impl PartialEq for Expression {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
 }
 
-/// By value alone.
+/// Compares the values only.
 impl PartialOrd for Expression {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         self.value.partial_cmp(&other.value)

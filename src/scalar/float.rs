@@ -1,5 +1,5 @@
-//! `f32` and `f64`: the numbers networks run on. Rings only where no rounding
-//! happens; everywhere else the difference is bounded, never ignored.
+//! `f32` and `f64`: the numbers networks run on. They are rings only where nothing is rounded;
+//! elsewhere the difference is bounded, never ignored.
 
 use super::{Additive, Dot, Ordered, Real, Scalar};
 
@@ -65,7 +65,7 @@ mod tests {
         assert_eq!(Ordered::max(&1.0f32, &2.0), 2.0);
         assert_eq!(Ordered::max(&2.0f32, &1.0), 2.0);
         assert_eq!(((-3.0f32).relu(), 3.0f32.relu()), (0.0, 3.0));
-        // -0 is not below 0, so ReLU gives -0: the kernels must too, to the bit.
+        // -0 is not below 0, so ReLU keeps -0. The kernels must do so too, to the bit.
         assert_eq!((-0.0f32).relu().to_bits(), (-0.0f32).to_bits());
         assert_eq!(0.0f32.relu().to_bits(), 0.0f32.to_bits());
     }

@@ -1,4 +1,4 @@
-//! A checked 64-bit integer: exact, or visibly not a number.
+//! A checked 64-bit integer: exact, or visibly overflowed.
 
 use std::cmp::Ordering;
 
@@ -6,10 +6,10 @@ use super::{Additive, Dot, Ordered, Scalar};
 
 /// A 64-bit integer that is exact or poisoned.
 ///
-/// Arithmetic that leaves the range gives a poisoned value, and anything
-/// computed from a poisoned value is poisoned, `0 * poison` included. A poisoned
-/// value has no [`value`](Int::value), equals nothing but a poisoned value and
-/// compares false, so ReLU and max let it through; the caller reports it.
+/// Arithmetic that leaves the range gives a poisoned value, and anything computed from a poisoned
+/// value is poisoned, `0 * poison` included. A poisoned value has no [`value`](Int::value) and
+/// equals only another one. Every order comparison with it is false, so ReLU and max let it
+/// through; the caller reports it.
 ///
 /// ```
 /// use triform::scalar::{Int, Scalar};
@@ -22,18 +22,18 @@ pub struct Int(i64);
 impl Int {
     /// The result of arithmetic that overflowed.
     ///
-    /// No result of checked arithmetic is `i64::MIN`: a result that would be
-    /// is poisoned as well, which costs one value and saves a flag.
+    /// It is stored as `i64::MIN`, so a result that would be `i64::MIN` is poisoned as well. That
+    /// costs one value and saves a flag.
     pub const POISON: Self = Self(i64::MIN);
 
-    /// The integer, or `None` where arithmetic overflowed on the way here.
+    /// The integer, or `None` if the arithmetic that led to it overflowed.
     pub fn value(self) -> Option<i64> {
         (self != Self::POISON).then_some(self.0)
     }
 
     /// The absolute value.
     pub fn abs(self) -> Self {
-        Self(self.0.wrapping_abs()) // leaves POISON as it is
+        Self(self.0.wrapping_abs()) // keeps POISON
     }
 
     fn checked(self, other: Self, operation: impl Fn(i64, i64) -> Option<i64>) -> Self {
@@ -73,7 +73,7 @@ impl Scalar for Int {
         self.checked(*other, i64::checked_mul)
     }
     fn neg(&self) -> Self {
-        Self(self.0.wrapping_neg()) // leaves POISON as it is
+        Self(self.0.wrapping_neg()) // keeps POISON
     }
 }
 

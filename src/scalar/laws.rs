@@ -1,4 +1,4 @@
-//! Every number type keeps the laws of a commutative ring, and those of its dot product.
+//! Tests that every number type obeys the laws of a commutative ring and of its dot product.
 
 use super::gradients;
 use super::{Additive, Counter, Dot, Dual, Expression, F2, F3, Int, M61, Polynomial, Scalar, Var};
@@ -34,7 +34,7 @@ fn equations<S: Dot>(a: &S, b: &S, c: &S) -> [(&'static str, S, S); 10] {
     ]
 }
 
-/// Floats are one where their sums are exact; of an expression the value is compared.
+/// Floats are a ring where their sums are exact; expressions are compared by value.
 #[test]
 fn every_number_type_is_a_ring() {
     let ints = [2, -3, 1 << 20, 7 - (1 << 19)].map(Int::from);
@@ -57,7 +57,7 @@ fn every_number_type_is_a_ring() {
     check_ring(&[x.clone(), y.clone(), x.add(&y), mixed, x.neg()]);
 }
 
-/// Both sides of a law have the same gradients, too: the sum of the derivatives by a, b and c.
+/// Both sides of a law have the same derivatives with respect to a, b and c, too.
 #[test]
 fn gradients_keep_the_laws() {
     let numbers = [0, 1, 2, -3, 7].map(Int::from);

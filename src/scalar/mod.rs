@@ -1,23 +1,21 @@
 //! The number types that a tensor can have.
 //!
-//! The forms of a block are written once and run over many number types.
-//! Which operations they need is itself part of the argument, so the traits
-//! are split by it:
+//! The forms of a block are written once and run over many number types. Which operations they need
+//! is itself part of the argument, so there is a trait for each set of operations:
 //!
-//! - [`Additive`]: a zero and an addition. **The three forms ask for nothing
-//!   else**; the products happen inside the convolution.
+//! - [`Additive`]: a zero and an addition. **The three forms need nothing else**; products occur
+//!   only inside the convolution.
 //! - [`Scalar`]: a commutative ring. A convolution needs it.
 //! - [`Ordered`]: a ring with an order, for ReLU and max pooling.
 //! - [`Real`]: division and square root, for batch norm.
 //! - [`Dot`]: how a sum of products is accumulated.
 //!
-//! The number types: `f32` and `f64`, which networks run on; [`Int`], exact or visibly not;
-//! [`M61`], a field for testing identities at full size; [`F2`] and [`F3`], small enough to be
-//! exhausted; [`Polynomial`], all values at once; [`Dual`], a value with its derivative; [`Var`], a value that remembers how it
-//! was computed, for gradients; [`Counter`], which
-//! counts; [`Expression`], which writes down its own sums.
+//! The number types: `f32` and `f64`, which networks run on; [`Int`], exact or visibly overflowed; [`M61`], a field for
+//! testing identities at full size; [`F2`] and [`F3`], fields small enough to try every value; [`Polynomial`], for all
+//! values at once; [`Dual`], a value with its derivative; [`Var`], a value that remembers how it was computed, for
+//! gradients; [`Counter`], which counts operations; [`Expression`], which writes down its own sums.
 
-/// Sums of products that are carried as the numbers themselves.
+/// Implements `Dot` for a number type whose running sums are of that type too.
 macro_rules! sums_of_itself {
     ($number:ty) => {
         impl Dot for $number {
@@ -57,9 +55,8 @@ use std::fmt::Debug;
 ///
 /// # Laws
 ///
-/// Addition is associative and commutative and `zero()` is its unit. Floats
-/// keep the laws on values whose sums are exact (integers up to 2^24 in `f32`)
-/// and break associativity elsewhere; that gap is what the evidence measures.
+/// Addition is associative and commutative and `zero()` is its unit. Floats obey the laws on values whose sums are
+/// exact (integers up to 2^24 in `f32`) and break associativity elsewhere; that gap is what the evidence measures.
 pub trait Additive: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The unit of addition.
     fn zero() -> Self;
@@ -109,7 +106,7 @@ pub trait Ordered: Scalar + PartialOrd {
     }
 }
 
-/// Division and square root, as batch norm needs them, and the way to `f64`.
+/// Division and square root, as batch norm needs them, and conversion from and to `f64`.
 pub trait Real: Ordered {
     /// The quotient.
     fn div(&self, other: &Self) -> Self;
@@ -121,16 +118,15 @@ pub trait Real: Ordered {
     fn to_f64(&self) -> f64;
 }
 
-/// How a sum of products is accumulated. Its own trait, so that a number type
-/// may carry its sums in another form (a prime field reduces once at the end)
-/// while floats keep their order of summation.
+/// How a sum of products is accumulated. This is a separate trait so that a number type may carry its sums
+/// in another form (a prime field reduces once at the end) while floats keep their order of summation.
 ///
 /// # Laws
 ///
-/// `total` of `empty` after `accumulate(w_i, x_i)` is the sum of `w_i x_i`; for
-/// floats, summed in the order of the calls, starting from 0.
+/// After calls of `accumulate(w_i, x_i)` on `empty`, `total` is the sum of `w_i x_i`; floats are
+/// summed in the order of the calls, starting from 0.
 pub trait Dot: Scalar {
-    /// The sum while it grows.
+    /// The running sum.
     type Sum: Clone + Default + Send;
     /// The sum of no products.
     fn empty() -> Self::Sum {

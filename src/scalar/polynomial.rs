@@ -1,19 +1,20 @@
 //! Polynomials with integer coefficients, in any number of named variables.
 //!
 //! Two expressions in ring operations are equal for every value of their variables, in every
-//! commutative ring, exactly if their polynomials are the same. So a form run on polynomials says
-//! what it computes for all weights and inputs at once. Computer algebra crates bring far more than
-//! add and multiply, and none of the crates considered has a normal form that is as easy to compare.
+//! commutative ring, if and only if their polynomials are the same. So a form run on polynomials
+//! shows what it computes for all weights and inputs at once. Computer algebra crates offer far more
+//! than addition and multiplication, and of those considered, none has a normal form so easy to
+//! compare.
 
 use std::collections::BTreeMap;
 
 use super::{Additive, Dot, Int, Scalar};
 
-/// A product of variables, each with its number and how often it occurs, in ascending order.
+/// A product of variables in ascending order, each as its number and its power.
 type Monomial = Vec<(u32, u32)>;
 
-/// A polynomial in normal form: no monomial twice, none with the coefficient 0. Two polynomials
-/// are equal exactly if they are the same.
+/// A polynomial in normal form: no monomial occurs twice, and none has the coefficient 0. So
+/// polynomials are equal if and only if their terms are the same.
 ///
 /// ```
 /// use triform::scalar::{Additive, Polynomial, Scalar};
@@ -27,7 +28,7 @@ pub struct Polynomial {
 }
 
 impl Polynomial {
-    /// The variable of this number.
+    /// The variable with this number.
     pub fn variable(number: u32) -> Self {
         Self { terms: BTreeMap::from([(vec![(number, 1)], Int::one())]) }
     }
@@ -38,7 +39,7 @@ impl Polynomial {
         self.terms.keys().map(of).max().unwrap_or(0)
     }
 
-    /// The number of the variable that it is, if it is one.
+    /// The variable's number, if the polynomial is a single variable.
     pub fn as_variable(&self) -> Option<u32> {
         let (monomial, coefficient) = self.terms.first_key_value()?;
         match monomial[..] {
@@ -47,7 +48,7 @@ impl Polynomial {
         }
     }
 
-    /// An integer.
+    /// A constant.
     pub fn constant(value: i64) -> Self {
         let mut polynomial = Self::default();
         polynomial.add_term(Vec::new(), &Int::from(value));
@@ -66,14 +67,14 @@ impl Polynomial {
         apart
     }
 
-    /// The first term, by its variables' numbers; `None` of 0.
+    /// The first term, and the numbers of its variables; `None` for 0.
     pub fn first_term(&self) -> Option<(Self, Vec<u32>)> {
         let (monomial, coefficient) = self.terms.first_key_value()?;
         let term = Self { terms: BTreeMap::from([(monomial.clone(), *coefficient)]) };
         Some((term, monomial.iter().map(|(variable, _)| *variable).collect()))
     }
 
-    /// Whether a coefficient left the range of 64 bits, so that the polynomial is not known.
+    /// Whether a coefficient overflowed 64 bits, so that the polynomial is not known.
     pub fn is_poisoned(&self) -> bool {
         self.terms.values().any(|coefficient| coefficient.value().is_none())
     }
@@ -96,7 +97,7 @@ impl Polynomial {
         }
     }
 
-    /// The terms as text, in order, their variables under these names.
+    /// The terms as text, in order. `name` names the variables.
     pub fn terms(&self, name: &dyn Fn(u32) -> String) -> Vec<String> {
         let power = |&(variable, power): &(u32, u32)| match power {
             1 => name(variable),
@@ -116,7 +117,7 @@ impl Polynomial {
     }
 }
 
-/// Sums the powers of each variable of two ascending lists.
+/// The product of two monomials: adds the powers of each variable.
 fn product(left: &Monomial, right: &Monomial) -> Monomial {
     let mut powers: BTreeMap<u32, u32> = left.iter().copied().collect();
     for &(variable, power) in right {
@@ -190,7 +191,7 @@ mod tests {
         assert_eq!(x.apart_from(&x).first_term(), None);
     }
 
-    /// Only a variable itself is one: not a multiple of it, not a power, not the start of a sum.
+    /// Only a variable itself counts as one: not a multiple of it, nor a power, nor a sum.
     #[test]
     fn a_variable_is_known_from_what_is_made_of_it() {
         let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));

@@ -1,8 +1,8 @@
 //! Integers modulo a prime: exact arithmetic of any depth in a fixed 64 bits.
 //!
-//! Crates for finite fields exist, but they serve cryptography, over primes of 256 bits in constant
-//! time or over 31 bits in vectors. This project needs one field of 61 bits and two tiny ones, and a dot product
-//! that is reduced only once. That takes the few lines below.
+//! Crates for finite fields exist, but they serve cryptography: primes of 256 bits in constant time, or of 31
+//! bits in SIMD vectors. This project needs one field of 61 bits and two tiny ones, and a dot product that is
+//! reduced only once. That takes the few lines below.
 
 use super::{Additive, Dot, Scalar};
 
@@ -39,13 +39,13 @@ impl<const P: u64> Prime<P> {
         Self(value.rem_euclid(P as i64) as u64)
     }
 
-    /// The residue of 128 bits; of random ones, all but evenly distributed (no residue is likelier
-    /// than another by more than 2^-66).
+    /// The residue of 128 bits. For random bits it is almost uniformly distributed (no residue is
+    /// likelier than another by more than 2^-66).
     pub fn from_bits(bits: u128) -> Self {
         Self(Self::reduce(bits))
     }
 
-    /// Modulo 2^61 - 1, where 2^61 is 1, the three pieces of 61 bits are summed; a division of 128
+    /// Modulo 2^61 - 1, 2^61 is 1, so the three pieces of 61 bits are summed. A division of 128
     /// bits would be slower than all the rest of a dot product.
     fn reduce(wide: u128) -> u64 {
         if P != (1 << 61) - 1 {
@@ -62,7 +62,7 @@ impl<const P: u64> Prime<P> {
         self.0
     }
 
-    /// All the elements, in order; for the tiny fields.
+    /// All elements, in order; meant for the tiny fields.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
         (0..P).map(Self)
     }
@@ -70,8 +70,8 @@ impl<const P: u64> Prime<P> {
 
 impl M61 {
     /// The residue of a float: a finite `f32` is m 2^e with integers m and e, and 2 has an inverse.
-    /// Sums and products of floats that are taken exactly have the sums and products of their
-    /// residues. Gives `None` for NaN and infinities.
+    /// If a sum or product of floats is exact, its residue is the sum or product of their residues.
+    /// Returns `None` for NaN and infinities.
     pub fn dyadic(value: f32) -> Option<Self> {
         if !value.is_finite() {
             return None;
@@ -85,8 +85,8 @@ impl M61 {
         Some(if value.is_sign_negative() { size.neg() } else { size })
     }
 
-    /// The element whose product with this one is 1: the power p - 2, by Fermat. Of 0, which has no
-    /// inverse, it gives 0.
+    /// The element whose product with this one is 1: the power p - 2, by Fermat. For 0, which has
+    /// no inverse, it returns 0.
     pub fn inverse(&self) -> Self {
         let (mut power, mut square, mut exponent) = (Self::one(), *self, (1u64 << 61) - 3);
         while exponent > 0 {
@@ -123,8 +123,8 @@ impl<const P: u64> Scalar for Prime<P> {
 }
 
 impl<const P: u64> Dot for Prime<P> {
-    /// Not yet reduced. A product is below 2^124, so after one that carries it to 2^127 there is
-    /// room for another only if it is reduced first.
+    /// Not yet reduced. A product is below 2^124, so there is room for another one while the sum is
+    /// below 2^127; from there on it is reduced first.
     type Sum = u128;
     fn accumulate(sum: &mut u128, weight: &Self, value: &Self) {
         if *sum >> 127 != 0 {
@@ -146,14 +146,14 @@ mod tests {
 
     #[test]
     fn m61_is_prime_and_has_inverses() {
-        // Fermat: a^(p-1) = 1 for a base would fail for nearly every composite; and the inverse
-        // it gives is one.
+        // a^(p-1) = 1 (Fermat) fails for nearly every composite p, so this tests primality as well
+        // as the inverses.
         for a in [2, 3, 5, 7, P - 1, 987_654_321].map(M61::new) {
             assert_eq!(a.mul(&a.inverse()), M61::one());
         }
     }
 
-    /// Exact sums and products of floats go to sums and products, at every exponent.
+    /// Exact sums and products of floats have the sums and products as residues, at every exponent.
     #[test]
     fn floats_and_signed_integers_have_residues() {
         let residue = |value: f32| M61::dyadic(value).unwrap();

@@ -9,9 +9,9 @@ use ndarray::{Array, ArrayBase, Data, Dimension};
 
 use super::{Additive, Dot, Ordered, Real, Scalar};
 
-/// A value, and the operation that gave it. Whatever is computed of such values by ring operations is recorded,
-/// and [`gradients`] walks the record backwards (Linnainmaa 1970): one walk gives the derivatives of a result by
-/// everything at once, where a [`Dual`](super::Dual) carries the derivative in one direction.
+/// A value, and the operation that produced it. Ring operations on such values are recorded, and [`gradients`]
+/// walks the record backwards (Linnainmaa 1970). One walk gives the derivatives of a result with respect to all
+/// tracked numbers at once; a [`Dual`](super::Dual) carries the derivative in one direction.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -28,15 +28,16 @@ pub struct Var<S> {
     from: Option<(Arc<Node<S>>, usize)>,
 }
 
-/// The gradient by each input of an operation, from the inputs and the gradient by each result.
+/// From the inputs of an operation and the gradient with respect to each result, computes the
+/// gradient with respect to each input.
 type Back<S> = Box<dyn Fn(&[Var<S>], &[S]) -> Vec<S> + Send + Sync>;
 
-/// An operation that was carried out.
+/// A recorded operation.
 struct Node<S> {
-    /// Larger than those of its inputs' operations.
+    /// Larger than the numbers of the operations that produced its inputs.
     number: u64,
     results: usize,
-    /// None for numbers that are given.
+    /// Empty for tracked numbers, which are given rather than computed.
     inputs: Vec<Var<S>>,
     back: Back<S>,
 }
@@ -47,7 +48,7 @@ impl<S> std::fmt::Debug for Node<S> {
     }
 }
 
-/// One operation after the other: a long sum is a long chain, and the default would recurse along it.
+/// Drops operations in a loop; the default would recurse along the chain that a long sum is.
 impl<S> Drop for Node<S> {
     fn drop(&mut self) {
         let mut inputs = std::mem::take(&mut self.inputs);
@@ -67,12 +68,12 @@ impl<S> Var<S> {
 }
 
 impl<S: Additive> Var<S> {
-    /// A number by which nothing is differentiated.
+    /// A constant: nothing is differentiated with respect to it.
     pub fn constant(value: S) -> Self {
         Self { value, from: None }
     }
 
-    /// The numbers of an array as those by which results are differentiated.
+    /// Tracks the numbers of an array, so that results can be differentiated with respect to them.
     pub fn tracked<D: Dimension>(values: &Array<S, D>) -> Array<Self, D> {
         let shape = values.raw_dim();
         let results =
@@ -81,10 +82,10 @@ impl<S: Additive> Var<S> {
             .unwrap_or_else(|error| unreachable!("as many: {error}"))
     }
 
-    /// The results of an operation on several inputs. `back` is given the inputs and the gradient by each result,
-    /// and gives the gradient by each input. It must be linear in the gradient by the results.
+    /// The results of an operation on several inputs. From the inputs and the gradient with respect to each
+    /// result, `back` computes the gradient with respect to each input. It must be linear in the gradient.
     ///
-    /// Where no input is tracked, the results are constants.
+    /// If no input is tracked, the results are constants.
     pub fn computed(
         values: Vec<S>,
         inputs: Vec<Self>,
@@ -119,13 +120,13 @@ impl<S: Additive> Var<S> {
     }
 }
 
-/// Gradients by the tracked numbers.
+/// Gradients with respect to the tracked numbers.
 #[derive(Debug)]
 pub struct Gradients<S>(BTreeMap<u64, Vec<S>>);
 
 impl<S: Additive> Gradients<S> {
-    /// The gradient by each element of an array that [`Var::tracked`] gave; 0 where the results do not depend on it.
-    /// Of numbers that were computed no gradient is kept, and of these it is 0 too.
+    /// The gradient with respect to each element of an array from [`Var::tracked`]; 0 where the results do not
+    /// depend on it. No gradients are kept for computed numbers, so for these it is 0 too.
     pub fn of<D: Dimension>(&self, tracked: &Array<Var<S>, D>) -> Array<S, D> {
         tracked.map(|var| {
             let of = |(node, index): &(Arc<Node<S>>, usize)| {
@@ -136,12 +137,13 @@ impl<S: Additive> Gradients<S> {
     }
 }
 
-/// The gradients by all tracked numbers of the sum of `results`, each times its `weight`: with one result and
-/// weight 1 its gradient, with all results of a layer and a loss's gradient by them the loss's.
+/// The gradient of the weighted sum of `results` with respect to all tracked numbers. For one result with
+/// weight 1, that is its gradient; for a layer's results, weighted by a loss's gradient with respect to
+/// them, it is that of the loss.
 ///
 /// # Panics
 ///
-/// If there are not as many weights as results.
+/// If `weights` and `results` have different shapes.
 pub fn gradients<S: Scalar, R: Data<Elem = Var<S>>, W: Data<Elem = S>, D: Dimension>(
     results: &ArrayBase<R, D>,
     weights: &ArrayBase<W, D>,
@@ -149,7 +151,7 @@ pub fn gradients<S: Scalar, R: Data<Elem = Var<S>>, W: Data<Elem = S>, D: Dimens
     assert_eq!(results.shape(), weights.shape(), "a weight for each result");
     let (mut open, mut given) = (Open(BTreeMap::new()), BTreeMap::new());
     open.add(results.iter(), weights.iter().cloned());
-    // Whatever uses a result of an operation has a larger number, so its gradient is complete.
+    // Operations that use this one's results have larger numbers, so its gradient is complete.
     while let Some((number, (node, gradient))) = open.0.pop_last() {
         if node.inputs.is_empty() {
             given.insert(number, gradient);
@@ -160,7 +162,7 @@ pub fn gradients<S: Scalar, R: Data<Elem = Var<S>>, W: Data<Elem = S>, D: Dimens
     Gradients(given)
 }
 
-/// Operations by number, each with the gradient by its results as far as it is known.
+/// Operations by number, each with the gradient with respect to its results as known so far.
 struct Open<S>(BTreeMap<u64, (Arc<Node<S>>, Vec<S>)>);
 
 impl<S: Additive> Open<S> {
@@ -180,7 +182,7 @@ impl<S: Additive> Open<S> {
             };
             let new = || (node.clone(), vec![S::zero(); node.results]);
             let (_, sums) = self.0.entry(node.number).or_insert_with(new);
-            // Mostly the next number is of the same operation.
+            // Usually the next number comes from the same operation.
             next = Some((var, gradient));
             while let Some((var, gradient)) = &next {
                 match &var.from {
@@ -221,14 +223,14 @@ impl<S: Scalar> Scalar for Var<S> {
     }
 }
 
-/// By value alone.
+/// Compares the values only.
 impl<S: PartialEq> PartialEq for Var<S> {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
     }
 }
 
-/// By value alone.
+/// Compares the values only.
 impl<S: PartialOrd> PartialOrd for Var<S> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         self.value.partial_cmp(&other.value)
@@ -265,9 +267,9 @@ impl<S: Real> Real for Var<S> {
     }
 }
 
-/// A sum of products is one operation, however many they are.
+/// A sum of products is one operation, however long it is.
 impl<S: Dot> Dot for Var<S> {
-    /// The sum of the values' products, and the factors.
+    /// The sum of the products of the values, and the factors.
     type Sum = (S::Sum, Vec<Self>);
     fn accumulate((sum, factors): &mut Self::Sum, weight: &Self, value: &Self) {
         S::accumulate(sum, &weight.value, &value.value);
