@@ -1,5 +1,5 @@
-//! One convolution: a 1x1, over all pixels where they lie; a k x k, over copies of the input with the padding
-//! around it. Either is cut into pieces, some pixels by some panels each.
+//! One convolution. A 1x1 reads all pixels in place; a k x k reads copies of the input with the padding
+//! around it. Both are divided into pieces, each of some pixels by some panels.
 
 use std::ops::Range;
 
@@ -18,11 +18,11 @@ use crate::planes::{Part, Planes, SIDE, Target};
 use crate::simd::Level;
 use crate::tiles;
 
-/// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. Any view will do; the result
-/// lies channels last in memory, and such inputs are the fastest.
+/// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. Any view will do, but
+/// channels last in memory is the fastest; the result is channels last.
 ///
-/// Errors: an input whose channels or map do not suit the kernel, and an epilogue whose channels or shortcut are
-/// not those of the output; sizes that are beyond memory.
+/// Errors: an input whose channels or map do not suit the kernel; an epilogue whose channels or shortcut do not
+/// suit the output; sizes that no memory can hold.
 pub fn conv(
     x: ArrayView4<'_, f32>,
     kernel: &Kernel,
@@ -51,12 +51,12 @@ pub fn conv(
             Weights::Narrow(narrow) => windows.narrow(narrow, &mut z)?,
         }
     }
-    // SAFETY: each of the three writes every channel of every pixel.
+    // SAFETY: each of the three methods writes every channel of every pixel.
     Ok(unsafe { z.written() })
 }
 
-/// The output that `work` writes by the columns of a 1x1: to their slots, which are those of the whole output; or
-/// to the target, if the epilogue has planes. Nobody else has either.
+/// Returns the output that `work` writes. `work` gets the columns of a 1x1, whose slots cover the whole output.
+/// If the epilogue has planes, it gets a target instead, and the columns have no slots. Nobody else uses either.
 /// Safety: `work` writes all of it.
 pub(crate) unsafe fn whole(
     panels: &Panels,
@@ -78,12 +78,12 @@ pub(crate) unsafe fn whole(
         };
         work(&columns(panels, 0, slots), target);
     }
-    // SAFETY: as the function's.
+    // SAFETY: upheld by the caller.
     unsafe { z.written() }
 }
 
 /// Does `work` for some pixels by some columns of a [`whole`]. It writes to the slots of the columns it is given; if
-/// there is a target, the results go on from there to the target.
+/// there is a target, the results are then moved from there to the target.
 /// Safety: the machine has the level, and nobody else reads or writes these pixels and channels of the target.
 pub(crate) unsafe fn by_target(
     level: Level,
@@ -103,16 +103,16 @@ pub(crate) unsafe fn by_target(
     let redirected = columns.iter().zip(slots.chunks(1));
     let redirected = redirected.map(|(column, slot)| Column { slots: slot.into(), ..*column });
     work(&redirected.collect::<Vec<_>>());
-    // SAFETY: as the function's.
+    // SAFETY: upheld by the caller.
     unsafe { level.run(part) }
 }
 
-/// The pixels that a 1x1 like `kernel` reads, multiplied by some columns. The pixels are read where they lie, or
-/// from a copy if they are in planes or lie multiples of a page apart.
+/// Multiplies the pixels that a 1x1 like `kernel` reads by some columns. The pixels are read in place, or from a
+/// copy if they are in planes or multiples of a page apart.
 /// # Safety
 /// - The columns have as many taps as x has channels.
-/// - Without a target, the slots have all pixels of the output. With a target, the target has them, and the
-///   columns are all its channels. Nobody else reads or writes there.
+/// - Without a target, the slots cover all pixels of the output. With a target, the target covers them, and
+///   the columns are all its channels. Nobody else reads or writes there.
 pub(crate) unsafe fn over_pixels(
     x: ArrayView4<'_, f32>,
     kernel: &Kernel,
@@ -143,25 +143,27 @@ pub(crate) unsafe fn over_pixels(
     let taps = columns.first().map_or(Vec::new(), |column| column.panels.cut(&taps));
     let (x, taps) = (floats, &taps[..]);
     let whole = Dense { x, pixels, origin: 0, taps, columns, range, cold: true, epilogue };
-    // SAFETY: the pixels are those of x, each of as many channels as the panels have taps; the rest is the
-    // caller's.
+    // SAFETY: the pixels are those of x, and each has a channel for each tap of the panels; the rest is
+    // upheld by the caller.
     unsafe { in_pieces(whole, kernel, from, target) };
 }
 
-/// Floats of the pixels that are worked on at a time: half of a second-level cache of 256 KiB.
+/// Floats of input pixels processed per block: half of an L2 cache of 256 KiB.
 const BLOCK: usize = 1 << 15;
 
-/// Pixels of a piece of a 1x1 whose taps are one run, so that their outputs stay in the second-level cache. If
-/// planes are read or written, twice as many: whole tiles of 14 pixels, and whole lines of 16.
+/// Pixels per block in a 1x1 convolution whose taps are a single run (at most `DEPTH`), chosen so that the
+/// block's outputs stay in the L2 cache. If planes are read or written, twice as many: whole tiles of 14
+/// pixels and whole cache lines of 16.
 const SHORT_BLOCK: usize = 56;
 
-/// Pieces may copy the pixels they share this often; beyond that, the pixels are copied once beforehand. And one
-/// piece copies at most this number of floats: a second-level cache of 1 MiB.
+/// The pieces copy the pixels that they read. But if together they would copy more than `SHARED` times all
+/// pixels, or if they overlap and one would copy more than `CACHE` floats (an L2 cache of 1 MiB), all pixels
+/// are copied once beforehand.
 const SHARED: usize = 3;
 const CACHE: usize = 1 << 18;
 
-/// All pixels by all columns, cut so that a piece's pixels stay in the second-level cache and all threads
-/// have something to do. If there is a source, the pixels are copied from it first; it numbers them as
+/// Multiplies all pixels by all columns, in pieces whose pixels stay in the L2 cache and which keep all
+/// threads busy. If there is a source, the pixels are copied from it first; it numbers them as
 /// `whole.range` does. If there is a target, the outputs are written to its planes.
 /// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel. With a source, though, it is
 /// the copy of a range, not `x`, that must have every tap of the range's pixels.
@@ -182,14 +184,14 @@ unsafe fn in_pieces(
         _ => (BLOCK / depth).max(16),
     };
     let unit = match planes {
-        // Whole rows, so that few pieces share them.
+        // Whole rows, so that few pieces read the same rows.
         false if windows && whole.pixels.w_out <= block => whole.pixels.w_out,
         false => 1,
         true => unit_of_planes(count),
     };
     let parts = tiles::parts(kernel.macs(count));
     let pieces = pieces((count, unit), whole.columns.len(), block, parts);
-    // If several pieces read the same pixels, these are copied beforehand.
+    // Pixels that the pieces would copy too often are copied beforehand.
     let beforehand = from.filter(|source| {
         let floats = source.floats(&whole.range);
         let together: usize = pieces.iter().map(|(range, _)| source.floats(range)).sum();
@@ -200,7 +202,7 @@ unsafe fn in_pieces(
     let from = if beforehand.is_some() { None } else { from };
     let mut all = beforehand.map(|source| Scratch::take(source.floats(&whole.range)));
     let whole = match (beforehand, &mut all) {
-        // SAFETY: the kernel's level is here.
+        // SAFETY: the machine has the kernel's level.
         (Some(source), Some(all)) => unsafe { source.read_by(whole, level, all, parts) },
         _ => whole,
     };
@@ -208,8 +210,8 @@ unsafe fn in_pieces(
         let columns = &whole.columns[columns];
         let mut copy = Scratch::take(from.map_or(0, |from| from.floats(&range)));
         let mut piece = Dense { range: range.clone(), columns, ..whole };
-        // SAFETY: as the function's; a copy is of the piece's own range, or of the whole range; pieces have
-        // different pixels or different columns, and together all of them.
+        // SAFETY: upheld by the caller; a copy holds the piece's own range, or the whole range; pieces have
+        // different pixels or different columns, and together they have all.
         unsafe {
             if let Some(from) = from {
                 piece = from.read_by(piece, level, &mut copy, 1);
@@ -221,14 +223,14 @@ unsafe fn in_pieces(
     });
 }
 
-/// Pieces that read or write planes start at multiples of this number of pixels: a whole cache line. If there
-/// are so few pixels that the threads would get very unequal pieces, a part of a line.
+/// Pieces that read or write planes start at multiples of this number of pixels. It is a whole cache line, or
+/// a part of one if there are so few pixels that the threads would get very unequal pieces.
 pub(crate) fn unit_of_planes(pixels: usize) -> usize {
     if pixels >= 16 * SIDE * tiles::threads() { SIDE } else { SIDE / 4 }
 }
 
-/// Cuts `pixels` by `columns` into pieces of about `block` pixels, which start at multiples of `unit`. If that
-/// gives fewer pieces than threads, the columns are cut too, to make about `parts` pieces.
+/// Divides `pixels` by `columns` into pieces of about `block` pixels, which start at multiples of `unit`. If
+/// that gives fewer pieces than threads, the columns are divided too, to make about `parts` pieces.
 pub(crate) fn pieces(
     (pixels, unit): (usize, usize),
     columns: usize,
@@ -256,7 +258,7 @@ struct Windows<'a> {
 }
 
 impl Windows<'_> {
-    /// In one group.
+    /// With one group.
     fn dense(&self, panels: &Panels, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
         let padded =
@@ -267,14 +269,14 @@ impl Windows<'_> {
             let (pixels, range) = (padded.pixels(), 0..h_out * w_out);
             let whole =
                 Dense { x: &[], pixels, origin: 0, taps, columns, range, cold: false, epilogue };
-            // SAFETY: the source's copy of a range has the rows that its pixels see, with the padding around
-            // them; the slots are those of an image of the output, which nobody else has.
+            // SAFETY: the source's copy of a range has the rows that its pixels read, with the padding
+            // around them; the slots are those of an image of the output, which nobody else uses.
             unsafe { in_pieces(whole, kernel, Some(Source::Windows(padded, x, n)), None) };
         }
         Ok(())
     }
 
-    /// In groups that are no narrower than a vector, or not suited to [`Narrow`]: group by group.
+    /// With several groups that are not suited to [`Narrow`]: group by group.
     fn grouped(&self, panels: &[Panels], z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
         let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out / panels.len());
@@ -297,19 +299,19 @@ impl Windows<'_> {
                 let piece =
                     Dense { x, pixels, origin: 0, taps, columns, range, cold: false, epilogue };
                 // SAFETY: the copy has every tap of every pixel; the slots are those of one group of one
-                // image of the output, which nobody else has.
+                // image of the output, which nobody else uses.
                 unsafe { kernel.level.run(piece) };
             }
         });
         Ok(())
     }
 
-    /// In groups that are narrower than a vector: vector by vector of the channels.
+    /// With groups that are suited to [`Narrow`]: one vector of channels after another.
     fn narrow(&self, narrow: &Narrow, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, c_out, h_out, w_out] } = *self;
         let lanes = kernel.level.lanes();
-        // Either a vector's channels at every pixel, two such side by side, row by row (a cache line of each
-        // pixel for eight lanes); or the few there are, several pixels to a vector.
+        // With several groups, the copy has two vectors of channels side by side in each row (for eight lanes, a
+        // cache line of each pixel). With one group, it has all its channels, and several pixels share a vector.
         let (width, parts) = if narrow.pixels == 1 { (lanes, 2) } else { (c_out, 1) };
         let padded = Padded::new(kernel.shape, [width, parts], [h_out, w_out])?;
         let repeated = (narrow.pixels > 1).then(|| epilogue.repeated(narrow.pixels));
@@ -330,7 +332,7 @@ impl Windows<'_> {
         }
         let runs = tiles::parts(kernel.macs(n * h_out * w_out));
         tiles::in_runs(pieces, runs, |(n, first, mut slots)| {
-            // A row's last vector may reach beyond it.
+            // A row's last vector may reach beyond the row.
             let floats = padded.floats() + lanes;
             let mut copy = Scratch::take(floats);
             padded.copy(x, n, first * width, &mut copy);
@@ -350,14 +352,15 @@ impl Windows<'_> {
                 z_row, last, epilogue,
             };
             // SAFETY: the copy has every tap of every vector, and a vector's lanes beyond the last; the
-            // slots are those of some channels of one image of the output, which nobody else has.
+            // slots are those of some channels of one image of the output, which nobody else uses.
             unsafe { kernel.level.run(rows) };
         });
         Ok(())
     }
 }
 
-/// By the `gemm` crate, the product of `a` (m x k) and `b` (k x `columns`), written to `c` (m x `columns`); all row-major.
+/// Writes the product of `a` (m x k) and `b` (k x `columns`) to `c` (m x `columns`), all row-major, by the `gemm`
+/// crate.
 #[rustfmt::skip]
 pub fn product(a: &[f64], b: &[f64], c: &mut [f64], m: usize, columns: usize) {
     let k = a.len() / m;

@@ -1,14 +1,14 @@
 //! The dense tile: a few pixels by one or two vectors of output channels, summed in registers. A weight
 //! is loaded once for all the pixels, a pixel's channel once for all the output channels.
 //!
-//! Every convolution is, for one output pixel, a sum over taps of an input channel times a row of weights.
-//! So the tile knows nothing of kernels, strides or groups: it is told where each pixel starts, and which
-//! runs of memory from there on are its taps.
+//! For one output pixel, every convolution is a sum over taps, each an input channel times a row of
+//! weights. So the tile knows nothing about kernels, strides or groups: it is told where each pixel
+//! starts, and which runs of memory from there on are its taps.
 //!
-//! While a tile sums, it prefetches what is needed next: the next panel of weights; pixels that nobody has read
-//! yet; what the next tile writes and adds. A step every [`CHUNK`] taps asks for a few lines. If more were on their
-//! way than the processor can track, loads would wait behind them. All counts are ready before the innermost loops
-//! begin.
+//! While a tile sums, it prefetches what is needed next: the next panel of weights, pixels that have not been read
+//! yet, and where the next tile's outputs and shortcut lie. Every [`CHUNK`] taps, a step prefetches a few cache
+//! lines. If more were in flight than the processor can track, loads would wait behind them. All counts are
+//! computed before the innermost loops begin.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -22,18 +22,18 @@ use crate::simd::Work;
 use crate::tiles::balanced;
 use crate::vector::{Vector, load_rows, of_size, store_rows};
 
-/// A panel of weights, and where its results go.
+/// A panel of weights, and where its results are stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Column<'a> {
     pub(crate) panels: &'a Panels,
     pub(crate) panel: usize,
-    /// Its first channel, as the function numbers them.
+    /// Its first channel, in the numbering of the epilogue's function.
     pub(crate) channel: usize,
     pub(crate) slots: Cow<'a, [Slot]>,
 }
 
 /// The panels as columns. The first channel of the first panel is channel `channel` of the function;
-/// `slots(first, lanes)` says where `lanes` lanes from the panels' channel `first` on are stored.
+/// `slots(first, lanes)` returns where `lanes` channels from the panels' channel `first` on are stored.
 pub(crate) fn columns<'p>(
     panels: &'p Panels,
     channel: usize,
@@ -47,18 +47,18 @@ pub(crate) fn columns<'p>(
     (0..panels.count()).map(column).collect()
 }
 
-/// Some pixels by some panels.
+/// The product of some pixels and some panels.
 pub(crate) struct Dense<'a> {
     pub(crate) x: &'a [f32],
     pub(crate) pixels: Pixels,
-    /// The pixel of the output that is the first of `pixels`.
+    /// The number of the output pixel that comes first in `pixels`.
     pub(crate) origin: usize,
-    /// For each run of the panels' taps.
+    /// The taps of each of the panels' runs.
     pub(crate) taps: &'a [Vec<Taps>],
     pub(crate) columns: &'a [Column<'a>],
     /// The pixels to compute.
     pub(crate) range: Range<usize>,
-    /// Whether `x` lies where it was left, and may not be in the caches; a copy was just made.
+    /// Whether `x` may not be in the caches, because it is the input itself and not a copy just made.
     pub(crate) cold: bool,
     pub(crate) epilogue: &'a Fused<'a>,
 }
@@ -69,11 +69,11 @@ impl Work for Dense<'_> {
     /// - All columns' panels are one or two vectors of `T` wide and have as many runs as there are `taps`,
     ///   each as long as its taps together.
     /// - Every tap of every pixel of the range lies in `x`.
-    /// - The slots of the columns have the pixels of the range, and nobody else reads or writes there.
+    /// - The slots of the columns cover the pixels of the range, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let Some(first) = self.columns.first() else { return };
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             if first.panels.width == T::LANES {
                 self.walk::<T, 1>();
@@ -86,7 +86,7 @@ impl Work for Dense<'_> {
 }
 
 impl Dense<'_> {
-    /// The weights that come after those of a run and column, to be prefetched in `steps` steps.
+    /// The weights needed after those of a run and column, to be prefetched in `steps` steps.
     fn weights_after(&self, run: usize, number: usize, steps: usize) -> Run {
         let (run, number) =
             if number + 1 < self.columns.len() { (run, number + 1) } else { (run + 1, 0) };
@@ -98,7 +98,7 @@ impl Dense<'_> {
         Run::new(weights.as_ptr(), weights.len(), steps)
     }
 
-    /// The pixels after the range, likewise, if nobody has read them yet and they follow one another.
+    /// Likewise the pixels after the range, if they are contiguous and may not be in the caches.
     fn pixels_after(&self, steps: usize) -> Run {
         let Pixels { image, column, .. } = self.pixels;
         if !self.cold || image > 0 {
@@ -108,8 +108,8 @@ impl Dense<'_> {
         Run::new(at, self.range.len() * column, steps)
     }
 
-    /// Where the next tile is written, after one of column `number` that ends at pixel `end`: the slot, if it is a
-    /// single one, and the tile's first pixel.
+    /// Where the tile after the one of column `number` that ends at pixel `end` is written: its slot, if there is
+    /// only one, and its first pixel.
     fn slot_after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
         let (number, first) =
             if end < self.range.end { (number, end) } else { (number + 1, self.range.start) };
@@ -119,9 +119,9 @@ impl Dense<'_> {
         }
     }
 
-    /// Run of taps by run of taps, so that the pixels' channels stay in the second-level cache while all
-    /// the panels go by; panel by panel, so that its weights stay in the first.
-    /// Safety: that of `run`; V vectors are the panels' width.
+    /// Works run by run of taps, so that the pixels' channels stay in the L2 cache for all the panels,
+    /// and within a run panel by panel, so that the panel's weights stay in the L1 cache.
+    /// Safety: as for `run`; the panels are V vectors wide.
     #[inline(always)]
     unsafe fn walk<T: Vector, const V: usize>(&self) {
         let width = V * T::LANES;
@@ -146,8 +146,8 @@ impl Dense<'_> {
                         let rows = T::ROWS.min(self.range.end - first);
                         prefetch = prefetch.and_of_slot(slot, [first, rows, rows_of_step]);
                     }
-                    // SAFETY: as the function's; `partial` has room for the sums of each pixel and
-                    // column if there is more than one run.
+                    // SAFETY: upheld by the caller; `partial` has room for the sums of each pixel
+                    // and column if there is more than one run.
                     unsafe {
                         of_size!(tile.len(), T::ROWS, R => {
                             self.tile::<T, V, R>(run, column, tile.start, partial, prefetch)
@@ -158,8 +158,8 @@ impl Dense<'_> {
         }
     }
 
-    /// R pixels from `first` on, for one run of taps; `partial` has the sums of the runs before.
-    /// Safety: that of `walk`; if there is more than one run, `partial` has room for R times the panel's width.
+    /// Computes R pixels from `first` on, for one run of taps; `partial` has the sums of the earlier runs.
+    /// Safety: as for `walk`; if there is more than one run, `partial` has room for R times the panel's width.
     #[inline(always)]
     unsafe fn tile<T: Vector, const V: usize, const R: usize>(
         &self,
@@ -176,7 +176,7 @@ impl Dense<'_> {
         let offsets: [usize; R] = self.pixels.from(first - self.origin);
         let inside = |at: &usize| taps.iter().all(|t| at + t.offset + t.length <= self.x.len());
         debug_assert!(offsets.iter().all(inside), "{offsets:?} {taps:?} {}", self.x.len());
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let mut sums = [[T::splat(0.0); V]; R];
             if run > 0 {
@@ -193,12 +193,12 @@ impl Dense<'_> {
     }
 }
 
-/// Steps of prefetching while all of these are summed.
+/// Prefetching steps while all of these taps are summed.
 fn steps(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
 }
 
-/// Adds to the sums, tap after tap, the pixels' channels times the weights; meanwhile prefetches.
+/// Adds the pixels' channels times the weights to the sums, tap by tap; prefetches meanwhile.
 /// # Safety
 /// - The machine has the instructions of `T`.
 /// - Each pixel has all the taps, and `weights` V vectors for each of them.
@@ -210,7 +210,7 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
     mut weights: *const f32,
     mut prefetch: Prefetch,
 ) -> [[T; V]; R] {
-    // SAFETY: as the function's.
+    // SAFETY: upheld by the caller.
     unsafe {
         for taps in taps {
             let x = x.map(|x| x.add(taps.offset));
@@ -235,7 +235,7 @@ unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
     sums
 }
 
-/// Taps from one step to the next.
+/// Taps from one prefetching step to the next.
 const CHUNK: usize = 8;
 
 /// A run of memory to prefetch, `lines` cache lines at each step. Nothing is read or written through the
@@ -249,12 +249,12 @@ struct Run {
 impl Run {
     const NONE: Self = Self { at: std::ptr::null(), lines: 0 };
 
-    /// `floats` floats from `at` on, in `steps` steps, rounded up to as many lines in each.
+    /// `floats` floats from `at` on in `steps` steps, rounded up to the same number of lines in each.
     fn new(at: *const f32, floats: usize, steps: usize) -> Self {
         Self { at, lines: floats.div_ceil(LINE * steps.max(1)) }
     }
 
-    /// The part for the next `steps` steps; the rest is left here.
+    /// Takes the part for the next `steps` steps; the rest stays in `self`.
     #[inline(always)]
     fn take(&mut self, steps: usize) -> Self {
         let at = self.at.wrapping_add(self.lines * steps * LINE);
@@ -270,7 +270,7 @@ impl Run {
     }
 }
 
-/// Some pixels of a run of channels, `of_step` of them prefetched at each step.
+/// Some adjacent channels of some pixels to prefetch, `of_step` pixels at each step.
 #[derive(Clone, Copy, Debug)]
 struct Outputs {
     at: *const f32,
@@ -282,7 +282,7 @@ struct Outputs {
 impl Outputs {
     const NONE: Self = Self { at: std::ptr::null(), pitch: 0, left: 0, of_step: 0 };
 
-    /// Prefetches V vectors of each.
+    /// Prefetches V vectors of each pixel.
     #[inline(always)]
     fn step<T: Vector, const V: usize>(&mut self, ask: impl Fn(*const f32)) {
         for _ in 0..self.of_step.min(self.left) {
@@ -309,7 +309,7 @@ impl Prefetch {
         Self { weights, x, z: Outputs::NONE, shortcut: Outputs::NONE }
     }
 
-    /// And `left` pixels of a slot from pixel `first` on, `of_step` of them at each step.
+    /// Also prefetches `left` pixels of a slot from pixel `first` on, `of_step` of them at each step.
     #[inline(always)]
     fn and_of_slot(mut self, slot: &Slot, [first, left, of_step]: [usize; 3]) -> Self {
         let pitch = slot.pitch;
@@ -322,11 +322,11 @@ impl Prefetch {
         self
     }
 
-    /// One step.
+    /// Does one step.
     /// Safety: the machine has the instructions of `T`.
     #[inline(always)]
     unsafe fn step<T: Vector, const V: usize>(&mut self) {
-        // SAFETY: as the function's; any address will do.
+        // SAFETY: upheld by the caller; any address will do.
         let soon = |at: *const f32| unsafe { T::prefetch(at) };
         // SAFETY: as above.
         let later = |at: *const f32| unsafe { T::prefetch_for_later(at) };
@@ -344,7 +344,7 @@ mod tests {
     use super::{LINE, Prefetch, Run, Slot};
     use crate::vector::Portable;
 
-    /// The floats from address 0 on where the lines begin that are asked for.
+    /// Where the prefetched lines begin, in floats from address 0.
     fn asked(step: impl FnOnce(&dyn Fn(*const f32))) -> Vec<usize> {
         let found = RefCell::new(Vec::new());
         step(&|at| found.borrow_mut().push(at as usize / 4));

@@ -1,4 +1,4 @@
-//! The epilogue: what follows the sums, fused, so that it is applied while they are in registers.
+//! The epilogue: what follows the sums, fused with them, so that it is applied while they are in registers.
 
 use std::iter::repeat_n;
 use std::ops::Range;
@@ -13,10 +13,10 @@ use crate::vector::{Vector, store_rows};
 /// Channels that may be read beyond the last one: those of the widest panel.
 pub(crate) const BEYOND: usize = 32;
 
-/// A function of each channel, of one element at a time: perhaps `scale * z + shift`, the product rounded and
-/// then the sum; then perhaps a ReLU, which leaves NaN and -0 as they are.
+/// A function of each channel, one element at a time: optionally `scale * z + shift`, with the product
+/// rounded and then the sum; then optionally a ReLU, which keeps NaN and -0.
 ///
-/// The identity is not `1 z + 0`, which would make +0 of -0.
+/// The identity is not written as `1*z + 0`, which would turn -0 into +0.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
     /// For each channel, and [`BEYOND`] more; empty if the function has no affine part.
@@ -26,19 +26,19 @@ pub struct Elementwise {
 }
 
 impl Elementwise {
-    /// z, whatever the number of channels.
+    /// The identity, for any number of channels.
     pub const IDENTITY: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: false };
 
-    /// max(z, 0), whatever the number of channels.
+    /// max(z, 0), for any number of channels.
     pub const RELU: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: true };
 
-    /// Scale and shift of each channel; then a ReLU after all of them, if `relu`.
+    /// Scale and shift for each channel, then a ReLU for all of them if `relu` is true.
     pub fn affine(channels: impl IntoIterator<Item = (f32, f32)>, relu: bool) -> Self {
         let (scale, shift) = channels.into_iter().chain(repeat_n((0.0, 0.0), BEYOND)).unzip();
         Self { scale, shift, relu }
     }
 
-    /// Checks that the function has an affine for each of `channels` channels, or none at all.
+    /// Checks that the function has a scale and shift for each of `channels` channels, or none at all.
     pub(crate) fn check(&self, channels: usize) -> Result<()> {
         let found = self.scale.len().saturating_sub(BEYOND);
         if self.scale.is_empty() || found == channels {
@@ -49,7 +49,7 @@ impl Elementwise {
 
     /// The function at one value.
     pub(crate) fn at(&self, channel: usize, z: f32) -> f32 {
-        // The product rounded, then the sum.
+        // The product is rounded, then the sum.
         let affine = || self.scale[channel] * z + self.shift[channel];
         let y = if self.scale.is_empty() { z } else { affine() };
         if self.relu && y < 0.0 { 0.0 } else { y }
@@ -65,7 +65,7 @@ impl Elementwise {
         sums: &mut [[T; V]; R],
     ) {
         const { assert!(V * T::LANES <= BEYOND) };
-        // SAFETY: there are BEYOND values after those of the last channel, no less than V vectors.
+        // SAFETY: there are BEYOND values after those of the last channel, at least V vectors.
         unsafe {
             if !self.scale.is_empty() {
                 debug_assert!(channel + V * T::LANES <= self.scale.len());
@@ -89,7 +89,7 @@ impl Elementwise {
     /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function.
     #[inline(always)]
     pub(crate) unsafe fn apply_to_plane<T: Vector>(&self, channel: usize, z: T) -> T {
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let affine = || z.mul(T::splat(self.scale[channel])).add(T::splat(self.shift[channel]));
             let y = if self.scale.is_empty() { z } else { affine() };
@@ -102,12 +102,12 @@ impl Elementwise {
         self.made_of(|values| values[channels.clone()].to_vec())
     }
 
-    /// The same function of `times` pixels side by side, each of all the channels.
+    /// The same function for `times` pixels side by side, each with all the channels.
     pub(crate) fn repeated(&self, times: usize) -> Self {
         self.made_of(|values| values.repeat(times))
     }
 
-    /// A function of other channels, whose values are made of those of these.
+    /// The function whose scales and shifts `make` makes from those of `self`.
     fn made_of(&self, make: impl Fn(&[f32]) -> Vec<f32>) -> Self {
         let make = |values: &[f32]| match values.len() {
             0 => Vec::new(),
@@ -117,15 +117,15 @@ impl Elementwise {
     }
 }
 
-/// What follows the sums of a convolution, in this order: a function of each channel, a shortcut that is
-/// added, a function of the output.
+/// What follows the sums of a convolution, in this order: a function of each channel, the addition of a
+/// shortcut, a function of the output.
 #[derive(Clone, Debug)]
 pub struct Epilogue<'a> {
     /// Applied to the sums.
     pub function: Elementwise,
-    /// Then added: N x C_out x H_out x W_out.
+    /// Added next: N x C_out x H_out x W_out.
     pub shortcut: Option<ArrayView4<'a, f32>>,
-    /// Then applied.
+    /// Applied last.
     pub output: Elementwise,
 }
 
@@ -134,7 +134,7 @@ impl<'a> Epilogue<'a> {
     pub const NONE: Self =
         Self { function: Elementwise::IDENTITY, shortcut: None, output: Elementwise::IDENTITY };
 
-    /// Nothing but a function.
+    /// Only a function of each channel.
     pub fn only(function: Elementwise) -> Self {
         Self { function, ..Self::NONE }
     }
@@ -152,7 +152,7 @@ impl<'a> Epilogue<'a> {
         }
     }
 
-    /// Applies it to sums that are complete.
+    /// Applies it to complete sums.
     pub(crate) fn apply_to(&self, z: &mut Array4<f32>) {
         let apply = |function: &Elementwise, z: &mut Array4<f32>| {
             for (channel, mut plane) in z.axis_iter_mut(Axis(1)).enumerate() {
@@ -172,12 +172,12 @@ pub(crate) struct Fused<'a> {
     pub(crate) function: Elementwise,
     pub(crate) shortcut: Option<Image<'a>>,
     pub(crate) output: Elementwise,
-    /// A shortcut in standard layout, and what follows it: the output is then made planes as well.
+    /// A shortcut in standard layout, and the function after it. The output is then written as planes too.
     pub(crate) planes: Option<(Planes<'a>, Elementwise)>,
 }
 
 impl<'a> Fused<'a> {
-    /// An epilogue that was checked.
+    /// Takes an epilogue that was checked.
     pub(crate) fn new(epilogue: Epilogue<'a>) -> Self {
         let Epilogue { function, shortcut, output } = epilogue;
         Self { function, shortcut: shortcut.map(Image::new), output, planes: None }
@@ -204,8 +204,8 @@ impl<'a> Fused<'a> {
 /// # Safety
 /// - The machine has the instructions of `T`.
 /// - The slots hold at most V vectors of channels together.
-/// - Each slot has these pixels: `lanes` floats for each, `pitch` apart, in the tensor and in the shortcut. For
-///   the last pixel `last` floats are enough, if it is given.
+/// - Each slot has these pixels: `lanes` floats for each, `pitch` apart, in the tensor and in the shortcut. If
+///   `last` is given, `last` floats are enough for the last pixel.
 /// - If `last` is given, there is one slot, with `last` lanes or more.
 /// - Nobody else reads or writes there.
 #[inline(always)]
@@ -220,7 +220,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     debug_assert!(slots.iter().map(|slot| slot.lanes).sum::<usize>() <= V * T::LANES);
     debug_assert!(slots.iter().all(|slot| slot.holds(first + R, last)), "{first} of {slots:?}");
     debug_assert!(last.is_none_or(|last| slots.len() == 1 && (1..=slots[0].lanes).contains(&last)));
-    // SAFETY: as the function's.
+    // SAFETY: upheld by the caller.
     unsafe {
         epilogue.function.apply(channel, &mut sums);
         match slots {
@@ -262,14 +262,14 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
 ) -> [[f32; BEYOND]; R] {
     const { assert!(V * T::LANES <= BEYOND) };
     let mut rows = [[0.0; BEYOND]; R];
-    // SAFETY: the instructions are the caller's; a row holds V vectors.
+    // SAFETY: the caller vouches for the instructions; a row holds V vectors.
     unsafe { store_rows(&sums, rows.as_mut_ptr().cast(), BEYOND) };
     rows
 }
 
-/// Stores the sums of some pixels, the function already applied, where the channels end within a vector or
+/// Stores the sums of some pixels, after the function was applied, if the channels end within a vector or
 /// go to several slots.
-/// Safety: that of [`store`]; a row has the lanes of all slots.
+/// Safety: as for [`store`]; a row has the lanes of all slots.
 unsafe fn store_lanes(
     epilogue: &Fused<'_>,
     slots: &[Slot],
@@ -279,11 +279,11 @@ unsafe fn store_lanes(
 ) {
     let identity = epilogue.output.scale.is_empty() && !epilogue.output.relu;
     if identity && slots.iter().all(|slot| slot.lanes == 4 && slot.shortcut.is_none()) {
-        // Paths of 32x4d, each a run of memory: path by path, so that it is written as one.
+        // The paths of 32x4d: path by path, so that each path's memory is written contiguously.
         for (number, slot) in slots.iter().enumerate() {
             for (row, pixel) in rows.iter().zip(first..) {
                 let four = &row.as_chunks::<4>().0[number];
-                // SAFETY: as the function's.
+                // SAFETY: upheld by the caller.
                 unsafe {
                     let z = slot.z.wrapping_add(pixel * slot.pitch);
                     z.cast::<[f32; 4]>().write_unaligned(*four);
@@ -298,7 +298,7 @@ unsafe fn store_lanes(
         for slot in slots {
             let (sums, rest) = lanes.split_at(slot.lanes);
             lanes = rest;
-            // SAFETY: as the function's.
+            // SAFETY: upheld by the caller.
             unsafe {
                 let slot = slot.after(pixel * slot.pitch);
                 for (lane, &sum) in sums.iter().enumerate() {

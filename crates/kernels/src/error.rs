@@ -26,7 +26,7 @@ pub enum Error {
         padding: [usize; 2],
     },
 
-    /// A tensor has another shape than it must have, which is said in words or numbers.
+    /// A tensor does not have the expected shape, which is given in words or numbers.
     #[error("{what} has shape {found:?}; it must be {expected}")]
     Shape { what: &'static str, expected: String, found: [usize; 4] },
 
@@ -38,12 +38,12 @@ pub enum Error {
     #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
     TooManyElements { what: &'static str, factors: Vec<usize> },
 
-    /// SIMD instructions that this machine does not have, or that have no such name.
+    /// A SIMD level that this machine does not have, or a name that no level has.
     #[error("{0}")]
     Level(String),
 }
 
-/// `1`, or `2 before it and 0 after it`.
+/// The padding in words: `1`, or `2 before it and 0 after it` if the sides differ.
 fn on_both_sides([before, after]: &[usize; 2]) -> String {
     match before == after {
         true => before.to_string(),
@@ -51,5 +51,5 @@ fn on_both_sides([before, after]: &[usize; 2]) -> String {
     }
 }
 
-/// The crate's result.
+/// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

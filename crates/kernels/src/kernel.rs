@@ -1,4 +1,4 @@
-//! The geometry of a convolution, and its weights, made ready once and used many times.
+//! The geometry of a convolution, and its weights, prepared once and used many times.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::simd::Level;
 pub struct Spec {
     /// Steps from one output position to the next, in input positions; at least 1.
     pub stride: [usize; 2],
-    /// Rows before the first of the map and after its last that count as zero; the same of columns.
+    /// Rows of zeros before the first and after the last row of the map; then the same for columns.
     pub padding: [[usize; 2]; 2],
     /// Steps from one tap to the next, in input positions; at least 1.
     pub dilation: [usize; 2],
@@ -85,8 +85,8 @@ impl Shape {
         let h_out = self.output_size(0, h, self.k_h)?;
         let w_out = self.output_size(1, w, self.k_w)?;
         let output = [n, self.c_out, h_out, w_out];
-        // Without an image there are 0 elements, but the shape must be one that an array can have; the limit
-        // is far below the largest allocation.
+        // With N = 0 there are no elements, but the shape must still be valid for an array; the limit is far
+        // below the largest allocation.
         let elements = output.iter().try_fold(1usize, |product, &f| product.checked_mul(f.max(1)));
         if elements.is_none_or(|elements| elements > isize::MAX as usize / 32) {
             let factors = output.to_vec();
@@ -120,9 +120,9 @@ impl Shape {
 /// The weights of one convolution, packed for the vectors of one level.
 ///
 /// Making the first kernel changes glibc's allocator for the whole process: it then keeps up to 64 MiB of freed
-/// memory for later allocations. A setting of mallopt(3) or of its tunables prevents that. On Linux large weights
-/// lie together in chunks of 32 MiB, in pages of 2 MiB if the system grants them. A chunk is freed with the last
-/// kernel that has weights in it, and one is kept for the next kernel.
+/// memory for later allocations. Settings of mallopt(3) or of glibc's tunables prevent that. On Linux, large
+/// weights share chunks of 32 MiB, in pages of 2 MiB if the system grants them. A chunk is freed together with
+/// the last kernel that has weights in it, except that one chunk is kept for the next kernel.
 #[derive(Debug)]
 pub struct Kernel {
     pub(crate) shape: Shape,
@@ -130,13 +130,13 @@ pub struct Kernel {
     pub(crate) weights: Weights,
     /// Unique to this kernel.
     pub(crate) number: u64,
-    /// What the paths share, kept by the first path's kernel.
+    /// The packed weights that paths share, kept by the first path's kernel.
     pub(crate) shared: OnceLock<Shared>,
 }
 
 #[derive(Debug)]
 pub(crate) enum Weights {
-    /// For each group.
+    /// The panels of each group.
     Dense(Vec<Panels>),
     Narrow(Narrow),
 }
@@ -154,7 +154,7 @@ impl Kernel {
         let (lanes, groups, c_out_group) = (level.lanes(), spec.groups, shape.c_out / spec.groups);
         let weights = weights.as_standard_layout();
         let Some(flat) = weights.as_slice() else { unreachable!("standard layout") };
-        // There are lanes for these widths; in one group only where the pixels of a row lie side by side.
+        // `Narrow` has code for these widths. With one group, the pixels of a row must also be adjacent.
         let narrow = c_in_group == c_out_group
             && matches!(c_in_group, 1 | 4 | 8)
             && k_h * k_w > 1
@@ -176,7 +176,7 @@ impl Kernel {
         Ok(Self { shape, level, weights, number, shared: OnceLock::new() })
     }
 
-    /// The panels of a 1x1 without padding, in one group.
+    /// The panels, if this is a 1x1 without padding in one group.
     pub(crate) fn pointwise(&self) -> Option<&Panels> {
         let Shape { k_h, k_w, spec, .. } = self.shape;
         match &self.weights {

@@ -1,8 +1,8 @@
-//! How tensors lie in memory: channels last. The channels of a pixel are next to each other, the pixels
-//! of a row follow one another, then the rows, then the images. In ndarray the axes are still N, C, H, W;
+//! How tensors are laid out in memory: channels last. The channels of a pixel are adjacent; the pixels of
+//! a row follow one another, then the rows, then the images. In ndarray the axes are still N, C, H, W;
 //! only the strides differ.
 //!
-//! So a pixel is a run of memory whatever the map's width, and no vector is ever partly outside a row.
+//! So a pixel is contiguous whatever the map's width, and no vector is ever partly outside a row.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -43,20 +43,20 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Memory for a tensor that is not written yet. It starts on a cache line, so that sixteen channels of a
-/// pixel are one line where the channels are a multiple of sixteen.
+/// Memory for a tensor that is not written yet. It starts on a cache line: if the number of channels is
+/// a multiple of sixteen, every sixteen channels of a pixel are one line.
 pub(crate) struct Output<'a> {
-    /// Room for the tensor and the floats that lie before the first line's start.
+    /// Room for the tensor, and for the floats before its first cache line.
     floats: Vec<f32>,
     before: usize,
     shape: [usize; 4],
     planes: bool,
-    /// What is added to it, of the same shape.
+    /// The shortcut to add, of the same shape.
     shortcut: Option<&'a Image<'a>>,
 }
 
 impl<'a> Output<'a> {
-    /// For a tensor N x C x H x W: channels last, or planes, ndarray's standard layout.
+    /// For a tensor N x C x H x W: channels last or, if `planes`, in ndarray's standard layout.
     pub(crate) fn new(shape: [usize; 4], planes: bool, shortcut: Option<&'a Image<'a>>) -> Self {
         let as_large = |r: &Image<'_>| [r.n, r.c, r.h, r.w] == shape;
         assert!(shortcut.is_none_or(as_large), "a shortcut of another shape");
@@ -68,7 +68,7 @@ impl<'a> Output<'a> {
         Self { floats, before, shape, planes, shortcut }
     }
 
-    /// Where channel `channel` of pixel 0 of image `n` goes, and the pixels after it, each of `lanes` channels.
+    /// The slot for `lanes` channels from channel `channel` on, of image `n`'s first pixel and all pixels after it.
     pub(crate) fn slot(&mut self, n: usize, channel: usize, lanes: usize) -> Slot {
         let [images, c, h, w] = self.shape;
         assert!(n < images.max(1) && channel + lanes <= c, "{n} of {images}, {channel} of {c}");
@@ -79,18 +79,18 @@ impl<'a> Output<'a> {
         Slot { z, shortcut, pitch: c, lanes, floats }
     }
 
-    /// The slot of all channels of all pixels. For planes, only its start has a meaning.
+    /// The slot of all channels of all pixels. For planes, only its start is meaningful.
     pub(crate) fn whole_slot(&mut self) -> Slot {
         self.slot(0, 0, self.shape[1])
     }
 
-    /// The tensor.
+    /// The finished tensor.
     /// Safety: every element was written.
     pub(crate) unsafe fn written(mut self) -> Array4<f32> {
         let [n, c, h, w] = self.shape;
         let end = self.before + n * c * h * w;
         debug_assert!(end <= self.floats.capacity());
-        // SAFETY: the capacity is as large; what lies before the tensor was written by `new`, and the
+        // SAFETY: the capacity is large enough; `new` wrote the floats before the tensor, and the
         // caller vouches for the tensor.
         unsafe { self.floats.set_len(end) };
         let tensor = Array1::from_vec(self.floats).slice_move(s![self.before..]);
@@ -104,34 +104,35 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Where the sums of a run of channels go: pixel `q` to `z + q * pitch`, a few lanes.
+/// Where the sums of some adjacent channels are stored: those of pixel `q` at `z + q * pitch`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     /// The first channel of pixel 0.
     pub(crate) z: *mut f32,
-    /// What is added there, if anything: the same place in the shortcut.
+    /// The same place in the shortcut, if there is one to add.
     pub(crate) shortcut: Option<*const f32>,
-    /// Floats from one pixel to the next, or from some pixels to the next few, where these share a vector.
+    /// Floats from one pixel to the next or, if pixels share a vector, from one vector to the next.
     pub(crate) pitch: usize,
-    /// Channels; of all the pixels that share a vector.
+    /// The number of channels; if pixels share a vector, those of all its pixels together.
     pub(crate) lanes: usize,
-    /// Floats from `z` to where the memory of the pixels ends, for assertions.
+    /// Floats from `z` to the end of the pixels' memory, for assertions.
     pub(crate) floats: usize,
 }
 
-// SAFETY: a pointer is as good in one thread as in another; the code that writes through it vouches that no
-// other thread writes there.
+// SAFETY: a pointer is valid in every thread; the code that writes through it vouches that no other thread
+// writes there.
 unsafe impl Send for Slot {}
 // SAFETY: as above.
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// Whether its memory has all pixels `..end`, of `lanes` floats each; for the last pixel, `last` floats do.
+    /// Whether its memory holds pixels `..end` of `lanes` floats each. If `last` is given, the last pixel has
+    /// only `last` floats.
     pub(crate) fn holds(&self, end: usize, last: Option<usize>) -> bool {
         end > 0 && (end - 1) * self.pitch + last.unwrap_or(self.lanes) <= self.floats
     }
 
-    /// The slot `floats` further on.
+    /// The slot that starts `floats` floats further on.
     #[inline(always)]
     pub(crate) fn after(&self, floats: usize) -> Self {
         debug_assert!(floats <= self.floats);
@@ -144,11 +145,11 @@ impl Slot {
     }
 }
 
-/// Lets the allocator keep freed memory for the next tensor. By default glibc gives large blocks back to the system,
-/// and each new one comes as pages that must be cleared: up to a fifth of a block's time. It stops doing so once a
-/// large block was freed: from then on it keeps blocks up to that size, at most 32 MiB (mallopt(3),
-/// M_MMAP_THRESHOLD). Elsewhere this does nothing. It happens where kernels are prepared, so that no pass takes
-/// that block, not even for a moment.
+/// Lets the allocator keep freed memory for the next tensor. By default glibc returns large allocations to the
+/// system, and each new one consists of pages that must be cleared, which takes up to a fifth of the time of a
+/// ResNeXt block. Once a large allocation has been freed, glibc keeps those up to its size, at most 32 MiB
+/// (mallopt(3), M_MMAP_THRESHOLD). Elsewhere this does nothing. It is done when kernels are prepared, so that no
+/// forward pass makes that allocation.
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();
@@ -168,7 +169,7 @@ mod tests {
 
     use super::Output;
 
-    /// Their memory starts on a cache line, and they know where it ends.
+    /// Outputs start on a cache line, and their slots know where the memory ends.
     #[test]
     fn what_is_written_through_the_slots_is_the_tensor() {
         for shape in [[2, 5, 3, 4], [1, 16, 2, 2], [0, 3, 1, 1]] {
@@ -185,7 +186,7 @@ mod tests {
                     unsafe { *slot.z.sub(1).add(at) = (100 * image + at / c) as f32 };
                 }
             }
-            // SAFETY: written, all of it.
+            // SAFETY: all of it was written.
             let written = unsafe { output.written() };
             let expected = |(n, _, i, j)| (100 * n + i * w + j) as f32;
             assert_eq!(written, Array4::from_shape_fn((n, c, h, w), expected));

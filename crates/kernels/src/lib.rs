@@ -1,9 +1,9 @@
 //! Fast grouped convolution of `f32` on ndarray views, with the SIMD instructions that this machine has (AVX-512,
 //! or AVX2 with FMA, or none), on the threads of the rayon pool it is called in.
 //!
-//! Letters: N batch, C_in and C_out channels, H x W map, k_h x k_w kernel. A tensor is an ndarray array in the
-//! order N, C, H, W; weights have the shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state dict. As there,
-//! the kernel is not flipped.
+//! Letters: N batch size, C_in and C_out channels, H x W map size, k_h x k_w kernel size. A tensor is an ndarray
+//! array in the order N, C, H, W; weights have the shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state
+//! dict. As there, the kernel is not flipped.
 //!
 //! ```
 //! use ndarray::Array4;
@@ -18,16 +18,18 @@
 //! # Ok::<(), triform_kernels::Error>(())
 //! ```
 //!
-//! A [`Kernel`] is made of weights and a [`Spec`] for a [`Level`]; [`conv`] takes one, [`split`], [`each`] and
-//! [`merge`] several at once. An [`Epilogue`] is applied while the sums are in registers.
+//! A [`Kernel`] is made from weights and a [`Spec`] for a [`Level`]. [`conv`] takes one kernel; [`split`],
+//! [`each`] and [`merge`] take several at once. An [`Epilogue`] is applied while the sums are in registers.
 //!
-//! All unsafe code of the project is here; each unsafe block lists what it relies on. Inside, from the bottom:
-//! `vector`, `simd` (what it is all written in); `tiles`, `memory`, `layout`, `pixels`; `planes`, `epilogue` (what
-//! follows the sums, fused); `pack`, `dense`, `narrow` (groups narrower than a vector); `kernel`; `conv`, `paths`.
+//! All unsafe code of the project is in this crate; each unsafe block lists what it relies on. The modules, from
+//! the bottom up: `vector`, `simd` (the vectors that all kernels are written in); `tiles`, `memory`, `layout`,
+//! `pixels`; `planes`, `epilogue` (what follows the sums, fused); `pack`, `dense`, `narrow` (groups narrower than
+//! a vector); `kernel`; `conv`, `paths`.
 //!
-//! The order of a sum is whatever is fastest, so results need not equal those of plain loops to the bit,
-//! except on integers. The order does not depend on the number of threads, on how the work is cut, or on the
-//! vectors' width. Results depend only on whether a multiply-add is rounded once, as in AVX2 and AVX-512, or twice.
+//! The order of a sum is whatever is fastest, so results need not equal those of plain loops to the bit, except on
+//! integers. The order does not depend on the number of threads, on how the work is divided, or on the vector
+//! width. So between machines, results differ only if one rounds a multiply-add once, as AVX2 and AVX-512 do, and
+//! the other twice.
 
 #![allow(unsafe_code)]
 

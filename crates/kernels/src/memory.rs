@@ -1,8 +1,8 @@
 //! Memory that starts on a cache line: scratch memory, which is reused, and memory for weights.
 //!
-//! A network's weights are read once a pass, from beginning to end. In pages of 4 KiB, looking up their pages
-//! takes about a hundredth of the pass. So on Linux large weights lie together, in memory that the system is
-//! asked to keep in pages of 2 MiB.
+//! A forward pass reads a network's weights once, from beginning to end. In pages of 4 KiB, page lookups take
+//! about a hundredth of the pass. So on Linux, large weights are stored together, in memory that the system
+//! is asked to keep in pages of 2 MiB.
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
@@ -21,7 +21,7 @@ struct Line([f32; LINE]);
 pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {
-    /// `floats` zeros or more.
+    /// At least `floats` zeros.
     pub(crate) fn zeros(floats: usize) -> Self {
         Self(vec![Line([0.0; LINE]); floats.div_ceil(LINE)])
     }
@@ -31,8 +31,8 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: a Line is LINE floats and nothing else (repr(C), 64 bytes, aligned to as many), so these
-        // are as many valid floats, borrowed as `self` is.
+        // SAFETY: a Line is LINE floats and nothing else (repr(C), 64 bytes, the same alignment), so these
+        // are valid floats, borrowed as `self` is.
         unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE) }
     }
 }
@@ -44,19 +44,19 @@ impl DerefMut for Buffer {
     }
 }
 
-/// Buffers that nobody uses at the moment.
+/// Buffers that are not in use.
 static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
 /// At most this number of buffers is kept, and none larger than [`LARGEST_KEPT`] floats (16 MiB).
 const KEPT: usize = 64;
 const LARGEST_KEPT: usize = 1 << 22;
 
-/// A buffer to work in, whose contents are whatever was left there. It is given back when dropped, and
-/// the next one is the smallest that is large enough.
+/// A buffer to work in, with arbitrary contents. When dropped, it is kept for reuse; [`Scratch::take`]
+/// takes the smallest buffer that is large enough.
 #[derive(Debug)]
 pub(crate) struct Scratch(Buffer);
 
 impl Scratch {
-    /// `floats` floats or more.
+    /// At least `floats` floats.
     pub(crate) fn take(floats: usize) -> Self {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = (0..free.len()).filter(|&at| free[at].len() >= floats);
@@ -105,11 +105,11 @@ pub(crate) struct WeightMemory {
 }
 
 impl WeightMemory {
-    /// `floats` zeros or more.
+    /// At least `floats` zeros.
     pub(crate) fn zeros(floats: usize) -> Self {
         #[cfg(target_os = "linux")]
         if let Some(mut large) = together::part(floats) {
-            // It may have been somebody's before.
+            // The memory may have been used before.
             large.fill(0.0);
             return large;
         }
@@ -127,7 +127,7 @@ impl Deref for WeightMemory {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        // SAFETY: they are valid as long as the owner is, and only `self` has them; borrowed as it is.
+        // SAFETY: the floats live as long as the owner, only `self` has them, and they are borrowed as it is.
         unsafe { self.floats.as_ref() }
     }
 }
@@ -148,20 +148,20 @@ mod together {
 
     use super::{LINE, WeightMemory};
 
-    /// Floats below which weights are few pages anyway, and better freed by themselves.
+    /// Weights of fewer floats take few pages anyway, and are better freed individually.
     const LARGE: usize = 1 << 14;
     /// Bytes of a chunk. Larger weights have a chunk of their own, which is freed with them.
     const CHUNK: usize = 32 << 20;
 
-    /// A chunk is given out from its beginning to its end, and once more when nobody has any of it.
+    /// A chunk is handed out from its beginning to its end, and again once all its parts have been freed.
     #[derive(Debug, Default)]
     pub(crate) struct Open {
         chunk: Option<Arc<MmapRaw>>,
-        /// Floats that are given out.
+        /// Floats handed out so far.
         used: usize,
     }
 
-    /// `floats` floats or more; `None` if that is few, or if the system has no chunk for them.
+    /// At least `floats` floats; `None` if there are fewer than [`LARGE`], or if the system has no chunk for them.
     pub(crate) fn part(floats: usize) -> Option<WeightMemory> {
         static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
         if floats < LARGE {
@@ -171,14 +171,14 @@ mod together {
     }
 
     impl Open {
-        /// A part that nobody has, if the system has the memory.
+        /// An unused part, if the system has the memory.
         pub(crate) fn part(&mut self, floats: usize) -> Option<WeightMemory> {
             let floats = floats.checked_next_multiple_of(LINE)?;
             let bytes = floats.checked_mul(size_of::<f32>())?;
             let (chunk, first) = if bytes > CHUNK {
                 (Arc::new(map(bytes)?), 0)
             } else {
-                // Unlike the count of the owners, this synchronises with what they last did with their parts.
+                // Unlike counting the owners, this synchronises with their last accesses to their parts.
                 let nobodys =
                     self.chunk.as_mut().is_some_and(|chunk| Arc::get_mut(chunk).is_some());
                 let full = (self.used + floats) * size_of::<f32>() > CHUNK;
@@ -193,9 +193,9 @@ mod together {
             };
             debug_assert!((first + floats) * size_of::<f32>() <= chunk.len());
             // The chunk has this number of floats, is mapped as long as somebody owns it, and starts on a page.
-            // Any bytes are floats, and mapped ones are initialised. Parts of a chunk do not overlap: each part
-            // starts after all earlier ones. `used` goes back to 0 only when `self` is the chunk's only owner,
-            // and only `self` makes owners, so by then all parts have been dropped.
+            // Any bytes are valid floats, and mapped ones are initialised. Parts of a chunk do not overlap:
+            // each part starts after all earlier ones. `used` goes back to 0 only when `self` is the chunk's
+            // only owner, and only `self` makes owners, so by then all parts have been dropped.
             // SAFETY: `first` floats of the chunk come before the part.
             let first = NonNull::new(unsafe { chunk.as_mut_ptr().cast::<f32>().add(first) })?;
             Some(WeightMemory {
@@ -227,7 +227,7 @@ mod tests {
         }
     }
 
-    /// Small and large ones, more than a chunk of them, some freed and their memory used again, by several threads.
+    /// Several threads take small and large weights, more than a chunk in all, and free some for reuse.
     #[test]
     fn weights_are_zeros_on_a_cache_line_and_nobody_elses() {
         let work = |thread: usize| {
@@ -265,10 +265,10 @@ mod tests {
         assert_eq!(address(&b), address(&a) + 112 * 4);
         let first = address(&a);
         drop(a);
-        // The second is still somebody's, so the first is not given out.
+        // The second part is still in use, so the first is not handed out again.
         let c = part(100);
         assert_eq!(address(&c), address(&b) + (4 << 20));
-        // More than a chunk has one of its own; the open one stays as it is.
+        // Weights larger than a chunk get one of their own; the open one does not change.
         let own = part(9 << 20);
         assert_eq!(own.len(), 9 << 20);
         assert_eq!(address(&part(16)), address(&c) + 112 * 4);

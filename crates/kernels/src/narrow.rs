@@ -1,9 +1,9 @@
 //! Grouped convolution where a group is narrower than a vector, as with the d = 4 of 32x4d. The lanes of
-//! a vector are output channels of several groups. A shuffle within the register hands each lane an input
+//! a vector are output channels of several groups. A shuffle within the register gives each lane an input
 //! channel of its own group, so no lane is idle, however small d is.
 //!
 //! A single path has only d channels. There the lanes are several pixels of d channels each, which are
-//! neighbours in memory too. The algorithm is the same; only the distance to the next vector differs.
+//! also adjacent in memory. The algorithm is the same; only the distance to the next vector differs.
 
 use crate::epilogue::{Fused, store};
 use crate::layout::Slot;
@@ -12,21 +12,21 @@ use crate::simd::Work;
 use crate::tiles::balanced;
 use crate::vector::{Vector, of_size};
 
-/// The weights of grouped convolutions of `d` channels in and out: [vector of output channels][tap]
-/// [input channel of the group][lane].
+/// The weights of a grouped convolution with `d` input and output channels in each group: [vector
+/// of output channels][tap] [input channel of the group][lane].
 #[derive(Debug)]
 pub(crate) struct Narrow {
     weights: WeightMemory,
-    /// Channels of a group: 1, 4 or 8, whatever the lanes, so that sums have one order on all machines.
+    /// Channels of a group: 1, 4 or 8 for any number of lanes, so that sums have the same order on all machines.
     pub(crate) d: usize,
     taps: usize,
     lanes: usize,
-    /// Pixels of a vector: 1, unless there is only one group.
+    /// Pixels that share a vector: 1, unless there is only one group.
     pub(crate) pixels: usize,
 }
 
 impl Narrow {
-    /// `weight(o, tap, c)`: of output channel o, for input channel c of its group.
+    /// `weight(o, tap, c)` is the weight of output channel o for input channel c of its group.
     pub(crate) fn new(
         d: usize,
         groups: usize,
@@ -37,7 +37,7 @@ impl Narrow {
         let channels = groups * d;
         let vectors = channels.div_ceil(lanes);
         let mut weights = WeightMemory::zeros(vectors * taps * d * lanes);
-        // One group fills the lanes by repetition, several do by themselves.
+        // One group is repeated to fill the lanes; several groups fill them side by side.
         let pixels = if groups == 1 { lanes / d } else { 1 };
         for (at, slot) in weights.iter_mut().take(vectors * taps * d * lanes).enumerate() {
             let (lane, rest) = (at % lanes, at / lanes);
@@ -55,41 +55,41 @@ impl Narrow {
 /// All output rows of some vectors of channels.
 pub(crate) struct Rows<'a> {
     pub(crate) narrow: &'a Narrow,
-    /// The first of the vectors of the weights.
+    /// The number of the first vector, as the weights count them.
     pub(crate) first: usize,
-    /// The padded copy of its input.
+    /// The padded copy of the input.
     pub(crate) x: &'a [f32],
     /// Where each tap starts, from a row's first pixel on.
     pub(crate) offsets: &'a [usize],
     /// Columns of the kernel.
     pub(crate) columns: usize,
-    /// Whether they are three that lie a vector apart, at stride 1.
+    /// Whether the kernel has three columns that lie a vector apart, at stride 1.
     pub(crate) three_columns: bool,
-    /// Floats from one output row's first pixel to the next one's; from the first pixel of a vector of
-    /// channels to that of the next; and from vector to vector of a row.
+    /// Floats in `x` from one output row to the next (`row`), from one vector of channels to the next
+    /// (`part`), and from one vector of a row to the next (`step`).
     pub(crate) row: usize,
     pub(crate) part: usize,
     pub(crate) step: usize,
-    /// Output rows; vectors of each row (the last one may be partly filled).
+    /// Output rows, and vectors of each row (the last one may be partly filled).
     pub(crate) h_out: usize,
     pub(crate) vectors: usize,
-    /// For each vector of channels, the first of the first row; from there on at the slot's pitch.
+    /// For each vector of channels, the slot of its first output row.
     pub(crate) slots: &'a [Slot],
     /// Floats of the output from row to row.
     pub(crate) z_row: usize,
-    /// The number of lanes to store of a row's last vector, if it is fewer than of the others.
+    /// Lanes to store of a row's last vector, if pixels share a vector: it may be partly filled.
     pub(crate) last: Option<usize>,
     pub(crate) epilogue: &'a Fused<'a>,
 }
 
 impl Work for Rows<'_> {
     /// # Safety
-    /// - The machine has the instructions of `T`, whose lanes are those of the weights.
-    /// - Every tap of every vector of every row lies in `x`, a vector's lanes from there on.
-    /// - The slots, at `z_row` times a row, have the stored lanes of their vectors, and nobody else reads or writes there.
+    /// - The machine has the instructions of `T`, and the weights are packed for its lanes.
+    /// - Every tap of every vector of every row lies in `x`, with a vector's lanes from there on.
+    /// - The slots, moved on by `z_row` for each row, cover the stored lanes, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             match self.narrow.d {
                 1 => self.walk::<T, 1>(),
@@ -102,8 +102,8 @@ impl Work for Rows<'_> {
 }
 
 impl Rows<'_> {
-    /// All the rows, in groups of D channels.
-    /// Safety: that of `run`; groups have D channels.
+    /// Computes all the rows, in groups of D channels.
+    /// Safety: as for `run`; groups have D channels.
     #[inline(always)]
     unsafe fn walk<T: Vector, const D: usize>(&self) {
         debug_assert_eq!((self.narrow.lanes, self.narrow.d), (T::LANES, D));
@@ -114,7 +114,7 @@ impl Rows<'_> {
         for i in 0..self.h_out {
             for part in 0..self.slots.len() {
                 for tile in balanced(0..self.vectors, T::OUTPUTS) {
-                    // SAFETY: as the function's.
+                    // SAFETY: upheld by the caller.
                     unsafe {
                         of_size!(tile.len(), T::OUTPUTS, P => self.tile::<T, D, P>(i, part, tile.start));
                     }
@@ -123,8 +123,8 @@ impl Rows<'_> {
         }
     }
 
-    /// P vectors of output row `i`, from vector `first` on, for one vector of channels.
-    /// Safety: that of `walk`.
+    /// Computes P vectors of output row `i`, from vector `first` on, for one vector of channels.
+    /// Safety: as for `walk`.
     #[inline(always)]
     unsafe fn tile<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -133,7 +133,7 @@ impl Rows<'_> {
         first: usize,
     ) {
         let (vector, slot) = (self.first + part, &self.slots[part]);
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let narrow = self.narrow;
             let floats = narrow.taps * narrow.d * narrow.lanes;
@@ -143,25 +143,25 @@ impl Rows<'_> {
                 true => self.row_of_three::<T, D, P>(x, weights),
                 false => self.tap_by_tap::<T, D, P>(x, weights),
             };
-            // Several pixels to a vector have their functions repeated, from channel 0 on.
+            // If pixels share a vector, the functions are repeated for them, from channel 0 on.
             let channel = if self.narrow.pixels == 1 { vector * T::LANES } else { 0 };
             let slot = slot.after(i * self.z_row + first * slot.pitch);
-            // The last vector may be less full than the others.
+            // The last vector may be partly filled.
             let last = self.last.filter(|&last| first + P == self.vectors && last < slot.lanes);
             debug_assert!((first + P - 1) * slot.pitch + last.unwrap_or(slot.lanes) <= self.z_row);
             store(self.epilogue, &[slot], channel, 0, sums.map(|sum| [sum]), last);
         }
     }
 
-    /// Any kernel: row by row of it, channel by channel of the group, column by column.
-    /// Safety: as `run`: x is where the first tap meets the first vector.
+    /// The sums for any kernel: by kernel row, then channel of the group, then kernel column.
+    /// Safety: as for `run`; x is where the first tap reads the first vector.
     #[inline(always)]
     unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
         &self,
         x: *const f32,
         mut weights: *const f32,
     ) -> [T; P] {
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let mut sums = [T::splat(0.0); P];
             for row in self.offsets.chunks_exact(self.columns) {
@@ -180,9 +180,9 @@ impl Rows<'_> {
         }
     }
 
-    /// The same, in the same order, for three columns at stride 1, where a pixel meets three outputs of its row: each is
-    /// shuffled once and used three times.
-    /// Safety: as `tap_by_tap`; the columns are a vector apart, and so are the outputs.
+    /// The same sums, in the same order, for three columns at stride 1. There a pixel contributes to three outputs of a
+    /// row: it is shuffled once and used three times.
+    /// Safety: as for `tap_by_tap`; the columns are a vector apart, and so are the outputs.
     #[inline(always)]
     unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -190,7 +190,7 @@ impl Rows<'_> {
         mut weights: *const f32,
     ) -> [T; P] {
         debug_assert_eq!(self.step, T::LANES);
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             let mut sums = [T::splat(0.0); P];
             for row in self.offsets.chunks_exact(3) {
@@ -222,6 +222,6 @@ impl Rows<'_> {
 /// Safety: the machine has the instructions of `T`, and a vector can be read from `x`.
 #[inline(always)]
 unsafe fn pick<T: Vector, const D: usize>(x: *const f32, j: usize) -> T {
-    // SAFETY: as the function's; j < D, which is at most the lanes.
+    // SAFETY: upheld by the caller; j < D, and D is at most the number of lanes.
     unsafe { if D == T::LANES { T::splat(*x.add(j)) } else { T::load(x).spread::<D>(j) } }
 }

@@ -8,12 +8,12 @@ use crate::memory::WeightMemory;
 use crate::pixels::Taps;
 use crate::tiles::balanced;
 
-/// Taps that are summed before the next pixels: a panel's weights for them stay in the first-level
-/// cache while all the pixels go by.
+/// The most taps in a run. A run is summed for all pixels before the next run begins, so that a
+/// panel's weights for it stay in the L1 cache.
 const DEPTH: usize = 256;
 
-/// The weights of the output channels of one group, C_out x K: by run of [`DEPTH`] taps, by panel of
-/// output channels, by tap, by channel. The last panel is filled up with zeros.
+/// The weights of the output channels of one group, C_out x K, ordered by run of at most [`DEPTH`]
+/// taps, then by panel of output channels, tap and channel. The last panel is padded with zeros.
 #[derive(Debug)]
 pub(crate) struct Panels {
     weights: WeightMemory,
@@ -25,7 +25,7 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// `weight(o, k)`: the weight of output channel o for tap k. `width`: a multiple of the lanes.
+    /// `weight(o, k)` is the weight of output channel o for tap k; `width` is a multiple of the lanes.
     pub(crate) fn new(
         channels: usize,
         taps: usize,
@@ -46,12 +46,12 @@ impl Panels {
 
     pub(crate) fn zeros(channels: usize, taps: usize, width: usize) -> Self {
         let weights = WeightMemory::zeros(channels.div_ceil(width) * width * taps);
-        // As few runs as there can be, of nearly the same length.
+        // As few runs as possible, of nearly the same length.
         Self { weights, width, channels, runs: balanced(0..taps, DEPTH).collect() }
     }
 
-    /// Copies the channels of `path` to channels `first..`, which lie in one panel as those of `path`
-    /// do. Both have the same number of taps.
+    /// Copies the channels of `path` to channels `first..`. Both lie within one panel, and have the
+    /// same number of taps.
     pub(crate) fn put(&mut self, first: usize, path: &Self) {
         for run in self.runs.clone() {
             let to = self.start(&run, first / self.width) + first % self.width;
@@ -63,7 +63,7 @@ impl Panels {
         }
     }
 
-    /// The taps of each run, where all the taps are `segments` in this order.
+    /// The taps of each run; `segments` are all the taps, in order.
     pub(crate) fn cut(&self, segments: &[Taps]) -> Vec<Vec<Taps>> {
         let inside = |run: &Range<usize>| {
             let mut start = 0;
@@ -101,18 +101,18 @@ impl Panels {
     }
 }
 
-/// The weights of paths side by side in panels. Made when the first of them is first used, and kept with it for
-/// the same list of paths; for any other it is made at each use.
+/// The weights of paths side by side in panels. They are packed when the first path is first used, and kept
+/// with it for the same list of paths; for any other list they are packed at each use.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The numbers of the paths' kernels.
     pub(crate) numbers: Vec<u64>,
-    /// The paths of each panel.
+    /// The panels, each with the range of paths in it.
     panels: Vec<(Range<usize>, Panels)>,
 }
 
 impl Shared {
-    /// Of kernels of these numbers.
+    /// Packs the paths whose kernels have these numbers.
     pub(crate) fn new(numbers: Vec<u64>, paths: &[&Panels], width: usize) -> Self {
         let mut shared = Vec::new();
         let mut first = 0;
@@ -135,7 +135,7 @@ impl Shared {
         Self { numbers, panels: shared }
     }
 
-    /// Where each path's channels go in the path's output.
+    /// The panels as columns, whose slots are in the outputs of the paths.
     pub(crate) fn columns<'p>(&'p self, paths: &mut [Output<'_>]) -> Vec<Column<'p>> {
         let mut channel = 0;
         let column = |(range, panels): &'p (Range<usize>, Panels)| {

@@ -1,5 +1,5 @@
-//! C kernels at once: what makes 32 real paths nearly as fast as one wide convolution. The paths read a
-//! tile of the input while it is in cache; their sums are added in registers.
+//! Runs C kernels at once, which makes 32 real paths nearly as fast as one wide convolution. All paths
+//! read a tile of the input while it is in cache, and their sums are added in registers.
 
 use std::ops::Range;
 
@@ -19,10 +19,10 @@ use crate::simd::Work;
 use crate::tiles::{self, balanced};
 use crate::vector::{Vector, load_rows, of_size, store_rows};
 
-/// One input, C kernels, each of them over all of it: N x C_in x H x W to C tensors N x d x H_out x W_out.
-/// The function's channels are numbered through all kernels: channel j of the i-th is channel i d + j.
+/// One input, C kernels that each read all of it: N x C_in x H x W to C tensors N x d x H_out x W_out. The
+/// function's channels are numbered across all kernels: channel j of kernel i is channel `i*d + j`.
 ///
-/// Errors: those of [`conv`], where the function must have the channels of all kernels together.
+/// Errors: those of [`conv`]; the function must have as many channels as all kernels together.
 pub fn split(
     x: ArrayView4<'_, f32>,
     kernels: &[Kernel],
@@ -37,7 +37,7 @@ pub fn split(
 
 /// C inputs, C kernels, one for each input. The channels are numbered as in [`split`].
 ///
-/// Errors: those of [`split`], and [`Error::Count`] where there are not as many inputs as kernels.
+/// Errors: those of [`split`], and [`Error::Count`] if the numbers of inputs and kernels differ.
 pub fn each(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -66,11 +66,11 @@ pub fn each(
     }
 }
 
-/// C inputs, C kernels, summed in the order of the kernels to one N x C_out x H_out x W_out; the epilogue follows
-/// the whole sum.
+/// C inputs, C kernels, summed in the order of the kernels to one N x C_out x H_out x W_out. The epilogue is
+/// applied to the complete sum.
 ///
-/// Errors: those of [`each`] and [`conv`]; [`Error::Zero`] for no kernel, [`Error::Shape`] for sums of several
-/// shapes.
+/// Errors: those of [`each`] and [`conv`]; [`Error::Zero`] if there is no kernel, [`Error::Shape`] if the
+/// kernels' outputs differ in shape.
 pub fn merge(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -87,7 +87,7 @@ pub fn merge(
         }
     }
     epilogue.check(shape)?;
-    // There is code to merge outputs of more than one vector, inputs of one run of taps.
+    // The fused code is for stride 1, outputs wider than one vector, and inputs of a single run of taps.
     let can_merge = |panels: &Vec<&Panels>| {
         let width = WIDE * kernels[0].level.lanes();
         let stride = kernels[0].shape.spec.stride;
@@ -104,9 +104,9 @@ pub fn merge(
     Ok(total)
 }
 
-/// Tensors side by side, in this order: N x d x H x W each to N x C d x H x W.
+/// Concatenates tensors N x d x H x W, in this order, to N x C d x H x W.
 ///
-/// Errors: [`Error::Shape`] where they differ in more than their channels, or there are none.
+/// Errors: [`Error::Shape`] if they differ in more than their channels, or [`Error::Zero`] if there are none.
 pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
     let (n, _, h, w) = xs.first().ok_or(Error::Zero { what: "number of paths" })?.dim();
     let alike = |x: &&ArrayView4<'_, f32>| (x.dim().0, x.dim().2, x.dim().3) == (n, h, w);
@@ -129,7 +129,7 @@ fn one_input_a_kernel(xs: &[ArrayView4<'_, f32>], kernels: &[Kernel]) -> Result<
     if found == expected { Ok(()) } else { Err(wrong) }
 }
 
-/// The panels of the kernels, if all are 1x1, at the same pixels, with the same number of input channels.
+/// The panels of the kernels, if all are 1x1, read the same pixels, and have the same number of input channels.
 fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
     let first = kernels.first()?;
     let panels: Vec<_> = kernels.iter().map(Kernel::pointwise).collect::<Option<_>>()?;
@@ -178,15 +178,15 @@ fn split_pointwise(
             own
         };
         // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
-        // path's output, which nobody else has.
+        // path's output, which nobody else uses.
         unsafe { over_pixels(x, &kernels[0], &columns, &epilogue, None) };
     }
     // SAFETY: every channel of every path is in some column, and every pixel in the range.
     Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
 }
 
-/// C inputs, C pointwise kernels of stride 1 and one width: each path is summed by itself, and the paths'
-/// sums are added in order, all of it in registers.
+/// C inputs, C pointwise kernels of stride 1 and the same width: each path is summed by itself, and the
+/// paths' sums are added in order, all of it in registers.
 fn merge_pointwise(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -203,8 +203,8 @@ fn merge_pointwise(
         let unit = if target.is_some() { unit_of_planes(count) } else { 1 };
         let pieces = pieces((count, unit), columns.len(), BLOCK, parts);
         tiles::in_runs(pieces, usize::MAX, |(range, part)| {
-            // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each
-            // column; pieces have different pixels or different columns of an output that nobody else has.
+            // SAFETY: each path has d channels at every pixel, and a panel of as many taps for each column;
+            // pieces have different pixels or different columns of an output that nobody else uses.
             unsafe {
                 by_target(level, target, &range, &columns[part], |columns| {
                     let range = range.clone();
@@ -213,7 +213,7 @@ fn merge_pointwise(
             }
         });
     };
-    // SAFETY: every panel is in some piece, and with each all pixels.
+    // SAFETY: the pieces together have every panel with every pixel.
     unsafe { whole(panels[0], epilogue, shape, work) }
 }
 
@@ -223,7 +223,7 @@ struct Merge<'a> {
     /// Channels of a path.
     d: usize,
     panels: &'a [&'a Panels],
-    /// Their panels are one of each path's.
+    /// A column's panel is the number of one panel in every path.
     columns: &'a [Column<'a>],
     range: Range<usize>,
     epilogue: &'a Fused<'a>,
@@ -236,7 +236,7 @@ impl Work for Merge<'_> {
     /// - The slots of the columns have the pixels of the range, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
-        // SAFETY: as the function's; each of these widths divides d, and there is code for it.
+        // SAFETY: upheld by the caller; each of these widths divides d, and there is code for it.
         unsafe {
             match self.d {
                 4 => self.columns_of::<T, 4>(),
@@ -251,15 +251,15 @@ impl Work for Merge<'_> {
 const WIDE: usize = 2;
 
 impl Merge<'_> {
-    /// D taps at a time, without a loop.
-    /// Safety: that of `run`; D divides d.
+    /// Sums D taps at a time, without a loop.
+    /// Safety: as for `run`; D divides d.
     #[inline(always)]
     unsafe fn columns_of<T: Vector, const D: usize>(&self) {
         debug_assert!(self.d.is_multiple_of(D) && self.panels.len() == self.xs.len());
         debug_assert!(self.xs.iter().all(|x| x.len() >= self.range.end * self.d));
         debug_assert!(self.panels.iter().all(|panels| panels.width == WIDE * T::LANES));
-        // The sums of a path, and the totals beside them, if these change so often that it would cost to
-        // have them out of the registers.
+        // For narrow paths the totals change so often that they must stay in registers beside a path's
+        // sums, so a tile has half the rows.
         let most = if self.d < 8 { T::ROWS / 2 } else { T::ROWS };
         let width = WIDE * T::LANES;
         let column = self.range.len() * width;
@@ -279,8 +279,8 @@ impl Merge<'_> {
                     let totals = totals.get_mut(at..).unwrap_or_default().as_mut_ptr();
                     at += tile.len() * width;
                     let (first, paths) = (tile.start, paths.clone());
-                    // SAFETY: as the function's; there is room for the totals of each pixel and panel if
-                    // there is more than one run of paths.
+                    // SAFETY: upheld by the caller; there is room for the totals of each pixel and panel
+                    // if there is more than one run of paths.
                     unsafe {
                         of_size!(tile.len(), T::ROWS, R => {
                             self.tile::<T, D, R>(paths, to, first, &weights, totals)
@@ -291,10 +291,9 @@ impl Merge<'_> {
         }
     }
 
-    /// R pixels from `first` on, by one panel, summed over some of the paths, whose weights these are; `partial` has
-    /// the sums of the paths before.
-    /// Safety: that of `columns_of`; if these are not all paths, `partial` has room for R times the panel's
-    /// width.
+    /// Computes R pixels from `first` on by one panel, summed over the given paths with the given weights; `partial`
+    /// has the sums of the earlier paths.
+    /// Safety: as for `columns_of`; if these are not all paths, `partial` has room for R times the panel's width.
     #[inline(always)]
     unsafe fn tile<T: Vector, const D: usize, const R: usize>(
         &self,
@@ -305,10 +304,10 @@ impl Merge<'_> {
         partial: *mut f32,
     ) {
         let width = WIDE * T::LANES;
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe {
             if paths.end == self.xs.len() {
-                // Where the next pixels go, which need not be of the slot's.
+                // Prefetches where the next pixels go, which may be outside the slot.
                 let Slot { z, shortcut, pitch, .. } = to.slots[0];
                 let next = |start: *const f32, r: usize| {
                     T::prefetch(start.wrapping_add((first + R) * pitch).wrapping_add(r * pitch));
@@ -322,7 +321,7 @@ impl Merge<'_> {
             if paths.start > 0 {
                 load_rows(&mut totals, partial, width);
             }
-            // Where a path is D channels wide, all distances are known to the compiler.
+            // If a path is D channels wide, the compiler knows all distances.
             let d = if self.d == D { D } else { self.d };
             for (x, weights) in self.xs[paths.clone()].iter().zip(weights) {
                 let mut x = x.as_ptr().add(first * d);
@@ -354,9 +353,9 @@ impl Merge<'_> {
     }
 }
 
-/// Channels of the paths that are summed before the next pixels: they and their weights stay in the first cache.
+/// The most channels in a run of paths, chosen so that they and their weights stay in the L1 cache.
 const CHANNELS: usize = 128;
-/// Pixels of a piece, for the same reason.
+/// Pixels per piece, for the same reason.
 const BLOCK: usize = 32;
 
 /// Concatenates channels-last tensors along the channels; the i-th has `widths[i]` of them.
@@ -373,18 +372,18 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
         tiles::in_runs(pieces, parts, |range: Range<usize>| {
             // The pointer by value: otherwise the compiler must assume that writing changes the slot.
             let (slot, z) = (&slot, slot.z);
-            // A run of pixels at a time, whose memory stays in cache while the paths go by.
+            // A run of pixels at a time, whose memory stays in cache for all the paths.
             for range in balanced(range, 64) {
                 let mut first = 0;
                 for (path, &width) in paths.iter().zip(widths).filter(|(_, width)| **width > 0) {
                     let from = path[range.start * width..range.end * width].chunks_exact(width);
                     for (pixel, from) in range.clone().zip(from) {
                         debug_assert!(slot.holds(pixel + 1, None) && first + width <= channels);
-                        // SAFETY: `width` floats from channel `first` of a pixel of the output on, which
-                        // nobody else has: the ranges have different pixels.
+                        // SAFETY: these are `width` floats of one pixel of the output, from channel
+                        // `first` on; nobody else uses them, as the ranges have different pixels.
                         unsafe {
                             let to = z.add(pixel * channels + first);
-                            // Of known length, a copy is an instruction rather than a call.
+                            // A copy of known length is an instruction rather than a call.
                             match width {
                                 4 => to.cast::<[f32; 4]>().write_unaligned(*from.as_ptr().cast()),
                                 8 => to.cast::<[f32; 8]>().write_unaligned(*from.as_ptr().cast()),
@@ -397,6 +396,6 @@ fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3])
             }
         });
     }
-    // SAFETY: every channel of every pixel is some path's.
+    // SAFETY: every channel of every pixel belongs to a path and was written.
     unsafe { output.written() }
 }

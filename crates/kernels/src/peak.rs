@@ -1,7 +1,8 @@
 //! The peak of one thread of this machine: multiply-adds per second from registers, bytes per second from
 //! memory. Every convolution stays under this roof (Williams, Waterman and Patterson 2009, "Roofline").
 //!
-//! Measured and never looked up: a machine that is shared, hot or virtual has the peak that it shows.
+//! The peak is measured, never looked up: on a machine that is shared, hot or virtual, only the
+//! measured peak counts.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -22,13 +23,13 @@ pub struct Peak {
 const RUN: Duration = Duration::from_millis(50);
 /// ... and the best of this number of runs counts: whatever disturbs a run makes it slower.
 const RUNS: usize = 5;
-/// Multiply-adds that do not wait for one another. Two a cycle, each four to five cycles long, are ten on
-/// the way; with two operands they fit the sixteen registers of AVX2.
+/// Independent chains of multiply-adds. Two per cycle, each taking four to five cycles, make ten in
+/// flight; the chains and two operands fit the sixteen registers of AVX2.
 const CHAINS: usize = 12;
-/// Steps of each chain between two looks at the clock: some tens of microseconds.
+/// Steps of each chain between two readings of the clock: some tens of microseconds.
 const STEPS: usize = 1 << 14;
-/// What every step multiplies by and adds: x -> 0.5 x + 1 stays between 1 and 2, so that no operation is
-/// slow for its numbers.
+/// What every step multiplies by and adds: x -> 0.5 x + 1 stays between 1 and 2, so that no operand
+/// makes an operation slow.
 const FACTOR: f32 = 0.5;
 const TERM: f32 = 1.0;
 
@@ -61,7 +62,7 @@ fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
 }
 
 /// Runs all chains for `steps` steps and returns the sum of all their lanes. The sum needs every chain, so the
-/// compiler cannot drop one. The machine has the level.
+/// compiler cannot drop one. The machine must have the level.
 fn chains(level: Level, steps: usize) -> f32 {
     let mut sum = 0.0;
     if level == Level::Portable {
@@ -76,11 +77,11 @@ fn chains(level: Level, steps: usize) -> f32 {
 struct Chains<'a>(usize, &'a mut f32);
 
 impl Work for Chains<'_> {
-    /// Safety: none but that of the trait.
+    /// Safety: only that of the trait.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let mut lanes = [0.0; 16];
-        // SAFETY: the instructions are the caller's; no vector is longer than sixteen lanes.
+        // SAFETY: the caller vouches for the instructions; no vector is longer than sixteen lanes.
         unsafe {
             let (factor, term) = (T::splat(black_box(FACTOR)), T::splat(black_box(TERM)));
             let mut chains = [T::splat(1.0); CHAINS];
@@ -95,8 +96,8 @@ impl Work for Chains<'_> {
     }
 }
 
-/// Without instructions that not every machine has. Where the architecture always multiplies and adds in
-/// one (AArch64), so does this; elsewhere `mul_add` would be a slow call.
+/// The chains with only those instructions that every machine has. If the architecture always has a
+/// fused multiply-add (AArch64), it is used; elsewhere `mul_add` would be a slow call.
 fn portable(steps: usize) -> f32 {
     let (factor, term) = (black_box(FACTOR), black_box(TERM));
     let mut chains = [[1f32; 8]; CHAINS];
@@ -112,14 +113,14 @@ fn portable(steps: usize) -> f32 {
     chains.as_flattened().iter().sum()
 }
 
-/// Bytes a second at which one thread reads an array of about `bytes` bytes, front to back, again and
-/// again. It is the best of a few passes, which take about a tenth of a second in all. An array that fits a cache
-/// shows the speed of the cache; one much larger than the last-level cache shows that of the memory.
+/// Bytes per second at which one thread reads an array of about `bytes` bytes, repeatedly from front to back. It
+/// is the best of a few passes, which take about a tenth of a second in all. An array that fits a cache shows the
+/// speed of the cache; one much larger than the last-level cache shows that of the memory.
 pub fn read_bandwidth(bytes: usize) -> f64 {
-    // Sums of integers, which may be taken in any order and so in vectors.
+    // Sums of integers may be computed in any order, so the compiler can vectorise them.
     const STRIP: usize = 16;
     let strips = (bytes / (8 * STRIP)).max(1);
-    // Written, not left as the system's one page of zeros.
+    // The array is written; otherwise all of it might be the system's single page of zeros.
     let array: Vec<u64> = (0..(strips * STRIP) as u64).collect();
     let pass = || {
         let mut sums = [0u64; STRIP];

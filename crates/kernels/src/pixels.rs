@@ -1,5 +1,5 @@
-//! Where the pixels that a tile reads lie in memory, and which runs of memory from there on are its taps; and
-//! the pixels that must be copied before it reads them.
+//! Where the pixels that a tile reads lie in memory, which runs of memory from there on are its taps, and
+//! which pixels must be copied before it reads them.
 
 use std::array::from_fn;
 use std::ops::Range;
@@ -13,14 +13,14 @@ use crate::planes::{Gather, Planes};
 use crate::simd::Level;
 use crate::tiles;
 
-/// Floats of a page. Whatever lies a multiple of it apart goes to the same lines of the first-level cache.
+/// Floats of a page. Memory that lies a multiple of it apart uses the same lines of the L1 cache.
 pub(crate) const PAGE: usize = 1024;
 
-/// Lines that such a cache has for one address.
+/// Lines that the L1 cache has for one address.
 const WAYS: usize = 8;
 
-/// Where the pixels that an output pixel meets first lie: pixel (n, i, j) of the output, the q-th, at
-/// `n * image + i * row + j * column`.
+/// Where the first pixel that each output pixel reads lies: for pixel (n, i, j) of the output, the
+/// q-th, at `n * image + i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pixels {
     pub(crate) image: usize,
@@ -31,20 +31,20 @@ pub(crate) struct Pixels {
 }
 
 impl Pixels {
-    /// Whether a tile of `rows` rows would find its pixels in the same lines of the cache, so that a copy pays.
+    /// Whether a tile of `rows` rows has pixels that compete for the same cache lines, so that a copy pays off.
     pub(crate) fn collide(&self, rows: usize) -> bool {
         rows > WAYS && self.column.is_multiple_of(PAGE)
     }
 
-    /// `count` pixels of `channels` channels that follow one another.
+    /// `count` contiguous pixels of `channels` channels.
     pub(crate) fn run(channels: usize, count: usize) -> Self {
         Self { image: 0, row: 0, column: channels, h_out: 1, w_out: count }
     }
 
-    /// The offsets of the pixels `q..`.
+    /// The offsets of R pixels, from pixel `q` on.
     #[inline(always)]
     pub(crate) fn from<const R: usize>(&self, q: usize) -> [usize; R] {
-        // A division takes as long as many a multiply-add, and is seldom needed.
+        // A division takes as long as many multiply-adds, and is rarely needed.
         let (row, mut j) = if q < self.w_out { (0, q) } else { (q / self.w_out, q % self.w_out) };
         let (mut n, mut i) =
             if row < self.h_out { (0, row) } else { (row / self.h_out, row % self.h_out) };
@@ -66,7 +66,7 @@ impl Pixels {
     }
 }
 
-/// Taps that lie next to each other: `length` floats from `offset` on.
+/// Adjacent taps: `length` floats from `offset` on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taps {
     pub(crate) offset: usize,
@@ -79,18 +79,18 @@ pub(crate) fn apart(floats: usize) -> usize {
     (floats.div_ceil(LINE) | 1) * LINE
 }
 
-/// Floats of the padded planes of one block of channels: 8 GiB before [`Padded::apart`], far beyond any real
-/// convolution.
+/// The most floats in the padded planes of one block of channels: 8 GiB before [`Padded::apart`], far beyond
+/// any real convolution.
 const MAX_PLANES: usize = 1 << 31;
 
 /// The plan of a padded copy: which rows and columns a convolution reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Padded {
-    /// Channels that lie together.
+    /// Channels that are stored together.
     width: usize,
     /// Floats from one pixel to the next: the channels, unless [`Padded::apart`] says otherwise.
     pitch: usize,
-    /// The copy has `parts * width` channels, each `width` of them as a row by itself.
+    /// The copy has `parts * width` channels. Within a row, every `width` channels are stored separately.
     parts: usize,
     rows: usize,
     columns: usize,
@@ -100,8 +100,8 @@ pub(crate) struct Padded {
 }
 
 impl Padded {
-    /// For `parts` times `width` channels of an image whose output is `out`, H_out x W_out.
-    /// An error for a stride or dilation whose planes would not fit in [`MAX_PLANES`].
+    /// For `parts` times `width` channels of an image whose output is `out`, H_out x W_out. Gives
+    /// an error if the stride or dilation would make the planes exceed [`MAX_PLANES`].
     pub(crate) fn new(shape: Shape, [width, parts]: [usize; 2], out: [usize; 2]) -> Result<Self> {
         let ([h_out, w_out], spec) = (out, shape.spec);
         let read = |axis: usize, out: usize, taps: usize| {
@@ -119,8 +119,8 @@ impl Padded {
         Ok(Self { width, pitch: width, parts, rows, columns, shape, h_out, w_out })
     }
 
-    /// Adds a line between the pixels, if it is a small part of the copy, and a tile of `rows` rows would otherwise
-    /// find its pixels in the same lines of the first-level cache.
+    /// Adds a line between the pixels, if it is a small part of the copy, and the pixels of a tile of `rows` rows
+    /// would otherwise compete for the same lines of the L1 cache.
     pub(crate) fn apart(mut self, rows: usize) -> Self {
         if self.width >= 8 * LINE && self.pixels().collide(rows) {
             self.pitch = apart(self.width);
@@ -128,14 +128,14 @@ impl Padded {
         self
     }
 
-    /// The rows that pixels of the output see.
+    /// The rows that pixels of the output read.
     pub(crate) fn rows_of(&self, pixels: &Range<usize>) -> Range<usize> {
         let Shape { k_h, spec, .. } = self.shape;
         if pixels.is_empty() {
             return 0..0;
         }
         let [first, last] = [pixels.start, pixels.end - 1].map(|q| {
-            // Where there is one row only, the step to the next is of no use, however long.
+            // With only one row, the step to the next is never taken, however long it is.
             (q / self.w_out).saturating_mul(spec.stride[0])
         });
         first..last + (k_h - 1) * spec.dilation[0] + 1
@@ -146,7 +146,7 @@ impl Padded {
         self.rows * self.row()
     }
 
-    /// Floats of a row of the copy, all its parts.
+    /// Floats of a row of the copy, in all its parts.
     pub(crate) fn row(&self) -> usize {
         self.parts * self.part()
     }
@@ -156,8 +156,8 @@ impl Padded {
         self.columns * self.pitch
     }
 
-    /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. What is beyond the image or
-    /// its channels is 0.
+    /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. Whatever is outside the
+    /// image or its channels is 0.
     fn copy_row(&self, x: &Image<'_>, [n, first, row]: [usize; 3], to: &mut [f32]) {
         let [[above, _], [left, _]] = self.shape.spec.padding;
         let row = row.checked_sub(above).filter(|&row| row < x.h);
@@ -181,7 +181,7 @@ impl Padded {
             let from = line.chunks_exact(x.c).map(|pixel| &pixel[first..first + channels]);
             let to = pixels.chunks_exact_mut(self.pitch).map(|to| &mut to[..self.width]);
             match (channels == self.width, self.width) {
-                // Of known length, a copy is one instruction rather than a call.
+                // A copy of known length is one instruction rather than a call.
                 (true, 4) => to.zip(from).for_each(|(to, from)| copy_of::<4>(to, from)),
                 (true, 8) => to.zip(from).for_each(|(to, from)| copy_of::<8>(to, from)),
                 (true, 16) => to.zip(from).for_each(|(to, from)| copy_of::<16>(to, from)),
@@ -194,19 +194,19 @@ impl Padded {
         }
     }
 
-    /// Copies channels `first..` of image `n`: all the rows.
+    /// Copies all rows of channels `first..` of image `n`.
     pub(crate) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
         for (row, to) in to[..self.floats()].chunks_exact_mut(self.row()).enumerate() {
             self.copy_row(x, [n, first, row], to);
         }
     }
 
-    /// Where the pixels of the output start in the copy.
+    /// Where the input of each output pixel starts in the copy.
     pub(crate) fn pixels(&self) -> Pixels {
         let [down, along] = self.shape.spec.stride;
         Pixels {
             image: 0,
-            // Where there is one row or column only, the step to the next is of no use, however long.
+            // With only one row or column, the step to the next is never taken, however long it is.
             row: down.saturating_mul(self.row()),
             column: along.saturating_mul(self.pitch),
             h_out: self.h_out,
@@ -214,8 +214,8 @@ impl Padded {
         }
     }
 
-    /// The taps, by row, column and channel of the kernel. Where columns and channels lie next to each
-    /// other they are one run.
+    /// The taps, by row, column and channel of the kernel. If the columns are adjacent in memory, each
+    /// row of the kernel is one run.
     pub(crate) fn taps(&self) -> Vec<Taps> {
         let Shape { k_w, spec, .. } = self.shape;
         let together = if spec.dilation[1] == 1 && self.pitch == self.width { k_w } else { 1 };
@@ -223,7 +223,7 @@ impl Padded {
         offsets.map(|offset| Taps { offset, length: together * self.width }).collect()
     }
 
-    /// Where each tap of the kernel, by row and column, meets its first channel.
+    /// The offset of the first channel that each tap of the kernel reads, by row and column.
     pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
         let (Shape { k_h, k_w, spec, .. }, line, pitch) = (self.shape, self.row(), self.pitch);
         (0..k_h).flat_map(move |u| {
@@ -242,16 +242,16 @@ fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
 /// Pixels that are copied before they are read.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
-    /// Since they are planes.
+    /// Because they are in planes.
     Planes(Planes<'a>),
-    /// Since they would meet in the same few lines of the first-level cache. The last field: their channels.
+    /// Because they compete for the same few lines of the L1 cache. The last field: their number of channels.
     Apart(&'a [f32], Pixels, usize),
-    /// Since there is padding around them: what the pixels of the output see of one image.
+    /// Because there is padding around them: the part of one image that the pixels of the output read.
     Windows(Padded, &'a Image<'a>, usize),
 }
 
 impl Source<'_> {
-    /// Floats from one unit of the copy to the next: a row of windows, or else a pixel.
+    /// Floats from one unit of the copy to the next. A unit is a row for windows, otherwise a pixel.
     fn pitch(&self) -> usize {
         match self {
             Self::Planes(planes) => apart(planes.channels),
@@ -273,7 +273,7 @@ impl Source<'_> {
         self.units(range).len() * self.pitch()
     }
 
-    /// A tile's work, reading a copy of its range of pixels, which is made here.
+    /// Copies the range of pixels that `dense` reads, and returns the same work on the copy.
     /// Safety: the machine has the level.
     pub(crate) unsafe fn read_by<'d>(
         self,
@@ -283,13 +283,13 @@ impl Source<'_> {
         parts: usize,
     ) -> Dense<'d> {
         let to = &mut to[..self.floats(&dense.range)];
-        // SAFETY: as the function's.
+        // SAFETY: upheld by the caller.
         unsafe { self.copy(level, &dense.range, to, parts) };
         let (pixels, origin) = self.pixels(&dense.range);
         Dense { x: to, pixels, origin, cold: false, ..dense }
     }
 
-    /// How the pixels of the output find those they see in the copy of a range, and which of them comes first.
+    /// Where the pixels of the output find what they read in the copy of a range, and which of them comes first.
     fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
         match self {
             Self::Windows(padded, ..) => {
@@ -299,7 +299,7 @@ impl Source<'_> {
         }
     }
 
-    /// Copies a range of pixels, in `parts` parts for the threads. The memory between them keeps its contents.
+    /// Copies a range of pixels, in `parts` parts for the threads. Memory between the pixels is not changed.
     /// Safety: the machine has the level.
     unsafe fn copy(self, level: Level, range: &Range<usize>, to: &mut [f32], parts: usize) {
         let (units, pitch) = (self.units(range), self.pitch());
@@ -312,7 +312,7 @@ impl Source<'_> {
         let copy = |(start, to): (usize, &mut [f32])| match self {
             Self::Planes(planes) => {
                 let range = start..start + to.len() / pitch;
-                // SAFETY: as the function's.
+                // SAFETY: upheld by the caller.
                 unsafe { level.run(Gather { planes, range, to, pitch }) }
             }
             Self::Apart(x, pixels, channels) => {
@@ -343,11 +343,11 @@ mod tests {
         }
     }
 
-    /// What lies from the first tap of each pixel of a range on in the copy of the range; once in several parts.
+    /// Copies a range, in one part and in several, and checks what lies in the copy from each pixel's first tap on.
     fn copied(source: Source<'_>, range: Range<usize>, check: impl Fn(usize, &[f32])) {
         for parts in [1, 3] {
             let mut to = vec![-1.0; source.floats(&range)];
-            // SAFETY: every machine has it.
+            // SAFETY: every machine has this level.
             unsafe { source.copy(Level::Portable, &range, &mut to, parts) };
             let (pixels, first) = source.pixels(&range);
             for q in range.clone() {

@@ -1,5 +1,5 @@
-//! Between channels last and planes, ndarray's standard layout: a block of pixels at a time, while it is
-//! in cache.
+//! Converts between channels last and planes (ndarray's standard layout), a block of pixels at a time,
+//! while it is in cache.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::memory::{LINE, Scratch};
 use crate::simd::Work;
 use crate::vector::Vector;
 
-/// Pixels and channels that are exchanged at a time: a cache line of either.
+/// Pixels and channels that are transposed at a time: a cache line of each.
 pub(crate) const SIDE: usize = LINE;
 
 /// How many planes ahead a cache line is prefetched. Planes are so far apart that the processor does not
@@ -36,7 +36,7 @@ impl<'a> Planes<'a> {
     }
 }
 
-/// The pieces of a range of pixels of all images that lie in one image: the image, and its pixels.
+/// Divides a range of pixels of all images by image: the image's number, and the range of its pixels.
 fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
     let images = range.start / pixels..range.end.div_ceil(pixels);
     images.map(move |n| {
@@ -48,9 +48,9 @@ fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize,
 /// Copies a range of pixels of planes to memory that is channels last.
 pub(crate) struct Gather<'a> {
     pub(crate) planes: Planes<'a>,
-    /// Pixels of all images.
+    /// Pixels, numbered across all images.
     pub(crate) range: Range<usize>,
-    /// All channels of each pixel.
+    /// Receives all channels of each pixel.
     pub(crate) to: &'a mut [f32],
     /// Floats from one pixel to the next.
     pub(crate) pitch: usize,
@@ -81,8 +81,8 @@ impl Work for Gather<'_> {
                     let to = &mut to[channel..];
                     assert!(from.len() >= 3 * planes.pixels + SIDE);
                     assert!(to.len() >= (SIDE - 1) * pitch + 4);
-                    // SAFETY: four planes of sixteen pixels, and as many pixels of four channels, by the
-                    // assertions.
+                    // SAFETY: there are four planes of sixteen pixels, and sixteen pixels of four
+                    // channels, by the assertions.
                     unsafe {
                         exchange(from.as_ptr(), planes.pixels, to.as_mut_ptr(), pitch, [4, SIDE]);
                     }
@@ -98,7 +98,7 @@ impl Work for Gather<'_> {
     }
 }
 
-/// Where the planes of an output start, and those of the shortcut that is added, and what follows.
+/// Where the planes of an output start, the planes of the shortcut to add, and the function after it.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) z: Slot,
@@ -106,35 +106,35 @@ pub(crate) struct Target<'a> {
     pub(crate) output: &'a Elementwise,
 }
 
-/// Some pixels and channels of an output, channels last, on their way to planes: the shortcut is added to the sums
-/// and the function applied meanwhile.
+/// Some pixels and channels of an output, channels last, to be converted to planes. Meanwhile the shortcut is
+/// added to the sums and the function applied.
 pub(crate) struct Part<'a> {
     target: Target<'a>,
-    /// Pixels of all images.
+    /// Pixels, numbered across all images.
     range: Range<usize>,
     channels: Range<usize>,
     sums: Scratch,
-    /// The first of the sums.
+    /// Points to the first of the sums.
     first: *mut f32,
     /// Floats from one pixel to the next.
     pitch: usize,
 }
 
 impl<'a> Part<'a> {
-    /// `width`: the channels and the filling of their panels.
+    /// `width` counts the channels and the padding of their panels.
     pub(crate) fn new(
         target: Target<'a>,
         [range, channels]: [Range<usize>; 2],
         width: usize,
     ) -> Self {
-        // One line more, so that pixels do not meet in the same sets of the cache.
+        // One cache line more, so that pixels do not fall into the same sets of the cache.
         let pitch = width + SIDE;
         let mut sums = Scratch::take(range.len() * pitch);
         let first = sums.as_mut_ptr();
         Self { target, range, channels, sums, first, pitch }
     }
 
-    /// Where `lanes` channels from the part's `first` on go, counted by the pixels of the whole output.
+    /// The slot for `lanes` channels from the part's `first` on, with pixels numbered as in the whole output.
     pub(crate) fn slot(&self, first: usize, lanes: usize) -> Slot {
         assert!(first + lanes <= self.pitch);
         let z = self.first.wrapping_add(first);
@@ -176,7 +176,7 @@ impl Work for Part<'_> {
                     let mut block = [[0.0; SIDE]; SIDE];
                     if count == SIDE && wide == SIDE {
                         assert!(from.len() >= (SIDE - 1) * pitch + SIDE);
-                        // SAFETY: sixteen pixels of sixteen channels, by the assertion.
+                        // SAFETY: there are sixteen pixels of sixteen channels, by the assertion.
                         unsafe {
                             let block = block.as_mut_ptr().cast::<f32>();
                             exchange(from.as_ptr(), pitch, block, SIDE, [SIDE; 2]);
@@ -214,8 +214,8 @@ impl Work for Part<'_> {
     }
 }
 
-/// Transposes, four by four.
-/// Safety: `from` and `to` are valid for `rows` rows of `columns` floats and the reverse, at their pitches; both
+/// Transposes `rows` rows of `columns` floats, four by four.
+/// Safety: `from` is valid for these, and `to` for `columns` rows of `rows` floats, at their pitches; both
 /// numbers are multiples of four.
 #[inline(always)]
 unsafe fn exchange(
@@ -227,7 +227,7 @@ unsafe fn exchange(
 ) {
     for row in (0..rows).step_by(4) {
         for column in (0..columns).step_by(4) {
-            // SAFETY: as the function's; no alignment is assumed.
+            // SAFETY: upheld by the caller; no alignment is assumed.
             unsafe {
                 let from = from.add(row * from_pitch + column);
                 let to = to.add(column * to_pitch + row);

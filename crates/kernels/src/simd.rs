@@ -25,7 +25,7 @@ impl Level {
     /// All levels, slowest first.
     pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
 
-    /// Those that this machine has, slowest first.
+    /// The levels that this machine has, slowest first.
     pub fn available() -> Vec<Self> {
         Self::ALL.into_iter().filter(|level| level.is_here()).collect()
     }
@@ -45,7 +45,7 @@ impl Level {
         named.ok_or_else(wrong)?.check()
     }
 
-    /// The best this machine has.
+    /// The best level that this machine has.
     pub fn best() -> Self {
         Self::available().pop().unwrap_or(Self::Portable)
     }
@@ -76,12 +76,12 @@ impl Level {
         self.sizes()[0]
     }
 
-    /// Rows of a dense tile of two vectors: as many as there are registers for their sums.
+    /// Rows of a dense tile that is two vectors wide: as many as have registers for their sums.
     pub(crate) const fn rows(self) -> usize {
         self.sizes()[1]
     }
 
-    /// The two, and the vectors of a narrow tile, likewise.
+    /// Lanes, rows of a dense tile and, likewise, vectors of a narrow tile.
     pub(crate) const fn sizes(self) -> [usize; 3] {
         match self {
             Self::Portable => [8, 3, 3],
@@ -91,10 +91,10 @@ impl Level {
     }
 
     /// Does the work with the vectors of this level.
-    /// Safety: those of the work; and the machine has the level, see [`Level::check`].
+    /// Safety: as for the work; and the machine has the level, see [`Level::check`].
     pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
-        // SAFETY: handed on to the caller.
+        // SAFETY: upheld by the caller.
         unsafe {
             match self {
                 #[cfg(target_arch = "x86_64")]
@@ -130,17 +130,17 @@ impl fmt::Display for Level {
     }
 }
 
-/// Work that is written once, generic over the vectors.
+/// Work that is written once, generic over the vector type.
 pub(crate) trait Work {
-    /// Does it. An implementation is `#[inline(always)]`, and so is all that it calls, so that all of it
+    /// Does the work. An implementation and all that it calls are `#[inline(always)]`, so that all of it
     /// is compiled with the instructions of `T`.
-    /// Safety: the machine has the instructions of `T`; and what the implementation asks for.
+    /// Safety: the machine has the instructions of `T`; and what the implementation requires.
     unsafe fn run<T: Vector>(self);
 }
 
-/// Plain Rust, compiled once for each level, so that its loops are vectorised as far as the machine can.
+/// Plain Rust, compiled once for each level, so that the compiler vectorises its loops for that level.
 pub trait Plain {
-    /// Does it. An implementation is `#[inline(always)]`.
+    /// Does the work. An implementation is `#[inline(always)]`.
     fn run(self);
 }
 
@@ -151,24 +151,24 @@ impl<P: Plain> Work for P {
     }
 }
 
-/// Does it with the instructions of [`Level::default`], for callers without a kernel at hand; values do not depend on it.
+/// Runs `plain` at [`Level::default`], for callers without a kernel. Its values do not depend on the level.
 pub fn vectorised(plain: impl Plain) {
     // SAFETY: the machine has the level, by `Level::chosen` or `Level::best`.
     unsafe { Level::default().run(plain) }
 }
 
-/// Safety: that of the work, and the machine has AVX-512F.
+/// Safety: as for the work, and the machine has AVX-512F.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(work: impl Work) {
-    // SAFETY: handed on to the caller.
+    // SAFETY: upheld by the caller.
     unsafe { work.run::<std::arch::x86_64::__m512>() }
 }
 
-/// Safety: that of the work, and the machine has AVX2 and FMA.
+/// Safety: as for the work, and the machine has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(work: impl Work) {
-    // SAFETY: handed on to the caller.
+    // SAFETY: upheld by the caller.
     unsafe { work.run::<std::arch::x86_64::__m256>() }
 }

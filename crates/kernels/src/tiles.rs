@@ -1,18 +1,18 @@
-//! How work is cut: into tiles of nearly the same size, and into pieces for the threads.
+//! How work is divided: into tiles of nearly the same size, and into pieces for the threads.
 
 use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-/// Cuts a range into the fewest parts of at most `most` elements, all of nearly the same length: if all are
-/// long, none is slow.
+/// Divides a range into the fewest parts of at most `most` elements, all of nearly the same length: short
+/// parts would be slow.
 pub(crate) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     into_parts(range.clone(), range.len().div_ceil(most))
 }
 
-/// Cuts a range into `parts` parts of nearly the same length, the longer ones spread among the shorter ones.
-/// So when threads take halves of the parts, the halves have nearly the same length too.
+/// Divides a range into `parts` parts of nearly the same length, with the longer ones spread among the
+/// shorter ones. So when threads take halves of the parts, the halves have nearly the same length too.
 pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let length = range.len();
     let short = length.checked_div(parts).unwrap_or(0);
@@ -29,8 +29,8 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work` with all convolutions in it on the calling thread alone, whatever the pool has: for callers that
-/// measure the time of one thread.
+/// Does `work`, with all convolutions in it, on the calling thread alone, whatever the size of the pool. It is
+/// meant for callers that measure the time of one thread.
 ///
 /// No other thread is started for it:
 ///
@@ -46,7 +46,7 @@ thread_local! {
 /// # Ok::<(), triform_kernels::Error>(())
 /// ```
 pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
-    /// Puts back what was before, after a panic too.
+    /// Restores the previous setting, even after a panic.
     struct Before(bool);
     impl Drop for Before {
         fn drop(&mut self) {
@@ -63,11 +63,11 @@ pub(crate) fn threads() -> usize {
     if ALONE.get() || cfg!(target_family = "wasm") { 1 } else { rayon::current_num_threads() }
 }
 
-/// With fewer multiply-adds than this, work is not worth a second thread.
+/// Multiply-adds that are worth a thread of their own.
 const WORTH_A_THREAD: usize = 200_000;
 
-/// The number of parts to cut a job of `macs` multiply-adds into: one if it stays on one thread, otherwise
-/// a few for each thread, so that none waits long for the last.
+/// The number of parts to divide `macs` multiply-adds into: one if it stays on one thread, otherwise a few
+/// for each thread, so that none waits long for the last.
 pub(crate) fn parts(macs: usize) -> usize {
     if macs < 2 * WORTH_A_THREAD {
         return 1;
@@ -78,7 +78,7 @@ pub(crate) fn parts(macs: usize) -> usize {
     }
 }
 
-/// Does each of the pieces, in at most `runs` runs of neighbours, on as many threads as there are. What a piece
+/// Does `work` for each piece on all threads, in at most `runs` runs of consecutive pieces. What a piece
 /// computes does not depend on the thread.
 pub(crate) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
     if runs <= 1 || pieces.len() <= 1 || threads() == 1 {

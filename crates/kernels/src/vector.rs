@@ -3,8 +3,8 @@
 
 use crate::simd::Level;
 
-/// Calls code with the size `$size` as a constant, which is one of 1 to `$most`. (Other sizes are not compiled:
-/// their tiles are too high for the vectors.)
+/// Calls code with the size `$size`, from 1 to `$most`, as a constant. (Larger sizes are not compiled: the
+/// vectors have too few registers for their tiles.)
 macro_rules! of_size {
     ($size:expr, $most:expr, $known:ident => $call:expr) => {
         of_size!($size, $most, $known => $call, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
@@ -44,9 +44,9 @@ pub(crate) trait Vector: Copy {
     /// Fills each run of `D` lanes with its lane `j`; `D` is 1, 4 or 8, `j < D`.
     unsafe fn spread<const D: usize>(self, j: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
-    /// Asks for the cache line of an address, which may be any, before it is needed.
+    /// Prefetches the cache line of an address. Any address will do.
     unsafe fn prefetch(at: *const f32);
-    /// The same for what is needed later: it goes no nearer than the second-level cache.
+    /// The same for what is needed later: it is fetched no nearer than the L2 cache.
     unsafe fn prefetch_for_later(at: *const f32);
 }
 
@@ -60,30 +60,30 @@ pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
 ) {
     for (r, row) in rows.iter_mut().enumerate() {
         for (v, vector) in row.iter_mut().enumerate() {
-            // SAFETY: as the function's.
+            // SAFETY: upheld by the caller.
             *vector = unsafe { T::load(from.add(r * pitch + v * T::LANES)) };
         }
     }
 }
 
 /// Stores R rows of V vectors, a row every `pitch` floats.
-/// Safety: as of [`load_rows`], and nobody else reads or writes there.
+/// Safety: as for [`load_rows`], and nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
     rows: &[[T; V]; R],
     to: *mut f32,
     pitch: usize,
 ) {
-    // By reference: an iterator that owns the rows would have them in memory rather than in registers.
+    // By reference: an iterator that owns the rows would keep them in memory rather than in registers.
     for (r, row) in rows.iter().enumerate() {
         for (v, vector) in row.iter().enumerate() {
-            // SAFETY: as the function's.
+            // SAFETY: upheld by the caller.
             unsafe { vector.store(to.add(r * pitch + v * T::LANES)) };
         }
     }
 }
 
-/// Methods of [`Vector`], each by the value it has.
+/// Methods of [`Vector`], each defined by the value that it returns.
 macro_rules! methods {
     ($(fn $name:ident $(<const $size:ident: usize>)? ($($argument:ident: $kind:ty),*)
        $(-> $result:ty)? = $value:expr;)*) => {$(
@@ -140,8 +140,8 @@ mod x86 {
 
     use super::{Level, Vector};
 
-    /// A register as a vector: the same for both lengths but for the instructions' names, and for what
-    /// fills runs of eight lanes.
+    /// A register as a vector. The code for both lengths differs only in the instructions' names and
+    /// in how runs of eight lanes are filled.
     macro_rules! register {
         ($register:ty: $level:ident;
          $splat:ident $load:ident $store:ident $zero:ident $add:ident $mul:ident $add_product:ident
@@ -154,7 +154,7 @@ mod x86 {
                     fn add(self: Self, other: Self) -> Self = $add(self, other);
                     fn mul(self: Self, other: Self) -> Self = $mul(self, other);
                     fn add_product(self: Self, a: Self, b: Self) -> Self = $add_product(a, b, self);
-                    // The instruction gives its second operand where one is NaN or both are zeros.
+                    // The instruction returns its second operand if one is NaN or both are zeros.
                     fn relu(self: Self) -> Self = $max($zero(), self);
                     fn spread<const D: usize>(self: Self, j: usize) -> Self = match (D, j) {
                         (1, _) => self,
@@ -198,7 +198,7 @@ mod tests {
     use super::Vector;
     use crate::simd::{Level, Work};
 
-    /// The lanes of each operation, against what it should do to a lane.
+    /// Compares the lanes of each operation with the expected values.
     struct Lanes;
 
     impl Work for Lanes {
@@ -215,7 +215,7 @@ mod tests {
             });
             let same = |got: T, expected: &dyn Fn(usize) -> f32, what: &str| {
                 let mut lanes = vec![0.0; T::LANES];
-                // SAFETY: the caller vouches for the instructions; there are a vector's lanes.
+                // SAFETY: the caller vouches for the instructions; `lanes` holds a vector.
                 unsafe { got.store(lanes.as_mut_ptr()) };
                 for (lane, got) in lanes.iter().enumerate() {
                     let expected = expected(lane);
