@@ -56,7 +56,7 @@ pub enum Error {
     #[error("{what}: element {index:?} is {value}, not a finite number")]
     NotFinite { what: &'static str, index: Vec<usize>, value: f64 },
 
-    /// Weights so large that a network leaves the range of its floats.
+    /// Weights so large that a network's floats overflow.
     #[error(
         "{what}: element {index:?} is {value}; these weights overflow f32, and nothing can be said of them"
     )]
@@ -124,14 +124,14 @@ pub enum Error {
     )]
     Side { side: u32, least: u32, most: u32 },
 
-    /// A checkpoint that holds other tensors or numbers than its network has.
+    /// A checkpoint whose tensors or sizes do not match its network.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 
     #[error("figure {name}: {why}")]
     Figure { name: &'static str, why: String },
 
-    /// What the fast kernels refuse.
+    /// An error from the fast kernels.
     #[error(transparent)]
     Kernels(triform_kernels::Error),
 
@@ -150,14 +150,14 @@ pub enum Error {
 }
 
 impl Error {
-    /// [`Error::NoSuchName`], with those of `names` that are most like what was given.
+    /// [`Error::NoSuchName`], suggesting those of `names` that are most similar to `given`.
     pub fn no_such_name(
         what: &'static str,
         given: &str,
         names: impl Iterator<Item = &'static str>,
     ) -> Self {
         let small = given.to_lowercase();
-        // What the name only begins may be any of those that go on.
+        // The beginning of a name counts as one edit away from it, however long the rest is.
         let edits = |name: &str| match name.starts_with(&small) {
             true => 1,
             false => strsim::osa_distance(name, &small),
@@ -168,14 +168,14 @@ impl Error {
                     || (given.len() >= 2 && name.contains(given))
             })
             .collect();
-        // The fewest edits away first; a stable sort.
+        // Fewest edits first; the sort is stable.
         near.sort_by_key(|name| edits(name));
         near.truncate(3);
         Self::NoSuchName { what, given: given.to_owned(), near }
     }
 }
 
-/// `1`, or `2 before it and 0 after it`.
+/// The padding in words: `1`, or `2 before it and 0 after it` if the sides differ.
 pub(crate) fn on_both_sides([before, after]: &[usize; 2]) -> String {
     match before == after {
         true => before.to_string(),
@@ -187,7 +187,7 @@ fn hint(near: &[&str]) -> String {
     if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) }
 }
 
-/// The crate's result.
+/// The crate's result type.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Checks that none of these sizes is 0.
@@ -196,7 +196,7 @@ pub(crate) fn none_is_0(sizes: &[(&'static str, usize)]) -> Result<()> {
     zero.map_or(Ok(()), |(what, _)| Err(Error::Zero { what }))
 }
 
-/// Checks that the groups divide these channels.
+/// Checks that the number of groups divides the number of channels.
 pub(crate) fn divide(groups: usize, channels: usize, which: &'static str) -> Result<()> {
     let divides = channels.is_multiple_of(groups);
     if divides { Ok(()) } else { Err(Error::GroupsDoNotDivide { groups, channels, which }) }

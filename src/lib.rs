@@ -1,5 +1,5 @@
 //! **triform**: the three forms of the ResNeXt block over one set of weights, and the evidence that
-//! they are one function.
+//! they compute the same function.
 //!
 //! Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks" (arXiv 1611.05431),
 //! Figure 3, draws one block three times and says that the three are strictly equivalent: (a) C paths,
@@ -23,14 +23,14 @@
 //! # Ok::<(), triform::Error>(())
 //! ```
 //!
-//! [`verify`] judges forms by a ladder of nine checks, the rungs R0 to R8: a rounding bound, exact
-//! integers, a prime field, proofs at small sizes. It judges a form of your own in the same way:
+//! [`verify`] tests forms on nine rungs, R0 to R8, among them a rounding bound, exact integers, a
+//! prime field and proofs at small sizes. It tests a form of your own in the same way:
 //!
 //! ```no_run
 #![doc = include_str!("../examples/own_form.rs")]
 //! ```
 //!
-//! The modules; each uses only those above it:
+//! The modules. Each uses only those above it:
 //!
 //! - [`error`]: one error type.
 //! - [`random`]: every random choice, from one seed.
@@ -39,7 +39,7 @@
 //! - [`block`]: the three forms.
 //! - [`network`]: the rest of a network, around its blocks.
 //! - [`count`](mod@count): parameters and multiply-adds.
-//! - [`evidence`]: what it takes to say that two forms are equal.
+//! - [`evidence`]: what it takes to show that two forms are equal.
 //! - [`gallery`]: wrong blocks that the evidence must refute.
 //! - [`train`]: the three forms trained in lockstep.
 //! - [`claims`]: statements about the forms, each with its check.
@@ -47,7 +47,7 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-/// Fields that can be read but not set, so that checked values stay as checked.
+/// Getters without setters: a field cannot be changed after it was checked.
 macro_rules! getters {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
         $($(#[$doc])* pub fn $field(&self) -> $type { self.$field })*
@@ -79,7 +79,7 @@ pub use evidence::verify::{Input, Plan, verify};
 pub use random::Seed;
 pub use scalar::Additive;
 
-/// The README's Rust, as a test.
+/// Runs the README's Rust code as tests.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -7,10 +7,10 @@ use ndarray_rand::rand_distr::StandardNormal;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// The generator that all drawing uses: the same numbers on every machine.
+/// The generator of all random numbers. It gives the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
 
-/// What is drawn. Each purpose has its own streams, so that a new draw changes no other.
+/// What is drawn. Each purpose has its own streams, so a new draw for one changes no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Kernels of blocks.
@@ -23,7 +23,7 @@ pub enum Purpose {
     Input,
     /// Blocks and inputs of small integers.
     Exact,
-    /// Blocks of all shapes, from the generator.
+    /// Blocks of all shapes, from the case generator.
     Cases,
     /// Elements of a prime field.
     Field,
