@@ -124,7 +124,7 @@ pub enum Error {
     )]
     Side { side: u32, least: u32, most: u32 },
 
-    /// A checkpoint whose tensors or sizes do not match its network.
+    /// A checkpoint whose tensors or numbers do not match its network.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 

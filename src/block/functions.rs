@@ -99,8 +99,8 @@ pub struct LayerFunctions<F> {
 pub type NormFunctions<S> = LayerFunctions<Normalise<S>>;
 
 impl<F> LayerFunctions<F> {
-    /// Makes a function of each batch norm, with the activation if that follows directly: after the
-    /// first two it does, after the third the shortcut is added first.
+    /// Makes a function of each batch norm. The first two include the activation; after the third,
+    /// the shortcut is added before the activation.
     pub(crate) fn of<'a, S, E>(
         norms: &'a BlockNorms<S>,
         activation: Activation,

@@ -10,9 +10,10 @@ use crate::conv::{Affine, ChannelWise, Elementwise};
 use crate::error::{Error, Result, as_many};
 use crate::scalar::{Ordered, Real, Scalar};
 
-/// Batch norm of one layer: for channel c, `y = gamma_c (z - mean_c) / sqrt(variance_c + epsilon) +
-/// beta_c` (Ioffe and Szegedy 2015, algorithm 2). A PyTorch state dict calls the four weight, bias,
-/// running_mean and running_var.
+/// Batch norm of one layer: for channel c,
+/// `y = gamma_c (z - mean_c) / sqrt(variance_c + epsilon) + beta_c`
+/// (Ioffe and Szegedy 2015, algorithm 2). In a PyTorch state dict, gamma, beta, mean and variance
+/// are named weight, bias, running_mean and running_var.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BatchNorm<S> {
     gamma: Array1<S>,

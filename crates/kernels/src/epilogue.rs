@@ -107,7 +107,7 @@ impl Elementwise {
         self.made_of(|values| values.repeat(times))
     }
 
-    /// The function whose scales and shifts `make` makes from those of `self`.
+    /// A function whose scales and shifts `make` computes from those of `self`.
     fn made_of(&self, make: impl Fn(&[f32]) -> Vec<f32>) -> Self {
         let make = |values: &[f32]| match values.len() {
             0 => Vec::new(),

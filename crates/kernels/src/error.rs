@@ -1,4 +1,4 @@
-//! What can be wrong with a call, with the numbers in every message.
+//! The errors of a call, with the numbers in every message.
 
 /// What can be wrong with a call. The fields are the numbers of the messages.
 #[allow(missing_docs)]

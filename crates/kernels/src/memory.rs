@@ -148,7 +148,8 @@ mod together {
 
     use super::{LINE, WeightMemory};
 
-    /// Weights of fewer floats take few pages anyway, and are better freed individually.
+    /// Weights with fewer floats than this take few pages anyway, and are better freed
+    /// individually.
     const LARGE: usize = 1 << 14;
     /// Bytes of a chunk. Larger weights have a chunk of their own, which is freed with them.
     const CHUNK: usize = 32 << 20;

@@ -55,7 +55,7 @@ impl Narrow {
 /// All output rows of some vectors of channels.
 pub(crate) struct Rows<'a> {
     pub(crate) narrow: &'a Narrow,
-    /// The number of the first vector, as the weights count them.
+    /// The index of the first vector within the weights.
     pub(crate) first: usize,
     /// The padded copy of the input.
     pub(crate) x: &'a [f32],

@@ -13,7 +13,7 @@ use crate::planes::{Gather, Planes};
 use crate::simd::Level;
 use crate::tiles;
 
-/// Floats of a page. Memory that lies a multiple of it apart uses the same lines of the L1 cache.
+/// Floats of a page. Memory locations a multiple of it apart use the same lines of the L1 cache.
 pub(crate) const PAGE: usize = 1024;
 
 /// Lines that the L1 cache has for one address.

@@ -51,7 +51,7 @@ pub(crate) trait Vector: Copy {
 }
 
 /// Loads R rows of V vectors, a row every `pitch` floats.
-/// Safety: the machine has the instructions of `T`, and each row its V vectors.
+/// Safety: the machine has the instructions of `T`, and each row has V vectors.
 #[inline(always)]
 pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     rows: &mut [[T; V]; R],
