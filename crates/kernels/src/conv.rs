@@ -56,7 +56,7 @@ pub fn conv(
 }
 
 /// Returns the output that `work` writes. `work` gets the columns of a 1x1, whose slots cover the whole output.
-/// If the epilogue has planes, it gets a target instead, and the columns have no slots. Nobody else uses either.
+/// If the epilogue has planes, it gets a target instead, and the columns have no slots. Nothing else uses either.
 /// Safety: `work` writes all of it.
 pub(crate) unsafe fn whole(
     panels: &Panels,
