@@ -278,9 +278,9 @@ impl Bound {
 pub struct Evidence {
     /// Cases that ran.
     pub cases: u64,
-    /// How often a case was drawn again because it gave no evidence, mostly for a dead or open channel.
+    /// How often a case was drawn again because it gave no evidence, such as for a dead channel.
     pub redraws: u64,
-    /// How far it reaches.
+    /// How far the evidence reaches.
     pub bound: Bound,
     /// The first witness found against each refuted form.
     pub witnesses: Vec<Witness>,
@@ -382,7 +382,7 @@ pub struct Finding {
     pub stage: String,
     /// What it holds for.
     pub scope: String,
-    /// How far it reaches.
+    /// How far the evidence reaches.
     pub bound: Bound,
     /// Cases that ran.
     pub cases: NonZeroU64,
