@@ -264,17 +264,17 @@ impl<S> Built<'_, S> {
     }
 }
 
-/// A convolver with which the rungs run forms over the number type `S`.
+/// A convolver with which forms are run over the number type `S`.
 pub trait Runs<S: Additive>: Convolver<S> + 'static {
     /// The form over `S` with this convolver.
     fn of_form(form: &dyn AnyForm) -> &(dyn Over<S, Self> + '_);
 }
 
 /// A generic method cannot be called through `dyn`. So this lists, in one place, the pairs of a number type and
-/// a convolver with which the rungs run forms.
+/// a convolver with which forms are run.
 macro_rules! any_form {
     ($($number:ty, $convolver:ty;)*) => {
-        /// Any [`Subject`], over every number type that the rungs use.
+        /// Any [`Subject`], over every number type that forms are run on.
         pub trait AnyForm: Sync $(+ Over<$number, $convolver>)* {
             /// See [`BlockForm::letter`].
             fn letter(&self) -> char;

@@ -125,7 +125,7 @@ pub fn sample(seed: Seed, number: u64, attempt: u64) -> Case {
     draw(&contract(), seed, number, attempt)
 }
 
-/// The case of [`degenerate`] of this seed and number, likewise.
+/// The case of [`degenerate`] with this seed, number and attempt.
 pub fn sample_degenerate(seed: Seed, number: u64, attempt: u64) -> Case {
     draw(&degenerate(), seed, number, attempt)
 }
@@ -448,7 +448,7 @@ mod tests {
         (0..cases).fold(Coverage::default(), |seen, number| seen.and(&Coverage::of(&draw(number))))
     }
 
-    /// If drawn freely, seeds 140 and 623 would each give a kernel of only one sign.
+    /// Without the corrections, seeds 140 and 623 would each give a kernel of only one sign.
     #[test]
     fn the_generator_keeps_the_contract() {
         for seed in [0, 1, 2, 3, 140, 623] {

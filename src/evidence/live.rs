@@ -40,7 +40,7 @@ pub struct Choice {
     pub mean: f64,
     /// Where the shift is, -1 to 1; used if no ReLU follows.
     pub beta: f64,
-    /// The quantile of the channel's values at which a ReLU that follows has its corner, 0 to 1.
+    /// The quantile of the channel's values at which the ReLU's corner lies, 0 to 1; used if a ReLU follows.
     pub quantile: f64,
 }
 
@@ -131,7 +131,7 @@ impl<'a> LiveNorms<'a> {
         Self::new(drawn(seed, purpose, path))
     }
 
-    /// The functions, to pass to a form; to be run once.
+    /// The functions, to pass to a form; run them only once.
     pub(crate) fn functions<S: LiveScalar>(&self, projection: bool) -> Functions<'_, S> {
         let [reduce, transform, expand, shortcut] = &self.0;
         let shortcut: &dyn ChannelWise<S> = if projection { shortcut } else { &Identity };
@@ -203,7 +203,7 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
     }
 }
 
-/// Statistics near the channel's own, as training would leave them, but further off.
+/// Statistics near the channel's own, but further off than training would leave them.
 impl LiveScalar for f32 {
     fn value(&self) -> f64 {
         f64::from(*self)

@@ -1,7 +1,7 @@
 //! Times: those of a committed run of `triform bench`, and those that the paper gives.
 //!
-//! A time holds for one machine on one day. So statements about times are ratios of times measured in alternating
-//! rounds on the same machine, and they name the machine.
+//! A time holds for one machine on one day. So statements about times are ratios of times that were measured
+//! round by round on the same machine, and they name the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,7 @@ pub struct LayerRow {
 /// The measured limits of `threads` threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roof {
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
     /// 10^9 FLOPs per second on operands in registers.
     pub gflops: f64,

@@ -73,7 +73,7 @@ pub struct Witness {
     pub form: char,
     /// What the form calls itself.
     pub name: &'static str,
-    /// Where in the block.
+    /// The place in the block.
     pub place: &'static str,
     /// Image, channel, row, column.
     pub index: [usize; 4],
@@ -380,7 +380,7 @@ pub struct Finding {
     pub rung: Rung,
     /// What it ran on, in a word: a stage of the network, or the source of the cases.
     pub stage: String,
-    /// What it holds for.
+    /// What the finding covers.
     pub scope: String,
     /// How far the evidence reaches.
     pub bound: Bound,

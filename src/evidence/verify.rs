@@ -39,7 +39,7 @@ pub enum Input {
 pub struct Plan {
     /// The rungs.
     pub rungs: BTreeSet<Rung>,
-    /// Random blocks for each rung that takes them.
+    /// The number of random blocks for each rung that takes them.
     pub cases: NonZeroU64,
     /// Makes a random block from the seed, its number, and how often that number was drawn again.
     pub generator: fn(Seed, u64, u64) -> Case,
@@ -107,7 +107,7 @@ pub struct Failure {
     pub rung: Option<Rung>,
     /// What it ran on, in a word.
     pub stage: String,
-    /// Why.
+    /// What went wrong.
     pub error: Error,
 }
 
@@ -126,7 +126,7 @@ pub struct Report {
     pub seed: u64,
     /// The real blocks in `f32`, one by one, where a rung ran on them.
     pub blocks: Vec<BlockReport>,
-    /// Rung by rung, and stage by stage.
+    /// The findings, rung by rung and stage by stage.
     pub findings: Vec<Finding>,
     /// Whether blocks or rungs are missing, because the run was stopped or something failed.
     pub partial: bool,
@@ -151,7 +151,7 @@ impl Report {
 struct Task<'a> {
     /// Its place in the report, where the blocks come first.
     number: usize,
-    /// About how many multiply-adds it takes, to start the longest first.
+    /// Approximate multiply-adds, used to start the longest work first.
     size: f64,
     work: Box<dyn FnOnce(&Climb<'_>) -> Found + Send + 'a>,
 }
@@ -206,9 +206,9 @@ pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Unsuitable`] for fewer than two forms. An error also for a plan without a rung, and for an input
-/// that is too small, or so large that its sizes exceed 64 bits. If the run found nothing, its first
-/// failure; otherwise failures are part of the report: see [`Report::failures`].
+/// [`Error::Unsuitable`] for fewer than two forms. Also fails for a plan without a rung, and for an input
+/// that is too small, or so large that its sizes exceed 64 bits. If the run found nothing, returns its
+/// first failure; otherwise failures are reported in [`Report::failures`].
 pub fn verify(
     forms: Forms<'_>,
     input: &Input,

@@ -145,7 +145,7 @@ pub fn finite(logits: &Array2<f32>) -> Result<()> {
 ///
 /// [`Error::Unsuitable`] for fewer than two forms, for a rung that cannot judge networks, for a network in which no
 /// block has forms, and for an empty batch. [`Error::Overflow`] if form (c) leaves the range of f32 with these
-/// weights. An error also for an input that the network cannot take.
+/// weights. Also fails for an input that the network cannot take.
 pub fn verify(
     forms: Forms<'_>,
     weights: &NetworkWeights,

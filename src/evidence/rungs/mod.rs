@@ -155,7 +155,7 @@ where
 /// The shape of a real block and its input.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// Such as `conv2`.
+    /// Its name, such as `conv2`.
     pub name: String,
     /// The block with its full map size.
     pub whole: Shape,

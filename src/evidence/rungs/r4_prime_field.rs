@@ -29,15 +29,15 @@
 //!    at most 2 in what was drawn uniformly and independently. One pair coincides with a probability
 //!    of at most 2/p, and a function that all the forms together asked m times has at most C(m, 2)
 //!    pairs.
-//! 2. That never happens, so all arguments that are not equal by law got values of their own,
-//!    drawn uniformly and independently. Two outputs that are not equal by law are then values of a
-//!    function at different arguments, and are equal with a probability of 1/p.
+//! 2. That does not happen. Then all arguments that are not equal by law got values of their own, drawn
+//!    uniformly and independently. Two outputs that are not equal by law are values of a function at
+//!    different arguments, and are still equal with a probability of 1/p.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (1 + 2 sum over places and channels of C(m, 2)) / p
 //! ```
 //!
-//! by the union bound. At 56 x 56 with 256 channels and three forms that is 3e-8. To run programs on random
+//! by the union bound. At 56 x 56 with 256 channels and three forms that is 3e-8. Running programs on random
 //! values, unknown functions included, is Gulwani and Necula's random interpretation (POPL 2004). A random
 //! function that is drawn when asked, and shared by all, is the random oracle of Bellare and Rogaway (CCS 1993).
 //!

@@ -2,8 +2,8 @@
 //!
 //! Nothing is drawn and nothing is assumed: at the tiniest shapes everything can be tried. All inputs of a
 //! block go through it at once, as the images of one batch. On the smallest shape over F_2, each place and channel
-//! has one of the four possible functions, in every combination (the output shares the last layer's). Over F_3 all
-//! channels share one function, and all 27 are tried. The other shapes try fewer functions ([`Choose`]).
+//! has one of the four possible functions, in every combination (the output uses the last layer's). Over F_3 all
+//! channels share one function, and all 27 are tried. The larger shapes over F_2 try fewer combinations.
 //!
 //! It says nothing about any other shape. As the maps are 1x1 (larger ones have too many inputs to try), it
 //! says nothing about larger kernels.

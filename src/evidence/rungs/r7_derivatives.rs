@@ -10,9 +10,9 @@
 //! **Over the field**, there is a random function f at each place and channel and a second one for its
 //! derivative: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form
 //! can pass in two ways. Two arguments may be equal by accident, with a probability of 2/p for each
-//! pair. Or a difference of derivatives may vanish; for that, the degree of the derivative counts. After
-//! the first layer it is 2 (w' x + w x'), times f' 3. After the next layer it is 4 (w' h + w h'), and so
-//! on: 5, 6, 7. Adding the derivative of the shortcut keeps 7; times the last f' it is 8.
+//! pair. Or a difference of derivatives may vanish, with a probability of their degree / p. The degree is
+//! 2 after the first layer (w' x + w x'), and 3 after the factor f'. It is 4 after the next layer
+//! (w' h + w h'), and so on: 5, 6, 7. Adding the shortcut's derivative keeps 7; the last f' makes it 8.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p

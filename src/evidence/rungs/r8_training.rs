@@ -17,7 +17,7 @@
 //! d_i = c_i - m            e_d,i = e_i + e_m + u (|d_i| + e_i + e_m)
 //! ```
 //!
-//! The variance averages n squares. The error of its argument changes a square by at most 2 |d| e_d + e_d^2:
+//! The variance averages n squares. The error of a deviation changes its square by at most 2 |d| e_d + e_d^2:
 //!
 //! ```text
 //! v = avg d_i^2            e_v = avg(2 |d_i| e_d,i + e_d,i^2) + gamma_(n+1) avg (|d_i| + e_d,i)^2 + 2 eta
