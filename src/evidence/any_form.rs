@@ -469,8 +469,7 @@ pub fn place(layer: Layer) -> &'static str {
 }
 
 /// Convolution of dual numbers by the product rule: (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps.
-/// It runs the inner convolver three times on plain numbers, so it differentiates the convolver that
-/// is used.
+/// It runs the inner convolver three times on plain numbers, and so differentiates the convolver in use.
 #[derive(Clone, Copy, Debug)]
 pub struct Duals<V>(pub V);
 

@@ -549,7 +549,7 @@ fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<
     (evidence, failed.into_iter().find_map(Result::err), stopped)
 }
 
-/// Judges the random case with this number by a rung that takes random cases; `None` if it was stopped.
+/// Runs a rung that takes random cases on the case with this number; `None` if it was stopped.
 pub(crate) fn one_case(
     rung: Rung,
     forms: Forms<'_>,
