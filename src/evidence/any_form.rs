@@ -1,9 +1,9 @@
 //! Forms and problems as values: what is judged, and what it is run on.
 //!
-//! What comes between a block's convolutions is data ([`Between`]), and the functions of all forms are
-//! built from the same data. The paper's forms take the data as they are. A wrong block whose mistake is
-//! about batch norm or activation makes it here: it leaves out a part of the data, or wraps the functions
-//! built from them ([`Subject::function`]).
+//! What comes between a block's convolutions is given as data ([`Between`]), and all forms build their
+//! functions from the same data. The paper's forms use the data unchanged. A wrong block with a mistake
+//! about batch norm or activation makes the mistake here: it leaves out a part of the data, or wraps the
+//! functions built from them ([`Subject::function`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,29 +18,29 @@ use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, Recorded, Re
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Ordered, Polynomial, Real, Var};
 
-/// The function of one place, built.
+/// The function of one place, built from its data.
 pub type Function<'a, S> = Box<dyn ChannelWise<S> + 'a>;
 
-/// A part of the data of a function.
+/// A part of a function's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The shift of batch norm.
     Shift,
-    /// Its epsilon, if that is not 0.
+    /// The epsilon of batch norm, if it is not 0.
     Epsilon,
     /// Bessel's correction of the running variance, in training mode.
     Correction,
-    /// In training mode, the way back from mean and variance to the values that they are made of.
+    /// In training mode, the gradient that reaches the values through their mean and variance.
     StatisticsGradient,
-    /// The activation. Of an unknown function it is the whole: batch norm may be the identity, and the function
-    /// the activation.
+    /// The activation. An unknown function counts as an activation as a whole, because its batch norm may be the
+    /// identity.
     Activation,
 }
 
 /// Builds the function of a place, whole or without a part; `None` if it has no such part.
 type Build<'a, S> = dyn Fn(Option<Part>) -> Result<Option<Function<'a, S>>> + Sync + 'a;
 
-/// The data of the function at one place. Batch norm is folded as the function is built.
+/// The data of the function at one place. Batch norm is folded when the function is built.
 pub struct Data<'a, S>(Box<Build<'a, S>>);
 
 impl<'a, S> Data<'a, S> {
@@ -101,7 +101,7 @@ impl<'a, S: Ordered> From<&'a Normalise<S>> for Data<'a, S> {
     }
 }
 
-/// The running statistics are those of the norm, whatever is left out.
+/// Whatever is left out, the function shares the running statistics of the norm.
 impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
     fn from(training: &'a TrainingNorm<S>) -> Self {
         let boxed = |changed| Box::new(changed) as Function<'a, S>;
@@ -110,7 +110,7 @@ impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
 }
 
 impl<S: Real> TrainingNorm<S> {
-    /// The same without a part, if it has it.
+    /// The same norm without a part; `None` if it has no such part.
     fn without(&self, part: Option<Part>) -> Option<Self> {
         let mut changed = self.clone();
         let norm = &mut changed.norm;
@@ -126,7 +126,7 @@ impl<S: Real> TrainingNorm<S> {
     }
 }
 
-/// The same over numbers that remember how they were computed.
+/// Batch norm in training mode over numbers that remember how they were computed.
 impl<'a, S: Real> From<&'a RecordedNorm<S>> for Data<'a, Var<S>> {
     fn from(recorded: &'a RecordedNorm<S>) -> Self {
         Self::new(move |without| {
@@ -193,8 +193,8 @@ impl<'a, S: Ordered> Between<'a, S> {
     }
 }
 
-/// Batch norms in inference mode that are folded already; or in training mode, which move the running
-/// statistics of these functions.
+/// Batch norms in inference mode that are already folded, or batch norms in training mode. The latter
+/// update the running statistics of `functions`.
 impl<'a, S: Ordered, F> From<&'a LayerFunctions<F>> for Between<'a, S>
 where
     Data<'a, S>: From<&'a F>,
@@ -219,8 +219,8 @@ fn in_order<'a, S>(functions: &Functions<'a, S>) -> [&'a dyn ChannelWise<S>; Lay
 
 /// A form that can be judged.
 pub trait Subject: BlockForm + Sync {
-    /// The function of a place, built from its data, for a block of this shape. The paper's forms take
-    /// the data as they are; a wrong block may make its mistake here.
+    /// Builds the function of a place from its data, for a block of this shape. The paper's forms use
+    /// the data unchanged; a wrong block may make its mistake here.
     fn function<'a, S: Additive>(
         &self,
         _layer: Layer,
@@ -233,7 +233,7 @@ pub trait Subject: BlockForm + Sync {
 
 impl Subject for Form {}
 
-/// A subject over one number type with one convolver.
+/// A subject over one number type, with one convolver.
 pub trait Over<S: Additive, V: Convolver<S>> {
     /// The block in this form.
     fn bottleneck(&self, weights: &BlockWeights<S>, convolver: &V) -> Result<Bottleneck<S, V>>;
@@ -254,27 +254,27 @@ impl<F: Subject, S: Additive, V: Convolver<S> + 'static> Over<S, V> for F {
     }
 }
 
-/// The functions of each place, as a form has built them.
+/// The functions of all places, as a form has built them.
 pub struct Built<'a, S>(Vec<Function<'a, S>>);
 
 impl<S> Built<'_, S> {
-    /// The functions, to be handed to a form.
+    /// The functions, to pass to a form.
     pub fn functions(&self) -> Functions<'_, S> {
         Functions::of(|layer| &*self.0[layer as usize])
     }
 }
 
-/// A convolver with which the evidence runs forms on these numbers.
+/// A convolver with which forms are run over the number type `S`.
 pub trait Runs<S: Additive>: Convolver<S> + 'static {
-    /// The form over them.
+    /// The form over `S` with this convolver.
     fn of_form(form: &dyn AnyForm) -> &(dyn Over<S, Self> + '_);
 }
 
 /// A generic method cannot be called through `dyn`. So this lists, in one place, the pairs of a number type and
-/// a convolver on which the evidence runs forms.
+/// a convolver with which forms are run.
 macro_rules! any_form {
     ($($number:ty, $convolver:ty;)*) => {
-        /// Any [`Subject`], over all the numbers that the evidence runs it on.
+        /// Any [`Subject`], over every number type that forms are run on.
         pub trait AnyForm: Sync $(+ Over<$number, $convolver>)* {
             /// See [`BlockForm::letter`].
             fn letter(&self) -> char;
@@ -329,7 +329,7 @@ pub struct Problem<'a, S> {
     pub between: Between<'a, S>,
 }
 
-/// A problem's block and functions in one form, which can be run again and again.
+/// A problem's block and functions in one form, ready to be run any number of times.
 pub struct Prepared<'a, 'v, S: Additive, V: Convolver<S>> {
     block: Bottleneck<S, V>,
     functions: Built<'a, S>,
@@ -350,12 +350,12 @@ impl<'a, S: Additive> Problem<'a, S> {
         Ok(Prepared { block, functions, convolver, spec })
     }
 
-    /// What `form` gives, N x C_out x H_out x W_out; [`Error::Shape`] for an output of another shape.
+    /// The output of `form`, N x C_out x H_out x W_out; [`Error::Shape`] if it has another shape.
     pub fn solve<V: Runs<S>>(&self, form: &dyn AnyForm, convolver: &V) -> Result<Array4<S>> {
         self.prepare(form, convolver)?.forward(self.x)
     }
 
-    /// The same, with `see` called on what each function gives; it may change it.
+    /// Like [`Self::solve`], but calls `see` on the output of each function, which it may change.
     pub fn solve_seen<V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -367,7 +367,7 @@ impl<'a, S: Additive> Problem<'a, S> {
         checked(block.forward(self.x, &watched.functions(), convolver)?, self.x, &spec)
     }
 
-    /// What each function gives, by place and channel (N x H x W), before `change` changes it.
+    /// The output of each function, by place and channel (N x H x W), before `change` changes it.
     pub fn planes<V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -382,21 +382,21 @@ impl<'a, S: Additive> Problem<'a, S> {
         Ok(planes.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What each form gives.
+    /// The output of each form.
     pub fn solve_all<V: Runs<S>>(&self, forms: Forms<'_>, convolver: &V) -> Result<Vec<Array4<S>>> {
         forms.iter().map(|form| self.solve(*form, convolver)).collect()
     }
 }
 
 impl<S: Additive, V: Convolver<S> + 'static> Prepared<'_, '_, S, V> {
-    /// What the form gives on `x`.
+    /// The output of the form on `x`.
     pub fn forward(&self, x: ArrayView4<'_, S>) -> Result<Array4<S>> {
         let output = self.block.forward(x, &self.functions.functions(), self.convolver)?;
         checked(output, x, &self.spec)
     }
 }
 
-/// The output of a form, if it has the block's shape; the error otherwise.
+/// The output of a form if it has the block's shape, otherwise an error.
 pub(crate) fn checked<S>(
     output: Array4<S>,
     x: ArrayView4<'_, S>,
@@ -423,11 +423,11 @@ pub(crate) fn keep<S: Clone>(
     planes.lock().unwrap_or_else(PoisonError::into_inner).insert(at, plane.to_owned());
 }
 
-/// Sees the plane of a channel (N x H x W) at a place of the block, once its function is applied,
-/// and may change it.
+/// Called on the plane of a channel (N x H x W) at a place of the block, after its function is
+/// applied. It may change the plane.
 pub type See<'a, S> = dyn Fn(Layer, usize, ArrayViewMut3<'_, S>) + Sync + 'a;
 
-/// The functions of a block, each followed by a look: its cut points.
+/// The functions of a block, each followed by a callback that sees, and may change, its output.
 pub struct Watched<'a, S>([Place<'a, S>; Layer::ALL.len()]);
 
 struct Place<'a, S> {
@@ -444,7 +444,7 @@ impl<'a, S> Watched<'a, S> {
         Self(Layer::ALL.map(place))
     }
 
-    /// The functions, to be handed to a form.
+    /// The functions, to pass to a form.
     pub fn functions(&self) -> Functions<'_, S> {
         Functions::of(|layer| &self.0[layer as usize])
     }
@@ -457,7 +457,7 @@ impl<S> ChannelWise<S> for Place<'_, S> {
     }
 }
 
-/// The place in words, after which a value was seen.
+/// In words, the place at which a value was seen.
 pub fn place(layer: Layer) -> &'static str {
     match layer {
         Layer::Reduce => "after the first 1x1",
@@ -468,9 +468,8 @@ pub fn place(layer: Layer) -> &'static str {
     }
 }
 
-/// Convolution of dual numbers, by any convolution of plain ones. The product rule:
-/// (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps, three convolutions of the convolver within. So it
-/// differentiates the very convolution that is used.
+/// Convolution of dual numbers by the product rule: (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps.
+/// It runs the inner convolver three times on plain numbers, and so differentiates the convolver in use.
 #[derive(Clone, Copy, Debug)]
 pub struct Duals<V>(pub V);
 
@@ -502,7 +501,7 @@ mod tests {
     use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
     use crate::scalar::{Dual, Int};
 
-    /// What becomes of -6 and 2: whole, and without shift, epsilon, correction and activation.
+    /// Results for -6 and 2: of the whole function, then without shift, epsilon, correction and activation.
     fn at<'a>(data: impl Into<Data<'a, f32>>) -> [Option<[f32; 2]>; 5] {
         let data = data.into();
         let parts = [Part::Shift, Part::Epsilon, Part::Correction, Part::Activation];
@@ -548,7 +547,7 @@ mod tests {
         assert_eq!(at(&relu as &dyn ChannelWise<f32>), activation, "nothing is known of it");
     }
 
-    /// From 4 half the way to the unbiased variance 32 / (2 - 1), or to the biased one, 32 / 2.
+    /// The variance moves from 4 half way to the unbiased 32 / (2 - 1), or to the biased 32 / 2.
     #[test]
     fn running_statistics_are_shared() {
         for (part, variance) in [(Part::Shift, 18.0), (Part::Correction, 10.0)] {
@@ -560,7 +559,7 @@ mod tests {
         }
     }
 
-    /// Three convolutions of values are one of duals.
+    /// Three convolutions of plain numbers give the same as one convolution of duals.
     #[test]
     fn the_product_rule_is_the_dual_numbers_own() {
         let dual = |i: usize| Dual {

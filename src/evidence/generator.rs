@@ -1,13 +1,13 @@
-//! Random blocks on which a comparison means something.
+//! Random blocks on which mistakes show.
 //!
 //! The data decides what a comparison can see. With batch norms at their initial values, inputs of one sign,
 //! square maps, one image or one path, whole classes of mistakes give the right answer. So there is a contract,
-//! [`CLAUSES`], and every case of the [`Strategy`] keeps it. One thing is checked only where the values are
-//! known: that no hidden channel is dead, and that none passes everything (see [`super::live`]). Either would hide
-//! what a form does to the channel, and now and then it happens.
+//! [`CLAUSES`], and every case of [`contract`] keeps it. One condition can be checked only when the block is run:
+//! no hidden channel may be dead or pass everything (see [`super::live`]), since that would hide what a form does to
+//! the channel. Occasionally a case fails this check.
 //!
-//! There is one generator. The tests hand the strategy to proptest, which shrinks failing cases. The
-//! program draws from it by seed and number ([`sample`]). [`degenerate`] makes the cases that hide
+//! There is only this generator. The tests pass its strategy to proptest, which shrinks failing cases. The
+//! program draws from it by seed and number ([`sample`]). [`degenerate`] makes cases that hide
 //! mistakes: they must run without error, but count as evidence for nothing.
 
 use ndarray::{Array4, ArrayView4, Axis, s};
@@ -33,9 +33,9 @@ pub struct Case {
     pub weights: BlockWeights<Int>,
     /// N x C_in x H x W.
     pub x: Array4<Int>,
-    /// How the input is to lie in memory.
+    /// The memory layout of the input.
     pub layout: Layout,
-    /// What is free in the batch norms. The channels use these cyclically.
+    /// The free parameters of the batch norms. The channels use these cyclically.
     pub choices: Vec<Choice>,
 }
 
@@ -44,7 +44,7 @@ pub struct Case {
 pub enum Layout {
     /// Row by row.
     Standard,
-    /// Every second row of a larger one, each row from right to left.
+    /// Every second row of a larger tensor, each row from right to left.
     Stepped,
     /// Column by column, image innermost.
     Transposed,
@@ -56,7 +56,7 @@ impl Layout {
         let (n, c, h, w) = x.dim();
         match self {
             Self::Standard => x.clone(),
-            // Between the rows that count lie others, which differ from them.
+            // The rows in between hold different values, so that reading them is noticed.
             Self::Stepped => Array4::from_shape_fn((n, c, 2 * h, w), |(n, c, i, j)| {
                 x[[n, c, (i / 2 + i % 2) % h, w - 1 - j]].clone()
             })
@@ -72,9 +72,9 @@ impl Layout {
 /// A block and an input for it, without the numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
-    /// The block's.
+    /// The block's shape.
     pub spec: BlockSpec,
-    /// Images.
+    /// The number of images.
     pub n: usize,
     /// H x W.
     pub map: (usize, usize),
@@ -101,9 +101,9 @@ impl Shape {
 }
 
 impl Case {
-    /// The batch norms of this case, to be set on first sight of the sums.
+    /// The batch norms of this case, to be set when the sums are first seen.
     pub fn live(&self) -> LiveNorms<'_> {
-        // 7 is prime to the number of choices.
+        // 7 x layer, so that the layers start at different choices.
         let choose = |layer, channel| self.choices[(7 * layer + channel) % self.choices.len()];
         LiveNorms::new(choose)
     }
@@ -115,7 +115,7 @@ impl Case {
     }
 }
 
-/// An integer as a float, exactly where it is small enough; a poisoned one as NaN.
+/// An integer as a float: exact if it is small enough, NaN if it is poisoned.
 pub(crate) fn float<S: Real>(integer: &Int) -> S {
     S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
 }
@@ -125,7 +125,7 @@ pub fn sample(seed: Seed, number: u64, attempt: u64) -> Case {
     draw(&contract(), seed, number, attempt)
 }
 
-/// A case of [`degenerate`], likewise.
+/// The case of [`degenerate`] with this seed, number and attempt.
 pub fn sample_degenerate(seed: Seed, number: u64, attempt: u64) -> Case {
     draw(&degenerate(), seed, number, attempt)
 }
@@ -140,7 +140,7 @@ fn draw(strategy: &impl Strategy<Value = Case>, seed: Seed, number: u64, attempt
     }
 }
 
-/// A block's shape, the images of its batch, the map.
+/// A block's shape, the number of images and the map size.
 type Sizes = (BlockSpec, usize, (usize, usize));
 
 /// Cases that keep the contract.
@@ -151,15 +151,15 @@ pub fn contract() -> impl Strategy<Value = Case> {
     });
     let channels = prop_oneof![
         (3usize..7).prop_map(|c| (c, c)),
-        // The second is any but the first.
+        // C_out is any value of 2..6 except C_in.
         (2usize..6, 1usize..4).prop_map(|(i, more)| (i, 2 + (i - 2 + more) % 4)),
     ];
     let sizes = (2usize..4, paths, channels, map, geometry()).prop_map(sizes);
     sizes.prop_flat_map(|sizes| case(sizes, true))
 }
 
-/// Cases that break the contract in every size: one image, one path, one channel, square maps, a
-/// single pixel.
+/// Cases whose sizes may break the contract in every way: one image, one path, one channel, square
+/// maps, a single pixel.
 pub fn degenerate() -> impl Strategy<Value = Case> {
     let paths = (1usize..4, 1usize..3);
     let channels = (1usize..4, 1usize..4);
@@ -168,7 +168,7 @@ pub fn degenerate() -> impl Strategy<Value = Case> {
     sizes.prop_flat_map(|sizes| case(sizes, false))
 }
 
-/// Kernel, stride, where the stride is, the shortcut if it is not what the shapes ask for.
+/// The kernel size, the stride and where it is, and the shortcut if it is not the one that the shapes imply.
 type Geometry = (usize, usize, StrideOn, Option<Shortcut>);
 
 fn geometry() -> impl Strategy<Value = Geometry> {
@@ -199,8 +199,8 @@ fn sizes((n, (c, d), (c_in, c_out), map, geometry): Drawn) -> Sizes {
     }
 }
 
-/// A case of these sizes. With `contract`, its numbers keep the contract's clauses about numbers
-/// ([`keep_the_contract`]), as sizes drawn by [`contract`] keep those about sizes.
+/// A case of these sizes. If `contract`, its numbers are made to keep the clauses about numbers
+/// ([`keep_the_contract`]). Sizes drawn by [`contract`] already keep the clauses about sizes.
 fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case> {
     let (c_in, inner, width, c_out) = (spec.c_in(), spec.inner(), spec.width(), spec.c_out());
     let k = spec.kernel();
@@ -231,10 +231,10 @@ fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case>
         )
 }
 
-/// Corrects what the draw left out of the contract; a draw that keeps the contract stays as it is.
+/// Corrects numbers that break the contract, and leaves all others unchanged.
 ///
-/// In free draws a kernel of 12 weights has only one sign once in 2^11 draws, and other clauses fail more
-/// rarely. Long runs meet all of these failures, so nothing is left to chance.
+/// A freely drawn kernel of 12 weights has only one sign once in 2^11 draws, and other clauses fail more
+/// rarely. Long runs meet all of these failures, so they are corrected.
 fn keep_the_contract([reduce, transform, expand, x]: [&mut Array4<Int>; 4], norms: &mut [Choice]) {
     let zero = Int::from(0);
     for values in [reduce, &mut *transform, expand, x] {
@@ -266,14 +266,14 @@ fn keep_the_contract([reduce, transform, expand, x]: [&mut Array4<Int>; 4], norm
     }
 }
 
-/// Whether a tensor has a value above 0 and one below.
+/// Whether a tensor has a value above 0 and a value below 0.
 fn has_both_signs(x: ArrayView4<'_, Int>) -> bool {
     let zero = Int::from(0);
     x.iter().any(|value| *value > zero) && x.iter().any(|value| *value < zero)
 }
 
-/// Whether turning, mirroring or transposing the taps would change it; one tap has no symmetry to
-/// lack.
+/// Whether turning, mirroring or transposing the taps would each change the kernel. A kernel of one
+/// tap counts as asymmetric.
 fn is_asymmetric(kernel: ArrayView4<'_, Int>) -> bool {
     let k = kernel.len_of(Axis(2));
     let differs = |at: fn(usize, usize, usize) -> [usize; 2]| {
@@ -289,12 +289,12 @@ fn is_asymmetric(kernel: ArrayView4<'_, Int>) -> bool {
             && differs(|u, v, _| [v, u]))
 }
 
-/// A tensor of integers, each of -range..=range.
+/// A tensor of integers, each in -range..=range.
 pub fn tensor(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
     array(shape, vec(-range..=range, shape.iter().product::<usize>()))
 }
 
-/// The same without 0, because a channel whose weights are all 0 is constant, so it is not alive.
+/// The same without 0, because a channel with only zero weights is constant, so it is not alive.
 fn kernel(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
     let weight = (0..2 * range).prop_map(move |i| if i < range { i + 1 } else { range - 1 - i });
     array(shape, vec(weight, shape.iter().product::<usize>()))
@@ -326,13 +326,13 @@ fn choice() -> impl Strategy<Value = Choice> {
 /// A condition on a case, in words and in code.
 pub type Clause = (&'static str, fn(&Case) -> bool);
 
-/// What must hold of every case. Each clause is there because without it some mistake goes unseen:
+/// What must hold for every case. Without each clause, some mistake goes unseen:
 ///
-/// - one image hides a batch mistake, and one path every path mistake;
-/// - width 1 hides an interleaving, and C = d a swap of the two;
-/// - a square map hides swapped axes, and one sign every mistake about a ReLU;
-/// - constant or symmetric kernels hide a transposed, flipped or swapped one;
-/// - batch norms at their initial values hide five mistakes out of 25 that were tried.
+/// - a single image hides mistakes about batches, and a single path all mistakes about paths;
+/// - width 1 hides interleaved channels, and C = d hides a swap of C and d;
+/// - a square map hides swapped axes, and inputs of one sign all mistakes about a ReLU;
+/// - constant or symmetric kernels hide a transposed, flipped or swapped kernel;
+/// - batch norms at their initial values hide five of the 25 mistakes that were tried.
 pub const CLAUSES: [Clause; 9] = [
     ("two images at least", |case| case.x.len_of(Axis(0)) >= 2),
     ("three paths at least", |case| case.spec.cardinality() >= 3),
@@ -347,7 +347,7 @@ pub const CLAUSES: [Clause; 9] = [
     }),
     ("a kernel without symmetry", |case| is_asymmetric(case.weights.transform())),
     ("batch norms with nothing at its initial value", |case| {
-        // Gamma and the variance are never at their initial 1 but by chance, in some channel.
+        // Gamma and the variance are drawn, so a channel has the initial 1 only by chance.
         let moved = |choice: &Choice| {
             choice.mean != 0.0 && choice.beta != 0.0 && (0.0..1.0).contains(&choice.quantile)
         };
@@ -356,7 +356,7 @@ pub const CLAUSES: [Clause; 9] = [
     }),
 ];
 
-/// What must be seen among many cases. (Stride 1 alone would hide which convolution has the stride.)
+/// What must occur among many cases. (If all strides were 1, it would not show which convolution has the stride.)
 pub const VARIETY: [Clause; 8] = [
     ("stride 1", |case| case.spec.stride() == 1),
     ("stride 2 on the 3x3", |case| case.spec.transform(1).height().stride == 2),
@@ -368,11 +368,11 @@ pub const VARIETY: [Clause; 8] = [
     ("an input that lies column by column", |case| case.layout == Layout::Transposed),
 ];
 
-/// From this many cases on, all of [`VARIETY`] must have been seen: each of it has a chance of 1 in
-/// 5 at least, so one is missing by chance less than once in 10^8 runs. (8 x 0.8^100 = 1.6e-9.)
+/// In this many cases or more, each entry of [`VARIETY`] must occur. Each has a chance of at least 1 in 5
+/// per case, so one is missing by chance less than once in 10^8 runs. (8 x 0.8^100 = 1.6e-9.)
 pub const MANY: u64 = 100;
 
-/// The cases seen, and what was wrong with the first that broke the contract.
+/// The number of cases, the varieties seen among them, and the first clause that was broken.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Coverage {
     cases: u64,
@@ -381,7 +381,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Of one case.
+    /// The coverage of one case.
     pub fn of(case: &Case) -> Self {
         Self {
             cases: 1,
@@ -390,7 +390,7 @@ impl Coverage {
         }
     }
 
-    /// These cases and the others together.
+    /// The coverage of both sets of cases.
     pub fn and(mut self, other: &Self) -> Self {
         self.cases += other.cases;
         for (seen, other) in self.seen.iter_mut().zip(other.seen) {
@@ -400,7 +400,7 @@ impl Coverage {
         self
     }
 
-    /// The first clause that is broken, if any.
+    /// The first clause that is broken, or the first variety missing among many cases, if any.
     pub fn broken(&self) -> Option<&'static str> {
         if self.broken.is_some() || self.cases < MANY {
             return self.broken;
@@ -422,7 +422,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::{Int, Scalar};
 
-    /// Whatever the drawn numbers, the case made of them keeps every clause.
+    /// Whatever numbers are drawn, the case made from them keeps every clause.
     #[test]
     fn the_contract_is_kept_by_construction() {
         for (kernel, fill) in [1, 3, 5].into_iter().flat_map(|k| (-1..2).map(move |f| (k, f))) {
@@ -448,7 +448,7 @@ mod tests {
         (0..cases).fold(Coverage::default(), |seen, number| seen.and(&Coverage::of(&draw(number))))
     }
 
-    /// Drawn freely, a kernel of seeds 140 and 623 has one sign.
+    /// Without the corrections, seeds 140 and 623 would each give a kernel of only one sign.
     #[test]
     fn the_generator_keeps_the_contract() {
         for seed in [0, 1, 2, 3, 140, 623] {
@@ -467,7 +467,7 @@ mod tests {
         }
     }
 
-    /// Each clause can fail, on a case changed so that it must.
+    /// Clauses fail on cases that were changed to break them.
     #[test]
     fn each_clause_is_looked_at() {
         let good = sample(Seed(1), 0, 0);
@@ -507,7 +507,7 @@ mod tests {
         assert!(!symmetric);
     }
 
-    /// A long run that never had a required variety is noticed.
+    /// A long run in which a required variety never occurs is noticed.
     #[test]
     fn variety_is_looked_for() {
         let same = |number: u64| {
@@ -520,7 +520,7 @@ mod tests {
         assert!(VARIETY.iter().any(|(variety, _)| *variety == broken));
     }
 
-    /// A tensor is its elements, however they lie in memory.
+    /// A tensor has the same elements in every memory layout.
     #[test]
     fn layouts_change_no_element() {
         let x = sample(Seed(3), 0, 0).x;

@@ -1,11 +1,11 @@
-//! Blocks whose every channel is alive: it passes some of its values through the ReLU and stops others.
+//! Blocks in which every channel is alive: the ReLU passes some of its values and stops others.
 //!
-//! A comparison of blocks is blind where nothing passes. With a batch norm drawn at
-//! random, a channel may lie below 0 everywhere: then whatever the forms do with it is lost
-//! in the ReLU. Or it may lie above 0 everywhere: then a missing ReLU goes unseen. Drawing
-//! again until it fits is slow, and hides how often it did not. So a channel's norm is set
-//! when its sums are first seen. Its shift puts the ReLU's corner at a random one of the
-//! channel's own values, so values on either side exist by construction.
+//! A comparison of blocks sees nothing of a channel that is 0 after the ReLU. With a batch norm
+//! drawn at random, a channel may lie below 0 everywhere; then the ReLU hides whatever the forms do
+//! with it. Or it may lie above 0 everywhere; then a missing ReLU goes unseen. Drawing again until
+//! no such channel is left is slow, and hides how often a draw fails. So a channel's norm is set
+//! when its sums are first seen. Its shift puts the ReLU's corner at a random one of the channel's
+//! own values, so that by construction some values pass and some do not.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,10 +24,10 @@ use crate::network::init;
 use crate::random::{Purpose, Rng, Seed, normal};
 use crate::scalar::{Ordered, Real, Scalar};
 
-/// Batch norm of one channel, gamma, beta, mean, variance and epsilon, as floats that hold them exactly.
+/// The batch norm of one channel: gamma, beta, mean, variance and epsilon, held exactly by these floats.
 pub(crate) type ChannelNorm = [f64; 5];
 
-/// Everything that is free in the batch norm of a live channel.
+/// The free parameters of a live channel's batch norm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// Whether gamma is below 0.
@@ -38,14 +38,14 @@ pub struct Choice {
     pub variance: f64,
     /// Where the mean is, -1 to 1.
     pub mean: f64,
-    /// Where the shift is, -1 to 1, if no ReLU follows.
+    /// Where the shift is, -1 to 1; used if no ReLU follows.
     pub beta: f64,
-    /// At which of the channel's values the ReLU's corner is to be, 0 to 1, if one follows.
+    /// The quantile of the channel's values at which the ReLU's corner lies, 0 to 1; used if a ReLU follows.
     pub quantile: f64,
 }
 
 impl Choice {
-    /// Draws each part evenly; the quantile from the middle, 0.2 to 0.8.
+    /// Draws each part uniformly; the quantile from the middle, 0.2 to 0.8.
     fn draw(rng: &mut Rng) -> Self {
         Self {
             negative: rng.random(),
@@ -65,16 +65,16 @@ impl Choice {
 /// Numbers for which a live batch norm can be chosen.
 pub(crate) trait LiveScalar: Ordered {
     fn value(&self) -> f64;
-    /// The norm of a channel with these values, in ascending order. `gated`: a ReLU
-    /// follows, so the norm is to put its corner among them.
+    /// Chooses the norm of a channel with these values, given in ascending order. If `gated`,
+    /// a ReLU follows, and the norm puts its corner among the values.
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm;
-    /// The norm applied, and a ReLU if `gated`.
+    /// Applies the norm, and then a ReLU if `gated`.
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self;
 }
 
-/// One of the channel's `values` (ascending) at which a ReLU's corner leaves values that
-/// pass: above it if `keep_above`, else below. It is near the given quantile; `None` if all the
-/// values are equal.
+/// Chooses the ReLU's corner: one of the channel's `values` (ascending), near the given quantile,
+/// such that some values pass. Values above the corner pass if `keep_above`, else those below.
+/// `None` if all values are equal.
 pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64> {
     let (first, last) = (*values.first()?, *values.last()?);
     let corner = values[((values.len() - 1) as f64 * quantile) as usize];
@@ -82,7 +82,7 @@ pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Opti
     if corner != end {
         return Some(corner);
     }
-    // The quantile lies among the values that must pass, so take the nearest value outside them.
+    // No value lies beyond this corner, so take the nearest different value.
     let beside = if keep_above {
         values.iter().rev().find(|&&value| value < end)
     } else {
@@ -91,11 +91,11 @@ pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Opti
     beside.copied()
 }
 
-/// How the choice for a channel is made: by number of the layer, and channel.
+/// Gives the choice for a channel, by the layer's number and the channel's.
 type Choose<'a> = dyn Fn(usize, usize) -> Choice + Send + Sync + 'a;
 
-/// The batch norms of a block, set as its layers are run; run them once. The layers are numbered reduce
-/// 0, transform 1, expand 2, shortcut 3.
+/// The batch norms of a block, each set when its layer runs; run the block only once. The layers are
+/// numbered: reduce 0, transform 1, expand 2, shortcut 3.
 pub struct LiveNorms<'a>([LiveLayer<'a>; 4]);
 
 pub(crate) struct LiveLayer<'a> {
@@ -108,9 +108,9 @@ pub(crate) struct LiveLayer<'a> {
 #[derive(Clone, Copy)]
 struct Seen {
     norm: ChannelNorm,
-    /// Nothing passed.
+    /// No value passed.
     dead: bool,
-    /// Everything did.
+    /// All values passed.
     open: bool,
 }
 
@@ -126,12 +126,12 @@ impl<'a> LiveNorms<'a> {
         Self([0, 1, 2, 3].map(layer))
     }
 
-    /// Norms drawn from `seed`, for the block of this purpose and path of numbers.
+    /// Norms drawn from `seed`, in the stream of this purpose and path.
     pub(crate) fn drawn(seed: Seed, purpose: Purpose, path: &[u64]) -> Self {
         Self::new(drawn(seed, purpose, path))
     }
 
-    /// The functions, to be handed to a form, once.
+    /// The functions, to pass to a form; run them only once.
     pub(crate) fn functions<S: LiveScalar>(&self, projection: bool) -> Functions<'_, S> {
         let [reduce, transform, expand, shortcut] = &self.0;
         let shortcut: &dyn ChannelWise<S> = if projection { shortcut } else { &Identity };
@@ -142,8 +142,8 @@ impl<'a> LiveNorms<'a> {
         BlockNorms::from_fn(projection, |layer| self.0[layer as usize].norm())
     }
 
-    /// Numbers of hidden channels (those of the first two layers): those through which nothing passed, and those
-    /// that passed everything.
+    /// How many hidden channels (those of the first two layers) are dead, so that nothing passed, and how many are
+    /// open, so that everything passed.
     pub(crate) fn dead_and_open(&self) -> [usize; 2] {
         let count = |what: fn(&Seen) -> bool| {
             let of =
@@ -154,7 +154,7 @@ impl<'a> LiveNorms<'a> {
     }
 }
 
-/// Choices drawn from a stream of their own for each layer and channel.
+/// Draws the choice of each layer and channel from a stream of its own.
 fn drawn(
     seed: Seed,
     purpose: Purpose,
@@ -196,14 +196,14 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
         let norm = S::norm(&values, self.gated, &(self.choose)(self.number, channel));
         let normalise = S::normalise(&norm, self.gated);
         plane.mapv_inplace(|z| normalise(&z));
-        // Counted, not concluded from how the norm was set.
+        // Counted in the values, not inferred from how the norm was set.
         let dead = self.gated && !plane.iter().any(|y| y.value() > 0.0);
         let open = self.gated && plane.iter().all(|y| y.value() > 0.0);
         self.seen().insert(channel, Seen { norm, dead, open });
     }
 }
 
-/// Statistics near the channel's own, as training would leave them, and then some.
+/// Statistics near the channel's own, but further off than training would leave them.
 impl LiveScalar for f32 {
     fn value(&self) -> f64 {
         f64::from(*self)
@@ -214,7 +214,7 @@ impl LiveScalar for f32 {
         let n = values.len().max(1) as f64;
         let centre = values.iter().sum::<f64>() / n;
         let spread = values.iter().map(|z| (z - centre).powi(2)).sum::<f64>() / n;
-        // A channel of one value has no spread to go by, and would be blown up without one.
+        // If all values are equal, the spread is 0, and dividing by it would blow the channel up.
         let spread = if spread > 0.0 { spread } else { 1.0 };
         let mean = centre + 0.5 * spread.sqrt() * choice.mean;
         let variance = spread * (0.5 + 1.5 * choice.variance);
@@ -222,13 +222,13 @@ impl LiveScalar for f32 {
         let mut beta = 0.5 * choice.beta;
         if gated {
             let scale = gamma / (variance + epsilon).sqrt();
-            // Where the channel has one value only, let it pass.
+            // If all values are equal, let them pass.
             beta = match threshold(values, choice.quantile, gamma > 0.0) {
                 Some(corner) => -scale * (corner - mean),
                 None => 1.0 - scale * (centre - mean),
             };
         }
-        // As `f32`s, because the block has those.
+        // Rounded to `f32`, because the block holds `f32`.
         let [gamma, beta, mean, variance] =
             [gamma, beta, mean, variance].map(|value| f64::from(value as f32));
         [gamma, beta, mean, variance, epsilon]
@@ -243,7 +243,7 @@ impl LiveScalar for f32 {
     }
 }
 
-/// A block in `f32`, its batch norms, an input.
+/// A block in `f32` with its batch norms and an input.
 #[derive(Clone, Debug)]
 pub struct RealProblem {
     /// The kernels.
@@ -252,23 +252,23 @@ pub struct RealProblem {
     pub norms: BlockNorms<f32>,
     /// N x C_in x H x W.
     pub x: Array4<f32>,
-    /// Hidden channels through which nothing passes.
+    /// How many hidden channels are dead: nothing passes.
     pub dead: usize,
-    /// Hidden channels that pass everything.
+    /// How many hidden channels are open: everything passes.
     pub open: usize,
 }
 
 impl RealProblem {
-    /// The floats of a case of the generator.
+    /// The `f32` version of a case of the generator.
     pub fn of(case: &Case) -> Result<Self> {
-        // Floats that are no integers, so that sums round; by the reference, so that they are the same on
-        // every machine.
+        // Divided, so that the floats are not integers and sums round. The norms are set with the
+        // reference convolution, so that they are the same on every machine.
         let weights = case.weights.map(|w| float::<f32>(w) / 7.0);
         let x = case.layout.lay(&case.x.map(|x| float::<f32>(x) / 3.0));
         Ok(Self::set(weights, x, &case.live(), &Reference::default())?.0)
     }
 
-    /// The floats of a case of the generator; `None` if a hidden channel is dead or open.
+    /// The `f32` version of a case of the generator; `None` if a hidden channel is dead or open.
     pub fn alive(case: &Case) -> Result<Option<Self>> {
         Ok(Some(Self::of(case)?).filter(|real| real.dead + real.open == 0))
     }
@@ -283,7 +283,7 @@ impl RealProblem {
         Ok(Self::set(weights, shape.layout.lay(&x), &live, &Reference::default())?.0)
     }
 
-    /// Sets the batch norms by running form (c), and gives its output too.
+    /// Sets the batch norms by running form (c), and also returns its output.
     pub(super) fn set<V: Convolver<f32> + 'static>(
         weights: BlockWeights<f32>,
         x: Array4<f32>,
@@ -297,18 +297,18 @@ impl RealProblem {
         Ok((Self { weights, norms, x, dead, open }, output))
     }
 
-    /// As the forms are handed it.
+    /// The problem that the forms are run on.
     pub fn problem(&self) -> Problem<'_, f32> {
         self.with(&[]).problem()
     }
 
-    /// It and what each form gave on it.
+    /// The same together with each form's output.
     pub fn with<'a>(&'a self, outputs: &'a [Array4<f32>]) -> OnReal<'a> {
         OnReal { weights: &self.weights, norms: &self.norms, x: self.x.view(), outputs }
     }
 }
 
-/// A block in `f32` with batch norm in inference mode, an input, and what each form gave on it.
+/// A block in `f32` with batch norm in inference mode, an input, and each form's output.
 pub struct OnReal<'a> {
     /// The kernels.
     pub weights: &'a BlockWeights<f32>,
@@ -316,19 +316,19 @@ pub struct OnReal<'a> {
     pub norms: &'a BlockNorms<f32>,
     /// N x C_in x H x W.
     pub x: ArrayView4<'a, f32>,
-    /// In the order of the forms.
+    /// The outputs, in the order of the forms.
     pub outputs: &'a [Array4<f32>],
 }
 
 impl<'a> OnReal<'a> {
-    /// As the forms are handed it.
+    /// The problem that the forms are run on.
     pub fn problem(&self) -> Problem<'a, f32> {
         let between = Between::norms(self.norms, Activation::Relu);
         Problem { weights: self.weights, x: self.x, between }
     }
 }
 
-/// Batch norms with the numbers of each channel (gamma, beta, mean, variance) changed.
+/// Applies `change` to the numbers of each channel (gamma, beta, mean, variance).
 pub(crate) fn change_norms<S: Real>(
     norms: &BlockNorms<S>,
     mut change: impl FnMut(Layer, [S; 4]) -> [S; 4],
@@ -346,7 +346,7 @@ pub(crate) fn change_norms<S: Real>(
     })
 }
 
-/// The same functions over other numbers.
+/// The same functions over another number type.
 pub(crate) fn map_functions<S: Scalar, T: Scalar>(
     functions: &NormFunctions<S>,
     mut to: impl FnMut(&S) -> T,
@@ -367,7 +367,7 @@ mod tests {
 
     use super::{Choice, LiveNorms, threshold};
 
-    /// The counts are of the values as seen: a channel of NaN counts as dead.
+    /// Channels are counted by the values seen, so a channel of NaN counts as dead.
     #[test]
     fn dead_channels_are_counted() {
         let [gamma, variance, mean, beta, quantile] = [0.5; 5];

@@ -1,38 +1,38 @@
-//! What it takes to say that two forms of a block are the same function: a ladder of evidence.
+//! Evidence that two forms of a block are the same function, arranged as a ladder.
 //!
-//! The rungs, one file each in [`rungs`], and what they rest on:
+//! The rungs, and how each compares the forms. R0 to R8 have one file each in [`rungs`].
 //!
-//! - R0 [`approximate`](rungs::r0_approximate): a chosen tolerance. A smoke test.
-//! - R1 [`bound`]: how far rounding can carry a correct form, derived; end to end and at cuts.
+//! - R0 [`approximate`](rungs::r0_approximate): within a chosen tolerance. A smoke test.
+//! - R1 [`bound`]: within a derived bound on the rounding of a correct form, end to end and at cuts.
 //! - R2 [`bitwise`](rungs::r2_bitwise): equal to the bit on any floats, with all sums in one order.
-//! - R3 [`exact`](rungs::r3_exact_integers): integers so small, certified, that `f32` is exact.
-//! - R4 [`field`](rungs::r4_prime_field): identities in a prime field, at the real sizes, for any function in between.
-//! - R5 [`symbolic`](rungs::r5_symbolic): polynomials; a proof for a shape.
-//! - R6 [`exhaustive`](rungs::r6_exhaustive): everything, in a tiny field.
-//! - R7 [`gradient`](rungs::r7_derivatives): derivatives, by dual numbers.
-//! - R8 [`training`](rungs::r8_training): batch norm by the statistics of the batch.
-//! - R9 [`whole`]: whole networks, block by block on what each receives, and their logits.
-//! - R10 [`theorem`](crate::claims::theorem): all sizes, by a proof assistant; what ties its formulas to
-//!   the forms is with the claims.
+//! - R3 [`exact`](rungs::r3_exact_integers): on integers certified to be so small that `f32` is exact.
+//! - R4 [`field`](rungs::r4_prime_field): in a prime field, at the real sizes, for any function in between.
+//! - R5 [`symbolic`](rungs::r5_symbolic): as polynomials, which proves equality for one shape.
+//! - R6 [`exhaustive`](rungs::r6_exhaustive): on every possible value, in a tiny field.
+//! - R7 [`gradient`](rungs::r7_derivatives): derivatives, forwards by dual numbers and backwards.
+//! - R8 [`training`](rungs::r8_training): with batch norm by the statistics of the batch.
+//! - R9 [`whole`]: whole networks, each block on the input it receives, and the logits.
+//! - R10 [`theorem`](crate::claims::theorem): all sizes, by a proof assistant. The claims check that its formulas
+//!   are those of the forms.
 //!
-//! Each gives [`verdict::Evidence`]: the cases that ran, how far they reach, a witness for each form
-//! that is refuted. [`verify`](mod@verify) runs R0 to R8. R9 is for networks with given weights. R10 needs Coq.
+//! Each rung from R0 to R9 gives [`verdict::Evidence`]: the cases that ran, how far they reach, and a witness for
+//! each refuted form. [`verify`](mod@verify) runs R0 to R8. R9 is for networks with given weights. R10 needs Coq.
 //!
 //! What they share:
 //!
 //! - [`any_form`]: forms as values, problems to run them on, and what comes between the convolutions.
-//! - [`generator`]: random blocks on which mistakes show, by a contract.
-//! - [`live`]: batch norms set so that every channel passes some of its values through the ReLU and
-//!   stops others; without it, a rung can be blind. [`random_functions`] for exact rings.
+//! - [`generator`]: random blocks that keep a contract, so that mistakes show.
+//! - [`live`]: batch norms set so that the ReLU passes some values of every channel and stops others;
+//!   otherwise a rung can be blind. For exact rings, [`random_functions`].
 //! - [`verdict`]: differences, witnesses, bounds, conclusions.
-//! - [`speed`]: times that were taken, and the paper's.
+//! - [`speed`]: measured times, and the paper's.
 //!
-//! And what keeps them honest: the [gallery](crate::gallery) of wrong blocks for them to refute, and the
-//! list of [claims](crate::claims), each with a check that refutes something wrong.
+//! Two things test the rungs themselves: the [gallery](crate::gallery) of wrong blocks, which they must refute,
+//! and the list of [claims](crate::claims), each with a check that refutes something wrong.
 //!
-//! No rung computes a block a second way. R1 runs form (c) over balls, R3 over integers that carry
-//! the size of their sums; a form is handed other numbers, another convolver and other functions,
-//! and stays the same lines.
+//! No rung has a second implementation of a block. R1 runs form (c) over balls, and R3 runs it over
+//! integers that carry the size of their sums. Only the number type, the convolver and the functions
+//! change; the code of the form is the same.
 
 pub mod any_form;
 pub mod bound;

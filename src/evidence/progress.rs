@@ -1,10 +1,10 @@
-//! What the caller provides for long work: somewhere to report steps, whether to stop, and a clock.
+//! What the caller provides for long work: a receiver of progress, a stop signal, and a clock.
 //!
-//! The clock is the caller's, since not every machine that the library is compiled for has one.
+//! The clock comes from the caller because not every target of the library has one.
 
-/// Hears each step of the work, says whether to stop, and tells the time.
+/// Is told of each step of the work, says whether to stop, and tells the time.
 pub trait Progress: Sync {
-    /// Called before each step, with its number, the number of steps and what it does.
+    /// Called before each step with its number, the total number of steps, and what it does.
     fn step(&self, _number: usize, _steps: usize, _what: &str) {}
 
     /// Whether to stop at the next step.
@@ -12,7 +12,7 @@ pub trait Progress: Sync {
         false
     }
 
-    /// Milliseconds since any fixed moment. Without a clock every time in a report is 0.
+    /// Milliseconds since some fixed moment. Without a clock, every time in a report is 0.
     fn now(&self) -> f64 {
         0.0
     }

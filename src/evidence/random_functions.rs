@@ -1,10 +1,10 @@
 //! Random functions over the field of 2^61 - 1 elements, one for each layer and channel.
 //!
-//! A function is drawn at random by drawing a value for each argument when it is first asked for,
-//! and giving the same again when it is asked again. A keyed hash does that without a table:
-//! SipHash-2-4 of 128 bits (Aumasson and Bernstein 2012), keyed by seed, layer and channel, reduced
-//! modulo 2^61 - 1. That a hash with a secret key cannot be told from a random function is the
-//! assumption under which the probabilities of [`super::rungs::r4_prime_field`] hold.
+//! A random function draws a value for each argument when it is first asked, and repeats that value
+//! when it is asked again. A keyed hash does this without a table: SipHash-2-4 of 128 bits
+//! (Aumasson and Bernstein 2012), reduced modulo 2^61 - 1. Its key is drawn from the seed for each
+//! layer, and it hashes the channel and the argument. The probabilities of
+//! [`super::rungs::r4_prime_field`] assume that it cannot be distinguished from a random function.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher as _;
@@ -19,14 +19,14 @@ use crate::conv::ChannelWise;
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Dual, M61, Scalar, Var};
 
-/// A random function for each place and channel of a block, shared by all forms; it counts how
-/// often each is asked.
+/// A random function for each place and channel of a block, shared by all forms. It counts the
+/// queries of each function.
 pub struct RandomFunctions {
     places: [RandomFunction; 5],
     planes: [OfPlane; 5],
 }
 
-/// A random function of all values of a plane, with a random Jacobian.
+/// A random function of all the values of a plane, with a random Jacobian.
 struct OfPlane(RandomFunction);
 
 /// The function of each channel at one place.
@@ -47,7 +47,7 @@ impl RandomFunctions {
         Self { places, planes: [(); 5].map(|()| OfPlane(random(()))) }
     }
 
-    /// The functions, to be handed to a form.
+    /// The functions, to pass to a form.
     pub fn functions<S>(&self) -> Functions<'_, S>
     where
         RandomFunction: ChannelWise<S>,
@@ -55,14 +55,14 @@ impl RandomFunctions {
         Functions::of(|layer| &self.places[layer as usize])
     }
 
-    /// Functions of a channel's whole plane, as batch norm in training mode is one.
+    /// Functions of a channel's whole plane, like batch norm in training mode.
     pub fn of_planes(&self) -> Functions<'_, Var<M61>> {
         let [reduce, transform, expand, shortcut, output] = &self.planes;
         Functions { reduce, transform, expand, shortcut, output }
     }
 
-    /// The sum over layers and channels of C(m, 2), where m is how often the function there was asked: the number
-    /// of pairs of arguments that could be equal by chance.
+    /// The number of pairs of arguments that could be equal by chance: the sum over layers and channels of C(m, 2),
+    /// where m is how often the function there was asked.
     pub fn pairs(&self) -> f64 {
         let pairs = |place: &RandomFunction| -> f64 {
             let queries = place.queries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ impl RandomFunctions {
         self.places.iter().chain(self.planes.iter().map(|OfPlane(plane)| plane)).map(pairs).sum()
     }
 
-    /// The value of a function, 0 for the function itself and 1 for its derivative.
+    /// The value of a function (`which` 0) or of its derivative (`which` 1).
     pub fn value(&self, layer: Layer, channel: usize, which: u64, argument: M61) -> M61 {
         self.places[layer as usize].at(channel, which, argument)
     }
@@ -100,7 +100,7 @@ impl ChannelWise<M61> for RandomFunction {
     }
 }
 
-/// z becomes f(z), and on the way back g becomes f'(z) g.
+/// z becomes f(z); in the backward pass, g becomes f'(z) g.
 impl ChannelWise<Var<M61>> for RandomFunction {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
         self.count(channel, plane.len());
@@ -114,8 +114,8 @@ impl ChannelWise<Var<M61>> for RandomFunction {
     }
 }
 
-/// Value j of the plane becomes f_j of all its values; on the way back, value k gets the sum over j of J_jk g_j, with
-/// J a random function of all values too. One query a plane.
+/// Value j of the plane becomes f_j of all its values. In the backward pass, value k gets the sum over j of J_jk g_j,
+/// where J too is a random function of all values. A plane counts as one query.
 impl ChannelWise<Var<M61>> for OfPlane {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
         self.0.count(channel, 1);
@@ -162,7 +162,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::{Dual, M61, Scalar};
 
-    /// The same argument gives the same value; another place, channel, seed or argument another.
+    /// The same argument gives the same value; a different place, channel, seed or argument does not.
     #[test]
     fn functions_are_functions() {
         let functions = RandomFunctions::new(Seed(1), &[0]);
@@ -183,7 +183,7 @@ mod tests {
         }
     }
 
-    /// Evenly: over 16 ranges, the chi-square statistic of 15 degrees of freedom exceeds 50 with a
+    /// Over 16 equal ranges. The chi-square statistic of 15 degrees of freedom exceeds 50 with a
     /// probability of 1.2e-5.
     #[test]
     fn values_are_spread_evenly() {

@@ -1,7 +1,7 @@
 //! Times: those of a committed run of `triform bench`, and those that the paper gives.
 //!
-//! A time is of one machine and one day. So statements about times are ratios of times measured round by round on
-//! the same machine, and they name the machine.
+//! A time holds for one machine on one day. So statements about times are ratios of times that were measured
+//! round by round on the same machine, and they name the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,17 +13,17 @@ use crate::network::zoo;
 /// The committed run. `benches/record.sh` makes a new one, and writes its name here.
 const COMMITTED: &str = include_str!("../../benches/records/2026-11-28-amd-epyc.json");
 
-/// Seconds a mini-batch of ResNeXt-101 32x4d on 8 M40 GPUs, in training (paper, section 5.1).
+/// Seconds per mini-batch when training ResNeXt-101 32x4d on 8 M40 GPUs (paper, section 5.1).
 pub const PAPER_RESNEXT101: f64 = 0.95;
-/// The same of ResNet-101.
+/// The same for ResNet-101.
 pub const PAPER_RESNET101: f64 = 0.70;
 
-/// A time that was taken: of a block in a form, or of a whole network.
+/// A measured time, of a block in one form or of a whole network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The block, such as `256x32x4`, or the network's name.
     pub block: String,
-    /// Its map, or the network's input, such as `56x56`.
+    /// Its map size, or that of the network's input, such as `56x56`.
     pub map: String,
     /// The form's letter.
     pub form: char,
@@ -31,11 +31,11 @@ pub struct Row {
     pub threads: usize,
     /// The shortest time, in milliseconds.
     pub min_ms: f64,
-    /// The median of all, in milliseconds.
+    /// The median time, in milliseconds.
     pub median_ms: f64,
-    /// 10^9 FLOPs a second in the shortest time; a multiply-add is 2 FLOPs.
+    /// 10^9 FLOPs per second at the shortest time; a multiply-add is 2 FLOPs.
     pub gflops: f64,
-    /// That as a share of what this number of threads could reach at the measured peak of one.
+    /// `gflops` as a share of the peak: the measured peak of one thread times the number of threads.
     pub share_of_peak: f64,
 }
 
@@ -44,63 +44,63 @@ pub struct Row {
 pub struct LayerRow {
     /// The block.
     pub block: String,
-    /// Its map.
+    /// Its map size.
     pub map: String,
     /// `1x1 in`, `3x3` or `1x1 out`.
     pub layer: String,
     /// The shortest time, in milliseconds.
     pub min_ms: f64,
-    /// 10^9 FLOPs a second.
+    /// 10^9 FLOPs per second.
     pub gflops: f64,
-    /// FLOPs a byte.
+    /// FLOPs per byte.
     pub intensity: f64,
 }
 
-/// What limits `threads` threads, as measured.
+/// The measured limits of `threads` threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roof {
-    /// Threads.
+    /// The number of threads.
     pub threads: usize,
-    /// 10^9 FLOPs a second out of registers.
+    /// 10^9 FLOPs per second on operands in registers.
     pub gflops: f64,
-    /// 10^9 bytes a second read from memory.
+    /// 10^9 bytes per second read from memory.
     pub memory_gb_s: f64,
-    /// 10^9 bytes a second read from the second cache.
+    /// 10^9 bytes per second read from the L2 cache.
     pub cache_gb_s: f64,
 }
 
-/// A machine, as far as times depend on it and it can be detected.
+/// What can be detected of a machine and affects its times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
-    /// The processor's own name.
+    /// The processor's name.
     pub cpu: String,
-    /// Processors that the program may use.
+    /// The number of processors that the program may use.
     pub processors: usize,
-    /// The vector instructions of the peak.
+    /// The vector instructions with which the peak was measured.
     pub instructions: String,
 }
 
 /// A run of `triform bench`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The day, as 2026-11-24.
+    /// The date, such as 2026-11-24.
     pub date: String,
-    /// Where.
+    /// The machine it ran on.
     pub machine: Machine,
-    /// Its roof, for the threads of the layers.
+    /// The machine's limits, at the number of threads used for `layers`.
     pub roof: Roof,
     /// The times.
     pub rows: Vec<Row>,
-    /// Those of the layers.
+    /// The times of single layers.
     pub layers: Vec<LayerRow>,
 }
 
-/// A map as `--map` takes it.
+/// A map size in the notation of `--map`.
 pub fn map_name((h, w): (usize, usize)) -> String {
     format!("{h}x{w}")
 }
 
-/// Of each stage of ResNeXt-50 the block whose shortcut is the identity, on its map at 224 x 224.
+/// For each stage of ResNeXt-50, the block with an identity shortcut and its map size for 224 x 224 images.
 pub fn stages() -> Result<Vec<(BlockSpec, (usize, usize))>> {
     let network = zoo::named("resnext50_32x4d")?;
     let layers = network.layers(network.usual_input())?;
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(pairs, expected);
     }
 
-    /// All that the claim and the figures read is there.
+    /// The record has everything that the claim and the figures read.
     #[test]
     fn the_committed_record_is_whole() {
         let record = committed().unwrap();

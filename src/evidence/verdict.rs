@@ -1,6 +1,6 @@
-//! What a rung of the ladder concludes, and from what: differences, the witnesses of a refutation, and
-//! how far the evidence reaches. Functions that compare tensors panic if the shapes differ. They never do,
-//! because [`super::any_form`] rejects a form whose output has another shape than the block's.
+//! What a rung of the ladder concludes, and from what: differences, witnesses of a refutation, and how
+//! far the evidence reaches. Functions that compare tensors panic if the shapes differ. That does not happen,
+//! because [`super::any_form`] rejects a form whose output does not have the block's shape.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::evidence::{AnyForm, Coverage, Forms};
 use crate::scalar::Real;
 
-/// How two tensors of one shape differ, where NaN equals NaN: the largest difference of two elements,
-/// infinite where one of them is NaN, and how many elements differ in any bit.
+/// Compares two tensors of the same shape: the largest difference of two elements (infinite if only one
+/// of them is NaN), and how many elements differ in any bit. NaN equals NaN.
 pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
     let (mut largest, mut differing) = (0f64, 0);
     Zip::from(left).and(right).for_each(|left, right| {
@@ -25,7 +25,7 @@ pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
         if left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan()) {
             return;
         }
-        // Infinities of one sign had the same bits.
+        // Infinities of the same sign have the same bits, so they have returned already.
         let distance = (left - right).abs();
         largest = largest.max(if distance.is_nan() { f64::INFINITY } else { distance });
         differing += 1;
@@ -33,27 +33,27 @@ pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
     (largest, differing)
 }
 
-/// Spacing of `f32` at `value`: one unit of its last place. The smallest `f32` for 0.
+/// One ulp: the spacing of `f32` at `value`. For 0, the smallest positive `f32`.
 pub fn ulp(value: f32) -> f64 {
     let value = value.abs();
     let above = f32::from_bits(value.to_bits() + 1);
     if above.is_finite() { f64::from(above) - f64::from(value) } else { f64::INFINITY }
 }
 
-/// The largest absolute value of all outputs; 0 for none.
+/// The largest absolute value in all outputs; 0 if there is none.
 pub fn largest(outputs: &[Array4<f32>]) -> f32 {
     outputs.iter().flatten().fold(0.0, |largest, value| largest.max(value.abs()))
 }
 
-/// A value, as it is shown.
+/// A value, as reports show it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
     /// A float.
     Number(f64),
-    /// What no float holds: an element of a prime field, a polynomial.
+    /// A value that is not a float, such as an element of a prime field or a polynomial.
     Text(String),
-    /// No value: how a function was applied that should have been applied once to each channel.
+    /// Not a value, but what went wrong: a function not applied once per channel, a missing gradient.
     Misplaced(String),
 }
 
@@ -66,31 +66,31 @@ impl fmt::Display for Value {
     }
 }
 
-/// An element at which a form is not what it should be.
+/// An element at which a form is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Witness {
     /// The form's letter.
     pub form: char,
     /// What the form calls itself.
     pub name: &'static str,
-    /// Where in the block.
+    /// The place in the block.
     pub place: &'static str,
     /// Image, channel, row, column.
     pub index: [usize; 4],
     /// What the form computed there.
     pub found: Value,
-    /// What it should have.
+    /// What it should have computed.
     pub expected: Value,
-    /// How far off rounding could carry it; 0 where arithmetic is exact.
+    /// How far off it may be, by rounding or R0's tolerance; 0 where arithmetic is exact.
     pub allowed: f64,
-    /// Elements that are wrong, this one included.
+    /// The number of wrong elements, this one included.
     pub wrong: usize,
-    /// Elements in all.
+    /// The number of elements.
     pub elements: usize,
 }
 
 impl Witness {
-    /// One value, found and expected, with exact arithmetic. `who`: the form's letter and name.
+    /// A single value, found and expected, in exact arithmetic. `who`: the form's letter and name.
     pub(crate) fn new(
         who: (char, &'static str),
         place: &'static str,
@@ -117,8 +117,8 @@ impl Witness {
     }
 }
 
-/// Compares an output with balls: how much of the radius was used at most (a correct form
-/// stays at or below 1), and where it was worst, if anywhere outside.
+/// Compares an output with balls: the largest error relative to the radius (at most 1 for a correct
+/// form), and the worst element outside its ball, if there is one.
 pub fn against_balls(
     who: (char, &'static str),
     output: &Array4<f32>,
@@ -132,7 +132,7 @@ pub fn against_balls(
         let used = if distance == 0.0 { 0.0 } else { distance / ball.radius };
         let refutes = !ball.contains(value);
         wrong += usize::from(refutes);
-        // Comparisons with NaN are false, so it is checked for by name.
+        // Comparisons with NaN are false, so NaN is checked for explicitly.
         if used > worst.0 || used.is_nan() || (refutes && worst.1.is_none()) {
             worst.0 = if used.is_nan() { f64::INFINITY } else { used.max(worst.0) };
             if refutes {
@@ -146,7 +146,7 @@ pub fn against_balls(
     (worst.0, worst.1.map(|witness| Witness { wrong, elements, ..witness }))
 }
 
-/// Compares an output with what it must be exactly, to the bit.
+/// Compares an output with its exact expected value, to the bit.
 pub fn against_exact<S: Real>(
     who: (char, &'static str),
     output: &Array4<S>,
@@ -172,8 +172,8 @@ pub(crate) fn against<S: PartialEq>(
     Witness::first((who(form), place), [output, expected], |l, r| l != r, show)
 }
 
-/// If the forms' outputs are not all the same: for each form that disagrees with the output most of them give
-/// (on a tie, the last), an element where it does.
+/// For each form whose output is not the one that most forms give (on a tie, the last one), an element where it
+/// differs. Empty if all forms agree.
 pub fn odd_ones_out<S: PartialEq>(
     forms: Forms<'_>,
     outputs: &[Array4<S>],
@@ -188,15 +188,15 @@ pub fn odd_ones_out<S: PartialEq>(
     pairs.filter_map(|(form, output)| against(*form, output, most, place, &show)).collect()
 }
 
-/// Something for each pair of forms, named by their letters: first and second, second and
-/// third, and so on, then the others.
+/// Calls `of` for each pair of forms, and names the result by their letters. Adjacent pairs come
+/// first (ab, bc), then those further apart (ac).
 pub fn pairs<T>(letters: &[char], of: impl Fn(usize, usize) -> T) -> Vec<(String, T)> {
     let count = letters.len();
     let all = (1..count).flat_map(|distance| (0..count - distance).map(move |i| (i, i + distance)));
     all.map(|(i, j)| ([letters[i], letters[j]].iter().collect(), of(i, j))).collect()
 }
 
-/// For each pair of forms the largest difference of two outputs.
+/// For each pair of forms, the largest difference of their outputs.
 pub(crate) fn differences(forms: Forms<'_>, outputs: &[Array4<f32>]) -> Vec<(String, f64)> {
     pairs(&letters(forms), |i, j| compare(&outputs[i], &outputs[j]).0)
 }
@@ -209,39 +209,39 @@ pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Bound {
-    /// A tolerance, as a part of what is summed: chosen, not derived. And how much of it was used
-    /// at most.
+    /// A tolerance relative to an output's size, chosen and not derived; and how much of it was
+    /// used at most.
     Tolerance {
-        /// Part of an output's size, see [`super::rungs::r0_approximate`].
+        /// The tolerance as a part of an output's size; see [`super::rungs::r0_approximate`].
         relative: f64,
-        /// Largest difference over what is allowed.
+        /// The largest ratio of a difference to what is allowed.
         used: f64,
     },
-    /// Rounding, derived.
+    /// A derived bound on rounding.
     Rounding {
-        /// The largest difference of two correct forms, end to end.
+        /// The largest difference that two correct forms can have, end to end.
         difference: f64,
-        /// Largest part of it that was used, end to end.
+        /// The largest error relative to what rounding allows it, end to end.
         used: f64,
-        /// The same layer by layer, each fed identical floats.
+        /// The same layer by layer, with each layer fed identical floats.
         used_at_cuts: f64,
     },
-    /// To the bit.
+    /// Equality to the bit.
     Exact {
         /// Values compared.
         values: u64,
     },
-    /// A wrong form passes one case with this probability at most.
+    /// A bound on the probability that a wrong form passes one case.
     Probability {
-        /// At most.
+        /// The bound.
         at_most: f64,
     },
-    /// Normal forms.
+    /// Equality of normal forms.
     Proof {
         /// Monomials compared.
         monomials: u64,
     },
-    /// Everything there is.
+    /// Every possible assignment.
     Exhausted {
         /// Assignments tried.
         assignments: u64,
@@ -249,7 +249,7 @@ pub enum Bound {
 }
 
 impl Bound {
-    /// Of these cases and those: the weaker bound, all the values.
+    /// The bound for both sets of cases: the weaker of the two, or the sum of what was compared.
     pub fn and(mut self, other: Self) -> Self {
         match (&mut self, other) {
             (Self::Tolerance { relative: r, used: u }, Self::Tolerance { relative, used }) => {
@@ -278,27 +278,27 @@ impl Bound {
 pub struct Evidence {
     /// Cases that ran.
     pub cases: u64,
-    /// Cases that were drawn and skipped, because a channel was dead: nothing passed its ReLU.
+    /// How often a case was drawn again because it gave no evidence, such as for a dead channel.
     pub redraws: u64,
-    /// How far it reaches.
+    /// How far the evidence reaches.
     pub bound: Bound,
-    /// Where forms were refuted, if any were: of each form the first that was found.
+    /// The first witness found against each refuted form.
     pub witnesses: Vec<Witness>,
-    /// Whether the bound is larger than what it bounds, in some case.
+    /// Whether in some case the bound is larger than what it bounds.
     pub blunt: bool,
-    /// What the generator's cases were, where it made them.
+    /// Which kinds of cases were seen, if the generator made them.
     pub coverage: Coverage,
     /// What R3 found on a real block.
     pub exact: Option<ExactReport>,
 }
 
 impl Evidence {
-    /// Of no case.
+    /// The evidence of no case.
     pub(crate) fn none(bound: Bound) -> Self {
         Self { cases: 0, ..Self::of(bound, None) }
     }
 
-    /// Of one case.
+    /// The evidence of one case.
     pub fn of(bound: Bound, witnesses: impl IntoIterator<Item = Witness>) -> Self {
         Self {
             cases: 1,
@@ -311,7 +311,7 @@ impl Evidence {
         }
     }
 
-    /// Of these cases and those.
+    /// The evidence of both sets of cases.
     pub fn and(mut self, other: Self) -> Self {
         self.witnesses.extend(other.witnesses);
         Self {
@@ -332,10 +332,10 @@ fn first_of_each_form(mut witnesses: Vec<Witness>) -> Vec<Witness> {
     witnesses
 }
 
-/// A conclusion. There is none without a case that ran, none proved without a scope.
+/// A conclusion. Each one rests on at least one case that ran, and a proof states its scope.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// For all weights, inputs and functions within the scope.
+    /// It holds for all weights, inputs and functions within the scope.
     Proved {
         /// What it holds for.
         scope: String,
@@ -344,7 +344,7 @@ pub enum Verdict {
     Supported {
         /// Cases that ran.
         cases: NonZeroU64,
-        /// What they are worth.
+        /// How far they reach.
         bound: Bound,
     },
     /// Nothing was refuted, but something is not shown.
@@ -356,13 +356,13 @@ pub enum Verdict {
     },
     /// A form differs from the others.
     Refuted {
-        /// One for each form that does.
+        /// One for each such form.
         witnesses: Vec<Witness>,
     },
 }
 
 impl Verdict {
-    /// One word.
+    /// The verdict in one word.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Proved { .. } => "proved",
@@ -373,16 +373,16 @@ impl Verdict {
     }
 }
 
-/// One rung on one stage.
+/// The finding of one rung on one stage.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// Which rung.
+    /// The rung.
     pub rung: Rung,
-    /// What it ran on, in a word: a stage of the network, or what made the cases.
+    /// What it ran on, in a word: a stage of the network, or the source of the cases.
     pub stage: String,
-    /// What was shown, and for what.
+    /// What the finding covers.
     pub scope: String,
-    /// How far it reaches.
+    /// How far the evidence reaches.
     pub bound: Bound,
     /// Cases that ran.
     pub cases: NonZeroU64,
@@ -397,9 +397,9 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Concludes. [`Error::NothingRan`] without a case; [`Error::Degenerate`] where the cases did not keep
-    /// the contract of the generator; [`Error::Redraws`] where more than ten and more than
-    /// one in four were drawn again.
+    /// Draws the conclusion. Errors: [`Error::NothingRan`] if no case ran; [`Error::Degenerate`] if the cases
+    /// break the generator's contract; [`Error::Redraws`] if the redraws are more than ten and more than
+    /// one for every four cases.
     pub fn conclude(
         (rung, stage, scope): (Rung, &str, String),
         evidence: Evidence,
@@ -463,7 +463,7 @@ mod tests {
             ([1.0, 2.0], [1.5, 2.0], (0.5, 1)),
             ([1.0, 0.0], [nan, 0.0], (f64::INFINITY, 1)),
             ([infinity, 0.0], [infinity, 0.0], (0.0, 0)),
-            // A bit is a bit.
+            // The two zeros differ in a bit.
             ([0.0, 1.0], [-0.0, 1.0], (0.0, 1)),
         ] {
             assert_eq!(compare(&tensor(&left), &tensor(&right)), expected);
@@ -523,7 +523,7 @@ mod tests {
         assert!(conclude(exact(100, 25)).is_ok() && conclude(exact(100, 26)).is_err());
     }
 
-    /// If one case among many is blunt, the whole is.
+    /// One blunt case makes the whole evidence blunt.
     #[test]
     fn the_weaker_of_two_is_the_bound_of_both() {
         let blunt = Evidence { blunt: true, ..exact(1, 0) };

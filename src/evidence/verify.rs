@@ -1,5 +1,5 @@
-//! The main job: all given forms by every rung of the ladder. They run on the real shapes of ResNeXt-50 and
-//! a real photograph, on random blocks of all kinds, and on shapes small enough for proof.
+//! Judges the given forms by every rung of the ladder: on the real shapes of ResNeXt-50 with a real
+//! photograph, on random blocks of all kinds, and on shapes small enough for proof.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -27,21 +27,21 @@ use crate::random::{Purpose, Seed, normal};
 /// What to verify the forms on.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A photograph of any size the stem can take, through the stem, then the first two
-    /// blocks of each stage of ResNeXt-50, each on what form (c) of the block before gave.
+    /// A photograph of any size that the stem accepts. It goes through the stem and then the first two
+    /// blocks of each stage of ResNeXt-50; each block reads form (c)'s output of the previous one.
     Photograph(Array3<u8>),
-    /// One block on random data, of this map.
+    /// One block on random data of this map size.
     Block(BlockSpec, (usize, usize)),
 }
 
-/// Which rungs are run, and on how many random blocks each.
+/// Which rungs are run, and on how many random blocks.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The rungs.
     pub rungs: BTreeSet<Rung>,
-    /// Random blocks for each rung that takes them.
+    /// The number of random blocks for each rung that takes them.
     pub cases: NonZeroU64,
-    /// Where they come from: by seed, number, and how often that was drawn again.
+    /// Makes a random block from the seed, its number, and how often that number was drawn again.
     pub generator: fn(Seed, u64, u64) -> Case,
 }
 
@@ -63,7 +63,7 @@ pub struct BlockReport {
     pub name: String,
     /// Its shape.
     pub spec: BlockSpec,
-    /// The map it reads, H x W.
+    /// The size of its input map, H x W.
     pub map: (usize, usize),
     /// Parameters of its convolutions.
     pub parameters: count::BlockParameters,
@@ -73,7 +73,7 @@ pub struct BlockReport {
     pub differences: Vec<(String, f64)>,
     /// The largest output of any form.
     pub largest: f32,
-    /// One unit in its last place.
+    /// One ulp of it.
     pub ulp: f64,
     /// What R1 found, if it ran.
     pub rounding: Option<RoundingReport>,
@@ -81,37 +81,37 @@ pub struct BlockReport {
     pub digest: String,
     /// What R3 found, if it ran.
     pub exact: Option<ExactReport>,
-    /// Hidden channels, in either run, through which nothing passes.
+    /// Dead channels in the `f32` run and in R3's run, added up.
     pub dead_channels: usize,
-    /// The worst element of each form and run that is refuted.
+    /// For each rung and each form it refutes, one wrong element.
     pub refuted: Vec<(Rung, Witness)>,
 }
 
 /// R1's findings on one block.
 #[derive(Clone, Copy, Debug)]
 pub struct RoundingReport {
-    /// The derived bound on the difference of two correct forms at any element: the largest.
+    /// The derived bound on the difference of two correct forms, at the element where it is largest.
     pub bound: f64,
-    /// The largest part of its ball's radius that any form's element uses; at most 1 if correct.
+    /// The largest error of any form's element, relative to its ball's radius; at most 1 if correct.
     pub used: f64,
-    /// The same layer by layer, each form fed the same floats.
+    /// The same layer by layer, with each layer of each form fed the same floats.
     pub used_at_cuts: f64,
-    /// Whether the bound is larger than the largest output, hence says nothing.
+    /// Whether the bound is larger than the largest output, so that it says nothing.
     pub is_blunt: bool,
 }
 
 /// Something that could not be verified.
 #[derive(Debug)]
 pub struct Failure {
-    /// By which rung; `None` where a form did not run at all.
+    /// The rung that failed; `None` if a form did not run at all.
     pub rung: Option<Rung>,
-    /// On what, in a word.
+    /// What it ran on, in a word.
     pub stage: String,
-    /// Why.
+    /// What went wrong.
     pub error: Error,
 }
 
-/// "R4 on conv2: " and why.
+/// Such as "R4 on conv2: " and the error.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rung = self.rung.map(|rung| format!("{rung} on "));
@@ -126,16 +126,16 @@ pub struct Report {
     pub seed: u64,
     /// The real blocks in `f32`, one by one, where a rung ran on them.
     pub blocks: Vec<BlockReport>,
-    /// Rung by rung, and stage by stage.
+    /// The findings, rung by rung and stage by stage.
     pub findings: Vec<Finding>,
-    /// Whether the run was cut short, so that blocks or rungs are missing.
+    /// Whether blocks or rungs are missing, because the run was stopped or something failed.
     pub partial: bool,
-    /// What could not be verified. The report has all other findings.
+    /// What could not be verified. All other findings are in the report.
     pub failures: Vec<Failure>,
 }
 
 impl Report {
-    /// Whether something was verified, in full, and no form refuted.
+    /// Whether something was verified, nothing is missing, and no form was refuted.
     pub fn holds(&self) -> bool {
         !self.partial && !self.findings.is_empty() && !self.refutes()
     }
@@ -146,17 +146,17 @@ impl Report {
     }
 }
 
-/// A part of the work: a real block by all rungs that run on one, or a rung on random blocks, on a
-/// shape of its own or on that of a real block.
+/// A part of the work: either one real block by all rungs that take real blocks, or one rung on random
+/// blocks, on a shape of its own, or on the shape of a real block.
 struct Task<'a> {
     /// Its place in the report, where the blocks come first.
     number: usize,
-    /// About how many multiply-adds it takes, to start the longest first.
+    /// Approximate multiply-adds, used to start the longest work first.
     size: f64,
     work: Box<dyn FnOnce(&Climb<'_>) -> Found + Send + 'a>,
 }
 
-/// The results of a task; it may have one of these or several.
+/// The results of a task. Any of them may be missing.
 #[derive(Default)]
 struct Found {
     block: Option<BlockReport>,
@@ -170,7 +170,7 @@ struct Part {
     rung: Rung,
     stage: String,
     scope: String,
-    /// How many blocks of the stage were judged; 0 where it was the stage as a whole.
+    /// How many real blocks of the stage were judged; 0 for all other work.
     blocks: usize,
     evidence: Evidence,
     ms: f64,
@@ -191,8 +191,8 @@ impl Climb<'_> {
     }
 }
 
-/// Refuses to compare fewer than two forms, since one agrees with itself whatever it does, and to
-/// run no rung.
+/// Refuses fewer than two forms, because a single form always agrees with itself. Refuses an empty
+/// list of rungs too.
 pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
     if forms.len() < 2 {
         let count = forms.len();
@@ -202,13 +202,13 @@ pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
     if rungs == 0 { Err(Error::Zero { what: "number of rungs" }) } else { Ok(()) }
 }
 
-/// Verifies that `forms` are one function, on `input`, by the rungs of `plan`.
+/// Verifies that `forms` compute the same function on `input`, by the rungs of `plan`.
 ///
 /// # Errors
 ///
-/// [`Error::Unsuitable`] for fewer than two forms; an input that is too small, or so large that its
-/// sizes exceed 64 bits; a plan without a rung; the first failure, if the run found nothing else. Other
-/// errors lose no finding: see [`Report::failures`].
+/// [`Error::Unsuitable`] for fewer than two forms. Also fails for a plan without a rung, and for an input
+/// that is too small, or so large that its sizes exceed 64 bits. If the run found nothing, returns its
+/// first failure; otherwise failures are reported in [`Report::failures`].
 pub fn verify(
     forms: Forms<'_>,
     input: &Input,
@@ -226,7 +226,7 @@ pub fn verify(
     let (timed, steps) = (blocks.len(), (1 + on_blocks) * blocks.len() + tasks.len());
     let climb = Climb { forms, plan, seed, progress, steps, done: AtomicUsize::new(timed) };
 
-    // One after the other and alone on the machine, for they are timed.
+    // One at a time, with no other work running, because they are timed.
     let mut first = Found::default();
     for (number, named) in blocks.into_iter().enumerate() {
         if progress.stopped() {
@@ -237,14 +237,14 @@ pub fn verify(
         let stage = named.name.clone();
         match run_forms(forms, named, x, (seed, number as u64), progress) {
             Ok((run, next)) => {
-                // Two convolutions of floats, two of integers, two more for the cuts.
+                // About six times one form: two on floats, two on integers, two for the cuts.
                 let size = 6.0 * multiply_adds(&run.named.spec, run.map());
                 let work = Box::new(move |climb: &Climb<'_>| on_block(climb, &run, number as u64));
                 tasks.push(Task { number, size, work });
                 x = next;
             }
             Err(error) => {
-                // A form that does not run on a real block runs on nothing else.
+                // If a form fails on a real block, only the blocks before it are judged.
                 tasks.retain(|task| task.number < timed);
                 first.stopped = true;
                 first.failures.push(Failure { rung: None, stage, error });
@@ -253,7 +253,7 @@ pub fn verify(
         }
     }
 
-    // What remains is independent, so all processors share it, the longest first.
+    // The remaining tasks are independent, so all processors share them, the longest first.
     tasks.sort_by_key(|task| task.number);
     tasks.sort_by(|left, right| right.size.total_cmp(&left.size));
     let mut all = vec![(0, first)];
@@ -261,7 +261,7 @@ pub fn verify(
     report(all, seed)
 }
 
-/// All the jobs of a plan: for each rung, those on the stages, on random blocks, and on shapes of its own.
+/// Adds the tasks of each rung of a plan: on the stages, on shapes of its own, and on random blocks.
 fn jobs(
     plan: &Plan,
     stages: &[Stage],
@@ -303,11 +303,11 @@ fn jobs(
     Ok(())
 }
 
-/// What a job does: its evidence, the first error, whether it was stopped.
+/// Does a task's work: returns its evidence, the first error, and whether it was stopped.
 type JobWork = Box<dyn Fn(&Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) + Send>;
 
-/// What came of each task, with its number. One at a time is taken from the front, so that two long
-/// ones do not fall to one processor.
+/// Runs the tasks, and returns what each found with its number. Threads take one task at a time from
+/// the front, so that no thread gets two long ones.
 fn in_turn(tasks: Vec<Task<'_>>, climb: &Climb<'_>) -> Vec<(usize, Found)> {
     let one = |(place, Task { number, work, .. }): (usize, Task<'_>)| {
         let stopped = climb.progress.stopped();
@@ -364,7 +364,7 @@ fn report(mut all: Vec<(usize, Found)>, seed: Seed) -> Result<Report> {
 /// More weights and activations than fit into any memory.
 const MOST_VALUES: u128 = 1 << 57;
 
-/// The blocks of an input, and the map that the first reads.
+/// The blocks of an input, and the feature maps that the first one reads.
 fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> {
     match input {
         Input::Photograph(image) => {
@@ -374,7 +374,7 @@ fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> 
             let pixels = photo::normalise(image.view());
             let x = stem::forward(pixels.view(), kernel.view(), &norm, &fast)?;
             let mut blocks = zoo::named("resnext50_32x4d")?.bottlenecks()?;
-            // The one whose shortcut is a projection, and one whose shortcut is the identity.
+            // In each stage, the block with a projection shortcut and one with an identity shortcut.
             blocks.retain(|block| block.name.ends_with("_1") || block.name.ends_with("_2"));
             Ok((blocks, x))
         }
@@ -393,8 +393,8 @@ fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> 
     }
 }
 
-/// The shapes on which the other rungs run: of each stage the block with an identity shortcut, on
-/// the map it has in the network.
+/// The shapes for the rungs that draw their own data: for each stage, the block with an identity
+/// shortcut (or the only block), on the map size that it reads.
 fn stages(blocks: &[NamedBlock], (_, _, h, w): (usize, usize, usize, usize)) -> Result<Vec<Stage>> {
     let mut stages = Vec::new();
     let mut map = (h, w);
@@ -407,15 +407,15 @@ fn stages(blocks: &[NamedBlock], (_, _, h, w): (usize, usize, usize, usize)) -> 
     Ok(stages)
 }
 
-/// Such as conv2 for conv2_1.
+/// The stage of a block: conv2 for conv2_1.
 fn stage_of(block: &str) -> String {
     block.split('_').next().unwrap_or(block).to_owned()
 }
 
-/// Each form is timed this often, and the shortest time reported.
+/// How many times each form is timed; the shortest time is reported.
 const TIMED_RUNS: usize = 3;
 
-/// A block in `f32`, its input, and what the forms made of it.
+/// A block in `f32` with its input, and the output and time of each form.
 struct Run {
     named: NamedBlock,
     real: RealProblem,
@@ -431,7 +431,7 @@ impl Run {
     }
 }
 
-/// Draws a block for an input, runs and times each form on it, and also gives form (c)'s output.
+/// Draws a block for an input, and runs and times each form on it. Also returns form (c)'s output.
 fn run_forms(
     forms: Forms<'_>,
     named: NamedBlock,
@@ -450,7 +450,7 @@ fn run_forms(
         let mut shortest = f64::INFINITY;
         for run in 0..TIMED_RUNS {
             let start = progress.now();
-            // The other threads may be at other work.
+            // One thread, because the others may be busy.
             let output = on_one_thread(|| prepared.forward(problem.x))?;
             shortest = shortest.min(progress.now() - start);
             if run == 0 {
@@ -464,7 +464,7 @@ fn run_forms(
     Ok((Run { named, real, parameters, outputs, times }, next))
 }
 
-/// The rungs that run on real blocks, on one.
+/// Judges one real block by the plan's rungs that take real blocks.
 fn on_block(climb: &Climb<'_>, run: &Run, number: u64) -> Found {
     let Run { named, real, parameters, outputs, times } = run;
     let (Climb { forms, progress, .. }, name) = (climb, &named.name);
@@ -524,11 +524,11 @@ fn digest(x: &Array4<f32>) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A case that is not alive is drawn again this often at most.
+/// A case is drawn at most this many times, until it gives evidence.
 const ATTEMPTS: u64 = 20;
 
-/// `rung` on the plan's random blocks: the evidence of those that ran, the first error, whether it was
-/// stopped.
+/// Runs `rung` on the plan's random blocks: returns the evidence of those that ran, the first error, and
+/// whether it was stopped.
 fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) {
     let Climb { forms, plan, seed, progress, .. } = climb;
     let one = |number: u64| -> Result<Option<Evidence>> {
@@ -549,7 +549,7 @@ fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<
     (evidence, failed.into_iter().find_map(Result::err), stopped)
 }
 
-/// One rung that takes random cases on the one of this number; `None` where it was stopped.
+/// Runs a rung that takes random cases on the case with this number; `None` if it was stopped.
 pub(crate) fn one_case(
     rung: Rung,
     forms: Forms<'_>,
@@ -566,7 +566,7 @@ pub(crate) fn one_case(
         let case = generator(seed, number, attempt);
         let coverage = Coverage::of(&case);
         let evidence = if coverage.broken().is_some() {
-            // Such a case breaks the contract, so its result is not worth computing.
+            // The case breaks the contract, so its result is not worth computing.
             Some(Evidence::of(Bound::Exact { values: 0 }, None))
         } else {
             judge(forms, &case, (seed, number))?
@@ -582,7 +582,7 @@ pub(crate) fn one_case(
 mod tests {
     use super::Report;
 
-    /// Nothing verified is not verified; nor is a part.
+    /// A report without findings does not hold, whether the run was complete or not.
     #[test]
     fn no_vacuous_report_holds() {
         for partial in [false, true] {

@@ -2,16 +2,16 @@
 //!
 //! The network runs once with all its blocks in form (a), once in (b), once in (c), and the logits are
 //! compared. That alone is weak evidence, because a difference could be rounding: the bound of R1, chained
-//! from block to block, outgrows the logits by tens of orders of magnitude. (Each layer's bound takes all
-//! errors to point one way.) So no bound is quoted for a network from end to end. The logits are
-//! compared within a chosen tolerance ([`LOGITS`]), and the evidence is block by block:
+//! from block to block, outgrows the logits by tens of orders of magnitude. (Each layer's bound assumes that
+//! all errors add up.) So no end-to-end bound is given for a network. The logits are compared within a
+//! chosen tolerance ([`LOGITS`]), and the blocks are judged one by one:
 //!
-//! - R1, the derived bound, on the weights, the batch norms and the activations as they are;
-//! - R2, to the bit, where all sums are taken in one order, on the same;
+//! - R1, the derived bound, on the block's own weights, batch norms and activations;
+//! - R2, to the bit, on the same data, with all sums taken in one order;
 //! - R4, the prime field, with the block's own weights ([`crate::evidence::rungs::r4_prime_field`]).
 //!
-//! If the blocks are equal, the networks are: everything else (the stem, the pooling, the basic blocks and the
-//! classifier) has no forms, and is the same code on the same numbers.
+//! If the blocks are equal, so are the networks. Everything else (the stem, the pooling, the basic blocks and the
+//! classifier) has no forms: the same code runs on the same numbers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -58,20 +58,20 @@ pub struct BlockReport {
     pub name: String,
     /// Its shape.
     pub spec: BlockSpec,
-    /// The map it receives, H x W.
+    /// The size of its input map, H x W.
     pub map: (usize, usize),
-    /// For each pair of forms, by their letters: the largest difference of two outputs.
+    /// For each pair of forms, by their letters: the largest difference of their outputs.
     pub differences: Vec<(String, f64)>,
-    /// Hidden channels through whose ReLU nothing passed.
+    /// How many hidden channels are dead.
     pub dead_channels: usize,
-    /// What its own numbers hide.
+    /// Why its own numbers can hide mistakes.
     pub blind: Vec<Blind>,
-    /// Rung by rung.
+    /// The findings, rung by rung.
     pub findings: Vec<Finding>,
 }
 
 impl BlockReport {
-    /// Whether something was hidden from every rung that ran.
+    /// Whether mistakes could hide from every rung that ran.
     pub fn is_unseen(&self) -> bool {
         let hidden =
             |finding: &Finding| self.blind.iter().any(|blind| blind.hides_from(finding.rung));
@@ -80,7 +80,7 @@ impl BlockReport {
 }
 
 impl NetworkReport {
-    /// Whether all that was asked for was verified, and nothing refuted.
+    /// Whether everything that was asked for was verified, and nothing was refuted.
     pub fn holds(&self) -> bool {
         let all_judged = self.blocks.iter().all(|block| !block.findings.is_empty());
         !self.partial && !self.blocks.is_empty() && all_judged && !self.refutes()
@@ -97,13 +97,13 @@ impl NetworkReport {
     }
 }
 
-/// What a network gave in one form.
+/// The results of a network in one form.
 pub struct Ran {
-    /// Out of the last block, N x C x h x w.
+    /// The output of the last block, N x C x h x w.
     pub features: Array4<f32>,
-    /// N x classes; without a top the pooled features.
+    /// N x classes; the pooled features if the network has no top.
     pub logits: Array2<f32>,
-    /// What each block received.
+    /// The input of each block.
     pub received: Vec<Array4<f32>>,
 }
 
@@ -138,14 +138,14 @@ pub fn finite(logits: &Array2<f32>) -> Result<()> {
     }
 }
 
-/// Verifies that a network is one function in all `forms`: its blocks by `rungs`, each of [`Rung::of_networks`],
-/// and its logits. `x`: N x 3 x H x W.
+/// Verifies that a network computes the same function in all `forms`. Its blocks are judged by `rungs`, which must
+/// be among [`Rung::of_networks`], and its logits are compared. `x`: N x 3 x H x W.
 ///
 /// # Errors
 ///
-/// [`Error::Unsuitable`] for fewer than two forms, for a rung that cannot judge networks, for a network without a
-/// block that has forms, for an empty batch; [`Error::Overflow`] if form (c) leaves the range of f32 with these
-/// weights; an input that the network cannot take.
+/// [`Error::Unsuitable`] for fewer than two forms, for a rung that cannot judge networks, for a network in which no
+/// block has forms, and for an empty batch. [`Error::Overflow`] if form (c) leaves the range of f32 with these
+/// weights. Also fails for an input that the network cannot take.
 pub fn verify(
     forms: Forms<'_>,
     weights: &NetworkWeights,
@@ -157,7 +157,7 @@ pub fn verify(
     check(forms, weights, x, rungs)?;
     let named = weights.architecture().bottlenecks()?;
     let steps = forms.len() + named.len();
-    // The blocks receive what form (c) itself gives them, whichever forms are judged.
+    // The blocks receive the activations of form (c) itself, whichever forms are judged.
     let right = run(&Form::Grouped, weights, x, true)?;
     let mut logits = Vec::new();
     for (number, form) in forms.iter().enumerate() {
@@ -178,10 +178,10 @@ pub fn verify(
         let real = OnReal { weights, norms, x: x.view(), outputs: &[] };
         Some(judge(forms, named, real, rungs, (seed, number as u64), progress).map(Some))
     });
-    // All of them, and then the first that failed, so that it is always the same.
+    // Wait for all blocks before taking the first error, so that it is always the same one.
     let judged: Vec<_> = judged.collect();
     let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
-    // Only now: a block that overflows has said so, by its name.
+    // Checked last, because the error of a block that overflows names the block.
     finite(&right.logits)?;
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
@@ -222,7 +222,7 @@ fn check(
     Err(Error::Unsuitable(words))
 }
 
-/// What the evidence could not see, in words.
+/// In words, what the evidence could not see.
 fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     let mut notes = Vec::new();
     let all = weights.blocks();
@@ -249,7 +249,7 @@ fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     notes
 }
 
-/// A block, on what it received, by each of the rungs.
+/// Judges a block by each of the rungs, on the input that it received.
 fn judge(
     forms: Forms<'_>,
     NamedBlock { name, spec }: &NamedBlock,
@@ -271,7 +271,7 @@ fn judge(
         let ms = progress.now() - since;
         let about = (rung, name.as_str(), on_network.scope.to_owned());
         let mut finding = Finding::conclude(about, evidence, draw.0.0, ms)?;
-        // A rung that refutes nothing is qualified if something was hidden from it.
+        // If mistakes could hide from a rung that refutes nothing, its verdict is qualified.
         let why = blind.iter().find(|blind| blind.hides_from(rung));
         if let (Some(why), false) = (why, finding.refutes()) {
             let holds = "no form was refuted".to_owned();
@@ -290,8 +290,8 @@ fn judge(
     })
 }
 
-/// In each of the first two layers, how many channels have nothing above 0. Form (c) itself is run,
-/// whichever forms are judged. Its values must stay finite, because no bound covers overflow.
+/// The number of dead channels in each of the first two layers. Form (c) itself is run, whichever
+/// forms are judged. Its values must stay finite, because no bound covers overflow.
 fn dead_channels(name: &str, real: &OnReal<'_>) -> Result<[usize; 2]> {
     let planes = real.problem().planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
     let of = |layer| planes.range((layer, 0)..=(layer, usize::MAX));
@@ -310,23 +310,23 @@ fn dead_channels(name: &str, real: &OnReal<'_>) -> Result<[usize; 2]> {
     Ok([Layer::Reduce, Layer::Transform].map(dead))
 }
 
-/// A reason for which mistakes in a block do not show.
+/// A reason why mistakes in a block may not show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blind {
-    /// One path: nothing about paths can be wrong.
+    /// The block has one path, so no mistake about paths is possible.
     OnePath,
-    /// A kernel of zeros alone.
+    /// A kernel is all zeros.
     ZeroKernel,
-    /// The last batch norm multiplies by 0, as some start it.
+    /// The last batch norm multiplies by 0, as some initialisations have it.
     Silent,
     /// Nothing passes the ReLU after the first 1x1, or after the 3x3.
     Dead,
-    /// The map is smaller than the kernel of the 3x3, so that some of its weights never multiply.
+    /// The map is smaller than the middle convolution's kernel, so some of its weights may go unused.
     SmallMap,
 }
 
 impl Blind {
-    /// What hides in a block where `alive` is how many channels pass something after each of the first
+    /// The reasons that apply to a block. `alive`: how many channels are not dead in each of the first
     /// two layers.
     fn of(real: &OnReal<'_>, alive: [usize; 2]) -> Vec<Self> {
         let OnReal { weights, norms, x, .. } = real;
@@ -344,7 +344,7 @@ impl Blind {
         cases.into_iter().filter_map(|(blind, is_so)| is_so.then_some(blind)).collect()
     }
 
-    /// Why, after "in k of the blocks".
+    /// The reason in words, to follow "In k of the blocks".
     pub fn words(self) -> &'static str {
         match self {
             Self::OnePath => "there is one path, so no mistake about paths is possible",
@@ -369,26 +369,26 @@ impl Blind {
     }
 }
 
-/// How far the logits of two forms may be apart, relative to the largest sum of sizes behind a logit
-/// ([`Logits::scale`]): 1e-5. It is chosen, not derived. Forms of ImageNet's networks come out below 1e-6. A mistake
-/// in one block is far above, unless the block does next to nothing.
+/// The largest allowed difference of two forms' logits, relative to [`Logits::scale`]: 1e-5. It is chosen, not
+/// derived. On ImageNet's networks, correct forms differ by less than 1e-6. A mistake in one block makes a far larger
+/// difference than 1e-5, unless the block contributes almost nothing.
 pub const LOGITS: f64 = 1e-5;
 
 /// The logits of each form, N x classes, by the form's letter.
 #[derive(Clone, Debug)]
 pub struct Logits {
-    /// In the order of the forms.
+    /// The logits, in the order of the forms.
     pub of_form: Vec<(char, Array2<f32>)>,
-    /// The largest absolute value of all.
+    /// The largest absolute value of any logit.
     pub largest: f64,
-    /// The largest sum of the sizes of a logit's terms.
+    /// The sum of the absolute values of a logit's terms, for the logit where it is largest.
     pub scale: f64,
     /// For each pair of forms, by their letters: the largest difference of two logits.
     pub differences: Vec<(String, f64)>,
 }
 
-/// The largest sum over |w| |feature|, and |bias|, of any logit. Its terms may cancel, but rounding is relative to
-/// their sizes, not to the logit. Without a top, the largest pooled feature.
+/// For the logit where it is largest: the sum of all |w| |feature|, plus |bias|. The terms themselves may cancel, but
+/// rounding is relative to their sizes, not to the logit. Without a top, the largest |pooled feature|.
 fn scale(top: Option<&TopWeights>, features: ArrayView4<'_, f32>) -> f64 {
     let pooled = average_pool(features);
     let size = |value: &f32| f64::from(value.abs());
@@ -411,7 +411,7 @@ impl Logits {
             let pairs = of_form[l].1.iter().zip(&of_form[r].1);
             pairs.fold(0f64, |apart, (l, r)| {
                 let difference = (f64::from(*l) - f64::from(*r)).abs();
-                // Comparisons with NaN are false, so it is checked for by name.
+                // Comparisons with NaN are false, so NaN is checked for explicitly.
                 if difference.is_nan() { f64::INFINITY } else { apart.max(difference) }
             })
         };
@@ -420,14 +420,14 @@ impl Logits {
         Self { of_form, largest, scale, differences }
     }
 
-    /// The differences in parts of the largest logit.
+    /// The differences relative to the largest logit.
     pub fn relative(&self) -> impl Iterator<Item = (&str, f64)> {
         self.differences.iter().map(|(pair, apart)| {
             (pair.as_str(), if *apart == 0.0 { 0.0 } else { apart / self.largest })
         })
     }
 
-    /// Whether each two forms agree within [`LOGITS`].
+    /// Whether every two forms agree within [`LOGITS`].
     pub fn agree(&self) -> bool {
         let allowed = LOGITS * self.scale;
         self.differences.iter().all(|(_, apart)| *apart == 0.0 || *apart <= allowed)
@@ -456,12 +456,12 @@ mod tests {
         // 1e-5 of the scale, and a little more.
         assert!(of([0.0, 1.0], [9e-5, 1.0], [0.0, 1.0], 10.0).agree());
         assert!(!of([0.0, 1.0], [2e-4, 1.0], [0.0, 1.0], 10.0).agree());
-        // NaN in one of them, and in all: neither is agreement.
+        // NaN is never agreement, neither in one form nor in all.
         assert!(!of([1.0, 2.0], [1.0, f32::NAN], [1.0, 2.0], 2.0).agree());
         assert!(!of([f32::NAN, 2.0], [f32::NAN, 2.0], [f32::NAN, 2.0], 2.0).agree());
     }
 
-    /// Features 2 and -3 (their mean is taken), weights 1 and 1, bias -1: 2 + 3 + 1.
+    /// Pooled features 2 and -3, weights 1 and 1, bias -1: 2 + 3 + 1.
     #[test]
     fn terms_that_cancel_count_by_their_size() {
         let values = vec![1.0, 3.0, -3.0, -3.0];

@@ -1,4 +1,4 @@
-//! The derived bound at cut points: layer by layer, each form fed the same floats.
+//! The derived bound at cut points: layer by layer, with each layer of each form fed the same floats.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,14 +11,14 @@ use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::{AnyForm, Planes, Problem, Value, Watched, Witness, keep, place, who};
 
-/// A block cut after each channel-wise function: what arrives there must lie in these balls, and
-/// goes on as these floats.
+/// A block cut after each channel-wise function. The values that arrive at a cut must lie in `balls`,
+/// and are then replaced by `given`.
 pub struct Cuts {
     given: Planes<f32>,
     balls: Planes<Ball>,
 }
 
-/// What a form did at the cuts.
+/// How a form behaved at the cuts.
 #[derive(Debug, Default)]
 struct Seen {
     planes: BTreeMap<(Layer, usize), usize>,
@@ -27,8 +27,8 @@ struct Seen {
 }
 
 impl Cuts {
-    /// Cuts the block of `problem`, whose functions over balls are `exact`. What goes on are the
-    /// floats that form (c) gives; any others would do.
+    /// Cuts the block of `problem`, whose functions over balls are `exact`. The floats that replace the
+    /// values at the cuts are those of form (c); any other floats would do.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
         let given = problem.planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
         let balls = Mutex::new(Planes::new());
@@ -59,9 +59,9 @@ impl Cuts {
         planes.flat_map(|(_, plane)| plane.iter().map(|ball| ball.radius))
     }
 
-    /// How much of the bound `form` uses at most at any cut after a layer, with these functions and weights in
-    /// `problem`, and where it is refuted, if it is. A form whose channels do not all arrive, once
-    /// each and in the shape of a layer's plane, is refuted too.
+    /// The largest part of the bound that `form` uses at any cut after a layer, and a witness if it is refuted.
+    /// `problem` must have the same functions and weights. A form is also refuted unless each channel arrives
+    /// at each cut exactly once, in the shape of the layer's plane.
     pub fn hold(
         &self,
         form: &dyn AnyForm,
@@ -91,7 +91,7 @@ impl Cuts {
                 seen.misplaced(form, at, format!("a function applied {times} times"));
             }
         }
-        // The output must be what was last handed on; otherwise the form did something after it.
+        // The output must equal the floats given at the last cut; otherwise the form changed them.
         for (&at, given) in self.given.range((Layer::Output, 0)..) {
             let plane = output.index_axis(ndarray::Axis(1), at.1);
             seen.look(form, at, plane, given.mapv(Ball::exact).view());
@@ -112,8 +112,8 @@ impl Seen {
             let distance = (f64::from(value) - ball.centre).abs();
             let inside = ball.contains(value);
             if distance > 0.0 || !inside {
-                // Adding the shortcut may well use up its one rounding, which says nothing about the
-                // layers. But a value outside the ball counts everywhere.
+                // Adding the shortcut may well use all of its one rounding, which says nothing about
+                // the layers. But a value outside its ball counts everywhere.
                 let used =
                     if inside && layer == Layer::Output { 0.0 } else { distance / ball.radius };
                 self.used = self.used.max(if used.is_nan() { f64::INFINITY } else { used });

@@ -1,54 +1,54 @@
 //! R1, the derived bound: how far rounding can carry a correct form.
 //!
-//! No tolerance is chosen here; it is computed. Each activation is a ball: a
-//! centre c, what exact arithmetic gives (in `f64`, near enough, see below), and a
-//! radius e, how far from it a correct `f32` computation can be. Form (c) is run
+//! The tolerance is not chosen but computed. Each activation is a ball. Its centre c is the
+//! result of exact arithmetic (computed in `f64`, which is accurate enough, see below). Its
+//! radius e is how far from the centre a correct `f32` computation can be. Form (c) is run
 //! over balls.
 //!
-//! Letters: u = 2^-24, half the spacing of `f32` above 1, relative; eta = 2^-149, its
-//! smallest number above 0; gamma_n = n u / (1 - n u).
+//! Notation: u = 2^-24 is half the spacing of `f32` above 1; eta = 2^-149 is the smallest
+//! `f32` above 0; gamma_n = n u / (1 - n u).
 //!
-//! **A convolution** is, for each output, a sum of n products, n = C_in/groups k_h k_w.
-//! Take one computed in `f32`, in any order, with or without fused multiply-add. It is off
-//! by at most gamma_n times the sum of the products' sizes, plus eta for each product that
-//! falls below the normal range. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
-//! ed., section 3.1 and problem 3.3.) The inputs are themselves off by e:
+//! **A convolution** computes each output as a sum of n products, n = C_in/groups k_h k_w.
+//! If the sum is computed in `f32`, in any order, with or without fused multiply-add, its error
+//! is at most gamma_n times the sum of the products' absolute values, plus eta for each product
+//! below the normal range. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
+//! ed., section 3.1 and problem 3.3.) The inputs themselves have errors of up to e:
 //!
 //! ```text
 //! z = W c        e_z = |W| e + gamma_n |W| (|c| + e) + n eta
 //! ```
 //!
-//! Form (a) adds C sums of d products where (c) adds C d products: the same n and just
-//! another order, so one bound holds for all three forms.
+//! Form (a) adds C sums of d products where (c) adds C d products. These are the same n products
+//! in another order, so the same bound holds for all three forms.
 //!
 //! **Batch norm** is y = s (z - mean) + beta with s = gamma / sqrt(variance + epsilon), folded
-//! to scale and shift. On the way to any term of the result it rounds at most seven times: sum,
-//! root, quotient; product with the mean, difference; product with z, sum. So each term is off by
-//! at most gamma_7 of its size:
+//! to scale and shift. Each term of the result is rounded at most seven times: sum, root,
+//! quotient; product with the mean, difference; product with z, sum. So the relative error of
+//! each term is at most gamma_7:
 //!
 //! ```text
 //! e_y = |s| e_z + (gamma_7 |s| + eta) (|z| + e_z + |mean|) + gamma_7 |beta| + 2 eta
 //! ```
 //!
-//! **ReLU** moves no two numbers apart. If y > 0, e stays as it is. If y <= 0, the computed
-//! value is at most max(0, y + e) from 0. **Adding the shortcut** rounds once:
+//! **ReLU** never increases the distance of two numbers. If y > 0, e does not change. If y <= 0, the
+//! computed value is at most max(0, y + e) from 0. **Adding the shortcut** rounds once:
 //! e_o = e_y + e_r + u (|o| + e_y + e_r).
 //!
-//! The centre is computed in `f64`, whose own error is 2^-29 times as large. To cover it, gamma is
+//! The centre is computed in `f64`, whose rounding error is 2^-29 times that of `f32`. To cover it, gamma is
 //! inflated by 2^-20, which suffices as n u stays far below 1/2. Two correct forms differ by at most 2 e.
 //! Three things are not covered: overflow; convolutions other than sums of products (Winograd, FFT); and a
-//! block that adds the shortcut before it scales. The last steps are taken in the paper's order: batch norm,
+//! block that adds the shortcut before it scales. The last steps must be in the paper's order: batch norm,
 //! then shortcut, then ReLU.
 //!
-//! **End to end and at cuts.** Through three layers the radius grows as if all errors pointed one
-//! way. So end to end the bound is sound but blunt: a weight that is off by a thousandth hides below
-//! it. So the block is also cut after each channel-wise function ([`Cuts`]). What each form computed
-//! there is compared with a ball. Then it is replaced by the same floats for every form, so that
+//! **End to end and at cuts.** Through three layers the radius grows as if all errors added up. So end
+//! to end the bound is sound but blunt: an error of a thousandth in one weight stays below it.
+//! Therefore the block is also cut after each channel-wise function ([`Cuts`]). There, the output of each
+//! form is compared with a ball. Then it is replaced by the same floats for every form, so that
 //! the next layer starts from e = 0.
 //!
-//! At cuts the functions are watched, so a fast convolution cannot apply them while the sums are in
-//! cache, as it does elsewhere. The tests of the convolution check that both ways give the same bits. A
-//! loss of precision only in the fused way shows only end to end.
+//! A fast convolution usually applies the functions while the sums are in cache. At cuts it cannot,
+//! because the functions are watched. The tests of the convolution check that both ways give the same bits.
+//! A loss of precision in the fused way alone would show only end to end.
 
 mod cuts;
 
@@ -70,11 +70,11 @@ use crate::scalar::Additive;
 pub(crate) const U: f64 = 1.0 / (1u32 << 24) as f64;
 /// Smallest `f32` above 0, 2^-149.
 pub(super) const ETA: f64 = f32::from_bits(1) as f64;
-/// For the centre's own error: 1 + 2^-20.
+/// Factor that covers the rounding error of the centre itself: 1 + 2^-20.
 pub(super) const INFLATION: f64 = 1.0 + 1.0 / (1u32 << 20) as f64;
 
 /// gamma_n = n u / (1 - n u), inflated for the centre's own error; infinite from n = 2^24
-/// on, where nothing is known.
+/// on, where no bound is known.
 pub fn gamma_n(n: usize) -> f64 {
     let nu = n as f64 * U;
     if nu < 1.0 { nu / (1.0 - nu) * INFLATION } else { f64::INFINITY }
@@ -82,23 +82,23 @@ pub fn gamma_n(n: usize) -> f64 {
 
 /// A centre, and how far from it a correct `f32` computation can be.
 ///
-/// Addition is the one that `f32` performs, so it widens the radius: a zero is the unit only
-/// up to that. Nothing but the addition of the shortcut uses it.
+/// Addition models the rounding addition of `f32`, so it widens the radius, even when it adds
+/// zero. It is used only to add the shortcut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ball {
     /// The value in exact arithmetic.
     pub centre: f64,
-    /// The largest distance of a correctly computed one.
+    /// The largest distance of a correctly computed value from it.
     pub radius: f64,
 }
 
 impl Ball {
-    /// An `f32` that is given, hence exact.
+    /// A given `f32`, which is exact.
     pub fn exact(value: f32) -> Self {
         Self { centre: f64::from(value), radius: 0.0 }
     }
 
-    /// Whether a computed value is one that rounding explains. NaN is not.
+    /// Whether rounding can explain a computed value. It never explains NaN.
     pub fn contains(&self, value: f32) -> bool {
         (f64::from(value) - self.centre).abs() <= self.radius
     }
@@ -124,20 +124,20 @@ impl Additive for Ball {
     }
 }
 
-/// A kernel of `f64` and that of its elements' sizes.
+/// A kernel in `f64`, and the kernel of its elements' absolute values.
 pub(super) type SizedKernel = [<Double as Convolver<f64>>::Kernel; 2];
 
-/// For two convolutions: of the values and of their sizes.
+/// Prepares two convolutions: with the weights, and with their absolute values.
 pub(super) fn sized(weights: &Array4<f64>, spec: ConvSpec) -> Result<SizedKernel> {
     let sizes = weights.mapv(f64::abs);
     Ok([Double.prepare(weights.view(), spec)?, Double.prepare(sizes.view(), spec)?])
 }
 
-/// Convolution of balls: two of `f64`, of centres and of sizes, in any order.
+/// Convolution of balls: two convolutions in `f64`, one for the centres and one for the radii.
 struct Balls;
 
 impl Convolver<Ball> for Balls {
-    /// And how many terms a sum has.
+    /// The kernels, and how many terms a sum has.
     type Kernel = (SizedKernel, usize);
 
     fn prepare(&self, weights: ArrayView4<'_, Ball>, spec: ConvSpec) -> Result<Self::Kernel> {
@@ -201,7 +201,7 @@ impl ChannelWise<Ball> for Activation {
 pub type NormBalls<'a> = LayerFunctions<NormedBalls<'a>>;
 
 impl<'a> NormBalls<'a> {
-    /// Of these batch norms, each followed by a ReLU where the paper puts one.
+    /// Takes these batch norms, each followed by a ReLU where the paper puts one.
     pub fn new(norms: &'a BlockNorms<f64>) -> Self {
         let ball = |norm, activation| Ok::<_, Infallible>(NormedBalls { norm, activation });
         let Ok(balls) = Self::of(norms, Activation::Relu, ball);
@@ -209,9 +209,9 @@ impl<'a> NormBalls<'a> {
     }
 }
 
-/// The block's output as balls: every correct form, in `f32`, lies in them.
+/// The block's output as balls, which contain the output of every correct form in `f32`.
 ///
-/// `x`: N x C_in x H x W; gives N x C_out x H_out x W_out. The block has batch norm and ReLU
+/// `x`: N x C_in x H x W; returns N x C_out x H_out x W_out. The block has batch norm and ReLU
 /// where the paper puts them.
 pub fn balls(
     weights: &BlockWeights<f32>,
@@ -223,7 +223,7 @@ pub fn balls(
     balls_by(weights, x, &NormBalls::new(&norms).functions())
 }
 
-/// The block's output as balls, with these functions in it.
+/// The block's output as balls, with these functions between the convolutions.
 pub(super) fn balls_by(
     weights: &BlockWeights<f32>,
     x: ArrayView4<'_, f32>,

@@ -1,5 +1,5 @@
-//! Both sides of each inequality, computed on data that rounds as badly as it can. The true error lies within
-//! the radius, and takes up a large part of it. So a much smaller radius would be wrong, and a much larger one
+//! Both sides of each inequality, computed on data with the worst possible rounding. The true error lies within
+//! the radius and takes up a large part of it. So a much smaller radius would be wrong, and a much larger one
 //! would be noticed.
 
 use ndarray::{Array3, Array4};
@@ -16,7 +16,7 @@ fn used(ball: &Ball, value: f32) -> f64 {
     (f64::from(value) - ball.centre).abs() / ball.radius
 }
 
-/// The one sum of one kernel over one map.
+/// The only output of a convolution whose kernel is as large as the map.
 fn sum(weights: &Array4<f32>, x: &Array4<Ball>) -> Ball {
     let kernel = Balls.prepare(weights.mapv(Ball::exact).view(), ConvSpec::UNIT).unwrap();
     Balls.sums(x.view(), &kernel).unwrap()[[0, 0, 0, 0]]
@@ -46,7 +46,7 @@ fn gamma_is_what_it_says() {
     assert_eq!(gamma_n(1 << 24), f64::INFINITY);
 }
 
-/// 1 + u + u + ...: each addition rounds u away, so the error is (n - 1) u of the bound's n u.
+/// 1 + u + u + ...: each addition rounds u away, so the error is (n - 1) u, where the bound is n u.
 #[test]
 fn a_sum_that_loses_every_term_stays_within_gamma() {
     for (channels, k) in [(100, 1), (1000, 1), (4, 5), (12, 3)] {
@@ -88,7 +88,7 @@ fn a_sum_passes_on_the_errors_of_its_inputs() {
     assert!((ball.radius - expected).abs() < 1e-12);
 }
 
-/// Products below the smallest number vanish, each by itself.
+/// Products below the smallest positive number each become 0.
 #[test]
 fn products_that_vanish_stay_within_eta() {
     let n = 64;
@@ -101,7 +101,7 @@ fn products_that_vanish_stay_within_eta() {
     assert!((used(&ball, computed) - 0.5).abs() < 0.01);
 }
 
-/// Batch norm over many random values and their roundings: the worst comes close.
+/// Batch norm over many random values: the worst error takes up a good part of the radius.
 #[test]
 fn batch_norm_stays_within_seven_roundings() {
     let mut rng = Seed(1).stream(Purpose::Input, &[]);
@@ -123,7 +123,7 @@ fn batch_norm_stays_within_seven_roundings() {
     assert!(worst > 0.2, "{worst}");
 }
 
-/// The radius is the formula: each term by itself is as large as it says.
+/// The radius follows the formula: each term is checked by itself.
 #[test]
 fn the_radius_of_batch_norm_is_the_formula() {
     let radius = |[s, z, e, mean, beta]: [f64; 5]| {
@@ -160,7 +160,7 @@ fn relu_moves_no_two_numbers_apart() {
     assert!(relu(-1.0, f64::NAN).radius.is_nan());
 }
 
-/// 1 + 1.5 u rounds to 1 + 2 u: half a unit off, as far as it goes.
+/// 1 + 1.5 u rounds to 1 + 2 u. The error is u / 2, half of what one rounding allows.
 #[test]
 fn adding_the_shortcut_rounds_once() {
     let (left, right) = (1f32, 1.5 * U as f32);

@@ -1,8 +1,8 @@
 //! The rungs R0 to R8 of the ladder of evidence, from the weakest.
 //!
-//! A rung is described by its [`Method`], in the file of its method, and is one entry of [`LADDER`]. The
-//! program, the reports, the matrix mistake x rung and the figures iterate over that list. Rungs that run forms
-//! have only two kinds of error: a form whose output has the wrong shape, and sizes that are too large.
+//! Each rung is a [`Method`] in a file of its own, and an entry of [`LADDER`]. The program, the reports, the
+//! matrix of mistakes and rungs, and the figures iterate over that list. A rung returns an error instead of
+//! evidence if, for example, a form's output has the wrong shape or sizes are too large.
 
 pub mod r0_approximate;
 pub mod r1_derived_bound;
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::random::Seed;
 use crate::scalar::Additive;
 
-/// The one list of rungs, from the weakest: what each is called, and the file of its method.
+/// The list of rungs, from the weakest: each with its file, and what it shows.
 macro_rules! ladder {
     ($($rung:ident: $file:ident, $what:literal;)*) => {
         /// A rung, by its place in [`LADDER`].
@@ -38,7 +38,7 @@ macro_rules! ladder {
         pub enum Rung { $(#[doc = $what] $rung),* }
 
         impl Rung {
-            /// All of them, in order.
+            /// All rungs, in order.
             pub const ALL: [Self; LADDER.len()] = [$(Self::$rung),*];
         }
 
@@ -67,7 +67,7 @@ pub type OnCase = fn(Forms<'_>, &Case, Draw) -> Result<Option<Evidence>>;
 /// How a rung judges the forms on a real block in `f32`.
 pub type OnBlock = fn(Forms<'_>, &OnReal<'_>, Draw) -> Result<Evidence>;
 
-/// What a rung is: what it asks, what it can't see, and how it is run.
+/// A rung: what it asks, what it cannot see, and how it is run.
 ///
 /// A rung runs either on random cases or on shapes of its own. Some also run on real blocks, and on the
 /// blocks of a network with given weights.
@@ -82,16 +82,16 @@ pub struct Method {
     pub blind_to: &'static str,
     /// Whether no value rounds, though the forms run on floats.
     pub never_rounds: bool,
-    /// What random cases run on, in a few words, and how they do. They give no evidence if a channel of the case
-    /// is dead or open; then another case is drawn.
+    /// What random cases run on, in a few words, and the function that judges one. It gives no evidence if a
+    /// channel of the case is dead or open; then another case is drawn.
     pub on_case: Option<(&'static str, OnCase)>,
-    /// What real blocks run on, in a few words, and how they do.
+    /// What real blocks run on, in a few words, and the function that judges one.
     pub on_block: Option<(&'static str, OnBlock)>,
     /// Its work on the shape of a real block, with data of its own.
     pub on_stage: fn(&Stage, Draw) -> Vec<Piece>,
     /// Its work on shapes of its own, if it takes no random cases.
     pub own: fn() -> Result<Vec<Piece>>,
-    /// How it judges a block of a network, on its own weights, if it can.
+    /// How it judges a block of a network on the block's own weights, if it can.
     pub on_network: Option<OnNetwork>,
 }
 
@@ -111,7 +111,7 @@ impl Method {
     };
 }
 
-/// How a rung judges a block of a network, on its own weights.
+/// How a rung judges a block of a network on the block's own weights.
 #[derive(Clone, Copy)]
 pub struct OnNetwork {
     /// What its column of the report shows.
@@ -120,13 +120,13 @@ pub struct OnNetwork {
     pub legend: &'static str,
     /// What it runs on.
     pub scope: &'static str,
-    /// Whether input and functions are its own, so that dead channels hide nothing from it.
+    /// Whether it draws the input and functions itself, so that dead channels hide nothing from it.
     pub draws_its_data: bool,
-    /// The forms on a block.
+    /// Judges the forms on a block.
     pub judge: OnBlock,
 }
 
-/// Judges the forms on a random case's floats; no evidence if a channel is dead or open.
+/// Judges the forms on the `f32` version of a random case; no evidence if a channel is dead or open.
 fn on_floats(
     forms: Forms<'_>,
     case: &Case,
@@ -138,7 +138,7 @@ fn on_floats(
     judge(forms, &real.with(&outputs), draw).map(Some)
 }
 
-/// Witnesses, if the forms are not all the same on a problem over an exact ring.
+/// Witnesses, if the forms' outputs differ on a problem over an exact ring.
 fn apart<S: Additive>(
     forms: Forms<'_>,
     problem: &Problem<'_, S>,
@@ -152,27 +152,27 @@ where
     Ok(odd_ones_out(forms, &outputs, "output", show))
 }
 
-/// A real block shape, on the map it reads.
+/// The shape of a real block and its input.
 #[derive(Clone, Debug)]
 pub struct Stage {
-    /// Such as `conv2`.
+    /// Its name, such as `conv2`.
     pub name: String,
-    /// The block on its map.
+    /// The block with its full map size.
     pub whole: Shape,
 }
 
-/// A map on which real blocks are run where many convolutions are needed: enough for every tap of
-/// a 3x3 to meet map and padding.
+/// The map size on which a rung that needs many convolutions runs real blocks. It is large enough
+/// for the taps of a 3x3 to meet both the map and the padding.
 const SMALL_MAP: (usize, usize) = (3, 4);
 
 impl Stage {
-    /// The block on a small part of its map.
+    /// The block on a small map.
     fn small(&self) -> Shape {
         let (h, w) = self.whole.map;
         Shape { map: (h.min(SMALL_MAP.0), w.min(SMALL_MAP.1)), ..self.whole }
     }
 
-    /// Work on a shape of this stage that takes about `convolutions` times one of its forms.
+    /// A piece of work on a shape of this stage. It costs about `convolutions` times as much as one form.
     fn piece(
         &self,
         shape: Shape,
@@ -190,17 +190,17 @@ impl Stage {
     }
 }
 
-/// Multiply-adds of a block's three convolutions at stride 1, about.
+/// Approximate multiply-adds of a block's three convolutions at stride 1.
 pub fn multiply_adds(spec: &BlockSpec, (h, w): (usize, usize)) -> f64 {
     let (inner, k) = (spec.inner(), spec.kernel());
     let weights = inner * (spec.c_in() + spec.width() * k * k + spec.c_out());
     weights as f64 * (h * w) as f64
 }
 
-/// Asked before each part of some work, with the evidence of the parts before.
+/// Whether to go on. Called before each part of some work, with the evidence of the parts before it.
 pub type GoOn<'a> = dyn Fn(&Evidence) -> bool + 'a;
 
-/// What one part of a rung's work does with the forms.
+/// Judges the forms, as one part of a rung's work.
 type Work = Box<dyn Fn(Forms<'_>, &GoOn<'_>) -> Result<Evidence> + Send + Sync>;
 
 /// A piece of a rung's work.
@@ -209,7 +209,7 @@ pub struct Piece {
     pub stage: String,
     /// The same in more words.
     pub scope: String,
-    /// About how many multiply-adds it takes, to start the longest first.
+    /// Approximate multiply-adds, used to start the longest work first.
     pub size: f64,
     /// Whether it is quick enough to be run on every wrong block.
     pub in_matrix: bool,
@@ -266,7 +266,7 @@ mod tests {
         }
     }
 
-    /// Every rung runs somewhere: on random cases or on shapes of its own, and not on both.
+    /// Every rung runs on random cases or on shapes of its own, but not on both.
     #[test]
     fn no_rung_is_idle() {
         for rung in LADDER {

@@ -1,15 +1,15 @@
 //! R0, approximate: equal up to a tolerance that somebody chose.
 //!
-//! This is how people compare blocks. It is a smoke test: it catches gross errors. But a chosen
-//! tolerance is right only for the data it was chosen on. PyTorch's `allclose` allows 1e-8 and 1e-5 of
-//! the value. Its `testing.assert_close` for `float32` allows 1e-5 and 1.3e-6 of the value. Where
-//! large terms cancel, rounding is relative to the terms and not to what is left of them. So on
+//! This is how blocks are usually compared. It is a smoke test: it catches gross errors. But a chosen
+//! tolerance is right only for the data it was chosen on. PyTorch's `allclose` allows 1e-8 plus 1e-5 of
+//! the value. Its `testing.assert_close` for `float32` allows 1e-5 plus 1.3e-6 of the value. Where
+//! large terms cancel, rounding is relative to the terms and not to the small result. So on
 //! inputs of 0 to 255 these tolerances refute correct forms (a test shows it), and on tiny inputs
 //! they let wrong ones pass.
 //!
-//! Here the tolerance is [`TOLERANCE`] of an output's *size*: of the sum that its terms would have if
-//! nothing cancelled. Why that much? No reason can be given. That is the lesson; the next rung derives
-//! its bound. Where sums are so long that rounding alone could use more, the tolerance is that much larger
+//! Here the tolerance is [`TOLERANCE`] times an output's *size*: what the output would be if no terms
+//! cancelled. No reason can be given for that number. That is the lesson, and the next rung derives its
+//! bound. If sums are so long that rounding alone could exceed the tolerance, it is enlarged to match
 //! ([`Tolerance::of`]), so a right form is never refuted here.
 
 use approx::abs_diff_ne;
@@ -43,26 +43,26 @@ fn on_block(forms: Forms<'_>, real: &OnReal<'_>, _draw: Draw) -> Result<Evidence
     Ok(close(forms, real.outputs, &tolerance))
 }
 
-/// Part of an output's size by which two forms may differ there: 2^-16, about 1.5e-5.
+/// How far two forms may differ at an output, as a part of its size: 2^-16, about 1.5e-5.
 pub const TOLERANCE: f64 = 1.0 / 65536.0;
 
-/// How far two forms may be apart, output by output.
+/// How far two forms may differ, output by output.
 pub struct Tolerance {
-    /// Part of an output's size.
+    /// The tolerance as a part of an output's size.
     relative: f64,
-    /// N x C_out x H_out x W_out.
+    /// The size of each output, N x C_out x H_out x W_out.
     sizes: Array4<f64>,
 }
 
 impl Tolerance {
     /// For this block and input: [`TOLERANCE`], or `2 gamma_n` where that is more.
     ///
-    /// That keeps right forms from being refuted. Here `n` is the number of roundings on the way to an output: the
-    /// terms of its three sums, seven for each batch norm, one for the shortcut. A correct form is off by at most
-    /// `gamma_n` of the output's size, because each layer's bound ([`crate::evidence::bound`]) is at most
-    /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` of it (Higham, lemma 3.3).
+    /// So no right form is refuted. Here `n` is the number of roundings in the computation of an output: one for each
+    /// term of its three sums, seven for each batch norm, one for the shortcut. The error of a correct form is at most
+    /// `gamma_n` times the output's size, because the bounds of the layers ([`crate::evidence::bound`]) combine by
+    /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` (Higham, lemma 3.3).
     ///
-    /// Underflow is left out: the data of the ladder is far from it.
+    /// Underflow is ignored, because the data of the ladder is far from it.
     pub fn of(
         weights: &BlockWeights<f32>,
         norms: &BlockNorms<f32>,
@@ -77,9 +77,9 @@ fn roundings(spec: &BlockSpec) -> usize {
     spec.c_in() + spec.width() * spec.kernel().pow(2) + spec.inner() + 3 * 7 + 1
 }
 
-/// The size of each output: what would be summed if nothing cancelled, in any layer. It is the
-/// output of the block of absolute values, of weights, input, scales, means and shifts, without a
-/// ReLU.
+/// The size of each output: what it would be if no terms cancelled in any layer. It is computed by
+/// running the block, without its ReLUs, on the absolute values of weights, input, scales, means and
+/// shifts.
 fn sizes(
     weights: &BlockWeights<f32>,
     norms: &BlockNorms<f32>,
@@ -95,7 +95,7 @@ fn sizes(
     Form::Grouped.forward(&weights, x.view(), &functions.functions(), &Double)
 }
 
-/// Compares each form's output to that of the form which is closest to all the others (on a tie, the
+/// Compares each form's output with that of one form: the one closest to all the others (on a tie, the
 /// last).
 pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
     let Tolerance { relative, sizes } = tolerance;
@@ -144,7 +144,7 @@ mod tests {
     use crate::evidence::{AnyForm, Bound, Evidence, RealProblem, sample};
     use crate::random::Seed;
 
-    /// One channel, one pixel, a path of width 1 for each weight of a layer, no shortcut.
+    /// A block of one channel, one pixel and no shortcut, with a path of width 1 for each weight of a layer.
     fn tolerance(x: f32, weights: [Vec<f32>; 3], means: [f32; 3]) -> Tolerance {
         let paths = weights[0].len();
         let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
@@ -174,8 +174,8 @@ mod tests {
 
     /// By hand: the first layer 2 (3 7 + 3) + 0.5 = 48.5 and 2 (5 7 + 3) + 0.5 = 76.5, the second
     /// 2 (48.5 + 1) + 0.5 = 99.5 and 2 (2 76.5 + 1) + 0.5 = 308.5, the third
-    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels. What cancels to nearly nothing may be off by
-    /// what its terms are, and by no more.
+    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels. So even a result near 0 may be off by the
+    /// tolerance relative to its terms, and by no more.
     #[test]
     fn the_tolerance_goes_with_what_is_summed() {
         for sign in [1.0, -1.0] {
@@ -196,7 +196,7 @@ mod tests {
         assert!(!off(f64::NAN).witnesses.is_empty(), "NaN is close to nothing");
     }
 
-    /// The tolerance of R0 is never less than the bound that R1 derives, so R0 refutes no form that R1 accepts.
+    /// R0's tolerance is never less than the bound that R1 derives, so R0 refutes no form that R1 accepts.
     #[test]
     fn rounding_never_exceeds_the_tolerance() {
         let mut compared = 0;
@@ -213,8 +213,8 @@ mod tests {
         assert!(compared > 10_000, "{compared}");
     }
 
-    /// From 128 roundings on, rounding alone could use up the tolerance. From 2^24 on nothing is known, and then
-    /// everything is allowed, which means nothing.
+    /// From 128 roundings on, rounding alone could use up the tolerance. From 2^24 on no bound is known, so
+    /// everything is allowed, and the result is blunt.
     #[test]
     fn long_sums_are_allowed_what_rounding_can_use() {
         let of = |paths| tolerance(1.0, [(); 3].map(|()| vec![1.0; paths]), [0.0; 3]);

@@ -1,20 +1,20 @@
 //! R2, bitwise: with one order of summation, the forms are equal to the bit, on any floats at all.
 //!
-//! Floats break one law of arithmetic that the forms use, the associativity of addition, and only
-//! form (a) uses it: it adds the last layer's products path by path. So this rung takes every sum in
-//! runs of d channels, each run from zero, and then adds the runs in order
+//! The equivalence uses one law of arithmetic that floats break, the associativity of addition. Only
+//! form (a) needs it, because it adds the last layer's products path by path. So this rung takes every
+//! sum in runs of d channels, each run from zero, and then adds the runs in order
 //! ([`Reference::in_runs_of`]). That is the order of form (a). Now all three forms add the same
 //! products in the same order, and not one bit may differ. That holds for huge values, infinities,
-//! subnormals and either zero. It also holds for NaN (IEEE 754 leaves open which NaN it is).
+//! subnormals and both zeros. It also holds for NaN (IEEE 754 leaves open which NaN it is).
 //!
-//! Two more laws of the same kind, each to the bit:
+//! Two more laws are checked to the bit:
 //!
-//! - **Images do not mix:** a batch of N gives what N batches of one give.
+//! - **Images do not mix:** a batch of N images gives the same as N batches of one image.
 //! - **Powers of two pass through:** a block of ReLUs is homogeneous. If the input and the means and shifts
-//!   of every batch norm are multiplied by 2^k, so is the output. And multiplying by 2^k rounds
-//!   nothing, as long as nothing overflows or becomes subnormal.
+//!   of every batch norm are multiplied by 2^k, so is the output. Multiplying by 2^k does not
+//!   round, as long as nothing overflows or becomes subnormal.
 //!
-//! It sees any change in the value of any float, however small. But it runs the reference
+//! The rung sees any change in the value of any float, however small. But it runs the reference
 //! convolution, so it says nothing about a fast one.
 
 use ndarray::{Array4, Axis, concatenate, s};
@@ -61,7 +61,7 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     let mut rng = seed.stream(Purpose::Floats, &[number]);
     let k = [-7, 9][rng.random_range(0..2)];
     let scaled = powers_of_two_pass_through(forms, &real.with(&[]), k)?;
-    // Floats of every kind: few in the weights, because each spoils a channel.
+    // Floats of every kind, but few unusual ones in the weights, because each spoils a channel.
     let weights: BlockWeights<f32> = real.weights.map(|_| any_float(&mut rng, 1));
     let x = case.layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
     let wild = OnReal { weights: &weights, x: x.view(), ..real.with(&[]) };
@@ -69,13 +69,13 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     Ok(Some(Evidence { cases: 1, ..evidence }))
 }
 
-/// The forms on these floats, over one tree of sums.
+/// Compares the forms on these floats, with all sums taken in the same order.
 pub fn to_the_bit(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Evidence> {
     let outputs = over_one_tree(forms, real)?;
     Ok(Evidence::of(values(&outputs), differing(forms, &outputs, "output")))
 }
 
-/// A batch of N images against N batches of one.
+/// Compares a batch of N images with N batches of one image.
 pub fn images_do_not_mix(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Evidence> {
     let together = over_one_tree(forms, real)?;
     let mut apart = vec![Vec::new(); forms.len()];
@@ -94,7 +94,7 @@ pub fn images_do_not_mix(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Evidence
     Ok(held(forms, &together, &apart, "output, each image by itself"))
 }
 
-/// Input, means and shifts times 2^k against the output times 2^k.
+/// Compares the output for input, means and shifts times 2^k with the output times 2^k.
 pub fn powers_of_two_pass_through(forms: Forms<'_>, real: &OnReal<'_>, k: i32) -> Result<Evidence> {
     let factor = 2f32.powi(k);
     let norms = change_norms(real.norms, |_, [gamma, beta, mean, variance]| {
@@ -102,13 +102,13 @@ pub fn powers_of_two_pass_through(forms: Forms<'_>, real: &OnReal<'_>, k: i32) -
     })?;
     let times = |bits| self::bits(f32::from_bits(bits) * factor);
     let first: Vec<_> = over_one_tree(forms, real)?.iter().map(|y| y.mapv(times)).collect();
-    // Keeps how x lies in memory.
+    // Keeps the memory layout of x.
     let x = real.x.map(|x| x * factor);
     let second = over_one_tree(forms, &OnReal { norms: &norms, x: x.view(), ..*real })?;
     Ok(held(forms, &second, &first, "output, all times a power of 2"))
 }
 
-/// Each form's output as bits, every NaN the same.
+/// Each form's output as bits, with all NaNs mapped to the same bits.
 fn over_one_tree(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Vec<Array4<u32>>> {
     let tree = Reference::in_runs_of(real.weights.spec().width());
     let outputs = real.problem().solve_all(forms, &tree)?;
@@ -132,13 +132,13 @@ pub(super) fn differing(
     odd_ones_out(forms, bits, place, shown)
 }
 
-/// With its bits, because two floats may look the same.
+/// Floats as text, with their bits, because two different floats may look the same.
 fn shown(left: &u32, right: &u32) -> [Value; 2] {
     let show = |bits| Value::Text(format!("{:e} ({bits:#010x})", f32::from_bits(bits)));
     [*left, *right].map(show)
 }
 
-/// Each form's output against what that form itself must give.
+/// Compares each form's output with the output that is expected of the same form.
 fn held(
     forms: Forms<'_>,
     outputs: &[Array4<u32>],
@@ -150,8 +150,8 @@ fn held(
     Evidence::of(values(outputs), apart)
 }
 
-/// A float of any kind: most are ordinary, some huge, tiny, subnormal, infinite, NaN, or a zero of
-/// either sign. `wild` of a thousand are not ordinary.
+/// A float of any kind. Most are ordinary; about `wild` in a thousand may be huge, tiny, subnormal,
+/// infinite, NaN or -0.
 pub fn any_float(rng: &mut Rng, wild: u32) -> f32 {
     if rng.random_range(0..1000) >= wild {
         return rng.random_range(-10.0..10.0);

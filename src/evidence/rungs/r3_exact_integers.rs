@@ -1,26 +1,26 @@
-//! R3, exact integers: data on which floats do not round, and a certificate of it.
+//! R3, exact integers: data on which floats do not round, with a certificate that they do not.
 //!
 //! A float format with a p-bit significand holds every integer up to 2^p exactly (p = 24 for
-//! `f32`, 53 for `f64`). All data here are integers, and every sum of the *sizes* of the terms stays
-//! at or below 2^p. So every partial sum, of any subset, in any order, is an integer of at most that
-//! size. No operation rounds, fused or not. Whatever the order of a form's sums, the result is the
-//! same integer, and two equivalent forms must be equal to the bit.
+//! `f32`, 53 for `f64`). All data here are integers, and every sum of the terms' *sizes* (absolute
+//! values) stays at or below 2^p. So every partial sum, of any subset, in any order, is an integer of
+//! at most that size. No operation rounds, fused or not. Whatever the order of a form's sums, the
+//! result is the same integer, and two equivalent forms must be equal to the bit.
 //!
-//! The certificate is computed beside the block, in checked 64-bit integers: for every output of
+//! The certificate is computed along with the block, in checked 64-bit integers. For every output of
 //! every layer,
 //!
 //! ```text
 //! |s| (sum of |w| |h| + |mean|) + |beta| + |shortcut|  <=  2^p
 //! ```
 //!
-//! with batch norm made exact: epsilon 0, the variance a power of 4, gamma plus or minus its
-//! root, so that the scale s is plus or minus 1, and mean and shift integers.
+//! Batch norm is made exact: epsilon is 0, the variance a power of 4, and gamma plus or minus its
+//! square root, so that the scale s is plus or minus 1; mean and shift are integers.
 //!
 //! **Zero has two signs**, and "equal to the bit" distinguishes them. The sum of a number and its
-//! negative is +0, and so is +0 + -0. -0 comes only from adding -0 to -0, or from a product. So where
-//! all terms of a sum are zero, it may be -0 in one order and +0 in another. But then comes batch norm,
+//! negative is +0, and so is +0 + -0. -0 comes only from adding -0 to -0, or from a product. So if
+//! all terms of a sum are zero, it may be -0 in one order and +0 in another. But batch norm follows,
 //! s z + t. Its t is never -0 as long as mean and beta are not (t = beta - mean s), and adding such a
-//! t gives +0. Hence integers are drawn without -0, and the forms agree to the bit.
+//! t never gives -0. Hence integers are drawn without -0, and the forms agree to the bit.
 //!
 //! This rung cannot see rounding, and it needs channels that are alive: see [`crate::evidence::live`].
 
@@ -66,17 +66,17 @@ pub const LIMIT_F32: i64 = 1 << 24;
 /// Integers of at most this size are exact in `f64`: 2^53.
 pub const LIMIT_F64: i64 = 1 << 53;
 
-/// An integer, and the sum of the sizes of the terms it was made of.
+/// An integer, and the sum of the absolute values of the terms that it was computed from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     /// The integer.
     pub value: Int,
-    /// At least the size of any partial sum on the way to it.
+    /// At least the absolute value of any partial sum in its computation.
     pub size: Int,
 }
 
 impl Measured {
-    /// An integer that is given, or that was computed exactly: its size is its own.
+    /// An integer that is given, or known to be exact: its size is its absolute value.
     pub fn given(value: Int) -> Self {
         Self { value, size: value.abs() }
     }
@@ -91,7 +91,7 @@ impl Additive for Measured {
     }
 }
 
-/// A product is made of the products of its terms.
+/// The terms of a product are the products of the factors' terms.
 impl Scalar for Measured {
     fn one() -> Self {
         Self::given(Int::one())
@@ -115,7 +115,7 @@ impl Dot for Measured {
     }
 }
 
-/// By value alone.
+/// Compares the values only.
 impl PartialOrd for Measured {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         self.value.partial_cmp(&other.value)
@@ -123,19 +123,19 @@ impl PartialOrd for Measured {
 }
 
 impl Ordered for Measured {
-    /// The size stays that of the sums before the ReLU.
+    /// Keeps the size of the sums before the ReLU.
     fn relu(&self) -> Self {
         Self { value: self.value.relu(), size: self.size }
     }
 }
 
-/// Convolution of sized integers: two of `f64`, of the values and of their sizes.
+/// Convolution of sized integers: two convolutions in `f64`, one of the values and one of their sizes.
 ///
 /// The values are exact if the computed sum of the sizes is below 2^53; otherwise they are poisoned. Proof:
 /// suppose that the true sum of the sizes of some subset of the terms is 2^53 or more at some step. Sizes are
 /// not negative and rounding is monotonic, so the sum computed there is 2^53 or more too, and so is the final
-/// one. So if the final sum is below 2^53, every partial sum of sizes was. No partial sum of values exceeds that of
-/// the sizes, so all are integers that `f64` holds, and nothing was rounded.
+/// one. So if the final sum is below 2^53, so was every partial sum of sizes. No partial sum of values exceeds that
+/// of the sizes, so all of them are integers that `f64` holds, and nothing was rounded.
 pub(super) struct MeasuredSums;
 
 impl Convolver<Measured> for MeasuredSums {
@@ -163,8 +163,8 @@ impl Convolver<Measured> for MeasuredSums {
     }
 }
 
-/// An integer as `f64`; one that `f64` does not hold, or a poisoned one, as infinity, which poisons
-/// every sum it is in. (With a weight of 0 that is NaN, which is not below 2^53 either.)
+/// An integer as `f64`. If `f64` may not hold it, or it is poisoned, it becomes infinity, which poisons
+/// every sum it is in. (Times a weight of 0 it is NaN, which is not below 2^53 either.)
 fn as_f64(integer: &Int) -> f64 {
     let held = integer.value().filter(|value| value.abs() < LIMIT_F64);
     held.map_or(f64::INFINITY, |value| value as f64)
@@ -182,20 +182,20 @@ impl LiveScalar for Measured {
         let mean = (8.0 * choice.mean).round();
         let mut beta = (8.0 * choice.beta).round();
         if gated {
-            // Where the channel has one value only, let it pass, as 1.
+            // If all values of the channel are equal, let them pass, as 1.
             beta = match threshold(values, choice.quantile, scale > 0.0) {
                 Some(corner) => -scale * (corner - mean),
                 None => 1.0 - scale * (values.first().copied().unwrap_or(0.0) - mean),
             };
         }
-        // Adding 0 makes 0 of -0, see the module's docs.
+        // Adding 0 turns -0 into 0; see the module's docs.
         let (beta, mean) = (beta + 0.0, mean + 0.0);
         let (gamma, variance) = (scale * root, root * root);
         [gamma, beta, mean, variance, 0.0]
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
-        // All of them are integers, far below 2^63, where this conversion would saturate.
+        // All of these are integers far below 2^63, where the conversion would saturate.
         let [gamma, beta, mean, variance, _] = *norm;
         let [scale, mean, beta] =
             [gamma / variance.sqrt(), mean, beta].map(|value| Self::given(Int::from(value as i64)));
@@ -210,13 +210,13 @@ impl LiveScalar for Measured {
 pub struct ExactCase {
     /// Integer kernels.
     pub weights: BlockWeights<Int>,
-    /// Batch norms of scale plus or minus 1. In `f64`, because a shift may be as large as a sum.
+    /// Batch norms with scale plus or minus 1, in `f64`, because a shift may be as large as a sum.
     pub norms: BlockNorms<f64>,
     /// N x C_in x H x W.
     pub x: Array4<Int>,
     /// What every form must give, computed in integers: N x C_out x H_out x W_out.
     pub expected: Array4<Int>,
-    /// No partial sum exceeds this.
+    /// No partial sum is larger than this.
     pub reached: i64,
     /// Hidden channels through which nothing passes.
     pub dead_channels: usize,
@@ -228,8 +228,8 @@ pub struct ExactCase {
 /// sum exceeds `limit`.
 ///
 /// The input and the first kernel come from -8..=8, the others from -r..=r, where r starts at 4
-/// (2 for wide blocks) and is halved while the certificate does not hold: [`Error::NoExactCase`] where
-/// it does not even at r = 1.
+/// (2 for wide blocks) and is halved until the certificate holds. [`Error::NoExactCase`] if it does
+/// not hold even at r = 1.
 fn draw(
     spec: BlockSpec,
     (n, h, w): (usize, usize, usize),
@@ -243,7 +243,7 @@ fn draw(
             Array4::from_shape_simple_fn(shape, || Int::from(rng.random_range(-range..=range)))
         };
         let x = integers([n, spec.c_in(), h, w], 8);
-        // The first kernel's range, and then the others'.
+        // The range of the first kernel, then that of the others.
         let mut ranges = iter::once(8).chain(iter::repeat(range));
         let weights =
             BlockWeights::from_fn(spec, |shape| integers(shape, ranges.next().unwrap_or(range)))?;
@@ -259,7 +259,7 @@ fn draw(
     }
 }
 
-/// The case of these integers, or the size its partial sums may reach if that is beyond `limit`.
+/// The case of these integers. If its partial sums may exceed `limit`, the size that they may reach.
 pub fn certify(
     weights: BlockWeights<Int>,
     x: Array4<Int>,
@@ -272,8 +272,8 @@ pub fn certify(
         plane.mapv_inplace(|y| {
             // A poisoned size is beyond every limit.
             reached.fetch_max(y.size.value().unwrap_or(i64::MAX), Ordering::Relaxed);
-            // A layer's output is rounded to a float, exactly; but after the sum over the paths the
-            // shortcut is still to be added.
+            // A layer's output is now an exact float, so its size starts anew. But after the sum over
+            // the paths, the shortcut is still to be added.
             if layer == Layer::Expand { y } else { Measured::given(y.value) }
         });
     };
@@ -293,20 +293,20 @@ pub fn certify(
 }
 
 impl ExactCase {
-    /// The integers of a random case; `None` where a sum is too large, or a hidden channel dead or open.
+    /// The integers of a random case; `None` if a sum is too large, or a hidden channel is dead or open.
     pub fn alive(case: &Case) -> Result<Option<Self>> {
         let x = case.layout.lay(&case.x);
         let exact = certify(case.weights.clone(), x, &case.live(), LIMIT_F32)?.ok();
         Ok(exact.filter(|exact| exact.dead_channels + exact.open_channels == 0))
     }
 
-    /// Kernels, input and what every form must give, as floats.
+    /// The kernels, the input and the expected output, as floats.
     pub fn floats<S: Real>(&self) -> (BlockWeights<S>, Array4<S>, Array4<S>) {
         (self.weights.map(float), self.x.map(float), self.expected.map(float))
     }
 }
 
-/// Runs the forms in `f32` on this case, with its input in memory as `layout` says, and compares each with the
+/// Runs the forms in `f32` on this case, with its input in the memory layout `layout`, and compares each with the
 /// integers. Then runs them again after an input of another shape, because a form with a workspace must not
 /// reuse its old contents.
 fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evidence> {
@@ -328,7 +328,7 @@ fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evid
     Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
-/// For each pair of forms, by their letters: elements that differ.
+/// For each pair of forms, by their letters: how many elements differ.
 pub type Differing = Vec<(String, usize)>;
 
 /// R3's findings on one block.
@@ -336,13 +336,13 @@ pub type Differing = Vec<(String, usize)>;
 pub struct ExactReport {
     /// "f32", or "f64" where no integers small enough for `f32` were found.
     pub float: &'static str,
-    /// No partial sum exceeds this.
+    /// No partial sum is larger than this.
     pub reached: i64,
     /// Partial sums up to this are exact.
     pub limit: i64,
-    /// For each pair of forms, by their letters: elements that differ.
+    /// For each pair of forms, by their letters: how many elements differ.
     pub differing: Differing,
-    /// Elements compared.
+    /// How many elements were compared.
     pub elements: usize,
     /// Hidden channels through which nothing passes.
     pub dead_channels: usize,
@@ -368,8 +368,8 @@ fn on_block(forms: Forms<'_>, real: &OnReal<'_>, at: Draw) -> Result<Evidence> {
     Ok(Evidence { exact: Some(report), ..Evidence::of(bound, witnesses) })
 }
 
-/// Each form on an exact case: how many elements differ between each two, and where one differs
-/// from the integers, if one does.
+/// Runs each form on an exact case: returns how many elements differ between each two forms, and a
+/// witness for each form that differs from the integers.
 fn in_floats<S: Real, V: Runs<S>>(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -398,7 +398,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::Int;
 
-    /// A block of one path, one channel, one pixel, with mean 2, and beta 4 at the end.
+    /// A block of one path, one channel and one pixel, with mean 2, and beta 4 in the last batch norm.
     fn case(
         [x, reduce, transform, expand]: [i64; 4],
         limit: i64,
@@ -413,10 +413,10 @@ mod tests {
         certify(weights, one(x), &LiveNorms::new(move |_, _| choice), limit).unwrap()
     }
 
-    /// By hand. The first sum is 5 * 3 = 15; the only value of its channel, it is let pass as 1, so
+    /// By hand. The first sum is 5 * 3 = 15. As the only value of its channel, it passes as 1, so
     /// beta = 1 - (15 - 2) = -12, and the sizes are 15 + 2 + 12 = 29. The second is 1 * -2, with
-    /// beta = 5 and sizes 2 + 2 + 5 = 9. The third is 70 - 2 + 4 = 72 of size 76, and the shortcut
-    /// of 5 makes 77 of size 81.
+    /// beta = 5 and sizes 2 + 2 + 5 = 9. The third is 70 - 2 + 4 = 72 with size 76. With the shortcut
+    /// of 5 it is 77 with size 81.
     #[test]
     fn the_certificate_is_the_sum_of_all_sizes() {
         let exact = case([5, 3, -2, 70], LIMIT_F32, false).unwrap();
@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(exact.dead_channels, 0);
         let [gamma, beta, mean, variance] = exact.norms.reduce.channel(0);
         assert_eq!([*gamma, *beta, *mean, *variance], [2.0, -12.0, 2.0, 4.0]);
-        // A large first layer is seen as well as a large last one.
+        // A large sum in the first layer counts as well as one in the last.
         let early = case([5, -90, 1, 1], LIMIT_F32, false).unwrap();
         assert_eq!(early.reached, 450 + 2 + 453);
         let turned = case([5, 3, -2, 70], LIMIT_F32, true).unwrap();
@@ -433,7 +433,7 @@ mod tests {
         assert_eq!(turned.expected[[0, 0, 0, 0]], Int::from(0), "relu(-(70 - 2) + 4 + 5)");
     }
 
-    /// The limits are what the floats hold: the next integer is not.
+    /// The floats hold every integer up to the limits, but not the next one.
     #[test]
     fn the_limits_are_those_of_the_floats() {
         assert_eq!(LIMIT_F32 as f32 as i64, LIMIT_F32);
@@ -453,7 +453,7 @@ mod tests {
         assert!(matches!(refused, Some(Error::NoExactCase { limit: 10, reached: 11.., .. })));
     }
 
-    /// In f64 a shift may be larger than f32 holds; the forms must get it as it is.
+    /// In f64 a shift may be larger than f32 holds; the forms must get it unchanged.
     #[test]
     fn cases_for_f64_keep_their_norms() {
         let exact = case([(1 << 26) + 1, 1, 1, 1], LIMIT_F64, false).unwrap();
@@ -467,8 +467,8 @@ mod tests {
         }
     }
 
-    /// Sums are computed in `f64`: up to 2^53 - 1 they are what they should be, from there on they
-    /// are poisoned, whatever has cancelled.
+    /// Sums are computed in `f64`. They are exact while the sizes add up to at most 2^53 - 1, and
+    /// poisoned beyond that, even if the values cancel.
     #[test]
     fn sums_are_exact_or_poisoned() {
         let sum = |terms: &[i64]| {

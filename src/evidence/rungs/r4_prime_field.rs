@@ -1,15 +1,15 @@
 //! R4, a prime field: identity testing at the full size of the real blocks.
 //!
-//! In the field of p = 2^61 - 1 elements nothing rounds and nothing overflows, so two forms that
-//! are one function agree in every element. If they are not one function, they agree at random
-//! points with a probability so small that once is enough.
+//! In the field of p = 2^61 - 1 elements nothing rounds and nothing overflows, so two forms of the
+//! same function agree in every element. Two forms of different functions agree at random points
+//! with a probability so small that one test is enough.
 //!
-//! **Linear** (batch norm in inference mode, y = s z + t, and in place of the last ReLU another such
-//! affine). An output is a polynomial in input, weights, scales and shifts. Its degree: s w x is 3
-//! after the first layer, each further layer multiplies by a scale and a weight, so 3, 5, 7; the
-//! shortcut has 1 or 3; the output's scale makes it 8. Two forms that are different polynomials
-//! differ by one that is not zero and of degree 8 at most, and such a polynomial is 0 at an evenly
-//! drawn point with a probability of at most
+//! **Linear** (batch norm in inference mode, y = s z + t, and another such affine function in place
+//! of the last ReLU). An output is a polynomial in input, weights, scales and shifts. Its degree is 3
+//! after the first layer (s w x). Each further layer multiplies by a scale and a weight: 5, then 7.
+//! The shortcut has degree 1 or 3, and the output's scale makes it 8. If two forms are different
+//! polynomials, their difference is a nonzero polynomial of degree 8 at most. At a point drawn
+//! uniformly, such a polynomial is 0 with a probability of at most
 //!
 //! ```text
 //! degree / p = 8 / p = 3.5e-18
@@ -19,19 +19,19 @@
 //!
 //! **With any functions.** A field has no order, hence no ReLU. There is something better: each place and
 //! channel has a random function, the same for all forms, in place of batch norm and activation together.
-//! Call two arguments of one function *equal by law* if they are the same polynomial in the input, the
-//! weights, and the values of earlier functions. (Those are one unknown for each place, channel and
-//! argument; arguments that are equal by law share one.) If the forms are not equal by law, they can
-//! still agree by accident, in two ways:
+//! Call two arguments of a function *equal by law* if they are the same polynomial in the input, the
+//! weights, and the values of earlier functions. (Each such value is an unknown, one for each place,
+//! channel and argument; arguments that are equal by law share it.) If the forms are not equal by law, they
+//! can still agree by accident, in two ways:
 //!
-//! 1. Two arguments of one function are not equal by law and yet the same element. Each is a sum of
-//!    products of a weight and a value, or at the block's end a sum of two values: of degree 2 at
-//!    most in what was drawn evenly and independently. So it happens to one pair with a
-//!    probability of 2/p at most, and there are no more than C(m, 2) pairs for a function that was
-//!    asked m times, by all the forms.
-//! 2. That never happens, so all arguments that are not equal by law got values of their own,
-//!    evenly and independently. Two outputs that are not equal by law are then values of a function
-//!    at different arguments, and equal with a probability of 1/p.
+//! 1. Two arguments of a function are not equal by law and yet are the same element. Each is a sum of
+//!    products of a weight and a value, or at the block's end a sum of two values. So its degree is
+//!    at most 2 in what was drawn uniformly and independently. One pair coincides with a probability
+//!    of at most 2/p, and a function that all the forms together asked m times has at most C(m, 2)
+//!    pairs.
+//! 2. That does not happen. Then all arguments that are not equal by law got values of their own, drawn
+//!    uniformly and independently. Two outputs that are not equal by law are values of a function at
+//!    different arguments, and are still equal with a probability of 1/p.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (1 + 2 sum over places and channels of C(m, 2)) / p
@@ -42,16 +42,16 @@
 //! function that is drawn when asked, and shared by all, is the random oracle of Bellare and Rogaway (CCS 1993).
 //!
 //! Equality by law uses nothing about the functions except that equal arguments have equal values. So it
-//! holds with *every* channel-wise function of one element in their place: any batch norm in
-//! inference mode, any activation. And the coefficients of the polynomials are 0 or 1 or small
-//! counts of equal products, far below p: if they are equal modulo p, they are equal.
+//! holds for *every* channel-wise function of one element in their place: any batch norm in
+//! inference mode, any activation. The coefficients of the polynomials are 0, 1 or small counts of
+//! equal products, far below p, so if they are equal modulo p, they are equal.
 //!
-//! The degrees are those of forms with as many layers as the block. A form that does more, such as another
-//! convolution or a second scale, has a degree higher by 1 or 2 for each, and the bounds grow as much: from
+//! The degrees assume forms with as many layers as the block. Each additional operation of a form, such as
+//! another convolution or a second scale, raises the degree by 1 or 2, and the bounds grow accordingly: from
 //! 8/p to 12/p, say.
 //!
-//! What it cannot see: anything but errors of algebra. It is blind to rounding, and the linear
-//! test to everything about activations.
+//! The rung sees only errors of algebra. It is blind to rounding, and the linear test is blind to
+//! everything about activations.
 
 use ndarray::{Array4, ArrayViewMut3};
 
@@ -103,13 +103,13 @@ pub const P: f64 = ((1u64 << 61) - 1) as f64;
 /// Degree of the block's output as a polynomial in input, weights, scales and shifts.
 pub const DEGREE: f64 = 8.0;
 
-/// An evenly drawn element.
+/// A uniformly drawn element.
 pub fn uniform(rng: &mut Rng) -> M61 {
     use rand::Rng as _;
     M61::from_bits(rng.random())
 }
 
-/// The forms with a random function at each place; `path` numbers the draw.
+/// Compares the forms with a random function at each place; `path` numbers the draw.
 pub fn with_random_functions(
     forms: Forms<'_>,
     shape: &Shape,
@@ -121,7 +121,7 @@ pub fn with_random_functions(
     on_random_weights(forms, shape, functions.functions(), (seed, path), probability)
 }
 
-/// The forms with an affine of random scale and shift for each channel, and no activation.
+/// Compares the forms with a random scale and shift for each channel, and no activation.
 pub fn linear(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
     let keys = RandomFunctions::new(seed, path);
     let affine = Layer::ALL.map(|layer| RandomAffine { keys: &keys, layer });
@@ -147,13 +147,13 @@ fn shown(element: &M61) -> String {
     element.value().to_string()
 }
 
-/// The forms with these weights as they are, on a random input and with random functions.
+/// Compares the forms with the block's own weights, on a random input and with random functions.
 ///
-/// The weights are floats, and a float has a residue modulo p ([`M61::dyadic`]). So what is equal in
-/// exact arithmetic stays equal. In the other direction this is weaker than random weights. Given the residues, the
+/// The weights are floats, and every finite float has a residue modulo p ([`M61::dyadic`]). So forms that are equal
+/// in exact arithmetic stay equal. The converse is weaker than with random weights. For given residues, the
 /// argument above holds with only the input and the functions drawn. Arguments have degree 1 in them, so forms
 /// that are not equal modulo p *with these weights* pass with a probability of at most (1 + sum of C(m, 2)) / p. But
-/// the coefficients are now sums of products of these weights, not small integers. Two different ones could
+/// the coefficients are now sums of products of these weights, not small integers. Two different coefficients could
 /// differ by a multiple of p. The weights were not drawn at random, so no probability bounds that. So this is
 /// evidence for these weights, not proof.
 fn with_these_weights(
@@ -175,7 +175,7 @@ fn with_these_weights(
     let functions = RandomFunctions::new(seed, &[number]);
     let mut rng = seed.stream(Purpose::Field, &[number]);
     let (n, c, h, w) = block.x.dim();
-    // On a smaller map than the kernel some of its weights would never multiply.
+    // On a map smaller than the kernel, some of its weights may go unused.
     let k = weights.spec().kernel();
     let size = (n, c, h.max(k), w.max(k));
     let x = Array4::from_shape_simple_fn(size, || uniform(&mut rng));
@@ -210,7 +210,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::{M61, Scalar};
 
-    /// Scale and shift are two numbers, and others in each channel and layer.
+    /// Scale and shift are different numbers, and differ from channel to channel and layer to layer.
     #[test]
     fn each_channel_has_its_own_affine() {
         let keys = RandomFunctions::new(Seed(1), &[]);

@@ -1,14 +1,14 @@
 //! R5, symbolic: the forms run on polynomials, at small sizes, for every value at once.
 //!
 //! Every weight and every input is a variable. Each place and channel has an unknown function. Its
-//! value at an argument is a fresh variable, and the same one again if the argument is the same
-//! polynomial, whichever form asks. The forms' outputs are then polynomials in normal form. Two
-//! polynomials with integer coefficients are the same exactly if they are equal for all values of
-//! their variables in all commutative rings. So for a given shape this is a proof: for all weights,
-//! all inputs, all channel-wise functions of one element.
+//! value at an argument is a fresh variable, or the same variable as before if the argument is the
+//! same polynomial, whichever form asks. The forms' outputs are then polynomials in normal form. Two
+//! polynomials with integer coefficients are the same if and only if they are equal for all values of
+//! their variables in all commutative rings. So for a given shape this is a proof, for all weights,
+//! all inputs and all channel-wise functions of one element.
 //!
-//! Polynomials grow when multiplied, which is why the shapes are small. But since a function's value is one
-//! variable, whatever its argument was, no polynomial grows beyond one layer.
+//! Polynomials grow when multiplied, which is why the shapes are small. But the value of a function is a
+//! single variable, so no polynomial grows over more than one layer.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -42,8 +42,8 @@ pub const METHOD: Method = Method {
     ..Method::NONE
 };
 
-/// The shapes that are proved, each with its map: stride 1 and 2 on either convolution, padding 0
-/// and 1, each kind of shortcut, two paths and three, one image and two.
+/// The shapes of the proofs, each with its map: stride 1, and 2 on either convolution; padding 0
+/// and 1; each kind of shortcut; two, three and 32 paths; one image and two.
 fn shapes() -> Result<Vec<Shape>> {
     let of = |spec: BlockSpec, n, map| Shape { n, ..Shape::new(spec, map) };
     Ok(vec![
@@ -63,7 +63,7 @@ fn in_words(shape: &Shape) -> String {
     format!("{spec}{stride_on}, {h}x{w}, pad {}{images}", spec.padding())
 }
 
-/// The forms on polynomials of this shape; an error for a coefficient beyond 64 bits.
+/// Compares the forms on polynomials at this shape; an error if a coefficient exceeds 64 bits.
 fn prove(forms: Forms<'_>, shape: &Shape) -> Result<Evidence> {
     let mut names = Vec::new();
     let (weights, x) = shape.draw(|| {
@@ -98,7 +98,7 @@ fn prove(forms: Forms<'_>, shape: &Shape) -> Result<Evidence> {
     Ok(Evidence::of(Bound::Proof { monomials }, witnesses))
 }
 
-/// An unknown function.
+/// The unknown functions of one place.
 struct Unknown<'a> {
     layer: Layer,
     memo: &'a Mutex<Memo>,
@@ -114,15 +114,15 @@ impl ChannelWise<Polynomial> for Unknown<'_> {
 /// The values of the unknown functions.
 #[derive(Default)]
 struct Memo {
-    /// Of the variables.
+    /// The names of the variables.
     names: Vec<String>,
-    /// By place, channel and argument.
+    /// The variable of each value, by place, channel and argument.
     values: HashMap<(Layer, usize, String), u32>,
-    /// By variable, where it is the value of a function: which one, and the argument.
+    /// For each variable that is the value of a function: which function, and its argument.
     arguments: HashMap<u32, (Layer, usize, Polynomial)>,
-    /// Of all arguments.
+    /// The number of monomials in all arguments.
     monomials: u64,
-    /// Whether a coefficient of an argument left the range of 64 bits.
+    /// Whether a coefficient of an argument exceeded 64 bits.
     poisoned: bool,
 }
 
@@ -130,7 +130,7 @@ impl Memo {
     fn value(&mut self, layer: Layer, channel: usize, argument: &Polynomial) -> Polynomial {
         self.monomials += argument.monomials() as u64;
         self.poisoned |= argument.is_poisoned();
-        // The text of a normal form is the normal form.
+        // Arguments are equal if and only if their normal forms have the same text.
         let key = (layer, channel, argument.to_string());
         let (names, arguments) = (&mut self.names, &mut self.arguments);
         let number = *self.values.entry(key).or_insert_with(|| {
@@ -142,8 +142,8 @@ impl Memo {
         Polynomial::variable(number)
     }
 
-    /// A term of each polynomial that the other has not, in words; where the two terms differ only by
-    /// two values of one function, those of its arguments, and so on down.
+    /// In words, a term of each polynomial that the other does not have. If the two terms differ only by
+    /// two values of one function, the terms are those of its two arguments instead, recursively.
     fn first_difference(&self, found: &Polynomial, expected: &Polynomial) -> [String; 2] {
         let (mut found, mut expected) = (found.clone(), expected.clone());
         let mut inside = String::new();
@@ -165,7 +165,7 @@ impl Memo {
         }
     }
 
-    /// The two arguments, where two products differ by two values of one function alone.
+    /// If two products differ only by two values of one function: the arguments of the two values.
     fn one_function(
         &self,
         left: &[u32],
@@ -184,7 +184,7 @@ impl Memo {
     }
 }
 
-/// The function after a layer, of a channel.
+/// The name of the function of a channel after a layer.
 fn function(layer: Layer, channel: usize) -> String {
     let place = match layer {
         Layer::Reduce => "f1",

@@ -1,9 +1,9 @@
 //! R6, exhaustive: every weight, every input, every function, in a field of two or three elements.
 //!
 //! Nothing is drawn and nothing is assumed: at the tiniest shapes everything can be tried. All inputs of a
-//! block go through it at once, as the images of one batch. Over F_2 each place and channel has one of the four
-//! possible functions, in every combination (the output has the same as the last layer). Over F_3 all channels
-//! share one function, and all 27 are tried.
+//! block go through it at once, as the images of one batch. On the smallest shape over F_2, each place and channel
+//! has one of the four possible functions, in every combination (the output uses the last layer's). Over F_3 all
+//! channels share one function, and all 27 are tried. The larger shapes over F_2 try fewer combinations.
 //!
 //! It says nothing about any other shape. As the maps are 1x1 (larger ones have too many inputs to try), it
 //! says nothing about larger kernels.
@@ -42,38 +42,38 @@ pub const METHOD: Method = Method {
     ..Method::NONE
 };
 
-/// Assignments between two looks at whether to go on, about.
+/// About how many pairs of weights and functions are tried before `go_on` is asked again.
 const A_PART: usize = 4096;
 
 const NOTHING: Bound = Bound::Exhausted { assignments: 0 };
 
-/// What is exhausted.
+/// A shape over a field, and the functions that are tried on it.
 struct Everything {
-    /// Elements of the field, 2 or 3.
+    /// The number of elements of the field, 2 or 3.
     field: u64,
-    /// Paths, of width `width`.
+    /// The number of paths.
     paths: usize,
-    /// Channels of a path.
+    /// The number of channels of a path.
     width: usize,
-    /// Which functions are between the layers.
+    /// Which functions are tried between the layers.
     functions: Choose,
 }
 
 /// Which functions are tried.
 #[derive(PartialEq)]
 enum Choose {
-    /// For each place and channel, every function there is.
+    /// Every function, chosen separately for each place and channel.
     ForEachChannel,
-    /// Every function there is, the same in all channels of a place.
+    /// Every function, the same in all channels of a place.
     ForEachPlace,
-    /// Every function there is, the same everywhere.
+    /// Every function, the same everywhere.
     OneForAll,
-    /// One function, the same everywhere: 1 - a, which over F_2 exchanges 0 and 1.
+    /// Only the function 1 - a, which over F_2 exchanges 0 and 1, everywhere.
     Negation,
 }
 
-/// The shapes that are exhausted: two paths of one channel over F_2 and over F_3, three paths, and
-/// two paths of two channels.
+/// The shapes that are tried: over F_2, two or three paths of one channel and two paths of two
+/// channels; over F_3, two paths of one channel.
 const SHAPES: [Everything; 4] = [
     Everything { field: 2, paths: 2, width: 1, functions: Choose::ForEachChannel },
     Everything { field: 2, paths: 3, width: 1, functions: Choose::ForEachPlace },
@@ -93,8 +93,8 @@ impl Everything {
         format!("F_{field}, 1-{paths}x{width}-1, functions {functions}")
     }
 
-    /// Tries everything, or as much of it as is wanted: `go_on` is asked before each part, with the evidence of
-    /// the parts before it.
+    /// Tries everything, unless `go_on` stops it: it is called before each part, with the evidence of the parts
+    /// before it.
     fn over<const P: u64>(&self, forms: Forms<'_>, go_on: &GoOn<'_>) -> Result<Evidence>
     where
         Reference: Runs<Prime<P>>,
@@ -103,19 +103,19 @@ impl Everything {
         let inner = spec.inner();
         let sizes = [inner, inner * spec.width(), inner];
         let length: usize = sizes.iter().sum();
-        let functions = P.pow(P as u32); // as many as there are
+        let functions = P.pow(P as u32); // all functions of the field
         let tables = match self.functions {
             Choose::ForEachChannel => 2 * inner + 1,
             Choose::ForEachPlace => 3,
             Choose::OneForAll => 1,
             Choose::Negation => 0,
         };
-        // The inputs are the images of a batch, so that each is tried with each of the rest.
+        // The images of the batch are all the inputs, so each is tried with all weights and functions.
         let x =
             Array4::from_shape_fn((P as usize, 1, 1, 1), |(image, ..)| Prime::new(image as u64));
         let reference = Reference::default();
 
-        // One set of weights with all functions there are.
+        // Tries one set of weights with all functions.
         let one = |of_weights: u64| -> Result<Evidence> {
             let mut elements = digits(of_weights, P, length).map(Prime::<P>::new);
             let mut tensor = |shape: [usize; 4]| {
@@ -136,8 +136,8 @@ impl Everything {
                     transform: &f2,
                     expand: &f3,
                     shortcut: &Identity,
-                    // The one after the last 1x1 once more: it is any function too, and a form that
-                    // leaves it out gives another result for most.
+                    // The function after the last 1x1 again. It too runs through all functions, and
+                    // for most of them a form that leaves it out gives a different result.
                     output: &f3,
                 });
                 let forward = |(form, block): (&&dyn AnyForm, &Bottleneck<_, _>)| {
@@ -173,7 +173,7 @@ impl Everything {
         Ok(so_far)
     }
 
-    /// The functions of this number: after the first 1x1, after the second, after the last.
+    /// The functions with this number: after the first, the second and the last convolution.
     fn tables<const P: u64>(&self, number: u64, inner: usize) -> [Tables<P>; 3] {
         let functions = P.pow(P as u32);
         let one = |number: u64| vec![number % functions];
@@ -188,7 +188,7 @@ impl Everything {
             }
             Choose::OneForAll => [number; 3].map(one),
             Choose::Negation => {
-                // Digit a is 1 - a: over F_2 that is 1 and 0.
+                // The value at a, which is digit a, is 1 - a.
                 let negation = (0..P).map(|a| (P + 1 - a) % P * P.pow(a as u32)).sum();
                 [negation; 3].map(one)
             }
@@ -200,7 +200,7 @@ impl Everything {
     }
 }
 
-/// The digits of a number in a base, the lowest first.
+/// The digits of a number in this base, the lowest first.
 fn digits(number: u64, base: u64, length: usize) -> impl Iterator<Item = u64> {
     (0..length as u32).map(move |place| number / base.pow(place) % base)
 }
@@ -214,7 +214,7 @@ struct Tables<const P: u64> {
 impl<const P: u64> ChannelWise<Prime<P>> for Tables<P> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Prime<P>>) {
         let own = if self.one_for_all { 0 } else { channel };
-        // A channel that the layer has not gets the function that is 0 everywhere.
+        // A channel that the layer does not have gets the function that is 0 everywhere.
         let number = self.numbers.get(own).copied().unwrap_or(0);
         plane.mapv_inplace(|z| Prime::new(number / P.pow(z.value() as u32) % P));
     }

@@ -1,34 +1,33 @@
-//! R7, derivatives: the forms differentiated forwards, in every direction at once, and backwards, by everything
-//! at once (the module `backwards`).
+//! R7, derivatives: the forms are differentiated forwards, in a random direction, and backwards, with respect
+//! to everything (the module `backwards`).
 //!
 //! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
 //! compared. It tests the forms as training uses them, and their convolution by the product rule.
-//! Each form is run on dual numbers ([`Dual`]), which carry the derivative in one direction along. The
-//! direction is random and concerns everything at once: the input, every weight, every scale and shift.
+//! Each form is run on dual numbers ([`Dual`]), which also carry the derivative in one direction. The
+//! direction is random and moves everything at once: the input, every weight, every scale and shift.
 //! Two forms whose derivatives differ anywhere differ in such a direction.
 //!
 //! **Over the field**, there is a random function f at each place and channel and a second one for its
 //! derivative: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form
 //! can pass in two ways. Two arguments may be equal by accident, with a probability of 2/p for each
-//! pair. Or a difference of derivatives may vanish. The degree of a derivative: the first layer's is
-//! w' x + w x', 2; times f', 3; the next layer's w' h + w h', 4; and so on, 5, 6, 7. The sum with the
-//! shortcut's keeps 7; times the last f' it is 8.
+//! pair. Or a difference of derivatives may vanish, with a probability of their degree / p. The degree is
+//! 2 after the first layer (w' x + w x'), and 3 after the factor f'. It is 4 after the next layer
+//! (w' h + w h'), and so on: 5, 6, 7. Adding the shortcut's derivative keeps 7; the last f' makes it 8.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p
 //! ```
 //!
-//! **Over floats**, with batch norm and ReLU, on small integers with integer directions, certified
-//! as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, also the derivative's sum of sizes stays within what
-//! the float holds exactly,
+//! **Over floats**, the forms run with batch norm and ReLU on small integers with integer directions. These
+//! are certified as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, the derivative's sum of
+//! sizes too stays within what the float holds exactly,
 //!
 //! ```text
 //! |s| sum of (|w'| |h| + |w| |h'|) + |s'| (sum of |w| |h|) + |t'| + |shortcut'|  <=  2^24
 //! ```
 //!
-//! so that not a value may differ (zeros of either sign are one value). Integers are the only data on
-//! which a ReLU often meets exactly 0, where its derivative is a matter of convention (0 here, as in
-//! PyTorch).
+//! so no value may differ (zeros of either sign count as equal). Only on integers does a ReLU often
+//! meet exactly 0, where its derivative is a matter of convention (0 here, as in PyTorch).
 
 pub(crate) mod backwards;
 
@@ -62,7 +61,7 @@ pub const METHOD: Method = Method {
     on_case: Some(("field and f32", on_case)),
     on_stage: |stage, (seed, number)| {
         let small = stage.small();
-        // Backwards takes three times as long: on a map that is as small as every tap of a 3x3 of stride 1 allows.
+        // Backwards takes three times as long, so its map is smaller; a 3x3 of stride 1 still uses every tap.
         let (h, w) = small.map;
         let least = if small.spec.stride() == 1 { (h.min(2), w.min(3)) } else { (h, w) };
         let back = Shape { map: least, ..small };
@@ -89,12 +88,12 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     let shape = case.shape();
     let field = in_both_directions(forms, [&shape, &shape], seed, &[number])?;
     let witnesses = [floats, integers, training].into_iter().flat_map(|part| part.witnesses);
-    // One case; the field determines its confidence.
+    // One case, with the bound of the field test.
     Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, witnesses).and(field) }))
 }
 
-/// Forwards, and then backwards, each on its shape; `path` numbers the draw. Where the shapes differ, the way back
-/// is that of training mode alone, whose functions of whole planes are the more general.
+/// Compares the forms forwards, and then backwards, each on its shape; `path` numbers the draw. If the maps differ,
+/// backwards runs only in training mode, whose functions of whole planes are more general.
 fn in_both_directions(
     forms: Forms<'_>,
     [there, back]: [&Shape; 2],
@@ -108,10 +107,10 @@ fn in_both_directions(
     Ok(Evidence { cases: 1, ..forwards.and(backwards) })
 }
 
-/// Degree of the derivative of the block's output.
+/// Degree of the derivative of the block's output, as a polynomial in what is drawn.
 pub const DEGREE: f64 = 8.0;
 
-/// The forms over dual numbers of the field, with random functions; `path` numbers the draw.
+/// Compares the forms on dual numbers of the field, with random functions; `path` numbers the draw.
 fn over_the_field(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> Result<Evidence> {
     let mut rng = seed.stream(Purpose::Directions, path);
     let (weights, x) =
@@ -126,8 +125,8 @@ fn over_the_field(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> 
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
-/// The forms over dual numbers of `f32`, on a case of integers whose input lies in memory as `layout`
-/// says; `None` where its derivatives are beyond what `f32` holds exactly.
+/// Compares the forms on dual numbers of `f32`, on a case of integers with its input in the memory layout
+/// `layout`; `None` if its derivatives exceed what `f32` holds exactly.
 pub fn over_floats(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -139,16 +138,16 @@ pub fn over_floats(
     if reached > LIMIT_F32 { Ok(None) } else { moving.hold(forms, &expected, layout).map(Some) }
 }
 
-/// A block of integers, and how everything in it moves.
+/// A block of integers, each with its derivative in a direction.
 struct Moving {
     weights: BlockWeights<Dual<Int>>,
     x: Array4<Dual<Int>>,
-    /// Without a ReLU.
+    /// The batch norms, without a ReLU.
     functions: NormFunctions<Dual<Int>>,
 }
 
 impl Moving {
-    /// A direction for everything in a case.
+    /// Draws a direction for everything in a case.
     fn draw(case: &ExactCase, rng: &mut Rng) -> Result<Self> {
         let mut moving =
             |value: Int| Dual { value, derivative: Int::from(rng.random_range(-2..=2)) };
@@ -160,7 +159,7 @@ impl Moving {
         Ok(Self { weights, x, functions })
     }
 
-    /// What every form must give, and how large a sum of sizes is on the way.
+    /// The output that every form must give, and the largest sum of sizes in its computation.
     fn measure(&self) -> Result<(Array4<Dual<f32>>, i64)> {
         let reached = AtomicI64::new(0);
         let see = |layer: Layer, _: usize, mut plane: ArrayViewMut3<'_, Dual<Measured>>| {
@@ -184,7 +183,7 @@ impl Moving {
         Ok((output.map(|z| floats(&value_of(z))), reached.into_inner()))
     }
 
-    /// Each form in `f32` against that.
+    /// Compares each form in `f32` with the expected output.
     fn hold(
         &self,
         forms: Forms<'_>,
@@ -208,7 +207,7 @@ impl Moving {
     }
 }
 
-/// Integers that are given, so that their sizes are their own.
+/// Given integers, whose sizes are their absolute values.
 fn given(z: &Dual<Int>) -> Dual<Measured> {
     Dual { value: Measured::given(z.value), derivative: Measured::given(z.derivative) }
 }
@@ -221,7 +220,7 @@ fn floats(z: &Dual<Int>) -> Dual<f32> {
     Dual { value: float(&z.value), derivative: float(&z.derivative) }
 }
 
-/// The first element of a dual tensor that is not as it must be, of the values and then of the
+/// The first wrong element of a dual tensor, if there is one. The values are compared before the
 /// derivatives.
 fn differing(
     form: &dyn AnyForm,
@@ -260,10 +259,10 @@ mod tests {
         Moving { weights, x: one(x), functions }
     }
 
-    /// By hand. z1 = (3 + 2e)(5 - e) = 15 + 7e, of sizes 15 and 2 5 + 3 1 = 13; h1 = (1 + e) z1 +
-    /// 2 - e = 17 + (7 + 15 - 1) e = 17 + 21e, of sizes 17 and 13 + 15 + 1 = 29. Then afresh: z2 =
-    /// (-2) h1 = -34 - 42e, of sizes 34 and 42; h2 = -z2 = 34 + 42e. z3 = (1 + e) h2 = 34 + 76e, of sizes
-    /// 34 and 34 + 42 = 76; y = z3 + 1; and the shortcut adds 5 - e: 40 + 75e, of sizes 40 and 77.
+    /// By hand. z1 = (3 + 2e)(5 - e) = 15 + 7e, with sizes 15 and 2 5 + 3 1 = 13; h1 = (1 + e) z1 +
+    /// 2 - e = 17 + (7 + 15 - 1) e = 17 + 21e, with sizes 17 and 13 + 15 + 1 = 29. Here the sizes start anew: z2 =
+    /// (-2) h1 = -34 - 42e, with sizes 34 and 42; h2 = -z2 = 34 + 42e. z3 = (1 + e) h2 = 34 + 76e, with sizes
+    /// 34 and 34 + 42 = 76; y = z3 + 1; and the shortcut adds 5 - e: 40 + 75e, with sizes 40 and 77.
     #[test]
     fn the_certificate_is_the_sum_of_all_sizes() {
         let [zero, one] = [dual(0, 0), dual(1, 0)];
@@ -275,14 +274,14 @@ mod tests {
         let (expected, reached) = block.measure().unwrap();
         assert_eq!(expected[[0, 0, 0, 0]], Dual { value: 40.0, derivative: 75.0 });
         assert_eq!(reached, 77);
-        // A first layer whose derivative alone is large.
+        // A first layer in which only the derivative is large.
         let block = moving(
             dual(1, 1000),
             [dual(1, 0), dual(1, 0), one],
             [[one, dual(-1, 0)], [one, zero], [one, zero]],
         );
         let (expected, reached) = block.measure().unwrap();
-        // The first ReLU meets exactly 0, through which nothing moves.
+        // The first ReLU meets exactly 0, where its derivative is 0.
         assert_eq!(expected[[0, 0, 0, 0]], Dual { value: 1.0, derivative: 1000.0 });
         assert_eq!(reached, 1000);
     }

@@ -1,44 +1,44 @@
 //! R8, training mode: batch norm by the statistics of the batch.
 //!
-//! Mean and variance of a channel are a function of that channel's plane, over all images and
-//! positions, and of nothing else. So training-mode batch norm is channel-wise, and the forms must
-//! agree just as in inference mode. Two tests:
+//! The mean and variance of a channel depend only on that channel's plane, over all images and
+//! positions. So training-mode batch norm is channel-wise, and the forms must agree just as in
+//! inference mode. Two tests:
 //!
-//! - Over one order of sums (see [`crate::evidence::rungs::r2_bitwise`]): outputs *and running statistics* to the bit.
+//! - In one order of sums (see [`crate::evidence::rungs::r2_bitwise`]): outputs *and running statistics* to the bit.
 //! - With the fast convolution: within a derived bound, end to end and at cuts ([`crate::evidence::bound`]).
 //!
-//! **The bound.** For n values z_i in balls of centre c_i and radius e_i; u, eta and gamma_n as in
-//! [`crate::evidence::bound`]; avg is the average over i.
+//! **The bound.** Let the n values z_i lie in balls with centres c_i and radii e_i, and let avg be the
+//! average over i. For u, eta and gamma_n see [`crate::evidence::bound`].
 //!
-//! The mean is n - 1 additions and a division; the deviation from it one subtraction:
+//! The mean takes n - 1 additions and a division, the deviation from it one subtraction:
 //!
 //! ```text
 //! m   = avg c_i            e_m   = avg e_i + gamma_n avg(|c_i| + e_i) + eta
 //! d_i = c_i - m            e_d,i = e_i + e_m + u (|d_i| + e_i + e_m)
 //! ```
 //!
-//! The variance is a sum of n squares; each square is off by 2 |d| e_d + e_d^2 because its argument is off:
+//! The variance averages n squares. The error of a deviation changes its square by at most 2 |d| e_d + e_d^2:
 //!
 //! ```text
 //! v = avg d_i^2            e_v = avg(2 |d_i| e_d,i + e_d,i^2) + gamma_(n+1) avg (|d_i| + e_d,i)^2 + 2 eta
 //! ```
 //!
-//! The scale s = gamma / sqrt(v + epsilon) falls as v grows, so it lies between its values at v + e_v and
-//! at max(v - e_v, 0), and sum, root and quotient round three times:
+//! The size of the scale s = gamma / sqrt(v + epsilon) falls as v grows, so it lies between its values at
+//! v + e_v and at max(v - e_v, 0). Sum, root and quotient round three times:
 //!
 //! ```text
 //! s_+ = |gamma| / sqrt(max(v - e_v, 0) + epsilon)      s_- = |gamma| / sqrt(v + e_v + epsilon)
 //! e_s = max(s_+ - |s|, |s| - s_-) + gamma_3 s_+ + eta
 //! ```
 //!
-//! And y = s d + beta is a product and a sum:
+//! Finally, y = s d + beta is a product and a sum:
 //!
 //! ```text
 //! e_y = |s| e_d + e_s (|d| + e_d) + gamma_2 (|s| + e_s) (|d| + e_d) + gamma_1 |beta| + 2 eta
 //! ```
 //!
-//! A channel whose values hardly differ has a variance that rounding can make anything; its bound
-//! says so. Epsilon must be above 0.
+//! If the values of a channel hardly differ, rounding can change its variance by any factor, and the
+//! bound is accordingly large. Epsilon must be above 0.
 
 use ndarray::{Array1, Array3, Array4, ArrayViewMut3, Axis};
 
@@ -78,8 +78,8 @@ fn on_case(forms: Forms<'_>, case: &Case, _draw: Draw) -> Result<Option<Evidence
     on(forms, &real).map(Some)
 }
 
-/// A block that is alive in training mode too, and how often it was drawn again. After ten times it
-/// is taken as it is: on a map of a pixel or two nothing may suit.
+/// A block that is alive in training mode too, and how often it was drawn again. After ten redraws
+/// it is taken as it is, because on a map of one or two pixels there may be no such block.
 fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProblem, u64)> {
     let mut redraws = 0;
     loop {
@@ -92,10 +92,10 @@ fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProb
     }
 }
 
-/// PyTorch's.
+/// PyTorch's default momentum of the running statistics.
 pub(crate) const MOMENTUM: f32 = 0.1;
 
-/// The forms in training mode, both tests.
+/// Judges the forms in training mode by both tests.
 fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     let bits = to_the_bit(forms, real)?;
     let rounding = within_the_bound(forms, real)?;
@@ -110,7 +110,7 @@ pub(super) fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let hidden = |layer| matches!(layer, Layer::Reduce | Layer::Transform);
     real.norms = change_norms(&real.norms, |layer, [gamma, mut beta, mean, variance]| {
         if hidden(layer) {
-            // It keeps its sign, and its size as far as it may.
+            // It keeps its sign; only its size is limited.
             beta = beta.signum() * beta.abs().min(0.25 * gamma.abs());
         }
         [gamma, beta, mean, variance]
@@ -125,7 +125,7 @@ pub(super) fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     Ok(all.then_some(real))
 }
 
-/// The forms in training mode: within the bound.
+/// Compares the forms in training mode with the derived bound.
 fn within_the_bound(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     let functions = training(real)?;
     let exact = real.norms.cast();
@@ -135,13 +135,13 @@ fn within_the_bound(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     within(forms, &in_training(real, &functions), &balls.functions())
 }
 
-/// The forms in training mode over one order of sums: where outputs or running statistics differ in
-/// any bit.
+/// Compares the forms in training mode, in one order of sums: witnesses if outputs or running
+/// statistics differ in any bit.
 fn to_the_bit(forms: Forms<'_>, real: &RealProblem) -> Result<Vec<Witness>> {
     let tree = Reference::in_runs_of(real.weights.spec().width());
     let (mut outputs, mut statistics) = (Vec::new(), Vec::new());
     for form in forms {
-        // Statistics of its own for each form.
+        // Each form has running statistics of its own.
         let functions = training(real)?;
         let output = in_training(real, &functions).solve(*form, &tree)?;
         outputs.push(output.mapv(f32::to_bits));
@@ -187,13 +187,13 @@ pub struct TrainingBall<'a> {
 }
 
 impl<'a> TrainingBall<'a> {
-    /// Of this batch norm, with this activation after it.
+    /// Takes this batch norm, with this activation after it.
     pub fn new(norm: &'a BatchNorm<f64>, activation: Activation) -> Self {
         Self { norm, activation }
     }
 }
 
-/// The formulas of the module's docs, in their order.
+/// The formulas of the module's docs, in the same order.
 impl ChannelWise<Ball> for TrainingBall<'_> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
         let n = plane.len();

@@ -1,25 +1,26 @@
-//! Backwards: the gradients by the input and by all weights, of the sum of the outputs times random numbers.
+//! Backwards: gradients with respect to the input and all weights. The scalar that is differentiated is the sum of
+//! the outputs times random numbers.
 //!
-//! The forms run on numbers that remember how they were computed ([`Var`]), and one walk back gives the gradients
-//! by everything at once. Gradients by a kernel are compared element by element, so path by path.
+//! The forms run on numbers that remember how they were computed ([`Var`]), and one backward pass gives all
+//! gradients. Those with respect to a kernel are compared element by element, and so path by path.
 //!
 //! - **Over the field, in inference mode**: a random function at each place and channel, with a random derivative.
-//! - **Over the field, in training mode**: there, batch norm makes each value of a channel depend on all values of
+//! - **Over the field, in training mode**: here, batch norm makes each value of a channel depend on all values of
 //!   its plane. So each place and channel has a random function of the whole plane, with a random Jacobian.
 //! - **On integers in `f32`, in inference mode**: exact, with a certificate as in
-//!   [R3](crate::evidence::rungs::r3_exact_integers): on the way back, too, no sum of sizes exceeds 2^24.
-//! - **On floats in training mode, in one order of sums**: equal to the bit, gradients by gamma and beta too.
-//! - **On floats in training mode, in each form's own order**: within a derived bound. What goes into each function
-//!   and comes out of it is replaced by the same floats for all forms. What comes back to it is compared, and then
+//!   [R3](crate::evidence::rungs::r3_exact_integers): in the backward pass too, no sum of sizes exceeds 2^24.
+//! - **On floats in training mode, in one order of sums**: equal to the bit, including gradients of gamma and beta.
+//! - **On floats in training mode, in each form's own order**: within a derived bound. The inputs and outputs of each
+//!   function are replaced by the same floats for all forms. The gradients that return to it are compared and then
 //!   replaced too. So each gradient is one sum of n products of given numbers, whatever its order:
 //!
 //! ```text
 //! |dx - exact|  <=  gamma_n sum of |w| |g| + n eta,   and the same for a kernel
 //! ```
 //!
-//! The degree of a gradient, as a polynomial in what is drawn: the random numbers 1; times f', 2; and so on through
-//! three layers, 3, 4, 5, 6, 7; times the last kernel, or for a kernel's gradient times the input, 8. So the
-//! probability of [R7](super) holds here too.
+//! The degree of a gradient, as a polynomial in what is drawn: the random numbers have degree 1, times f' 2. Through
+//! the three layers it grows to 3, 4, 5, 6, 7. The last kernel, or the input for a kernel's gradient, makes it 8. So
+//! the probability of [R7](super) holds here too.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +48,7 @@ use crate::scalar::{
     Additive as _, Dot, Gradients, Int, M61, Ordered as _, Scalar as _, Var, gradients,
 };
 
-/// Gradients by name: of the input, of each kernel, and of what else is tracked.
+/// Gradients by name: of the input, of each kernel, and of whatever else is tracked.
 pub(crate) type Named<S> = Vec<(&'static str, Array4<S>)>;
 
 const KERNELS: [&str; 4] = [
@@ -57,7 +58,7 @@ const KERNELS: [&str; 4] = [
     "gradient of the projection",
 ];
 
-/// Runs a block on tracked numbers, and walks back from its output times `v`.
+/// Runs a block on tracked numbers, and differentiates the sum of its outputs times `v`.
 pub(crate) fn back<S: Dot>(
     (weights, x, v): (&BlockWeights<S>, ArrayView4<'_, S>, &Array4<S>),
     run: impl FnOnce(&BlockWeights<Var<S>>, ArrayView4<'_, Var<S>>) -> Result<Array4<Var<S>>>,
@@ -71,13 +72,13 @@ pub(crate) fn back<S: Dot>(
     Ok((by, named))
 }
 
-/// Numbers for each output of a block.
+/// A number for each output of a block.
 fn for_outputs<S: Clone>(shape: &Shape, number: impl FnMut() -> S) -> Result<Array4<S>> {
     let (h, w) = shape.spec.output_map(shape.map)?;
     Ok(Array4::from_shape_simple_fn((shape.n, shape.spec.c_out(), h, w), number))
 }
 
-/// For each tensor the forms whose gradient is not that of most.
+/// For each tensor, witnesses against the forms whose gradient differs from that of most forms.
 fn odd<S: PartialEq>(
     forms: Forms<'_>,
     all: Vec<Named<S>>,
@@ -95,7 +96,7 @@ fn odd<S: PartialEq>(
     }
 }
 
-/// Over the field: in training mode, and if `in_both` in inference mode too; `path` numbers the draw.
+/// Over the field, in training mode, and also in inference mode if `in_both`; `path` numbers the draw.
 pub(super) fn over_the_field(
     forms: Forms<'_>,
     shape: &Shape,
@@ -124,7 +125,7 @@ pub(super) fn over_the_field(
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
-/// An affine and a ReLU on the way back over sized integers, beginning anew after each.
+/// A scale, a shift and perhaps a ReLU, with its backward pass, over sized integers. Sizes start anew after it.
 struct SizedAffine {
     affine: Vec<Affine<Int>>,
     reached: Arc<AtomicI64>,
@@ -155,7 +156,7 @@ impl ChannelWise<Var<Measured>> for SizedAffine {
     }
 }
 
-/// On integers in `f32`; `None` where a sum of sizes is beyond what `f32` holds exactly.
+/// On integers in `f32`; `None` if a sum of sizes exceeds what `f32` holds exactly.
 pub(super) fn over_integers(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -221,7 +222,7 @@ pub(crate) fn recorded(norms: &BlockNorms<f32>) -> Result<LayerFunctions<Recorde
     })
 }
 
-/// In training mode: to the bit in one order of sums, and within the bound.
+/// In training mode: to the bit in one order of sums, and within the bound in each form's own order.
 pub(super) fn in_training(forms: Forms<'_>, real: &RealProblem, rng: &mut Rng) -> Result<Evidence> {
     let (n, _, h, w) = real.x.dim();
     let (h, w) = real.weights.spec().output_map((h, w))?;
@@ -255,7 +256,7 @@ pub(super) fn in_training(forms: Forms<'_>, real: &RealProblem, rng: &mut Rng) -
     Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
-/// A block in training mode, cut before and after each function, on the way there and on the way back.
+/// A block in training mode, cut before and after each function, in the forward and the backward pass.
 struct Cuts<'a> {
     real: &'a RealProblem,
     v: &'a Array4<f32>,
@@ -263,7 +264,8 @@ struct Cuts<'a> {
     balls: Vec<(&'static str, Array4<Ball>)>,
 }
 
-/// What goes on at the cuts: to each function, after it, back to it, and back from it.
+/// The values at the cuts: before and after each function in the forward pass (`before`, `there`), and the
+/// gradients that enter and leave it in the backward pass (`back`, `sums`).
 #[derive(Clone, Default)]
 struct Given {
     before: Arc<Mutex<Planes<f32>>>,
@@ -272,7 +274,7 @@ struct Given {
     sums: Arc<Mutex<Planes<f32>>>,
 }
 
-/// One function, cut. What `replace` has goes on; all that is seen is kept.
+/// One function with its cuts. All values seen are kept in `seen`; those that `replace` has are replaced.
 struct Cut<'a> {
     layer: Layer,
     function: &'a dyn ChannelWise<Var<f32>>,
@@ -327,7 +329,7 @@ fn tensor(planes: &Arc<Mutex<Planes<f32>>>, layer: Layer) -> Option<Array4<f32>>
 }
 
 impl<'a> Cuts<'a> {
-    /// What goes on is what form (c) gives; any other floats would do.
+    /// The given floats are those of form (c); any other floats would do.
     fn new(real: &'a RealProblem, v: &'a Array4<f32>) -> Result<Self> {
         let mut cuts = Self { real, v, given: Given::default(), balls: Vec::new() };
         let (given, named) = cuts.run(&Form::Grouped, None)?;
@@ -386,7 +388,7 @@ impl<'a> Cuts<'a> {
             }
         };
         if let Some(shortcut) = shortcut {
-            // One more addition.
+            // Adding the shortcut is one more rounding.
             Zip::from(&mut by_x).and(&shortcut).for_each(|ball, other| *ball = ball.add(other));
         }
         cuts.balls.extend([
@@ -402,7 +404,7 @@ impl<'a> Cuts<'a> {
         Ok(cuts)
     }
 
-    /// A form with the floats of `replace` at its cuts: what was seen there, and its gradients.
+    /// Runs a form with the floats of `replace` at its cuts: returns what was seen there, and its gradients.
     fn run(&self, form: &dyn AnyForm, replace: Option<&Given>) -> Result<(Given, Named<f32>)> {
         let norms = recorded(&self.real.norms)?;
         let functions = norms.functions();
@@ -427,7 +429,7 @@ impl<'a> Cuts<'a> {
         Ok((seen, named))
     }
 
-    /// Where a form leaves the bounds.
+    /// Witnesses where a form exceeds its bounds.
     fn hold(&self, form: &dyn AnyForm) -> Result<Vec<Witness>> {
         let (seen, mut named) = self.run(form, Some(&self.given))?;
         for (place, layer) in BACK.into_iter().zip([Layer::Reduce, Layer::Transform]) {
@@ -451,13 +453,13 @@ impl<'a> Cuts<'a> {
     }
 }
 
-/// What comes back to the functions after the first two layers.
+/// The gradients that return to the functions after the first two layers.
 const BACK: [&str; 2] = ["gradient after the first 1x1", "gradient after the 3x3"];
 
-/// Sums of products in `f64`, each factor converted by the function that is given.
+/// Computes sums of products in `f64`, with each factor converted by the given function.
 type Sums<'a> = dyn Fn(fn(f32) -> f64) -> Result<Array4<f64>> + 'a;
 
-/// Sums of `n` products, as `f64` has them, and how far a sum in `f32` may be off.
+/// Sums of `n` products, computed in `f64`, with the bound on the error of a sum in `f32`.
 fn sum_in_balls(n: usize, sums: &Sums<'_>) -> Result<Array4<Ball>> {
     let centres = sums(f64::from)?;
     let sizes = sums(|value| f64::from(value.abs()))?;
@@ -477,7 +479,7 @@ mod tests {
 
     const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
-    /// Right forms are not refuted, and most cases are of use to each part.
+    /// Right forms are not refuted, and most cases give evidence to each part.
     #[test]
     fn the_three_forms_have_the_same_gradients() {
         let (mut exact, mut training) = (0, 0);
@@ -503,7 +505,7 @@ mod tests {
         assert!(exact >= 15 && training >= 15, "{exact} {training}");
     }
 
-    /// Each mistake on the way back is refuted by the part of the rung that can see it.
+    /// Each mistake in the backward pass is refuted by the parts of the rung that can see it.
     #[test]
     fn wrong_gradients_are_refuted() {
         use crate::gallery;
