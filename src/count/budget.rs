@@ -30,8 +30,8 @@ pub struct Width {
     pub error: f64,
 }
 
-/// The width for C paths that comes nearest to the parameters of `template`'s three convolutions. It also
-/// comes nearest in MACs, since at stride 1 they are the parameters times the positions of the map.
+/// The width for C paths that comes nearest to the parameters of `template`'s three convolutions. It is
+/// also nearest in MACs, since at stride 1 they are the parameters times the positions of the map.
 ///
 /// Errors: a cardinality of 0, and counts beyond 64 bits.
 ///
