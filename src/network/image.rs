@@ -18,8 +18,8 @@ const LONGEST: u32 = 1 << 14;
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Scales the shorter side of an image, H x W x 3 bytes, to `shorter_side` pixels (bilinear, antialiased, also
-/// if it has that length), and cuts the middle [`SIZE`] x [`SIZE`] out. The result is for [`normalise`].
+/// Scales the shorter side of an image, H x W x 3 bytes, to `shorter_side` pixels (bilinear, antialiased,
+/// even if it has that length), and cuts the middle [`SIZE`] x [`SIZE`] out. For [`normalise`].
 ///
 /// The bytes are exactly those of torchvision's transform with Pillow 12. With Pillow 13 they differ by up
 /// to 1 of 255 for pictures that shrink and are more than twice as tall as wide, and for no others.
