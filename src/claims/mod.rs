@@ -97,7 +97,7 @@ fn equal(pairs: &[(&'static str, u64, u64)], scope: &str) -> Result<Verdict> {
     })
 }
 
-/// A refutation that is about no form.
+/// A refutation that does not concern a form.
 fn refuted(what: &'static str, found: &str, expected: &str) -> Verdict {
     let witness = Witness {
         form: '-',

@@ -383,8 +383,8 @@ pub struct OperationRule {
 }
 
 impl ParameterRule {
-    /// The plain count. For a single block, it is its convolutions. For a network, it is all that is trained, as
-    /// torchvision, PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable params" count.
+    /// The plain count: for a single block, its convolutions; for a network, all that is trained, as torchvision,
+    /// PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable params" count.
     pub fn plain(is_block: bool) -> Self {
         Self {
             batch_norm: !is_block,
@@ -477,7 +477,7 @@ mod tests {
     }
 
     /// Counted by hand, on three kinds of block. 256-32x4-256 has 256 x 128, 3 x 3 x 4 x 128 and 128 x 256
-    /// weights. 4-2x2-8 has a projection with one bias a channel, whatever the paths. Basic blocks have no C d.
+    /// weights. 4-2x2-8 has a projection with one bias per channel, not per path. Basic blocks have no C d.
     #[test]
     fn each_convention_makes_the_count_that_it_must() {
         let count = |network: &str, names: &str, quantity| {

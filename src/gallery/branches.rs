@@ -20,7 +20,7 @@ pub enum Fault {
     LastColumn,
     /// Every image gets the result of the first one.
     FirstImage,
-    /// The input is read in memory order, whatever its strides.
+    /// The input is read in memory order, regardless of its strides.
     MemoryOrder,
     /// The padded input is kept in a buffer whose border is cleared the first time only.
     DirtyScratch,

@@ -128,7 +128,7 @@ pub const ALL: [Mistake; 42] = [
         .seen_in("a TensorFlow port whose form (c) splits 256 channels into 32 times 8"),
     mistake("3x3-shared", Grouped, Kernels(Shared))
         .changed("all groups use the 3x3 of the first")
-        .why("the 3x3 has 1/C of its parameters; groups that are initialised alike hide it")
+        .why("only 1/C of the 3x3's parameters are used; groups that are initialised alike hide it")
         .seen_in("tensorflow, thread of pull request 25818"),
     mistake("depthwise", Grouped, Kernels(Depthwise))
         .changed("each channel of the 3x3 reads only itself")

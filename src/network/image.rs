@@ -25,7 +25,7 @@ const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 /// to 1 of 255 for pictures that shrink and are more than twice as tall as wide, and for no others.
 ///
 /// Errors: [`Error::Side`] for a side from which 224 pixels cannot be cut, [`Error::Shape`] for an
-/// image that is empty or has other than three channels.
+/// image that is empty or does not have three channels.
 pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     if !(SIZE..=LONGEST).contains(&shorter_side) {
         return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });

@@ -167,7 +167,7 @@ struct Assembly<'a, 'b> {
 }
 
 impl Assembly<'_, '_> {
-    /// The numbers of a tensor, as many as its shape has.
+    /// The numbers of a tensor, checked to be as many as its shape needs.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let numbers = (self.source)(name, shape)?;
         if numbers.len() != shape.iter().product::<usize>() {

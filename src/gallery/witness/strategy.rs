@@ -84,7 +84,7 @@ fn fill(
     (n, map): (usize, (usize, usize)),
 ) -> Result<Filled> {
     let (d, k) = (spec.width(), spec.kernel());
-    // Channel j of path i, whatever the width.
+    // The place of channel j of path i, the same for every width.
     let inner = |channel: usize| channel / d * WIDTH + channel % d;
     let of = |numbers: &[i32], at: usize| numbers[at] as f32;
     let mut layers = Layer::ALL.into_iter();
@@ -168,7 +168,7 @@ fn block_norms(
     let in_training = matches!(kind, Kind::Training | Kind::TrainingGradients);
     let variance = if in_training { 1.0 } else { 1.0 - epsilon };
     let spec = weights.spec();
-    // Channel j of path i, whatever the width.
+    // The place of channel j of path i, the same for every width.
     let inner = |channel: usize| channel / spec.width() * WIDTH + channel % spec.width();
     let layer = |first: usize, channels: usize, place: &dyn Fn(usize) -> usize| {
         let own = (0..channels).map(|channel| {

@@ -7,7 +7,7 @@
 //! 8-bit channels and the bilinear filter: weights with 22 fractional bits, along the rows
 //! first, and 8 bits between the two passes.
 //!
-//! To be faster, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns.
+//! For speed, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns.
 //! Such a picture shrinks, and is more than twice as tall as wide. There Pillow 12 and 13 differ by up to
 //! 1 of 255. This code does what Pillow 12 does.
 
