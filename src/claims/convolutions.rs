@@ -12,7 +12,7 @@ use crate::evidence::{Bound, Verdict};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::{Additive, Int, Ordered};
 
-/// Random tensors for a claim.
+/// Random cases for each claim.
 const CASES: NonZeroU64 = NonZeroU64::new(20).unwrap();
 
 fn rng(number: u64) -> Rng {
@@ -30,7 +30,7 @@ fn convolve(x: &Array4<Int>, kernel: &Array4<Int>, groups: usize) -> Result<Arra
     reference.sums(x.view(), &kernel)
 }
 
-/// Supported if all [`CASES`] pairs are equal, to the extent of these shapes; refuted otherwise.
+/// Supported, for these shapes, if all [`CASES`] pairs are equal; otherwise refuted.
 fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result<Verdict> {
     let mut values = 0;
     for number in 0..CASES.get() {
@@ -79,8 +79,8 @@ pub(super) fn depthwise(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of two layers, C paths summed are one dense pair of layers C times as wide: sum of B_i relu(A_i
-/// x) = [B_1 ... B_C] relu([A_1; ...; A_C] x). No grouped convolution is left in it.
+/// The sum of C paths of two layers is one dense pair of layers C times as wide, without a grouped
+/// convolution: sum of B_i relu(A_i x) = [B_1 ... B_C] relu([A_1; ...; A_C] x).
 pub(super) fn depth_two_is_dense(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);

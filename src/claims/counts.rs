@@ -1,4 +1,4 @@
-//! Checks of numbers.
+//! Checks of counts.
 
 use super::{Given, equal, refuted};
 use crate::block::BlockSpec;
@@ -6,7 +6,7 @@ use crate::count;
 use crate::error::Result;
 use crate::evidence::Verdict;
 
-/// Parameters of the block of `paths` paths of this width, 256 channels in and out.
+/// Parameters of a block with `paths` paths of this width and 256 channels in and out.
 fn parameters(paths: usize, width: usize) -> Result<u64> {
     Ok(count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions)
 }
@@ -63,7 +63,7 @@ pub(super) fn preserved(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of the widths there are, d = 4 comes nearest to 69,632 parameters with 32 paths.
+/// With 32 paths, d = 4 comes nearer to 69,632 parameters than any other width.
 pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     let resnet = parameters(1, 64)?;
     let mut nearest = (u64::MAX, 0);
@@ -78,7 +78,7 @@ pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
 }
 
 /// C paths of two 3x3 have as many parameters as one dense pair C times as wide, so nothing is saved. In blocks
-/// of depth 3 the middle layer has 1/C.
+/// of depth 3, grouping leaves the middle layer 1/C of its parameters.
 pub(super) fn depth_two_saves_nothing(given: Given) -> Result<Verdict> {
     let mut pairs = Vec::new();
     // ResNet-34's conv2, and the example of the paper's Figure 4, each with widths that C divides.

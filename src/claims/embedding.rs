@@ -99,7 +99,7 @@ pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Of the wrong thing: one weight of the first path's 3x3 that reads the second path.
+/// If given the wrong thing, adds a weight to the first path's 3x3 that reads the second path.
 fn spoiled(given: Given, weights: BlockWeights<M61>, width: usize) -> Result<BlockWeights<M61>> {
     let mut transform = weights.transform().to_owned();
     let beside = transform.slice_mut(s![0, width, 1, 1]);
@@ -114,7 +114,7 @@ fn tensor(shape: [usize; 4], rng: &mut Rng) -> Array4<M61> {
     Array4::from_shape_simple_fn(shape, || uniform(rng))
 }
 
-/// The mean of each map; in the field, too, the sum over the number of its elements.
+/// The mean of each map: its sum divided by the number of its elements, in the field.
 fn pooled(features: &Array4<M61>) -> Array4<M61> {
     let (n, c, h, w) = features.dim();
     let part = M61::new((h * w) as u64).inverse();

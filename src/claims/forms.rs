@@ -13,10 +13,10 @@ use crate::random::Seed;
 
 const SEED: Seed = Seed(0);
 
-/// Random blocks for a claim.
+/// Random blocks for each claim.
 const CASES: u64 = 20;
 
-/// The three forms, or with a mistake in the place of one, up a rung.
+/// Runs a rung on the three forms; if given the wrong thing, a wrong block replaces one of them.
 pub(super) fn climb(given: Given, mistake: &str, rung: Rung, scope: &str) -> Result<Verdict> {
     let mistake = named(mistake)?;
     let wrong = mistake.wrong();
@@ -40,7 +40,7 @@ pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
     conclude(Rung::R4, "256-32x4-256 on 56 x 56", evidence)
 }
 
-/// The tie of the theorem to the forms; what it is tied to is for Coq to check.
+/// Checks the link between the theorem and the forms. The theorem itself is for Coq to check.
 pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
     let wrong = named("last-path-dropped")?.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
@@ -65,7 +65,7 @@ pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
     let other: &dyn AnyForm = given.pick(&Form::EarlyConcat, &wrong);
     same_sums(other, &Form::Aggregated, |sum| {
         let sum = sum.replace("relu", "").replace(['(', ')'], "");
-        // A long sum does not write down its zeros, a short one does.
+        // A long sum does not write its zeros, a short one does.
         let is_zero = |product: &&str| {
             *product == "0" || product.starts_with("0·") || product.ends_with("·0")
         };
@@ -73,8 +73,8 @@ pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Two forms on random blocks of integers, each sum of each layer written down in the numbers that
-/// the layer before gave: the same text, `but_for` what does not count.
+/// Compares two forms on random blocks of integers. Each sum of each layer is written out in terms
+/// of the layer before; the texts must be equal once `but_for` has removed what does not matter.
 fn same_sums(
     left: &dyn AnyForm,
     right: &dyn AnyForm,
@@ -110,7 +110,7 @@ fn same_sums(
     conclude(Rung::R2, "random blocks", evidence)
 }
 
-/// That some random block tells a mistake from form (c).
+/// Checks that some random block distinguishes a mistake from form (c).
 pub(super) fn another_function(given: Given, mistake: &str, scope: &str) -> Result<Verdict> {
     let wrong = named(mistake)?.wrong();
     let other: &dyn AnyForm = given.pick(&wrong, &Form::EarlyConcat);
@@ -121,8 +121,8 @@ pub(super) fn another_function(given: Given, mistake: &str, scope: &str) -> Resu
     Ok(Verdict::Proved { scope: format!("{scope}; one on which they differ is enough") })
 }
 
-/// C = 1 is ResNet's bottleneck: one path, which is an ordinary block of width 64 with as many
-/// parameters.
+/// With C = 1 the block is ResNet's bottleneck: one path of width 64, with the parameters of three
+/// ordinary convolutions.
 pub(super) fn resnet_is_one_path(given: Given) -> Result<Verdict> {
     let spec = BlockSpec::new(256, given.pick(1, 2), 64, 256)?;
     let dense = [

@@ -3,7 +3,7 @@
 use super::{Claim, claim, convolutions, counts, embedding, forms, networks, training};
 use crate::evidence::rungs::Rung;
 
-/// All of them: the argument first, then what surrounds it, then the numbers.
+/// All claims: first the argument, then its context, then the numbers.
 pub const ALL: &[Claim] = &[
     claim("equivalent", |given| {
         let scope = "five small shapes: for all weights, inputs and channel-wise functions";

@@ -2,7 +2,7 @@
 //!
 //! A claim is a check that can fail. Each claim also names something wrong: a block, a number or a datum. Its
 //! check runs on that too and must refute it. A test goes through [`ALL`], so nothing is claimed without a
-//! check, and no check passes whatever it is given.
+//! check, and no check passes regardless of its input.
 
 mod convolutions;
 mod counts;
@@ -18,7 +18,7 @@ pub use self::list::ALL;
 use crate::error::{Error, Result};
 use crate::evidence::{Value, Verdict, Witness};
 
-/// Something that is said, and how it is checked.
+/// A statement, and how it is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
     /// What it is called, as in `triform explain any-function`.
@@ -44,7 +44,7 @@ pub enum Given {
     Wrong,
 }
 
-/// A claim of this name and check; its texts are added.
+/// A claim with this name and check; the methods below add its texts.
 const fn claim(name: &'static str, check: fn(Given) -> Result<Verdict>) -> Claim {
     Claim { name, statement: "", source: "", how: "", refutes: "", check }
 }
@@ -97,7 +97,7 @@ fn equal(pairs: &[(&'static str, u64, u64)], scope: &str) -> Result<Verdict> {
     })
 }
 
-/// A refutation that is about no form.
+/// A refutation that does not concern a form.
 fn refuted(what: &'static str, found: &str, expected: &str) -> Verdict {
     let witness = Witness {
         form: '-',

@@ -1,5 +1,5 @@
 //! Checks of the claims about whole networks: counts and initial weights (computed), errors (quoted), and times
-//! (those of a committed record, and the paper's).
+//! (from a committed record and from the paper).
 
 use super::{Given, refuted};
 use crate::block::StrideOn;
@@ -20,7 +20,7 @@ fn counted(name: &str, stride_on: StrideOn) -> Result<(u64, u64)> {
     Ok((total.parameters.trained()?, total.operations.macs()?))
 }
 
-/// Multiply-adds of a network over those of another.
+/// The multiply-adds of a network, divided by those of another.
 fn macs_over(network: &str, other: &str) -> Result<f64> {
     let macs = |name| Ok::<_, Error>(counted(name, StrideOn::Transform)?.1 as f64);
     Ok(macs(network)? / macs(other)?)
@@ -31,7 +31,7 @@ fn published(network: &str, crop: usize) -> Result<&'static PublishedError> {
     published_error(network, crop).ok_or_else(missing)
 }
 
-/// The second over the first, less 1, in percent.
+/// The change from `before` to `after`, in percent.
 fn change(before: u64, after: u64) -> f64 {
     100.0 * (after as f64 / before as f64 - 1.0)
 }
@@ -58,8 +58,8 @@ pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     }
 }
 
-/// ResNeXt-50 against ResNet-50: no further off than the furthest of the settings that the paper's
-/// Table 3 has at "preserved complexity".
+/// ResNeXt-50 may be no further from ResNet-50 than the furthest of the settings that the paper's
+/// Table 3 lists as having "preserved complexity".
 pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     let resnet = counted("resnet50", StrideOn::Transform)?;
     let off = |name| -> Result<(f64, f64)> {
@@ -139,7 +139,7 @@ pub(super) fn against_inception(given: Given) -> Result<Verdict> {
     })
 }
 
-/// That the error falls as C grows at preserved complexity, as Table 3 has it.
+/// Checks that the error falls as C grows at preserved complexity, as in Table 3.
 pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     let settings = ["2x40d", "4x24d", "8x14d", "32x4d"];
     let mut last_steps = Vec::new();
@@ -166,7 +166,7 @@ pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     })
 }
 
-/// What each path reads: as many channels as a filter of the first 1x1 has weights.
+/// Each path reads as many channels as a filter of the first 1x1 has weights.
 pub(super) fn splits_its_input(given: Given) -> Result<Verdict> {
     let (c_in, inner, paths) = (256, 128, 32);
     let read = count::convolution(1, 1, c_in, inner, given.pick(1, paths))? / inner as u64;
@@ -200,7 +200,7 @@ pub(super) fn half_a_percent(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The 4.2 billion of the paper's Table 1 come out with the stride on the 3x3 alone.
+/// The count is the 4.2 billion of the paper's Table 1 only with the stride on the 3x3.
 pub(super) fn papers_stride(given: Given) -> Result<Verdict> {
     let macs = |stride_on| Ok::<_, Error>(counted("resnext50_32x4d", stride_on)?.1);
     let found = macs(given.pick(StrideOn::Transform, StrideOn::Reduce))?;
@@ -218,7 +218,7 @@ pub(super) fn papers_stride(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The seconds a mini-batch that the paper gives, ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs.
+/// Compares the paper's seconds per mini-batch: ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs.
 pub(super) fn faster(given: Given) -> Result<Verdict> {
     let (resnext, resnet) =
         given.pick((PAPER_RESNEXT101, PAPER_RESNET101), (PAPER_RESNET101, PAPER_RESNEXT101));
@@ -238,7 +238,7 @@ pub(super) fn faster(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The time of a form over that of form (c), summed over the four stages of ResNeXt-50, on one thread.
+/// The time of a form divided by that of form (c), summed over the four stages of ResNeXt-50, on one thread.
 fn over_grouped(record: &Record, form: char) -> Result<f64> {
     let total = |form| {
         let times = stages()?.into_iter().map(|(spec, _)| record.one_thread(&spec.name(), form));
@@ -247,7 +247,7 @@ fn over_grouped(record: &Record, form: char) -> Result<f64> {
     Ok(total(form)? / total('c')?)
 }
 
-/// That the grouped form is the fastest of the three here, and how ResNeXt's time compares with ResNet's.
+/// Checks that form (c) is faster here than form (a); reports form (b)'s time, and ResNeXt's over ResNet's.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
     if given == Given::Wrong {
@@ -264,7 +264,7 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
         let found = format!("{split:.2} times as long as form (c)");
         return Ok(refuted("the time of form (a), as recorded", &found, "longer than form (c)'s"));
     }
-    // From the networks' rows as recorded; the exchange of the forms above does not affect them.
+    // From the recorded rows of the networks, which the exchange of forms above does not affect.
     let here = committed()?.networks()?;
     let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
     // Times of two networks, measured round by round, differ by a few percent from run to run.
@@ -289,8 +289,8 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     })
 }
 
-/// He initialisation divides by fan_out: of the whole layer in form (c), of one path where 32
-/// separate convolutions are initialised, as the released form (b) has them.
+/// He initialisation divides by fan_out. In form (c) it is that of the whole layer. The released form
+/// (b) initialises 32 separate convolutions, so there it is that of one path.
 pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     let block = zoo::named("256x32x4")?;
     let whole = spreads(&block, Fan::Whole)?;
@@ -305,7 +305,7 @@ pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     .enumerate()
     {
         let ratio = path[kernel] / whole[kernel];
-        // The same draws, scaled: the ratio is exact but for one rounding of each weight.
+        // The same draws, scaled: the ratio is exact except for one rounding of each weight.
         if (ratio / expected - 1.0).abs() > 1e-6 {
             return Ok(refuted(what, &format!("{ratio:.3}"), &format!("{expected:.3}")));
         }

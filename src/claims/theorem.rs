@@ -1,5 +1,5 @@
-//! R10, a theorem, checked by a proof assistant: for every C, d, number of channels, kernel, stride, padding, batch
-//! and map. It is in `proofs/`, about index formulas that read like [`crate::block`]'s forms.
+//! R10: a theorem for every C, d, number of channels, kernel, stride, padding, batch and map, checked by a proof
+//! assistant. It is in `proofs/` and is about index formulas that read like [`crate::block`]'s forms.
 //!
 //! This file ties the two together: it runs the Rust forms on small blocks of integers and writes the results down
 //! for Coq. The theorem's formulas must give the same numbers (`proofs/Cases.v`, checked there). The forms must
@@ -17,7 +17,7 @@ use crate::evidence::{AnyForm, Between, Problem, Shape};
 use crate::random::{Purpose, Rng, Seed};
 use crate::scalar::Int;
 
-/// The cases as they are committed, which Coq checks.
+/// The committed cases, which Coq checks.
 pub const COMMITTED: &str = include_str!("../../proofs/Cases.v");
 
 const HEAD: &str = "\
@@ -34,11 +34,11 @@ Theorem cases_hold : all holds cases.
 Proof. by vm_compute. Qed.
 ";
 
-/// Images of a batch, and their map H x W.
+/// The number of images in a batch, and their map H x W.
 type Input = (usize, (usize, usize));
 
-/// The blocks: one path and several, wide and narrow, every stride, kernel and padding there is a reason to
-/// doubt. With each the images of a batch and their map.
+/// The blocks, each with its input: one path and several, wide and narrow, every stride, kernel and padding
+/// there is a reason to doubt.
 fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
     let block = |c_in, cardinality, width, c_out| {
         BlockSpec::new(c_in, cardinality, width, c_out)?.with_shortcut(Shortcut::None)
@@ -54,7 +54,7 @@ fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
     ])
 }
 
-/// `proofs/Cases.v`, with what a form gives.
+/// The text of `proofs/Cases.v`, with the outputs of this form.
 pub fn cases(form: &dyn AnyForm) -> Result<String> {
     let cases = blocks()?.into_iter().enumerate();
     let cases = cases.map(|(number, (spec, input))| case(form, number, &spec, input));
@@ -62,7 +62,7 @@ pub fn cases(form: &dyn AnyForm) -> Result<String> {
     Ok(format!("{HEAD}\nDefinition cases := [::\n{cases}].\n\n{TAIL}"))
 }
 
-/// One of them, by the fields of the record `case` of `proofs/Tie.v`.
+/// One case, in the fields of the record `case` of `proofs/Tie.v`.
 fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) -> Result<String> {
     let mut rng = Seed(0).stream(Purpose::Theorem, &[number as u64]);
     let (c, d, c_in, c_out) = (spec.cardinality(), spec.width(), spec.c_in(), spec.c_out());
@@ -126,7 +126,7 @@ fn number_of(value: &Int) -> String {
     value.value().map_or_else(|| "overflow".to_owned(), |value| value.to_string())
 }
 
-/// A list of Coq's, wrapped.
+/// A list in Coq's syntax, with lines wrapped.
 fn list(items: impl Iterator<Item = String>) -> String {
     let mut text = String::from("[::");
     let mut width = 0;
@@ -144,7 +144,7 @@ fn list(items: impl Iterator<Item = String>) -> String {
     text + "]%Z"
 }
 
-/// The words of a text, each with its line, counted from 1; and at the end an empty one.
+/// The words of a text, each with its line number from 1, and an empty word at the end.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let words = |(number, line): (usize, _)| str::split_whitespace(line).map(move |w| (number, w));
     (1..).zip(text.lines()).flat_map(words).chain([(0, "")])

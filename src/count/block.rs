@@ -1,4 +1,4 @@
-//! Convolutions and blocks: parameters, multiply-adds, and what has to be moved for them.
+//! Convolutions and blocks: parameters, multiply-adds, and the numbers that must be moved.
 
 use super::{add, product};
 use crate::block::{BlockSpec, Layer};
@@ -36,12 +36,12 @@ pub struct Macs {
     /// Every tap at every output, k_h k_w H_out W_out times C_in/groups times C_out: how published
     /// figures count.
     pub all_taps: u64,
-    /// Taps that fall inside the map only: what the definition of convolution multiplies.
+    /// Only taps that fall inside the map: the multiplications in the definition of convolution.
     pub inside: u64,
 }
 
 impl Macs {
-    /// Both together.
+    /// The sum of both.
     ///
     /// Errors: [`Error::CountTooLarge`].
     pub fn plus(&self, other: &Self) -> Result<Self> {
@@ -97,13 +97,13 @@ pub fn convolution_macs(
     Ok(Macs { all_taps: positions(all_h, all_w)?, inside: positions(inside_h, inside_w)? })
 }
 
-/// Work of a convolution, or of several one after the other, on one image. It has the two sides of a roofline: the
-/// number of operations, and the numbers that must be moved.
+/// Work of a convolution, or of several one after the other, on one image. It holds the two quantities of a
+/// roofline: the number of operations, and how many numbers must be moved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Multiply-adds.
     pub macs: Macs,
-    /// Numbers read and written at least: the weights, the input and the output, each once.
+    /// Numbers that must at least be read and written: the weights, the input and the output, each once.
     pub numbers: u64,
 }
 
@@ -121,14 +121,14 @@ impl Work {
         Ok(Self { macs: convolution_macs(*k, kernel.c_in(), *c_out, spec, (h, w))?, numbers })
     }
 
-    /// FLOPs: 2 a MAC, all taps, as published figures count.
+    /// FLOPs: 2 per MAC, with all taps, as published figures count.
     ///
     /// Errors: [`Error::CountTooLarge`].
     pub fn flops(&self) -> Result<u64> {
         add("FLOPs", self.macs.all_taps, self.macs.all_taps)
     }
 
-    /// Arithmetic intensity in `f32`, FLOPs a byte: 2 MACs / (4 (weights + input + output)). Numerator and
+    /// Arithmetic intensity in `f32`, FLOPs per byte: 2 MACs / (4 (weights + input + output)). Numerator and
     /// denominator are summed over the layers.
     ///
     /// Errors: [`Error::CountTooLarge`].
@@ -173,8 +173,8 @@ pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
 /// A quantity of a block's convolutions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfBlock<T> {
-    /// The three convolutions, the same in every form. Of their parameters, C (C_in d + k k d d + d C_out),
-    /// the paper says "about 70k".
+    /// The three convolutions, the same in every form. They have C (C_in d + k k d d + d C_out)
+    /// parameters, "about 70k" in the paper.
     pub convolutions: T,
     /// The projection of the shortcut, C_in to C_out, where there is one.
     pub shortcut: T,
@@ -185,7 +185,7 @@ pub type BlockParameters = OfBlock<u64>;
 /// MACs of a block's convolutions.
 pub type BlockMacs = OfBlock<Macs>;
 
-/// Counts a block's parameters, batch norms apart.
+/// Counts a block's parameters, without batch norms.
 ///
 /// Errors: [`Error::TooManyElements`].
 ///

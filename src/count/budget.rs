@@ -8,8 +8,8 @@
 //! d = (sqrt(s s + 4 k k B / C) - s) / (2 k k)        s = C_in + C_out
 //! ```
 //!
-//! the positive root of k k d d + s d = B / C. It is seldom an integer; how far the rounded width
-//! misses the budget is the error that "preserved" hides.
+//! the positive root of k k d d + s d = B / C. It is seldom an integer: the word "preserved" hides
+//! how far the rounded width misses the budget.
 
 use super::{add, block};
 use crate::block::BlockSpec;
@@ -22,7 +22,7 @@ pub struct Width {
     pub cardinality: usize,
     /// The width that would spend the budget exactly.
     pub exact: f64,
-    /// The integer whose count is nearest to it.
+    /// The integer width whose count is nearest to the budget.
     pub rounded: usize,
     /// Parameters with the rounded width.
     pub parameters: u64,
@@ -30,10 +30,10 @@ pub struct Width {
     pub error: f64,
 }
 
-/// The width for C paths that comes nearest to the parameters of `template`'s three convolutions; to its
-/// MACs too, since at stride 1 they are the parameters times the positions of the map.
+/// The width for C paths that comes nearest to the parameters of `template`'s three convolutions. It is
+/// also nearest in MACs, since at stride 1 they are the parameters times the positions of the map.
 ///
-/// Errors: for no path, and for counts beyond 64 bits.
+/// Errors: a cardinality of 0, and counts beyond 64 bits.
 ///
 /// ```
 /// use triform::{block::BlockSpec, count::preserving_width};
@@ -67,7 +67,7 @@ pub fn exact_width(template: &BlockSpec, cardinality: f64) -> Result<f64> {
     let budget = block(template)?.convolutions;
     let taps = (template.kernel() * template.kernel()) as f64;
     let s = (template.c_in() + template.c_out()) as f64;
-    // (sqrt(s s + x) - s) as x / (sqrt(s s + x) + s): no two near numbers are subtracted.
+    // x / (sqrt(s s + x) + s) is sqrt(s s + x) - s without subtracting two nearly equal numbers.
     let x = 4.0 * taps * budget as f64 / cardinality;
     Ok(x / ((s * s + x).sqrt() + s) / (2.0 * taps))
 }

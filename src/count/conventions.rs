@@ -1,5 +1,5 @@
-//! How two people's counts of one network differ: by counting conventions, which are all right, and by counting
-//! mistakes.
+//! How two people's counts of one network differ: by counting conventions, none of which is wrong, and by
+//! counting mistakes.
 //!
 //! The plain count of a network is torchvision's: all trained parameters, and the MACs of convolutions and the
 //! fully connected layer, with every tap. The plain count of a single block is the paper's: its three convolutions
@@ -21,20 +21,20 @@ pub struct Convention {
     pub words: &'static str,
     /// Where it was seen, or which counter uses it.
     pub seen_in: &'static str,
-    /// What it is about, such as `groups`; no count has two that are about the same.
+    /// Its subject, such as `groups`; no count combines two on the same subject.
     about: &'static str,
     edit: Edit,
 }
 
-/// What a convention changes, and by what.
+/// What a convention changes, and how.
 #[derive(Clone, Copy, Debug)]
 enum Edit {
     Network(fn(&mut Architecture)),
-    /// A stage of the network that is given with it.
+    /// A stage; the function also gets its network.
     Stages(fn(&mut Stage, &Architecture)),
     /// A layer, before it is counted.
     Layer(fn(&mut Layer) -> Result<()>),
-    /// What a layer counts for.
+    /// The counts of a layer.
     Counts(fn(&Layer, &mut Counts)),
     /// Which kinds of parameters count.
     Parameters(fn(&mut ParameterRule)),
@@ -46,18 +46,18 @@ enum Edit {
 }
 
 impl Convention {
-    /// Whether it describes another network rather than another way to count one.
+    /// Whether it describes another network rather than another way to count the same one.
     pub fn is_mistake(&self) -> bool {
         use Edit::{Counts, Layer, Network, Stages};
         matches!(self.edit, Network(_) | Stages(_) | Layer(_) | Counts(_))
     }
 
-    /// Whether it is how the number is written.
+    /// Whether it is only about how the number is written.
     pub(super) fn is_of_digits(&self) -> bool {
         matches!(self.edit, Edit::Digits)
     }
 
-    /// Whether the two are about the same thing.
+    /// Whether the two have the same subject.
     pub(super) fn clashes(&self, other: &Self) -> bool {
         self.about == other.about
     }
@@ -83,7 +83,7 @@ pub fn named(name: &str) -> Result<&'static Convention> {
 }
 
 /// The one list of conventions and mistakes: mistakes first. Those that change the network are applied in the
-/// order of the list. No count has two that are about the same.
+/// order of the list. No count combines two on the same subject.
 macro_rules! list {
     ($($name:literal, about $about:literal: $edit:expr, $words:literal, $seen_in:literal;)*) => {
         /// All of them: mistakes first, then conventions.
@@ -167,14 +167,14 @@ fn take_each_channel_for_a_group(stage: &mut Stage, _: &Architecture) {
     }
 }
 
-/// With one group only, nobody mistakes it for its width.
+/// With only one group, nobody confuses the number of groups with their width.
 fn take_widths_for_groups(stage: &mut Stage, _: &Architecture) {
     if stage.groups > 1 {
         stage.groups = stage.inner / stage.groups;
     }
 }
 
-/// Right where C d is 128, which is why it went unnoticed.
+/// Right if C d is 128, which is why it went unnoticed.
 fn give_twice_the_width(stage: &mut Stage, network: &Architecture) {
     if network.block == BlockKind::Bottleneck {
         stage.c_out = 2 * stage.inner;
@@ -187,12 +187,12 @@ fn keep_the_width(stage: &mut Stage, network: &Architecture) {
     }
 }
 
-/// With these groups, if it is the convolution of this role.
+/// Gives the layer this number of groups, if it is the convolution of this role.
 fn regroup(layer: &mut Layer, role: Role, groups: usize) -> Result<()> {
     if let Operation::Convolution { c_in, spec, .. } = &mut layer.operation
         && layer.role == Some(role)
     {
-        // Other numbers of groups cannot be built, so nobody has counted them.
+        // Groups that do not divide the channels cannot be built, so nobody has counted them.
         divide(groups, *c_in, "input")?;
         *spec = ConvSpec::by_axis(spec.height(), spec.width(), groups)?;
     }
@@ -214,7 +214,7 @@ fn divide_groups_twice(layer: &Layer, counts: &mut Counts) {
     }
 }
 
-/// It is stored once, and used by each group.
+/// The filter is stored once and used by each group.
 fn share_one_filter(layer: &Layer, counts: &mut Counts) {
     if layer.role == Some(Role::Transform) {
         counts.parameters.convolution /= layer.paths as u64;
@@ -229,7 +229,7 @@ fn norm_in_each_path(layer: &Layer, counts: &mut Counts) {
             &mut counts.parameters.statistics,
             &mut counts.operations.batch_norm,
         ] {
-            // No count that fits 64 bits comes near.
+            // It never saturates: counts that fit 64 bits do not come near.
             *count = count.saturating_mul(paths);
         }
     }
@@ -243,7 +243,7 @@ fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
     }
 }
 
-/// If only MACs count, this is the same as [`OperationRule::multiply_add`] of 2.
+/// If only MACs are counted, doubling is already the convention `flops`, and this changes nothing.
 fn double_all(rule: &mut OperationRule) {
     if rule.batch_norm > 0 || rule.relu > 0 {
         rule.times = 2;
@@ -282,7 +282,7 @@ pub fn count(
     by_rule(network, &counts, conventions, quantity)
 }
 
-/// What the network, changed by those of the conventions that change it, has and does.
+/// The counts of the network, after the conventions that change a network or a layer are applied.
 pub(super) fn counts(
     network: &Architecture,
     conventions: &[&Convention],
@@ -317,7 +317,7 @@ pub(super) fn counts(
     Counts::sum(&counted.collect::<Result<Vec<_>>>()?)
 }
 
-/// The count by the rules that the conventions leave.
+/// The count by the rules that result from the conventions.
 pub(super) fn by_rule(
     network: &Architecture,
     counts: &Counts,
@@ -349,7 +349,7 @@ pub enum Quantity {
     Macs,
 }
 
-/// Which kinds a number of parameters counts.
+/// Which kinds of parameters a count includes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParameterRule {
     /// Scale and shift of batch norms.
@@ -360,9 +360,9 @@ pub struct ParameterRule {
     pub convolution_bias: bool,
     /// Weights of the fully connected layer.
     pub fully_connected: bool,
-    /// Its bias.
+    /// The fully connected layer's bias.
     pub bias: bool,
-    /// The number of its outputs, if it differs from the network's.
+    /// The number of classes, if it differs from the network's.
     pub classes: Option<u64>,
 }
 
@@ -371,19 +371,19 @@ pub struct ParameterRule {
 pub struct OperationRule {
     /// Operations that a multiply-add is counted as: 1, or 2 as FLOPs.
     pub multiply_add: u64,
-    /// Operations for each value that a batch norm gives.
+    /// Operations per output value of a batch norm.
     pub batch_norm: u64,
-    /// Operations for each value that a ReLU gives.
+    /// Operations per output value of a ReLU.
     pub relu: u64,
     /// Whether the fully connected layer counts.
     pub fully_connected: bool,
-    /// The final factor: 1. Or 2, if a count that already has other operations in it is mistaken for MACs and turned
-    /// into FLOPs.
+    /// The final factor: usually 1. It is 2 if a count that already includes other operations is mistaken for MACs
+    /// and turned into FLOPs.
     pub times: u64,
 }
 
 impl ParameterRule {
-    /// The plain count: of a single block its convolutions; of a network all that is trained, as torchvision,
+    /// The plain count: for a single block, its convolutions; for a network, all that is trained, as torchvision,
     /// PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable params" count.
     pub fn plain(is_block: bool) -> Self {
         Self {
@@ -402,7 +402,7 @@ impl ParameterRule {
     pub fn count(&self, counts: &Counts) -> Result<u64> {
         let Parameters { convolution, batch_norm, fully_connected, bias, statistics } =
             counts.parameters;
-        // The number of biases is the number of outputs. Without such a layer there are no other biases.
+        // Assumes that all biases are the fully connected layer's, one for each class.
         let (fully_connected, bias) = match self.classes {
             Some(classes) if bias > 0 => {
                 let what = "weights of the fully connected layer";
@@ -477,7 +477,7 @@ mod tests {
     }
 
     /// Counted by hand, on three kinds of block. 256-32x4-256 has 256 x 128, 3 x 3 x 4 x 128 and 128 x 256
-    /// weights. 4-2x2-8 has a projection with one bias a channel, whatever the paths. Basic blocks have no C d.
+    /// weights. 4-2x2-8 has a projection with one bias per channel, not per path. Basic blocks have no C d.
     #[test]
     fn each_convention_makes_the_count_that_it_must() {
         let count = |network: &str, names: &str, quantity| {

@@ -1,4 +1,4 @@
-//! Which counting mistakes and conventions give a number.
+//! Finds the counting mistakes and conventions that give a number.
 
 use super::conventions::{ALL, Convention, Quantity, by_rule, counts};
 use super::digits::Digits;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::network::architecture::Architecture;
 use crate::network::layers::Map;
 
-/// Mistakes that are combined at most; conventions come on top.
+/// The most mistakes that are combined; conventions come on top.
 const MISTAKES: usize = 2;
 
 /// A way to arrive at a number.
@@ -25,16 +25,16 @@ pub struct Fit {
 pub struct Diagnosis {
     /// All ways that give it: fewest conventions first, then in the order of the zoo.
     pub fits: Vec<Fit>,
-    /// If there are none, the nearest; each convention makes a way count as further away.
+    /// If there are none, the nearest way; each convention makes a way count as further away.
     pub nearest: Option<Fit>,
     /// Counts that were compared.
     pub searched: u64,
 }
 
-/// Looks for the number among all counts of these networks, on their usual input or another, with up to two
-/// mistakes and any conventions.
+/// Looks for the number among all counts of these networks, on `input` or their usual one, with up to
+/// two mistakes and any conventions.
 ///
-/// Errors: those of [`network`](super::network()), for networks whose plain count cannot be made.
+/// Errors: those of [`network`](super::network()), for networks whose plain count cannot be computed.
 ///
 /// ```
 /// use triform::count::{Quantity, diagnose};
@@ -73,7 +73,7 @@ fn of_network(
     let concerned = ALL.iter().filter(|convention| convention.concerns(quantity));
     let (mistakes, mut ways): (Vec<&'static Convention>, Vec<_>) =
         concerned.partition(|convention| convention.is_mistake());
-    // How the number is written is looked at last.
+    // The convention about how the number is written is tried last.
     let cut_off = ways.iter().position(|convention| convention.is_of_digits());
     let cut_off = cut_off.map(|at| ways.remove(at));
     let mut tried = Vec::new();
@@ -81,7 +81,7 @@ fn of_network(
         let counted = match counts(network, &some, input) {
             Ok(counted) => counted,
             Err(error) if some.is_empty() => return Err(error),
-            // A mistake that this network does not allow, or that leaves 64 bits.
+            // A mistake that this network does not allow, or whose count does not fit in 64 bits.
             Err(_) => continue,
         };
         for others in subsets(&ways, ways.len()) {
@@ -111,7 +111,7 @@ fn of_network(
                 fits.push(fit);
             }
         } else {
-            // The simpler of two that are about as far away.
+            // Of two that are about equally far away, the simpler.
             let key = |fit: &Fit| {
                 let conventions = fit.conventions.len() as u64;
                 (given.distance(fit.count).saturating_mul(1 + conventions), conventions)
@@ -125,7 +125,7 @@ fn of_network(
     Ok(())
 }
 
-/// All sets of at most `most` of these, in their order, without two that are about the same thing.
+/// All sets of at most `most` of these, in their order, without two on the same subject.
 fn subsets(of: &[&'static Convention], most: usize) -> Vec<Vec<&'static Convention>> {
     let mut sets = vec![Vec::new()];
     for convention in of {

@@ -12,9 +12,9 @@ pub struct Digits {
     pub text: String,
     /// The smallest count that rounds to it.
     pub low: u64,
-    /// The largest.
+    /// The largest count that rounds to it.
     pub high: u64,
-    /// The largest count, if further digits were cut off.
+    /// The largest count that it may mean if further digits were cut off.
     cut: u64,
 }
 
@@ -39,7 +39,7 @@ impl Digits {
         self.low.saturating_sub(count).max(count.saturating_sub(self.high))
     }
 
-    /// Whether it is one number only.
+    /// Whether it means one number only.
     pub fn is_exact(&self) -> bool {
         self.low == self.high
     }
@@ -54,7 +54,7 @@ fn ungrouped(whole: &str) -> Option<String> {
     holds.then(|| parts.concat())
 }
 
-/// A power of ten.
+/// Units, and their powers of ten.
 const UNITS: [(&str, u32); 5] = [("k", 3), ("m", 6), ("g", 9), ("b", 9), ("t", 12)];
 
 /// Words after a number, and what they mean.

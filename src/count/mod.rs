@@ -1,5 +1,4 @@
-//! Closed forms for counts, from shapes alone: this module never
-//! sees a tensor.
+//! Closed forms for counts, from shapes alone: this module never sees a tensor.
 
 mod block;
 mod budget;

@@ -1,4 +1,4 @@
-//! Networks: the counts of each layer, each kind apart; their sums; the memory that they need.
+//! Counts of networks: those of each layer by kind, their sums, and the memory needed.
 
 use super::{Macs, add, convolution, convolution_macs, product};
 use crate::error::Result;
@@ -10,14 +10,14 @@ use crate::network::layers::{Layer, Map, Operation, Place, Role};
 pub struct Parameters {
     /// Weights of convolutions: k k C_in C_out / groups each.
     pub convolution: u64,
-    /// Scale and shift of batch norms: 2 a channel.
+    /// Scale and shift of batch norms: 2 per channel.
     pub batch_norm: u64,
     /// Weights of the fully connected layer.
     pub fully_connected: u64,
-    /// Biases: of the fully connected layer; no convolution has one.
+    /// Biases of the fully connected layer; no convolution has one.
     pub bias: u64,
-    /// Running mean and variance of batch norms, 2 a channel: stored, but no parameters, since they
-    /// are not trained.
+    /// Running mean and variance of batch norms, 2 per channel. They are stored but not trained, so
+    /// they are not parameters.
     pub statistics: u64,
 }
 
@@ -29,9 +29,9 @@ pub struct Operations {
     pub convolution: Macs,
     /// MACs of the fully connected layer.
     pub fully_connected: u64,
-    /// Values that batch norms give.
+    /// Output values of batch norms.
     pub batch_norm: u64,
-    /// Values that ReLUs give.
+    /// Output values of ReLUs.
     pub relu: u64,
 }
 
@@ -40,11 +40,11 @@ pub struct Operations {
 pub struct Counts {
     /// What is stored.
     pub parameters: Parameters,
-    /// What is done on one image.
+    /// What is computed on one image.
     pub operations: Operations,
-    /// Output channels of convolutions: the biases that they would have.
+    /// Output channels of convolutions: how many biases they would have.
     pub convolution_channels: u64,
-    /// Activations as timm counts them: values that convolutions and the fully connected layer give.
+    /// Activations as timm counts them: output values of convolutions and the fully connected layer.
     pub activations: u64,
 }
 
@@ -95,7 +95,7 @@ impl Counts {
         ]
     }
 
-    /// All of these together.
+    /// The sum of all these counts.
     pub(super) fn sum<'a>(all: impl IntoIterator<Item = &'a Self>) -> Result<Self> {
         let mut sum = Self::default();
         for counts in all {
@@ -146,9 +146,9 @@ fn values(channels: usize, (h, w): Map) -> Result<u64> {
 /// A network, counted for one image.
 #[derive(Clone, Debug)]
 pub struct NetworkCounts {
-    /// Its layers in order, each with what it has and does.
+    /// Its layers in order, each with its counts.
     pub layers: Vec<(Layer, Counts)>,
-    /// All of them together.
+    /// The sum over all layers.
     pub total: Counts,
     /// Bytes, in f32.
     pub memory: Memory,
@@ -160,7 +160,7 @@ pub struct Memory {
     /// Parameters and running statistics.
     pub weights: u64,
     /// The most that one image needs at once, if batch norm, ReLU and the sum work in place: the input
-    /// and the output of a layer, and what waits for the sum meanwhile.
+    /// and output of a layer, and what is kept for the sum meanwhile.
     pub peak: u64,
 }
 
@@ -184,7 +184,7 @@ pub fn network(network: &Architecture, input: Map) -> Result<NetworkCounts> {
 }
 
 impl NetworkCounts {
-    /// What each part has and does, in order.
+    /// The counts of each part, in order.
     ///
     /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
     pub fn by_place(&self) -> Result<Vec<(Place, Counts)>> {
@@ -231,8 +231,8 @@ mod tests {
     use crate::network::architecture::{Architecture, BlockKind, Stage};
     use crate::network::zoo;
 
-    /// By hand: a block of 256-1x64-256 on 2 x 2. While the last 1x1 runs there are its input, 64 maps of
-    /// 4 values, its output, 256, and the block's input, 256.
+    /// By hand: the block 256-1x64-256 on 2 x 2. While the last 1x1 runs, memory holds its input (64 maps
+    /// of 4 values), its output (256) and the block's input (256).
     #[test]
     fn the_most_memory_at_once_is_where_it_must_be() {
         let block = Architecture::single(&BlockSpec::new(256, 1, 64, 256).unwrap());

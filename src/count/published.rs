@@ -1,5 +1,5 @@
-//! Numbers that others have published, each with its source and with what it counts: every one is met
-//! by this project's own count, or it is a mistake that has a name. And errors on ImageNet's validation
+//! Published counts, each with its source and with what it counts. This project's own count gives each
+//! of them, some only with a mistake that has a name. Also published errors on ImageNet's validation
 //! images, which are quoted, not measured here.
 
 use std::sync::LazyLock;
@@ -19,14 +19,14 @@ pub struct Published {
     pub quantity: Quantity,
     /// The number as published.
     pub text: &'static str,
-    /// By whom.
+    /// Who published it.
     pub source: &'static str,
     /// Its counting conventions and mistakes, by name.
     pub conventions: Vec<&'static str>,
 }
 
 impl Published {
-    /// The same, as conventions.
+    /// Its counting conventions and mistakes themselves.
     pub fn conventions(&self) -> Result<Vec<&'static Convention>> {
         self.conventions.iter().map(|name| conventions::named(name)).collect()
     }
@@ -38,7 +38,7 @@ impl Published {
     }
 
     /// Whether it is the count of a network that is built, or counted, wrongly. (The original ResNet's place
-    /// of the stride and its padded shortcuts are no mistakes of a ResNet.)
+    /// of the stride and its padded shortcuts are not mistakes in a ResNet.)
     pub fn is_mistake(&self) -> Result<bool> {
         let ways = self.conventions()?;
         Ok(self.source != "ResNet paper, Table 1"
@@ -53,7 +53,7 @@ impl Published {
     }
 }
 
-/// Those about this network.
+/// The published numbers about this network.
 pub fn about(network: &str) -> impl Iterator<Item = &'static Published> {
     PUBLISHED.iter().filter(move |published| published.network == network)
 }
@@ -73,7 +73,7 @@ pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
 /// A published error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PublishedError {
-    /// The network, by its name in the zoo; or one that is not of this family.
+    /// The network's name in the zoo, or the name of a network outside this family.
     pub network: &'static str,
     /// Height and width of the crop.
     pub crop: usize,
@@ -86,7 +86,7 @@ pub struct PublishedError {
 }
 
 impl PublishedError {
-    /// MACs of the network at 224 x 224, or at another size.
+    /// MACs of the network at `size` x `size`.
     ///
     /// Errors: [`Error::NoSuchName`](crate::Error::NoSuchName) for a network that is not of this
     /// family.

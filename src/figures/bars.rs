@@ -1,4 +1,4 @@
-//! The charts of bars: what the stages of two networks cost, the layers of a block, and times.
+//! The bar charts: the cost of the stages of two networks, the layers of a block, and times.
 
 use plotters::style::RGBColor;
 use plotters_backend::text_anchor::VPos;
@@ -135,7 +135,7 @@ pub(super) fn speed() -> Result<Picture, FigureError> {
 /// The share of each layer in a block's parameters, which is also its share of the MACs.
 pub(super) fn layer_shares() -> Result<Picture, FigureError> {
     const TALL: f64 = 58.0;
-    /// Canvas units for a parameter.
+    /// Canvas units per parameter.
     const UNIT: f64 = 720.0 / 71_456.0;
     let mut canvas = headed(
         (WIDTH, 330),
@@ -169,7 +169,7 @@ pub(super) fn layer_shares() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The three convolutions of a block: the kernel's size, and the parameters.
+/// The three convolutions of a block: kernel size and number of parameters.
 fn convolutions(block: &str) -> Result<Vec<(String, u64)>> {
     let counted = count::network(&zoo::named(block)?, (56, 56))?;
     let layers = counted.layers.iter().filter_map(|(layer, counts)| match layer.operation {

@@ -1,4 +1,4 @@
-//! The common parts of the diagrams of blocks: boxes, arrows between them, the shortcut, and the last lines.
+//! The common parts of the block diagrams: boxes, arrows between them, the shortcut, and the legend.
 
 use plotters::style::RGBColor;
 use triform_canvas::lettering::{Frame, Lettering};
@@ -7,21 +7,21 @@ use triform_canvas::palette::{
 };
 use triform_canvas::{Canvas, FigureError, Pen};
 
-/// How tall a box is.
+/// Height of a box.
 pub(super) const TALL: f64 = 32.0;
-/// Text in boxes and beside them.
+/// Font size of text in boxes and beside them.
 pub(super) const BODY: f64 = 14.75;
 /// Arrows that belong to no path in particular.
 pub(super) const THIN: Pen = Pen { color: MUTED, width: 1.5 };
 /// Thin lines beside boxes.
 pub(super) const HAIR: Pen = Pen { color: RULE, width: 1.0 };
 
-/// The plus in a circle at which the shortcut comes back: the circle's radius ...
+/// The plus in a circle where the shortcut is added: the circle's radius ...
 pub(super) const SUM: f64 = 11.0;
 /// ... and how far the plus reaches from the middle.
 const ARM: f64 = 6.0;
 
-/// The colours of weights: of a box's edge and the arrows from it, and of its inside.
+/// The colours of a path's weights: one for a box's edge and the arrows from it, one for its inside.
 #[derive(Clone, Copy)]
 pub(super) struct Weights(pub(super) Pen, RGBColor);
 
@@ -29,7 +29,7 @@ const fn weights(edge: RGBColor, fill: RGBColor) -> Weights {
     Weights(Pen { color: edge, width: 2.0 }, fill)
 }
 
-/// What is drawn in three colours of weights.
+/// The colours of the three paths that are drawn.
 pub(super) const COLORS: [Weights; 3] =
     [weights(BLUE, PALE_BLUE), weights(ORANGE, PALE_ORANGE), weights(GREEN, PALE_GREEN)];
 
@@ -44,7 +44,7 @@ pub(super) fn heading(
     canvas.label(what, (left, 68.0), &Lettering::centred(BODY, MUTED).from_left()).map(drop)
 }
 
-/// A box in the colours of the weights it carries, grey without any.
+/// A box in the colours of the weights it carries; grey if it carries none.
 pub(super) fn boxed(
     canvas: &mut Canvas,
     frame: Frame,
@@ -57,7 +57,7 @@ pub(super) fn boxed(
     canvas.label_in(text, frame, &Lettering::centred(BODY, INK))
 }
 
-/// The boxes of a path, each at the top of its own, with an arrow from each to the next and from the last
+/// The boxes of a path, each with its own top, with an arrow from each to the next and from the last
 /// one to `end`.
 pub(super) fn column(
     canvas: &mut Canvas,
@@ -86,7 +86,7 @@ pub(super) fn down(
     canvas.arrow(&[(x, from + 1.0), (x, to - 2.0)], pen)
 }
 
-/// An arrow down that a name interrupts.
+/// An arrow down, interrupted by a name.
 pub(super) fn down_named(
     canvas: &mut Canvas,
     x: f64,
@@ -108,9 +108,9 @@ pub(super) fn dots(canvas: &mut Canvas, x: f64, y: f64) -> Result<(), FigureErro
         .try_for_each(|step| canvas.circle((x + step, y), 1.75, Some(MUTED), None))
 }
 
-/// The shortcut, from the right of the input down a lane beside everything to a sum below the
-/// input's middle, and the arrow from there on to `below`. The caller draws the paths' own arrow to
-/// the sum.
+/// The shortcut: it leaves the right of the input, goes down a lane beside everything, and ends at a
+/// sum below the input's middle, with an arrow from there to `below`. The caller draws the paths'
+/// own arrow to the sum.
 pub(super) fn add_shortcut(
     canvas: &mut Canvas,
     input: Frame,
@@ -130,8 +130,8 @@ pub(super) fn add_shortcut(
     down(canvas, x, y + SUM, below, THIN)
 }
 
-/// The last two lines, below a rule: how to read the colours, each perhaps with a name, and the boxes; and
-/// what the boxes leave out.
+/// The last two lines, below a rule. The first explains the colours (a name may be empty) and the boxes,
+/// the second what the boxes leave out.
 pub(super) fn legend(
     canvas: &mut Canvas,
     (left, right): (f64, f64),

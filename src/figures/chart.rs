@@ -1,4 +1,4 @@
-//! What the charts have in common: a heading, a legend, axes, and charts of lines and of bars.
+//! What the charts have in common: a heading, a legend, axes, line charts and bar charts.
 
 use plotters::chart::{ChartBuilder, MeshStyle};
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
@@ -10,11 +10,11 @@ use triform_canvas::palette::{INK, MUTED, RULE};
 use triform_canvas::plot::Plot;
 use triform_canvas::{Canvas, FigureError, Pen, Picture};
 
-/// How wide the charts are.
+/// Width of the charts.
 pub(super) const WIDTH: u32 = 900;
-/// Text of a chart: labels and legends.
+/// Font size of labels and legends.
 pub(super) const BODY: f64 = 13.0;
-/// A chart's heading.
+/// Font size of a chart's heading.
 const HEADING: f64 = 17.0;
 
 /// A canvas with a heading and a line below it, centred at the top.
@@ -31,8 +31,8 @@ pub(super) fn headed(
     Ok(canvas)
 }
 
-/// The legend, centred below the heading: for each entry a stroke of the colour, and words. Plotters' own
-/// legend would measure its words in another font than the one that draws them.
+/// The legend, centred below the heading: for each entry a stroke of its colour, and words. Plotters' own
+/// legend would measure its words in another font than it draws them in.
 pub(super) fn legend<'a>(
     canvas: &mut Canvas,
     entries: impl IntoIterator<Item = (RGBColor, &'a str)> + Clone,
@@ -51,7 +51,7 @@ pub(super) fn legend<'a>(
     Ok(())
 }
 
-/// The look that all charts have: thin grid lines, no lighter ones between, and one lettering.
+/// The look of all charts: thin grid lines with no lighter ones between, and the same lettering.
 pub(super) fn look<'b, X, Y>(mesh: &mut MeshStyle<'_, 'b, X, Y, Plot<'_>>)
 where
     X: Ranged + ValueFormatter<X::ValueType>,
@@ -65,7 +65,7 @@ where
         .axis_desc_style(style);
 }
 
-/// An axis: its range, what it is of, how many labels it has at most, and how a label is written.
+/// A chart axis: its range, the quantity it shows, the maximum number of labels, and the label format.
 pub(super) struct Axis<'a, R> {
     pub(super) range: R,
     pub(super) of: &'a str,
@@ -77,14 +77,14 @@ pub(super) type Point = (f64, f64);
 
 /// Points of one colour.
 pub(super) struct Series {
-    /// In the legend.
+    /// The name in the legend.
     name: &'static str,
     color: RGBColor,
     points: Vec<Point>,
-    /// The width of the line through them, and the radius of their discs; without where it is 0.
+    /// The width of the line through the points, and the radius of their discs; 0 for none.
     line: u32,
     disc: u32,
-    /// Words beside a point, and how far from it they begin.
+    /// For each text beside a point: the point, how far from it the text begins, and the text.
     words: Vec<(Point, (f64, f64), String)>,
 }
 
@@ -121,7 +121,7 @@ pub(super) struct Lines<'a, Y> {
     pub(super) below: &'a str,
     pub(super) x: Axis<'a, std::ops::Range<f64>>,
     pub(super) y: Axis<'a, Y>,
-    /// Each over those before it.
+    /// Each is drawn over those before it.
     pub(super) series: Vec<Series>,
 }
 
@@ -169,26 +169,26 @@ where
     }
 }
 
-/// A bar: where it begins and ends on an axis of integers, how high it is, its colour.
+/// A bar: its left and right ends on an axis of integers, its height, its colour.
 pub(super) type Bar = (f64, f64, f64, RGBColor);
 
-/// One of two charts of bars, side by side.
+/// One of two bar charts, side by side.
 pub(super) struct Bars<'a> {
-    /// The quantity of the heights.
+    /// The quantity that the heights show.
     pub(super) of: &'a str,
     pub(super) top: f64,
     pub(super) labels: usize,
     pub(super) decimals: usize,
-    /// Below the bars about each integer.
+    /// The names below the bars, one for each integer.
     pub(super) names: &'a [String],
-    /// Below the names.
+    /// The text below the names.
     pub(super) below: &'a str,
     /// A line across at this height.
     pub(super) line: Option<f64>,
     pub(super) bars: Vec<Bar>,
 }
 
-/// Draws two charts of bars, the second one from `split` on. Gives each bar's top in the middle, and its height.
+/// Draws two bar charts, the second one from `split` on. Returns the middle of each bar's top, and its height.
 pub(super) fn bars(
     canvas: &mut Canvas,
     split: i32,

@@ -2,7 +2,7 @@
 //! examples in this way.
 //!
 //! All panels of one picture share one scale, symmetric about zero, so that equal colours are equal
-//! numbers. A panel that is too large to read is cut, with a note of what is missing.
+//! numbers. A panel that is too large to read is cut off, with a note of what is missing.
 
 use ndarray::{Array2, ArrayView2, ArrayView4, s};
 use plotters::style::RGBColor;
@@ -15,17 +15,17 @@ use super::chart::BODY;
 
 const WIDTH: f64 = 900.0;
 const MARGIN: f64 = 24.0;
-/// Numbers in the squares.
+/// Font size of the numbers in the squares.
 const NUMBER: f64 = 12.0;
-/// About how wide a character of them is.
+/// Approximate width of a character at that size.
 const CHARACTER: f64 = 7.2;
-/// A square with a number in it.
+/// Height of a square with a number in it.
 const TALL: f64 = 22.0;
-/// Between two matrices of one panel.
+/// The gap between two matrices of one panel.
 const GAP: f64 = 10.0;
-/// Rows and columns of one matrix: 420 columns of two pixels fill a page.
+/// The most rows or columns of one matrix: 420 columns of two pixels fill a page.
 const LONGEST: usize = 420;
-/// Squares that are drawn in all, if there are several matrices: more would make too large a file for a page.
+/// The most squares in a picture, if it has several matrices: more would make the file too large.
 const MOST: usize = 6_000;
 
 /// A tensor with its name: matrices in rows.
@@ -33,7 +33,7 @@ const MOST: usize = 6_000;
 pub struct Panel {
     label: String,
     matrices: Vec<Vec<Array2<f32>>>,
-    /// What a matrix is, where not all are shown.
+    /// What the matrices of a row are, for the note if not all are shown.
     of: &'static str,
 }
 
@@ -45,8 +45,8 @@ impl Panel {
         Self { label: label.to_owned(), matrices, of: "channels" }
     }
 
-    /// C_out x C_in/groups x k_h x k_w: where there is one tap, the matrix of output by input channels;
-    /// elsewhere a row of taps for each output channel.
+    /// C_out x C_in/groups x k_h x k_w: with a single tap, the matrix of output by input channels;
+    /// otherwise a row of taps for each output channel.
     pub fn kernel(label: &str, kernel: ArrayView4<'_, f32>) -> Self {
         let (outputs, _, k_h, k_w) = kernel.dim();
         let matrices = if (k_h, k_w) == (1, 1) {
@@ -81,7 +81,7 @@ fn planes<'a>(planes: impl Iterator<Item = ArrayView2<'a, f32>>) -> Vec<Array2<f
     planes.map(|plane| plane.to_owned()).collect()
 }
 
-/// Draws the panels one below the other. The title is what a screen reader says in the picture's place.
+/// Draws the panels one below the other. A screen reader reads out the title in place of the picture.
 ///
 /// Errors: [`FigureError`]: a label with a character that the font lacks, or too long for the
 /// picture; a matrix of more than 420 rows or columns.
@@ -195,7 +195,7 @@ impl<'a> Laid<'a> {
             let mut j = 0;
             while j < row.len() {
                 let color = scale.color(row[j]);
-                // Neighbours of one colour are one rectangle, unless each square shows its number.
+                // Neighbours of the same colour share a rectangle, unless squares show their numbers.
                 let same = row.iter().skip(j).take_while(|value| scale.color(**value) == color);
                 let run = if self.numbers { 1 } else { same.count() };
                 let (x, y) = (left + j as f64 * wide, top + i as f64 * tall);
@@ -214,11 +214,11 @@ impl<'a> Laid<'a> {
     }
 }
 
-/// The largest absolute value, to which the strongest colours belong.
+/// The largest absolute value, which has the strongest colour.
 struct Scale(f32);
 
 impl Scale {
-    /// Zero has a colour of its own; below and above it four steps each.
+    /// Zero has its own colour; below and above it there are four steps each.
     fn color(&self, value: f32) -> RGBColor {
         if !value.is_finite() {
             return PURPLE;
@@ -256,7 +256,7 @@ impl Scale {
     }
 }
 
-/// A number in a square: short, and a minus as it is printed.
+/// A number for a square: short, and with a printed minus sign.
 fn text(value: f32) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -277,7 +277,7 @@ mod tests {
 
     use super::*;
 
-    /// Shapes of this colour; the style sheet names colours as well.
+    /// The number of shapes of this colour; the style sheet also names colours.
     fn filled(svg: &str, color: RGBColor) -> usize {
         let svg = svg.split("</defs>").last().unwrap();
         svg.matches(&format!("fill=\"{}\"", triform_canvas::palette::hex(color))).count()
@@ -289,7 +289,7 @@ mod tests {
         let large = Array2::from_shape_vec((1, 2), vec![-4.0, 1.0]).unwrap();
         let panels = [Panel::matrix("small", small.view()), Panel::matrix("large", large.view())];
         let svg = draw("two matrices", &panels).unwrap().svg;
-        // The legend has each colour once.
+        // The legend shows each colour once.
         assert_eq!(filled(&svg, ABOVE[0]), 3 + 1);
         assert_eq!(filled(&svg, BELOW[3]), 1 + 1);
         assert_eq!(filled(&svg, ABOVE[3]), 1);
@@ -312,7 +312,7 @@ mod tests {
         assert!(draw("long", &[Panel::matrix("w", long.view())]).is_err());
     }
 
-    /// From one number to a map of the first stage: each can be drawn, and none makes a huge file.
+    /// From a single number to a map of the first stage: each can be drawn, and none makes a huge file.
     #[test]
     fn tensors_of_any_size_can_be_drawn() {
         let shapes = [

@@ -1,4 +1,4 @@
-//! The charts of lines: errors by cardinality, by order and by cost; widths and parameters.
+//! The line charts: errors by cardinality, by order and by cost; widths and parameters.
 
 use plotters::coord::combinators::IntoLogRange;
 use plotters::style::RGBColor;
@@ -92,8 +92,8 @@ pub(super) fn error_by_order() -> Drawn {
 
 /// The width that preserves the block's complexity, against the cardinality.
 pub(super) fn width_by_cardinality() -> Drawn {
-    // Points of the curve for each doubling of C. It is all but straight, and Plotters puts points on
-    // whole pixels: more of them would make it shiver.
+    // Points of the curve per doubling of C. The curve is nearly straight, and Plotters puts points
+    // on whole pixels, so more points would make it jagged.
     const PER_OCTAVE: u32 = 2;
     let template = BlockSpec::new(256, 1, 64, 256)?;
     let on_curve = |step: u32| {
@@ -136,7 +136,7 @@ pub(super) fn width_by_cardinality() -> Drawn {
     .draw()
 }
 
-/// Parameters of a convolution against its groups, from dense to depthwise.
+/// Parameters of a convolution against its number of groups, from dense to depthwise.
 pub(super) fn parameters_by_groups() -> Drawn {
     let counted =
         |power: u32| Ok((f64::from(power), convolution(3, 3, 128, 128, 1 << power)? as f64));
@@ -174,10 +174,10 @@ pub(super) fn parameters_by_groups() -> Drawn {
     .draw()
 }
 
-/// A network in the next chart: its name, words beside it, where they begin.
+/// A network in the next chart: its name, its text, and where the text begins relative to the point.
 type Network = (&'static str, &'static str, (f64, f64));
 
-/// By cost.
+/// In order of cost.
 const RESNET: [Network; 3] = [
     ("resnet50", "ResNet-50", (12.0, 0.0)),
     ("resnet101", "ResNet-101", (6.0, -16.0)),
@@ -188,7 +188,7 @@ const RESNEXT: [Network; 3] = [
     ("resnext101_32x4d", "ResNeXt-101, 32×4d", (-118.0, 20.0)),
     ("resnext101_64x4d", "ResNeXt-101, 64×4d", (-148.0, 14.0)),
 ];
-/// The other settings of Tables 3 and 4, without a line.
+/// The other settings of Tables 3 and 4; no line connects them.
 const OTHERS: [Network; 8] = [
     ("resnext50_2x40d", "2×40d", (12.0, 0.0)),
     ("resnext50_4x24d", "4×24d", (12.0, 0.0)),

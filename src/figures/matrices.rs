@@ -69,7 +69,7 @@ fn mark(canvas: &mut Canvas, at: (f64, f64), cell: Cell) -> Result<(), FigureErr
     }
 }
 
-/// A grouped kernel, drawn as the dense one that does the same: zero outside the blocks.
+/// A grouped kernel, drawn as the equivalent dense one: zero outside the blocks.
 pub(super) fn block_diagonal() -> Result<Picture, FigureError> {
     /// Channels in and out.
     const CHANNELS: usize = 16;

@@ -1,7 +1,7 @@
-//! How large rounding is, compared with the derived bound; for the figures.
+//! Measures, for the figures, how large rounding is compared with the derived bound.
 //!
-//! All of it by the reference convolution, whose order of sums is fixed, so that the same numbers
-//! come out on every machine.
+//! All of it uses the reference convolution. Its order of sums is fixed, so the numbers are the same
+//! on every machine.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -12,19 +12,19 @@ use crate::evidence::bound::{Cuts, NormBalls, U, balls};
 use crate::evidence::{RealProblem, Shape};
 use crate::random::{Purpose, Seed, normal};
 
-/// How far forms (a) and (c) lie apart on a block, value by value, and how far they may.
+/// How far apart forms (a) and (c) are on a block, value by value, and how far apart they may be.
 #[derive(Clone, Debug)]
 pub(super) struct Differences {
     /// |a - c| for each output that is not 0 in both. (Where both are 0, the last ReLU hides the difference.)
     pub(super) differences: Vec<f64>,
-    /// For the same outputs, what rounding can explain, end to end.
+    /// For the same outputs, the difference that rounding can explain, end to end.
     pub(super) explained: Vec<f64>,
-    /// For each value after the last 1x1, what rounding can explain there where the layer is fed the
-    /// same floats.
+    /// For each value after the last 1x1, the difference that rounding can explain if that layer gets
+    /// the same floats in both forms.
     pub(super) explained_at_cut: Vec<f64>,
 }
 
-/// Forms (a) and (c) in `f32` on a block of this shape.
+/// Compares forms (a) and (c) in `f32` on a block of this shape.
 ///
 /// Errors: a shape that is too large.
 pub(super) fn differences(shape: &Shape, seed: Seed) -> Result<Differences> {
@@ -48,9 +48,9 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
     real.problem().solve(form, &Reference::default())
 }
 
-/// The error at each cardinality C that is a power of two, at fixed D = C d. First that of form (a), then that
-/// of (b) and (c), which sum in one order here. An error is the root mean square of the errors over that of
-/// the outputs, in units of u = 2^-24.
+/// The errors at each cardinality C that is a power of two, at fixed D = C d: that of form (a), then that of
+/// (b) and (c), which sum in the same order here. An error is the root mean square of the errors divided by
+/// that of the outputs, in units of u = 2^-24.
 ///
 /// Errors: shapes that are too large.
 pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64; 2]>> {
@@ -76,7 +76,7 @@ pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64;
 
 /// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: first each run, from zero,
 /// then the runs. Runs of 1, and one run of all terms, both sum one term after the other. An error is the root mean
-/// square of the errors over that of the sums, in units of u = 2^-24.
+/// square of the errors divided by that of the sums, in units of u = 2^-24.
 pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<f64>> {
     let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
     let mut normal = |shape: [usize; 4]| -> Array4<f32> { normal(shape, &mut rng) };
@@ -109,7 +109,7 @@ mod tests {
     use crate::evidence::Shape;
     use crate::random::Seed;
 
-    /// No difference is larger than what explains it, and some are there.
+    /// No difference is larger than what rounding can explain, and some differences are not 0.
     #[test]
     fn differences_are_explained() {
         let shape = Shape::new(BlockSpec::new(64, 32, 4, 64).unwrap(), (4, 5));
@@ -120,7 +120,7 @@ mod tests {
         assert!(all.differences.iter().any(|difference| *difference > 0.0));
     }
 
-    /// With one path, forms (a) and (c) sum in one order; with many, form (a) sums in runs of d.
+    /// With one path, forms (a) and (c) sum in the same order; with many, form (a) sums in runs of d.
     #[test]
     fn one_path_is_one_order() {
         let all = error_by_cardinality(16, 2).unwrap();
@@ -129,7 +129,7 @@ mod tests {
         assert!(all.iter().all(|at| at[1] > 0.1 && at[1] < 1000.0));
     }
 
-    /// Runs of 1 and one run are one order; runs of the square root are best.
+    /// Runs of 1 and a single run are the same order; runs of the square root are best.
     #[test]
     fn runs_of_the_square_root_are_best() {
         let all = error_by_order(256, Seed(0)).unwrap();

@@ -20,7 +20,7 @@ use triform_canvas::{FigureError, Picture};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 
-/// A figure that can be drawn: its name, which is also that of its files, and the function that draws it.
+/// A figure that can be drawn: its name, which its files share, and the function that draws it.
 pub struct Figure {
     /// The name without its ending, such as `three_forms`.
     pub name: &'static str,
@@ -31,7 +31,7 @@ pub struct Figure {
 enum Draw {
     /// The figure is always the same.
     Fixed(fn() -> Result<Picture, FigureError>),
-    /// A block, the paper's unless another is given.
+    /// The figure shows a block: the paper's, unless another is given.
     OfBlock(fn(&BlockSpec) -> Result<Picture, FigureError>),
 }
 
@@ -41,9 +41,9 @@ impl Figure {
         matches!(self.draw, Draw::OfBlock(_))
     }
 
-    /// Draws the figure; of this block, if it shows one, else of the paper's.
+    /// Draws the figure: of this block if the figure shows a block and one is given, else of the paper's.
     ///
-    /// Errors: a block that it can't draw.
+    /// Errors: a block that it cannot draw.
     pub fn draw(&self, block: Option<&BlockSpec>) -> Result<Picture, FigureError> {
         match self.draw {
             Draw::Fixed(draw) => draw(),
@@ -63,7 +63,7 @@ pub fn named(name: &str) -> Result<&'static Figure> {
 
 use Draw::{Fixed, OfBlock};
 
-/// Every figure, in the order they are written. A new figure is added here.
+/// Every figure, in the order in which they are written. A new figure is added here.
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: OfBlock(three_forms::draw) },
     Figure { name: "split_transform_merge", draw: Fixed(split_transform_merge::draw) },

@@ -1,8 +1,8 @@
-//! The roofline of a run of `triform bench`: what the forms reach, under what the machine can do
+//! The roofline of a run of `triform bench`: what the forms reach, below what the machine can reach
 //! (Williams, Waterman and Patterson 2009).
 //!
-//! Intensity is 2 MACs / (4 (weights + input + output)), FLOPs a byte. Numerator and denominator are summed over
-//! the layers, and each number is read or written once. It is a property of the block, not of the form, because
+//! Intensity is 2 MACs / (4 (weights + input + output)), in FLOPs per byte. Numerator and denominator are summed
+//! over the layers, as if each number were read or written once. It is a property of the block, not of the form:
 //! all forms multiply the same numbers. A form that reads its input 32 times is drawn lower, not further left.
 
 use plotters::chart::ChartBuilder;
@@ -18,10 +18,10 @@ use crate::block::BlockSpec;
 use crate::count;
 use crate::evidence::speed::{Record, committed};
 
-/// The intensities that are shown at least, as powers of 2.
+/// The smallest range of intensities that is shown, as powers of 2.
 const ACROSS: (f64, f64) = (1.0, 7.0);
 
-/// A mark of its own for each form and for each kind of layer, distinguishable without colour too.
+/// The marks of the forms and of the kinds of layer, distinguishable without colour too.
 #[derive(Clone, Copy)]
 enum Sign {
     Disc,
@@ -31,7 +31,7 @@ enum Sign {
     Cross,
 }
 
-/// A point: intensity, GFLOP/s, its colour, its sign.
+/// A point: intensity, GFLOP/s, colour, mark.
 type Point = (f64, f64, RGBColor, Sign);
 
 /// Draws the figure of the committed record.
@@ -39,7 +39,7 @@ pub(super) fn of_the_record() -> Result<Picture, FigureError> {
     draw(&committed()?)
 }
 
-/// Draws the roofline of a run: the blocks and the layers that it has at the threads of its roof.
+/// Draws the roofline of a run: its layers, and its blocks with as many threads as its roof.
 ///
 /// Errors: [`FigureError::Data`] for a block that cannot be read, or for a run without a time.
 pub fn draw(record: &Record) -> Result<Picture, FigureError> {
@@ -49,7 +49,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let (lowest, highest) =
         reached.fold((roof.gflops, roof.gflops), |(low, high), y| (low.min(y), high.max(y)));
     let (lowest, highest) = (lowest.log2(), highest.log2());
-    // Room below the lowest mark, and the power of 2 below it, which has a label.
+    // Leaves room below the lowest mark, down to a power of 2, which has a label.
     let (bottom, top) = ((lowest - 0.25).min(lowest.floor()), highest.floor() + 1.0);
     let intensities = points.iter().map(|point| point.0.log2());
     let (left, right) = intensities
@@ -115,7 +115,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// Up with the bandwidth, then along the peak, as far as it is within the chart.
+/// The roof: up with the bandwidth, then along the peak, as far as it is within the chart.
 fn slope(bandwidth: f64, peak: f64, bottom: f64, (left, right): (f64, f64)) -> Vec<(f64, f64)> {
     let (bandwidth, peak) = (bandwidth.log2(), peak.log2());
     let start = left.max(bottom - bandwidth).min(right);
@@ -124,7 +124,7 @@ fn slope(bandwidth: f64, peak: f64, bottom: f64, (left, right): (f64, f64)) -> V
     [start, ridge, right].map(roof).to_vec()
 }
 
-/// The blocks, and all points in their colours.
+/// The names of the blocks, and all points in their colours.
 fn points(record: &Record) -> Result<(Vec<String>, Vec<Point>), FigureError> {
     let mut blocks: Vec<(String, String)> = Vec::new();
     for layer in &record.layers {
@@ -171,7 +171,7 @@ fn intensity(block: &str, map: &str) -> crate::error::Result<f64> {
     count::block_work(&spec, (size(h)?, size(w)?))?.intensity()
 }
 
-/// The letters of a processor's name that the figures' font has.
+/// A processor's name, with only the letters that the figures' font has.
 fn legible(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
 }
@@ -185,7 +185,7 @@ fn mark(
     let pen = Pen { color, width: 2.5 };
     match sign {
         Sign::Disc => canvas.circle((x, y), 5.0, Some(color), None),
-        // Not filled: what lies below it shows.
+        // Not filled, so that what lies below it shows.
         Sign::Ring => canvas.circle((x, y), 7.5, None, Some(pen)),
         Sign::Triangle => {
             canvas.polygon(&[(x, y - 8.0), (x + 7.5, y + 5.5), (x - 7.5, y + 5.5)], color)

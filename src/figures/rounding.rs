@@ -1,4 +1,4 @@
-//! How far forms (a) and (c) lie apart in `f32`, at each stage, beside what rounding can explain.
+//! How far apart forms (a) and (c) are in `f32`, at each stage, beside what rounding can explain.
 
 use plotters::chart::ChartBuilder;
 use plotters::element::{PathElement, Polygon};
@@ -16,13 +16,13 @@ use crate::evidence::generator::Shape;
 use crate::random::Seed;
 
 const HEIGHT: u32 = 576;
-/// Where the first histogram begins, and how far one is below the other.
+/// The top of the first histogram, and the distance from each to the next.
 const TOP: i32 = 100;
 const DOWN: i32 = 104;
 
 /// Powers of ten from the left edge to the right.
 const DECADES: (i32, i32) = (-10, 1);
-/// Bins of a decade.
+/// Bins per decade.
 const FINE: i32 = 4;
 
 /// Draws the figure.

@@ -1,8 +1,8 @@
 //! Split, transform, merge: what an Inception module, a ResNet bottleneck and a ResNeXt block
-//! have in common, and what is left for a designer to choose in each.
+//! have in common, and what a designer has to choose in each.
 //!
-//! The three steps are bands across the panels, so that boxes which do the same work are in one
-//! row. Each kernel size has its colour: a row of one colour is a row of equal boxes.
+//! The three steps are bands across the panels, so that boxes which do the same work share a row.
+//! Each kernel size has its colour: a row of one colour is a row of equal boxes.
 
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{INK, SHADE};
@@ -21,18 +21,18 @@ const TITLE: &str = "Split, transform, merge in three blocks that read 256 chann
     to 4 to 256 channels, which are summed, and a shortcut: a designer chooses one path's shape \
     and the number of paths, the cardinality C.";
 
-/// Where everything begins and ends.
+/// The left and right edges of everything.
 const LEFT: f64 = 28.0;
 const RIGHT: f64 = 1172.0;
-/// How far the names of the steps are from the left.
+/// Distance of the names of the steps from the left edge.
 const INDENT: f64 = 14.0;
 
-/// A panel: where it begins, and how wide its boxes reach.
+/// A panel: its left edge, and the total width of its boxes.
 type Panel = (f64, f64);
 const INCEPTION: Panel = (130.0, 452.0);
 const RESNET: Panel = (606.0, 156.0);
 const RESNEXT: Panel = (830.0, 308.0);
-/// How far right of the boxes a shortcut runs.
+/// Distance of the shortcut to the right of the boxes.
 const LANE: f64 = 20.0;
 
 /// The top of each row, from the input down.
@@ -43,20 +43,20 @@ const MERGE: f64 = 376.0;
 const ADD: f64 = 450.0;
 const OUTPUT: f64 = 486.0;
 
-/// The steps: a name, and the first and the last row that it takes.
+/// The steps: a name, and the first and the last row of each.
 const STEPS: [(&str, f64, f64); 3] =
     [("split", ROWS[0], ROWS[0]), ("transform", ROWS[1], ROWS[1]), ("merge", ROWS[2], MERGE)];
 /// How far a step's band reaches above and below its rows.
 const MARGIN: f64 = 9.0;
-/// The names of the steps, and what is to choose.
+/// Font size of the names of the steps, and of what there is to choose.
 const NAME: f64 = 16.5;
 
 /// What one box of a path does.
 #[derive(Clone, Copy)]
 enum Step {
-    /// A convolution: channels in, the kernel's side, channels out.
+    /// A convolution: input channels, kernel size, output channels.
     Convolve(u16, u8, u16),
-    /// A max pool, by the side of its window.
+    /// A max pool, by the size of its window.
     Pool(u8),
 }
 
@@ -70,12 +70,12 @@ const BRANCHES: [&[Step]; 4] = [
 const BOTTLENECK: &[Step] = &[Convolve(256, 1, 64), Convolve(64, 3, 64), Convolve(64, 1, 256)];
 const PATH: &[Step] = &[Convolve(256, 1, 4), Convolve(4, 3, 4), Convolve(4, 1, 256)];
 
-/// How wide the boxes of a branch and of a path are, and how far one branch is from the next.
+/// Width of a branch's boxes, distance from one branch to the next, and width of a path's boxes.
 const BRANCH_WIDE: f64 = 108.0;
 const BRANCH_STEP: f64 = (INCEPTION.1 - BRANCH_WIDE) / 3.0;
 const PATH_WIDE: f64 = 90.0;
-/// The paths that are drawn, by number, and how far each is from the left of its panel; the
-/// other 29 are three dots.
+/// The paths that are drawn, by number, with the distance of each from the left of its panel;
+/// three dots stand for the other 29.
 const PATHS: [(u8, f64); 3] = [(1, 0.0), (2, PATH_WIDE + 6.0), (32, RESNEXT.1 - PATH_WIDE)];
 
 /// Draws the figure.
@@ -174,7 +174,7 @@ fn path(
     column(canvas, place, boxes, end)
 }
 
-/// The channels with which a path ends: those of its last convolution, as a pool leaves them.
+/// The output channels of a path: those of its last convolution, since a pool does not change them.
 fn channels_out(steps: &[Step]) -> u16 {
     let channels = |step: &Step| match *step {
         Convolve(_, _, to) => Some(to),

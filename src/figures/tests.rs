@@ -34,7 +34,7 @@ fn tags(svg: &str) -> impl Iterator<Item = &str> {
     svg.split('<').skip(1).map(|rest| rest.split_once('>').unwrap().0)
 }
 
-/// The smallest rectangle around each label, read off its glyphs' outlines and its transform.
+/// The smallest rectangle around each label, computed from its glyphs' outlines and its transform.
 fn labels(svg: &str) -> Vec<Frame> {
     let mut outlines = BTreeMap::new();
     let mut labels = Vec::new();

@@ -16,11 +16,11 @@ use super::boxes::{
     down_named, heading, legend,
 };
 
-/// Where each panel begins, and how wide its boxes are.
+/// The left edge of each panel, and the widths of its boxes.
 const PANELS: [f64; 3] = [35.0, 425.0, 815.0];
 const WIDE: f64 = 330.0;
 const NARROW: f64 = 140.0;
-/// How far right of the boxes the shortcut runs.
+/// Distance of the shortcut to the right of the boxes.
 const LANE: f64 = 20.0;
 
 /// The top of each row of boxes, from the input down to the last ReLU.
@@ -31,14 +31,14 @@ const ADD: f64 = 465.0;
 const RELU: f64 = 494.0;
 const OUTPUT: f64 = 548.0;
 
-/// One of the paths that are drawn; the others are three dots.
+/// One of the paths that are drawn; three dots stand for the other paths.
 struct Path {
-    /// Its number, where the last is that of the block.
+    /// Its number; `None` for the last path of the block.
     number: Option<usize>,
     weights: Weights,
-    /// Its boxes in a panel with separate paths: how far from the panel's left.
+    /// Distance of its boxes from the panel's left, in a panel with separate paths.
     column: f64,
-    /// Its slice of a box that holds all paths: how far from the panel's left.
+    /// Distance of its slice from the panel's left, in a box that holds all paths.
     slice: f64,
 }
 
@@ -56,12 +56,12 @@ const PATHS: [Path; 3] = [
     Path { number: None, weights: COLORS[2], column: WIDE - COLUMN, slice: WIDE - SLICE },
 ];
 
-/// The fewest paths that leave some to the dots.
+/// The fewest paths with which the dots stand for at least one.
 const FEWEST: usize = 4;
 
 /// Draws the figure of a block.
 ///
-/// Errors: a block of fewer than four paths, or of numbers that fit in no box.
+/// Errors: a block with fewer than four paths, or with numbers that do not fit in their boxes.
 pub(super) fn draw(spec: &BlockSpec) -> Result<Picture, FigureError> {
     let (paths, width) = (spec.cardinality(), spec.width());
     if paths < FEWEST {
@@ -103,7 +103,7 @@ fn summed(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), Figure
     ending(canvas, left, spec)
 }
 
-/// Panel (b): the paths' d channels each become one tensor of C d, which one 1×1 reads.
+/// Panel (b): the d channels of each path are joined in one tensor of C d, which one 1×1 reads.
 fn concatenated(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
     let (paths, d, inner) = (spec.cardinality(), spec.width(), spec.inner());
     let what = format!("{paths} paths, concatenated, then one 1×1");
@@ -165,7 +165,7 @@ fn rows_of_paths(
     rows.try_for_each(|top| dots(canvas, gap, top + TALL / 2.0))
 }
 
-/// What the three forms share: the input, and everything after the last convolution or the sum.
+/// What the three forms share: the input, and everything after the last convolution or after the sum.
 fn ending(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
     let x = left + WIDE / 2.0;
     let narrow = |top| Frame::new(x - NARROW / 2.0, top, NARROW, TALL);
@@ -180,7 +180,7 @@ fn ending(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), Figure
     canvas.label(&out, (x, OUTPUT + 11.0), &Lettering::centred(BODY, INK)).map(drop)
 }
 
-/// Below the panels: what it takes to get from one form to the one on its left.
+/// Below the panels: the law needed to get from each form to the one on its left.
 fn laws(canvas: &mut Canvas, spec: &BlockSpec) -> Result<(), FigureError> {
     let (inner, d) = (spec.inner(), spec.width());
     let regrouped = format!("the sum over {inner} channels, taken {d} at a time");
@@ -213,7 +213,7 @@ fn striped(
         boxed(canvas, slice, &path.number(spec).to_string(), Some(path.weights))?;
     }
     let middle = Frame { left: frame.left + 2.0 * SLICE, right: frame.right - SLICE, ..frame };
-    // The slices of the other paths are only marked at the edges, of some if they are many: there is text
+    // The slices of the other paths (29 at most) are only marked at the edges, because there is text
     // between.
     let others = (spec.cardinality() - PATHS.len()).min(29) as u32;
     let step = (middle.right - middle.left) / f64::from(others);

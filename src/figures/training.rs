@@ -57,10 +57,10 @@ pub fn curves(record: &Record) -> Result<Picture, FigureError> {
     .draw()
 }
 
-/// The lowest value of the axis: below the rounding of one `f32`.
+/// The lowest value on the axis: below the rounding of one `f32`.
 const LEAST: f64 = 1e-8;
 
-/// The accuracy of each wrong block of the committed run, beside those of the right one.
+/// The accuracy of each wrong block of the committed run, beside the accuracies of the right one.
 pub(super) fn accuracy_of_wrong_blocks() -> Result<Picture, FigureError> {
     let record = committed()?;
     let percent = |accuracy: f64| 100.0 * accuracy;
@@ -70,7 +70,7 @@ pub(super) fn accuracy_of_wrong_blocks() -> Result<Picture, FigureError> {
     let all = wrong.iter().filter_map(|wrong| wrong.accuracy).chain([record.least_accurate()]);
     let lowest = (percent(all.fold(1.0, f64::min)) / 10.0).floor() * 10.0;
     const RIGHT: &str = "the right block";
-    // Its name beside a point, on the side that has room.
+    // The place of a name beside its point, on the side that has room.
     let named = |name: &str, x: f64| match x < (lowest + 100.0) / 2.0 {
         true => (14.0, 0.0),
         false => (-14.0 - 6.7 * name.len() as f64, 0.0),

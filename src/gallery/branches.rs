@@ -1,5 +1,5 @@
-//! Mistakes in how a branch computes: in the convolution itself, whatever form uses it; in how the layers
-//! of form (c) are put together; at the sum of form (a)'s paths; around any form.
+//! Mistakes in how a branch computes: in the convolution itself, at the sum of form (a)'s paths, in
+//! how the layers of form (c) are put together, or around any form.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,19 +18,19 @@ use crate::scalar::{Additive, Dual, M61, Scalar, Var};
 pub enum Fault {
     /// The last column of the output is not computed.
     LastColumn,
-    /// Every image gets what the first one gives.
+    /// Every image gets the result of the first one.
     FirstImage,
-    /// The input is read in memory order, whatever its strides.
+    /// The input is read in memory order, regardless of its strides.
     MemoryOrder,
     /// The padded input is kept in a buffer whose border is cleared the first time only.
     DirtyScratch,
     /// The last batch norm is in each path of form (a), before the sum.
     NormInEachPath,
-    /// The last ReLU is in each path too, before the sum.
+    /// The last ReLU is also applied in each path, before the sum.
     ReluBeforeSum,
-    /// On the way back, a grouped convolution gives its gradient once for each group.
+    /// In the backward pass, a grouped convolution passes its gradient back once for each group.
     GradientTimesGroups,
-    /// On the way back, the stride is taken for 1.
+    /// In the backward pass, the stride is taken to be 1.
     StrideIgnoredBackwards,
 }
 
@@ -41,8 +41,8 @@ pub(super) struct Faulty<'a, V> {
     met: &'a Met,
 }
 
-/// A kernel, the same without its padding, and the buffer that [`Fault::DirtyScratch`] keeps for it
-/// from one call to the next.
+/// A kernel, the same kernel without padding and with stride 1, and the buffer that
+/// [`Fault::DirtyScratch`] keeps for it from one call to the next.
 pub(super) struct FaultyKernel<S, K> {
     kernel: K,
     unpadded: K,
@@ -81,8 +81,8 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
             let read = read.unwrap_or_else(|error| unreachable!("as many: {error}"));
             return self.convolver.sums(read.view(), &kernel.kernel);
         }
-        // With a clean border nothing is wrong. (The right convolution does not multiply its weights by the
-        // padding's zeros, which would turn infinite ones into NaN.)
+        // If the border is clean, the right convolution runs. (It does not multiply weights by the
+        // padding's zeros, which would turn infinite weights into NaN.)
         if self.fault == Fault::DirtyScratch
             && let Some(padded) = kernel.in_scratch(x)
         {
@@ -146,17 +146,17 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
     }
 }
 
-/// What becomes of a gradient.
+/// How a gradient is changed in the backward pass.
 #[derive(Clone, Copy)]
 pub(super) enum Back {
-    /// Each of these groups of channels has that of the next.
+    /// The channels form this many groups, and each group gets the gradient of the next.
     OfNextGroup(usize),
-    /// It is added up this many times.
+    /// The gradient is added up this many times.
     Times(usize),
 }
 
 impl Back {
-    /// The gradient by inputs N x C x H x W, from that by as many outputs.
+    /// The gradient with respect to inputs N x C x H x W, from that with respect to as many outputs.
     fn of<T: Additive>(self, [n, c, h, w]: [usize; 4], g: &[T]) -> Vec<T> {
         let plane = h * w;
         match self {
@@ -175,8 +175,8 @@ impl Back {
     }
 }
 
-/// Over numbers that remember how they were computed, the values of `z`, whose gradient goes to `inputs` as `back`
-/// says; and whether these are such numbers. Over others `z` itself.
+/// The values of `z`, with a backward pass that sends their gradient to `inputs` as `back` says, and true. Over
+/// numbers that do not remember how they were computed, `z` itself and false.
 pub(super) fn altered<S: Additive>(
     z: &Array4<S>,
     inputs: &Array4<S>,
@@ -203,7 +203,7 @@ impl<S, K> FaultyKernel<S, K> {
 }
 
 impl<S: Additive, K> FaultyKernel<S, K> {
-    /// The input in the middle of the buffer's beginning, if anything is left around it there.
+    /// The padded input in the buffer; `None` if no earlier call left anything in its padding.
     fn in_scratch(&self, x: ArrayView4<'_, S>) -> Option<Array4<S>> {
         let p = self.padding;
         let (n, c, h, w) = x.dim();
@@ -223,7 +223,7 @@ impl<S: Additive, K> FaultyKernel<S, K> {
     }
 }
 
-/// Form (c) over a convolver with a fault; or form (a), where the fault is in the sum of its paths.
+/// Form (c) over a convolver with a fault; or form (a), if the fault is in the sum of its paths.
 pub(super) struct OnFaulty<S, K> {
     aggregated: Option<Aggregated<FaultyKernel<S, K>>>,
     grouped: Grouped<FaultyKernel<S, K>>,
@@ -270,19 +270,19 @@ pub enum Wiring {
     Interleaved,
     /// Two neighbouring groups of the 3x3 read the channels of the first of them.
     HalvedGroups,
-    /// All the padding of the 3x3 is above and to the left, as far as it goes.
+    /// One row of the 3x3's padding moves from bottom to top, one column from right to left.
     PaddingShifted,
     /// The map is padded before batch norm and ReLU.
     PaddedBefore,
     /// The 3x3 has dilation 2.
     Dilated,
-    /// The 3x3 takes the height for the width.
+    /// The 3x3 takes the height for the width and the width for the height.
     AxesSwapped,
-    /// The stride is on the other convolution.
+    /// The first 1x1 and the 3x3 exchange their strides.
     StrideMoved,
 }
 
-/// Form (c) with its layers put together so.
+/// Form (c) with its layers put together in this wrong way.
 pub(super) struct Rewired<K> {
     reduce: K,
     transform: K,
@@ -312,7 +312,7 @@ impl<K> Rewired<K> {
             }
             Wiring::PaddedBefore => transform = ConvSpec::new(stride, 0, 1, groups)?,
             Wiring::Dilated => {
-                // With the padding that keeps the map the same.
+                // With padding that keeps the map size.
                 let padding = spec.padding() + spec.kernel() / 2;
                 transform = ConvSpec::new(stride, padding, 2, groups)?;
             }
@@ -341,7 +341,7 @@ impl<K> Rewired<K> {
         })
     }
 
-    /// Which channel the 3x3 reads for this one.
+    /// The channel that the 3x3 reads in place of this one.
     fn source(&self, channel: usize) -> usize {
         let (paths, d) = (self.spec.cardinality(), self.spec.width());
         let (path, j) = (channel / d, channel % d);
@@ -400,20 +400,20 @@ fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
     x.into_shape_with_order((n, c, w, h)).map_err(|_| Error::Shape { what: "map", expected, found })
 }
 
-/// What is wrong around a form. What comes after the shortcut is in no list.
+/// What is wrong around a form. Only the first three, about the shortcut, are in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Around {
     /// The shortcut is left out.
     NoShortcut,
-    /// It is added after the last ReLU.
+    /// The shortcut is added after the last ReLU.
     AfterRelu,
     /// A ReLU follows the projection.
     ReluOnProjection,
     /// The functions after the first 1x1 and after the 3x3 are exchanged.
     FunctionsExchanged,
-    /// Each function after the first 1x1 is applied to a copy first: running statistics move twice.
+    /// The function after the first 1x1 is also applied to a copy: running statistics move twice.
     StatisticsTwice,
-    /// The same to a copy of the same mean and twice the deviations: the variance alone is off.
+    /// As `StatisticsTwice`, with twice the deviations in the copy: only the variance is off.
     VarianceTwice,
     /// In `f32`, outputs above 1 are 1.
     Clamped,
@@ -425,7 +425,7 @@ pub enum Around {
     FieldDerivative,
     /// The first two output channels are exchanged, after everything.
     OutputsExchanged,
-    /// No form at all: it gives a part of its input, without the first two channels.
+    /// Not a form at all: it returns its input without the first two channels.
     NoForm,
 }
 
@@ -501,7 +501,7 @@ fn last_derivative_off<T: Scalar>(y: &mut Array4<impl Additive>) {
     }
 }
 
-/// A function that is applied to a copy first; in `f32` to one of twice the deviations, if `spread`.
+/// A function that is first applied to a copy; in `f32` with `spread`, one of twice the deviations.
 struct Twice<'a, S> {
     function: &'a dyn ChannelWise<S>,
     spread: bool,
@@ -512,8 +512,8 @@ impl<S: Additive> ChannelWise<S> for Twice<'_, S> {
         let mut copy = plane.to_owned();
         let floats = as_a::<Array3<f32>>(&mut copy);
         if let (true, Some(floats)) = (self.spread, floats) {
-            // The running mean first moves to the batch's mean and then stays, if it starts there;
-            // so what differs afterwards is the variance.
+            // A running mean that starts at the batch's mean stays there, so that only the
+            // running variance differs afterwards.
             let mean = floats.mean().unwrap_or_default();
             floats.mapv_inplace(|z| 2.0 * z - mean);
         }
@@ -533,8 +533,8 @@ mod tests {
     use crate::conv::ConvSpec;
     use crate::scalar::Int;
 
-    /// Nothing without padding, nothing in a fresh buffer; around a smaller input, what the larger
-    /// one before it left there.
+    /// Nothing is left without padding, or in a fresh buffer. Around a smaller input is what the
+    /// larger one before it left there.
     #[test]
     fn a_buffer_keeps_what_was_around() {
         let ones = |side| Array4::from_elem((1, 1, side, side), Int::from(1));

@@ -1,4 +1,4 @@
-//! Mistakes between the convolutions: in batch norm, activation, and which channel's they are.
+//! Mistakes between the convolutions: in batch norm, activation, or the choice of channel.
 
 use ndarray::{Array3, ArrayViewMut3, Zip};
 
@@ -12,30 +12,30 @@ use crate::scalar::{Additive, Dual};
 /// What is wrong with a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Every path has the functions of the first path's channels.
+    /// Every path uses the functions of the first path's channels.
     OwnChannel,
     /// The batch norm's shift is dropped.
     NoShift,
     /// The shift is added once for each path.
     ShiftCTimes,
-    /// The activation is left out; of an unknown function, all of it.
+    /// The activation is left out; if the function is unknown, all of it is.
     NoActivation,
     /// Epsilon is left out of batch norm.
     NoEpsilon,
     /// The running variance moves by the batch's biased variance instead of the unbiased one.
     BiasedVariance,
-    /// The running statistics move twice a batch.
+    /// The running statistics move twice per batch.
     MovedTwice,
-    /// In training mode, gradients take the statistics of the batch for constants.
+    /// In training mode, gradients treat the statistics of the batch as constants.
     ConstantStatistics,
-    /// The ReLU makes 0 of NaN.
+    /// The ReLU turns NaN into 0.
     NanToZero,
     /// The derivative of ReLU at 0 is 1.
     DerivativeAtZero,
 }
 
 impl Change {
-    /// The function that these data give, with the mistake in it.
+    /// The function built from these data, with the mistake in it.
     pub(super) fn function<'a, S: Additive>(
         self,
         data: &Data<'a, S>,
@@ -79,7 +79,7 @@ impl Change {
     }
 }
 
-/// A function that is applied to a copy first, and then again.
+/// A function that is first applied to a copy, and then to the plane itself.
 struct Twice<'a, S>(Function<'a, S>);
 
 impl<S: Clone> ChannelWise<S> for Twice<'_, S> {
@@ -89,7 +89,7 @@ impl<S: Clone> ChannelWise<S> for Twice<'_, S> {
     }
 }
 
-/// The functions of the first path's channels for those of every path.
+/// Applies the functions of the first path's channels in every path.
 struct OwnChannel<'a, S> {
     function: Function<'a, S>,
     width: usize,
@@ -101,7 +101,7 @@ impl<S> ChannelWise<S> for OwnChannel<'_, S> {
     }
 }
 
-/// A function whose shift is added once for each path. What comes of a function at 0 is its shift.
+/// A function whose shift is added once for each path. Its value at 0 is taken to be its shift.
 /// (In training mode the zeros move the running statistics, too.)
 struct ShiftTimes<'a, S> {
     function: Function<'a, S>,
@@ -132,7 +132,7 @@ impl<S> ChannelWise<S> for WrongRelu<'_, S> {
     }
 }
 
-/// The function with `relu` for its activation, if it has one.
+/// The function with `relu` as its activation, if it has an activation.
 fn with_relu<'a, S: Additive>(
     data: &Data<'a, S>,
     relu: fn(&mut S),
@@ -141,7 +141,7 @@ fn with_relu<'a, S: Additive>(
     Ok(function.map(|function| Box::new(WrongRelu { function, relu }) as Function<'a, S>))
 }
 
-/// Over floats, and dual numbers of them. Of a number and NaN, `f32::max` is the number.
+/// For `f32` and its dual numbers. `f32::max` of a number and NaN is the number.
 fn nan_to_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<f32>(z) {
         *z = z.max(0.0);
@@ -150,7 +150,7 @@ fn nan_to_zero<S: Additive>(z: &mut S) {
     }
 }
 
-/// Over dual numbers of floats.
+/// For dual numbers of `f32`.
 fn derivative_at_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<Dual<f32>>(z) {
         *z = if z.value >= 0.0 { *z } else { Dual::zero() };

@@ -1,4 +1,4 @@
-//! Mistakes in the kernels: elements that are read from the wrong place, or are not what was stored.
+//! Mistakes in the kernels: elements that are read from the wrong place, or with a wrong value.
 
 use ndarray::Array4;
 
@@ -11,15 +11,15 @@ use crate::scalar::{Additive, Dual, M61, Var};
 /// What is wrong with the kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kernels {
-    /// The last 1x1 reads nothing of the last path.
+    /// The last 1x1 does not read the last path.
     LastPathDropped,
-    /// The last 1x1 reads nothing of the last channel.
+    /// The last 1x1 does not read the last channel.
     LastChannelDropped,
-    /// Path i has the 3x3 of path i + 1.
+    /// Path i uses the 3x3 of path i + 1.
     NextPath,
     /// The taps of the 3x3 are transposed.
     Transposed,
-    /// The taps of the 3x3 are turned by half a turn.
+    /// The taps of the 3x3 are rotated by 180 degrees.
     Flipped,
     /// The last 1x1 reads the channels shuffled: all the paths' first ones, then their second ones.
     Shuffled,
@@ -27,20 +27,20 @@ pub enum Kernels {
     Reversed,
     /// The first 1x1 is grouped too: path i reads the i-th part of the input channels.
     InputSplit,
-    /// Every path has the 3x3 of path 0.
+    /// Every path uses the 3x3 of path 0.
     Shared,
-    /// Each channel of the 3x3 reads itself alone.
+    /// Each channel of the 3x3 reads only itself.
     Depthwise,
     /// The weights have the 11 significant bits of an f16.
     Half,
-    /// In `f32`, the weights of the first 1x1 have 15 significant bits (in no list).
+    /// In `f32`, the weights of the first 1x1 have 15 significant bits (not in the list).
     FewerBits,
-    /// The gradient of a path's 3x3 is that of the next path's.
+    /// Each path's 3x3 has the derivatives of the next path's.
     GradientOfNextPath,
 }
 
 impl Kernels {
-    /// The block's weights as this mistake has them.
+    /// The block's weights with this mistake in them.
     pub(super) fn change<S: Additive>(
         self,
         weights: &BlockWeights<S>,
@@ -70,7 +70,7 @@ impl Kernels {
                 (forwards || backwards) && spec.cardinality() > 1
             }
             Self::FewerBits => over::<S, f32>(),
-            // Whatever the weights are: equal ones hide a mistake, and do not undo it.
+            // Regardless of the weights: equal ones hide a mistake but do not undo it.
             _ => self.reads_elsewhere(spec),
         });
         Ok(changed)
@@ -86,8 +86,8 @@ impl Kernels {
         })
     }
 
-    /// Which element is read for the one at [output channel, input channel, row, column]; `None`
-    /// for a zero.
+    /// The element that is read in place of the one at [output channel, input channel, row, column];
+    /// `None` stands for zero.
     fn read(self, spec: &BlockSpec, layer: Layer, at: [usize; 4]) -> Option<[usize; 4]> {
         let [o, c, u, v] = at;
         let (paths, d, all) = (spec.cardinality(), spec.width(), spec.inner());
@@ -108,7 +108,7 @@ impl Kernels {
     }
 }
 
-/// A float, or the value of a dual number, rounded to f16; anything not in `f32` stays as it is.
+/// An `f32`, or the value of a dual number of `f32`, rounded to f16; other numbers are unchanged.
 fn in_f16<S: Additive>(weight: &S) -> S {
     let half = |weight: &mut f32| *weight = half::f16::from_f32(*weight).to_f32();
     let mut weight = weight.clone();
@@ -128,8 +128,8 @@ fn in_15_bits<S: Additive>(weight: &S) -> S {
     weight
 }
 
-/// The 3x3 with the derivatives of the next path's: over dual numbers forwards, over numbers that remember how they
-/// were computed backwards.
+/// The 3x3 with the derivatives of the next path's: in the forward pass for dual numbers, in the backward pass for
+/// numbers that remember how they were computed.
 fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
     fn roll<T: Additive>(kernel: &mut Array4<Dual<T>>, d: usize) {
         let (all, from) = (kernel.dim().0, kernel.clone());

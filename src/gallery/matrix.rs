@@ -1,12 +1,12 @@
-//! Every rung on every mistake: what each refutes, what it misses, what does not concern it.
+//! Runs every rung on every mistake: what each refutes, what it misses, what does not apply to it.
 //!
 //! Nothing here is declared: each cell is the result of a run. It is *refuted* if the rung gave a witness
 //! against the wrong form. It is *missed* if the rung ran to its end without one. It is *not applicable* if
 //! nothing in those runs let the mistake show (no second path, no padding, no NaN rule for those numbers). A
 //! rung stops at its first witness.
 //!
-//! On random blocks a rung runs [`CASES`] cases of the generator; the symbolic rung runs its small shapes; the
-//! exhaustive rung runs everything, but leaves a shape if its first part did not meet the mistake.
+//! Rungs on random blocks run [`CASES`] cases of the generator, the symbolic rung its small shapes, and the
+//! exhaustive rung everything; it skips the rest of a shape if the first part did not meet the mistake.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
@@ -23,18 +23,18 @@ use crate::evidence::verify::one_case;
 use crate::evidence::{AnyForm, Evidence, Forms, Progress, Value, Witness, sample};
 use crate::random::Seed;
 
-/// Random blocks on which a rung may miss a mistake.
+/// Random blocks that a rung tries before the mistake counts as missed.
 pub const CASES: u64 = 64;
 
 /// The result of a rung on a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cell {
-    /// It gave a witness.
+    /// The rung gave a witness.
     Refuted,
-    /// It gave none.
+    /// The rung ran to its end without a witness.
     Missed,
-    /// There was nothing to see.
+    /// The mistake had nothing to get wrong.
     NotApplicable,
     /// The rung was not asked for.
     NotRun,
@@ -47,7 +47,7 @@ pub struct Row {
     pub mistake: Mistake,
     /// In the order of [`Rung::ALL`].
     pub cells: [Cell; Rung::ALL.len()],
-    /// How many cases it took, or were tried in vain.
+    /// How many cases each rung needed to refute the mistake, or tried in vain.
     pub cases: [u64; Rung::ALL.len()],
 }
 
@@ -59,7 +59,7 @@ impl Row {
     }
 }
 
-/// Every one of the rungs on every one of the mistakes; `None` if it was stopped.
+/// Runs each of the rungs on each of the mistakes; `None` if it was stopped.
 ///
 /// Errors: the output of a wrong block has another shape than the block's; a rung refutes the right form; a rung
 /// refutes the wrong one although the mistake was not met.
@@ -94,7 +94,7 @@ pub fn run(
     Ok(Some(rows))
 }
 
-/// One rung on one mistake, and how many cases it took; `None` if it was stopped.
+/// Runs one rung on one mistake and counts the cases; `None` if it was stopped.
 fn try_one(
     mistake: &Mistake,
     rung: Rung,
@@ -102,7 +102,7 @@ fn try_one(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<(Cell, u64)>> {
     let wrong = mistake.wrong();
-    // A right form of another letter, so that the witness says which of the two it is against.
+    // A right form of another letter, so that a witness names the form it is against.
     let right = if mistake.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
     let forms: [&dyn AnyForm; 2] = [&wrong, &right];
     // A mistake that was not met in the first part of a shape is not met in the rest.
@@ -111,8 +111,8 @@ fn try_one(
     let (mut cases, mut refuted) = (0, false);
     let finished = each_trial(rung, &forms, (seed, CASES), stopped, &go_on, &mut |evidence| {
         cases += evidence.cases;
-        // That a function was applied elsewhere, or to another shape, is how a block is built; what
-        // counts is a value.
+        // A function applied elsewhere, or to another shape, only shows how the block is built. A
+        // refutation needs a wrong value.
         let is_value = |witness: &&Witness| !matches!(witness.found, Value::Misplaced(_));
         if let Some(witness) = evidence.witnesses.iter().find(is_value) {
             check(mistake, rung, witness, wrong.is_met())?;
@@ -143,7 +143,7 @@ fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Resu
 }
 
 /// Runs a rung on everything that the matrix runs it on: first `cases` random cases, then its own shapes. `each`
-/// gets the evidence of each run, until it returns false. Returns whether the rung was not stopped.
+/// gets the evidence of each run, until it returns false. Returns false if the rung was stopped.
 fn each_trial(
     rung: Rung,
     forms: Forms<'_>,
@@ -172,7 +172,7 @@ fn each_trial(
     Ok(true)
 }
 
-/// A rung on all that the matrix runs it on, but on `cases` random blocks.
+/// Runs a rung on all that the matrix runs it on, but with `cases` random blocks.
 pub(crate) fn climb(rung: Rung, forms: Forms<'_>, cases: u64, seed: Seed) -> Result<Evidence> {
     let mut all = Vec::new();
     each_trial(rung, forms, (seed, cases), &|| false, &|_| true, &mut |evidence| {

@@ -6,8 +6,8 @@
 //!
 //! A mistake is made in one of three places: in the [`kernels`], in the [`functions`] between the
 //! convolutions, or in how a [branch](branches) computes. To add one, add an entry to [`ALL`] and its effect to
-//! the enumeration of its place. Some are in no list, because nobody would write them. Each of those serves to test
-//! a part of a rung that nothing coarser would miss.
+//! the enumeration of its place. Some mistakes are not in the list, because nobody would write them. Each of those
+//! tests a part of a rung whose absence no coarser mistake would reveal.
 
 pub mod branches;
 pub mod functions;
@@ -51,28 +51,28 @@ pub struct Mistake {
     pub shows_in: Kind,
 }
 
-/// Blocks by what a mistake can concern.
+/// Kinds of block, by which mistakes can show on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Integers, batch norm in inference mode.
     Numbers,
-    /// The same; weights may have more bits than an f16.
+    /// As `Numbers`, but weights may have more bits than an f16.
     ManyBits,
-    /// The same; an input may be NaN.
+    /// As `Numbers`, but an input may be NaN.
     NotANumber,
-    /// The same, and variances whose epsilon counts.
+    /// As `Numbers`, with an epsilon that is not negligible beside the variance.
     Epsilon,
-    /// The same, with derivatives.
+    /// As `Numbers`, with derivatives.
     Derivatives,
     /// Batch norm in training mode, with its running statistics.
     Training,
-    /// Integers, and the gradients by the input and the kernels.
+    /// Integers, and the gradients with respect to the input and the kernels.
     Gradients,
-    /// The same in training mode.
+    /// As `Gradients`, with batch norm in training mode.
     TrainingGradients,
 }
 
-/// A mistake that shows in integers, as far as that describes it.
+/// A mistake that shows on [`Kind::Numbers`]; the methods below add its texts.
 const fn mistake(name: &'static str, form: Form, made_in: MadeIn) -> Mistake {
     let shows_in = Kind::Numbers;
     Mistake { name, changed: "", why: "", seen_in: None, form, made_in, shows_in }
@@ -100,7 +100,7 @@ impl Mistake {
         WrongBlock::new(self.form, self.name, self.made_in)
     }
 
-    /// The right form beside this wrong one.
+    /// The right form, paired with this wrong one.
     pub fn pair<'a>(&'a self, wrong: &'a WrongBlock) -> Pair<'a> {
         let (shows_in, at_least) = (self.shows_in, self.made_in.at_least());
         Pair { right: &self.form, wrong, shows_in, at_least }
@@ -120,7 +120,7 @@ pub fn named(name: &str) -> Result<&'static Mistake> {
 pub enum MadeIn {
     /// In its kernels.
     Kernels(Kernels),
-    /// In the data of the function after a layer, or in how it is built of them.
+    /// In the function after a layer: in its data, or in how it is built from them.
     Function(Change, Layer),
     /// In the convolution itself.
     Convolution(Fault),
@@ -128,12 +128,12 @@ pub enum MadeIn {
     Wiring(Wiring),
     /// Around the form: in its shortcut, its functions, its output.
     Around(Around),
-    /// Nowhere; for tests that show what becomes of a mistake that is none.
+    /// Nowhere: for tests of what happens to a mistake that changes nothing.
     Nothing,
 }
 
 impl MadeIn {
-    /// How many paths and input channels a block must have for the mistake to have its meaning.
+    /// The fewest paths and input channels a block must have for the mistake to make sense.
     pub fn at_least(self) -> (usize, usize) {
         match self {
             Self::Kernels(Kernels::InputSplit) => (2, 2),
@@ -146,8 +146,8 @@ impl MadeIn {
     }
 }
 
-/// A form with a mistake in it. One in a function is made as the function is built (see
-/// [`Subject::function`]): run it by [`Problem::solve`](crate::evidence::any_form::Problem::solve).
+/// A form with a mistake in it. A mistake in a function is made when the function is built (see
+/// [`Subject::function`]), so run it with [`Problem::solve`](crate::evidence::any_form::Problem::solve).
 #[derive(Clone, Debug)]
 pub struct WrongBlock {
     form: Form,
@@ -157,14 +157,14 @@ pub struct WrongBlock {
 }
 
 impl WrongBlock {
-    /// `form` with this mistake. One in the convolution or the wiring is made in form (c), one at the sum of
-    /// the paths in form (a); then only the letter is that of `form`.
+    /// `form` with this mistake. A mistake at the sum of the paths is always made in form (a), any other in the
+    /// convolution or the wiring in form (c); `form` then gives only the letter.
     pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
         Self { form, name, made_in, met: Met::default() }
     }
 
-    /// Whether the mistake had anything to get wrong in all that this form was run on: a second
-    /// path, a projection, a NaN rule. If not, it does not apply there.
+    /// Whether the mistake had anything to get wrong in any run of this form so far: a second
+    /// path, a projection, a NaN rule. If not, it does not apply to those runs.
     pub fn is_met(&self) -> bool {
         self.met.0.load(Ordering::Relaxed)
     }
@@ -216,20 +216,20 @@ impl Subject for WrongBlock {
     }
 }
 
-/// Set once a mistake had something to get wrong: a path to drop, a NaN rule to break. Where it
-/// never is, a check that saw nothing has not missed anything: the mistake does not apply there.
+/// Set once a mistake had something to get wrong: a path to drop, a NaN rule to break. If it is
+/// never set, a check that found nothing missed nothing, because the mistake did not apply.
 #[derive(Clone, Debug, Default)]
 struct Met(Arc<AtomicBool>);
 
 impl Met {
-    /// Sets it if `met`.
+    /// Sets the flag if `met`.
     fn meet(&self, met: bool) {
         self.0.fetch_or(met, Ordering::Relaxed);
     }
 }
 
-/// The value as a `T`, if it is one. Forms are generic and so are wrong ones; but a mistake about NaN,
-/// say, exists for floats only.
+/// The value as a `T`, if it is one. Wrong forms are generic like right ones, but a mistake about
+/// NaN, say, exists for floats only.
 fn as_a<T: 'static>(value: &mut impl Any) -> Option<&mut T> {
     (value as &mut dyn Any).downcast_mut()
 }

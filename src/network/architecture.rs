@@ -1,5 +1,5 @@
 //! Networks as data: torchvision's ResNet class, which is also the blog post's, and ResNeXt-29 for
-//! small images. No weights here; what the layers are is in [`layers`](super::layers).
+//! small images. There are no weights here; [`layers`](super::layers) lists the layers.
 
 use super::layers::Role;
 use crate::block::{BlockSpec, StrideOn};
@@ -24,7 +24,7 @@ pub struct Architecture {
     pub classes: Option<usize>,
 }
 
-/// What comes before the stages.
+/// The layers before the stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stem {
     /// 7x7 from 3 to 64 channels, stride 2; batch norm, ReLU; 3x3 max pool, stride 2.
@@ -47,8 +47,8 @@ pub enum BlockKind {
     Bottleneck,
 }
 
-/// Blocks of one width. The first takes the stride, and its shortcut is a projection where stride or
-/// channels ask for one; all others have the identity.
+/// Blocks of one width. The first takes the stride, and its shortcut is a projection if the stride or
+/// the channels require one; all other shortcuts are the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
     /// Number of blocks.
@@ -57,18 +57,18 @@ pub struct Stage {
     pub groups: usize,
     /// Channels of the 3x3, D = C d.
     pub inner: usize,
-    /// Channels out of each block.
+    /// Output channels of each block.
     pub c_out: usize,
     /// Stride of the first block.
     pub stride: usize,
 }
 
 impl Architecture {
-    /// torchvision's `ResNet(block, layers, groups, width_per_group)`, 1000 classes: four stages whose
-    /// 3x3 have `groups` groups of `width_per_group` channels, doubled from stage to stage, and four
-    /// times 64, 128, 256 and 512 channels out (of basic blocks, once).
+    /// torchvision's `ResNet(block, layers, groups, width_per_group)` with 1000 classes. In the first of
+    /// its four stages the 3x3 have `groups` groups of `width_per_group` channels; the width doubles from
+    /// stage to stage. Blocks have 64, 128, 256 and 512 output channels, bottlenecks four times as many.
     ///
-    /// Errors: [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block of other than 1
+    /// Errors: [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block with anything but 1
     /// group of 64; [`Error::TooManyElements`].
     pub fn resnet(
         name: &str,
@@ -165,7 +165,7 @@ impl Architecture {
         matches!(self.stem, Stem::None { .. })
     }
 
-    /// Height and width of the input that figures are published for: 224 x 224, for small images
+    /// Height and width of the input for which counts are published: 224 x 224, for small images
     /// 32 x 32, and for a block the 56 x 56 of conv2.
     pub fn usual_input(&self) -> (usize, usize) {
         match self.stem {
@@ -185,7 +185,7 @@ impl Architecture {
         if let Stem::None { channels } = self.stem { channels } else { 64 }
     }
 
-    /// Channels that the last block gives: the features.
+    /// Output channels of the last block: the number of features.
     pub(crate) fn features(&self) -> usize {
         let last = self.stages.iter().rfind(|stage| stage.blocks > 0);
         last.map_or(self.stem_channels(), |stage| stage.c_out)
@@ -193,7 +193,7 @@ impl Architecture {
 
     /// Its blocks in order.
     ///
-    /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`]; of basic blocks none.
+    /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
     pub(crate) fn blocks(&self) -> Result<Vec<PlacedBlock>> {
         let (mut blocks, mut c_in) = (Vec::new(), self.stem_channels());
         for (stage, of) in (1..).zip(&self.stages) {
@@ -240,7 +240,7 @@ pub(crate) struct PlacedBlock {
     kernels: Vec<KernelShape>,
 }
 
-/// A convolution of a block, and the names of it and of the batch norm after it.
+/// A convolution of a block, with its name and that of the batch norm after it.
 pub(crate) struct NamedConvolution {
     pub(crate) names: [String; 2],
     pub(crate) role: Role,
@@ -271,7 +271,7 @@ impl PlacedBlock {
 }
 
 impl Stem {
-    /// Its convolution, where it has one.
+    /// Its convolution, if it has one.
     pub(crate) fn convolution(self) -> Option<KernelShape> {
         match self {
             Self::ImageNet => Some(KernelShape::square(7, 3, 64, ConvSpec::of(2, 3, 1))),
@@ -282,7 +282,7 @@ impl Stem {
 }
 
 impl Stage {
-    /// The kernels of a basic block: two 3x3, and the projection where stride or channels ask for one.
+    /// The kernels of a basic block: two 3x3, and the projection if stride or channels require one.
     fn basic(&self, c_in: usize, stride: usize) -> Result<Vec<KernelShape>> {
         let Self { inner, c_out, .. } = *self;
         let mut kernels = vec![

@@ -1,5 +1,5 @@
-//! The block of depth 2 of ResNet-18 and 34: two 3x3 and the shortcut. It has no forms: C paths of depth
-//! 2 are one dense pair C times as wide (paper, Figure 4).
+//! The block of depth 2 of ResNet-18 and 34: two 3x3 and the shortcut. It has no grouped form: C paths
+//! of depth 2 are one dense pair C times as wide (paper, Figure 4).
 
 use ndarray::{Array4, ArrayView4};
 
@@ -9,17 +9,17 @@ use crate::error::Result;
 use crate::scalar::Additive;
 
 /// The kernels of a block of depth 2: `conv1.weight` D x C_in x 3 x 3, with the block's stride,
-/// `conv2.weight` C_out x D x 3 x 3, and `downsample.0.weight` C_out x C_in x 1 x 1 where stride or
-/// channels ask for a projection.
+/// `conv2.weight` C_out x D x 3 x 3, and `downsample.0.weight` C_out x C_in x 1 x 1 if stride or
+/// channels require a projection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BasicWeights {
     pub(super) stride: usize,
-    /// Two, and the projection's.
+    /// Two 3x3, and the projection's if there is one.
     pub(super) kernels: Vec<Array4<f32>>,
 }
 
-/// The branch, its kernels prepared. Of the functions, `reduce` follows the first 3x3 and `expand` the
-/// second; `transform` is not used.
+/// The branch, with its kernels prepared. Among the functions, `reduce` follows the first 3x3 and
+/// `expand` the second; `transform` is not used.
 struct Basic<K> {
     first: K,
     second: K,

@@ -1,8 +1,8 @@
-//! What the outputs of a classifier mean: ImageNet's classes, and the likeliest of them.
+//! What the outputs of a classifier mean: ImageNet's classes, and which of them are likeliest.
 
 use std::cmp::Ordering;
 
-/// The names in torchvision's order, one a line; see assets/README.md.
+/// The names in torchvision's order, one per line; see assets/README.md.
 const IMAGENET: &str = include_str!("../../assets/imagenet_classes.txt");
 
 /// The names of ImageNet's 1000 classes, in the order of torchvision's outputs: 0 is "tench", 999
@@ -11,9 +11,9 @@ pub fn imagenet() -> Vec<&'static str> {
     IMAGENET.lines().collect()
 }
 
-/// The `k` largest logits, or all if there are fewer: which class, and its softmax probability,
-/// exp(logit) over the sum of exp over all classes, in f64. The largest comes first; of equal ones,
-/// the class of the lower index.
+/// The classes of the `k` largest logits, or of all if there are fewer, each with its softmax
+/// probability in f64: exp(logit) divided by the sum of exp over all classes. The largest comes
+/// first; of equal ones, the class with the lower index.
 ///
 /// As in PyTorch's `topk`, a NaN counts as larger than any number, so that it is not overlooked. As in its
 /// `softmax`, every probability is NaN if a logit is NaN or +infinity, or if all are -infinity.
@@ -28,7 +28,7 @@ pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
     order.into_iter().take(k).map(|class| (class, exponential(logits[class]) / sum)).collect()
 }
 
-/// NaN first, and -0 equal to 0, which `total_cmp` would not do.
+/// NaN comes first, and -0 equals 0, unlike in `total_cmp`.
 fn descending(one: f32, other: f32) -> Ordering {
     let nan = other.is_nan().cmp(&one.is_nan());
     nan.then(other.partial_cmp(&one).unwrap_or(Ordering::Equal))

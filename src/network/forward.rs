@@ -11,14 +11,14 @@ use crate::conv::{Affine, ChannelWise, ConvSpec, Convolver, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::Real;
 
-/// A network, its kernels prepared, each bottleneck in one form.
+/// A network with its kernels prepared, each bottleneck in one form.
 pub struct Network<S: Real, V: Convolver<S>> {
     stem: Option<(V::Kernel, Stem)>,
     blocks: Vec<Bottleneck<S, V>>,
     top: Option<V::Kernel>,
 }
 
-/// Makes a bottleneck of its weights, in some form.
+/// Makes a bottleneck from its weights, in some form.
 pub type Prepare<'a, S, V> = dyn Fn(&BlockWeights<S>, &V) -> Result<Bottleneck<S, V>> + 'a;
 
 impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
@@ -45,8 +45,8 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         Ok(Self { stem: stem.transpose()?, blocks, top: top.transpose()? })
     }
 
-    /// N x 3 x H x W to the features N x C x h x w that come out of the last block. `watch` is shown what
-    /// each block receives.
+    /// N x 3 x H x W to the features N x C x h x w that come out of the last block. `watch` is called
+    /// with each block's number and input.
     ///
     /// Errors: an input that the network cannot take.
     pub fn features(
@@ -70,7 +70,7 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     /// Features to logits, N x classes: global average pooling and the fully connected layer. Without one,
     /// the pooled features, N x C.
     ///
-    /// Errors: features of other channels than the layer reads.
+    /// Errors: features with another number of channels than the layer reads.
     pub fn logits(
         &self,
         features: ArrayView4<'_, S>,
@@ -88,13 +88,13 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     }
 }
 
-/// N x C x H x W to N x C x 1 x 1: the mean of each map, as a sum over its length.
+/// N x C x H x W to N x C x 1 x 1: the mean of each map, as its sum divided by its length.
 pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let length = S::from_f64((h * w) as f64);
     let mut pooled = Array2::from_elem((n, c), S::zero());
     for (image, mut sums) in x.outer_iter().zip(pooled.outer_iter_mut()) {
-        // Pixel by pixel, as the channels of one may lie next to each other.
+        // Pixel by pixel, because the channels of a pixel may be adjacent in memory.
         for pixel in image.lanes(Axis(0)) {
             Zip::from(&mut sums).and(pixel).for_each(|sum, value| *sum = sum.add(value));
         }
@@ -112,7 +112,7 @@ pub struct NetworkFunctions<S> {
 }
 
 impl<S: Real> NetworkFunctions<S> {
-    /// Those of a network in inference mode.
+    /// The functions of a network in inference mode.
     ///
     /// Errors: those of [`BatchNorm::fold`](crate::block::BatchNorm::fold).
     pub fn new(weights: &NetworkWeights) -> Result<Self> {
@@ -129,7 +129,7 @@ impl<S: Real> NetworkFunctions<S> {
         Ok(Self { stem, blocks, bias })
     }
 
-    /// Nothing anywhere: the convolutions, the poolings and the shortcuts alone.
+    /// No functions at all: only the convolutions, the poolings and the shortcuts remain.
     pub fn none() -> Self {
         Self { stem: None, blocks: Vec::new(), bias: None }
     }

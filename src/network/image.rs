@@ -1,5 +1,5 @@
-//! From a photograph to a tensor, as torchvision's `ImageClassification(crop_size=224,
-//! resize_size=256)` goes: the transform with which it evaluates the `IMAGENET1K_V1` weights.
+//! From a photograph to a tensor, as in torchvision's `ImageClassification(crop_size=224,
+//! resize_size=256)`: the transform with which it evaluates the `IMAGENET1K_V1` weights.
 
 mod resize;
 
@@ -9,23 +9,23 @@ use crate::error::{Error, Result};
 
 /// Height and width of the images that ImageNet's models are evaluated on.
 pub const SIZE: u32 = 224;
-/// Length of the shorter side before the crop: that of the `IMAGENET1K_V1` weights. Those called
-/// `IMAGENET1K_V2` want 232.
+/// Length of the shorter side before the crop, for the `IMAGENET1K_V1` weights. The
+/// `IMAGENET1K_V2` weights need 232.
 pub const SHORTER_SIDE: u32 = 256;
-/// More would only take time.
+/// The longest shorter side that is accepted: more would only take time.
 const LONGEST: u32 = 1 << 14;
 /// Mean and standard deviation of ImageNet's pixels, red, green, blue, in 0..1.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Scales the shorter side of an image, H x W x 3 bytes, to `shorter_side` pixels (bilinear, antialiased;
-/// one of that size too), and cuts the middle [`SIZE`] x [`SIZE`] out. For [`normalise`].
+/// Scales the shorter side of an image, H x W x 3 bytes, to `shorter_side` pixels (bilinear, antialiased,
+/// even if it has that length), and cuts the middle [`SIZE`] x [`SIZE`] out. For [`normalise`].
 ///
-/// It gives the very bytes that torchvision's transform gives with Pillow, with one exception: pictures
-/// that shrink and are more than twice as tall as wide are up to 1 of 255 off Pillow 13, not off Pillow 12.
+/// The bytes are exactly those of torchvision's transform with Pillow 12. With Pillow 13 they differ by up
+/// to 1 of 255 for pictures that shrink and are more than twice as tall as wide, and for no others.
 ///
 /// Errors: [`Error::Side`] for a side from which 224 pixels cannot be cut, [`Error::Shape`] for an
-/// image that is empty or has other than three channels.
+/// image that is empty or does not have three channels.
 pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     if !(SIZE..=LONGEST).contains(&shorter_side) {
         return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });
@@ -37,8 +37,8 @@ pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     Ok(resize::resize_and_crop(image, shorter_side as usize, SIZE as usize))
 }
 
-/// As ImageNet's models take an image of H x W x 3 bytes: 1 x 3 x H x W, channels red, green, blue, each
-/// pixel in 0..1 less the mean, over the standard deviation.
+/// Turns an image of H x W x 3 bytes into the input of ImageNet's models: 1 x 3 x H x W, channels red,
+/// green, blue. Each pixel is in 0..1, less the mean, divided by the standard deviation.
 pub fn normalise(image: ArrayView3<u8>) -> Array4<f32> {
     let (height, width, _) = image.dim();
     Array4::from_shape_fn((1, 3, height, width), |(_, c, i, j)| {

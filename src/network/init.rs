@@ -14,8 +14,8 @@ use crate::random::{Purpose, Rng, Seed, normal};
 
 /// Normal with standard deviation sqrt(2 / fan_out), fan_out = C_out k_h k_w: PyTorch's
 /// `kaiming_normal_(mode='fan_out', nonlinearity='relu')` (He et al. 2015, section 2.2).
-/// PyTorch counts all of C_out whatever the groups are, and so does this: drawn
-/// path by path, fan_out would be C times smaller.
+/// Like PyTorch, this counts all of C_out regardless of the groups; drawn path by path,
+/// fan_out would be C times smaller.
 ///
 /// `shape`: C_out x C_in/groups x k_h x k_w.
 pub fn he_normal(shape: [usize; 4], rng: &mut Rng) -> Array4<f32> {
@@ -32,8 +32,8 @@ pub fn block(spec: BlockSpec, rng: &mut Rng) -> Result<BlockWeights<f32>> {
 }
 
 /// The weights of a whole network as torchvision initialises it: kernels He-normal, batch norms 1 and 0,
-/// the fully connected layer uniform within 1/sqrt(inputs), as PyTorch's `Linear` is. Each tensor has a
-/// stream of its own.
+/// the fully connected layer uniform within 1/sqrt(inputs), as PyTorch's `Linear` is. Each tensor has
+/// its own random stream.
 ///
 /// Errors: those of [`NetworkWeights::assemble`].
 pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<NetworkWeights> {
@@ -70,10 +70,10 @@ pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<Netw
 /// What fan_out is counted over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fan {
-    /// The whole layer, whatever its groups: torchvision, and the paper's released form (c).
+    /// The whole layer, regardless of its groups: torchvision, and the paper's released form (c).
     Whole,
-    /// A path of it: what comes of initialising 32 separate convolutions, as the paper's released form
-    /// (b) does. Standard deviations of the first 1x1 and of the 3x3 are sqrt(C) times as large.
+    /// One path: the result of initialising 32 separate convolutions, as the paper's released form (b)
+    /// does. Standard deviations of the first 1x1 and of the 3x3 are sqrt(C) times as large.
     Path,
 }
 
@@ -95,7 +95,7 @@ mod tests {
             let kernel = he_normal(shape, &mut Seed(1).stream(Purpose::Weights, &[]));
             let n = kernel.len() as f32;
             let measured = (kernel.mapv(|w| w * w).sum() / n).sqrt();
-            // The standard deviation of a sample's deviation is deviation / sqrt(2 n);
+            // The standard deviation of a sample's deviation is deviation / sqrt(2 n). Allow
             // five of them, and half a unit of the published figure's last digit.
             let slack = 5.0 * deviation / (2.0 * n).sqrt() + 0.00005;
             assert!((measured - deviation).abs() < slack, "{measured} against {deviation}");

@@ -1,5 +1,5 @@
-//! The layers of a network, one by one, by their names in PyTorch's state dict: each with its input map, its output
-//! map and its tensors.
+//! The layers of a network, by their names in PyTorch's state dict, each with its input map, its output map and
+//! its tensors.
 
 use std::fmt;
 
@@ -25,11 +25,11 @@ pub struct Layer {
     pub operation: Operation,
     /// The map that it reads.
     pub input: Map,
-    /// The map that it gives.
+    /// The map that it writes.
     pub output: Map,
 }
 
-/// The part of a network.
+/// A part of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// Before the stages.
@@ -51,7 +51,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What a convolution is in its block.
+/// The role of a convolution in its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The first 1x1 of a bottleneck; the first 3x3 of a basic block.
@@ -99,7 +99,7 @@ impl Operation {
         }
     }
 
-    /// Channels that it gives.
+    /// Channels that it writes.
     pub fn c_out(&self) -> usize {
         let (Self::Convolution { c_out: channels, .. }
         | Self::FullyConnected { c_out: channels, .. }

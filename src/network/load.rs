@@ -1,4 +1,4 @@
-//! The weights of a network from named tensors, such as a checkpoint has.
+//! Loads the weights of a network from named tensors, such as those of a checkpoint.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
 
-/// The most names of either side in a message, if the two have none in common.
+/// How many names of each side a message shows, if the two sides have none in common.
 const NAMED: usize = 3;
 
 /// The fully connected layer.
@@ -21,7 +21,7 @@ const PREFIX: &str = "module.";
 type Named = (String, Vec<usize>);
 
 /// Loads a network from named tensors: checks all names and shapes first, then reads tensor by tensor,
-/// each by its index. Where the architecture has no top, one in the checkpoint is passed over; so is a
+/// each by its index. If the architecture has no top, one in the checkpoint is ignored; so is a
 /// `module.` before every name. `path` is for messages.
 ///
 /// Errors: [`Error::Checkpoint`], which names everything missing, surplus or misshapen (and the network of
@@ -62,7 +62,7 @@ pub fn from_tensors<E: From<Error>>(
 
 /// What is wrong with a tensor's numbers: the first number that no network may have there.
 fn unfit(name: &str, shape: &[usize], numbers: &[f32]) -> Option<String> {
-    // With epsilon, which is positive, a variance of 0 still has a root.
+    // A variance of 0 is allowed, because the positive epsilon is added to it.
     let variance = name.ends_with("running_var");
     let unfit = |number: &f32| !number.is_finite() || variance && *number < 0.0;
     let place = numbers.iter().position(unfit)?;
@@ -80,7 +80,7 @@ fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// The tensors with this taken off their names, if every name begins with it.
+/// The tensors with this prefix removed from their names, if every name begins with it.
 fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
     let mut tensors = tensors.to_vec();
     if tensors.iter().all(|(name, _)| name.starts_with(prefix)) {
@@ -116,7 +116,7 @@ fn fitting(tensors: &[Named]) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// A network's name, and how it differs from the one of the zoo.
+/// A network's name, and how it differs from the network of that name in the zoo.
 fn described(network: &Architecture) -> Result<String> {
     let name = &network.name;
     let Ok(usual) = zoo::named(name) else { return Ok(name.clone()) };
@@ -127,8 +127,8 @@ fn described(network: &Architecture) -> Result<String> {
     })
 }
 
-/// What is wrong with the names and shapes of a checkpoint, for a network. Everything is named, unless
-/// they have no name in common.
+/// What is wrong with the names and shapes of a checkpoint, for a network. Everything wrong is named,
+/// unless the two have no name in common.
 fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<String>> {
     let wanted = architecture.state_dict()?;
     // For the features alone, a checkpoint with a top will do.

@@ -1,5 +1,5 @@
-//! Networks as data, and what a network has besides its blocks: the image, the classes, the stem, how
-//! weights are drawn.
+//! Networks as data, and what a network needs besides its blocks: the image, the classes, the stem,
+//! and the weights, drawn or loaded.
 
 pub mod architecture;
 mod basic;

@@ -9,7 +9,7 @@ use crate::block::{BatchNorm, BlockNorms, BlockWeights};
 use crate::conv::KernelShape;
 use crate::error::{Error, Result};
 
-/// All weights of a network, in f32 as checkpoints have them.
+/// All weights of a network, in f32 as in checkpoints.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NetworkWeights {
     architecture: Architecture,
@@ -62,13 +62,13 @@ pub struct TopWeights {
     pub bias: Array1<f32>,
 }
 
-/// Where the numbers of a tensor come from, by its name and shape: drawn, or read.
+/// Gives the numbers of a tensor by its name and shape: drawn, or read.
 pub type Source<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
 /// Called with each tensor: its name, shape and numbers.
 pub type Visitor<'a> = dyn FnMut(&str, &[usize], &[f32]) -> Result<()> + 'a;
 
-/// Added to the variance of every batch norm: PyTorch's.
+/// Added to the variance of every batch norm: PyTorch's default.
 const EPSILON: f32 = 1e-5;
 
 impl NetworkWeights {
@@ -88,9 +88,9 @@ impl NetworkWeights {
         Ok(Self { architecture: architecture.clone(), stem, blocks, top })
     }
 
-    /// The same function with the paths of each bottleneck bundled into `groups` wider ones: the 3x3 in
-    /// fewer groups, zeros where weights were not. [`BlockWeights::in_paths`] for each block. ResNeXt-50
-    /// 32x4d in one group has the shapes of Wide ResNet-50-2, and Wide ResNet-50-2 can compute it.
+    /// The same function with the paths of each bottleneck merged into `groups` wider ones, by
+    /// [`BlockWeights::in_paths`]: the 3x3 has fewer groups, and zeros where there were no weights.
+    /// ResNeXt-50 32x4d in one group has the shapes of Wide ResNet-50-2, which can thus compute it.
     ///
     /// Errors: [`Error::PathsDoNotDivide`].
     pub fn in_groups(&self, groups: usize) -> Result<Self> {
@@ -107,7 +107,7 @@ impl NetworkWeights {
                 let weights = weights.in_paths(groups)?;
                 Ok(ResidualWeights::Bottleneck(Box::new(weights), norms.clone()))
             }
-            // Of depth 2, it has one path and no groups.
+            // A block of depth 2 has one path and no groups.
             ResidualWeights::Basic(..) if groups > 1 => {
                 Err(Error::PathsDoNotDivide { paths: 1, fewer: groups })
             }
@@ -117,12 +117,12 @@ impl NetworkWeights {
         Ok(Self { architecture, stem: self.stem.clone(), blocks, top: self.top.clone() })
     }
 
-    /// What the network is.
+    /// The network's architecture.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
     }
 
-    /// The stem, where there is one.
+    /// The stem, if there is one.
     pub fn stem(&self) -> Option<&StemWeights> {
         self.stem.as_ref()
     }
@@ -132,7 +132,7 @@ impl NetworkWeights {
         &self.blocks
     }
 
-    /// The fully connected layer, where there is one.
+    /// The fully connected layer, if there is one.
     pub fn top(&self) -> Option<&TopWeights> {
         self.top.as_ref()
     }
@@ -161,13 +161,13 @@ impl NetworkWeights {
     }
 }
 
-/// Tensors, put together.
+/// Puts a network together from tensors.
 struct Assembly<'a, 'b> {
     source: &'a mut Source<'b>,
 }
 
 impl Assembly<'_, '_> {
-    /// The numbers of a tensor, as many as its shape has.
+    /// The numbers of a tensor, checked to be as many as its shape needs.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let numbers = (self.source)(name, shape)?;
         if numbers.len() != shape.iter().product::<usize>() {
@@ -241,7 +241,7 @@ impl Assembly<'_, '_> {
     }
 }
 
-/// A kernel of this shape; there must be as many numbers.
+/// A kernel of this shape, which must have as many elements as there are numbers.
 fn kernel(shape: [usize; 4], numbers: Vec<f32>) -> Array4<f32> {
     let kernel = Array4::from_shape_vec(shape, numbers);
     kernel.unwrap_or_else(|error| unreachable!("they were counted: {error}"))

@@ -30,7 +30,7 @@ fn depth(layers: usize) -> Option<(BlockKind, [usize; 4])> {
 /// The block of the paper's Figure 1 at the settings of its Table 2, the published one first.
 pub const BLOCKS: [&str; 5] = ["256x32x4", "256x1x64", "256x2x40", "256x4x24", "256x8x14"];
 
-/// The names of all, in order.
+/// The names of all listed networks, in order.
 pub fn names() -> impl Iterator<Item = &'static str> {
     NAMES.split(' ')
 }
@@ -40,7 +40,7 @@ pub fn all() -> Result<Vec<Architecture>> {
     names().map(named).collect()
 }
 
-/// The listed network that is this one but for its name.
+/// The name of the listed network that equals this one in all but the name.
 pub fn same_but_for_its_name(network: &Architecture) -> Result<Option<String>> {
     let same = |other: &Architecture| {
         Architecture { name: network.name.clone(), ..other.clone() } == *network
@@ -70,7 +70,7 @@ pub fn with_blocks() -> Result<Vec<Architecture>> {
 /// # Ok::<(), triform::Error>(())
 /// ```
 pub fn named(name: &str) -> Result<Architecture> {
-    // ResNeXt50-32x4d is meant as well.
+    // So that ResNeXt50-32x4d is found too.
     let plain = name.to_lowercase();
     let plain = if plain.starts_with("res") { plain.replace('-', "_") } else { plain };
     let (given, name) = (name, plain.as_str());
@@ -88,8 +88,8 @@ pub fn named(name: &str) -> Result<Architecture> {
     }
 }
 
-/// Layers, groups, and width of a group in the first stage: `resnext101_32x8d`, `resnet50`, and
-/// `wide_resnet50_2`, whose width is doubled.
+/// Layers, groups, and width of a group in the first stage, from names such as `resnext101_32x8d`,
+/// `resnet50`, and `wide_resnet50_2` (with the width doubled).
 fn parts(name: &str) -> Option<(usize, usize, usize)> {
     if let Some((layers, setting)) = name.strip_prefix("resnext").and_then(|x| x.split_once('_')) {
         let (groups, width) = setting.strip_suffix('d')?.split_once('x')?;

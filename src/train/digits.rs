@@ -1,15 +1,15 @@
 //! Handwritten digits: 1,797 images of 8 x 8 pixels (Alpaydin and Kaynak 1998, the UCI repository's "Optical
-//! Recognition of Handwritten Digits", CC BY 4.0), as scikit-learn has them.
+//! Recognition of Handwritten Digits", CC BY 4.0), in scikit-learn's version.
 
 use ndarray::Array4;
 use rand::seq::SliceRandom as _;
 
 use crate::random::{Purpose, Rng, Seed};
 
-/// A line an image: 64 pixels from 0 to g (16), a space, the digit.
+/// One line for each image: 64 pixels from 0 to g (16), a space, the digit.
 const FILE: &str = include_str!("../../assets/digits.txt");
 
-/// Images that are kept for testing: a fifth.
+/// Images kept for testing: a fifth.
 const TESTED: usize = 360;
 
 /// Images N x 1 x 8 x 8, from 0 to 1, and their digits.
@@ -38,7 +38,7 @@ impl Digits {
         }
     }
 
-    /// Those to train on and those to test on, parted at random.
+    /// The training images and the test images, split at random.
     pub fn parted(seed: Seed) -> [Self; 2] {
         let all = Self::all();
         let mut order: Vec<usize> = (0..all.labels.len()).collect();
@@ -47,14 +47,14 @@ impl Digits {
         [all.chosen(train), all.chosen(test)]
     }
 
-    /// The images of these numbers.
+    /// The images with these numbers.
     pub fn chosen(&self, numbers: &[usize]) -> Self {
         let images = self.images.select(ndarray::Axis(0), numbers);
         Self { images, labels: numbers.iter().map(|&number| self.labels[number]).collect() }
     }
 }
 
-/// The batches, as numbers of images. Each epoch has every image at most once, in a new order.
+/// Batches of images, given by their numbers. Each epoch has every image at most once, in a new order.
 pub struct Batches {
     rng: Rng,
     order: Vec<usize>,
@@ -63,7 +63,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Batches of `size` of this many images.
+    /// Batches of `size` images out of `images`.
     pub fn new(images: usize, size: usize, seed: Seed) -> Self {
         let rng = seed.stream(Purpose::Batches, &[1]);
         Self { rng, order: (0..images).collect(), next: images, size }
@@ -73,7 +73,7 @@ impl Batches {
 impl Iterator for Batches {
     type Item = Vec<usize>;
 
-    /// The next; images that do not fill a batch are left to the next epoch.
+    /// The next batch. Images at the end of an epoch that do not fill a batch are skipped.
     fn next(&mut self) -> Option<Vec<usize>> {
         if self.next + self.size > self.order.len() {
             self.order.shuffle(&mut self.rng);

@@ -3,10 +3,11 @@
 //! The paper says that the three were trained and gave the same results (section 4). Here every step is compared.
 //!
 //! - In one order of sums ([`Order::Fixed`]) weights, running statistics and losses are equal to the bit, step after
-//!   step. Forwards as in [R2](crate::evidence::rungs::r2_bitwise); backwards, the gradient by a block's input is
-//!   summed d channels at a time too, and every other gradient has the same terms in the same order in all forms.
-//! - In each form's own order ([`Order::Own`]) the weights drift apart, as rounding differs and training amplifies
-//!   it. Loss and accuracy show nothing of it.
+//!   step. The forward pass is that of [R2](crate::evidence::rungs::r2_bitwise). In the backward pass, the gradient
+//!   with respect to a block's input is also summed d channels at a time; every other gradient has the same terms
+//!   in the same order in all forms.
+//! - In each form's own order ([`Order::Own`]) rounding differs, training amplifies the differences, and the
+//!   weights drift apart. Loss and accuracy do not show it.
 
 use rayon::iter::{
     IntoParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
@@ -22,30 +23,30 @@ use crate::evidence::{AnyForm, Progress, Runs};
 use crate::gallery::{self, Mistake};
 use crate::random::Seed;
 
-/// The blocks of the network: 8 x 8 pixels to 4 x 4 in the first, 4 paths of width 4.
+/// The blocks of the network, each with 4 paths of width 4. The first takes 8 x 8 pixels to 4 x 4.
 pub const BLOCKS: [&str; 3] = ["16-4x4-32/2", "32x4x4", "32x4x4"];
 
-/// Digits.
+/// One class for each digit.
 const CLASSES: usize = 10;
 
 /// The order of sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
-    /// One for all forms: d channels at a time, then over the paths.
+    /// The same for all forms: d channels at a time, then over the paths.
     Fixed,
     /// Each form's own, with the fast convolution.
     Own,
 }
 
-/// What is trained.
+/// How to train.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
     /// Steps.
     pub steps: usize,
-    /// Images in each.
+    /// Images in each step.
     pub batch: usize,
-    /// How the first step changes the weights; the learning rate falls from there.
+    /// The settings of the first step; the learning rate falls from there.
     pub sgd: Sgd,
     /// The seed of weights and batches.
     pub seed: Seed,
@@ -60,7 +61,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// How step `step` of them, from 1, changes the weights: the learning rate falls in a line, to 0 after the last.
+    /// The settings of step `step`, counted from 1: the learning rate falls linearly, to 0 after the last step.
     fn at(&self, step: usize) -> Sgd {
         let left = (self.steps + 1 - step) as f64 / self.steps as f64;
         Sgd { rate: self.sgd.rate * left, ..self.sgd }
@@ -123,7 +124,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What became of a form.
+/// The result of training a form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trained {
     /// Its letter.
@@ -132,14 +133,14 @@ pub struct Trained {
     pub order: Order,
     /// The loss of each step's batch, before the step.
     pub losses: Vec<f64>,
-    /// The share of the tested images that it recognises, between 0 and 1.
+    /// The share of the test images that it recognises, between 0 and 1.
     pub accuracy: f64,
 }
 
 /// Where two forms are no longer equal.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Apart {
-    /// After this step, from 1.
+    /// The step after which they differ, counted from 1.
     pub step: usize,
     /// The form that differs from the first.
     pub form: char,
@@ -147,19 +148,19 @@ pub struct Apart {
     pub differing: usize,
 }
 
-/// What came of training forms in lockstep.
+/// The result of training forms in lockstep.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Steps that all took.
+    /// Steps that every form took.
     pub steps: usize,
     /// Numbers of the network that are compared after each step: weights and running statistics.
     pub numbers: usize,
-    /// Images that are trained on, and images that are tested.
+    /// Numbers of training images and of test images.
     pub images: [usize; 2],
     /// In the fixed order: the first difference, if there is one.
     pub apart: Option<Apart>,
-    /// In each form's own order, after each step: the largest difference of two forms' numbers, as a share of the
-    /// largest number.
+    /// In each form's own order, after each step: the largest difference between two forms' numbers, divided by
+    /// the largest number.
     pub drift: Vec<f64>,
     /// Each form in the fixed order, then each in its own.
     pub trained: Vec<Trained>,
@@ -181,7 +182,7 @@ fn blocks() -> Result<Vec<BlockSpec>> {
     BLOCKS.iter().map(|block| block.parse()).collect()
 }
 
-/// Trains these forms, the first beside each of the others, step by step.
+/// Trains these forms side by side, and after each step compares the first with each of the others.
 ///
 /// Errors: those of [`Training::step`].
 pub fn lockstep(forms: &[&dyn AnyForm], plan: &Plan, progress: &dyn Progress) -> Result<Report> {
@@ -211,7 +212,7 @@ pub fn lockstep(forms: &[&dyn AnyForm], plan: &Plan, progress: &dyn Progress) ->
         apart = first_apart(fixed, step);
         drift.push(largest_difference(&own[..forms.len()]));
         if apart.is_some() {
-            break; // They are not one function, whatever comes of them.
+            break; // They are not one function; further steps cannot change that.
         }
     }
     let mut trained = runs.iter().map(|run| run.result(&test)).collect::<Result<Vec<_>>>()?;
@@ -271,12 +272,12 @@ pub const WRONG: [&str; 12] = [
 pub struct WrongTrained {
     /// Its mistake.
     pub mistake: &'static Mistake,
-    /// What became of it; `None` where its weights did not stay finite.
+    /// Its result; `None` if its weights did not stay finite.
     pub trained: Option<Trained>,
 }
 
-/// Trains blocks with these mistakes as the right ones are trained. Those that were not finished when it was stopped are
-/// left out.
+/// Trains blocks with these mistakes in the same way as the right ones. If it is stopped, unfinished blocks are left
+/// out.
 ///
 /// Errors: those of [`Training::step`], and a mistake that is not in the gallery.
 pub fn wrong(names: &[&str], plan: &Plan, progress: &dyn Progress) -> Result<Vec<WrongTrained>> {

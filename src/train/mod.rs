@@ -1,10 +1,10 @@
-//! Training a small ResNeXt, in any form: the same lines as everywhere, over numbers that remember how they were
-//! computed ([`Var`]).
+//! Trains a small ResNeXt in any form. It uses the same code as everything else, over numbers that remember how
+//! they were computed ([`Var`]).
 //!
 //! - [`Model`]: the network, its forward pass and a step of training.
 //! - [`digits`]: handwritten digits to train on.
 //! - [`lockstep`]: the three forms trained side by side from the same weights, and wrong blocks beside them.
-//! - [`record`]: what came of it, and a committed run.
+//! - [`record`]: the results as a file, and a committed run.
 
 pub mod digits;
 pub mod lockstep;
@@ -54,7 +54,7 @@ pub struct Sgd {
     pub decay: f64,
 }
 
-/// How far a batch moves the running statistics of batch norm: PyTorch's.
+/// How far a batch moves the running statistics of batch norm: PyTorch's default.
 const STATISTICS: f64 = 0.1;
 
 /// A model in training: its weights, and the direction of the last step.
@@ -71,11 +71,11 @@ struct Tracked<S> {
 }
 
 impl Model<f32> {
-    /// A network of these blocks for images of one channel, drawn from the seed: kernels and the fully connected
-    /// layer He-normal, batch norms 1 and 0, as torchvision initialises them. If `by_path`, the first two layers of
-    /// each block are drawn as C separate convolutions, with sqrt(C) times the deviation.
+    /// A network of these blocks for images of one channel, drawn from the seed: kernels He-normal and batch norms
+    /// 1 and 0, as in torchvision, and the fully connected layer He-normal too. If `by_path`, the first two layers
+    /// of each block are drawn as C separate convolutions, with sqrt(C) times the standard deviation.
     ///
-    /// Errors: a block that does not read what the one before it gives.
+    /// Errors: a block whose input channels are not the output channels of the one before it.
     pub fn drawn(blocks: &[BlockSpec], classes: usize, by_path: bool, seed: Seed) -> Result<Self> {
         let mut number = 0;
         let mut kernel = |shape: [usize; 4], factor: f32| {
@@ -106,9 +106,9 @@ impl Model<f32> {
 }
 
 impl<S: Real> Model<S> {
-    /// The network of these weights, the tensors in the order of [`Model::tensors`].
+    /// The network with these weights, the tensors in the order of [`Model::tensors`].
     ///
-    /// Errors: shapes that do not suit each other.
+    /// Errors: shapes that do not fit together.
     pub fn new(
         (stem, stem_norm): (Array4<S>, BatchNorm<S>),
         blocks: Vec<(BlockWeights<S>, BlockNorms<S>)>,
@@ -126,8 +126,8 @@ impl<S: Real> Model<S> {
         Ok(Self { stem, stem_norm, blocks, top, bias })
     }
 
-    /// Logits of N images of one channel, N x classes, in inference mode; each block in this form, with its batch
-    /// norms where the form puts them.
+    /// Logits (N x classes) of N images of one channel, in inference mode. Each block runs in this form, with its
+    /// batch norms where the form puts them.
     ///
     /// Errors: an image that is too small.
     pub fn logits<V: Convolver<S> + 'static>(
@@ -164,7 +164,7 @@ impl<S: Real> Model<S> {
         tensors
     }
 
-    /// The same network of other tensors, in the order of [`Model::tensors`] and as long as those.
+    /// The same network with other tensors, in the order and with the lengths of [`Model::tensors`].
     ///
     /// Errors: those of [`BatchNorm::new`], for numbers that are not finite.
     fn with(&self, tensors: Vec<Vec<S>>) -> Result<Self> {
@@ -233,7 +233,7 @@ fn fully_connected<S: Real, V: Convolver<S>>(
 }
 
 impl<S: Real + Dot> Training<S> {
-    /// Before the first step.
+    /// A model before its first step.
     pub fn new(model: Model<S>) -> Self {
         Self { model, velocity: Vec::new() }
     }
@@ -243,11 +243,11 @@ impl<S: Real + Dot> Training<S> {
         &self.model
     }
 
-    /// One step on a batch of N images of one channel and their labels, each block in this form; gives the loss
-    /// before it, cross entropy, the mean over the batch. `convolver` is told the width of the block's paths.
+    /// Takes one step on a batch of N images of one channel and their labels, each block in this form. Returns the
+    /// loss before the step, the mean cross entropy. `convolver` makes a convolver for paths of the given width.
     ///
-    /// Errors: an image that is too small, labels that do not suit the images or the classes, and weights or
-    /// statistics that are no longer finite; the model is then as before.
+    /// Errors: an image that is too small, labels that do not fit the images or the classes, and weights or
+    /// statistics that are no longer finite. An error leaves the model unchanged.
     pub fn step<V: Convolver<Var<S>> + 'static>(
         &mut self,
         form: &dyn Over<Var<S>, V>,
@@ -334,12 +334,12 @@ enum Change<S> {
     Statistics(Vec<S>),
 }
 
-/// Cross entropy, the mean over N images, and its gradient by the logits N x classes: (softmax - label) / N.
+/// Mean cross entropy over N images, and its gradient with respect to the logits: (softmax - label) / N.
 fn cross_entropy(logits: &Array2<f64>, labels: &[usize]) -> (f64, Array2<f64>) {
     let n = labels.len() as f64;
     let (mut loss, mut by) = (0.0, Array2::zeros(logits.dim()));
     for ((logits, &label), mut by) in logits.outer_iter().zip(labels).zip(by.outer_iter_mut()) {
-        // Less the largest, no power overflows.
+        // With the largest subtracted, no exponential overflows.
         let largest = logits.fold(f64::NEG_INFINITY, |l, r| l.max(*r));
         let powers = logits.mapv(|z| (z - largest).exp());
         let total = powers.sum();

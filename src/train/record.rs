@@ -1,4 +1,4 @@
-//! What came of training, as it is written down; and a committed run, for figures and claims.
+//! The results of training as a file, and a committed run for figures and claims.
 
 use std::collections::BTreeMap;
 
@@ -10,17 +10,17 @@ use crate::error::{Error, Result};
 /// The committed run, written by `triform train --wrong --json assets/training.json`.
 const COMMITTED: &str = include_str!("../../assets/training.json");
 
-/// What came of training.
+/// The results of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// Each form in the fixed order, then each in its own.
     pub runs: Vec<Trained>,
     /// Form (c) from weights that are drawn path by path.
     pub by_path: Trained,
-    /// The largest difference of two forms' weights and statistics after each step, in each form's own order, as a
-    /// share of the largest of them.
+    /// In each form's own order, after each step: the largest difference between two forms' weights and
+    /// statistics, divided by the largest of these numbers.
     pub drift: Vec<f64>,
-    /// Wrong blocks: none where they were not asked for, fewer where it was stopped.
+    /// Wrong blocks: none if they were not asked for, fewer if training was stopped.
     pub wrong: Vec<WrongBlock>,
 }
 
@@ -31,15 +31,15 @@ pub struct WrongBlock {
     pub mistake: String,
     /// The loss of the last step's batch; `None` where the weights did not stay finite.
     pub loss: Option<f64>,
-    /// The share of the tested images that it recognises.
+    /// The share of the test images that it recognises.
     pub accuracy: Option<f64>,
-    /// Why they are `None`, if they are.
+    /// Why `loss` or `accuracy` is `None`, if it is.
     pub why_null: BTreeMap<String, String>,
 }
 
 /// The committed run.
 ///
-/// Errors: [`Error::Figure`] for a file that is not one.
+/// Errors: [`Error::Figure`] for a file that is not a record.
 pub fn committed() -> Result<Record> {
     serde_json::from_str(COMMITTED)
         .map_err(|error| Error::Figure { name: "training", why: error.to_string() })
@@ -51,7 +51,7 @@ impl Record {
         self.runs.iter().fold(1.0, |least, run| run.accuracy.min(least))
     }
 
-    /// How many wrong blocks are at least as accurate as that.
+    /// How many wrong blocks are at least as accurate as the right block in its least accurate run.
     pub fn as_accurate_as_the_right_one(&self) -> usize {
         let least = self.least_accurate();
         self.wrong.iter().filter(|wrong| wrong.accuracy.is_some_and(|own| own >= least)).count()

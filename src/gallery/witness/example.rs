@@ -1,4 +1,4 @@
-//! A block so small that it can be followed by hand, and what a form makes of it.
+//! A block so small that it can be followed by hand, and the results of a form on it.
 
 use ndarray::Array4;
 
@@ -21,9 +21,9 @@ pub struct Example {
     pub norms: BlockNorms<f32>,
     /// N x C_in x H x W.
     pub x: Array4<f32>,
-    /// How the input lies in memory.
+    /// The memory layout of the input.
     pub layout: Layout,
-    /// Whether the block was run before, on an input of ones that is one row and one column larger.
+    /// Whether the block was run before, on a constant input that is one row and one column larger.
     pub second_call: bool,
     /// In inference mode, in training mode, or with derivatives.
     pub mode: Mode,
@@ -32,26 +32,26 @@ pub struct Example {
 /// How a block is run.
 #[derive(Clone, Debug)]
 pub enum Mode {
-    /// Batch norm by its running statistics.
+    /// Batch norm uses its running statistics.
     Evaluation,
-    /// Batch norm by the statistics of the batch, which the running ones follow.
+    /// Batch norm uses the statistics of the batch and updates the running ones.
     Training,
-    /// The gradients of the sum of the outputs, each times its number of `v`.
+    /// The gradients of the sum of the outputs, each multiplied by its number in `v`.
     Gradient {
         /// Whether batch norm is in training mode.
         training: bool,
         /// N x C_out x H_out x W_out.
         v: Array4<f32>,
     },
-    /// As in inference mode, and the derivative when kernels and input move so.
+    /// Inference mode, with the derivative in the direction of these kernels and this input.
     Derivative(Box<(BlockWeights<f32>, Array4<f32>)>),
 }
 
-/// What a form makes of an example.
+/// The results of a form on an example.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Tensors by name, N x C x H x W each: the output; and, where the mode has them, its derivative,
-    /// the running means and variances (one row of all channels, layer by layer).
+    /// Tensors by name, each N x C x H x W: the output and, depending on the mode, its derivative, the
+    /// gradients, or the running means and variances (one row of all channels, layer by layer).
     pub tensors: Vec<(&'static str, Array4<f32>)>,
 }
 
@@ -69,8 +69,8 @@ pub struct Parting<P = &'static str, S = f32> {
 }
 
 impl Example {
-    /// Its numbers, each with the simplest that it could be: kernels and input, how they move, and of
-    /// each channel of the batch norms gamma (1 at the simplest), beta and mean.
+    /// Its numbers, each with its simplest value: kernels and input, the numbers of the mode, and for
+    /// each channel of the batch norms gamma (1 is the simplest), beta and mean.
     pub fn numbers(&self) -> Vec<(f32, f32)> {
         let mut numbers = Vec::new();
         let mut add = |weights: &BlockWeights<f32>, x: &Array4<f32>| {
@@ -94,7 +94,7 @@ impl Example {
         numbers
     }
 
-    /// The same with other numbers, in the order of [`Example::numbers`].
+    /// The same example with other numbers, in the order of [`Example::numbers`].
     pub fn with_numbers(&self, numbers: &[f32]) -> Result<Self> {
         let mut numbers = numbers.iter().copied();
         let mut next = || numbers.next().unwrap_or(0.0);
@@ -114,8 +114,8 @@ impl Example {
         Ok(Self { weights, norms, x, layout: self.layout, second_call: self.second_call, mode })
     }
 
-    /// How much a reader has to follow. In order: all numbers; those that differ from their simplest value,
-    /// where those of a batch norm count four times, being harder to read; and how far they differ.
+    /// How much a reader has to follow. In order: how many numbers there are; how many differ from
+    /// their simplest value (a batch norm's, harder to read, count four times); how far they differ.
     pub fn size(&self) -> (usize, usize, u64) {
         let kernels = self.weights.kernels().take(3);
         let all = kernels.map(|kernel| kernel.len()).sum::<usize>() + self.x.len();
@@ -132,7 +132,7 @@ impl Example {
         (all, count, far as u64)
     }
 
-    /// What `form` makes of it: over the reference convolution, and for derivatives over that of duals.
+    /// Runs `form` on it: with the reference convolution, or for derivatives with that of dual numbers.
     pub fn run(&self, form: &dyn AnyForm) -> Result<Outcome> {
         let x = self.layout.lay(&self.x);
         let reference = Reference::default();
@@ -207,7 +207,7 @@ impl Example {
         let prepared = problem.prepare(form, convolver)?;
         if self.second_call {
             let (n, c, h, w) = problem.x.dim();
-            // The first weight is as good a number as any, but for 0.
+            // Any number will do, except 0.
             let one = problem.weights.reduce().into_iter().find(|w| **w != S::zero());
             let one = one.cloned().unwrap_or_else(S::zero);
             prepared.forward(Array4::from_elem((n, c, h + 1, w + 1), one).view())?;
@@ -225,7 +225,7 @@ fn over<S: Ordered>(
 }
 
 impl Outcome {
-    /// The first element at which this one, of a right form, and that of a wrong one part; NaN is NaN.
+    /// The first element at which this outcome, of a right form, differs from a wrong one; NaN is NaN.
     pub fn parting(&self, wrong: &Self) -> Option<Parting> {
         let same = |l: f32, r: f32| l == r || (l.is_nan() && r.is_nan());
         self.tensors.iter().zip(&wrong.tensors).find_map(|((tensor, right), (_, wrong))| {
@@ -236,15 +236,15 @@ impl Outcome {
     }
 }
 
-/// What arrived after the functions of each layer, by channel: N x H x W.
+/// The values after the functions of each layer, by channel: N x H x W.
 pub type Trace = Planes<Expression>;
 
 /// The layers in computation order.
 const ORDER: [Layer; 5] =
     [Layer::Reduce, Layer::Transform, Layer::Shortcut, Layer::Expand, Layer::Output];
 
-/// Follows `form` through an example, in inference mode. The sums of each layer are spelled out in
-/// the numbers that the layer before gave.
+/// Follows `form` through an example, in inference mode. The sums of each layer are written out in
+/// terms of the results of the layer before.
 pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
     let symbol = |value: f32| Expression::from(f64::from(value));
     let weights = example.weights.map(|&w| symbol(w));
@@ -253,15 +253,15 @@ pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
     let between = Between::from(&functions);
     let problem = Problem { weights: &weights, x: x.view(), between };
     problem.planes(form, &Reference::default(), |layer, mut plane| {
-        // What follows the sum over the paths is added to it, and shows it.
+        // The sum over the paths stays written out: what follows is added to it.
         if matches!(layer, Layer::Reduce | Layer::Transform) {
             plane.mapv_inplace(|z| z.given());
         }
     })
 }
 
-/// The first element, layer by layer, at which a wrong form's trace parts from a right one's (NaN is
-/// NaN); `None` where they have no element in common that does.
+/// The first element, layer by layer, at which a wrong form's trace differs from a right one's (NaN
+/// equals NaN); `None` if no element that both have differs.
 pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Parting<Layer, Expression>> {
     ORDER.into_iter().find_map(|layer| {
         let mut planes = right.iter().filter(|((at, _), _)| *at == layer);
@@ -286,7 +286,7 @@ mod tests {
     use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights};
     use crate::evidence::Layout;
 
-    /// A number of a batch norm that is not the identity's counts four times.
+    /// A number of a batch norm that differs from the identity's counts four times.
     #[test]
     fn the_size_of_an_example_is_counted() {
         let ones = |k| Array4::from_elem((1, 1, k, k), 1.0_f32);

@@ -2,7 +2,7 @@
 //!
 //! A witness from a rung is one number out of thousands. The smallest wrong block shows *why* it is wrong. So
 //! the property tester draws blocks of a few channels, with integers, until right and wrong differ. Then it makes
-//! every size and every number as small as it can while they still do.
+//! every size and every number as small as it can while they still differ.
 
 mod example;
 mod strategy;
@@ -16,11 +16,11 @@ use crate::error::Result;
 use crate::evidence::any_form::AnyForm;
 use crate::random::{Purpose, Seed};
 
-/// Blocks that are drawn in search of one on which a mistake shows, in each run.
+/// Blocks drawn in each run, in search of one on which a mistake shows.
 const DRAWN: u32 = 2_000;
 
-/// How often the property tester is run. It makes one thing smaller after another and never goes back, so from
-/// another start it may get further.
+/// How often the property tester is run. It makes one thing smaller after another and never goes back, so
+/// another start may lead to a smaller block.
 const RUNS: u64 = 32;
 
 /// The smallest example on which a mistake differs from the right form, and the first element at
@@ -29,9 +29,9 @@ const RUNS: u64 = 32;
 pub struct Smallest {
     /// The block.
     pub example: Example,
-    /// What the right form makes of it.
+    /// The result of the right form.
     pub right: Outcome,
-    /// What the wrong form makes of it.
+    /// The result of the wrong form.
     pub wrong: Outcome,
     /// Where they differ.
     pub parting: Parting,
@@ -46,17 +46,17 @@ pub struct Pair<'a> {
     pub wrong: &'a dyn AnyForm,
     /// The kind of block on which they differ.
     pub shows_in: Kind,
-    /// How many paths and input channels such a block has at least.
+    /// The minimum numbers of paths and input channels of such a block.
     pub at_least: (usize, usize),
 }
 
-/// The smallest example on which a mistake shows; `None` if it shows on none that is drawn.
+/// The smallest example on which a mistake shows; `None` if it shows on none of those drawn.
 pub fn smallest(mistake: &Mistake, seed: Seed) -> Result<Option<Smallest>> {
     mistake.pair(&mistake.wrong()).smallest(seed, RUNS)
 }
 
-/// The smallest example on which two forms differ, of whatever kind; and the kind. Draws less than
-/// [`smallest`], so that a larger one may be found.
+/// The smallest example of any kind on which two forms differ, and its kind. It draws fewer
+/// examples than [`smallest`], so the one it finds may be larger.
 pub fn smallest_apart(
     right: &dyn AnyForm,
     wrong: &dyn AnyForm,
@@ -74,15 +74,15 @@ pub fn smallest_apart(
 }
 
 impl Pair<'_> {
-    /// Right and wrong on an example, and where they differ; `None` if they do not, or if there is nothing to compare.
+    /// Runs right and wrong on an example and finds where they differ; `None` if they agree or cannot be compared.
     pub fn replay(&self, example: &Example) -> Result<Option<Smallest>> {
         let (right, wrong) = (example.run(self.right)?, example.run(self.wrong)?);
         let Some(parting) = right.parting(&wrong) else { return Ok(None) };
         Ok(Some(Smallest { example: example.clone(), right, wrong, parting }))
     }
 
-    /// Draws examples until the forms differ, and shrinks the one on which they do; of several such
-    /// runs the smallest that was found.
+    /// Draws examples until the forms differ, and shrinks that one. Returns the smallest example of
+    /// `runs` such runs.
     fn smallest(&self, seed: Seed, runs: u64) -> Result<Option<Smallest>> {
         let found = (0..runs).filter_map(|run| self.shrunk(seed, run));
         let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };
@@ -105,7 +105,7 @@ impl Pair<'_> {
         }
     }
 
-    /// The example with one number simpler, if right and wrong still differ then.
+    /// The example with one number made simpler, if right and wrong still differ on it.
     pub fn simpler(&self, example: &Example, place: usize) -> Option<Example> {
         let numbers = example.numbers();
         let (value, simplest) = numbers[place];
@@ -113,7 +113,7 @@ impl Pair<'_> {
             return None;
         }
         let step = (simplest - value).signum();
-        // All the way, half of it, one step, two: of weights with many bits every second has one less.
+        // All the way, half of it, one step, two: one step from an odd weight loses a bit.
         let nearer =
             [simplest, ((value + simplest) / 2.0).trunc(), value + step, value + 2.0 * step];
         let nearer =

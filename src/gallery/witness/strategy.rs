@@ -12,31 +12,31 @@ use crate::error::Result;
 use crate::evidence::Layout;
 use crate::gallery::Kind;
 
-/// Sizes of an example; the smaller, the simpler.
+/// Sizes of an example: images, input channels, paths, width, output channels, map.
 type Sizes = (usize, usize, usize, usize, usize, (usize, usize));
-/// Whether the kernel is 3x3, the stride is 2, it sits on the first 1x1, there is a shortcut.
+/// Whether the kernel is 3x3, the stride is 2, the stride is on the first 1x1, there is a shortcut.
 type Geometry = (bool, bool, bool, bool);
 
-/// The largest width of a path, and the largest number of its channels.
+/// The largest width of a path, and the largest number of channels of all paths together.
 const WIDTH: usize = 2;
 const INNER: usize = 3 * WIDTH;
-/// Of input and output.
+/// The largest number of channels of input and output.
 const CHANNELS: usize = 2;
 const TAPS: usize = 9;
 const MAP: usize = 3;
 
-/// Numbers to fill an example with, more than it takes. Each has its place, so that a size that
-/// shrinks changes no other number. Kernels of INNER x CHANNELS, INNER x WIDTH x TAPS, CHANNELS x INNER
+/// Numbers to fill an example with, enough for the largest. Each has a fixed place, so that shrinking
+/// a size changes no number. Kernels of INNER x CHANNELS, INNER x WIDTH x TAPS, CHANNELS x INNER
 /// and CHANNELS x CHANNELS; an input of 2 x CHANNELS x MAP x MAP.
 type Numbers = (Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>);
 
-/// This value means NaN among the inputs.
+/// Among the inputs, this value stands for NaN.
 const NAN: i32 = 3;
 
-/// Of each channel, layer by layer: gamma less 1, beta, mean.
+/// For each channel, layer by layer: gamma - 1, beta, mean.
 type Norms = Vec<(i32, i32, i32)>;
 
-/// Examples of a kind, with at least this number of paths and of input channels. What comes first is shrunk
+/// Examples of a kind, with at least this many paths and input channels. What comes first is shrunk
 /// first. So the batch norms become the identity if they can, and the input and the weights show the difference.
 pub(super) fn examples(
     kind: Kind,
@@ -84,7 +84,7 @@ fn fill(
     (n, map): (usize, (usize, usize)),
 ) -> Result<Filled> {
     let (d, k) = (spec.width(), spec.kernel());
-    // Channel j of path i, whatever the width.
+    // The place of channel j of path i, the same for every width.
     let inner = |channel: usize| channel / d * WIDTH + channel % d;
     let of = |numbers: &[i32], at: usize| numbers[at] as f32;
     let mut layers = Layer::ALL.into_iter();
@@ -110,7 +110,7 @@ fn fill(
 /// Kernels and an input.
 type Filled = (BlockWeights<f32>, Array4<f32>);
 
-/// Drawn where it matters, and false elsewhere.
+/// Drawn if it matters, otherwise false.
 fn flag(matters: bool) -> proptest::strategy::BoxedStrategy<bool> {
     if matters { any::<bool>().boxed() } else { Just(false).boxed() }
 }
@@ -152,7 +152,7 @@ fn build(
     Ok(Example { norms, x, weights, layout, second_call, mode })
 }
 
-/// Batch norms whose variance and epsilon have the sum 1, so that they divide by 1.
+/// Batch norms; in inference mode, variance and epsilon sum to 1, so that they divide by 1.
 fn block_norms(
     kind: Kind,
     weights: &BlockWeights<f32>,
@@ -160,7 +160,7 @@ fn block_norms(
     epsilon_counts: bool,
 ) -> Result<BlockNorms<f32>> {
     let epsilon = match kind {
-        // Statistics of the batch may well be 0.
+        // The variance of a batch may well be 0.
         Kind::Training | Kind::TrainingGradients => 1.0,
         _ if epsilon_counts => 0.75,
         _ => 0.0,
@@ -168,7 +168,7 @@ fn block_norms(
     let in_training = matches!(kind, Kind::Training | Kind::TrainingGradients);
     let variance = if in_training { 1.0 } else { 1.0 - epsilon };
     let spec = weights.spec();
-    // Channel j of path i, whatever the width.
+    // The place of channel j of path i, the same for every width.
     let inner = |channel: usize| channel / spec.width() * WIDTH + channel % spec.width();
     let layer = |first: usize, channels: usize, place: &dyn Fn(usize) -> usize| {
         let own = (0..channels).map(|channel| {
@@ -192,7 +192,7 @@ mod tests {
 
     use super::{Kind, examples};
 
-    /// There are numbers enough for each size.
+    /// There are enough numbers for every size.
     #[test]
     fn examples_can_be_drawn() {
         let mut runner = TestRunner::deterministic();

@@ -1,21 +1,21 @@
 //! Pillow's resize and torchvision's centre crop, to the bit.
 //!
-//! Any antialiased bilinear resize is within 1 of 255 of Pillow's; that of the `image`
-//! crate is, too. This one has the same numbers, so that a test can ask for equality, and it
-//! computes only what the crop keeps, so that a picture of one pixel's width costs no more
-//! than another. Reimplemented, not copied, from what Pillow's `src/libImaging/Resample.c`
-//! computes for 8-bit channels and the bilinear filter: weights in 22 bits after the point,
-//! along the rows first, and 8 bits between the two passes.
+//! Any antialiased bilinear resize, such as the `image` crate's, is within 1 of 255 of
+//! Pillow's. This one gives the same numbers, so that a test can ask for equality. It computes
+//! only what the crop keeps, so that a picture one pixel wide costs no more than another. It is
+//! reimplemented, not copied, from what Pillow's `src/libImaging/Resample.c` computes for
+//! 8-bit channels and the bilinear filter: weights with 22 fractional bits, along the rows
+//! first, and 8 bits between the two passes.
 //!
-//! To be faster, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns.
+//! For speed, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns.
 //! Such a picture shrinks, and is more than twice as tall as wide. There Pillow 12 and 13 differ by up to
-//! 1 of 255. This is Pillow 12.
+//! 1 of 255. This code does what Pillow 12 does.
 
 use std::ops::Range;
 
 use ndarray::{Array3, ArrayView3, s};
 
-/// Bits after the point of a weight: 8 of the 32 are the pixel's, and Pillow keeps 2 free.
+/// Fractional bits of a weight: of 32 bits, 8 are the pixel's, and Pillow keeps 2 free.
 const PRECISION: u32 = 32 - 8 - 2;
 
 /// Scales an image, of one pixel at least, until its shorter side is `shorter` pixels, and
@@ -36,15 +36,15 @@ pub(super) fn resize_and_crop(image: ArrayView3<u8>, shorter: usize, size: usize
     resample_and_turn(turned.view(), &rows)
 }
 
-/// What torchvision's `center_crop` keeps of a side: where it cannot be the middle, Python's
-/// `round` decides, which takes the even one of two neighbours.
+/// The part of a side that torchvision's `center_crop` keeps. If it cannot be exactly the middle,
+/// Python's `round` decides, which takes the even one of two neighbours.
 fn middle(length: u64, size: u64) -> Range<u64> {
     let spare = length - size;
     let start = spare / 2 + u64::from(spare % 4 == 3);
     start..start + size
 }
 
-/// The pixels along one side that make a pixel of the result.
+/// The pixels along one side that contribute to a pixel of the result.
 struct Taps {
     first: usize,
     /// In units of 2^-22; they sum to about 1.
