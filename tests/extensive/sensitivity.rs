@@ -1,4 +1,4 @@
-//! Each part of a rung sees what it is there for, on forms with a single mistake.
+//! Each part of a rung sees the kind of mistake that it exists for, on forms with one mistake.
 
 use std::num::NonZeroU64;
 

@@ -162,7 +162,7 @@ fn many_taps() {
 }
 
 /// Three kinds of case. Pixels that are a multiple of a page apart, which the kernels copy so that they do not
-/// evict each other from the cache. Maps with as many pixels as the pieces of planes, or a few more. Rows so
+/// evict each other from the cache. Maps with as many pixels as a piece of a plane, or a few more. Rows so
 /// long and kernels so large that pieces are parts of rows, and everything is copied beforehand.
 #[test]
 fn every_way_to_cut_and_to_copy() {
@@ -334,7 +334,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
     for (c, d, paths, size) in
         [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11), (1024, 4, 8, 14)]
     {
-        // Channels last where pixels are pages apart, since the copying happens only then.
+        // Channels last for 1024 channels: only in that layout are pixels pages apart.
         let (inner, layout) = (d * paths, u8::from(c == 1024));
         let (outside, inside) = ([2, c, size, size + 1], [2, inner, size, size + 1]);
         let cases = [

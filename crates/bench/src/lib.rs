@@ -34,7 +34,7 @@ pub type BlockOnMap = (BlockSpec, (usize, usize));
 /// What to time.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The blocks, each by itself.
+    /// Blocks to time one at a time.
     pub blocks: Vec<BlockOnMap>,
     /// Blocks to compare with one another: they are timed together, round by round. A block that is also in
     /// `blocks` is timed here only.

@@ -16,12 +16,12 @@ pub enum Error {
     #[error("cannot read {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 
-    /// A checkpoint that breaks its format, or whose numbers are not read. If a single tensor is at
-    /// fault, the reason names it.
+    /// A checkpoint that breaks its format, or has numbers of a kind that is not read. If a single
+    /// tensor is at fault, the reason names it.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 
-    /// A `.npy` file that breaks its format, or whose numbers are not read.
+    /// A `.npy` file that breaks its format, or has numbers of a kind that is not read.
     #[error("cannot read {} as a .npy array: {why}", path.display())]
     Array { path: PathBuf, why: String },
 

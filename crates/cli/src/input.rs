@@ -12,7 +12,7 @@ use triform_checkpoint::{Dtype, Npy};
 use crate::error::{Error, Result};
 use triform::network::image::{SHORTER_SIDE, prepare};
 
-/// The largest file that is read. A picture that decodes within as much memory has a smaller file.
+/// The largest file that is read. A picture that decodes within 512 MiB has a smaller file.
 const MAX_BYTES: u64 = 512 << 20;
 
 /// A cat: `chelsea.png` of scikit-image, cropped to 224 x 224. CC0, by Stefan van
@@ -92,8 +92,8 @@ fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
     Ok(eight_bits(image))
 }
 
-/// Whether an end-of-image marker follows the last start of a scan. Of a truncated JPEG the decoder
-/// shows what there is and leaves the rest grey; a network should not see such a picture. The pixel
+/// Whether an end-of-image marker follows the last start of a scan. The decoder shows what
+/// there is of a truncated JPEG and leaves the rest grey; a network should not see that. The pixel
 /// data cannot contain a marker: each 0xff in them is followed by a zero.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);

@@ -27,7 +27,7 @@ pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write
     if !options.no_memory_check
         && let Some(warning) = Memory::now().judge(need)?
     {
-        // If nobody reads the warning, the job starts without it.
+        // If the warning cannot be written, the job starts without it.
         let _ = writeln!(errors, "warning: {warning}");
     }
     Ok(())

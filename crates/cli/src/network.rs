@@ -123,7 +123,7 @@ pub(super) fn read(
 pub(super) fn init(options: &InitOptions, context: &mut Context<'_>) -> Result<u8> {
     let (seed, path) = (options.seed.seed, &options.output.path);
     let architecture = with_its_top(&options.arch, &options.top)?;
-    // Three copies: as drawn, by name, and as the file.
+    // Three copies: the weights as drawn, by name, and as the bytes of the file.
     machine::check(&need::of_weights(&architecture, 3)?, &options.memory, context.errors)?;
     let file = Output::create(path)?;
     let weights = init::network(&architecture, seed, options.fan)?;

@@ -106,7 +106,7 @@ fn in_words(verdict: &Verdict) -> String {
     }
 }
 
-/// A count as 70,144; anything else as it is.
+/// A count as 70,144; any other value unchanged.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     text.parse().map_or(text, thousands)
