@@ -1,20 +1,20 @@
-//! An input's bytes as a convolution on small integers, asked of a convolver by one of its verbs.
+//! An input's bytes as a convolution of small integers, called by one of a convolver's verbs.
 
 use arbitrary::{Arbitrary, Unstructured};
 use ndarray::{Array4, s};
 use triform::conv::ConvSpec;
 
-/// Weights, inputs and shortcuts are integers of at most this size; so are scales and shifts of the
-/// functions, and what [`Step::Ramp`] adds.
+/// Bounds on absolute values: of weights, inputs and shortcuts; of the functions' scales; of their
+/// shifts and what [`Step::Ramp`] adds.
 const VALUE: i64 = 8;
 const SCALE: i64 = 3;
 pub const SHIFT: i64 = 9;
 const PATHS: usize = 4;
 const KERNEL: usize = 7;
-/// Input channels of a group; of a 1x1, which is a matrix product, more.
+/// Input channels of a group; a 1x1, which is a matrix product, may have more.
 const CHANNELS: usize = 6;
 const CHANNELS_OF_1X1: usize = 20;
-/// Multiplications of a case, above which it is made thinner: for speed.
+/// A case with more multiplications than this is made thinner, for speed.
 const ENOUGH: usize = 1 << 17;
 
 /// The certificate: terms * max|w| * max|x|, through both functions and the shortcut, is at most
@@ -41,7 +41,7 @@ pub struct Case {
     pub run: usize,
 }
 
-/// What is asked of a convolver.
+/// The operation that a convolver is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verb {
     Conv,
@@ -64,7 +64,7 @@ pub struct Tensor {
     pub layout: u8,
 }
 
-/// The layout that shows one image as all of them.
+/// The layout that stores one image and shows it as every image.
 pub const REPEATED: u8 = 7;
 
 /// What a function does to one channel.
@@ -73,11 +73,11 @@ pub enum Step {
     Identity,
     Relu,
     Affine(i64, i64, bool),
-    /// Adds to each pixel a number that depends on where in the plane it is; no data says that.
+    /// Adds to each pixel a number that depends on its place in the plane; no data can express that.
     Ramp,
 }
 
-/// The shapes of a path, before there is data.
+/// The shapes of a path, before its data are drawn.
 #[derive(Clone, Copy)]
 struct Plan {
     spec: [usize; 4],
@@ -86,7 +86,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Any convolution of `x` in these groups whose kernel fits.
+    /// Any convolution of `x` with this number of groups whose kernel fits.
     fn draw(u: &mut Unstructured<'_>, x: [usize; 4], groups: usize) -> arbitrary::Result<Self> {
         let (k_h, k_w) = match u.int_in_range(0..=7u8)? {
             0 => (3, 3),
@@ -98,7 +98,7 @@ impl Plan {
         let padding = if u.ratio(2, 3)? { u.int_in_range(0..=KERNEL)? } else { 0 };
         let padding = if u.ratio(1, 2)? { padding.min(k_h / 2) } else { padding };
         let mut dilation = u.int_in_range(1..=3)?;
-        // Fewer taps and less dilation, until it fits.
+        // Fewer taps and less dilation, until the kernel fits.
         let (k_h, k_w) = (k_h.min(x[2] + 2 * padding), k_w.min(x[3] + 2 * padding));
         for (k, size) in [(k_h, x[2]), (k_w, x[3])] {
             if k > 1 {
@@ -144,14 +144,14 @@ impl<'a> Arbitrary<'a> for Case {
 
         let has_shortcut = matches!(verb, Conv | Merge) && u.ratio(1, 2)?;
         let mut shortcut = has_shortcut.then(|| plans[0].output());
-        // One in sixteen is made wrong in one place. (Never by bytes that have run out: they are 0.)
+        // One in sixteen is made wrong in one place, but never if the bytes have run out: they are 0.
         if u.int_in_range(0..=15u8)? == 15 {
             spoil(u, &mut plans, &mut shortcut)?;
         }
         let mut inputs = if matches!(verb, Each | Merge) { plans.len() } else { 1 };
         if plans.len() > 1 && u.int_in_range(0..=63u8)? == 63 {
             match u.int_in_range(0..=2)? {
-                // What is split is one input, whatever there are of paths.
+                // A split has one input, however many paths there are.
                 _ if verb == Split => plans.clear(),
                 0 => inputs -= 1,
                 1 => drop(plans.pop()),
@@ -169,12 +169,12 @@ impl<'a> Arbitrary<'a> for Case {
         let layouts = (0..inputs + plans.len() + 1).map(|_| u.int_in_range(0..=7));
         let mut layouts = layouts.collect::<Result<Vec<u8>, _>>()?.into_iter();
         let run = u.int_in_range(1..=CHANNELS)?;
-        // Small integers: first the bytes that are left, then such as follow from the seed, so that a
-        // short input has live data too.
+        // Small integers: first from the bytes that are left, then from a seeded generator, so that
+        // a short input has live data too.
         let (mut state, mut bytes): (u64, _) = (u.arbitrary()?, u.bytes(u.len())?.iter());
         let mut number = || {
             let byte = bytes.next().copied().unwrap_or_else(|| {
-                // Knuth's generator; its high bits are the good ones.
+                // Knuth's generator, whose high bits are the good ones.
                 state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
                 (state >> 56) as u8
             });
@@ -201,12 +201,12 @@ impl<'a> Arbitrary<'a> for Case {
     }
 }
 
-/// Shapes that are right: the paths of one verb.
+/// Valid shapes: the paths of one verb.
 fn plan(u: &mut Unstructured<'_>, verb: Verb) -> arbitrary::Result<Vec<Plan>> {
     let n = *u.choose(&[1, 1, 2, 1, 3, 2, 1, 0])?;
     let map = |u: &mut Unstructured<'_>| {
         Ok(match u.int_in_range(0..=11u8)? {
-            // More pixels than a tile is wide; more than a run of the matrix product has.
+            // More pixels than a tile is wide, or more than a run of the matrix product has.
             10 => (u.int_in_range(1..=3)?, u.int_in_range(50..=80)?),
             11 => (u.int_in_range(22..=26)?, u.int_in_range(22..=26)?),
             _ => (u.int_in_range(1..=12)?, u.int_in_range(1..=12)?),
@@ -258,7 +258,7 @@ fn plan(u: &mut Unstructured<'_>, verb: Verb) -> arbitrary::Result<Vec<Plan>> {
     Ok(plans)
 }
 
-/// One mistake, of a kind that a convolver must refuse.
+/// Makes one mistake, of a kind that a convolver must refuse.
 fn spoil(
     u: &mut Unstructured<'_>,
     plans: &mut [Plan],
@@ -289,7 +289,7 @@ impl<'a> Arbitrary<'a> for Step {
         Ok(match u.int_in_range(0..=7u8)? {
             0 => Self::Identity,
             1 => Self::Relu,
-            // Then the others of its layer, which are data, cannot be had as data either.
+            // Then its layer's other functions cannot be given as data either.
             2 if u.ratio(1, 4)? => Self::Ramp,
             _ => Self::Affine(
                 u.int_in_range(-SCALE..=SCALE)?,

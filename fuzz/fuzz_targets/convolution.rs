@@ -1,4 +1,4 @@
-//! The fast convolver against the reference, on any small convolution of small integers.
+//! The fast convolver compared with the reference, on any small convolution of small integers.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,15 +1,15 @@
 //! What the fuzz target runs on every input, shared with `tests/lesson/fuzz_corpus.rs`: the input's
-//! convolution ([`Case`]) by all convolvers, to the bit ([`check`]).
+//! convolution ([`Case`]) by all convolvers, compared to the bit ([`check`]).
 //!
-//! The expected answer is the reference's over checked integers, which cannot round. The data are
-//! such integers that floats cannot round either, whatever order they sum in: see `CERTIFIED`.
+//! The expected answer is the reference's over checked integers, which cannot round. The data are integers for which
+//! floats cannot round either, in whatever order they are summed: see `CERTIFIED`.
 //!
-//! **The sign of zero.** `tests/lesson/convolution.rs` compares with `==`, to which -0 is +0, and
-//! `src/evidence/rungs/r3_exact_integers.rs` says why it may: a sum whose terms are all zero may be -0 in one order and
-//! +0 in another. Here the reference must give the very bits, as it adds to +0, which never gives -0.
-//! So must the fast convolver, but where a 1x1 may be a matrix product: with one output channel, or at
-//! most two input channels, `gemm` starts from a product, and 0 times -3 is -0. So there, and only
-//! there, -0 is taken for +0.
+//! **The sign of zero.** `tests/lesson/convolution.rs` compares with `==`, for which -0 equals +0,
+//! and `src/evidence/rungs/r3_exact_integers.rs` says why it may: a sum whose terms are all zero
+//! may be -0 in one order and +0 in another. Here the reference must give the exact bits, since it
+//! adds to +0, which never gives -0. So must the fast convolver, except where a 1x1 may be a matrix
+//! product: with one output channel, or at most two input channels, `gemm` starts from a product,
+//! and 0 times -3 is -0. There, and only there, -0 counts as +0.
 
 #![allow(unreachable_pub)]
 
@@ -45,7 +45,7 @@ const INT: Kind<Int> = Kind {
 };
 
 impl Tensor {
-    /// The same values, lying in memory as the layout says.
+    /// The same values, in the memory layout that `layout` names.
     pub fn lay<S: Scalar>(&self, of: fn(i64) -> S) -> Array4<S> {
         let x = self.values.mapv(of);
         let (n, c, h, w) = x.dim();
@@ -79,7 +79,7 @@ impl Tensor {
         }
     }
 
-    /// A view of what [`Tensor::lay`] gave.
+    /// A view of the result of [`Tensor::lay`].
     fn view<'a, S>(&self, laid: &'a Array4<S>) -> ArrayView4<'a, S> {
         laid.broadcast(self.values.raw_dim()).expect("the same shape, or one image of it")
     }
@@ -91,13 +91,13 @@ impl Tensor {
     }
 }
 
-/// The steps of all channels. A convolver that numbers a channel beyond them makes it panic.
+/// The steps of all channels. A convolver that asks for a channel beyond them makes this panic.
 struct Steps<'a, S> {
     steps: &'a [Step],
     of: fn(i64) -> S,
-    /// Those that are affine, where all are.
+    /// The steps as data, if all are affine.
     affine: Option<Vec<Affine<S>>>,
-    /// Whether to keep from the convolver what they are made of.
+    /// Whether to hide from the convolver what they are made of.
     opaque: bool,
 }
 
@@ -140,10 +140,10 @@ impl<S: Ordered> ChannelWise<S> for Steps<'_, S> {
     }
 }
 
-/// What a convolver makes of the case: tensors or the text of its error.
+/// The result of a convolver for a case: tensors, or the text of its error.
 pub type Outcome = Result<Vec<Array4<f32>>, String>;
 
-/// Runs the case; `opaque` keeps from the convolver what its functions are made of.
+/// Runs the case; `opaque` hides from the convolver what its functions are made of.
 pub fn run<S, V>(kind: &Kind<S>, convolver: &V, case: &Case, opaque: bool) -> Outcome
 where
     S: Ordered,
@@ -165,7 +165,7 @@ where
         let shortcut = shortcut.as_ref().map(|(tensor, laid)| tensor.view(laid));
         let after = Epilogue { function: &function, shortcut, output: &output };
         let owned = || case.xs.iter().map(|x| x.owned(of)).collect::<Vec<_>>();
-        // These three see one input, as it lies; the others own theirs.
+        // These three take one input in its own layout; the others own theirs.
         let first = case.xs.first().map(|x| (x, x.lay(of)));
         let first = first.as_ref().map(|(x, laid)| x.view(laid));
         match (case.verb, first) {
@@ -180,7 +180,7 @@ where
     Ok(z.iter().map(|z| z.map(kind.float)).collect())
 }
 
-/// Whether the fast convolver may take one of the kernels for a matrix.
+/// Whether the fast convolver may treat one of the kernels as a matrix.
 fn has_a_matrix(case: &Case) -> bool {
     case.paths.iter().any(|path| {
         let shape = path.weights.values.shape();
@@ -188,9 +188,9 @@ fn has_a_matrix(case: &Case) -> bool {
     })
 }
 
-/// Whether both are the same to the bit, or the same error; -0 is +0 where there is one zero.
+/// Whether both are the same to the bit, or the same error; with `one_zero`, -0 equals +0.
 pub fn same(who: &str, expected: &Outcome, found: &Outcome, one_zero: bool) -> Result<(), String> {
-    // -0 + 0 is +0; every other value stays what it is.
+    // -0 + 0 is +0; every other value is unchanged.
     let bits = |z: &f32| if one_zero { (z + 0.0).to_bits() } else { z.to_bits() };
     let (Ok(expected), Ok(found)) = (expected, found) else {
         let short = |outcome: &Outcome| match outcome {
@@ -214,23 +214,23 @@ pub fn same(who: &str, expected: &Outcome, found: &Outcome, one_zero: bool) -> R
     Ok(())
 }
 
-/// What a case was worth.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ran {
     /// Values were compared, and they were not all 0.
     Compared,
     /// An output without elements, or of zeros only.
     Hollow,
-    /// An input that all refused, in the same words.
+    /// An input that all convolvers refused, in the same words.
     Refused,
 }
 
-/// Runs a case by all convolvers; the error says which one disagrees.
+/// Runs a case on all convolvers; the error names the one that disagrees.
 pub fn check(case: &Case) -> Result<Ran, String> {
     check_against(&Fast::new(), case)
 }
 
-/// The same, with `fast` in the place of the fast convolver.
+/// The same, with `fast` in place of the fast convolver.
 pub fn check_against<V: Convolver<f32>>(fast: &V, case: &Case) -> Result<Ran, String> {
     let reference = Reference::default();
     let runs = Reference::in_runs_of(case.run);
@@ -241,7 +241,7 @@ pub fn check_against<V: Convolver<f32>>(fast: &V, case: &Case) -> Result<Ran, St
     let matrix = has_a_matrix(case);
     let fused = run(&F32, fast, case, false);
     same("fast", &expected, &fused, matrix)?;
-    // The same sums, so the same bits, zeros too.
+    // The sums are the same, so the bits are too, even those of zeros.
     same("fast, functions kept from it", &fused, &run(&F32, fast, case, true), false)?;
     same("double", &expected, &run(&F64, &Double, case, false), matrix)?;
 

@@ -2,8 +2,8 @@
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 
-/// A fixed seed, so that a failure here is a failure everywhere; regressions beside the tests.
-/// `PROPTEST_RNG_SEED=n` tries other cases, `PROPTEST_CASES=n` more of them.
+/// A fixed seed, so that a failure here is a failure everywhere; regressions are kept beside the
+/// tests. `PROPTEST_RNG_SEED=n` tries other cases, `PROPTEST_CASES=n` more of them.
 pub fn config(cases: u32) -> Config {
     let from_environment = Config::default();
     Config {

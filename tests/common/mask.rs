@@ -1,7 +1,7 @@
-//! Masks for reports: without what differs from machine to machine and run to run.
+//! Masks for reports: they remove what differs between machines and between runs.
 
-/// Replaces times, rounding and what follows from it by `#`. Runs of spaces, whose width depends on them, become
-/// one; and each paragraph, whose breaks do, becomes one line.
+/// Replaces times, rounding and what follows from them by `#`. They also change the widths of spaces and the
+/// breaks of lines, so runs of spaces become one, and each paragraph becomes one line.
 pub fn masked(report: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut in_paragraph = false;
@@ -28,7 +28,7 @@ fn masked_line(line: &str) -> String {
         && (used.ends_with('%') || used == "beyond")
         && ["within", "blunt", "REFUTED"].contains(&verdict)
     {
-        // A row of R1: even how many words it has depends on the rounding.
+        // A row of R1: even its number of words depends on the rounding.
         return format!("{block} # {verdict}");
     }
     words.into_iter().map(word).collect::<Vec<_>>().join(" ")

@@ -27,7 +27,7 @@ pub fn norm_in_each_path() -> WrongBlock {
     named("norm-in-each-path").unwrap().wrong()
 }
 
-/// Not a form of the block: it gives a part of its input, whatever the block is.
+/// Not a form of the block: it returns a part of its input, whatever the block is.
 pub fn no_form() -> WrongBlock {
     let made_in = MadeIn::Around(Around::NoForm);
     WrongBlock::new(Form::Aggregated, "that gives two channels too few", made_in)

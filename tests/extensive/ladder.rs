@@ -48,15 +48,15 @@ fn refuting(rung: Rung, forms: &[&dyn AnyForm]) -> (Vec<String>, Vec<String>) {
     (stages(refuting), stages(others))
 }
 
-/// Five mistakes in weights, in each form that they can be in, and one in the order of layers.
+/// Five mistakes in weights, made in each form, and one in the order of layers.
 fn wrong_forms() -> impl Iterator<Item = (String, WrongBlock)> {
     let with_each = |form| MISTAKES.map(|name| (format!("{form:?} {name}"), wrong(form, name)));
     let norm = ("the last batch norm in each path".to_owned(), norm_in_each_path());
     Form::ALL.into_iter().flat_map(with_each).chain([norm])
 }
 
-/// `rung` holds on the three forms, and refutes each wrong one on all its stages, except for the stages
-/// that `blind` names for a mistake.
+/// Checks that `rung` accepts the three forms and refutes each wrong one on all its stages, except
+/// for the stages where `blind` says that a mistake is invisible.
 fn sees_all_but(rung: Rung, blind: &dyn Fn(&str, &str) -> bool) {
     let (refuted, held) = refuting(rung, &FORMS);
     assert!(refuted.is_empty(), "{rung} refutes the right forms on {refuted:?}");
@@ -64,7 +64,7 @@ fn sees_all_but(rung: Rung, blind: &dyn Fn(&str, &str) -> bool) {
     let mut seen = 0;
     for (number, (name, wrong)) in wrong_forms().enumerate() {
         if matches!(rung, Rung::R5 | Rung::R6) && number < 15 && number % 3 != number / 5 {
-            continue; // these take seconds each: every mistake in one form
+            continue; // these take seconds each: every mistake in one form only
         }
         let forms = FORMS.map(|form| {
             if form.letter() == BlockForm::letter(&wrong) { &wrong as &dyn AnyForm } else { form }
@@ -98,8 +98,8 @@ refutes_wrong_blocks! {
     r3_refutes_wrong_blocks: R3, |_, _| false;
     r4_refutes_wrong_blocks: R4, |_, _| false;
     r5_refutes_wrong_blocks: R5, |_, _| false;
-    // A 1x1 kernel cannot be flipped. And a function inside each path goes unseen over F_2 with three
-    // paths: all its functions are of the form u a + v, and three times v is v.
+    // A 1x1 kernel cannot be flipped. A function inside each path goes unseen over F_2 with three
+    // paths: all functions over F_2 are of the form u a + v, and three times v is v.
     r6_refutes_wrong_blocks: R6, |name: &str, stage: &str| {
         name.ends_with("flipped") || (name.ends_with("in each path") && stage == "tiny2")
     };
@@ -186,7 +186,7 @@ fn no_false_alarms() {
     }
 }
 
-/// The same seed gives the same evidence, another one other evidence.
+/// The same seed gives the same evidence, another seed gives different evidence.
 #[test]
 fn evidence_repeats() {
     let words = |seed| {

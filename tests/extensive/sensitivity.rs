@@ -1,4 +1,4 @@
-//! Each part of a rung sees what it is there for, on forms with a single mistake.
+//! Each part of a rung sees the kind of mistake that it exists for, on forms with one mistake.
 
 use std::num::NonZeroU64;
 
@@ -35,13 +35,13 @@ fn odd(form: Form, made_in: MadeIn) -> WrongBlock {
     WrongBlock::new(form, "an odd one", made_in)
 }
 
-/// The findings of `rung` with something wrong in form (b).
+/// The findings of `rung` with a mistake in form (b) only.
 fn with_one_odd(rung: Rung, made_in: MadeIn) -> Vec<Finding> {
     let odd = odd(Form::EarlyConcat, made_in);
     climb(&[&Form::Aggregated, &odd, &Form::Grouped], &plan(rung)).unwrap().findings
 }
 
-/// And with the same in all three, so that they agree.
+/// The same with the mistake in all three forms, so that they agree.
 fn with_all_odd(rung: Rung, made_in: MadeIn) -> Vec<Finding> {
     let [a, b, c] = Form::ALL.map(|form| odd(form, made_in));
     climb(&[&a, &b, &c], &plan(rung)).unwrap().findings
@@ -51,7 +51,7 @@ fn all_refute(findings: &[Finding]) -> bool {
     !findings.is_empty() && findings.iter().all(Finding::refutes)
 }
 
-/// On which stages they refute.
+/// The stages on which these findings refute.
 fn refuting(findings: &[Finding]) -> Vec<&str> {
     findings.iter().filter(|finding| finding.refutes()).map(|f| f.stage.as_str()).collect()
 }
@@ -75,7 +75,7 @@ fn functions_left_out_or_exchanged_are_seen() {
             let findings = with_one_odd(rung, oddity);
             let refuting = refuting(&findings);
             if rung == Rung::R6 {
-                // Where all channels or all layers have one function, nothing is exchanged.
+                // With one function for all channels or layers, an exchange changes nothing.
                 assert!(refuting.contains(&"tiny1"), "{oddity:?}: {refuting:?}");
             } else {
                 assert!(all_refute(&findings), "{rung} {oddity:?}: {refuting:?}");
@@ -93,7 +93,7 @@ fn r1_sees_a_loss_of_precision_at_cuts_only() {
     );
     let Bound::Rounding { used, used_at_cuts, .. } = findings[0].bound else { panic!() };
     assert!(used < 1.0 && used_at_cuts > 1.0, "{used} {used_at_cuts}");
-    // On integers of a few bits nothing is lost; to the bit, everything shows.
+    // On integers of a few bits nothing is lost; compared to the bit, everything shows.
     assert!(refuting(&with_one_odd(Rung::R3, MadeIn::Kernels(Kernels::FewerBits))).is_empty());
     assert!(all_refute(&with_one_odd(Rung::R2, MadeIn::Kernels(Kernels::FewerBits))));
 }
@@ -114,7 +114,7 @@ fn what_is_done_after_the_last_cut_is_seen_at_cuts() {
 #[test]
 fn r2_sees_bits_images_and_scale() {
     assert!(all_refute(&with_one_odd(Rung::R2, MadeIn::Around(Around::NegativeZero))));
-    // All three alike: only the laws of R2 itself can refute them.
+    // All three forms have the same fault, so only the laws of R2 itself can refute them.
     let mixed = with_all_odd(Rung::R2, MadeIn::Convolution(Fault::FirstImage));
     assert_eq!(refuting(&mixed), ["random"]);
     assert_eq!(places(&mixed), ["output, each image by itself"]);
@@ -160,7 +160,7 @@ fn r7_moves_everything_and_keeps_to_the_limit() {
     let small = exact(case.x.clone());
     let evidence = over_floats(&forms, &small, Layout::Standard, &mut rng).unwrap().unwrap();
     assert!(evidence.witnesses.is_empty());
-    // A case within the limit whose derivatives are beyond it: no evidence, and no false alarm.
+    // Within the limit, but with derivatives beyond it: no evidence, and no false alarm.
     let mut factor = 1;
     let near = loop {
         factor *= 2;
@@ -186,7 +186,7 @@ fn r8_compares_the_running_statistics() {
     assert!(all_refute(&with_one_odd(Rung::R1, MadeIn::Around(Around::StatisticsTwice))));
 }
 
-/// A channel that is not alive costs a new draw, and too many fail the run.
+/// A dead channel costs a new draw, and too many of them fail the run.
 #[test]
 fn dead_channels_are_drawn_again_and_too_many_fail_the_run() {
     fn dead(seed: Seed, number: u64, attempt: u64) -> Case {

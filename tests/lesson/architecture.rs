@@ -1,5 +1,5 @@
-//! The layers of the code: imports point downward only, unsafe code is only in the crate of the kernels, and
-//! the forms stay short.
+//! The layers of the code: imports point downward only, unsafe code is only in the kernels' crate,
+//! and the forms stay short.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ fn floor(file: &Path) -> Option<String> {
     (!["lib", "main"].contains(&name)).then(|| name.to_owned())
 }
 
-/// Code without its tests, which may look anywhere, and without comments.
+/// Code without comments and without its tests, which may import anything.
 fn code(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -56,7 +56,7 @@ fn named(code: &str) -> Vec<String> {
             names.push(format!("a group: {}", group.lines().next().unwrap_or_default()));
         }
         let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-        // The crate's root gives the error type a shorter path.
+        // The crate's root exports the error types under shorter paths.
         let is_error = ["Error", "Result"].contains(&name.as_str());
         names.push(if is_error { "error".to_owned() } else { name });
     }
@@ -92,7 +92,7 @@ fn an_import_that_points_upward_is_seen() {
     assert_eq!(code("a\n// crate::figures\n#[cfg(test)]\nmod tests { crate::figures }"), "a");
 }
 
-/// The specification knows nothing of the optimisation, nor do the forms.
+/// Neither the specification nor the forms know the optimisation.
 #[test]
 fn the_reference_and_the_forms_do_not_know_the_fast_convolver() {
     let mut seen = 0;
@@ -111,7 +111,7 @@ fn the_reference_and_the_forms_do_not_know_the_fast_convolver() {
     assert!(seen > 8, "{seen}");
 }
 
-/// A module of no known floor, and a lower one that names a higher, are found.
+/// An unknown floor is found, and so is a lower floor that names a higher one.
 #[test]
 #[should_panic(expected = "attic is no floor")]
 fn an_unknown_floor_is_found() {
@@ -152,7 +152,7 @@ fn only_the_convolutions_name_the_kernels() {
     assert!(seen > 3, "{seen}");
 }
 
-/// The forms are as short as their pictures.
+/// The code of each form stays short.
 #[test]
 fn the_forms_are_short() {
     for form in ["aggregated", "early_concat", "grouped"] {

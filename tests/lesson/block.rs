@@ -16,7 +16,7 @@ use triform::scalar::{Counter, Int, counted};
 proptest! {
     #![proptest_config(config(256))]
 
-    /// Canonical weights to paths and back, and paths to canonical weights and back.
+    /// From canonical weights to paths and back, and from paths to canonical weights and back.
     #[test]
     fn weights_and_paths_are_two_views_of_one_thing(case in generator::contract()) {
         let weights = &case.weights;
@@ -45,7 +45,7 @@ proptest! {
         }
         prop_assert!(BlockWeights::from_paths(spec, &independent[1..], projection).is_err());
 
-        // A view: path i's kernels lie inside the block's, at the channels of the path.
+        // A path is a view: its kernels lie inside the block's, at the channels of the path.
         let d = spec.width();
         let (reduce, transform, expand) =
             (weights.reduce(), weights.transform(), weights.expand());
@@ -67,8 +67,8 @@ proptest! {
         prop_assert_eq!(counted.shortcut, shortcut as u64);
     }
 
-    /// A number that counts its own multiplications runs through each form. It counts what the closed form says
-    /// about the taps inside the map. The functions between the convolutions multiply nothing.
+    /// A number type that counts its own multiplications runs through each form. Its count is that of the closed
+    /// form for taps inside the map. The functions between the convolutions multiply nothing.
     #[test]
     fn the_tally_of_every_form_is_the_closed_form(case in generator::contract()) {
         let weights = case.weights.map(|w| Counter(*w));
@@ -81,7 +81,7 @@ proptest! {
             let (output, counts) = counted(|| forward().unwrap());
             let expected = n as u64 * (macs.convolutions.inside + macs.shortcut.inside);
             prop_assert_eq!(counts.multiplications, expected, "{:?}", form);
-            // Outside the dot products: the shortcut, and in form (a) the sum over the paths.
+            // Additions outside the dot products: the shortcut, and in form (a) the sum over the paths.
             let shortcut = u64::from(case.spec.shortcut() != Shortcut::None);
             let paths = if form == Form::Aggregated { case.spec.cardinality() as u64 - 1 } else { 0 };
             prop_assert_eq!(counts.additions, output.len() as u64 * (shortcut + paths));
@@ -89,7 +89,7 @@ proptest! {
         prop_assert!(macs.convolutions.inside <= macs.convolutions.all_taps);
     }
 
-    /// The closed form is a count: of the taps, one by one.
+    /// The closed form agrees with counting the taps one by one.
     #[test]
     fn taps_inside_are_counted(
         k in 1usize..6, n in 1usize..9, stride in 1usize..4, padding in 0usize..5, dilation in 1usize..4,
@@ -159,7 +159,7 @@ fn bad_blocks_are_refused_with_their_numbers() {
         assert_eq!(message(spec), words);
     }
     assert!(BlockSpec::new(usize::MAX, 2, 2, 2).is_err());
-    // An array of 8-byte numbers ends where isize does: at 2^60 - 1 of them.
+    // An array of 8-byte numbers must fit in isize: it may have 2^60 - 1 of them.
     assert!(BlockSpec::new((1 << 60) - 1, 1, 1, 1).is_ok());
     assert!(BlockSpec::new(1 << 60, 1, 1, 1).is_err());
     assert!(block().output_map((0, 3)).is_err());
@@ -180,7 +180,7 @@ fn bad_blocks_are_refused_with_their_numbers() {
     );
 }
 
-/// A shortcut fits where the map and, if it is the identity, the shape stay what they are.
+/// A shortcut fits if the 3x3 keeps the map and, for the identity, the block keeps the shape.
 #[test]
 fn a_block_has_a_shortcut_only_where_one_fits() {
     let block = || BlockSpec::new(6, 3, 2, 6).unwrap();
@@ -211,7 +211,7 @@ fn a_block_has_a_shortcut_only_where_one_fits() {
     assert_eq!(none.shortcut(), Shortcut::None, "a stride adds no shortcut");
 }
 
-/// Two values have a variance, whether two images hold them, two rows or two columns.
+/// Two values have a variance, whether they come from two images, two rows or two columns.
 #[test]
 fn training_needs_two_values_a_channel() {
     let spec = BlockSpec::new(6, 3, 2, 6).unwrap();
@@ -228,8 +228,8 @@ fn training_needs_two_values_a_channel() {
     }
 }
 
-/// A fast convolver asks for these as data, to apply them while the sums are in cache. The data must be there, and
-/// must do the same as [`ChannelWise::apply`].
+/// A fast convolver asks for these functions as data, to apply them while the sums are in cache.
+/// There must be data, and they must do the same as [`ChannelWise::apply`].
 #[test]
 fn what_the_functions_are_as_data_is_what_they_do() {
     let relu: &dyn ChannelWise<f32> = &Activation::Relu;
@@ -275,7 +275,7 @@ fn bad_batch_norms_are_refused_with_their_numbers() {
         message(norm(vec![1.0, f32::NAN], vec![1.0; 2], 1e-5)),
         "batch norm gamma: element [1] is NaN, not a finite number"
     );
-    // Finite data whose scale is not.
+    // The data are finite, but their scale is not.
     let huge = norm(vec![f32::MAX; 2], vec![0.0; 2], 1e-9).unwrap();
     assert!(huge.fold().is_err());
 

@@ -1,4 +1,4 @@
-//! Convolution: the definition, the reference, the fast one, and dense twins.
+//! Convolution: the definition, the reference, the fast convolver, and dense twins.
 
 use std::ops::Range;
 
@@ -27,7 +27,7 @@ impl Problem {
     }
 }
 
-/// Any convolution up to the sizes at which every tail of the fast one is met.
+/// Any convolution, up to the sizes that reach every tail of the fast convolver.
 pub(crate) fn problem() -> impl Strategy<Value = Problem> {
     let kernel = prop_oneof![
         3 => Just((1usize, 1usize)),
@@ -35,7 +35,7 @@ pub(crate) fn problem() -> impl Strategy<Value = Problem> {
         1 => (1usize..5, 1usize..5),
         1 => Just((7, 7)),
     ];
-    let channels = (1usize..4, 1usize..7, 1usize..7); // groups, in and out of each
+    let channels = (1usize..4, 1usize..7, 1usize..7); // groups, channels in and out of each
     // Up to runs of more than 512 pixels.
     let map = prop_oneof![
         8 => (1usize..9, prop_oneof![1usize..9, 15usize..41, 62usize..70]),
@@ -45,7 +45,7 @@ pub(crate) fn problem() -> impl Strategy<Value = Problem> {
         let (stride, (before, after), dilation) = along;
         Along { stride, padding: [before, after], dilation }
     });
-    // As often the same along both axes, and on all sides.
+    // Equally often the same along both axes and on all sides.
     let alike = (1usize..4, 0usize..4, 1usize..3).prop_map(|(stride, padding, dilation)| {
         [Along { stride, padding: [padding; 2], dilation }; 2]
     });
@@ -110,7 +110,7 @@ fn floats(x: &Array4<Int>) -> Array4<f32> {
 proptest! {
     #![proptest_config(config(512))]
 
-    /// The reference, and so the fast ones: to the bit, on integers.
+    /// The reference, and so the fast convolver, equals the definition: to the bit, on integers.
     #[test]
     fn every_convolver_is_the_definition(problem in problem()) {
         let Problem { x, weights, spec } = &problem;
@@ -141,7 +141,7 @@ proptest! {
         }
     }
 
-    /// A grouped convolution, its dense twin, and its groups one by one are one function.
+    /// A grouped convolution, its dense twin, and its groups one by one compute the same function.
     #[test]
     fn a_grouped_convolution_is_its_dense_twin(problem in problem()) {
         let Problem { x, weights, spec } = &problem;
@@ -165,7 +165,7 @@ proptest! {
         prop_assert_eq!(&concatenate(Axis(1), &views).unwrap(), &grouped);
     }
 
-    /// What follows the sums: as data (fused) or as a function (afterwards), the same bits.
+    /// An epilogue gives the same bits as data (fused) and as a function (applied afterwards).
     #[test]
     fn both_ways_of_finishing_agree(
         problem in problem(),
@@ -231,7 +231,7 @@ fn both_ways_agree<V: Convolver<f32>>(
     Ok(())
 }
 
-/// Functions. With a number, they break the law: they give that many channels as data, whatever is asked for.
+/// Functions as data. With a number they break the contract and always give that many channels.
 struct AsData(Vec<Affine<f32>>, Option<usize>);
 
 impl ChannelWise<f32> for AsData {
@@ -264,7 +264,7 @@ fn a_flipped_kernel_is_seen() {
     assert_ne!(sums(&Reference::default(), x.view(), flipped, spec), right);
 }
 
-/// A wrong geometry, by name and by number.
+/// The message about a wrong geometry contains its name and its number.
 #[test]
 fn bad_geometry_is_refused_with_its_numbers() {
     macro_rules! refused {
@@ -323,7 +323,7 @@ fn bad_geometry_is_refused_with_its_numbers() {
         let error = sums(x, &kernel).unwrap_err().to_string();
         assert!(error.contains("multiply to more than"), "{error}");
     }
-    // A stride beyond the map leaves its first pixel.
+    // With a stride beyond the map, only its first pixel is left.
     for (k, padding, value, expected) in [(1, 0, 2.0, 12.0), (3, 1, 1.0, 24.0)] {
         let kernel = prepare(value, [1, 6, k, k], spec(usize::MAX, padding, 1, 1)).unwrap();
         let got = sums([1, 6, 5, 4], &kernel).unwrap();

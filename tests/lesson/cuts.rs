@@ -1,4 +1,4 @@
-//! What the derived bound at cut points sees, and end to end does not.
+//! What the derived bound sees at cut points and misses end to end.
 
 use ndarray::Array4;
 use triform::block::{Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
@@ -16,7 +16,7 @@ fn real() -> RealProblem {
     RealProblem::draw(&Shape::new(spec, (8, 8)), Seed(3), &[0]).unwrap()
 }
 
-/// How form (c) with other weights or batch norms fares against the bound of the right ones: at
+/// How form (c) with other weights or batch norms compares with the bound of the right ones, at
 /// cuts and end to end.
 fn held(
     right: &RealProblem,
@@ -46,7 +46,7 @@ fn changed(
     BlockWeights::new(*weights.spec(), reduce, transform, expand, None).unwrap()
 }
 
-/// One weight off, of this rank by size.
+/// The weights with one of them, of this rank by size, off by a thousandth.
 fn off_by_a_thousandth(
     weights: &BlockWeights<f32>,
     layer: usize,
@@ -60,7 +60,7 @@ fn off_by_a_thousandth(
     })
 }
 
-/// To a significand of `bits` bits, ties to even.
+/// Rounds to a significand of `bits` bits, ties to even.
 fn rounded(value: f32, bits: u32) -> f32 {
     let shift = 24 - bits;
     let word = value.to_bits();
@@ -106,8 +106,8 @@ fn one_weight_off_by_a_thousandth_is_seen_at_a_cut() {
     }
 }
 
-/// A weight of middling size too, in the layers of fewer terms; among the first layer's 256 terms a
-/// thousandth of it can hide.
+/// A weight of middling size is seen too, in the layers with fewer terms. Among the first layer's
+/// 256 terms a thousandth of it can hide.
 #[test]
 fn one_middling_weight_is_seen_in_the_later_layers() {
     let real = real();
@@ -131,7 +131,7 @@ fn weights_rounded_to_f16_are_seen_at_a_cut() {
             println!("{what}, layer {layer}: {at_cuts:.2} at cuts, {end_to_end:.3} end to end");
             assert!(witness.is_some(), "{what} in layer {layer}");
         }
-        // A single one, the first that does not survive the rounding.
+        // A single weight, the one that rounding changes most.
         let weights = changed(&real.weights, 1, |kernel| {
             let worst = |weight: &f32| (weight - rounded(*weight, bits)).abs();
             let changed = kernel.iter_mut().max_by(|l, r| worst(l).total_cmp(&worst(r))).unwrap();

@@ -32,7 +32,7 @@ fn bits(x: &Array4<f32>) -> Array4<u32> {
     x.mapv(|value| if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() })
 }
 
-/// A case's weights and norms over rounding `f32`, every channel alive.
+/// A case's weights and norms in rounding `f32`, without dead channels.
 fn real(case: &Case) -> (BlockWeights<f32>, BlockNorms<f32>, Array4<f32>) {
     let RealProblem { weights, norms, x, .. } = RealProblem::of(case).unwrap();
     (weights, norms, x)
@@ -78,9 +78,9 @@ proptest! {
         }
     }
 
-    /// In f64 the bound is the f32 one with u = 2^-53 for 2^-24. Every radius is a sum of
-    /// products with at least one factor gamma_n, and gamma_n is n u or a little more, less so for
-    /// a smaller u: so it shrinks by 2^-29 at least. (ReLU's max(0, y + e) with y <= 0 does too.)
+    /// In f64 the bound is the f32 one with u = 2^-53 instead of 2^-24. Every radius is a sum of
+    /// products with at least one factor gamma_n, which is n u plus an excess that falls with u. So
+    /// a radius shrinks at least by the factor 2^-29. (ReLU's max(0, y + e) with y <= 0 does too.)
     #[test]
     fn forms_in_f64_lie_within_the_bound_for_f64(case in generator::contract()) {
         let (weights, norms, x) = real(&case);
@@ -95,7 +95,7 @@ proptest! {
         }
     }
 
-    /// With sums in runs of d, all three forms add in one order: equal on any floats at all.
+    /// With sums in runs of d, all three forms add in the same order: they are equal on any floats.
     #[test]
     fn forms_are_equal_to_the_bit_over_one_tree_of_sums(
         case in generator::contract(),
@@ -112,8 +112,8 @@ proptest! {
         prop_assert_eq!(&outputs[1], &outputs[2]);
     }
 
-    /// A view is its elements, however they lie in memory; a prepared block serves any map, again
-    /// and again; images of a batch do not mix.
+    /// Only a view's elements matter, not how they lie in memory; a prepared block can be used
+    /// again and on any map; images of a batch do not mix.
     #[test]
     fn views_maps_and_batches_do_not_matter(case in generator::contract()) {
         let (weights, norms, x) = real(&case);
@@ -144,7 +144,7 @@ proptest! {
         }
     }
 
-    /// One path, one channel, one image, one pixel: no evidence, but they must work.
+    /// One path, one channel, one image, one pixel: such blocks are no evidence, but must work.
     #[test]
     fn degenerate_blocks_work(case in generator::degenerate()) {
         let exact = exact(&case);
@@ -184,8 +184,8 @@ fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
     (by_exact, by_bound)
 }
 
-/// The other half of every test above: with a mistake in any one form, both checks refute it
-/// on nearly every case the generator makes, and they never refute a right form.
+/// The converse of all tests above: with a mistake in any one form, both checks refute it on nearly
+/// every case that the generator makes, and they never refute a right form.
 #[test]
 fn every_wrong_form_is_refuted() {
     const CASES: u32 = 64;

@@ -1,5 +1,5 @@
-//! The formulas of the evidence's module docs, both sides computed. (Those of the derived bound and
-//! of the certificate are beside them, in src/evidence.)
+//! The formulas in the evidence's module docs: both sides are computed. (Those of the derived bound
+//! and of the certificate are tested beside them, in src/evidence.)
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use triform::scalar::{Additive, Dot, Dual, Polynomial, Prime, Real, Scalar};
 
 const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
-/// Variables, one after the other.
+/// New variables, one after the other.
 #[derive(Default)]
 struct Variables(Cell<u32>);
 
@@ -37,7 +37,7 @@ impl Variables {
     }
 }
 
-/// A function by what it does to a plane's elements at a place and channel.
+/// A function, given by what it does to an element at a layer and channel.
 struct By<'a, F>(Layer, &'a F);
 
 impl<S: Clone, F: Fn(Layer, usize, S) -> S + Sync> ChannelWise<S> for By<'_, F> {
@@ -46,7 +46,7 @@ impl<S: Clone, F: Fn(Layer, usize, S) -> S + Sync> ChannelWise<S> for By<'_, F> 
     }
 }
 
-/// What `run` makes of these functions.
+/// The result of `run` with these functions.
 fn with<S: Clone, T>(
     at: impl Fn(Layer, usize, S) -> S + Sync,
     run: impl FnOnce(&Functions<'_, S>) -> T,
@@ -55,7 +55,7 @@ fn with<S: Clone, T>(
     run(&Functions::of(|layer| &places[layer as usize]))
 }
 
-/// What form (c) gives with these functions, over the reference.
+/// The output of form (c) with these functions, over the reference.
 fn grouped<S: Dot>(
     weights: &BlockWeights<S>,
     x: &Array4<S>,
@@ -105,8 +105,8 @@ fn the_derivative_has_degree_8() {
 const P: u64 = 101;
 type Small = Prime<P>;
 
-/// How often, of `trials`, a wrong form gives what form (c) gives on a block of one image, one pixel,
-/// with functions drawn by `functions` for each trial.
+/// How often, in `trials`, a wrong form agrees with form (c) on a block with one image and one
+/// pixel. `functions` draws the functions for each trial.
 fn accidents<F>(wrong: &impl BlockForm, trials: u32, functions: F) -> u32
 where
     F: Fn(&mut Rng, &mut dyn FnMut(&Functions<'_, Small>) -> bool) -> bool,
@@ -128,13 +128,13 @@ where
     accidents
 }
 
-/// Above the bound by chance: five standard deviations of a count.
+/// The expected count, and five standard deviations more for chance.
 fn slack(expected: f64) -> f64 {
     expected + 5.0 * expected.sqrt()
 }
 
-/// R4, linear: Schwartz-Zippel. In a field of 101 elements accidents happen, and no more often
-/// than 8 in 101.
+/// R4, linear: Schwartz-Zippel. In a field of 101 elements accidents happen, but no more often than
+/// 8 in 101.
 #[test]
 fn linear_accidents_are_no_likelier_than_the_bound() {
     let trials = 20_000;
@@ -189,8 +189,8 @@ fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
     println!("at most {largest:.2} of the bound");
 }
 
-/// "At 56 x 56 with 256 channels and three forms that is 3e-8": the formula on counted queries, and
-/// on the queries there must be.
+/// "At 56 x 56 with 256 channels and three forms that is 3e-8": the formula gives this, and a run
+/// reports what the formula gives for its block.
 #[test]
 fn the_probability_is_the_one_that_is_stated() {
     let of = |queries: f64, channels: f64| {
@@ -213,8 +213,8 @@ fn norm<S: Real>(gamma: S, beta: S, epsilon: S) -> BatchNorm<S> {
     BatchNorm::of_channels(&[[gamma, beta, S::zero(), S::one()]], epsilon).unwrap()
 }
 
-/// Holds that batch norm in training mode takes `values` into the balls that it makes of `balls`; the most of
-/// a radius that is used.
+/// Asserts that batch norm in training mode takes `values` into the balls that it makes of `balls`.
+/// Returns the largest used fraction of a radius.
 fn used_in_training(norm: BatchNorm<f32>, mut values: Array3<f32>, mut balls: Array3<Ball>) -> f64 {
     TrainingBall::new(&norm.cast(), Activation::Identity).apply(0, balls.view_mut());
     TrainingNorm::new(norm, 0.1, Activation::Identity).apply(0, values.view_mut());
@@ -235,7 +235,7 @@ fn training_stays_within_its_bound() {
         let n = [2, 6, 40, 500][trial % 4];
         let mut draw = |range: std::ops::Range<f32>| rng.random_range(range);
         let (gamma, beta) = (draw(-2.0..2.0), draw(-2.0..2.0));
-        // The mean is large against the spread at times, so that the deviations cancel.
+        // At times the mean is large against the spread, so that the deviations cancel.
         let (offset, radius) =
             (draw(-1.0..1.0) * [0.0, 30.0][trial % 2], [0.0, 1e-4][trial / 2 % 2]);
         let centres = Array3::from_shape_simple_fn((1, 1, n), || offset + draw(-1.0..1.0));
@@ -254,7 +254,7 @@ fn training_stays_within_its_bound() {
     assert!(worst[0] > 0.1 && worst[1] > 0.1, "{worst:?}");
 }
 
-/// Centre and radius are the formulas of the docs, term by term, written out once more.
+/// Centre and radius equal the formulas of the docs, written out term by term once more.
 #[test]
 fn the_balls_of_training_are_the_formulas() {
     const U: f64 = 1.0 / 16_777_216.0 * (1.0 + 1.0 / 1_048_576.0);
@@ -291,7 +291,7 @@ fn the_balls_of_training_are_the_formulas() {
     }
 }
 
-/// A scale so small that it is subnormal, and large deviations: underflow has its place too.
+/// A subnormal scale and large deviations: the bound covers underflow too.
 #[test]
 fn training_stays_within_its_bound_where_the_scale_underflows() {
     for (gamma, spread) in [(1e-40f32, 1e5f32), (1e-38, 1e4), (3e-42, 3e3)] {
@@ -301,7 +301,7 @@ fn training_stays_within_its_bound_where_the_scale_underflows() {
     }
 }
 
-/// The generator: each kind of case comes in one of five at least, so that 100 cases lack one with a
+/// The generator: each kind of case is at least one in five, so that 100 cases lack any kind with a
 /// probability below 10^-8.
 #[test]
 fn variety_is_as_frequent_as_is_said() {
@@ -321,7 +321,7 @@ fn variety_is_as_frequent_as_is_said() {
 }
 
 /// R0's lesson: PyTorch's tolerances for `float32` (`testing.assert_close`: 1e-5 and 1.3e-6 of the
-/// value) refute right forms on pixels from 0 to 255, and by the derived bound they are right.
+/// value) refute right forms on pixels from 0 to 255, while R0's own tolerance accepts them.
 #[test]
 fn a_chosen_tolerance_raises_false_alarms() {
     let spec = BlockSpec::new(64, 32, 4, 256).unwrap();
@@ -336,7 +336,7 @@ fn a_chosen_tolerance_raises_false_alarms() {
         (alarms.count(), r0_approximate::close(&FORMS, &outputs, &tolerance).witnesses.is_empty())
     };
     assert_eq!(alarms(&real), (0, true), "on values about 1");
-    // The same network on larger values: input, means and shifts, as if nobody had normalised.
+    // The same network on a larger input, as if nobody had normalised it.
     real.x.mapv_inplace(|x| (x.abs() * 100.0).min(255.0));
     let (false_alarms, close) = alarms(&real);
     println!("{false_alarms} false alarms");

@@ -1,5 +1,5 @@
-//! The convolutions that fuzzing found worth keeping, run once more: `fuzz/README.md` says what they are.
-//! `crates/checkpoint` runs those of the checkpoints.
+//! The convolutions that fuzzing found worth keeping are run once more; `fuzz/README.md` says what
+//! they are. `crates/checkpoint` does the same for the checkpoints.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +29,7 @@ fn corpus() -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(folder).unwrap().map(read).collect()
 }
 
-/// How many inputs compared a convolution with live values, by verb; how many were refused, and hollow.
+/// By verb, how many inputs compared live values; then how many were refused, and how many hollow.
 fn count(inputs: BTreeMap<String, Vec<u8>>) -> (BTreeMap<String, usize>, usize, usize) {
     let (mut compared, mut refused, mut hollow) = (BTreeMap::new(), 0, 0);
     for (name, bytes) in inputs {
@@ -52,7 +52,7 @@ fn the_corpus_runs_clean() {
     assert!(compared >= 25 && compared > refused + hollow && refused > 0, "{compared}");
 }
 
-/// Bytes at random mean a convolution that runs, and whose output is not hollow, nearly always.
+/// Nearly all random bytes mean a convolution that runs and whose output is not hollow.
 #[test]
 fn most_inputs_are_convolutions() {
     let mut random = Seed(0).stream(Purpose::Weights, &[]);

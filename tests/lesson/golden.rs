@@ -1,5 +1,5 @@
-//! Against PyTorch: its convolutions, and torchvision's Bottleneck, in f64. The values were
-//! written by tests/golden/make.py and, of gradients, by tests/golden/gradients.py.
+//! Comparisons with PyTorch's convolutions and torchvision's Bottleneck, in f64. The values were
+//! written by tests/golden/make.py, those of gradients by tests/golden/gradients.py.
 
 use std::fs::File;
 
@@ -15,7 +15,7 @@ use triform::evidence::verdict::against_balls;
 use triform::scalar::{Var, gradients};
 use triform::train::{Model, Sgd, Training};
 
-/// The tensors whose names begin with this.
+/// The tensors whose names begin with this prefix.
 struct Golden(NpzReader<File>, String);
 
 impl Golden {
@@ -139,8 +139,8 @@ fn blocks_are_torchvisions_in_every_form() {
             assert_close(output.unwrap().view(), y.view(), &format!("{name}, {form:?}"));
         }
 
-        // In f32 the data are rounded first, so the right values are those of the rounded data;
-        // that the balls' centres are torchvision's too is checked to f32's precision.
+        // In f32 the data are rounded first, so the right values are those of the rounded data.
+        // That the balls' centres are torchvision's too is checked to f32's precision.
         let weights = weights.map(|&w| w as f32);
         let (norms, x) = (norms.cast::<f32>(), x.mapv(|x| x as f32));
         let balls = balls(&weights, &norms, x.view()).unwrap();
@@ -187,7 +187,7 @@ fn training_is_torchvisions_in_every_form() {
     assert_eq!(compared, 3 * 2 * (2 * spec.inner() + 2 * spec.c_out()));
 }
 
-/// Gradients by the input, all kernels and all parameters of batch norm, in both modes and in every form.
+/// Gradients with respect to input, kernels and batch norm parameters, in both modes and every form.
 #[test]
 fn gradients_are_torchvisions_in_every_form() {
     let blocks = [
@@ -328,7 +328,7 @@ fn ten_steps_of_training_are_pytorchs_in_every_form() {
     assert!(compared > 3 * 10 * 3000, "{compared}");
 }
 
-/// The comparison can fail: with one weight off by a part in a million it does.
+/// The comparison can fail: with one value off by a part in a million it does.
 #[test]
 #[should_panic(expected = "spoilt")]
 fn a_spoilt_value_is_seen() {

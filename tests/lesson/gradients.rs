@@ -1,4 +1,4 @@
-//! Gradients three ways: by the formula, by numbers that remember, and forwards by dual numbers.
+//! Gradients in three ways: by the formulas, backward by numbers that record, forward by dual numbers.
 
 use ndarray::{Array, Array4, Dimension, s};
 use proptest::prelude::*;
@@ -17,7 +17,7 @@ use triform::scalar::{Additive, Dot, Dual, Int, M61, Ordered, Scalar, Var, gradi
 use crate::common::cases::config;
 use crate::convolution::{Problem, problem};
 
-/// Batch norms of integers over other numbers, with ReLU.
+/// Batch norms of integers, converted to another number type, with ReLU.
 fn over<S: Ordered>(functions: &NormFunctions<f64>, to: impl Fn(Int) -> S) -> NormFunctions<S> {
     let number = |value: f64| to(Int::from(value as i64));
     let norm = |norm: &Normalise<f64>| {
@@ -38,7 +38,7 @@ fn inner<S: Scalar, D: Dimension>(left: &Array<S, D>, right: &Array<S, D>) -> S 
     left.iter().zip(right).fold(S::zero(), |sum, (l, r)| sum.add(&l.mul(r)))
 }
 
-/// A convolution, how its input and kernel move, and a gradient by its output.
+/// A convolution, the directions of its input and kernel, and a gradient with respect to its output.
 fn moving() -> impl Strategy<Value = (Problem, Array4<Int>, Array4<Int>, Array4<Int>)> {
     problem().prop_flat_map(|problem| {
         let (x, weights) = (problem.x.dim().into(), problem.weights.dim().into());
@@ -55,8 +55,8 @@ fn sums<S: Dot>(x: &Array4<S>, weights: &Array4<S>, problem: &Problem) -> Array4
 proptest! {
     #![proptest_config(config(256))]
 
-    /// <g, J u> = <J^T g, u>: what moves forwards with u, weighed by g, is what comes back of g, weighed by u.
-    /// Over the integers and over a field, with any stride, dilation and padding along either axis.
+    /// <g, J u> = <J^T g, u>: the forward derivative along u, weighted by g, equals the backward gradient of g,
+    /// weighted by u. Over the integers and over a field, with any stride, dilation and padding along either axis.
     #[test]
     fn the_way_back_is_the_adjoint_of_the_way_there((problem, dx, dw, g) in moving()) {
         fn check<S: Dot>(problem: &Problem, [dx, dw, g]: [&Array4<Int>; 3], to: fn(&Int) -> S) {
@@ -81,7 +81,7 @@ proptest! {
         check(&problem, arrays, |integer| M61::of(integer.value().unwrap()));
     }
 
-    /// The record of each product, the record of whole convolutions, and the formulas.
+    /// Recording each product, recording whole convolutions, and the formulas give the same.
     #[test]
     fn the_record_gives_what_the_formulas_give((problem, _, _, g) in moving()) {
         let Problem { x, weights, spec } = &problem;
@@ -104,8 +104,8 @@ proptest! {
         prop_assert_eq!(bias_gradient(g.view()).to_vec(), biases);
     }
 
-    /// A whole block on the tape, every operation or every convolution recorded, against its own derivative
-    /// forwards: over integers with batch norm and ReLU.
+    /// A whole block, with every operation or every convolution recorded, against its own forward
+    /// derivative: over integers, with batch norm and ReLU.
     #[test]
     fn blocks_differentiate_the_same_way_back_and_forth(case in generator::contract(), seed in 0u64..1000) {
         use rand::Rng as _;
@@ -113,7 +113,7 @@ proptest! {
         let mut small = || Int::from(rng.random_range(-2i64..=2));
         let moves = case.weights.map(|_| small());
         let dx = case.x.map(|_| small());
-        // Integers of scale 1 or -1, set on first sight of the sums.
+        // Integers with scale 1 or -1, chosen when the sums are first seen.
         let (weights, x) = (case.weights.clone(), case.x.clone());
         let exact = certify(weights, x, &case.live(), i64::MAX / 2).unwrap();
         let norms = exact.map(|exact| exact.norms).unwrap();
@@ -150,8 +150,8 @@ proptest! {
     }
 }
 
-/// In training mode a channel is one operation of the record. Its gradients are those of batch norm itself, run on
-/// numbers that remember and on dual numbers: within the rounding of f64.
+/// In training mode the record has one operation per channel. Its gradients are those of batch norm
+/// itself, run on numbers that record and on dual numbers: within the rounding of f64.
 #[test]
 fn the_gradient_of_batch_norm_in_training_mode() {
     let shape = Shape::new("3x2x2".parse().unwrap(), (3, 4));
@@ -189,7 +189,7 @@ fn the_gradient_of_batch_norm_in_training_mode() {
         );
         by.of(&z).iter().zip(&by_z).for_each(|(l, r)| close(*l, *r));
 
-        // Forwards, in the direction of each value.
+        // Forward, in the direction of each value.
         let constants = channel.map(Dual::constant);
         let norm = BatchNorm::of_channels(&[constants], Dual::constant(1e-5)).unwrap();
         let plain = TrainingNorm::new(norm, Dual::constant(0.1), activation);

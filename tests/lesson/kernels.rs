@@ -26,7 +26,7 @@ impl Numbers {
         (self.state >> 33) % end
     }
 
-    /// As it is, channels last or backwards.
+    /// The standard layout, channels last, or backwards.
     fn layout(&mut self) -> u8 {
         layout(self.below(3))
     }
@@ -39,7 +39,7 @@ impl Numbers {
         Tensor { values: Array4::from_shape_simple_fn(shape, &mut value), layout }
     }
 
-    /// A function of each channel, exact on integers: of one kind, or of several.
+    /// A function for each channel, exact on integers: all of one kind, or of several.
     fn function(&mut self, channels: usize) -> Vec<Step> {
         let (kind, relu) = (self.below(8), self.below(2) == 0);
         let of_channel = |channel: usize| {
@@ -58,7 +58,7 @@ impl Numbers {
         (0..channels).map(of_channel).collect()
     }
 
-    /// One convolution and what follows it.
+    /// One convolution and its epilogue.
     fn conv(&mut self, x: [usize; 4], weights: [usize; 4], spec: ConvSpec) -> Case {
         let shortcut = (self.below(2) == 0).then(|| self.tensor(output(x, weights, spec), 0));
         let (function, output) = (self.function(weights[0]), self.function(weights[0]));
@@ -68,7 +68,7 @@ impl Numbers {
     }
 }
 
-/// The number that fuzzing has for a layout.
+/// The number of a layout in fuzzing.
 fn layout(number: u64) -> u8 {
     [0, 1, 6][number as usize % 3]
 }
@@ -83,8 +83,8 @@ fn all_levels() -> Vec<Fast> {
     levels.into_iter().map(|level| Fast::with_level(level).unwrap()).collect()
 }
 
-/// Checks that every level, on each number of threads, gives what the reference gives, with the input and the
-/// shortcut in these layouts. Returns the number of comparisons. If `told`, the functions are data.
+/// Checks that every level, on each number of threads, gives the reference's result, with the input and the
+/// shortcut in these layouts. Returns the number of comparisons. If `told`, the functions are given as data.
 fn check(case: &mut Case, told: bool, layouts: &[[u8; 2]], threads: &[usize]) -> usize {
     let expected = run(&F32, &Reference::default(), case, false);
     assert!(expected.is_ok(), "{expected:?}");
@@ -125,13 +125,13 @@ fn every_width_of_map_and_of_group() {
             let dilation = 1 + numbers.below(2) as usize;
             let padding = numbers.below(3) as usize + k * dilation / 2;
             let (n, height) = (numbers.below(8).min(2) as usize, 1 + numbers.below(4) as usize);
-            // The kernel may have unequal numbers of rows and columns, and the taps need not fit one run.
+            // The kernel need not be square, and its taps need not form one run.
             let k_w = if numbers.below(3) == 0 { 1 + numbers.below(4) as usize } else { k };
             let x = [n, groups * d, height, width];
             let weights = [groups * c_out, d, k, k_w.min(width + padding)];
             let mut spec = spec(stride, padding, dilation, groups);
             if axes.below(3) == 0 {
-                // Another geometry along the height.
+                // A different geometry along the height.
                 let after = padding + axes.below(2) as usize;
                 let stride = 1 + axes.below(3) as usize;
                 let height = Along { stride, padding: [padding, after], dilation: 1 };
@@ -146,7 +146,7 @@ fn every_width_of_map_and_of_group() {
     assert!(cases >= 1600);
 }
 
-/// Sums so long that they are cut, by panels enough for several.
+/// Sums long enough to be cut, and panels enough for several pieces.
 #[test]
 fn many_taps() {
     let (mut numbers, mut cases) = (Numbers::small(5), 0);
@@ -161,9 +161,9 @@ fn many_taps() {
     assert!(cases >= 60);
 }
 
-/// Three kinds of case. Pixels whose distance is a multiple of a page, which the kernels copy off each other's
-/// lines of the cache. Maps that have as many pixels as the pieces of planes, or a few more. Rows so long and
-/// kernels so large that pieces are parts of rows, and everything is copied beforehand.
+/// Three kinds of case. Pixels that are a multiple of a page apart, which the kernels copy so that they do not
+/// evict each other from the cache. Maps with as many pixels as a piece of a plane, or a few more. Rows so
+/// long and kernels so large that pieces are parts of rows, and everything is copied beforehand.
 #[test]
 fn every_way_to_cut_and_to_copy() {
     let (mut numbers, mut cases) = (Numbers::small(6), 0);
@@ -173,10 +173,10 @@ fn every_way_to_cut_and_to_copy() {
         (512, 3, 2, 1, [6, 9]),
         (1024, 3, 1, 1, [3, 4]),
         (2048, 1, 1, 1, [7, 7]),
-        // Several pieces of them.
+        // Several pieces of such pixels.
         (1024, 1, 1, 1, [13, 15]),
         (512, 1, 2, 1, [27, 23]),
-        // As many channels as make a page with one line more.
+        // As many channels as fill a page minus one cache line.
         (1008, 1, 1, 1, [9, 16]),
         (24, 1, 1, 1, [16, 16]),
         (24, 1, 1, 1, [14, 23]),
@@ -191,7 +191,7 @@ fn every_way_to_cut_and_to_copy() {
             let spec = spec(stride, k / 2 * dilation, dilation, 1);
             let (x, weights) = ([n, c_in, h, w], [c_out, c_in, k, k]);
             let mut case = numbers.conv(x, weights, spec);
-            // Functions that are applied while the sums are in registers; and always a shortcut.
+            // Functions that are applied while the sums are in registers, and always a shortcut.
             let affine = |channel| Step::Affine(1 - 2 * (channel % 2), channel % 7 - 3, true);
             case.function = (0..c_out as i64).map(affine).collect();
             case.output = vec![Step::Relu; c_out];
@@ -203,7 +203,7 @@ fn every_way_to_cut_and_to_copy() {
     assert!(cases >= 15 * 2 * 4 * 3);
 }
 
-/// A tensor without a channel beside others, and no image at all.
+/// A tensor without channels among others, and a batch without images.
 #[test]
 fn nothing_is_no_panic() {
     let ones =
@@ -219,7 +219,7 @@ fn nothing_is_no_panic() {
     }
 }
 
-/// The verbs of the forms, on paths of these widths: two splits, each and merge.
+/// The verbs of the forms, on paths of these widths: two splits, one each and one merge.
 fn verbs(
     numbers: &mut Numbers,
     [n, c, h, w]: [usize; 4],
@@ -228,7 +228,7 @@ fn verbs(
     layouts: [u8; 3],
 ) -> [Case; 4] {
     let x = vec![numbers.tensor([n, c, h, w], layouts[0])];
-    // Integers stay small: each layer has inputs of its own.
+    // Each layer has its own inputs, so that the integers stay small.
     let xs = widths.iter().map(|&d| numbers.tensor([n, d, h, w], layouts[1]));
     let xs: Vec<Tensor> = xs.collect();
     let shortcut = numbers.tensor([n, c_out, h, w], layouts[2]);
@@ -251,7 +251,7 @@ fn verbs(
     })
 }
 
-/// The inputs of the paths side by side.
+/// The inputs of the paths, concatenated.
 fn concatenated<V: Convolver<f32>>(convolver: &V, [.., merge]: &[Case; 4]) -> Array4<f32> {
     let xs: Vec<_> = merge.xs.iter().map(|x| x.lay(F32.of)).collect();
     convolver.concatenate(&xs).unwrap()
@@ -265,7 +265,7 @@ fn prepared<V: Convolver<f32>>(
     kernels.iter().map(|kernel| convolver.prepare(kernel.view(), spec).unwrap()).collect()
 }
 
-/// The verbs of the forms, against their definitions over the reference.
+/// The verbs of the forms, compared with their definitions over the reference.
 #[test]
 fn every_width_of_path() {
     let levels = all_levels();
@@ -302,7 +302,7 @@ fn every_width_of_path() {
     assert!(cases >= 40 * 6 * 5);
 }
 
-/// Paths keep what they share, but may also be used together with other paths.
+/// Paths remember what they share, but may also be used with other paths.
 #[test]
 fn paths_may_be_used_in_any_company() {
     let (mut numbers, reference) = (Numbers::small(5), Reference::default());
@@ -327,14 +327,14 @@ fn paths_may_be_used_in_any_company() {
     assert!(compared >= 26);
 }
 
-/// On floats that do round: the work is cut for the threads, and the results do not depend on it by a bit.
+/// On floats that do round: the work is split among threads, and the results do not change by a bit.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (mut numbers, mut compared) = (Numbers { state: 3, small: false }, 0);
     for (c, d, paths, size) in
         [(64, 4, 32, 19), (96, 16, 8, 14), (512, 32, 4, 7), (600, 5, 6, 11), (1024, 4, 8, 14)]
     {
-        // Channels last where pixels are pages apart, which is seen only so.
+        // Channels last for 1024 channels: only in that layout are pixels pages apart.
         let (inner, layout) = (d * paths, u8::from(c == 1024));
         let (outside, inside) = ([2, c, size, size + 1], [2, inner, size, size + 1]);
         let cases = [
@@ -366,8 +366,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
     assert!(compared > 1_000_000);
 }
 
-/// AVX2 and AVX-512 round once where they multiply and add, and the order of a sum does not depend on the
-/// lanes: so what one machine reports, another does.
+/// AVX2 and AVX-512 round a multiply-add once, and the order of a sum does not depend on the number
+/// of lanes. So one machine reports what another does.
 #[test]
 fn levels_that_fuse_agree_to_the_bit() {
     let fused = |fast: &Fast| fast.level() != Level::Portable;

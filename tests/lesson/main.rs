@@ -1,4 +1,4 @@
-//! The lesson tested: each form, convolution, count and rung against something else, quickly.
+//! Quick tests of the lesson: each form, convolution, count and rung against something independent.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! Whole networks: compared with torchvision, in each form, counted by a number that counts; and the messages
-//! about tensors that do not fit.
+//! Whole networks: compared with torchvision in each form, and counted by a number type that
+//! counts; and the messages about tensors that do not fit.
 
 use std::fs::File;
 use std::path::Path;
@@ -18,7 +18,7 @@ use triform::network::zoo;
 use triform::random::Seed;
 use triform::scalar::{Counter, Real, counted};
 
-/// Numbers in -0.5..0.5: the hash of tests/golden/networks.py.
+/// Numbers in -0.5..0.5, by the hash of tests/golden/networks.py.
 fn uniform(tensor: u32, length: usize) -> Vec<f64> {
     (0..length as u32)
         .map(|i| {
@@ -71,10 +71,10 @@ fn run<S: Real, V: Convolver<S> + 'static>(
     [rows(pooled), rows(logits)]
 }
 
-/// torchvision's logits and features, in f64, compared with both kinds of float. f32 must be within 1e-5 of the
-/// largest logit, and comes 20 times nearer. f64 must be within 2e-11. The reason is the epsilon of the batch norms,
-/// which is f32's 1e-5 here. It differs from PyTorch's by 2.5e-8 of itself, 2.5e-13 of a variance near 1, in each
-/// of 53 batch norms.
+/// torchvision's logits and features in f64, compared with both kinds of float. f32 must be within
+/// 1e-5 of the largest logit, and is 20 times closer. f64 must be within 2e-11: the epsilon of the
+/// batch norms is f32's 1e-5 here, which differs from PyTorch's by 2.5e-8 of itself, or 2.5e-13 of
+/// a variance near 1, in each of 53 batch norms.
 #[test]
 fn networks_agree_with_torchvision_in_each_form() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/networks.json");
@@ -97,7 +97,7 @@ fn networks_agree_with_torchvision_in_each_form() {
                     for (row, expected) in rows.iter().zip(golden[key].as_array().unwrap()) {
                         let step = if step == 0 { row.len() / 8 } else { step };
                         let expected = expected.as_array().unwrap();
-                        // Of the logits all are known, of the features those of this row.
+                        // The largest logit is known; for features, the largest of this row serves instead.
                         let largest = match key {
                             "logits" => largest,
                             _ => row.iter().fold(0.0, |most: f64, x| most.max(x.abs())),
@@ -116,7 +116,7 @@ fn networks_agree_with_torchvision_in_each_form() {
     assert_eq!(compared, 2 * 3 * ((3 + 1 + 2) * (10 + 8)));
 }
 
-/// A network of each kind that is small enough for plain loops.
+/// A network of each kind, small enough for plain loops.
 fn small(block: BlockKind, stride_on: StrideOn) -> Architecture {
     let expansion = if block == BlockKind::Bottleneck { 4 } else { 1 };
     let groups = if block == BlockKind::Bottleneck { 4 } else { 1 };
@@ -131,7 +131,7 @@ fn small(block: BlockKind, stride_on: StrideOn) -> Architecture {
     }
 }
 
-/// The closed form, the lengths of the arrays, and the multiplications that a counting number does.
+/// The closed form, the lengths of the arrays, and the multiplications of a number type that counts.
 #[test]
 fn counting_closes_for_whole_networks() {
     for (kind, stride_on) in [
@@ -175,7 +175,7 @@ fn the_state_dict_is_that_of_the_layers() {
     for name in ["resnet18", "resnext50_32x4d", "resnext29_8x64d"] {
         let architecture = zoo::named(name).unwrap();
         let mut names = Vec::new();
-        // The tensors asked for while the network is put together must be those of its layers.
+        // The tensors requested while the network is assembled must be those of its layers.
         let weights = NetworkWeights::assemble(&architecture, &mut |name, shape| {
             names.push((name.to_owned(), shape.to_vec()));
             Ok(vec![names.len() as f32; shape.iter().product()])
@@ -196,7 +196,7 @@ fn the_state_dict_is_that_of_the_layers() {
         assert_eq!(names, architecture.state_dict().unwrap(), "{name}");
     }
     let entries = zoo::named("resnext50_32x4d").unwrap().state_dict().unwrap();
-    // torchvision's has 320 with the 53 counters of batches.
+    // torchvision's has 320, with its 53 batch counters.
     assert_eq!(entries.len() + 53, 320);
 }
 
@@ -220,7 +220,7 @@ fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
     );
 }
 
-/// The names and shapes of a network's tensors, with this before each name.
+/// The names and shapes of a network's tensors, with this prefix before each name.
 fn names(architecture: &Architecture, prefix: &str) -> Vec<(String, Vec<usize>)> {
     let named = architecture.state_dict().unwrap().into_iter();
     named.map(|(name, shape)| (format!("{prefix}{name}"), shape)).collect()
@@ -267,11 +267,11 @@ fn what_would_fit_is_said() {
         let error = load_ones(&wanted, &found).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    // These load: DataParallel's names, and a top that is not asked for.
+    // These load: names of DataParallel, and tensors of a top that is not asked for.
     assert!(load_ones(&resnet18(), &names(&resnet18(), "module.")).is_ok());
     let features = load_ones(&resnet18().without_top(), &names(&resnet18(), ""));
     assert!(features.unwrap().top().is_none());
-    // Not all have the prefix.
+    // Not all names have the prefix.
     let mut some = names(&resnet18(), "module.");
     some[0].0 = "conv1.weight".to_owned();
     assert!(load_ones(&resnet18(), &some).is_err());

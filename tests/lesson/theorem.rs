@@ -1,5 +1,5 @@
-//! R10's tie: the index formulas that proofs/ is about, and the Rust forms, give the same numbers. Coq checks the
-//! one half on proofs/Cases.v (`make -C proofs`), this the other.
+//! R10's link from proofs to code: the index formulas of proofs/ and the Rust forms give the same
+//! numbers. Coq checks one half on proofs/Cases.v (`make -C proofs`), these tests the other.
 
 use std::fs;
 use std::path::Path;
@@ -26,8 +26,8 @@ fn the_forms_give_what_the_formulas_give() {
     assert_eq!(COMMITTED.matches("{| paths").count(), 7);
 }
 
-/// Each mistake that proofs/WrongBlocks.v refutes is one of the gallery's, and the cases refute it in the Rust
-/// forms too.
+/// Each mistake that proofs/WrongBlocks.v refutes is in the gallery, and the cases refute it in the
+/// Rust forms too.
 #[test]
 fn the_cases_refute_what_the_proofs_refute() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("proofs/WrongBlocks.v");
@@ -35,7 +35,7 @@ fn the_cases_refute_what_the_proofs_refute() {
     for line in fs::read_to_string(path).unwrap().lines() {
         let Some(name) = line.strip_prefix("Theorem ") else { continue };
         let name = name.split([' ', ':']).next().unwrap().replace('_', "-");
-        // No name of Coq's begins with a digit.
+        // A name in Coq cannot begin with a digit.
         let name = if name == "shared-3x3" { "3x3-shared" } else { &name };
         let found = cases(&gallery::named(name).unwrap().wrong()).unwrap();
         assert!(first_difference(&found, COMMITTED).is_some(), "{name}");

@@ -1,6 +1,6 @@
-//! The kernels of ResNet-50 and ResNeXt-50 by themselves, on one image and one thread each:
-//! `cargo bench -p triform-bench`, or one of them, `cargo bench -p triform-bench grouped`. Throughput in
-//! elements is multiply-adds, counted by `triform::count`.
+//! The kernels of ResNet-50 and ResNeXt-50 alone, each on one image and one thread:
+//! `cargo bench -p triform-bench`, or one of them, `cargo bench -p triform-bench grouped`. The
+//! elements of the throughput are multiply-adds, counted by `triform::count`.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -34,18 +34,18 @@ pub type BlockOnMap = (BlockSpec, (usize, usize));
 /// What to time.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The blocks, each by itself.
+    /// Blocks to time one at a time.
     pub blocks: Vec<BlockOnMap>,
     /// Blocks to compare with one another: they are timed together, round by round. A block that is also in
     /// `blocks` is timed here only.
     pub settings: Vec<BlockOnMap>,
     /// The letters of the forms that are timed; all are checked.
     pub forms: Vec<char>,
-    /// How often.
+    /// How often each of them is timed.
     pub rounds: Rounds,
-    /// Whether ResNet-50 and ResNeXt-50 are timed too, whole.
+    /// Whether ResNet-50 and ResNeXt-50 are timed too, as whole networks.
     pub networks: bool,
-    /// Whether the layers of form (c) are timed too, by themselves, with the first number of threads.
+    /// Whether the layers of form (c) are timed too, one by one, with the first number of threads.
     pub layers: bool,
 }
 
@@ -64,11 +64,11 @@ pub struct Report {
     pub logits_apart: Vec<String>,
     /// The times of the blocks.
     pub rows: Vec<Row>,
-    /// Those of the networks.
+    /// The times of the networks.
     pub networks: Vec<Row>,
-    /// Those of the layers.
+    /// The times of the layers.
     pub layers: Vec<LayerRow>,
-    /// The part of the processors that other programs used, 0 to 1.
+    /// The fraction of the processors that other programs used, 0 to 1.
     pub others: f64,
     /// Whether the run was cut short.
     pub partial: bool,
@@ -83,7 +83,7 @@ impl Report {
         self.others > BUSY
     }
 
-    /// Each row's share of the peak. The peak is raised to the fastest row where a row exceeds it.
+    /// Sets each row's share of the peak. A row that exceeds the peak raises it.
     fn share_the_peak(&mut self) {
         let mut rows: Vec<&mut Row> = self.rows.iter_mut().chain(&mut self.networks).collect();
         for roof in &mut self.roofs {
@@ -102,10 +102,10 @@ impl Report {
     }
 }
 
-/// The networks of [`Plan::networks`]: the one that the others are compared with first.
+/// The networks of [`Plan::networks`]; the others are compared with the first.
 pub const NETWORKS: [&str; 2] = ["resnet50", "resnext50_32x4d"];
 
-/// The block of the paper's Figure 1 at the settings of its Table 2 on 56 x 56, from C = 1 on.
+/// The block of the paper's Figure 1 with each setting of its Table 2, on 56 x 56, by rising C.
 pub fn settings() -> Result<Vec<BlockOnMap>> {
     let specs = zoo::BLOCKS.iter().map(|block| Ok((block.parse::<BlockSpec>()?, (56, 56))));
     let mut settings = specs.collect::<Result<Vec<_>>>()?;
@@ -126,13 +126,13 @@ pub fn run(
 ) -> Result<Report> {
     let load = machine::Load::start();
     let mut report = checked_and_timed(forms, plan, pools, seed, progress)?;
-    // Of an interrupted run too.
+    // Also for an interrupted run.
     report.share_the_peak();
     report.others = load.of_others();
     Ok(report)
 }
 
-/// The same, with shares of the peak as it was when each block was timed.
+/// Like [`run`], with shares of the peak as it was when each block was timed.
 fn checked_and_timed(
     forms: &[&dyn AnyForm],
     plan: &Plan,
@@ -221,7 +221,7 @@ fn checked_and_timed(
                 pool.install(|| subject::time(group, &timed, plan.rounds, roof, &stopped))?;
             let Some(rows) = rows else { return Ok(report) };
             report.rows.extend(rows);
-            // Again, as the machine may have been busy before.
+            // Measured again, as the machine may have been busy before.
             roof.gflops = roof.gflops.max(machine::peak_of(&Peak::measure(level), roof.threads));
         }
         if plan.networks {
@@ -245,14 +245,14 @@ fn checked_and_timed(
     Ok(report)
 }
 
-/// The blocks, grouped: the blocks of a group are timed together, round by round.
+/// The blocks in groups: those of a group are timed together, round by round.
 fn groups(plan: &Plan) -> Vec<Vec<BlockOnMap>> {
     let alone = plan.blocks.iter().filter(|block| !plan.settings.contains(block));
     let settings = (!plan.settings.is_empty()).then(|| plan.settings.clone());
     settings.into_iter().chain(alone.map(|block| vec![*block])).collect()
 }
 
-/// The same progress without its steps, which are part of a step of ours.
+/// The same progress without its steps, since they all belong to one step of ours.
 struct Silent<'a>(&'a dyn Progress);
 
 impl Progress for Silent<'_> {

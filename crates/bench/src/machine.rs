@@ -1,4 +1,4 @@
-//! What a time depends on: the machine, its roof, the day.
+//! What a time depends on: the machine, its roofline, the day.
 
 use std::time::{Instant, SystemTime};
 
@@ -8,9 +8,9 @@ use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, Refres
 use triform::conv::{Level, Peak, read_bandwidth};
 use triform::evidence::speed::{Machine, Roof};
 
-/// Bytes read, by all threads together, to see the memory: more than the last cache of most machines.
+/// Bytes read by all threads together to measure memory: more than most machines' last-level cache.
 const MEMORY: usize = 256 << 20;
-/// Bytes read, by each thread, to see its second cache: more than the first, less than the second.
+/// Bytes read by each thread to measure its L2 cache: more than L1, less than L2.
 const CACHE: usize = 256 << 10;
 
 /// The processor's own name.
@@ -21,7 +21,7 @@ fn cpu() -> String {
     if brand.is_empty() { std::env::consts::ARCH.to_owned() } else { brand.to_owned() }
 }
 
-/// What the record of a run on this machine, today, is called: `2026-11-24-amd-epyc.json`.
+/// The file name for the record of a run on this machine today: `2026-11-24-amd-epyc.json`.
 pub fn record_name() -> String {
     let cpu = cpu().to_lowercase();
     let words = cpu.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
@@ -39,7 +39,7 @@ pub fn machine() -> Machine {
     Machine { cpu: cpu(), processors: processors(), instructions }
 }
 
-/// What other programs take of the machine while this one runs.
+/// How much of the machine other programs use while this one runs.
 pub(super) struct Load {
     system: System,
     since: Instant,
@@ -53,7 +53,7 @@ impl Load {
         load
     }
 
-    /// Brings the processors' use up to date, and gives the processor time of this program.
+    /// Updates the usage of the processors and returns the processor time of this program.
     fn refreshed_own_ms(&mut self) -> u64 {
         self.system.refresh_cpu_usage();
         let this = Pid::from_u32(std::process::id());
@@ -63,7 +63,7 @@ impl Load {
         self.system.process(this).map_or(0, |process| process.accumulated_cpu_time())
     }
 
-    /// The part of the processors that others used since the start, where the system tells.
+    /// The fraction of the processors that others used since the start, if the system reports it.
     pub(super) fn of_others(mut self) -> f64 {
         let before = self.own_ms;
         let own = self.refreshed_own_ms().saturating_sub(before) as f64;
@@ -72,13 +72,13 @@ impl Load {
     }
 }
 
-/// The roof over the threads of a pool: the peak of one times their number, or that of the processors if
-/// these are fewer, and what they read at once.
+/// The roofline for the threads of a pool: the peak of one thread times their number (or times the
+/// processors, if these are fewer), and the bandwidth of all of them together.
 pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     let threads = pool.current_num_threads();
     let together =
         |bytes: usize| pool.broadcast(|_| read_bandwidth(bytes)).into_iter().sum::<f64>() / 1e9;
-    // Of threads that take turns each measures while it has a processor.
+    // Threads that take turns each measure only while they have a processor.
     let share = threads.min(processors()) as f64 / threads as f64;
     Roof {
         threads,
@@ -88,7 +88,7 @@ pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     }
 }
 
-/// 10^9 FLOPs a second that `threads` threads could reach; no more threads count than there are processors.
+/// The 10^9 FLOPs per second that `threads` threads could reach, at most one thread per processor.
 pub(super) fn peak_of(one: &Peak, threads: usize) -> f64 {
     threads.min(processors()) as f64 * one.flops / 1e9
 }

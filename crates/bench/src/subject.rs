@@ -1,4 +1,4 @@
-//! What is timed: blocks and networks, drawn, checked, made ready.
+//! What is timed: blocks and networks, drawn, checked and prepared.
 
 use std::time::Instant;
 
@@ -28,7 +28,7 @@ use triform::random::{Purpose, Seed, normal};
 
 /// A block: its weights, its batch norms, its input.
 pub(super) struct Subject {
-    /// As `--block` takes it.
+    /// The block as `--block` takes it.
     pub(super) name: String,
     map: String,
     problem: RealProblem,
@@ -37,7 +37,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// He-initialised weights, a standard normal input, batch norms with which every channel is alive.
+    /// He-initialised weights, a standard normal input, and batch norms that leave no channel dead.
     pub(super) fn draw((spec, map): BlockOnMap, seed: Seed, number: u64) -> Result<Self> {
         let problem = RealProblem::draw(&Shape::new(spec, map), seed, &[number])?;
         let functions = NormFunctions::new(&problem.norms, Activation::Relu)?;
@@ -62,7 +62,7 @@ impl Subject {
         Finding::conclude(about, evidence, seed.0, since.elapsed().as_secs_f64() * 1e3)
     }
 
-    /// The three layers of form (c), each by itself, with what follows it in the block.
+    /// Times the three layers of form (c) one by one, each with its epilogue.
     pub(super) fn time_layers(
         &self,
         rounds: Rounds,
@@ -109,7 +109,7 @@ fn words(layer: Layer) -> &'static str {
     }
 }
 
-/// Times some blocks in some forms, all of them together, round by round.
+/// Times several blocks in several forms, all of them together, round by round.
 pub(super) fn time(
     subjects: &[Subject],
     forms: &[&dyn AnyForm],
@@ -140,7 +140,7 @@ pub(super) struct NetworkSubject {
 }
 
 impl NetworkSubject {
-    /// Weights as torchvision initialises them, a standard normal input, 1 x 3 x 224 x 224.
+    /// Weights as torchvision initialises them, and a standard normal input, 1 x 3 x 224 x 224.
     pub(super) fn draw(network: &Architecture, seed: Seed) -> Result<Self> {
         let (h, w) = network.usual_input();
         let shape = (1, network.input_channels(), h, w);
@@ -210,7 +210,7 @@ fn row(
     }
 }
 
-/// Six digits: more of a time would be noise.
+/// Keeps six digits: the rest of a time is noise.
 pub(super) fn rounded(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }

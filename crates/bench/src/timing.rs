@@ -9,7 +9,7 @@ use triform::error::{Error, Result};
 pub enum Rounds {
     /// This number of times.
     Of(usize),
-    /// As often as fits into about this long for each workload, but [`LEAST`] times at least.
+    /// As often as fits into this time per workload, but at least [`LEAST`] times.
     Within(Duration),
 }
 
@@ -20,9 +20,9 @@ impl Default for Rounds {
     }
 }
 
-/// Rounds that are taken however long they last: a median of fewer says little.
+/// The fewest rounds, however long they take: a median of fewer says little.
 pub const LEAST: usize = 5;
-/// Rounds after which more would not change the shortest time.
+/// The most rounds: more would not change the shortest time.
 const MOST: usize = 1000;
 
 /// The times of one workload, in milliseconds.
@@ -75,7 +75,7 @@ pub fn in_turn(
 }
 
 impl Times {
-    /// Of one time at least.
+    /// Expects at least one time.
     fn of(mut taken: Vec<f64>) -> Self {
         taken.sort_unstable_by(f64::total_cmp);
         let (below, above) = (taken[(taken.len() - 1) / 2], taken[taken.len() / 2]);

@@ -24,7 +24,7 @@ pub struct Pen {
     pub width: f64,
 }
 
-/// What was drawn.
+/// A finished picture.
 #[derive(Clone, Debug)]
 pub struct Picture {
     /// Width and height.
@@ -40,8 +40,8 @@ impl Picture {
     /// Pixels of the PNG to a canvas unit.
     pub const SCALE: u32 = 2;
 
-    /// The picture as the bytes of a PNG file, in the colours of a light page. What nothing is drawn on,
-    /// the corners outside the card, is transparent.
+    /// The picture as the bytes of a PNG file, in the colours of a light page. The corners outside
+    /// the card, on which nothing is drawn, are transparent.
     ///
     /// Errors: [`FigureError::Png`] for a picture without pixels, or with too many.
     pub fn png(&self) -> Result<Vec<u8>, FigureError> {
@@ -64,7 +64,7 @@ impl Picture {
 pub struct Canvas {
     size: (u32, u32),
     title: String,
-    /// The elements, one a line, each over those before it.
+    /// The elements, one per line, each drawn over those before it.
     body: String,
     /// Outlines by glyph number: each is written once, and in an order that is always the same.
     glyphs: BTreeMap<u16, String>,
@@ -139,14 +139,14 @@ impl Canvas {
         let (dx, dy) = (tip.0 - before.0, tip.1 - before.1);
         let length = dx.hypot(dy);
         if length == 0.0 {
-            // Nothing says which way the head would point.
+            // The direction of the head is undefined.
             return Ok(());
         }
         let (ux, uy) = (dx / length, dy / length);
         let (long, half) = (5.0 + 2.0 * pen.width, 2.0 + 1.2 * pen.width);
         let neck = (tip.0 - long * ux, tip.1 - long * uy);
 
-        // The line ends inside the head: were it to reach the tip, it would blunt it.
+        // The line ends inside the head: if it reached the tip, it would blunt it.
         let mut shaft = points.to_vec();
         if let Some(end) = shaft.last_mut() {
             *end = (tip.0 - long * 0.7 * ux, tip.1 - long * 0.7 * uy);
@@ -176,13 +176,13 @@ impl Canvas {
             0 => String::new(),
             degrees => format!(" rotate({degrees})"),
         };
-        // A scale is a factor, so two decimals would move letters; four do not.
+        // A scale is a factor: two decimals would move letters, four do not.
         let scale = (label.scale * 1e4).round() / 1e4;
         let shape = format!("g transform=\"translate({x} {y}){turn} scale({scale})\"");
         let mut uses = String::from(">");
         for (id, x, outline) in label.glyphs {
-            // Glyphs are named by their number in the font: figures that share a page then give
-            // one name to one outline only.
+            // Glyphs are named by their number in the font. So figures that share a page use one
+            // name for one outline only.
             uses += &format!("<use href=\"#glyph{id}\" x=\"{}\"/>", num(x));
             self.glyphs.entry(id).or_insert(outline.data);
         }
@@ -191,7 +191,7 @@ impl Canvas {
         Ok(ink)
     }
 
-    /// A label in the middle of a box that has to hold it with room to spare.
+    /// A label in the middle of a box, which must hold it with room to spare.
     pub fn label_in(
         &mut self,
         text: &str,
@@ -204,7 +204,7 @@ impl Canvas {
         if frame.holds(&spared) { Ok(()) } else { Err(FigureError::LabelTooBig(text.to_owned())) }
     }
 
-    /// The picture, once its labels have passed: all on the canvas, none on another.
+    /// The picture, if its labels pass: each lies on the canvas, and none overlaps another.
     pub fn finish(self) -> Result<Picture, FigureError> {
         let (width, height) = self.size;
         let all = Frame::new(0.0, 0.0, f64::from(width), f64::from(height));
@@ -247,7 +247,7 @@ impl Canvas {
         drawn
     }
 
-    /// Adds an element, its colours before its `end`; a colour that the dark style does not know is refused.
+    /// Adds an element, its colours before its `end`; a colour without a dark counterpart is refused.
     fn mark(
         &mut self,
         shape: &str,
@@ -364,7 +364,7 @@ mod png_tests {
         Pixmap::decode_png(&canvas.finish().unwrap().png().unwrap()).unwrap()
     }
 
-    /// The colour at a place of the canvas, which has to be opaque.
+    /// The colour at a place on the canvas, which must be opaque.
     fn at(pixels: &Pixmap, (x, y): (f64, f64)) -> RGBColor {
         let scale = f64::from(Picture::SCALE);
         let color = pixels.pixel((x * scale) as u32, (y * scale) as u32).unwrap();
@@ -376,7 +376,7 @@ mod png_tests {
     fn a_label_is_where_the_canvas_says_and_turned() {
         use FontTransform::{None, Rotate90, Rotate180, Rotate270};
 
-        // An L has a stem at its left and a foot below; for each turn, the sides they are on.
+        // An L has a stem at its left and a foot below; for each turn, where they are then.
         for (turn, stem, foot) in [
             (None, (0.04, 0.5), (0.6, 0.95)),
             (Rotate90, (0.5, 0.04), (0.05, 0.6)),

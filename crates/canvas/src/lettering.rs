@@ -1,4 +1,4 @@
-//! Text as outlines: the embedded font, and the place of each of a label's glyphs.
+//! Text as outlines: the embedded font, and the position of each glyph in a label.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ pub struct Lettering {
     pub across: HPos,
     /// Which height of the label is placed at the position; the centre is that of a capital.
     pub down: VPos,
-    /// A turn about the place.
+    /// A rotation about the position.
     pub turn: FontTransform,
 }
 
@@ -90,15 +90,15 @@ impl Frame {
 
 /// A label with every glyph in place.
 pub(super) struct SetLabel {
-    /// The glyphs that leave ink, each with its way from the start of the line in stored units.
+    /// The glyphs that leave ink, each with its distance from the line's start in stored units.
     pub(super) glyphs: Vec<(u16, f64, Outline)>,
-    /// Where the line starts, on its base line.
+    /// Where the line starts, on its baseline.
     pub(super) origin: (f64, f64),
     /// The line's turn about its origin.
     pub(super) degrees: u16,
     /// Canvas units for each stored unit.
     pub(super) scale: f64,
-    /// The smallest rectangle around the ink; `None` if the label leaves no ink, as a blank does.
+    /// The smallest rectangle around the ink; `None` if there is no ink, as for a blank.
     pub(super) ink: Option<Frame>,
 }
 
@@ -116,19 +116,19 @@ fn glyph(font: &Face<'_>, character: char, text: &str) -> Result<GlyphId, Figure
     font.glyph_index(character).ok_or_else(missing)
 }
 
-/// How far a glyph moves the next one.
+/// How far a glyph moves the one after it.
 fn advance(font: &Face<'_>, id: GlyphId) -> f64 {
     f64::from(font.glyph_hor_advance(id).unwrap_or_default()) * stored(font)
 }
 
-/// How wide a text is at this em, the white on both sides of its ink included.
+/// The width of a text at this em, including the white on both sides of its ink.
 pub fn width(text: &str, em: f64) -> Result<f64, FigureError> {
     let font = font()?;
     let advances = text.chars().map(|c| Ok(advance(font, glyph(font, c, text)?)));
     Ok(advances.sum::<Result<f64, FigureError>>()? * em / STORED_EM)
 }
 
-/// Places the glyphs of a label. Its box is one em high, with capitals in the middle of it.
+/// Places the glyphs of a label. Its box is one em high, and capitals are centred in it.
 pub(super) fn set(
     text: &str,
     place: (f64, f64),
@@ -160,7 +160,7 @@ pub(super) fn set(
     let capital = Outline::of(font, glyph(font, 'H', text)?).frame.ok_or(FigureError::Font)?;
     let dy = middle - capital.centre().1;
 
-    // Not by sine and cosine, which are not exact, nor the same on every machine.
+    // Sine and cosine are avoided: they are neither exact nor the same on every machine.
     let (degrees, sin, cos) = match style.turn {
         FontTransform::None => (0, 0.0, 1.0),
         FontTransform::Rotate90 => (90, 1.0, 0.0),
@@ -179,20 +179,20 @@ pub(super) fn set(
     Ok(SetLabel { glyphs, origin: turned(dx, dy), degrees, scale, ink })
 }
 
-/// A glyph's outline in stored units, its inside by the nonzero rule.
+/// A glyph's outline in stored units, filled by the nonzero rule.
 #[derive(Default)]
 pub(super) struct Outline {
     stored: f64,
     /// The data of an SVG path.
     pub(super) data: String,
-    /// The rectangle of the control points, which holds all of the ink; none for a blank.
+    /// The rectangle around the control points, which holds all of the ink; none for a blank.
     frame: Option<Frame>,
 }
 
 impl Outline {
     fn of(font: &Face<'_>, id: GlyphId) -> Self {
         let mut outline = Self { stored: stored(font), ..Self::default() };
-        // Without a bounding box there is nothing to draw.
+        // No bounding box means that there is nothing to draw.
         let _ = font.outline_glyph(id, &mut outline);
         outline
     }

@@ -1,8 +1,8 @@
-//! Pictures as SVG, drawn on a [`Canvas`] directly or by Plotters through [`Plot`](plot::Plot); and, with the
-//! feature `png`, as PNG.
+//! Pictures as SVG, drawn on a [`Canvas`] directly or by Plotters through [`Plot`](plot::Plot);
+//! with the feature `png`, also as PNG.
 //!
 //! Both are the same bytes on every run and on every machine: letters are outlines of the font
-//! embedded here rather than `<text>`. The one SVG serves light pages and dark ones (see
+//! embedded here rather than `<text>`. The same SVG serves light pages and dark ones (see
 //! [`palette`]); the PNG is light.
 //!
 //! Anything that would make a picture hard to read is an error:
@@ -44,10 +44,10 @@ pub enum FigureError {
     /// A label is smaller than a reader can make out.
     #[error("the label {0:?} is too small to read")]
     LabelTooSmall(String),
-    /// A colour is not of the palette, so it would not follow the reader's theme.
+    /// A colour is not in the palette, so it would not follow the reader's theme.
     #[error("the colour {0} is not of the palette")]
     OffPalette(String),
-    /// What is to be drawn could not be computed.
+    /// The data to be drawn could not be computed.
     #[error("the data cannot be computed: {0}")]
     Data(String),
     /// The pixels could not be drawn or written.
@@ -67,7 +67,7 @@ impl From<DrawingAreaErrorKind<FigureError>> for FigureError {
     }
 }
 
-/// What a picture is written as.
+/// The file format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Scalable, for light pages and dark ones.
@@ -78,7 +78,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The picture's file.
+    /// The bytes of the picture's file.
     ///
     /// Errors: [`FigureError`] for a picture that cannot be written.
     pub fn bytes(self, picture: &Picture) -> Result<Vec<u8>, FigureError> {

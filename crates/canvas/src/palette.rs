@@ -8,7 +8,7 @@ use plotters::style::RGBColor;
 
 /// What text and outlines are drawn in.
 pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
-/// Text of second rank.
+/// Secondary text.
 pub const MUTED: RGBColor = RGBColor(0x57, 0x60, 0x6A);
 /// Thin lines: frames, grids, edges.
 pub const RULE: RGBColor = RGBColor(0xC9, 0xD0, 0xD7);
@@ -35,17 +35,17 @@ pub const PALE_ORANGE: RGBColor = RGBColor(0xFB, 0xE6, 0xB8);
 /// A pale [`GREEN`], to write on.
 pub const PALE_GREEN: RGBColor = RGBColor(0xC8, 0xEB, 0xDF);
 
-/// The colours that follow one another in a chart of several series.
+/// The colours of successive series in a chart.
 pub const SERIES: [RGBColor; 5] = [BLUE, ORANGE, GREEN, VERMILION, PURPLE];
 
-/// A scale of four steps from pale to strong, each to write on, for numbers below zero ...
+/// Four fills to write on, from pale to strong, for numbers below zero ...
 pub const BELOW: [RGBColor; 4] = [
     RGBColor(0xE1, 0xEF, 0xF8),
     RGBColor(0xB7, 0xDA, 0xEF),
     RGBColor(0x85, 0xC0, 0xE4),
     RGBColor(0x56, 0xA8, 0xD8),
 ];
-/// ... and one for numbers above it.
+/// ... and four for numbers above zero.
 pub const ABOVE: [RGBColor; 4] = [
     RGBColor(0xFD, 0xF1, 0xDA),
     RGBColor(0xFA, 0xDE, 0xAC),

@@ -24,7 +24,7 @@ impl Canvas {
 pub struct Plot<'a>(pub(crate) &'a mut Canvas);
 
 impl Plot<'_> {
-    /// Draws something in a colour of Plotters', which may be partly or wholly transparent.
+    /// Draws in a colour of Plotters, which may be partly or wholly transparent.
     fn draw(
         &mut self,
         color: BackendColor,
@@ -136,7 +136,7 @@ impl DrawingBackend for Plot<'_> {
         })
     }
 
-    /// By the embedded font, which Plotters doesn't know; a line is one em high.
+    /// Uses the embedded font, which Plotters doesn't know; a line is one em high.
     fn estimate_text_size<S: BackendTextStyle>(
         &self,
         text: &str,
@@ -221,7 +221,7 @@ mod tests {
         let measured = canvas.plot().estimate_text_size("mmmmmmmm", &style).unwrap();
         let lettering = Lettering::centred(20.0, INK);
         let ink = canvas.label("mmmmmmmm", (450.0, 250.0), &lettering).unwrap();
-        // Plotters counts the white on both sides of the ink too, and whole units only.
+        // Plotters also counts the white on both sides of the ink, and only in whole units.
         let white = f64::from(measured.0) - (ink.right - ink.left);
         assert!((0.0..4.0).contains(&white), "{white}");
     }

@@ -16,12 +16,12 @@ pub enum Error {
     #[error("cannot read {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 
-    /// A checkpoint that breaks its format, or whose numbers are not read. If it is for one tensor, the
-    /// reason names it.
+    /// A checkpoint that breaks its format, or has numbers of a kind that is not read. If a single
+    /// tensor is at fault, the reason names it.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 
-    /// A `.npy` file that breaks its format, or whose numbers are not read.
+    /// A `.npy` file that breaks its format, or has numbers of a kind that is not read.
     #[error("cannot read {} as a .npy array: {why}", path.display())]
     Array { path: PathBuf, why: String },
 
@@ -45,7 +45,7 @@ impl Fault {
         Self::Why(why.into())
     }
 
-    /// Names the tensor.
+    /// Adds the tensor's name.
     pub(crate) fn about(self, tensor: &str) -> Self {
         match self {
             Self::Why(why) => Self::Why(format!("tensor `{}`: {why}", printable(tensor))),
@@ -53,7 +53,7 @@ impl Fault {
         }
     }
 
-    /// Names the checkpoint.
+    /// Adds the checkpoint's path.
     pub(crate) fn of(self, path: &Path) -> Error {
         let path = path.to_owned();
         match self {
@@ -62,7 +62,7 @@ impl Fault {
         }
     }
 
-    /// Names the `.npy` file.
+    /// Adds the path of the `.npy` file.
     pub(crate) fn of_array(self, path: &Path) -> Error {
         match self.of(path) {
             Error::Checkpoint { path, why } => Error::Array { path, why },
@@ -82,7 +82,7 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Returns a [`Fault`] of this message.
+/// Returns a [`Fault`] with this message.
 macro_rules! bail {
     ($($message:tt)*) => {
         return Err($crate::error::Fault::Why(format!($($message)*)))
@@ -90,7 +90,7 @@ macro_rules! bail {
 }
 pub(crate) use bail;
 
-/// A text from a file, with control characters escaped: a terminal would obey them.
+/// A text from a file with its control characters escaped, since a terminal would obey them.
 pub(crate) fn printable(text: &str) -> String {
     let escape = |c: char| match c {
         '\'' | '"' | '\\' => String::from(c),

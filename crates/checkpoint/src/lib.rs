@@ -59,7 +59,7 @@ pub enum Dtype {
     F16,
     /// Floats with 8 bits of exponent and 7 of mantissa, which f32 holds exactly.
     BF16,
-    /// Any other, by the format's name for it. Such numbers are not read.
+    /// Any other kind, by the format's name for it. Such numbers are not read.
     Other(String),
 }
 
@@ -102,7 +102,7 @@ impl<R: Read + Seek> Checkpoint<R> {
     /// [`Error::Io`]; [`Error::Checkpoint`] for a file that breaks its format:
     ///
     /// - its header, archive or pickle cannot be parsed;
-    /// - a name comes twice or is a path;
+    /// - a name occurs twice or is a path;
     /// - a tensor lies outside the file, overlaps another, or has a shape that does not fit its bytes;
     /// - a pickle asks for more than a state dict needs.
     pub fn new(mut reader: R, format: Format, path: &Path) -> Result<Self> {
@@ -151,7 +151,7 @@ pub enum Format {
     Pth,
 }
 
-/// Endings, without case. Hugging Face names what `torch.save` wrote `.bin`.
+/// Endings, in upper or lower case. Hugging Face uses `.bin` for what `torch.save` wrote.
 const ENDINGS: [(&str, Format); 5] = [
     ("safetensors", Format::Safetensors),
     ("npz", Format::Npz),
@@ -161,7 +161,7 @@ const ENDINGS: [(&str, Format); 5] = [
 ];
 
 impl Format {
-    /// The format by the ending of a file's name, without case.
+    /// The format by the ending of a file's name, in upper or lower case.
     ///
     /// Errors: [`Error::Checkpoint`] for any other ending.
     pub fn of(path: &Path) -> Result<Self> {
@@ -177,9 +177,9 @@ impl Format {
         })
     }
 
-    /// What the first 16 bytes say that a file is, if they belong to another format.
+    /// The format that the first 16 bytes of a file show, if it is another one.
     fn contradicted(self, head: &[u8]) -> Option<&'static str> {
-        // A length comes first: its bytes may be anything, such as 19280, which is `PK`.
+        // The file begins with a length, which may be any bytes, such as 19280, which is `PK`.
         let (formats, what): (&[Self], _) = if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
             (&[Self::Safetensors], "a .safetensors file")
         } else if head.starts_with(b"PK") {

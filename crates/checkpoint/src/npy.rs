@@ -1,9 +1,9 @@
 //! `.npy`: one array, a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
 //! number, a version, a length, and a Python dict with the dtype, the order of the axes and the shape.
 //!
-//! `.npz`: a zip archive of them (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be deflated
-//! (`savez_compressed`). A member that inflates to more bytes than its header's shape takes is refused at
-//! the first byte too many.
+//! `.npz`: a zip archive of them (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be
+//! deflated (`savez_compressed`). A member that inflates to more bytes than its header's shape
+//! needs is refused at the first surplus byte.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -70,8 +70,8 @@ impl Npy {
     }
 }
 
-/// Reads the header of an array of `length` bytes, header and numbers together. It gives the shape, the dtype, and
-/// where the numbers are; `start` computes that from the header's length.
+/// Reads the header of an array of `length` bytes (header and numbers together). Returns the shape,
+/// the dtype, and where the numbers are; `start` computes that from the header's length.
 fn header(
     reader: &mut impl Read,
     length: u64,
@@ -110,7 +110,7 @@ fn header(
     };
     let before = (magic.len() + wide) as u64 + bytes;
     let held = length.saturating_sub(before);
-    // Objects and texts have no width.
+    // Objects and texts have no fixed width.
     if let Some(width) = width
         && (span as u64).checked_mul(width) != Some(held)
     {
@@ -164,7 +164,7 @@ fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
     Some((dtype, order, width))
 }
 
-/// What a header says, which is a dict of Python's: these three keys, in any order, and no other.
+/// The contents of a header, which is a Python dict: these three keys, in any order, and no other.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dict {
@@ -174,7 +174,7 @@ struct Dict {
 }
 
 impl Dict {
-    /// Python's quotes, brackets and truth values become those of JSON, which has no comma at an end.
+    /// Turns Python's quotes, brackets and truth values into JSON's, and drops a comma at an end.
     fn parse(text: &str) -> Option<Self> {
         let json = [("'", "\""), ("(", "["), (")", "]"), ("True", "true"), ("False", "false")]
             .into_iter()

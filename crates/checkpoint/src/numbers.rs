@@ -1,4 +1,4 @@
-//! The numbers of a tensor: where they lie in a file, and from bytes to f32.
+//! The numbers of a tensor: where they are in a file, and how their bytes become f32.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -8,7 +8,7 @@ use crate::error::{Fault, bail};
 use crate::zip::Member;
 use crate::{Dtype, Entry};
 
-/// Numbers that are read at once.
+/// How many numbers are read at once.
 const CHUNK: usize = 1 << 13;
 
 /// Which byte of a number comes first.
@@ -27,7 +27,7 @@ pub(crate) enum Start {
     In(Member, u64),
 }
 
-/// What a file has: each tensor, and where its numbers are.
+/// The contents of a file: each tensor, and where its numbers are.
 pub(crate) type Tensors = Vec<(Entry, Place)>;
 
 /// Where the numbers of a tensor are, and how they lie there.
@@ -35,14 +35,14 @@ pub(crate) type Tensors = Vec<(Entry, Place)>;
 pub(crate) struct Place {
     pub(crate) start: Start,
     pub(crate) order: Order,
-    /// Along each axis, how many numbers further the next one is.
+    /// For each axis, how far apart two neighbouring numbers are, counted in numbers.
     pub(crate) strides: Vec<usize>,
     /// Numbers from the first to the last, both included.
     pub(crate) span: usize,
 }
 
 impl Place {
-    /// Reads the numbers, row-major. The caller has compared the span with the file's length.
+    /// Reads the numbers, row-major. The caller has checked the span against the file's length.
     pub(crate) fn read<R: Read + Seek>(
         &self,
         reader: &mut R,
@@ -67,7 +67,7 @@ impl Place {
         if numbers.is_empty() || in_order {
             return Ok(numbers);
         }
-        // The numbers in row-major order, without those between them.
+        // Gathers the numbers in row-major order and drops those in between.
         let count = shape.iter().product();
         let mut gathered = room(count)?;
         for mut index in 0..count {
@@ -82,7 +82,7 @@ impl Place {
     }
 }
 
-/// The strides of a row-major tensor. One with no numbers may have any other sizes.
+/// The strides of a row-major tensor. If one size is 0, the others may be anything.
 pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = column_major(shape.iter().rev());
     strides.reverse();
@@ -99,7 +99,7 @@ pub(crate) fn column_major<'a>(shape: impl Iterator<Item = &'a usize>) -> Vec<us
     shape.scan(1, next).collect()
 }
 
-/// How many numbers a tensor has, or nothing if they cannot be counted. Sizes beside a 0 may be any.
+/// How many numbers a tensor has; `None` if too many. If one size is 0, the others may be anything.
 pub(crate) fn count(shape: &[usize]) -> Option<usize> {
     let none = shape.contains(&0).then_some(0);
     none.or_else(|| shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size)))
@@ -146,7 +146,7 @@ fn each<const N: usize>(
     Ok(numbers)
 }
 
-/// The little-endian integer of these bytes, 8 at most.
+/// The little-endian integer in these bytes, at most 8.
 pub(crate) fn integer(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |sum, &byte| (sum << 8) | u64::from(byte))
 }

@@ -1,11 +1,11 @@
 //! A pickle machine that builds plain values, describes tensors, and can do nothing else.
 //!
 //! It knows the opcodes that PyTorch writes (protocol 2), which are those that PyTorch's own
-//! `torch/_weights_only_unpickler.py` takes, and the names of [`Global`]. It calls nothing. What the
-//! opcodes mean is in Python's `Lib/pickletools.py`.
+//! `torch/_weights_only_unpickler.py` accepts, and the names in [`Global`]. It calls nothing.
+//! Python's `Lib/pickletools.py` documents the opcodes.
 //!
-//! Values lie in one list and name each other by their place in it. So a value that contains itself,
-//! or that is nested as deep as its pickle is long, needs no recursion to build, to read or to drop.
+//! Values lie in one list and refer to each other by their index in it. So a value that contains itself,
+//! or is nested as deep as its pickle is long, is built, read and dropped without recursion.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,15 +13,15 @@ use std::rc::Rc;
 use crate::error::{Fault, bail};
 use crate::numbers::integer;
 
-/// A pickle has at most this many bytes: that of ResNeXt-101 has some 100,000.
+/// A pickle has at most this many bytes; that of ResNeXt-101 has some 100,000.
 pub(crate) const BYTES: usize = 1 << 22;
-/// Values, and places in the memo.
+/// The most values, and the most places in the memo.
 const VALUES: usize = 1 << 18;
-/// Values that wait on the stack, and marks among them.
+/// The most values that wait on the stack, and the most marks among them.
 const STACK: usize = 1 << 16;
-/// Bytes of one text.
+/// The most bytes in one text.
 const TEXT: u64 = 1 << 16;
-/// Bytes of a module's or a class's name.
+/// The most bytes in the name of a module or a class.
 const NAME: usize = 1 << 8;
 /// Tensors have at most this many axes.
 const AXES: usize = 8;
@@ -46,7 +46,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// What it is, for a message.
+    /// Its kind, for a message.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Plain | Self::Bool(_) | Self::Int(_) => "a plain value",
@@ -69,7 +69,7 @@ pub(crate) struct Storage {
     pub(crate) count: usize,
 }
 
-/// A tensor as a view of a storage; all in elements.
+/// A tensor as a view of a storage; everything is counted in elements.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct View {
     pub(crate) storage: Storage,
@@ -84,21 +84,21 @@ type Kind = (&'static str, u64);
 /// The names that a pickle may use. None is looked up or called: what each does is reimplemented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Global {
-    /// A dict.
+    /// Makes a dict.
     OrderedDict,
-    /// A view.
+    /// Makes a view.
     RebuildTensor,
-    /// Its first argument.
+    /// Returns its first argument.
     RebuildParameter,
-    /// Its first argument, which is a tuple.
+    /// Returns its first argument, which is a tuple.
     Size,
-    /// A dtype.
+    /// Stands for a dtype.
     Storage(Kind),
 }
 
 impl Global {
-    /// The allow-list; any other name is refused, and named. The storages are those of `torch/storage.py`,
-    /// `_dtype_to_storage_type_map`, without those of quantised numbers.
+    /// The allow-list; any other name is refused, and the message quotes it. The storages are those
+    /// of `torch/storage.py`, `_dtype_to_storage_type_map`, except those of quantised numbers.
     fn find(module: &str, name: &str) -> Result<Self, Fault> {
         let full = format!("{module}.{name}");
         let kind = match &*full {
@@ -169,7 +169,7 @@ impl Values {
         }
     }
 
-    /// The value of this key of a dict, where it may not be there twice.
+    /// The value of a key in a dict, in which the key may not occur twice.
     pub(crate) fn field(&self, dict: &[(Id, Id)], name: &str) -> Result<Option<&Value>, Fault> {
         let is_name = |(key, _): &&(Id, Id)| self.text(*key).is_some_and(|key| **key == *name);
         let mut found = dict.iter().filter(is_name);
@@ -180,7 +180,7 @@ impl Values {
     }
 }
 
-/// Bytes one after another, and no more than [`BYTES`] of them.
+/// Reads bytes one after another, and no more than [`BYTES`] of them.
 #[derive(Debug)]
 pub(crate) struct Bytes<'a> {
     all: &'a [u8],
@@ -203,12 +203,12 @@ impl<'a> Bytes<'a> {
         Ok(bytes)
     }
 
-    /// An unsigned integer of `bytes` bytes, 4 at most.
+    /// An unsigned integer of `bytes` bytes, at most 4.
     fn integer(&mut self, bytes: usize) -> Result<u64, Fault> {
         Ok(integer(self.take(bytes)?))
     }
 
-    /// A text that follows its length, which is `bytes` bytes long.
+    /// A text, preceded by its length, which takes `bytes` bytes.
     fn text(&mut self, bytes: usize) -> Result<Rc<str>, Fault> {
         match self.integer(bytes)? {
             length if length <= TEXT => utf8(self.take(length as usize)?).map(Rc::from),
@@ -232,7 +232,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
     str::from_utf8(bytes).map_err(|_| Fault::why("a text in its pickle is not UTF-8"))
 }
 
-/// Reads one pickle, its values and which of them it is about; the bytes then are those behind it.
+/// Reads one pickle: its values, and which of them is its result. `bytes` then continues after it.
 pub(crate) fn load(bytes: &mut Bytes<'_>) -> Result<(Values, Id), Fault> {
     let mut machine = Machine::default();
     loop {
@@ -265,7 +265,7 @@ struct Machine {
 }
 
 impl Machine {
-    /// The last `count` values, which lie above the last mark.
+    /// Pops the last `count` values, which must lie above the last mark.
     fn pop_many(&mut self, count: usize) -> Result<Vec<Id>, Fault> {
         let mark = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count).filter(|at| *at >= mark) {
@@ -291,7 +291,7 @@ impl Machine {
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
 
-    /// Does what one opcode says; most push a value.
+    /// Executes one opcode; most of them push a value.
     fn step(&mut self, opcode: u8, bytes: &mut Bytes<'_>) -> Result<(), Fault> {
         let value = match opcode {
             // PROTO
@@ -474,8 +474,8 @@ impl Machine {
         }
     }
 
-    /// `("storage", class, key, location, number of elements)`; the older format adds `None`, or in
-    /// its first days what part of another storage this one is.
+    /// `("storage", class, key, location, number of elements)`; the older format adds `None` or, in
+    /// its earliest files, which part of another storage this one is.
     fn storage(&mut self) -> Result<Value, Fault> {
         let id = self.pop()?;
         let values = &mut self.values;

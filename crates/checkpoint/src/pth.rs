@@ -1,15 +1,15 @@
 //! PyTorch's own checkpoints, `.pth`, read without running what is in them.
 //!
-//! `torch.save` writes a pickle, which is a program, and beside it the numbers. There are two formats:
-//! a zip archive, since PyTorch 1.6, and an older one of pickles one after another. Both are written
-//! down nowhere but in PyTorch's `torch/serialization.py` (`_save`, `_legacy_save`), and pickles in
-//! Python's `Lib/pickletools.py`. Here a pickle can build plain values and describe tensors; every name
-//! outside a short list is refused (`pickle::Global`), so a file can run nothing.
+//! `torch.save` writes a pickle, which is a program, and the numbers beside it. There are two formats: a zip
+//! archive, since PyTorch 1.6, and an older one of pickles one after another. The only documentation is code:
+//! PyTorch's `torch/serialization.py` (`_save`, `_legacy_save`), and for pickles Python's `Lib/pickletools.py`.
+//! Here a pickle can build plain values and describe tensors. Every name outside a short list is refused
+//! (`pickle::Global`), so a file can run nothing.
 //!
-//! A state dict is the file's dict, or what it has under `state_dict` or `model`.
+//! The state dict is the file's dict, or the dict that it has under `state_dict` or `model`.
 //!
-//! All that a file says is compared with its length before memory is set aside for it. The checksums of
-//! an archive are not checked: PyTorch does not check them either, and can be told to write none.
+//! Every size in a file is compared with the file's length before memory is allocated for it. The
+//! checksums of an archive are not checked: PyTorch does not check them either, and may omit them.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom};
@@ -24,7 +24,7 @@ use crate::{Dtype, Entry};
 pub(crate) const MAGIC: [u8; 15] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
-/// The only version of the older format there was.
+/// The only version that the older format ever had.
 const OLD_VERSION: i64 = 1001;
 
 /// The versions of the newer format that PyTorch reads: `caffe2/serialize/versions.h`.
@@ -33,7 +33,7 @@ const VERSIONS: std::ops::RangeInclusive<u64> = 1..=10;
 /// A state dict has at most this many tensors: that of ResNeXt-101 has 626.
 const TENSORS: usize = 1 << 16;
 
-/// Where the bytes of a storage are in the file, by its key: the first, and how many.
+/// Where each storage is in the file, by its key: its first byte, and its number of bytes.
 type Extents = HashMap<String, (u64, u64)>;
 
 /// The tensors of a file of `length` bytes that `torch.save` wrote, in the newer or the older format.
@@ -49,7 +49,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     state_dict(&values, root, &extents)
 }
 
-/// The bytes of an extent; the caller has seen that they are few.
+/// The bytes of an extent, which the caller has checked to be small.
 fn text_at(reader: &mut (impl Read + Seek), extent: (u64, u64)) -> Result<Vec<u8>, Fault> {
     let mut text = Vec::new();
     reader.seek(SeekFrom::Start(extent.0))?;
@@ -57,16 +57,16 @@ fn text_at(reader: &mut (impl Read + Seek), extent: (u64, u64)) -> Result<Vec<u8
     Ok(text)
 }
 
-/// The objects, and where the storages are, of the newer format: a zip archive of `NAME/data.pkl`, a
-/// pickle; of `NAME/data/KEY`, the storages; of `NAME/version`, and in younger ones `NAME/byteorder`
-/// (`torch/serialization.py`, `_save`; `caffe2/serialize/inline_container.cc`). All are stored as they
-/// are.
+/// The objects, and where the storages are, in the newer format: a zip archive with
+/// `NAME/data.pkl`, a pickle; `NAME/data/KEY`, the storages; `NAME/version`; and in newer files
+/// `NAME/byteorder` (`torch/serialization.py`, `_save`; `caffe2/serialize/inline_container.cc`).
+/// None is compressed.
 fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Extents), Fault> {
     let members = zip::members(reader, length)?;
     let (mut extents, mut folder) = (HashMap::new(), None);
     for member in &members {
         let name = &member.name;
-        // `NAME/`, the same for all.
+        // `NAME/` is the same for all members.
         let Some((first, inside)) = name.split_once('/') else {
             return Err(wrong(name, "lies in no folder; torch.save did not write this"));
         };
@@ -110,7 +110,7 @@ fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
     Ok((values, root, extents.into_iter().filter_map(storage).collect()))
 }
 
-/// The objects, and where the storages are, of the older format: five pickles, then the storages.
+/// The objects, and where the storages are, in the older format: five pickles, then the storages.
 ///
 /// The pickles are the magic number, the version of the format, the kind of machine that wrote it, the objects,
 /// and the keys of the storages. Then come, for each key, its number of elements (8 bytes) and the elements.
@@ -202,8 +202,8 @@ fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Tensors, F
     Ok(tensors)
 }
 
-/// Finds a tensor in the file. It may not have more numbers than its storage: PyTorch can expand one
-/// number to many, but no network's weights are made so.
+/// Finds a tensor in the file. It may not have more numbers than its storage: PyTorch can expand
+/// one number to many, but no network's weights are stored like that.
 fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     let View { storage, offset, shape, strides } = view;
     let (key, (kind, width)) = (&storage.key, storage.kind);
@@ -232,7 +232,7 @@ fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     if count(shape).is_none_or(|count| count > storage.count) {
         bail!("shape {shape:?} has more numbers than its storage, which has {}", storage.count);
     }
-    // Both fit: the storage is no longer than the file.
+    // Neither overflows: the storage is no longer than the file.
     let start = Start::At(start.saturating_add((*offset as u64).saturating_mul(width)));
     Ok(Place { start, order: Order::Little, strides: strides.clone(), span })
 }

@@ -1,8 +1,8 @@
-//! `.safetensors`: eight bytes with the length of the header, the header in JSON, the numbers. The header
-//! is an object of tensors by their names; they lie one behind the other.
+//! `.safetensors`: eight bytes with the length of the header, the header in JSON, the numbers. The
+//! header is an object with the tensors by name; their numbers follow one another without gaps.
 //!
-//! It is parsed here so that a message can name the tensor that is wrong, and so that a name that comes
-//! twice is seen.
+//! It is parsed here so that a message can name the faulty tensor, and so that a name that occurs
+//! twice is noticed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -39,7 +39,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     if header > LONGEST_HEADER || header > behind {
         bail!("its header would have {header} bytes, of the file's {length}");
     }
-    // Below both the file's length and the limit.
+    // This is below both the file's length and the limit.
     let mut text = vec![0; header as usize];
     reader.read_exact(&mut text)?;
     let mut parser = serde_json::Deserializer::from_slice(&text);
@@ -66,7 +66,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     Ok(tensors.into_iter().map(tensor).collect())
 }
 
-/// Checks that these tensors, one behind the other, are all of the bytes behind the header.
+/// Checks that these tensors, one after the other, fill all the bytes after the header.
 fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
     let (mut names, mut end) = (HashSet::new(), 0);
     for (name, info) in tensors {
@@ -98,7 +98,7 @@ fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
     }
 }
 
-/// The bits of one number.
+/// The number of bits of one number.
 fn bits(dtype: &str) -> Option<u128> {
     Some(match dtype {
         "F4" => 4,
@@ -112,7 +112,7 @@ fn bits(dtype: &str) -> Option<u128> {
     })
 }
 
-/// The tensors of a header, in its order; a map would drop names that come twice.
+/// The tensors of a header, in its order; a map would drop names that occur twice.
 struct Header;
 
 impl<'de> Visitor<'de> for Header {

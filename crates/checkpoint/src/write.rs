@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::npy::AXES;
 use crate::zip;
 
-/// A name has at most this many bytes, so that `.npy` can follow it in an archive.
+/// A name has at most this many bytes, so that `.npy` can be appended to it in an archive.
 const NAME: usize = u16::MAX as usize - 4;
 
 /// A dtype: its name in `.safetensors`, numpy's name, and its bytes.
@@ -61,7 +61,7 @@ impl Tensor {
     }
 }
 
-/// Checks each tensor, and that no name comes twice.
+/// Checks each tensor, and that no name occurs twice.
 fn check(tensors: &[Tensor]) -> Result<()> {
     let mut names = HashSet::new();
     for tensor in tensors {
@@ -73,10 +73,10 @@ fn check(tensors: &[Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// A `.safetensors` file, laid out as the format's authors do: wide numbers first, then by name.
+/// A `.safetensors` file, laid out as by the format's authors: wide numbers first, then by name.
 ///
-/// Errors: [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64 axes,
-/// and for a name that comes twice or is too long.
+/// Errors: [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64
+/// axes, and for a name that occurs twice or is too long.
 pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
     check(tensors)?;
     let mut tensors: Vec<&Tensor> = tensors.iter().collect();
@@ -125,7 +125,7 @@ pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
     Ok([&npy_header(tensor)[..], &tensor.bytes].concat())
 }
 
-/// The header of a `.npy` file; the numbers behind it begin at a multiple of 64.
+/// The header of a `.npy` file; the numbers after it begin at a multiple of 64.
 fn npy_header(tensor: &Tensor) -> Vec<u8> {
     let (_, descr, _) = tensor.kind;
     let shape = match &tensor.shape[..] {
@@ -133,7 +133,7 @@ fn npy_header(tensor: &Tensor) -> Vec<u8> {
         shape => format!("({})", shape.iter().map(usize::to_string).collect::<Vec<_>>().join(", ")),
     };
     let mut header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}}}");
-    // Before it are 10 bytes; a space at least and the end of the line follow.
+    // 10 bytes come before it; at least one space and a newline follow.
     let length = (header.len() + 12).next_multiple_of(64) - 10;
     header.extend(std::iter::repeat_n(' ', length - 1 - header.len()));
     [b"\x93NUMPY\x01\x00", &(length as u16).to_le_bytes()[..], header.as_bytes(), b"\n"].concat()

@@ -1,10 +1,10 @@
 //! Zip archives, as far as PyTorch and numpy use them. Members are stored or deflated and listed in a directory
 //! at the end, with 64-bit sizes if 32 bits are too few (PKWARE's `APPNOTE.TXT`, 4.3 and 4.5.3).
 //!
-//! The `zip` crate is not used because it accepts what is refused here: bytes before the archive or behind
-//! it, more entries than the directory counts, a directory of any length. Here no memory is set aside for
-//! what a file only claims: everything the directory says is first compared with the file's length. No name
-//! becomes a path.
+//! The `zip` crate is not used because it accepts what is refused here: bytes before or after the
+//! archive, more entries than the directory counts, a directory of any length. Here no memory is
+//! allocated for what a file only claims: everything the directory says is first compared with the
+//! file's length. No name becomes a path.
 
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -18,7 +18,7 @@ use crate::numbers::{integer, read_at};
 /// The directory has at most this many bytes: that of ResNeXt-101 has some 60,000.
 const DIRECTORY: u64 = 1 << 22;
 
-/// A deflated byte inflates to at most this number of bytes: two bits for 258 of them.
+/// The most bytes that one deflated byte can inflate to: two bits can stand for 258 bytes.
 const DEFLATE: u64 = 1032;
 
 /// A file inside an archive.
@@ -28,11 +28,11 @@ pub(crate) struct Member {
     flags: u64,
     method: u64,
     checksum: u32,
-    /// Where its local header is in the archive, where its bytes are, and how many are there.
+    /// Where its local header is in the archive, where its bytes are, and how many there are.
     header: u64,
     pub(crate) start: u64,
     packed: u64,
-    /// How many they are when they are inflated.
+    /// How many bytes it has when inflated.
     pub(crate) size: u64,
 }
 
@@ -54,7 +54,7 @@ impl Member {
         }))
     }
 
-    /// Checks the end, after the last wanted byte: no byte may follow, and the checksum must be right.
+    /// Checks the end, after the last wanted byte: no byte may follow, and the checksum must match.
     pub(crate) fn close(&self, mut bytes: Bytes<'_>) -> Result<(), Fault> {
         if bytes.read(&mut [0])? != 0 {
             bail!("more bytes follow its numbers");
@@ -68,8 +68,8 @@ impl Member {
 
 /// All members, in the order of the directory.
 ///
-/// Errors: no archive; a member that is encrypted, compressed otherwise, there twice, outside the file, over
-/// another, larger than it can be, or that has a path for a name.
+/// Errors: no archive; a member that is encrypted, compressed otherwise, present twice, outside the
+/// file, over another, larger than it can be, or named by a path.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, count, start) = directory(reader, length)?;
     let (mut members, mut rest) = (Vec::new(), &directory[..]);
@@ -103,7 +103,7 @@ pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec
     Ok(members)
 }
 
-/// What is wrong with a member.
+/// The fault of a member.
 pub(crate) fn wrong(member: &str, why: &str) -> Fault {
     Fault::why(format!("its entry `{}` {why}", printable(member)))
 }
@@ -146,8 +146,8 @@ fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u6
 }
 
 impl Member {
-    /// The first entry of these bytes, which then are those behind it. Nothing is checked yet, and where
-    /// the member's own bytes are only its local header says.
+    /// Parses the first entry of these bytes and moves them past it. Nothing is checked yet, and
+    /// only the local header says where the member's own bytes are.
     fn parse(bytes: &mut &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<46>()?;
         let [name, extra, comment] = [28, 30, 32].map(|at| integer(&head[at..at + 2]) as usize);
@@ -160,7 +160,7 @@ impl Member {
         while let Some((head, rest)) = extra.split_first_chunk::<4>() {
             let (mut field, rest) = rest.split_at_checked(integer(&head[2..]) as usize)?;
             extra = rest;
-            // Field 1 has what did not fit in 32 bits, in this order.
+            // Field 1 has the numbers that did not fit in 32 bits, in this order.
             let is_wide = |number: &&mut u64| head[..2] == [1, 0] && **number == 0xffff_ffff;
             for number in numbers.iter_mut().filter(is_wide) {
                 let (wide, rest) = field.split_first_chunk()?;
@@ -180,7 +180,7 @@ impl Member {
         })
     }
 
-    /// Checks it and finds its bytes, which end before the directory does begin.
+    /// Checks it and finds its bytes, which must end before the directory begins.
     fn locate<R: Read + Seek>(&mut self, reader: &mut R, directory: u64) -> Result<(), Fault> {
         let &mut Self { ref name, method, packed, size, .. } = self;
         let why = match method {
@@ -196,7 +196,7 @@ impl Member {
             return Err(wrong(name, &why));
         }
         let outside = || wrong(name, "lies outside the file");
-        // So the header is in the file: the directory is.
+        // So the header is in the file, since the directory is.
         let behind = self.header.checked_add(30).filter(|behind| *behind <= directory);
         let behind = behind.ok_or_else(outside)?;
         let local: [u8; 30] = read_at(reader, self.header)?;
@@ -211,8 +211,8 @@ impl Member {
     }
 }
 
-/// An archive of these members, stored as they are. Each has a name of at most 65,535 bytes, and bytes
-/// in two parts, one after the other. Numbers from `limit` on are written in 64 bits; a test can have small ones.
+/// An archive of these members, uncompressed. Each has a name of at most 65,535 bytes, and its bytes in two
+/// parts, one after the other. Numbers from `limit` on are written in 64 bits, so that tests can use small ones.
 pub(crate) fn archive(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
@@ -250,7 +250,7 @@ pub(crate) fn archive(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
     bytes
 }
 
-/// Each number in 32 bits, or the mark that the extra field has it; and that field, if there is need.
+/// Each number in 32 bits, or the mark that the extra field has it; and that field, if it is needed.
 fn fit<const N: usize>(numbers: [u64; N], limit: u32) -> ([[u8; 4]; N], Vec<u8>) {
     let mut wide = Vec::new();
     let short = numbers.map(|number| match u32::try_from(number) {
@@ -308,7 +308,7 @@ mod tests {
             (end + 40, &[1 << 62; 2], "directory of its zip archive is broken"),
             (end + 40, &[u64::MAX, 1], "directory of its zip archive is broken"),
             (end + 32, &[2], "directory of its zip archive is broken"),
-            // The place of the record that has these.
+            // The place of the record that has these numbers.
             (end + 64, &[u64::MAX], "directory of its zip archive is broken"),
         ];
         for (at, value, words) in cases {
@@ -319,7 +319,7 @@ mod tests {
             let found = members(&mut Cursor::new(&bytes), bytes.len() as u64);
             assert!(matches!(found, Err(Fault::Why(why)) if why.contains(words)), "{at} {words}");
         }
-        // A field of another kind is passed over.
+        // A field of another kind is skipped.
         let mut entry = good[entry..end].to_vec();
         entry[30] += 6;
         entry.splice(47..47, [9, 9, 2, 0, 7, 7]);

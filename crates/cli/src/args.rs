@@ -26,18 +26,18 @@ use triform_canvas::Format;
 /// More threads would only take memory.
 const MAX_THREADS: u64 = 1024;
 
-/// Each case keeps a few hundred bytes until the end, and Ctrl-C passes by all that are left.
+/// Each case keeps a few hundred bytes until the end, and Ctrl-C still steps through the rest.
 const MAX_CASES: u64 = 1_000_000;
 
 /// Each step keeps its losses until the end.
 const MAX_STEPS: u64 = 1_000_000;
 
-/// The map of a `--block` where none is named: that of conv2, which the paper counts on.
+/// The default map size for a `--block`: that of conv2, for which the paper counts.
 const DEFAULT_MAP: Map = (56, 56);
 
 const STRIDE_ON: [(&str, StrideOn); 2] = [("3x3", StrideOn::Transform), ("1x1", StrideOn::Reduce)];
 
-/// `None` for all.
+/// `None` means all forms.
 const FORMS: [(&str, Option<Form>); 4] = [
     ("a", Some(Form::Aggregated)),
     ("b", Some(Form::EarlyConcat)),
@@ -47,13 +47,13 @@ const FORMS: [(&str, Option<Form>); 4] = [
 
 const FANS: [(&str, Fan); 2] = [("layer", Fan::Whole), ("path", Fan::Path)];
 
-/// Writes weights as the bytes of a file.
+/// Turns weights into the bytes of a file.
 pub(super) type Save = fn(&NetworkWeights) -> Result<Vec<u8>>;
 
 const CHECKPOINTS: [(&str, Save); 2] =
     [("safetensors", checkpoint::safetensors), ("npz", checkpoint::npz)];
 
-/// `None` for the manual page.
+/// `None` means the manual page.
 const SHELLS: [(&str, Option<Shell>); 6] = [
     ("bash", Some(Shell::Bash)),
     ("zsh", Some(Shell::Zsh)),
@@ -121,7 +121,7 @@ pub(super) enum Command {
     Completions(CompletionsOptions),
 }
 
-/// Under which heading of `--help` options stand; those of none come first.
+/// The heading in `--help` under which each option stands; options not listed here come first.
 const HEADINGS: [(&str, &[&str]); 3] = [
     ("One block", &["block", "map", "conv", "preserve"]),
     (
@@ -147,7 +147,7 @@ const HEADINGS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Three examples of each command, by its name; of none, of the program itself.
+/// Three examples for each command, by its name; the empty name is the program itself.
 const EXAMPLES: [(&str, [&str; 3]); 12] = [
     ("", ["", "verify --block 256x32x4", "refute norm-in-each-path"]),
     ("verify", ["", "--block 128-32x4-256 --map 28x28", "--rung R5,R6 --full"]),
@@ -177,7 +177,7 @@ const EXAMPLES: [(&str, [&str; 3]); 12] = [
     ("completions", ["bash", "zsh", "man"]),
 ];
 
-/// The arguments as clap takes them: with the headings and examples of `--help`.
+/// The arguments for clap, with the headings and examples of `--help`.
 pub(super) fn command() -> clap::Command {
     let heading =
         |id: &str| HEADINGS.iter().find(|(_, ids)| ids.contains(&id)).map(|(name, _)| *name);
@@ -259,7 +259,7 @@ pub(super) struct RungOption {
 }
 
 impl RungOption {
-    /// The rungs that are named, in order; none for all.
+    /// The rungs that are named, in order; `None` means all.
     pub(super) fn named(&self) -> Option<BTreeSet<Rung>> {
         let named = |rung: &Rung| self.rung.iter().any(|range| range.contains(rung));
         (!self.rung.is_empty()).then(|| Rung::ALL.into_iter().filter(named).collect())

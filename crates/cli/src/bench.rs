@@ -17,7 +17,7 @@ use triform::figures::roofline;
 use triform_bench::{self as bench, Plan, Rounds};
 use triform_canvas::FigureError;
 
-/// Checks the forms, times them, and reports to standard output, or as JSON to where `--json` says.
+/// Checks the forms, times them, and reports to standard output or, with `--json`, as JSON.
 pub(super) fn run(options: &BenchOptions, context: &mut Context<'_>) -> Result<u8> {
     let forms = context.forms;
     let plan = plan(options, forms)?;
@@ -33,7 +33,7 @@ pub(super) fn run(options: &BenchOptions, context: &mut Context<'_>) -> Result<u
             one.into_iter().collect::<Result<Vec<_>>>()?.into_iter().chain([all]).collect()
         }
     };
-    // Found out now, not after the work.
+    // Opened now, so that files that cannot be written are reported before the work.
     let target = Target::open(options.json.json.as_ref())?;
     let open = |path: PathBuf| Ok::<_, Error>((Output::create(&path)?, path));
     let figure = options.figure.as_ref().map(|file| open(file.path.clone())).transpose()?;

@@ -1,4 +1,4 @@
-//! The weights of a network from a checkpoint, and to one.
+//! Reads the weights of a network from a checkpoint, and writes them to one.
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// # Errors
 ///
-/// Those of [`load`]; [`Error::Tensors`](crate::error::Error::Tensors) where the file is no checkpoint.
+/// Those of [`load`]; [`Error::Tensors`](crate::error::Error::Tensors) if the file is not a checkpoint.
 pub fn read(architecture: &Architecture, path: &Path) -> Result<NetworkWeights> {
     load(architecture, &mut Checkpoint::open(path)?)
 }
@@ -36,8 +36,8 @@ pub fn load<R: Read + Seek>(
     from_tensors(architecture, &named, &mut |index| Ok(checkpoint.read(index)?), &path)
 }
 
-/// The state dict. After the variance of a batch norm, PyTorch stores how many batches it has seen, and
-/// its strict loading asks for that.
+/// The state dict. After the variance of a batch norm, PyTorch stores how many batches it has seen,
+/// and its strict loading requires that number.
 fn tensors(weights: &NetworkWeights) -> Result<Vec<Tensor>> {
     let mut tensors = Vec::new();
     weights.visit(&mut |name, shape, numbers| {

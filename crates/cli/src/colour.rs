@@ -1,10 +1,10 @@
-//! The colours of a report: its text is plain, and the words of verdicts are painted where they stand.
+//! The colours of a report: its text is plain, and the words of verdicts are coloured in place.
 
 use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Style};
 
-/// What is painted: whole lines by how they begin, words by themselves at the end of a line.
+/// What is coloured: whole lines, by how they begin, and single words at the end of a line.
 const LINES: [(&str, Style); 6] = [
     ("The forms are equivalent", AnsiColor::Green.on_default().bold()),
     ("NOT ", AnsiColor::Red.on_default().bold()),

@@ -1,4 +1,4 @@
-//! `triform completions`: what a shell completes, and the manual page.
+//! `triform completions`: shell completions and the manual page.
 
 use super::args::{self, CompletionsOptions};
 use super::error::{Error, Result};
@@ -19,7 +19,7 @@ pub(super) fn run(options: &CompletionsOptions, context: &mut Context<'_>) -> Re
     Ok(HOLDS)
 }
 
-/// The page of the program, and under it that of each command.
+/// The program's page, followed by the pages of its commands.
 fn manual(text: &mut Vec<u8>) -> std::io::Result<()> {
     let mut command = args::command();
     command.build();

@@ -10,7 +10,7 @@ use triform::block::StrideOn;
 use triform::network::architecture::Architecture;
 use triform::network::zoo;
 
-/// Counts what is named, or what the paper's tables hold.
+/// Counts what is named; by default prints the paper's tables, or counts every known network.
 pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u8> {
     let (size, top) = (options.size, &options.network.top);
     if let Some(convolution) = options.conv {
@@ -77,7 +77,7 @@ pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u
     Ok(HOLDS)
 }
 
-/// Those that are named.
+/// The networks and blocks that the options name.
 fn networks(options: &CountOptions) -> Result<Vec<Architecture>> {
     let mut networks = Vec::new();
     for name in &options.networks {
@@ -91,7 +91,7 @@ fn networks(options: &CountOptions) -> Result<Vec<Architecture>> {
     Ok(networks)
 }
 
-/// Whether the options ask for other networks than those that are named.
+/// Whether the options change the networks or their input size.
 fn changes(options: &CountOptions) -> bool {
     options.network.top.features
         || options.network.top.classes.is_some()

@@ -1,4 +1,4 @@
-//! Where `--json` or `--csv` says that a report goes; and files that are written whole or not at all.
+//! Where `--json` or `--csv` sends a report, and files that are written whole or not at all.
 
 use std::fs;
 use std::io::Write;
@@ -11,7 +11,7 @@ use super::args;
 use super::error::{Error, Result};
 use triform::network::zoo;
 
-/// What the option's value names.
+/// What the option's value means.
 #[derive(Clone)]
 pub(super) enum Destination {
     /// Standard output: no value, or `-`.
@@ -21,7 +21,7 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    /// Refuses what is called like a command: `triform --json verify`, say, would otherwise write a file of
+    /// Refuses the name of a command: `triform --json verify`, say, would otherwise write a file of
     /// that name.
     pub(super) fn parse(path: PathBuf) -> Result<Self, String> {
         let name = path.display();
@@ -36,7 +36,7 @@ impl Destination {
         }
     }
 
-    /// The file, if it is one.
+    /// The path, if the destination is a file.
     pub(super) fn path(&self) -> Option<&Path> {
         match self {
             Self::Output => None,
@@ -47,7 +47,7 @@ impl Destination {
 
 /// A place that is ready to be written to.
 pub(super) enum Target {
-    /// Nobody wants the report.
+    /// There is no destination.
     Nowhere,
     /// Standard output.
     Output,
@@ -56,7 +56,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Makes it ready, so that a file that cannot be written is found out before the work.
+    /// Opens the destination, so that a file that cannot be written is reported before the work.
     pub(super) fn open(destination: Option<&Destination>) -> Result<Self> {
         Ok(match destination {
             None => Self::Nowhere,
@@ -65,12 +65,12 @@ impl Target {
         })
     }
 
-    /// Whether it is standard output, which then takes nothing else.
+    /// Whether it is standard output, to which nothing else is then printed.
     pub(super) fn is_output(&self) -> bool {
         matches!(self, Self::Output)
     }
 
-    /// Prints what goes to standard output: the report in words, or as this target wants it.
+    /// Prints to standard output: the report in words, or `other` if this target is standard output.
     pub(super) fn print(
         &self,
         context: &mut Context<'_>,
@@ -100,8 +100,8 @@ impl Target {
     }
 }
 
-/// Refuses a file that is called like a network: `triform count --json resnet50` would otherwise write a file
-/// of that name.
+/// Refuses the name of a network: `triform count --json resnet50` would otherwise write a file of
+/// that name.
 pub(super) fn no_network(option: &str, destination: Option<&Destination>) -> Result<()> {
     let Some(name) = destination.and_then(Destination::path).and_then(Path::to_str) else {
         return Ok(());
@@ -113,37 +113,37 @@ pub(super) fn no_network(option: &str, destination: Option<&Destination>) -> Res
     Ok(())
 }
 
-/// A file that is going to be written: opened before the work, so that a folder that cannot be
-/// written to is found out then, and put in place after it by one rename.
+/// A file that is going to be written. It is opened before the work, so that a folder that cannot
+/// be written to is reported then; one rename after the work puts the file in place.
 pub(super) struct Output {
     path: PathBuf,
     how: How,
 }
 
 enum How {
-    /// A regular file, or none yet.
+    /// A regular file, or one that does not exist yet.
     Rename(NamedTempFile),
     /// A device or a pipe, which a rename would replace.
     Through(fs::File),
 }
 
 impl Output {
-    /// Makes ready to write `path`, unless it is a directory or its folder cannot be written to.
+    /// Prepares to write `path`, unless it is a directory or its folder cannot be written to.
     pub(super) fn create(path: &Path) -> Result<Self> {
         let io = |source| Error::Io { action: "write", path: path.to_owned(), source };
         let how = match fs::metadata(path) {
             Ok(found) if found.is_dir() => {
                 return Err(Error::NotAFile { path: path.to_owned(), found: "a directory" });
             }
-            // What these name may well be a file that standard output was sent to, and of which
-            // there is more to keep than what is written now.
+            // These names may stand for a file to which standard output was redirected. What it
+            // already holds must be kept, so appending is right.
             Ok(found)
                 if !found.is_file() || path.starts_with("/dev") || path.starts_with("/proc") =>
             {
                 How::Through(fs::OpenOptions::new().append(true).open(path).map_err(io)?)
             }
             Err(_) if fs::symlink_metadata(path).is_ok() => {
-                // A link to nothing; a rename would replace the link.
+                // A dangling link; a rename would replace the link.
                 return Err(io(std::io::ErrorKind::NotFound.into()));
             }
             Err(_) if path.as_os_str().as_encoded_bytes().ends_with(b"/") => {
@@ -158,11 +158,11 @@ impl Output {
                 };
                 let mut builder = Builder::new();
                 builder.prefix(".triform-");
-                // As an ordinary new file would have them; the umask still applies.
+                // The permissions of an ordinary new file; the umask still applies.
                 #[cfg(unix)]
                 builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
                 let file = builder.tempfile_in(folder).map_err(|error| {
-                    // The error's own text ends with the temporary file, which says nothing.
+                    // The error ends with the name of the temporary file, which means nothing to the user.
                     let text = error.to_string();
                     let why = text.split(" at path ").next().unwrap_or_default();
                     io(std::io::Error::new(error.kind(), why))
@@ -177,7 +177,7 @@ impl Output {
         Ok(Self { path: path.to_owned(), how })
     }
 
-    /// Writes it; where that fails, the file is as it was before.
+    /// Writes the file; if that fails, the file is as it was before.
     pub(super) fn write(self, contents: &[u8]) -> Result<()> {
         let path = self.path;
         let io = |source| Error::Io { action: "write", path: path.clone(), source };

@@ -9,8 +9,8 @@ use crate::report::json::{self, Outcome};
 use triform::count::{Quantity, diagnose};
 use triform::network::zoo;
 
-/// Says what is known about a count; the status is [`REFUTED`] if nothing is. Without a count, lists what
-/// is looked for.
+/// Reports what is known about a count; the status is [`REFUTED`] if nothing is. Without a count,
+/// lists the known conventions.
 pub(super) fn run(options: &DiagnoseOptions, context: &mut Context<'_>) -> Result<u8> {
     let command = context.command.clone();
     let Some(given) = &options.count else {
@@ -19,7 +19,7 @@ pub(super) fn run(options: &DiagnoseOptions, context: &mut Context<'_>) -> Resul
         target.report(context, || Ok(report::known()), json)?;
         return Ok(HOLDS);
     };
-    // `4.1 GFLOPs` says itself what it counts.
+    // `4.1 GFLOPs` itself says what it counts.
     let says_macs = ["flop", "mac"].iter().any(|word| given.text.to_lowercase().contains(word));
     let quantity = match options.macs || says_macs {
         true => Quantity::Macs,

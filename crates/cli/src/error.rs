@@ -9,7 +9,7 @@ use indicatif::HumanBytes;
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "a field is a number of its message")]
 pub enum Error {
-    /// Arguments that clap refuses; or a wish for help.
+    /// Arguments that clap refuses, or a request for help.
     #[error("{}", in_one_line(.0))]
     Arguments(#[from] clap::Error),
 
@@ -17,7 +17,7 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
 
-    /// More memory than there is.
+    /// A job that needs more memory than there is.
     #[error(
         "{what} needs at least {} of memory, more than the {} that this machine or its container has; \
          a smaller block, map or batch needs less (--no-memory-check starts anyway)",
@@ -33,11 +33,11 @@ pub enum Error {
     #[error("cannot {action} {}: {source}", path.display())]
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
 
-    /// A file that is no image this program reads.
+    /// A file that cannot be read as an image.
     #[error("cannot read {} as a JPEG or PNG image: {why}", path.display())]
     Image { path: PathBuf, why: String },
 
-    /// A `.npy` array of other axes or numbers than an input has.
+    /// A `.npy` array whose axes or numbers are not those of an input.
     #[error("cannot read {} as a .npy array: {why}", path.display())]
     Array { path: PathBuf, why: String },
 
@@ -54,7 +54,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The error as one line, whatever is in a path; wrong usage points to the help of `command`.
+    /// The error as one line, whatever a path contains; wrong usage points to the help of `command`.
     pub(super) fn line(&self, command: Option<&str>) -> String {
         let mut line = self.to_string();
         if matches!(self, Self::Arguments(_) | Self::Usage(_)) {
@@ -80,7 +80,7 @@ impl Error {
     }
 }
 
-/// What clap says, and the names that it suggests. A value that a parser refused is named by the parser.
+/// Clap's message and its suggestions. The message about a refused value comes from its parser.
 fn in_one_line(error: &clap::Error) -> String {
     let named = |kind| match error.get(kind) {
         Some(ContextValue::String(name)) => vec![name.as_str()],

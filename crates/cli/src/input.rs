@@ -1,4 +1,4 @@
-//! What is read to be shown to a network: a photograph, or an array of a `.npy` file.
+//! Reads a network's input: a photograph, or an array from a `.npy` file.
 
 use std::fmt::Display;
 use std::fs::{self, File};
@@ -12,37 +12,37 @@ use triform_checkpoint::{Dtype, Npy};
 use crate::error::{Error, Result};
 use triform::network::image::{SHORTER_SIDE, prepare};
 
-/// More than any picture that could be decoded in as much memory.
+/// The largest file that is read. A picture that decodes within 512 MiB has a smaller file.
 const MAX_BYTES: u64 = 512 << 20;
 
 /// A cat: `chelsea.png` of scikit-image, cropped to 224 x 224. CC0, by Stefan van
 /// der Walt.
 const CHELSEA: &[u8] = include_bytes!("../../../assets/chelsea.png");
 
-/// The photograph that comes with the program, `assets/chelsea.png`, as [`read`] would read it.
+/// The photograph that comes with the program, `assets/chelsea.png`, as [`read`] would return it.
 pub fn photograph() -> Result<Array3<u8>> {
     prepared(CHELSEA, SHORTER_SIDE, Path::new("assets/chelsea.png"))
 }
 
-/// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; a file
-/// of 224 x 224 too), and cuts the middle 224 x 224 out. For [`normalise`](triform::network::image::normalise).
+/// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; even one of
+/// 224 x 224), and crops the middle 224 x 224, for [`normalise`](triform::network::image::normalise).
 ///
-/// Of a PNG it gives the very bytes that torchvision's transform gives of
-/// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Pictures that shrink and are more than
-/// twice as tall as wide are up to 1 of 255 off Pillow 13, not off Pillow 12. Of 16-bit grey the
-/// upper 8 bits count, where Pillow makes white of all but the darkest 256th. A JPEG may be off by a
-/// few of 255, since the standard leaves decoders some room: `tests/program/images.rs` says how much. As in
-/// torchvision, alpha is dropped, and colour profile, gamma and orientation (EXIF) are ignored.
+/// For a PNG the result is, byte for byte, what torchvision's transform makes of
+/// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Pictures more than twice as tall as wide that
+/// are shrunk differ from Pillow 13 by up to 1 of 255; they match Pillow 12. 16-bit grey keeps its upper 8
+/// bits, where Pillow turns all but the darkest 256th white. A JPEG may be off by a few of 255, since the
+/// standard leaves decoders some room: `tests/program/images.rs` says how much. As in torchvision, alpha is
+/// dropped, and colour profile, gamma and orientation (EXIF) are ignored.
 ///
 /// # Errors
 ///
-/// [`Error::NotAFile`] for a directory or a pipe, [`Error::Io`], and [`Error::Image`] for what is
-/// neither JPEG nor PNG, is cut short or damaged, or takes more than 512 MiB to decode.
+/// [`Error::NotAFile`] for a directory or a pipe; [`Error::Io`]; [`Error::Image`] for a file that
+/// is neither JPEG nor PNG, is truncated or damaged, or takes more than 512 MiB to decode.
 pub fn read(path: &Path) -> Result<Array3<u8>> {
     read_scaled(path, SHORTER_SIDE)
 }
 
-/// The same with another shorter side.
+/// Like [`read`], with another shorter side.
 ///
 /// # Errors
 ///
@@ -75,10 +75,10 @@ fn prepared(bytes: &[u8], shorter_side: u32, path: &Path) -> Result<Array3<u8>> 
     Ok(prepare(pixels.view(), shorter_side)?)
 }
 
-/// The picture in red, green and blue, 8 bits each, of its own height and width; or, in words,
-/// why there is none. The first bytes say what it is, not the file's name.
+/// Decodes a picture to 8-bit RGB at its own size, or says in words why it cannot. The first bytes
+/// of the file give its format, not its name.
 fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
-    // Some of the decoders' messages end their line.
+    // Some of the decoders' messages contain line breaks.
     let words =
         |why: &dyn Display| why.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
@@ -92,16 +92,16 @@ fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
     Ok(eight_bits(image))
 }
 
-/// Whether an end-of-image marker follows the last start of a scan. The decoder shows as much
-/// of a JPEG as there is and leaves the rest grey, where a network should see no picture at all.
-/// Among the pixels' bytes no marker can stand: after each 0xff there comes a zero.
+/// Whether an end-of-image marker follows the last start of a scan. The decoder shows what
+/// there is of a truncated JPEG and leaves the rest grey; a network should not see that. The pixel
+/// data cannot contain a marker: each 0xff in them is followed by a zero.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
     last(0xd9) > last(0xda)
 }
 
-/// Of 16 bits the upper 8, as Pillow does; to scale and round would be 1 off in every fourth
-/// pixel. Grey is copied into three channels; alpha is dropped, whatever lies behind it.
+/// Keeps the upper 8 of 16 bits, as Pillow does; scaling and rounding would be 1 off in every
+/// fourth pixel. Grey is copied into three channels; alpha is dropped, not blended.
 fn eight_bits(image: DynamicImage) -> RgbImage {
     use DynamicImage::{ImageLuma16, ImageLumaA16, ImageRgb16, ImageRgba16};
     match image {
@@ -115,13 +115,13 @@ fn eight_bits(image: DynamicImage) -> RgbImage {
     }
 }
 
-/// Reads an array of four axes, N x C x H x W, of float32 or float16, as f32; of either byte order, and
-/// of either order of the axes.
+/// Reads an array with four axes, N x C x H x W, of float32 or float16, as f32. Either byte order
+/// and either order of the axes will do.
 ///
 /// # Errors
 ///
-/// [`Error::Tensors`] for what is no `.npy` file or cannot be read; [`Error::Array`] for other axes or
-/// numbers; [`triform::Error::NotFinite`] for NaN and infinities.
+/// [`Error::Tensors`] for a file that is not `.npy` or cannot be read; [`Error::Array`] for other
+/// axes or numbers; [`triform::Error::NotFinite`] for NaN and infinities.
 pub(crate) fn array(path: &Path) -> Result<Array4<f32>> {
     let mut array = Npy::open(path)?;
     let wrong = |why| Error::Array { path: path.to_owned(), why };

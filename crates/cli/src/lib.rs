@@ -49,7 +49,7 @@ pub const INTERRUPTED: u8 = 130;
 /// returns its exit status. Reports go to `output`, in colour if that is a `terminal`, and errors to
 /// `errors`, one line each.
 ///
-/// The forms are an argument so that a wrong one can be handed in and seen to be refuted.
+/// The forms are an argument so that a test can pass a wrong one and see it refuted.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     forms: &[&dyn AnyForm],
@@ -64,7 +64,7 @@ pub fn run(
     match run_command(&arguments, &mut context) {
         Ok(status) => status,
         Err(Error::Arguments(help)) if !help.use_stderr() => {
-            // --help and --version. A pipe closed early ends quietly.
+            // --help and --version. A pipe that was closed early is no error.
             let help = help.render();
             let _ = match terminal && colour::wanted() {
                 true => write!(context.output, "{}", help.ansi()),
@@ -82,7 +82,7 @@ pub fn run(
     }
 }
 
-/// What every command is handed.
+/// What every command receives.
 struct Context<'a> {
     forms: &'a [&'a dyn AnyForm],
     output: &'a mut dyn Write,
@@ -92,12 +92,12 @@ struct Context<'a> {
     quiet: bool,
     errors: &'a mut dyn Write,
     interrupted: &'a AtomicBool,
-    /// This run: its command, its options, the line that repeats it.
+    /// This run: its command, its options, and the line that repeats it.
     command: report::json::Command,
 }
 
 impl Context<'_> {
-    /// Writes a report. A pipe that was closed early ends it quietly.
+    /// Writes a report. A pipe that was closed early is no error.
     fn print(&mut self, text: &str) -> Result<()> {
         if self.quiet {
             return Ok(());
@@ -106,7 +106,7 @@ impl Context<'_> {
         self.write(&painted)
     }
 
-    /// Writes what was asked for by its format, whatever [`print`](Self::print) may leave out.
+    /// Writes text as it is: unlike [`print`](Self::print), never silenced and never coloured.
     fn write(&mut self, text: &str) -> Result<()> {
         let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
         match written {
@@ -129,7 +129,7 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
         }
         None => ("verify", &matches),
     };
-    // Before anything is computed with other instructions than were asked for.
+    // Fails before anything is computed with other instructions than were asked for.
     Level::chosen().map_err(triform::Error::Kernels)?;
     context.quiet = arguments.manners.quiet;
     context.colour = match arguments.manners.color {
@@ -152,8 +152,8 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
     }
 }
 
-/// Refuses an option before the name of a command, unless it is for all commands: it is one of `triform verify`,
-/// and would be passed over.
+/// Refuses an option before the name of a command, unless the option is global. It would belong to
+/// `triform verify` and be ignored.
 fn only_for_all(command: &str, matches: &ArgMatches) -> Result<()> {
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     for option in args::command().get_arguments().filter(|option| !option.is_global_set()) {
@@ -166,12 +166,12 @@ fn only_for_all(command: &str, matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// What this run is: its command, the options that were given, the seed. The line that repeats it leaves out
-/// what changes no result.
+/// Describes this run: its command, the options that were given, the seed. The line that repeats it
+/// leaves out options that change no result.
 fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
     let left_out = |id: &str| match id {
         "json" | "csv" | "color" | "quiet" | "full" => true,
-        // The number of threads changes no result but a time.
+        // The number of threads changes only times.
         "threads" => name != "bench",
         _ => false,
     };
@@ -195,7 +195,7 @@ fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
             run.repeat += &match option.get_value_delimiter() {
                 _ if values.is_empty() => flag,
                 Some(by) => format!("{flag} {}", values.join(&by.to_string())),
-                // Each value is given by itself.
+                // Each value has its own flag.
                 None => values.iter().map(|value| format!("{flag} {value}")).collect(),
             };
         }
@@ -204,7 +204,7 @@ fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
     run
 }
 
-/// As a shell reads it.
+/// The text, quoted for a shell.
 fn quoted(text: &str) -> String {
     // Only a NUL cannot be quoted, and no argument has one.
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())

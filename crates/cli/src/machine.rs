@@ -1,7 +1,7 @@
-//! What the machine gives a job: memory, found out before it starts, and threads.
+//! What the machine offers a job: memory, which is checked before the job starts, and threads.
 //!
-//! A job whose weights and input alone exceed all memory is refused. What a job takes beyond them is an
-//! estimate, and what is available changes; so where the estimate exceeds it, the job starts with a warning.
+//! A job whose weights and input alone exceed all memory is refused. What it takes beyond them is an estimate,
+//! and the available memory changes; so if the estimate exceeds it, the job starts with a warning.
 
 use std::fs;
 use std::io::Write;
@@ -15,19 +15,19 @@ use super::args::MemoryOptions;
 use super::error::{Error, Result};
 use crate::need::Need;
 
-/// As many threads as are asked for; as there are processors, if none are.
+/// A pool with this number of threads, by default one per processor.
 pub(super) fn pool(threads: Option<usize>) -> Result<ThreadPool> {
-    // 0 is rayon's word for all processors.
+    // To rayon, 0 means all processors.
     let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))
 }
 
-/// Refuses a job that cannot fit, unless it is not to be checked; warns of one that may not.
+/// Refuses a job that cannot fit and warns of one that may not, unless the check is turned off.
 pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write) -> Result<()> {
     if !options.no_memory_check
         && let Some(warning) = Memory::now().judge(need)?
     {
-        // Where nobody reads the warning, the job starts without.
+        // If the warning cannot be written, the job starts without it.
         let _ = writeln!(errors, "warning: {warning}");
     }
     Ok(())
@@ -36,14 +36,14 @@ pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write
 /// Bytes of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
-    /// Of the machine, or that a control group allows, whichever is less.
+    /// What the machine has or a control group allows, whichever is less.
     total: u64,
-    /// That a new job can have without anything being swapped out.
+    /// What a new job can have without anything being swapped out.
     available: u64,
 }
 
-/// How Linux tells of the memory of control groups: where, in which files (a group's limit and its usage), and
-/// which bytes in its `memory.stat` can be dropped.
+/// How Linux reports the memory of control groups: the folder, the files with a group's limit and
+/// its usage, and which bytes in its `memory.stat` can be dropped.
 type Version = (&'static str, [&'static str; 2], &'static [&'static str]);
 /// Documentation/admin-guide/cgroup-v1/memory.rst.
 const VERSION_1: Version = (
@@ -78,12 +78,12 @@ impl Memory {
         }))
     }
 
-    /// What the control groups of this process leave of it (Linux; elsewhere there are none). `root` is
-    /// the file system's.
+    /// The part of it that the control groups of this process leave (Linux; elsewhere there are
+    /// none). `root` is the root of the file system.
     ///
-    /// A group counts where its limit is below the machine's memory, and so do the groups around it; in a
-    /// container the path may be the host's, of which only the outermost folder is mounted. (`sysinfo`
-    /// reads that folder alone, and takes the files that the kernel keeps in memory for used.)
+    /// A group counts if its limit is below the machine's memory, and so do the groups around it.
+    /// In a container the path may be the host's, and only its outermost folder is mounted.
+    /// (`sysinfo` reads that folder alone, and counts the files that the kernel caches as used.)
     fn within_control_groups(self, root: &Path) -> Self {
         let mut memory = self;
         let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
@@ -108,12 +108,12 @@ impl Memory {
     }
 }
 
-/// A group's limit, and what it leaves of its usage: files that the kernel keeps in memory can be dropped, so
-/// they are not in use. `None` where there is no limit or no group.
+/// A group's limit, and how much of it is unused. Files that the kernel keeps in memory can be
+/// dropped, so they do not count as used. `None` if there is no limit or no group.
 fn limit_and_available(version: &Version, group: &Path) -> Option<(u64, u64)> {
     let (_, [limit, usage], droppable) = version;
     let text = |name: &str| fs::read_to_string(group.join(name)).ok();
-    // "max" is no number.
+    // "max" is not a number.
     let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
     let (limit, usage) = (number(limit)?, number(usage)?);
     let stat = text("memory.stat").unwrap_or_default();
@@ -140,7 +140,7 @@ mod tests {
     /// A control group: its folder, its limit and its usage, in MiB, and lines of its `memory.stat`.
     type Group<'a> = (&'a str, u64, u64, &'a [(&'a str, u64)]);
 
-    /// What these control groups leave of the machine to a process in `own`, in MiB: in all, and available.
+    /// What these control groups leave of the machine to a process in `own`, in MiB: total and available.
     fn left(own: &str, groups: &[Group<'_>]) -> (u64, u64) {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| {
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(left("4:memory:/\n3:cpuset:/a", &[(V1, u64::MAX, 15_000, &[])]), whole);
     }
 
-    /// A container of 8000 MiB, 100 in use and the rest files: nearly all of it is available.
+    /// A container of 8000 MiB, with 100 in use and the rest cached files: nearly all of it is available.
     #[test]
     fn files_in_memory_are_available() {
         let stat = [
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(left("5:cpu,memory:/\n0::/", &[(V1, 8000, 7900, &stat)]), (8000, 7900));
     }
 
-    /// The tightest of the groups around the process counts; of a host's path, what is mounted.
+    /// The tightest of the groups around the process counts. Of a host's path, the mounted part is read.
     #[test]
     fn nested_groups_count_all() {
         let [outer, inner] = ["outer", "outer/inner"].map(|name| format!("{V2}/{name}"));
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(left("0::/outer", &groups), (8000, 1000));
         assert_eq!(left("0::/", &groups), (16_000, 10_000));
         assert_eq!(left("0::/docker/0123/../abc", &[(V2, 6000, 1000, &[])]), (6000, 5000));
-        // No limit of a group makes the machine larger, nor leaves less than nothing.
+        // No group's limit makes the machine larger or the available memory negative.
         assert_eq!(left("0::/", &[(V2, 20_000, 0, &[])]), (16_000, 10_000));
         assert_eq!(left("0::/", &[(V2, 6000, 6001, &[])]), (6000, 0));
     }

@@ -1,4 +1,4 @@
-//! The program `triform`; see the library's `cli`.
+//! The program `triform`; all its code is in the library `triform_cli`.
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -12,13 +12,13 @@ use triform_cli as cli;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Two signals that are no further apart came together.
+/// Two signals this close together count as one.
 const TOGETHER: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
-    // The first Ctrl-C asks the work to stop and report what it has; another one, later, ends it. (One
-    // that comes with the first is the same: `timeout` sends both to the program and to its group.) Where
-    // no handler can be set, the first one ends it, as it would any program.
+    // The first Ctrl-C asks the work to stop and report what it has; a later one ends the program.
+    // (One that comes with the first counts as the same: `timeout` signals both the program and its
+    // group.) If no handler can be set, the first one ends the program, as usual.
     let first = OnceLock::new();
     let _ = ctrlc::set_handler(move || {
         INTERRUPTED.store(true, Ordering::Relaxed);

@@ -11,24 +11,24 @@ use triform::network::layers::{Operation, Role};
 pub struct Need {
     /// The job, in words.
     pub what: String,
-    /// Without this much it cannot be done at all: its weights and its input, once.
+    /// The least that it can be done with: its weights and its input, once.
     pub least: u64,
-    /// What it takes, about.
+    /// An estimate of what it takes.
     pub about: u64,
 }
 
-/// Bytes that a weight takes at most while a block is verified: as `f32` in each form and
-/// packed, as an integer, as a ball with its parts.
+/// The most bytes that a weight takes while a block is verified: as `f32` in each form and packed,
+/// as an integer, and as a ball with its parts.
 const BYTES_A_WEIGHT: u64 = 96;
 /// The same for an activation.
 const BYTES_AN_ACTIVATION: u64 = 64;
-/// The same for a path and for a channel: kernels of its own in form (a), planes of its own at cuts.
+/// The same for each path and channel, for form (a)'s kernels and the planes at cuts.
 const BYTES_A_PATH: u64 = 4096;
-/// What the rungs that draw small blocks of their own take besides.
+/// Additional bytes for the rungs that draw small blocks of their own.
 const BYTES_OF_SMALL_BLOCKS: u64 = 96 << 20;
 
-/// To verify a network on N x C x H x W: its weights, once more as one form's kernels, what runs
-/// through it, and as many of its largest blocks as there are threads. To run it only: no thread.
+/// To verify a network on N x C x H x W: its weights, once more as one form's kernels, its
+/// activations, and its largest blocks, one per thread. To run it only, pass 0 threads.
 ///
 /// # Errors
 ///
@@ -85,7 +85,7 @@ pub fn of_block(spec: &BlockSpec, (h, w): (usize, usize)) -> Result<Need> {
     need(least, about, what, vec![spec.inner(), spec.c_in(), h, w])
 }
 
-/// Bytes that it takes to verify a block on N maps of H x W.
+/// Bytes needed to verify a block on N maps of H x W.
 fn needed(spec: &BlockSpec, (h, w): (usize, usize), n: usize) -> u128 {
     let [c_in, inner, c_out, paths] =
         [spec.c_in(), spec.inner(), spec.c_out(), spec.cardinality()].map(|size| size as u128);
@@ -105,7 +105,7 @@ fn weights(spec: &BlockSpec) -> u128 {
     inner * (c_in + width * k * k + c_out) + projection
 }
 
-/// `least` is less than `about`.
+/// Requires that `least` is less than `about`.
 fn need(least: u128, about: u128, what: String, factors: Vec<usize>) -> Result<Need> {
     let too_many = |_| Error::TooManyElements { what: "bytes of memory", factors };
     let about = u64::try_from(about).map_err(too_many)?;
@@ -120,7 +120,7 @@ mod tests {
     use triform::error::Error;
     use triform::network::zoo;
 
-    /// Taps by taps, and each kernel and map counted.
+    /// The estimate, from every tap of each kernel and every map.
     #[test]
     fn what_is_needed_is_counted() {
         let (c, d) = (1 << 20, 1 << 18);
@@ -134,7 +134,7 @@ mod tests {
         assert!(matches!(beyond, Err(Error::TooManyElements { .. })), "{beyond:?}");
     }
 
-    /// Two sets of weights, what runs through, and for each thread the largest of the blocks.
+    /// Two sets of weights, the activations, and for each thread one of the largest blocks.
     #[test]
     fn what_a_network_needs_is_counted() {
         let network = zoo::named("resnext50_32x4d").unwrap();

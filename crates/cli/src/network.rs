@@ -1,5 +1,5 @@
-//! Which network, with which weights, on what input; and the commands that make and run one, `triform init`
-//! and `triform forward`.
+//! The network, weights and input that the options name, and the commands that make and run a
+//! network: `triform init` and `triform forward`.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -26,11 +26,11 @@ use triform::network::weights::NetworkWeights;
 use triform::network::{image::normalise, init, zoo};
 use triform::random::Seed;
 
-/// Said where `--classes` or `--features` is for a block.
+/// The message for `--classes` or `--features` with a block.
 pub(super) const NO_TOP: &str =
     "a block has no fully connected layer: --classes and --features are for networks";
 
-/// The network of a name, with another top and other strides where the options ask for them.
+/// The network of this name, its top and strides changed as the options ask.
 pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
     Ok(with_its_top(name, &options.top)?.with_stride_on(options.stride_on))
 }
@@ -43,7 +43,7 @@ fn with_its_top(name: &str, top: &TopOptions) -> Result<Architecture> {
     Ok(with_top(network, top))
 }
 
-/// A network with another top where the options ask for one; a block as it is.
+/// The network with the top that the options ask for.
 pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture {
     match top {
         TopOptions { features: true, .. } => network.without_top(),
@@ -54,13 +54,13 @@ pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture 
     }
 }
 
-/// Refuses to write a file over another that is read or written.
+/// Refuses to overwrite a file that is read, and to write one file twice.
 pub(super) fn not_overwritten(
     input: &InputOptions,
     weights: &Path,
     written: &[Option<&Path>],
 ) -> Result<()> {
-    // Two names of one file, where it is there already.
+    // Links are followed where the file exists, since two names may mean one file.
     let real = |path: &Path| {
         path.canonicalize()
             .or_else(|_| std::path::absolute(path))
@@ -78,7 +78,7 @@ pub(super) fn not_overwritten(
     Ok(())
 }
 
-/// The photograph that the options name, as `--resize` says, or the built-in one; and where it is from.
+/// The photograph that the options name, scaled as `--resize` says, or the built-in one; and its source.
 pub(super) fn photograph(options: &InputOptions) -> Result<(Array3<u8>, String)> {
     let Some(path) = &options.image else {
         let words = "the photograph that comes with the program".to_owned();
@@ -91,7 +91,7 @@ pub(super) fn photograph(options: &InputOptions) -> Result<(Array3<u8>, String)>
     Ok((photograph?, path.display().to_string()))
 }
 
-/// The weights, the input, N x C x H x W, and where both are from.
+/// The weights, the input (N x C x H x W), and where both come from.
 pub(super) fn read(
     network: &Architecture,
     weights: &Path,
@@ -123,7 +123,7 @@ pub(super) fn read(
 pub(super) fn init(options: &InitOptions, context: &mut Context<'_>) -> Result<u8> {
     let (seed, path) = (options.seed.seed, &options.output.path);
     let architecture = with_its_top(&options.arch, &options.top)?;
-    // As they are drawn, by name, and as the file.
+    // Three copies: the weights as drawn, by name, and as the bytes of the file.
     machine::check(&need::of_weights(&architecture, 3)?, &options.memory, context.errors)?;
     let file = Output::create(path)?;
     let weights = init::network(&architecture, seed, options.fan)?;
@@ -136,7 +136,7 @@ pub(super) fn init(options: &InitOptions, context: &mut Context<'_>) -> Result<u
     Ok(HOLDS)
 }
 
-/// Runs a network in one form, or in all, which are then compared.
+/// Runs a network in one form, or in all of them, which are then compared.
 pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Result<u8> {
     let one = form(options.form, context.forms)?;
     let values_path = options.output.as_ref().map(|file| file.path.as_path());
@@ -149,7 +149,7 @@ pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Re
     let json = options.json.json.as_ref();
     let written = [json.and_then(Destination::path), values_path];
     not_overwritten(&options.input, &options.weights, &written)?;
-    // Found out now, not after the work.
+    // Opened now, so that a file that cannot be written is reported before the work.
     let target = Target::open(json)?;
     let values = values_path.map(Output::create).transpose()?;
     let (weights, x, source) = read(&network, &options.weights, &options.input)?;
@@ -184,7 +184,7 @@ pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Re
     Ok(HOLDS)
 }
 
-/// Of the forms the one that is asked for; none for all of them.
+/// The form that the options ask for; `None` means all of them.
 pub(super) fn form<'a>(
     asked: Option<Form>,
     forms: &[&'a dyn AnyForm],

@@ -7,7 +7,7 @@ use super::{Context, HOLDS, INTERRUPTED, progress};
 use triform::figures::{self, Figure};
 use triform_canvas::{FigureError, Format};
 
-/// Draws the figures that are named, or all, into a folder, as SVG and as PNG; or lists them.
+/// Draws the named figures, or all, into a folder, as SVG and as PNG; or lists them.
 pub(super) fn run(options: &PlotOptions, context: &mut Context<'_>) -> Result<u8> {
     if options.list {
         for figure in figures::ALL {

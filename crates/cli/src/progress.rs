@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Context;
 use triform::evidence::progress::Progress;
 
-/// Does some work under a progress bar on standard error: what is being done, for how long, and how long it may
-/// still take. The bar shows on a terminal only, not with `--quiet`, and disappears when the work is done.
+/// Does some work under a progress bar on standard error, with the step, the time and the estimated time left.
+/// The bar shows on a terminal only, not with `--quiet`, and disappears when the work is done.
 pub(super) fn with_bar<T>(context: &Context<'_>, work: impl FnOnce(&dyn Progress) -> T) -> T {
     let target = match context.quiet {
         true => ProgressDrawTarget::hidden(),
@@ -20,7 +20,7 @@ pub(super) fn with_bar<T>(context: &Context<'_>, work: impl FnOnce(&dyn Progress
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    // The clock goes on while one step takes long.
+    // The clock keeps running during a long step.
     bar.enable_steady_tick(Duration::from_millis(500));
     let bar = Bar { bar, start: Instant::now(), interrupted: context.interrupted };
     let done = work(&bar);

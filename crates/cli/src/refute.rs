@@ -1,4 +1,4 @@
-//! `triform refute` and `triform explain`: what wrong blocks look like, and why the right ones are one.
+//! `triform refute` and `triform explain`: what wrong blocks look like, and why the right forms agree.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::smallest;
 use triform::gallery::{ALL, Mistake, named};
 
-/// Tells the argument; or one claim, which it checks: the status is [`REFUTED`] if that fails.
+/// Explains the argument, or checks one claim; the status is [`REFUTED`] if the check fails.
 pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Result<u8> {
     let target = Target::open(options.json.json.as_ref())?;
     if options.markdown && target.is_output() {
@@ -44,8 +44,8 @@ pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Re
     Ok(if checked.holds() { HOLDS } else { REFUTED })
 }
 
-/// Runs every rung, or those that are named, on every mistake, or on the one that is named, and reports
-/// what came of it. The status is [`HOLDS`] if each was refuted by a rung.
+/// Runs every rung, or those named, on every mistake, or on the one named, and reports the results.
+/// The status is [`HOLDS`] if each mistake was refuted by a rung.
 pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<u8> {
     let seed = options.seed.seed;
     let to_json = options.json.json.as_ref();
@@ -71,7 +71,7 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
         let smallest = if go_on { smallest(&row.mistake, seed)? } else { None };
         Ok((row.clone(), smallest))
     };
-    // The gallery in words has no room for witnesses.
+    // The gallery in words has no room for witnesses, so they are searched only where they are shown.
     let wanted = options.name.is_some() || to_json.is_some();
     let (rows, found) = progress::with_bar(context, |bar| {
         pool.install(|| {

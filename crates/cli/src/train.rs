@@ -10,8 +10,8 @@ use triform::figures::training;
 use triform::train::lockstep::{Plan, WRONG, lockstep, wrong};
 use triform_canvas::FigureError;
 
-/// Trains the forms in lockstep, and perhaps wrong blocks beside them. The status is [`REFUTED`] if in one order of
-/// sums the forms do not stay equal to the bit.
+/// Trains the forms in lockstep, and wrong blocks too if asked. The status is [`REFUTED`] if the
+/// forms do not stay equal to the bit when all sum in one order.
 pub(super) fn run(options: &TrainOptions, context: &mut Context<'_>) -> Result<u8> {
     let plan = Plan { steps: options.steps, seed: options.seed.seed, ..Plan::default() };
     let pool = machine::pool(options.threads.threads)?;

@@ -1,4 +1,4 @@
-//! What the values of options mean. Each error names the value, and what is allowed.
+//! Parsers for the values of options. Each error names the value and says what is allowed.
 
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use triform::evidence::rungs::Rung;
 use triform::network::layers::Map;
 use triform::random::Seed;
 
-/// A file whose name says by its ending what it holds.
+/// A file whose format follows from the ending of its name.
 #[derive(Clone)]
 pub(super) struct FileOf<T> {
     pub(super) path: PathBuf,
     pub(super) format: T,
 }
 
-/// An integer of a range.
+/// An integer in this range.
 pub(super) fn integer<T: TryFrom<u64>>(
     range: RangeInclusive<u64>,
 ) -> impl Fn(&str) -> Result<T, String> + Clone {
@@ -35,7 +35,7 @@ pub(super) fn seed(text: &str) -> Result<Seed, String> {
     integer(0..=u64::MAX)(text).map(Seed)
 }
 
-/// A rung, or a range of them such as `R1-R4`; with spaces around it too, as in `R1, R4`.
+/// A rung, or a range of rungs such as `R1-R4`. Spaces around it are allowed, as in `R1, R4`.
 pub(super) fn rungs(text: &str) -> Result<RangeInclusive<Rung>, String> {
     let rung = |text: &str| text.trim().parse::<Rung>().map_err(|error| error.to_string());
     let (first, last) = text.split_once('-').unwrap_or((text, text));
@@ -73,10 +73,10 @@ pub(super) fn convolution(text: &str) -> Result<[usize; 4], String> {
     }
 }
 
-/// What may stand between sizes.
+/// What may separate sizes.
 const TIMES: [char; 3] = ['x', 'X', '×'];
 
-/// Sizes of at least 1 with these names; together they are a `what`, written in this form.
+/// Parses sizes of at least 1. The other arguments are what the error messages name.
 fn sizes<const N: usize>(
     text: &str,
     what: &str,
@@ -95,7 +95,7 @@ fn sizes<const N: usize>(
     Ok(sizes)
 }
 
-/// One of a few words, as what it stands for.
+/// One of a few words, mapped to its meaning.
 pub(super) fn choice<T: Copy + Send + Sync + 'static>(
     choices: &'static [(&'static str, T)],
 ) -> impl TypedValueParser<Value = T> {

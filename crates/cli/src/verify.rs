@@ -1,4 +1,4 @@
-//! `triform verify`: one block or several, or with `--arch` a whole network of given weights.
+//! `triform verify`: one block or several, or with `--arch` a whole network with given weights.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use triform::gallery::witness::{Pair, smallest_apart};
 use triform::network::weights::NetworkWeights;
 use triform::random::Seed;
 
-/// Verifies, and reports to standard output, or as JSON to where `--json` says.
+/// Verifies, and reports to standard output or, with `--json`, as JSON.
 pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<u8> {
     if let Some(arch) = &options.arch {
         return on_the_network(arch, options, context);
@@ -36,11 +36,11 @@ pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<
             spec.output_map(*map)?;
             need::of_block(spec, *map)?
         }
-        // The block with the most weights of those that the photograph runs through.
+        // Of the blocks that the photograph runs through, the one with the most weights.
         Input::Photograph(_) => need::of_block(&"2048x32x32".parse()?, (7, 7))?,
     };
     machine::check(&need, &options.memory, context.errors)?;
-    // Found out now, not after the work.
+    // Opened now, so that a file that cannot be written is reported before the work.
     let target = Target::open(options.json.json.as_ref())?;
     let rungs = options.rungs.named().unwrap_or_else(|| Rung::ALL.into());
     let plan = Plan { rungs, cases: options.cases, ..Plan::default() };
@@ -75,7 +75,7 @@ pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<
     })
 }
 
-/// Refuses options that mean something with `--arch` only, rather than pass them over.
+/// Refuses options that need `--arch`, rather than ignore them.
 fn only_for_networks(options: &VerifyOptions) -> Result<()> {
     let NetworkOptions { stride_on, top: TopOptions { classes, features } } = &options.network;
     for (option, given) in [
@@ -92,7 +92,7 @@ fn only_for_networks(options: &VerifyOptions) -> Result<()> {
     Ok(())
 }
 
-/// What to verify on, and the same in words.
+/// What to verify on, and its description.
 fn subject(options: &VerifyOptions) -> Result<(Input, String)> {
     if let Some((spec, map)) = options.block.named()? {
         return Ok((Input::Block(spec, map), table::about_block(&spec, map)));
@@ -101,7 +101,7 @@ fn subject(options: &VerifyOptions) -> Result<(Input, String)> {
     Ok((Input::Photograph(photograph), table::about_photograph(&source)))
 }
 
-/// The smallest block on which the first wrong form differs from the paper's of its letter, worked out.
+/// The smallest block on which the first wrong form differs from the paper's form of that letter.
 fn example(report: &Report, forms: &[&dyn AnyForm], seed: Seed) -> Result<Option<String>> {
     let witnesses = report.findings.iter().flat_map(|finding| match &finding.verdict {
         Verdict::Refuted { witnesses } => &witnesses[..],
@@ -118,7 +118,7 @@ fn example(report: &Report, forms: &[&dyn AnyForm], seed: Seed) -> Result<Option
 
 /// Verifies the network that `--arch` names.
 fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>) -> Result<u8> {
-    // Known, before a command with its name is recommended.
+    // Checked first, since the message below recommends a command with this name.
     let architecture = network::named(arch, &options.network)?;
     let Some(path) = &options.weights else {
         let words = format!(
@@ -135,7 +135,7 @@ fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>
     let json = options.json.json.as_ref();
     let written: [Option<&Path>; 1] = [json.and_then(Destination::path)];
     network::not_overwritten(&options.input, path, &written)?;
-    // Found out now, not after the work.
+    // Opened now, so that a file that cannot be written is reported before the work.
     let target = Target::open(json)?;
     let (weights, x, source) = network::read(&architecture, path, &options.input)?;
     let job = Job {
@@ -151,7 +151,7 @@ fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>
     job.run(&pool, context)
 }
 
-/// A network to verify, and how to tell of it.
+/// A network to verify, and how to report on it.
 pub(super) struct Job<'a> {
     pub(super) weights: &'a NetworkWeights,
     pub(super) x: &'a Array4<f32>,
@@ -187,7 +187,7 @@ impl Job<'_> {
         Ok(match (report.refutes(), report.holds()) {
             (true, _) => REFUTED,
             (_, true) => HOLDS,
-            // Nothing was refuted, and not all of it verified.
+            // Nothing was refuted, but not everything was verified.
             _ => INTERRUPTED,
         })
     }

@@ -1,5 +1,5 @@
-//! The memory that a pass of a network takes beyond its weights: what docs/speed.md states is an upper bound,
-//! and a second pass, whose scratch is there already, allocates only its tensors.
+//! The memory that a pass of a network takes beyond its weights is at most what docs/speed.md
+//! states, in a first pass and in a second one, which reuses the first one's scratch memory.
 
 use std::num::NonZeroU64;
 use std::sync::Mutex;
@@ -21,10 +21,10 @@ use triform_cli::need;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// One at a time: the allocator counts for all of the program.
+/// Tests run one at a time: the allocator counts for the whole program.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Bytes beyond those at the start, at most, while `work` is done.
+/// The most bytes in use while `work` is done, beyond those at the start.
 fn peak(work: impl FnOnce()) -> usize {
     let _alone = ALONE.lock().unwrap();
     let before = MEMORY.current_usage();
@@ -33,7 +33,7 @@ fn peak(work: impl FnOnce()) -> usize {
     MEMORY.peak_usage() - before
 }
 
-/// The bytes of one pass and of the next.
+/// The peak bytes of a first pass and of a second.
 fn passes(name: &str, form: Form, threads: usize) -> [usize; 2] {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
@@ -53,7 +53,7 @@ fn passes(name: &str, form: Form, threads: usize) -> [usize; 2] {
     })
 }
 
-/// Floats of the largest map in either network: 64 x 112 x 112, and as many 256 x 56 x 56.
+/// Floats of the largest feature map in either network: 64 x 112 x 112, equal to 256 x 56 x 56.
 const LARGEST_MAP: usize = 64 * 112 * 112;
 
 #[test]
@@ -74,14 +74,14 @@ fn a_pass_takes_no_more_memory_than_the_book_says() {
                 let what = format!("{name}, {form:?}, {threads} threads, {pass} pass");
                 println!("{what}: {bytes} bytes of {allowed}");
                 assert!(bytes <= allowed, "{what}: {bytes} bytes, more than {allowed}");
-                // It sees allocations at all: a block's shortcut and its output live at once.
+                // Allocations are seen at all: a block's shortcut and its output live at once.
                 assert!(bytes > 2 * LARGEST_MAP * size_of::<f32>(), "{what}: {bytes} bytes");
             }
         }
     }
 }
 
-/// The estimate that the program warns by is no more than four times off, either way.
+/// The estimate that the program warns by is off by at most a factor of four, either way.
 #[test]
 fn the_memory_of_a_block_is_as_estimated() {
     for (block, (h, w)) in

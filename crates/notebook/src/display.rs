@@ -1,14 +1,14 @@
-//! What a cell shows, as the kernel wants it.
+//! What a cell shows, in the kernel's format.
 
 use triform::error::{Error, Result};
 use triform::figures::ALL;
 use triform::figures::heat_map::{self, Panel};
 use triform_canvas::{FigureError, Picture};
 
-/// Pixels across that a page leaves for what a cell shows.
+/// The width in pixels that a page leaves for what a cell shows.
 const COLUMN: u32 = 860;
 
-/// Something to look at: as a picture, a table or a text for a page, and as plain text for a terminal.
+/// Something to look at: a picture, a table or a text for a page, and plain text for a terminal.
 ///
 /// The kernel calls [`evcxr_display`](Shown::evcxr_display) on the value at the end of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,8 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A picture, with a text for those who cannot see it. Its width is at most a page's column, and it shrinks
-    /// on a narrow page.
+    /// A picture, with a text for those who cannot see it. It is at most as wide as a page's
+    /// column, and shrinks on a narrow page.
     fn picture(picture: &Picture) -> Self {
         let (width, height) = picture.size;
         let shown = width.min(COLUMN);
@@ -34,12 +34,12 @@ impl Shown {
         Self { mime: "image/svg+xml", rich, plain: picture.title.clone() }
     }
 
-    /// Text with Markdown's marks, which reads well without a page, too.
+    /// Text with Markdown's marks, which also reads well as plain text.
     pub(super) fn markdown(text: String) -> Self {
         Self { mime: "text/markdown", rich: text.clone(), plain: text }
     }
 
-    /// A piece of a page, and the same in plain text.
+    /// A piece of HTML, and the same as plain text.
     pub(super) fn html(html: String, plain: String) -> Self {
         Self { mime: "text/html", rich: html, plain }
     }
@@ -54,7 +54,7 @@ impl Shown {
         &self.plain
     }
 
-    /// Prints it in the way that the kernel takes apart: each kind between two lines.
+    /// Prints it in the kernel's format: each kind between two marker lines.
     pub fn evcxr_display(&self) {
         print!("{}", self.message());
     }
@@ -68,8 +68,8 @@ impl Shown {
     }
 }
 
-/// What a loop or a `match` at the end of a cell gives: nothing, and nothing is shown. Without this the
-/// kernel would show "()".
+/// The value of a loop or a `match` at the end of a cell: nothing, so nothing is shown. Without
+/// this the kernel would show "()".
 pub trait Nothing {
     /// Shows nothing; the kernel calls this at the end of a cell.
     fn evcxr_display(&self) {}
@@ -77,16 +77,16 @@ pub trait Nothing {
 
 impl Nothing for () {}
 
-/// Prints the library's version: to be called once, with a `?`, in the cell that loads it.
+/// Prints the library's version. Call it once, with a `?`, in the cell that loads the library.
 ///
-/// Errors: none. It is a `Result` all the same, because the kernel expects no `?` until it has met one. The cell
+/// Errors: none. It is a `Result` because the kernel expects no `?` until it has met one: the cell
 /// with the first `?` shows its last value as a debugger would, so the first one is spent here.
 pub fn ready() -> Result<()> {
     println!("triform {}", env!("CARGO_PKG_VERSION"));
     Ok(())
 }
 
-/// A figure of the project by its name, such as `three_forms`: those that `triform plot` draws.
+/// A figure of the project by its name, such as `three_forms`: one of those that `triform plot` draws.
 ///
 /// Errors: [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
 ///

@@ -1,14 +1,14 @@
-//! Questions to the reader, and the words by which a run of a notebook knows that an answer is right.
+//! Questions to the reader, and the words by which the runner of the notebooks knows a right answer.
 //!
-//! Every check prints one line. The runner of the notebooks wants `right` or `Holds` as often as a cell has
-//! checks, and takes the other lines for failures; a blank answer is `None`, and prints "not answered".
+//! Every check prints one line. The runner expects `right` or `Holds` as often as a cell has checks, and
+//! takes any other line for a failure. A blank answer is `None` and prints "not answered".
 
 use std::fmt::Debug;
 
-/// Checks an answer to an exercise and prints what came of it.
+/// Checks an answer to an exercise and prints the result.
 ///
-/// `None` is a blank. The right answer is computed by the caller, and is not given away; the hint is
-/// printed where the answer is wrong.
+/// `None` is a blank answer. The caller computes the right answer, which is not given away; the
+/// hint is printed if the answer is wrong.
 pub fn check<T: PartialEq + Debug>(exercise: u32, answer: Option<T>, right: T, hint: &str) {
     println!("{}", checked(exercise, answer, &right, hint));
 }
@@ -35,7 +35,7 @@ pub(super) fn held(what: &str, is_so: bool) -> String {
     format!("{}: {what}.", if is_so { "Holds" } else { "DOES NOT HOLD" })
 }
 
-/// Prints what the reader predicted beside what was found. A wrong prediction is not an error: it is
+/// Prints the reader's prediction beside what was found. A wrong prediction is not an error: it is
 /// where one learns.
 pub fn predict<T: PartialEq + Debug>(about: &str, predicted: Option<T>, found: T) {
     println!("{}", predicted_so(about, predicted, &found));

@@ -1,8 +1,8 @@
-//! What the cells of `notebooks/` use: one `use triform_notebook::*;` and a cell can make tensors, run
-//! the forms, count, show pictures and tables, and check an answer.
+//! What the cells of `notebooks/` use: after `use triform_notebook::*;` a cell can make tensors,
+//! run the forms, count, show pictures and tables, and check an answer.
 //!
-//! The Rust kernel of Jupyter, evcxr, shows the value at a cell's end by its `evcxr_display`; here that is
-//! [`Shown`]. Elsewhere the same value prints as text.
+//! The Rust kernel of Jupyter, evcxr, shows the value at the end of a cell with its
+//! `evcxr_display`; here that value is a [`Shown`]. Elsewhere it prints as text.
 //!
 //! ```
 //! use triform_notebook::*;

@@ -30,7 +30,7 @@ pub fn argument() -> Result<Shown> {
     Ok(Shown::text(report::explain::argument(false)?))
 }
 
-/// A claim, checked, and its check seen to refute something wrong: `triform explain NAME`.
+/// A claim, checked, and its check refuting something wrong: `triform explain NAME`.
 ///
 /// Errors: [`NoSuchName`](triform::Error::NoSuchName).
 ///
@@ -47,7 +47,7 @@ pub fn claim(name: &str) -> Result<Shown> {
     Ok(Shown::markdown(format!("{}\n{line}", text.trim_start_matches("# "))))
 }
 
-/// A wrong block: which rungs refute it, and the smallest block on which it shows, worked out:
+/// A wrong block: which rungs refute it, and the smallest block that shows it, worked out:
 /// `triform refute NAME`.
 ///
 /// Errors: [`NoSuchName`](triform::Error::NoSuchName).
@@ -77,10 +77,10 @@ pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Resul
     Ok(Shown::text(report::diagnose::render(&asked, &found)?))
 }
 
-/// The ladder of evidence on one block: `triform verify --block B --map M --rung R`, the times apart,
-/// which no two runs share.
+/// The ladder of evidence on one block: `triform verify --block B --map M --rung R`, without the
+/// times, which differ from run to run.
 ///
-/// Errors: a block that cannot be, or is too large for the memory there is.
+/// Errors: those of [`verify`].
 pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64) -> Result<Table> {
     let forms = Form::ALL.each_ref().map(|form| form as &dyn AnyForm);
     let plan = Plan { rungs: rungs.iter().copied().collect(), ..Plan::default() };
@@ -104,7 +104,7 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
 }
 
 /// The times of the three forms on one thread, measured round by round on the same numbers, and their ratios to
-/// form (c). The kernel does not optimise as much as a release build: `triform bench` is the better stopwatch.
+/// form (c). The kernel optimises less than a release build: for reliable times use `triform bench`.
 ///
 /// Errors: a block that cannot be.
 pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
@@ -135,7 +135,7 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
     Ok(table)
 }
 
-/// The logits of a network whose bottlenecks are all in this form, a wrong one perhaps: N x 3 x H x W to
+/// The logits of a network whose bottlenecks all have this form, even a wrong one: N x 3 x H x W to
 /// N x classes.
 ///
 /// Errors: a network without a top, an input that does not suit it.

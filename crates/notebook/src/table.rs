@@ -8,7 +8,7 @@ use triform_cli::report::words::grid;
 
 pub use triform::count::thousands;
 
-/// A table that a cell fills row by row and shows at its end. Numbers end in line, words begin in it.
+/// A table that a cell fills row by row and shows at its end: numbers right-aligned, words left.
 ///
 /// ```
 /// use triform_notebook::*;
@@ -81,7 +81,7 @@ fn html(text: &str) -> String {
     let escaped = escape(text);
     let pieces: Vec<&str> = escaped.split('`').collect();
     if pieces.len().is_multiple_of(2) {
-        return escaped; // a backtick that is not closed stays what it is
+        return escaped; // a backtick that is not closed is kept
     }
     let piece = |(number, piece): (usize, &&str)| {
         if number.is_multiple_of(2) { (*piece).to_owned() } else { format!("<code>{piece}</code>") }

@@ -22,7 +22,7 @@ pub fn integers(shape: [usize; 4], seed: u64) -> Array4<f32> {
     Array4::from_shape_simple_fn(shape, || f32::from(rng.random_range(-3_i8..=3)))
 }
 
-/// The kernels of a block, of [`integers`].
+/// The kernels of a block, made of [`integers`].
 pub fn integer_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
     let mut next = seed.wrapping_mul(4);
     BlockWeights::from_fn(spec, |shape| {
@@ -31,23 +31,23 @@ pub fn integer_block(spec: BlockSpec, seed: u64) -> Result<BlockWeights<f32>> {
     })
 }
 
-/// The same tensor of numbers that write down how they are computed.
+/// The same tensor, with numbers that record how they are computed.
 pub fn expressions(x: ArrayView4<'_, f32>) -> Array4<Expression> {
     x.map(|value| Expression::from(f64::from(*value)))
 }
 
-/// The same weights of numbers that write down how they are computed.
+/// The same weights, with numbers that record how they are computed.
 pub fn expression_block(weights: &BlockWeights<f32>) -> BlockWeights<Expression> {
     weights.map(|value| Expression::from(f64::from(*value)))
 }
 
-/// Whether two tensors are equal in shape and in every number, to the bit but for the sign of a zero. A NaN
-/// is equal to nothing.
+/// Whether two tensors have the same shape and equal numbers, to the bit except for the sign of a
+/// zero. A NaN equals nothing.
 pub fn is_equal(left: &Array4<f32>, right: &Array4<f32>) -> bool {
     left == right
 }
 
-/// The largest absolute difference of two tensors of one shape; NaN where one of them has one.
+/// The largest absolute difference of two tensors of the same shape; NaN if either contains a NaN.
 ///
 /// # Panics
 ///

@@ -1,7 +1,7 @@
 //! triform, by its public interface: blocks in each form, networks in form (c).
 //!
-//! A variant is the form's letter; `-nhwc` behind it where the block is handed an array whose memory is
-//! channels-last, and may give such a one. Otherwise the output is a plain array too.
+//! A variant is the form's letter, with `-nhwc` after it if the block is given an array whose
+//! memory is channels-last, and may return one. Otherwise the output is a plain array too.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ impl Ours {
         Ok(Self(checkpoint::read(&zoo::named(&name)?, &path)?))
     }
 
-    /// The block, where the job is one.
+    /// The block, if the job is one.
     fn block(&self) -> Option<(&BlockWeights<f32>, &BlockNorms<f32>)> {
         match self.0.blocks() {
             [ResidualWeights::Bottleneck(weights, norms)] => Some((weights, norms)),
@@ -84,7 +84,7 @@ impl Engine for Ours {
     }
 }
 
-/// One layer alone, by the verbs with which the form computes it.
+/// One layer alone, computed by the form's own verbs.
 fn layer(
     form: Form,
     model: &str,
@@ -137,7 +137,7 @@ fn channels_last(x: &Array4<f32>) -> Array4<f32> {
     last.permuted_axes([0, 3, 1, 2])
 }
 
-/// A model from what runs it; `plain` where its output must be a plain array.
+/// A model made from what runs it; with `plain`, its output must be a plain array.
 fn ready(
     inputs: Vec<Array4<f32>>,
     plain: bool,

@@ -1,4 +1,4 @@
-//! candle, layer by layer as `peers/graph.py` describes a model, by candle_nn's own layers.
+//! candle, layer by layer as `peers/graph.py` describes a model, with candle_nn's own layers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -44,7 +44,7 @@ impl Candle {
             }
             "relu" => Layer::One(Box::new(|x: &Tensor| x.relu())),
             "mean" => Layer::One(Box::new(|x: &Tensor| x.mean((2, 3)))),
-            // It has no padding of its own; after a ReLU zeros do.
+            // candle's pool has no padding; after a ReLU, padding with zeros is equivalent.
             "max_pool" => Layer::One(Box::new(|x: &Tensor| {
                 let x = x.pad_with_zeros(2, 1, 1)?.pad_with_zeros(3, 1, 1)?;
                 x.max_pool2d_with_stride(3, 2)
@@ -58,10 +58,10 @@ impl Candle {
 impl Engine for Candle {
     fn load(&self, folder: &Path, _: &str, model: &str) -> Result<Model> {
         let (graph, arrays) = graph(folder, model)?;
-        // A tensor by its place: the inputs first, then what each step makes.
+        // Tensors are numbered: the inputs first, then what each step makes.
         let names = graph.inputs.iter().map(|input| &input.name);
         let names: Vec<_> = names.chain(graph.steps.iter().map(|step| &step.makes)).collect();
-        // Each with the places of what it reads.
+        // Each step with the numbers of the tensors that it reads.
         let mut steps = Vec::new();
         for step in &graph.steps {
             let place = |name: &String| {

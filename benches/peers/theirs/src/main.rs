@@ -8,7 +8,7 @@ use worker::serve;
 fn main() {
     worker::main(|engine, folder, threads| match engine {
         "candle" => worker::in_pool(threads, || serve(folder, &candle::Candle::new(folder)?)),
-        // It has a pool of its own.
+        // tract has its own pool.
         "tract" => serve(folder, &tract::Tract::new(threads)),
         other => Err(format!("no engine {other}").into()),
     });

@@ -1,5 +1,5 @@
-//! What the Rust workers have in common: `PROGRAM ENGINE FOLDER THREADS`, then one line in, one line out, as
-//! `peers/protocol.py` says, which is the same in Python.
+//! What the Rust workers share: `PROGRAM ENGINE FOLDER THREADS`, then one line in, one line out, as
+//! in `peers/protocol.py`, which does the same in Python.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,27 +13,27 @@ use ndarray_npy::{WriteNpyExt, read_npy};
 use rayon::ThreadPoolBuilder;
 use serde::Deserialize;
 
-/// What a worker's functions give. An error goes to the run as one line, and nobody tells them apart.
+/// The result of a worker's functions. An error goes to the run as one line, so its type does not matter.
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// What is compared.
+/// An engine to compare.
 pub trait Engine {
-    /// The ways to run it.
+    /// The variants in which it can run.
     fn variants(&self) -> Vec<&'static str> {
         vec!["c"]
     }
 
-    /// A model of the folder in one of these ways, with its inputs.
+    /// Loads a model from the folder, with its inputs, in one of these variants.
     fn load(&self, folder: &Path, variant: &str, model: &str) -> Result<Model>;
 }
 
 /// A model and its inputs, ready to run: each call runs it once.
 pub type Model = Box<dyn FnMut() -> Result<Output>>;
 
-/// What a run gave, which becomes an array when it is asked for one.
+/// The output of a run, converted to an array only when asked.
 pub type Output = Box<dyn FnOnce() -> Result<ArrayD<f32>>>;
 
-/// Serves the engine of the command line; ends with status 2 and a message where it cannot.
+/// Serves the engine of the command line; ends with status 2 and a message if it cannot.
 pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let served = match &arguments[..] {
@@ -91,7 +91,7 @@ fn answer(
                 let start = Instant::now();
                 let output = model()?;
                 taken.push(start.elapsed().as_nanos().to_string());
-                // So that each iteration has the memory of the last.
+                // Dropped here, so that each iteration has the same memory as the last.
                 drop(output);
             }
             Ok(taken.join(" "))

@@ -1,5 +1,5 @@
-//! Files made byte by byte, edits that break them, and how the inputs of the fuzz targets become files.
-//! The tests of the program and the fuzz targets use them as well.
+//! Files made byte by byte, edits that break them, and how the inputs of the fuzz targets become
+//! files. The program's tests and the fuzz targets use them too.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -16,7 +16,7 @@ pub fn bytes(numbers: &[f32]) -> Vec<u8> {
     numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
 }
 
-/// These bytes, the last of them that are `old` replaced.
+/// These bytes, with the last occurrence of `old` replaced.
 pub fn edit(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     let at = bytes.windows(old.len()).rposition(|part| part == old).expect("they are there");
     [&bytes[..at], new, &bytes[at + old.len()..]].concat()
@@ -37,13 +37,13 @@ pub fn safetensors(header: &[u8], data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header, data].concat()
 }
 
-/// A zip archive of these members, stored as they are.
+/// A zip archive of these members, uncompressed.
 pub fn zip(members: &[(String, Vec<u8>)]) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
         let (at, size) = ((bytes.len() as u32).to_le_bytes(), data.len() as u32);
         let numbers = [checksum(data), size, size, name.len() as u32].map(u32::to_le_bytes);
-        // Neither version, flags, method nor time, the numbers, and three bytes of padding.
+        // Version, flags, method and time are 0; the numbers follow, and three bytes of padding.
         let [head, padded] =
             [[0, 0], [3, 0]].map(|extra| [&[0; 8], &numbers.as_flattened()[..14], &extra].concat());
         bytes.extend([b"PK\x03\x04\0\0", &padded[..], name.as_bytes(), &[0; 3], data].concat());
@@ -62,7 +62,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     sum.sum()
 }
 
-/// Where an entry of a zip archive's directory has its numbers. (Behind each of the first two is a 0.)
+/// Offsets of the numbers in a directory entry of a zip archive. (A 0 follows each of the first two.)
 pub const FLAGS: usize = 8;
 pub const METHOD: usize = 10;
 pub const SUM: usize = 16;
@@ -70,7 +70,7 @@ pub const PACKED: usize = 20;
 pub const SIZE: usize = 24;
 pub const AT: usize = 42;
 
-/// A zip archive, a number in the directory's entry of one member changed.
+/// A zip archive with one number changed, in one member's entry of the directory.
 pub fn set(zip: &[u8], member: &str, number: usize, value: u32) -> Vec<u8> {
     let name = zip.windows(member.len()).rposition(|part| part == member.as_bytes());
     let at = name.expect("it is there") - 46 + number;
@@ -131,7 +131,7 @@ pub fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     [b"\x80\x02ccollections\nOrderedDict\n)R(", &entries[..], b"u."].concat()
 }
 
-/// A file of PyTorch's older format: a pickle, and of its storages keys, numbers of elements, bytes.
+/// A file in PyTorch's older format: a pickle, and each storage's key, number of elements and bytes.
 pub fn legacy(pickle: &[u8], storages: &[(&str, u64, Vec<u8>)]) -> Vec<u8> {
     let keys: Vec<u8> = storages.iter().flat_map(|(key, ..)| text(key)).collect();
     let data = storages.iter().map(|(_, count, data)| [&count.to_le_bytes()[..], data].concat());
@@ -145,7 +145,7 @@ pub fn archive(pickle: &[u8], storages: &[(&str, u64, Vec<u8>)]) -> Vec<u8> {
     zip(&members(pickle, storages))
 }
 
-/// What is in it.
+/// The members of such a file.
 pub fn members(pickle: &[u8], storages: &[(&str, u64, Vec<u8>)]) -> Vec<(String, Vec<u8>)> {
     let parts = [("data.pkl", pickle), ("version", b"3\n"), ("byteorder", b"little")];
     let parts = parts.map(|(name, data)| (format!("a/{name}"), data.to_vec()));
@@ -179,8 +179,8 @@ pub fn in_each_format(tensors: &[Tensor]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The files that an input of the fuzz target `pth` makes. Bytes that begin like a file of either format are a
-/// file. All others are the pickle in one file of each format: used as they are, they would hardly ever reach a tensor.
+/// The files that an input of the fuzz target `pth` makes. Bytes that begin like a file of either format are a file.
+/// Any others become the pickle in a file of each format: used as they are, they would hardly ever reach a tensor.
 fn pth(bytes: &[u8]) -> Vec<Vec<u8>> {
     if bytes.starts_with(b"PK") || bytes.starts_with(&MAGIC) {
         return vec![bytes.to_vec()];
@@ -190,7 +190,7 @@ fn pth(bytes: &[u8]) -> Vec<Vec<u8>> {
     vec![new, legacy(bytes, &[("0", 16, numbers)])]
 }
 
-/// Bytes that begin like a zip archive are one. Otherwise the first byte says what the rest is: the numbers of
+/// Bytes that begin like a zip archive are used as one. Otherwise the first byte says what the rest is: the numbers of
 /// an array, its header, any member, or a deflated member with the right length and checksum.
 fn npz(bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"PK") {
@@ -199,7 +199,7 @@ fn npz(bytes: &[u8]) -> Vec<u8> {
     let (kind, bytes) = bytes.split_first().unwrap_or((&0, &[]));
     let of = |name: &str, bytes: &[u8]| (name.to_owned(), bytes.to_vec());
     match kind % 4 {
-        // The text of a header, without its braces, and 0 to 63 bytes of numbers.
+        // The text of a header without its braces, and 0 to 63 bytes of numbers.
         0 | 1 => {
             let header = format!("{{{}}}", String::from_utf8_lossy(bytes));
             zip(&[of("w.npy", &npy(&header, &[0x3c; 64][..usize::from(kind / 4)]))])
@@ -208,7 +208,7 @@ fn npz(bytes: &[u8]) -> Vec<u8> {
         _ => {
             let mut inflated = Vec::new();
             let mut inflate = flate2::read::DeflateDecoder::new(bytes).take(1 << 20);
-            // What cannot be inflated is a case, too.
+            // Bytes that cannot be inflated are a case, too.
             let _ = inflate.read_to_end(&mut inflated);
             set_deflated(&zip(&[of("w.npy", bytes)]), "w.npy", &inflated)
         }
@@ -245,9 +245,9 @@ fn safetensors_of(bytes: &[u8]) -> Vec<u8> {
     safetensors(header.as_bytes(), &tensors.repeat(end / tensors.len().max(1) + 1)[..end])
 }
 
-/// Runs an input of a fuzz target: its files are opened, and every tensor read. Returns how many were.
+/// Runs an input of a fuzz target: opens its files and reads every tensor. Returns how many were read.
 pub fn run(target: &str, input: &[u8]) -> usize {
-    // Half a number for a stored byte, and 1032 bytes for a deflated one.
+    // A stored byte holds at most half a number, and a deflated byte stands for at most 1032 bytes.
     let (files, format, bytes) = match target {
         "pth" => (pth(input), Format::Pth, 1),
         "npz" => (vec![npz(input)], Format::Npz, 1032),
@@ -256,9 +256,9 @@ pub fn run(target: &str, input: &[u8]) -> usize {
     files.iter().map(|file| read_all(file, format, bytes * file.len() / 2)).sum()
 }
 
-/// Reads all tensors of these bytes as a file. An error is an answer; it is one line. A tensor has as
-/// many numbers as its shape says, and at most `most`, which is what the file can hold. Returns how many
-/// tensors were read.
+/// Reads all tensors of these bytes as a file. An error is an answer if it is one line. A tensor
+/// must have as many numbers as its shape says, and at most `most`, which is what the file can
+/// hold. Returns how many tensors were read.
 fn read_all(bytes: &[u8], format: Format, most: usize) -> usize {
     let one_line = |error| assert!(!format!("{error}").contains('\n'), "{error}");
     let checkpoint = Checkpoint::new(Cursor::new(bytes), format, Path::new("a"));

@@ -1,5 +1,5 @@
-//! Files of every format, as PyTorch, numpy and the crate itself write them, and everything that can be wrong
-//! with one.
+//! Files of every format, as PyTorch, numpy and the crate itself write them, and everything that
+//! can be wrong with such a file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints").join(name)
 }
 
-/// All tensors of a file but the counters of batches, which are integers.
+/// All tensors of a file except the batch counters, which are integers.
 fn read(path: &Path) -> Result<Vec<Tensor>> {
     let mut file = Checkpoint::open(path)?;
     let entries = file.entries().to_vec().into_iter().enumerate();
@@ -35,7 +35,7 @@ fn block() -> Vec<Tensor> {
     read(&file("block_f32.npz")).unwrap()
 }
 
-/// Bytes as a file of this name, in a folder that goes with the second value.
+/// Bytes as a file of this name; dropping the second value deletes it.
 fn written(name: &str, bytes: &[u8]) -> (PathBuf, TempDir) {
     let folder = tempdir().unwrap();
     let path = folder.path().join(name);
@@ -123,7 +123,7 @@ fn holds(name: &str, expected: &[Expected<'_>]) {
     assert!(error.contains(&says), "{error}");
 }
 
-/// What make.py counts.
+/// The consecutive numbers that make.py writes.
 fn counted(first: u8, count: u8) -> Option<Vec<u8>> {
     Some((first..first + count).collect())
 }
@@ -166,7 +166,7 @@ fn a_broken_safetensors_file_is_refused_by_name() {
 
     let (header, numbers) = good[8..].split_at(1768);
     let cases = [
-        // conv1.weight, and what is before and behind it.
+        // conv1.weight, and the tensors before and after it.
         ("[480,768]", "[480,764]", "tensor `conv1.weight`: F32 [6, 12, 1, 1]*not have 284 bytes"),
         ("[480,768]", "[480,772]", "tensor `conv1.weight`: *not have 292 bytes"),
         ("[480,768]", "[476,768]", "tensor `conv1.weight`: it lies at 476..768*ends at 480"),
@@ -288,7 +288,7 @@ fn a_broken_array_is_refused_by_name() {
     ] {
         refuse("a.npz", &zip(&npy(&header, &data)), "tensor `w`: its header is not one");
     }
-    // The directory agrees with the header, what is inflated does not.
+    // The directory agrees with the header, but the inflated bytes do not.
     let shorter = &good[..good.len() - 4];
     for (inside, words) in [
         (shorter, "ends too early"),
@@ -297,12 +297,12 @@ fn a_broken_array_is_refused_by_name() {
         let wrong = set(&deflated(inside), "w.npy", SIZE, good.len() as u32);
         refuse("a.npz", &wrong, &format!("tensor `w`: *{words}"));
     }
-    // A block of the kind that there is not.
+    // A block of the type that deflate reserves.
     let wrong = kit::set_deflated(&zip(&[7; 92]), "w.npy", &[0; 92]);
     refuse("a.npz", &wrong, "tensor `w`: *deflate");
 }
 
-/// A single array, of both orders and all versions, its header in any order. Sizes beside a 0 may be any.
+/// A single array, with both orders and all versions, its keys in any order, and any sizes beside a 0.
 #[test]
 fn an_array_by_itself_is_read() {
     let numbers = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
@@ -327,7 +327,7 @@ fn an_array_by_itself_is_read() {
     for (bytes, dtype, shape, expected) in cases {
         let mut array = Npy::open(&written("x.npy", &bytes).0).unwrap();
         assert_eq!((array.shape(), array.dtype()), (shape, &dtype));
-        // Also a second time.
+        // Reading twice gives the same.
         assert_eq!([array.read().unwrap(), array.read().unwrap()], [expected, expected]);
     }
     let (path, folder) = written("x.npy", &npy(&header, &bytes(&numbers[1..])));
@@ -361,7 +361,7 @@ fn a_name_that_ends_otherwise_is_refused() {
         refuse(name, of("a.npz"), "one of .safetensors, .npz, .pth, .pt, .bin");
     }
     let array = npy(&npy_header("<f4", "(1,)"), &[0; 4]);
-    // Its length, 19280, looks like a zip archive.
+    // Its length, 19280, looks like the start of a zip archive.
     let long = kit::safetensors(format!("{:<19280}", r#"{"a":"#).as_bytes(), b"");
     let cases: [(&str, &[u8], &str); 11] = [
         ("zip.safetensors", of("a.npz"), "it is a zip archive"),
@@ -396,7 +396,7 @@ fn what_is_no_file_is_not_opened() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
-/// Whether a file is read, all of its tensors but those of numbers that f32 does not hold.
+/// Whether a file is read, with all of its tensors except those whose numbers f32 cannot hold.
 fn is_read(name: &str, bytes: &[u8]) -> Result<()> {
     let path = Path::new(name);
     let mut file = Checkpoint::new(Cursor::new(bytes), Format::of(path)?, path)?;
@@ -412,7 +412,7 @@ fn is_read(name: &str, bytes: &[u8]) -> Result<()> {
 /// causes a panic.
 #[test]
 fn a_file_that_was_cut_or_changed_is_no_panic() {
-    // Percent of the changes that are refused, at least: no weight has a checksum in a .pth file.
+    // The least percentage of changes that are refused: no weight in a .pth file has a checksum.
     for (name, percent) in [
         ("arrays.npz", 60),
         ("arrays_deflated.npz", 50),
@@ -448,7 +448,7 @@ fn a_file_that_was_cut_or_changed_is_no_panic() {
 fn what_is_written_is_read() {
     let mut expected = block();
     expected.push(("x".to_owned(), vec![], vec![3.0]));
-    // More than are read at once.
+    // More numbers than are read at once.
     expected.push(("long".to_owned(), vec![8197], (0..8197).map(|i| i as f32 - 0.5).collect()));
     let tensor = |(name, shape, numbers): &Tensor| write::Tensor::f32(name, shape, numbers);
     let mut tensors: Vec<write::Tensor> = expected.iter().map(tensor).collect();
@@ -467,7 +467,7 @@ fn what_is_written_is_read() {
     assert_eq!(npy.read().unwrap(), expected[0].2);
 }
 
-/// Byte by byte: a header of a multiple of 64 bytes, spaces before the numbers of a multiple of 8.
+/// Byte by byte: .npy headers end at a multiple of 64 bytes, .safetensors headers at a multiple of 8.
 #[test]
 fn files_are_written_as_their_formats_say() {
     let tensor = write::Tensor::f32("w", &[2], &[1.0, -2.0]);
@@ -504,10 +504,10 @@ fn tensors_that_no_file_holds_are_not_written() {
     }
 }
 
-/// What fuzzing found worth keeping (`fuzz/README.md`): none makes a panic, and some are still read.
+/// The inputs that fuzzing found worth keeping (`fuzz/README.md`): none panics, and some are still read.
 #[test]
 fn the_fuzzing_corpora_run_clean() {
-    // How many at least have tensors that are read.
+    // At least this many inputs have tensors that are read.
     for (target, least) in [("pth", 1), ("npz", 5), ("safetensors", 10)] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
         let inputs = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

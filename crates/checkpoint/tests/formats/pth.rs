@@ -9,12 +9,12 @@ use super::kit::{self, AT, FLAGS, MAGIC, METHOD, PACKED, SIZE, archive, bytes, d
 use super::kit::{legacy, set, tensor, text};
 use super::{counted, file, holds, read, refuse, refuse_each, written};
 
-/// The numbers 0, 1, 2, ..., `count` of them, as the storage "0", which claims to have `says` elements.
+/// The numbers 0, 1, 2, ..., `count` of them, as the storage "0", which claims `says` elements.
 fn storage(count: u8, says: u64) -> Vec<(&'static str, u64, Vec<u8>)> {
     vec![("0", says, bytes(&(0..count).map(f32::from).collect::<Vec<_>>()))]
 }
 
-/// A pickle of a dict of one value, and the storage of the numbers 0 to 3.
+/// A pickle of a dict with one value, and the storage of the numbers 0 to 3.
 fn of(value: &[u8]) -> Vec<u8> {
     archive(&dict(&[("w", value.to_vec())]), &storage(4, 4))
 }
@@ -24,13 +24,13 @@ fn vector(count: u64) -> Vec<u8> {
     tensor(("FloatStorage", "0", count), (0, &[count], &[1]))
 }
 
-/// What the tensor `w` of a file is.
+/// The tensor `w` of a file.
 fn w(bytes: &[u8]) -> Result<Vec<f32>> {
     let (path, _folder) = written("a.pth", bytes);
     Ok(read(&path)?.remove(0).2)
 }
 
-/// Asserts that a pickle of this body is refused in an archive.
+/// Asserts that a pickle with this body is refused in an archive.
 #[track_caller]
 fn refuse_pickle(body: &[u8], words: &str) {
     refuse("a.pth", &archive(&[b"\x80\x02", body].concat(), &[]), words);
@@ -58,7 +58,7 @@ fn every_kind_of_tensor_is_read_in_both_formats() {
                 ("empty", &[0, 4], Dtype::F32, counted(0, 0)),
             ],
         );
-        // In another dict; the names are those of DataParallel.
+        // In an inner dict; the names are those of DataParallel.
         holds(
             &format!("trained_{format}.pth"),
             &[
@@ -73,7 +73,7 @@ fn every_kind_of_tensor_is_read_in_both_formats() {
     }
 }
 
-/// The names a file asks for are said and never looked up: what would write a file writes none.
+/// Names that a file asks for are reported, never looked up: code to write a file writes none.
 #[test]
 fn a_pickle_that_would_run_something_is_refused_by_name() {
     let (proof, _folder) = written("ran", b"");
@@ -84,7 +84,7 @@ fn a_pickle_that_would_run_something_is_refused_by_name() {
         let global = format!("\x02c{module}\n{name}\n");
         let pickle = [b"\x80", global.as_bytes(), &command, b"\x85R."].concat();
         let words = format!("`{module}.{name}`*nothing was run");
-        // Also where the older format expects something harmless.
+        // Even where the older format expects something harmless.
         let early = [&MAGIC[..], &pickle].concat();
         for bytes in [archive(&pickle, &[]), legacy(&pickle, &[]), early] {
             refuse("a.pth", &bytes, &words);
@@ -92,7 +92,7 @@ fn a_pickle_that_would_run_something_is_refused_by_name() {
     }
     assert!(!Path::new(&proof).exists());
     refuse("a.pt", &fs::read(file("path_new.pth")).unwrap(), "`pathlib*nothing was run");
-    // A name may hold what a terminal would obey.
+    // A name may contain characters that a terminal would obey.
     refuse_pickle(b"c\x1b[2J\nx\n.", "`\\u{1b}[2J.x`");
 }
 
@@ -114,7 +114,7 @@ fn views_and_storages_are_held_against_the_file() {
         (four, (0, &[huge], &[1]), leave),
         (four, (0, &[2], &[huge]), leave),
         (four, (0, &[huge, huge], &[huge, huge]), leave),
-        // Four numbers that claim to be more, all the first.
+        // More numbers than the storage has, all of them the first.
         (four, (0, &[1 << 40], &[0]), "tensor `w`: *more numbers than its storage, which has 4"),
         (four, (0, &[huge, huge], &[0, 0]), "tensor `w`: *more numbers"),
         (four, (0, &[minus], &[1]), sizes),
@@ -135,7 +135,7 @@ fn views_and_storages_are_held_against_the_file() {
     ];
     for (storage_, view, words) in cases {
         refuse("a.pth", &of(&tensor(storage_, view)), words);
-        // The older format compares the storages first, and in other words.
+        // The older format checks the storages first, with another message.
         if storage_ == four {
             let pickle = dict(&[("w", tensor(storage_, view))]);
             refuse("a.pth", &legacy(&pickle, &storage(4, 4)), words);
@@ -193,7 +193,7 @@ fn a_dict_of_other_things_is_no_state_dict() {
         (b")", "a tuple"),
         (b"ctorch\nSize\n", "a name"),
         (b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\0\0\0\0NK\x01tQ", "a storage"),
-        // A dict within itself.
+        // A dict that contains itself.
         (b"}q\0U\x01xh\0s", "a dict"),
     ] {
         refuse("a.pth", &of(value), &format!("`w` is {kind}, not a tensor"));
@@ -244,12 +244,12 @@ fn pickles_that_do_not_add_up_are_refused() {
     }
 }
 
-/// However deep, numerous or long the values in a pickle are, they take little memory.
+/// However deep, numerous or long the values of a pickle are, they take little memory.
 #[test]
 fn bombs_are_refused() {
     let many = 1 << 19;
     let memo = (0..many as u32).flat_map(|i| [&b"r"[..], &i.to_le_bytes()].concat());
-    // A list of many pairs, made a dict again and again.
+    // A list of many pairs, made into a dict again and again.
     let pairs = [b"]q\0(", &b"NN\x86q\x01"[..], &b"h\x01".repeat(60_000)[..], b"e"].concat();
     let copies = b"ccollections\nOrderedDict\nh\0\x85R".repeat(10);
     let cases = [
@@ -266,10 +266,10 @@ fn bombs_are_refused() {
     ];
     for (body, words) in cases {
         refuse_pickle(&body, words);
-        // The older format: as the version.
+        // In the older format, in the place of the version.
         refuse("a.pth", &[&MAGIC[..], b"\x80\x02", &body].concat(), words);
     }
-    // Deep, but not too many: read without recursion, and dropped so.
+    // Deep, but not too many: read and dropped without recursion.
     let deep = [b"N", &b"\x85".repeat(200_000)[..]].concat();
     refuse("a.pth", &of(&deep), "`w` is a tuple");
 }
@@ -280,7 +280,7 @@ fn an_archive_that_torch_save_would_not_write_is_refused() {
     assert_eq!(w(&good).unwrap(), [0.0, 1.0, 2.0, 3.0]);
     let renamed = |old: &str, new: &str| edit(&good, old.as_bytes(), new.as_bytes());
     let changed = |number: usize, value: u32| set(&good, "a/data/0", number, value);
-    // One member of another name or of other bytes.
+    // One member with another name or other bytes.
     let other = |index: usize, name: &str, data: &[u8]| {
         let mut members = kit::members(&dict(&[("w", vector(4))]), &storage(4, 4));
         members[index] = (name.to_owned(), data.to_vec());

@@ -13,7 +13,7 @@ use triform::evidence::verdict::Bound;
 use triform::network::zoo;
 use triform_bench::{NETWORKS, Plan, Report};
 
-/// The times as JSON, what limits them, and what was refuted before.
+/// The times as JSON, what limits them, and what the check before them refuted.
 pub fn json(report: &Report) -> impl Serialize {
     object! {
         date: &report.date,
@@ -43,7 +43,7 @@ pub fn json_of(record: &Record) -> String {
     pretty(record)
 }
 
-/// The report for a reader; `repeat` is the command that does it again.
+/// The report for a reader; `repeat` is the command that repeats the run.
 pub fn render(
     report: &Report,
     plan: &Plan,
@@ -76,7 +76,7 @@ pub fn render(
     Ok(text)
 }
 
-/// That something else ran beside the program.
+/// Warns that other programs kept the machine busy.
 fn busy(text: &mut String, report: &Report) {
     if report.is_busy() && !report.rows.is_empty() {
         let words = format!(
@@ -88,7 +88,7 @@ fn busy(text: &mut String, report: &Report) {
     }
 }
 
-/// That the forms are one function, or that they are not.
+/// Says whether the forms are one function.
 fn checked(text: &mut String, report: &Report) {
     if report.refutes() {
         refuted_forms(text, &report.findings);
@@ -139,7 +139,7 @@ fn machine(text: &mut String, report: &Report) {
     passage(text, &words);
 }
 
-/// The shortest time of a block on a map, in a form on so many threads.
+/// The shortest time of a block on a map, in this form on this number of threads.
 fn time(rows: &[Row], block: (&str, &str), threads: usize, form: char) -> Option<f64> {
     let is = |row: &&Row| {
         (row.block.as_str(), row.map.as_str()) == block
@@ -148,7 +148,7 @@ fn time(rows: &[Row], block: (&str, &str), threads: usize, form: char) -> Option
     rows.iter().find(is).map(|row| row.min_ms)
 }
 
-/// A time over form (c)'s.
+/// The ratio of a time to form (c)'s.
 fn over_grouped(of: &Row, rows: &[Row]) -> Option<f64> {
     Some(of.min_ms / time(rows, (&of.block, &of.map), of.threads, 'c')?)
 }
@@ -156,7 +156,7 @@ fn over_grouped(of: &Row, rows: &[Row]) -> Option<f64> {
 const HEAD: [&str; 9] =
     ["block", "map", "form", "threads", "min ms", "median ms", "GFLOP/s", "of peak", "/ (c)"];
 
-/// `unsure`: what stands before a ratio that says little.
+/// A row as cells; `unsure` marks a ratio that is unreliable.
 fn cells(of: &Row, rows: &[Row], unsure: &str) -> Vec<String> {
     let ratio = over_grouped(of, rows);
     let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{unsure}{ratio:.2}"));
@@ -173,17 +173,17 @@ fn cells(of: &Row, rows: &[Row], unsure: &str) -> Vec<String> {
     ]
 }
 
-/// Before a ratio that was taken on a busy machine.
+/// The mark of a ratio that was measured on a busy machine.
 fn unsure(report: &Report) -> &'static str {
     if report.is_busy() { "~" } else { "" }
 }
 
-/// With two decimals, and more where those would say nothing.
+/// With two decimals, or four if the time is very short.
 fn milliseconds(ms: f64) -> String {
     if ms < 0.1 { format!("{ms:.4}") } else { format!("{ms:.2}") }
 }
 
-/// The blocks that were asked for, each form on its line.
+/// The blocks that were asked for, one line per form.
 fn blocks(text: &mut String, report: &Report, plan: &Plan) {
     let mut table = vec![row(HEAD)];
     for (spec, map) in &plan.blocks {
@@ -282,7 +282,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
     Ok(())
 }
 
-/// The other forms against (c), in ratios.
+/// Compares the other forms with (c), in ratios.
 fn conclusion(text: &mut String, report: &Report, plan: &Plan) {
     let blocks: Vec<String> = plan.blocks.iter().map(|(spec, _)| spec.name()).collect();
     let mut sentences = Vec::new();

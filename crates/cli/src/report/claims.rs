@@ -1,4 +1,4 @@
-//! The claims: their table, and one of them told and checked.
+//! The claims: their table, and one claim explained and checked.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use triform::evidence::verdict::{Bound, Verdict};
 
 /// A table of claims in Markdown, each checked.
 pub fn table(claims: &[Claim]) -> Result<String> {
-    // Not padded: a column as wide as its widest cell is for a terminal.
+    // Not padded: that is for tables on a terminal.
     let mut text =
         "| claim | said in | verdict | its check refutes |\n|---|---|---|---|\n".to_owned();
     for claim in claims {
@@ -27,7 +27,7 @@ pub fn table(claims: &[Claim]) -> Result<String> {
     Ok(text)
 }
 
-/// One claim, checked, and its check seen to refute what it must.
+/// One claim with its verdict, and what its check says of the wrong thing that it must refute.
 pub struct Checked {
     claim: &'static Claim,
     verdict: Verdict,
@@ -41,13 +41,13 @@ impl Checked {
         Ok(Self { claim, verdict, of_wrong })
     }
 
-    /// Whether it is not refuted, and its check refuted what it must.
+    /// Whether the claim is not refuted, and its check refuted what it must.
     pub fn holds(&self) -> bool {
         let refuted = |verdict: &Verdict| matches!(verdict, Verdict::Refuted { .. });
         !refuted(&self.verdict) && refuted(&self.of_wrong)
     }
 
-    /// For a reader.
+    /// As text.
     pub fn render(&self, markdown: bool) -> String {
         let Claim { name, statement, source, how, refutes, .. } = self.claim;
         let mut page = Page::new(markdown);
@@ -76,7 +76,7 @@ impl Checked {
     }
 }
 
-/// A verdict and what it rests on.
+/// A verdict and its evidence.
 fn in_words(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Proved { scope } => format!("proved ({scope})"),
@@ -106,7 +106,7 @@ fn in_words(verdict: &Verdict) -> String {
     }
 }
 
-/// A count as 70,144; anything else as it is.
+/// A count as 70,144; any other value unchanged.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     text.parse().map_or(text, thousands)

@@ -11,11 +11,11 @@ use triform::count::{Diagnosis, Digits, Fit, Quantity};
 use triform::error::Result;
 use triform::network::layers::Map;
 
-/// Fits that a reader is shown; the JSON has all.
+/// The number of fits in the text; the JSON has all.
 const SHOWN: usize = 10;
-/// Twice what the largest network of the zoo has.
+/// Twice the parameters of the largest network in the zoo.
 const MOST_PARAMETERS: u64 = 1_000_000_000;
-/// How far off, in percent, something may be that is called near.
+/// How far off a count may be, in percent, to be called near.
 const NEAR: f64 = 5.0;
 
 /// All conventions that are looked for.
@@ -39,7 +39,7 @@ fn in_words(convention: &Convention) -> String {
     format!("{} ({})", convention.words, convention.seen_in)
 }
 
-/// What was asked: what the number counts, and what else was said of it.
+/// What was asked: the number, what it counts, and what else was said about it.
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Asked<'a> {
     pub given: &'a Digits,
@@ -108,7 +108,7 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
     Ok(page.into_text())
 }
 
-/// Those of the fits that are not shown which somebody has published, and how many there are.
+/// The published ones among the fits that are not shown, and how many are not shown.
 fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
     let rest = found.fits.get(SHOWN..).unwrap_or_default();
     let Some(first) = rest.first() else { return Ok(()) };
@@ -128,7 +128,7 @@ fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The published figure that was counted so.
+/// The published figure that uses these conventions, if there is one.
 fn published(fit: &Fit, asked: &Asked<'_>) -> Result<Option<&'static Published>> {
     for published in about(&fit.network) {
         let same = published.quantity == asked.quantity
@@ -153,7 +153,7 @@ fn fit(page: &mut Page, fit: &Fit, published: Option<&Published>) -> Result<()> 
     Ok(())
 }
 
-/// Where the conventions that were shown were seen.
+/// Where the conventions that were shown have been seen.
 fn seen_in(page: &mut Page, shown: &[&Fit]) {
     let names = |convention: &&Convention| {
         shown.iter().any(|fit| fit.conventions.iter().any(|other| other.name == convention.name))
@@ -168,7 +168,7 @@ fn seen_in(page: &mut Page, shown: &[&Fit]) {
     }
 }
 
-/// What the plain count is.
+/// Says what the plain count is.
 fn plainly(page: &mut Page, asked: &Asked<'_>) {
     let input = match asked.input {
         Some((h, w)) => format!("on {h} x {w}"),
@@ -189,7 +189,7 @@ fn plainly(page: &mut Page, asked: &Asked<'_>) {
     });
 }
 
-/// The ranked list of all fits as JSON; empty where nothing is known, which has the nearest.
+/// All fits as JSON, ranked. If there are none, the list is empty and the nearest count is given.
 pub fn json(asked: &Asked<'_>, found: &Diagnosis) -> impl Serialize {
     let fit = |fit: &Fit| {
         let conventions: Vec<_> = fit.conventions.iter().map(|each| convention(each)).collect();

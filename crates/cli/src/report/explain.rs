@@ -1,5 +1,5 @@
-//! The argument, (c) to (b) to (a), told with a block that can be followed by hand. Every number in it
-//! is computed when it is printed.
+//! The argument, from (c) to (b) to (a), with a block that can be followed by hand. Every number in
+//! it is computed when it is printed.
 
 use ndarray::{Array1, Array4, s};
 
@@ -104,7 +104,7 @@ fn the_block(page: &mut Page, example: &Example) {
     page.block(&lines.map(|(name, lines): (_, Vec<String>)| labelled(name, &lines)).join("\n"));
 }
 
-/// The sum of a channel after a layer, at the one pixel there is.
+/// The sum of a channel after a layer, at the only pixel.
 fn at(trace: &Trace, layer: Layer, channel: usize) -> &Expression {
     &trace[&(layer, channel)][[0, 0, 0]]
 }
@@ -203,7 +203,7 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
     ));
 }
 
-/// The identity of the paper's footnote, with the numbers of the block.
+/// The identity in the paper's footnote, with the numbers of the block.
 fn in_matrices(example: &Example, b: &Trace) -> Vec<String> {
     let weights = &example.weights;
     let column = |layer, channels: std::ops::Range<usize>, width: usize| -> Vec<String> {

@@ -1,6 +1,6 @@
-//! The reports of `triform verify` and `triform forward` as JSON; and what the JSON of every command begins with.
+//! The reports of `triform verify` and `triform forward` as JSON, and the envelope of all commands.
 //!
-//! No key ever vanishes. Where there is nothing to say the value is null, and `why_null` beside it says why.
+//! No key is ever left out. Where there is nothing to say, the value is null and `why_null` beside it says why.
 
 use std::collections::BTreeMap;
 
@@ -17,10 +17,10 @@ use triform::evidence::whole::{self, LOGITS, NetworkReport, Ran};
 use triform::network::architecture::Architecture;
 use triform::network::classes;
 
-/// The version of all that is documented in docs/report.schema.json.
+/// The version of the format that docs/report.schema.json documents.
 pub const SCHEMA: u32 = 1;
 
-/// An object with these keys, in this order, whatever serialises as their values.
+/// An object with these keys, in this order; the values are anything that serialises.
 macro_rules! object {
     ($($(#[$attribute:meta])* $key:ident: $value:expr),* $(,)?) => {{
         #[derive(serde::Serialize)]
@@ -38,7 +38,7 @@ pub(super) type WhyNull = BTreeMap<&'static str, &'static str>;
 pub struct Command {
     /// Its name, such as `verify`.
     pub name: String,
-    /// The options that were given, and the seed, as they were written.
+    /// The options that were given, as they were written, and the seed.
     pub options: BTreeMap<String, Vec<String>>,
     /// The line that repeats the run.
     pub repeat: String,
@@ -46,7 +46,7 @@ pub struct Command {
 
 /// What a command concluded.
 pub struct Outcome {
-    /// In a word; none from a command that judges nothing.
+    /// The verdict in a word; `None` for a command that judges nothing.
     pub verdict: Option<&'static str>,
     /// Whether the run was cut short.
     pub partial: bool,
@@ -55,10 +55,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Of a command that judges nothing and times nothing.
+    /// For a command that judges nothing and times nothing.
     pub const NONE: Self = Self { verdict: None, partial: false, machine: None };
 
-    /// Of forms that were compared.
+    /// For a comparison of forms.
     pub fn of_forms(refuted: bool, partial: bool, machine: Option<Machine>) -> Self {
         let verdict = match (refuted, partial) {
             (true, _) => "refuted",
@@ -69,7 +69,7 @@ impl Outcome {
     }
 }
 
-/// A command's report as JSON, indented, with a newline at its end: the envelope, and then its own keys.
+/// A command's report as indented JSON with a newline at its end: the envelope, then the command's own keys.
 pub fn envelope(command: &Command, outcome: Outcome, report: impl Serialize) -> String {
     let Outcome { verdict, partial, machine } = outcome;
     let mut why_null = WhyNull::new();
@@ -102,7 +102,7 @@ fn by_pair<T: Copy>(pairs: &[(String, T)]) -> BTreeMap<&str, T> {
     pairs.iter().map(|(pair, number)| (pair.as_str(), *number)).collect()
 }
 
-/// What was verified on blocks. The same seed gives the same but for the times ("ms").
+/// What was verified on blocks. With the same seed only the times ("ms") differ.
 pub fn verify(report: &Report) -> impl Serialize {
     let errors = report.failures.iter().map(|failure| {
         object! { rung: failure.rung, stage: &failure.stage, error: failure.error.to_string() }
@@ -245,7 +245,7 @@ fn of_network<'a>(
     }
 }
 
-/// What a form gave: logits, N x classes, and the likeliest classes; or the pooled features.
+/// The output of a form: logits, N x classes, and the likeliest classes; or the pooled features.
 fn output(network: &Architecture, values: ArrayView2<'_, f32>) -> impl Serialize + use<> {
     let rows: Vec<Vec<f32>> = values.rows().into_iter().map(|row| row.to_vec()).collect();
     let likeliest = |row: &Vec<f32>| {

@@ -4,13 +4,13 @@ use ndarray::{ArrayView1, ArrayView2, ArrayView3, ArrayView4, s};
 
 use super::words::padded;
 
-/// A number as short as it can be: 1, -2, 0.5, NaN.
+/// A number in as few characters as possible: 1, -2, 0.5, NaN.
 pub(super) fn number(value: f32) -> String {
     // No minus before a zero: nothing here depends on it.
     if value == 0.0 { "0".to_owned() } else { value.to_string() }
 }
 
-/// Rows of numbers in brackets, in columns of one width.
+/// Rows of numbers in brackets, in columns of equal width.
 fn rows(matrix: ArrayView2<'_, f32>) -> Vec<String> {
     let width = matrix.iter().map(|value| number(*value).len()).max().unwrap_or(0);
     let cell = |value: &f32| format!("{:>width$}", number(*value));
@@ -18,7 +18,7 @@ fn rows(matrix: ArrayView2<'_, f32>) -> Vec<String> {
     matrix.rows().into_iter().map(|cells| format!("[{}]", row(cells))).collect()
 }
 
-/// Blocks of lines side by side, as high as the highest.
+/// Blocks of lines side by side; all become as tall as the tallest.
 pub(super) fn beside(blocks: &[Vec<String>], between: &str) -> Vec<String> {
     let high = blocks.iter().map(Vec::len).max().unwrap_or(0);
     let part = |block: &Vec<String>, number| block.get(number).cloned().unwrap_or_default();
@@ -27,8 +27,8 @@ pub(super) fn beside(blocks: &[Vec<String>], between: &str) -> Vec<String> {
     rows.iter().map(|parts| parts.join(between).trim_end().to_owned()).collect()
 }
 
-/// A kernel: where it has one tap, the matrix output channels x input channels; else each pair's taps,
-/// a matrix of matrices.
+/// A kernel. With a single tap it is the matrix output channels x input channels; otherwise a
+/// matrix of matrices, the taps of each pair of channels.
 pub(super) fn kernel(kernel: ArrayView4<'_, f32>) -> Vec<String> {
     let (_, _, k_h, k_w) = kernel.dim();
     if (k_h, k_w) == (1, 1) { rows(kernel.slice(s![.., .., 0, 0])) } else { planes(kernel) }

@@ -1,4 +1,4 @@
-//! What was found about a whole network, in words.
+//! The report on a whole network, in words.
 
 use std::path::Path;
 
@@ -18,21 +18,21 @@ use triform::network::architecture::Architecture;
 use triform::network::classes;
 use triform::random::Seed;
 
-/// Classes that are shown of an image.
+/// Classes shown for each image.
 pub(super) const SHOWN: usize = 5;
-/// Images that are shown; all are in the JSON.
+/// Images shown; the JSON has all.
 const IMAGES: usize = 8;
 
 /// Where a network's numbers came from, in words.
 pub struct Source {
-    /// The file of its weights.
+    /// The file with its weights.
     pub weights: String,
-    /// The file of its input, or what else that was.
+    /// The file with its input, or a description of the input.
     pub input: String,
 }
 
-/// The report on a network in several forms, in short or with all tables. `repeat` is the command that makes
-/// it again.
+/// The report on a network in several forms, in short or with all tables. `repeat` is the command
+/// that repeats the run.
 pub fn verified(
     report: &NetworkReport,
     forms: &[&dyn AnyForm],
@@ -75,7 +75,7 @@ pub fn verified(
     Ok(text)
 }
 
-/// What was written as a fresh checkpoint.
+/// Describes a fresh checkpoint.
 pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<String> {
     let mut text = String::new();
     let words = format!(
@@ -89,7 +89,7 @@ pub fn initialised(network: &Architecture, seed: Seed, path: &Path) -> Result<St
     Ok(text)
 }
 
-/// What a network gave in one form.
+/// The report on a network in one form.
 pub fn forward(
     network: &Architecture,
     form: &dyn AnyForm,
@@ -118,7 +118,7 @@ pub fn forward(
     Ok(text)
 }
 
-/// Its parameters, counted on a map.
+/// The number of its parameters, counted on a map.
 fn trained(network: &Architecture, map: (usize, usize)) -> Result<String> {
     Ok(thousands(count::network(network, map)?.total.parameters.trained()?))
 }
@@ -190,7 +190,7 @@ fn cell(finding: &Finding) -> String {
     text + star
 }
 
-/// How far apart the forms end.
+/// How far apart the final outputs of the forms are.
 fn logits(text: &mut String, report: &NetworkReport) {
     let what = match report.architecture.classes {
         Some(_) => "logits",
@@ -239,13 +239,13 @@ fn verdict(text: &mut String, report: &NetworkReport) {
     paragraph(text, &words);
 }
 
-/// The name of a class, where the network has ImageNet's thousand.
+/// The name of a class, if the network has the thousand classes of ImageNet.
 pub(super) fn class_name(class: usize, classes: usize) -> Option<&'static str> {
     let names = classes::imagenet();
     if names.len() == classes { names.get(class).copied() } else { None }
 }
 
-/// The likeliest classes of each image, by logits N x classes, `whose` they are.
+/// The likeliest classes of each image, from logits N x classes; `whose` says which network's they are.
 fn likeliest(text: &mut String, whose: &str, logits: ArrayView2<'_, f32>) {
     let (images, classes) = logits.dim();
     for (number, logits) in logits.rows().into_iter().enumerate().take(IMAGES) {

@@ -10,7 +10,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// An empty one.
+    /// An empty page.
     pub fn new(markdown: bool) -> Self {
         Self { text: String::new(), markdown }
     }
@@ -50,7 +50,7 @@ impl Page {
         self.paragraph(words);
     }
 
-    /// An item of a list, with a word for it in front.
+    /// An item of a list that begins with a name.
     pub fn item(&mut self, name: &str, words: &str) {
         let start = if self.markdown {
             format!("- **{name}:** ")
@@ -65,7 +65,7 @@ impl Page {
         self.wrap("- ", words);
     }
 
-    /// Lines that stay as they are, after an empty one.
+    /// Preformatted lines, after an empty one.
     pub fn block(&mut self, lines: &str) {
         self.gap();
         if self.markdown {
@@ -100,14 +100,14 @@ impl Page {
         }
     }
 
-    /// An empty line, unless there is one.
+    /// An empty line, unless there is one already.
     pub fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
     }
 
-    /// Words in lines; those after the first are indented as far as `start` is long.
+    /// Wraps words; the lines after the first are indented as far as `start` is long.
     fn wrap(&mut self, start: &str, words: &str) {
         let indent = if self.markdown && !start.is_empty() { 2 } else { start.chars().count() };
         line(&mut self.text, &wrapped(words, start, &" ".repeat(indent)));

@@ -1,5 +1,5 @@
-//! The gallery of mistakes, and one of them worked out in numbers; and both as JSON, each mistake with its
-//! witness: everything it takes to repeat it.
+//! The gallery of mistakes, and one mistake worked out in numbers. In JSON, each mistake has a
+//! witness with everything needed to reproduce it.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ use triform::gallery::witness::{first_apart, trace};
 use triform::gallery::{Kind, Mistake};
 use triform::scalar::Expression;
 
-/// The matrix mistake x rung: the verdict, then the mistakes, those that no rung refuted first.
+/// The matrix of mistakes and rungs, after the verdict. Mistakes that no rung refuted come first.
 pub fn gallery(rows: &[Row], repeat: &str, markdown: bool) -> String {
     let mut page = Page::new(markdown);
     let unrefuted = |row: &&Row| row.rungs(Cell::Refuted).is_empty();
@@ -60,7 +60,7 @@ fn mark(cell: Cell) -> &'static str {
     }
 }
 
-/// One mistake, its smallest block, and where right and wrong part.
+/// One mistake, its smallest block, and where right and wrong differ.
 pub fn one(row: &Row, smallest: Option<&Smallest>, repeat: &str, markdown: bool) -> Result<String> {
     let mistake = &row.mistake;
     let mut page = Page::new(markdown);
@@ -106,7 +106,7 @@ fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result
         tensor if tensor.starts_with("gradient") => {
             format!("in the {tensor}, at {:?}", parting.index)
         }
-        // One row, the channels of all the layers one after the other.
+        // A single row: the channels of all the layers, one after the other.
         tensor => format!("in the {tensor}, entry {entry} counted through all the layers"),
     };
     page.paragraph(&format!("It shows {place}: {found}, where {expected} is right."));
@@ -119,8 +119,8 @@ fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result
     Ok(())
 }
 
-/// Where right and wrong part first, and the two sums there; none where the trace, which is one of inference
-/// mode, cannot tell.
+/// Where right and wrong first differ, and the two sums there; `None` where the trace cannot tell,
+/// since it runs in inference mode.
 fn parted(pair: &Pair<'_>, smallest: &Smallest) -> Result<Option<(String, String)>> {
     let example = &smallest.example;
     let plain = matches!(example.mode, Mode::Evaluation)
@@ -180,7 +180,7 @@ pub fn entry(row: &Row, smallest: &Smallest) -> Result<String> {
     Ok(text + "```\n\n")
 }
 
-/// "1·2 + 2·3 = 8"; a number that is no sum stays as it is.
+/// "1·2 + 2·3 = 8"; a number that is not a sum is shown alone.
 fn sum(spelled: &Expression) -> String {
     let (sum, value) = (spelled.to_string(), number(spelled.value() as f32));
     if sum == value { sum } else { format!("{sum} = {value}") }
@@ -293,8 +293,8 @@ fn numbers(smallest: &Smallest) -> String {
     lines + all_else
 }
 
-/// A batch norm as scale and shift of the channels for which it is not the identity; `None` where it
-/// is for all.
+/// A batch norm, as scale and shift of each channel for which it is not the identity; `None` if
+/// there is no such channel.
 fn in_words(norm: &BatchNorm<f32>) -> Option<Vec<String>> {
     let folded = norm.fold().ok()?;
     let epsilon = *norm.epsilon();
@@ -322,7 +322,7 @@ fn in_words(norm: &BatchNorm<f32>) -> Option<Vec<String>> {
     (!lines.is_empty()).then_some(lines)
 }
 
-/// All mistakes as JSON, with what each rung made of them and the smallest block on which they show.
+/// All mistakes as JSON, each with the result of every rung and the smallest block on which it shows.
 pub fn json(rows: &[(Row, Option<Smallest>)]) -> impl Serialize {
     let entry = |(row, smallest): &(Row, Option<Smallest>)| {
         object! {
@@ -351,7 +351,7 @@ pub fn json(rows: &[(Row, Option<Smallest>)]) -> impl Serialize {
 fn witness(smallest: &Smallest) -> impl Serialize + use<> {
     let example = &smallest.example;
     let (spec, norms) = (example.weights.spec(), &example.norms);
-    // How kernels and input move, where the derivative is compared.
+    // The direction of the derivative: how kernels and input move.
     let (mode, moves) = match &example.mode {
         Mode::Evaluation => ("evaluation", None),
         Mode::Training => ("training", None),

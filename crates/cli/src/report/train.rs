@@ -10,20 +10,20 @@ use super::words::{several, thousands};
 use triform::train::lockstep::{BLOCKS, Order, Plan, Report, Trained, WrongTrained};
 use triform::train::record::{Record, WrongBlock};
 
-/// What came of training: the right forms, and the wrong blocks if they were asked for.
+/// The results of training: the right forms, and the wrong blocks if they were asked for.
 pub struct Found {
     /// What was trained.
     pub plan: Plan,
     /// The forms.
     pub right: Report,
-    /// Wrong blocks, those that were finished.
+    /// The wrong blocks whose training was finished.
     pub wrong: Vec<WrongTrained>,
-    /// How many were not, since it was stopped.
+    /// How many were not finished because the run was stopped.
     pub missing: usize,
 }
 
 impl Found {
-    /// Whether forms differ that must not.
+    /// Whether forms differ that must be equal.
     pub fn refutes(&self) -> bool {
         self.right.apart.is_some()
     }

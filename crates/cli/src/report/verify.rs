@@ -1,5 +1,5 @@
-//! The report of `triform verify` for a reader: plain text, 80 columns, the verdict first. In short, or in full
-//! with all tables.
+//! The report of `triform verify` in plain text, 80 columns wide, with the verdict first: short, or
+//! full with all tables.
 
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ pub(super) fn heading(text: &mut String, words: &str, forms: &[&dyn AnyForm]) {
     }
 }
 
-/// What is added to the branch, in words.
+/// The block's shortcut, in words.
 pub(super) fn shortcut(spec: &BlockSpec) -> &'static str {
     match spec.shortcut() {
         Shortcut::None => "no shortcut",
@@ -171,7 +171,7 @@ fn ladder(text: &mut String, report: &Report) {
     line(text, "");
 }
 
-/// What qualified verdicts are qualified by.
+/// Why qualified verdicts are qualified.
 fn qualifications(text: &mut String, findings: &[Finding]) {
     let mut qualified: Vec<(String, Vec<String>)> = Vec::new();
     for finding in findings {
@@ -203,7 +203,7 @@ pub fn far(bound: &Bound) -> String {
     }
 }
 
-/// For each rung that refutes forms: where first, in detail, and what `others` says of where else.
+/// For each rung that refutes forms: its first refutation in detail, and `others` about the rest.
 pub(super) fn refutations<'a>(
     text: &mut String,
     findings: impl Iterator<Item = &'a Finding>,
@@ -234,7 +234,7 @@ fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
     first_value(text, finding, witness);
 }
 
-/// The verdict: a sentence; of a refutation which form is wrong, where first, and by how much.
+/// The verdict in a sentence. If a form is refuted: which one is wrong, where first, and by how much.
 fn verdict(text: &mut String, report: &Report) {
     for failure in &report.failures {
         paragraph(text, &format!("Not verified: {failure}."));
@@ -268,7 +268,7 @@ fn verdict(text: &mut String, report: &Report) {
     paragraph(text, &words);
 }
 
-/// Each form that is refuted: by its name, how much is wrong, the first wrong value, the other rungs.
+/// Each form that is refuted: its name, how much is wrong, and the first wrong value.
 pub(super) fn refuted_forms<'a>(
     text: &mut String,
     findings: impl IntoIterator<Item = &'a Finding>,
@@ -281,7 +281,7 @@ pub(super) fn refuted_forms<'a>(
         }
     }
     for (letter, found) in forms {
-        // In floats if a rung saw it there: a residue of a prime field says little.
+        // In floats if a rung refuted it there: a residue of a prime field says little.
         let is_number = |(_, witness): &&(&Finding, &Witness)| {
             matches!(witness.expected, Value::Number(_)) && witness.elements > 1
         };
@@ -334,7 +334,7 @@ fn by_rung<'a>(
     by_rung
 }
 
-/// A row for each rung: what it asks, how far it got, what came of it.
+/// A row for each rung: what it asks, how far it got, and its verdict.
 pub(super) fn rungs<'a>(text: &mut String, findings: impl IntoIterator<Item = &'a Finding>) {
     let mut rows = vec![row(["rung", "what it asks", "how far it got", "verdict"])];
     for (rung, findings) in by_rung(findings) {

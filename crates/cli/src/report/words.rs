@@ -30,7 +30,7 @@ pub(super) fn line(text: &mut String, row: &str) {
     text.push('\n');
 }
 
-/// A difference, and how many units of the last place that is.
+/// A difference, and the same in ulps.
 pub(super) fn with_ulps(difference: f64, ulp: f64) -> String {
     let ulps = difference / ulp;
     match ulps {
@@ -41,7 +41,7 @@ pub(super) fn with_ulps(difference: f64, ulp: f64) -> String {
     }
 }
 
-/// A part as a percentage of two digits: 0.00409 as "0.41%".
+/// A fraction as a percentage with two digits: 0.00409 as "0.41%".
 pub(super) fn percent(part: f64) -> String {
     let percent = 100.0 * part;
     if percent >= 1e4 {
@@ -50,13 +50,13 @@ pub(super) fn percent(part: f64) -> String {
     if percent > 0.0 && percent < 1e-3 {
         return "<0.001%".to_owned();
     }
-    // As many decimals as it takes to see two digits, but no more than four.
+    // As many decimals as show two digits, but at most four.
     let decimals =
         if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 4.0) } else { 0.0 };
     format!("{percent:.*}%", decimals as usize)
 }
 
-/// The convolution that has a block's stride, as the options call it.
+/// The convolution that carries a block's stride, as the options call it.
 pub(super) fn stride_word(stride_on: StrideOn) -> &'static str {
     match stride_on {
         StrideOn::Transform => "3x3",
@@ -74,8 +74,8 @@ pub(super) fn dashed(pair: &str) -> String {
     pair.chars().map(String::from).collect::<Vec<_>>().join("-")
 }
 
-/// Appends rows in columns: the first `words` of them start at the left, all others end at the right. Two
-/// spaces between columns, or one where two would be wider than a page.
+/// Appends rows in columns: the first `words` columns are left-aligned, all others right-aligned.
+/// Two spaces separate columns, or one where two would be wider than a page.
 pub fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
     let rows = padded(rows, words);
     let wide = |cells: &Vec<String>| cells.join("  ").chars().count() > WIDTH;
@@ -85,8 +85,8 @@ pub fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
     }
 }
 
-/// The cells of each column made as wide as its widest: in the first `words` columns they start at the left,
-/// in all others they end at the right.
+/// Pads the cells of each column to the widest one. The first `words` columns are left-aligned, all
+/// others right-aligned.
 pub(super) fn padded(rows: &[Vec<String>], words: usize) -> Vec<Vec<String>> {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()

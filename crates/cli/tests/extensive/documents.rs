@@ -22,7 +22,7 @@ fn pages() -> Vec<PathBuf> {
     pages
 }
 
-/// Lines of the fenced blocks of a language.
+/// Lines of the fenced blocks in a language.
 fn fenced<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let mut lines = Vec::new();
     let mut inside = false;
@@ -42,13 +42,13 @@ fn every_command_runs() {
     let mut commands: Vec<&str> = Vec::new();
     for line in fenced(&text, "sh") {
         let command = line.split('#').next().unwrap().trim();
-        // Each once, in their order: one reads what another has written.
+        // Each command once and in order, since some read what others have written.
         if !command.is_empty() && !commands.contains(&command) {
             commands.push(command);
         }
     }
     assert!(commands.contains(&"cargo run --release") && commands.contains(&"cargo test"));
-    // Not in the repository, which tests only read: some of them write files.
+    // Not run in the repository, since some commands write files.
     let folder = tempfile::tempdir().unwrap();
     let photograph = root().join("assets/chelsea.png");
     fs::create_dir(folder.path().join("assets")).unwrap();
@@ -62,7 +62,7 @@ fn every_command_runs() {
             assert!(others.contains(&command), "{command}");
             continue;
         };
-        // All of training would take minutes here; three steps show that the command is right.
+        // A whole training takes minutes; three steps show that the command is right.
         let steps = if arguments.starts_with("train") { " --steps 3" } else { "" };
         printed_in(folder.path(), &format!("{arguments}{steps}"));
         ran += 1;
@@ -70,7 +70,7 @@ fn every_command_runs() {
     assert!(ran >= 25, "{ran}");
 }
 
-/// The reports as printed, but for times and rounding, which differ from machine to machine.
+/// The reports are as printed, except for times and rounding, which differ between machines.
 #[test]
 fn the_reports_are_what_the_program_prints() {
     let update = std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always");

@@ -1,5 +1,5 @@
-//! The gallery of wrong blocks: each is refuted, each rung refutes, and each has a witness that can be
-//! replayed from its JSON alone.
+//! The gallery of wrong blocks: each is refuted, each rung refutes some, and each block has a
+//! witness that can be replayed from its JSON alone.
 
 use std::sync::OnceLock;
 
@@ -38,8 +38,7 @@ fn rungs(entry: &Value, key: &str) -> Vec<String> {
     of(&entry[key])
 }
 
-/// What must hold of any gallery: the mistakes that no rung refutes, and the rungs that refute too
-/// few.
+/// Where a gallery falls short: mistakes that no rung refutes, and rungs that refute too few.
 fn unmet(rows: &[(String, [Cell; 9])]) -> Vec<String> {
     let unrefuted = rows.iter().filter(|(_, cells)| !cells.contains(&Cell::Refuted));
     let mut unmet: Vec<String> =
@@ -77,7 +76,7 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
     let cells = rows.iter().flat_map(|(_, cells)| cells);
     println!("{} cells run", cells.count());
 
-    // The test's test: one of each added, each is told.
+    // The test is tested too: an unrefuted mistake and a blind rung are each reported.
     let unrefuted = ("added".to_owned(), [Cell::Missed; 9]);
     let added: Vec<_> = rows.iter().cloned().chain([unrefuted]).collect();
     assert_eq!(unmet(&added), ["no rung refutes added"]);
@@ -98,11 +97,11 @@ fn a_right_block_among_the_gallery_is_not_refuted() {
         rows.iter().map(|row: &Row| (row.mistake.name.to_owned(), row.cells)).collect();
     assert!(unmet(&named).contains(&"no rung refutes right".to_owned()));
     assert!(named[1].1.iter().all(|cell| *cell == Cell::Refuted), "{named:?}");
-    // Each rung did run, on many cases.
+    // Each rung ran, on many cases.
     assert!(rows[0].cases.iter().all(|cases| *cases >= 5), "{:?}", rows[0].cases);
 }
 
-/// Which rung refutes what, to be looked at when it changes.
+/// Which rung refutes what, to be reviewed when it changes.
 #[test]
 fn the_matrix_reads_like_this() {
     let (status, text, errors) = triform("refute");
@@ -124,7 +123,7 @@ fn the_matrix_does_not_hang_on_the_seed() {
 
 #[test]
 fn gallery_are_told_like_this() {
-    // All of them: what a mistake computes is seen in its page.
+    // All pages, since a mistake's page shows what it computes.
     let mut pages = String::new();
     for mistake in &ALL {
         let (status, text, _) = triform(&format!("refute {}", mistake.name));
@@ -216,8 +215,8 @@ fn example(json: &Value) -> Example {
     }
 }
 
-/// Each witness, rebuilt from its JSON, parts right and wrong at the element it names and with the
-/// numbers it names.
+/// Each witness, rebuilt from its JSON, separates right and wrong at the element and with the
+/// numbers that it names.
 #[test]
 fn every_witness_replays() {
     let mut replayed = 0;
@@ -233,7 +232,7 @@ fn every_witness_replays() {
         {
             assert_eq!(number.to_bits(), float(&parts[key]).to_bits(), "{}", mistake.name);
         }
-        // The right forms agree on it, so that it is the mistake that shows.
+        // The right forms agree on it, so it is the mistake that shows.
         let example = example(witness);
         let outcomes = Form::ALL.map(|form| example.run(&form).unwrap());
         for other in &outcomes[1..] {
@@ -244,8 +243,8 @@ fn every_witness_replays() {
     assert_eq!(replayed, ALL.len());
 }
 
-/// No number of a witness can be simpler: nearer to 0, or in a batch norm to the identity, by one or all
-/// the way, right and wrong agree.
+/// The witness is minimal: if any of its numbers is made simpler, right and wrong agree. Simpler
+/// means nearer to 0 (in a batch norm, to the identity), by one step or all the way.
 #[test]
 fn witnesses_are_minimal() {
     let mut tried = 0;
@@ -273,7 +272,7 @@ fn witnesses_are_minimal() {
     assert!(tried > 100, "{tried}");
 }
 
-/// What the gallery's kinds are for: a NaN, numbers of many bits, an epsilon, a derivative, statistics.
+/// How many mistakes show in each way: NaN, many bits, epsilon, derivatives, statistics, gradients.
 #[test]
 fn each_kind_of_witness_is_there() {
     for (kind, count) in [
@@ -292,7 +291,7 @@ fn each_kind_of_witness_is_there() {
     assert!(['a', 'b', 'c'].iter().all(|letter| letters.contains(*letter)), "{letters}");
 }
 
-/// The page of the book has each mistake with its smallest example, as found here.
+/// The book's page has each mistake with its smallest example, as found here.
 #[test]
 fn the_book_shows_every_mistake() {
     const MARKS: [&str; 2] =

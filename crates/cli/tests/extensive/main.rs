@@ -1,4 +1,4 @@
-//! The program on what takes minutes: the README's commands, whole networks, the gallery.
+//! Tests of the program that take minutes: the README's commands, whole networks, the gallery.
 
 #[path = "../../../../tests/common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! Whole networks by the program: initialised, run, verified in three forms; wrong forms refuted.
+//! Whole networks in the program: initialised, run, verified in three forms; wrong forms refuted.
 
 use std::fs;
 use std::path::Path;
@@ -25,11 +25,11 @@ use triform::random::Seed;
 use triform::scalar::Additive;
 use triform_cli::checkpoint;
 
-/// Small, and of every kind of block: a projection with and without a stride, an identity.
+/// Small, with every kind of block: a projection with and without a stride, an identity.
 const SMALL: &str = "resnext29_4x16d";
 const FORWARD: &str = "forward --arch resnext29_4x16d --weights w.safetensors --input x.npy";
 
-/// Numbers in -1..1, all different enough.
+/// Numbers in -1..1, well spread.
 fn number(i: usize) -> f32 {
     (i as f32 * 0.754_877_7).fract() * 2.0 - 1.0
 }
@@ -38,7 +38,7 @@ fn largest(logits: &Array2<f32>) -> f32 {
     logits.iter().fold(0.0, |largest, logit| largest.max(logit.abs()))
 }
 
-/// What becomes of a tensor's numbers, by its name and shape.
+/// New numbers for a tensor, from its name, its shape and its numbers.
 type Change<'a> = dyn Fn(&str, &[usize], &[f32]) -> Vec<f32> + 'a;
 
 /// The weights with the numbers of each tensor changed.
@@ -54,7 +54,7 @@ fn changed(weights: &NetworkWeights, change: &Change<'_>) -> NetworkWeights {
         .unwrap()
 }
 
-/// Weights whose batch norms are not as a fresh network has them.
+/// Weights whose batch norms are unlike those of a fresh network.
 fn trained(name: &str) -> NetworkWeights {
     let fresh = init::network(&zoo::named(name).unwrap(), Seed(4), Fan::Whole).unwrap();
     changed(&fresh, &|name, shape, numbers| {
@@ -80,7 +80,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The program in this process, on forms of the test's choice; the status and what it wrote.
+/// Runs the program in this process, on forms that the test chooses; returns the status and the output.
 fn run(folder: &Path, forms: &[&dyn AnyForm], more: &str, interrupted: bool) -> (u8, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (weights, x) = (path("w.safetensors"), path("x.npy"));
@@ -90,13 +90,13 @@ fn run(folder: &Path, forms: &[&dyn AnyForm], more: &str, interrupted: bool) -> 
     (status, output)
 }
 
-/// The same in JSON, by these rungs.
+/// The same with these rungs and a JSON report.
 fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
     let (status, output) = run(folder, forms, &format!("--rung {rungs} --json"), false);
     (status, json(&output))
 }
 
-/// Writes the weights, each tensor changed by name.
+/// Writes the weights, their numbers changed tensor by tensor.
 fn rewrite(folder: &Path, change: &dyn Fn(&str, f32) -> f32) {
     let weights = changed(&trained(SMALL), &|name, _, numbers| {
         numbers.iter().map(|number| change(name, *number)).collect()
@@ -111,7 +111,7 @@ fn write(folder: &Path, weights: &NetworkWeights) {
 #[test]
 fn every_block_of_a_network_is_verified_by_each_rung() {
     let folder = folder();
-    // All three rungs, if none is named.
+    // All three rungs run if none is named.
     let (status, report) = run(folder.path(), &right(), "--json", false);
     let report = json(&report);
     assert_eq!((status, &report["ok"]), (0, &Value::Bool(true)), "{report:#}");
@@ -138,7 +138,7 @@ fn every_block_of_a_network_is_verified_by_each_rung() {
     assert_eq!(report["notes"], serde_json::json!([]));
 }
 
-/// A wrong form in a network, by each of the rungs alone.
+/// A wrong form in a network is refuted by each of the rungs alone.
 #[test]
 fn a_wrong_form_is_refuted_in_a_network() {
     let folder = folder();
@@ -187,7 +187,7 @@ fn forms_of_a_network_are_run_one_by_one() {
     fits_80_columns(&words);
 }
 
-/// What `triform init` writes is what the seed says, in both formats and by both fans.
+/// What `triform init` writes follows from the seed, in both formats and with both fans.
 #[test]
 fn a_fresh_checkpoint_is_the_seeds() {
     let folder = tempdir().unwrap();
@@ -211,13 +211,13 @@ fn a_fresh_checkpoint_is_the_seeds() {
     let words = printed_in(at, &command);
     let note = "Note: In 9 of the 9 blocks the first two batch norms are as they are initialised";
     assert!(words.replace('\n', " ").contains(note), "{words}");
-    // A command is not broken.
+    // A command is not broken into lines.
     let mut lines = words.lines().filter(|line| !line.starts_with("Repeat: "));
     assert!(lines.all(|line| line.chars().count() <= 80), "{words}");
 }
 
-/// ResNeXt-50 inside Wide ResNet-50-2, in f32: each block of either within the bound of the wider one,
-/// which rounds more, and the logits of the two networks within 1e-5 of the largest.
+/// ResNeXt-50 inside Wide ResNet-50-2, in f32: each block of either network lies within the bound
+/// of the wider one, which rounds more, and the logits of the two agree within 1e-5 of the largest.
 #[test]
 fn resnext50_is_inside_wide_resnet50_2_in_f32() {
     let narrow = trained("resnext50_32x4d");
@@ -244,12 +244,12 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
         blocks += 1;
     }
     assert_eq!(blocks, 16);
-    // Fewer groups that do not divide, and a network without groups.
+    // Of fewer groups, 5 do not divide the 32 paths, and 8 do.
     assert!(narrow.in_groups(5).unwrap_err().to_string().contains("32 paths"));
     assert_eq!(narrow.in_groups(8).unwrap().architecture().name, "resnext50_32x4d in 8 groups");
 }
 
-/// Weights that overflow are bad input: nobody is refuted for what no float can hold.
+/// Weights that overflow are bad input: no form is refuted for what no float can hold.
 #[test]
 fn weights_that_overflow_are_no_refutation() {
     let folder = folder();
@@ -281,7 +281,7 @@ fn weights_that_overflow_are_no_refutation() {
     assert!(error.starts_with("batch norm scale of layer2.1.bn2: element [0] is inf"), "{error}");
 }
 
-/// Where a block's own numbers hide mistakes, nothing is called supported.
+/// Where a block's own numbers hide mistakes from a rung, its verdict is qualified.
 #[test]
 fn what_the_weights_hide_is_said() {
     let folder = folder();
@@ -294,7 +294,7 @@ fn what_the_weights_hide_is_said() {
     };
     let notes = |report: &Value| report["notes"].to_string();
 
-    // The last batch norm of conv3_1 and the second of conv4_2: no path, no 3x3 is heard. R4 hears all.
+    // The last batch norm of conv3_1 hides all paths, the second of conv4_2 the 3x3. R4 sees all.
     rewrite(at, &|name, number| match name {
         "layer2.0.bn3.weight" => 0.0,
         "layer3.1.bn2.bias" => -1000.0,
@@ -314,7 +314,7 @@ fn what_the_weights_hide_is_said() {
     let dead = report["blocks"][7]["dead_channels"].as_u64().unwrap();
     assert!((256..400).contains(&dead), "{dead}: the 3x3's 256 channels, and some of the 1x1's");
 
-    // All weights 0: no rung sees a wrong form, and the report says that this is not evidence.
+    // With all weights 0 no rung refutes a wrong form, and the report says that this is not evidence.
     rewrite(at, &|name, number| if name.contains("conv") { 0.0 } else { number });
     let (status, words) = run(at, &[a, &flipped, c], "", false);
     let words = words.replace('\n', " ");
@@ -322,7 +322,7 @@ fn what_the_weights_hide_is_said() {
     assert!(words.contains("In 9 of the 9 blocks a kernel is all zeros"), "{words}");
     assert!(words.contains("But in 9 of them no rung saw everything"), "{words}");
 
-    // On maps of 1 x 1 only the middle of a 3x3 multiplies; R4 takes a larger one.
+    // On 1 x 1 maps only the middle tap of a 3x3 multiplies; R4 takes a larger map.
     rewrite(at, &|_, number| number);
     let x = Array4::from_shape_fn((1, 3, 1, 1), |(_, c, ..)| number(c));
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
@@ -333,7 +333,7 @@ fn what_the_weights_hide_is_said() {
     assert_eq!(verify(at, &[a, &flipped, c], "R4").0, 1);
 }
 
-/// The report in words: where all holds, where a form is refuted, where nothing was done.
+/// The report in words: when all holds, when a form is refuted, when nothing was done.
 #[test]
 fn the_report_reads_like_this() {
     let folder = folder();
@@ -345,8 +345,8 @@ fn the_report_reads_like_this() {
         for line in words.lines().filter(|line| !line.starts_with("Repeat: ")) {
             assert!(line.chars().count() <= 80, "{line}");
         }
-        // How long the folder's name is decides where its paragraph breaks, and the rounding of this
-        // machine how much of the bound is used.
+        // The paragraph breaks depend on the length of the folder's name, and the used part of the
+        // bound on the rounding of this machine.
         let (head, rest) = words.split_once("Network: ").unwrap();
         let (subject, rest) = rest.split_once("\n\n").unwrap();
         let words = format!("{head}Network: {}\n\n{rest}", subject.replace('\n', " "));
@@ -362,7 +362,7 @@ fn the_report_reads_like_this() {
     assert_eq!((status, json(&report)["partial"].as_bool()), (130, Some(true)));
 }
 
-/// `--image` is what torchvision's transform makes of it.
+/// `--image` gives the network the output of torchvision's transform.
 #[test]
 fn a_photograph_is_the_networks_input() {
     let folder = tempdir().unwrap();
@@ -383,7 +383,7 @@ fn a_photograph_is_the_networks_input() {
     assert_ne!(logits(&format!("--image {photograph} --resize 232")), expected);
 }
 
-/// Form (c), but 2^200 times as large: infinite in f32.
+/// Form (c) times 2^200: infinite in f32.
 struct Overflowing;
 
 struct Doubled<K>(Grouped<K>);
@@ -414,7 +414,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Doubled<V::Kernel> {
     }
 }
 
-/// A form that overflows where form (c) does not is wrong, and not its weights.
+/// If a form overflows where the right form (c) does not, the form is wrong, not its weights.
 #[test]
 fn a_form_that_overflows_is_refuted() {
     let folder = folder();

@@ -1,5 +1,5 @@
-//! What the tests of the program share: the program as a process, and in this process on forms of a test's
-//! choice.
+//! What the tests of the program share: the program as a process of its own, and in this process on
+//! forms that a test chooses.
 #![allow(dead_code, unreachable_pub)] // each program of tests uses a part of it
 
 use std::ffi::OsString;
@@ -29,17 +29,17 @@ fn words(command: &str) -> Vec<String> {
     shlex::split(command).unwrap()
 }
 
-/// What the program gives for a command's words.
+/// The output of the program for a command's words.
 pub fn triform(command: &str) -> Output {
     program().args(words(command)).output().unwrap()
 }
 
-/// The same in a folder.
+/// The same, run in a folder.
 pub fn triform_in(folder: &Path, command: &str) -> Output {
     program().current_dir(folder).args(words(command)).output().unwrap()
 }
 
-/// What the program prints, run in a folder, where all holds.
+/// What the program prints when run in a folder; it must end with status 0.
 pub fn printed_in(folder: &Path, command: &str) -> String {
     let output = triform_in(folder, command);
     assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output.stderr));
@@ -59,7 +59,7 @@ pub fn of<T: DeserializeOwned>(json: &Value) -> T {
     serde_json::from_value(json.clone()).unwrap()
 }
 
-/// Runs the program in this process: its status, its output, its errors.
+/// Runs the program in this process; returns its status, its output and its errors.
 pub fn run_with(forms: &[&dyn AnyForm], command: &str, interrupted: bool) -> (u8, String, String) {
     let arguments = words(&format!("triform {command}")).into_iter().map(OsString::from);
     let (mut output, mut errors) = (Vec::new(), Vec::new());

@@ -1,5 +1,5 @@
 //! Bad input: one clear line, exit status 2, nothing on standard output, no half-written file. The commands are
-//! lines of bad_input.txt, and their messages are a snapshot; see the head of cli.rs.
+//! the lines of bad_input.txt, and their messages are a snapshot; see the head of cli.rs.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use triform::network::zoo;
 use triform::random::Seed;
 use triform_cli::checkpoint;
 
-/// A folder with files that are good, damaged, of the wrong kind, or no files.
+/// A folder with good and damaged files, files of the wrong kind, and things that are not files.
 fn folder() -> TempDir {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -84,7 +84,7 @@ fn bad_input_is_one_clear_line_and_status_2() {
         assert_eq!(text(&output.stdout), "", "{command}");
         assert_eq!(errors.lines().count(), 1, "{command}: {errors}");
         assert!(errors.starts_with("error: "), "{command}: {errors}");
-        // How much memory this machine has is not to be compared.
+        // The memory of this machine is not compared.
         let memory =
             errors.contains(" or its container has").then(|| errors.split_once(", more than "));
         let errors = memory.flatten().map_or(errors.trim_end(), |(words, _)| words);

@@ -19,7 +19,7 @@ use triform_cli as cli;
 const KEYS: [&str; 8] =
     ["block", "form", "gflops", "map", "median_ms", "min_ms", "share_of_peak", "threads"];
 
-/// The block and map of a row, and its numbers, seen to be of one another.
+/// A row's block, map, form and threads, once its numbers are seen to be consistent.
 fn row(row: &Value) -> (&str, &str, &str, u64) {
     let keys: Vec<&String> = row.as_object().unwrap().keys().collect();
     assert_eq!(keys, KEYS);
@@ -32,7 +32,7 @@ fn row(row: &Value) -> (&str, &str, &str, u64) {
 
 #[test]
 fn the_rows_of_the_papers_block_are_a_list() {
-    // Nothing but the JSON on standard output, or this would not parse.
+    // If there were anything but the JSON on standard output, this would not parse.
     let report = json("bench --block 256x32x4 --map 56x56 --threads 1 --rounds 2 --json");
     let rows = report["rows"].as_array().unwrap();
     let found: Vec<_> = rows.iter().map(row).collect();
@@ -60,7 +60,7 @@ fn one_form_on_two_threads_with_its_figure() {
     assert_eq!(rows.iter().map(row).collect::<Vec<_>>(), [("16-4x3-24", "7x5", "b", 2)]);
     assert!(fs::read_to_string(&figure).unwrap().starts_with("<svg"));
 
-    // A folder that is not there is found out before the work, whatever the record will be called.
+    // A folder that does not exist is reported before the work, whatever the record would be called.
     let output = triform(&format!("bench --record {}", path("missing")));
     assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""));
 
@@ -69,14 +69,14 @@ fn one_form_on_two_threads_with_its_figure() {
     assert!(image::open(Path::new(&figure)).is_ok());
 }
 
-/// A form with a mistake, in each place: refuted, and nothing was timed.
+/// A form with a mistake, in the place of each form: it is refuted, and nothing is timed.
 #[test]
 fn a_wrong_form_is_refuted_and_not_timed() {
     for (place, form) in Form::ALL.into_iter().enumerate() {
         let wrong = wrong(form, NEXT_PATH);
         let mut forms: [&dyn AnyForm; 3] = right();
         forms[place] = &wrong;
-        // Also where another form is asked for.
+        // Even if another form is asked for.
         for asked in ["all", "a", "b", "c"] {
             let block = format!("bench --block 12x3x2 --map 6x5 --threads 1 --form {asked}");
             let (status, report, errors) = run_with(&forms, &block, false);
@@ -92,8 +92,8 @@ fn a_wrong_form_is_refuted_and_not_timed() {
     }
 }
 
-/// The level that was timed is named where its peak is, and in the command that repeats the run; and no
-/// peak is of more threads than there are processors.
+/// The level that was timed is named beside its peak and in the command that repeats the run, and
+/// no peak counts more threads than there are processors.
 #[test]
 fn what_was_timed_is_what_is_reported() {
     let processors = std::thread::available_parallelism().unwrap().get();
@@ -112,7 +112,7 @@ fn what_was_timed_is_what_is_reported() {
     assert!(report.contains(&repeat), "{report}");
 }
 
-/// `timeout` sends its signal twice: that is one wish to stop, and what there is gets reported.
+/// `timeout` sends its signal twice. That is a single request to stop, and partial results are reported.
 #[cfg(unix)]
 #[test]
 fn two_signals_at_once_are_one() {
@@ -128,7 +128,7 @@ fn two_signals_at_once_are_one() {
     assert!(report.starts_with("Interrupted before ") && report.contains("\nRepeat: "), "{report}");
 }
 
-/// The committed record has the name of its day and machine, and is what `--record` writes.
+/// The committed record is named after its day and machine, and is what `--record` writes.
 #[test]
 fn the_committed_record_is_named_after_its_day_and_machine() {
     let record = committed().unwrap();
@@ -145,8 +145,8 @@ fn the_committed_record_is_named_after_its_day_and_machine() {
     assert_eq!(again, record);
 }
 
-/// Beside a program that keeps all processors busy: the report says so, marks its ratios, and no share of the
-/// peak is above 1.
+/// While other programs keep all processors busy, the report says so and marks its ratios, and no
+/// share of the peak is above 1.
 #[cfg(unix)]
 #[test]
 fn a_busy_machine_is_said_to_be_one() {

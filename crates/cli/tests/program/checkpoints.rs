@@ -1,5 +1,5 @@
-//! Checkpoints of a block in every format: as torchvision wrote it, and some that do not fit it. Files that are
-//! themselves broken are tested with their reader, in `crates/checkpoint`.
+//! Checkpoints of a block in every format: as torchvision wrote it, and some that do not fit the
+//! block. Files that are themselves broken are tested with their reader, in `crates/checkpoint`.
 
 use std::fs;
 use std::io::Cursor;
@@ -41,7 +41,7 @@ fn read(path: &Path) -> Result<NetworkWeights> {
     checkpoint::read(&block(), path)
 }
 
-/// What the block makes of an image, in form (c).
+/// The block's output for an image, in form (c).
 fn output(weights: &NetworkWeights, x: &Array4<f32>) -> Array4<f32> {
     let fast = Fast::new();
     let prepare = |weights: &_, fast: &_| Bottleneck::prepare(&Form::Grouped, weights, fast);
@@ -73,7 +73,7 @@ fn every_format_gives_the_same_block_to_the_bit() {
         let bits = |y: &Array4<f32>| y.iter().map(|y| y.to_bits()).collect::<Vec<_>>();
         assert_eq!(bits(output), bits(&outputs[0]));
     }
-    // And it is torchvision's block.
+    // And that is the output of torchvision's block.
     let largest = expected.iter().fold(0.0, |most: f32, y| most.max(y.abs()));
     assert_eq!(expected.len(), outputs[0].len());
     for (found, expected) in outputs[0].iter().zip(&expected) {
@@ -85,8 +85,8 @@ fn weights_of(kind: &str, format: &str) -> NetworkWeights {
     read(&file(&format!("block_{kind}{format}"))).unwrap()
 }
 
-/// Asserts that these bytes, as a file of this name, are refused, in one line that holds all of these
-/// words, and that the program prints the same line. Returns the error.
+/// Asserts that these bytes, as a file of this name, are refused in one line that contains all of
+/// these words, and that the program prints the same line. Returns the error.
 #[track_caller]
 fn refuse(name: &str, bytes: &[u8], words: &[&str]) -> Error {
     let folder = tempdir().unwrap();

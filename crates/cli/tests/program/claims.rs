@@ -6,8 +6,8 @@ use crate::kit::{fits_80_columns, right, run_with};
 use triform::claims::{ALL, Claim, Given, named};
 use triform::evidence::verdict::Verdict;
 
-/// What is wrong with a list of claims: those that do not hold, and the checks that pass the wrong
-/// thing that they name.
+/// What is wrong with a list of claims: claims that do not hold, and checks that pass the wrong
+/// thing that they must refute.
 fn complaints(claims: &[Claim]) -> Vec<String> {
     let mut complaints = Vec::new();
     for claim in claims {
@@ -32,7 +32,7 @@ fn every_claim_holds_and_every_check_refutes() {
     assert!(ALL.len() >= 20);
 }
 
-/// A claim is added whose check looks at nothing: it passes whatever it is given, which is reported.
+/// A claim whose check looks at nothing passes whatever it is given, and this is reported.
 #[test]
 fn a_claim_without_a_check_is_seen() {
     let unchecked = Claim {

@@ -26,7 +26,7 @@ use triform_cli as cli;
 use triform_cli::report::{json, verify as words};
 
 const SMALL: &str = "verify --block 12x3x2 --map 6x5";
-/// The same by two quick rungs, where the report itself does not matter.
+/// The same with two quick rungs, for tests that do not look at the report itself.
 const QUICK: &str = "verify --block 12x3x2 --map 6x5 --rung R1,R3";
 
 #[test]
@@ -43,7 +43,7 @@ fn the_main_job_verifies_eight_blocks_in_three_forms() {
 fn the_main_job_is_exact_and_alive_as_json() {
     let output = triform("--json --seed 3");
     assert_eq!(output.status.code(), Some(0));
-    // Nothing but the JSON on standard output, or this would not parse.
+    // If there were anything but the JSON on standard output, this would not parse.
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["ok"], true);
     assert_eq!(report["seed"], 3);
@@ -58,8 +58,7 @@ fn the_main_job_is_exact_and_alive_as_json() {
             assert!(block["max_abs_diff"][pair].as_f64() <= block["bound"].as_f64());
         }
         assert!(block["bound_used"].as_f64().unwrap() < 1.0);
-        // Form (a) adds in another order: on numbers that round, it must show somewhere, or they
-        // were no such numbers.
+        // Form (a) adds in another order. If these numbers round, that must show somewhere.
         assert!(block["max_abs_diff"]["ab"].as_f64().unwrap() > 0.0, "{}", block["name"]);
         for form in ["a", "b", "c"] {
             assert!(block["forms"][form]["ms"].as_f64().unwrap() > 0.0);
@@ -68,7 +67,7 @@ fn the_main_job_is_exact_and_alive_as_json() {
     assert_eq!(blocks[1]["params"], 70_144);
 }
 
-/// The report without its times, and without the options that differ from run to run, as text.
+/// The report as text, without its times and without the options that differ from run to run.
 fn timeless(report: &[u8]) -> String {
     let mut report: Value = serde_json::from_slice(report).unwrap();
     report["command"].take();
@@ -151,7 +150,7 @@ fn a_refutation_reads_like_this() {
     insta::assert_snapshot!("refutation", masked(&report) + "\n========\n" + &masked(&full));
 }
 
-/// A form whose output has another shape cannot even be compared, and one form agrees with itself
+/// A form whose output has another shape cannot be compared, and a single form agrees with itself
 /// whatever it does.
 #[test]
 fn what_cannot_be_compared_is_an_error() {
@@ -168,7 +167,7 @@ fn what_cannot_be_compared_is_an_error() {
     }
 }
 
-/// What could not be verified is told beside what was found.
+/// What could not be verified is reported beside what was found.
 #[test]
 fn a_failure_is_told_in_the_reports() {
     let rungs = [Rung::R3].into();
@@ -219,12 +218,12 @@ fn an_interrupted_run_says_so() {
     assert_eq!((&report["ok"], &report["partial"]), (&false.into(), &true.into()));
 }
 
-/// Ctrl-C: what was done is reported as a part, and the status says why.
+/// After Ctrl-C, what was done is reported as partial, and the status says why.
 #[test]
 #[cfg(unix)]
 fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
     let child = program().stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Long enough to have started, and a fraction of what the whole takes.
+    // Long enough to have started, but only a fraction of the whole run.
     std::thread::sleep(std::time::Duration::from_millis(300));
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
@@ -250,7 +249,7 @@ fn images_are_cropped_and_other_paths_are_paths() {
     let read = triform_cli::input::read(&path).unwrap();
     assert_eq!(read.dim(), (224, 224, 3));
 
-    // The middle is cut out: of columns 0 to 511, 144 to 367.
+    // The middle is cut out: columns 144 to 367 of 0 to 511.
     let ramp = image::RgbImage::from_fn(512, 256, |x, y| image::Rgb([(x / 2) as u8, y as u8, 0]));
     let path = folder.path().join("ramp.png");
     ramp.save(&path).unwrap();
@@ -281,7 +280,7 @@ fn a_report_can_go_to_a_device_and_through_a_link() {
     printed(&format!("{QUICK} --json /dev/null"));
     assert!(!fs::metadata("/dev/null").unwrap().is_file(), "replaced by a file");
 
-    // Standard output by its other name, when it was sent to the end of a file.
+    // Standard output by its other name, when it is appended to a file.
     let folder = tempdir().unwrap();
     let log = folder.path().join("log");
     fs::write(&log, "kept\n").unwrap();
@@ -323,8 +322,8 @@ fn help_names_the_commands() {
     assert_eq!(version, format!("triform {}\n", env!("CARGO_PKG_VERSION")));
 }
 
-/// The figures in the repository are the ones that the program draws: an SVG to the byte, a PNG to the
-/// pixel, as its bytes depend on the compressor that a build happens to have.
+/// The committed figures are those that the program draws: an SVG to the byte, a PNG to the pixel,
+/// since its bytes depend on the compressor that a build happens to have.
 #[test]
 fn the_committed_figures_are_what_the_program_draws() {
     let folder = tempdir().unwrap();
@@ -345,7 +344,7 @@ fn the_committed_figures_are_what_the_program_draws() {
     }
 }
 
-/// What the program is told by the environment: a level that is here is used, any other word is refused.
+/// The environment chooses the SIMD level: one that this machine has is used, any other word is refused.
 #[test]
 fn the_environment_chooses_the_level() {
     let with = |level: &str| {

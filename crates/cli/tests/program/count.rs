@@ -1,5 +1,5 @@
-//! Counting, from outside: the published table, three directions that must agree, the program's
-//! tables, JSON and CSV, and what a wrong number means.
+//! Counting, from outside: the published table, three ways of counting that must agree, the
+//! program's tables, JSON and CSV, and what a wrong number means.
 
 use std::fs;
 
@@ -15,9 +15,9 @@ use triform::network::layers::{Operation, Role};
 use triform::network::{init, stem, zoo};
 use triform::random::{Purpose, Seed};
 
-/// Name, parameters, MACs with the stride on the 3x3 and on the first 1x1. The parameters of the first ten
-/// are torchvision's `num_params`, and their MACs agree with its `_ops`; all others were computed apart
-/// from this crate.
+/// Name, parameters, MACs with the stride on the 3x3 and on the first 1x1. The parameters of the
+/// first ten are torchvision's `num_params`, and their MACs agree with its `_ops`; the rest were
+/// computed independently of this crate.
 const TABLE: [(&str, u64, u64, u64); 14] = [
     ("resnet18", 11_689_512, 1_814_073_344, 1_814_073_344),
     ("resnet34", 21_797_672, 3_663_761_408, 3_663_761_408),
@@ -69,7 +69,7 @@ fn the_program_counts_every_network_exactly() {
 }
 
 proptest! {
-    /// The layers of a single block are the block: two closed forms, written apart, that agree.
+    /// A block and a network of only that block count the same: two closed forms, written independently.
     #[test]
     fn a_block_counts_the_same_as_a_network_of_one(
         c_in in 1usize..70, cardinality in 1usize..9, width in 1usize..9, c_out in 1usize..70,
@@ -103,7 +103,7 @@ proptest! {
     }
 }
 
-/// The weights drawn for the blocks of a network have the numbers that its layers say.
+/// The weights drawn for the blocks of a network have as many numbers as its layers count.
 #[test]
 fn layers_count_what_the_arrays_of_a_network_hold() {
     let network = zoo::named("resnext50_32x4d").unwrap();
@@ -118,8 +118,8 @@ fn layers_count_what_the_arrays_of_a_network_hold() {
     assert_eq!(held as u64, counted);
 }
 
-/// Zero-padding each grouped 3x3 of resnext50_32x4d to a dense one gives wide_resnet50_2: the same layers
-/// but for the groups.
+/// Zero-padding each grouped 3x3 of resnext50_32x4d to a dense one gives wide_resnet50_2: all
+/// layers are the same except for the groups.
 #[test]
 fn resnext50_is_embedded_in_wide_resnet50() {
     let [grouped, dense] = ["resnext50_32x4d", "wide_resnet50_2"]
@@ -169,7 +169,7 @@ fn grouped_basic_blocks_and_other_nonsense_are_refused() {
     }
 }
 
-/// What `diagnose` finds first, of each: the network, its count, and the conventions.
+/// The first fit of `diagnose` for each number: the network, its count, and the conventions.
 #[test]
 fn a_wrong_number_names_its_mistake() {
     let mut found = String::new();
@@ -185,7 +185,7 @@ fn a_wrong_number_names_its_mistake() {
         "70144",
         "25,557,032",
         "89.6M --arch resnext29_8x64d",
-        // Another size and other classes are looked for when they are given.
+        // A size or a number of classes is taken into account.
         "33.5G --macs --arch resnext101_32x8d --size 320",
         "'8.46 GFLOPs' --arch ResNeXt50-32x4d",
         "23,712,932 --classes 100 --arch resnet50",
@@ -198,8 +198,8 @@ fn a_wrong_number_names_its_mistake() {
     insta::assert_snapshot!("first_found", found);
 }
 
-/// 22.8 billion is wide_resnet101_2's own count, twice wide_resnet50_2's, and twice that of resnext50 with
-/// its groups ignored: all are told.
+/// 22.8 billion is wide_resnet101_2's own count, twice wide_resnet50_2's, and twice that of
+/// resnext50 with its groups ignored: all three are listed.
 #[test]
 fn coincidences_are_listed() {
     let found =
@@ -216,7 +216,7 @@ fn coincidences_are_listed() {
     let ignored = has("resnext50_32x4d", &["groups-ignored", "flops"]).unwrap();
     assert!(0 < twice && twice < ignored);
     assert!(has("wide_resnet50_2", &["all-doubled"]).is_none(), "it is the same as flops");
-    // They are ranked, each is a fit, none is listed twice, and none has a convention that changes nothing.
+    // The fits are ranked and unique, each does fit, and none has a convention that changes nothing.
     let given: Digits = "22.8G".parse().unwrap();
     for (number, fit) in found.fits.iter().enumerate() {
         assert!(given.holds(fit.count) || given.holds_cut_off(fit.count));
@@ -241,7 +241,7 @@ fn a_number_that_nothing_gives_is_said_to_be_one() {
         said += &format!("triform diagnose {number}\n{}", text(&output.stdout));
     }
     insta::assert_snapshot!("nothing_found", said);
-    // None with one convention, or with none, is nearer for what it takes: three here.
+    // The nearest takes three conventions. None with one or none is nearer, weighed by their number.
     for network in zoo::with_blocks().unwrap() {
         let conventions = count::conventions::ALL.iter();
         let off = |conventions: &[&_]| {
@@ -330,7 +330,7 @@ fn counts_beyond_64_bits_are_errors() {
     assert!(refused > 30, "{refused}");
 }
 
-/// Where layers are wider than they are high, and a network is not on its usual input.
+/// Height and width differ, and the network is not on its usual input.
 #[test]
 fn sizes_that_are_not_square_are_kept_apart() {
     let layer = &json("count resnet18 --size 64x96 --layers --json")["networks"][0]["layers"][0];
@@ -338,7 +338,7 @@ fn sizes_that_are_not_square_are_kept_apart() {
     assert_eq!(layer["output"], serde_json::json!([32, 48]));
 }
 
-/// A mistake that leaves 64 bits is passed over, not the search given up.
+/// A mistake whose count exceeds 64 bits is skipped, and the search goes on.
 #[test]
 fn a_huge_network_is_diagnosed_too() {
     let network = "resnext50_1000000x64d";

@@ -1,6 +1,6 @@
-//! README and book are true: their links lead somewhere, their generated tables are what the program knows.
-//! `INSTA_UPDATE=always cargo test -p triform-cli` rewrites the tables. (Commands and reports in them are
-//! checked by the tests of `extensive`, the README's Rust by a doc test.)
+//! README and book are true: their links lead somewhere, and their generated tables show what the
+//! program knows. `INSTA_UPDATE=always cargo test -p triform-cli` rewrites the tables. (Their
+//! commands and reports are checked by the tests of `extensive`, the README's Rust by a doc test.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -62,7 +62,7 @@ fn the_front_door_is_short() {
     }
 }
 
-/// Compares the text between the marks of this name in a page, or rewrites it.
+/// Compares `made` with the text between the marks of this name in a page, or rewrites the text.
 #[track_caller]
 fn generated(path: &str, name: &str, made: &str) {
     let text = page(path);
@@ -84,7 +84,7 @@ fn the_claims_are_the_list() {
     generated("docs/claims.md", "claims", &made);
 }
 
-/// The file of a rung's method.
+/// The source file of a rung's method.
 fn file_of(rung: Rung) -> String {
     let start = format!("r{}_", rung as usize);
     let names = fs::read_dir(root().join("src/evidence/rungs")).unwrap();
@@ -112,7 +112,7 @@ fn the_ladder_is_the_list() {
     }
 }
 
-/// The Chinese page lists the gallery's mistakes, in their order. (The English one is made from runs.)
+/// The Chinese page lists the gallery's mistakes in order. (The English one is made from runs.)
 #[test]
 fn the_gallery_is_the_list() {
     let chinese = page("docs/zh/gallery.md");

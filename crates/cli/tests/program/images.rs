@@ -1,5 +1,5 @@
-//! Images against torchvision's evaluation transform with Pillow: what `image::read` gives and
-//! `image::normalise` makes of it. The values were written by tests/golden/images.py.
+//! Images compared with torchvision's evaluation transform with Pillow: what `input::read` returns
+//! and what `normalise` makes of it. The values were written by tests/golden/images.py.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -13,12 +13,12 @@ use triform::network::image::normalise;
 use triform_cli::error::{Error, Result};
 use triform_cli::input as photograph;
 
-/// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the inverse
-/// cosine transform rounds and how halved chroma is enlarged. So two good decoders may differ by 1 in the
-/// luma, and by 2 in a chroma: once for each of the two. Blue is the luma plus 1.772 times a chroma, and both
-/// sides round it: 1 + 2 * 1.772 + 1 = 5.5. Interpolation weights that sum to 1 do not increase that. Measured: 3
-/// on these files; on 165 others, as decoded, at most 3 without halved chroma, 4 with chroma halved in one
-/// direction, 5 in both.
+/// How far a JPEG may be off, in 255ths. The standard (T.81, A.3.3 and F.2.1.5) leaves open how the
+/// inverse cosine transform rounds and how halved chroma is enlarged. So two good decoders may
+/// differ by 1 in the luma, and by 2 in a chroma: 1 for each of these reasons. Blue is the luma
+/// plus 1.772 times a chroma, and both decoders round it: 1 + 2 * 1.772 + 1 = 5.5. Interpolation
+/// weights that sum to 1 do not increase that. Measured: 3 on these files; on 165 others, as
+/// decoded, at most 3 without halved chroma, 4 with chroma halved in one direction, 5 in both.
 const JPEG: u8 = 5;
 
 /// The picture whose columns Pillow 13 resamples first.
@@ -42,7 +42,7 @@ fn golden() -> PathBuf {
     crate::kit::root().join("tests/golden/images")
 }
 
-/// The pictures, the cat among them, each with what torchvision makes of it.
+/// The pictures, including the built-in cat, each with torchvision's result.
 fn pictures() -> Vec<(PathBuf, RgbImage)> {
     let mut paths: Vec<PathBuf> =
         fs::read_dir(golden()).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -66,7 +66,7 @@ fn difference(one: &RgbImage, other: &RgbImage) -> (u8, usize) {
     (apart().max().unwrap(), apart().filter(|apart| *apart > 0).count())
 }
 
-/// A PNG to the bit.
+/// PNGs match to the bit (except `TALL`), JPEGs within `JPEG`.
 #[test]
 fn a_picture_is_as_torchvision_has_it() {
     let (mut pngs, mut jpegs) = (0, 0);
@@ -102,7 +102,7 @@ fn nearest(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     imageops::resize(image, width, height, FilterType::Nearest)
 }
 
-/// Between the four neighbours, however much the image shrinks.
+/// Interpolates between the four neighbours, however much the image shrinks.
 fn not_antialiased(image: &RgbImage, width: u32, height: u32) -> RgbImage {
     let axis = |at: u32, to: u32, from: u32| {
         let place = (at as f32 + 0.5) * from as f32 / to as f32 - 0.5;
@@ -143,8 +143,8 @@ impl Wrong {
     }
 }
 
-/// The comparison would find what people get wrong. The first is the right transform, by the
-/// `image` crate: antialiased bilinear, without Pillow's 8 bits between the passes.
+/// The comparison would find common mistakes. The first transform is right, but made by the `image`
+/// crate: antialiased bilinear, without Pillow's 8 bits between the passes.
 #[test]
 fn a_wrong_transform_is_far_from_torchvisions() {
     let right = Wrong { what: "right", resize: antialiased, start: even, shorter: 256 };
@@ -175,14 +175,14 @@ fn normalised_values_are_torchvisions() {
     assert_eq!(off, 0, "of 768 values");
 }
 
-/// The picture that comes with the program is scaled as any other; and by as much as is asked for.
+/// The built-in picture is scaled like any other, and to whatever size is asked for.
 #[test]
 fn the_built_in_photograph_is_one_like_others() {
     let path = crate::kit::root().join("assets/chelsea.png");
     let decoded = image::open(&path).unwrap().into_rgb8();
     assert_eq!(image(photograph::photograph().unwrap()), read(&path).unwrap());
     assert_ne!(read(&path).unwrap(), decoded);
-    // From 224 to 224 nothing is to be done.
+    // From 224 to 224 there is nothing to do.
     assert_eq!(read_scaled(&path, 224).unwrap(), decoded);
     assert_ne!(read_scaled(&path, 232).unwrap(), read(&path).unwrap());
     for side in [0, 223, 1 << 15] {
@@ -191,7 +191,7 @@ fn the_built_in_photograph_is_one_like_others() {
     }
 }
 
-/// Pillow takes the upper 8 of 16 bits, except that it makes 255 of all grey from 255 on.
+/// The upper 8 of 16 bits count, as in Pillow; but Pillow turns all grey from 255 on into 255.
 #[test]
 fn of_sixteen_bits_the_upper_eight_count() {
     let folder = tempdir().unwrap();
@@ -259,7 +259,7 @@ fn a_file_that_is_no_whole_picture_is_one_line() {
         for length in (0..jpeg.len()).step_by(29).chain([jpeg.len() - 1, jpeg.len() - 2]) {
             refused(name, &jpeg[..length]);
         }
-        // The height or the width in the frame's head becomes 0.
+        // Sets the height or the width in the frame's header to 0.
         let frame = jpeg.windows(2).position(|pair| matches!(pair, [0xff, 0xc0..=0xc2])).unwrap();
         for size in [5, 7] {
             let mut flat = jpeg.clone();

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::kit::{printed, right, root, run_with, text, triform};
 
-/// The examples of `--help`, of the program and of each command.
+/// The examples in the `--help` of the program and of each command.
 fn examples() -> Vec<String> {
     let mut examples = Vec::new();
     let commands = "verify refute explain count diagnose forward train bench init plot completions";
@@ -22,7 +22,7 @@ fn examples() -> Vec<String> {
     examples
 }
 
-/// Every example is a command that the program takes: with `--help` behind it, it is read and not run.
+/// Every example is a valid command: with `--help` appended, it is parsed and not run.
 #[test]
 fn every_command_has_three_examples() {
     let examples = examples();
@@ -49,7 +49,7 @@ fn colour_is_for_terminals() {
     assert!(!coloured(BLOCK));
     assert!(coloured(&format!("{BLOCK} --color always")));
     assert!(!coloured(&format!("{BLOCK} --color never")));
-    // JSON never has any.
+    // JSON is never coloured.
     assert!(!coloured(&format!("{BLOCK} --color always --json")));
 }
 

@@ -1,12 +1,12 @@
-//! The committed notebooks, read without a kernel: they have their outputs, every check in them said that
-//! it holds, and the two languages have the same code and the same outputs. `notebooks/run` runs them.
+//! The committed notebooks, read without a kernel: they have their outputs, every check in them
+//! holds, and both languages have the same code and the same outputs. `notebooks/run` runs them.
 
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// Of each language.
+/// Notebooks in each language.
 const NOTEBOOKS: usize = 6;
 /// Cells whose output differs between machines or days: times.
 const MAY_VARY: usize = 4;
@@ -15,7 +15,7 @@ fn folder() -> PathBuf {
     crate::kit::root().join("notebooks")
 }
 
-/// The English notebooks by name, each with the Chinese one.
+/// Each notebook's name, with its cells in English and in Chinese.
 fn pairs() -> Vec<(String, [Vec<Value>; 2])> {
     let entries = fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
     let mut names: Vec<String> = entries
@@ -53,7 +53,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// What a cell says in plain text.
+/// The output of a cell as plain text.
 fn said(cell: &Value) -> String {
     let outputs = cell["outputs"].as_array().unwrap();
     let of = |output: &Value| text(&output["text"]) + &text(&output["data"]["text/plain"]) + "\n";
@@ -111,7 +111,7 @@ fn the_languages_have_the_same_code_and_outputs() {
             cells.iter().filter(|cell| !is_code(cell)).map(|cell| text(&cell["source"])).collect()
         };
         let is_chinese = |text: &str| text.chars().filter(|c| ('一'..='鿿').contains(c)).count();
-        // The English text names the Chinese lesson by its title.
+        // A little Chinese is allowed: the English text names the Chinese lesson by its title.
         assert!(is_chinese(&prose(&chinese)) > 500 && is_chinese(&prose(&english)) < 50, "{name}");
     }
     assert!(compared > 6 * 15, "{compared}");
@@ -124,7 +124,7 @@ fn few_outputs_may_vary() {
     assert!(varying <= MAY_VARY, "{varying} cells are tagged as varying");
 }
 
-/// What is shown depends on no font of the reader's machine: letters in pictures are outlines.
+/// Pictures need no font on the reader's machine: their letters are outlines.
 #[test]
 fn pictures_have_no_text_that_needs_a_font() {
     let mut seen = 0;

@@ -1,4 +1,4 @@
-//! The JSON of every command is what docs/report.schema.json says, and no key can vanish.
+//! The JSON of every command fits docs/report.schema.json, and the schema requires every key.
 
 use std::fs;
 
@@ -38,7 +38,7 @@ fn validate(schema: &Schema, command: &str, output: &str) {
         without.as_object_mut().unwrap().remove(key);
         assert!(schema.validate(&without).is_err(), "{command}: valid without {key}");
     }
-    // And below: of the first entry of each list.
+    // The same one level below, in the first entry of each list.
     for key in keys.iter().filter(|key| report[*key][0].is_object()) {
         for inner in report[key][0].as_object().unwrap().keys() {
             let mut without = report.clone();

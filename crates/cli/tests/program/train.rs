@@ -1,4 +1,4 @@
-//! `triform train`: what it says of right forms, of a wrong one, and when it is stopped.
+//! `triform train`: its report on right forms, on a wrong one, and when it is stopped.
 
 use serde_json::Value;
 use triform::block::Form;
@@ -27,7 +27,7 @@ fn right_forms_stay_equal_to_the_bit_and_a_wrong_one_does_not() {
     );
 }
 
-/// Stopped at once, it says so, with the status of an interruption; its JSON is marked partial.
+/// When stopped at once, it says so, with an interruption's status; its JSON is marked partial.
 #[test]
 fn an_interrupted_run_is_partial() {
     let (status, output, _) = run_with(&right(), "train", true);
@@ -38,7 +38,7 @@ fn an_interrupted_run_is_partial() {
     assert_eq!((status, &report["partial"], &report["steps"]), (130, &true.into(), &0.into()));
 }
 
-/// The committed run began as a run begins now: its first losses, up to the rounding of exp and ln.
+/// The committed run begins as a run does now: same first losses, up to rounding in exp and ln.
 #[test]
 fn the_committed_run_is_one_of_this_program() {
     let (status, output, _) = run_with(&right(), "train --steps 1 --json", false);

@@ -13,7 +13,7 @@ use triform::count::{Counts, ParameterRule, Quantity};
 use triform::error::{Error, Result};
 use triform::network::layers::{Layer, Operation, Place};
 
-/// An entry for each network; with its layers if they are asked for.
+/// An entry for each network, with its layers if they are asked for.
 pub fn json(counted: &[Counted], with_layers: bool) -> Result<impl Serialize> {
     let entries = counted.iter().map(|each| entry(each, with_layers));
     Ok(object! { networks: entries.collect::<Result<Vec<_>>>()? })
@@ -113,7 +113,7 @@ fn layer((layer, counts): &(Layer, Counts)) -> Result<impl Serialize> {
     })
 }
 
-/// The kernel, the stride and the groups of a convolution.
+/// The kernel size, the stride and the groups of a convolution.
 fn taps(operation: &Operation) -> [Option<usize>; 3] {
     match operation {
         Operation::Convolution { k, spec, .. } => {
@@ -135,8 +135,8 @@ fn word(operation: &Operation) -> &'static str {
     }
 }
 
-/// A line for each network, or for each layer of each; the first names the columns. No value has a comma or a
-/// quote in it.
+/// A line for each network, or for each layer of each network; the first line names the columns. No
+/// value contains a comma or a quote.
 pub fn csv(counted: &[Counted], with_layers: bool) -> Result<String> {
     let mut rows: Vec<Vec<(&str, String)>> = Vec::new();
     for each in counted {

@@ -1,4 +1,4 @@
-//! Counts of networks, blocks and convolutions in words; as JSON and as comma-separated values in `data`.
+//! Counts of networks, blocks and convolutions in words; `data` has them as JSON and CSV.
 
 mod data;
 
@@ -21,7 +21,7 @@ pub struct Counted {
     pub network: Architecture,
     /// Height and width of its input.
     pub input: Map,
-    /// What it has and does.
+    /// What was counted.
     pub counts: NetworkCounts,
 }
 
@@ -33,13 +33,13 @@ impl Counted {
         Ok(Self { network, input, counts })
     }
 
-    /// Its MACs, with the stride on this convolution.
+    /// Its MACs, with its strides on this convolution.
     fn macs_with(&self, stride_on: StrideOn) -> Result<u64> {
         let network = self.network.clone().with_stride_on(stride_on);
         count::network(&network, self.input)?.total.operations.macs()
     }
 
-    /// The published figures that are about it: none, unless it is the network as published.
+    /// The published figures about it; none if it differs from the network as published.
     fn published(&self) -> Result<Vec<&'static Published>> {
         let published = zoo::named(&self.network.name)?;
         let is_same = published == self.network && self.input == published.usual_input();
@@ -47,8 +47,8 @@ impl Counted {
     }
 }
 
-/// The paper's Table 2, counted, with the widths that would preserve the complexity exactly; and ResNet-50
-/// beside ResNeXt-50, stage by stage.
+/// The paper's Table 2, counted, with the widths that would preserve the complexity exactly; then
+/// ResNet-50 beside ResNeXt-50, stage by stage.
 pub fn paper() -> Result<String> {
     let mut text = String::new();
     let template = BlockSpec::new(256, 1, 64, 256)?;
@@ -111,8 +111,8 @@ fn stages(text: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// For each cardinality that is a power of two, as long as a path is at least one channel wide, the width
-/// that preserves a block's complexity.
+/// The width that preserves a block's complexity, for each cardinality that is a power of two, as
+/// long as a path is at least one channel wide.
 pub fn preserve(template: &BlockSpec) -> Result<String> {
     let mut text = String::new();
     let budget = thousands(count::block(template)?.convolutions);
@@ -159,11 +159,11 @@ fn widths(text: &mut String, template: &BlockSpec, cardinalities: &[usize]) -> R
     Ok(())
 }
 
-/// Parameters and MACs of a k x k convolution in some groups, padded by k/2, beside the dense one and the
-/// depthwise one.
+/// Parameters and MACs of a k x k convolution with this number of groups, padded by k/2, beside
+/// those of the dense and the depthwise one.
 pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<String> {
     let parameters = |groups| count::convolution(k, k, c_in, c_out, groups);
-    // A mistake in what was asked for comes before everything else.
+    // A mistake in the request is reported before anything else.
     parameters(groups)?;
     let dense = parameters(1)?;
     let mut rows = vec![row(["groups", "", "parameters", "of the dense", "MACs"])];
@@ -201,7 +201,7 @@ pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<Str
     Ok(text)
 }
 
-/// Networks layer by layer: each convolution and the fully connected layer; batch norms together.
+/// Networks layer by layer: each convolution and the fully connected layer; all batch norms in one line.
 pub fn layers(counted: &[Counted]) -> Result<String> {
     let mut text = String::new();
     for Counted { network, input: (h, w), counts } in counted {
@@ -246,7 +246,7 @@ fn shape(operation: &Operation) -> Option<String> {
     }
 }
 
-/// Networks beside one another: parameters by kind, work by kind, and the published figures.
+/// Networks side by side: parameters by kind, work by kind, and the published figures.
 pub fn networks(counted: &[Counted]) -> Result<String> {
     let mut text = String::new();
     parameters(&mut text, counted)?;
@@ -278,7 +278,7 @@ fn parameters(text: &mut String, counted: &[Counted]) -> Result<()> {
 
 fn work(text: &mut String, counted: &[Counted]) -> Result<()> {
     let Some(first) = counted.first() else { return Ok(()) };
-    // The options give all networks one place for the stride.
+    // The options put the stride in one place for all networks.
     let other = match first.network.stride_on {
         StrideOn::Transform => StrideOn::Reduce,
         StrideOn::Reduce => StrideOn::Transform,
@@ -312,7 +312,7 @@ fn work(text: &mut String, counted: &[Counted]) -> Result<()> {
     Ok(())
 }
 
-/// Of the published figures those that are mistakes, or those that are not.
+/// The published figures that are mistakes, or those that are not.
 fn published(text: &mut String, counted: &[Counted], mistakes: bool, heading: &str) -> Result<()> {
     let mut page = Page::new(false);
     for each in counted {
@@ -332,7 +332,7 @@ fn published(text: &mut String, counted: &[Counted], mistakes: bool, heading: &s
     Ok(())
 }
 
-/// A published figure, the count by its rule, and what that rule is.
+/// A published figure, the count by the same conventions, and what these are.
 fn said(published: &Published) -> Result<String> {
     let what = match published.quantity {
         Quantity::Parameters => "parameters",
