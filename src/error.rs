@@ -128,6 +128,9 @@ pub enum Error {
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 
+    #[error("case {case}: {why}")]
+    Case { case: String, why: String },
+
     #[error("figure {name}: {why}")]
     Figure { name: &'static str, why: String },
 

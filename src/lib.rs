@@ -43,6 +43,7 @@
 //! - [`gallery`]: wrong blocks that the evidence must refute.
 //! - [`train`]: the three forms trained in lockstep.
 //! - [`claims`]: statements about the forms, each with its check.
+//! - [`check`]: judging kernels, blocks and test data of others.
 //! - [`figures`]: the plots and diagrams.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
@@ -55,6 +56,7 @@ macro_rules! getters {
 }
 
 pub mod block;
+pub mod check;
 pub mod claims;
 pub mod conv;
 pub mod count;

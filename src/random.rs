@@ -41,6 +41,8 @@ pub enum Purpose {
     Theorem,
     /// The images to train on, and their order.
     Batches,
+    /// The cases that are handed out.
+    Handout,
 }
 
 /// A seed, from which independent streams are drawn: one for each purpose, block,

@@ -147,6 +147,8 @@ impl BlockSpec {
         padding: usize,
         /// Stride of the block.
         stride: usize,
+        /// The convolution that takes the stride.
+        stride_on: StrideOn,
         /// What is added to the branch.
         shortcut: Shortcut,
     }

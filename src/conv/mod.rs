@@ -9,6 +9,7 @@
 //! - [`Convolver`]: the interface. It prepares kernels, and convolves one or many at a time.
 //! - [`Reference`]: the specification, in plain loops over any ring.
 //! - [`Reference::input_gradient`], [`kernel_gradient`], [`bias_gradient`]: its gradients, also in loops.
+//! - [`Convolution`]: a grouped convolution with bias and all its data.
 //! - [`Recorded`]: runs any convolver over numbers that remember how they were computed.
 //! - [`Fast`]: fast convolution for `f32`, by the crate `triform-kernels` at a SIMD [`Level`].
 //! - [`Double`]: convolution for `f64`, as the evidence needs it.
@@ -18,6 +19,7 @@
 //! - [`block_diagonal`]: a grouped kernel as the equivalent dense one.
 
 mod block_diagonal;
+mod convolution;
 mod convolver;
 mod double;
 mod epilogue;
@@ -29,6 +31,8 @@ pub mod reference;
 mod spec;
 
 pub use block_diagonal::block_diagonal;
+pub(crate) use convolution::named;
+pub use convolution::{Arrays, Convolution};
 pub use convolver::Convolver;
 pub use double::Double;
 pub(crate) use epilogue::apply_from;

@@ -7,7 +7,7 @@ use crate::block::BlockSpec;
 use crate::conv::ChannelWise;
 use crate::error::Result;
 use crate::evidence::{Data, Function, Part};
-use crate::scalar::{Additive, Dual};
+use crate::scalar::{Additive, Dual, Var};
 
 /// What is wrong with a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,10 +68,10 @@ impl Change {
                 None => None,
             },
             Self::ConstantStatistics => data.without(Part::StatisticsGradient)?,
-            Self::NanToZero if over::<S, f32>() || over::<S, Dual<f32>>() => {
+            Self::NanToZero if over::<S, f32>() || over::<S, f64>() || over::<S, Dual<f32>>() => {
                 with_relu(data, nan_to_zero)?
             }
-            Self::DerivativeAtZero if over::<S, Dual<f32>>() => {
+            Self::DerivativeAtZero if over::<S, Dual<f32>>() || over::<S, Var<f32>>() => {
                 with_relu(data, derivative_at_zero)?
             }
             Self::NanToZero | Self::DerivativeAtZero => None,
@@ -145,14 +145,20 @@ fn with_relu<'a, S: Additive>(
 fn nan_to_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<f32>(z) {
         *z = z.max(0.0);
+    } else if let Some(z) = as_a::<f64>(z) {
+        *z = z.max(0.0);
     } else if let Some(z) = as_a::<Dual<f32>>(z) {
         *z = if z.value > 0.0 { *z } else { Dual::zero() };
     }
 }
 
-/// For dual numbers of `f32`.
+/// For dual numbers of `f32`, and for `f32` that remember how they were computed.
 fn derivative_at_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<Dual<f32>>(z) {
         *z = if z.value >= 0.0 { *z } else { Dual::zero() };
+    } else if let Some(z) = as_a::<Var<f32>>(z)
+        && *z.value() < 0.0
+    {
+        *z = Var::zero();
     }
 }

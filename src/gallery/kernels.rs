@@ -63,7 +63,7 @@ impl Kernels {
             (_, None) => unreachable!("a block has the kernels of its shape"),
         })?;
         met.meet(match self {
-            Self::Half => over::<S, f32>() || over::<S, Dual<f32>>(),
+            Self::Half => over::<S, f32>() || over::<S, f64>() || over::<S, Dual<f32>>(),
             Self::GradientOfNextPath => {
                 let forwards = over::<S, Dual<f32>>() || over::<S, Dual<M61>>();
                 let backwards = over::<S, Var<f32>>() || over::<S, Var<M61>>();
@@ -114,6 +114,8 @@ fn in_f16<S: Additive>(weight: &S) -> S {
     let mut weight = weight.clone();
     if let Some(weight) = as_a(&mut weight) {
         half(weight);
+    } else if let Some(weight) = as_a::<f64>(&mut weight) {
+        *weight = half::f16::from_f64(*weight).to_f64();
     } else if let Some(Dual { value, .. }) = as_a::<Dual<f32>>(&mut weight) {
         half(value);
     }

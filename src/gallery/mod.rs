@@ -10,6 +10,7 @@
 //! tests a part of a rung whose absence no coarser mistake would reveal.
 
 pub mod branches;
+pub mod convolutions;
 pub mod functions;
 pub mod kernels;
 mod list;

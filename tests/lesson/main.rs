@@ -5,6 +5,7 @@ mod common;
 
 mod architecture;
 mod block;
+mod check;
 mod convolution;
 mod cuts;
 mod forms;

@@ -15,6 +15,8 @@ use super::destination::Destination;
 use super::error::{Error, Result};
 use super::values::{FileOf, choice, convolution, file_of, integer, map, map_size, rungs, seed};
 use triform::block::{BlockSpec, Form, StrideOn};
+use triform::check::adequacy::Rule;
+use triform::check::{Kind, Ops};
 use triform::count::Digits;
 use triform::evidence::rungs::Rung;
 use triform::network::init::Fan;
@@ -61,6 +63,16 @@ const SHELLS: [(&str, Option<Shell>); 6] = [
     ("elvish", Some(Shell::Elvish)),
     ("powershell", Some(Shell::PowerShell)),
     ("man", None),
+];
+
+const OPS: [(&str, Ops); 3] = [("conv", Ops::Conv), ("block", Ops::Block), ("all", Ops::All)];
+
+const KINDS: [(&str, Kind); 5] = [
+    ("integers", Kind::Integers),
+    ("floats", Kind::Floats),
+    ("training", Kind::Training),
+    ("gradients", Kind::Gradients),
+    ("specials", Kind::Specials),
 ];
 
 const PICTURES: [(&str, Format); 2] = [("svg", Format::Svg), ("png", Format::Png)];
@@ -111,6 +123,14 @@ pub(super) enum Command {
     Forward(ForwardOptions),
     /// Train the three forms in lockstep on handwritten digits
     Train(TrainOptions),
+    /// Write cases for your own convolution or block to compute
+    Cases(CasesOptions),
+    /// Judge what your code computed for them
+    Check(CheckOptions),
+    /// Judge a class of submissions
+    Grade(GradeOptions),
+    /// Say which known mistakes your test data would miss
+    Adequacy(AdequacyOptions),
     /// Time the three forms on this machine
     Bench(BenchOptions),
     /// Write a freshly initialised checkpoint
@@ -141,14 +161,25 @@ const HEADINGS: [(&str, &[&str]); 3] = [
     (
         "Output",
         &[
-            "full", "json", "csv", "layers", "markdown", "figure", "record", "output", "color",
+            "full",
+            "json",
+            "csv",
+            "layers",
+            "markdown",
+            "figure",
+            "record",
+            "output",
+            "out",
+            "add",
+            "gradescope",
+            "color",
             "quiet",
         ],
     ),
 ];
 
 /// Three examples for each command, by its name; the empty name is the program itself.
-const EXAMPLES: [(&str, [&str; 3]); 12] = [
+const EXAMPLES: [(&str, [&str; 3]); 16] = [
     ("", ["", "verify --block 256x32x4", "refute norm-in-each-path"]),
     ("verify", ["", "--block 128-32x4-256 --map 28x28", "--rung R5,R6 --full"]),
     ("refute", ["", "norm-in-each-path", "--rung R1-R3"]),
@@ -161,6 +192,30 @@ const EXAMPLES: [(&str, [&str; 3]); 12] = [
             "--arch resnext50_32x4d --weights w.safetensors",
             "--arch resnext50_32x4d --weights w.safetensors --image cat.jpg --form all",
             "--arch resnext50_32x4d --weights w.safetensors --output logits.npy",
+        ],
+    ),
+    (
+        "cases",
+        ["--out cases", "--out cases --quick", "--out cases --op conv --kind integers,floats"],
+    ),
+    (
+        "check",
+        ["cases outputs", "cases --run \"python3 mine.py\"", "cases outputs --json verdict.json"],
+    ),
+    (
+        "grade",
+        [
+            "cases ada grace alan",
+            "cases ada.py grace.py --run python3 --timeout 60",
+            "cases ada grace --gradescope results",
+        ],
+    ),
+    (
+        "adequacy",
+        [
+            "cases --rule exact",
+            "cases --rule allclose:1e-5,1e-8",
+            "cases --rule sum:1e-5,1e-8 --add missing",
         ],
     ),
     ("train", ["", "--wrong", "--steps 100 --figure training.svg"]),
@@ -497,6 +552,128 @@ pub(super) struct TrainOptions {
     /// The curves of this run, .svg or .png
     #[arg(long, value_name = "FILE", value_parser = file_of(&PICTURES))]
     pub(super) figure: Option<FileOf<Format>>,
+}
+
+#[derive(Args)]
+pub(super) struct CasesOptions {
+    /// The folder to write to: a new one
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) out: PathBuf,
+    #[arg(
+        long,
+        value_name = "conv|block|all",
+        default_value = "all",
+        hide_default_value = true,
+        hide_possible_values = true,
+        value_parser = choice(&OPS),
+        help = "Convolutions, blocks or both [default: all]"
+    )]
+    pub(super) op: Ops,
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        value_parser = choice(&KINDS),
+        help = "integers, floats, training, gradients, specials [default: all]"
+    )]
+    pub(super) kind: Vec<Kind>,
+    /// A tenth of the cases
+    #[arg(long)]
+    pub(super) quick: bool,
+    #[command(flatten)]
+    pub(super) seed: SeedOption,
+    /// A file whose contents take the seed's place, untold
+    #[arg(long, value_name = "FILE", conflicts_with = "seed")]
+    pub(super) secret: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(super) struct CheckOptions {
+    /// The folder of cases
+    #[arg(value_name = "CASES")]
+    pub(super) cases: PathBuf,
+    /// The folder of outputs, one .npz a case
+    #[arg(value_name = "OUTPUTS", conflicts_with = "run")]
+    pub(super) outputs: Option<PathBuf>,
+    /// Run COMMAND CASES OUTPUTS, and judge what it wrote
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) run: Option<String>,
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "600",
+        hide_default_value = true,
+        allow_hyphen_values = true,
+        requires = "run",
+        value_parser = integer::<u64>(1..=86_400),
+        help = "End the program after so long [default: 600]"
+    )]
+    pub(super) timeout: u64,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+}
+
+#[derive(Args)]
+pub(super) struct GradeOptions {
+    /// The folder of cases
+    #[arg(value_name = "CASES")]
+    pub(super) cases: PathBuf,
+    /// Folders of outputs; with --run, what is run
+    #[arg(value_name = "SUBMISSION", required = true)]
+    pub(super) submissions: Vec<PathBuf>,
+    /// Run COMMAND SUBMISSION CASES OUTPUTS for each
+    #[arg(long, value_name = "COMMAND")]
+    pub(super) run: Option<String>,
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "60",
+        hide_default_value = true,
+        allow_hyphen_values = true,
+        requires = "run",
+        value_parser = integer::<u64>(1..=86_400),
+        help = "End each program after so long [default: 60]"
+    )]
+    pub(super) timeout: u64,
+    /// Points by kind, a TOML file [default: 100, evenly]
+    #[arg(long, value_name = "FILE")]
+    pub(super) points: Option<PathBuf>,
+    /// A results.json for each, into a new folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) gradescope: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
+    /// As CSV; to standard output without FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        default_missing_value = "-",
+        value_parser = PathBufValueParser::new().try_map(Destination::parse)
+    )]
+    pub(super) csv: Option<Destination>,
+}
+
+#[derive(Args)]
+pub(super) struct AdequacyOptions {
+    /// The folder of cases, as `triform cases` writes them
+    #[arg(value_name = "CASES")]
+    pub(super) cases: PathBuf,
+    #[arg(
+        long,
+        value_name = "RULE",
+        default_value = "exact",
+        hide_default_value = true,
+        value_parser = |text: &str| text.parse::<Rule>(),
+        help = "exact, allclose:RTOL,ATOL, sum:RTOL,ATOL, max-ulp:N, shape [default: exact]"
+    )]
+    pub(super) rule: Rule,
+    /// Write the missing cases to a new folder
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) add: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) json: JsonOption,
 }
 
 #[derive(Args)]

@@ -25,6 +25,14 @@ pub enum Error {
     )]
     Memory { what: String, needed: u64, total: u64 },
 
+    /// A folder of cases or outputs that cannot be used.
+    #[error("cannot use {}: {why}", path.display())]
+    Folder { path: PathBuf, why: String },
+
+    /// A program to be judged that cannot be run.
+    #[error("cannot run `{command}`: {why}")]
+    Run { command: String, why: String },
+
     /// A path that is not a regular file.
     #[error("{} is {found}, not a file", path.display())]
     NotAFile { path: PathBuf, found: &'static str },

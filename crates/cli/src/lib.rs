@@ -4,6 +4,7 @@
 
 mod args;
 mod bench;
+mod check;
 pub mod checkpoint;
 mod colour;
 mod completions;
@@ -11,6 +12,7 @@ mod count;
 mod destination;
 mod diagnose;
 pub mod error;
+mod folder;
 pub mod input;
 mod machine;
 pub mod need;
@@ -145,6 +147,10 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
         Command::Diagnose(options) => diagnose::run(&options, context),
         Command::Forward(options) => network::forward(&options, context),
         Command::Train(options) => train::run(&options, context),
+        Command::Cases(options) => check::cases(&options, context),
+        Command::Check(options) => check::check(&options, context),
+        Command::Grade(options) => check::grade(&options, context),
+        Command::Adequacy(options) => check::adequacy(&options, context),
         Command::Bench(options) => bench::run(&options, context),
         Command::Init(options) => network::init(&options, context),
         Command::Plot(options) => plot::run(&options, context),

@@ -80,6 +80,11 @@ pub fn gamma_n(n: usize) -> f64 {
     if nu < 1.0 { nu / (1.0 - nu) * INFLATION } else { f64::INFINITY }
 }
 
+/// How far rounding can carry a sum of `terms` products in `f32`, from the sum of the products' sizes.
+pub(crate) fn of_sum(terms: usize) -> impl Fn(f64) -> f64 {
+    move |sizes| gamma_n(terms) * sizes + terms as f64 * ETA
+}
+
 /// A centre, and how far from it a correct `f32` computation can be.
 ///
 /// Addition models the rounding addition of `f32`, so it widens the radius, even when it adds
@@ -224,7 +229,7 @@ pub fn balls(
 }
 
 /// The block's output as balls, with these functions between the convolutions.
-pub(super) fn balls_by(
+pub(crate) fn balls_by(
     weights: &BlockWeights<f32>,
     x: ArrayView4<'_, f32>,
     functions: &Functions<'_, Ball>,

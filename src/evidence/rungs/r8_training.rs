@@ -40,7 +40,7 @@
 //! If the values of a channel hardly differ, rounding can change its variance by any factor, and the
 //! bound is accordingly large. Epsilon must be above 0.
 
-use ndarray::{Array1, Array3, Array4, ArrayViewMut3, Axis};
+use ndarray::{Array1, Array3, Array4, ArrayView3, ArrayViewMut3, Axis};
 
 use super::r1_derived_bound::within;
 use super::r2_bitwise::differing;
@@ -80,7 +80,11 @@ fn on_case(forms: Forms<'_>, case: &Case, _draw: Draw) -> Result<Option<Evidence
 
 /// A block that is alive in training mode too, and how often it was drawn again. After ten redraws
 /// it is taken as it is, because on a map of one or two pixels there may be no such block.
-fn alive_in_training(shape: &Shape, seed: Seed, number: u64) -> Result<(RealProblem, u64)> {
+pub(crate) fn alive_in_training(
+    shape: &Shape,
+    seed: Seed,
+    number: u64,
+) -> Result<(RealProblem, u64)> {
     let mut redraws = 0;
     loop {
         let real = RealProblem::draw(shape, seed, &[number, 8, redraws])?;
@@ -193,33 +197,37 @@ impl<'a> TrainingBall<'a> {
     }
 }
 
+/// How far a value lies from the mean: d and e_d of the module's docs.
+fn deviation(z: &Ball, mean: &Ball) -> Ball {
+    let (d, e) = (z.centre - mean.centre, z.radius + mean.radius);
+    Ball { centre: d, radius: e + U * INFLATION * (d.abs() + e) }
+}
+
+/// Mean and variance of a channel: m and v of the module's docs, with e_m and e_v.
+pub(crate) fn statistics(plane: ArrayView3<'_, Ball>) -> [Ball; 2] {
+    let n = plane.len();
+    let average = |of: &dyn Fn(&Ball) -> f64| plane.iter().map(of).sum::<f64>() / n as f64;
+    let e_m = average(&|z| z.radius) + gamma_n(n) * average(&|z| z.centre.abs() + z.radius) + ETA;
+    let mean = Ball { centre: average(&|z| z.centre), radius: e_m };
+
+    let squared = |x: f64| x * x;
+    let v = average(&|z| squared(deviation(z, &mean).centre));
+    let of_arguments = average(&|z| {
+        let Ball { centre: d, radius: e } = deviation(z, &mean);
+        2.0 * d.abs() * e + e * e
+    });
+    let of_squares = average(&|z| {
+        let Ball { centre: d, radius: e } = deviation(z, &mean);
+        squared(d.abs() + e)
+    });
+    let e_v = of_arguments + gamma_n(n + 1) * of_squares + 2.0 * ETA;
+    [mean, Ball { centre: v, radius: e_v }]
+}
+
 /// The formulas of the module's docs, in the same order.
 impl ChannelWise<Ball> for TrainingBall<'_> {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Ball>) {
-        let n = plane.len();
-        let average = |of: &dyn Fn(&Ball) -> f64| plane.iter().map(of).sum::<f64>() / n as f64;
-        let u = U * INFLATION;
-
-        let m = average(&|z| z.centre);
-        let e_m =
-            average(&|z| z.radius) + gamma_n(n) * average(&|z| z.centre.abs() + z.radius) + ETA;
-        let deviation = |z: &Ball| {
-            let (d, e) = (z.centre - m, z.radius + e_m);
-            (d, e + u * (d.abs() + e))
-        };
-
-        let squared = |x: f64| x * x;
-        let v = average(&|z| squared(deviation(z).0));
-        let of_arguments = average(&|z| {
-            let (d, e) = deviation(z);
-            2.0 * d.abs() * e + e * e
-        });
-        let of_squares = average(&|z| {
-            let (d, e) = deviation(z);
-            squared(d.abs() + e)
-        });
-        let e_v = of_arguments + gamma_n(n + 1) * of_squares + 2.0 * ETA;
-
+        let [mean, Ball { centre: v, radius: e_v }] = statistics(plane.view());
         let [gamma, beta, ..] = self.norm.channel(channel);
         let epsilon = self.norm.epsilon();
         let s = gamma / (v + epsilon).sqrt();
@@ -228,7 +236,7 @@ impl ChannelWise<Ball> for TrainingBall<'_> {
         let e_s = (above - s.abs()).max(s.abs() - below) + gamma_n(3) * above + ETA;
 
         plane.mapv_inplace(|z| {
-            let (d, e_d) = deviation(&z);
+            let Ball { centre: d, radius: e_d } = deviation(&z, &mean);
             let size = d.abs() + e_d;
             let radius = s.abs() * e_d
                 + e_s * size

@@ -92,7 +92,7 @@ pub fn envelope(command: &Command, outcome: Outcome, report: impl Serialize) -> 
 }
 
 /// Indented, with a newline at its end.
-pub(super) fn pretty(report: &impl Serialize) -> String {
+pub fn pretty(report: &impl Serialize) -> String {
     let text = serde_json::to_string_pretty(report);
     text.unwrap_or_else(|error| unreachable!("a report has string keys only: {error}")) + "\n"
 }

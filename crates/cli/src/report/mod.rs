@@ -1,6 +1,7 @@
 //! What the program shows: tables, JSON, times, figures, and files written whole.
 
 pub mod bench;
+pub mod check;
 pub mod claims;
 pub mod count;
 pub mod diagnose;

@@ -80,6 +80,16 @@ impl Page {
         }
     }
 
+    /// A line that keeps its columns.
+    pub fn row(&mut self, row: &str) {
+        line(&mut self.text, row);
+    }
+
+    /// A paragraph that is indented.
+    pub fn indented(&mut self, words: &str) {
+        line(&mut self.text, &wrapped(words, "  ", "  "));
+    }
+
     /// A table; its first row is the head.
     pub fn table(&mut self, rows: &[Vec<String>]) {
         self.gap();

@@ -156,15 +156,12 @@ impl ChannelWise<Var<Measured>> for SizedAffine {
     }
 }
 
-/// On integers in `f32`; `None` if a sum of sizes exceeds what `f32` holds exactly.
-pub(super) fn over_integers(
-    forms: Forms<'_>,
-    case: &ExactCase,
-    rng: &mut Rng,
-) -> Result<Option<Evidence>> {
-    let v = case.expected.map(|_| Int::from(rng.random_range(-2..=2)));
-    let plain = NormFunctions::new(&case.norms, Activation::Relu)?;
-
+/// The gradients of the outputs times `v` on integers; `None` where a sum of sizes is beyond what `f32` holds exactly.
+/// The batch norms scale by integers and shift by integers.
+pub(crate) fn exact_gradients(
+    (weights, x, v): (&BlockWeights<Int>, ArrayView4<'_, Int>, &Array4<Int>),
+    plain: &NormFunctions<f64>,
+) -> Result<Option<Named<f32>>> {
     let reached = Arc::new(AtomicI64::new(0));
     let sized = plain.map(|norm| {
         let integer = |value: f64| Int::from(value as i64);
@@ -176,24 +173,32 @@ pub(super) fn over_integers(
         SizedAffine { affine: affine.collect(), reached: reached.clone() }
     });
     let output = Affine { scale: Int::one(), shift: Int::zero(), relu: true };
-    let c_out = case.weights.spec().c_out();
+    let c_out = weights.spec().c_out();
     let output = SizedAffine { affine: vec![output; c_out], reached: reached.clone() };
     let functions = Functions { output: &output, ..sized.functions() };
     let given = |integer: &Int| Measured::given(*integer);
-    let data = (&case.weights.map(given), case.x.map(given), v.map(given));
+    let data = (&weights.map(given), x.map(given), v.map(given));
     let (_, expected) = back((data.0, data.1.view(), &data.2), |weights, x| {
         let convolver = Recorded { forward: MeasuredSums, backward: Reference::default() };
         Form::Grouped.forward(weights, x, &functions, &convolver)
     })?;
     expected.iter().flat_map(|(_, tensor)| tensor).for_each(|g| reach(&reached, g));
-    if reached.load(Ordering::Relaxed) > LIMIT_F32 {
-        return Ok(None);
-    }
-    let expected: Named<f32> = expected
-        .into_iter()
-        .map(|(place, tensor)| (place, tensor.map(|g| float(&g.value))))
-        .collect();
+    let is_exact = reached.load(Ordering::Relaxed) <= LIMIT_F32;
+    let floats = |(place, tensor): (_, Array4<Measured>)| (place, tensor.map(|g| float(&g.value)));
+    Ok(is_exact.then(|| expected.into_iter().map(floats).collect()))
+}
 
+/// On integers in `f32`; `None` where they are not exact.
+pub(super) fn over_integers(
+    forms: Forms<'_>,
+    case: &ExactCase,
+    rng: &mut Rng,
+) -> Result<Option<Evidence>> {
+    let v = case.expected.map(|_| Int::from(rng.random_range(-2..=2)));
+    let plain = NormFunctions::new(&case.norms, Activation::Relu)?;
+    let Some(expected) = exact_gradients((&case.weights, case.x.view(), &v), &plain)? else {
+        return Ok(None);
+    };
     let functions = map_functions(&plain, |value| Var::constant(*value as f32));
     let (weights, x, v) = (case.weights.map(float), case.x.map(float), v.map(float));
     let convolver = Recorded { forward: Fast::new(), backward: Reference::default() };

@@ -1,0 +1,264 @@
+//! `triform cases`, `check`, `grade` and `adequacy`: judging what others hand in.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::args::{AdequacyOptions, CasesOptions, CheckOptions, GradeOptions};
+use super::destination::Target;
+use super::error::{Error, Result};
+use super::folder::{self, Origin, Staged};
+use super::{Context, HOLDS, INTERRUPTED, REFUTED, progress};
+use crate::report::check as report;
+use crate::report::json::{self, Outcome};
+use triform::check::adequacy::{adequacy as which_are_seen, smallest};
+use triform::check::{Case, Plan, Report, judge};
+use triform::random::Seed;
+
+/// Writes a suite of cases into a folder.
+pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result<u8> {
+    let (seed, origin) = match &options.secret {
+        Some(path) => {
+            let secret = fs::read(path).map_err(|source| Error::Io {
+                action: "read",
+                path: path.clone(),
+                source,
+            })?;
+            // The seed is a part of the secret's digest, and what is told is the digest of that digest.
+            let digest = hmac_sha256::Hash::hash(&secret);
+            let [a, b, c, d, e, f, g, h, ..] = digest;
+            let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+            (seed, Origin::Secret(hmac_sha256::Hash::hash(&digest)))
+        }
+        None => (options.seed.seed.0, Origin::Seed(options.seed.seed.0)),
+    };
+    let kinds = match options.kind.is_empty() {
+        true => Plan::default().kinds,
+        false => options.kind.clone(),
+    };
+    let plan = Plan { seed: Seed(seed), ops: options.op, kinds, quick: options.quick };
+    let cases = triform::check::cases(&plan)?;
+    if cases.is_empty() {
+        let words = "no such cases exist: a convolution has no training mode".to_owned();
+        return Err(Error::Usage(words));
+    }
+    folder::write(&options.out, &cases, &origin)?;
+    let text = report::written(&options.out, &cases);
+    context.print(&text)?;
+    Ok(HOLDS)
+}
+
+/// Judges outputs: those in a folder, or those that a program writes.
+pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result<u8> {
+    let target = Target::open(options.json.json.as_ref())?;
+    let cases = folder::read(&options.cases)?;
+    let (name, report, note) = match (&options.outputs, &options.run) {
+        (Some(outputs), None) => {
+            if !outputs.is_dir() {
+                let why = "it is not a folder of outputs".to_owned();
+                return Err(Error::Folder { path: outputs.clone(), why });
+            }
+            (outputs.display().to_string(), of_folder(&cases, outputs)?, None)
+        }
+        (None, Some(command)) => {
+            let outputs = tempfile::tempdir().map_err(|source| Error::Io {
+                action: "write to",
+                path: std::env::temp_dir(),
+                source,
+            })?;
+            let arguments = [options.cases.as_path(), outputs.path()];
+            let limit = Duration::from_secs(options.timeout);
+            let ended = run(command, &arguments, limit, context.interrupted)?;
+            if context.interrupted.load(Ordering::Relaxed) {
+                return Ok(INTERRUPTED);
+            }
+            (command.clone(), of_folder(&cases, outputs.path())?, ended)
+        }
+        _ => {
+            let words = "name the folder of outputs, or the program: --run COMMAND".to_owned();
+            return Err(Error::Usage(words));
+        }
+    };
+    let command = context.command.clone();
+    let words = || {
+        let note = note.as_ref().map_or(String::new(), |note| format!("The program {note}.\n\n"));
+        Ok(note + &report::words(&report, &name))
+    };
+    let json = || {
+        let outcome = Outcome { verdict: Some(report.verdict()), partial: false, machine: None };
+        Ok(json::envelope(&command, outcome, report::json(&report)))
+    };
+    target.report(context, words, json)?;
+    Ok(if report.verdict() == "agree" { HOLDS } else { REFUTED })
+}
+
+fn of_folder(cases: &[Case], outputs: &Path) -> Result<Report> {
+    Ok(judge(cases, |case| folder::handed(outputs, case))?)
+}
+
+/// Runs a program with these arguments after its own; what became of it in words, if it did not end well.
+fn run(
+    command: &str,
+    arguments: &[&Path],
+    limit: Duration,
+    interrupted: &AtomicBool,
+) -> Result<Option<String>> {
+    let failed = |why: String| Error::Run { command: command.to_owned(), why };
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    let words = words.ok_or_else(|| failed("it is no command line".to_owned()))?;
+    let mut program = Command::new(&words[0]);
+    program.args(&words[1..]).args(arguments).stdin(Stdio::null());
+    // Standard output is for the report.
+    program.stdout(Stdio::from(std::io::stderr()));
+    let mut child = program.spawn().map_err(|error| failed(error.to_string()))?;
+    let started = Instant::now();
+    loop {
+        match child.try_wait().map_err(|error| failed(error.to_string()))? {
+            Some(status) if status.success() => return Ok(None),
+            Some(status) => return Ok(Some(format!("ended with {status}"))),
+            None if interrupted.load(Ordering::Relaxed) => {
+                end(&mut child);
+                return Ok(Some("was interrupted".to_owned()));
+            }
+            None if started.elapsed() >= limit => {
+                end(&mut child);
+                return Ok(Some(format!("was ended after {} s", limit.as_secs())));
+            }
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Judges a class of submissions.
+pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result<u8> {
+    let to_json = Target::open(options.json.json.as_ref())?;
+    let to_csv = Target::open(options.csv.as_ref())?;
+    if to_json.is_output() && to_csv.is_output() {
+        return Err(Error::Usage("--json and --csv both want standard output".to_owned()));
+    }
+    let cases = folder::read(&options.cases)?;
+    let points = match &options.points {
+        Some(path) => report::Points::read(path, &cases)?,
+        None => report::Points::even(&cases),
+    };
+    let gradescope = options.gradescope.as_deref().map(Staged::new).transpose()?;
+    let interrupted = context.interrupted;
+    let judged = progress::with_bar(context, |bar| {
+        let mut rows = Vec::new();
+        let all = options.submissions.len();
+        // Programs one after the other, so that each has the machine to itself; files on all cores.
+        if options.run.is_some() {
+            for (at, submission) in options.submissions.iter().enumerate() {
+                bar.step(at, all, &submission.display().to_string());
+                if interrupted.load(Ordering::Relaxed) {
+                    break;
+                }
+                rows.push(one(&cases, submission, options, interrupted));
+            }
+        } else {
+            bar.step(0, all, "submissions");
+            rows = options
+                .submissions
+                .par_iter()
+                .filter(|_| !interrupted.load(Ordering::Relaxed))
+                .map(|submission| one(&cases, submission, options, interrupted))
+                .collect();
+        }
+        rows
+    });
+    let partial = judged.len() < options.submissions.len();
+    let graded: Vec<report::Graded> = judged.into_iter().map(|row| row.scored(&points)).collect();
+    if let Some(folder) = gradescope {
+        for (name, row) in report::file_names(&graded).into_iter().zip(&graded) {
+            folder.write(&format!("{name}/results.json"), row.gradescope().as_bytes())?;
+        }
+        folder.finish()?;
+    }
+    let command = context.command.clone();
+    let json = || {
+        let outcome = Outcome { verdict: None, partial, machine: None };
+        Ok(json::envelope(&command, outcome, report::graded_json(&graded, &points)))
+    };
+    let csv = || Ok(report::graded_csv(&graded));
+    if to_csv.is_output() {
+        context.write(&csv()?)?;
+        to_json.write(json)?;
+    } else {
+        to_json.report(context, || Ok(report::graded_words(&graded, &points)), json)?;
+        to_csv.write(csv)?;
+    }
+    Ok(if partial { INTERRUPTED } else { HOLDS })
+}
+
+/// One submission: whatever goes wrong with it is a row, not an error.
+fn one(
+    cases: &[Case],
+    submission: &Path,
+    options: &GradeOptions,
+    interrupted: &AtomicBool,
+) -> report::Unscored {
+    let name = submission.display().to_string();
+    let judged = match &options.run {
+        None if !submission.is_dir() => Err("it is not a folder of outputs".to_owned()),
+        None => {
+            of_folder(cases, submission).map(|report| (report, None)).map_err(|e| e.to_string())
+        }
+        Some(command) => {
+            let judge = || -> Result<(Report, Option<String>)> {
+                let outputs = tempfile::tempdir().map_err(|source| Error::Io {
+                    action: "write to",
+                    path: std::env::temp_dir(),
+                    source,
+                })?;
+                let arguments = [submission, options.cases.as_path(), outputs.path()];
+                let limit = Duration::from_secs(options.timeout);
+                let ended = run(command, &arguments, limit, interrupted)?;
+                Ok((of_folder(cases, outputs.path())?, ended))
+            };
+            judge().map_err(|error| error.to_string())
+        }
+    };
+    report::Unscored { name, judged }
+}
+
+/// Says which known mistakes a test would miss that has these cases and this rule.
+pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> Result<u8> {
+    let target = Target::open(options.json.json.as_ref())?;
+    let cases = folder::read(&options.cases)?;
+    if let Some(folder) = &options.add {
+        // Found out before the work.
+        Staged::new(folder)?;
+    }
+    let rows = which_are_seen(&cases, options.rule)?;
+    let missed = rows.iter().filter(|row| row.seen == triform::check::adequacy::Seen::Missed);
+    let catches: Vec<Case> = missed
+        .clone()
+        .filter(|row| row.op == "conv")
+        .filter_map(|row| smallest(row.name, options.rule))
+        .collect();
+    if let Some(folder) = &options.add
+        && !catches.is_empty()
+    {
+        folder::write(folder, &catches, &Origin::Seed(0))?;
+    }
+    let missed = missed.count();
+    let command = context.command.clone();
+    let found = report::Adequacy { cases: cases.len(), rule: options.rule, rows, catches };
+    let words = || Ok(report::adequacy_words(&found, options.add.as_deref()));
+    let json = || {
+        let verdict = if missed == 0 { "adequate" } else { "misses" };
+        let outcome = Outcome { verdict: Some(verdict), partial: false, machine: None };
+        Ok(json::envelope(&command, outcome, report::adequacy_json(&found)))
+    };
+    target.report(context, words, json)?;
+    Ok(if missed == 0 { HOLDS } else { REFUTED })
+}

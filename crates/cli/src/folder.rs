@@ -1,0 +1,277 @@
+//! Folders of cases, and of the outputs that came back: `cases.json` and one `.npz` for each case.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ndarray::{ArrayD, IxDyn};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::error::{Error, Result};
+use triform::check::{Case, Handed, Kind, Received};
+use triform_checkpoint::write::{Tensor, npz};
+use triform_checkpoint::{Checkpoint, Dtype};
+
+/// The version of the format of `cases.json`.
+const SCHEMA: u32 = 1;
+
+/// `cases.json`.
+#[derive(Serialize, Deserialize)]
+struct Listing {
+    schema: u32,
+    triform: String,
+    /// The seed; null where it is kept secret.
+    seed: Option<u64>,
+    /// SHA-256 of the SHA-256 of the secret that the seed comes from; null where the seed is told.
+    secret_sha256: Option<String>,
+    /// SHA-256 of all cases' digests.
+    commitment: String,
+    cases: Vec<Listed>,
+}
+
+/// A case in `cases.json`.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    name: String,
+    op: String,
+    kind: Kind,
+    attributes: Map<String, Value>,
+    inputs: BTreeMap<String, ArrayOf>,
+    outputs: BTreeMap<String, ArrayOf>,
+    /// SHA-256 of the attributes and the inputs.
+    sha256: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ArrayOf {
+    shape: Vec<usize>,
+    dtype: String,
+}
+
+impl ArrayOf {
+    fn floats(shape: &[usize]) -> Self {
+        Self { shape: shape.to_vec(), dtype: "float32".to_owned() }
+    }
+}
+
+/// Where the numbers of a suite come from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// A seed that is told.
+    Seed(u64),
+    /// A seed from a secret, of which only this digest is told.
+    Secret([u8; 32]),
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn digest_of(digests: impl Iterator<Item = [u8; 32]>) -> String {
+    let all: Vec<u8> = digests.flatten().collect();
+    hex(&hmac_sha256::Hash::hash(&all))
+}
+
+fn unusable(path: &Path, why: impl Into<String>) -> Error {
+    Error::Folder { path: path.to_owned(), why: why.into() }
+}
+
+fn io(action: &'static str, path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |source| Error::Io { action, path: path.to_owned(), source }
+}
+
+fn tensor(name: &str, array: &ArrayD<f64>) -> Tensor {
+    let numbers: Vec<f32> = array.iter().map(|value| *value as f32).collect();
+    Tensor::f32(name, array.shape(), &numbers)
+}
+
+/// Writes the cases into a new folder, or an empty one: all of them or none.
+pub(super) fn write(folder: &Path, cases: &[Case], origin: &Origin) -> Result<()> {
+    let staged = Staged::new(folder)?;
+    let mut listed = Vec::new();
+    for case in cases {
+        let inputs = case.inputs();
+        let tensors: Vec<Tensor> = inputs.iter().map(|(name, array)| tensor(name, array)).collect();
+        staged.write(&format!("{}.npz", case.name), &npz(&tensors)?)?;
+        let answers = case.answers()?;
+        let of = |(name, shape): (&str, &[usize])| (name.to_owned(), ArrayOf::floats(shape));
+        listed.push(Listed {
+            name: case.name.clone(),
+            op: case.op().to_owned(),
+            kind: case.kind,
+            attributes: case.attributes(),
+            inputs: inputs.iter().map(|(name, array)| of((name, array.shape()))).collect(),
+            outputs: answers.iter().map(|a| of((&a.name, a.value.shape()))).collect(),
+            sha256: hex(&case.digest()),
+        });
+    }
+    let (seed, secret_sha256) = match origin {
+        Origin::Seed(seed) => (Some(*seed), None),
+        Origin::Secret(digest) => (None, Some(hex(digest))),
+    };
+    let listing = Listing {
+        schema: SCHEMA,
+        triform: env!("CARGO_PKG_VERSION").to_owned(),
+        seed,
+        secret_sha256,
+        commitment: digest_of(cases.iter().map(Case::digest)),
+        cases: listed,
+    };
+    staged.write("cases.json", crate::report::json::pretty(&listing).as_bytes())?;
+    staged.finish()
+}
+
+/// A folder that is filled under another name and then renamed.
+pub(super) struct Staged {
+    folder: PathBuf,
+    staging: tempfile::TempDir,
+}
+
+impl Staged {
+    /// Errors: [`Error::Folder`] for a folder that is there and not empty, or a file of that name; [`Error::Io`].
+    pub(super) fn new(folder: &Path) -> Result<Self> {
+        let has_entries = fs::read_dir(folder).map(|mut entries| entries.next().is_some());
+        match has_entries {
+            Ok(true) => return Err(unusable(folder, "it is not empty; name a new folder")),
+            Err(_) if folder.exists() => {
+                return Err(unusable(folder, "it is a file, not a folder"));
+            }
+            _ => {}
+        }
+        let parent = match folder.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        fs::create_dir_all(parent).map_err(io("create", parent))?;
+        let staging = tempfile::Builder::new().prefix(".triform-").tempdir_in(parent);
+        Ok(Self { folder: folder.to_owned(), staging: staging.map_err(io("write to", parent))? })
+    }
+
+    pub(super) fn write(&self, name: &str, contents: &[u8]) -> Result<()> {
+        let path = self.staging.path().join(name);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(io("create", parent))?;
+        }
+        fs::write(&path, contents).map_err(io("write", &path))
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        let staging = self.staging.keep();
+        // An ordinary folder's permissions, not a private temporary one's.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let _ = fs::set_permissions(&staging, fs::Permissions::from_mode(0o755));
+        }
+        // An empty folder is in the way.
+        let _ = fs::remove_dir(&self.folder);
+        fs::rename(&staging, &self.folder).map_err(io("write", &self.folder))
+    }
+}
+
+/// The cases of a folder, as they were handed out.
+///
+/// Errors: [`Error::Folder`] for a folder without `cases.json`, for one of another version, and for inputs that are
+/// not those that `cases.json` commits to; those of reading and of [`Case::read`].
+pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
+    let path = folder.join("cases.json");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let why = "it holds no cases.json; `triform cases --out FOLDER` writes one";
+            return Err(unusable(folder, why));
+        }
+        Err(error) => return Err(io("read", &path)(error)),
+    };
+    let listing: Listing =
+        serde_json::from_str(&text).map_err(|error| unusable(&path, error.to_string()))?;
+    if listing.schema != SCHEMA {
+        let why = format!("its schema is {}; this triform reads {SCHEMA}", listing.schema);
+        return Err(unusable(&path, why));
+    }
+    if listing.cases.is_empty() {
+        return Err(unusable(&path, "it lists no case"));
+    }
+    let mut cases = Vec::new();
+    for listed in &listing.cases {
+        if listed.name.is_empty()
+            || listed.name.contains(['/', '\\', '\0'])
+            || listed.name.starts_with('.')
+        {
+            return Err(unusable(&path, format!("`{}` is no name of a case", listed.name)));
+        }
+        let file = folder.join(format!("{}.npz", listed.name));
+        let arrays = floats(&file)?;
+        let op_and_kind = (listed.op.as_str(), listed.kind);
+        let case = Case::read(&listed.name, op_and_kind, &listed.attributes, &arrays)?;
+        if hex(&case.digest()) != listed.sha256 {
+            let why = "its inputs or attributes are not those that cases.json commits to";
+            return Err(unusable(&file, why));
+        }
+        cases.push(case);
+    }
+    if digest_of(cases.iter().map(Case::digest)) != listing.commitment {
+        return Err(unusable(&path, "its cases are not those that it commits to"));
+    }
+    Ok(cases)
+}
+
+/// The arrays of an `.npz` file of 32-bit floats.
+fn floats(path: &Path) -> Result<Vec<(String, ArrayD<f32>)>> {
+    let mut arrays = Vec::new();
+    for (name, array) in received(path)? {
+        match array {
+            Received::Floats(array) => arrays.push((name, array)),
+            Received::Other { dtype, .. } => {
+                return Err(unusable(path, format!("array `{name}` is {dtype}, not float32")));
+            }
+        }
+    }
+    Ok(arrays)
+}
+
+/// Whatever arrays an `.npz` file holds.
+fn received(path: &Path) -> Result<Handed> {
+    let mut file = Checkpoint::open(path)?;
+    let mut handed = Handed::new();
+    for index in 0..file.entries().len() {
+        let entry = file.entries()[index].clone();
+        let array = match entry.dtype {
+            Dtype::F32 => {
+                let numbers = file.read(index)?;
+                let array = ArrayD::from_shape_vec(IxDyn(&entry.shape), numbers);
+                Received::Floats(array.map_err(|error| unusable(path, error.to_string()))?)
+            }
+            other => Received::Other { dtype: dtype_name(&other), shape: entry.shape },
+        };
+        handed.insert(entry.name, array);
+    }
+    Ok(handed)
+}
+
+/// numpy's name of a kind of numbers.
+fn dtype_name(dtype: &Dtype) -> String {
+    let code = match dtype {
+        Dtype::F32 => return "float32".to_owned(),
+        Dtype::F16 => return "float16".to_owned(),
+        Dtype::BF16 => return "bfloat16".to_owned(),
+        Dtype::Other(code) => code.trim_start_matches(['<', '>', '=', '|']),
+    };
+    match code {
+        "f8" => "float64".to_owned(),
+        "i8" => "int64".to_owned(),
+        "i4" => "int32".to_owned(),
+        "b1" => "bool".to_owned(),
+        other => other.to_owned(),
+    }
+}
+
+/// What came back for a case, from a folder of `.npz` files; in words what is wrong where it cannot be read.
+pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
+    let path = folder.join(format!("{}.npz", case.name));
+    if !path.exists() {
+        return Err(format!("there is no {}.npz", case.name));
+    }
+    received(&path).map_err(|error| error.to_string())
+}

@@ -1,0 +1,474 @@
+//! The reports of `triform cases`, `check`, `grade` and `adequacy`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::json::{WhyNull, object, pretty};
+use super::page::Page;
+use super::words::{several, thousands};
+use crate::error::{Error, Result};
+use triform::check::adequacy::{Row, Rule, Seen};
+use triform::check::{Case, CaseReport, First, Kind, NOT_CHECKABLE, Report, Verdict, describe};
+
+/// What was written, and what to do with it.
+pub fn written(folder: &Path, cases: &[Case]) -> String {
+    let numbers: usize = cases.iter().flat_map(Case::inputs).map(|(_, array)| array.len()).sum();
+    let mut counts: BTreeMap<(&str, Kind), usize> = BTreeMap::new();
+    for case in cases {
+        *counts.entry((case.op(), case.kind)).or_default() += 1;
+    }
+    let (folder, cases) = (folder.display(), several(cases.len(), "case"));
+    let mut page = Page::new(false);
+    page.paragraph(&format!("Wrote {cases} to {folder}, {:.1} MB.", 4.0 * numbers as f64 / 1e6));
+    page.gap();
+    let mut rows = vec![["operation", "kind", "cases"].map(str::to_owned).to_vec()];
+    rows.extend(
+        counts.into_iter().map(|((op, kind), count)| {
+            vec![op.to_owned(), kind.name().to_owned(), count.to_string()]
+        }),
+    );
+    page.table(&rows);
+    page.next_paragraph(&format!(
+        "cases.json lists each case, its attributes and its arrays. Write one .npz a case with the \
+         outputs, under the case's name, into a folder OUTPUTS; then: triform check {folder} OUTPUTS"
+    ));
+    page.into_text()
+}
+
+/// The verdict in words.
+pub fn words(report: &Report, name: &str) -> String {
+    let mut page = Page::new(false);
+    for line in report.words(name).lines() {
+        match line {
+            "" => page.gap(),
+            // A row of the table keeps its columns.
+            row if row.contains("   ") => page.row(row),
+            line => match line.strip_prefix("  ") {
+                Some(line) => page.indented(line),
+                None => page.paragraph(line),
+            },
+        }
+    }
+    page.into_text()
+}
+
+/// The verdict as JSON.
+pub fn json(report: &Report) -> impl Serialize + '_ {
+    let not_checkable = NOT_CHECKABLE.map(|(rung, why)| object! { rung: rung, why: why });
+    object! {
+        cases: report.cases.iter().map(case).collect::<Vec<_>>(),
+        mistakes: &report.mistakes,
+        pattern: &report.pattern,
+        not_checkable: not_checkable,
+    }
+}
+
+fn case(case: &CaseReport) -> impl Serialize + '_ {
+    let mut why_null = WhyNull::new();
+    if case.first.is_none() {
+        why_null.insert("first", "no value is wrong, or none could be compared");
+    }
+    if case.class.is_none() {
+        why_null.insert("class", "the values belong to no known class");
+    }
+    if case.problem.is_none() {
+        why_null.insert("problem", "every array was there, in its shape");
+    }
+    object! {
+        name: &case.name,
+        op: case.op,
+        kind: case.kind,
+        verdict: case.verdict,
+        differing: case.differing,
+        total: case.total,
+        first: case.first.as_ref().map(first),
+        #[serde(rename = "where")] whereabouts: &case.whereabouts,
+        mistakes: &case.mistakes,
+        class: &case.class,
+        problem: &case.problem,
+        why_null: why_null,
+    }
+}
+
+/// NaN and infinities are text, since JSON has no such numbers.
+fn first(first: &First) -> impl Serialize + use<> {
+    let number = |value: f64| match value.is_finite() {
+        true => json!(value),
+        false => json!(value.to_string()),
+    };
+    object! {
+        array: first.array.clone(),
+        index: first.index.clone(),
+        found: number(first.found),
+        expected: number(first.expected),
+        allowed: first.allowed,
+    }
+}
+
+/// Points for each kind of case.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Points(BTreeMap<String, f64>);
+
+/// A file of points.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PointsFile {
+    points: BTreeMap<String, f64>,
+}
+
+impl Points {
+    /// The same for each kind that the cases have, 100 together.
+    pub fn even(cases: &[Case]) -> Self {
+        let kinds = kinds_of(cases);
+        let each = 100.0 / kinds.len() as f64;
+        Self(kinds.into_iter().map(|kind| (kind, each)).collect())
+    }
+
+    /// From a TOML file: a table `points` with a number for each kind.
+    ///
+    /// Errors: [`Error::Io`]; [`Error::Folder`] for other TOML, for a kind that the cases do not have, and for points
+    /// below 0 or 0 altogether.
+    pub fn read(path: &Path, cases: &[Case]) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
+            action: "read",
+            path: path.to_owned(),
+            source,
+        })?;
+        let wrong = |why: String| Error::Folder { path: path.to_owned(), why };
+        let file: PointsFile =
+            toml::from_str(&text).map_err(|error| wrong(error.message().to_owned()))?;
+        let kinds = kinds_of(cases);
+        for (kind, points) in &file.points {
+            if !kinds.contains(kind) {
+                let known = kinds.join(", ");
+                return Err(wrong(format!("the cases have no kind `{kind}`; they have {known}")));
+            }
+            if !(points.is_finite() && *points >= 0.0) {
+                return Err(wrong(format!("{points} points for {kind}; they must be 0 or more")));
+            }
+        }
+        if file.points.values().sum::<f64>() <= 0.0 {
+            return Err(wrong("all points together are 0".to_owned()));
+        }
+        Ok(Self(file.points))
+    }
+
+    fn most(&self) -> f64 {
+        self.0.values().sum()
+    }
+}
+
+fn kinds_of(cases: &[Case]) -> Vec<String> {
+    let mut kinds: Vec<Kind> = cases.iter().map(|case| case.kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    kinds.into_iter().map(|kind| kind.name().to_owned()).collect()
+}
+
+/// A submission that was judged, before it has a score.
+pub struct Unscored {
+    /// Its path.
+    pub name: String,
+    /// The verdict, and what became of its program if that did not end well; or why there is none.
+    pub judged: Result<(Report, Option<String>), String>,
+}
+
+/// A submission's row.
+pub struct Graded {
+    name: String,
+    judged: Result<(Report, Option<String>), String>,
+    /// Of each kind: cases that agree, all of them, points.
+    kinds: Vec<(String, usize, usize, f64)>,
+    score: f64,
+    most: f64,
+}
+
+impl Unscored {
+    /// With its score: for each kind the points, times the share of its cases that agree.
+    pub fn scored(self, points: &Points) -> Graded {
+        let of_kind = |kind: &str| {
+            let cases =
+                self.judged.as_ref().map(|(report, _)| &report.cases[..]).unwrap_or_default();
+            let all = cases.iter().filter(|case| case.kind.name() == kind);
+            let agree = all.clone().filter(|case| case.verdict == Verdict::Agree).count();
+            (agree, all.count())
+        };
+        let kinds: Vec<_> = points
+            .0
+            .iter()
+            .map(|(kind, points)| {
+                let (agree, all) = of_kind(kind);
+                let share = if all == 0 { 0.0 } else { agree as f64 / all as f64 };
+                (kind.clone(), agree, all, points * share)
+            })
+            .collect();
+        let score = kinds.iter().map(|(.., points)| points).sum();
+        let Self { name, judged } = self;
+        Graded { name, judged, kinds, score, most: points.most() }
+    }
+}
+
+impl Graded {
+    fn verdict(&self) -> &'static str {
+        self.judged.as_ref().map_or("unusable", |(report, _)| report.verdict())
+    }
+
+    /// The mistake in a few words, or what else is wrong.
+    fn remark(&self) -> String {
+        let (report, ended) = match &self.judged {
+            Ok(judged) => judged,
+            Err(why) => return why.clone(),
+        };
+        let named = match &report.mistakes[..] {
+            [] => report.smallest().map(|case| match (&case.problem, &case.class) {
+                (Some(problem), _) => problem.clone(),
+                (_, Some(class)) => class.clone(),
+                _ => case.whereabouts.first().cloned().unwrap_or_default(),
+            }),
+            names => Some(names.join(" or ")),
+        };
+        let missing = || {
+            let case = report.cases.iter().find(|case| case.verdict == Verdict::Missing)?;
+            case.problem.clone()
+        };
+        let rounds = || report.cases.iter().find_map(|case| case.class.clone());
+        let said = named.or_else(missing).or_else(rounds).unwrap_or_default();
+        match ended {
+            Some(ended) if said.is_empty() => format!("the program {ended}"),
+            Some(ended) => format!("the program {ended}; {said}"),
+            None => said,
+        }
+    }
+
+    /// Gradescope's results.json: a score, and a test for each kind.
+    pub fn gradescope(&self) -> String {
+        let output = match &self.judged {
+            Ok((report, _)) => report.words(&self.name),
+            Err(why) => format!("{why}\n"),
+        };
+        let tests: Vec<_> = self
+            .kinds
+            .iter()
+            .map(|(kind, agree, all, points)| {
+                let share = *agree as f64 / (*all).max(1) as f64;
+                let most = if *agree > 0 { points / share } else { 0.0 };
+                json!({
+                    "name": kind,
+                    "score": points,
+                    "max_score": most,
+                    "status": if agree == all && *all > 0 { "passed" } else { "failed" },
+                    "output": format!("{agree} of {all} cases agree"),
+                })
+            })
+            .collect();
+        pretty(&json!({ "score": self.score, "output": output, "tests": tests }))
+    }
+}
+
+/// A name for each submission that a folder can have: the last part of its path, numbered where two are the same.
+pub fn file_names(graded: &[Graded]) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    graded
+        .iter()
+        .map(|row| {
+            let path = Path::new(&row.name);
+            let name =
+                path.file_name().map_or_else(|| "submission".into(), |n| n.to_string_lossy());
+            let count = seen.entry(name.to_string()).or_insert(0);
+            *count += 1;
+            if *count == 1 { name.to_string() } else { format!("{name}-{count}") }
+        })
+        .collect()
+}
+
+fn number(points: f64) -> String {
+    let text = format!("{points:.1}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}
+
+/// A row a submission.
+pub fn graded_words(graded: &[Graded], points: &Points) -> String {
+    let mut page = Page::new(false);
+    let agree = graded.iter().filter(|row| row.verdict() == "agree").count();
+    page.paragraph(&format!(
+        "{agree} of {} agree with every case; the most is {} points.",
+        several(graded.len(), "submission"),
+        number(points.most()),
+    ));
+    page.gap();
+    let names = file_names(graded);
+    let wide = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(10, 24);
+    page.row(&format!("{:<wide$}  {:>6}  {:<10}  remark", "submission", "score", "verdict"));
+    for (name, row) in names.iter().zip(graded) {
+        let room = 78usize.saturating_sub(wide + 22);
+        let mut remark = row.remark();
+        if remark.chars().count() > room {
+            remark =
+                remark.chars().take(room - 3).collect::<String>().trim_end().to_owned() + "...";
+        }
+        let short: String = name.chars().take(wide).collect();
+        let line =
+            format!("{short:<wide$}  {:>6}  {:<10}  {remark}", number(row.score), row.verdict());
+        page.row(line.trim_end());
+    }
+    page.into_text()
+}
+
+/// A line a submission, with a header.
+pub fn graded_csv(graded: &[Graded]) -> String {
+    let quoted =
+        |text: &str| format!("\"{}\"", text.replace('"', "\"\"").replace(['\n', '\r'], " "));
+    let kinds: Vec<String> = graded
+        .first()
+        .into_iter()
+        .flat_map(|row| &row.kinds)
+        .map(|(kind, ..)| kind.clone())
+        .collect();
+    let mut csv = format!("submission,score,verdict,{},remark\n", kinds.join(","));
+    for row in graded {
+        let counts: Vec<String> =
+            row.kinds.iter().map(|(_, agree, all, _)| format!("{agree}/{all}")).collect();
+        csv += &format!(
+            "{},{},{},{},{}\n",
+            quoted(&row.name),
+            number(row.score),
+            row.verdict(),
+            counts.join(","),
+            quoted(&row.remark())
+        );
+    }
+    csv
+}
+
+/// The same as JSON.
+pub fn graded_json<'a>(graded: &'a [Graded], points: &'a Points) -> impl Serialize + 'a {
+    let row = |row: &'a Graded| {
+        let kinds = row.kinds.iter().map(|(kind, agree, all, points)| {
+            object! { kind: kind, agree: agree, cases: all, points: points }
+        });
+        let mistakes = row.judged.as_ref().map(|(report, _)| report.mistakes.clone());
+        object! {
+            submission: &row.name,
+            score: row.score,
+            verdict: row.verdict(),
+            kinds: kinds.collect::<Vec<_>>(),
+            mistakes: mistakes.unwrap_or_default(),
+            remark: row.remark(),
+        }
+    };
+    object! {
+        points: points,
+        submissions: graded.iter().map(row).collect::<Vec<_>>(),
+    }
+}
+
+/// What a test's cases and rule are worth.
+pub struct Adequacy {
+    /// How many cases it has.
+    pub cases: usize,
+    /// How it compares.
+    pub rule: Rule,
+    /// Each mistake.
+    pub rows: Vec<Row>,
+    /// For missed mistakes the smallest case that would catch them.
+    pub catches: Vec<Case>,
+}
+
+impl Adequacy {
+    fn with(&self, wanted: impl Fn(Seen) -> bool) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(move |row| wanted(row.seen))
+    }
+}
+
+/// In words: the answer, then what was missed, each with the smallest case that would catch it.
+pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
+    let mut page = Page::new(false);
+    let missed: Vec<&Row> = found.with(|seen| seen == Seen::Missed).collect();
+    let not_asked = found.with(|seen| seen == Seen::NotAsked).count();
+    let asked = found.rows.len() - not_asked;
+    let cases = several(found.cases, "case");
+    page.paragraph(&match missed.len() {
+        0 => format!("This test sees all {asked} mistakes ({cases}, rule {}).", found.rule),
+        count => {
+            format!("This test misses {count} of {asked} mistakes ({cases}, rule {}).", found.rule)
+        }
+    });
+    if not_asked > 0 {
+        page.paragraph(&format!(
+            "{} more need kinds of cases that it does not have, such as gradients.",
+            thousands(not_asked as u64)
+        ));
+    }
+    if !missed.is_empty() {
+        page.gap();
+        page.row("Missed, and the smallest case that would catch it:");
+        page.gap();
+    }
+    for row in &missed {
+        page.row(&format!("  {} ({}): {}", row.name, row.op, describe(row.name, row.op)));
+        let catch = found.catches.iter().find(|case| case.name == format!("catches-{}", row.name));
+        match catch {
+            Some(case) => page.row(&format!("    {}", sizes(case))),
+            None if row.op == "conv" => page.row("    none of the small ones, by this rule"),
+            None => page.row("    see `triform refute` for its smallest block"),
+        }
+    }
+    if let Some(folder) = added.filter(|_| !found.catches.is_empty()) {
+        page.next_paragraph(&format!("Wrote these cases to {}.", folder.display()));
+    }
+    page.into_text()
+}
+
+/// The sizes of a small convolution.
+fn sizes(case: &Case) -> String {
+    let attributes = case.attributes();
+    let shape = |name: &str| {
+        let inputs = case.inputs();
+        let found = inputs.iter().find(|(known, _)| known == name);
+        found.map_or(String::new(), |(_, array)| format!("{:?}", array.shape()))
+    };
+    let mut text = format!("x {}, weight {}", shape("x"), shape("weight"));
+    for (name, default) in [
+        ("groups", json!(1)),
+        ("stride", json!([1, 1])),
+        ("pad", json!([0, 0, 0, 0])),
+        ("dilation", json!([1, 1])),
+    ] {
+        if let Some(value) = attributes.get(name).filter(|value| **value != default) {
+            text += &format!(", {name} {value}");
+        }
+    }
+    text
+}
+
+/// The same as JSON.
+pub fn adequacy_json(found: &Adequacy) -> impl Serialize + '_ {
+    let row = |row: &Row| {
+        let (seen, cases) = match row.seen {
+            Seen::In(cases) => ("seen", cases),
+            Seen::Missed => ("missed", 0),
+            Seen::NotAsked => ("not_asked", 0),
+        };
+        object! { op: row.op, mistake: row.name, seen: seen, cases: cases }
+    };
+    let catches = found.catches.iter().map(|case| {
+        let inputs: BTreeMap<String, serde_json::Value> = case
+            .inputs()
+            .into_iter()
+            .map(|(name, array)| {
+                let data: Vec<f64> = array.iter().copied().collect();
+                (name, json!({ "shape": array.shape(), "data": data }))
+            })
+            .collect();
+        object! { name: case.name.clone(), kind: case.kind, attributes: case.attributes(), inputs: inputs }
+    });
+    object! {
+        rule: found.rule.to_string(),
+        suite: found.cases,
+        mistakes: found.rows.iter().map(row).collect::<Vec<_>>(),
+        catches: catches.collect::<Vec<_>>(),
+    }
+}

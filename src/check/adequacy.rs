@@ -1,0 +1,345 @@
+//! Judging test data: which known mistakes would a test miss?
+//!
+//! A test of a convolution is some cases and a rule that compares. Every mistake of the gallery is run on the cases;
+//! one that the rule accepts everywhere is missed. This is mutation testing for data: nothing of the test's own code
+//! is run.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ndarray::{Array1, Array4};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::case::{Case, Kind, Operation};
+use crate::conv::{Along, Arrays, ConvSpec, Convolution};
+use crate::error::{Error, Result};
+use crate::gallery::{self, MadeIn, branches::Fault};
+
+/// How a test compares what it finds with what it expects.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Every value is the same.
+    Exact,
+    /// `|found - expected| <= atol + rtol |expected|`, for every value.
+    AllClose {
+        /// Relative tolerance.
+        rtol: f64,
+        /// Absolute tolerance.
+        atol: f64,
+    },
+    /// The same for the sum of each array alone.
+    Sum {
+        /// Relative tolerance.
+        rtol: f64,
+        /// Absolute tolerance.
+        atol: f64,
+    },
+    /// At most this many `f32`s between found and expected.
+    MaxUlp(u32),
+    /// The shapes alone.
+    Shape,
+}
+
+impl FromStr for Rule {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, numbers) = text.split_once(':').unwrap_or((text, ""));
+        let parsed: Option<Vec<f64>> = match numbers {
+            "" => Some(Vec::new()),
+            _ => numbers.split(',').map(|number| number.trim().parse().ok()).collect(),
+        };
+        let numbers = parsed.filter(|all| all.iter().all(|n: &f64| n.is_finite() && *n >= 0.0));
+        match (name, numbers.as_deref()) {
+            ("exact", Some([])) => Ok(Self::Exact),
+            ("shape", Some([])) => Ok(Self::Shape),
+            ("allclose", Some(&[rtol, atol])) => Ok(Self::AllClose { rtol, atol }),
+            ("sum", Some(&[rtol, atol])) => Ok(Self::Sum { rtol, atol }),
+            ("max-ulp", Some(&[ulps])) if ulps.fract() == 0.0 && ulps <= f64::from(u32::MAX) => {
+                Ok(Self::MaxUlp(ulps as u32))
+            }
+            _ => Err(Error::Unsuitable(format!(
+                "`{text}` is not a rule; write exact, shape, allclose:RTOL,ATOL, sum:RTOL,ATOL or max-ulp:N, \
+                 such as allclose:1e-5,1e-8"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact => f.write_str("exact"),
+            Self::Shape => f.write_str("shape"),
+            Self::AllClose { rtol, atol } => write!(f, "allclose:{rtol:e},{atol:e}"),
+            Self::Sum { rtol, atol } => write!(f, "sum:{rtol:e},{atol:e}"),
+            Self::MaxUlp(ulps) => write!(f, "max-ulp:{ulps}"),
+        }
+    }
+}
+
+impl Rule {
+    /// Whether a test with this rule accepts `found` where `expected` is right.
+    pub fn accepts(&self, found: &Arrays, expected: &Arrays) -> bool {
+        expected.iter().all(|(name, expected)| {
+            let Some((_, found)) = found.iter().find(|(known, _)| known == name) else {
+                return false;
+            };
+            if found.shape() != expected.shape() {
+                return false;
+            }
+            let close = |found: f64, expected: f64, rtol: f64, atol: f64| {
+                found == expected
+                    || (found.is_nan() && expected.is_nan())
+                    || (found - expected).abs() <= atol + rtol * expected.abs()
+            };
+            let pairs = || found.iter().zip(expected).map(|(f, e)| (f64::from(*f as f32), *e));
+            match *self {
+                Self::Shape => true,
+                Self::Exact => pairs().all(|(f, e)| close(f, f64::from(e as f32), 0.0, 0.0)),
+                Self::AllClose { rtol, atol } => pairs().all(|(f, e)| close(f, e, rtol, atol)),
+                Self::Sum { rtol, atol } => {
+                    let (found, expected) =
+                        pairs().fold((0.0, 0.0), |(a, b), (f, e)| (a + f, b + e));
+                    close(found, expected, rtol, atol)
+                }
+                Self::MaxUlp(ulps) => pairs().all(|(f, e)| {
+                    let place = |value: f64| {
+                        let bits = (value as f32).to_bits() as i32;
+                        i64::from(if bits < 0 { i32::MIN - bits } else { bits })
+                    };
+                    close(f, e, 0.0, 0.0) || (place(f) - place(e)).unsigned_abs() <= u64::from(ulps)
+                }),
+            }
+        })
+    }
+}
+
+/// What a test makes of a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// This many of its cases fail on it.
+    In(usize),
+    /// None does.
+    Missed,
+    /// It has no cases of the kind that could show it.
+    NotAsked,
+}
+
+/// A mistake, and what a test makes of it.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// "conv" or "block".
+    pub op: &'static str,
+    /// The mistake.
+    pub name: &'static str,
+    /// What the test makes of it.
+    pub seen: Seen,
+}
+
+/// Every mistake that files can show, of the operations that the cases have: does a test of these cases see it?
+///
+/// Errors: those of [`Case::answers`].
+pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
+    let seen_by = |case: &Case| -> Result<Vec<(&'static str, &'static str)>> {
+        let expected: Arrays =
+            case.answers()?.into_iter().map(|answer| (answer.name, answer.value)).collect();
+        let rejected = case
+            .mistakes()
+            .filter(|(_, wrong)| wrong().is_some_and(|wrong| !rule.accepts(&wrong, &expected)));
+        Ok(rejected.map(|(name, _)| (case.op(), name)).collect())
+    };
+    let seen: Vec<Vec<_>> = cases.into_par_iter().map(seen_by).collect::<Result<_>>()?;
+    let seen: Vec<_> = seen.into_iter().flatten().collect();
+    let mut rows = Vec::new();
+    for (op, name) in in_files() {
+        if !cases.iter().any(|case| case.op() == op) {
+            continue;
+        }
+        let asked =
+            cases.iter().any(|case| case.op() == op && shows_in(op, name).contains(&case.kind));
+        let count = seen.iter().filter(|found| **found == (op, name)).count();
+        let seen = match (count, asked) {
+            (0, false) => Seen::NotAsked,
+            (0, true) => Seen::Missed,
+            (count, _) => Seen::In(count),
+        };
+        rows.push(Row { op, name, seen });
+    }
+    Ok(rows)
+}
+
+/// The mistakes of both galleries that files can show, by operation and name.
+pub fn in_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let conv = gallery::convolutions::ALL.iter().map(|mistake| ("conv", mistake.name));
+    let block = gallery::ALL.iter().map(|mistake| ("block", mistake.name));
+    conv.chain(block).filter(|(op, name)| !shows_in(op, name).is_empty())
+}
+
+/// The kinds of cases in which a mistake can show; none for one that shows in process only.
+pub fn shows_in(op: &str, name: &str) -> &'static [Kind] {
+    const OUTPUT: &[Kind] = &[Kind::Integers, Kind::Floats, Kind::Specials];
+    if op == "conv" {
+        return match name {
+            "nan-lost" => &[Kind::Specials],
+            name if name.contains("gradient") => &[Kind::Gradients],
+            _ => OUTPUT,
+        };
+    }
+    let Ok(mistake) = gallery::named(name) else { return &[] };
+    // What depends on how the input lies in memory, or on earlier calls, is not in a file.
+    if let MadeIn::Convolution(Fault::MemoryOrder | Fault::DirtyScratch) = mistake.made_in {
+        return &[];
+    }
+    match mistake.shows_in {
+        gallery::Kind::NotANumber => &[Kind::Specials],
+        gallery::Kind::Training => &[Kind::Training],
+        gallery::Kind::Derivatives | gallery::Kind::Gradients => &[Kind::Gradients],
+        // Gradients in training mode are not asked for: nothing exact and no bound is known of them.
+        gallery::Kind::TrainingGradients => &[],
+        gallery::Kind::Numbers | gallery::Kind::ManyBits | gallery::Kind::Epsilon => OUTPUT,
+    }
+}
+
+/// The smallest convolution, of small integers, on which a test with this rule would see the mistake; `None` where
+/// none of those tried does.
+pub fn smallest(name: &'static str, rule: Rule) -> Option<Case> {
+    let kind = *shows_in("conv", name).first()?;
+    let mistake = gallery::convolutions::named(name)?;
+    let mut shapes = tiny_shapes();
+    shapes.sort_by_key(TinyShape::size);
+    let shows = |conv: &Convolution| {
+        let (Some(wrong), Ok(right)) = (mistake.outputs(conv), conv.outputs()) else {
+            return false;
+        };
+        !rule.accepts(&wrong, &right)
+    };
+    let all = shapes.iter().filter_map(|shape| shape.conv(kind));
+    let conv = all.into_iter().find(shows)?;
+    let operation = Operation::Conv(conv);
+    Some(Case { name: format!("catches-{name}"), kind, operation })
+}
+
+#[derive(Clone, Copy)]
+struct TinyShape {
+    n: usize,
+    groups: usize,
+    widths: [usize; 2],
+    kernel: [usize; 2],
+    along: [Along; 2],
+    map: [usize; 2],
+}
+
+fn tiny_shapes() -> Vec<TinyShape> {
+    let along = |stride, padding, dilation| Along { stride, padding, dilation };
+    let unit = Along::UNIT;
+    let geometries = [
+        [unit, unit],
+        [along(2, [0, 0], 1), along(2, [0, 0], 1)],
+        [along(1, [0, 0], 1), along(2, [0, 0], 1)],
+        [along(1, [0, 0], 2), along(1, [0, 0], 2)],
+        [along(1, [0, 0], 1), along(1, [0, 0], 2)],
+        [along(1, [1, 1], 1), along(1, [1, 1], 1)],
+        [along(1, [0, 0], 1), along(1, [1, 0], 1)],
+        [along(1, [0, 0], 1), along(1, [1, 1], 1)],
+        [along(2, [1, 1], 1), along(2, [1, 1], 1)],
+    ];
+    let kernels = [[1, 1], [1, 2], [2, 1], [2, 2], [1, 3]];
+    let widths = [1, 2, 3, 5, 9, 16, 17];
+    let maps = [[1, 1], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [1, 5], [1, 9], [4, 5]];
+    let mut shapes = Vec::new();
+    for (n, groups) in [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3)] {
+        for (c_in, c_out) in widths.iter().flat_map(|&i| widths.map(|o| (i, o))) {
+            // Wide on one side is enough.
+            if c_in.min(c_out) > 3 {
+                continue;
+            }
+            for (kernel, along) in kernels.iter().flat_map(|&k| geometries.map(|g| (k, g))) {
+                shapes.extend(maps.map(|map| TinyShape {
+                    n,
+                    groups,
+                    widths: [c_in, c_out],
+                    kernel,
+                    along,
+                    map,
+                }));
+            }
+        }
+    }
+    shapes
+}
+
+impl TinyShape {
+    /// Numbers in it.
+    fn size(&self) -> usize {
+        let Self { n, groups, widths: [c_in, c_out], kernel: [k_h, k_w], map: [h, w], .. } = self;
+        n * groups * c_in * h * w + groups * c_out * c_in * k_h * k_w + groups * c_out
+    }
+
+    /// The input 1, 2, 3, ..., weights and bias that differ too.
+    fn conv(&self, kind: Kind) -> Option<Convolution> {
+        let Self { n, groups, widths: [c_in, c_out], kernel: [k_h, k_w], map: [h, w], along } =
+            *self;
+        let spec = ConvSpec::by_axis(along[0], along[1], groups).ok()?;
+        let counted = |shape: [usize; 4], first: f64, step: f64| {
+            let mut next = first - step;
+            Array4::from_shape_simple_fn(shape, || {
+                next += step;
+                next
+            })
+        };
+        let mut x = counted([n, groups * c_in, h, w], 1.0, 1.0);
+        if kind == Kind::Specials {
+            *x.first_mut()? = f64::NAN;
+        }
+        let weight = counted([groups * c_out, c_in, k_h, k_w], -1.0, 2.0);
+        let bias: Array1<f64> = (1..=groups * c_out).map(|o| (10 * o) as f64).collect();
+        let mut conv = Convolution { x, weight, bias, spec, grad_output: None };
+        let output = conv.shape().ok()?.output(conv.x.dim().into()).ok()?;
+        if kind == Kind::Gradients {
+            conv.grad_output = Some(counted(output, 2.0, 1.0));
+        }
+        Some(conv)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr1;
+
+    use super::Rule;
+    use crate::conv::Arrays;
+
+    fn one(values: &[f64]) -> Arrays {
+        vec![("y".to_owned(), arr1(values).into_dyn())]
+    }
+
+    #[test]
+    fn rules_accept_what_they_say() {
+        let next = f64::from(1.0f32.next_up());
+        for (rule, found, expected, accepts) in [
+            ("exact", [1.0, 2.0], [1.0, 2.0], true),
+            ("exact", [1.0, next], [1.0, 1.0], false),
+            ("max-ulp:1", [1.0, next], [1.0, 1.0], true),
+            ("max-ulp:0", [1.0, next], [1.0, 1.0], false),
+            ("max-ulp:4", [-1e-45, 1.0], [1e-45, 1.0], true),
+            ("allclose:0.1,0", [1.1, 2.0], [1.0, 2.0], true),
+            ("allclose:0.01,0.01", [1.1, 2.0], [1.0, 2.0], false),
+            ("sum:0,0", [2.0, 1.0], [1.0, 2.0], true),
+            ("sum:0,0", [2.0, 2.0], [1.0, 2.0], false),
+            ("shape", [9.0, 9.0], [1.0, 2.0], true),
+            ("allclose:1,1", [f64::NAN, 2.0], [1.0, 2.0], false),
+            ("allclose:0,0", [f64::NAN, 2.0], [f64::NAN, 2.0], true),
+        ] {
+            let parsed: Rule = rule.parse().unwrap();
+            assert_eq!(parsed.accepts(&one(&found), &one(&expected)), accepts, "{rule}");
+        }
+        assert!(!Rule::Shape.accepts(&one(&[1.0]), &one(&[1.0, 2.0])));
+        assert!(!Rule::Shape.accepts(&Vec::new(), &one(&[1.0])));
+        for wrong in
+            ["", "close", "allclose:1", "max-ulp:0.5", "sum:nan,0", "exact:1", "allclose:-1,0"]
+        {
+            assert!(wrong.parse::<Rule>().is_err(), "{wrong}");
+        }
+    }
+}

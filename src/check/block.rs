@@ -1,0 +1,329 @@
+//! The bottleneck block as an operation: what it takes, what it must give, what each mistake gives.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::{Array1, Array4, ArrayD, ArrayViewMut3};
+use serde_json::{Value, json};
+
+use super::case::{Answer, Kind, Parts, Wrong};
+use crate::block::{
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, LayerFunctions,
+    NormFunctions, Shortcut, StrideOn, TrainingFunctions,
+};
+use crate::conv::{Arrays, ChannelWise, Recorded, Reference};
+use crate::error::{Error, Result};
+use crate::evidence::bound::{Ball, NormBalls, balls_by, gamma_n};
+use crate::evidence::rungs::r7_derivatives::backwards::back;
+use crate::evidence::rungs::r8_training::{TrainingBall, statistics};
+use crate::evidence::{AnyForm, Between, Problem};
+use crate::gallery;
+use crate::scalar::Var;
+
+/// A block with its weights and an input.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The kernels.
+    pub weights: BlockWeights<f64>,
+    /// The batch norms.
+    pub norms: BlockNorms<f64>,
+    /// N x C_in x H x W.
+    pub x: Array4<f64>,
+    /// What is asked for.
+    pub asks: Asks,
+}
+
+/// What a case asks of a block.
+#[derive(Clone, Debug)]
+pub enum Asks {
+    /// The output in inference mode.
+    Output,
+    /// The output in training mode, and the running statistics after it.
+    Training {
+        /// How far a batch moves the running statistics.
+        momentum: f64,
+    },
+    /// In inference mode, the gradients with respect to the input and the kernels.
+    Gradients {
+        /// The gradient of a loss with respect to the output.
+        grad_output: Array4<f64>,
+    },
+}
+
+const CONVOLUTIONS: [&str; 4] = ["conv1", "conv2", "conv3", "downsample.0"];
+const NORMS: [&str; 4] = ["bn1", "bn2", "bn3", "downsample.1"];
+
+impl Block {
+    /// Kernels and batch norms under torchvision's names, `x`, and `grad_output` where gradients are asked for.
+    pub(super) fn inputs(&self) -> Arrays {
+        let mut arrays = vec![("x".to_owned(), self.x.clone().into_dyn())];
+        for (name, kernel) in CONVOLUTIONS.into_iter().zip(self.weights.kernels()) {
+            arrays.push((format!("{name}.weight"), kernel.to_owned().into_dyn()));
+        }
+        for (name, norm) in NORMS.into_iter().zip(self.norms.all()) {
+            let parts = ["weight", "bias", "running_mean", "running_var"];
+            for (part, array) in parts.into_iter().zip(norm.arrays()) {
+                arrays.push((format!("{name}.{part}"), array.clone().into_dyn()));
+            }
+        }
+        if let Asks::Gradients { grad_output } = &self.asks {
+            arrays.push(("grad_output".to_owned(), grad_output.clone().into_dyn()));
+        }
+        arrays
+    }
+
+    pub(super) fn attributes(&self) -> Value {
+        let spec = self.weights.spec();
+        let momentum = match self.asks {
+            Asks::Training { momentum } => json!(momentum),
+            _ => Value::Null,
+        };
+        json!({
+            "in_channels": spec.c_in(),
+            "out_channels": spec.c_out(),
+            "groups": spec.cardinality(),
+            "width": spec.width(),
+            "kernel_size": spec.kernel(),
+            "stride": spec.stride(),
+            "stride_on": if spec.stride_on() == StrideOn::Reduce { "conv1" } else { "conv2" },
+            "downsample": spec.shortcut() == Shortcut::Projection,
+            "eps": self.norms.expand.epsilon(),
+            "momentum": momentum,
+            "training": matches!(self.asks, Asks::Training { .. }),
+        })
+    }
+
+    pub(super) fn read(parts: &Parts<'_>, kind: Kind) -> Result<Self> {
+        let [c_in, c_out, groups, width] =
+            ["in_channels", "out_channels", "groups", "width"].map(|name| parts.integer(name));
+        let stride_on = match parts.attribute("stride_on")?.as_str() {
+            Some("conv1") => StrideOn::Reduce,
+            Some("conv2") => StrideOn::Transform,
+            _ => return Err(parts.wrong("attribute `stride_on` must be conv1 or conv2".to_owned())),
+        };
+        let projection = parts.attribute("downsample")?.as_bool() == Some(true);
+        let shortcut = if projection { Shortcut::Projection } else { Shortcut::Identity };
+        let spec = BlockSpec::new(c_in?, groups?, width?, c_out?)?
+            .with_kernel(parts.integer("kernel_size")?)?
+            .with_stride(parts.integer("stride")?, stride_on)?
+            .with_shortcut(shortcut)?;
+        let count = if projection { 4 } else { 3 };
+        let kernels = CONVOLUTIONS[..count].iter();
+        let mut kernels = kernels.map(|name| parts.tensor(&format!("{name}.weight")));
+        let mut kernel = || kernels.next().transpose();
+        let (reduce, transform, expand) = (kernel()?, kernel()?, kernel()?);
+        let [Some(reduce), Some(transform), Some(expand)] = [reduce, transform, expand] else {
+            unreachable!("three kernels at least")
+        };
+        let weights = BlockWeights::new(spec, reduce, transform, expand, kernel()?)?;
+        let epsilon = parts.number("eps")?;
+        let norms = BlockNorms::from_fn(projection, |layer| {
+            let name = NORMS[layer as usize];
+            let vector = |part: &str| parts.vector(&format!("{name}.{part}"));
+            let (gamma, beta) = (vector("weight")?, vector("bias")?);
+            BatchNorm::new(gamma, beta, vector("running_mean")?, vector("running_var")?, epsilon)
+        })?;
+        norms.check(&spec)?;
+        let asks = match kind {
+            Kind::Training => Asks::Training { momentum: parts.number("momentum")? },
+            Kind::Gradients => Asks::Gradients { grad_output: parts.tensor("grad_output")? },
+            _ => Asks::Output,
+        };
+        let block = Self { weights, norms, x: parts.tensor("x")?, asks };
+        block.check()?;
+        Ok(block)
+    }
+
+    fn check(&self) -> Result<()> {
+        let (n, c_in, h, w) = self.x.dim();
+        let spec = self.weights.spec();
+        let (h, w) = spec.output_map((h, w))?;
+        if c_in != spec.c_in() {
+            let (expected, found) =
+                (format!("N x {} x H x W", spec.c_in()), self.x.shape().to_vec());
+            return Err(Error::Shape { what: "x", expected, found });
+        }
+        match &self.asks {
+            Asks::Gradients { grad_output } if grad_output.dim() != (n, spec.c_out(), h, w) => {
+                let expected = format!("{:?}, that of the output", (n, spec.c_out(), h, w));
+                let found = grad_output.shape().to_vec();
+                Err(Error::Shape { what: "grad_output", expected, found })
+            }
+            Asks::Training { .. } if n * h * w < 2 => Err(Error::Statistics { values: n * h * w }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What must come back.
+    pub(super) fn answers(&self, kind: Kind) -> Result<Vec<Answer>> {
+        self.check()?;
+        let value = self.outputs(&Form::Grouped)?;
+        let rounding = match &self.asks {
+            // A block's gradients go through six layers; where they are not exact, nothing is derived.
+            Asks::Gradients { .. } => {
+                value.iter().map(|(_, v)| ArrayD::zeros(v.raw_dim())).collect()
+            }
+            Asks::Output => {
+                let norms = NormBalls::new(&self.norms);
+                vec![self.balls(&norms)?.mapv(|ball| ball.radius).into_dyn()]
+            }
+            Asks::Training { momentum } => self.in_training(*momentum)?,
+        };
+        // NaN and infinities have no radius.
+        let finite = |radius: f64| if radius.is_finite() { radius } else { 0.0 };
+        let all = value.into_iter().zip(rounding);
+        Ok(all
+            .map(|((name, value), rounding)| Answer::new(name, value, rounding.mapv(finite), kind))
+            .collect())
+    }
+
+    fn balls<F: ChannelWise<Ball>>(&self, functions: &LayerFunctions<F>) -> Result<Array4<Ball>> {
+        let weights = self.weights.map(|w| *w as f32);
+        let x = self.x.mapv(|x| x as f32);
+        balls_by(&weights, x.view(), &functions.functions())
+    }
+
+    /// The radii of the output and of the running statistics.
+    fn in_training(&self, momentum: f64) -> Result<Vec<ArrayD<f64>>> {
+        let functions = LayerFunctions::of(&self.norms, Activation::Relu, |norm, activation| {
+            let ball = TrainingBall::new(norm, activation);
+            Ok::<_, Error>(Moving { ball, norm, momentum, running: Mutex::default() })
+        })?;
+        let y = self.balls(&functions)?;
+        let mut radii = vec![y.mapv(|ball| ball.radius).into_dyn()];
+        for moving in functions.norms() {
+            let running = moving.running.lock().unwrap_or_else(PoisonError::into_inner);
+            for which in [0, 1] {
+                let column: Array1<f64> = running.values().map(|radii| radii[which]).collect();
+                radii.push(column.into_dyn());
+            }
+        }
+        Ok(radii)
+    }
+
+    /// What a form gives for this case, right or wrong.
+    pub(super) fn outputs(&self, form: &dyn AnyForm) -> Result<Arrays> {
+        let Self { weights, norms, x, asks } = self;
+        let relu = Activation::Relu;
+        let reference = Reference::default();
+        match asks {
+            Asks::Output => {
+                let problem =
+                    Problem { weights, x: x.view(), between: Between::norms(norms, relu) };
+                let y = problem.solve(form, &reference)?;
+                Ok(vec![("y".to_owned(), y.into_dyn())])
+            }
+            Asks::Training { momentum } => {
+                let (n, _, h, w) = x.dim();
+                let (spec, momentum) = (weights.spec(), *momentum);
+                let functions = TrainingFunctions::new(norms, momentum, relu, spec, (n, (h, w)))?;
+                let problem = Problem { weights, x: x.view(), between: (&functions).into() };
+                let y = problem.solve(form, &reference)?;
+                let mut arrays = vec![("y".to_owned(), y.into_dyn())];
+                for ((name, norm), seen) in
+                    NORMS.into_iter().zip(norms.all()).zip(functions.running())
+                {
+                    let [.., mut means, mut variances] = norm.arrays().map(Clone::clone);
+                    for (channel, running) in seen {
+                        (means[channel], variances[channel]) = (running.mean, running.variance);
+                    }
+                    arrays.push((format!("{name}.running_mean"), means.into_dyn()));
+                    arrays.push((format!("{name}.running_var"), variances.into_dyn()));
+                }
+                Ok(arrays)
+            }
+            Asks::Gradients { grad_output } => {
+                let convolver = Recorded { forward: reference, backward: reference };
+                let norms = norms.cast::<Var<f32>>();
+                let functions = NormFunctions::new(&norms, relu)?;
+                let float = |value: &f64| *value as f32;
+                let (x, g) = (x.map(float), grad_output.map(float));
+                let (_, gradients) = back((&weights.map(float), x.view(), &g), |weights, x| {
+                    Problem { weights, x, between: (&functions).into() }.solve(form, &convolver)
+                })?;
+                let kernels = CONVOLUTIONS.into_iter().map(|name| format!("grad_{name}.weight"));
+                let names = std::iter::once("grad_x".to_owned()).chain(kernels);
+                let arrays =
+                    gradients.into_iter().map(|(_, array)| array.mapv(f64::from).into_dyn());
+                Ok(names.zip(arrays).collect())
+            }
+        }
+    }
+
+    /// What each mistake of the gallery gives, computed when asked.
+    pub(super) fn mistakes(&self) -> impl Iterator<Item = (&'static str, Wrong<'_>)> {
+        gallery::ALL.iter().map(move |mistake| {
+            let outputs = move || {
+                let wrong = mistake.wrong();
+                let outputs = self.outputs(&wrong).ok()?;
+                wrong.is_met().then_some(outputs)
+            };
+            (mistake.name, Box::new(outputs) as Wrong<'_>)
+        })
+    }
+}
+
+/// Batch norm in training mode over balls; it keeps how far its running statistics can be off.
+///
+/// A running statistic r moves to (1 - m) r + m b, with b the batch's: two products and a sum, and for the variance
+/// the product with n and the quotient by n - 1 of Bessel's correction: five roundings at most.
+///
+/// ```text
+/// e = m e_b + gamma_5 ((1 - m) |r| + m (|b| + e_b))
+/// ```
+struct Moving<'a> {
+    ball: TrainingBall<'a>,
+    norm: &'a BatchNorm<f64>,
+    momentum: f64,
+    running: Mutex<BTreeMap<usize, [f64; 2]>>,
+}
+
+impl ChannelWise<Ball> for Moving<'_> {
+    fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, Ball>) {
+        let n = plane.len() as f64;
+        let [mean, variance] = statistics(plane.view());
+        let [_, _, old_mean, old_variance] = self.norm.channel(channel);
+        let moved = |old: f64, Ball { centre, radius }: Ball, factor: f64| {
+            let (b, e) = (centre.abs() * factor, radius * factor);
+            let m = self.momentum;
+            m * e + gamma_n(5) * ((1.0 - m) * old.abs() + m * (b + e))
+        };
+        let radii = [moved(*old_mean, mean, 1.0), moved(*old_variance, variance, n / (n - 1.0))];
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(channel, radii);
+        self.ball.apply(channel, plane);
+    }
+}
+
+/// A batch norm whose scale is `gamma` exactly: variance 1 - 2^-10 and epsilon 2^-10, whose sum is exactly 1. So no
+/// engine needs an epsilon of 0, and one that leaves epsilon out is seen.
+pub(super) fn exact_norm(norm: &BatchNorm<f64>) -> Result<BatchNorm<f64>> {
+    let epsilon = 1.0 / 1024.0;
+    let [gamma, beta, mean, variance] = norm.arrays();
+    let gamma = Array1::from_shape_fn(gamma.len(), |c| gamma[c] / variance[c].sqrt());
+    let variance = Array1::from_elem(gamma.len(), 1.0 - epsilon);
+    BatchNorm::new(gamma, beta.clone(), mean.clone(), variance, epsilon)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr1;
+
+    use super::exact_norm;
+    use crate::block::BatchNorm;
+
+    #[test]
+    fn an_exact_norm_has_its_gamma_for_scale() {
+        let before = BatchNorm::new(
+            arr1(&[4.0, -2.0]),
+            arr1(&[3.0, -1.0]),
+            arr1(&[5.0, 2.0]),
+            arr1(&[16.0, 4.0]),
+            0.0,
+        );
+        let norm = exact_norm(&before.unwrap()).unwrap().cast::<f32>();
+        let affine = norm.fold().unwrap();
+        let scales: Vec<f32> = affine.affine().iter().map(|affine| affine.scale).collect();
+        assert_eq!(scales, [1.0, -1.0]);
+        assert!(norm.epsilon() > &0.0);
+    }
+}

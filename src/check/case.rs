@@ -1,0 +1,356 @@
+//! A case: what is handed out, and what must come back.
+
+use ndarray::{Array1, Array4, ArrayD, Ix1, Ix4};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::block::Block;
+use crate::conv::{Along, Arrays, ConvSpec, Convolution};
+use crate::error::{Error, Result};
+
+/// What the numbers of a case are, and what is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Certified integers: every partial sum, in any order, is exact in `f32`. The output must be exact.
+    Integers,
+    /// Floats with many significant bits. The output must lie within a derived bound.
+    Floats,
+    /// A block in training mode: the output and the running statistics, within a derived bound.
+    Training,
+    /// Certified integers and an upstream gradient: the gradients must be exact.
+    Gradients,
+    /// NaN and infinities in the input: they must arrive where they must, and nowhere else.
+    Specials,
+    /// Integers whose input is a transposed, stepped or reversed view. Only in process.
+    Layout,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Integers,
+        Self::Floats,
+        Self::Training,
+        Self::Gradients,
+        Self::Specials,
+        Self::Layout,
+    ];
+
+    /// Those that a folder of files can hold.
+    pub const IN_FILES: [Self; 5] =
+        [Self::Integers, Self::Floats, Self::Training, Self::Gradients, Self::Specials];
+
+    /// Its name in files and arguments.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Integers => "integers",
+            Self::Floats => "floats",
+            Self::Training => "training",
+            Self::Gradients => "gradients",
+            Self::Specials => "specials",
+            Self::Layout => "layout",
+        }
+    }
+
+    /// Whether the right answer is one number and nothing near it.
+    pub fn is_exact(self) -> bool {
+        !matches!(self, Self::Floats | Self::Training)
+    }
+}
+
+/// An operation with its data.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// A grouped convolution with bias.
+    Conv(Convolution),
+    /// The bottleneck block.
+    Block(Box<Block>),
+}
+
+/// One case of a suite.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// Its name, which names its file too.
+    pub name: String,
+    /// What its numbers are, and what is asked for.
+    pub kind: Kind,
+    /// The operation, with all its data.
+    pub operation: Operation,
+}
+
+/// What one array must be.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Its name.
+    pub name: String,
+    /// The right values.
+    pub value: ArrayD<f64>,
+    /// How far from it a right value may be; 0 where it must be exact.
+    pub allowed: ArrayD<f64>,
+    /// How far from it rounding can carry a sum of products in `f32`, whatever its order (R1). The same as
+    /// `allowed` where that is not 0.
+    pub rounding: ArrayD<f64>,
+}
+
+/// Arrays as they are handed in, by name.
+pub type Handed = std::collections::BTreeMap<String, Received>;
+
+/// One array that came back.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Received {
+    /// 32-bit floats, as asked for.
+    Floats(ArrayD<f32>),
+    /// Anything else, named as numpy names it.
+    Other {
+        /// The kind of its numbers.
+        dtype: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+}
+
+impl Case {
+    /// "conv" or "block".
+    pub fn op(&self) -> &'static str {
+        match self.operation {
+            Operation::Conv(_) => "conv",
+            Operation::Block(_) => "block",
+        }
+    }
+
+    /// The arrays that are handed out, under torchvision's names. Each value is one that `f32` holds.
+    pub fn inputs(&self) -> Arrays {
+        match &self.operation {
+            Operation::Conv(conv) => {
+                let arrays = [
+                    ("x", conv.x.clone().into_dyn()),
+                    ("weight", conv.weight.clone().into_dyn()),
+                    ("bias", conv.bias.clone().into_dyn()),
+                ];
+                let mut arrays = crate::conv::named(arrays);
+                if let Some(g) = &conv.grad_output {
+                    arrays.push(("grad_output".to_owned(), g.clone().into_dyn()));
+                }
+                arrays
+            }
+            Operation::Block(block) => block.inputs(),
+        }
+    }
+
+    /// What must come back.
+    ///
+    /// Errors: those of the operation, for arrays that do not suit each other.
+    pub fn answers(&self) -> Result<Vec<Answer>> {
+        match &self.operation {
+            Operation::Conv(conv) => of_conv(conv, self.kind),
+            Operation::Block(block) => block.answers(self.kind),
+        }
+    }
+
+    /// What the wrong code of a mistake gives for this case, by the mistake's name, for those that have anything to
+    /// get wrong here; computed one by one.
+    pub fn mistakes(&self) -> Box<dyn Iterator<Item = (&'static str, Wrong<'_>)> + '_> {
+        match &self.operation {
+            Operation::Conv(conv) => {
+                let all = crate::gallery::convolutions::ALL.iter();
+                Box::new(all.map(move |mistake| {
+                    (mistake.name, Box::new(move || mistake.outputs(conv)) as Wrong<'_>)
+                }))
+            }
+            Operation::Block(block) => Box::new(block.mistakes()),
+        }
+    }
+
+    /// The sizes of the operation, under the names of PyTorch's arguments.
+    pub fn attributes(&self) -> Map<String, Value> {
+        let object = match &self.operation {
+            Operation::Conv(conv) => of_spec(conv),
+            Operation::Block(block) => block.attributes(),
+        };
+        match object {
+            Value::Object(map) => map,
+            _ => unreachable!("attributes are an object"),
+        }
+    }
+
+    /// The case of these attributes and arrays, as they are read from files.
+    ///
+    /// Errors: [`Error::Case`] for an unknown operation and for arrays or attributes that are missing; those of the
+    /// operation, for arrays that do not suit each other.
+    pub fn read(
+        name: &str,
+        (op, kind): (&str, Kind),
+        attributes: &Map<String, Value>,
+        arrays: &[(String, ArrayD<f32>)],
+    ) -> Result<Self> {
+        let parts = Parts { case: name, attributes, arrays };
+        let operation = match op {
+            "conv" => Operation::Conv(parts.conv(kind)?),
+            "block" => Operation::Block(Box::new(Block::read(&parts, kind)?)),
+            other => {
+                let why = format!("its operation is `{other}`; known are conv and block");
+                return Err(parts.wrong(why));
+            }
+        };
+        Ok(Self { name: name.to_owned(), kind, operation })
+    }
+
+    /// SHA-256 of all that is handed out: operation, kind, attributes and inputs.
+    pub fn digest(&self) -> [u8; 32] {
+        let attributes = Value::Object(self.attributes()).to_string();
+        let mut hash = hmac_sha256::Hash::new();
+        hash.update(format!("{}\n{}\n{}\n{attributes}\n", self.name, self.op(), self.kind.name()));
+        for (name, array) in self.inputs() {
+            hash.update(format!("{name} {:?}\n", array.shape()));
+            let bytes: Vec<u8> =
+                array.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect();
+            hash.update(bytes);
+        }
+        hash.finalize()
+    }
+
+    /// How many multiplications it takes, roughly: what makes a case small.
+    pub fn size(&self) -> usize {
+        let numbers = |arrays: Arrays| arrays.iter().map(|(_, array)| array.len()).sum();
+        numbers(self.inputs())
+    }
+}
+
+/// Computes what a mistake gives, when asked; `None` where it has nothing to get wrong.
+pub type Wrong<'a> = Box<dyn Fn() -> Option<Arrays> + 'a>;
+
+fn of_conv(conv: &Convolution, kind: Kind) -> Result<Vec<Answer>> {
+    conv.check()?;
+    let sizes = conv.of_sizes().outputs()?;
+    let all = conv.outputs()?.into_iter().zip(sizes).zip(conv.terms()?);
+    let answer = |(((name, value), (_, sizes)), terms): ((_, (_, ArrayD<f64>)), usize)| {
+        let rounding = crate::evidence::bound::of_sum(terms);
+        // The size of infinity is infinite; there is nothing to round.
+        let rounding = sizes.mapv(|size| if size.is_finite() { rounding(size) } else { 0.0 });
+        Answer::new(name, value, rounding, kind)
+    };
+    Ok(all.map(answer).collect())
+}
+
+impl Answer {
+    /// `rounding` is what is allowed too, where the kind of the case is not exact.
+    pub(super) fn new(name: String, value: ArrayD<f64>, rounding: ArrayD<f64>, kind: Kind) -> Self {
+        let allowed = match kind.is_exact() {
+            true => ArrayD::zeros(value.raw_dim()),
+            false => rounding.clone(),
+        };
+        Self { name, value, allowed, rounding }
+    }
+}
+
+fn of_spec(conv: &Convolution) -> Value {
+    let (height, width) = (conv.spec.height(), conv.spec.width());
+    let [[up, down], [left, right]] = [height.padding, width.padding];
+    let (c_out, c_in_group, k_h, k_w) = conv.weight.dim();
+    json!({
+        "in_channels": c_in_group * conv.spec.groups(),
+        "out_channels": c_out,
+        "kernel_size": [k_h, k_w],
+        "stride": [height.stride, width.stride],
+        // As torch.nn.functional.pad takes it: left, right, top, bottom.
+        "pad": [left, right, up, down],
+        // As conv2d takes it; none where the two sides differ.
+        "padding": if up == down && left == right { json!([up, left]) } else { Value::Null },
+        "dilation": [height.dilation, width.dilation],
+        "groups": conv.spec.groups(),
+    })
+}
+
+/// What a case is read from.
+pub(super) struct Parts<'a> {
+    pub(super) case: &'a str,
+    attributes: &'a Map<String, Value>,
+    arrays: &'a [(String, ArrayD<f32>)],
+}
+
+impl Parts<'_> {
+    pub(super) fn wrong(&self, why: String) -> Error {
+        Error::Case { case: self.case.to_owned(), why }
+    }
+
+    /// An attribute that must be there.
+    pub(super) fn attribute(&self, name: &str) -> Result<&Value> {
+        self.attributes
+            .get(name)
+            .ok_or_else(|| self.wrong(format!("attribute `{name}` is missing")))
+    }
+
+    /// An integer of at least 0.
+    pub(super) fn integer(&self, name: &str) -> Result<usize> {
+        let value = self.attribute(name)?;
+        let integer = value.as_u64().and_then(|value| usize::try_from(value).ok());
+        integer.ok_or_else(|| {
+            self.wrong(format!(
+                "attribute `{name}` is {value}; it must be an integer of at least 0"
+            ))
+        })
+    }
+
+    /// A number.
+    pub(super) fn number(&self, name: &str) -> Result<f64> {
+        let value = self.attribute(name)?;
+        value.as_f64().ok_or_else(|| {
+            self.wrong(format!("attribute `{name}` is {value}; it must be a number"))
+        })
+    }
+
+    /// N integers of at least 0.
+    fn integers<const N: usize>(&self, name: &str) -> Result<[usize; N]> {
+        let value = self.attribute(name)?;
+        let integers = value.as_array().and_then(|values| {
+            let all = values.iter().map(|value| usize::try_from(value.as_u64()?).ok());
+            all.collect::<Option<Vec<_>>>()?.try_into().ok()
+        });
+        integers.ok_or_else(|| {
+            self.wrong(format!("attribute `{name}` is {value}; it must be {N} integers"))
+        })
+    }
+
+    fn array(&self, name: &str) -> Result<ArrayD<f64>> {
+        let found = self.arrays.iter().find(|(known, _)| known == name);
+        let (_, array) = found.ok_or_else(|| self.wrong(format!("array `{name}` is missing")))?;
+        Ok(array.mapv(f64::from))
+    }
+
+    pub(super) fn tensor(&self, name: &str) -> Result<Array4<f64>> {
+        let array = self.array(name)?;
+        let shape = array.shape().to_vec();
+        array.into_dimensionality::<Ix4>().map_err(|_| {
+            self.wrong(format!("array `{name}` has shape {shape:?}; it must have 4 axes"))
+        })
+    }
+
+    pub(super) fn vector(&self, name: &str) -> Result<Array1<f64>> {
+        let array = self.array(name)?;
+        let shape = array.shape().to_vec();
+        array.into_dimensionality::<Ix1>().map_err(|_| {
+            self.wrong(format!("array `{name}` has shape {shape:?}; it must have 1 axis"))
+        })
+    }
+
+    fn conv(&self, kind: Kind) -> Result<Convolution> {
+        let [left, right, up, down] = self.integers("pad")?;
+        let ([s_h, s_w], [d_h, d_w]) = (self.integers("stride")?, self.integers("dilation")?);
+        let height = Along { stride: s_h, padding: [up, down], dilation: d_h };
+        let width = Along { stride: s_w, padding: [left, right], dilation: d_w };
+        let grad_output = match kind {
+            Kind::Gradients => Some(self.tensor("grad_output")?),
+            _ => None,
+        };
+        let conv = Convolution {
+            x: self.tensor("x")?,
+            weight: self.tensor("weight")?,
+            bias: self.vector("bias")?,
+            spec: ConvSpec::by_axis(height, width, self.integer("groups")?)?,
+            grad_output,
+        };
+        conv.check()?;
+        Ok(conv)
+    }
+}

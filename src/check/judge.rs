@@ -1,0 +1,514 @@
+//! The verdict on what came back.
+
+use std::collections::BTreeSet;
+
+use ndarray::{ArrayD, Dimension};
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use serde::Serialize;
+
+use super::case::{Answer, Case, Handed, Kind, Operation, Received};
+use super::locate::{pattern, whereabouts};
+use crate::conv::{Arrays, Convolution};
+use crate::error::Result;
+
+/// The verdict on one case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every value is right.
+    Agree,
+    /// The values are exact integers, and what came back is off, but no further than rounding can explain: not the sum
+    /// of products that was asked for, in `f32`.
+    Rounds,
+    /// Some value is wrong.
+    Differ,
+    /// An array has another shape or another kind of numbers.
+    Misshapen,
+    /// Nothing came back, or not every array.
+    Missing,
+}
+
+/// The first value that is wrong.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct First {
+    /// The array it is in.
+    pub array: String,
+    /// Where, counted from 0.
+    pub index: Vec<usize>,
+    /// What came back; null in JSON for NaN and infinities, which `found_text` spells.
+    pub found: f64,
+    /// What is right.
+    pub expected: f64,
+    /// How far from it a right value may be.
+    pub allowed: f64,
+}
+
+/// What is said of one case.
+#[derive(Clone, Debug)]
+pub struct CaseReport {
+    /// Its name.
+    pub name: String,
+    /// "conv" or "block".
+    pub op: &'static str,
+    /// Its kind.
+    pub kind: Kind,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Values that are wrong.
+    pub differing: usize,
+    /// Values that are asked for.
+    pub total: usize,
+    /// The first wrong one, if there is one.
+    pub first: Option<First>,
+    /// For each array with wrong values: where they are.
+    pub whereabouts: Vec<String>,
+    /// The mistakes that give just these values.
+    pub mistakes: Vec<&'static str>,
+    /// A class that the values belong to, such as "operands rounded to bf16".
+    pub class: Option<String>,
+    /// What is missing or misshapen.
+    pub problem: Option<String>,
+    /// How large the case is.
+    size: usize,
+}
+
+/// The verdict on a whole suite.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Of each case, in order.
+    pub cases: Vec<CaseReport>,
+    /// What every failing case has, and no passing one has all of; empty if nothing was found.
+    pub pattern: Vec<&'static str>,
+    /// The mistakes that give what came back in every failing case, and what is right in every passing one.
+    pub mistakes: Vec<&'static str>,
+}
+
+/// What cannot be seen from outputs, and why.
+pub const NOT_CHECKABLE: [(&str, &str); 5] = [
+    ("R2", "the order of sums is not in an output"),
+    ("R4", "a black box does not run over a prime field"),
+    ("R5", "a black box does not run over polynomials"),
+    ("R6", "a black box does not run over the smallest fields"),
+    ("R10", "a theorem is about formulas, not about a program"),
+];
+
+/// How many failing cases are compared with every mistake; the others only with those that explained one.
+const SEARCHED: usize = 32;
+
+/// Judges what came back, case by case: `handed` gives what belongs to a case, or why there is nothing.
+///
+/// Errors: those of [`Case::answers`].
+pub fn judge(
+    cases: &[Case],
+    handed: impl Fn(&Case) -> Result<Handed, String> + Sync,
+) -> Result<Report> {
+    let first_look = |case: &Case| -> Result<(CaseReport, Option<Handed>)> {
+        let answers = case.answers()?;
+        Ok(match handed(case) {
+            Ok(handed) => (compare(case, &answers, &handed), Some(handed)),
+            Err(why) => (CaseReport::missing(case, &answers, why), None),
+        })
+    };
+    let looked: Vec<_> = cases.par_iter().map(first_look).collect::<Result<_>>()?;
+    let (mut reports, handed): (Vec<CaseReport>, Vec<Option<Handed>>) = looked.into_iter().unzip();
+
+    let failing = |at: &usize| {
+        let verdict = reports[*at].verdict;
+        matches!(verdict, Verdict::Differ | Verdict::Misshapen) && handed[*at].is_some()
+    };
+    let mut failing: Vec<usize> = (0..cases.len()).filter(failing).collect();
+    // The smallest first: they are searched fastest, and a person looks at them first.
+    failing.sort_by_key(|&at| (cases[at].op(), reports[at].size));
+    let searched: BTreeSet<usize> = spread(&failing);
+    let explained = |known: Option<&BTreeSet<&'static str>>, at: usize| {
+        let names = handed[at].as_ref().map(|handed| explain(&cases[at], handed, known));
+        (at, names.unwrap_or_default())
+    };
+    let found: Vec<(usize, Vec<&'static str>)> =
+        searched.par_iter().map(|&at| explained(None, at)).collect();
+    let known: BTreeSet<&'static str> =
+        found.iter().flat_map(|(_, names)| names).copied().collect();
+    let others: Vec<usize> = failing.iter().copied().filter(|at| !searched.contains(at)).collect();
+    let rest: Vec<_> = others.par_iter().map(|&at| explained(Some(&known), at)).collect();
+    for (at, names) in found.into_iter().chain(rest) {
+        reports[at].mistakes = names;
+    }
+    let mistakes = consistent(cases, &reports, &known);
+    let pattern = pattern(cases, &reports);
+    Ok(Report { cases: reports, pattern, mistakes })
+}
+
+/// Some of these, spread over all of them: the first ones and then every so many.
+fn spread(failing: &[usize]) -> BTreeSet<usize> {
+    let step = (failing.len() / SEARCHED).max(1);
+    failing.iter().take(SEARCHED / 4).chain(failing.iter().step_by(step)).copied().collect()
+}
+
+impl CaseReport {
+    fn new(case: &Case, answers: &[Answer], verdict: Verdict) -> Self {
+        Self {
+            name: case.name.clone(),
+            op: case.op(),
+            kind: case.kind,
+            verdict,
+            differing: 0,
+            total: answers.iter().map(|answer| answer.value.len()).sum(),
+            first: None,
+            whereabouts: Vec::new(),
+            mistakes: Vec::new(),
+            class: None,
+            problem: None,
+            size: case.size(),
+        }
+    }
+
+    fn missing(case: &Case, answers: &[Answer], why: String) -> Self {
+        Self { problem: Some(why), ..Self::new(case, answers, Verdict::Missing) }
+    }
+}
+
+/// Whether a value that came back is right: NaN for NaN, an infinity for itself, anything else within what is allowed.
+/// Zero has two signs, and either is right.
+fn is_right(found: f64, value: f64, allowed: f64) -> bool {
+    if value.is_finite() {
+        (found - value).abs() <= allowed
+    } else {
+        found == value || (found.is_nan() && value.is_nan())
+    }
+}
+
+/// The verdict on one case, without the search for mistakes.
+fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
+    let mut report = CaseReport::new(case, answers, Verdict::Agree);
+    let mut problems = Vec::new();
+    let mut within_rounding = true;
+    for answer in answers {
+        let wanted = answer.value.shape();
+        let array = match handed.get(&answer.name) {
+            None => {
+                report.verdict = Verdict::Missing;
+                problems.push(format!("`{}` is missing", answer.name));
+                continue;
+            }
+            Some(Received::Other { dtype, shape }) => {
+                if report.verdict == Verdict::Agree {
+                    report.verdict = Verdict::Misshapen;
+                }
+                problems.push(format!(
+                    "`{}` has dtype {dtype} and shape {shape:?}; float32 and {wanted:?} are asked for",
+                    answer.name
+                ));
+                continue;
+            }
+            Some(Received::Floats(array)) => array,
+        };
+        if array.shape() != wanted {
+            if report.verdict == Verdict::Agree {
+                report.verdict = Verdict::Misshapen;
+            }
+            let (name, found) = (&answer.name, array.shape());
+            problems.push(format!("`{name}` has shape {found:?}; {wanted:?} is asked for"));
+            continue;
+        }
+        let wrong = ndarray::Zip::from(array)
+            .and(&answer.value)
+            .and(&answer.allowed)
+            .map_collect(|&found, &value, &allowed| !is_right(f64::from(found), value, allowed));
+        let count = wrong.iter().filter(|wrong| **wrong).count();
+        if count == 0 {
+            continue;
+        }
+        report.differing += count;
+        within_rounding &= array
+            .iter()
+            .zip(&answer.value)
+            .zip(&answer.rounding)
+            .all(|((&found, &value), &rounding)| is_right(f64::from(found), value, rounding));
+        if report.first.is_none() {
+            report.first = first(answer, array, &wrong);
+        }
+        report.whereabouts.push(whereabouts(case, &answer.name, &wrong));
+    }
+    if !problems.is_empty() {
+        report.problem = Some(problems.join("; "));
+        return report;
+    }
+    if report.differing == 0 {
+        return report;
+    }
+    report.verdict = Verdict::Differ;
+    if matches!(case.kind, Kind::Integers | Kind::Gradients | Kind::Layout) {
+        let class = match within_rounding {
+            // What is within the bound of `f32` may be any such algorithm; the operands' are told first.
+            true => rounded_operands(case, answers, handed)
+                .or_else(|| Some(ANOTHER_ALGORITHM.to_owned())),
+            false => {
+                rounded_operands(case, answers, handed).or_else(|| narrow_sums(answers, handed))
+            }
+        };
+        if class.is_some() {
+            report.verdict = Verdict::Rounds;
+        }
+        report.class = class.or_else(|| garbage(answers, handed));
+    }
+    report
+}
+
+const ANOTHER_ALGORITHM: &str = "off by no more than rounding: Winograd's algorithm, an FFT, or another that is no plain sum of products";
+
+fn first(answer: &Answer, array: &ArrayD<f32>, wrong: &ArrayD<bool>) -> Option<First> {
+    let (index, _) = wrong.indexed_iter().find(|(_, wrong)| **wrong)?;
+    let at = index.slice();
+    Some(First {
+        array: answer.name.clone(),
+        index: at.to_vec(),
+        found: f64::from(array[at]),
+        expected: answer.value[at],
+        allowed: answer.allowed[at],
+    })
+}
+
+/// What came back for an answer, if it has the right shape.
+fn received<'a>(answer: &Answer, handed: &'a Handed) -> Option<&'a ArrayD<f32>> {
+    match handed.get(&answer.name) {
+        Some(Received::Floats(array)) if array.shape() == answer.value.shape() => Some(array),
+        _ => None,
+    }
+}
+
+/// Whether every value lies within `allowed` times its rounding of `values`.
+fn near(answers: &[Answer], values: &Arrays, handed: &Handed, allowed: f64) -> bool {
+    answers.iter().zip(values).all(|(answer, (_, values))| {
+        received(answer, handed).is_some_and(|found| {
+            let all = found.iter().zip(values).zip(&answer.rounding);
+            all.into_iter().all(|((&found, &value), &rounding)| {
+                is_right(f64::from(found), value, allowed * rounding)
+            })
+        })
+    })
+}
+
+/// A format of floats: its name, and a float rounded to it.
+type Format = (&'static str, i32, fn(f64) -> f64);
+
+/// The narrow formats that kernels use, with their significant bits.
+const FORMATS: [Format; 3] = [
+    ("TF32", 11, |value| to_bits(value, 13)),
+    ("f16", 11, |value| half::f16::from_f64(value).to_f64()),
+    ("bf16", 8, |value| to_bits(value, 16)),
+];
+
+/// An `f32` rounded to the nearest with `dropped` bits less, ties to even.
+fn to_bits(value: f64, dropped: u32) -> f64 {
+    let value = value as f32;
+    if !value.is_finite() {
+        return f64::from(value);
+    }
+    let bits = value.to_bits();
+    let half = (1u32 << (dropped - 1)) - 1 + ((bits >> dropped) & 1);
+    f64::from(f32::from_bits((bits.wrapping_add(half)) & !((1u32 << dropped) - 1)))
+}
+
+/// The format, if these are the results of operands rounded to a narrow one.
+fn rounded_operands(case: &Case, answers: &[Answer], handed: &Handed) -> Option<String> {
+    let Operation::Conv(conv) = &case.operation else { return None };
+    let is_it = |(_, _, round): &&Format| {
+        let of = |values: &ndarray::Array4<f64>| values.mapv(round);
+        let rounded = Convolution {
+            x: of(&conv.x),
+            weight: of(&conv.weight),
+            grad_output: conv.grad_output.as_ref().map(of),
+            ..conv.clone()
+        };
+        // The bias is added in `f32`, or it is rounded too.
+        let with_bias = Convolution { bias: conv.bias.mapv(round), ..rounded.clone() };
+        let results = [rounded, with_bias].map(|conv| conv.outputs());
+        results.iter().flatten().any(|values| near(answers, values, handed, 1.0))
+    };
+    let (name, ..) = FORMATS.iter().find(is_it)?;
+    Some(format!("as if the operands were rounded to {name}"))
+}
+
+/// The format, if every value is one of a narrow format, and none is off by more than sums in it can be.
+fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
+    let right: Arrays =
+        answers.iter().map(|answer| (answer.name.clone(), answer.value.clone())).collect();
+    let is_it = |(_, bits, round): &&Format| {
+        let holds = |value: f64| round(value) == value;
+        let all_held = answers.iter().all(|answer| {
+            let found = received(answer, handed);
+            found.is_some_and(|found| found.iter().all(|&found| holds(f64::from(found))))
+        });
+        // The bound is proportional to the unit of rounding, nearly.
+        all_held && near(answers, &right, handed, 2.0 * 2f64.powi(24 - bits))
+    };
+    let (name, ..) = FORMATS.iter().find(is_it)?;
+    Some(format!("as if the sums were kept in {name}"))
+}
+
+/// A class of its own: values that no sum of these numbers has.
+fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
+    let most = f64::from(1u32 << 30);
+    let wild = answers.iter().filter_map(|answer| received(answer, handed)).flatten();
+    let wild = wild.filter(|found| !(f64::from(found.abs()) <= most)).count();
+    (wild > 0).then(|| {
+        format!("{wild} values are NaN or larger than any sum of these numbers: memory read out of bounds, or never written")
+    })
+}
+
+/// The mistakes that give just what came back for a case; of all of them, or of those that are `known` already.
+fn explain(
+    case: &Case,
+    handed: &Handed,
+    known: Option<&BTreeSet<&'static str>>,
+) -> Vec<&'static str> {
+    let wanted = |name: &&'static str| known.is_none_or(|known| known.contains(name));
+    let all = case.mistakes().filter(|(name, _)| wanted(name));
+    all.filter(|(_, wrong)| wrong().is_some_and(|wrong| gives(case, &wrong, handed)))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// Whether a mistake's outputs are what came back: to the last digit where they are integers, and otherwise up to what
+/// rounding allows the largest of them.
+fn gives(case: &Case, wrong: &Arrays, handed: &Handed) -> bool {
+    let Ok(answers) = case.answers() else { return false };
+    wrong.iter().all(|(name, values)| {
+        let Some(Received::Floats(found)) = handed.get(name) else { return false };
+        let answer = answers.iter().find(|answer| answer.name == *name);
+        let integers = case.kind.is_exact()
+            && values.iter().all(|value| !value.is_finite() || value.fract() == 0.0);
+        let allowed = match answer {
+            _ if integers => 0.0,
+            Some(answer) => {
+                2.0 * answer.rounding.iter().fold(0f64, |most, radius| most.max(*radius))
+            }
+            None => 0.0,
+        };
+        found.shape() == values.shape()
+            && found.iter().zip(values).all(|(&found, &value)| {
+                is_right(f64::from(found), f64::from(value as f32), allowed)
+            })
+    })
+}
+
+/// The mistakes that explain every failing case of their operation, and give what is right in every passing one.
+fn consistent(
+    cases: &[Case],
+    reports: &[CaseReport],
+    known: &BTreeSet<&'static str>,
+) -> Vec<&'static str> {
+    let fails =
+        |report: &CaseReport| matches!(report.verdict, Verdict::Differ | Verdict::Misshapen);
+    let explains = |name: &&&'static str| {
+        let mut explained = 0;
+        for (case, report) in cases.iter().zip(reports) {
+            if fails(report) {
+                if !report.mistakes.contains(*name) {
+                    return false;
+                }
+                explained += 1;
+            } else if report.verdict == Verdict::Agree && differs(case, name) {
+                return false;
+            }
+        }
+        explained > 0
+    };
+    known.iter().filter(explains).copied().collect()
+}
+
+/// Whether a mistake gives something wrong in a case.
+fn differs(case: &Case, name: &str) -> bool {
+    let Ok(answers) = case.answers() else { return false };
+    let wrong = case.mistakes().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
+    wrong.is_some_and(|wrong| refuted(&answers, &wrong))
+}
+
+/// The mistakes that a case refutes: those that give something wrong in it.
+///
+/// Errors: those of [`Case::answers`].
+pub fn refuted_by(case: &Case) -> Result<Vec<&'static str>> {
+    let answers = case.answers()?;
+    let refuted =
+        case.mistakes().filter(|(_, wrong)| wrong().is_some_and(|wrong| refuted(&answers, &wrong)));
+    Ok(refuted.map(|(name, _)| name).collect())
+}
+
+fn refuted(answers: &[Answer], wrong: &Arrays) -> bool {
+    answers.iter().any(|answer| {
+        let found = wrong.iter().find(|(name, _)| *name == answer.name);
+        found.is_none_or(|(_, values)| {
+            let pairs = || values.iter().zip(&answer.value).zip(&answer.allowed);
+            values.shape() != answer.value.shape()
+                || pairs().any(|((&found, &value), &allowed)| {
+                    !is_right(f64::from(found as f32), value, allowed)
+                })
+        })
+    })
+}
+
+impl Report {
+    /// How many cases have this verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.cases.iter().filter(|case| case.verdict == verdict).count()
+    }
+
+    /// In one word: "agree", "rounds", "differ", or "incomplete" where nothing differs and something is missing.
+    pub fn verdict(&self) -> &'static str {
+        match () {
+            () if self.count(Verdict::Differ) + self.count(Verdict::Misshapen) > 0 => "differ",
+            () if self.count(Verdict::Missing) > 0 || self.cases.is_empty() => "incomplete",
+            () if self.count(Verdict::Rounds) > 0 => "rounds",
+            () => "agree",
+        }
+    }
+
+    /// The smallest failing case.
+    pub fn smallest(&self) -> Option<&CaseReport> {
+        let failing = self
+            .cases
+            .iter()
+            .filter(|case| matches!(case.verdict, Verdict::Differ | Verdict::Misshapen));
+        failing.min_by_key(|case| case.size)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_right, to_bits};
+
+    #[test]
+    fn nan_and_infinities_are_right_where_they_must_be() {
+        let (nan, infinity) = (f64::NAN, f64::INFINITY);
+        for (found, value, allowed, right) in [
+            (1.0, 1.0, 0.0, true),
+            (1.0, 1.5, 0.5, true),
+            (1.0, 1.5, 0.25, false),
+            (-0.0, 0.0, 0.0, true),
+            (nan, nan, 0.0, true),
+            (nan, 1.0, 9.0, false),
+            (1.0, nan, 9.0, false),
+            (infinity, infinity, 0.0, true),
+            (-infinity, infinity, 0.0, false),
+            (infinity, 1.0, 9.0, false),
+            (1.0, infinity, 9.0, false),
+        ] {
+            assert_eq!(is_right(found, value, allowed), right, "{found} for {value}");
+        }
+    }
+
+    #[test]
+    fn floats_are_rounded_to_the_nearest_of_fewer_bits() {
+        // bf16 has 8 significant bits: from 256 on every second integer, ties to even.
+        for (value, rounded) in
+            [(255.0, 255.0), (257.0, 256.0), (259.0, 260.0), (4095.0, 4096.0), (-3.0, -3.0)]
+        {
+            assert_eq!(to_bits(value, 16), rounded);
+        }
+        // TF32 has 11: up to 2048 all integers.
+        assert_eq!(
+            [2047.0, 2049.0, 4095.0].map(|value| to_bits(value, 13)),
+            [2047.0, 2048.0, 4096.0]
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! Judging what a person hands in: a kernel, a block, outputs in files, or the cases of a test.
+//!
+//! A [`Case`] is an operation (grouped convolution, or the bottleneck block) with all its data. [`cases`] draws a
+//! suite of them from a seed. Whoever wants to be judged computes the outputs, in whatever language, and [`judge`]
+//! says of each case whether they agree, and if not: how many values differ, the first one, where they are, and which
+//! known [mistakes](crate::gallery) give exactly these values.
+//!
+//! In process, a function from a case to its outputs is enough:
+//!
+//! ```
+//! use triform::check::{self, ConvCall};
+//! use triform::conv::conv2d;
+//!
+//! // Your own code in its place:
+//! fn my_kernel(call: &ConvCall<'_>) -> ndarray::Array4<f32> {
+//!     let sums = conv2d(call.x, call.weight, call.spec).unwrap();
+//!     sums + &call.bias.to_shape((1, call.bias.len(), 1, 1)).unwrap()
+//! }
+//!
+//! check::conv("my kernel", |call| my_kernel(call).into()).assert();
+//! ```
+//!
+//! What outputs cannot show is not judged: see [`NOT_CHECKABLE`].
+
+pub mod adequacy;
+mod block;
+mod case;
+pub mod cover;
+mod in_process;
+mod judge;
+mod locate;
+mod suite;
+mod words;
+
+pub use self::block::{Asks, Block};
+pub use self::case::{Answer, Case, Handed, Kind, Operation, Received, Wrong};
+pub use self::in_process::{BlockCall, Check, Checked, ConvCall, Outputs, block, conv};
+pub use self::judge::{CaseReport, First, NOT_CHECKABLE, Report, Verdict, judge, refuted_by};
+pub use self::suite::{Ops, Plan, cases, certified};
+pub use self::words::describe;

@@ -1,0 +1,343 @@
+//! The cases themselves, drawn from a seed.
+
+use ndarray::{Array1, Array4};
+use rand::Rng as _;
+use rand::seq::IndexedRandom as _;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::block::{Asks, Block, exact_norm};
+use super::case::{Case, Kind, Operation};
+use super::cover::{self, Shape};
+use crate::block::{
+    Activation, BlockNorms, BlockSpec, BlockWeights, NormFunctions, Shortcut, StrideOn,
+};
+use crate::conv::Convolution;
+use crate::error::{Error, Result};
+use crate::evidence::generator;
+use crate::evidence::rungs::r3_exact_integers::{ExactCase, LIMIT_F32};
+use crate::evidence::rungs::r7_derivatives::backwards::exact_gradients;
+use crate::evidence::rungs::r8_training::alive_in_training;
+use crate::evidence::{Choice, Layout, RealProblem};
+use crate::random::{Purpose, Rng, Seed, normal};
+use crate::scalar::Int;
+
+/// Which operations a suite has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ops {
+    /// Convolutions alone.
+    Conv,
+    /// Blocks alone.
+    Block,
+    /// Both.
+    #[default]
+    All,
+}
+
+/// What a suite is made of.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The seed of every number.
+    pub seed: Seed,
+    /// The operations.
+    pub ops: Ops,
+    /// The kinds of cases.
+    pub kinds: Vec<Kind>,
+    /// A tenth of the cases, still with every kind and every mistake.
+    pub quick: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { seed: Seed(0), ops: Ops::All, kinds: Kind::IN_FILES.to_vec(), quick: false }
+    }
+}
+
+/// Integers of at most this size are drawn on one side: neither bf16 nor TF32 holds them.
+const LARGE: i64 = 4095;
+
+/// The cases of a plan, convolutions first. The same plan gives the same cases on every machine.
+///
+/// Errors: [`Error::NoExactCase`] where no integers stay exact; none for the shapes of this module.
+pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
+    let mut jobs = Vec::new();
+    let wanted = |kind: &Kind| plan.kinds.contains(kind);
+    if plan.ops != Ops::Block {
+        let shapes = cover::shapes(&mut plan.seed.stream(Purpose::Handout, &[0]));
+        let fewer = cover::fewer(&shapes);
+        let every = |step: usize| fewer.iter().step_by(step).copied().collect::<Vec<_>>();
+        for (kind, shapes) in [
+            (Kind::Integers, shapes.clone()),
+            (Kind::Floats, every(4)),
+            (Kind::Gradients, fewer.clone()),
+            (Kind::Specials, every(5)),
+            (Kind::Layout, every(3)),
+        ] {
+            let step = if plan.quick { quick(kind) } else { 1 };
+            let shapes = shapes.into_iter().step_by(step).filter(|_| wanted(&kind));
+            jobs.extend(shapes.enumerate().map(|(at, shape)| (kind, at, Drawn::Conv(shape))));
+        }
+    }
+    if plan.ops != Ops::Conv {
+        for kind in Kind::ALL.into_iter().filter(wanted) {
+            let step = if plan.quick { quick(kind).min(4) } else { 1 };
+            let blocks = blocks(kind).into_iter().step_by(step);
+            jobs.extend(blocks.enumerate().map(|(at, block)| (kind, at, Drawn::Block(block))));
+        }
+    }
+    let draw = |(number, (kind, at, drawn)): (usize, (Kind, usize, Drawn))| -> Result<Case> {
+        let path = [1, number as u64];
+        let (op, operation) = match drawn {
+            Drawn::Conv(shape) => ("conv", Operation::Conv(conv(shape, kind, (plan.seed, &path))?)),
+            Drawn::Block(sized) => {
+                ("block", Operation::Block(Box::new(block(&sized, kind, (plan.seed, &path))?)))
+            }
+        };
+        Ok(Case { name: format!("{op}-{}-{at:03}", kind.name()), kind, operation })
+    };
+    let jobs: Vec<_> = jobs.into_iter().enumerate().collect();
+    jobs.into_par_iter().map(draw).collect()
+}
+
+/// Of how many cases of a kind a quick suite has one.
+fn quick(kind: Kind) -> usize {
+    match kind {
+        Kind::Integers => 16,
+        Kind::Gradients => 8,
+        Kind::Floats | Kind::Specials | Kind::Layout | Kind::Training => 6,
+    }
+}
+
+enum Drawn {
+    Conv(Shape),
+    Block(Sized),
+}
+
+/// Integers from -range to range, none of them 0.
+fn nonzero(range: i64, rng: &mut Rng) -> f64 {
+    let size = rng.random_range(1..=range);
+    (if rng.random() { size } else { -size }) as f64
+}
+
+/// Mostly integers of at most `range`, and one in sixteen of up to [`LARGE`].
+fn sprinkled(range: i64, rng: &mut Rng) -> f64 {
+    let range = if rng.random_range(0..16) == 0 { LARGE } else { range };
+    nonzero(range, rng)
+}
+
+fn conv(shape: Shape, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convolution> {
+    let mut rng = seed.stream(Purpose::Handout, path);
+    let ([c_in, c_out], (h, w), (k_h, k_w)) = (shape.widths(), shape.map(), shape.kernel());
+    let (groups, n, spec) = (shape.groups(), shape.batch(), shape.spec()?);
+    let (x, weight) = ([n, groups * c_in, h, w], [groups * c_out, c_in, k_h, k_w]);
+    if kind == Kind::Floats {
+        let scale = 1.0 / ((c_in * k_h * k_w) as f32).sqrt();
+        let mut floats = |shape: [usize; 4]| normal(shape, &mut rng);
+        let (x, weight) =
+            (floats(x).mapv(f64::from), floats(weight).mapv(|w| f64::from(w * scale)));
+        let bias = floats([groups * c_out, 1, 1, 1]).mapv(f64::from);
+        let bias = Array1::from_iter(bias);
+        return Ok(Convolution { x, weight, bias, spec, grad_output: None });
+    }
+    let gradients = kind == Kind::Gradients;
+    // Halved until the certificate holds; it starts where it mostly does.
+    let mut range = (LIMIT_F32 / (4 * (c_in * k_h * k_w) as i64)).clamp(3, LARGE);
+    loop {
+        let weights = if c_in * k_h * k_w > 1024 { 1 } else { 3 };
+        let mut tensor = |shape: [usize; 4], of: &dyn Fn(&mut Rng) -> f64| {
+            Array4::from_shape_simple_fn(shape, || of(&mut rng))
+        };
+        let large = move |rng: &mut Rng| sprinkled(range, rng);
+        let small = move |rng: &mut Rng| nonzero(7, rng);
+        let mut x = match gradients {
+            true => tensor(x, &small),
+            false => tensor(x, &large),
+        };
+        let weight = tensor(weight, &move |rng| nonzero(weights, rng));
+        let bias = Array1::from_iter(tensor([groups * c_out, 1, 1, 1], &|rng| nonzero(1000, rng)));
+        let mut conv = Convolution { x: x.clone(), weight, bias, spec, grad_output: None };
+        if gradients {
+            let output = conv.shape()?.output(conv.x.dim().into())?;
+            conv.grad_output = Some(tensor(output, &large));
+        }
+        if certified(&conv)? {
+            if kind == Kind::Specials {
+                let wild = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+                for (value, number) in wild.into_iter().zip(1..) {
+                    // Far from each other, so that each has a part of the output of its own.
+                    let (len, at) = (x.len(), x.len() * number / 4);
+                    if let Some(x) = x.iter_mut().nth(at.min(len - 1)) {
+                        *x = value;
+                    }
+                }
+                conv.x = x;
+            }
+            return Ok(conv);
+        }
+        range /= 2;
+        if range == 0 {
+            let (reached, limit) = (largest(&conv)?, LIMIT_F32);
+            return Err(Error::NoExactCase { block: format!("{spec:?}"), reached, limit });
+        }
+    }
+}
+
+/// Whether no partial sum of any output, in any order, exceeds 2^24.
+pub fn certified(conv: &Convolution) -> Result<bool> {
+    Ok(largest(conv)? <= LIMIT_F32)
+}
+
+fn largest(conv: &Convolution) -> Result<i64> {
+    let sizes = conv.of_sizes().outputs()?;
+    let all = sizes.iter().flat_map(|(_, array)| array);
+    Ok(all.fold(0f64, |most, size| most.max(*size)) as i64)
+}
+
+/// A block and its input's size.
+#[derive(Clone, Copy, Debug)]
+struct Sized {
+    spec: BlockSpec,
+    n: usize,
+    map: (usize, usize),
+}
+
+/// The blocks of a kind: one path and many, narrow and wide, with and without a projection, either place of the stride,
+/// kernels of 1, 3 and 5, maps that are not square.
+fn blocks(kind: Kind) -> Vec<Sized> {
+    let sized = |text: &str, kernel: usize, on: StrideOn, n: usize, map: (usize, usize)| {
+        let spec: Result<BlockSpec> = text.parse();
+        let stride = |spec: BlockSpec| spec.with_stride(spec.stride(), on);
+        match spec.and_then(|spec| spec.with_kernel(kernel)).and_then(stride) {
+            Ok(spec) => Sized { spec, n, map },
+            Err(error) => unreachable!("{text} is a block: {error}"),
+        }
+    };
+    let (on_3x3, on_1x1) = (StrideOn::Transform, StrideOn::Reduce);
+    let mut all = vec![
+        sized("6x3x2", 3, on_3x3, 2, (4, 5)),
+        sized("8-4x2-12/2", 3, on_3x3, 2, (5, 4)),
+        sized("9-3x4-16", 3, on_3x3, 1, (3, 6)),
+        sized("16x8x3", 3, on_3x3, 2, (5, 3)),
+        sized("7-5x3-10/2", 3, on_1x1, 3, (6, 5)),
+        sized("17-2x9-8", 3, on_3x3, 2, (3, 4)),
+        sized("12x12x1", 3, on_3x3, 2, (4, 6)),
+        sized("5-4x3-7", 5, on_3x3, 2, (6, 4)),
+        sized("8x1x8", 3, on_3x3, 2, (4, 3)),
+        sized("24-6x4-33/2", 3, on_3x3, 1, (5, 6)),
+        sized("10-7x2-10/2", 1, on_3x3, 2, (3, 5)),
+        sized("32-32x2-20/2", 3, on_3x3, 2, (4, 5)),
+    ];
+    let most = match kind {
+        Kind::Integers => 12,
+        Kind::Gradients => 8,
+        Kind::Training => 6,
+        Kind::Floats | Kind::Layout => 5,
+        Kind::Specials => 4,
+    };
+    if kind == Kind::Training {
+        // Statistics of a few values are so badly conditioned that no bound is of use.
+        all.iter_mut()
+            .for_each(|sized| (sized.n, sized.map) = (3, (sized.map.0 + 3, sized.map.1 + 4)));
+    }
+    all.truncate(most);
+    all
+}
+
+fn block(sized: &Sized, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Block> {
+    let &Sized { spec, n, map } = sized;
+    let shape = generator::Shape { spec, n, map, layout: Layout::Standard };
+    let of_real = |real: RealProblem, asks| Block {
+        weights: real.weights.map(|w| f64::from(*w)),
+        norms: real.norms.cast(),
+        x: real.x.mapv(f64::from),
+        asks,
+    };
+    match kind {
+        Kind::Floats => {
+            let mut draws = 0..32;
+            loop {
+                let draw = draws.next().unwrap_or_default();
+                let real = RealProblem::draw(&shape, seed, &[path, &[draw]].concat())?;
+                if real.dead + real.open == 0 || draws.is_empty() {
+                    return Ok(of_real(real, Asks::Output));
+                }
+            }
+        }
+        Kind::Training => {
+            let (real, _) = alive_in_training(&shape, seed, path.iter().sum())?;
+            // A power of 2, so that no engine rounds 1 - momentum.
+            Ok(of_real(real, Asks::Training { momentum: 0.125 }))
+        }
+        Kind::Integers | Kind::Gradients | Kind::Specials | Kind::Layout => {
+            integers(&shape, kind, (seed, path))
+        }
+    }
+}
+
+/// A block of certified integers whose hidden channels are all alive.
+fn integers(shape: &generator::Shape, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Block> {
+    let spec = shape.spec;
+    let mut reached = 0;
+    for attempt in 0..64 {
+        let mut rng = seed.stream(Purpose::Handout, &[path, &[attempt]].concat());
+        // The last kernel has the large integers: before it they would grow through two more sums.
+        let large = [LARGE, LARGE / 4, 64, 7][(attempt as usize / 4).min(3)];
+        let mut number = 0;
+        let weights = BlockWeights::from_fn(spec, |shape| {
+            number += 1;
+            let last = number == 3;
+            Array4::from_shape_simple_fn(shape, || {
+                let range = if last && rng.random_range(0..8) == 0 { large } else { 2 };
+                Int::from(nonzero(range, &mut rng) as i64)
+            })
+        })?;
+        let (h, w) = shape.map;
+        let x = Array4::from_shape_simple_fn((shape.n, spec.c_in(), h, w), || {
+            Int::from(nonzero(5, &mut rng) as i64)
+        });
+        let signs = [true, false];
+        let choices = (0..4 * spec.inner() + 1).map(|at| Choice {
+            // Both signs, whatever is drawn.
+            negative: if at < 2 { at == 0 } else { *signs.choose(&mut rng).unwrap_or(&true) },
+            gamma: rng.random(),
+            variance: rng.random(),
+            mean: nonzero(3, &mut rng) / 4.0,
+            beta: nonzero(3, &mut rng) / 4.0,
+            quantile: rng.random_range(0.2..0.8),
+        });
+        let case =
+            generator::Case { spec, weights, x, layout: shape.layout, choices: choices.collect() };
+        let Some(exact) = ExactCase::alive(&case)? else { continue };
+        reached = exact.reached;
+        let norms = BlockNorms::from_fn(spec.shortcut() == Shortcut::Projection, |layer| {
+            let mut all = exact.norms.all();
+            all.nth(layer as usize)
+                .map_or_else(|| unreachable!("a norm for each layer"), exact_norm)
+        })?;
+        let (weights, x, expected) = exact.floats::<f64>();
+        let mut block = Block { weights, norms, x, asks: Asks::Output };
+        match kind {
+            Kind::Gradients => {
+                let v = expected.mapv(|_| Int::from(nonzero(3, &mut rng) as i64));
+                let plain = NormFunctions::new(&block.norms, Activation::Relu)?;
+                let data = (&exact.weights, exact.x.view(), &v);
+                if exact_gradients(data, &plain)?.is_none() {
+                    continue;
+                }
+                let grad_output = v.mapv(|v| v.value().unwrap_or_default() as f64);
+                block.asks = Asks::Gradients { grad_output };
+            }
+            Kind::Specials => {
+                let len = block.x.len();
+                let wild = [f64::NAN, f64::INFINITY];
+                for (value, at) in wild.into_iter().zip([len / 3, len - 1]) {
+                    if let Some(x) = block.x.iter_mut().nth(at) {
+                        *x = value;
+                    }
+                }
+            }
+            _ => {}
+        }
+        return Ok(block);
+    }
+    Err(Error::NoExactCase { block: spec.to_string(), reached, limit: LIMIT_F32 })
+}

@@ -1,0 +1,167 @@
+//! The verdict in words: the answer, then the reasons.
+
+use super::case::Kind;
+use super::judge::{CaseReport, First, Report, Verdict};
+use crate::gallery;
+
+/// What a mistake is, in a few words.
+pub fn describe(name: &str, op: &str) -> &'static str {
+    match op {
+        "conv" => gallery::convolutions::named(name).map_or("", |mistake| mistake.changed),
+        _ => gallery::named(name).map_or("", |mistake| mistake.changed),
+    }
+}
+
+impl Report {
+    /// The report on what `name` handed in, in lines of at most 80 columns as far as its names allow it.
+    pub fn words(&self, name: &str) -> String {
+        let mut lines = vec![self.headline(name)];
+        if let Some(mistakes) = self.named_mistakes() {
+            lines.push(mistakes);
+        }
+        if !self.pattern.is_empty() {
+            let pattern = self.pattern.join(" and ");
+            lines.push(format!("Every failing case has this, and no passing one: {pattern}."));
+        }
+        if let Some(case) = self.smallest() {
+            lines.push(String::new());
+            lines.push(format!("The smallest failing case is {}:", case.name));
+            lines.extend(case.words(&self.mistakes).into_iter().map(|line| format!("  {line}")));
+        } else if let Some(case) = self.cases.iter().find(|case| case.verdict == Verdict::Rounds) {
+            lines.push(String::new());
+            lines.push(format!("The first that rounds is {}:", case.name));
+            lines.extend(case.words(&self.mistakes).into_iter().map(|line| format!("  {line}")));
+        } else if let Some(case) = self.cases.iter().find(|case| case.verdict == Verdict::Missing) {
+            let why = case.problem.as_deref().unwrap_or_default();
+            lines.push(format!("The first that is missing is {}: {why}.", case.name));
+        }
+        lines.push(String::new());
+        lines.extend(self.table());
+        lines.push(String::new());
+        lines.push(
+            "Outputs cannot show R2, R4, R5, R6 and R10 (order of sums, identities, proofs)."
+                .to_owned(),
+        );
+        lines.join("\n") + "\n"
+    }
+
+    fn headline(&self, name: &str) -> String {
+        let all = self.cases.len();
+        let values: usize = self.cases.iter().map(|case| case.total).sum();
+        let [differ, misshapen, missing, rounds] =
+            [Verdict::Differ, Verdict::Misshapen, Verdict::Missing, Verdict::Rounds]
+                .map(|verdict| self.count(verdict));
+        let mut others = Vec::new();
+        if rounds > 0 && self.verdict() != "rounds" {
+            others.push(format!("{rounds} round"));
+        }
+        if missing > 0 && self.verdict() != "incomplete" {
+            others.push(format!("{missing} are missing"));
+        }
+        let others = match others.is_empty() {
+            true => String::new(),
+            false => format!("; {}", others.join(", ")),
+        };
+        match self.verdict() {
+            "agree" => format!("{name} agrees: all {all} cases, {values} values."),
+            "rounds" => {
+                format!("{name} rounds: {rounds} of {all} cases are not exact, within rounding.")
+            }
+            "incomplete" => {
+                format!("{name} is incomplete: {missing} of {all} cases are missing{others}.")
+            }
+            _ if misshapen == 0 => {
+                format!("{name} is wrong: {differ} of {all} cases differ{others}.")
+            }
+            _ => format!(
+                "{name} is wrong: {differ} of {all} cases differ, {misshapen} have a wrong shape or dtype{others}."
+            ),
+        }
+    }
+
+    /// The mistakes that explain everything.
+    fn named_mistakes(&self) -> Option<String> {
+        let op = self.smallest()?.op;
+        let one = |name: &&'static str| format!("`{name}` ({})", describe(name, op));
+        match &self.mistakes[..] {
+            [] => None,
+            [name] => Some(format!("It does what the known mistake {} does.", one(name))),
+            several => {
+                let all: Vec<String> = several.iter().map(one).collect();
+                Some(format!(
+                    "It does what these known mistakes do; no case here tells them apart: {}.",
+                    all.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// A line for each operation and kind.
+    fn table(&self) -> Vec<String> {
+        let columns = ["agree", "round", "differ", "shape", "missing"];
+        let head: String = columns.iter().map(|name| format!("{name:>9}")).collect();
+        let mut lines = vec![format!("{:<18}{head}", "cases")];
+        for op in ["conv", "block"] {
+            for kind in Kind::ALL {
+                let of = |case: &&CaseReport| (case.op, case.kind) == (op, kind);
+                let cases: Vec<&CaseReport> = self.cases.iter().filter(of).collect();
+                if cases.is_empty() {
+                    continue;
+                }
+                let counts = [
+                    Verdict::Agree,
+                    Verdict::Rounds,
+                    Verdict::Differ,
+                    Verdict::Misshapen,
+                    Verdict::Missing,
+                ]
+                .map(|verdict| cases.iter().filter(|case| case.verdict == verdict).count());
+                let row: String = counts
+                    .iter()
+                    .map(|count| match count {
+                        0 => format!("{:>9}", "-"),
+                        count => format!("{count:>9}"),
+                    })
+                    .collect();
+                lines.push(format!("{:<18}{row}", format!("{op} {}", kind.name())));
+            }
+        }
+        lines
+    }
+}
+
+impl CaseReport {
+    /// What is wrong with it, a line each; `explain_all` are the mistakes that explain the whole run.
+    pub fn words(&self, explain_all: &[&str]) -> Vec<String> {
+        if let Some(problem) = &self.problem {
+            return vec![problem.clone()];
+        }
+        let mut lines = vec![format!("{} of {} values are wrong.", self.differing, self.total)];
+        if let Some(First { array, index, found, expected, allowed }) = &self.first {
+            let off = match *allowed == 0.0 {
+                true => "exactly".to_owned(),
+                false => format!("within {allowed:.2e}"),
+            };
+            lines
+                .push(format!("First: {array}{index:?} is {found}; it must be {expected}, {off}."));
+        }
+        lines.extend(self.whereabouts.iter().map(|line| format!("Where: {line}.")));
+        if let Some(class) = &self.class {
+            lines.push(format!("It is {class}."));
+        }
+        for name in &self.mistakes {
+            let also = match explain_all.is_empty() || explain_all.contains(name) {
+                true => "",
+                false => " here, but not in every case",
+            };
+            lines.push(format!(
+                "`{name}` gives just these values{also}: {}.",
+                describe(name, self.op)
+            ));
+        }
+        if self.mistakes.is_empty() && self.class.is_none() && self.verdict == Verdict::Differ {
+            lines.push("No known mistake gives these values.".to_owned());
+        }
+        lines
+    }
+}

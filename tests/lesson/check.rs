@@ -1,0 +1,383 @@
+//! Judging what others hand in: the suite of cases keeps its promises, right answers pass, wrong ones do not.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use ndarray::{Array4, ArrayD, Axis};
+use triform::Seed;
+use triform::block::{BlockForm as _, Form, NormFunctions};
+use triform::check::adequacy::in_files;
+use triform::check::cover::{self, Shape};
+use triform::check::{
+    Asks, Block, Case, Handed, Kind, Operation, Ops, Plan, Received, Report, Verdict, cases,
+    certified, judge, refuted_by,
+};
+use triform::conv::{Arrays, ConvSpec, Convolver, Fast, conv2d};
+
+fn all() -> Vec<Case> {
+    cases(&Plan::default()).unwrap()
+}
+
+/// Arrays as they would come back from a file.
+fn handed(arrays: &Arrays) -> Handed {
+    let float = |array: &ArrayD<f64>| Received::Floats(array.mapv(|value| value as f32));
+    arrays.iter().map(|(name, array)| (name.clone(), float(array))).collect()
+}
+
+/// The right answers, rounded to `f32`.
+fn right(case: &Case) -> Handed {
+    let answers = case.answers().unwrap();
+    handed(&answers.into_iter().map(|answer| (answer.name, answer.value)).collect())
+}
+
+#[test]
+fn the_suite_is_as_large_as_it_may_be() {
+    let cases = all();
+    let numbers: usize = cases.iter().flat_map(|case| case.inputs()).map(|(_, a)| a.len()).sum();
+    assert!(cases.len() <= 400, "{}", cases.len());
+    assert!(4 * numbers <= 60_000_000, "{numbers} numbers");
+    let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names.len(), cases.len());
+    let quick = self::cases(&Plan { quick: true, ..Plan::default() }).unwrap();
+    assert!((30..=50).contains(&quick.len()), "{}", quick.len());
+}
+
+#[test]
+fn every_pair_and_the_named_triples_occur() {
+    use rand::SeedableRng as _;
+    for seed in 0..3 {
+        let mut rng = triform::random::Rng::seed_from_u64(seed);
+        let shapes = cover::shapes(&mut rng);
+        let attributes: Vec<[usize; 9]> = shapes.iter().map(Shape::attributes).collect();
+        let mut met = HashSet::new();
+        for row in &attributes {
+            for (a, b) in (0..9).flat_map(|a| (a + 1..9).map(move |b| (a, b))) {
+                met.insert([a, row[a], b, row[b]]);
+            }
+        }
+        let wanted = cover::pairs();
+        assert!(wanted.len() > 2000 && wanted.is_subset(&met), "{}", wanted.len());
+        let triples: HashSet<[usize; 3]> =
+            attributes.iter().map(|row| [row[0], row[1], row[2]]).collect();
+        let wanted = cover::triples();
+        assert!(wanted.len() == 3 * 87 && wanted.iter().all(|triple| triples.contains(triple)));
+        // Without one row, something is missing: the first has a triple that no other has.
+        let rest: HashSet<[usize; 3]> =
+            attributes[1..].iter().map(|row| [row[0], row[1], row[2]]).collect();
+        let alone = attributes.iter().filter(|row| **row == attributes[0]).count();
+        assert!(alone > 1 || rest.len() < triples.len() || shapes.len() > triples.len());
+    }
+}
+
+/// Every integer case is certified: no partial sum, in any order, exceeds 2^24.
+#[test]
+fn every_integer_case_is_certified() {
+    let mut counted = 0;
+    for case in all().iter().filter(|case| matches!(case.kind, Kind::Integers | Kind::Gradients)) {
+        match &case.operation {
+            Operation::Conv(conv) => assert!(certified(conv).unwrap(), "{}", case.name),
+            Operation::Block(block) => {
+                assert!(reached(block) <= f64::from(1 << 24), "{}", case.name)
+            }
+        }
+        let integers = case.inputs().into_iter().filter(|(name, _)| !name.contains("running_var"));
+        for (name, array) in integers {
+            assert!(array.iter().all(|value| value.fract() == 0.0), "{} {name}", case.name);
+        }
+        counted += 1;
+    }
+    assert!(counted > 300, "{counted}");
+    // It can fail: the same numbers, sixteen times as large.
+    let case = all().into_iter().find(|case| case.kind == Kind::Integers).unwrap();
+    let Operation::Conv(mut conv) = case.operation else { panic!("convolutions come first") };
+    conv.x.mapv_inplace(|x| x * 65536.0);
+    assert!(!certified(&conv).unwrap());
+}
+
+/// The largest sum of sizes of a block in inference mode, layer by layer, computed apart from the crate's own
+/// certificate.
+fn reached(block: &Block) -> f64 {
+    let spec = block.weights.spec();
+    let mut most = 0f64;
+    let mut layer =
+        |x: &Array4<f64>, w: Array4<f64>, spec: ConvSpec, norm: &triform::BatchNorm<f64>| {
+            let sizes = conv2d(x.mapv(f64::abs).view(), w.mapv(f64::abs).view(), spec).unwrap();
+            let mut z = conv2d(x.view(), w.view(), spec).unwrap();
+            let mut sizes_after = sizes.clone();
+            for c in 0..w.dim().0 {
+                let [gamma, beta, mean, variance] = norm.channel(c).map(|value| *value);
+                assert_eq!(variance + norm.epsilon(), 1.0);
+                z.index_axis_mut(Axis(1), c).mapv_inplace(|z| gamma * (z - mean) + beta);
+                let size = |size: f64| gamma.abs() * (size + mean.abs()) + beta.abs();
+                sizes_after.index_axis_mut(Axis(1), c).mapv_inplace(size);
+            }
+            most = sizes_after.iter().fold(most, |most, size| most.max(*size));
+            (z, sizes_after)
+        };
+    let kernel = |number: usize| block.weights.kernels().nth(number).unwrap().to_owned();
+    let norms = &block.norms;
+    let relu = |z: Array4<f64>| z.mapv(|z| z.max(0.0));
+    let (h, _) = layer(&block.x, kernel(0), spec.reduce(), &norms.reduce);
+    let (h, _) = layer(&relu(h), kernel(1), spec.transform(spec.cardinality()), &norms.transform);
+    let (_, mut sum) = layer(&relu(h), kernel(2), spec.expand(), &norms.expand);
+    match &norms.shortcut {
+        Some(norm) => sum += &layer(&block.x, kernel(3), spec.projection(), norm).1,
+        None => sum += &block.x.mapv(f64::abs),
+    }
+    sum.iter().fold(most, |most, size| most.max(*size))
+}
+
+#[test]
+fn what_is_allowed_is_small() {
+    let mut counted = 0;
+    for case in all().iter().filter(|case| matches!(case.kind, Kind::Floats | Kind::Training)) {
+        for answer in case.answers().unwrap() {
+            let most =
+                |array: &ArrayD<f64>| array.iter().fold(0f64, |most, value| most.max(value.abs()));
+            let (allowed, largest) = (most(&answer.allowed), most(&answer.value));
+            assert!(
+                0.0 < allowed && allowed <= 0.01 * largest,
+                "{} {}: {allowed:e} of {largest:e}",
+                case.name,
+                answer.name
+            );
+            counted += 1;
+        }
+    }
+    assert!(counted > 60, "{counted}");
+}
+
+/// One operand has integers that neither bf16 nor TF32 holds.
+#[test]
+fn integers_are_large_on_one_side() {
+    let cases = all();
+    let exact = cases.iter().filter(|case| matches!(case.kind, Kind::Integers | Kind::Gradients));
+    let is_large = |case: &&Case| {
+        case.inputs().iter().any(|(_, array)| array.iter().any(|value| value.abs() > 2048.0))
+    };
+    let (all, large) = (exact.clone().count(), exact.filter(is_large).count());
+    assert!(10 * large >= 8 * all, "{large} of {all}");
+}
+
+/// Each mistake that files can show is refuted by three cases at least; and the quick suite has one.
+#[test]
+fn three_cases_refute_each_mistake() {
+    use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+    let count = |cases: &[Case]| {
+        let refuted: Vec<_> =
+            cases.par_iter().map(|case| (case.op(), refuted_by(case).unwrap())).collect();
+        let mut counts = BTreeMap::new();
+        for (op, names) in refuted {
+            for name in names {
+                *counts.entry((op, name)).or_insert(0) += 1;
+            }
+        }
+        counts
+    };
+    let (all, quick) = (all(), cases(&Plan { quick: true, ..Plan::default() }).unwrap());
+    for (cases, least) in [(all, 3), (quick, 1)] {
+        let counts = count(&cases);
+        let few: Vec<_> = in_files()
+            .map(|key| (key, counts.get(&key).copied().unwrap_or(0)))
+            .filter(|(_, count)| *count < least)
+            .collect();
+        assert!(few.is_empty(), "{few:?}");
+    }
+    assert!(in_files().count() > 90);
+}
+
+/// Right answers computed another way pass: by the fast kernels, in `f32`.
+#[test]
+fn right_answers_pass() {
+    for seed in [0, 7] {
+        let cases = cases(&Plan { seed: Seed(seed), ..Plan::default() }).unwrap();
+        let fast = |case: &Case| -> Result<Handed, String> {
+            let y = match &case.operation {
+                Operation::Conv(conv)
+                    if conv.grad_output.is_none() && case.kind != Kind::Specials =>
+                {
+                    let (x, w) = (conv.x.mapv(|x| x as f32), conv.weight.mapv(|w| w as f32));
+                    let kernel = Fast::new().prepare(w.view(), conv.spec).unwrap();
+                    let mut y = Fast::new().sums(x.view(), &kernel).unwrap();
+                    for (mut plane, bias) in y.axis_iter_mut(Axis(1)).zip(&conv.bias) {
+                        plane += *bias as f32;
+                    }
+                    y
+                }
+                Operation::Block(block) if matches!(block.asks, Asks::Output) => {
+                    let weights = block.weights.map(|w| *w as f32);
+                    let norms =
+                        NormFunctions::new(&block.norms.cast(), triform::Activation::Relu).unwrap();
+                    let x = block.x.mapv(|x| x as f32);
+                    Form::Aggregated
+                        .forward(&weights, x.view(), &norms.functions(), &Fast::new())
+                        .unwrap()
+                }
+                _ => return Ok(right(case)),
+            };
+            Ok([("y".to_owned(), Received::Floats(y.into_dyn()))].into())
+        };
+        let report = judge(&cases, fast).unwrap();
+        assert_eq!(report.verdict(), "agree", "{}", report.words("triform"));
+        assert_eq!(report.count(Verdict::Agree), cases.len());
+    }
+}
+
+fn judge_with(cases: &[Case], of: impl Fn(&Case, Handed) -> Handed + Sync) -> Report {
+    judge(cases, |case| Ok(of(case, right(case)))).unwrap()
+}
+
+fn map(handed: Handed, of: impl Fn(&str, &ArrayD<f32>) -> ArrayD<f32>) -> Handed {
+    let one = |(name, array): (String, Received)| {
+        let Received::Floats(array) = array else { panic!("floats") };
+        let array = of(&name, &array);
+        (name, Received::Floats(array))
+    };
+    handed.into_iter().map(one).collect()
+}
+
+/// Zeros, ones, a constant, the input, the bias alone: no case accepts any of them.
+#[test]
+fn trivial_answers_pass_no_case() {
+    let cases = all();
+    let constant =
+        |value: f32| move |_: &Case, handed: Handed| map(handed, |_, array| array.mapv(|_| value));
+    let of_input = |case: &Case, handed: Handed| {
+        let inputs = case.inputs();
+        let (_, x) = &inputs[0];
+        map(handed, |_, array| {
+            let mut values = x.iter().map(|x| *x as f32).cycle();
+            ArrayD::from_shape_simple_fn(array.raw_dim(), || values.next().unwrap())
+        })
+    };
+    let of_bias = |case: &Case, handed: Handed| {
+        let Operation::Conv(conv) = &case.operation else {
+            return map(handed, |_, array| array.mapv(|_| 1.0));
+        };
+        let bias = conv.bias.mapv(|bias| bias as f32);
+        map(handed, |_, array| {
+            ArrayD::from_shape_fn(array.raw_dim(), |at| {
+                bias[at[array.ndim().min(2) - 1] % bias.len()]
+            })
+        })
+    };
+    let reports = [
+        judge_with(&cases, constant(0.0)),
+        judge_with(&cases, constant(1.0)),
+        judge_with(&cases, constant(f32::NAN)),
+        judge_with(&cases, of_input),
+        judge_with(&cases, of_bias),
+    ];
+    for (number, report) in reports.iter().enumerate() {
+        let passed: Vec<&str> = report
+            .cases
+            .iter()
+            .filter(|case| case.verdict == Verdict::Agree)
+            .map(|case| &*case.name)
+            .collect();
+        assert!(passed.is_empty(), "{number}: {passed:?}");
+    }
+    // The last case's output, whatever is asked for.
+    let last = right(&cases[0]);
+    let report = judge(&cases[1..], |_| Ok(last.clone())).unwrap();
+    assert_eq!(report.count(Verdict::Agree), 0);
+}
+
+/// Mistakes that no gallery has: each is refuted, none is named, and the words say where.
+#[test]
+fn unknown_mistakes_are_refuted_and_placed() {
+    let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
+    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(3).collect();
+    type Change = fn(&Case, &[usize], &[usize], f32) -> f32;
+    let is_last = |at: usize, size: usize| at + 1 == size;
+    let _ = is_last;
+    let wrong: [(&str, Change, &str); 6] = [
+        (
+            "one more in the first row",
+            |_, at, _, y| if at[2] == 0 { y + 1.0 } else { y },
+            "in row 0",
+        ),
+        (
+            "the first image negated",
+            |_, at, shape, y| if at[0] == 0 && shape[0] > 1 { -y } else { y },
+            "in image 0",
+        ),
+        (
+            "the first channel doubled",
+            |_, at, _, y| if at[1] == 0 { 2.0 * y + 1.0 } else { y },
+            "channel",
+        ),
+        (
+            "the corner wrong",
+            |_, at, _, y| if at[2] + at[3] == 0 { y - 3.0 } else { y },
+            "in row 0, in column 0",
+        ),
+        ("odd columns negated", |_, at, _, y| if at[3] % 2 == 1 { -y } else { y }, "column"),
+        ("everything off by one", |_, _, _, y| y + 1.0, "everywhere"),
+    ];
+    for (what, change, place) in wrong {
+        let report = judge_with(&cases, |case, handed| {
+            map(handed, |_, array| {
+                let shape = array.shape().to_vec();
+                ArrayD::from_shape_fn(array.raw_dim(), |at| {
+                    use ndarray::Dimension as _;
+                    change(case, at.slice(), &shape, array[at.slice()])
+                })
+            })
+        });
+        assert_eq!(report.verdict(), "differ", "{what}");
+        assert!(report.mistakes.is_empty(), "{what}: {:?}", report.mistakes);
+        let words: Vec<&String> = report.cases.iter().flat_map(|case| &case.whereabouts).collect();
+        let placed = words.iter().filter(|words| words.contains(place)).count();
+        assert!(2 * placed > words.len(), "{what}: {place} in {placed} of {words:#?}");
+    }
+}
+
+#[test]
+fn what_is_missing_or_misshapen_is_said() {
+    let plan = Plan { quick: true, ops: Ops::Conv, ..Plan::default() };
+    let cases = cases(&plan).unwrap();
+    let none = judge(&cases, |_| Err("no file".to_owned())).unwrap();
+    assert_eq!((none.verdict(), none.count(Verdict::Missing)), ("incomplete", cases.len()));
+    let flat = judge_with(&cases, |_, handed| {
+        map(handed, |_, array| array.to_shape(array.len()).unwrap().to_owned().into_dyn())
+    });
+    assert_eq!(flat.verdict(), "differ");
+    assert!(
+        flat.cases[0].problem.as_ref().unwrap().contains("is asked for"),
+        "{:?}",
+        flat.cases[0]
+    );
+    let double = judge(&cases, |_| {
+        let other = Received::Other { dtype: "float64".to_owned(), shape: vec![1] };
+        Ok([("y".to_owned(), other)].into())
+    });
+    assert_eq!(double.unwrap().cases[0].verdict, Verdict::Misshapen);
+    assert_eq!(judge(&[], |_| Err(String::new())).unwrap().verdict(), "incomplete");
+}
+
+/// Rounded operands are named, and count as neither right nor wrong.
+#[test]
+fn narrow_formats_are_named() {
+    let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
+    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(4).collect();
+    let bf16 = |value: f64| half::bf16::from_f64(value).to_f64();
+    let report = judge(&cases, |case| {
+        let Operation::Conv(conv) = &case.operation else { panic!("a convolution") };
+        let mut conv = conv.clone();
+        conv.x.mapv_inplace(bf16);
+        conv.weight.mapv_inplace(bf16);
+        Ok(handed(&conv.outputs().unwrap()))
+    });
+    let report = report.unwrap();
+    assert_eq!(report.verdict(), "rounds", "{}", report.words("bf16"));
+    let class = report.cases.iter().find_map(|case| case.class.clone()).unwrap();
+    assert!(class.contains("bf16"), "{class}");
+    let garbage = judge_with(&cases, |_, handed| {
+        map(handed, |_, array| {
+            let mut array = array.clone();
+            *array.first_mut().unwrap() = 1e38;
+            array
+        })
+    });
+    assert!(garbage.cases[0].class.as_ref().unwrap().contains("out of bounds"));
+}
