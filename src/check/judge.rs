@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ndarray::{ArrayD, Dimension};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+use rayon::iter::{IntoParallelRefIterator, ParallelExtend, ParallelIterator};
 use serde::Serialize;
 
 use super::case::{Answer, Case, Handed, Kind, Operation, Received};
@@ -92,8 +92,8 @@ pub const NOT_CHECKABLE: [(&str, &str); 5] = [
     ("R10", "a theorem is about formulas, not about a program"),
 ];
 
-/// How many failing cases are compared with every mistake; the others only with those that explained one.
-const SEARCHED: usize = 32;
+/// How many cases that are not explained yet are compared with every mistake.
+const SEARCHED: usize = 12;
 
 /// Judges what came back, case by case: `handed` gives what belongs to a case, or why there is nothing.
 ///
@@ -102,46 +102,55 @@ pub fn judge(
     cases: &[Case],
     handed: impl Fn(&Case) -> Result<Handed, String> + Sync,
 ) -> Result<Report> {
-    let first_look = |case: &Case| -> Result<(CaseReport, Option<Handed>)> {
+    let first_look = |case: &Case| -> Result<(CaseReport, Looked)> {
         let answers = case.answers()?;
         Ok(match handed(case) {
-            Ok(handed) => (compare(case, &answers, &handed), Some(handed)),
-            Err(why) => (CaseReport::missing(case, &answers, why), None),
+            Ok(handed) => (compare(case, &answers, &handed), (answers, Some(handed))),
+            Err(why) => (CaseReport::missing(case, &answers, why), (answers, None)),
         })
     };
     let looked: Vec<_> = cases.par_iter().map(first_look).collect::<Result<_>>()?;
-    let (mut reports, handed): (Vec<CaseReport>, Vec<Option<Handed>>) = looked.into_iter().unzip();
+    let (mut reports, looked): (Vec<CaseReport>, Vec<Looked>) = looked.into_iter().unzip();
 
     let failing = |at: &usize| {
         let verdict = reports[*at].verdict;
-        matches!(verdict, Verdict::Differ | Verdict::Misshapen) && handed[*at].is_some()
+        matches!(verdict, Verdict::Differ | Verdict::Misshapen) && looked[*at].1.is_some()
     };
     let mut failing: Vec<usize> = (0..cases.len()).filter(failing).collect();
     // The smallest first: they are searched fastest, and a person looks at them first.
     failing.sort_by_key(|&at| (cases[at].op(), reports[at].size));
-    let searched: BTreeSet<usize> = spread(&failing);
     let explained = |known: Option<&BTreeSet<&'static str>>, at: usize| {
-        let names = handed[at].as_ref().map(|handed| explain(&cases[at], handed, known));
+        let (answers, handed) = &looked[at];
+        let names = handed.as_ref().map(|handed| explain(&cases[at], answers, handed, known));
         (at, names.unwrap_or_default())
     };
-    let found: Vec<(usize, Vec<&'static str>)> =
-        searched.par_iter().map(|&at| explained(None, at)).collect();
-    let known: BTreeSet<&'static str> =
-        found.iter().flat_map(|(_, names)| names).copied().collect();
-    let others: Vec<usize> = failing.iter().copied().filter(|at| !searched.contains(at)).collect();
-    let rest: Vec<_> = others.par_iter().map(|&at| explained(Some(&known), at)).collect();
-    for (at, names) in found.into_iter().chain(rest) {
+    // What explains every case explains the smallest. So only its mistakes are tried on the others, and every mistake
+    // on some that are left.
+    let of = |op: &'static str| failing.iter().copied().find(move |&at| cases[at].op() == op);
+    let smallest: Vec<usize> = ["conv", "block"].into_iter().filter_map(of).collect();
+    let mut found: Vec<_> = smallest.par_iter().map(|&at| explained(None, at)).collect();
+    let mut known: BTreeSet<_> = found.iter().flat_map(|(_, names)| names).copied().collect();
+    let others: Vec<usize> = failing.iter().copied().filter(|at| !smallest.contains(at)).collect();
+    found.par_extend(others.par_iter().map(|&at| explained(Some(&known), at)));
+    let left: Vec<usize> =
+        found.iter().filter(|(_, names)| names.is_empty()).map(|(at, _)| *at).collect();
+    let left = spread(&left);
+    found.par_extend(left.par_iter().map(|&at| explained(None, at)));
+    for (at, names) in found {
+        known.extend(&names);
         reports[at].mistakes = names;
     }
-    let mistakes = consistent(cases, &reports, &known);
+    let mistakes = consistent(cases, &reports, &looked, &known);
     let pattern = pattern(cases, &reports);
     Ok(Report { cases: reports, pattern, mistakes })
 }
 
-/// Some of these, spread over all of them: the first ones and then every so many.
-fn spread(failing: &[usize]) -> BTreeSet<usize> {
-    let step = (failing.len() / SEARCHED).max(1);
-    failing.iter().take(SEARCHED / 4).chain(failing.iter().step_by(step)).copied().collect()
+/// What a case asks for, and what came back, if anything.
+type Looked = (Vec<Answer>, Option<Handed>);
+
+/// Some of these, spread over all of them.
+fn spread(left: &[usize]) -> Vec<usize> {
+    left.iter().step_by((left.len() / SEARCHED).max(1)).copied().collect()
 }
 
 impl CaseReport {
@@ -359,20 +368,20 @@ fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
 /// The mistakes that give just what came back for a case; of all of them, or of those that are `known` already.
 fn explain(
     case: &Case,
+    answers: &[Answer],
     handed: &Handed,
     known: Option<&BTreeSet<&'static str>>,
 ) -> Vec<&'static str> {
     let wanted = |name: &&'static str| known.is_none_or(|known| known.contains(name));
     let all = case.mistakes().filter(|(name, _)| wanted(name));
-    all.filter(|(_, wrong)| wrong().is_some_and(|wrong| gives(case, &wrong, handed)))
+    all.filter(|(_, wrong)| wrong().is_some_and(|wrong| gives((case, answers), &wrong, handed)))
         .map(|(name, _)| name)
         .collect()
 }
 
 /// Whether a mistake's outputs are what came back: to the last digit where they are integers, and otherwise up to what
 /// rounding allows the largest of them.
-fn gives(case: &Case, wrong: &Arrays, handed: &Handed) -> bool {
-    let Ok(answers) = case.answers() else { return false };
+fn gives((case, answers): (&Case, &[Answer]), wrong: &Arrays, handed: &Handed) -> bool {
     wrong.iter().all(|(name, values)| {
         let Some(Received::Floats(found)) = handed.get(name) else { return false };
         let answer = answers.iter().find(|answer| answer.name == *name);
@@ -396,19 +405,20 @@ fn gives(case: &Case, wrong: &Arrays, handed: &Handed) -> bool {
 fn consistent(
     cases: &[Case],
     reports: &[CaseReport],
+    looked: &[Looked],
     known: &BTreeSet<&'static str>,
 ) -> Vec<&'static str> {
     let fails =
         |report: &CaseReport| matches!(report.verdict, Verdict::Differ | Verdict::Misshapen);
     let explains = |name: &&&'static str| {
         let mut explained = 0;
-        for (case, report) in cases.iter().zip(reports) {
+        for ((case, report), (answers, _)) in cases.iter().zip(reports).zip(looked) {
             if fails(report) {
                 if !report.mistakes.contains(*name) {
                     return false;
                 }
                 explained += 1;
-            } else if report.verdict == Verdict::Agree && differs(case, name) {
+            } else if report.verdict == Verdict::Agree && differs(case, answers, name) {
                 return false;
             }
         }
@@ -418,10 +428,9 @@ fn consistent(
 }
 
 /// Whether a mistake gives something wrong in a case.
-fn differs(case: &Case, name: &str) -> bool {
-    let Ok(answers) = case.answers() else { return false };
+fn differs(case: &Case, answers: &[Answer], name: &str) -> bool {
     let wrong = case.mistakes().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
-    wrong.is_some_and(|wrong| refuted(&answers, &wrong))
+    wrong.is_some_and(|wrong| refuted(answers, &wrong))
 }
 
 /// The mistakes that a case refutes: those that give something wrong in it.

@@ -65,22 +65,29 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
         let shapes = cover::shapes(&mut plan.seed.stream(Purpose::Handout, &[0]));
         let fewer = cover::fewer(&shapes);
         let every = |step: usize| fewer.iter().step_by(step).copied().collect::<Vec<_>>();
-        for (kind, shapes) in [
-            (Kind::Integers, shapes.clone()),
-            (Kind::Floats, every(4)),
-            (Kind::Gradients, fewer.clone()),
-            (Kind::Specials, every(5)),
-            (Kind::Layout, every(3)),
+        for (kind, all, quick) in [
+            (Kind::Integers, shapes.clone(), 14),
+            (Kind::Floats, every(4), 3),
+            (Kind::Gradients, fewer.clone(), 7),
+            (Kind::Specials, every(5), 2),
+            (Kind::Layout, every(3), 4),
         ] {
-            let step = if plan.quick { quick(kind) } else { 1 };
-            let shapes = shapes.into_iter().step_by(step).filter(|_| wanted(&kind));
-            jobs.extend(shapes.enumerate().map(|(at, shape)| (kind, at, Drawn::Conv(shape))));
+            let mut some = all;
+            if plan.quick {
+                // The first of the fewer ones have the most that is new.
+                some = fewer[..quick].to_vec();
+                if kind == Kind::Integers {
+                    some.extend(past_a_vector(&shapes));
+                }
+            }
+            let some = some.into_iter().filter(|_| wanted(&kind));
+            jobs.extend(some.enumerate().map(|(at, shape)| (kind, at, Drawn::Conv(shape))));
         }
     }
     if plan.ops != Ops::Conv {
         for kind in Kind::ALL.into_iter().filter(wanted) {
-            let step = if plan.quick { quick(kind).min(4) } else { 1 };
-            let blocks = blocks(kind).into_iter().step_by(step);
+            let (first, step) = if plan.quick { (1, 3) } else { (0, 1) };
+            let blocks = blocks(kind).into_iter().skip(first).step_by(step);
             jobs.extend(blocks.enumerate().map(|(at, block)| (kind, at, Drawn::Block(block))));
         }
     }
@@ -98,13 +105,11 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
     jobs.into_par_iter().map(draw).collect()
 }
 
-/// Of how many cases of a kind a quick suite has one.
-fn quick(kind: Kind) -> usize {
-    match kind {
-        Kind::Integers => 16,
-        Kind::Gradients => 8,
-        Kind::Floats | Kind::Specials | Kind::Layout | Kind::Training => 6,
-    }
+/// Of the shapes that have one channel more than a vector of 8 or 16, in or out, the first.
+fn past_a_vector(shapes: &[Shape]) -> impl Iterator<Item = Shape> + '_ {
+    [(0, 9), (1, 9), (0, 17), (1, 17)].into_iter().filter_map(|(side, width)| {
+        shapes.iter().find(|shape| shape.widths()[side] == width).copied()
+    })
 }
 
 enum Drawn {
@@ -215,6 +220,7 @@ fn blocks(kind: Kind) -> Vec<Sized> {
     let mut all = vec![
         sized("6x3x2", 3, on_3x3, 2, (4, 5)),
         sized("8-4x2-12/2", 3, on_3x3, 2, (5, 4)),
+        sized("24-6x4-33/2", 3, on_3x3, 1, (5, 6)),
         sized("9-3x4-16", 3, on_3x3, 1, (3, 6)),
         sized("16x8x3", 3, on_3x3, 2, (5, 3)),
         sized("7-5x3-10/2", 3, on_1x1, 3, (6, 5)),
@@ -222,7 +228,6 @@ fn blocks(kind: Kind) -> Vec<Sized> {
         sized("12x12x1", 3, on_3x3, 2, (4, 6)),
         sized("5-4x3-7", 5, on_3x3, 2, (6, 4)),
         sized("8x1x8", 3, on_3x3, 2, (4, 3)),
-        sized("24-6x4-33/2", 3, on_3x3, 1, (5, 6)),
         sized("10-7x2-10/2", 1, on_3x3, 2, (3, 5)),
         sized("32-32x2-20/2", 3, on_3x3, 2, (4, 5)),
     ];

@@ -2,5 +2,6 @@
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
 pub mod cases;
+pub mod handed;
 pub mod mask;
 pub mod wrong;

@@ -3,5 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod check;
 mod ladder;
 mod sensitivity;

@@ -185,7 +185,8 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     }
     let command = context.command.clone();
     let json = || {
-        let outcome = Outcome { verdict: None, partial, machine: None };
+        let verdict = Some(if partial { "unfinished" } else { "graded" });
+        let outcome = Outcome { verdict, partial, machine: None };
         Ok(json::envelope(&command, outcome, report::graded_json(&graded, &points)))
     };
     let csv = || Ok(report::graded_csv(&graded));

@@ -176,14 +176,26 @@ pub struct Unscored {
     pub judged: Result<(Report, Option<String>), String>,
 }
 
+/// What a submission gets for one kind of case.
+#[derive(Serialize)]
+struct OfKind {
+    kind: String,
+    /// Cases that agree.
+    agree: usize,
+    /// All cases of the kind.
+    cases: usize,
+    points: f64,
+    /// Points for agreeing with all of them.
+    #[serde(skip)]
+    most: f64,
+}
+
 /// A submission's row.
 pub struct Graded {
     name: String,
     judged: Result<(Report, Option<String>), String>,
-    /// Of each kind: cases that agree, all of them, points.
-    kinds: Vec<(String, usize, usize, f64)>,
+    kinds: Vec<OfKind>,
     score: f64,
-    most: f64,
 }
 
 impl Unscored {
@@ -196,18 +208,15 @@ impl Unscored {
             let agree = all.clone().filter(|case| case.verdict == Verdict::Agree).count();
             (agree, all.count())
         };
-        let kinds: Vec<_> = points
-            .0
-            .iter()
-            .map(|(kind, points)| {
-                let (agree, all) = of_kind(kind);
-                let share = if all == 0 { 0.0 } else { agree as f64 / all as f64 };
-                (kind.clone(), agree, all, points * share)
-            })
-            .collect();
-        let score = kinds.iter().map(|(.., points)| points).sum();
+        let kinds = points.0.iter().map(|(kind, &most)| {
+            let (agree, cases) = of_kind(kind);
+            let points = most * agree as f64 / cases.max(1) as f64;
+            OfKind { kind: kind.clone(), agree, cases, points, most }
+        });
+        let kinds: Vec<OfKind> = kinds.collect();
+        let score = kinds.iter().map(|of| of.points).sum();
         let Self { name, judged } = self;
-        Graded { name, judged, kinds, score, most: points.most() }
+        Graded { name, judged, kinds, score }
     }
 }
 
@@ -252,15 +261,13 @@ impl Graded {
         let tests: Vec<_> = self
             .kinds
             .iter()
-            .map(|(kind, agree, all, points)| {
-                let share = *agree as f64 / (*all).max(1) as f64;
-                let most = if *agree > 0 { points / share } else { 0.0 };
+            .map(|OfKind { kind, agree, cases, points, most }| {
                 json!({
                     "name": kind,
                     "score": points,
                     "max_score": most,
-                    "status": if agree == all && *all > 0 { "passed" } else { "failed" },
-                    "output": format!("{agree} of {all} cases agree"),
+                    "status": if agree == cases && *cases > 0 { "passed" } else { "failed" },
+                    "output": format!("{agree} of {cases} cases agree"),
                 })
             })
             .collect();
@@ -321,16 +328,12 @@ pub fn graded_words(graded: &[Graded], points: &Points) -> String {
 pub fn graded_csv(graded: &[Graded]) -> String {
     let quoted =
         |text: &str| format!("\"{}\"", text.replace('"', "\"\"").replace(['\n', '\r'], " "));
-    let kinds: Vec<String> = graded
-        .first()
-        .into_iter()
-        .flat_map(|row| &row.kinds)
-        .map(|(kind, ..)| kind.clone())
-        .collect();
+    let kinds: Vec<String> =
+        graded.first().into_iter().flat_map(|row| &row.kinds).map(|of| of.kind.clone()).collect();
     let mut csv = format!("submission,score,verdict,{},remark\n", kinds.join(","));
     for row in graded {
         let counts: Vec<String> =
-            row.kinds.iter().map(|(_, agree, all, _)| format!("{agree}/{all}")).collect();
+            row.kinds.iter().map(|of| format!("{}/{}", of.agree, of.cases)).collect();
         csv += &format!(
             "{},{},{},{},{}\n",
             quoted(&row.name),
@@ -346,15 +349,12 @@ pub fn graded_csv(graded: &[Graded]) -> String {
 /// The same as JSON.
 pub fn graded_json<'a>(graded: &'a [Graded], points: &'a Points) -> impl Serialize + 'a {
     let row = |row: &'a Graded| {
-        let kinds = row.kinds.iter().map(|(kind, agree, all, points)| {
-            object! { kind: kind, agree: agree, cases: all, points: points }
-        });
         let mistakes = row.judged.as_ref().map(|(report, _)| report.mistakes.clone());
         object! {
             submission: &row.name,
             score: row.score,
             verdict: row.verdict(),
-            kinds: kinds.collect::<Vec<_>>(),
+            kinds: &row.kinds,
             mistakes: mistakes.unwrap_or_default(),
             remark: row.remark(),
         }
@@ -408,11 +408,11 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
         page.gap();
     }
     for row in &missed {
-        page.row(&format!("  {} ({}): {}", row.name, row.op, describe(row.name, row.op)));
+        page.indented(&format!("{} ({}): {}", row.name, row.op, describe(row.name, row.op)));
         let catch = found.catches.iter().find(|case| case.name == format!("catches-{}", row.name));
         match catch {
             Some(case) => page.row(&format!("    {}", sizes(case))),
-            None if row.op == "conv" => page.row("    none of the small ones, by this rule"),
+            None if row.op == "conv" => page.row("    none of the small ones"),
             None => page.row("    see `triform refute` for its smallest block"),
         }
     }

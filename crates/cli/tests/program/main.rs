@@ -7,6 +7,7 @@ mod kit;
 
 mod bad_input;
 mod bench;
+mod check;
 mod checkpoints;
 mod claims;
 mod cli;

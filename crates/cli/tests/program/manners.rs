@@ -8,7 +8,8 @@ use crate::kit::{printed, right, root, run_with, text, triform};
 /// The examples in the `--help` of the program and of each command.
 fn examples() -> Vec<String> {
     let mut examples = Vec::new();
-    let commands = "verify refute explain count diagnose forward train bench init plot completions";
+    let commands = "verify refute explain count diagnose forward train cases check grade adequacy \
+                    bench init plot completions";
     for command in std::iter::once("").chain(commands.split(' ')) {
         let help = printed(&format!("{command} --help"));
         let (_, after) = help.split_once("Examples:\n").expect(command);
@@ -26,7 +27,7 @@ fn examples() -> Vec<String> {
 #[test]
 fn every_command_has_three_examples() {
     let examples = examples();
-    assert_eq!(examples.len(), 36);
+    assert_eq!(examples.len(), 48);
     for example in examples {
         let output = triform(&format!("{example} --help"));
         assert_eq!(output.status.code(), Some(0), "{example}: {}", text(&output.stderr));

@@ -59,6 +59,9 @@ fn every_report_is_as_the_schema_says() {
     ndarray_npy::WriteNpyExt::write_npy(&input, fs::File::create(&x).unwrap()).unwrap();
     let (status, _, errors) = run_with(&right(), &format!("init 8x2x2 --output {w}"), false);
     assert_eq!(status, 0, "{errors}");
+    let cases = format!("cases --out {} --op conv --kind specials --quick", path("cases"));
+    assert_eq!(run_with(&right(), &cases, false).0, 0);
+    fs::create_dir(path("none")).unwrap();
     let network = format!("--arch 8x2x2 --weights {w} --input {x}");
     let mut validated = 0;
     for (command, forms, expected) in [
@@ -79,6 +82,14 @@ fn every_report_is_as_the_schema_says() {
         ("diagnose".to_owned(), right(), "null"),
         ("train --steps 2".to_owned(), right(), "holds"),
         ("train --steps 1".to_owned(), wrong(), "refuted"),
+        (format!("check {} {}", path("cases"), path("none")), right(), "incomplete"),
+        (format!("check {} {}", path("cases"), path("cases")), right(), "incomplete"),
+        (
+            format!("grade {} {} {}", path("cases"), path("none"), path("nowhere")),
+            right(),
+            "graded",
+        ),
+        (format!("adequacy {}", path("cases")), right(), "misses"),
         ("bench --block 8x2x2 --map 5x4 --rounds 1 --threads 1".to_owned(), right(), "holds"),
         ("bench --block 8x2x2 --map 5x4 --rounds 1 --threads 1".to_owned(), wrong(), "refuted"),
     ] {
@@ -97,7 +108,7 @@ fn every_report_is_as_the_schema_says() {
         assert_eq!((&report["partial"], &report["verdict"]), (&true.into(), &"unfinished".into()));
         validated += 1;
     }
-    assert_eq!(validated, 22);
+    assert_eq!(validated, 26);
 }
 
 /// The three forms, one of them wrong.

@@ -1,0 +1,251 @@
+//! `triform cases`, `check`, `grade` and `adequacy`: files out, files back, the verdict.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use crate::common::handed::right;
+use crate::kit::{fits_80_columns, printed_in, text, triform_in};
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+use triform::check::{Case, Handed, Kind, Ops, Plan, Received, cases};
+use triform_checkpoint::write::{Tensor, npz};
+
+const MAKE: &str = "cases --out cases --op conv --kind integers,gradients --quick";
+
+/// A folder with a quick suite in `cases`, and the cases themselves.
+fn suite() -> (TempDir, Vec<Case>) {
+    let folder = tempdir().unwrap();
+    printed_in(folder.path(), MAKE);
+    let kinds = vec![Kind::Integers, Kind::Gradients];
+    let plan = Plan { ops: Ops::Conv, kinds, quick: true, ..Plan::default() };
+    (folder, cases(&plan).unwrap())
+}
+
+/// Writes what came back for a case.
+fn write(folder: &Path, case: &Case, handed: &Handed) {
+    fs::create_dir_all(folder).unwrap();
+    let tensor = |(name, array): (&String, &Received)| {
+        let Received::Floats(array) = array else { panic!("floats") };
+        let numbers: Vec<f32> = array.iter().copied().collect();
+        Tensor::f32(name, array.shape(), &numbers)
+    };
+    let tensors: Vec<Tensor> = handed.iter().map(tensor).collect();
+    fs::write(folder.join(format!("{}.npz", case.name)), npz(&tensors).unwrap()).unwrap();
+}
+
+/// What a mistake gives for a case; the right answers where it does not apply.
+fn wrong(case: &Case, name: &str) -> Handed {
+    let wrong = case.mistakes().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
+    let Some(arrays) = wrong else { return right(case) };
+    let float = |array: &ndarray::ArrayD<f64>| Received::Floats(array.mapv(|value| value as f32));
+    arrays.iter().map(|(name, array)| (name.clone(), float(array))).collect()
+}
+
+fn check(folder: &Path, words: &str) -> (i32, String) {
+    let output = triform_in(folder, &format!("check {words}"));
+    assert_eq!(text(&output.stderr), "", "{words}");
+    (output.status.code().unwrap(), text(&output.stdout))
+}
+
+#[test]
+fn right_outputs_agree_and_wrong_ones_are_named() {
+    let (folder, cases) = suite();
+    let path = |name: &str| folder.path().join(name);
+    for case in &cases {
+        write(&path("right"), case, &right(case));
+        write(&path("ignored"), case, &wrong(case, "groups-ignored"));
+        write(&path("unstrided"), case, &wrong(case, "weight-gradient-unstrided"));
+    }
+    let (status, report) = check(folder.path(), "cases right");
+    assert_eq!(status, 0, "{report}");
+    assert!(report.starts_with(&format!("right agrees: all {} cases, ", cases.len())), "{report}");
+    fits_80_columns(&report);
+    let (status, report) = check(folder.path(), "cases ignored");
+    assert_eq!(status, 1);
+    assert!(report.contains("the known mistake `groups-ignored`"), "{report}");
+    fits_80_columns(&report);
+    insta::assert_snapshot!("ignored_groups", report);
+    let (status, report) = check(folder.path(), "cases unstrided --json");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((status, report["verdict"].as_str()), (1, Some("differ")));
+    assert_eq!(report["mistakes"], serde_json::json!(["weight-gradient-unstrided"]));
+    assert_eq!(report["pattern"][0], "kind = gradients", "{report:#}");
+}
+
+/// The program that is judged is handed two folders.
+#[test]
+fn a_program_is_run_and_judged() {
+    let (folder, cases) = suite();
+    for case in &cases {
+        write(&folder.path().join("right"), case, &right(case));
+    }
+    let script = |name: &str, body: &str| fs::write(folder.path().join(name), body).unwrap();
+    script("copy.sh", "echo noise; cp right/* \"$2\"; test -f \"$1/cases.json\"\n");
+    script("half.sh", "cp right/*00* \"$2\"; exit 3\n");
+    script("slow.sh", "exec sleep 60\n");
+    let run = |words: &str| {
+        let output = triform_in(folder.path(), &format!("check cases {words}"));
+        (output.status.code().unwrap(), text(&output.stdout))
+    };
+    let (status, report) = run("--run \"sh copy.sh\"");
+    assert_eq!(status, 0, "{report}");
+    assert!(report.starts_with("sh copy.sh agrees"), "{report}");
+    let (status, report) = run("--run \"sh half.sh\"");
+    assert_eq!(status, 1);
+    assert!(
+        report.contains("ended with exit status: 3") && report.contains("is incomplete"),
+        "{report}"
+    );
+    let start = Instant::now();
+    let (status, report) = run("--run \"sh slow.sh\" --timeout 1");
+    assert_eq!(status, 1);
+    assert!(report.contains("was ended after 1 s"), "{report}");
+    assert!(start.elapsed().as_secs() < 30);
+    let output = triform_in(folder.path(), "check cases --run ./missing");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).starts_with("error: cannot run `./missing`"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
+/// Cases that were changed after they were handed out are refused.
+#[test]
+fn changed_cases_are_refused() {
+    let (folder, cases) = suite();
+    let refused = |words: &str| {
+        let output = triform_in(folder.path(), "check cases cases");
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output.stdout));
+        let errors = text(&output.stderr);
+        assert!(errors.contains(words), "{errors}");
+    };
+    let file = folder.path().join("cases").join(format!("{}.npz", cases[0].name));
+    let before = fs::read(&file).unwrap();
+    let mut changed = before.clone();
+    let handed: Handed = cases[0]
+        .inputs()
+        .into_iter()
+        .map(|(name, array)| (name, Received::Floats(array.mapv(|value| value as f32 + 1.0))))
+        .collect();
+    write(&folder.path().join("cases"), &cases[0], &handed);
+    refused("are not those that cases.json commits to");
+    changed.truncate(before.len() / 2);
+    fs::write(&file, changed).unwrap();
+    refused("error: ");
+    fs::write(&file, before).unwrap();
+    let listing = folder.path().join("cases/cases.json");
+    let text = fs::read_to_string(&listing).unwrap();
+    fs::write(&listing, text.replacen("\"groups\": 1", "\"groups\": 2", 1)).unwrap();
+    refused("error: ");
+    fs::write(&listing, text.replacen("\"commitment\": \"", "\"commitment\": \"0", 1)).unwrap();
+    refused("are not those that it commits to");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_files() {
+    let folder = tempdir().unwrap();
+    let make = |name: &str, more: &str| {
+        printed_in(
+            folder.path(),
+            &format!("cases --out {name} --quick --op block --kind integers {more}"),
+        );
+        fs::read_to_string(folder.path().join(name).join("cases.json")).unwrap()
+    };
+    assert_eq!(make("a", ""), make("b", "--seed 0"));
+    assert_ne!(make("c", "--seed 1"), make("d", "--seed 2"));
+    fs::write(folder.path().join("secret"), "known to the grader").unwrap();
+    let secret: Value = serde_json::from_str(&make("e", "--secret secret")).unwrap();
+    assert!(secret["seed"].is_null() && secret["secret_sha256"].is_string());
+    assert_eq!(
+        make("f", "--secret secret"),
+        fs::read_to_string(folder.path().join("e/cases.json")).unwrap()
+    );
+}
+
+/// Whatever a submission is, it is a row.
+#[test]
+fn a_class_is_graded() {
+    let (folder, cases) = suite();
+    let path = |name: &str| folder.path().join(name);
+    for case in &cases {
+        write(&path("right"), case, &right(case));
+        write(&path("flipped"), case, &wrong(case, "kernel-flipped"));
+        if case.kind == Kind::Integers {
+            write(&path("forward only"), case, &right(case));
+        }
+        fs::create_dir_all(path("truncated")).unwrap();
+        fs::write(path("truncated").join(format!("{}.npz", case.name)), b"PK\x03\x04").unwrap();
+    }
+    fs::create_dir(path("empty")).unwrap();
+    fs::write(path("file"), "not a folder").unwrap();
+    fs::write(path("points.toml"), "[points]\nintegers = 30\ngradients = 10\n").unwrap();
+    let all = "right flipped \"forward only\" truncated empty file nowhere";
+    let report = printed_in(
+        folder.path(),
+        &format!("grade cases {all} --points points.toml --gradescope scope --csv rows.csv"),
+    );
+    fits_80_columns(&report);
+    insta::assert_snapshot!("graded", report);
+    let csv = fs::read_to_string(path("rows.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 8, "{csv}");
+    assert!(csv.lines().nth(2).unwrap().contains("kernel-flipped"), "{csv}");
+    let mut results = 0;
+    for entry in fs::read_dir(path("scope")).unwrap() {
+        let file = entry.unwrap().path().join("results.json");
+        let result: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        let sum: f64 =
+            result["tests"].as_array().unwrap().iter().map(|t| t["score"].as_f64().unwrap()).sum();
+        let most: f64 = result["tests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|t| t["max_score"].as_f64().unwrap())
+            .sum();
+        assert!(
+            (result["score"].as_f64().unwrap() - sum).abs() < 1e-9 && (most - 40.0).abs() < 1e-9,
+            "{result}"
+        );
+        results += 1;
+    }
+    assert_eq!(results, 7);
+    for (points, words) in [
+        ("[points]\nspecials = 1\n", "the cases have no kind `specials`"),
+        ("[points]\nintegers = -1\n", "-1 points"),
+        ("[points]\nintegers = 0\n", "all points together are 0"),
+        ("points", "expected"),
+    ] {
+        fs::write(path("points.toml"), points).unwrap();
+        let output = triform_in(folder.path(), "grade cases right --points points.toml");
+        assert_eq!(output.status.code(), Some(2), "{points}");
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+}
+
+/// A test with few cases misses what they do not show; the cases it is offered show it.
+#[test]
+fn a_test_is_told_what_it_misses() {
+    let folder = tempdir().unwrap();
+    printed_in(folder.path(), "cases --out cases --op conv --kind integers --quick");
+    let (loose, exact) = ("adequacy cases --rule sum:1e-1,1e5 --add more", "adequacy cases");
+    let output = triform_in(folder.path(), loose);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let report = text(&output.stdout);
+    assert!(report.starts_with("This test misses "), "{report}");
+    fits_80_columns(&report);
+    assert!(report.contains("Wrote these cases to more."), "{report}");
+    let output = triform_in(folder.path(), exact);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    // The cases that were written show, exactly compared, each mistake that was missed.
+    let missed = |words: &str| -> Vec<String> {
+        let output = triform_in(folder.path(), &format!("{words} --json"));
+        let report: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+        let all = report["mistakes"].as_array().unwrap().iter();
+        let missed = all.filter(|row| row["seen"] == "missed");
+        missed.map(|row| row["mistake"].as_str().unwrap().to_owned()).collect()
+    };
+    let (before, after) = (missed("adequacy cases --rule sum:1e-1,1e5"), missed("adequacy more"));
+    assert!(!before.is_empty());
+    assert!(before.iter().all(|name| !after.contains(name)), "{before:?}, {after:?}");
+}
