@@ -93,10 +93,12 @@ impl Rule {
                     || (found.is_nan() && expected.is_nan())
                     || (found - expected).abs() <= atol + rtol * expected.abs()
             };
-            let pairs = || found.iter().zip(expected).map(|(f, e)| (f64::from(*f as f32), *e));
+            // Both as a test has them, in `f32`.
+            let float = |value: &f64| f64::from(*value as f32);
+            let pairs = || found.iter().zip(expected).map(|(f, e)| (float(f), float(e)));
             match *self {
                 Self::Shape => true,
-                Self::Exact => pairs().all(|(f, e)| close(f, f64::from(e as f32), 0.0, 0.0)),
+                Self::Exact => pairs().all(|(f, e)| close(f, e, 0.0, 0.0)),
                 Self::AllClose { rtol, atol } => pairs().all(|(f, e)| close(f, e, rtol, atol)),
                 Self::Sum { rtol, atol } => {
                     let (found, expected) =
@@ -120,10 +122,19 @@ impl Rule {
 pub enum Seen {
     /// This many of its cases fail on it.
     In(usize),
-    /// None does.
-    Missed,
+    /// No case has another output than the right one.
+    MissedByCases,
+    /// Some case has, and the rule accepts it.
+    MissedByRule,
     /// It has no cases of the kind that could show it.
     NotAsked,
+}
+
+impl Seen {
+    /// Whether the test should have seen it.
+    pub fn is_missed(self) -> bool {
+        matches!(self, Self::MissedByCases | Self::MissedByRule)
+    }
 }
 
 /// A mistake, and what a test makes of it.
@@ -141,16 +152,19 @@ pub struct Row {
 ///
 /// Errors: those of [`Case::answers`].
 pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
-    let seen_by = |case: &Case| -> Result<Vec<(&'static str, &'static str)>> {
+    // By operation and name: whether the rule rejects what the mistake gives for a case, if it differs at all.
+    let judged = |case: &Case| -> Result<Vec<((&'static str, &'static str), bool)>> {
         let expected: Arrays =
             case.answers()?.into_iter().map(|answer| (answer.name, answer.value)).collect();
-        let rejected = case
-            .mistakes()
-            .filter(|(_, wrong)| wrong().is_some_and(|wrong| !rule.accepts(&wrong, &expected)));
-        Ok(rejected.map(|(name, _)| (case.op(), name)).collect())
+        let differing = case.mistakes().filter_map(|(name, wrong)| {
+            let wrong = wrong()?;
+            let differs = !Rule::Exact.accepts(&wrong, &expected);
+            differs.then(|| ((case.op(), name), !rule.accepts(&wrong, &expected)))
+        });
+        Ok(differing.collect())
     };
-    let seen: Vec<Vec<_>> = cases.into_par_iter().map(seen_by).collect::<Result<_>>()?;
-    let seen: Vec<_> = seen.into_iter().flatten().collect();
+    let judged: Vec<Vec<_>> = cases.into_par_iter().map(judged).collect::<Result<_>>()?;
+    let judged: Vec<_> = judged.into_iter().flatten().collect();
     let mut rows = Vec::new();
     for (op, name) in in_files() {
         if !cases.iter().any(|case| case.op() == op) {
@@ -158,11 +172,12 @@ pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
         }
         let asked =
             cases.iter().any(|case| case.op() == op && shows_in(op, name).contains(&case.kind));
-        let count = seen.iter().filter(|found| **found == (op, name)).count();
-        let seen = match (count, asked) {
-            (0, false) => Seen::NotAsked,
-            (0, true) => Seen::Missed,
-            (count, _) => Seen::In(count),
+        let of = || judged.iter().filter(|(key, _)| *key == (op, name));
+        let seen = match of().filter(|(_, rejected)| *rejected).count() {
+            0 if !asked => Seen::NotAsked,
+            0 if of().next().is_none() => Seen::MissedByCases,
+            0 => Seen::MissedByRule,
+            count => Seen::In(count),
         };
         rows.push(Row { op, name, seen });
     }

@@ -382,23 +382,25 @@ fn explain(
 /// Whether a mistake's outputs are what came back: to the last digit where they are integers, and otherwise up to what
 /// rounding allows the largest of them.
 fn gives((case, answers): (&Case, &[Answer]), wrong: &Arrays, handed: &Handed) -> bool {
-    wrong.iter().all(|(name, values)| {
-        let Some(Received::Floats(found)) = handed.get(name) else { return false };
-        let answer = answers.iter().find(|answer| answer.name == *name);
-        let integers = case.kind.is_exact()
-            && values.iter().all(|value| !value.is_finite() || value.fract() == 0.0);
-        let allowed = match answer {
-            _ if integers => 0.0,
-            Some(answer) => {
-                2.0 * answer.rounding.iter().fold(0f64, |most, radius| most.max(*radius))
-            }
-            None => 0.0,
-        };
-        found.shape() == values.shape()
-            && found.iter().zip(values).all(|(&found, &value)| {
-                is_right(f64::from(found), f64::from(value as f32), allowed)
-            })
-    })
+    // Code that fails gives nothing, and nothing that came back is its.
+    !wrong.is_empty()
+        && wrong.iter().all(|(name, values)| {
+            let Some(Received::Floats(found)) = handed.get(name) else { return false };
+            let answer = answers.iter().find(|answer| answer.name == *name);
+            let integers = case.kind.is_exact()
+                && values.iter().all(|value| !value.is_finite() || value.fract() == 0.0);
+            let allowed = match answer {
+                _ if integers => 0.0,
+                Some(answer) => {
+                    2.0 * answer.rounding.iter().fold(0f64, |most, radius| most.max(*radius))
+                }
+                None => 0.0,
+            };
+            found.shape() == values.shape()
+                && found.iter().zip(values).all(|(&found, &value)| {
+                    is_right(f64::from(found), f64::from(value as f32), allowed)
+                })
+        })
 }
 
 /// The mistakes that explain every failing case of their operation, and give what is right in every passing one.

@@ -240,7 +240,7 @@ pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> 
         Staged::new(folder)?;
     }
     let rows = which_are_seen(&cases, options.rule)?;
-    let missed = rows.iter().filter(|row| row.seen == triform::check::adequacy::Seen::Missed);
+    let missed = rows.iter().filter(|row| row.seen.is_missed());
     let catches: Vec<Case> = missed
         .clone()
         .filter(|row| row.op == "conv")

@@ -386,7 +386,7 @@ impl Adequacy {
 /// In words: the answer, then what was missed, each with the smallest case that would catch it.
 pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
     let mut page = Page::new(false);
-    let missed: Vec<&Row> = found.with(|seen| seen == Seen::Missed).collect();
+    let missed: Vec<&Row> = found.with(Seen::is_missed).collect();
     let not_asked = found.with(|seen| seen == Seen::NotAsked).count();
     let asked = found.rows.len() - not_asked;
     let cases = several(found.cases, "case");
@@ -402,22 +402,31 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
             thousands(not_asked as u64)
         ));
     }
-    if !missed.is_empty() {
-        page.gap();
-        page.row("Missed, and the smallest case that would catch it:");
-        page.gap();
-    }
-    for row in &missed {
-        page.indented(&format!("{} ({}): {}", row.name, row.op, describe(row.name, row.op)));
-        let catch = found.catches.iter().find(|case| case.name == format!("catches-{}", row.name));
-        match catch {
-            Some(case) => page.row(&format!("    {}", sizes(case))),
-            None if row.op == "conv" => page.row("    none of the small ones"),
-            None => page.row("    see `triform refute` for its smallest block"),
+    for (seen, why) in [
+        (
+            Seen::MissedByCases,
+            "No case shows these; beside each the smallest convolution that would:",
+        ),
+        (Seen::MissedByRule, "Cases show these, and the rule accepts them all the same:"),
+    ] {
+        let of: Vec<&&Row> = missed.iter().filter(|row| row.seen == seen).collect();
+        if !of.is_empty() {
+            page.next_paragraph(why);
+            page.gap();
+        }
+        for row in of {
+            page.indented(&format!("{} ({}): {}", row.name, row.op, describe(row.name, row.op)));
+            let name = format!("catches-{}", row.name);
+            if let Some(case) = found.catches.iter().find(|case| case.name == name) {
+                page.row(&format!("    {}", sizes(case)));
+            }
         }
     }
     if let Some(folder) = added.filter(|_| !found.catches.is_empty()) {
-        page.next_paragraph(&format!("Wrote these cases to {}.", folder.display()));
+        page.next_paragraph(&format!(
+            "Wrote these cases to {}: add them to the test, and compare them exactly.",
+            folder.display()
+        ));
     }
     page.into_text()
 }
@@ -449,7 +458,8 @@ pub fn adequacy_json(found: &Adequacy) -> impl Serialize + '_ {
     let row = |row: &Row| {
         let (seen, cases) = match row.seen {
             Seen::In(cases) => ("seen", cases),
-            Seen::Missed => ("missed", 0),
+            Seen::MissedByCases => ("missed_by_cases", 0),
+            Seen::MissedByRule => ("missed_by_rule", 0),
             Seen::NotAsked => ("not_asked", 0),
         };
         object! { op: row.op, mistake: row.name, seen: seen, cases: cases }
@@ -467,7 +477,7 @@ pub fn adequacy_json(found: &Adequacy) -> impl Serialize + '_ {
     });
     object! {
         rule: found.rule.to_string(),
-        suite: found.cases,
+        cases: found.cases,
         mistakes: found.rows.iter().map(row).collect::<Vec<_>>(),
         catches: catches.collect::<Vec<_>>(),
     }
