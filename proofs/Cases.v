@@ -1,5 +1,5 @@
 (** Blocks of integers that the Rust forms were run on, and what they gave. Written by
-    [INSTA_UPDATE=always cargo test --test theorem], from seed 0; see src/claims/theorem.rs. *)
+    [INSTA_UPDATE=always cargo test --test lesson], from seed 0; see src/claims/theorem.rs. *)
 From Coq Require Import ZArith.
 From mathcomp Require Import all_ssreflect.
 From triform Require Import Tie.

@@ -200,11 +200,6 @@ impl<S: Real> BlockNorms<S> {
         })
     }
 
-    /// All of them, the shortcut's last.
-    pub(crate) fn layers(&self) -> impl Iterator<Item = &BatchNorm<S>> {
-        [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
-    }
-
     /// Checks that each batch norm has the number of channels of its layer.
     ///
     /// Errors: [`Error::Count`].

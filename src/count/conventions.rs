@@ -239,7 +239,9 @@ fn norm_in_each_path(layer: &Layer, counts: &mut Counts) {
 fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
     if let (Operation::Convolution { c_out, .. }, Some(role)) = (layer.operation, layer.role) {
         let paths = if role == Role::Expand { layer.paths } else { 1 };
-        counts.parameters.bias = (c_out as u64).saturating_mul(paths as u64);
+        // With the weights, since `bias` is the fully connected layer's.
+        let bias = (c_out as u64).saturating_mul(paths as u64);
+        counts.parameters.convolution = counts.parameters.convolution.saturating_add(bias);
     }
 }
 
@@ -402,7 +404,7 @@ impl ParameterRule {
     pub fn count(&self, counts: &Counts) -> Result<u64> {
         let Parameters { convolution, batch_norm, fully_connected, bias, statistics } =
             counts.parameters;
-        // Assumes that all biases are the fully connected layer's, one for each class.
+        // The fully connected layer has a bias for each class.
         let (fully_connected, bias) = match self.classes {
             Some(classes) if bias > 0 => {
                 let what = "weights of the fully connected layer";
@@ -480,6 +482,14 @@ mod tests {
     /// weights. 4-2x2-8 has a projection with one bias per channel, not per path. Basic blocks have no C d.
     #[test]
     fn each_convention_makes_the_count_that_it_must() {
+        const RESNEXT50: u64 = 25_028_904;
+        /// The inner channels of the stages are half of the outer ones; each block has a bias for both inner layers
+        /// and 32 for each outer channel, and each stage one projection.
+        const BIASES: u64 = 3 * (128 + 128 + 32 * 256)
+            + 4 * (256 + 256 + 32 * 512)
+            + 6 * (512 + 512 + 32 * 1024)
+            + 3 * (1024 + 1024 + 32 * 2048)
+            + (256 + 512 + 1024 + 2048);
         let count = |network: &str, names: &str, quantity| {
             let conventions: Vec<_> = names.split(' ').map(|name| named(name).unwrap()).collect();
             count(&zoo::named(network).unwrap(), &conventions, quantity).unwrap()
@@ -509,6 +519,12 @@ mod tests {
             ),
             ("4-2x2-8", "bias-in-each-path", 16 + 9 * 2 * 4 + 32 + 32 + 4 + 4 + 2 * 8 + 8),
             ("resnet18", "output-2cd", 11_689_512),
+            ("resnext50_32x4d", "bias-in-each-path", RESNEXT50 + BIASES),
+            (
+                "resnext50_32x4d",
+                "bias-in-each-path 10-classes",
+                RESNEXT50 + BIASES - 990 * (2048 + 1),
+            ),
             ("resnet18", "width-not-doubled", 11_689_512),
         ] {
             assert_eq!(count(network, names, Quantity::Parameters), parameters, "{names}");

@@ -2,6 +2,7 @@
 
 use plotters_backend::FontTransform;
 use plotters_backend::text_anchor::HPos;
+use serde::Deserialize;
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{BLUE, INK, MUTED, PAPER, RULE, SERIES, SHADE, VERMILION};
 use triform_canvas::{Canvas, FigureError, Pen, Picture};
@@ -10,63 +11,178 @@ use super::chart::{BODY, WIDTH, headed};
 use crate::count::{convolution, thousands};
 use crate::evidence::progress::Quiet;
 use crate::evidence::rungs::Rung;
-use crate::gallery::ALL;
 use crate::gallery::matrix::{Cell, run};
+use crate::gallery::{ALL, convolutions};
 use crate::random::Seed;
 
-/// Which rung refutes which wrong block.
-pub(super) fn gallery() -> Result<Picture, FigureError> {
-    const ACROSS: u32 = 760;
-    const LEFT: f64 = 300.0;
-    const TOP: f64 = 150.0;
-    const DOWN: f64 = 22.0;
-    let column = |number: usize| LEFT + 48.0 * number as f64;
-    let rows = run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet)?.unwrap_or_default();
-    let height = TOP + DOWN * rows.len() as f64 + 20.0;
-    let mut canvas = headed(
-        (ACROSS, height as u32),
-        "Which rung of the ladder refutes which wrong block: a table of 42 wrong blocks by nine \
-         rungs. Every block is refuted by one rung at least.",
-        "Wrong blocks, and the rungs that refute them",
-        "Every cell is the result of a run.",
-    )?;
-    for (x, cell, words) in [
-        (70.0, Cell::Refuted, "refuted"),
-        (185.0, Cell::Missed, "missed: ran to its end, saw nothing"),
-        (470.0, Cell::NotApplicable, "the mistake had nothing to get wrong"),
-    ] {
-        mark(&mut canvas, (x, 86.0), cell)?;
-        let style = Lettering::centred(BODY, MUTED).from_left();
-        canvas.label(words, (x + 16.0, 86.0), &style)?;
-    }
-    let style = Lettering::centred(BODY, INK);
-    for (number, rung) in Rung::ALL.into_iter().enumerate() {
-        canvas.label(&rung.to_string(), (column(number), TOP - 24.0), &style)?;
-    }
-    let style = Lettering { across: HPos::Right, ..style };
-    for (number, row) in rows.iter().enumerate() {
-        let y = TOP + DOWN * number as f64;
-        if number.is_multiple_of(2) {
-            let frame = Frame::new(16.0, y - DOWN / 2.0, f64::from(ACROSS) - 32.0, DOWN);
-            canvas.rect(frame, 3.0, Some(SHADE), None)?;
-        }
-        canvas.label(row.mistake.name, (LEFT - 36.0, y), &style)?;
-        for (number, cell) in row.cells.into_iter().enumerate() {
-            mark(&mut canvas, (column(number), y), cell)?;
-        }
-    }
-    canvas.finish()
+/// A cell of a table of mistakes.
+#[derive(Clone, Copy, PartialEq)]
+enum Mark {
+    /// The mistake was seen: a filled disc.
+    Seen,
+    /// It was missed: an open ring.
+    Missed,
+    /// There was nothing to see: a dash.
+    Nothing,
 }
 
-/// A filled disc, an open ring, a dash: distinguishable without colour too.
-fn mark(canvas: &mut Canvas, at: (f64, f64), cell: Cell) -> Result<(), FigureError> {
+/// A table of mistakes: a row for each, a column for each that may see it. The marks are distinguishable without
+/// colour too.
+struct Table<'a> {
+    width: u32,
+    /// Title for a screen reader, heading, and the line below it.
+    words: [&'a str; 3],
+    /// What the marks mean, and where each begins.
+    legend: [(f64, Mark, &'a str); 3],
+    columns: Vec<&'a str>,
+    /// How far apart they are.
+    across: f64,
+    /// How much room their names have, which are turned if there is more than 40.
+    names: f64,
+    rows: Vec<(&'a str, Vec<Mark>)>,
+}
+
+impl Table<'_> {
+    fn draw(&self) -> Result<Picture, FigureError> {
+        const LEFT: f64 = 300.0;
+        const DOWN: f64 = 22.0;
+        let top = 110.0 + self.names;
+        let column = |number: usize| LEFT + self.across * number as f64;
+        let height = top + DOWN * self.rows.len() as f64 + 20.0;
+        let [title, heading, below] = self.words;
+        let mut canvas = headed((self.width, height as u32), title, heading, below)?;
+        for (x, cell, words) in self.legend {
+            mark(&mut canvas, (x, 86.0), cell)?;
+            let style = Lettering::centred(BODY, MUTED).from_left();
+            canvas.label(words, (x + 16.0, 86.0), &style)?;
+        }
+        let style = Lettering::centred(BODY, INK);
+        let turned = Lettering { turn: FontTransform::Rotate270, ..style };
+        for (number, name) in self.columns.iter().enumerate() {
+            let style = if self.names > 40.0 { &turned } else { &style };
+            canvas.label(name, (column(number), top - 14.0 - self.names / 2.0 + 10.0), style)?;
+        }
+        let style = Lettering { across: HPos::Right, ..style };
+        for (number, (name, cells)) in self.rows.iter().enumerate() {
+            let y = top + DOWN * number as f64;
+            if number.is_multiple_of(2) {
+                let frame = Frame::new(16.0, y - DOWN / 2.0, f64::from(self.width) - 32.0, DOWN);
+                canvas.rect(frame, 3.0, Some(SHADE), None)?;
+            }
+            canvas.label(name, (LEFT - 36.0, y), &style)?;
+            for (number, cell) in cells.iter().enumerate() {
+                mark(&mut canvas, (column(number), y), *cell)?;
+            }
+        }
+        canvas.finish()
+    }
+}
+
+fn mark(canvas: &mut Canvas, at: (f64, f64), cell: Mark) -> Result<(), FigureError> {
     match cell {
-        Cell::Refuted => canvas.circle(at, 6.5, Some(BLUE), None),
-        Cell::Missed => canvas.circle(at, 5.5, None, Some(Pen { color: VERMILION, width: 2.5 })),
-        Cell::NotApplicable | Cell::NotRun => {
+        Mark::Seen => canvas.circle(at, 6.5, Some(BLUE), None),
+        Mark::Missed => canvas.circle(at, 5.5, None, Some(Pen { color: VERMILION, width: 2.5 })),
+        Mark::Nothing => {
             canvas.line(&[(at.0 - 3.0, at.1), (at.0 + 3.0, at.1)], Pen { color: RULE, width: 1.0 })
         }
     }
+}
+
+/// Which rung refutes which wrong block.
+pub(super) fn gallery() -> Result<Picture, FigureError> {
+    let rows = run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet)?.unwrap_or_default();
+    let of = |cell: Cell| match cell {
+        Cell::Refuted => Mark::Seen,
+        Cell::Missed => Mark::Missed,
+        Cell::NotApplicable | Cell::NotRun => Mark::Nothing,
+    };
+    let rungs: Vec<String> = Rung::ALL.iter().map(ToString::to_string).collect();
+    let title = format!(
+        "Which rung of the ladder refutes which wrong block: a table of {} wrong blocks by nine \
+         rungs. Every block is refuted by one rung at least.",
+        rows.len()
+    );
+    Table {
+        width: 760,
+        words: [
+            &title,
+            "Wrong blocks, and the rungs that refute them",
+            "Every cell is the result of a run.",
+        ],
+        legend: [
+            (70.0, Mark::Seen, "refuted"),
+            (185.0, Mark::Missed, "missed: ran to its end, saw nothing"),
+            (470.0, Mark::Nothing, "the mistake had nothing to get wrong"),
+        ],
+        columns: rungs.iter().map(String::as_str).collect(),
+        across: 48.0,
+        names: 40.0,
+        rows: rows.iter().map(|row| (row.mistake.name, row.cells.map(of).to_vec())).collect(),
+    }
+    .draw()
+}
+
+/// The record of adequacy/, as far as it is drawn.
+#[derive(Deserialize)]
+struct Adequacy {
+    suites: Vec<Suite>,
+}
+
+#[derive(Deserialize)]
+struct Suite {
+    name: String,
+    mistakes: Vec<OfMistake>,
+}
+
+#[derive(Deserialize)]
+struct OfMistake {
+    op: String,
+    mistake: String,
+    seen: String,
+}
+
+/// Which published test of convolution sees which mistake.
+pub(super) fn adequacy() -> Result<Picture, FigureError> {
+    const RECORD: &str = include_str!("../../adequacy/records/2026-12-01.json");
+    let record: Adequacy =
+        serde_json::from_str(RECORD).map_err(|error| FigureError::Data(error.to_string()))?;
+    let suites: Vec<&Suite> =
+        record.suites.iter().filter(|suite| suite.name != "triform-block").collect();
+    let cell = |suite: &Suite, name: &str| {
+        let found = suite.mistakes.iter().find(|of| of.op == "conv" && of.mistake == name);
+        match found.map(|of| of.seen.as_str()) {
+            Some("seen") => Mark::Seen,
+            Some("missed") => Mark::Missed,
+            _ => Mark::Nothing,
+        }
+    };
+    let rows = convolutions::ALL.iter().map(|mistake| {
+        (mistake.name, suites.iter().map(|suite| cell(suite, mistake.name)).collect())
+    });
+    let title = format!(
+        "Which test data sees which mistake of a convolution: a table of {} mistakes by {} suites. \
+         Every published suite misses some.",
+        convolutions::ALL.len(),
+        suites.len()
+    );
+    Table {
+        width: 860,
+        words: [
+            &title,
+            "Mistakes of a convolution, and the test data that sees them",
+            "Published test data, each with its own rule of comparison; the last two are triform's cases.",
+        ],
+        legend: [
+            (70.0, Mark::Seen, "seen"),
+            (170.0, Mark::Missed, "missed: every case passes"),
+            (400.0, Mark::Nothing, "not asked: no case of that kind"),
+        ],
+        columns: suites.iter().map(|suite| suite.name.as_str()).collect(),
+        across: 38.0,
+        names: 150.0,
+        rows: rows.collect(),
+    }
+    .draw()
 }
 
 /// A grouped kernel, drawn as the equivalent dense one: zero outside the blocks.

@@ -77,6 +77,7 @@ pub const ALL: &[Figure] = &[
     Figure { name: "parameters_by_groups", draw: Fixed(lines::parameters_by_groups) },
     Figure { name: "error_by_macs", draw: Fixed(lines::error_by_macs) },
     Figure { name: "training", draw: Fixed(training::training) },
+    Figure { name: "adequacy", draw: Fixed(matrices::adequacy) },
     Figure { name: "accuracy_of_wrong_blocks", draw: Fixed(training::accuracy_of_wrong_blocks) },
     Figure { name: "speed", draw: Fixed(bars::speed) },
     Figure { name: "roofline", draw: Fixed(roofline::of_the_record) },

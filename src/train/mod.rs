@@ -158,7 +158,7 @@ impl<S: Real> Model<S> {
         tensors.extend(norm(&self.stem_norm));
         for (weights, norms) in &self.blocks {
             tensors.extend(weights.owned_kernels().iter().map(all));
-            tensors.extend(norms.layers().flat_map(norm));
+            tensors.extend(norms.all().flat_map(norm));
         }
         tensors.extend([all(&self.top), self.bias.to_vec()]);
         tensors
@@ -191,7 +191,7 @@ impl<S: Real> Model<S> {
         for (weights, norms) in &self.blocks {
             let kernels = weights.owned_kernels().iter().map(|old| kernel(old, next())).collect();
             let weights = BlockWeights::of(*weights.spec(), kernels)?;
-            let mut old = norms.layers();
+            let mut old = norms.all();
             let norms = BlockNorms::from_fn(norms.shortcut.is_some(), |_| {
                 let Some(old) = old.next() else { unreachable!("as many batch norms") };
                 norm(old, &mut next)

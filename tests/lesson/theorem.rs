@@ -20,7 +20,7 @@ fn the_forms_give_what_the_formulas_give() {
         assert_eq!(
             first_difference(&found, COMMITTED),
             None,
-            "form {form:?}; if this is meant: INSTA_UPDATE=always cargo test --test theorem, and make -C proofs"
+            "form {form:?}; if this is meant: INSTA_UPDATE=always cargo test --test lesson, and make -C proofs"
         );
     }
     assert_eq!(COMMITTED.matches("{| paths").count(), 7);

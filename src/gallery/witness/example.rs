@@ -85,7 +85,7 @@ impl Example {
             Mode::Gradient { v, .. } => numbers.extend(v.iter().map(|v| (*v, 0.0))),
             Mode::Evaluation | Mode::Training => {}
         }
-        for norm in self.norms.layers() {
+        for norm in self.norms.all() {
             for channel in 0..norm.channels() {
                 let [gamma, beta, mean, _] = norm.channel(channel);
                 numbers.extend([(*gamma, 1.0), (*beta, 0.0), (*mean, 0.0)]);
@@ -120,7 +120,7 @@ impl Example {
         let kernels = self.weights.kernels().take(3);
         let all = kernels.map(|kernel| kernel.len()).sum::<usize>() + self.x.len();
         let numbers = self.numbers();
-        let of_norms: usize = self.norms.layers().map(|norm| 3 * norm.channels()).sum();
+        let of_norms: usize = self.norms.all().map(|norm| 3 * norm.channels()).sum();
         let uses = usize::from(self.layout != Layout::Standard) + usize::from(self.second_call);
         let (mut count, mut far) = (uses, 0.0);
         for (place, (value, simplest)) in numbers.iter().enumerate() {
