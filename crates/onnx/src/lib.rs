@@ -24,14 +24,15 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod error;
-/// The messages of `onnx.proto`, which documents them. They read files back too.
+/// The messages of `onnx.proto`, which documents them. With [`Message`], they read files too.
 #[allow(missing_docs, clippy::all, reason = "made from onnx.proto by prost-build")]
 #[rustfmt::skip]
 pub mod proto;
 
 use std::collections::{BTreeMap, HashSet};
 
-use prost::Message as _;
+/// Encodes and decodes the messages of [`proto`].
+pub use prost::Message;
 
 pub use self::error::{Error, Result};
 use self::proto::attribute_proto::AttributeType;
@@ -71,6 +72,11 @@ impl Tensor {
         Ok(Self { value: Value::new(name, shape), numbers })
     }
 
+    /// Its name and shape.
+    pub fn value(&self) -> &Value {
+        &self.value
+    }
+
     /// A `.pb` file of test data: the tensor as a `TensorProto`.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.message().encode_to_vec()
@@ -87,7 +93,7 @@ impl Tensor {
     }
 }
 
-/// The name and shape of an input or output of a model: 32-bit floats.
+/// The name and shape of a tensor, which need not have numbers yet: an input or output of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     name: String,
@@ -303,12 +309,10 @@ fn fits(bytes: usize) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use prost::Message as _;
-
     use super::proto::attribute_proto::AttributeType;
     use super::proto::type_proto::Value as Type;
     use super::proto::{ModelProto, TensorProto};
-    use super::{Error, MOST_BYTES, Model, Node, Tensor, Value, fits};
+    use super::{Error, MOST_BYTES, Message as _, Model, Node, Tensor, Value, fits};
 
     fn model() -> Model {
         let conv = Node::new("Conv", &["x", "w", ""], &["sums"]).with("pads", [1, 2, 3, 4]);
