@@ -7,6 +7,7 @@ mod kit;
 
 mod bad_input;
 mod bench;
+mod check_onnx;
 mod checkpoints;
 mod claims;
 mod cli;
