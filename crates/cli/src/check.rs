@@ -12,7 +12,7 @@ use super::args::{AdequacyOptions, CasesOptions, CheckOptions, GradeOptions};
 use super::destination::Target;
 use super::error::{Error, Result};
 use super::folder::{self, Origin, Staged};
-use super::{Context, HOLDS, INTERRUPTED, REFUTED, progress};
+use super::{Context, HOLDS, INTERRUPTED, REFUTED, onnx, progress};
 use crate::report::check as report;
 use crate::report::json::{self, Outcome};
 use triform::check::adequacy::{adequacy as which_are_seen, smallest};
@@ -46,10 +46,31 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
         let words = "no such cases exist: a convolution has no training mode".to_owned();
         return Err(Error::Usage(words));
     }
+    let suite = match &options.onnx {
+        Some(folder) => Some(suite(folder, &options.out, &cases)?),
+        None => None,
+    };
     folder::write(&options.out, &cases, &origin)?;
-    let text = report::written(&options.out, &cases);
+    suite.map(Staged::finish).transpose()?;
+    let text = report::written(&options.out, &cases, options.onnx.as_deref());
     context.print(&text)?;
     Ok(HOLDS)
+}
+
+/// The cases as an ONNX suite, ready to be finished.
+fn suite(folder: &Path, out: &Path, cases: &[Case]) -> Result<Staged> {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let (suite, cases_in) = (absolute(folder), absolute(out));
+    // One inside the other would be in the way when that is put in its place.
+    if suite.starts_with(&cases_in) || cases_in.starts_with(&suite) {
+        let words = "the folders of --out and --onnx must not lie one in the other".to_owned();
+        return Err(Error::Usage(words));
+    }
+    if !cases.iter().any(onnx::can_say) {
+        let words = "none of these cases can be an ONNX model; integers, floats and specials can";
+        return Err(Error::Usage(words.to_owned()));
+    }
+    onnx::suite(folder, cases)
 }
 
 /// Judges outputs: those in a folder, or those that a program writes.

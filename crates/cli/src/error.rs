@@ -53,6 +53,10 @@ pub enum Error {
     #[error(transparent)]
     Tensors(#[from] triform_checkpoint::Error),
 
+    /// An ONNX model that cannot be written.
+    #[error(transparent)]
+    Onnx(#[from] triform_onnx::Error),
+
     /// An error of the work itself.
     #[error(transparent)]
     Work(#[from] triform::Error),

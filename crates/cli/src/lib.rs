@@ -17,6 +17,7 @@ pub mod input;
 mod machine;
 pub mod need;
 mod network;
+mod onnx;
 mod plot;
 mod progress;
 mod refute;

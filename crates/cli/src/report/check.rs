@@ -10,19 +10,20 @@ use super::json::{WhyNull, object, pretty};
 use super::page::Page;
 use super::words::{several, thousands};
 use crate::error::{Error, Result};
+use crate::onnx::can_say;
 use triform::check::adequacy::{Row, Rule, Seen};
 use triform::check::{Case, CaseReport, First, Kind, NOT_CHECKABLE, Report, Verdict, describe};
 
-/// What was written, and what to do with it.
-pub fn written(folder: &Path, cases: &[Case]) -> String {
+/// What was written, and what to do with it; `onnx` is the folder of the ONNX suite.
+pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
     let numbers: usize = cases.iter().flat_map(Case::inputs).map(|(_, array)| array.len()).sum();
     let mut counts: BTreeMap<(&str, Kind), usize> = BTreeMap::new();
     for case in cases {
         *counts.entry((case.op(), case.kind)).or_default() += 1;
     }
-    let (folder, cases) = (folder.display(), several(cases.len(), "case"));
+    let (folder, all) = (folder.display(), several(cases.len(), "case"));
     let mut page = Page::new(false);
-    page.paragraph(&format!("Wrote {cases} to {folder}, {:.1} MB.", 4.0 * numbers as f64 / 1e6));
+    page.paragraph(&format!("Wrote {all} to {folder}, {:.1} MB.", 4.0 * numbers as f64 / 1e6));
     page.gap();
     let mut rows = vec![["operation", "kind", "cases"].map(str::to_owned).to_vec()];
     rows.extend(
@@ -35,6 +36,21 @@ pub fn written(folder: &Path, cases: &[Case]) -> String {
         "cases.json lists each case, its attributes and its arrays. Write one .npz a case with the \
          outputs, under the case's name, into a folder OUTPUTS; then: triform check {folder} OUTPUTS"
     ));
+    if let Some(onnx) = onnx {
+        let said = cases.iter().filter(|case| can_say(case)).count();
+        let others = cases.len() - said;
+        let (said, onnx) = (several(said, "case"), onnx.display());
+        let skipped = match others {
+            0 => String::new(),
+            1 => " 1 has no ONNX form: it trains or asks for gradients.".to_owned(),
+            others => format!(" {others} have no ONNX form: they train or ask for gradients."),
+        };
+        page.next_paragraph(&format!(
+            "Wrote {said} to {onnx} as an ONNX backend test suite.{skipped} A runner of such suites has one \
+             tolerance for all values of a case, and ONNX's own, where no data.json sets it, accepts a relative \
+             error of 1e-3. What passes there may still be wrong here: let triform check judge."
+        ));
+    }
     page.into_text()
 }
 

@@ -8,6 +8,7 @@ mod kit;
 mod bad_input;
 mod bench;
 mod check;
+mod check_onnx;
 mod checkpoints;
 mod claims;
 mod cli;
