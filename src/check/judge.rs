@@ -359,7 +359,7 @@ fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
 fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
     let most = f64::from(1u32 << 30);
     let wild = answers.iter().filter_map(|answer| received(answer, handed)).flatten();
-    let wild = wild.filter(|found| !(f64::from(found.abs()) <= most)).count();
+    let wild = wild.filter(|found| found.is_nan() || f64::from(found.abs()) > most).count();
     (wild > 0).then(|| {
         format!("{wild} values are NaN or larger than any sum of these numbers: memory read out of bounds, or never written")
     })

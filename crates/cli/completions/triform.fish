@@ -55,6 +55,10 @@ complete -c triform -n "__fish_triform_needs_command" -f -a "count" -d 'Count pa
 complete -c triform -n "__fish_triform_needs_command" -f -a "diagnose" -d 'Find the known mistakes and conventions that give a count'
 complete -c triform -n "__fish_triform_needs_command" -f -a "forward" -d 'Run a network, its blocks in one form or in all'
 complete -c triform -n "__fish_triform_needs_command" -f -a "train" -d 'Train the three forms in lockstep on handwritten digits'
+complete -c triform -n "__fish_triform_needs_command" -f -a "cases" -d 'Write cases for your own convolution or block to compute'
+complete -c triform -n "__fish_triform_needs_command" -f -a "check" -d 'Judge what your code computed for them'
+complete -c triform -n "__fish_triform_needs_command" -f -a "grade" -d 'Judge a class of submissions'
+complete -c triform -n "__fish_triform_needs_command" -f -a "adequacy" -d 'Say which known mistakes your test data would miss'
 complete -c triform -n "__fish_triform_needs_command" -f -a "bench" -d 'Time the three forms on this machine'
 complete -c triform -n "__fish_triform_needs_command" -f -a "init" -d 'Write a freshly initialised checkpoint'
 complete -c triform -n "__fish_triform_needs_command" -f -a "plot" -d 'Draw the figures'
@@ -159,6 +163,50 @@ never\t''"
 complete -c triform -n "__fish_triform_using_subcommand train" -l wrong -d 'A dozen wrong blocks too, trained the same way'
 complete -c triform -n "__fish_triform_using_subcommand train" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand train" -s h -l help -d 'Print help'
+complete -c triform -n "__fish_triform_using_subcommand cases" -l out -d 'The folder to write to: a new one' -r -F
+complete -c triform -n "__fish_triform_using_subcommand cases" -l op -d 'Convolutions, blocks or both [default: all]' -r -f -a "conv\t''
+block\t''
+all\t''"
+complete -c triform -n "__fish_triform_using_subcommand cases" -l kind -d 'integers, floats, training, gradients, specials [default: all]' -r -f -a "integers\t''
+floats\t''
+training\t''
+gradients\t''
+specials\t''"
+complete -c triform -n "__fish_triform_using_subcommand cases" -l seed -d 'The seed of every random choice' -r
+complete -c triform -n "__fish_triform_using_subcommand cases" -l secret -d 'A file whose contents take the seed\'s place, untold' -r -F
+complete -c triform -n "__fish_triform_using_subcommand cases" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c triform -n "__fish_triform_using_subcommand cases" -l quick -d 'A tenth of the cases'
+complete -c triform -n "__fish_triform_using_subcommand cases" -s q -l quiet -d 'Print errors only; the exit status is the answer'
+complete -c triform -n "__fish_triform_using_subcommand cases" -s h -l help -d 'Print help'
+complete -c triform -n "__fish_triform_using_subcommand check" -l run -d 'Run COMMAND CASES OUTPUTS, and judge what it wrote' -r
+complete -c triform -n "__fish_triform_using_subcommand check" -l timeout -d 'End the program after so long [default: 600]' -r
+complete -c triform -n "__fish_triform_using_subcommand check" -l json -d 'The report as JSON; to standard output without FILE' -r
+complete -c triform -n "__fish_triform_using_subcommand check" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c triform -n "__fish_triform_using_subcommand check" -s q -l quiet -d 'Print errors only; the exit status is the answer'
+complete -c triform -n "__fish_triform_using_subcommand check" -s h -l help -d 'Print help'
+complete -c triform -n "__fish_triform_using_subcommand grade" -l run -d 'Run COMMAND SUBMISSION CASES OUTPUTS for each' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l timeout -d 'End each program after so long [default: 60]' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l points -d 'Points by kind, a TOML file [default: 100, evenly]' -r -F
+complete -c triform -n "__fish_triform_using_subcommand grade" -l gradescope -d 'A results.json for each, into a new folder' -r -F
+complete -c triform -n "__fish_triform_using_subcommand grade" -l json -d 'The report as JSON; to standard output without FILE' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l csv -d 'As CSV; to standard output without FILE' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c triform -n "__fish_triform_using_subcommand grade" -s q -l quiet -d 'Print errors only; the exit status is the answer'
+complete -c triform -n "__fish_triform_using_subcommand grade" -s h -l help -d 'Print help'
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l rule -d 'exact, allclose:RTOL,ATOL, sum:RTOL,ATOL, max-ulp:N, shape [default: exact]' -r
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l add -d 'Write the missing cases to a new folder' -r -F
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l json -d 'The report as JSON; to standard output without FILE' -r
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -s q -l quiet -d 'Print errors only; the exit status is the answer'
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand bench" -l map -d 'The block\'s map, height x width [default: 56x56]' -r
 complete -c triform -n "__fish_triform_using_subcommand bench" -l form -d 'The form that is timed; all are checked [default: all]' -r -f -a "a\t''
 b\t''
@@ -203,15 +251,19 @@ always\t''
 never\t''"
 complete -c triform -n "__fish_triform_using_subcommand completions" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "verify" -d 'Run the three forms on one set of weights and compare them'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "refute" -d 'Show wrong blocks, and the evidence that refutes each'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "explain" -d 'Tell why the three forms are one, with numbers to follow by hand'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "count" -d 'Count parameters and multiply-adds, beside the published figures'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "diagnose" -d 'Find the known mistakes and conventions that give a count'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "forward" -d 'Run a network, its blocks in one form or in all'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "train" -d 'Train the three forms in lockstep on handwritten digits'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "bench" -d 'Time the three forms on this machine'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "init" -d 'Write a freshly initialised checkpoint'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "plot" -d 'Draw the figures'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "completions" -d 'Write the completions of a shell, or the manual page'
-complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train bench init plot completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "verify" -d 'Run the three forms on one set of weights and compare them'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "refute" -d 'Show wrong blocks, and the evidence that refutes each'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "explain" -d 'Tell why the three forms are one, with numbers to follow by hand'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "count" -d 'Count parameters and multiply-adds, beside the published figures'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "diagnose" -d 'Find the known mistakes and conventions that give a count'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "forward" -d 'Run a network, its blocks in one form or in all'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "train" -d 'Train the three forms in lockstep on handwritten digits'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "cases" -d 'Write cases for your own convolution or block to compute'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "check" -d 'Judge what your code computed for them'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "grade" -d 'Judge a class of submissions'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "adequacy" -d 'Say which known mistakes your test data would miss'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "bench" -d 'Time the three forms on this machine'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "init" -d 'Write a freshly initialised checkpoint'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "plot" -d 'Draw the figures'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "completions" -d 'Write the completions of a shell, or the manual page'
+complete -c triform -n "__fish_triform_using_subcommand help; and not __fish_seen_subcommand_from verify refute explain count diagnose forward train cases check grade adequacy bench init plot completions help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
