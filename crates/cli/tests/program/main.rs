@@ -14,6 +14,7 @@ mod claims;
 mod cli;
 mod count;
 mod documents;
+mod examples;
 mod images;
 mod manners;
 mod notebooks;
