@@ -127,7 +127,7 @@ impl Check {
 
     /// Cases of another seed than 0.
     pub fn seed(mut self, seed: u64) -> Self {
-        self.plan.seed = crate::Seed(seed);
+        self.plan.seed = crate::random::Seed(seed);
         self
     }
 

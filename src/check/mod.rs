@@ -8,16 +8,7 @@
 //! In process, a function from a case to its outputs is enough:
 //!
 //! ```
-//! use triform::check::{self, ConvCall};
-//! use triform::conv::conv2d;
-//!
-//! // Your own code in its place:
-//! fn my_kernel(call: &ConvCall<'_>) -> ndarray::Array4<f32> {
-//!     let sums = conv2d(call.x, call.weight, call.spec).unwrap();
-//!     sums + &call.bias.to_shape((1, call.bias.len(), 1, 1)).unwrap()
-//! }
-//!
-//! check::conv("my kernel", |call| my_kernel(call).into()).assert();
+#![doc = include_str!("../../examples/check_my_kernel.rs")]
 //! ```
 //!
 //! What outputs cannot show is not judged: see [`NOT_CHECKABLE`].

@@ -19,6 +19,14 @@ impl Report {
         if let Some(mistakes) = self.named_mistakes() {
             lines.push(mistakes);
         }
+        if self.verdict() == "differ"
+            && let Some(class) = self
+                .cases
+                .iter()
+                .find_map(|case| case.class.as_ref().filter(|_| case.verdict == Verdict::Rounds))
+        {
+            lines.push(format!("What rounds is {class}."));
+        }
         if !self.pattern.is_empty() {
             let pattern = self.pattern.join(" and ");
             lines.push(format!("Every failing case has this, and no passing one: {pattern}."));
@@ -145,7 +153,10 @@ impl CaseReport {
             lines
                 .push(format!("First: {array}{index:?} is {found}; it must be {expected}, {off}."));
         }
-        lines.extend(self.whereabouts.iter().map(|line| format!("Where: {line}.")));
+        lines.extend(self.whereabouts.iter().take(3).map(|line| format!("Where: {line}.")));
+        if let Some(more) = self.whereabouts.len().checked_sub(3).filter(|more| *more > 0) {
+            lines.push(format!("And in {more} more arrays."));
+        }
         if let Some(class) = &self.class {
             lines.push(format!("It is {class}."));
         }

@@ -135,6 +135,9 @@ fn run(
     program.args(&words[1..]).args(arguments).stdin(Stdio::null());
     // Standard output is for the report.
     program.stdout(Stdio::from(std::io::stderr()));
+    // A group of its own, so that what it starts can be ended with it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut program, 0);
     let mut child = program.spawn().map_err(|error| failed(error.to_string()))?;
     let started = Instant::now();
     loop {
@@ -154,7 +157,10 @@ fn run(
     }
 }
 
+/// Ends a program and what it has started.
 fn end(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -241,7 +247,9 @@ fn one(
                     path: std::env::temp_dir(),
                     source,
                 })?;
-                let arguments = [submission, options.cases.as_path(), outputs.path()];
+                // Its own copy of the cases: it can't change those of the next.
+                let copy = folder::copy(&options.cases)?;
+                let arguments = [submission, copy.path(), outputs.path()];
                 let limit = Duration::from_secs(options.timeout);
                 let ended = run(command, &arguments, limit, interrupted)?;
                 Ok((of_folder(cases, outputs.path())?, ended))

@@ -170,6 +170,20 @@ impl Staged {
     }
 }
 
+/// A copy of a folder of cases, which is removed when it is dropped.
+pub(super) fn copy(folder: &Path) -> Result<tempfile::TempDir> {
+    let temporary = std::env::temp_dir();
+    let copy = tempfile::tempdir().map_err(io("write to", &temporary))?;
+    for entry in fs::read_dir(folder).map_err(io("read", folder))? {
+        let entry = entry.map_err(io("read", folder))?;
+        if entry.path().is_file() {
+            let to = copy.path().join(entry.file_name());
+            fs::copy(entry.path(), &to).map_err(io("write", &to))?;
+        }
+    }
+    Ok(copy)
+}
+
 /// The cases of a folder, as they were handed out.
 ///
 /// Errors: [`Error::Folder`] for a folder without `cases.json`, for one of another version, and for inputs that are
