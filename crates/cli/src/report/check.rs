@@ -423,7 +423,10 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
             Seen::MissedByCases,
             "No case shows these; beside each the smallest convolution that would:",
         ),
-        (Seen::MissedByRule, "Cases show these, and the rule accepts them all the same:"),
+        (
+            Seen::MissedByRule,
+            "Cases show these, but the rule accepts them; beside each a small convolution that shows it:",
+        ),
     ] {
         let of: Vec<&&Row> = missed.iter().filter(|row| row.seen == seen).collect();
         if !of.is_empty() {

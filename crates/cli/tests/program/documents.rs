@@ -121,3 +121,34 @@ fn the_gallery_is_the_list() {
     assert_eq!(names.collect::<Vec<_>>(), listed);
     assert!(chinese.contains(&format!("{} 个错误的块", listed.len())));
 }
+
+/// What is said of published test data is what its record says.
+#[test]
+fn the_adequacy_of_published_tests_is_the_record() {
+    let text = fs::read_to_string(root().join("adequacy/records/2026-12-01.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let missed = |name: &str| -> [u64; 2] {
+        let suite = record["suites"].as_array().unwrap().iter().find(|suite| suite["name"] == name);
+        ["asked", "missed"].map(|key| suite.unwrap()[key].as_u64().unwrap())
+    };
+    let [asked, onnx] = missed("onnx-node");
+    let [with_gradients, opinfo] = missed("opinfo-allclose");
+    let [_, tinygrad] = missed("tinygrad-ones");
+    for path in ["adequacy/README.md", "docs/check.md"] {
+        let words: Vec<String> = page(path).split_whitespace().map(str::to_owned).collect();
+        let text = words.join(" ");
+        for said in [
+            format!("{asked} mistakes of the output, ONNX's node tests of Conv miss {onnx}"),
+            format!("tinygrad's all-ones test {tinygrad}"),
+            format!("of {with_gradients} with gradients, PyTorch's sample inputs miss {opinfo}"),
+        ] {
+            assert!(text.contains(&said), "{path}: {said}");
+        }
+    }
+    let [_, burn] = missed("burn");
+    let [_, dlsys] = missed("dlsys-sum");
+    let text = page("adequacy/README.md");
+    assert!(
+        text.contains(&format!("burn's tests {burn}")) && text.contains(&format!("miss {dlsys};"))
+    );
+}
