@@ -32,7 +32,7 @@ pub const ALL: [Mistake; 42] = [
         .changed("the 3x3 kernel is rotated by 180 degrees")
         .why("convolution in the mathematical sense; networks mean cross-correlation"),
     mistake("padding-shifted", Grouped, Wiring(PaddingShifted))
-        .changed("padded by 2 at the top and left, 0 elsewhere")
+        .changed("padded by 2 top and left, by 0 elsewhere")
         .why("the output has the right size, but each value is the one that belongs to its neighbour"),
     mistake("padded-before-norm", Grouped, Wiring(PaddedBefore))
         .changed("padding comes before batch norm and ReLU")
@@ -119,7 +119,7 @@ pub const ALL: [Mistake; 42] = [
         .changed("height and width of the map are exchanged")
         .why("a square map hides it, and networks are fed square maps"),
     mistake("gradient-to-next-path", Aggregated, Kernels(GradientOfNextPath))
-        .changed("a path's gradient goes to a neighbouring path")
+        .changed("a path's gradient goes to another path")
         .why("the outputs are right, but the block learns a different function")
         .shows_in(Kind::Derivatives),
     mistake("input-split", Grouped, Kernels(InputSplit))
@@ -148,7 +148,7 @@ pub const ALL: [Mistake; 42] = [
         .seen_in("several frameworks' grouped and depthwise convolutions with stride 2")
         .shows_in(Kind::Gradients),
     mistake("statistics-constant", Grouped, Function(ConstantStatistics, Transform))
-        .changed("gradients treat batch statistics as constant")
+        .changed("gradients treat batch statistics as fixed")
         .why("in training mode the mean and variance depend on the values, so the gradient must flow through them; a detach cuts it off")
         .shows_in(Kind::TrainingGradients),
     mistake("statistics-twice", Grouped, Function(MovedTwice, Reduce))
