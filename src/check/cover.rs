@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::random::Rng;
 
 /// Groups.
-pub const GROUPS: [usize; 8] = [1, 2, 3, 4, 8, 16, 32, 96];
+pub const GROUPS: [usize; 7] = [1, 2, 3, 4, 8, 32, 96];
 /// Channels a group, in and out.
 pub const WIDTHS: [usize; 15] = [1, 2, 3, 4, 7, 8, 9, 16, 17, 24, 32, 33, 34, 48, 64];
 /// Kernels, height x width.

@@ -16,7 +16,7 @@ use crate::evidence::Layout;
 /// What a grouped convolution is called with.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvCall<'a> {
-    /// N x C_in x H x W; perhaps a transposed, stepped or reversed view.
+    /// N x C_in x H x W; perhaps a transposed or stepped view.
     pub x: ArrayView4<'a, f32>,
     /// C_out x C_in/groups x k_h x k_w.
     pub weight: ArrayView4<'a, f32>,
@@ -31,7 +31,7 @@ pub struct ConvCall<'a> {
 /// What a block is called with.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockCall<'a> {
-    /// N x C_in x H x W; perhaps a transposed, stepped or reversed view.
+    /// N x C_in x H x W; perhaps a transposed or stepped view.
     pub x: ArrayView4<'a, f32>,
     /// The kernels.
     pub weights: &'a BlockWeights<f32>,
@@ -106,7 +106,7 @@ pub struct Check {
 }
 
 impl Check {
-    /// Forward passes, by a tenth of the cases.
+    /// Forward passes, by the quick suite.
     pub fn new(name: &str) -> Self {
         let kinds = vec![Kind::Integers, Kind::Floats, Kind::Specials, Kind::Layout];
         let plan = Plan { kinds, quick: true, ..Plan::default() };
@@ -119,7 +119,7 @@ impl Check {
         self
     }
 
-    /// All cases, not a tenth of them.
+    /// All cases, not the quick suite.
     pub fn all(mut self) -> Self {
         self.plan.quick = false;
         self
@@ -164,7 +164,7 @@ impl Check {
     }
 }
 
-/// Judges a grouped convolution with bias, forward, on a tenth of the cases. See [`Check`] for more.
+/// Judges a grouped convolution with bias, forward, on the quick suite. See [`Check`] for more.
 ///
 /// # Panics
 ///
@@ -174,7 +174,7 @@ pub fn conv(name: &str, function: impl FnMut(&ConvCall<'_>) -> Outputs) -> Check
     checked.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Judges a bottleneck block in inference mode, on a tenth of the cases. See [`Check`] for more.
+/// Judges a bottleneck block in inference mode, on the quick suite. See [`Check`] for more.
 ///
 /// # Panics
 ///

@@ -80,7 +80,7 @@ pub(super) fn whereabouts(case: &Case, array: &str, wrong: &ArrayD<bool>) -> Str
         said.extend(along(of, &met, shape[axis]));
     }
     if said.is_empty() {
-        return head + ", spread over all images, channels, rows and columns";
+        return head + ", spread over the whole array";
     }
     format!("{head}, only {}", said.join(", "))
 }
@@ -115,7 +115,7 @@ fn along(axis: Axis, met: &BTreeSet<usize>, size: usize) -> Option<String> {
         })
     };
     match axis {
-        Axis::Images if first > 0 && run && last + 1 == size => Some("for n > 0".to_owned()),
+        Axis::Images if first == 1 && run && last + 1 == size => Some("for n > 0".to_owned()),
         Axis::Images => only("image").or_else(|| range("images")).or_else(|| listed("images")),
         Axis::Rows => only("row")
             .or_else(|| borders(met, size, "top and bottom rows"))

@@ -9,9 +9,9 @@ use super::block::{Asks, Block, exact_norm};
 use super::case::{Case, Kind, Operation};
 use super::cover::{self, Shape};
 use crate::block::{
-    Activation, BlockNorms, BlockSpec, BlockWeights, NormFunctions, Shortcut, StrideOn,
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, NormFunctions, Shortcut, StrideOn,
 };
-use crate::conv::Convolution;
+use crate::conv::{ConvSpec, Convolution};
 use crate::error::{Error, Result};
 use crate::evidence::generator;
 use crate::evidence::rungs::r3_exact_integers::{ExactCase, LIMIT_F32};
@@ -42,7 +42,7 @@ pub struct Plan {
     pub ops: Ops,
     /// The kinds of cases.
     pub kinds: Vec<Kind>,
-    /// A tenth of the cases, still with every kind and every mistake.
+    /// Fewer cases, still of every kind; those that networks use most are among them.
     pub quick: bool,
 }
 
@@ -69,10 +69,10 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
         let grouped: Vec<Shape> =
             fewer.iter().filter(|shape| shape.groups() > 1).step_by(4).copied().collect();
         for (kind, all, quick) in [
-            (Kind::Integers, shapes.clone(), 14),
-            (Kind::Floats, every(4), 3),
-            (Kind::Gradients, fewer.clone(), 7),
-            (Kind::Specials, grouped.clone(), 2),
+            (Kind::Integers, shapes.clone(), 8),
+            (Kind::Floats, every(5), 0),
+            (Kind::Gradients, fewer.clone(), 4),
+            (Kind::Specials, grouped.clone(), 1),
             (Kind::Layout, every(3), 4),
         ] {
             let mut some = all;
@@ -84,8 +84,9 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
                     some.extend(past_a_vector(&shapes));
                 }
             }
-            let some = some.into_iter().filter(|_| wanted(&kind));
-            jobs.extend(some.enumerate().map(|(at, shape)| (kind, at, Drawn::Conv(shape))));
+            let some = some.iter().map(Sizes::of).collect::<Result<Vec<_>>>()?;
+            let some = some.into_iter().chain(usual(kind)?).filter(|_| wanted(&kind));
+            jobs.extend(some.enumerate().map(|(at, sizes)| (kind, at, Drawn::Conv(sizes))));
         }
     }
     if plan.ops != Ops::Conv {
@@ -98,7 +99,9 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
     let draw = |(number, (kind, at, drawn)): (usize, (Kind, usize, Drawn))| -> Result<Case> {
         let path = [1, number as u64];
         let (op, operation) = match drawn {
-            Drawn::Conv(shape) => ("conv", Operation::Conv(conv(shape, kind, (plan.seed, &path))?)),
+            Drawn::Conv(sizes) => {
+                ("conv", Operation::Conv(conv(&sizes, kind, (plan.seed, &path))?))
+            }
             Drawn::Block(sized) => {
                 ("block", Operation::Block(Box::new(block(&sized, kind, (plan.seed, &path))?)))
             }
@@ -116,9 +119,63 @@ fn past_a_vector(shapes: &[Shape]) -> impl Iterator<Item = Shape> + '_ {
     })
 }
 
+/// The sizes of a convolution.
+#[derive(Clone, Copy)]
+struct Sizes {
+    n: usize,
+    /// Channels a group, in and out.
+    widths: [usize; 2],
+    kernel: (usize, usize),
+    map: (usize, usize),
+    spec: ConvSpec,
+}
+
+impl Sizes {
+    fn of(shape: &Shape) -> Result<Self> {
+        let (n, widths, kernel, map) = (shape.batch(), shape.widths(), shape.kernel(), shape.map());
+        Ok(Self { n, widths, kernel, map, spec: shape.spec()? })
+    }
+}
+
+/// What networks really use, which a covering array need not have: kernels are often chosen by all attributes
+/// together. And maps so wide and batches so large that a kernel's blocks have a rest. A part of it for kinds other
+/// than integers.
+fn usual(kind: Kind) -> Result<Vec<Sizes>> {
+    // Images, groups, channels a group in and out, kernel, stride, padding, map.
+    type Usual = (usize, usize, [usize; 2], usize, usize, usize, (usize, usize));
+    const ALL: [Usual; 14] = [
+        (2, 4, [4, 4], 3, 1, 1, (5, 7)),
+        (2, 24, [1, 1], 3, 2, 1, (7, 6)),
+        (2, 4, [4, 4], 3, 2, 1, (8, 7)),
+        (2, 48, [1, 1], 3, 1, 1, (6, 7)),
+        (9, 2, [2, 2], 3, 1, 1, (4, 5)),
+        (1, 32, [4, 4], 3, 1, 1, (4, 5)),
+        (1, 2, [2, 3], 3, 1, 1, (3, 33)),
+        (1, 8, [1, 1], 5, 1, 2, (6, 9)),
+        (1, 1, [3, 8], 7, 2, 3, (11, 14)),
+        (2, 1, [9, 5], 1, 1, 0, (4, 6)),
+        (1, 1, [5, 7], 1, 2, 0, (5, 6)),
+        (1, 2, [1, 2], 1, 1, 0, (2, 17)),
+        (1, 3, [2, 2], 3, 1, 1, (18, 31)),
+        (1, 1, [2, 2], 3, 1, 1, (65, 4)),
+    ];
+    let some = match kind {
+        Kind::Integers => ALL.len(),
+        Kind::Gradients => 6,
+        Kind::Floats => 4,
+        Kind::Specials | Kind::Layout => 2,
+        Kind::Training => 0,
+    };
+    let sizes = |&(n, groups, widths, k, stride, padding, map): &Usual| {
+        let spec = ConvSpec::new(stride, padding, 1, groups)?;
+        Ok(Sizes { n, widths, kernel: (k, k), map, spec })
+    };
+    ALL[..some].iter().map(sizes).collect()
+}
+
 enum Drawn {
-    Conv(Shape),
-    Block(Sized),
+    Conv(Sizes),
+    Block(SizedBlock),
 }
 
 /// Integers from -range to range, none of them 0.
@@ -133,10 +190,10 @@ fn sprinkled(range: i64, rng: &mut Rng) -> f64 {
     nonzero(range, rng)
 }
 
-fn conv(shape: Shape, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convolution> {
+fn conv(sizes: &Sizes, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convolution> {
     let mut rng = seed.stream(Purpose::Handout, path);
-    let ([c_in, c_out], (h, w), (k_h, k_w)) = (shape.widths(), shape.map(), shape.kernel());
-    let (groups, n, spec) = (shape.groups(), shape.batch(), shape.spec()?);
+    let Sizes { n, widths: [c_in, c_out], kernel: (k_h, k_w), map: (h, w), spec } = *sizes;
+    let groups = spec.groups();
     let (x, weight) = ([n, groups * c_in, h, w], [groups * c_out, c_in, k_h, k_w]);
     if kind == Kind::Floats {
         let scale = 1.0 / ((c_in * k_h * k_w) as f32).sqrt();
@@ -179,6 +236,14 @@ fn conv(shape: Shape, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convol
                     }
                 }
                 conv.x = x;
+                // A stride may pass all of them by.
+                let mut at = 0;
+                while !conv.y()?.iter().any(|y| y.is_nan()) && at < conv.x.len() {
+                    if let Some(x) = conv.x.iter_mut().nth(at) {
+                        *x = f64::NAN;
+                    }
+                    at += 1;
+                }
             }
             return Ok(conv);
         }
@@ -203,7 +268,7 @@ fn largest(conv: &Convolution) -> Result<i64> {
 
 /// A block and its input's size.
 #[derive(Clone, Copy, Debug)]
-struct Sized {
+struct SizedBlock {
     spec: BlockSpec,
     n: usize,
     map: (usize, usize),
@@ -211,12 +276,12 @@ struct Sized {
 
 /// The blocks of a kind: one path and many, narrow and wide, with and without a projection, either place of the stride,
 /// kernels of 1, 3 and 5, maps that are not square.
-fn blocks(kind: Kind) -> Vec<Sized> {
+fn blocks(kind: Kind) -> Vec<SizedBlock> {
     let sized = |text: &str, kernel: usize, on: StrideOn, n: usize, map: (usize, usize)| {
         let spec: Result<BlockSpec> = text.parse();
         let stride = |spec: BlockSpec| spec.with_stride(spec.stride(), on);
         match spec.and_then(|spec| spec.with_kernel(kernel)).and_then(stride) {
-            Ok(spec) => Sized { spec, n, map },
+            Ok(spec) => SizedBlock { spec, n, map },
             Err(error) => unreachable!("{text} is a block: {error}"),
         }
     };
@@ -251,8 +316,8 @@ fn blocks(kind: Kind) -> Vec<Sized> {
     all
 }
 
-fn block(sized: &Sized, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Block> {
-    let &Sized { spec, n, map } = sized;
+fn block(sized: &SizedBlock, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Block> {
+    let &SizedBlock { spec, n, map } = sized;
     let shape = generator::Shape { spec, n, map, layout: Layout::Standard };
     let of_real = |real: RealProblem, asks| Block {
         weights: real.weights.map(|w| f64::from(*w)),
@@ -272,7 +337,15 @@ fn block(sized: &Sized, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Bloc
             }
         }
         Kind::Training => {
-            let (real, _) = alive_in_training(&shape, seed, path.iter().sum())?;
+            let (mut real, _) = alive_in_training(&shape, seed, path.iter().sum())?;
+            // So large that leaving it out, or another one, is seen.
+            let epsilon = 1.0 / 32.0;
+            real.norms = BlockNorms::from_fn(spec.shortcut() == Shortcut::Projection, |layer| {
+                let norm = real.norms.all().nth(layer as usize);
+                let norm = norm.unwrap_or_else(|| unreachable!("a norm for each layer"));
+                let [gamma, beta, mean, variance] = norm.arrays().map(Clone::clone);
+                BatchNorm::new(gamma, beta, mean, variance, epsilon)
+            })?;
             // A power of 2, so that no engine rounds 1 - momentum.
             Ok(of_real(real, Asks::Training { momentum: 0.125 }))
         }

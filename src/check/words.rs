@@ -161,9 +161,9 @@ impl CaseReport {
             lines.push(format!("It is {class}."));
         }
         for name in &self.mistakes {
-            let also = match explain_all.is_empty() || explain_all.contains(name) {
+            let also = match explain_all.contains(name) {
                 true => "",
-                false => " here, but not in every case",
+                false => " here, but does not explain every case",
             };
             lines.push(format!(
                 "`{name}` gives just these values{also}: {}.",

@@ -33,7 +33,7 @@ fn the_suite_is_as_large_as_it_may_be() {
     assert!(4 * numbers <= 60_000_000, "{numbers} numbers");
     let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(names.len(), cases.len());
-    assert!((30..=50).contains(&quick().len()), "{}", quick().len());
+    assert!((30..=60).contains(&quick().len()), "{}", quick().len());
 }
 
 #[test]
@@ -56,7 +56,7 @@ fn every_pair_and_the_named_triples_occur() {
         };
         let wanted = cover::triples();
         let all = triples(&attributes);
-        assert!(wanted.len() == 3 * 87 && wanted.iter().all(|triple| all.contains(triple)));
+        assert!(wanted.len() == 3 * 79 && wanted.iter().all(|triple| all.contains(triple)));
         // It can fail: half of the rows do not have them all.
         let half = triples(&attributes[..attributes.len() / 2]);
         assert!(!wanted.iter().all(|triple| half.contains(triple)));
@@ -81,7 +81,7 @@ fn every_integer_case_is_certified() {
         counted += 1;
     }
     assert!(counted > 300, "{counted}");
-    // It can fail: the same numbers, sixteen times as large.
+    // It can fail: the same numbers, 65536 times as large.
     let case = all().into_iter().find(|case| case.kind == Kind::Integers).unwrap();
     let Operation::Conv(mut conv) = case.operation else { panic!("convolutions come first") };
     conv.x.mapv_inplace(|x| x * 65536.0);
@@ -209,8 +209,6 @@ fn unknown_mistakes_are_refuted_and_placed() {
     let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
     let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(3).collect();
     type Change = fn(&Case, &[usize], &[usize], f32) -> f32;
-    let is_last = |at: usize, size: usize| at + 1 == size;
-    let _ = is_last;
     let wrong: [(&str, Change, &str); 6] = [
         (
             "one more in the first row",

@@ -277,13 +277,17 @@ _triform() {
             return 0
             ;;
         triform__subcmd__cases)
-            opts="-q -h --out --op --kind --quick --seed --secret --color --quiet --help"
+            opts="-q -h --out --onnx --op --kind --quick --seed --secret --color --quiet --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --onnx)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -164,6 +164,7 @@ complete -c triform -n "__fish_triform_using_subcommand train" -l wrong -d 'A do
 complete -c triform -n "__fish_triform_using_subcommand train" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand train" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand cases" -l out -d 'The folder to write to: a new one' -r -F
+complete -c triform -n "__fish_triform_using_subcommand cases" -l onnx -d 'As ONNX models with test data too, in a new folder' -r -F
 complete -c triform -n "__fish_triform_using_subcommand cases" -l op -d 'Convolutions, blocks or both [default: all]' -r -f -a "conv\t''
 block\t''
 all\t''"

@@ -588,7 +588,7 @@ pub(super) struct CasesOptions {
         help = "integers, floats, training, gradients, specials [default: all]"
     )]
     pub(super) kind: Vec<Kind>,
-    /// A tenth of the cases
+    /// Fewer cases, still of every kind
     #[arg(long)]
     pub(super) quick: bool,
     #[command(flatten)]

@@ -28,6 +28,14 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
                 path: path.clone(),
                 source,
             })?;
+            if secret.len() < 8 {
+                let words = format!(
+                    "--secret {}: {} bytes can be guessed; it needs 8",
+                    path.display(),
+                    secret.len()
+                );
+                return Err(Error::Usage(words));
+            }
             // The seed is a part of the secret's digest, and what is told is the digest of that digest.
             let digest = hmac_sha256::Hash::hash(&secret);
             let [a, b, c, d, e, f, g, h, ..] = digest;
@@ -142,8 +150,11 @@ fn run(
     let started = Instant::now();
     loop {
         match child.try_wait().map_err(|error| failed(error.to_string()))? {
-            Some(status) if status.success() => return Ok(None),
-            Some(status) => return Ok(Some(format!("ended with {status}"))),
+            Some(status) => {
+                // What it has started in the background must not go on writing.
+                end(&mut child);
+                return Ok((!status.success()).then(|| format!("ended with {status}")));
+            }
             None if interrupted.load(Ordering::Relaxed) => {
                 end(&mut child);
                 return Ok(Some("was interrupted".to_owned()));
@@ -189,7 +200,10 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
                 if interrupted.load(Ordering::Relaxed) {
                     break;
                 }
-                rows.push(one(&cases, submission, options, interrupted));
+                let row = one(&cases, submission, options, interrupted);
+                if !interrupted.load(Ordering::Relaxed) {
+                    rows.push(row);
+                }
             }
         } else {
             bar.step(0, all, "submissions");
@@ -204,7 +218,7 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     });
     let partial = judged.len() < options.submissions.len();
     let graded: Vec<report::Graded> = judged.into_iter().map(|row| row.scored(&points)).collect();
-    if let Some(folder) = gradescope {
+    if let Some(folder) = gradescope.filter(|_| !partial) {
         for (name, row) in report::file_names(&graded).into_iter().zip(&graded) {
             folder.write(&format!("{name}/results.json"), row.gradescope().as_bytes())?;
         }
@@ -247,7 +261,7 @@ fn one(
                     path: std::env::temp_dir(),
                     source,
                 })?;
-                // Its own copy of the cases: it can't change those of the next.
+                // Its own copy of the cases, so that it does not change those of the next by accident.
                 let copy = folder::copy(&options.cases)?;
                 let arguments = [submission, copy.path(), outputs.path()];
                 let limit = Duration::from_secs(options.timeout);

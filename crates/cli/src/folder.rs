@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::error::{Error, Result};
 use triform::check::{Case, Handed, Kind, Received};
 use triform_checkpoint::write::{Tensor, npz};
-use triform_checkpoint::{Checkpoint, Dtype};
+use triform_checkpoint::{Checkpoint, Dtype, Entry};
 
 /// The version of the format of `cases.json`.
 const SCHEMA: u32 = 1;
@@ -43,7 +43,7 @@ struct Listed {
     sha256: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct ArrayOf {
     shape: Vec<usize>,
     dtype: String,
@@ -166,7 +166,10 @@ impl Staged {
         }
         // An empty folder is in the way.
         let _ = fs::remove_dir(&self.folder);
-        fs::rename(&staging, &self.folder).map_err(io("write", &self.folder))
+        fs::rename(&staging, &self.folder).map_err(|error| {
+            let _ = fs::remove_dir_all(&staging);
+            io("write", &self.folder)(error)
+        })
     }
 }
 
@@ -219,6 +222,23 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
         let arrays = floats(&file)?;
         let op_and_kind = (listed.op.as_str(), listed.kind);
         let case = Case::read(&listed.name, op_and_kind, &listed.attributes, &arrays)?;
+        let (inputs, answers) = (case.inputs(), case.answers()?);
+        let shapes = |arrays: Vec<(String, Vec<usize>)>| -> BTreeMap<String, ArrayOf> {
+            arrays.into_iter().map(|(name, shape)| (name, ArrayOf::floats(&shape))).collect()
+        };
+        let inputs = shapes(inputs.into_iter().map(|(n, a)| (n, a.shape().to_vec())).collect());
+        let outputs =
+            shapes(answers.into_iter().map(|a| (a.name, a.value.shape().to_vec())).collect());
+        if case.attributes() != listed.attributes
+            || inputs != listed.inputs
+            || outputs != listed.outputs
+        {
+            let why = format!(
+                "the attributes or shapes of `{}` are not those of its arrays",
+                listed.name
+            );
+            return Err(unusable(&path, why));
+        }
         if hex(&case.digest()) != listed.sha256 {
             let why = "its inputs or attributes are not those that cases.json commits to";
             return Err(unusable(&file, why));
@@ -234,7 +254,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
 /// The arrays of an `.npz` file of 32-bit floats.
 fn floats(path: &Path) -> Result<Vec<(String, ArrayD<f32>)>> {
     let mut arrays = Vec::new();
-    for (name, array) in received(path)? {
+    for (name, array) in received(path, |_| true)? {
         match array {
             Received::Floats(array) => arrays.push((name, array)),
             Received::Other { dtype, .. } => {
@@ -245,14 +265,15 @@ fn floats(path: &Path) -> Result<Vec<(String, ArrayD<f32>)>> {
     Ok(arrays)
 }
 
-/// Whatever arrays an `.npz` file holds.
-fn received(path: &Path) -> Result<Handed> {
+/// The arrays of an `.npz` file. The numbers are read of those that are `wanted`; a file may claim to hold any number
+/// of others.
+fn received(path: &Path, wanted: impl Fn(&Entry) -> bool) -> Result<Handed> {
     let mut file = Checkpoint::open(path)?;
     let mut handed = Handed::new();
     for index in 0..file.entries().len() {
         let entry = file.entries()[index].clone();
         let array = match entry.dtype {
-            Dtype::F32 => {
+            Dtype::F32 if wanted(&entry) => {
                 let numbers = file.read(index)?;
                 let array = ArrayD::from_shape_vec(IxDyn(&entry.shape), numbers);
                 Received::Floats(array.map_err(|error| unusable(path, error.to_string()))?)
@@ -287,5 +308,11 @@ pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
     if !path.exists() {
         return Err(format!("there is no {}.npz", case.name));
     }
-    received(&path).map_err(|error| error.to_string())
+    let answers = case.answers().map_err(|error| error.to_string())?;
+    let is_asked = |entry: &Entry| {
+        answers
+            .iter()
+            .any(|answer| answer.name == entry.name && answer.value.shape() == entry.shape)
+    };
+    received(&path, is_asked).map_err(|error| error.to_string())
 }

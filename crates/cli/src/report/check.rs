@@ -271,7 +271,10 @@ impl Graded {
     /// Gradescope's results.json: a score, and a test for each kind.
     pub fn gradescope(&self) -> String {
         let output = match &self.judged {
-            Ok((report, _)) => report.words(&self.name),
+            Ok((report, Some(ended))) => {
+                format!("The program {ended}.\n\n{}", report.words(&self.name))
+            }
+            Ok((report, None)) => report.words(&self.name),
             Err(why) => format!("{why}\n"),
         };
         let tests: Vec<_> = self
@@ -291,20 +294,24 @@ impl Graded {
     }
 }
 
-/// A name for each submission that a folder can have: the last part of its path, numbered where two are the same.
+/// A name for each submission that a folder can have: the last part of its path, with a number where that is taken.
 pub fn file_names(graded: &[Graded]) -> Vec<String> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    graded
-        .iter()
-        .map(|row| {
-            let path = Path::new(&row.name);
-            let name =
-                path.file_name().map_or_else(|| "submission".into(), |n| n.to_string_lossy());
-            let count = seen.entry(name.to_string()).or_insert(0);
-            *count += 1;
-            if *count == 1 { name.to_string() } else { format!("{name}-{count}") }
-        })
-        .collect()
+    let last = |row: &Graded| {
+        let name = Path::new(&row.name).file_name();
+        name.map_or_else(|| "submission".to_owned(), |name| name.to_string_lossy().into_owned())
+    };
+    let wanted: Vec<String> = graded.iter().map(last).collect();
+    let mut taken: Vec<String> = Vec::new();
+    for (at, name) in wanted.iter().enumerate() {
+        let is_free = |name: &String, taken: &[String]| {
+            !taken.contains(name) && !wanted[at + 1..].contains(name)
+        };
+        let numbered = (2..).map(|number| format!("{name}-{number}"));
+        let own = if taken.contains(name) { None } else { Some(name.clone()) };
+        let free = own.or_else(|| numbered.into_iter().find(|name| is_free(name, &taken)));
+        taken.push(free.unwrap_or_default());
+    }
+    taken
 }
 
 fn number(points: f64) -> String {
