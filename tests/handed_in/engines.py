@@ -242,7 +242,7 @@ class TorchBlock:
         y = self.forward()
         if self.case.kind == "gradients":
             of = {name: array for name, array in self.p.items() if array.requires_grad}
-            grads = torch.autograd.grad(y, list(of.values()), self.p["grad_output"])
+            grads = torch.autograd.grad(y, list(of.values()), self.p["grad_output"], materialize_grads=True)
             return {f"grad_{name}": grad.numpy() for name, grad in zip(of, grads)}
         moved = {name: array for name, array in self.p.items() if self.case["training"] and ".running_" in name}
         return {name: array.detach().numpy() for name, array in ({"y": y} | moved).items()}

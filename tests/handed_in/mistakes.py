@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from engines import NORM, Conv, TorchBlock, in_groups, np_conv, np_conv_back, out_size, padded, tap
+from engines import NORM, Conv, TorchBlock, in_groups, np_conv, np_conv_back, out_size, padded, tap, torch_conv
 
 CONV, BLOCK, UNKNOWN = {}, {}, {}
 
@@ -100,10 +100,10 @@ def one_filter_for_all(d):
 
 @forward
 def depthwise(d):
-    x, weight = d.x, np.zeros_like(d.weight)
-    for o in range(d.c_out):
-        weight[o, o % d.each_in] = d.weight[o, o % d.each_in]
-    return d.y(weight=weight)
+    o = np.arange(d.c_out)
+    read = o % d.each_in  # of the group, by the channel's number among all outputs
+    x, weight = d.x[:, o // d.each_out * d.each_in + read], d.weight[o, read][:, None]
+    return np_conv(x, weight, d.conv._replace(groups=d.c_out), d.bias)
 
 
 @forward
@@ -155,13 +155,16 @@ def last_tap_missing(d):
 
 
 def sum_tail(lanes):
-    return lambda d: without_inputs(d, d.each_in // lanes * lanes)
+    def wrong(d):
+        whole = d.each_in // lanes * lanes
+        return without_inputs(d, whole) if whole else None  # without a full vector somebody would notice
+    return wrong
 
 
 def output_tail(lanes):
     def wrong(d):
-        y = d.y()
-        in_groups(y, d.groups)[:, :, d.each_out // lanes * lanes:] = 0
+        y, whole = d.y(), d.each_out // lanes * lanes
+        in_groups(y, d.groups)[:, :, whole or d.each_out:] = 0
         return y
     return wrong
 
@@ -240,7 +243,8 @@ def stride_ignored(d):
 @forward
 def stride_from_one(d):
     left, right, top, bottom = d.conv.pad
-    shift = [int(stride > 1) for stride in d.conv.stride]
+    # Only where there is padding to begin in.
+    shift = [int(stride > 1 and before > 0) for stride, before in zip(d.conv.stride, (top, left))]
     x = padded(d.x, (left, right + shift[1], top, bottom + shift[0]))
     return d.y(x[..., shift[0]:, shift[1]:], pad=(0, 0, 0, 0))
 
@@ -322,34 +326,27 @@ def nan_lost(d):
     return d.y(np.where(np.isnan(d.x), np.float32(0), d.x))
 
 
-def weight_gradient(d, x, conv):
-    """By a wrong geometry; what lies beyond the map is 0."""
-    x, grad = padded(x, conv.pad), np.zeros_like(d.weight)
-    size = d.g.shape[2:]
-    reach = [(k - 1) * e + (n - 1) * s + 1 for k, e, n, s in zip(d.kernel, conv.dilation, size, conv.stride)]
-    more = [max(0, r - n) for r, n in zip(reach, x.shape[2:])]
-    x = in_groups(padded(x, (0, more[1], 0, more[0])), d.groups)
-    for u, v in np.ndindex(*d.kernel):
-        part = x[tap(u, v, size, conv)]
-        g = in_groups(d.g, d.groups)
-        both = np.einsum("ngoij,ngcij->goc", g, part, optimize=True)
-        grad[:, :, u, v] = both.reshape(d.c_out, d.each_in)
-    return grad
+def weight_gradient(d, conv):
+    """By a wrong geometry: the gradient of the output is cropped to its output, or met with 0 beyond its own end."""
+    size = out_size(d.x, d.kernel, conv)
+    if min(size) < 1:
+        raise ValueError("the kernel does not fit on the map")
+    return np_conv_back(d.x, d.weight, conv, cropped(d.g, size))[1]
 
 
 @backward("grad_weight")
 def weight_gradient_unstrided(d):
-    return weight_gradient(d, d.x, d.conv._replace(stride=(1, 1)))
+    return weight_gradient(d, d.conv._replace(stride=(1, 1)))
 
 
 @backward("grad_weight")
 def weight_gradient_undilated(d):
-    return weight_gradient(d, d.x, d.conv._replace(dilation=(1, 1)))
+    return weight_gradient(d, d.conv._replace(dilation=(1, 1)))
 
 
 @backward("grad_weight")
 def weight_gradient_unpadded(d):
-    return weight_gradient(d, d.x, d.conv._replace(pad=(0, 0, 0, 0)))
+    return weight_gradient(d, d.conv._replace(pad=(0, 0, 0, 0)))
 
 
 @backward("grad_weight")
@@ -378,14 +375,8 @@ def input_gradient_g_times(d):
 
 
 def input_gradient(d, **wrong):
-    """By a wrong geometry: what it gives beyond the map is dropped."""
-    conv, size = d.conv._replace(**wrong), d.g.shape[2:]
-    left, _, top, _ = conv.pad
-    reach = [(k - 1) * e + (n - 1) * s + 1 for k, e, n, s in zip(d.kernel, conv.dilation, size, conv.stride)]
-    h, w = (max(n + p, r) for n, p, r in zip(d.x.shape[2:], (top, left), reach))
-    x = np.zeros((*d.x.shape[:2], h, w), np.float32)
-    whole = np_conv_back(x, d.weight, conv._replace(pad=(0, 0, 0, 0)), d.g)[0]
-    return whole[..., top:top + d.x.shape[2], left:left + d.x.shape[3]]
+    conv = d.conv._replace(**wrong)
+    return np_conv_back(d.x, d.weight, conv, cropped(d.g, out_size(d.x, d.kernel, conv)))[0]
 
 
 @backward("grad_x")
@@ -416,3 +407,531 @@ def bias_gradient_averaged(d):
 @backward("grad_bias")
 def bias_gradient_first_image(d):
     return d.g[0].sum((1, 2))
+
+
+# Blocks: each is the right one of engines.py with one method changed, and its gradients come by autograd. What is
+# wrong with "the" convolution or batch norm is wrong in the branch, or in the first of them, as in the gallery.
+
+
+BRANCH = ("conv1", "conv2", "conv3")
+
+
+def block(wrong):
+    BLOCK[named(wrong)] = lambda case: wrong(case).outputs()
+    return wrong
+
+
+def sizes(case):
+    """Paths, channels of each, channels of all."""
+    return case["groups"], case["width"], case["groups"] * case["width"]
+
+
+class Kernel(TorchBlock):
+    """One of the kernels is read wrongly."""
+
+    of = None
+
+    def conv(self, name, x):
+        right = self.p[f"{name}.weight"]
+        if name == self.of:
+            self.p[f"{name}.weight"] = self.read(right, *sizes(self.case))
+        y = super().conv(name, x)
+        self.p[f"{name}.weight"] = right
+        return y
+
+
+def kernel(name, of, read):
+    BLOCK[name] = lambda case: type(name, (Kernel,), {"of": of, "read": staticmethod(read)})(case).outputs()
+
+
+def where(keep, weight):
+    """The weights for which keep(output channel, input channel) holds, 0 in place of the others."""
+    o, c = torch.meshgrid(*map(torch.arange, weight.shape[:2]), indexing="ij")
+    return torch.where(keep(o, c)[..., None, None], weight, 0)
+
+
+kernel("last-path-dropped", "conv3", lambda w, paths, d, every: where(lambda o, c: c < every - d, w))
+kernel("last-channel-dropped", "conv3", lambda w, paths, d, every: where(lambda o, c: c < every - 1, w))
+kernel("next-path-3x3", "conv2", lambda w, paths, d, every: w.roll(-d, 0))
+kernel("taps-transposed", "conv2", lambda w, *_: w.transpose(2, 3))
+kernel("taps-flipped", "conv2", lambda w, *_: w.flip(2, 3))
+kernel("3x3-shared", "conv2", lambda w, paths, d, every: w[:d].repeat(paths, 1, 1, 1))
+kernel("depthwise", "conv2", lambda w, paths, d, every: where(lambda o, c: c == o % d, w))
+kernel("input-split", "conv1", lambda w, paths, d, every: where(lambda o, c: c * paths // w.shape[1] == o // d, w))
+
+
+class Between(TorchBlock):
+    """The layer `before` reads other channels than it should."""
+
+    before = None
+
+    def conv(self, name, x):
+        return super().conv(name, self.channels(x, *sizes(self.case)) if name == self.before else x)
+
+
+def between(name, before, channels):
+    BLOCK[name] = lambda case: type(name, (Between,), {"before": before, "channels": staticmethod(channels)})(
+        case).outputs()
+
+
+def paths_of(x, paths):
+    return x.unflatten(1, (paths, -1))
+
+
+def shuffled(x, groups):
+    """The first channels of all groups, then the second ones ..."""
+    return paths_of(x, groups).transpose(1, 2).flatten(1, 2)
+
+
+between("groups-interleaved", "conv2", lambda x, paths, d, _: shuffled(x, d))
+between("groups-halved", "conv2", lambda x, n, *_: paths_of(x, n)[:, [i - i % 2 for i in range(n)]].flatten(1, 2))
+between("channels-shuffled", "conv3", lambda x, paths, *_: shuffled(x, paths))
+between("concatenated-in-reverse", "conv3", lambda x, paths, *_: paths_of(x, paths).flip(1).flatten(1, 2))
+
+
+@block
+class padding_shifted(TorchBlock):
+    def conv(self, name, x):
+        p = self.case["kernel_size"] // 2
+        if name != "conv2" or p == 0:
+            return super().conv(name, x)
+        conv = self.geometry[name]
+        pad = (p + 1, p - 1, p + 1, p - 1)
+        return torch_conv(x, self.p["conv2.weight"], conv._replace(pad=pad))
+
+
+@block
+class padded_before_norm(TorchBlock):
+    def conv(self, name, x):
+        if name == "conv1":
+            return functional.pad(super().conv(name, x), self.geometry["conv2"].pad)
+        if name == "conv2":
+            return torch_conv(x, self.p["conv2.weight"], self.geometry["conv2"]._replace(pad=(0, 0, 0, 0)))
+        return super().conv(name, x)
+
+
+@block
+class dilated(TorchBlock):
+    def __init__(self, case):
+        super().__init__(case)
+        conv = self.geometry["conv2"]
+        self.geometry["conv2"] = conv._replace(dilation=(2, 2), pad=tuple(2 * p for p in conv.pad))
+
+
+@block
+class norm_by_own_channel(TorchBlock):
+    def norm(self, name, z):
+        if name != "bn1":
+            return super().norm(name, z)
+        # Each path's norm is one of d channels, and moves their running statistics.
+        every = {part: self.p[f"bn1.{part}"] for part in NORM}
+        own = {f"bn1.{part}": array[:self.case["width"]] for part, array in every.items()}
+        self.p |= own
+        z = torch.cat([super(norm_by_own_channel, self).norm(name, path) for path in z.chunk(self.case["groups"], 1)], 1)
+        self.p |= {f"bn1.{part}": array for part, array in every.items()}
+        return z
+
+
+def affine(block, name):
+    """Scale and shift of a batch norm in inference mode."""
+    gamma, beta, mean, var = (block.p[f"{name}.{part}"] for part in NORM)
+    scale = gamma / torch.sqrt(var + block.case["eps"])
+    return scale, beta - mean * scale
+
+
+def channelwise(array):
+    return array[:, None, None]
+
+
+@block
+class shift_dropped(TorchBlock):
+    def norm(self, name, z):
+        if name != "bn2":
+            return super().norm(name, z)
+        if not self.case["training"]:
+            return z * channelwise(affine(self, name)[0])
+        return super().norm(name, z) - channelwise(self.p["bn2.bias"])
+
+
+class Paths(TorchBlock):
+    """The paths are summed one by one, as in form (a)."""
+
+    def paths(self, z):
+        both = z.chunk(self.case["groups"], 1), self.p["conv3.weight"].chunk(self.case["groups"], 1)
+        return [functional.conv2d(path, weight) for path, weight in zip(*both)]
+
+
+@block
+class norm_in_each_path(Paths):
+    def expand(self, z):
+        return sum(self.norm("bn3", path) for path in self.paths(z))
+
+
+@block
+class relu_before_sum(Paths):
+    def expand(self, z):
+        return self.norm("bn3", sum(torch.relu(path) for path in self.paths(z)))
+
+
+@block
+class shift_c_times(TorchBlock):
+    def expand(self, z):
+        shift = self.p["bn3.bias"] if self.case["training"] else affine(self, "bn3")[1]
+        return super().expand(z) + channelwise(shift) * (self.case["groups"] - 1)
+
+
+def without_relu(name, missing):
+    class Wrong(TorchBlock):
+        def relu(self, number, z):
+            return z if number == missing else torch.relu(z)
+    BLOCK[name] = lambda case: Wrong(case).outputs()
+
+
+without_relu("no-first-relu", 1)
+without_relu("no-second-relu", 2)
+without_relu("no-last-relu", 3)
+
+
+@block
+class shortcut_after_relu(TorchBlock):
+    def join(self, branch, x):
+        return torch.relu(branch) + self.shortcut(x)
+
+
+@block
+class no_shortcut(TorchBlock):
+    def shortcut(self, x):
+        return 0
+
+
+@block
+class relu_on_projection(TorchBlock):
+    def shortcut(self, x):
+        return torch.relu(super().shortcut(x)) if self.case["downsample"] else x
+
+
+@block
+class stride_on_1x1(TorchBlock):
+    def __init__(self, case):
+        super().__init__(case)
+        conv2 = self.geometry["conv2"]._replace(stride=(1, 1))
+        self.geometry |= {"conv1": Conv((case["stride"],) * 2), "conv2": conv2}
+
+
+@block
+class last_column_missing(TorchBlock):
+    def conv(self, name, x):
+        z = super().conv(name, x)
+        return z if name not in BRANCH else torch.where(torch.arange(z.shape[3]) < z.shape[3] - 1, z, 0)
+
+
+@block
+class first_image_for_all(TorchBlock):
+    def conv(self, name, x):
+        z = super().conv(name, x)
+        return z[:1].expand_as(z) if name in BRANCH else z
+
+
+@block
+class epsilon_left_out(TorchBlock):
+    def norm(self, name, z):
+        if name != "bn1":
+            return super().norm(name, z)
+        super().norm(name, z)  # for the running statistics
+        gamma, beta, mean, var = (self.p[f"bn1.{part}"] for part in NORM)
+        if self.case["training"]:
+            mean, var = z.mean((0, 2, 3)), z.var((0, 2, 3), unbiased=False)
+        return channelwise(gamma / torch.sqrt(var)) * (z - channelwise(mean)) + channelwise(beta)
+
+
+class Moving(TorchBlock):
+    """Something is wrong with the running statistics."""
+
+    def norm(self, name, z):
+        old = [self.p[f"{name}.{part}"].clone() for part in NORM[2:]]
+        y = super().norm(name, z)
+        if self.case["training"] and name == "bn1":
+            moved = self.moved(z, old, [self.p[f"{name}.{part}"] for part in NORM[2:]])
+            self.p |= zip((f"{name}.{part}" for part in NORM[2:]), moved)
+        return y
+
+
+@block
+class biased_variance(Moving):
+    def moved(self, z, old, new):
+        biased = z.var((0, 2, 3), unbiased=False)
+        return new[0], old[1] + self.case["momentum"] * (biased - old[1])
+
+
+@block
+class statistics_twice(Moving):
+    def moved(self, z, old, new):
+        return [now + (1 - self.case["momentum"]) * (now - was) for was, now in zip(old, new)]
+
+
+@block
+class weights_in_f16(TorchBlock):
+    def conv(self, name, x):
+        right = self.p[f"{name}.weight"]
+        self.p[f"{name}.weight"] = right.half().float()
+        z = super().conv(name, x)
+        self.p[f"{name}.weight"] = right
+        return z
+
+
+@block
+class nan_to_0(TorchBlock):
+    def relu(self, number, z):
+        return torch.where(z > 0, z, 0) if number == 3 else torch.relu(z)
+
+
+@block
+class axes_swapped(TorchBlock):
+    def conv(self, name, x):
+        if name != "conv2":
+            return super().conv(name, x)
+        n, c, h, w = x.shape
+        z = super().conv(name, x.reshape(n, c, w, h))
+        return z.reshape(*z.shape[:2], z.shape[3], z.shape[2])
+
+
+# Of gradients alone: a value of its own, and a gradient from elsewhere.
+
+
+def value_of(case, right, by):
+    """The values of one, the gradients of the other."""
+    return by + (right - by).detach() if case.kind == "gradients" else right
+
+
+@block
+class relu_derivative_at_0(TorchBlock):
+    def relu(self, number, z):
+        return torch.where(z < 0, 0, z) if number == 1 else torch.relu(z)
+
+
+@block
+class gradient_to_next_path(TorchBlock):
+    def outputs(self):
+        outputs = super().outputs()
+        if self.case.kind == "gradients":
+            grad = outputs["grad_conv2.weight"]
+            outputs["grad_conv2.weight"] = np.roll(grad, -self.case["width"], 0)
+        return outputs
+
+
+@block
+class gradient_c_times(TorchBlock):
+    def conv(self, name, x):
+        return super().conv(name, value_of(self.case, x, x * self.case["groups"]) if name == "conv2" else x)
+
+
+@block
+class stride_lost_backwards(TorchBlock):
+    def conv(self, name, x):
+        z, geometry = super().conv(name, x), self.geometry[name]
+        every = torch_conv(x, self.p[f"{name}.weight"], geometry._replace(stride=(1, 1)))
+        return value_of(self.case, z, every[..., :z.shape[2], :z.shape[3]]) if name in BRANCH else z
+
+
+# Mistakes that no gallery has, each with what it does.
+
+
+def unknown(op, does):
+    """Of a convolution a function from its data to the outputs that it changes; of a block a class."""
+    def of(wrong):
+        def outputs(case):
+            if case.op != op:
+                return {}
+            return wrong(case).outputs() if op == "block" else wrong(Data(case)) or {}
+        UNKNOWN[named(wrong)] = op, does, outputs
+        return wrong
+    return of
+
+
+def of_output(change):
+    """For functions from the data to y, when the output is asked for."""
+    def wrong(d):
+        return {"y": change(d)} if d.g is None else {}
+    wrong.__name__ = change.__name__
+    return wrong
+
+
+def of_gradient(change):
+    def wrong(d):
+        return {} if d.g is None else change(d)
+    wrong.__name__ = change.__name__
+    return wrong
+
+
+@unknown("conv", "group i uses the kernels of group i + 1")
+@of_output
+def filters_of_next_group(d):
+    return d.y(weight=np.roll(d.weight, -d.each_out, 0))
+
+
+@unknown("conv", "all groups from the third on read the channels of the second")
+@of_output
+def second_group_for_the_rest(d):
+    return d.reading(lambda i, c: min(i, 1) * d.each_in + c)
+
+
+@unknown("conv", "the border is 1, not 0")
+@of_output
+def padded_with_ones(d):
+    return d.y(padded(d.x, d.conv.pad, constant_values=1), pad=(0, 0, 0, 0))
+
+
+@unknown("conv", "the border goes on at the other side of the map")
+@of_output
+def padding_wrapped(d):
+    return d.y(padded(d.x, d.conv.pad, mode="wrap"), pad=(0, 0, 0, 0))
+
+
+@unknown("conv", "the bias is subtracted")
+@of_output
+def bias_subtracted(d):
+    return d.y(bias=-d.bias)
+
+
+@unknown("conv", "the last image of a batch is 0")
+@of_output
+def last_image_missing(d):
+    y = d.y()
+    y[-1] = 0
+    return y
+
+
+@unknown("conv", "the images come back in reverse order")
+@of_output
+def images_in_reverse(d):
+    return d.y()[::-1]
+
+
+@unknown("conv", "rows of the output beyond the eighth are 0")
+@of_output
+def rows_beyond_eight_missing(d):
+    y = d.y()
+    y[:, :, 8:] = 0
+    return y
+
+
+@unknown("conv", "every second column of the output repeats the one before it")
+@of_output
+def odd_columns_repeat(d):
+    y = d.y()
+    return y[..., np.arange(y.shape[3]) // 2 * 2]
+
+
+@unknown("conv", "outputs are clamped to the range of f16")
+@of_output
+def clamped_to_f16(d):
+    return np.clip(d.y(), -65504, 65504)
+
+
+@unknown("conv", "the rows' dilation holds for the columns, too")
+@of_output
+def dilation_of_rows_for_both(d):
+    return d.y(dilation=(d.conv.dilation[0],) * 2)
+
+
+@unknown("conv", "infinities in the input are the largest float")
+@of_output
+def infinity_clamped(d):
+    most = np.finfo(np.float32).max
+    return d.y(np.clip(d.x, -most, most))
+
+
+@unknown("conv", "the gradient of the kernel is divided by g")
+@of_gradient
+def weight_gradient_over_groups(d):
+    return {"grad_weight": d.back()[1] / np.float32(d.groups)}
+
+
+@unknown("conv", "the last row of the input gets no gradient")
+@of_gradient
+def input_gradient_last_row_missing(d):
+    grad = d.back()[0].copy()
+    grad[:, :, -1] = 0
+    return {"grad_x": grad}
+
+
+@unknown("conv", "the gradient of the bias is that of the first row of the map alone")
+@of_gradient
+def bias_gradient_first_row(d):
+    return {"grad_bias": d.g[:, :, 0].sum((0, 2))}
+
+
+@unknown("block", "the first two batch norms are exchanged")
+class norms_exchanged(TorchBlock):
+    def norm(self, name, z):
+        return super().norm({"bn1": "bn2", "bn2": "bn1"}.get(name, name), z)
+
+
+@unknown("block", "the last ReLU is a ReLU6")
+class relu6_at_the_end(TorchBlock):
+    def relu(self, number, z):
+        return functional.relu6(z) if number == 3 else torch.relu(z)
+
+
+@unknown("block", "no batch norm follows the projection")
+class projection_without_norm(TorchBlock):
+    def shortcut(self, x):
+        return self.conv("downsample.0", x) if self.case["downsample"] else x
+
+
+@unknown("block", "negative values keep a hundredth of their size after the 3x3")
+class leaky_relu(TorchBlock):
+    def relu(self, number, z):
+        return functional.leaky_relu(z) if number == 2 else torch.relu(z)
+
+
+@unknown("block", "the ReLU after the first 1x1 comes before its batch norm")
+class relu_before_norm(TorchBlock):
+    def reduce(self, x):
+        return self.norm("bn1", torch.relu(self.conv("conv1", x)))
+
+
+@unknown("block", "the projection begins at position 1, not 0, where it is strided")
+class projection_from_one(TorchBlock):
+    def conv(self, name, x):
+        if name == "downsample.0" and self.case["stride"] > 1:
+            x = x.roll((-1, -1), (2, 3))
+        return super().conv(name, x)
+
+
+@unknown("block", "epsilon is added to the standard deviation, not to the variance")
+class epsilon_outside_the_root(TorchBlock):
+    def norm(self, name, z):
+        if self.case["training"]:
+            return super().norm(name, z)
+        gamma, beta, mean, var = (channelwise(self.p[f"{name}.{part}"]) for part in NORM)
+        return (z - mean) / (torch.sqrt(var) + self.case["eps"]) * gamma + beta
+
+
+@unknown("block", "running statistics keep momentum of the old and move by the rest")
+class momentum_inverted(TorchBlock):
+    def __init__(self, case):
+        super().__init__(case._replace(attributes=case.attributes | {"momentum": 1 - (case["momentum"] or 0)}))
+
+
+@unknown("block", "training mode normalises by the running statistics")
+class running_statistics_in_training(TorchBlock):
+    def norm(self, name, z):
+        old = [self.p[f"{name}.{part}"].clone() for part in NORM[2:]]
+        y = super().norm(name, z)
+        if not self.case["training"]:
+            return y
+        gamma, beta = (self.p[f"{name}.{part}"] for part in NORM[:2])
+        return functional.batch_norm(z, *old, gamma, beta, False, 0, self.case["eps"])
+
+
+@unknown("block", "the last ReLU passes every gradient back")
+class last_relu_unmasked(TorchBlock):
+    def relu(self, number, z):
+        return value_of(self.case, torch.relu(z), z) if number == 3 else torch.relu(z)
+
+
+@unknown("block", "the identity shortcut is added twice")
+class shortcut_twice(TorchBlock):
+    def shortcut(self, x):
+        return super().shortcut(x) * (1 if self.case["downsample"] else 2)
