@@ -527,7 +527,8 @@ class norm_by_own_channel(TorchBlock):
         every = {part: self.p[f"bn1.{part}"] for part in NORM}
         own = {f"bn1.{part}": array[:self.case["width"]] for part, array in every.items()}
         self.p |= own
-        z = torch.cat([super(norm_by_own_channel, self).norm(name, path) for path in z.chunk(self.case["groups"], 1)], 1)
+        norm = super().norm
+        z = torch.cat([norm(name, path) for path in z.chunk(self.case["groups"], 1)], 1)
         self.p |= {f"bn1.{part}": array for part, array in every.items()}
         return z
 
@@ -601,7 +602,8 @@ class shortcut_after_relu(TorchBlock):
 @block
 class no_shortcut(TorchBlock):
     def shortcut(self, x):
-        return 0
+        # In training mode the projection still runs, and its statistics move.
+        return 0 * super().shortcut(x).detach() if self.case["training"] else 0
 
 
 @block

@@ -7,11 +7,14 @@
 """
 
 import argparse
+import concurrent.futures
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import numpy as np
@@ -27,12 +30,17 @@ OUTPUT_KINDS = "integers,floats,specials"
 class Run:
     def __init__(self, program, folder):
         self.program, self.folder, self.suites, self.passed, self.failed = program, folder, {}, 0, []
+        self.lock = threading.Lock()
 
     def triform(self, *arguments):
         return subprocess.run([self.program, *map(str, arguments)], capture_output=True, text=True)
 
     def suite(self, *options):
         """A folder of cases, the cases, and numpy's right answers; written once."""
+        with self.lock:
+            return self.written(options)
+
+    def written(self, options):
         if options not in self.suites:
             folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
             ended = self.triform("cases", "--out", folder, *options)
@@ -41,6 +49,12 @@ class Run:
             cases = list(read(folder))
             self.suites[options] = folder, cases, {case.name: by_numpy(case) for case in cases}
         return self.suites[options]
+
+    def forget(self):
+        """Many seeds would fill the disk."""
+        for folder, *_ in self.suites.values():
+            shutil.rmtree(folder)
+        self.suites.clear()
 
     def judge(self, options, answer):
         """The exit status of `triform check` and its report, on what `answer` makes of case and right outputs."""
@@ -57,10 +71,14 @@ class Run:
         except ValueError:
             sys.exit(ended.stderr)
 
-    def expect(self, holds, what, *more):
-        self.passed += bool(holds)
-        self.failed += [] if holds else [what]
-        print("pass" if holds else "FAIL", what, *more, flush=True)
+    def expect(self, jobs):
+        """Each job is a method of this class with its arguments; it tells whether it holds, what, and more to print."""
+        # Most of the time goes into single-threaded parts of the program: two at a time.
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for holds, what, *more in pool.map(lambda job: job[0](*job[1:]), jobs):
+                self.passed += bool(holds)
+                self.failed += [] if holds else [what]
+                print("pass" if holds else "FAIL", what, *more, flush=True)
 
     def engine(self, name, options):
         """A right answer is never refuted."""
@@ -72,7 +90,7 @@ class Run:
                  for case in report["cases"] if case["verdict"] != "agree"]
         holds = status == 0 and report["verdict"] == "agree" and not wrong
         took = f"{len(report['cases'])} cases, {time.monotonic() - started:.1f} s"
-        self.expect(holds, f"{name} agrees {' '.join(options)}:", took, *wrong)
+        return holds, f"{name} agrees {' '.join(options)}:", took, *wrong
 
     def known(self, op, name, wrong, options):
         """A mistake of the gallery is refuted and named, perhaps with others that give the same."""
@@ -86,22 +104,22 @@ class Run:
         said = [f"with {', '.join(twins)}"] if twins and holds else []
         if not holds:
             said = [f"named {report['mistakes']}; unexplained {len(unexplained)}: {', '.join(unexplained[:4])}"]
-        self.expect(holds, f"{op} {name} is named in {' '.join(options)}", *said)
+        return holds, f"{op} {name} is named in {' '.join(options)}", *said
 
     def unknown(self, op, name, does, wrong, options):
         """Any other mistake is refuted, and nothing is named."""
         status, report = self.judge(options, lambda case, right: right | wrong(case))
         holds = status == 1 and report["mistakes"] == []
-        self.expect(holds, f"{op} {name} is refuted, not named: {does}", *report["mistakes"])
-        first = next(case for case in report["cases"] if case["verdict"] not in ("agree", "missing"))
-        for line in first["where"] or [first["problem"]]:
-            print(f"       {first['name']} {first['verdict']}: {line}")
+        first = next((case for case in report["cases"] if case["verdict"] not in ("agree", "missing")), None)
+        lines = [f"\n       {first['name']} {first['verdict']}: {line}"
+                 for line in first["where"] or [first["problem"]]] if first else []
+        return holds, f"{op} {name} is refuted, not named: {does}", *report["mistakes"], *lines
 
     def zeros(self, options):
         """No case takes zeros for right, or for rounding."""
         _, report = self.judge(options, lambda _, right: {name: np.zeros_like(array) for name, array in right.items()})
         lucky = [case["name"] for case in report["cases"] if case["verdict"] != "differ"]
-        self.expect(not lucky, f"zeros differ in {' '.join(options)}", f"{len(lucky)} do not: {lucky[:4]}" if lucky else "")
+        return not lucky, f"zeros differ in {' '.join(options)}", f"{len(lucky)} do not: {lucky[:4]}" if lucky else ""
 
 
 def main():
@@ -117,22 +135,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         run = Run(options.program, pathlib.Path(folder))
         for seed in range(options.seeds):
-            for name in ENGINES:
-                run.engine(name, ("--seed", str(seed), *quick))
-            run.suites.clear()
+            run.expect([(run.engine, name, ("--seed", str(seed), *quick)) for name in ENGINES])
+            run.forget()
+        jobs = []
         for name, wrong in CONV.items():
             kinds = "gradients" if "gradient" in name else OUTPUT_KINDS
-            run.known("conv", name, wrong, ("--op", "conv", "--kind", kinds, *quick))
-        for name, wrong in BLOCK.items():
-            run.known("block", name, wrong, ("--op", "block", *quick))
+            jobs.append((run.known, "conv", name, wrong, ("--op", "conv", "--kind", kinds, *quick)))
+        jobs += [(run.known, "block", name, wrong, ("--op", "block", *quick)) for name, wrong in BLOCK.items()]
         # Names that a mistake of a convolution and one of a block share, on cases of both.
         for name in sorted(CONV.keys() & BLOCK.keys()):
-            run.known("conv", name, CONV[name], ("--quick",))
-            run.known("block", name, BLOCK[name], ("--quick",))
+            jobs += [(run.known, op, name, all_[name], ("--quick",)) for op, all_ in (("conv", CONV), ("block", BLOCK))]
         for name, (op, does, wrong) in UNKNOWN.items():
-            run.unknown(op, name, does, wrong, ("--op", op, "--quick"))
-        for op in ("conv", "block"):
-            run.zeros(("--op", op, "--quick"))
+            jobs.append((run.unknown, op, name, does, wrong, ("--op", op, "--quick")))
+        run.expect(jobs + [(run.zeros, ("--op", op, "--quick")) for op in ("conv", "block")])
     for what in run.failed:
         print("FAIL", what)
     print(f"{run.passed} passed, {len(run.failed)} failed")
