@@ -178,7 +178,7 @@ complete -c triform -n "__fish_triform_using_subcommand cases" -l secret -d 'A f
 complete -c triform -n "__fish_triform_using_subcommand cases" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c triform -n "__fish_triform_using_subcommand cases" -l quick -d 'A tenth of the cases'
+complete -c triform -n "__fish_triform_using_subcommand cases" -l quick -d 'Fewer cases, still of every kind'
 complete -c triform -n "__fish_triform_using_subcommand cases" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand cases" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand check" -l run -d 'Run COMMAND CASES OUTPUTS, and judge what it wrote' -r
