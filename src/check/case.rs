@@ -61,6 +61,10 @@ impl Kind {
 
 /// An operation with its data.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a suite has a few hundred of them, nearly all convolutions"
+)]
 pub enum Operation {
     /// A grouped convolution with bias.
     Conv(Convolution),
