@@ -86,24 +86,35 @@ impl Shape {
         BATCHES[self.0[BATCH]]
     }
 
+    /// The geometry along height and width.
+    fn along(&self) -> [Along; 2] {
+        let (stride, dilation) = (STRIDES[self.0[STRIDE]], DILATIONS[self.0[DILATION]]);
+        let [up, down, left, right] = PADDINGS[self.0[PADDING]];
+        [
+            Along { stride: stride.0, padding: [up, down], dilation: dilation.0 },
+            Along { stride: stride.1, padding: [left, right], dilation: dilation.1 },
+        ]
+    }
+
     /// Stride, padding, dilation, groups.
     ///
     /// Errors: none for the values of this module.
     pub fn spec(&self) -> Result<ConvSpec> {
-        let (stride, dilation) = (STRIDES[self.0[STRIDE]], DILATIONS[self.0[DILATION]]);
-        let [up, down, left, right] = PADDINGS[self.0[PADDING]];
-        let height = Along { stride: stride.0, padding: [up, down], dilation: dilation.0 };
-        let width = Along { stride: stride.1, padding: [left, right], dilation: dilation.1 };
+        let [height, width] = self.along();
         ConvSpec::by_axis(height, width, self.groups())
     }
 
-    /// Height and width of the input's map: never the same. It is larger where it is padded, so that whatever the
-    /// stride is, an output sees more than padding.
+    /// Height and width of the input's map: never the same, and so large that some output sees more than padding.
     pub fn map(&self) -> (usize, usize) {
-        let ((k_h, k_w), more) = (self.kernel(), MAPS[self.0[MAP]]);
-        let (d_h, d_w) = DILATIONS[self.0[DILATION]];
-        let [up, _, left, _] = PADDINGS[self.0[PADDING]];
-        let (h, w) = ((k_h - 1) * d_h + 1 + more.0 + up, (k_w - 1) * d_w + 1 + more.1 + left);
+        let ((k_h, k_w), more, [height, width]) = (self.kernel(), MAPS[self.0[MAP]], self.along());
+        let size = |along: Along, taps: usize, more: usize| {
+            let mut size = (taps - 1) * along.dilation + 1 + more + along.padding[0];
+            while !sees_the_map(along, taps, size) {
+                size += 1;
+            }
+            size
+        };
+        let (h, w) = (size(height, k_h, more.0), size(width, k_w, more.1));
         (h, if h == w { w + 1 } else { w })
     }
 
@@ -111,6 +122,13 @@ impl Shape {
     pub fn attributes(&self) -> [usize; 9] {
         self.0
     }
+}
+
+/// Whether some output position has a tap on the map, and not on the padding alone.
+fn sees_the_map(along: Along, taps: usize, size: usize) -> bool {
+    let padded = size + along.padding.iter().sum::<usize>();
+    let outputs = (padded - (taps - 1) * along.dilation - 1) / along.stride + 1;
+    (0..outputs).any(|at| (0..taps).any(|tap| along.source(at, tap, size).is_some()))
 }
 
 /// Weights of a kernel of 256 rows, at most: 1 MB of them.
