@@ -99,7 +99,7 @@ pub const NOT_CHECKABLE: [(&str, &str); 5] = [
     ("R10", "a theorem is about formulas, not about a program"),
 ];
 
-/// How many cases that are not explained yet are compared with every mistake.
+/// Cases that are not explained yet and are compared with every mistake: this many, or up to twice as many.
 const SEARCHED: usize = 12;
 
 /// Judges what came back, case by case: `handed` gives what belongs to a case, or why there is nothing.
@@ -430,8 +430,7 @@ fn gives((case, answers): (&Case, &[Answer]), wrong: &Arrays, handed: &Handed) -
         })
 }
 
-/// The mistakes that explain every failing case of their operation in which they have anything to get wrong, and give
-/// what is right in every passing one.
+/// The mistakes that explain every failing case of an operation, and give what is right in every passing one.
 fn consistent(
     cases: &[Case],
     reports: &[CaseReport],

@@ -7,7 +7,7 @@ use ndarray::{ArrayD, Dimension};
 use super::case::{Case, Kind, Operation};
 use super::judge::{CaseReport, Verdict};
 
-/// Of which kind the positions along an axis are.
+/// What the positions along an axis are.
 #[derive(Clone, Copy)]
 enum Axis {
     Images,

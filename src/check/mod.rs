@@ -1,9 +1,9 @@
 //! Judging what a person hands in: a kernel, a block, outputs in files, or the cases of a test.
 //!
 //! A [`Case`] is an operation (grouped convolution, or the bottleneck block) with all its data. [`cases`] draws a
-//! suite of them from a seed. Whoever wants to be judged computes the outputs, in whatever language, and [`judge`]
-//! says of each case whether they agree, and if not: how many values differ, the first one, where they are, and which
-//! known [mistakes](crate::gallery) give exactly these values.
+//! suite of them from a seed. Your code computes the outputs, in any language. [`judge`] then says for each case whether
+//! they agree. If not, it says how many values differ, the first one, where they are, and which known
+//! [mistakes](crate::gallery) give exactly these values.
 //!
 //! In process, a function from a case to its outputs is enough:
 //!

@@ -464,7 +464,7 @@ fn exchanged(conv: &Convolution, of: impl Fn(Along, Along) -> Along) -> Result<O
     })
 }
 
-/// With another geometry, whose output is larger, and of which the right shape is kept.
+/// With another geometry, whose larger output is cropped to the right shape.
 fn cropped(conv: &Convolution, change: impl Fn(Along) -> Along) -> Result<Option<Arrays>> {
     let wrong = Convolution { spec: changed(conv.spec, change)?, ..conv.clone() };
     let shape = conv.shape()?.output(conv.x.dim().into())?;
