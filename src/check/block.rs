@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::case::{Answer, Kind, Parts, Wrong};
 use crate::block::{
-    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, LayerFunctions,
+    Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Layer, LayerFunctions,
     NormFunctions, Shortcut, StrideOn, TrainingFunctions,
 };
 use crate::conv::{Arrays, ChannelWise, Recorded, Reference};
@@ -17,7 +17,8 @@ use crate::evidence::bound::{Ball, NormBalls, balls_by, gamma_n};
 use crate::evidence::rungs::r7_derivatives::backwards::back;
 use crate::evidence::rungs::r8_training::{TrainingBall, statistics};
 use crate::evidence::{AnyForm, Between, Problem};
-use crate::gallery;
+use crate::gallery::kernels::Kernels;
+use crate::gallery::{self, MadeIn};
 use crate::scalar::Var;
 
 /// A block with its weights and an input.
@@ -49,6 +50,26 @@ pub enum Asks {
         grad_output: Array4<f64>,
     },
 }
+
+/// Mistakes that a person who writes batch norm or ReLU once makes in all of them: the mistake of one layer, its name
+/// in every layer, and what it is.
+pub(super) const EVERYWHERE: [(&str, &str, &str); 7] = [
+    ("epsilon-left-out", "epsilon-left-out-everywhere", "every batch norm leaves epsilon out"),
+    ("shift-dropped", "shift-dropped-everywhere", "no batch norm shifts"),
+    ("biased-variance", "biased-variance-everywhere", "every running variance is the biased one"),
+    (
+        "statistics-twice",
+        "statistics-twice-everywhere",
+        "all running statistics move twice per batch",
+    ),
+    ("no-first-relu", "no-relu-anywhere", "every ReLU is missing"),
+    ("nan-to-0", "nan-to-0-everywhere", "every ReLU turns NaN into 0"),
+    (
+        "relu-derivative-at-0",
+        "relu-derivative-at-0-everywhere",
+        "the derivative of every ReLU at 0 is 1",
+    ),
+];
 
 const CONVOLUTIONS: [&str; 4] = ["conv1", "conv2", "conv3", "downsample.0"];
 const NORMS: [&str; 4] = ["bn1", "bn2", "bn3", "downsample.1"];
@@ -250,15 +271,55 @@ impl Block {
         }
     }
 
+    /// The output if every operand of a convolution is rounded, and an identity shortcut with them; `None` where something
+    /// else is asked for than the output in inference mode.
+    pub(super) fn with_operands(&self, round: &fn(f64) -> f64) -> Option<Arrays> {
+        let Asks::Output = self.asks else { return None };
+        let (weights, x) = (self.weights.map(|w| round(*w)), self.x.mapv(round));
+        let between = Between::norms(&self.norms, Activation::Relu);
+        let problem = Problem { weights: &weights, x: x.view(), between };
+        let y =
+            problem.solve_seen(&Form::Grouped, &Reference::default(), &|layer, _, mut plane| {
+                if matches!(layer, Layer::Reduce | Layer::Transform) {
+                    plane.mapv_inplace(|value| round(value));
+                }
+            });
+        y.ok().map(|y| vec![("y".to_owned(), y.into_dyn())])
+    }
+
     /// What each mistake of the gallery gives, computed when asked.
     pub(super) fn mistakes(&self) -> impl Iterator<Item = (&'static str, Wrong<'_>)> {
         gallery::ALL.iter().map(move |mistake| {
             let outputs = move || {
                 let wrong = mistake.wrong();
-                let outputs = self.outputs(&wrong).ok()?;
+                // The projection lies beside the form, but whoever keeps weights in f16 keeps all of them so.
+                let outputs = match mistake.made_in {
+                    MadeIn::Kernels(Kernels::Half) => {
+                        let half = |w: &f64| half::f16::from_f64(*w).to_f64();
+                        let weights = self.weights.map(half);
+                        Self { weights, ..self.clone() }.outputs(&wrong)
+                    }
+                    _ => self.outputs(&wrong),
+                };
+                let outputs = outputs.ok()?;
                 wrong.is_met().then_some(outputs)
             };
             (mistake.name, Box::new(outputs) as Wrong<'_>)
+        })
+    }
+}
+
+impl Block {
+    /// What some mistakes give that are made in every layer, computed when asked.
+    pub(super) fn everywhere(&self) -> impl Iterator<Item = (&'static str, Wrong<'_>)> {
+        EVERYWHERE.iter().filter_map(move |(of_one, name, _)| {
+            let mistake = gallery::named(of_one).ok()?;
+            let outputs = move || {
+                let wrong = mistake.wrong().everywhere();
+                let outputs = self.outputs(&wrong).ok()?;
+                wrong.is_met().then_some(outputs)
+            };
+            Some((*name, Box::new(outputs) as Wrong<'_>))
         })
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::block::Block;
 use crate::conv::{Along, Arrays, ConvSpec, Convolution};
 use crate::error::{Error, Result};
+use crate::evidence::rungs::r3_exact_integers::LIMIT_F32;
 
 /// What the numbers of a case are, and what is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,6 +57,11 @@ impl Kind {
     /// Whether the right answer is one number and nothing near it.
     pub fn is_exact(self) -> bool {
         !matches!(self, Self::Floats | Self::Training)
+    }
+
+    /// Whether an output in inference mode is asked for, of finite numbers.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Self::Integers | Self::Floats | Self::Layout)
     }
 }
 
@@ -164,6 +170,72 @@ impl Case {
             }
             Operation::Block(block) => Box::new(block.mistakes()),
         }
+    }
+
+    /// All that a judge suspects: the [mistakes](Case::mistakes), and those of a layer made in every layer.
+    pub(super) fn suspects(&self) -> Box<dyn Iterator<Item = (&'static str, Wrong<'_>)> + '_> {
+        match &self.operation {
+            Operation::Conv(_) => self.mistakes(),
+            Operation::Block(block) => Box::new(self.mistakes().chain(block.everywhere())),
+        }
+    }
+
+    /// How far rounding can carry the largest value that the code of a mistake gives for an array.
+    ///
+    /// Of a convolution it is derived as for the right code: what the same wrong code gives for the sizes of all
+    /// numbers bounds the sums of sizes that it takes. It may add the bias more than once, but not more often than
+    /// there are groups. Of a block, the right code's bound stands for it.
+    pub(super) fn rounding_of(&self, mistake: &str, array: &str, answers: &[Answer]) -> f64 {
+        let largest = |values: &ArrayD<f64>| {
+            values.iter().filter(|value| value.is_finite()).fold(0f64, |most, v| most.max(*v))
+        };
+        let of_wrong_code = |conv: &Convolution| {
+            let at = answers.iter().position(|answer| answer.name == array)?;
+            let terms = conv.terms().ok()?.get(at)? + conv.spec.groups();
+            let wrong = crate::gallery::convolutions::named(mistake)?;
+            let sizes = wrong.outputs(&conv.of_sizes())?;
+            let (_, sizes) = sizes.into_iter().find(|(name, _)| name == array)?;
+            Some(crate::evidence::bound::of_sum(terms)(largest(&sizes)))
+        };
+        let of_right_code = || {
+            let answer = answers.iter().find(|answer| answer.name == array);
+            answer.map_or(0.0, |answer| largest(&answer.rounding))
+        };
+        match &self.operation {
+            Operation::Conv(conv) => of_wrong_code(conv).unwrap_or_else(of_right_code),
+            Operation::Block(_) => of_right_code(),
+        }
+    }
+
+    /// Checks what [`Kind::is_exact`] rests on, for cases that others have written: a convolution's finite numbers are
+    /// integers, and no sum of sizes exceeds 2^24. Blocks are not checked.
+    ///
+    /// Errors: [`Error::Case`].
+    pub fn certify(&self) -> Result<()> {
+        let Operation::Conv(conv) = &self.operation else { return Ok(()) };
+        if !self.kind.is_exact() {
+            return Ok(());
+        }
+        let wrong = |why: String| {
+            let case = self.name.clone();
+            let kind = self.kind.name();
+            Err(Error::Case {
+                case,
+                why: format!("{why}, and answers of kind {kind} must be exact"),
+            })
+        };
+        for (name, array) in self.inputs() {
+            let broken = array.iter().find(|value| value.is_finite() && value.fract() != 0.0);
+            if let Some(value) = broken {
+                return wrong(format!("`{name}` has {value}, which is no integer"));
+            }
+        }
+        let x = conv.x.mapv(|x| if x.is_finite() { x } else { 0.0 });
+        let reached = super::suite::largest(&Convolution { x, ..conv.clone() })?;
+        if reached > LIMIT_F32 {
+            return wrong(format!("a sum of sizes is {reached}, more than {LIMIT_F32}"));
+        }
+        Ok(())
     }
 
     /// The sizes of the operation, under the names of PyTorch's arguments.
@@ -322,6 +394,12 @@ impl Parts<'_> {
     fn array(&self, name: &str) -> Result<ArrayD<f64>> {
         let found = self.arrays.iter().find(|(known, _)| known == name);
         let (_, array) = found.ok_or_else(|| self.wrong(format!("array `{name}` is missing")))?;
+        if array.is_empty() {
+            let shape = array.shape();
+            return Err(
+                self.wrong(format!("array `{name}` has shape {shape:?}; it holds no number"))
+            );
+        }
         Ok(array.mapv(f64::from))
     }
 
@@ -358,6 +436,15 @@ impl Parts<'_> {
             grad_output,
         };
         conv.check()?;
+        let output = conv.shape()?.output(conv.x.dim().into())?;
+        let numbers = output.iter().try_fold(1usize, |all, size| all.checked_mul(*size));
+        if numbers.is_none_or(|numbers| numbers > MOST) {
+            let why = format!("its output has shape {output:?}; at most {MOST} numbers are judged");
+            return Err(self.wrong(why));
+        }
         Ok(conv)
     }
 }
+
+/// Numbers in an output, at most: those of a case are few, and a file may claim any padding.
+const MOST: usize = 1 << 24;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use ndarray::{ArrayD, Dimension};
+use ndarray::{Array4, ArrayD, Axis, Dimension, Slice};
 use rayon::iter::{IntoParallelRefIterator, ParallelExtend, ParallelIterator};
 use serde::Serialize;
 
 use super::case::{Answer, Case, Handed, Kind, Operation, Received};
 use super::locate::{pattern, whereabouts};
-use crate::conv::{Arrays, Convolution};
+use crate::conv::{Arrays, ConvSpec, Convolution};
 use crate::error::Result;
 
 /// The verdict on one case.
@@ -119,10 +119,7 @@ pub fn judge(
     let looked: Vec<_> = cases.par_iter().map(first_look).collect::<Result<_>>()?;
     let (mut reports, looked): (Vec<CaseReport>, Vec<Looked>) = looked.into_iter().unzip();
 
-    let failing = |at: &usize| {
-        let verdict = reports[*at].verdict;
-        matches!(verdict, Verdict::Differ | Verdict::Misshapen) && looked[*at].1.is_some()
-    };
+    let failing = |at: &usize| reports[*at].verdict.fails() && looked[*at].1.is_some();
     let mut failing: Vec<usize> = (0..cases.len()).filter(failing).collect();
     // The smallest first: they are searched fastest, and a person looks at them first.
     failing.sort_by_key(|&at| (cases[at].op(), reports[at].size));
@@ -131,10 +128,11 @@ pub fn judge(
         let names = handed.as_ref().map(|handed| explain(&cases[at], answers, handed, known));
         (at, names.unwrap_or_default())
     };
-    // What explains every case explains the smallest. So only its mistakes are tried on the others, and every mistake
-    // on some that are left.
-    let of = |op: &'static str| failing.iter().copied().find(move |&at| cases[at].op() == op);
-    let smallest: Vec<usize> = ["conv", "block"].into_iter().filter_map(of).collect();
+    // What explains every case of a kind explains the smallest. So only its mistakes are tried on the others, and every
+    // mistake on some that are left.
+    let mut met = BTreeSet::new();
+    let is_first = |at: &usize| met.insert((cases[*at].op(), cases[*at].kind));
+    let smallest: Vec<usize> = failing.iter().copied().filter(is_first).collect();
     let mut found: Vec<_> = smallest.par_iter().map(|&at| explained(None, at)).collect();
     let mut known: BTreeSet<_> = found.iter().flat_map(|(_, names)| names).copied().collect();
     let others: Vec<usize> = failing.iter().copied().filter(|at| !smallest.contains(at)).collect();
@@ -203,7 +201,14 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
         let array = match handed.get(&answer.name) {
             None => {
                 report.verdict = Verdict::Missing;
-                problems.push(format!("`{}` is missing", answer.name));
+                let is_asked = |name: &str| answers.iter().any(|answer| answer.name == name);
+                let others = handed.keys().filter(|name| !is_asked(name)).cloned();
+                let others: Vec<String> = others.take(3).collect();
+                let instead = match others.is_empty() {
+                    true => String::new(),
+                    false => format!(", and `{}` is not asked for", others.join("`, `")),
+                };
+                problems.push(format!("`{}` is missing{instead}", answer.name));
                 continue;
             }
             Some(Received::Other { dtype, shape }) => {
@@ -253,19 +258,21 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
         return report;
     }
     report.verdict = Verdict::Differ;
-    let class = rounded_operands(case, answers, handed);
-    let class = match case.kind {
-        Kind::Integers | Kind::Gradients | Kind::Layout => class
-            // What is within the bound of `f32` may be any such algorithm.
+    let mut class = rounded_operands(case, answers, handed);
+    // NaN and infinities have no bound, and right answers of the other kinds have one already.
+    let is_of_integers = case.kind.is_exact() && case.kind != Kind::Specials;
+    if is_of_integers {
+        // What is within the bound of `f32` may be any such algorithm.
+        class = class
             .or_else(|| within_rounding.then(|| ANOTHER_ALGORITHM.to_owned()))
-            .or_else(|| narrow_sums(answers, handed)),
-        Kind::Floats | Kind::Training | Kind::Specials => class,
-    };
+            .or_else(|| narrow_sums(answers, handed));
+    }
     if class.is_some() {
         report.verdict = Verdict::Rounds;
+    } else if is_of_integers {
+        class = garbage(answers, handed);
     }
-    let exact = matches!(case.kind, Kind::Integers | Kind::Gradients | Kind::Layout);
-    report.class = class.or_else(|| exact.then(|| garbage(answers, handed)).flatten());
+    report.class = class;
     report
 }
 
@@ -303,48 +310,121 @@ fn near(answers: &[Answer], values: &Arrays, handed: &Handed, allowed: f64) -> b
     })
 }
 
-/// A format of floats: its name, and a float rounded to it.
+/// A format of floats: its name, its significant bits, and a float rounded to it.
 type Format = (&'static str, i32, fn(f64) -> f64);
 
-/// The narrow formats that kernels use, with their significant bits, the narrowest first.
-const FORMATS: [Format; 3] = [
-    ("bf16", 8, |value| to_bits(value, 16)),
+/// The narrow formats that kernels use, the narrowest first. Processors round to TF32 in three ways.
+const FORMATS: [Format; 6] = [
+    ("bf16", 8, |value| to_bits(value, 16, Ties::Even)),
+    ("bf16, cut off", 8, |value| to_bits(value, 16, Ties::CutOff)),
     ("f16", 11, |value| half::f16::from_f64(value).to_f64()),
-    ("TF32", 11, |value| to_bits(value, 13)),
+    ("TF32", 11, |value| to_bits(value, 13, Ties::Even)),
+    ("TF32, ties away from zero", 11, |value| to_bits(value, 13, Ties::Away)),
+    ("TF32, cut off", 11, |value| to_bits(value, 13, Ties::CutOff)),
 ];
 
-/// An `f32` rounded to the nearest with `dropped` bits less, ties to even.
-fn to_bits(value: f64, dropped: u32) -> f64 {
+/// What becomes of the bits that a narrower format has no room for.
+#[derive(Clone, Copy)]
+enum Ties {
+    /// To the nearest, ties to even.
+    Even,
+    /// To the nearest, ties away from zero.
+    Away,
+    /// Dropped.
+    CutOff,
+}
+
+/// An `f32` with `dropped` bits less.
+fn to_bits(value: f64, dropped: u32, ties: Ties) -> f64 {
     let value = value as f32;
     if !value.is_finite() {
         return f64::from(value);
     }
-    let bits = value.to_bits();
-    let half = (1u32 << (dropped - 1)) - 1 + ((bits >> dropped) & 1);
-    f64::from(f32::from_bits((bits.wrapping_add(half)) & !((1u32 << dropped) - 1)))
+    let (bits, half) = (value.to_bits(), 1u32 << (dropped - 1));
+    let added = match ties {
+        Ties::Even => half - 1 + ((bits >> dropped) & 1),
+        Ties::Away => half,
+        Ties::CutOff => 0,
+    };
+    f64::from(f32::from_bits(bits.wrapping_add(added) & !((1u32 << dropped) - 1)))
 }
 
 /// The format, if these are the results of operands rounded to a narrow one.
 fn rounded_operands(case: &Case, answers: &[Answer], handed: &Handed) -> Option<String> {
-    let Operation::Conv(conv) = &case.operation else { return None };
-    let is_it = |(_, _, round): &&Format| {
-        let of = |values: &ndarray::Array4<f64>| values.mapv(round);
-        let rounded = Convolution {
-            x: of(&conv.x),
-            weight: of(&conv.weight),
-            grad_output: conv.grad_output.as_ref().map(of),
-            ..conv.clone()
-        };
-        if rounded == *conv {
-            return false;
+    let is_it = |(_, _, round): &&Format| match &case.operation {
+        Operation::Conv(conv) => {
+            // One channel tells most of what it is not, for a fraction of the work.
+            let one = of_first_wrong_channel(conv, answers, handed);
+            let could_be = one.is_none_or(|(conv, answers, handed)| {
+                operands_give(*round, &conv, &answers, &handed) != Some(false)
+            });
+            could_be && operands_give(*round, conv, answers, handed) == Some(true)
         }
-        // The bias is added in `f32`, or it is rounded too.
-        let with_bias = Convolution { bias: conv.bias.mapv(round), ..rounded.clone() };
-        let results = [rounded, with_bias].map(|conv| conv.outputs());
-        results.iter().flatten().any(|values| near(answers, values, handed, 1.0))
+        Operation::Block(block) => {
+            let values = block.with_operands(round);
+            values.is_some_and(|values| near(answers, &values, handed, 1.0))
+        }
     };
     let (name, ..) = FORMATS.iter().find(is_it)?;
     Some(format!("as if the operands were rounded to {name}"))
+}
+
+/// Whether a convolution of rounded operands gives what came back; `None` where rounding changes no operand.
+fn operands_give(
+    round: fn(f64) -> f64,
+    conv: &Convolution,
+    answers: &[Answer],
+    handed: &Handed,
+) -> Option<bool> {
+    let of = |values: &Array4<f64>| values.mapv(round);
+    let rounded = Convolution {
+        x: of(&conv.x),
+        weight: of(&conv.weight),
+        grad_output: conv.grad_output.as_ref().map(of),
+        ..conv.clone()
+    };
+    if rounded == *conv {
+        return None;
+    }
+    let gives =
+        |conv: &Convolution| conv.outputs().is_ok_and(|values| near(answers, &values, handed, 1.0));
+    // The bias is added in `f32`, or it is rounded too.
+    let with_bias = Convolution { bias: conv.bias.mapv(round), ..rounded.clone() };
+    Some(gives(&rounded) || (with_bias.bias != conv.bias && gives(&with_bias)))
+}
+
+/// Of a convolution whose output is asked for, the first output channel with something wrong in it.
+fn of_first_wrong_channel(
+    conv: &Convolution,
+    answers: &[Answer],
+    handed: &Handed,
+) -> Option<(Convolution, Vec<Answer>, Handed)> {
+    let [answer] = answers else { return None };
+    let found = received(answer, handed)?;
+    let (o, _) =
+        found.axis_iter(Axis(1)).zip(answer.value.axis_iter(Axis(1))).enumerate().find(
+            |(_, (found, value))| found.iter().zip(value).any(|(f, v)| f64::from(*f) != *v),
+        )?;
+    let shape = conv.shape().ok()?;
+    let first = o / shape.c_out_group() * shape.c_in_group;
+    let channels = Slice::from(first..first + shape.c_in_group);
+    let this = |array: &ArrayD<f64>| array.slice_axis(Axis(1), Slice::from(o..=o)).to_owned();
+    let one = Convolution {
+        x: conv.x.slice_axis(Axis(1), channels).to_owned(),
+        weight: conv.weight.slice_axis(Axis(0), Slice::from(o..=o)).to_owned(),
+        bias: conv.bias.slice_axis(Axis(0), Slice::from(o..=o)).to_owned(),
+        spec: ConvSpec::by_axis(conv.spec.height(), conv.spec.width(), 1).ok()?,
+        grad_output: None,
+    };
+    let found = found.slice_axis(Axis(1), Slice::from(o..=o)).to_owned();
+    let answer = Answer {
+        name: answer.name.clone(),
+        value: this(&answer.value),
+        allowed: this(&answer.allowed),
+        rounding: this(&answer.rounding),
+    };
+    let handed = [(answer.name.clone(), Received::Floats(found))].into();
+    Some((one, vec![answer], handed))
 }
 
 /// The format, if every value is one of a narrow format, and none is off by more than sums in it can be.
@@ -397,50 +477,49 @@ fn explain(
     known: Option<&BTreeSet<&'static str>>,
 ) -> Vec<&'static str> {
     let wanted = |name: &&'static str| known.is_none_or(|known| known.contains(name));
-    let all = case.mistakes().filter(|(name, _)| wanted(name));
-    // What is right in this case explains nothing, however near it is.
-    let explains =
-        |wrong: &Arrays| refuted(answers, wrong) && gives((case, answers), wrong, handed);
-    all.filter(|(_, wrong)| wrong().is_some_and(|wrong| explains(&wrong)))
-        .map(|(name, _)| name)
-        .collect()
-}
-
-/// Whether a mistake's outputs are what came back: to the last digit where they are integers, and otherwise up to what
-/// rounding allows the largest of them.
-fn gives((case, answers): (&Case, &[Answer]), wrong: &Arrays, handed: &Handed) -> bool {
+    let all = case.suspects().filter(|(name, _)| wanted(name));
+    let explains = |name: &'static str, wrong: &Arrays| {
+        // What is right in this case explains nothing, however near it is.
+        refuted(answers, wrong)
+            && wrong.iter().all(|(array, values)| {
+                let Some(Received::Floats(found)) = handed.get(array) else { return false };
+                let integers = case.kind.is_exact()
+                    && values.iter().all(|value| !value.is_finite() || value.fract() == 0.0);
+                let allowed =
+                    if integers { 0.0 } else { 2.0 * case.rounding_of(name, array, answers) };
+                found.shape() == values.shape()
+                    && found.iter().zip(values).all(|(&found, &value)| {
+                        is_right(f64::from(found), f64::from(value as f32), allowed)
+                    })
+            })
+    };
     // Code that fails gives nothing, and nothing that came back is its.
-    !wrong.is_empty()
-        && wrong.iter().all(|(name, values)| {
-            let Some(Received::Floats(found)) = handed.get(name) else { return false };
-            let answer = answers.iter().find(|answer| answer.name == *name);
-            let integers = case.kind.is_exact()
-                && values.iter().all(|value| !value.is_finite() || value.fract() == 0.0);
-            let allowed = match answer {
-                _ if integers => 0.0,
-                Some(answer) => {
-                    2.0 * answer.rounding.iter().fold(0f64, |most, radius| most.max(*radius))
-                }
-                None => 0.0,
-            };
-            found.shape() == values.shape()
-                && found.iter().zip(values).all(|(&found, &value)| {
-                    is_right(f64::from(found), f64::from(value as f32), allowed)
-                })
-        })
+    let gives = |name, wrong: Option<Arrays>| {
+        wrong.is_some_and(|wrong| !wrong.is_empty() && explains(name, &wrong))
+    };
+    all.filter(|(name, wrong)| gives(name, wrong())).map(|(name, _)| name).collect()
 }
 
 /// The mistakes that explain every failing case of an operation, and give what is right in every passing one.
+///
+/// Where plain outputs are wrong, those alone decide. What wrong code makes of NaN, of statistics and of gradients
+/// follows from it in more ways than one: a channel that is left out is not read, or it is multiplied by 0.
 fn consistent(
     cases: &[Case],
     reports: &[CaseReport],
     looked: &[Looked],
     known: &BTreeSet<&'static str>,
 ) -> Vec<&'static str> {
-    let all = || cases.iter().zip(reports).zip(looked);
     let explains = |op: &str, name: &str| {
+        let all = cases.iter().zip(reports).zip(looked);
+        let of_op = all.filter(|((case, _), _)| case.op() == op);
+        let fails_plainly =
+            |case: &Case, report: &CaseReport| case.kind.is_plain() && report.verdict.fails();
+        let by_plain = of_op.clone().any(|((case, report), _)| fails_plainly(case, report));
         let mut explained = 0;
-        for ((case, report), (answers, _)) in all().filter(|((case, _), _)| case.op() == op) {
+        for ((case, report), (answers, _)) in
+            of_op.filter(|((case, _), _)| case.kind.is_plain() || !by_plain)
+        {
             if report.verdict.fails() {
                 if !report.mistakes.contains(&name) {
                     return false;
@@ -458,7 +537,7 @@ fn consistent(
 
 /// Whether a mistake gives something wrong in a case.
 fn differs(case: &Case, answers: &[Answer], name: &str) -> bool {
-    let wrong = case.mistakes().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
+    let wrong = case.suspects().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
     wrong.is_some_and(|wrong| refuted(answers, &wrong))
 }
 
@@ -501,19 +580,18 @@ impl Report {
         }
     }
 
-    /// The smallest failing case.
+    /// The smallest failing case; of those that the mistakes explain, if there are any.
     pub fn smallest(&self) -> Option<&CaseReport> {
-        let failing = self
-            .cases
-            .iter()
-            .filter(|case| matches!(case.verdict, Verdict::Differ | Verdict::Misshapen));
-        failing.min_by_key(|case| case.size)
+        let is_left =
+            |case: &CaseReport| !case.mistakes.iter().any(|name| self.mistakes.contains(name));
+        let failing = self.cases.iter().filter(|case| case.verdict.fails());
+        failing.min_by_key(|case| (is_left(case), case.size))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{is_right, to_bits};
+    use super::{Ties, is_right, to_bits};
 
     #[test]
     fn nan_and_infinities_are_right_where_they_must_be() {
@@ -541,12 +619,15 @@ mod tests {
         for (value, rounded) in
             [(255.0, 255.0), (257.0, 256.0), (259.0, 260.0), (4095.0, 4096.0), (-3.0, -3.0)]
         {
-            assert_eq!(to_bits(value, 16), rounded);
+            assert_eq!(to_bits(value, 16, Ties::Even), rounded);
         }
         // TF32 has 11: up to 2048 all integers.
-        assert_eq!(
-            [2047.0, 2049.0, 4095.0].map(|value| to_bits(value, 13)),
-            [2047.0, 2048.0, 4096.0]
-        );
+        for (ties, rounded) in [
+            (Ties::Even, [2047.0, 2048.0, 4096.0]),
+            (Ties::Away, [2047.0, 2050.0, 4096.0]),
+            (Ties::CutOff, [2047.0, 2048.0, 4094.0]),
+        ] {
+            assert_eq!([2047.0, 2049.0, 4095.0].map(|value| to_bits(value, 13, ties)), rounded);
+        }
     }
 }

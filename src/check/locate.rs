@@ -80,7 +80,11 @@ pub(super) fn whereabouts(case: &Case, array: &str, wrong: &ArrayD<bool>) -> Str
         said.extend(along(of, &met, shape[axis]));
     }
     if said.is_empty() {
-        return head + ", spread over the whole array";
+        return match frame(wrong) {
+            Some(1) => head + ", only in the outermost rows and columns",
+            Some(wide) => format!("{head}, only in the {wide} outermost rows and columns"),
+            None => head + ", spread over the whole array",
+        };
     }
     format!("{head}, only {}", said.join(", "))
 }
@@ -189,10 +193,19 @@ fn borders(met: &BTreeSet<usize>, size: usize, what: &str) -> Option<String> {
     (both && !between).then(|| format!("in the {what}"))
 }
 
+/// How wide a frame around each map is, if only the frame is wrong and something is inside it.
+fn frame(wrong: &ArrayD<bool>) -> Option<usize> {
+    let &[_, _, h, w] = wrong.shape() else { return None };
+    let depth = |at: &[usize]| at[2].min(h - 1 - at[2]).min(at[3]).min(w - 1 - at[3]);
+    let all = wrong.indexed_iter().filter(|(_, wrong)| **wrong);
+    let wide = all.map(|(index, _)| depth(index.slice())).max()? + 1;
+    (2 * wide < h.min(w)).then_some(wide)
+}
+
 /// Something that can be said of a case.
 type Feature = (&'static str, fn(&Case) -> bool);
 
-const FEATURES: [Feature; 26] = [
+const FEATURES: [Feature; 27] = [
     ("op = conv", |case| case.op() == "conv"),
     ("op = block", |case| case.op() == "block"),
     ("kind = gradients", |case| case.kind == Kind::Gradients),
@@ -200,6 +213,7 @@ const FEATURES: [Feature; 26] = [
     ("kind = specials", |case| case.kind == Kind::Specials),
     ("kind = integers", |case| case.kind == Kind::Integers),
     ("kind = layout", |case| case.kind == Kind::Layout),
+    ("the output is asked for", |case| case.kind != Kind::Gradients),
     ("groups > 1", |case| of(case).groups > 1),
     ("stride > 1", |case| of(case).stride != (1, 1)),
     ("stride differs by axis", |case| of(case).stride.0 != of(case).stride.1),
@@ -305,4 +319,24 @@ pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static st
     let triples = pairs().flat_map(|(one, two)| shared.iter().map(move |&three| [one, two, three]));
     let found = triples.into_iter().find(|three| tells(three));
     found.map_or(Vec::new(), |three| names(&three))
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array4, ArrayD};
+
+    use super::frame;
+
+    #[test]
+    fn a_frame_is_what_is_near_the_border() {
+        let wrong = |inside: usize| -> ArrayD<bool> {
+            let map = Array4::from_shape_fn((1, 2, 7, 9), |(_, _, i, j)| {
+                i.min(6 - i).min(j).min(8 - j) < inside
+            });
+            map.into_dyn()
+        };
+        assert_eq!([1, 2, 3].map(|inside| frame(&wrong(inside))), [Some(1), Some(2), Some(3)]);
+        // Everything, nothing.
+        assert_eq!([0, 4].map(|inside| frame(&wrong(inside))), [None, None]);
+    }
 }

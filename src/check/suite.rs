@@ -260,7 +260,8 @@ pub fn certified(conv: &Convolution) -> Result<bool> {
     Ok(largest(conv)? <= LIMIT_F32)
 }
 
-fn largest(conv: &Convolution) -> Result<i64> {
+/// The largest sum of sizes of any output.
+pub(super) fn largest(conv: &Convolution) -> Result<i64> {
     let sizes = conv.of_sizes().outputs()?;
     let all = sizes.iter().flat_map(|(_, array)| array);
     Ok(all.fold(0f64, |most, size| most.max(*size)) as i64)

@@ -1,5 +1,6 @@
 //! The verdict in words: the answer, then the reasons.
 
+use super::block::EVERYWHERE;
 use super::case::Kind;
 use super::judge::{CaseReport, First, Report, Verdict};
 use crate::gallery;
@@ -8,7 +9,10 @@ use crate::gallery;
 pub fn describe(name: &str, op: &str) -> &'static str {
     match op {
         "conv" => gallery::convolutions::named(name).map_or("", |mistake| mistake.changed),
-        _ => gallery::named(name).map_or("", |mistake| mistake.changed),
+        _ => match EVERYWHERE.iter().find(|(_, everywhere, _)| *everywhere == name) {
+            Some((.., changed)) => changed,
+            None => gallery::named(name).map_or("", |mistake| mistake.changed),
+        },
     }
 }
 
@@ -18,6 +22,7 @@ impl Report {
         let mut lines = vec![self.headline(name)];
         if let Some(mistakes) = self.named_mistakes() {
             lines.push(mistakes);
+            lines.extend(self.unexplained());
         }
         if self.verdict() == "differ"
             && let Some(class) = self
@@ -102,6 +107,26 @@ impl Report {
                 ))
             }
         }
+    }
+
+    /// What the named mistakes leave unexplained.
+    fn unexplained(&self) -> Option<String> {
+        let op = self.smallest()?.op;
+        let is_left = |case: &&CaseReport| {
+            let explained = case.mistakes.iter().any(|name| self.mistakes.contains(name));
+            case.op == op && case.verdict.fails() && !explained
+        };
+        let mut kinds: Vec<Kind> =
+            self.cases.iter().filter(is_left).map(|case| case.kind).collect();
+        kinds.sort();
+        kinds.dedup();
+        let kinds: Vec<&str> = kinds.into_iter().map(Kind::name).collect();
+        (!kinds.is_empty()).then(|| {
+            let kinds = kinds.join(", ");
+            format!(
+                "It may or may not be why cases of these kinds fail too: {kinds}. Mend it first."
+            )
+        })
     }
 
     /// A line for each operation and kind.

@@ -278,7 +278,7 @@ pub enum Wiring {
     Dilated,
     /// The 3x3 takes the height for the width and the width for the height.
     AxesSwapped,
-    /// The first 1x1 and the 3x3 exchange their strides.
+    /// The first 1x1 has the stride of the 3x3.
     StrideMoved,
 }
 
@@ -316,11 +316,14 @@ impl<K> Rewired<K> {
                 let padding = spec.padding() + spec.kernel() / 2;
                 transform = ConvSpec::new(stride, padding, 2, groups)?;
             }
-            Wiring::StrideMoved => {
-                transform = ConvSpec::new(reduce.height().stride, spec.padding(), 1, groups)?;
+            Wiring::StrideMoved if stride > 1 => {
+                transform = ConvSpec::new(1, spec.padding(), 1, groups)?;
                 reduce = ConvSpec::new(stride, 0, 1, 1)?;
             }
-            Wiring::Interleaved | Wiring::HalvedGroups | Wiring::AxesSwapped => {}
+            Wiring::StrideMoved
+            | Wiring::Interleaved
+            | Wiring::HalvedGroups
+            | Wiring::AxesSwapped => {}
         }
         let (paths, d) = (spec.cardinality(), spec.width());
         met.meet(match wiring {
@@ -328,7 +331,7 @@ impl<K> Rewired<K> {
             Wiring::HalvedGroups => paths > 1,
             Wiring::PaddingShifted | Wiring::PaddedBefore => spec.padding() > 0,
             Wiring::Dilated => spec.kernel() > 1,
-            Wiring::StrideMoved => spec.stride() > 1,
+            Wiring::StrideMoved => stride > 1,
             Wiring::AxesSwapped => false, // that depends on the map
         });
         Ok(Self {

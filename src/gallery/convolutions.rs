@@ -135,28 +135,34 @@ pub const ALL: [ConvMistake; 58] = [
         let KernelShape { k_h, k_w, .. } = conv.shape()?;
         reads(conv, |at| ((at[2] + 1, at[3] + 1) != (k_h, k_w)).then_some(at))
     }),
-    mistake("sum-tail-4", "input channels beyond a multiple of 4 are left out", |conv| {
-        sum_tail(conv, 4)
-    }),
-    mistake("sum-tail-8", "input channels beyond a multiple of 8 are left out", |conv| {
-        sum_tail(conv, 8)
-    }),
-    mistake("sum-tail-16", "input channels beyond a multiple of 16 are left out", |conv| {
-        sum_tail(conv, 16)
-    }),
-    mistake("output-tail-4", "a group's outputs beyond a multiple of 4 are 0", |conv| {
+    mistake(
+        "sum-tail-4",
+        "input channels beyond the last whole 4 of a group are left out",
+        |conv| sum_tail(conv, 4),
+    ),
+    mistake(
+        "sum-tail-8",
+        "input channels beyond the last whole 8 of a group are left out",
+        |conv| sum_tail(conv, 8),
+    ),
+    mistake(
+        "sum-tail-16",
+        "input channels beyond the last whole 16 of a group are left out",
+        |conv| sum_tail(conv, 16),
+    ),
+    mistake("output-tail-4", "a group's outputs beyond its last whole 4 are 0", |conv| {
         output_tail(conv, 4)
     }),
-    mistake("output-tail-8", "a group's outputs beyond a multiple of 8 are 0", |conv| {
+    mistake("output-tail-8", "a group's outputs beyond its last whole 8 are 0", |conv| {
         output_tail(conv, 8)
     }),
-    mistake("output-tail-16", "a group's outputs beyond a multiple of 16 are 0", |conv| {
+    mistake("output-tail-16", "a group's outputs beyond its last whole 16 are 0", |conv| {
         output_tail(conv, 16)
     }),
-    mistake("row-tail-4", "columns of the output beyond a multiple of 4 are 0", |conv| {
+    mistake("row-tail-4", "columns of the output beyond the last whole 4 are 0", |conv| {
         row_tail(conv, 4)
     }),
-    mistake("row-tail-8", "columns of the output beyond a multiple of 8 are 0", |conv| {
+    mistake("row-tail-8", "columns of the output beyond the last whole 8 are 0", |conv| {
         row_tail(conv, 8)
     }),
     mistake("stride-axes-swapped", "the strides of the two axes are exchanged", |conv| {

@@ -3,7 +3,7 @@
 use ndarray::{Array3, ArrayViewMut3, Zip};
 
 use super::{Met, as_a, over};
-use crate::block::BlockSpec;
+use crate::block::{BlockSpec, Layer};
 use crate::conv::ChannelWise;
 use crate::error::Result;
 use crate::evidence::{Data, Function, Part};
@@ -35,6 +35,16 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether the function after a layer has what is wrong: an activation, or else a batch norm.
+    pub(super) fn concerns(self, layer: Layer) -> bool {
+        match self {
+            Self::NoActivation | Self::NanToZero | Self::DerivativeAtZero => {
+                matches!(layer, Layer::Reduce | Layer::Transform | Layer::Output)
+            }
+            _ => layer != Layer::Output,
+        }
+    }
+
     /// The function built from these data, with the mistake in it.
     pub(super) fn function<'a, S: Additive>(
         self,

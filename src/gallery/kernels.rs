@@ -95,7 +95,7 @@ impl Kernels {
         match (self, layer) {
             (Self::LastPathDropped, Layer::Expand) => (c < all - d).then_some(at),
             (Self::LastChannelDropped, Layer::Expand) => (c < all - 1).then_some(at),
-            (Self::Shuffled, Layer::Expand) => Some([o, c % paths * d + c / paths, u, v]),
+            (Self::Shuffled, Layer::Expand) => Some([o, c % d * paths + c / d, u, v]),
             (Self::Reversed, Layer::Expand) => Some([o, (paths - 1 - c / d) * d + c % d, u, v]),
             (Self::NextPath, Layer::Transform) => Some([(o + d) % all, c, u, v]),
             (Self::Transposed, Layer::Transform) => Some([o, c, v, u]),
@@ -158,6 +158,18 @@ fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
 mod tests {
     use super::Kernels;
     use crate::block::{BlockSpec, Layer};
+
+    /// As ShuffleNet's channel shuffle: with 3 paths of width 2, the 1x1 finds channels 0, 2, 4, 1, 3, 5.
+    #[test]
+    fn shuffled_channels_are_all_first_ones_then_all_second_ones() {
+        let spec = BlockSpec::new(2, 3, 2, 2).unwrap();
+        let read = |c| Kernels::Shuffled.read(&spec, Layer::Expand, [1, c, 0, 0]);
+        let found = [0, 2, 4, 1, 3, 5];
+        for (place, channel) in found.into_iter().enumerate() {
+            // The weight of a place meets the channel that is there.
+            assert_eq!(read(channel), Some([1, place, 0, 0]));
+        }
+    }
 
     #[test]
     fn reversed_paths_are_read_from_the_last_to_the_first() {

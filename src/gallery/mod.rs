@@ -111,8 +111,12 @@ impl Mistake {
 /// The mistake of this name.
 pub fn named(name: &str) -> Result<&'static Mistake> {
     ALL.iter().find(|mistake| mistake.name == name).ok_or_else(|| {
-        let names = ALL.iter().map(|mistake| mistake.name);
-        Error::no_such_name("mistake", name, names)
+        let of_convolutions = convolutions::ALL.iter().map(|mistake| mistake.name);
+        let mut names: Vec<&str> =
+            ALL.iter().map(|mistake| mistake.name).chain(of_convolutions).collect();
+        names.sort_unstable();
+        names.dedup();
+        Error::no_such_name("mistake", name, names.into_iter())
     })
 }
 
@@ -154,6 +158,7 @@ pub struct WrongBlock {
     form: Form,
     name: &'static str,
     made_in: MadeIn,
+    everywhere: bool,
     met: Met,
 }
 
@@ -161,7 +166,12 @@ impl WrongBlock {
     /// `form` with this mistake. A mistake at the sum of the paths is always made in form (a), any other in the
     /// convolution or the wiring in form (c); `form` then gives only the letter.
     pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
-        Self { form, name, made_in, met: Met::default() }
+        Self { form, name, made_in, everywhere: false, met: Met::default() }
+    }
+
+    /// With a mistake in a function made after every layer.
+    pub fn everywhere(self) -> Self {
+        Self { everywhere: true, ..self }
     }
 
     /// Whether the mistake had anything to get wrong in any run of this form so far: a second
@@ -211,7 +221,11 @@ impl Subject for WrongBlock {
         spec: &BlockSpec,
     ) -> Result<Function<'a, S>> {
         match self.made_in {
-            MadeIn::Function(change, at) if at == layer => change.function(data, spec, &self.met),
+            MadeIn::Function(change, at)
+                if at == layer || (self.everywhere && change.concerns(layer)) =>
+            {
+                change.function(data, spec, &self.met)
+            }
             _ => data.function(),
         }
     }

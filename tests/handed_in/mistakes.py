@@ -172,7 +172,7 @@ def output_tail(lanes):
 def row_tail(lanes):
     def wrong(d):
         y = d.y()
-        y[..., y.shape[3] // lanes * lanes:] = 0
+        y[..., y.shape[3] // lanes * lanes or y.shape[3]:] = 0
         return y
     return wrong
 
@@ -636,23 +636,35 @@ class first_image_for_all(TorchBlock):
 
 @block
 class epsilon_left_out(TorchBlock):
+    of = "bn1",
+
     def norm(self, name, z):
-        if name != "bn1":
+        if name not in self.of:
             return super().norm(name, z)
         super().norm(name, z)  # for the running statistics
-        gamma, beta, mean, var = (self.p[f"bn1.{part}"] for part in NORM)
+        gamma, beta, mean, var = (self.p[f"{name}.{part}"] for part in NORM)
         if self.case["training"]:
             mean, var = z.mean((0, 2, 3)), z.var((0, 2, 3), unbiased=False)
         return channelwise(gamma / torch.sqrt(var)) * (z - channelwise(mean)) + channelwise(beta)
 
 
+EVERY_NORM = "bn1", "bn2", "bn3", "downsample.1"
+
+
+@block
+class epsilon_left_out_everywhere(epsilon_left_out):
+    of = EVERY_NORM
+
+
 class Moving(TorchBlock):
     """Something is wrong with the running statistics."""
+
+    of = "bn1",
 
     def norm(self, name, z):
         old = [self.p[f"{name}.{part}"].clone() for part in NORM[2:]]
         y = super().norm(name, z)
-        if self.case["training"] and name == "bn1":
+        if self.case["training"] and name in self.of:
             moved = self.moved(z, old, [self.p[f"{name}.{part}"] for part in NORM[2:]])
             self.p |= zip((f"{name}.{part}" for part in NORM[2:]), moved)
         return y
@@ -669,6 +681,42 @@ class biased_variance(Moving):
 class statistics_twice(Moving):
     def moved(self, z, old, new):
         return [now + (1 - self.case["momentum"]) * (now - was) for was, now in zip(old, new)]
+
+
+@block
+class biased_variance_everywhere(biased_variance):
+    of = EVERY_NORM
+
+
+@block
+class statistics_twice_everywhere(statistics_twice):
+    of = EVERY_NORM
+
+
+@block
+class no_relu_anywhere(TorchBlock):
+    def relu(self, number, z):
+        return z
+
+
+@block
+class nan_to_0_everywhere(TorchBlock):
+    def relu(self, number, z):
+        return torch.where(z > 0, z, 0)
+
+
+@block
+class relu_derivative_at_0_everywhere(TorchBlock):
+    def relu(self, number, z):
+        return torch.where(z < 0, 0, z)
+
+
+@block
+class shift_dropped_everywhere(TorchBlock):
+    def norm(self, name, z):
+        if not self.case["training"]:
+            return z * channelwise(affine(self, name)[0])
+        return super().norm(name, z) - channelwise(self.p[f"{name}.bias"])
 
 
 @block

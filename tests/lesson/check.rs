@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use ndarray::{Array4, ArrayD, Axis};
+use ndarray::{Array4, ArrayD, ArrayView4, Axis, s};
 use triform::Seed;
 use triform::block::{BlockForm as _, Form, NormFunctions};
 use triform::check::adequacy::in_files;
@@ -11,7 +11,8 @@ use triform::check::{
     Asks, Block, Case, Handed, Kind, Operation, Ops, Plan, Received, Verdict, cases, certified,
     judge,
 };
-use triform::conv::{ConvSpec, Convolver, Fast, conv2d};
+use triform::conv::{ConvSpec, Convolution, Convolver, Fast, conv2d};
+use triform::error::Result;
 
 use crate::common::handed::{
     handed, judge_with, map, no_trivial_answer_passes, refuted_by_fewer_than, right,
@@ -274,11 +275,112 @@ fn what_is_missing_or_misshapen_is_said() {
     assert_eq!(judge(&[], |_| Err(String::new())).unwrap().verdict(), "incomplete");
 }
 
+/// A port has gradients of its own. They are wrong too, and not those of the mistake; its outputs name it.
+#[test]
+fn a_port_with_its_own_gradients_is_named() {
+    let plan = Plan { quick: true, ops: Ops::Conv, ..Plan::default() };
+    let report = judge(&cases(&plan).unwrap(), |case| {
+        let conv = of_conv(case);
+        let turned = |w: ArrayView4<'_, f64>| w.slice(s![.., .., ..;-1, ..;-1]).to_owned();
+        let wrong = Convolution { weight: turned(conv.weight.view()), ..conv.clone() };
+        let mut arrays = wrong.outputs().unwrap();
+        for (_, gradient) in arrays.iter_mut().filter(|(name, _)| name == "grad_weight") {
+            let four = gradient.view().into_dimensionality().unwrap();
+            *gradient = turned(four).into_dyn();
+        }
+        Ok(handed(&arrays))
+    });
+    let report = report.unwrap();
+    assert_eq!(report.mistakes, ["kernel-flipped"]);
+    let words = report.words("a port");
+    assert!(words.contains("cases of these kinds fail too: gradients."), "{words}");
+}
+
+/// Kernels are often chosen by several attributes together, and only one of them is wrong.
+#[test]
+fn a_kernel_that_is_wrong_for_one_shape_is_refuted() {
+    type Meets = fn(&Convolution) -> bool;
+    let square = |conv: &Convolution, k: usize, stride: usize| {
+        let of = |along: triform::conv::Along| along.stride == stride && along.dilation == 1;
+        conv.weight.dim().2 == k
+            && conv.weight.dim().3 == k
+            && of(conv.spec.height())
+            && of(conv.spec.width())
+    };
+    let shapes: [(&str, Meets); 7] = [
+        ("grouped 3x3", |conv| conv.spec.groups() > 1 && conv.weight.dim().1 > 1),
+        ("grouped 3x3, stride 2", |conv| conv.spec.groups() > 1 && conv.weight.dim().1 > 1),
+        ("depthwise 3x3", |conv| conv.weight.dim().1 == 1 && conv.spec.groups() > 1),
+        ("depthwise 3x3, stride 2", |conv| conv.weight.dim().1 == 1 && conv.spec.groups() > 1),
+        ("dense 1x1", |conv| conv.spec.groups() == 1),
+        ("3x3, nine images", |conv| conv.x.dim().0 == 9),
+        ("3x3, wide map", |conv| conv.x.dim().3 > 32),
+    ];
+    for seed in [0, 1, 2] {
+        let kinds = vec![Kind::Integers];
+        let plan = Plan { seed: Seed(seed), ops: Ops::Conv, kinds, quick: true };
+        let cases = cases(&plan).unwrap();
+        for (name, meets) in shapes {
+            let (k, stride) = (
+                if name.contains("1x1") { 1 } else { 3 },
+                if name.contains("stride 2") { 2 } else { 1 },
+            );
+            let report = judge_with(&cases, |case, handed| {
+                let conv = of_conv(case);
+                let is_chosen = square(conv, k, stride) && meets(conv);
+                map(handed, |_, y| if is_chosen { y.mapv(|_| 0.0) } else { y.clone() })
+            });
+            assert_eq!(report.verdict(), "differ", "{name}, seed {seed}");
+        }
+    }
+}
+
+fn of_conv(case: &Case) -> &Convolution {
+    match &case.operation {
+        Operation::Conv(conv) => conv,
+        Operation::Block(_) => panic!("{} is a block", case.name),
+    }
+}
+
+/// Cases that somebody else has written are refused where no exact answer can be asked for, or none at all.
+#[test]
+fn cases_of_others_must_be_what_they_say() {
+    let case = all().into_iter().find(|case| case.kind == Kind::Integers).unwrap();
+    let arrays: Vec<(String, ArrayD<f32>)> = case
+        .inputs()
+        .into_iter()
+        .map(|(name, array)| (name, array.mapv(|value| value as f32)))
+        .collect();
+    let read = |change: &dyn Fn(f32) -> f32, pad: usize| {
+        let mut attributes = case.attributes();
+        attributes.insert("pad".to_owned(), serde_json::json!([pad, pad, pad, pad]));
+        let mut arrays = arrays.clone();
+        arrays[0].1.mapv_inplace(change);
+        Case::read("a", ("conv", Kind::Integers), &attributes, &arrays)
+            .and_then(|case| case.certify())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(read(&|x| x, 1), Ok(()));
+    for (change, pad, words) in [
+        (&|x| x + 0.5, 1, "which is no integer"),
+        (&|x| x * 65536.0, 1, "a sum of sizes is"),
+        (&|x| x, 1 << 20, "numbers are judged"),
+        (&|x| x, 1 << 62, ""),
+    ] as [(&dyn Fn(f32) -> f32, usize, &str); 4]
+    {
+        let error = read(change, pad).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+    let empty = vec![("x".to_owned(), ArrayD::zeros(vec![0, 1, 2, 2]))];
+    let error = Case::read("a", ("conv", Kind::Integers), &case.attributes(), &empty).unwrap_err();
+    assert!(error.to_string().contains("it holds no number"), "{error}");
+}
+
 /// Rounded operands are named, and count as neither right nor wrong.
 #[test]
 fn narrow_formats_are_named() {
     let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
-    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(4).collect();
+    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(8).collect();
     let bf16 = |value: f64| half::bf16::from_f64(value).to_f64();
     let report = judge(&cases, |case| {
         let Operation::Conv(conv) = &case.operation else { panic!("a convolution") };
@@ -291,6 +393,25 @@ fn narrow_formats_are_named() {
     assert_eq!(report.verdict(), "rounds", "{}", report.words("bf16"));
     let class = report.cases.iter().find_map(|case| case.class.clone()).unwrap();
     assert!(class.contains("bf16"), "{class}");
+    let cut_off = |value: f64| f64::from(f32::from_bits((value as f32).to_bits() & !0x1fff));
+    let report = judge(&cases, |case| {
+        let conv = of_conv(case);
+        let (x, weight) = (conv.x.mapv(cut_off), conv.weight.mapv(cut_off));
+        Ok(handed(&Convolution { x, weight, ..conv.clone() }.outputs().unwrap()))
+    });
+    let report = report.unwrap();
+    assert_eq!(report.verdict(), "rounds", "{}", report.words("TF32"));
+    let classes: Vec<&String> =
+        report.cases.iter().filter_map(|case| case.class.as_ref()).collect();
+    assert!(classes.iter().any(|class| class.contains("TF32, cut off")), "{classes:?}");
+    // Sums that are rounded to bf16 at their end.
+    let sums = judge_with(&cases, |_, handed| {
+        map(handed, |_, array| array.mapv(|y| half::bf16::from_f32(y).to_f32()))
+    });
+    let kept = |case: &&triform::check::CaseReport| {
+        case.class.as_ref().is_some_and(|class| class.contains("sums were kept in bf16"))
+    };
+    assert!(sums.cases.iter().filter(kept).count() > 5, "{}", sums.words("bf16 sums"));
     let garbage = judge_with(&cases, |_, handed| {
         map(handed, |_, array| {
             let mut array = array.clone();
@@ -299,4 +420,45 @@ fn narrow_formats_are_named() {
         })
     });
     assert!(garbage.cases[0].class.as_ref().unwrap().contains("out of bounds"));
+}
+
+/// A convolver that rounds its operands to bf16.
+struct InBf16;
+
+impl Convolver<f32> for InBf16 {
+    type Kernel = <Fast as Convolver<f32>>::Kernel;
+
+    fn prepare(&self, weights: ArrayView4<'_, f32>, spec: ConvSpec) -> Result<Self::Kernel> {
+        Fast::new().prepare(weights.mapv(in_bf16).view(), spec)
+    }
+
+    fn sums(&self, x: ArrayView4<'_, f32>, kernel: &Self::Kernel) -> Result<Array4<f32>> {
+        Fast::new().sums(x.mapv(in_bf16).view(), kernel)
+    }
+}
+
+fn in_bf16(value: f32) -> f32 {
+    half::bf16::from_f32(value).to_f32()
+}
+
+#[test]
+fn a_block_in_a_narrow_format_is_named() {
+    let plan = Plan { ops: Ops::Block, kinds: vec![Kind::Integers], ..Plan::default() };
+    let report = judge(&cases(&plan).unwrap(), |case| {
+        let Operation::Block(block) = &case.operation else { panic!("a block") };
+        let (weights, norms) = (block.weights.map(|w| *w as f32), block.norms.cast());
+        let norms = NormFunctions::new(&norms, triform::Activation::Relu).unwrap();
+        let x = block.x.mapv(|x| x as f32);
+        let y = Form::Grouped.forward(&weights, x.view(), &norms.functions(), &InBf16).unwrap();
+        Ok([("y".to_owned(), Received::Floats(y.into_dyn()))].into())
+    });
+    let report = report.unwrap();
+    assert_eq!(report.verdict(), "rounds", "{}", report.words("bf16"));
+    let classes = report.cases.iter().filter_map(|case| case.class.as_ref());
+    assert!(classes.clone().count() > 6);
+    assert!(
+        classes.clone().all(|class| class.contains("bf16")),
+        "{:?}",
+        classes.collect::<Vec<_>>()
+    );
 }

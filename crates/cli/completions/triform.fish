@@ -168,7 +168,7 @@ complete -c triform -n "__fish_triform_using_subcommand cases" -l onnx -d 'As ON
 complete -c triform -n "__fish_triform_using_subcommand cases" -l op -d 'Convolutions, blocks or both [default: all]' -r -f -a "conv\t''
 block\t''
 all\t''"
-complete -c triform -n "__fish_triform_using_subcommand cases" -l kind -d 'integers, floats, training, gradients, specials [default: all]' -r -f -a "integers\t''
+complete -c triform -n "__fish_triform_using_subcommand cases" -l kind -d 'integers, floats, training, gradients, specials' -r -f -a "integers\t''
 floats\t''
 training\t''
 gradients\t''
@@ -200,8 +200,8 @@ always\t''
 never\t''"
 complete -c triform -n "__fish_triform_using_subcommand grade" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand grade" -s h -l help -d 'Print help'
-complete -c triform -n "__fish_triform_using_subcommand adequacy" -l rule -d 'exact, allclose:RTOL,ATOL, sum:RTOL,ATOL, max-ulp:N, shape [default: exact]' -r
-complete -c triform -n "__fish_triform_using_subcommand adequacy" -l add -d 'Write the missing cases to a new folder' -r -F
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l rule -d 'exact, shape, allclose:R,A, sum:R,A, max-ulp:N [default: exact]' -r
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l add -d 'Write the test and the cases it lacks to a new folder' -r -F
 complete -c triform -n "__fish_triform_using_subcommand adequacy" -l json -d 'The report as JSON; to standard output without FILE' -r
 complete -c triform -n "__fish_triform_using_subcommand adequacy" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''

@@ -585,7 +585,7 @@ pub(super) struct CasesOptions {
         value_delimiter = ',',
         hide_possible_values = true,
         value_parser = choice(&KINDS),
-        help = "integers, floats, training, gradients, specials [default: all]"
+        help = "integers, floats, training, gradients, specials"
     )]
     pub(super) kind: Vec<Kind>,
     /// Fewer cases, still of every kind
@@ -676,10 +676,10 @@ pub(super) struct AdequacyOptions {
         default_value = "exact",
         hide_default_value = true,
         value_parser = |text: &str| text.parse::<Rule>(),
-        help = "exact, allclose:RTOL,ATOL, sum:RTOL,ATOL, max-ulp:N, shape [default: exact]"
+        help = "exact, shape, allclose:R,A, sum:R,A, max-ulp:N [default: exact]"
     )]
     pub(super) rule: Rule,
-    /// Write the missing cases to a new folder
+    /// Write the test and the cases it lacks to a new folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) add: Option<PathBuf>,
     #[command(flatten)]

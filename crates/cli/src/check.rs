@@ -84,8 +84,8 @@ fn suite(folder: &Path, out: &Path, cases: &[Case]) -> Result<Staged> {
 /// Judges outputs: those in a folder, or those that a program writes.
 pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result<u8> {
     let target = Target::open(options.json.json.as_ref())?;
-    let cases = folder::read(&options.cases)?;
-    let (name, report, note) = match (&options.outputs, &options.run) {
+    let cases = folder::read_certified(&options.cases)?;
+    let (name, report, ended) = match (&options.outputs, &options.run) {
         (Some(outputs), None) => {
             if !outputs.is_dir() {
                 let why = "it is not a folder of outputs".to_owned();
@@ -113,16 +113,23 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
         }
     };
     let command = context.command.clone();
+    // Outputs of a program that failed are not trusted, even if they are right.
+    let verdict = match (report.verdict(), &ended) {
+        ("agree" | "rounds", Some(_)) => "incomplete",
+        (verdict, _) => verdict,
+    };
     let words = || {
-        let note = note.as_ref().map_or(String::new(), |note| format!("The program {note}.\n\n"));
-        Ok(note + &report::words(&report, &name))
+        let failed =
+            |ended: &String| format!("The program {ended}. So it does not count as agreeing.\n\n");
+        Ok(ended.as_ref().map_or(String::new(), failed) + &report::words(&report, &name))
     };
     let json = || {
-        let outcome = Outcome { verdict: Some(report.verdict()), partial: false, machine: None };
-        Ok(json::envelope(&command, outcome, report::json(&report)))
+        let outcome = Outcome { verdict: Some(verdict), partial: false, machine: None };
+        let commitment = folder::commitment(&cases);
+        Ok(json::envelope(&command, outcome, report::json(&report, ended.as_deref(), commitment)))
     };
     target.report(context, words, json)?;
-    Ok(if report.verdict() == "agree" { HOLDS } else { REFUTED })
+    Ok(if verdict == "agree" { HOLDS } else { REFUTED })
 }
 
 fn of_folder(cases: &[Case], outputs: &Path) -> Result<Report> {
@@ -183,14 +190,14 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     if to_json.is_output() && to_csv.is_output() {
         return Err(Error::Usage("--json and --csv both want standard output".to_owned()));
     }
-    let cases = folder::read(&options.cases)?;
+    let cases = folder::read_certified(&options.cases)?;
     let points = match &options.points {
         Some(path) => report::Points::read(path, &cases)?,
         None => report::Points::even(&cases),
     };
     let gradescope = options.gradescope.as_deref().map(Staged::new).transpose()?;
     let interrupted = context.interrupted;
-    let judged = progress::with_bar(context, |bar| {
+    let judged = progress::with_bar(context, |bar| -> Result<_> {
         let mut rows = Vec::new();
         let all = options.submissions.len();
         // Programs one after the other, so that each has the machine to itself; files on all cores.
@@ -200,7 +207,11 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
                 if interrupted.load(Ordering::Relaxed) {
                     break;
                 }
-                let row = one(&cases, submission, options, interrupted);
+                let row = match one(&cases, submission, options, interrupted) {
+                    // A command that cannot be run is the teacher's, and the same for all.
+                    Err(error @ Error::Run { .. }) if rows.is_empty() => return Err(error),
+                    judged => report::Unscored::new(submission, judged.map_err(reason)),
+                };
                 if !interrupted.load(Ordering::Relaxed) {
                     rows.push(row);
                 }
@@ -211,11 +222,14 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
                 .submissions
                 .par_iter()
                 .filter(|_| !interrupted.load(Ordering::Relaxed))
-                .map(|submission| one(&cases, submission, options, interrupted))
+                .map(|submission| {
+                    let judged = one(&cases, submission, options, interrupted);
+                    report::Unscored::new(submission, judged.map_err(reason))
+                })
                 .collect();
         }
-        rows
-    });
+        Ok(rows)
+    })?;
     let partial = judged.len() < options.submissions.len();
     let graded: Vec<report::Graded> = judged.into_iter().map(|row| row.scored(&points)).collect();
     if let Some(folder) = gradescope.filter(|_| !partial) {
@@ -241,37 +255,39 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     Ok(if partial { INTERRUPTED } else { HOLDS })
 }
 
-/// One submission: whatever goes wrong with it is a row, not an error.
+/// Why there is no verdict; the row names the submission already.
+fn reason(error: Error) -> String {
+    match error {
+        Error::Folder { why, .. } => why,
+        error => error.to_string(),
+    }
+}
+
+/// The verdict on one submission, and what became of its program if that did not end well.
 fn one(
     cases: &[Case],
     submission: &Path,
     options: &GradeOptions,
     interrupted: &AtomicBool,
-) -> report::Unscored {
-    let name = submission.display().to_string();
-    let judged = match &options.run {
-        None if !submission.is_dir() => Err("it is not a folder of outputs".to_owned()),
-        None => {
-            of_folder(cases, submission).map(|report| (report, None)).map_err(|e| e.to_string())
+) -> Result<(Report, Option<String>)> {
+    let Some(command) = &options.run else {
+        if !submission.is_dir() {
+            let why = "it is not a folder of outputs".to_owned();
+            return Err(Error::Folder { path: submission.to_owned(), why });
         }
-        Some(command) => {
-            let judge = || -> Result<(Report, Option<String>)> {
-                let outputs = tempfile::tempdir().map_err(|source| Error::Io {
-                    action: "write to",
-                    path: std::env::temp_dir(),
-                    source,
-                })?;
-                // Its own copy of the cases, so that it does not change those of the next by accident.
-                let copy = folder::copy(&options.cases)?;
-                let arguments = [submission, copy.path(), outputs.path()];
-                let limit = Duration::from_secs(options.timeout);
-                let ended = run(command, &arguments, limit, interrupted)?;
-                Ok((of_folder(cases, outputs.path())?, ended))
-            };
-            judge().map_err(|error| error.to_string())
-        }
+        return Ok((of_folder(cases, submission)?, None));
     };
-    report::Unscored { name, judged }
+    let outputs = tempfile::tempdir().map_err(|source| Error::Io {
+        action: "write to",
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    // Its own copy of the cases, so that it does not change those of the next by accident.
+    let copy = folder::copy(&options.cases)?;
+    let arguments = [submission, copy.path(), outputs.path()];
+    let limit = Duration::from_secs(options.timeout);
+    let ended = run(command, &arguments, limit, interrupted)?;
+    Ok((of_folder(cases, outputs.path())?, ended))
 }
 
 /// Says which known mistakes a test would miss that has these cases and this rule.
@@ -289,14 +305,19 @@ pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> 
         .filter(|row| row.op == "conv")
         .filter_map(|row| smallest(row.name, options.rule))
         .collect();
-    if let Some(folder) = &options.add
-        && !catches.is_empty()
-    {
-        folder::write(folder, &catches, &Origin::Seed(0))?;
-    }
     let missed = missed.count();
+    let mut found =
+        report::Adequacy { cases: cases.len(), rule: options.rule, rows, catches, added: 0 };
+    if let Some(folder) = &options.add
+        && !found.catches.is_empty()
+    {
+        // One that is there already was accepted by the rule.
+        let is_new = |case: &&Case| cases.iter().all(|known| known.name != case.name);
+        let new: Vec<Case> = found.catches.iter().filter(is_new).cloned().collect();
+        found.added = new.len();
+        folder::write(folder, &[cases, new].concat(), &Origin::Elsewhere)?;
+    }
     let command = context.command.clone();
-    let found = report::Adequacy { cases: cases.len(), rule: options.rule, rows, catches };
     let words = || Ok(report::adequacy_words(&found, options.add.as_deref()));
     let json = || {
         let verdict = if missed == 0 { "adequate" } else { "misses" };

@@ -10,9 +10,10 @@ use super::destination::{Destination, Target};
 use super::error::{Error, Result};
 use super::{Context, HOLDS, INTERRUPTED, REFUTED, machine, progress};
 use crate::report::json::{self, Outcome};
-use crate::report::{claims as claim, explain as argument, refute};
+use crate::report::{check, claims as claim, explain as argument, refute};
 use triform::claims;
 use triform::evidence::rungs::Rung;
+use triform::gallery::convolutions::{self, ConvMistake};
 use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::smallest;
 use triform::gallery::{ALL, Mistake, named};
@@ -49,6 +50,12 @@ pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Re
 pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<u8> {
     let seed = options.seed.seed;
     let to_json = options.json.json.as_ref();
+    if let Some(name) = &options.name
+        && named(name).is_err()
+        && let Some(mistake) = convolutions::named(name)
+    {
+        return of_convolution(mistake, options, context);
+    }
     let gallery: Vec<Mistake> = match &options.name {
         Some(name) => vec![*named(name)?],
         None => ALL.to_vec(),
@@ -103,6 +110,28 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
     };
     target.report(context, words, json)?;
     Ok(if partial { INTERRUPTED } else { status })
+}
+
+/// A mistake of a bare convolution; no rung runs on it, but some case of `triform cases` always shows it.
+fn of_convolution(
+    mistake: &'static ConvMistake,
+    options: &RefuteOptions,
+    context: &mut Context<'_>,
+) -> Result<u8> {
+    let target = Target::open(options.json.json.as_ref())?;
+    let found = check::OfConvolution::new(mistake)?;
+    let command = context.command.clone();
+    let Some(found) = found else {
+        let words = format!("no small convolution was found on which {} shows", mistake.name);
+        return Err(Error::Usage(words));
+    };
+    let words = || Ok(found.words(&command.repeat, options.markdown));
+    let json = || {
+        let outcome = Outcome { verdict: Some("all_refuted"), partial: false, machine: None };
+        Ok(json::envelope(&command, outcome, found.json()))
+    };
+    target.report(context, words, json)?;
+    Ok(HOLDS)
 }
 
 /// Whether each wrong block was refuted.

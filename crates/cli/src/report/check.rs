@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use ndarray::ArrayD;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::json::{WhyNull, object, pretty};
+use super::matrix::{kernel, labelled, planes};
 use super::page::Page;
 use super::words::{several, thousands};
 use crate::error::{Error, Result};
 use crate::onnx::can_say;
-use triform::check::adequacy::{Row, Rule, Seen};
+use triform::check::adequacy::{Row, Rule, Seen, smallest};
 use triform::check::{Case, CaseReport, First, Kind, NOT_CHECKABLE, Report, Verdict, describe};
+use triform::conv::Arrays;
+use triform::gallery::convolutions::ConvMistake;
 
 /// What was written, and what to do with it; `onnx` is the folder of the ONNX suite.
 pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
@@ -32,6 +36,10 @@ pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
         }),
     );
     page.table(&rows);
+    page.next_paragraph(&format!(
+        "They are told apart from others by their commitment, {}.",
+        &crate::folder::commitment(cases)[..16]
+    ));
     page.next_paragraph(&format!(
         "cases.json lists each case, its attributes and its arrays. Write one .npz a case with the \
          outputs, under the case's name, into a folder OUTPUTS; then: triform check {folder} OUTPUTS"
@@ -72,9 +80,15 @@ pub fn words(report: &Report, name: &str) -> String {
 }
 
 /// The verdict as JSON.
-pub fn json(report: &Report) -> impl Serialize + '_ {
+pub fn json<'a>(
+    report: &'a Report,
+    ended: Option<&'a str>,
+    commitment: String,
+) -> impl Serialize + 'a {
     let not_checkable = NOT_CHECKABLE.map(|(rung, why)| object! { rung: rung, why: why });
     object! {
+        commitment: commitment,
+        program: ended.map_or_else(|| "ended well, or was not run".to_owned(), str::to_owned),
         cases: report.cases.iter().map(case).collect::<Vec<_>>(),
         mistakes: &report.mistakes,
         pattern: &report.pattern,
@@ -204,6 +218,13 @@ struct OfKind {
     /// Points for agreeing with all of them.
     #[serde(skip)]
     most: f64,
+}
+
+impl Unscored {
+    /// What was found out about the submission at a path.
+    pub fn new(path: &Path, judged: Result<(Report, Option<String>), String>) -> Self {
+        Self { name: path.display().to_string(), judged }
+    }
 }
 
 /// A submission's row.
@@ -339,7 +360,10 @@ pub fn graded_words(graded: &[Graded], points: &Points) -> String {
             remark =
                 remark.chars().take(room - 3).collect::<String>().trim_end().to_owned() + "...";
         }
-        let short: String = name.chars().take(wide).collect();
+        let short = match name.chars().count() > wide {
+            true => name.chars().take(wide - 3).collect::<String>() + "...",
+            false => name.clone(),
+        };
         let line =
             format!("{short:<wide$}  {:>6}  {:<10}  {remark}", number(row.score), row.verdict());
         page.row(line.trim_end());
@@ -398,6 +422,8 @@ pub struct Adequacy {
     pub rows: Vec<Row>,
     /// For missed mistakes the smallest case that would catch them.
     pub catches: Vec<Case>,
+    /// How many of these were written beside the test's own cases.
+    pub added: usize,
 }
 
 impl Adequacy {
@@ -448,11 +474,16 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
             }
         }
     }
-    if let Some(folder) = added.filter(|_| !found.catches.is_empty()) {
-        page.next_paragraph(&format!(
-            "Wrote these cases to {}: add them to the test, and compare them exactly.",
-            folder.display()
-        ));
+    if let Some(folder) = added {
+        let folder = folder.display();
+        page.next_paragraph(&match found.catches.is_empty() {
+            true => format!("There is no case to add; {folder} was not written."),
+            false => format!(
+                "Wrote the test's {} and {} more to {folder}. Compare them exactly.",
+                several(found.cases, "case"),
+                found.added
+            ),
+        });
     }
     page.into_text()
 }
@@ -491,14 +522,7 @@ pub fn adequacy_json(found: &Adequacy) -> impl Serialize + '_ {
         object! { op: row.op, mistake: row.name, seen: seen, cases: cases }
     };
     let catches = found.catches.iter().map(|case| {
-        let inputs: BTreeMap<String, serde_json::Value> = case
-            .inputs()
-            .into_iter()
-            .map(|(name, array)| {
-                let data: Vec<f64> = array.iter().copied().collect();
-                (name, json!({ "shape": array.shape(), "data": data }))
-            })
-            .collect();
+        let inputs = numbers(&case.inputs());
         object! { name: case.name.clone(), kind: case.kind, attributes: case.attributes(), inputs: inputs }
     });
     object! {
@@ -507,4 +531,100 @@ pub fn adequacy_json(found: &Adequacy) -> impl Serialize + '_ {
         mistakes: found.rows.iter().map(row).collect::<Vec<_>>(),
         catches: catches.collect::<Vec<_>>(),
     }
+}
+
+/// Arrays by name: shape and numbers.
+fn numbers(arrays: &Arrays) -> BTreeMap<String, serde_json::Value> {
+    let of = |array: &ArrayD<f64>| {
+        let data: Vec<f64> = array.iter().copied().collect();
+        json!({ "shape": array.shape(), "data": data })
+    };
+    arrays.iter().map(|(name, array)| (name.clone(), of(array))).collect()
+}
+
+/// A mistake of a bare convolution, and the smallest case found on which it shows.
+pub struct OfConvolution {
+    /// The mistake.
+    pub mistake: &'static ConvMistake,
+    /// The case.
+    pub case: Case,
+    /// What is right.
+    pub right: Arrays,
+    /// What the mistake gives.
+    pub wrong: Arrays,
+}
+
+impl OfConvolution {
+    /// Errors: those of [`Case::answers`].
+    pub fn new(mistake: &'static ConvMistake) -> Result<Option<Self>> {
+        let Some(case) = smallest(mistake.name, Rule::Exact) else { return Ok(None) };
+        let right = case.answers()?.into_iter().map(|answer| (answer.name, answer.value)).collect();
+        let wrong = case.mistakes().find(|(name, _)| *name == mistake.name);
+        let wrong = wrong.and_then(|(_, wrong)| wrong()).unwrap_or_default();
+        Ok(Some(Self { mistake, case, right, wrong }))
+    }
+
+    /// The numbers of the case, and both answers.
+    pub fn words(&self, repeat: &str, markdown: bool) -> String {
+        let mut page = Page::new(markdown);
+        let ConvMistake { name, changed, seen_in, .. } = self.mistake;
+        page.heading(1, name);
+        page.item("What", &format!("in a grouped convolution, {changed}."));
+        page.item("Seen in", &format!("{}.", seen_in.unwrap_or("no public code known to us")));
+        page.heading(2, "A smallest convolution on which it shows");
+        page.paragraph(&format!("{}.", sizes(&self.case)));
+        let lines = |arrays: &Arrays, label: &dyn Fn(&str) -> String| -> String {
+            let all =
+                arrays.iter().map(|(name, array)| labelled(&label(name), &array_lines(array)));
+            all.collect()
+        };
+        page.block(&lines(&self.case.inputs(), &str::to_owned));
+        page.heading(2, "Right and wrong");
+        page.paragraph("They differ here:");
+        let differ = |(name, right): &(String, ArrayD<f64>)| {
+            let wrong = self.wrong.iter().find(|(known, _)| known == name);
+            wrong.is_none_or(|(_, wrong)| format!("{wrong}") != format!("{right}"))
+        };
+        let shown: Vec<&str> =
+            self.right.iter().filter(|of| differ(of)).map(|(name, _)| &**name).collect();
+        let of = |arrays: &Arrays| -> Arrays {
+            arrays.iter().filter(|(name, _)| shown.contains(&&**name)).cloned().collect()
+        };
+        let mut both = lines(&of(&self.right), &|name| format!("{name}, right"));
+        both += &lines(&of(&self.wrong), &|name| format!("{name}, wrong"));
+        if self.wrong.is_empty() {
+            both += "It gives nothing at all: its geometry leaves no output.\n";
+        }
+        page.block(&both);
+        page.next_paragraph(&format!("Repeat: {repeat}"));
+        page.into_text()
+    }
+
+    /// The same as JSON.
+    pub fn json(&self) -> impl Serialize + '_ {
+        object! {
+            convolution: object! {
+                name: self.mistake.name,
+                changed: self.mistake.changed,
+                seen_in: self.mistake.seen_in.unwrap_or("no public code known to us"),
+                attributes: self.case.attributes(),
+                inputs: numbers(&self.case.inputs()),
+                right: numbers(&self.right),
+                wrong: numbers(&self.wrong),
+            },
+        }
+    }
+}
+
+/// An array of one or four axes.
+fn array_lines(array: &ArrayD<f64>) -> Vec<String> {
+    let array = array.mapv(|value| value as f32);
+    let shape = array.shape().to_vec();
+    let four = match shape[..] {
+        [length] => array.into_shape_with_order((1, 1, 1, length)),
+        [n, c, h, w] => array.into_shape_with_order((n, c, h, w)),
+        _ => unreachable!("arrays of convolutions have one axis or four: {shape:?}"),
+    };
+    let four = four.unwrap_or_else(|error| unreachable!("as many: {error}"));
+    if four.dim().2 * four.dim().3 == 1 { kernel(four.view()) } else { planes(four.view()) }
 }

@@ -12,6 +12,7 @@ use triform::block::{
 use triform::evidence::generator::Layout;
 use triform::evidence::progress::Quiet;
 use triform::evidence::rungs::Rung;
+use triform::gallery::convolutions::{self, ConvMistake};
 use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::{Example, Mode, smallest};
 use triform::gallery::{ALL, Kind, MadeIn, Mistake, named};
@@ -294,22 +295,34 @@ fn each_kind_of_witness_is_there() {
 /// The book's page has each mistake with its smallest example, as found here.
 #[test]
 fn the_book_shows_every_mistake() {
-    const MARKS: [&str; 2] =
-        ["<!-- gallery: made by INSTA_UPDATE=always cargo test -->\n", "<!-- end of gallery -->"];
     let rows = matrix::run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet).unwrap().unwrap();
     let entry = |row: &Row| {
         let smallest = smallest(&row.mistake, Seed(0)).unwrap().expect("it shows");
         cli::report::refute::entry(row, &smallest).unwrap()
     };
-    let made: String = rows.iter().map(entry).collect();
+    let of_blocks: String = rows.iter().map(entry).collect();
+    assert_eq!(of_blocks.matches("\n```text\n").count(), ALL.len());
+    let row = |mistake: &ConvMistake| {
+        let seen_in = mistake.seen_in.unwrap_or_default();
+        format!("| `{}` | {} | {seen_in} |\n", mistake.name, mistake.changed)
+    };
+    let of_convolutions: String = convolutions::ALL.iter().map(row).collect();
+    let head = "| mistake | what is wrong | seen in |\n|---|---|---|\n";
+    is_in_the_book("convolutions", &format!("{head}{of_convolutions}"));
+    is_in_the_book("gallery", &of_blocks);
+}
+
+/// A part of docs/gallery.md is what was made, or becomes it.
+fn is_in_the_book(part: &str, made: &str) {
+    let first = format!("<!-- {part}: made by INSTA_UPDATE=always cargo test -->\n");
+    let last = format!("<!-- end of {part} -->");
     let path = crate::kit::root().join("docs/gallery.md");
     let page = std::fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(MARKS[0]).unwrap();
-    let (found, after) = rest.split_once(MARKS[1]).unwrap();
+    let (before, rest) = page.split_once(&first).unwrap();
+    let (found, after) = rest.split_once(&last).unwrap();
     if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        let page = [before, MARKS[0], &made, MARKS[1], after].concat();
+        let page = [before, &first, made, &last, after].concat();
         return std::fs::write(path, page).unwrap();
     }
-    assert!(found == made, "docs/gallery.md is stale");
-    assert_eq!(made.matches("\n```text\n").count(), ALL.len());
+    assert!(found == made, "docs/gallery.md is stale: {part}");
 }

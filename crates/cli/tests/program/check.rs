@@ -83,6 +83,7 @@ fn a_program_is_run_and_judged() {
     let script = |name: &str, body: &str| fs::write(folder.path().join(name), body).unwrap();
     script("copy.sh", "echo noise; cp right/* \"$2\"; test -f \"$1/cases.json\"\n");
     script("half.sh", "cp right/*00* \"$2\"; exit 3\n");
+    script("fails.sh", "cp right/* \"$2\"; exit 3\n");
     script("slow.sh", "exec sleep 60\n");
     let run = |words: &str| {
         let output = triform_in(folder.path(), &format!("check cases {words}"));
@@ -97,18 +98,21 @@ fn a_program_is_run_and_judged() {
         report.contains("ended with exit status: 3") && report.contains("is incomplete"),
         "{report}"
     );
+    let (status, report) = run("--run \"sh fails.sh\" --json");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!((status, &report["verdict"]), (1, &"incomplete".into()));
+    assert_eq!(report["program"], "ended with exit status: 3");
     let start = Instant::now();
     let (status, report) = run("--run \"sh slow.sh\" --timeout 1");
     assert_eq!(status, 1);
     assert!(report.contains("was ended after 1 s"), "{report}");
     assert!(start.elapsed().as_secs() < 30);
-    let output = triform_in(folder.path(), "check cases --run ./missing");
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output.stderr).starts_with("error: cannot run `./missing`"),
-        "{}",
-        text(&output.stderr)
-    );
+    for words in ["check cases --run ./missing", "grade cases right --run ./missing"] {
+        let output = triform_in(folder.path(), words);
+        assert_eq!(output.status.code(), Some(2));
+        let errors = text(&output.stderr);
+        assert!(errors.starts_with("error: cannot run `./missing`"), "{errors}");
+    }
 }
 
 /// Cases that were changed after they were handed out are refused.
@@ -162,6 +166,12 @@ fn the_same_seed_gives_the_same_files() {
         make("f", "--secret secret"),
         fs::read_to_string(folder.path().join("e/cases.json")).unwrap()
     );
+    fs::write(folder.path().join("short"), "1234567").unwrap();
+    let output = triform_in(folder.path(), "cases --out g --secret short");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert!(errors.contains("7 bytes can be guessed; it needs 8"), "{errors}");
+    assert!(!folder.path().join("g").exists());
 }
 
 /// Whatever a submission is, it is a row.
@@ -191,6 +201,14 @@ fn a_class_is_graded() {
     let csv = fs::read_to_string(path("rows.csv")).unwrap();
     assert_eq!(csv.lines().count(), 8, "{csv}");
     assert!(csv.lines().nth(2).unwrap().contains("kernel-flipped"), "{csv}");
+    // Two of the same name, and one whose name would be the second's number.
+    for name in ["a/work", "b/work", "work-2"] {
+        fs::create_dir_all(path(name)).unwrap();
+    }
+    printed_in(folder.path(), "grade cases a/work b/work work-2 --gradescope alike");
+    for name in ["work", "work-2", "work-3"] {
+        assert!(path("alike").join(name).join("results.json").is_file(), "{name}");
+    }
     let mut results = 0;
     for entry in fs::read_dir(path("scope")).unwrap() {
         let file = entry.unwrap().path().join("results.json");
@@ -234,9 +252,11 @@ fn a_test_is_told_what_it_misses() {
     let report = text(&output.stdout);
     assert!(report.starts_with("This test misses "), "{report}");
     fits_80_columns(&report);
-    assert!(report.contains("Wrote these cases to more"), "{report}");
-    let output = triform_in(folder.path(), exact);
+    assert!(report.contains("Wrote the test's 26 cases and "), "{report}");
+    let output = triform_in(folder.path(), &format!("{exact} --add none"));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    assert!(text(&output.stdout).contains("no case to add; none was not written"));
+    assert!(!folder.path().join("none").exists());
     // The cases that were written show, exactly compared, each mistake that was missed.
     let missed = |words: &str| -> Vec<String> {
         let output = triform_in(folder.path(), &format!("{words} --json"));

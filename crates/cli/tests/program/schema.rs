@@ -73,6 +73,7 @@ fn every_report_is_as_the_schema_says() {
         (format!("forward {network} --form all"), right(), "holds"),
         ("refute norm-in-each-path --rung R3".to_owned(), right(), "all_refuted"),
         ("refute no-first-relu --rung R2-R3".to_owned(), right(), "all_refuted"),
+        ("refute groups-ignored".to_owned(), right(), "all_refuted"),
         ("explain".to_owned(), right(), "null"),
         ("explain about-70k".to_owned(), right(), "holds"),
         ("count resnet50 256x32x4".to_owned(), right(), "null"),
@@ -101,14 +102,15 @@ fn every_report_is_as_the_schema_says() {
         assert_eq!(report["partial"], false, "{command}");
         validated += 1;
     }
-    for command in ["verify --block 8x2x2 --map 5x4", "refute dilated", "train"] {
+    let grade = format!("grade {} {}", path("cases"), path("none"));
+    for command in ["verify --block 8x2x2 --map 5x4", "refute dilated", "train", &grade] {
         let (_, output, _) = run_with(&right(), &format!("{command} --json"), true);
         validate(&schema, command, &output);
         let report: Value = serde_json::from_str(&output).unwrap();
         assert_eq!((&report["partial"], &report["verdict"]), (&true.into(), &"unfinished".into()));
         validated += 1;
     }
-    assert_eq!(validated, 26);
+    assert_eq!(validated, 28);
 }
 
 /// The three forms, one of them wrong.
