@@ -184,7 +184,7 @@ impl Case {
     ///
     /// Of a convolution it is derived as for the right code: what the same wrong code gives for the sizes of all
     /// numbers bounds the sums of sizes that it takes. It may add the bias more than once, but not more often than
-    /// there are groups. Of a block, the right code's bound stands for it.
+    /// there are groups. For a block, it takes the right code's bound.
     pub(super) fn rounding_of(&self, mistake: &str, array: &str, answers: &[Answer]) -> f64 {
         let largest = |values: &ArrayD<f64>| {
             values.iter().filter(|value| value.is_finite()).fold(0f64, |most, v| most.max(*v))

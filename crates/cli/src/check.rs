@@ -255,7 +255,7 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     Ok(if partial { INTERRUPTED } else { HOLDS })
 }
 
-/// Why there is no verdict; the row names the submission already.
+/// Why a submission has no verdict. The row has its name already.
 fn reason(error: Error) -> String {
     match error {
         Error::Folder { why, .. } => why,

@@ -23,7 +23,7 @@ struct Listing {
     triform: String,
     /// The seed; null where it is kept secret, and where there is none.
     seed: Option<u64>,
-    /// SHA-256 of the SHA-256 of the secret that the seed comes from; null where there is no secret.
+    /// SHA-256 of the SHA-256 of the secret that the seed comes from; null without one.
     secret_sha256: Option<String>,
     /// SHA-256 of all cases' digests.
     commitment: String,
@@ -75,7 +75,7 @@ fn digest_of(digests: impl Iterator<Item = [u8; 32]>) -> String {
     hex(&hmac_sha256::Hash::hash(&all))
 }
 
-/// What a suite is told apart by: a digest of all that it hands out.
+/// A digest of all that a suite hands out.
 pub(super) fn commitment(cases: &[Case]) -> String {
     digest_of(cases.iter().map(Case::digest))
 }

@@ -37,7 +37,7 @@ pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
     );
     page.table(&rows);
     page.next_paragraph(&format!(
-        "They are told apart from others by their commitment, {}.",
+        "Their commitment, a digest of all numbers, begins with {}.",
         &crate::folder::commitment(cases)[..16]
     ));
     page.next_paragraph(&format!(
