@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Takes the committed record of times anew on this machine, and all that is made of it: the row in
-# docs/claims.md, the two figures. Let nothing else run meanwhile. Look at the difference, then commit it.
+# Takes the committed record of times again, on this machine, and updates what is made from it: the row in
+# docs/claims.md and the two figures. Run nothing else meanwhile. Check the diff, then commit it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo build --locked --release
 before=$(ls benches/records/*.json)
 cargo run --locked --release -- bench --networks --record benches/records
-# What this machine writes today, which may have the old name.
+# The new record, which may have the same name as an old one.
 after=$(ls -t benches/records/*.json | head -n 1)
 for old in $before; do
     [ "$old" = "$after" ] || rm "$old"

@@ -1,7 +1,7 @@
-//! A form of your own, judged beside form (c): `cargo run --release --example own_form`.
+//! Compares a form of your own with form (c): `cargo run --release --example own_form`.
 use triform::*;
 
-/// All paths as one, C times as wide, with zeros between them: R2 alone refutes it, on special floats.
+/// One path in place of C, C times as wide, with zeros in between. Only R2 refutes it, on special floats.
 struct OneWidePath;
 impl Subject for OneWidePath {}
 impl BlockForm for OneWidePath {
@@ -20,6 +20,6 @@ fn main() -> Result<()> {
     for finding in &report.findings {
         println!("{} on {}: {}", finding.rung, finding.stage, finding.verdict.word());
     }
-    println!("{}", if report.holds() { "They are one function." } else { "They are not." });
+    println!("{}", if report.holds() { "The forms agree." } else { "The forms differ." });
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Rung R3 on a small block. Exits with the number of values that were compared, or 0 where a form is
+//! Rung R3 on a small block. Exits with the number of values that were compared, or 0 if a form is
 //! refuted. `.ci/wasm` runs it as WebAssembly, where there are no threads, no clock and no files.
 
 use std::process::ExitCode;

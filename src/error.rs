@@ -1,11 +1,11 @@
-//! One error type for the whole crate, with the numbers in every message.
+//! One error type for the whole crate. Every message states the numbers involved.
 
 use std::path::PathBuf;
 
 /// What can be wrong with an input.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "a variant is its message, a field a number of it")]
+#[expect(missing_docs, reason = "the message explains the variant and its fields")]
 pub enum Error {
     #[error("{what} is 0; it must be at least 1")]
     Zero { what: &'static str },
@@ -58,7 +58,7 @@ pub enum Error {
 
     /// Weights so large that a network's floats overflow.
     #[error(
-        "{what}: element {index:?} is {value}; these weights overflow f32, and nothing can be said of them"
+        "{what}: element {index:?} is {value}; these weights overflow f32, so results with them mean nothing"
     )]
     Overflow { what: String, index: Vec<usize>, value: f64 },
 
@@ -74,13 +74,15 @@ pub enum Error {
     )]
     GroupedBasicBlock { groups: usize, width_per_group: usize },
 
-    #[error("{paths} paths cannot be bundled into {fewer}: that does not divide them")]
+    #[error("{paths} paths cannot be merged into {fewer}; the new number must divide the old one")]
     PathsDoNotDivide { paths: usize, fewer: usize },
 
-    #[error("`{given}` is not a count: {why} (such as 70144, 25,028,904, 89.6M, 4.23G or 4.2e9)")]
+    #[error(
+        "`{given}` is not a count: {why}; examples are 70144, 25,028,904, 89.6M, 4.23G and 4.2e9"
+    )]
     CountSyntax { given: String, why: &'static str },
 
-    #[error("sums of {terms} terms: no bound on the rounding is known from 2^24 terms on")]
+    #[error("sums of {terms} terms: no bound on the rounding is known for 2^24 terms or more")]
     TooManyTerms { terms: usize },
 
     #[error("integer overflow in {what}, first at element {index:?}")]
@@ -88,39 +90,39 @@ pub enum Error {
 
     #[error(
         "no integer case for {block} stays exact: partial sums may reach {reached}, \
-         the limit is {limit}"
+         and the limit is {limit}"
     )]
     NoExactCase { block: String, reached: i64, limit: i64 },
 
     #[error(
         "`{given}` is not a block: {why}; write C_INxCxD, such as 256x32x4 (256 channels, 32 paths of \
-         width 4), or C_IN-CxD-C_OUT, such as 64-32x4-256, and /2 after it for stride 2"
+         width 4), or C_IN-CxD-C_OUT, such as 64-32x4-256; append /2 for stride 2"
     )]
     BlockSyntax { given: String, why: String },
 
     #[error("`{given}` is not a block: {why}")]
     BlockSizes { given: String, why: String },
 
-    #[error("batch norm in training mode needs 2 values a channel at least, not {values}")]
+    #[error("batch norm in training mode needs at least 2 values per channel, not {values}")]
     Statistics { values: usize },
 
     #[error("rung {rung} ran on no case ({stage}); nothing was verified")]
     NothingRan { rung: String, stage: String },
 
     #[error(
-        "the generator broke its contract: among {cases} cases of rung {rung} there was not always \
-         {clause}; on such cases mistakes do not show"
+        "the generator broke its contract: the {cases} cases of rung {rung} did not meet the requirement \
+         `{clause}`; such cases can hide mistakes"
     )]
     Degenerate { rung: String, clause: &'static str, cases: u64 },
 
     #[error(
-        "rung {rung} drew {redraws} cases again to get {cases} whose every channel is alive; at \
-         most ten, or one in four, are allowed"
+        "rung {rung} redrew {redraws} cases to get {cases} that give evidence; at most ten, or a quarter \
+         of the cases if that is more, may be redrawn"
     )]
     Redraws { rung: String, redraws: u64, cases: u64 },
 
     #[error(
-        "the shorter side of an image is scaled to {least} pixels at least and {most} at most, not {side}"
+        "the shorter side of an image must be scaled to between {least} and {most} pixels, not {side}"
     )]
     Side { side: u32, least: u32, most: u32 },
 
@@ -148,7 +150,7 @@ pub enum Error {
     #[error("{0}")]
     Unsuitable(String),
 
-    #[error("{0}; this is a bug of the program")]
+    #[error("{0}; this is a bug in the program")]
     Contradiction(String),
 }
 

@@ -1,5 +1,5 @@
-//! **triform**: the three forms of the ResNeXt block over one set of weights, and the evidence that
-//! they compute the same function.
+//! **triform**: the three forms of the ResNeXt block on one set of weights, with evidence that they
+//! compute the same function.
 //!
 //! Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks" (arXiv 1611.05431),
 //! Figure 3, draws one block three times and says that the three are strictly equivalent: (a) C paths,
@@ -35,7 +35,7 @@
 //! - [`error`]: one error type.
 //! - [`random`]: every random choice, from one seed.
 //! - [`scalar`]: the number types.
-//! - [`conv`]: convolution, as specified and fast.
+//! - [`conv`]: convolution, as a specification and as a fast implementation.
 //! - [`block`]: the three forms.
 //! - [`network`]: the rest of a network, around its blocks.
 //! - [`count`](mod@count): parameters and multiply-adds.
@@ -43,12 +43,12 @@
 //! - [`gallery`]: wrong blocks that the evidence must refute.
 //! - [`train`]: the three forms trained in lockstep.
 //! - [`claims`]: statements about the forms, each with its check.
-//! - [`check`]: judging kernels, blocks and test data of others.
+//! - [`check`]: judging other people's kernels, blocks and test data.
 //! - [`figures`]: the plots and diagrams.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-/// Getters without setters: a field cannot be changed after it was checked.
+/// Getters without setters, so that a field cannot change after it has been checked.
 macro_rules! getters {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
         $($(#[$doc])* pub fn $field(&self) -> $type { self.$field })*

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 /// The generator of all random numbers. It gives the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
 
-/// What is drawn. Each purpose has its own streams, so a new draw for one changes no other.
+/// What random numbers are for. Each purpose has its own streams, so a new draw for one purpose changes no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Kernels of blocks.
@@ -41,7 +41,7 @@ pub enum Purpose {
     Theorem,
     /// The images to train on, and their order.
     Batches,
-    /// The cases that are handed out.
+    /// The cases of `triform cases`, which other programs run.
     Handout,
 }
 
@@ -51,7 +51,7 @@ pub enum Purpose {
 pub struct Seed(pub u64);
 
 impl Seed {
-    /// The stream of a purpose and a path of numbers, for example `[block, layer, channel]`.
+    /// The stream for a purpose and a path of numbers, for example `[block, layer, channel]`.
     ///
     /// ```
     /// use rand::Rng as _;

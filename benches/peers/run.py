@@ -1,8 +1,8 @@
-"""Compares triform's speed with that of what people would use instead. README.md says how to run it.
+"""Compares triform's speed with that of the engines people would use instead. README.md says how to run it.
 
 python run.py --quick
 python run.py --only blocks --jobs 256x32x4,2048x32x32
-python run.py --render records/FILE.json        # the markdown of a record, anew
+python run.py --render records/FILE.json        # writes the markdown of a record again
 """
 
 import argparse
@@ -23,31 +23,31 @@ try:
     from peers.machine import machine, versions
     from peers.measure import measure
 except ImportError as error:
-    # The run itself needs some of the packages: to draw weights, and for its reference.
+    # The run itself needs some of the packages, to draw weights and to compute its reference.
     sys.exit(f"Missing: {error}; {INSTALL}")
 
 
-# Above this load others take processor time. Engines that spin, as PyTorch's OpenMP does on two
+# Above this load, other programs take processor time. Engines that spin, as PyTorch's OpenMP does on two
 # threads, then become slower by orders of magnitude.
 BUSY = 0.5
 
 
 class Blind(Failure):
-    """A job on which the check would not see fewer bits."""
+    """A job whose check would not notice that an engine computes in fewer bits."""
 
     def __init__(self, name, refuted):
-        super().__init__(f"the check of {name} does not refute fewer bits; times the bound: {refuted}")
+        super().__init__(f"the check of {name} does not refute fewer bits; errors in multiples of the bound: {refuted}")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(description="triform's speed and that of its peers")
+    parser = argparse.ArgumentParser(description="compares triform's speed with that of its peers")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 0.1 s: a first look")
     parser.add_argument("--only", choices=("blocks", "networks"))
-    parser.add_argument("--jobs", type=listed, help="blocks and networks by name, with commas")
-    parser.add_argument("--threads", type=listed, default=["1", "2"], help="1,2 unless told")
+    parser.add_argument("--jobs", type=listed, help="blocks and networks by name, separated by commas")
+    parser.add_argument("--threads", type=listed, default=["1", "2"], help="default: 1,2")
     parser.add_argument("--skip", action="append", default=[], choices=NAMES, metavar="NAME")
-    parser.add_argument("--rounds", type=int, help="9 unless told")
-    parser.add_argument("--seconds", type=float, help="of each contender in each round; 0.25")
+    parser.add_argument("--rounds", type=int, help="default: 9, or 3 with --quick")
+    parser.add_argument("--seconds", type=float, help="of each contender per round; default: 0.25, or 0.1 with --quick")
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "records")
     parser.add_argument("--render", type=pathlib.Path, metavar="RECORD")
     return parser.parse_args()
@@ -74,7 +74,7 @@ def chosen(options):
 
 
 def build():
-    """The Rust workers, all at once: one by one they would share fewer crates, and take longer."""
+    """Builds the Rust workers together. Built one by one, they would share fewer crates and take longer."""
     try:
         subprocess.run(["cargo", "build", "--release", "--locked"], cwd=HERE, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
@@ -82,7 +82,7 @@ def build():
 
 
 def peak(threads):
-    """Billions of floating-point operations a second that `threads` threads reach in registers."""
+    """Billions of floating-point operations per second that `threads` threads reach in registers."""
     on = processors(threads)
     command = [RELEASE / "ours", "peak", "-", str(threads)]
     pinned = lambda: os.sched_setaffinity(0, on)
@@ -99,7 +99,7 @@ def run(options):
     try:
         threads = [int(number) for number in options.threads]
     except ValueError:
-        raise Failure(f"--threads {','.join(options.threads)}: numbers, with commas") from None
+        raise Failure(f"--threads {','.join(options.threads)}: write numbers, separated by commas") from None
     for number in threads:
         processors(number)
     engines = [engine for engine in NAMES if engine not in options.skip]
@@ -118,7 +118,7 @@ def run(options):
         "jobs": [],
     }
     if found["load"] > BUSY:
-        print(f"the machine is busy (load {found['load']}): no numbers to keep", file=sys.stderr)
+        print(f"the machine is busy (load {found['load']}); do not keep these numbers", file=sys.stderr)
     start = time.time()
     for name in names:
         with tempfile.TemporaryDirectory() as folder:

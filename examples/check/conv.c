@@ -1,11 +1,11 @@
-/* A grouped convolution in C, with nothing but files, run on triform's cases.
+/* A grouped convolution in C, with the standard library alone, run on triform's cases.
 
        cc -O2 -std=c11 -Wall -Wextra -o conv examples/check/conv.c
        triform cases --out cases --op conv --kind integers,floats,specials
        triform check cases --run ./conv
 
-   Without -ffast-math: it lets the compiler assume that no value is NaN or infinite, and some cases have such values.
-   The files are read as triform writes them, on a machine whose numbers have their lowest byte first. */
+   Do not add -ffast-math. It lets the compiler assume that no value is NaN or infinite, but some cases have such
+   values. The program reads files only in the exact layout that triform writes, and only on a little-endian machine. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 typedef struct { long shape[4]; float *data; } array;
 typedef struct { long stride[2], pad[4], dilation[2], groups; } attributes; /* pad: left, right, top, bottom */
 
-/* Ends the program if there is nothing. */
+/* Returns the pointer. If it is null, ends the program. */
 static void *must(void *pointer, const char *what) {
     if (!pointer) { fprintf(stderr, "conv: %s\n", what); exit(1); }
     return pointer;
@@ -24,7 +24,7 @@ static float *at(array a, long i, long j, long k, long l) {
     return a.data + ((i * a.shape[1] + j) * a.shape[2] + k) * a.shape[3] + l;
 }
 
-/* Put your own in its place. */
+/* Put your own convolution here. */
 static array conv(array x, array weight, array bias, attributes a) {
     long c_out = weight.shape[0], each_in = weight.shape[1], each_out = c_out / a.groups;
     long high = x.shape[2] + a.pad[2] + a.pad[3] - a.dilation[0] * (weight.shape[2] - 1);
@@ -51,7 +51,7 @@ static array conv(array x, array weight, array bias, attributes a) {
     return y;
 }
 
-/* A whole file, with a 0 after its end. */
+/* A whole file, followed by a 0. */
 static char *contents(const char *path, long *size) {
     FILE *file = must(fopen(path, "rb"), path);
     fseek(file, 0, SEEK_END);
@@ -63,7 +63,7 @@ static char *contents(const char *path, long *size) {
     return bytes;
 }
 
-/* The next integers of a text. */
+/* The next integers in a text. */
 static void integers(const char *text, int count, long *found) {
     for (char *end; count--; text = end) {
         text += strcspn(text, "0123456789");
@@ -71,7 +71,7 @@ static void integers(const char *text, int count, long *found) {
     }
 }
 
-/* The integers after a key of JSON. */
+/* The integers after a key in JSON. */
 static void attribute(const char *json, const char *key, int count, long *found) {
     integers(must(strstr(json, key), key), count, found);
 }
@@ -89,7 +89,7 @@ static array read_array(const char *zip, long size, const char *name, int axes) 
         unsigned long bytes = number(entry + 18, 4), named = number(entry + 26, 2);
         const char *npy = entry + 30 + named + number(entry + 28, 2);
         if (named == strlen(name) && !memcmp(entry + 30, name, named)) {
-            /* Magic, version, the header's length; a header in Python's notation; the numbers. */
+            /* Magic, version and the header's length; then a header in Python's notation; then the numbers. */
             unsigned long header = 10 + number(npy + 8, 2);
             must(number(entry + 8, 2) ? NULL : strstr(npy + 10, "'<f4'"), name); /* neither compressed nor doubles */
             integers(must(strstr(npy + 10, "'shape': ("), name), axes, a.shape);
@@ -115,7 +115,7 @@ static unsigned long crc32(unsigned long crc, const void *data, long count) {
     return crc;
 }
 
-/* What the two headers of a zip's entry have in common. */
+/* The fields that both headers of a zip entry have. */
 static void entry(FILE *file, unsigned long crc, long size, long named) {
     put(file, 20, 2), put(file, 0, 6), put(file, 33, 2); /* version 2.0, stored; 1 January 1980 */
     put(file, crc, 4), put(file, size, 4), put(file, size, 4), put(file, named, 2), put(file, 0, 2);
@@ -151,7 +151,7 @@ int main(int count, char **arguments) {
     char *text = contents(path, &size);
     for (char *json = strstr(text, "\"name\":"), *next; json; json = next) {
         next = strstr(json + 1, "\"name\":");
-        if (next) next[-1] = '\0'; /* a text of this case alone */
+        if (next) next[-1] = '\0'; /* end the text after this case */
         if (!strstr(json, "\"conv\"") || !strstr(json, "\"y\":")) continue;
         attributes a;
         attribute(json, "\"stride\":", 2, a.stride);

@@ -1,4 +1,4 @@
-"""Convolutions and blocks with PyTorch, gradients and training mode too, run on triform's cases.
+"""Convolutions and blocks with PyTorch, including gradients and training mode, run on triform's cases.
 
     python -m pip install -r examples/check/requirements.txt
     triform cases --out cases
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 def conv(t, a):
     x, padding = t["x"], a["padding"]
-    if padding is None:  # the two sides differ, which conv2d cannot say
+    if padding is None:  # the two sides differ, which conv2d does not support
         x, padding = F.pad(x, a["pad"]), 0
     return F.conv2d(x, t["weight"], t["bias"], a["stride"], padding, a["dilation"], a["groups"])
 
@@ -50,6 +50,6 @@ for case in json.loads((cases / "cases.json").read_text())["cases"]:
     y = {"conv": conv, "block": block}[case["op"]](t, case["attributes"])
     if gradients:
         y.backward(t["grad_output"])
-    # Running statistics moved in place.
+    # Running statistics were updated in place.
     found = t | {"y": y.detach()} | {f"grad_{name}": t[name].grad for name in gradients}
     np.savez(outputs / f"{case['name']}.npz", **{name: found[name] for name in wanted})

@@ -5,13 +5,13 @@
 //! alone and widens them to C_out again; the C results are summed.
 //!
 //! **Where the last batch norm goes:** after the sum and before the shortcut, as the paper's
-//! footnote on form (a) says. Inside each path, its shift would be added C times (and in training
-//! mode its statistics would be those of one path).
+//! footnote on form (a) says. If it came inside each path, its shift would be added C times, and in
+//! training mode its statistics would be those of a single path.
 //!
 //! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d channels. Here the
 //! same products are summed d at a time, path by path, and then the C partial sums are added. In
 //! the paper's footnote, A1 B1 + A2 B2 = [A1 A2][B1; B2], where A_i are path i's weights of the
-//! last layer and B_i is what path i feeds it. That needs only that addition is associative and
+//! last layer and B_i is what path i feeds to them. This needs only that addition is associative and
 //! that adding zero changes nothing; the product may be any operation. Float addition is not
 //! associative, so over floats the two may differ by rounding, and only by that.
 

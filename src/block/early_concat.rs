@@ -6,7 +6,7 @@
 //! One 1x1 over all of them gives the output.
 //!
 //! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c): a sum of the same
-//! products, followed by the same batch norm and ReLU. Both look at one channel at a time; only the
+//! products, followed by the same batch norm and ReLU, which look at one channel at a time. Only the
 //! index is written differently. So if both forms add in the same order, no law of arithmetic is
 //! needed, and they agree to the bit. A fast convolution adds in an order of its own, which may
 //! depend on the number of channels. With it, even (b) and (c) may differ by rounding.
@@ -54,7 +54,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for EarlyConcat<V::Kernel> {
         let reduced = convolver.split(x, &self.reduce, functions.reduce)?;
         // Path i reads its own d channels: C tensors of d channels.
         let transformed = convolver.each(&reduced, &self.transform, functions.transform)?;
-        // Side by side: D channels.
+        // All paths side by side: D channels.
         let concatenated = convolver.concatenate(&transformed)?;
         // One sum over all D, then batch norm, shortcut and ReLU: C_out channels.
         convolver.conv(concatenated.view(), &self.expand, &functions.after_sum(shortcut))

@@ -44,7 +44,7 @@ pub trait BlockForm {
 
     /// What the form does, in a few words.
     fn name(&self) -> &'static str {
-        "a form of one's own"
+        "a custom form"
     }
 
     /// Prepares the kernels that the form reads.

@@ -99,7 +99,7 @@ pub struct LayerFunctions<F> {
 pub type NormFunctions<S> = LayerFunctions<Normalise<S>>;
 
 impl<F> LayerFunctions<F> {
-    /// Makes a function of each batch norm. The first two include the activation; after the third,
+    /// Turns each batch norm into a function. The first two include the activation; after the third,
     /// the shortcut is added before the activation.
     pub(crate) fn of<'a, S, E>(
         norms: &'a BlockNorms<S>,

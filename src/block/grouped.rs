@@ -1,7 +1,7 @@
 //! Form (c), grouped convolution: three convolutions, the middle one in C
 //! groups. Figure 3(c) of the paper, and what every implementation runs.
 //!
-//! The 1x1 from C_in to D = C d channels is C narrow ones side by side: an output channel of a
+//! The 1x1 from C_in to D = C d channels is C narrow 1x1 side by side: an output channel of a
 //! convolution does not depend on its neighbours, so the channels may be divided anywhere. In the
 //! 3x3 with C groups, output channel `i*d + j` reads only the channels `i*d..(i+1)*d`, those of its
 //! own path. The last 1x1 reads all D channels and sums over them.

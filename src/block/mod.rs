@@ -9,9 +9,9 @@
 //! paper's Figure 3 from right to left.
 //!
 //! Between the convolutions come batch norm and ReLU, as channel-wise functions ([`Functions`]):
-//! each looks at one channel and is told its number. Dividing the channels into paths divides no
-//! channel, so such a function cannot distinguish a path from a part of a wide layer. Any function
-//! that does not mix channels may be used.
+//! each sees one channel and that channel's number. Dividing the channels into paths leaves every
+//! channel whole, so such a function cannot distinguish a path from a part of a wide layer. Any
+//! function that does not mix channels may be used.
 
 pub mod aggregated;
 pub mod early_concat;

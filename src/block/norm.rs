@@ -59,7 +59,7 @@ impl<S: Real> BatchNorm<S> {
         Ok(norm)
     }
 
-    /// The same from the four numbers of each channel: gamma, beta, mean, variance.
+    /// The same, built from the four numbers of each channel: gamma, beta, mean, variance.
     ///
     /// Errors: those of [`BatchNorm::new`].
     pub fn of_channels(channels: &[[S; 4]], epsilon: S) -> Result<Self> {
@@ -113,7 +113,7 @@ impl<S: Real> BatchNorm<S> {
         BatchNorm { gamma, beta, mean, variance, epsilon: cast(&self.epsilon) }
     }
 
-    /// The affine function that it is in inference mode: scale = gamma / sqrt(variance + epsilon),
+    /// The affine function that this batch norm computes in inference mode: scale = gamma / sqrt(variance + epsilon),
     /// shift = beta - mean * scale, each operation rounded once.
     ///
     /// Errors: [`Error::NotFinite`] if a scale or shift overflows.
@@ -185,7 +185,7 @@ pub struct BlockNorms<S> {
 }
 
 impl<S: Real> BlockNorms<S> {
-    /// Calls `norm` for each layer; for the shortcut's only if `projection` is true.
+    /// Calls `norm` for each layer, but for the shortcut only if `projection` is true.
     ///
     /// Errors: those of `norm`.
     pub fn from_fn(

@@ -1,4 +1,4 @@
-//! The shape of a block, checked once, on construction.
+//! The shape of a block, which is checked once, on construction.
 
 use std::fmt;
 use std::str::FromStr;
@@ -117,7 +117,7 @@ impl BlockSpec {
     /// Sets the shortcut.
     ///
     /// Errors: [`Error::IdentityShortcut`] for an identity between different shapes,
-    /// [`Error::ShortcutOfAnotherMap`] for any but `None` if the padding changes the map size.
+    /// [`Error::ShortcutOfAnotherMap`] for any shortcut but `None` if the padding changes the map size.
     pub fn with_shortcut(mut self, shortcut: Shortcut) -> Result<Self> {
         if shortcut != Shortcut::None && !self.keeps_the_map() {
             let (kernel, padding) = (self.kernel, self.padding);
@@ -233,7 +233,7 @@ impl BlockSpec {
             vec![self.c_in, self.c_out],
         ] {
             let product = factors.iter().try_fold(1usize, |product, &f| product.checked_mul(f));
-            // Arrays are indexed by isize.
+            // An array's size must fit in isize.
             if product.is_none_or(|product| product > isize::MAX as usize / 8) {
                 return Err(Error::TooManyElements { what: "weights of a block", factors });
             }

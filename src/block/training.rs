@@ -20,8 +20,8 @@ use crate::scalar::{Real, Var};
 /// ```
 ///
 /// (Ioffe and Szegedy 2015, algorithm 1). The running statistics move towards those of the batch by
-/// the momentum m, as in PyTorch: `running = (1 - m) running + m batch`, where the variance is the
-/// unbiased one, n / (n - 1) times as large.
+/// the momentum m, as in PyTorch: `running = (1 - m) running + m batch`. Here the batch's variance
+/// is the unbiased one, n / (n - 1) times as large.
 ///
 /// It is a function of one channel's plane, so it cannot distinguish a path from a part of a wide layer.
 /// Clones share their running statistics.
@@ -128,9 +128,9 @@ impl<S: Real> TrainingFunctions<S> {
 }
 
 /// Batch norm in training mode over numbers that remember how they were computed. Each channel is one recorded
-/// operation. [`TrainingNorm`] also runs on such numbers, but records some nine operations for each value.
+/// operation. [`TrainingNorm`] also runs on such numbers, but records about nine operations for each value.
 ///
-/// With x = (z - mean) / sqrt(variance + epsilon) for n values z, on which mean and variance depend,
+/// For n values z, on which mean and variance depend, and x = (z - mean) / sqrt(variance + epsilon),
 ///
 /// ```text
 /// dbeta = sum of g        dgamma = sum of g x        dz = gamma / sqrt(variance + epsilon) (g - dbeta / n - x dgamma / n)
@@ -152,7 +152,7 @@ impl<S: Real> RecordedNorm<S> {
         Self { norm: norm.clone(), gamma, beta, statistics_move: true }
     }
 
-    /// The current running means and variances. A channel that was not seen yet has its initial ones.
+    /// The current running means and variances. A channel that was not seen yet has its initial statistics.
     pub fn statistics(&self) -> [Vec<S>; 2] {
         let [.., means, variances] = self.norm.norm.arrays();
         let [mut means, mut variances] = [means, variances].map(|numbers| numbers.to_vec());

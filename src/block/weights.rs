@@ -155,8 +155,8 @@ impl<S: Additive> BlockWeights<S> {
     }
 
     /// The same function as a block of `fewer`, wider paths, where `fewer` divides C. In the 3x3, the kernels of
-    /// paths that are joined become diagonal blocks, with zeros elsewhere. The two 1x1 do not change. With one
-    /// path the block is dense, as in Wide ResNet.
+    /// merged paths become diagonal blocks, with zeros elsewhere. The two 1x1 do not change. With one path, the
+    /// block is dense, as in Wide ResNet.
     ///
     /// Errors: those of [`BlockSpec::with_paths`].
     pub fn in_paths(&self, fewer: usize) -> Result<Self> {
@@ -188,7 +188,7 @@ mod tests {
     use crate::network::init;
     use crate::random::{Purpose, Seed};
 
-    /// Four paths of width 2 as two of width 4: row 2 holds kernels of the second narrow path, so it
+    /// Four paths of width 2 become two of width 4. Row 2 holds kernels of the second narrow path, so it
     /// begins with zeros.
     #[test]
     fn paths_that_are_bundled_stand_on_a_diagonal() {

@@ -1,8 +1,8 @@
 //! Judging test data: which known mistakes would a test miss?
 //!
-//! A test of a convolution is some cases and a rule that compares. Every mistake of the gallery is run on the cases;
-//! one that the rule accepts everywhere is missed. This is mutation testing for data: nothing of the test's own code
-//! is run.
+//! A test of a convolution consists of cases and a rule that compares outputs. Every mistake of the gallery is run on
+//! the cases. The test misses a mistake if the rule accepts its outputs for every case. This is mutation testing for
+//! data: none of the test's own code is run.
 
 use std::fmt;
 use std::str::FromStr;
@@ -18,7 +18,7 @@ use crate::gallery::{self, MadeIn, branches::Fault};
 /// How a test compares what it finds with what it expects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
-    /// Every value is the same.
+    /// Every value must be the same.
     Exact,
     /// `|found - expected| <= atol + rtol |expected|`, for every value.
     AllClose {
@@ -27,16 +27,16 @@ pub enum Rule {
         /// Absolute tolerance.
         atol: f64,
     },
-    /// The same for the sum of each array alone.
+    /// As `AllClose`, but only the sum of each array is compared.
     Sum {
         /// Relative tolerance.
         rtol: f64,
         /// Absolute tolerance.
         atol: f64,
     },
-    /// At most this many `f32`s between found and expected.
+    /// Every value is off by at most this many ulps (steps between neighbouring `f32`s).
     MaxUlp(u32),
-    /// The shapes alone.
+    /// Only the shapes are compared.
     Shape,
 }
 
@@ -93,7 +93,7 @@ impl Rule {
                     || (found.is_nan() && expected.is_nan())
                     || (found - expected).abs() <= atol + rtol * expected.abs()
             };
-            // Both as a test has them, in `f32`.
+            // Both in `f32`, as a test has them.
             let float = |value: &f64| f64::from(*value as f32);
             let pairs = || found.iter().zip(expected).map(|(f, e)| (float(f), float(e)));
             match *self {
@@ -117,42 +117,43 @@ impl Rule {
     }
 }
 
-/// What a test makes of a mistake.
+/// Whether a test catches a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// This many of its cases fail on it.
+    /// This many of the test's cases catch it.
     In(usize),
-    /// No case has another output than the right one.
+    /// The mistake gives the right output for every case.
     MissedByCases,
-    /// Some case has, and the rule accepts it.
+    /// The mistake gives wrong outputs for some cases, but the rule accepts all of them.
     MissedByRule,
-    /// It has no cases of the kind that could show it.
+    /// The test has no cases of a kind that could show the mistake.
     NotAsked,
 }
 
 impl Seen {
-    /// Whether the test should have seen it.
+    /// Whether the test has cases of a kind that could show the mistake, but does not catch it.
     pub fn is_missed(self) -> bool {
         matches!(self, Self::MissedByCases | Self::MissedByRule)
     }
 }
 
-/// A mistake, and what a test makes of it.
+/// A mistake, and whether a test catches it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// "conv" or "block".
     pub op: &'static str,
     /// The mistake.
     pub name: &'static str,
-    /// What the test makes of it.
+    /// Whether the test catches it.
     pub seen: Seen,
 }
 
-/// Every mistake that files can show, of the operations that the cases have: does a test of these cases see it?
+/// For each known mistake, whether a test with these cases and this rule catches it. Only operations that occur in the
+/// cases count, and only mistakes that cases in files can show.
 ///
 /// Errors: those of [`Case::answers`].
 pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
-    // By operation and name: whether the rule rejects what the mistake gives for a case, if it differs at all.
+    // For each mistake that gives a wrong output: its operation and name, and whether the rule rejects that output.
     let judged = |case: &Case| -> Result<Vec<((&'static str, &'static str), bool)>> {
         let expected: Arrays =
             case.answers()?.into_iter().map(|answer| (answer.name, answer.value)).collect();
@@ -184,14 +185,14 @@ pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The mistakes of both galleries that files can show, by operation and name.
+/// The mistakes of both galleries that cases in files can show, by operation and name.
 pub fn in_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     let conv = gallery::convolutions::ALL.iter().map(|mistake| ("conv", mistake.name));
     let block = gallery::ALL.iter().map(|mistake| ("block", mistake.name));
     conv.chain(block).filter(|(op, name)| !shows_in(op, name).is_empty())
 }
 
-/// The kinds of cases in which a mistake can show; none for one that shows in process only.
+/// The kinds of cases in which a mistake can show. Empty if no case in a file can show it.
 pub fn shows_in(op: &str, name: &str) -> &'static [Kind] {
     const OUTPUT: &[Kind] = &[Kind::Integers, Kind::Floats, Kind::Specials];
     if op == "conv" {
@@ -202,7 +203,7 @@ pub fn shows_in(op: &str, name: &str) -> &'static [Kind] {
         };
     }
     let Ok(mistake) = gallery::named(name) else { return &[] };
-    // What depends on how the input lies in memory, or on earlier calls, is not in a file.
+    // A file records neither how the input lies in memory nor earlier calls.
     if let MadeIn::Convolution(Fault::MemoryOrder | Fault::DirtyScratch) = mistake.made_in {
         return &[];
     }
@@ -210,14 +211,14 @@ pub fn shows_in(op: &str, name: &str) -> &'static [Kind] {
         gallery::Kind::NotANumber => &[Kind::Specials],
         gallery::Kind::Training => &[Kind::Training],
         gallery::Kind::Derivatives | gallery::Kind::Gradients => &[Kind::Gradients],
-        // Gradients in training mode are not asked for: nothing exact and no bound is known of them.
+        // No case asks for gradients in training mode: their exact values are not known, and neither is a bound.
         gallery::Kind::TrainingGradients => &[],
         gallery::Kind::Numbers | gallery::Kind::ManyBits | gallery::Kind::Epsilon => OUTPUT,
     }
 }
 
-/// The smallest convolution, of small integers, on which a test with this rule would see the mistake, or else a test
-/// that compares exactly; `None` where none of those tried does.
+/// The smallest convolution of small integers on which a test with this rule would catch the mistake. If there is
+/// none, the smallest on which an exact comparison would. `None` if no convolution that was tried shows the mistake.
 pub fn smallest(name: &'static str, rule: Rule) -> Option<Case> {
     let kind = *shows_in("conv", name).first()?;
     let mistake = gallery::convolutions::named(name)?;
@@ -266,7 +267,7 @@ fn tiny_shapes() -> Vec<TinyShape> {
     let mut shapes = Vec::new();
     for (n, groups) in [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3)] {
         for (c_in, c_out) in widths.iter().flat_map(|&i| widths.map(|o| (i, o))) {
-            // Wide on one side is enough, and without geometry.
+            // Two wide sides of different widths are not needed. Other wide shapes need only a plain 1x1.
             if c_in.min(c_out) > 2 && c_in != c_out {
                 continue;
             }
@@ -288,13 +289,13 @@ fn tiny_shapes() -> Vec<TinyShape> {
 }
 
 impl TinyShape {
-    /// Numbers in it.
+    /// How many numbers it has.
     fn size(&self) -> usize {
         let Self { n, groups, widths: [c_in, c_out], kernel: [k_h, k_w], map: [h, w], .. } = self;
         n * groups * c_in * h * w + groups * c_out * c_in * k_h * k_w + groups * c_out
     }
 
-    /// The input 1, 2, 3, ..., weights and bias that differ too.
+    /// The input is 1, 2, 3, and so on. The weights all differ too, and so do the biases.
     fn conv(&self, kind: Kind) -> Option<Convolution> {
         let Self { n, groups, widths: [c_in, c_out], kernel: [k_h, k_w], map: [h, w], along } =
             *self;

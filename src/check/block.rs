@@ -1,4 +1,4 @@
-//! The bottleneck block as an operation: what it takes, what it must give, what each mistake gives.
+//! The bottleneck block as an operation: its inputs, its right outputs, and the outputs of each mistake.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +39,7 @@ pub struct Block {
 pub enum Asks {
     /// The output in inference mode.
     Output,
-    /// The output in training mode, and the running statistics after it.
+    /// The output in training mode, and the running statistics afterwards.
     Training {
         /// How far a batch moves the running statistics.
         momentum: f64,
@@ -51,11 +51,11 @@ pub enum Asks {
     },
 }
 
-/// Mistakes that a person who writes batch norm or ReLU once makes in all of them: the mistake of one layer, its name
-/// in every layer, and what it is.
+/// Mistakes that occur in every layer because batch norm or ReLU was written only once. Each entry has the name of the
+/// mistake in one layer, its name in every layer, and a description.
 pub(super) const EVERYWHERE: [(&str, &str, &str); 7] = [
     ("epsilon-left-out", "epsilon-left-out-everywhere", "every batch norm leaves epsilon out"),
-    ("shift-dropped", "shift-dropped-everywhere", "no batch norm shifts"),
+    ("shift-dropped", "shift-dropped-everywhere", "every batch norm drops its shift"),
     ("biased-variance", "biased-variance-everywhere", "every running variance is the biased one"),
     (
         "statistics-twice",
@@ -70,6 +70,9 @@ pub(super) const EVERYWHERE: [(&str, &str, &str); 7] = [
         "the derivative of every ReLU at 0 is 1",
     ),
 ];
+
+/// Code that has PyTorch's default for the epsilon of every batch norm, whatever it is given.
+pub(super) const OWN_EPSILON: &str = "epsilon-1e-5-everywhere";
 
 const CONVOLUTIONS: [&str; 4] = ["conv1", "conv2", "conv3", "downsample.0"];
 const NORMS: [&str; 4] = ["bn1", "bn2", "bn3", "downsample.1"];
@@ -180,7 +183,7 @@ impl Block {
         self.check()?;
         let value = self.outputs(&Form::Grouped)?;
         let rounding = match &self.asks {
-            // A block's gradients go through six layers; where they are not exact, nothing is derived.
+            // A block's gradients pass through six layers. Where they are not exact, no bound is derived.
             Asks::Gradients { .. } => {
                 value.iter().map(|(_, v)| ArrayD::zeros(v.raw_dim())).collect()
             }
@@ -222,7 +225,7 @@ impl Block {
         Ok(radii)
     }
 
-    /// What a form gives for this case, right or wrong.
+    /// The outputs of a form, right or wrong, for this case.
     pub(super) fn outputs(&self, form: &dyn AnyForm) -> Result<Arrays> {
         let Self { weights, norms, x, asks } = self;
         let relu = Activation::Relu;
@@ -271,8 +274,8 @@ impl Block {
         }
     }
 
-    /// The output if every operand of a convolution is rounded, and an identity shortcut with them; `None` where something
-    /// else is asked for than the output in inference mode.
+    /// The output in inference mode if every operand of every convolution is rounded, and an identity shortcut too.
+    /// `None` if the case asks for something else.
     pub(super) fn with_operands(&self, round: &fn(f64) -> f64) -> Option<Arrays> {
         let Asks::Output = self.asks else { return None };
         let (weights, x) = (self.weights.map(|w| round(*w)), self.x.mapv(round));
@@ -287,12 +290,12 @@ impl Block {
         y.ok().map(|y| vec![("y".to_owned(), y.into_dyn())])
     }
 
-    /// What each mistake of the gallery gives, computed when asked.
+    /// The outputs of each mistake of the gallery, computed on demand.
     pub(super) fn mistakes(&self) -> impl Iterator<Item = (&'static str, Wrong<'_>)> {
         gallery::ALL.iter().map(move |mistake| {
             let outputs = move || {
                 let wrong = mistake.wrong();
-                // The projection lies beside the form, but whoever keeps weights in f16 keeps all of them so.
+                // The projection is not part of the form, but whoever keeps weights in f16 keeps its weights in f16.
                 let outputs = match mistake.made_in {
                     MadeIn::Kernels(Kernels::Half) => {
                         let half = |w: &f64| half::f16::from_f64(*w).to_f64();
@@ -310,9 +313,18 @@ impl Block {
 }
 
 impl Block {
-    /// What some mistakes give that are made in every layer, computed when asked.
+    /// The outputs of the mistakes that are made in every layer, computed on demand.
     pub(super) fn everywhere(&self) -> impl Iterator<Item = (&'static str, Wrong<'_>)> {
-        EVERYWHERE.iter().filter_map(move |(of_one, name, _)| {
+        let own_epsilon = move || {
+            let mut norms = self.norms.clone();
+            let all = [&mut norms.reduce, &mut norms.transform, &mut norms.expand];
+            for norm in all.into_iter().chain(&mut norms.shortcut) {
+                let [gamma, beta, mean, variance] = norm.arrays().map(Clone::clone);
+                *norm = BatchNorm::new(gamma, beta, mean, variance, 1e-5).ok()?;
+            }
+            Self { norms, ..self.clone() }.outputs(&Form::Grouped).ok()
+        };
+        let in_every_layer = EVERYWHERE.iter().filter_map(move |(of_one, name, _)| {
             let mistake = gallery::named(of_one).ok()?;
             let outputs = move || {
                 let wrong = mistake.wrong().everywhere();
@@ -320,14 +332,16 @@ impl Block {
                 wrong.is_met().then_some(outputs)
             };
             Some((*name, Box::new(outputs) as Wrong<'_>))
-        })
+        });
+        in_every_layer.chain([(OWN_EPSILON, Box::new(own_epsilon) as Wrong<'_>)])
     }
 }
 
-/// Batch norm in training mode over balls; it keeps how far its running statistics can be off.
+/// Batch norm in training mode over balls. It records how far off its running statistics can be.
 ///
-/// A running statistic r moves to (1 - m) r + m b, with b the batch's: two products and a sum, and for the variance
-/// the product with n and the quotient by n - 1 of Bessel's correction: five roundings at most.
+/// A running statistic r moves to (1 - m) r + m b, where b is the statistic of the batch. That takes two products and
+/// a sum. For the variance, Bessel's correction adds a product by n and a quotient by n - 1. So there are at most five
+/// roundings.
 ///
 /// ```text
 /// e = m e_b + gamma_5 ((1 - m) |r| + m (|b| + e_b))
@@ -355,8 +369,8 @@ impl ChannelWise<Ball> for Moving<'_> {
     }
 }
 
-/// A batch norm whose scale is `gamma` exactly: variance 1 - 2^-10 and epsilon 2^-10, whose sum is exactly 1. So no
-/// engine needs an epsilon of 0, and one that leaves epsilon out is seen.
+/// A batch norm whose scale is exactly its `gamma`: its variance is 1 - 2^-10 and its epsilon 2^-10, so that their sum
+/// is exactly 1. No engine needs to accept an epsilon of 0, and an engine that leaves epsilon out is caught.
 pub(super) fn exact_norm(norm: &BatchNorm<f64>) -> Result<BatchNorm<f64>> {
     let epsilon = 1.0 / 1024.0;
     let [gamma, beta, mean, variance] = norm.arrays();

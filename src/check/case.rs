@@ -21,7 +21,7 @@ pub enum Kind {
     Training,
     /// Certified integers and an upstream gradient: the gradients must be exact.
     Gradients,
-    /// NaN and infinities in the input: they must arrive where they must, and nowhere else.
+    /// NaN and infinities in the input. They must reach the right outputs and no others.
     Specials,
     /// Integers whose input is a transposed or stepped view. Only in process.
     Layout,
@@ -54,12 +54,12 @@ impl Kind {
         }
     }
 
-    /// Whether the right answer is one number and nothing near it.
+    /// Whether only the exact answer is right, and nothing near it.
     pub fn is_exact(self) -> bool {
         !matches!(self, Self::Floats | Self::Training)
     }
 
-    /// Whether an output in inference mode is asked for, of finite numbers.
+    /// Whether the case asks for an output in inference mode, on finite numbers.
     pub fn is_plain(self) -> bool {
         matches!(self, Self::Integers | Self::Floats | Self::Layout)
     }
@@ -81,7 +81,7 @@ pub enum Operation {
 /// One case of a suite.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its name, which names its file too.
+    /// Its name, which is also the name of its file.
     pub name: String,
     /// What its numbers are, and what is asked for.
     pub kind: Kind,
@@ -89,17 +89,17 @@ pub struct Case {
     pub operation: Operation,
 }
 
-/// What one array must be.
+/// The right values of one array.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// Its name.
     pub name: String,
     /// The right values.
     pub value: ArrayD<f64>,
-    /// How far from it a right value may be; 0 where it must be exact.
+    /// How far off each value may be; 0 where it must be exact.
     pub allowed: ArrayD<f64>,
-    /// How far from it rounding can carry a sum of products in `f32`, whatever its order (R1). The same as
-    /// `allowed` where that is not 0.
+    /// How far off rounding can make a sum of products in `f32`, in any order (R1). The same as `allowed` where
+    /// `allowed` is not 0.
     pub rounding: ArrayD<f64>,
 }
 
@@ -129,7 +129,7 @@ impl Case {
         }
     }
 
-    /// The arrays that are handed out, under torchvision's names. Each value is one that `f32` holds.
+    /// The arrays that are handed out, under torchvision's names. `f32` holds each value exactly.
     pub fn inputs(&self) -> Arrays {
         match &self.operation {
             Operation::Conv(conv) => {
@@ -150,7 +150,7 @@ impl Case {
 
     /// What must come back.
     ///
-    /// Errors: those of the operation, for arrays that do not suit each other.
+    /// Errors: those of the operation, for arrays whose shapes do not match.
     pub fn answers(&self) -> Result<Vec<Answer>> {
         match &self.operation {
             Operation::Conv(conv) => of_conv(conv, self.kind),
@@ -158,8 +158,8 @@ impl Case {
         }
     }
 
-    /// What the wrong code of a mistake gives for this case, by the mistake's name, for those that have anything to
-    /// get wrong here; computed one by one.
+    /// Every mistake by name, with a function that computes the outputs of its wrong code for this case. The function
+    /// returns `None` if the mistake has nothing to get wrong here.
     pub fn mistakes(&self) -> Box<dyn Iterator<Item = (&'static str, Wrong<'_>)> + '_> {
         match &self.operation {
             Operation::Conv(conv) => {
@@ -172,7 +172,30 @@ impl Case {
         }
     }
 
-    /// All that a judge suspects: the [mistakes](Case::mistakes), and those of a layer made in every layer.
+    /// Its sizes in a few words: the shapes of a convolution's input and kernel, and what differs from the defaults.
+    pub fn in_short(&self) -> String {
+        let conv = match &self.operation {
+            Operation::Conv(conv) => conv,
+            Operation::Block(block) => {
+                return format!("block {}, x {:?}", block.weights.spec(), block.x.shape());
+            }
+        };
+        let mut text = format!("x {:?}, weight {:?}", conv.x.shape(), conv.weight.shape());
+        let attributes = self.attributes();
+        for (name, default) in [
+            ("groups", json!(1)),
+            ("stride", json!([1, 1])),
+            ("pad", json!([0, 0, 0, 0])),
+            ("dilation", json!([1, 1])),
+        ] {
+            if let Some(value) = attributes.get(name).filter(|value| **value != default) {
+                text += &format!(", {name} {}", value.to_string().replace(',', ", "));
+            }
+        }
+        text
+    }
+
+    /// Everything that a judge suspects: each mistake, and also each single-layer mistake made in every layer.
     pub(super) fn suspects(&self) -> Box<dyn Iterator<Item = (&'static str, Wrong<'_>)> + '_> {
         match &self.operation {
             Operation::Conv(_) => self.mistakes(),
@@ -180,11 +203,11 @@ impl Case {
         }
     }
 
-    /// How far rounding can carry the largest value that the code of a mistake gives for an array.
+    /// How far rounding can move any value that the code of a mistake computes for an array.
     ///
-    /// Of a convolution it is derived as for the right code: what the same wrong code gives for the sizes of all
-    /// numbers bounds the sums of sizes that it takes. It may add the bias more than once, but not more often than
-    /// there are groups. For a block, it takes the right code's bound.
+    /// For a convolution, the bound is derived as for the right code. The absolute values of a sum's terms add up to at
+    /// most what the same wrong code gives on the absolute values of all numbers. Wrong code may add the bias several
+    /// times, but at most once for each group. For a block, the bound is that of the right code.
     pub(super) fn rounding_of(&self, mistake: &str, array: &str, answers: &[Answer]) -> f64 {
         let largest = |values: &ArrayD<f64>| {
             values.iter().filter(|value| value.is_finite()).fold(0f64, |most, v| most.max(*v))
@@ -207,8 +230,9 @@ impl Case {
         }
     }
 
-    /// Checks what [`Kind::is_exact`] rests on, for cases that others have written: a convolution's finite numbers are
-    /// integers, and no sum of sizes exceeds 2^24. Blocks are not checked.
+    /// Checks what [`Kind::is_exact`] relies on, for cases that others have written. The finite numbers of a
+    /// convolution must be integers, and the absolute values of a sum's terms must add up to at most 2^24. Blocks are
+    /// not checked.
     ///
     /// Errors: [`Error::Case`].
     pub fn certify(&self) -> Result<()> {
@@ -221,7 +245,7 @@ impl Case {
             let kind = self.kind.name();
             Err(Error::Case {
                 case,
-                why: format!("{why}, and answers of kind {kind} must be exact"),
+                why: format!("{why}, but answers of kind {kind} must be exact"),
             })
         };
         for (name, array) in self.inputs() {
@@ -250,10 +274,10 @@ impl Case {
         }
     }
 
-    /// The case of these attributes and arrays, as they are read from files.
+    /// Builds a case from attributes and arrays that were read from files.
     ///
-    /// Errors: [`Error::Case`] for an unknown operation and for arrays or attributes that are missing; those of the
-    /// operation, for arrays that do not suit each other.
+    /// Errors: [`Error::Case`] for an unknown operation, or if an array or attribute is missing; those of the
+    /// operation, for arrays whose shapes do not match.
     pub fn read(
         name: &str,
         (op, kind): (&str, Kind),
@@ -268,14 +292,14 @@ impl Case {
             "conv" => Operation::Conv(parts.conv(kind)?),
             "block" => Operation::Block(Box::new(Block::read(&parts, kind)?)),
             other => {
-                let why = format!("its operation is `{other}`; known are conv and block");
+                let why = format!("its operation is `{other}`; it must be conv or block");
                 return Err(parts.wrong(why));
             }
         };
         Ok(Self { name: name.to_owned(), kind, operation })
     }
 
-    /// SHA-256 of all that is handed out: operation, kind, attributes and inputs.
+    /// SHA-256 of all that is handed out: name, operation, kind, attributes and inputs.
     pub fn digest(&self) -> [u8; 32] {
         let attributes = Value::Object(self.attributes()).to_string();
         let mut hash = hmac_sha256::Hash::new();
@@ -289,14 +313,14 @@ impl Case {
         hash.finalize()
     }
 
-    /// How many numbers are handed out: what makes a case small.
+    /// How many numbers are handed out. The fewer there are, the smaller the case.
     pub fn size(&self) -> usize {
         let numbers = |arrays: Arrays| arrays.iter().map(|(_, array)| array.len()).sum();
         numbers(self.inputs())
     }
 }
 
-/// Computes what a mistake gives, when asked; `None` where it has nothing to get wrong.
+/// Computes the outputs of a mistake on demand; `None` where the mistake has nothing to get wrong.
 pub type Wrong<'a> = Box<dyn Fn() -> Option<Arrays> + 'a>;
 
 fn of_conv(conv: &Convolution, kind: Kind) -> Result<Vec<Answer>> {
@@ -305,7 +329,7 @@ fn of_conv(conv: &Convolution, kind: Kind) -> Result<Vec<Answer>> {
     let all = conv.outputs()?.into_iter().zip(sizes).zip(conv.terms()?);
     let answer = |(((name, value), (_, sizes)), terms): ((_, (_, ArrayD<f64>)), usize)| {
         let rounding = crate::evidence::bound::of_sum(terms);
-        // The size of infinity is infinite; there is nothing to round.
+        // Infinity and NaN are not rounded.
         let rounding = sizes.mapv(|size| if size.is_finite() { rounding(size) } else { 0.0 });
         Answer::new(name, value, rounding, kind)
     };
@@ -313,7 +337,7 @@ fn of_conv(conv: &Convolution, kind: Kind) -> Result<Vec<Answer>> {
 }
 
 impl Answer {
-    /// `rounding` is what is allowed too, where the kind of the case is not exact.
+    /// If the kind of the case is not exact, `rounding` is also what is allowed.
     pub(super) fn new(name: String, value: ArrayD<f64>, rounding: ArrayD<f64>, kind: Kind) -> Self {
         let allowed = match kind.is_exact() {
             true => ArrayD::zeros(value.raw_dim()),
@@ -334,7 +358,7 @@ fn of_spec(conv: &Convolution) -> Value {
         "stride": [height.stride, width.stride],
         // As torch.nn.functional.pad takes it: left, right, top, bottom.
         "pad": [left, right, up, down],
-        // As conv2d takes it; none where the two sides differ.
+        // As conv2d takes it; null where two sides differ.
         "padding": if up == down && left == right { json!([up, left]) } else { Value::Null },
         "dilation": [height.dilation, width.dilation],
         "groups": conv.spec.groups(),
@@ -353,7 +377,7 @@ impl Parts<'_> {
         Error::Case { case: self.case.to_owned(), why }
     }
 
-    /// An attribute that must be there.
+    /// A required attribute.
     pub(super) fn attribute(&self, name: &str) -> Result<&Value> {
         self.attributes
             .get(name)
@@ -446,5 +470,5 @@ impl Parts<'_> {
     }
 }
 
-/// Numbers in an output, at most: those of a case are few, and a file may claim any padding.
+/// The most numbers that an output may have. A file may ask for any padding, and so for a huge output.
 const MOST: usize = 1 << 24;

@@ -1,9 +1,9 @@
 //! The shapes of the convolutions: a covering array.
 //!
-//! Faults of grouped convolution show at some shapes only, and which ones nobody knows. So the shapes are chosen such
-//! that every two values of any two attributes occur together in some case, and every three of groups, input channels
-//! a group and stride, where the size allows it (Kuhn, Kacker and Lei, NIST SP 800-142: nearly all reported faults
-//! need three attributes at most).
+//! Faults of grouped convolution show only at some shapes, and nobody knows which. So the shapes are chosen to cover
+//! combinations of values, where the size allows it. For any two attributes, every pair of values occurs in some case.
+//! For groups, input channels of a group and stride, every triple does. Nearly all reported faults need at most three
+//! attributes (Kuhn, Kacker and Lei, NIST SP 800-142).
 
 use std::collections::HashSet;
 
@@ -14,9 +14,9 @@ use crate::conv::{Along, ConvSpec};
 use crate::error::Result;
 use crate::random::Rng;
 
-/// Groups.
+/// Numbers of groups.
 pub const GROUPS: [usize; 7] = [1, 2, 3, 4, 8, 32, 96];
-/// Channels a group, in and out.
+/// Channels of a group, in or out.
 pub const WIDTHS: [usize; 15] = [1, 2, 3, 4, 7, 8, 9, 16, 17, 24, 32, 33, 34, 48, 64];
 /// Kernels, height x width.
 pub const KERNELS: [(usize, usize); 6] = [(1, 1), (3, 3), (1, 3), (3, 1), (5, 2), (256, 1)];
@@ -26,17 +26,17 @@ pub const STRIDES: [(usize, usize); 3] = [(1, 1), (2, 2), (3, 2)];
 pub const DILATIONS: [(usize, usize); 3] = [(1, 1), (2, 2), (1, 3)];
 /// Padding above, below, left, right.
 pub const PADDINGS: [[usize; 4]; 4] = [[0; 4], [1; 4], [2, 2, 1, 1], [2, 0, 1, 3]];
-/// How much larger the map is than the kernel reaches, along height and width.
+/// How much larger the map is than the reach of the kernel, along height and width.
 pub const MAPS: [(usize, usize); 3] = [(0, 3), (4, 1), (6, 9)];
-/// Images.
+/// Numbers of images.
 pub const BATCHES: [usize; 3] = [1, 2, 3];
 
-/// Channels of all groups together, at most.
+/// The most channels that all groups together may have.
 pub const MOST_CHANNELS: usize = 256;
 
 /// Number of attributes.
 const FACTORS: usize = 9;
-/// How many values each has, in the order of [`Shape`]'s fields.
+/// How many values each attribute has, in the order of a [`Row`].
 const LEVELS: [usize; FACTORS] = [
     GROUPS.len(),
     WIDTHS.len(),
@@ -58,7 +58,7 @@ const PADDING: usize = 6;
 const MAP: usize = 7;
 const BATCH: usize = 8;
 
-/// For each attribute the index of its value.
+/// For each attribute, the index of its value.
 type Row = [usize; FACTORS];
 
 /// The shape of a case.
@@ -71,7 +71,7 @@ impl Shape {
         GROUPS[self.0[GROUP]]
     }
 
-    /// Channels a group, in and out.
+    /// Channels of a group, in and out.
     pub fn widths(&self) -> [usize; 2] {
         [WIDTHS[self.0[INPUT]], WIDTHS[self.0[OUTPUT]]]
     }
@@ -104,7 +104,7 @@ impl Shape {
         ConvSpec::by_axis(height, width, self.groups())
     }
 
-    /// Height and width of the input's map: never the same, and so large that some output sees more than padding.
+    /// Height and width of the input map. They always differ, and some output sees more than padding.
     pub fn map(&self) -> (usize, usize) {
         let ((k_h, k_w), more, [height, width]) = (self.kernel(), MAPS[self.0[MAP]], self.along());
         let size = |along: Along, taps: usize, more: usize| {
@@ -118,26 +118,27 @@ impl Shape {
         (h, if h == w { w + 1 } else { w })
     }
 
-    /// Its attributes, each as a number, for counting what occurs.
+    /// Its attributes, each as the index of its value, for counting the combinations that occur.
     pub fn attributes(&self) -> [usize; 9] {
         self.0
     }
 }
 
-/// Whether some output position has a tap on the map, and not on the padding alone.
+/// Whether some output position reads the map, not only padding.
 fn sees_the_map(along: Along, taps: usize, size: usize) -> bool {
     let padded = size + along.padding.iter().sum::<usize>();
     let outputs = (padded - (taps - 1) * along.dilation - 1) / along.stride + 1;
     (0..outputs).any(|at| (0..taps).any(|tap| along.source(at, tap, size).is_some()))
 }
 
-/// Weights of a kernel of 256 rows, at most: 1 MB of them.
+/// The most weights that a kernel of 256 rows may have: 1 MB.
 const MOST_WEIGHTS: usize = 1 << 18;
 
-/// Whether values that are chosen can stand together in a case. `None` is not chosen yet.
+/// Whether the values chosen so far may occur together in a case. `None` means not chosen yet.
 ///
-/// Excluded are: more than [`MOST_CHANNELS`] in or out; and for a kernel of 256 rows more than 128 channels in, more
-/// than 2^18 weights, and dilation along the rows. Such cases would make the suite several times as large.
+/// A case may not have more than [`MOST_CHANNELS`] channels in or out. With a kernel of 256 rows, it may not have more
+/// than 128 channels in, more than 2^18 weights, or dilation along the height. Such cases would make the suite several
+/// times as large.
 fn can_exist(row: &[Option<usize>; FACTORS]) -> bool {
     let chosen = |factor: usize, values: &[usize]| row[factor].map_or(1, |value| values[value]);
     let (groups, c_in) = (chosen(GROUP, &GROUPS), chosen(INPUT, &WIDTHS));
@@ -165,15 +166,15 @@ pub fn pairs() -> HashSet<[usize; 4]> {
     pairs
 }
 
-/// Whether a row that goes on from here can exist: with one group and the narrowest kernel, everything not chosen
-/// has a value.
+/// Whether the row can be completed. Attributes that are not chosen yet take their first values (one group, one
+/// channel, a 1x1 kernel), which exclude the least.
 fn fits(row: &[Option<usize>; FACTORS]) -> bool {
     let mut whole = *row;
     whole.iter_mut().for_each(|value| *value = value.or(Some(0)));
     can_exist(&whole)
 }
 
-/// Every triple of groups, input channels a group and stride that can exist.
+/// Every triple of groups, input channels of a group and stride that can exist.
 pub fn triples() -> Vec<[usize; 3]> {
     let all = (0..GROUPS.len()).flat_map(|g| (0..WIDTHS.len()).map(move |c| (g, c)));
     let fitting = all.filter(|&(g, c)| GROUPS[g] * WIDTHS[c] <= MOST_CHANNELS);
@@ -186,8 +187,8 @@ fn pairs_of(row: &Row) -> impl Iterator<Item = [usize; 4]> + '_ {
     both.map(|(a, b)| [a, row[a], b, row[b]])
 }
 
-/// Shapes in which every one of [`triples`] and of [`pairs`] occurs: a row for each triple, the rest of it the best
-/// of some random ones; then rows for the pairs that are left.
+/// Shapes in which all [`triples`] and [`pairs`] occur. First there is a row for each triple: of several random
+/// completions, the one with the most new pairs. Then there are rows for the pairs that are left.
 pub fn shapes(rng: &mut Rng) -> Vec<Shape> {
     const TRIED: usize = 24;
     let mut open = pairs();
@@ -215,8 +216,8 @@ pub fn shapes(rng: &mut Rng) -> Vec<Shape> {
     rows
 }
 
-/// A row with the rest of its values: one after the other, each among those that can exist, preferring a value that
-/// makes a pair that has not occurred.
+/// Completes a row, one attribute after the other in random order. Each takes one of the possible values that make the
+/// most pairs that have not occurred yet.
 fn complete(
     fixed: [Option<usize>; FACTORS],
     open: &HashSet<[usize; 4]>,
@@ -254,8 +255,7 @@ fn complete(
     whole.and_then(|row| row.try_into().ok())
 }
 
-/// Some of `shapes` in which every pair of values of these attributes occurs that occurs in any of them: groups,
-/// stride, kernel, dilation, padding, batch.
+/// Fewer shapes that still cover the same pairs of values, for groups, stride, kernel, dilation, padding and batch.
 pub fn fewer(shapes: &[Shape]) -> Vec<Shape> {
     const SOME: [usize; 6] = [GROUP, STRIDE, KERNEL, DILATION, PADDING, BATCH];
     let of = |shape: &Shape| {
@@ -268,7 +268,7 @@ pub fn fewer(shapes: &[Shape]) -> Vec<Shape> {
     let mut kept = Vec::new();
     while !open.is_empty() {
         let gain = |shape: &&Shape| of(shape).iter().filter(|pair| open.contains(*pair)).count();
-        // Of equals the first; `max_by_key` would give the last.
+        // `max_by_key` takes the last of equals. Reversed, it takes the first.
         let Some(best) = shapes.iter().rev().max_by_key(gain) else { break };
         for pair in of(best) {
             open.remove(&pair);

@@ -1,4 +1,4 @@
-//! Judging a function: from arrays to arrays, in this process.
+//! Judging a function from arrays to arrays, in this process.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ use crate::conv::{Arrays, ConvSpec, Convolution};
 use crate::error::Result;
 use crate::evidence::Layout;
 
-/// What a grouped convolution is called with.
+/// The arguments of a grouped convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvCall<'a> {
-    /// N x C_in x H x W; perhaps a transposed or stepped view.
+    /// N x C_in x H x W; it may be a transposed or stepped view.
     pub x: ArrayView4<'a, f32>,
     /// C_out x C_in/groups x k_h x k_w.
     pub weight: ArrayView4<'a, f32>,
@@ -24,31 +24,31 @@ pub struct ConvCall<'a> {
     pub bias: ArrayView1<'a, f32>,
     /// Stride, padding, dilation, groups.
     pub spec: ConvSpec,
-    /// N x C_out x H_out x W_out, where gradients are asked for.
+    /// N x C_out x H_out x W_out, if gradients are asked for.
     pub grad_output: Option<ArrayView4<'a, f32>>,
 }
 
-/// What a block is called with.
+/// The arguments of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockCall<'a> {
-    /// N x C_in x H x W; perhaps a transposed or stepped view.
+    /// N x C_in x H x W; it may be a transposed or stepped view.
     pub x: ArrayView4<'a, f32>,
     /// The kernels.
     pub weights: &'a BlockWeights<f32>,
     /// The batch norms.
     pub norms: &'a BlockNorms<f32>,
-    /// How far a batch moves the running statistics, where training mode is asked for.
+    /// How far a batch moves the running statistics, if training mode is asked for.
     pub momentum: Option<f32>,
-    /// N x C_out x H_out x W_out, where gradients are asked for.
+    /// N x C_out x H_out x W_out, if gradients are asked for.
     pub grad_output: Option<ArrayView4<'a, f32>>,
 }
 
-/// What a function gives back, by name.
+/// The arrays that a function returns, by name.
 #[derive(Clone, Debug, Default)]
 pub struct Outputs(Handed);
 
 impl Outputs {
-    /// With one more array: `y`, `grad_x`, `grad_weight`, `grad_bias`; of a block `bn1.running_mean`,
+    /// Adds an array: `y`, `grad_x`, `grad_weight` or `grad_bias`; for a block also `bn1.running_mean`,
     /// `grad_conv1.weight` and so on.
     pub fn with(mut self, name: &str, array: ArrayD<f32>) -> Self {
         self.0.insert(name.to_owned(), Received::Floats(array));
@@ -75,7 +75,7 @@ impl From<&Arrays> for Outputs {
 /// A function and the verdict on it. Printed, it is the report.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// What it was called.
+    /// The name it was given.
     pub name: String,
     /// The verdict, case by case.
     pub report: Report,
@@ -86,7 +86,7 @@ impl Checked {
     ///
     /// # Panics
     ///
-    /// If the verdict is any other than "agree"; the message is the report.
+    /// If the verdict is not "agree". The message is the report.
     pub fn assert(&self) {
         assert!(self.report.verdict() == "agree", "\n{self}");
     }
@@ -106,33 +106,33 @@ pub struct Check {
 }
 
 impl Check {
-    /// Forward passes, by the quick suite.
+    /// Judges forward passes on the quick suite.
     pub fn new(name: &str) -> Self {
         let kinds = vec![Kind::Integers, Kind::Floats, Kind::Specials, Kind::Layout];
         let plan = Plan { kinds, quick: true, ..Plan::default() };
         Self { name: name.to_owned(), plan }
     }
 
-    /// These kinds of cases.
+    /// Uses these kinds of cases.
     pub fn kinds(mut self, kinds: &[Kind]) -> Self {
         self.plan.kinds = kinds.to_vec();
         self
     }
 
-    /// All cases, not the quick suite.
+    /// Uses all cases instead of the quick suite.
     pub fn all(mut self) -> Self {
         self.plan.quick = false;
         self
     }
 
-    /// Cases of another seed than 0.
+    /// Uses cases of this seed instead of 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.plan.seed = crate::random::Seed(seed);
         self
     }
 
-    /// Calls the function on each case, one after the other, and judges what it gives. What it keeps between calls is
-    /// judged too: the cases differ in shape.
+    /// Calls the function on each case, one after the other, and judges its outputs. The cases differ in shape, so this
+    /// also tests any state that the function keeps between calls.
     ///
     /// Errors: those of [`cases`] and [`judge`].
     pub fn conv(self, mut function: impl FnMut(&ConvCall<'_>) -> Outputs) -> Result<Checked> {
@@ -164,11 +164,11 @@ impl Check {
     }
 }
 
-/// Judges a grouped convolution with bias, forward, on the quick suite. See [`Check`] for more.
+/// Judges the forward pass of a grouped convolution with bias, on the quick suite. See [`Check`] for more.
 ///
 /// # Panics
 ///
-/// If the cases cannot be drawn, which no seed is known to cause.
+/// If the cases cannot be drawn. No seed is known to cause that.
 pub fn conv(name: &str, function: impl FnMut(&ConvCall<'_>) -> Outputs) -> Checked {
     let checked = Check::new(name).conv(function);
     checked.unwrap_or_else(|error| panic!("{error}"))
@@ -178,13 +178,13 @@ pub fn conv(name: &str, function: impl FnMut(&ConvCall<'_>) -> Outputs) -> Check
 ///
 /// # Panics
 ///
-/// If the cases cannot be drawn, which no seed is known to cause.
+/// If the cases cannot be drawn. No seed is known to cause that.
 pub fn block(name: &str, function: impl FnMut(&BlockCall<'_>) -> Outputs) -> Checked {
     let checked = Check::new(name).block(function);
     checked.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// How the input lies in memory: of the cases about it, each in another way.
+/// How the input lies in memory. Some cases of kind `Layout` are stepped, the others transposed.
 fn layout(case: &Case) -> Layout {
     let number: usize = case.name.bytes().filter(u8::is_ascii_digit).map(usize::from).sum();
     match (case.kind, number % 2) {

@@ -17,19 +17,19 @@ use crate::error::Result;
 pub enum Verdict {
     /// Every value is right.
     Agree,
-    /// The values are exact integers, and what came back is off, but no further than rounding can explain: not the sum
-    /// of products that was asked for, in `f32`.
+    /// The right values are exact integers. What came back is off by no more than rounding can explain, so it is not a
+    /// plain sum of products in `f32`.
     Rounds,
     /// Some value is wrong.
     Differ,
-    /// An array has another shape or another kind of numbers.
+    /// An array has the wrong shape or the wrong kind of numbers.
     Misshapen,
     /// Nothing came back, or not every array.
     Missing,
 }
 
 impl Verdict {
-    /// Whether something came back that is wrong.
+    /// Whether something wrong came back.
     pub fn fails(self) -> bool {
         matches!(self, Self::Differ | Self::Misshapen)
     }
@@ -46,11 +46,11 @@ pub struct First {
     pub found: f64,
     /// What is right.
     pub expected: f64,
-    /// How far from it a right value may be.
+    /// How far off a right value may be.
     pub allowed: f64,
 }
 
-/// What is said of one case.
+/// The report on one case.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
     /// Its name.
@@ -61,20 +61,22 @@ pub struct CaseReport {
     pub kind: Kind,
     /// The verdict.
     pub verdict: Verdict,
-    /// Values that are wrong.
+    /// How many values are wrong.
     pub differing: usize,
-    /// Values that are asked for.
+    /// How many values the case asks for.
     pub total: usize,
     /// The first wrong one, if there is one.
     pub first: Option<First>,
     /// For each array with wrong values: where they are.
     pub whereabouts: Vec<String>,
-    /// The mistakes that give just these values.
+    /// The mistakes that give exactly these values.
     pub mistakes: Vec<&'static str>,
-    /// A class that the values belong to, such as "operands rounded to bf16".
+    /// A class that the values belong to, such as "as if the operands were rounded to bf16".
     pub class: Option<String>,
     /// What is missing or misshapen.
     pub problem: Option<String>,
+    /// The sizes of the case in a few words.
+    pub about: String,
     /// How large the case is.
     size: usize,
 }
@@ -82,27 +84,27 @@ pub struct CaseReport {
 /// The verdict on a whole suite.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// Of each case, in order.
+    /// The report on each case, in order.
     pub cases: Vec<CaseReport>,
-    /// What every failing case has, and no passing one has all of; empty if nothing was found.
+    /// Features that every failing case has and that no passing case has all of. Empty if there are none.
     pub pattern: Vec<&'static str>,
-    /// The mistakes that give what came back in every failing case, and what is right in every passing one.
+    /// The mistakes that give what came back in every failing case, and the right values in every passing one.
     pub mistakes: Vec<&'static str>,
 }
 
-/// What cannot be seen from outputs, and why.
+/// What outputs cannot show, and why.
 pub const NOT_CHECKABLE: [(&str, &str); 5] = [
-    ("R2", "the order of sums is not in an output"),
+    ("R2", "an output does not show the order of its sums"),
     ("R4", "a black box does not run over a prime field"),
     ("R5", "a black box does not run over polynomials"),
     ("R6", "a black box does not run over the smallest fields"),
     ("R10", "a theorem is about formulas, not about a program"),
 ];
 
-/// Cases that are not explained yet and are compared with every mistake: this many, or up to twice as many.
+/// Every mistake is tried on this many of the cases that are still unexplained, or on up to twice as many.
 const SEARCHED: usize = 12;
 
-/// Judges what came back, case by case: `handed` gives what belongs to a case, or why there is nothing.
+/// Judges what came back, case by case. `handed` returns the arrays for a case, or why there are none.
 ///
 /// Errors: those of [`Case::answers`].
 pub fn judge(
@@ -128,8 +130,8 @@ pub fn judge(
         let names = handed.as_ref().map(|handed| explain(&cases[at], answers, handed, known));
         (at, names.unwrap_or_default())
     };
-    // What explains every case of a kind explains the smallest. So only its mistakes are tried on the others, and every
-    // mistake on some that are left.
+    // A mistake that explains every case of a kind explains the smallest. So only the mistakes found there are tried on
+    // the other cases. Then every mistake is tried on some of the cases that are still unexplained.
     let mut met = BTreeSet::new();
     let is_first = |at: &usize| met.insert((cases[*at].op(), cases[*at].kind));
     let smallest: Vec<usize> = failing.iter().copied().filter(is_first).collect();
@@ -146,6 +148,10 @@ pub fn judge(
         reports[at].mistakes = names;
     }
     let mistakes = consistent(cases, &reports, &looked, &known);
+    // What explains every case comes first.
+    for report in &mut reports {
+        report.mistakes.sort_by_key(|name| !mistakes.contains(name));
+    }
     let pattern = pattern(cases, &reports);
     Ok(Report { cases: reports, pattern, mistakes })
 }
@@ -172,6 +178,7 @@ impl CaseReport {
             mistakes: Vec::new(),
             class: None,
             problem: None,
+            about: case.in_short(),
             size: case.size(),
         }
     }
@@ -182,7 +189,7 @@ impl CaseReport {
 }
 
 /// Whether a value that came back is right: NaN for NaN, an infinity for itself, anything else within what is allowed.
-/// Zero has two signs, and either is right.
+/// Zero may have either sign.
 fn is_right(found: f64, value: f64, allowed: f64) -> bool {
     if value.is_finite() {
         (found - value).abs() <= allowed
@@ -194,30 +201,27 @@ fn is_right(found: f64, value: f64, allowed: f64) -> bool {
 /// The verdict on one case, without the search for mistakes.
 fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
     let mut report = CaseReport::new(case, answers, Verdict::Agree);
-    let mut problems = Vec::new();
+    let (mut problems, mut missing) = (Vec::new(), Vec::new());
     let mut within_rounding = true;
     for answer in answers {
         let wanted = answer.value.shape();
         let array = match handed.get(&answer.name) {
             None => {
                 report.verdict = Verdict::Missing;
-                let is_asked = |name: &str| answers.iter().any(|answer| answer.name == name);
-                let others = handed.keys().filter(|name| !is_asked(name)).cloned();
-                let others: Vec<String> = others.take(3).collect();
-                let instead = match others.is_empty() {
-                    true => String::new(),
-                    false => format!(", and `{}` is not asked for", others.join("`, `")),
-                };
-                problems.push(format!("`{}` is missing{instead}", answer.name));
+                missing.push(format!("`{}`", answer.name));
                 continue;
             }
             Some(Received::Other { dtype, shape }) => {
                 if report.verdict == Verdict::Agree {
                     report.verdict = Verdict::Misshapen;
                 }
+                let with_shape = match shape == wanted {
+                    true => String::new(),
+                    false => format!(" and has shape {shape:?}"),
+                };
+                let name = &answer.name;
                 problems.push(format!(
-                    "`{}` has dtype {dtype} and shape {shape:?}; float32 and {wanted:?} are asked for",
-                    answer.name
+                    "`{name}` is {dtype}{with_shape}; float32 {wanted:?} is asked for"
                 ));
                 continue;
             }
@@ -250,6 +254,17 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
         }
         report.whereabouts.push(whereabouts(case, &answer.name, &wrong));
     }
+    if !missing.is_empty() {
+        let others =
+            handed.keys().filter(|name| answers.iter().all(|answer| answer.name != **name));
+        let others: Vec<String> = others.take(3).map(|name| format!("`{name}`")).collect();
+        let instead = match others.is_empty() {
+            true => String::new(),
+            false => format!(", but {} came back", others.join(", ")),
+        };
+        let is = if missing.len() == 1 { "is" } else { "are" };
+        problems.insert(0, format!("{} {is} missing{instead}", missing.join(", ")));
+    }
     if !problems.is_empty() {
         report.problem = Some(problems.join("; "));
         return report;
@@ -259,10 +274,10 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
     }
     report.verdict = Verdict::Differ;
     let mut class = rounded_operands(case, answers, handed);
-    // NaN and infinities have no bound, and right answers of the other kinds have one already.
+    // Rounding can explain errors only in exact integers: other kinds allow for it already, and NaN has no bound.
     let is_of_integers = case.kind.is_exact() && case.kind != Kind::Specials;
     if is_of_integers {
-        // What is within the bound of `f32` may be any such algorithm.
+        // Values within the bound for `f32` may come from any such algorithm.
         class = class
             .or_else(|| within_rounding.then(|| ANOTHER_ALGORITHM.to_owned()))
             .or_else(|| narrow_sums(answers, handed));
@@ -276,7 +291,7 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
     report
 }
 
-const ANOTHER_ALGORITHM: &str = "off by no more than rounding: Winograd's algorithm, an FFT, or another that is no plain sum of products";
+const ANOTHER_ALGORITHM: &str = "off by no more than rounding, as with Winograd's algorithm, an FFT, or another that is not a plain sum of products";
 
 fn first(answer: &Answer, array: &ArrayD<f32>, wrong: &ArrayD<bool>) -> Option<First> {
     let (index, _) = wrong.indexed_iter().find(|(_, wrong)| **wrong)?;
@@ -298,7 +313,7 @@ fn received<'a>(answer: &Answer, handed: &'a Handed) -> Option<&'a ArrayD<f32>> 
     }
 }
 
-/// Whether every value lies within `allowed` times its rounding of `values`.
+/// Whether every value that came back differs from the one in `values` by at most `allowed` times its rounding bound.
 fn near(answers: &[Answer], values: &Arrays, handed: &Handed, allowed: f64) -> bool {
     answers.iter().zip(values).all(|(answer, (_, values))| {
         received(answer, handed).is_some_and(|found| {
@@ -310,7 +325,7 @@ fn near(answers: &[Answer], values: &Arrays, handed: &Handed, allowed: f64) -> b
     })
 }
 
-/// A format of floats: its name, its significant bits, and a float rounded to it.
+/// A floating-point format: its name, how many significant bits it has, and a function that rounds to it.
 type Format = (&'static str, i32, fn(f64) -> f64);
 
 /// The narrow formats that kernels use, the narrowest first. Processors round to TF32 in three ways.
@@ -334,7 +349,7 @@ enum Ties {
     CutOff,
 }
 
-/// An `f32` with `dropped` bits less.
+/// Rounds an `f32` to `dropped` bits fewer.
 fn to_bits(value: f64, dropped: u32, ties: Ties) -> f64 {
     let value = value as f32;
     if !value.is_finite() {
@@ -349,11 +364,11 @@ fn to_bits(value: f64, dropped: u32, ties: Ties) -> f64 {
     f64::from(f32::from_bits(bits.wrapping_add(added) & !((1u32 << dropped) - 1)))
 }
 
-/// The format, if these are the results of operands rounded to a narrow one.
+/// Names the narrow format to which the operands must have been rounded, if that gives these results.
 fn rounded_operands(case: &Case, answers: &[Answer], handed: &Handed) -> Option<String> {
     let is_it = |(_, _, round): &&Format| match &case.operation {
         Operation::Conv(conv) => {
-            // One channel tells most of what it is not, for a fraction of the work.
+            // One channel rules out most formats, for a fraction of the work.
             let one = of_first_wrong_channel(conv, answers, handed);
             let could_be = one.is_none_or(|(conv, answers, handed)| {
                 operands_give(*round, &conv, &answers, &handed) != Some(false)
@@ -388,12 +403,13 @@ fn operands_give(
     }
     let gives =
         |conv: &Convolution| conv.outputs().is_ok_and(|values| near(answers, &values, handed, 1.0));
-    // The bias is added in `f32`, or it is rounded too.
+    // The bias may be added in `f32`, or be rounded too.
     let with_bias = Convolution { bias: conv.bias.mapv(round), ..rounded.clone() };
     Some(gives(&rounded) || (with_bias.bias != conv.bias && gives(&with_bias)))
 }
 
-/// Of a convolution whose output is asked for, the first output channel with something wrong in it.
+/// The part of a convolution that computes the first output channel with a wrong value; `None` if gradients are asked
+/// for.
 fn of_first_wrong_channel(
     conv: &Convolution,
     answers: &[Answer],
@@ -427,7 +443,7 @@ fn of_first_wrong_channel(
     Some((one, vec![answer], handed))
 }
 
-/// The format, if every value is one of a narrow format, and none is off by more than sums in it can be.
+/// Names the narrow format in which the sums were kept, if one holds every value and its rounding explains the errors.
 fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
     let right: Arrays =
         answers.iter().map(|answer| (answer.name.clone(), answer.value.clone())).collect();
@@ -437,9 +453,9 @@ fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
             let found = received(answer, handed);
             found.is_some_and(|found| found.iter().all(|&found| holds(f64::from(found))))
         });
-        // The bound is proportional to the unit of rounding, nearly.
+        // The bound is nearly proportional to the unit roundoff.
         let factor = 2.0 * 2f64.powi(24 - bits);
-        // It says nothing where it is as large as the values.
+        // The bound says nothing where it is as large as the values.
         let is_sharp = |answer: &Answer| {
             let pairs = answer.value.iter().zip(&answer.rounding);
             let sharp = pairs.filter(|(value, radius)| factor * **radius < value.abs()).count();
@@ -456,20 +472,20 @@ fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
     Some(format!("as if the sums were kept in {name}"))
 }
 
-/// A class of its own: values that no sum of these numbers has.
+/// Describes values that no sum of these numbers can have, if there are any.
 fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
     let most = f64::from(1u32 << 30);
     let wild = answers.iter().filter_map(|answer| received(answer, handed)).flatten();
     let wild = wild.filter(|found| found.is_nan() || f64::from(found.abs()) > most).count();
     (wild > 0).then(|| {
         format!(
-            "a case of NaN, or of values larger than any sum of these numbers ({wild} of them): an overflow of a \
-             narrow format, or memory read out of bounds or never written"
+            "NaN, or larger than any sum of these numbers can be, in {wild} places: an overflow of a narrow format, \
+             or memory that was read out of bounds or never written"
         )
     })
 }
 
-/// The mistakes that give just what came back for a case; of all of them, or of those that are `known` already.
+/// The mistakes that give exactly what came back for a case. If some are `known` already, only those are tried.
 fn explain(
     case: &Case,
     answers: &[Answer],
@@ -479,7 +495,7 @@ fn explain(
     let wanted = |name: &&'static str| known.is_none_or(|known| known.contains(name));
     let all = case.suspects().filter(|(name, _)| wanted(name));
     let explains = |name: &'static str, wrong: &Arrays| {
-        // What is right in this case explains nothing, however near it is.
+        // A mistake that gives the right values here explains nothing, however near they are.
         refuted(answers, wrong)
             && wrong.iter().all(|(array, values)| {
                 let Some(Received::Floats(found)) = handed.get(array) else { return false };
@@ -493,17 +509,17 @@ fn explain(
                     })
             })
     };
-    // Code that fails gives nothing, and nothing that came back is its.
+    // Wrong code that fails gives no arrays, so it explains nothing.
     let gives = |name, wrong: Option<Arrays>| {
         wrong.is_some_and(|wrong| !wrong.is_empty() && explains(name, &wrong))
     };
     all.filter(|(name, wrong)| gives(name, wrong())).map(|(name, _)| name).collect()
 }
 
-/// The mistakes that explain every failing case of an operation, and give what is right in every passing one.
+/// The mistakes that explain every failing case of an operation, and give the right values in every passing one.
 ///
-/// Where plain outputs are wrong, those alone decide. What wrong code makes of NaN, of statistics and of gradients
-/// follows from it in more ways than one: a channel that is left out is not read, or it is multiplied by 0.
+/// If plain outputs are wrong, only they decide. Elsewhere (NaN, statistics, gradients) the same mistake can show in
+/// several ways: code that leaves out a channel may skip it, or may multiply it by 0.
 fn consistent(
     cases: &[Case],
     reports: &[CaseReport],
@@ -535,13 +551,13 @@ fn consistent(
     known.iter().filter(explains).copied().collect()
 }
 
-/// Whether a mistake gives something wrong in a case.
+/// Whether a mistake gives a wrong value in a case.
 fn differs(case: &Case, answers: &[Answer], name: &str) -> bool {
     let wrong = case.suspects().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
     wrong.is_some_and(|wrong| refuted(answers, &wrong))
 }
 
-/// The mistakes that a case refutes: those that give something wrong in it.
+/// The mistakes that a case refutes, because they give a wrong value in it.
 ///
 /// Errors: those of [`Case::answers`].
 pub fn refuted_by(case: &Case) -> Result<Vec<&'static str>> {
@@ -570,7 +586,8 @@ impl Report {
         self.cases.iter().filter(|case| case.verdict == verdict).count()
     }
 
-    /// In one word: "agree", "rounds", "differ", or "incomplete" where nothing differs and something is missing.
+    /// The verdict in one word: "agree", "rounds", "differ", or "incomplete" if nothing differs but something is
+    /// missing.
     pub fn verdict(&self) -> &'static str {
         match () {
             () if self.count(Verdict::Differ) + self.count(Verdict::Misshapen) > 0 => "differ",
@@ -580,7 +597,7 @@ impl Report {
         }
     }
 
-    /// The smallest failing case; of those that the mistakes explain, if there are any.
+    /// The smallest failing case that the mistakes explain. If they explain none, the smallest failing case of all.
     pub fn smallest(&self) -> Option<&CaseReport> {
         let is_left =
             |case: &CaseReport| !case.mistakes.iter().any(|name| self.mistakes.contains(name));

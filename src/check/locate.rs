@@ -32,7 +32,7 @@ fn axes(case: &Case, array: &str, shape: &[usize]) -> Vec<Axis> {
             let (c_out, c_in_group, ..) = conv.weight.dim();
             (groups, c_in_group, c_out / groups)
         }
-        // A block's own output has no groups, but its 3x3 has.
+        // A block's own output has no groups, but its 3x3 does.
         Operation::Block(block) => {
             let spec = block.weights.spec();
             (spec.cardinality(), spec.width(), spec.width())
@@ -64,7 +64,7 @@ fn axes(case: &Case, array: &str, shape: &[usize]) -> Vec<Axis> {
     }
 }
 
-/// Where an array is wrong: everywhere, or only where something holds of the position.
+/// Says where an array is wrong: everywhere, or only at certain positions.
 pub(super) fn whereabouts(case: &Case, array: &str, wrong: &ArrayD<bool>) -> String {
     let shape = wrong.shape();
     let count = wrong.iter().filter(|wrong| **wrong).count();
@@ -89,7 +89,7 @@ pub(super) fn whereabouts(case: &Case, array: &str, wrong: &ArrayD<bool>) -> Str
     format!("{head}, only {}", said.join(", "))
 }
 
-/// What the positions that are met along an axis have in common, if they are not all there are.
+/// What the wrong positions along an axis have in common; `None` if all are wrong or nothing can be said.
 fn along(axis: Axis, met: &BTreeSet<usize>, size: usize) -> Option<String> {
     if met.len() == size {
         return None;
@@ -184,7 +184,7 @@ fn along(axis: Axis, met: &BTreeSet<usize>, size: usize) -> Option<String> {
     }
 }
 
-/// Positions at both ends and nowhere between.
+/// `what`, if the wrong positions lie at both ends and nowhere between.
 fn borders(met: &BTreeSet<usize>, size: usize, what: &str) -> Option<String> {
     let both = met.contains(&0) && met.contains(&(size - 1));
     let inner = (0..size).find(|at| !met.contains(at))?;
@@ -193,7 +193,7 @@ fn borders(met: &BTreeSet<usize>, size: usize, what: &str) -> Option<String> {
     (both && !between).then(|| format!("in the {what}"))
 }
 
-/// How wide a frame around each map is, if only the frame is wrong and something is inside it.
+/// The width of the frame around each map that holds all wrong values, if something is left inside the frame.
 fn frame(wrong: &ArrayD<bool>) -> Option<usize> {
     let &[_, _, h, w] = wrong.shape() else { return None };
     let depth = |at: &[usize]| at[2].min(h - 1 - at[2]).min(at[3]).min(w - 1 - at[3]);
@@ -202,7 +202,7 @@ fn frame(wrong: &ArrayD<bool>) -> Option<usize> {
     (2 * wide < h.min(w)).then_some(wide)
 }
 
-/// Something that can be said of a case.
+/// A feature that a case may have: its name, and the test for it.
 type Feature = (&'static str, fn(&Case) -> bool);
 
 const FEATURES: [Feature; 27] = [
@@ -234,11 +234,11 @@ const FEATURES: [Feature; 27] = [
     ("C_in/groups not a multiple of 4", |case| !of(case).each_in.is_multiple_of(4)),
     ("C_out/groups not a multiple of 4", |case| !of(case).each_out.is_multiple_of(4)),
     ("C_out a multiple of 16", |case| (of(case).each_out * of(case).groups).is_multiple_of(16)),
-    ("fewer than 16 inputs a group", |case| of(case).each_in < 16),
+    ("fewer than 16 inputs in a group", |case| of(case).each_in < 16),
     ("projection", |case| of(case).projection),
 ];
 
-/// The sizes that features are about.
+/// The sizes that the features depend on.
 struct Sizes {
     n: usize,
     groups: usize,
@@ -287,8 +287,8 @@ fn of(case: &Case) -> Sizes {
     }
 }
 
-/// Up to three features that every failing case has, and no passing one has all of; none if some fit only a part, or
-/// everything fails.
+/// Up to three features that every failing case has and that no passing case has all of. Empty if there are none, if
+/// fewer than two cases fail, or if none passes.
 pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static str> {
     let both = || cases.iter().zip(reports);
     let fails = |report: &CaseReport| {
@@ -305,7 +305,7 @@ pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static st
     let tells =
         |some: &[&Feature]| !passing.iter().any(|case| some.iter().all(|(_, has)| has(case)));
     let names = |some: &[&Feature]| some.iter().map(|(name, _)| *name).collect();
-    // The fewest first.
+    // Fewer features are better.
     if let Some(&one) = shared.iter().find(|one| tells(&[**one])) {
         return names(&[one]);
     }
@@ -336,7 +336,7 @@ mod tests {
             map.into_dyn()
         };
         assert_eq!([1, 2, 3].map(|inside| frame(&wrong(inside))), [Some(1), Some(2), Some(3)]);
-        // Everything, nothing.
+        // Nothing wrong, and everything.
         assert_eq!([0, 4].map(|inside| frame(&wrong(inside))), [None, None]);
     }
 }

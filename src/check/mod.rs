@@ -1,8 +1,8 @@
 //! Judging what a person hands in: a kernel, a block, outputs in files, or the cases of a test.
 //!
 //! A [`Case`] is an operation (grouped convolution, or the bottleneck block) with all its data. [`cases`] draws a
-//! suite of them from a seed. Your code computes the outputs, in any language. [`judge`] then says for each case whether
-//! they agree. If not, it says how many values differ, the first one, where they are, and which known
+//! suite of them from a seed. Your code computes the outputs, in any language. [`judge`] then says for each case
+//! whether they agree. If not, it says how many values differ, which is the first, where they are, and which known
 //! [mistakes](crate::gallery) give exactly these values.
 //!
 //! In process, a function from a case to its outputs is enough:
@@ -28,4 +28,4 @@ pub use self::case::{Answer, Case, Handed, Kind, Operation, Received, Wrong};
 pub use self::in_process::{BlockCall, Check, Checked, ConvCall, Outputs, block, conv};
 pub use self::judge::{CaseReport, First, NOT_CHECKABLE, Report, Verdict, judge, refuted_by};
 pub use self::suite::{Ops, Plan, cases, certified};
-pub use self::words::describe;
+pub use self::words::{describe, in_one_layer};

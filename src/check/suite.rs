@@ -24,9 +24,9 @@ use crate::scalar::Int;
 /// Which operations a suite has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ops {
-    /// Convolutions alone.
+    /// Only convolutions.
     Conv,
-    /// Blocks alone.
+    /// Only blocks.
     Block,
     /// Both.
     #[default]
@@ -36,13 +36,13 @@ pub enum Ops {
 /// What a suite is made of.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The seed of every number.
+    /// The seed for all numbers.
     pub seed: Seed,
     /// The operations.
     pub ops: Ops,
     /// The kinds of cases.
     pub kinds: Vec<Kind>,
-    /// Fewer cases, still of every kind; those that networks use most are among them.
+    /// Whether to use fewer cases. Every kind still has some, among them the shapes that networks use most.
     pub quick: bool,
 }
 
@@ -52,12 +52,12 @@ impl Default for Plan {
     }
 }
 
-/// Integers of at most this size are drawn on one side: neither bf16 nor TF32 holds them.
+/// The largest integers drawn for one of the operands. Neither bf16 nor TF32 holds all integers up to this size.
 const LARGE: i64 = 4095;
 
 /// The cases of a plan, convolutions first. The same plan gives the same cases on every machine.
 ///
-/// Errors: [`Error::NoExactCase`] where no integers stay exact; none for the shapes of this module.
+/// Errors: [`Error::NoExactCase`] if no integers stay exact, which does not happen for the shapes of this module.
 pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
     let mut jobs = Vec::new();
     let wanted = |kind: &Kind| plan.kinds.contains(kind);
@@ -77,7 +77,7 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
         ] {
             let mut some = all;
             if plan.quick {
-                // The first of the fewer ones have the most that is new.
+                // The first of `fewer` add the most new pairs of values.
                 some = if kind == Kind::Specials { some } else { fewer.clone() };
                 some.truncate(quick);
                 if kind == Kind::Integers {
@@ -112,7 +112,8 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
     jobs.into_par_iter().map(draw).collect()
 }
 
-/// Of the shapes that have one channel more than a vector of 8 or 16, in or out, the first.
+/// For vectors of 8 and of 16, and for channels in and channels out: the first shape whose groups have one channel more
+/// than a vector.
 fn past_a_vector(shapes: &[Shape]) -> impl Iterator<Item = Shape> + '_ {
     [(0, 9), (1, 9), (0, 17), (1, 17)].into_iter().filter_map(|(side, width)| {
         shapes.iter().find(|shape| shape.widths()[side] == width).copied()
@@ -123,7 +124,7 @@ fn past_a_vector(shapes: &[Shape]) -> impl Iterator<Item = Shape> + '_ {
 #[derive(Clone, Copy)]
 struct Sizes {
     n: usize,
-    /// Channels a group, in and out.
+    /// Channels of a group, in and out.
     widths: [usize; 2],
     kernel: (usize, usize),
     map: (usize, usize),
@@ -137,11 +138,11 @@ impl Sizes {
     }
 }
 
-/// What networks really use, which a covering array need not have: kernels are often chosen by all attributes
-/// together. And maps so wide and batches so large that a kernel's blocks have a rest. A part of it for kinds other
-/// than integers.
+/// Sizes that networks really use. A covering array need not contain them, and libraries often choose a kernel by all
+/// attributes together. There are also maps so wide, and a batch so large, that a kernel's blocks leave a remainder.
+/// Kinds other than integers get only some of these.
 fn usual(kind: Kind) -> Result<Vec<Sizes>> {
-    // Images, groups, channels a group in and out, kernel, stride, padding, map.
+    // Images, groups, channels of a group (in and out), kernel, stride, padding, map.
     type Usual = (usize, usize, [usize; 2], usize, usize, usize, (usize, usize));
     const ALL: [Usual; 14] = [
         (2, 4, [4, 4], 3, 1, 1, (5, 7)),
@@ -178,13 +179,13 @@ enum Drawn {
     Block(SizedBlock),
 }
 
-/// Integers from -range to range, none of them 0.
+/// A random integer from -range to range, never 0.
 fn nonzero(range: i64, rng: &mut Rng) -> f64 {
     let size = rng.random_range(1..=range);
     (if rng.random() { size } else { -size }) as f64
 }
 
-/// Mostly integers of at most `range`, and one in sixteen of up to [`LARGE`].
+/// A random integer of size up to `range`, or in one of sixteen draws up to [`LARGE`].
 fn sprinkled(range: i64, rng: &mut Rng) -> f64 {
     let range = if rng.random_range(0..16) == 0 { LARGE } else { range };
     nonzero(range, rng)
@@ -205,7 +206,7 @@ fn conv(sizes: &Sizes, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convo
         return Ok(Convolution { x, weight, bias, spec, grad_output: None });
     }
     let gradients = kind == Kind::Gradients;
-    // Halved until the certificate holds; it starts where it mostly does.
+    // The range is halved until the certificate holds. It starts where the certificate usually holds.
     let mut range = (LIMIT_F32 / (4 * (c_in * k_h * k_w) as i64)).clamp(3, LARGE);
     loop {
         let weights = if c_in * k_h * k_w > 1024 { 1 } else { 3 };
@@ -229,14 +230,14 @@ fn conv(sizes: &Sizes, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convo
             if kind == Kind::Specials {
                 let wild = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
                 for (value, number) in wild.into_iter().zip(1..) {
-                    // Far from each other, so that each has a part of the output of its own.
+                    // Far apart, so that each reaches its own part of the output.
                     let (len, at) = (x.len(), x.len() * number / 4);
                     if let Some(x) = x.iter_mut().nth(at.min(len - 1)) {
                         *x = value;
                     }
                 }
                 conv.x = x;
-                // A stride may pass all of them by.
+                // A stride may skip all of them.
                 let mut at = 0;
                 while !conv.y()?.iter().any(|y| y.is_nan()) && at < conv.x.len() {
                     if let Some(x) = conv.x.iter_mut().nth(at) {
@@ -255,12 +256,12 @@ fn conv(sizes: &Sizes, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Convo
     }
 }
 
-/// Whether no partial sum of any output, in any order, exceeds 2^24.
+/// Whether every partial sum of every output, in any order, is at most 2^24 in absolute value.
 pub fn certified(conv: &Convolution) -> Result<bool> {
     Ok(largest(conv)? <= LIMIT_F32)
 }
 
-/// The largest sum of sizes of any output.
+/// Adds the absolute values of the terms of each output, and returns the largest of these sums.
 pub(super) fn largest(conv: &Convolution) -> Result<i64> {
     let sizes = conv.of_sizes().outputs()?;
     let all = sizes.iter().flat_map(|(_, array)| array);
@@ -275,8 +276,8 @@ struct SizedBlock {
     map: (usize, usize),
 }
 
-/// The blocks of a kind: one path and many, narrow and wide, with and without a projection, either place of the stride,
-/// kernels of 1, 3 and 5, maps that are not square.
+/// The blocks of a kind: one path and many, narrow and wide, with and without a projection, with the stride in either
+/// place, with kernels of 1, 3 and 5, and with maps that are not square.
 fn blocks(kind: Kind) -> Vec<SizedBlock> {
     let sized = |text: &str, kernel: usize, on: StrideOn, n: usize, map: (usize, usize)| {
         let spec: Result<BlockSpec> = text.parse();
@@ -309,7 +310,7 @@ fn blocks(kind: Kind) -> Vec<SizedBlock> {
         Kind::Specials => 4,
     };
     if kind == Kind::Training {
-        // Statistics of a few values are so badly conditioned that no bound is of use.
+        // Statistics of only a few values are so badly conditioned that no bound is useful.
         all.iter_mut()
             .for_each(|sized| (sized.n, sized.map) = (3, (sized.map.0 + 3, sized.map.1 + 4)));
     }
@@ -339,7 +340,7 @@ fn block(sized: &SizedBlock, kind: Kind, (seed, path): (Seed, &[u64])) -> Result
         }
         Kind::Training => {
             let (mut real, _) = alive_in_training(&shape, seed, path.iter().sum())?;
-            // So large that leaving it out, or another one, is seen.
+            // Large enough to show an epsilon that is left out or replaced by another.
             let epsilon = 1.0 / 32.0;
             real.norms = BlockNorms::from_fn(spec.shortcut() == Shortcut::Projection, |layer| {
                 let norm = real.norms.all().nth(layer as usize);
@@ -362,7 +363,7 @@ fn integers(shape: &generator::Shape, kind: Kind, (seed, path): (Seed, &[u64])) 
     let mut reached = 0;
     for attempt in 0..64 {
         let mut rng = seed.stream(Purpose::Handout, &[path, &[attempt]].concat());
-        // The last kernel has the large integers: before it they would grow through two more sums.
+        // Only the last kernel has large integers. In an earlier one, they would grow through further sums.
         let large = [LARGE, LARGE / 4, 64, 7][(attempt as usize / 4).min(3)];
         let mut number = 0;
         let weights = BlockWeights::from_fn(spec, |shape| {

@@ -1,6 +1,6 @@
 //! The verdict in words: the answer, then the reasons.
 
-use super::block::EVERYWHERE;
+use super::block::{EVERYWHERE, OWN_EPSILON};
 use super::case::Kind;
 use super::judge::{CaseReport, First, Report, Verdict};
 use crate::gallery;
@@ -9,6 +9,7 @@ use crate::gallery;
 pub fn describe(name: &str, op: &str) -> &'static str {
     match op {
         "conv" => gallery::convolutions::named(name).map_or("", |mistake| mistake.changed),
+        _ if name == OWN_EPSILON => "every batch norm has an epsilon of 1e-5",
         _ => match EVERYWHERE.iter().find(|(_, everywhere, _)| *everywhere == name) {
             Some((.., changed)) => changed,
             None => gallery::named(name).map_or("", |mistake| mistake.changed),
@@ -16,8 +17,16 @@ pub fn describe(name: &str, op: &str) -> &'static str {
     }
 }
 
+/// The mistake in the gallery's layer, of one that is made in every layer.
+pub fn in_one_layer(name: &str) -> Option<&'static str> {
+    if name == OWN_EPSILON {
+        return Some("epsilon-left-out");
+    }
+    EVERYWHERE.iter().find(|(_, everywhere, _)| *everywhere == name).map(|(one, ..)| *one)
+}
+
 impl Report {
-    /// The report on what `name` handed in, in lines of at most 80 columns as far as its names allow it.
+    /// The report on what `name` handed in. Its lines are not wrapped.
     pub fn words(&self, name: &str) -> String {
         let mut lines = vec![self.headline(name)];
         if let Some(mistakes) = self.named_mistakes() {
@@ -30,7 +39,7 @@ impl Report {
                 .iter()
                 .find_map(|case| case.class.as_ref().filter(|_| case.verdict == Verdict::Rounds))
         {
-            lines.push(format!("What rounds is {class}."));
+            lines.push(format!("In the cases that round, the values are {class}."));
         }
         if !self.pattern.is_empty() {
             let pattern = self.pattern.join(" and ");
@@ -38,15 +47,16 @@ impl Report {
         }
         if let Some(case) = self.smallest() {
             lines.push(String::new());
-            lines.push(format!("The smallest failing case is {}:", case.name));
+            lines.push(format!("The smallest failing case is {}: {}.", case.name, case.about));
             lines.extend(case.words(&self.mistakes).into_iter().map(|line| format!("  {line}")));
         } else if let Some(case) = self.cases.iter().find(|case| case.verdict == Verdict::Rounds) {
             lines.push(String::new());
-            lines.push(format!("The first that rounds is {}:", case.name));
+            lines.push(format!("The first case that rounds is {}: {}.", case.name, case.about));
             lines.extend(case.words(&self.mistakes).into_iter().map(|line| format!("  {line}")));
         } else if let Some(case) = self.cases.iter().find(|case| case.verdict == Verdict::Missing) {
             let why = case.problem.as_deref().unwrap_or_default();
-            lines.push(format!("The first that is missing is {}: {why}.", case.name));
+            lines.push(format!("The first missing case is {}: {why}.", case.name));
+            lines.extend(self.kinds_left_out());
         }
         lines.push(String::new());
         lines.extend(self.table());
@@ -78,10 +88,15 @@ impl Report {
         match self.verdict() {
             "agree" => format!("{name} agrees: all {all} cases, {values} values."),
             "rounds" => {
-                format!("{name} rounds: {rounds} of {all} cases are not exact, within rounding.")
+                format!("{name} rounds: {rounds} of {all} cases are off, but only by rounding.")
             }
             "incomplete" => {
                 format!("{name} is incomplete: {missing} of {all} cases are missing{others}.")
+            }
+            _ if differ == 0 => {
+                format!(
+                    "{name} is wrong: {misshapen} of {all} cases have a wrong shape or dtype{others}."
+                )
             }
             _ if misshapen == 0 => {
                 format!("{name} is wrong: {differ} of {all} cases differ{others}.")
@@ -92,7 +107,7 @@ impl Report {
         }
     }
 
-    /// The mistakes that explain everything.
+    /// The mistakes that explain every case.
     fn named_mistakes(&self) -> Option<String> {
         let op = self.smallest()?.op;
         let one = |name: &&'static str| format!("`{name}` ({})", describe(name, op));
@@ -109,6 +124,20 @@ impl Report {
         }
     }
 
+    /// How to leave out the kinds of which nothing came back, if something came back of others.
+    fn kinds_left_out(&self) -> Option<String> {
+        let of = |kind: Kind| self.cases.iter().filter(move |case| case.kind == kind);
+        let is_there = |kind: &Kind| of(*kind).any(|case| case.verdict != Verdict::Missing);
+        let all = Kind::ALL.into_iter().filter(|kind| of(*kind).next().is_some());
+        let (there, left): (Vec<Kind>, Vec<Kind>) = all.partition(is_there);
+        let names =
+            |kinds: &[Kind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",");
+        (!there.is_empty() && !left.is_empty()).then(|| {
+            let (there, left) = (names(&there), names(&left));
+            format!("Nothing came back for {left}. For cases without them: triform cases --kind {there}.")
+        })
+    }
+
     /// What the named mistakes leave unexplained.
     fn unexplained(&self) -> Option<String> {
         let op = self.smallest()?.op;
@@ -123,9 +152,7 @@ impl Report {
         let kinds: Vec<&str> = kinds.into_iter().map(Kind::name).collect();
         (!kinds.is_empty()).then(|| {
             let kinds = kinds.join(", ");
-            format!(
-                "It may or may not be why cases of these kinds fail too: {kinds}. Mend it first."
-            )
+            format!("Cases of these kinds fail too: {kinds}. Fix this first, then check again.")
         })
     }
 
@@ -164,7 +191,7 @@ impl Report {
 }
 
 impl CaseReport {
-    /// What is wrong with it, a line each; `explain_all` are the mistakes that explain the whole run.
+    /// What is wrong with the case, in one line for each point. `explain_all` are the mistakes that explain all cases.
     pub fn words(&self, explain_all: &[&str]) -> Vec<String> {
         if let Some(problem) = &self.problem {
             return vec![problem.clone()];
@@ -183,7 +210,7 @@ impl CaseReport {
             lines.push(format!("And in {more} more arrays."));
         }
         if let Some(class) = &self.class {
-            lines.push(format!("It is {class}."));
+            lines.push(format!("The values are {class}."));
         }
         for name in &self.mistakes {
             let also = match explain_all.contains(name) {

@@ -55,7 +55,7 @@ pub(super) fn preserved(given: Given) -> Result<Verdict> {
     }
     let percent = format!("{:.1} %", 100.0 * furthest);
     if furthest > 0.03 {
-        return Ok(refuted("departure from 69,632 parameters", &percent, "3 % at most"));
+        return Ok(refuted("difference from 69,632 parameters", &percent, "3 % at most"));
     }
     Ok(Verdict::Qualified {
         holds: format!("the block's parameters are preserved within {percent}"),

@@ -99,7 +99,7 @@ pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
     })
 }
 
-/// If given the wrong thing, adds a weight to the first path's 3x3 that reads the second path.
+/// For the wrong thing, adds a weight to the first path's 3x3. Through it, the first path reads the second.
 fn spoiled(given: Given, weights: BlockWeights<M61>, width: usize) -> Result<BlockWeights<M61>> {
     let mut transform = weights.transform().to_owned();
     let beside = transform.slice_mut(s![0, width, 1, 1]);

@@ -1,7 +1,7 @@
 //! The one list of claims: the project's statements, where each comes from, and how it is checked.
 //!
-//! A claim is a check that can fail. Each claim also names something wrong: a block, a number or a datum. Its
-//! check runs on that too and must refute it. A test goes through [`ALL`], so nothing is claimed without a
+//! A claim is a check that can fail. Each claim also names something wrong: a block, a number or a datum. The
+//! check also runs on this wrong thing and must refute it. A test goes through [`ALL`], so nothing is claimed without a
 //! check, and no check passes regardless of its input.
 
 mod convolutions;
@@ -40,7 +40,7 @@ pub struct Claim {
 pub enum Given {
     /// What the claim is about.
     Right,
-    /// The wrong thing that it names.
+    /// The wrong thing that the claim names.
     Wrong,
 }
 

@@ -58,8 +58,8 @@ pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     }
 }
 
-/// ResNeXt-50 may be no further from ResNet-50 than the furthest of the settings that the paper's
-/// Table 3 lists as having "preserved complexity".
+/// ResNeXt-50 may be no further from ResNet-50 than the furthest setting that the paper's Table 3 lists as
+/// having "preserved complexity".
 pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     let resnet = counted("resnet50", StrideOn::Transform)?;
     let off = |name| -> Result<(f64, f64)> {
@@ -247,7 +247,8 @@ fn over_grouped(record: &Record, form: char) -> Result<f64> {
     Ok(total(form)? / total('c')?)
 }
 
-/// Checks that form (c) is faster here than form (a); reports form (b)'s time, and ResNeXt's over ResNet's.
+/// Checks that form (c) is faster here than form (a). Also reports form (b)'s time, and the ratio of ResNeXt's time
+/// to ResNet's.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
     if given == Given::Wrong {
@@ -264,7 +265,7 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
         let found = format!("{split:.2} times as long as form (c)");
         return Ok(refuted("the time of form (a), as recorded", &found, "longer than form (c)'s"));
     }
-    // From the recorded rows of the networks, which the exchange of forms above does not affect.
+    // The recorded rows of the networks, which the exchange of forms above does not affect.
     let here = committed()?.networks()?;
     let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
     // Times of two networks, measured round by round, differ by a few percent from run to run.
@@ -289,8 +290,8 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     })
 }
 
-/// He initialisation divides by fan_out. In form (c) it is that of the whole layer. The released form
-/// (b) initialises 32 separate convolutions, so there it is that of one path.
+/// He initialisation divides by fan_out. In form (c), fan_out is that of the whole layer. The released form
+/// (b) initialises 32 separate convolutions, so there fan_out is that of one path.
 pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     let block = zoo::named("256x32x4")?;
     let whole = spreads(&block, Fan::Whole)?;
@@ -305,7 +306,7 @@ pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     .enumerate()
     {
         let ratio = path[kernel] / whole[kernel];
-        // The same draws, scaled: the ratio is exact except for one rounding of each weight.
+        // Both have the same draws, scaled differently: the ratio is exact except for one rounding of each weight.
         if (ratio / expected - 1.0).abs() > 1e-6 {
             return Ok(refuted(what, &format!("{ratio:.3}"), &format!("{expected:.3}")));
         }

@@ -1,10 +1,10 @@
 //! R10: a theorem for every C, d, number of channels, kernel, stride, padding, batch and map, checked by a proof
-//! assistant. It is in `proofs/` and is about index formulas that read like [`crate::block`]'s forms.
+//! assistant. It is in `proofs/`. Its subject is index formulas that read like [`crate::block`]'s forms.
 //!
-//! This file ties the two together: it runs the Rust forms on small blocks of integers and writes the results down
-//! for Coq. The theorem's formulas must give the same numbers (`proofs/Cases.v`, checked there). The forms must
-//! still give them (checked by a test, and by `triform explain all-sizes`). So the proof is about the code that
-//! runs, as far as cases can show that.
+//! This file ties the forms to the formulas: it runs the Rust forms on small blocks of integers and writes the
+//! results down for Coq. Coq checks that the theorem's formulas give the same numbers (`proofs/Cases.v`). A test,
+//! and `triform explain all-sizes`, check that the forms still give these numbers. So the proof is about the code
+//! that runs, as far as cases can show that.
 
 use std::fmt::{Display, Write as _};
 
@@ -37,8 +37,8 @@ Proof. by vm_compute. Qed.
 /// The number of images in a batch, and their map H x W.
 type Input = (usize, (usize, usize));
 
-/// The blocks, each with its input: one path and several, wide and narrow, every stride, kernel and padding
-/// there is a reason to doubt.
+/// The blocks, each with its input: one path and several, wide and narrow, with every stride, kernel and padding
+/// that could plausibly go wrong.
 fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
     let block = |c_in, cardinality, width, c_out| {
         BlockSpec::new(c_in, cardinality, width, c_out)?.with_shortcut(Shortcut::None)
@@ -112,7 +112,7 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     Ok(text)
 }
 
-/// Scales and shifts; none of them hides a channel.
+/// Scales and shifts that do not hide any channel.
 fn affine(rng: &mut Rng, channels: usize) -> Vec<Affine<Int>> {
     let one = |_| {
         let scale = rng.random_range(1i64..=2) * if rng.random() { 1 } else { -1 };

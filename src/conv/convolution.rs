@@ -27,11 +27,11 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// Checks that the arrays suit each other.
+    /// Checks that the shapes of the arrays match.
     ///
     /// Errors: those of [`KernelShape::new`] and [`KernelShape::output`]; [`Error::Count`](crate::Error::Count)
-    /// for a bias of another length than C_out; [`Error::Shape`](crate::Error::Shape) for a `grad_output` of
-    /// another shape than the output.
+    /// if the length of the bias is not C_out; [`Error::Shape`](crate::Error::Shape) if `grad_output` does not have
+    /// the shape of the output.
     pub fn check(&self) -> Result<()> {
         let output = self.shape()?.output(self.x.dim().into())?;
         as_many("elements of the bias", self.bias.len(), self.shape()?.c_out)?;
@@ -52,7 +52,7 @@ impl Convolution {
         KernelShape::new(self.weight.dim().into(), self.spec)
     }
 
-    /// N x C_out x H_out x W_out: the sums, and the bias added.
+    /// The sums plus the bias, N x C_out x H_out x W_out.
     ///
     /// Errors: those of [`Convolution::check`].
     pub fn y(&self) -> Result<Array4<f64>> {
@@ -64,8 +64,8 @@ impl Convolution {
         Ok(y)
     }
 
-    /// What must come out: `y`; or `grad_x`, `grad_weight` and `grad_bias`. On integers it is exact as long as no
-    /// sum of the terms' sizes exceeds 2^53, whatever the order.
+    /// What must come out: `y`, or `grad_x`, `grad_weight` and `grad_bias`. On integers, every value is exact as long
+    /// as the absolute values of its terms add up to at most 2^53.
     ///
     /// Errors: those of [`Convolution::check`].
     pub fn outputs(&self) -> Result<Arrays> {
@@ -84,8 +84,8 @@ impl Convolution {
         ]))
     }
 
-    /// The same convolution of the sizes of all numbers. No partial sum of an output, in any order, exceeds what this
-    /// one gives.
+    /// The same convolution on the absolute values of all numbers. Its outputs bound every partial sum of the
+    /// original's outputs, in any order of addition.
     pub fn of_sizes(&self) -> Self {
         Self {
             x: self.x.mapv(f64::abs),
@@ -96,7 +96,7 @@ impl Convolution {
         }
     }
 
-    /// The largest number of terms in a sum, for each of [`Convolution::outputs`].
+    /// For each of [`Convolution::outputs`], the largest number of terms in one sum.
     ///
     /// Errors: those of [`Convolution::shape`].
     pub fn terms(&self) -> Result<Vec<usize>> {
@@ -111,7 +111,8 @@ impl Convolution {
         })
     }
 
-    /// The same with its kernel read elsewhere: at each index what `read` finds, 0 where it finds nothing.
+    /// The same convolution with a changed kernel: each weight comes from the index that `read` returns, or is 0 if
+    /// `read` returns `None`.
     pub(crate) fn with_weight(&self, read: impl Fn([usize; 4]) -> Option<[usize; 4]>) -> Self {
         let weight = Array4::from_shape_fn(self.weight.raw_dim(), |(o, c, u, v)| {
             read([o, c, u, v]).map_or(0.0, |from| self.weight[from])
@@ -119,7 +120,7 @@ impl Convolution {
         Self { weight, ..self.clone() }
     }
 
-    /// The same where channel c of a group reads input channel `source(group, c)`.
+    /// The same convolution, except that channel c of a group reads input channel `source(group, c)`.
     pub(crate) fn rewired(&self, source: impl Fn(usize, usize) -> usize) -> Self {
         let width = self.weight.len_of(Axis(1));
         let channels: Vec<usize> =

@@ -11,8 +11,8 @@ use crate::scalar::Additive;
 ///
 /// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be implemented. The
 /// default bodies of the other methods are their specification: a convolver may override them to be
-/// faster, never to compute something else. The bound [`Additive`] shows that they only add, and
-/// require nothing of products.
+/// faster, never to compute something else. The bound [`Additive`] shows that these bodies
+/// add but never multiply.
 pub trait Convolver<S: Additive> {
     /// A kernel that is prepared once and used many times.
     type Kernel: Send + Sync + 'static;
@@ -24,7 +24,7 @@ pub trait Convolver<S: Additive> {
 
     /// The sums without an epilogue: N x C_in x H x W to N x C_out x H_out x W_out.
     ///
-    /// Errors: an input whose channels or map do not suit the kernel.
+    /// Errors: an input whose channels or map do not fit the kernel.
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>>;
 
     /// One input, one kernel: N x C_in x H x W to N x C_out x H_out x W_out.
@@ -98,7 +98,7 @@ pub trait Convolver<S: Additive> {
         Ok(total)
     }
 
-    /// Concatenates C tensors N x d x H x W, in this order, to N x C d x H x W. Nothing is
+    /// Concatenates C tensors N x d x H x W, in the given order, to N x C d x H x W. Nothing is
     /// computed, but only the convolver knows how tensors are laid out in memory.
     ///
     /// Errors: [`Error::Shape`] if they differ in more than their channels, or if there are none.
@@ -106,7 +106,7 @@ pub trait Convolver<S: Additive> {
         let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
         concatenate(Axis(1), &views).map_err(|_| Error::Shape {
             what: "outputs of the paths",
-            expected: "equal but for their channels".to_owned(),
+            expected: "the same in all paths except for the channels".to_owned(),
             found: xs.iter().flat_map(|x| x.shape().to_vec()).collect(),
         })
     }

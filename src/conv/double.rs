@@ -59,7 +59,7 @@ fn subsample(x: ArrayView3<'_, f64>, stride: usize) -> Cow<'_, [f64]> {
     match x.to_slice() {
         Some(whole) if stride == 1 => Cow::Borrowed(whole),
         _ => {
-            // Every step that leads beyond the map gives the same pixels.
+            // All steps larger than the map give the same pixels.
             let step = isize::try_from(stride).unwrap_or(isize::MAX);
             Cow::Owned(x.slice(ndarray::s![.., ..;step, ..;step]).iter().copied().collect())
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// Convolution for `f32`, with the SIMD instructions this machine has (AVX-512, or AVX2 with FMA, or
 /// none), on the threads of the rayon pool it is called in.
 ///
-/// Any view will do as input, but one that is channels last in memory is the fastest; outputs are channels last.
+/// Any view will do as input, but a view that is channels last in memory is the fastest. Outputs are channels last.
 /// [`Kernel`] documents what the kernels do with the process's memory.
 ///
 /// The order of a sum is whatever is fastest, so the result need not agree with the reference to the bit. The

@@ -24,8 +24,8 @@ impl Reference {
     /// The gradient with respect to the input, N x C_in x H x W, of a convolution with `kernel`,
     /// C_out x C_in/groups x k_h x k_w. `g` is the gradient with respect to its output.
     ///
-    /// Each sum goes by output channel, then kernel row, then kernel column. A reference that adds in runs adds in
-    /// runs of output channels here. With runs of d, the three forms of a block agree to the bit in the backward
+    /// Each sum is taken by output channel, then kernel row, then kernel column. If the reference adds in runs, these
+    /// are runs of output channels here. With runs of d, the three forms of a block agree to the bit in the backward
     /// pass, as they do in the forward pass.
     ///
     /// Errors: [`Error::Shape`] if `g` does not have the output's shape, and those of [`KernelShape::new`] and
@@ -88,7 +88,7 @@ fn accumulate<S: Dot>(sums: &mut [S::Sum], factor: &S, values: &[S]) {
 }
 
 /// The gradient with respect to the kernel, C_out x C_in/groups x k_h x k_w, of a convolution of `x`. `g` is the
-/// gradient with respect to its output. Each sum goes by image, then output row, then output column.
+/// gradient with respect to its output. Each sum is taken by image, then output row, then output column.
 ///
 /// Errors: those of [`Reference::input_gradient`]; [`Error::GroupsDoNotDivide`].
 pub fn kernel_gradient<S: Dot>(
@@ -127,7 +127,7 @@ pub fn kernel_gradient<S: Dot>(
     Ok(dw)
 }
 
-/// The gradient with respect to the bias, C_out numbers; `g` is that with respect to the output.
+/// The gradient with respect to the bias, C_out numbers. `g` is the gradient with respect to the output.
 pub fn bias_gradient<S: Additive>(g: ArrayView4<'_, S>) -> Array1<S> {
     g.axis_iter(Axis(1)).map(|plane| plane.iter().fold(S::zero(), |sum, g| sum.add(g))).collect()
 }
@@ -140,7 +140,7 @@ fn check(g: &[usize], shape: &KernelShape, input: [usize; 4]) -> Result<()> {
     }
     let expected = format!("{output:?}, that of the output");
     Err(Error::Shape {
-        what: "gradient by the output of a convolution",
+        what: "gradient with respect to the output of a convolution",
         expected,
         found: g.to_vec(),
     })

@@ -15,7 +15,7 @@
 //! - [`Double`]: convolution for `f64`, as the evidence needs it.
 //! - [`Peak`] and [`read_bandwidth`]: the limits of this machine, measured.
 //! - [`ChannelWise`] and [`Epilogue`]: what follows the sums.
-//! - [`max_pool`]: max pooling, which the stem needs as well.
+//! - [`max_pool`]: max pooling, which the stem needs.
 //! - [`block_diagonal`]: a grouped kernel as the equivalent dense one.
 
 mod block_diagonal;

@@ -1,4 +1,4 @@
-//! A convolver over numbers that remember how they were computed: one operation for each convolution.
+//! A convolver over numbers that remember how they were computed. It records each convolution as one operation.
 
 use ndarray::{Array4, ArrayView4, Zip};
 
@@ -10,10 +10,10 @@ use super::spec::ConvSpec;
 use crate::error::{Error, Result, as_many};
 use crate::scalar::{Dot, Scalar, Var};
 
-/// Computes values by `forward`, and gradients by the reference in the order of `backward`.
+/// Computes values with `forward`, and gradients with the reference convolution in the order of `backward`.
 ///
-/// [`Reference`] convolves such numbers too, but then each sum of products is an operation of the record. Here a
-/// whole convolution is one operation, which makes it feasible to train a network.
+/// [`Reference`] convolves such numbers too, but it records each sum of products as an operation. Here a whole
+/// convolution is one operation, which makes it feasible to train a network.
 ///
 /// In the backward pass, [`split`](Convolver::split) (one input, C kernels) is a sum over the paths, and
 /// [`merge`](Convolver::merge) (a sum over the paths) passes the same gradient to each path. So each is the
@@ -89,7 +89,7 @@ impl<S: Dot, K> Together<'_, S, K> {
                 let dx = backward.input_gradient(g.view(), weights.view(), *spec, (h, w));
                 let dw = kernel_gradient(g.view(), x.view(), *spec, (k_h, k_w));
                 let (Ok(dx), Ok(dw)) = (dx, dw) else {
-                    unreachable!("the shapes of the way there")
+                    unreachable!("the shapes of the forward pass")
                 };
                 dws.push(dw);
                 match dxs.first_mut() {
@@ -119,7 +119,7 @@ impl<S: Dot, K> Together<'_, S, K> {
     }
 }
 
-/// Applies the epilogue. The addition of the shortcut is one operation of the record.
+/// Applies the epilogue. Adding the shortcut is recorded as one operation.
 fn finish<S: Scalar>(
     mut z: Array4<Var<S>>,
     epilogue: &Epilogue<'_, Var<S>>,

@@ -44,7 +44,7 @@ impl Reference {
         Self { run: Some(channels) }
     }
 
-    /// The number of channels in a run, if it adds in runs.
+    /// The number of channels in a run, if the reference adds in runs.
     pub(super) fn run(&self) -> Option<usize> {
         self.run
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result, divide, none_is_0};
 pub struct Along {
     /// Step from one output position to the next, in input positions.
     pub stride: usize,
-    /// Positions outside the map that count as zero: before the first and after the last.
+    /// How many zeros are added before the first position of the map and after the last.
     pub padding: [usize; 2],
     /// Step from one tap to the next, in input positions.
     pub dilation: usize,
@@ -73,18 +73,18 @@ impl ConvSpec {
     /// Stride 1, no padding, no dilation, one group: all a 1x1 needs.
     pub const UNIT: Self = Self { height: Along::UNIT, width: Along::UNIT, groups: 1 };
 
-    /// The same along both axes, without dilation.
+    /// The same stride and padding along both axes, without dilation.
     ///
     /// # Panics
     ///
-    /// If stride or groups are 0.
+    /// If `stride` or `groups` is 0.
     pub(crate) const fn of(stride: usize, padding: usize, groups: usize) -> Self {
-        assert!(stride > 0 && groups > 0, "a stride and groups are 1 at least");
+        assert!(stride > 0 && groups > 0, "stride and groups must be at least 1");
         let along = Along::of(stride, padding);
         Self { height: along, width: along, groups }
     }
 
-    /// The same along both axes. The arguments are in the order of PyTorch's `conv2d`.
+    /// The same geometry along both axes. The arguments are in the order of PyTorch's `conv2d`.
     ///
     /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
@@ -123,7 +123,7 @@ impl ConvSpec {
         groups: usize,
     }
 
-    /// The geometry of both axes, if it is the same and the padding is equal on all four sides.
+    /// The geometry of either axis, if both axes have the same and the padding is equal on all four sides.
     pub(crate) fn alike(&self) -> Option<Along> {
         let Along { padding: [before, after], .. } = self.height;
         (self.height == self.width && before == after).then_some(self.height)

@@ -1,4 +1,4 @@
-//! Convolutions and blocks: parameters, multiply-adds, and the numbers that must be moved.
+//! Counts for convolutions and blocks: parameters, multiply-adds, and numbers read or written.
 
 use super::{add, product};
 use crate::block::{BlockSpec, Layer};
@@ -7,7 +7,7 @@ use crate::error::{Error, Result, divide, none_is_0};
 use crate::network::layers::Map;
 
 /// Parameters of a convolution without bias: k_h k_w C_in C_out / groups, which is
-/// 1/groups of the dense one's.
+/// 1/groups of the dense convolution's.
 ///
 /// Errors: [`Error::GroupsDoNotDivide`]; [`Error::TooManyElements`] beyond 64 bits.
 ///
@@ -33,15 +33,15 @@ pub fn convolution(
 /// MACs of one image, counted in two ways. A MAC is one multiplication and one addition: 2 FLOPs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Macs {
-    /// Every tap at every output, k_h k_w H_out W_out times C_in/groups times C_out: how published
-    /// figures count.
+    /// Every tap at every output: k_h k_w H_out W_out times C_in/groups times C_out. Published figures
+    /// count in this way.
     pub all_taps: u64,
-    /// Only taps that fall inside the map: the multiplications in the definition of convolution.
+    /// Only the taps that fall inside the map. The definition of convolution has exactly these multiplications.
     pub inside: u64,
 }
 
 impl Macs {
-    /// The sum of both.
+    /// The sum of the two counts.
     ///
     /// Errors: [`Error::CountTooLarge`].
     pub fn plus(&self, other: &Self) -> Result<Self> {
@@ -82,7 +82,7 @@ pub fn convolution_macs(
     let channels = convolution(1, 1, c_in, c_out, spec.groups())?;
     let axis = |name, n: usize| -> Result<[u64; 2]> {
         let n_out = spec.output_size(name, n, k)?;
-        // Checked first: the sum of the taps inside is at most this.
+        // Checked first, because the number of taps inside the map is at most this.
         let all = product("multiplications", &[n_out, k])?;
         let along = if name == "height" { spec.height() } else { spec.width() };
         let taps = (0..k).map(|u| along.inside(u, n, n_out).0.len() as u64);
@@ -97,13 +97,13 @@ pub fn convolution_macs(
     Ok(Macs { all_taps: positions(all_h, all_w)?, inside: positions(inside_h, inside_w)? })
 }
 
-/// Work of a convolution, or of several one after the other, on one image. It holds the two quantities of a
-/// roofline: the number of operations, and how many numbers must be moved.
+/// The work of one convolution, or of several in sequence, on one image. It holds the two quantities of a
+/// roofline: how many operations are done, and how many numbers must be read or written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
     /// Multiply-adds.
     pub macs: Macs,
-    /// Numbers that must at least be read and written: the weights, the input and the output, each once.
+    /// The fewest numbers that must be read or written: the weights, the input and the output, each once.
     pub numbers: u64,
 }
 
@@ -146,7 +146,7 @@ pub fn block_layers(spec: &BlockSpec, map: Map) -> Result<Vec<(Layer, Work)>> {
     layers.map(|(layer, (kernel, map))| Ok((layer, Work::of(&kernel, map)?))).collect()
 }
 
-/// All the convolutions of a block together. The count is the same for every form, because the forms multiply
+/// The work of all convolutions of a block together. The count is the same for every form, because the forms multiply
 /// the same numbers.
 ///
 /// Errors: those of [`convolution_macs`].
@@ -170,7 +170,7 @@ pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
     })
 }
 
-/// A quantity of a block's convolutions.
+/// A count for a block's convolutions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfBlock<T> {
     /// The three convolutions, the same in every form. They have C (C_in d + k k d d + d C_out)

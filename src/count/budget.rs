@@ -1,37 +1,37 @@
 //! The width that keeps a block's complexity at another cardinality: the calculation behind the paper's
 //! Table 2.
 //!
-//! C paths of width d have C (C_in d + k k d d + d C_out) parameters, and on a map of H x W, at stride
-//! 1, H W times as many MACs. So for a budget B of either
+//! C paths of width d have C (C_in d + k k d d + d C_out) parameters. At stride 1 on a map of H x W, they
+//! have H W times as many MACs, so the same width suits both. For a budget of B parameters, the width is
 //!
 //! ```text
 //! d = (sqrt(s s + 4 k k B / C) - s) / (2 k k)        s = C_in + C_out
 //! ```
 //!
-//! the positive root of k k d d + s d = B / C. It is seldom an integer: the word "preserved" hides
+//! This is the positive root of k k d d + s d = B / C. It is seldom an integer. The paper's word "preserved" hides
 //! how far the rounded width misses the budget.
 
 use super::{add, block};
 use crate::block::BlockSpec;
 use crate::error::{Result, none_is_0};
 
-/// The width that spends a budget with C paths.
+/// The width with which C paths meet a parameter budget.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Width {
     /// Paths, C.
     pub cardinality: usize,
-    /// The width that would spend the budget exactly.
+    /// The width that would meet the budget exactly.
     pub exact: f64,
     /// The integer width whose count is nearest to the budget.
     pub rounded: usize,
     /// Parameters with the rounded width.
     pub parameters: u64,
-    /// The relative difference from the budget; below 0 if it is less.
+    /// The relative difference of `parameters` from the budget; negative below the budget.
     pub error: f64,
 }
 
-/// The width for C paths that comes nearest to the parameters of `template`'s three convolutions. It is
-/// also nearest in MACs, since at stride 1 they are the parameters times the positions of the map.
+/// The width for C paths whose parameter count is nearest to that of `template`'s three convolutions. It is
+/// also nearest in MACs: at stride 1, MACs are the parameters times the positions of the map.
 ///
 /// Errors: a cardinality of 0, and counts beyond 64 bits.
 ///
@@ -59,8 +59,8 @@ pub fn preserving_width(template: &BlockSpec, cardinality: usize) -> Result<Widt
     Ok(Width { cardinality, exact, rounded, parameters, error })
 }
 
-/// The width that would spend the parameters of `template`'s three convolutions exactly, if widths and
-/// cardinalities were not integers.
+/// The width that would match the parameters of `template`'s three convolutions exactly, if widths and
+/// cardinalities did not have to be integers.
 ///
 /// Errors: a budget beyond 64 bits.
 pub fn exact_width(template: &BlockSpec, cardinality: f64) -> Result<f64> {
@@ -77,7 +77,7 @@ mod tests {
     use super::preserving_width;
     use crate::block::BlockSpec;
 
-    /// The exact width spends the budget exactly, and no integer does better than the rounded one.
+    /// The exact width meets the budget exactly, and no integer does better than the rounded one.
     #[test]
     fn no_other_width_is_nearer() {
         assert!(preserving_width(&"256x1x64".parse().unwrap(), 0).is_err());

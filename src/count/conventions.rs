@@ -1,4 +1,4 @@
-//! How two people's counts of one network differ: by counting conventions, none of which is wrong, and by
+//! Why two people's counts of one network differ: counting conventions, none of which is wrong, and
 //! counting mistakes.
 //!
 //! The plain count of a network is torchvision's: all trained parameters, and the MACs of convolutions and the
@@ -12,16 +12,16 @@ use crate::error::{Error, Result, divide};
 use crate::network::architecture::{Architecture, BlockKind, Stage};
 use crate::network::layers::{Layer, Map, Operation, Role};
 
-/// A way to count that gives a different number from the plain one: a convention, or a mistake.
+/// A way to count that gives a different number than the plain count: a convention, or a mistake.
 #[derive(Clone, Copy, Debug)]
 pub struct Convention {
     /// Its name, such as `groups-ignored`.
     pub name: &'static str,
-    /// The same in words.
+    /// A short description.
     pub words: &'static str,
     /// Where it was seen, or which counter uses it.
     pub seen_in: &'static str,
-    /// Its subject, such as `groups`; no count combines two on the same subject.
+    /// Its subject, such as `groups`; no count combines two conventions on the same subject.
     about: &'static str,
     edit: Edit,
 }
@@ -30,7 +30,7 @@ pub struct Convention {
 #[derive(Clone, Copy, Debug)]
 enum Edit {
     Network(fn(&mut Architecture)),
-    /// A stage; the function also gets its network.
+    /// A stage; the function also receives the network.
     Stages(fn(&mut Stage, &Architecture)),
     /// A layer, before it is counted.
     Layer(fn(&mut Layer) -> Result<()>),
@@ -46,7 +46,7 @@ enum Edit {
 }
 
 impl Convention {
-    /// Whether it describes another network rather than another way to count the same one.
+    /// Whether it describes a different network rather than a different way to count the same network.
     pub fn is_mistake(&self) -> bool {
         use Edit::{Counts, Layer, Network, Stages};
         matches!(self.edit, Network(_) | Stages(_) | Layer(_) | Counts(_))
@@ -82,8 +82,8 @@ pub fn named(name: &str) -> Result<&'static Convention> {
     })
 }
 
-/// The one list of conventions and mistakes: mistakes first. Those that change the network are applied in the
-/// order of the list. No count combines two on the same subject.
+/// The one list of conventions and mistakes; mistakes come first. Those that change the network are applied in
+/// list order. No count combines two on the same subject.
 macro_rules! list {
     ($($name:literal, about $about:literal: $edit:expr, $words:literal, $seen_in:literal;)*) => {
         /// All of them: mistakes first, then conventions.
@@ -174,7 +174,7 @@ fn take_widths_for_groups(stage: &mut Stage, _: &Architecture) {
     }
 }
 
-/// Right if C d is 128, which is why it went unnoticed.
+/// This is right if C d is 128, so the mistake went unnoticed.
 fn give_twice_the_width(stage: &mut Stage, network: &Architecture) {
     if network.block == BlockKind::Bottleneck {
         stage.c_out = 2 * stage.inner;
@@ -229,7 +229,7 @@ fn norm_in_each_path(layer: &Layer, counts: &mut Counts) {
             &mut counts.parameters.statistics,
             &mut counts.operations.batch_norm,
         ] {
-            // It never saturates: counts that fit 64 bits do not come near.
+            // Never saturates: counts that can occur here are far below 2^64.
             *count = count.saturating_mul(paths);
         }
     }
@@ -239,7 +239,7 @@ fn norm_in_each_path(layer: &Layer, counts: &mut Counts) {
 fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
     if let (Operation::Convolution { c_out, .. }, Some(role)) = (layer.operation, layer.role) {
         let paths = if role == Role::Expand { layer.paths } else { 1 };
-        // With the weights, since `bias` is the fully connected layer's.
+        // Added to the weights, because `bias` is only for the fully connected layer.
         let bias = (c_out as u64).saturating_mul(paths as u64);
         counts.parameters.convolution = counts.parameters.convolution.saturating_add(bias);
     }
@@ -347,7 +347,7 @@ pub(super) fn by_rule(
 pub enum Quantity {
     /// Numbers stored.
     Parameters,
-    /// Multiply-adds, or a number called that.
+    /// Multiply-adds, or a number published as multiply-adds.
     Macs,
 }
 
@@ -371,7 +371,7 @@ pub struct ParameterRule {
 /// Which operations a count includes, and how many each one counts as: a multiply-add as 1 or 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationRule {
-    /// Operations that a multiply-add is counted as: 1, or 2 as FLOPs.
+    /// How many operations a multiply-add counts as: 1, or 2 for FLOPs.
     pub multiply_add: u64,
     /// Operations per output value of a batch norm.
     pub batch_norm: u64,
@@ -385,8 +385,9 @@ pub struct OperationRule {
 }
 
 impl ParameterRule {
-    /// The plain count: for a single block, its convolutions; for a network, all that is trained, as torchvision,
-    /// PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable params" count.
+    /// The plain count. For a single block, it has only the convolutions. For a network, it has everything that is
+    /// trained, as in torchvision, PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable
+    /// params".
     pub fn plain(is_block: bool) -> Self {
         Self {
             batch_norm: !is_block,

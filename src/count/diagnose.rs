@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::network::architecture::Architecture;
 use crate::network::layers::Map;
 
-/// The most mistakes that are combined; conventions come on top.
+/// The most mistakes that are combined. Any number of conventions may be added.
 const MISTAKES: usize = 2;
 
 /// A way to arrive at a number.
@@ -14,7 +14,7 @@ const MISTAKES: usize = 2;
 pub struct Fit {
     /// The network.
     pub network: String,
-    /// The counting conventions and mistakes that give it.
+    /// The counting conventions and mistakes that give the count.
     pub conventions: Vec<&'static Convention>,
     /// The count.
     pub count: u64,
@@ -23,15 +23,15 @@ pub struct Fit {
 /// What is known about a number.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
-    /// All ways that give it: fewest conventions first, then in the order of the zoo.
+    /// All ways to arrive at the number: fewest conventions first, then in the order of the zoo.
     pub fits: Vec<Fit>,
-    /// If there are none, the nearest way; each convention makes a way count as further away.
+    /// If `fits` is empty, the nearest way. Each convention that a way uses makes it rank as further away.
     pub nearest: Option<Fit>,
     /// Counts that were compared.
     pub searched: u64,
 }
 
-/// Looks for the number among all counts of these networks, on `input` or their usual one, with up to
+/// Looks for the number among all counts of these networks, on `input` or their usual input, with up to
 /// two mistakes and any conventions.
 ///
 /// Errors: those of [`network`](super::network()), for networks whose plain count cannot be computed.
@@ -102,7 +102,7 @@ fn of_network(
         }
         let cut = fit.conventions.last().is_some_and(|last| last.is_of_digits());
         if cut || given.holds(fit.count) {
-            // A convention that changes nothing explains nothing.
+            // Skips a fit with conventions that do not change its count.
             let idle = fits.iter().any(|simpler| {
                 let within = |d: &&Convention| fit.conventions.iter().any(|e| e.name == d.name);
                 simpler.count == fit.count && simpler.conventions.iter().all(within)
@@ -111,7 +111,7 @@ fn of_network(
                 fits.push(fit);
             }
         } else {
-            // Of two that are about equally far away, the simpler.
+            // Of two ways that are about equally near, prefers the simpler one.
             let key = |fit: &Fit| {
                 let conventions = fit.conventions.len() as u64;
                 (given.distance(fit.count).saturating_mul(1 + conventions), conventions)

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 /// A number together with its written digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Digits {
-    /// As written.
+    /// The number as written.
     pub text: String,
     /// The smallest count that rounds to it.
     pub low: u64,
@@ -39,13 +39,13 @@ impl Digits {
         self.low.saturating_sub(count).max(count.saturating_sub(self.high))
     }
 
-    /// Whether it means one number only.
+    /// Whether it means only one number.
     pub fn is_exact(&self) -> bool {
         self.low == self.high
     }
 }
 
-/// 25,028,904 without its commas, blanks or underscores; `None` if they do not separate groups of three.
+/// 25,028,904 without its commas, spaces or underscores; `None` if they do not separate groups of three.
 fn ungrouped(whole: &str) -> Option<String> {
     let parts: Vec<&str> = whole.split([',', '_', ' ']).collect();
     let (first, rest) = parts.split_first()?;
@@ -73,7 +73,7 @@ const WORDS: [(&str, &str); 11] = [
 ];
 
 /// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. An integer
-/// without a unit means itself; any other number means all that rounds to it, both ends included.
+/// without a unit means itself. Any other number means every integer that rounds to it, both ends included.
 ///
 /// ```
 /// use triform::count::Digits;
@@ -96,23 +96,23 @@ impl FromStr for Digits {
             (Some((unit, power)), None) => (plain.trim_end_matches(unit), *power),
             (None, Some((number, power))) => {
                 let power = power.trim_start_matches('+').parse();
-                (number, power.map_err(|_| wrong("the power of ten is no integer"))?)
+                (number, power.map_err(|_| wrong("the power of ten is not an integer"))?)
             }
             (None, None) => (plain.as_str(), 0),
-            (Some(_), Some(_)) => return Err(wrong("it has a power of ten and a unit")),
+            (Some(_), Some(_)) => return Err(wrong("it has both a power of ten and a unit")),
         };
         let (whole, fraction) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
-        let whole = ungrouped(whole).ok_or_else(|| wrong("digits are set apart by threes"))?;
+        let whole = ungrouped(whole).ok_or_else(|| wrong("separators must group three digits"))?;
         let digits = format!("{whole}{fraction}");
         if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(wrong("a number is needed"));
+            return Err(wrong("write an unsigned decimal number"));
         }
         // In units of the last digit written, which is 10^shift.
         let too_large = || wrong("it does not fit in 64 bits");
         let value: u128 = digits.parse().map_err(|_| too_large())?;
         let places = u32::try_from(fraction.len()).map_err(|_| too_large())?;
         if places > power {
-            return Err(wrong("it has digits below one"));
+            return Err(wrong("it has a fractional part"));
         }
         let last = 10u128.checked_pow(power - places).ok_or_else(too_large)?;
         let centre = value.checked_mul(last).ok_or_else(too_large)?;

@@ -1,4 +1,4 @@
-//! Closed forms for counts, from shapes alone: this module never sees a tensor.
+//! Counts in closed form, from shapes alone. This module never sees a tensor.
 
 mod block;
 mod budget;
@@ -35,7 +35,7 @@ fn product(what: &'static str, factors: &[usize]) -> Result<u64> {
     product.ok_or_else(|| Error::TooManyElements { what, factors: factors.to_vec() })
 }
 
-/// The rows of a table, with bars between the columns. Lines that begin with `#` are comments.
+/// The rows of a table whose columns are separated by bars. Lines that begin with `#` are comments.
 fn rows<const N: usize>(table: &'static str) -> impl Iterator<Item = [&'static str; N]> {
     table.lines().filter(|line| !line.starts_with('#')).map(|line| {
         let columns: Vec<&str> = line.split('|').map(str::trim).collect();

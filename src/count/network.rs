@@ -1,4 +1,4 @@
-//! Counts of networks: those of each layer by kind, their sums, and the memory needed.
+//! Counts of networks: the counts of each layer by kind, their sums, and the memory needed.
 
 use super::{Macs, add, convolution, convolution_macs, product};
 use crate::error::Result;
@@ -42,14 +42,14 @@ pub struct Counts {
     pub parameters: Parameters,
     /// What is computed on one image.
     pub operations: Operations,
-    /// Output channels of convolutions: how many biases they would have.
+    /// Output channels of convolutions: the number of biases they would have.
     pub convolution_channels: u64,
     /// Activations as timm counts them: output values of convolutions and the fully connected layer.
     pub activations: u64,
 }
 
 impl Parameters {
-    /// Trained parameters of all kinds, as torchvision counts them: all but the statistics.
+    /// Trained parameters of all kinds, as torchvision counts them: everything except the running statistics.
     ///
     /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
     pub fn trained(&self) -> Result<u64> {
@@ -159,8 +159,8 @@ pub struct NetworkCounts {
 pub struct Memory {
     /// Parameters and running statistics.
     pub weights: u64,
-    /// The most that one image needs at once, if batch norm, ReLU and the sum work in place: the input
-    /// and output of a layer, and what is kept for the sum meanwhile.
+    /// The most memory that one image needs at once, if batch norm, ReLU and the sum work in place: the input
+    /// and output of a layer, and the tensor that is kept for the sum.
     pub peak: u64,
 }
 
@@ -213,7 +213,7 @@ fn memory(layers: &[(Layer, Counts)], total: &Counts) -> Result<Memory> {
         let waiting = match layer.role {
             Some(Role::Reduce) => {
                 block_input = input;
-                0 // its input is the one that waits
+                0 // its input is the tensor that is kept for the sum
             }
             Some(Role::Transform | Role::Expand) => block_input,
             Some(Role::Projection) => output, // the branch

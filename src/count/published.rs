@@ -1,6 +1,6 @@
-//! Published counts, each with its source and with what it counts. This project's own count gives each
-//! of them, some only with a mistake that has a name. Also published errors on ImageNet's validation
-//! images, which are quoted, not measured here.
+//! Published counts, each with its source and what it counts. This project's own count reproduces each of
+//! them, some only with a mistake from the list. Also published errors on ImageNet's validation images. They
+//! are quoted, not measured here.
 
 use std::sync::LazyLock;
 
@@ -31,7 +31,7 @@ impl Published {
         self.conventions.iter().map(|name| conventions::named(name)).collect()
     }
 
-    /// The count of the same network with the same conventions.
+    /// This project's count of the same network with the same conventions.
     pub fn computed(&self) -> Result<u64> {
         let network = zoo::named(self.network)?;
         conventions::count(&network, &self.conventions()?, self.quantity)
@@ -45,7 +45,7 @@ impl Published {
             && ways.iter().any(|convention| convention.is_mistake()))
     }
 
-    /// Whether the count is the number published, to its last digit.
+    /// Whether this project's count is the published number, to its last digit.
     pub fn is_met(&self) -> Result<bool> {
         let (digits, computed) = (self.text.parse::<Digits>()?, self.computed()?);
         let cut = self.conventions()?.iter().any(|convention| convention.is_of_digits());
@@ -118,8 +118,8 @@ mod tests {
     use super::PUBLISHED;
     use crate::count::Quantity;
 
-    /// None is met by chance: without one of its conventions, or with batch norm's operations added, the number
-    /// is different.
+    /// No published count is met by chance: without one of its conventions, or with batch norm's operations added,
+    /// the number is different.
     #[test]
     fn a_published_number_is_not_met_by_another_rule() {
         // These have so few digits that leaving out one of their conventions makes no difference.

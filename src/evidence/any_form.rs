@@ -1,9 +1,9 @@
-//! Forms and problems as values: what is judged, and what it is run on.
+//! Forms and problems as values: what is judged, and the data it is run on.
 //!
 //! What comes between a block's convolutions is given as data ([`Between`]), and all forms build their
-//! functions from the same data. The paper's forms use the data unchanged. A wrong block with a mistake
-//! about batch norm or activation makes the mistake here: it leaves out a part of the data, or wraps the
-//! functions built from them ([`Subject::function`]).
+//! functions from the same data. The paper's forms use the data unchanged. A wrong block whose mistake is
+//! in batch norm or activation makes the mistake here: it leaves out a part of the data, or wraps the
+//! functions built from the data ([`Subject::function`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::conv::{ChannelWise, ConvSpec, Convolver, Fast, Identity, Recorded, Re
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Dual, Expression, F2, F3, Int, M61, Ordered, Polynomial, Real, Var};
 
-/// The function of one place, built from its data.
+/// The function at one place, built from the data of that place.
 pub type Function<'a, S> = Box<dyn ChannelWise<S> + 'a>;
 
 /// A part of a function's data.
@@ -32,12 +32,12 @@ pub enum Part {
     Correction,
     /// In training mode, the gradient that reaches the values through their mean and variance.
     StatisticsGradient,
-    /// The activation. An unknown function counts as an activation as a whole, because its batch norm may be the
+    /// The activation. All of an unknown function counts as activation, because the batch norm in it may be the
     /// identity.
     Activation,
 }
 
-/// Builds the function of a place, whole or without a part; `None` if it has no such part.
+/// Builds the function at a place, whole or without one part; `None` if the function has no such part.
 type Build<'a, S> = dyn Fn(Option<Part>) -> Result<Option<Function<'a, S>>> + Sync + 'a;
 
 /// The data of the function at one place. Batch norm is folded when the function is built.
@@ -54,7 +54,7 @@ impl<'a, S> Data<'a, S> {
         Ok(whole.unwrap_or_else(|| unreachable!("nothing is left out")))
     }
 
-    /// The function without a part of its data; `None` if it has no such part.
+    /// The function without a part of its data; `None` if the data has no such part.
     pub fn without(&self, part: Part) -> Result<Option<Function<'a, S>>> {
         (self.0)(Some(part))
     }
@@ -110,7 +110,7 @@ impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
 }
 
 impl<S: Real> TrainingNorm<S> {
-    /// The same norm without a part; `None` if it has no such part.
+    /// The same norm without one part; `None` if the norm has no such part.
     fn without(&self, part: Option<Part>) -> Option<Self> {
         let mut changed = self.clone();
         let norm = &mut changed.norm;
@@ -219,7 +219,7 @@ fn in_order<'a, S>(functions: &Functions<'a, S>) -> [&'a dyn ChannelWise<S>; Lay
 
 /// A form that can be judged.
 pub trait Subject: BlockForm + Sync {
-    /// Builds the function of a place from its data, for a block of this shape. The paper's forms use
+    /// Builds the function at a place from its data, for a block of this shape. The paper's forms use
     /// the data unchanged; a wrong block may make its mistake here.
     fn function<'a, S: Additive>(
         &self,
@@ -270,11 +270,11 @@ pub trait Runs<S: Additive>: Convolver<S> + 'static {
     fn of_form(form: &dyn AnyForm) -> &(dyn Over<S, Self> + '_);
 }
 
-/// A generic method cannot be called through `dyn`. So this lists, in one place, the pairs of a number type and
-/// a convolver with which forms are run.
+/// A generic method cannot be called through `dyn`. So this macro is given every pair of a number type and a
+/// convolver that forms are run with.
 macro_rules! any_form {
     ($($number:ty, $convolver:ty;)*) => {
-        /// Any [`Subject`], over every number type that forms are run on.
+        /// Any [`Subject`], over every number type that forms are run over.
         pub trait AnyForm: Sync $(+ Over<$number, $convolver>)* {
             /// See [`BlockForm::letter`].
             fn letter(&self) -> char;
@@ -350,7 +350,7 @@ impl<'a, S: Additive> Problem<'a, S> {
         Ok(Prepared { block, functions, convolver, spec })
     }
 
-    /// The output of `form`, N x C_out x H_out x W_out; [`Error::Shape`] if it has another shape.
+    /// The output of `form`, N x C_out x H_out x W_out; [`Error::Shape`] if the output has another shape.
     pub fn solve<V: Runs<S>>(&self, form: &dyn AnyForm, convolver: &V) -> Result<Array4<S>> {
         self.prepare(form, convolver)?.forward(self.x)
     }
@@ -457,7 +457,7 @@ impl<S> ChannelWise<S> for Place<'_, S> {
     }
 }
 
-/// In words, the place at which a value was seen.
+/// The place where a value was seen, in words.
 pub fn place(layer: Layer) -> &'static str {
     match layer {
         Layer::Reduce => "after the first 1x1",
@@ -469,7 +469,7 @@ pub fn place(layer: Layer) -> &'static str {
 }
 
 /// Convolution of dual numbers by the product rule: (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps.
-/// It runs the inner convolver three times on plain numbers, and so differentiates the convolver in use.
+/// It runs the inner convolver three times on plain numbers. So the inner convolver itself is differentiated.
 #[derive(Clone, Copy, Debug)]
 pub struct Duals<V>(pub V);
 
@@ -501,7 +501,7 @@ mod tests {
     use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
     use crate::scalar::{Dual, Int};
 
-    /// Results for -6 and 2: of the whole function, then without shift, epsilon, correction and activation.
+    /// Results for -6 and 2: with the whole function, then without its shift, epsilon, correction or activation.
     fn at<'a>(data: impl Into<Data<'a, f32>>) -> [Option<[f32; 2]>; 5] {
         let data = data.into();
         let parts = [Part::Shift, Part::Epsilon, Part::Correction, Part::Activation];
@@ -547,7 +547,7 @@ mod tests {
         assert_eq!(at(&relu as &dyn ChannelWise<f32>), activation, "nothing is known of it");
     }
 
-    /// The variance moves from 4 half way to the unbiased 32 / (2 - 1), or to the biased 32 / 2.
+    /// The variance moves from 4 halfway to the unbiased 32 / (2 - 1), or halfway to the biased 32 / 2.
     #[test]
     fn running_statistics_are_shared() {
         for (part, variance) in [(Part::Shift, 18.0), (Part::Correction, 10.0)] {
@@ -559,7 +559,7 @@ mod tests {
         }
     }
 
-    /// Three convolutions of plain numbers give the same as one convolution of duals.
+    /// Three convolutions of plain numbers give the same result as one convolution of dual numbers.
     #[test]
     fn the_product_rule_is_the_dual_numbers_own() {
         let dual = |i: usize| Dual {

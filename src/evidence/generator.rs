@@ -4,11 +4,11 @@
 //! square maps, one image or one path, whole classes of mistakes give the right answer. So there is a contract,
 //! [`CLAUSES`], and every case of [`contract`] keeps it. One condition can be checked only when the block is run:
 //! no hidden channel may be dead or pass everything (see [`super::live`]), since that would hide what a form does to
-//! the channel. Occasionally a case fails this check.
+//! the channel. A few cases fail this check.
 //!
-//! There is only this generator. The tests pass its strategy to proptest, which shrinks failing cases. The
+//! There is only one generator. The tests pass its strategy to proptest, which shrinks failing cases. The
 //! program draws from it by seed and number ([`sample`]). [`degenerate`] makes cases that hide
-//! mistakes: they must run without error, but count as evidence for nothing.
+//! mistakes. Such cases must run without error, but they are evidence for nothing.
 
 use ndarray::{Array4, ArrayView4, Axis, s};
 use proptest::collection::vec;
@@ -39,7 +39,7 @@ pub struct Case {
     pub choices: Vec<Choice>,
 }
 
-/// How a tensor lies in memory.
+/// The memory layout of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
     /// Row by row.
@@ -69,7 +69,7 @@ impl Layout {
     }
 }
 
-/// A block and an input for it, without the numbers.
+/// The shapes of a block and an input for it, without the numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
     /// The block's shape.
@@ -78,7 +78,7 @@ pub struct Shape {
     pub n: usize,
     /// H x W.
     pub map: (usize, usize),
-    /// How the input lies in memory.
+    /// The memory layout of the input.
     pub layout: Layout,
 }
 
@@ -101,14 +101,14 @@ impl Shape {
 }
 
 impl Case {
-    /// The batch norms of this case, to be set when the sums are first seen.
+    /// The batch norms of this case. Each is set when its sums are first seen.
     pub fn live(&self) -> LiveNorms<'_> {
         // 7 x layer, so that the layers start at different choices.
         let choose = |layer, channel| self.choices[(7 * layer + channel) % self.choices.len()];
         LiveNorms::new(choose)
     }
 
-    /// Its shape, without the numbers.
+    /// The shape of this case, without its numbers.
     pub fn shape(&self) -> Shape {
         let (n, _, h, w) = self.x.dim();
         Shape { spec: self.spec, n, map: (h, w), layout: self.layout }
@@ -120,7 +120,7 @@ pub(crate) fn float<S: Real>(integer: &Int) -> S {
     S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
 }
 
-/// The case of this seed and number; `attempt` counts how often it was drawn again.
+/// The case with this seed and number; `attempt` counts how often it was drawn again.
 pub fn sample(seed: Seed, number: u64, attempt: u64) -> Case {
     draw(&contract(), seed, number, attempt)
 }
@@ -168,7 +168,7 @@ pub fn degenerate() -> impl Strategy<Value = Case> {
     sizes.prop_flat_map(|sizes| case(sizes, false))
 }
 
-/// The kernel size, the stride and where it is, and the shortcut if it is not the one that the shapes imply.
+/// The kernel size, the stride and its place, and the shortcut if it is not the one that the shapes imply.
 type Geometry = (usize, usize, StrideOn, Option<Shortcut>);
 
 fn geometry() -> impl Strategy<Value = Geometry> {
@@ -199,7 +199,7 @@ fn sizes((n, (c, d), (c_in, c_out), map, geometry): Drawn) -> Sizes {
     }
 }
 
-/// A case of these sizes. If `contract`, its numbers are made to keep the clauses about numbers
+/// A case of these sizes. If `contract` is set, its numbers are made to keep the clauses about numbers
 /// ([`keep_the_contract`]). Sizes drawn by [`contract`] already keep the clauses about sizes.
 fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case> {
     let (c_in, inner, width, c_out) = (spec.c_in(), spec.inner(), spec.width(), spec.c_out());
@@ -233,8 +233,8 @@ fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case>
 
 /// Corrects numbers that break the contract, and leaves all others unchanged.
 ///
-/// A freely drawn kernel of 12 weights has only one sign once in 2^11 draws, and other clauses fail more
-/// rarely. Long runs meet all of these failures, so they are corrected.
+/// Once in 2^11 draws, a freely drawn kernel of 12 weights has only one sign. Other clauses fail more
+/// rarely. Long runs meet all of these failures, so the numbers are corrected.
 fn keep_the_contract([reduce, transform, expand, x]: [&mut Array4<Int>; 4], norms: &mut [Choice]) {
     let zero = Int::from(0);
     for values in [reduce, &mut *transform, expand, x] {
@@ -272,7 +272,7 @@ fn has_both_signs(x: ArrayView4<'_, Int>) -> bool {
     x.iter().any(|value| *value > zero) && x.iter().any(|value| *value < zero)
 }
 
-/// Whether turning, mirroring or transposing the taps would each change the kernel. A kernel of one
+/// Whether turning, mirroring and transposing the taps each change the kernel. A kernel of one
 /// tap counts as asymmetric.
 fn is_asymmetric(kernel: ArrayView4<'_, Int>) -> bool {
     let k = kernel.len_of(Axis(2));
@@ -294,7 +294,7 @@ pub fn tensor(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int
     array(shape, vec(-range..=range, shape.iter().product::<usize>()))
 }
 
-/// The same without 0, because a channel with only zero weights is constant, so it is not alive.
+/// The same without 0, because a channel whose weights are all zero is constant, so it is dead or open.
 fn kernel(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
     let weight = (0..2 * range).prop_map(move |i| if i < range { i + 1 } else { range - 1 - i });
     array(shape, vec(weight, shape.iter().product::<usize>()))
@@ -326,12 +326,12 @@ fn choice() -> impl Strategy<Value = Choice> {
 /// A condition on a case, in words and in code.
 pub type Clause = (&'static str, fn(&Case) -> bool);
 
-/// What must hold for every case. Without each clause, some mistake goes unseen:
+/// What must hold for every case. Without any one of these clauses, some mistake would go unseen:
 ///
-/// - a single image hides mistakes about batches, and a single path all mistakes about paths;
+/// - a single image hides mistakes about batches, and a single path hides all mistakes about paths;
 /// - width 1 hides interleaved channels, and C = d hides a swap of C and d;
-/// - a square map hides swapped axes, and inputs of one sign all mistakes about a ReLU;
-/// - constant or symmetric kernels hide a transposed, flipped or swapped kernel;
+/// - a square map hides swapped axes, and inputs of one sign hide all mistakes about a ReLU;
+/// - constant or symmetric kernels hide a kernel that is transposed, flipped or swapped;
 /// - batch norms at their initial values hide five of the 25 mistakes that were tried.
 pub const CLAUSES: [Clause; 9] = [
     ("two images at least", |case| case.x.len_of(Axis(0)) >= 2),
@@ -356,7 +356,7 @@ pub const CLAUSES: [Clause; 9] = [
     }),
 ];
 
-/// What must occur among many cases. (If all strides were 1, it would not show which convolution has the stride.)
+/// What must occur among many cases. (If all strides were 1, a stride on the wrong convolution would not show.)
 pub const VARIETY: [Clause; 8] = [
     ("stride 1", |case| case.spec.stride() == 1),
     ("stride 2 on the 3x3", |case| case.spec.transform(1).height().stride == 2),
@@ -364,12 +364,12 @@ pub const VARIETY: [Clause; 8] = [
     ("C_in other than C_out", |case| case.spec.c_in() != case.spec.c_out()),
     ("C_in equal to C_out", |case| case.spec.c_in() == case.spec.c_out()),
     ("a projection", |case| case.spec.shortcut() == Shortcut::Projection),
-    ("an input of every second row", |case| case.layout == Layout::Stepped),
-    ("an input that lies column by column", |case| case.layout == Layout::Transposed),
+    ("an input stored in every second row", |case| case.layout == Layout::Stepped),
+    ("an input stored column by column", |case| case.layout == Layout::Transposed),
 ];
 
-/// In this many cases or more, each entry of [`VARIETY`] must occur. Each has a chance of at least 1 in 5
-/// per case, so one is missing by chance less than once in 10^8 runs. (8 x 0.8^100 = 1.6e-9.)
+/// Among this many cases or more, each entry of [`VARIETY`] must occur. A case has each of them with a
+/// probability of at least 1/5. So less than one run in 10^8 misses one by chance. (8 x 0.8^100 = 1.6e-9.)
 pub const MANY: u64 = 100;
 
 /// The number of cases, the varieties seen among them, and the first clause that was broken.
@@ -467,7 +467,7 @@ mod tests {
         }
     }
 
-    /// Clauses fail on cases that were changed to break them.
+    /// A clause fails on a case that was changed to break that clause.
     #[test]
     fn each_clause_is_looked_at() {
         let good = sample(Seed(1), 0, 0);

@@ -1,11 +1,11 @@
 //! Blocks in which every channel is alive: the ReLU passes some of its values and stops others.
 //!
 //! A comparison of blocks sees nothing of a channel that is 0 after the ReLU. With a batch norm
-//! drawn at random, a channel may lie below 0 everywhere; then the ReLU hides whatever the forms do
-//! with it. Or it may lie above 0 everywhere; then a missing ReLU goes unseen. Drawing again until
-//! no such channel is left is slow, and hides how often a draw fails. So a channel's norm is set
-//! when its sums are first seen. Its shift puts the ReLU's corner at a random one of the channel's
-//! own values, so that by construction some values pass and some do not.
+//! drawn at random, a channel may be below 0 everywhere. Then the ReLU hides whatever the forms do
+//! with the channel. Or it may be above 0 everywhere. Then a missing ReLU goes unseen. Drawing again
+//! until no such channel is left is slow, and hides how often a draw fails. So the norm of a channel
+//! is set when the channel's sums are first seen. The shift puts the ReLU's corner at one of the
+//! channel's own values, chosen at random. So by construction some values pass and some do not.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +45,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// Draws each part uniformly; the quantile from the middle, 0.2 to 0.8.
+    /// Draws each parameter uniformly. The quantile is between 0.2 and 0.8.
     fn draw(rng: &mut Rng) -> Self {
         Self {
             negative: rng.random(),
@@ -66,14 +66,14 @@ impl Choice {
 pub(crate) trait LiveScalar: Ordered {
     fn value(&self) -> f64;
     /// Chooses the norm of a channel with these values, given in ascending order. If `gated`,
-    /// a ReLU follows, and the norm puts its corner among the values.
+    /// a ReLU follows, and the norm puts the ReLU's corner among the values.
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm;
     /// Applies the norm, and then a ReLU if `gated`.
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self;
 }
 
 /// Chooses the ReLU's corner: one of the channel's `values` (ascending), near the given quantile,
-/// such that some values pass. Values above the corner pass if `keep_above`, else those below.
+/// such that some values pass. Values above the corner pass if `keep_above`, otherwise values below it.
 /// `None` if all values are equal.
 pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64> {
     let (first, last) = (*values.first()?, *values.last()?);
@@ -91,11 +91,11 @@ pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Opti
     beside.copied()
 }
 
-/// Gives the choice for a channel, by the layer's number and the channel's.
+/// Gives the choice for a channel. The arguments are the numbers of the layer and the channel.
 type Choose<'a> = dyn Fn(usize, usize) -> Choice + Send + Sync + 'a;
 
-/// The batch norms of a block, each set when its layer runs; run the block only once. The layers are
-/// numbered: reduce 0, transform 1, expand 2, shortcut 3.
+/// The batch norms of a block. Each is set when its layer runs, so run the block only once. The layers
+/// are numbered: reduce 0, transform 1, expand 2, shortcut 3.
 pub struct LiveNorms<'a>([LiveLayer<'a>; 4]);
 
 pub(crate) struct LiveLayer<'a> {
@@ -154,7 +154,7 @@ impl<'a> LiveNorms<'a> {
     }
 }
 
-/// Draws the choice of each layer and channel from a stream of its own.
+/// Draws the choice for each layer and channel from its own stream.
 fn drawn(
     seed: Seed,
     purpose: Purpose,
@@ -168,7 +168,7 @@ fn drawn(
 }
 
 impl LiveLayer<'_> {
-    /// A layer by itself, drawn from `seed`; a ReLU follows.
+    /// A single layer, drawn from `seed`; a ReLU follows.
     pub(crate) fn seeded(seed: Seed, purpose: Purpose) -> Self {
         let choose = Arc::new(drawn(seed, purpose, &[0]));
         Self { number: 0, gated: true, choose, seen: Mutex::default() }
@@ -196,14 +196,14 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
         let norm = S::norm(&values, self.gated, &(self.choose)(self.number, channel));
         let normalise = S::normalise(&norm, self.gated);
         plane.mapv_inplace(|z| normalise(&z));
-        // Counted in the values, not inferred from how the norm was set.
+        // Counted from the values, not inferred from how the norm was set.
         let dead = self.gated && !plane.iter().any(|y| y.value() > 0.0);
         let open = self.gated && plane.iter().all(|y| y.value() > 0.0);
         self.seen().insert(channel, Seen { norm, dead, open });
     }
 }
 
-/// Statistics near the channel's own, but further off than training would leave them.
+/// The norm's statistics are near the channel's own, but not as near as after training.
 impl LiveScalar for f32 {
     fn value(&self) -> f64 {
         f64::from(*self)
@@ -302,7 +302,7 @@ impl RealProblem {
         self.with(&[]).problem()
     }
 
-    /// The same together with each form's output.
+    /// The same data together with each form's output.
     pub fn with<'a>(&'a self, outputs: &'a [Array4<f32>]) -> OnReal<'a> {
         OnReal { weights: &self.weights, norms: &self.norms, x: self.x.view(), outputs }
     }
@@ -367,7 +367,7 @@ mod tests {
 
     use super::{Choice, LiveNorms, threshold};
 
-    /// Channels are counted by the values seen, so a channel of NaN counts as dead.
+    /// Dead channels are counted from the values seen, so a channel of NaN counts as dead.
     #[test]
     fn dead_channels_are_counted() {
         let [gamma, variance, mean, beta, quantile] = [0.5; 5];

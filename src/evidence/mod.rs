@@ -5,30 +5,32 @@
 //! - R0 [`approximate`](rungs::r0_approximate): within a chosen tolerance. A smoke test.
 //! - R1 [`bound`]: within a derived bound on the rounding of a correct form, end to end and at cuts.
 //! - R2 [`bitwise`](rungs::r2_bitwise): equal to the bit on any floats, with all sums in one order.
-//! - R3 [`exact`](rungs::r3_exact_integers): on integers certified to be so small that `f32` is exact.
-//! - R4 [`field`](rungs::r4_prime_field): in a prime field, at the real sizes, for any function in between.
+//! - R3 [`exact`](rungs::r3_exact_integers): to the bit, on integers so small that `f32` is exact, with a certificate.
+//! - R4 [`field`](rungs::r4_prime_field): in a prime field, at the real sizes, for any functions between convolutions.
 //! - R5 [`symbolic`](rungs::r5_symbolic): as polynomials, which proves equality for one shape.
 //! - R6 [`exhaustive`](rungs::r6_exhaustive): on every possible value, in a tiny field.
-//! - R7 [`gradient`](rungs::r7_derivatives): derivatives, forwards by dual numbers and backwards.
-//! - R8 [`training`](rungs::r8_training): with batch norm by the statistics of the batch.
+//! - R7 [`gradient`](rungs::r7_derivatives): by their derivatives, forwards (by dual numbers) and backwards.
+//! - R8 [`training`](rungs::r8_training): in training mode, where batch norm uses the statistics of the batch.
 //! - R9 [`whole`]: whole networks, each block on the input it receives, and the logits.
-//! - R10 [`theorem`](crate::claims::theorem): all sizes, by a proof assistant. The claims check that its formulas
-//!   are those of the forms.
+//! - R10 [`theorem`](crate::claims::theorem): for all sizes, by a proof that Coq checks. A claim checks on small
+//!   cases that the forms compute what the theorem's formulas say.
 //!
-//! Each rung from R0 to R9 gives [`verdict::Evidence`]: the cases that ran, how far they reach, and a witness for
-//! each refuted form. [`verify`](mod@verify) runs R0 to R8. R9 is for networks with given weights. R10 needs Coq.
+//! Each rung from R0 to R8 returns [`verdict::Evidence`]: the cases that ran, how far they reach, and a witness for
+//! each refuted form. [`verify`](mod@verify) runs these rungs. R9 runs three of them on each block of a network with
+//! given weights. R10 needs Coq.
 //!
 //! What they share:
 //!
-//! - [`any_form`]: forms as values, problems to run them on, and what comes between the convolutions.
+//! - [`any_form`]: forms, problems to run them on, and the functions between the convolutions, all as values.
 //! - [`generator`]: random blocks that keep a contract, so that mistakes show.
-//! - [`live`]: batch norms set so that the ReLU passes some values of every channel and stops others;
-//!   otherwise a rung can be blind. For exact rings, [`random_functions`].
+//! - [`live`]: batch norms set so that the ReLU passes some values of every channel and stops others. Otherwise a
+//!   rung could miss mistakes.
+//! - [`random_functions`]: what replaces batch norm and ReLU over exact rings.
 //! - [`verdict`]: differences, witnesses, bounds, conclusions.
-//! - [`speed`]: measured times, and the paper's.
+//! - [`speed`]: measured times, and the times that the paper gives.
 //!
 //! Two things test the rungs themselves: the [gallery](crate::gallery) of wrong blocks, which they must refute,
-//! and the list of [claims](crate::claims), each with a check that refutes something wrong.
+//! and the list of [claims](crate::claims). The check of each claim must also refute something wrong.
 //!
 //! No rung has a second implementation of a block. R1 runs form (c) over balls, and R3 runs it over
 //! integers that carry the size of their sums. Only the number type, the convolver and the functions

@@ -2,9 +2,9 @@
 //!
 //! The clock comes from the caller because not every target of the library has one.
 
-/// Is told of each step of the work, says whether to stop, and tells the time.
+/// Receives each step of the work, says whether to stop, and tells the time.
 pub trait Progress: Sync {
-    /// Called before each step with its number, the total number of steps, and what it does.
+    /// Called before each step with the step's number, the total number of steps, and what the step does.
     fn step(&self, _number: usize, _steps: usize, _what: &str) {}
 
     /// Whether to stop at the next step.

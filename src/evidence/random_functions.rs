@@ -1,10 +1,10 @@
 //! Random functions over the field of 2^61 - 1 elements, one for each layer and channel.
 //!
-//! A random function draws a value for each argument when it is first asked, and repeats that value
-//! when it is asked again. A keyed hash does this without a table: SipHash-2-4 of 128 bits
-//! (Aumasson and Bernstein 2012), reduced modulo 2^61 - 1. Its key is drawn from the seed for each
-//! layer, and it hashes the channel and the argument. The probabilities of
-//! [`super::rungs::r4_prime_field`] assume that it cannot be distinguished from a random function.
+//! A random function draws its value at an argument the first time it is asked, and repeats that value
+//! every time after. A keyed hash does this without a table: SipHash-2-4 with a result of 128 bits
+//! (Aumasson and Bernstein 2012), reduced modulo 2^61 - 1. Each layer has a key drawn from the seed.
+//! The hash is taken of the channel and the argument. The probabilities in
+//! [`super::rungs::r4_prime_field`] assume that the hash cannot be distinguished from a random function.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher as _;
@@ -19,8 +19,8 @@ use crate::conv::ChannelWise;
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Dual, M61, Scalar, Var};
 
-/// A random function for each place and channel of a block, shared by all forms. It counts the
-/// queries of each function.
+/// A random function for each place and channel of a block, shared by all forms. The queries of each
+/// function are counted.
 pub struct RandomFunctions {
     places: [RandomFunction; 5],
     planes: [OfPlane; 5],
@@ -36,7 +36,7 @@ pub struct RandomFunction {
 }
 
 impl RandomFunctions {
-    /// The functions of this seed and path of numbers.
+    /// Draws the functions from this seed and path of numbers.
     pub fn new(seed: Seed, path: &[u64]) -> Self {
         let mut rng = seed.stream(Purpose::Keys, path);
         let mut random = |()| RandomFunction {
@@ -62,7 +62,7 @@ impl RandomFunctions {
     }
 
     /// The number of pairs of arguments that could be equal by chance: the sum over layers and channels of C(m, 2),
-    /// where m is how often the function there was asked.
+    /// where m is the number of queries of that function.
     pub fn pairs(&self) -> f64 {
         let pairs = |place: &RandomFunction| -> f64 {
             let queries = place.queries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -114,8 +114,8 @@ impl ChannelWise<Var<M61>> for RandomFunction {
     }
 }
 
-/// Value j of the plane becomes f_j of all its values. In the backward pass, value k gets the sum over j of J_jk g_j,
-/// where J too is a random function of all values. A plane counts as one query.
+/// Value j of the plane becomes f_j of all the plane's values. In the backward pass, value k gets the sum over j of
+/// J_jk g_j, where J is also a random function of all values. A plane counts as one query.
 impl ChannelWise<Var<M61>> for OfPlane {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
         self.0.count(channel, 1);
@@ -142,7 +142,7 @@ impl ChannelWise<Var<M61>> for OfPlane {
     }
 }
 
-/// a + b eps becomes f(a) + b f'(a) eps, with f' a random function of its own.
+/// a + b eps becomes f(a) + b f'(a) eps, where f' is a second random function.
 impl ChannelWise<Dual<M61>> for RandomFunction {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Dual<M61>>) {
         self.count(channel, plane.len());
@@ -183,8 +183,8 @@ mod tests {
         }
     }
 
-    /// Over 16 equal ranges. The chi-square statistic of 15 degrees of freedom exceeds 50 with a
-    /// probability of 1.2e-5.
+    /// Counts the values in 16 equal ranges. A chi-square statistic with 15 degrees of freedom exceeds 50
+    /// with a probability of 1.2e-5.
     #[test]
     fn values_are_spread_evenly() {
         let functions = RandomFunctions::new(Seed(3), &[]);
@@ -197,8 +197,8 @@ mod tests {
         assert!(statistic < 50.0, "{statistic}");
     }
 
-    /// f(a + b eps) = f(a) + b f'(a) eps, with f' a function of its own. Queries are counted, repeats
-    /// included.
+    /// f(a + b eps) = f(a) + b f'(a) eps, where f' is a second function. Queries are counted, including
+    /// repeated ones.
     #[test]
     fn derivatives_are_functions_of_their_own_and_queries_are_counted() {
         let functions = RandomFunctions::new(Seed(1), &[0]);

@@ -1,7 +1,7 @@
-//! Times: those of a committed run of `triform bench`, and those that the paper gives.
+//! Times: those measured in a committed run of `triform bench`, and those given in the paper.
 //!
-//! A time holds for one machine on one day. So statements about times are ratios of times that were measured
-//! round by round on the same machine, and they name the machine.
+//! A time holds for one machine on one day. So every statement about times is a ratio of times that were measured
+//! together on one machine, round by round, and names the machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::network::layers::{Layer, Operation, Role};
 use crate::network::zoo;
 
-/// The committed run. `benches/record.sh` makes a new one, and writes its name here.
+/// The committed run. `benches/record.sh` makes a new one, and writes the new file's name here.
 const COMMITTED: &str = include_str!("../../benches/records/2026-11-28-amd-epyc.json");
 
 /// Seconds per mini-batch when training ResNeXt-101 32x4d on 8 M40 GPUs (paper, section 5.1).
@@ -18,12 +18,12 @@ pub const PAPER_RESNEXT101: f64 = 0.95;
 /// The same for ResNet-101.
 pub const PAPER_RESNET101: f64 = 0.70;
 
-/// A measured time, of a block in one form or of a whole network.
+/// A measured time of a block in one form, or of a whole network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     /// The block, such as `256x32x4`, or the network's name.
     pub block: String,
-    /// Its map size, or that of the network's input, such as `56x56`.
+    /// The block's map size, or the size of the network's input, such as `56x56`.
     pub map: String,
     /// The form's letter.
     pub form: char,
@@ -56,7 +56,7 @@ pub struct LayerRow {
     pub intensity: f64,
 }
 
-/// The measured limits of `threads` threads.
+/// The measured limits with `threads` threads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Roof {
     /// The number of threads.
@@ -69,7 +69,7 @@ pub struct Roof {
     pub cache_gb_s: f64,
 }
 
-/// What can be detected of a machine and affects its times.
+/// The properties of a machine that affect its times and can be detected.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
@@ -126,7 +126,7 @@ impl Record {
     /// The shortest time on one thread, in milliseconds.
     pub fn one_thread(&self, block: &str, form: char) -> Result<f64> {
         let sought = |row: &&Row| row.block == block && row.form == form && row.threads == 1;
-        let missing = || Error::Contradiction(format!("no time of {block} in form ({form})"));
+        let missing = || Error::Contradiction(format!("no time for {block} in form ({form})"));
         self.rows.iter().find(sought).map(|row| row.min_ms).ok_or_else(missing)
     }
 

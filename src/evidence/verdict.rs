@@ -1,4 +1,4 @@
-//! What a rung of the ladder concludes, and from what: differences, witnesses of a refutation, and how
+//! What a rung of the ladder concludes, and the evidence for it: differences, witnesses of a refutation, and how
 //! far the evidence reaches. Functions that compare tensors panic if the shapes differ. That does not happen,
 //! because [`super::any_form`] rejects a form whose output does not have the block's shape.
 
@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::evidence::{AnyForm, Coverage, Forms};
 use crate::scalar::Real;
 
-/// Compares two tensors of the same shape: the largest difference of two elements (infinite if only one
-/// of them is NaN), and how many elements differ in any bit. NaN equals NaN.
+/// Compares two tensors of the same shape. Returns the largest difference of two elements (infinite if only
+/// one of them is NaN), and how many elements differ in any bit. NaN equals NaN.
 pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
     let (mut largest, mut differing) = (0f64, 0);
     Zip::from(left).and(right).for_each(|left, right| {
@@ -25,7 +25,7 @@ pub fn compare<S: Real>(left: &Array4<S>, right: &Array4<S>) -> (f64, usize) {
         if left.to_bits() == right.to_bits() || (left.is_nan() && right.is_nan()) {
             return;
         }
-        // Infinities of the same sign have the same bits, so they have returned already.
+        // Infinities of the same sign do not get here, because they have the same bits.
         let distance = (left - right).abs();
         largest = largest.max(if distance.is_nan() { f64::INFINITY } else { distance });
         differing += 1;
@@ -53,7 +53,7 @@ pub enum Value {
     Number(f64),
     /// A value that is not a float, such as an element of a prime field or a polynomial.
     Text(String),
-    /// Not a value, but what went wrong: a function not applied once per channel, a missing gradient.
+    /// Not a value, but what went wrong, such as a missing gradient or a function applied twice to a channel.
     Misplaced(String),
 }
 
@@ -66,7 +66,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// An element at which a form is wrong.
+/// An element where a form is wrong.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Witness {
     /// The form's letter.
@@ -81,7 +81,7 @@ pub struct Witness {
     pub found: Value,
     /// What it should have computed.
     pub expected: Value,
-    /// How far off it may be, by rounding or R0's tolerance; 0 where arithmetic is exact.
+    /// How far off the value may be, by rounding or R0's tolerance; 0 where arithmetic is exact.
     pub allowed: f64,
     /// The number of wrong elements, this one included.
     pub wrong: usize,
@@ -90,7 +90,7 @@ pub struct Witness {
 }
 
 impl Witness {
-    /// A single value, found and expected, in exact arithmetic. `who`: the form's letter and name.
+    /// A witness of a single value in exact arithmetic. `who`: the form's letter and name.
     pub(crate) fn new(
         who: (char, &'static str),
         place: &'static str,
@@ -117,8 +117,8 @@ impl Witness {
     }
 }
 
-/// Compares an output with balls: the largest error relative to the radius (at most 1 for a correct
-/// form), and the worst element outside its ball, if there is one.
+/// Compares an output with balls. Returns the largest error relative to the radius (at most 1 for a
+/// correct form), and the worst element outside its ball, if there is one.
 pub fn against_balls(
     who: (char, &'static str),
     output: &Array4<f32>,
@@ -172,8 +172,8 @@ pub(crate) fn against<S: PartialEq>(
     Witness::first((who(form), place), [output, expected], |l, r| l != r, show)
 }
 
-/// For each form whose output is not the one that most forms give (on a tie, the last one), an element where it
-/// differs. Empty if all forms agree.
+/// Compares each output with the one that most forms give (on a tie, the last such output). For each form that
+/// differs from it, returns an element where it does. Empty if all forms agree.
 pub fn odd_ones_out<S: PartialEq>(
     forms: Forms<'_>,
     outputs: &[Array4<S>],
@@ -188,15 +188,15 @@ pub fn odd_ones_out<S: PartialEq>(
     pairs.filter_map(|(form, output)| against(*form, output, most, place, &show)).collect()
 }
 
-/// Calls `of` for each pair of forms, and names the result by their letters. Adjacent pairs come
-/// first (ab, bc), then those further apart (ac).
+/// Calls `of` for each pair of forms, and names the result by the pair's letters. Adjacent pairs come
+/// first (ab, bc), then pairs further apart (ac).
 pub fn pairs<T>(letters: &[char], of: impl Fn(usize, usize) -> T) -> Vec<(String, T)> {
     let count = letters.len();
     let all = (1..count).flat_map(|distance| (0..count - distance).map(move |i| (i, i + distance)));
     all.map(|(i, j)| ([letters[i], letters[j]].iter().collect(), of(i, j))).collect()
 }
 
-/// For each pair of forms, the largest difference of their outputs.
+/// The largest difference between the outputs of each pair of forms.
 pub(crate) fn differences(forms: Forms<'_>, outputs: &[Array4<f32>]) -> Vec<(String, f64)> {
     pairs(&letters(forms), |i, j| compare(&outputs[i], &outputs[j]).0)
 }
@@ -209,10 +209,10 @@ pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Bound {
-    /// A tolerance relative to an output's size, chosen and not derived; and how much of it was
-    /// used at most.
+    /// A tolerance relative to an output's size, which is chosen, not derived; and the largest part
+    /// of it that was used.
     Tolerance {
-        /// The tolerance as a part of an output's size; see [`super::rungs::r0_approximate`].
+        /// The tolerance as a fraction of an output's size; see [`super::rungs::r0_approximate`].
         relative: f64,
         /// The largest ratio of a difference to what is allowed.
         used: f64,
@@ -221,9 +221,9 @@ pub enum Bound {
     Rounding {
         /// The largest difference that two correct forms can have, end to end.
         difference: f64,
-        /// The largest error relative to what rounding allows it, end to end.
+        /// The largest error relative to what rounding allows, end to end.
         used: f64,
-        /// The same layer by layer, with each layer fed identical floats.
+        /// The same layer by layer, where each layer gets the same floats in every form.
         used_at_cuts: f64,
     },
     /// Equality to the bit.
@@ -278,13 +278,13 @@ impl Bound {
 pub struct Evidence {
     /// Cases that ran.
     pub cases: u64,
-    /// How often a case was drawn again because it gave no evidence, such as for a dead channel.
+    /// How often a case was drawn again because it gave no evidence, for example because of a dead channel.
     pub redraws: u64,
     /// How far the evidence reaches.
     pub bound: Bound,
     /// The first witness found against each refuted form.
     pub witnesses: Vec<Witness>,
-    /// Whether in some case the bound is larger than what it bounds.
+    /// Whether, in some case, the bound is larger than the outputs.
     pub blunt: bool,
     /// Which kinds of cases were seen, if the generator made them.
     pub coverage: Coverage,
@@ -293,12 +293,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// The evidence of no case.
+    /// Evidence from no cases.
     pub(crate) fn none(bound: Bound) -> Self {
         Self { cases: 0, ..Self::of(bound, None) }
     }
 
-    /// The evidence of one case.
+    /// The evidence from one case.
     pub fn of(bound: Bound, witnesses: impl IntoIterator<Item = Witness>) -> Self {
         Self {
             cases: 1,
@@ -311,7 +311,7 @@ impl Evidence {
         }
     }
 
-    /// The evidence of both sets of cases.
+    /// The evidence from both sets of cases.
     pub fn and(mut self, other: Self) -> Self {
         self.witnesses.extend(other.witnesses);
         Self {
@@ -335,16 +335,16 @@ fn first_of_each_form(mut witnesses: Vec<Witness>) -> Vec<Witness> {
 /// A conclusion. Each one rests on at least one case that ran, and a proof states its scope.
 #[derive(Clone, Debug)]
 pub enum Verdict {
-    /// It holds for all weights, inputs and functions within the scope.
+    /// The forms are equal for all weights, inputs and functions within the scope.
     Proved {
-        /// What it holds for.
+        /// What the proof covers.
         scope: String,
     },
-    /// No case refuted it.
+    /// No case refuted a form.
     Supported {
         /// Cases that ran.
         cases: NonZeroU64,
-        /// How far they reach.
+        /// How far the evidence reaches.
         bound: Bound,
     },
     /// Nothing was refuted, but something is not shown.
@@ -378,7 +378,7 @@ impl Verdict {
 pub struct Finding {
     /// The rung.
     pub rung: Rung,
-    /// What it ran on, in a word: a stage of the network, or the source of the cases.
+    /// What the rung ran on, in a word: a stage of the network, or the source of the cases.
     pub stage: String,
     /// What the finding covers.
     pub scope: String,

@@ -1,5 +1,5 @@
-//! Judges the given forms by every rung of the ladder: on the real shapes of ResNeXt-50 with a real
-//! photograph, on random blocks of all kinds, and on shapes small enough for proof.
+//! Judges the given forms with every rung of the ladder: on the real shapes of ResNeXt-50 with a real
+//! photograph, on random blocks of all kinds, and on shapes small enough for a proof.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -41,7 +41,7 @@ pub struct Plan {
     pub rungs: BTreeSet<Rung>,
     /// The number of random blocks for each rung that takes them.
     pub cases: NonZeroU64,
-    /// Makes a random block from the seed, its number, and how often that number was drawn again.
+    /// Makes a random block from the seed, the block's number, and how often that block was drawn again.
     pub generator: fn(Seed, u64, u64) -> Case,
 }
 
@@ -69,11 +69,11 @@ pub struct BlockReport {
     pub parameters: count::BlockParameters,
     /// Each form's letter and shortest time, in milliseconds.
     pub times: Vec<(char, f64)>,
-    /// For each pair of forms, by their letters: the largest difference.
+    /// The largest difference for each pair of forms, such as `ab`.
     pub differences: Vec<(String, f64)>,
     /// The largest output of any form.
     pub largest: f32,
-    /// One ulp of it.
+    /// One ulp of `largest`.
     pub ulp: f64,
     /// What R1 found, if it ran.
     pub rounding: Option<RoundingReport>,
@@ -90,11 +90,11 @@ pub struct BlockReport {
 /// R1's findings on one block.
 #[derive(Clone, Copy, Debug)]
 pub struct RoundingReport {
-    /// The derived bound on the difference of two correct forms, at the element where it is largest.
+    /// The derived bound on the difference of two correct forms, at the element where this bound is largest.
     pub bound: f64,
-    /// The largest error of any form's element, relative to its ball's radius; at most 1 if correct.
+    /// The largest error of any element in any form, relative to its ball's radius; at most 1 for correct forms.
     pub used: f64,
-    /// The same layer by layer, with each layer of each form fed the same floats.
+    /// The same layer by layer, where each layer gets the same floats in every form.
     pub used_at_cuts: f64,
     /// Whether the bound is larger than the largest output, so that it says nothing.
     pub is_blunt: bool,
@@ -111,7 +111,7 @@ pub struct Failure {
     pub error: Error,
 }
 
-/// Such as "R4 on conv2: " and the error.
+/// For example "R4 on conv2: ", followed by the error.
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rung = self.rung.map(|rung| format!("{rung} on "));
@@ -146,7 +146,7 @@ impl Report {
     }
 }
 
-/// A part of the work: either one real block by all rungs that take real blocks, or one rung on random
+/// A part of the work. Either all rungs that take real blocks judge one of them, or one rung runs on random
 /// blocks, on a shape of its own, or on the shape of a real block.
 struct Task<'a> {
     /// Its place in the report, where the blocks come first.
@@ -207,7 +207,7 @@ pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
 /// # Errors
 ///
 /// [`Error::Unsuitable`] for fewer than two forms. Also fails for a plan without a rung, and for an input
-/// that is too small, or so large that its sizes exceed 64 bits. If the run found nothing, returns its
+/// that is too small, or too large for 64 bits or any memory. If the run found nothing, returns its
 /// first failure; otherwise failures are reported in [`Report::failures`].
 pub fn verify(
     forms: Forms<'_>,
@@ -226,7 +226,7 @@ pub fn verify(
     let (timed, steps) = (blocks.len(), (1 + on_blocks) * blocks.len() + tasks.len());
     let climb = Climb { forms, plan, seed, progress, steps, done: AtomicUsize::new(timed) };
 
-    // One at a time, with no other work running, because they are timed.
+    // The forms run on one block at a time, with no other work running, because they are timed.
     let mut first = Found::default();
     for (number, named) in blocks.into_iter().enumerate() {
         if progress.stopped() {
@@ -237,7 +237,7 @@ pub fn verify(
         let stage = named.name.clone();
         match run_forms(forms, named, x, (seed, number as u64), progress) {
             Ok((run, next)) => {
-                // About six times one form: two on floats, two on integers, two for the cuts.
+                // About six times the work of one form: two on floats, two on integers, two for the cuts.
                 let size = 6.0 * multiply_adds(&run.named.spec, run.map());
                 let work = Box::new(move |climb: &Climb<'_>| on_block(climb, &run, number as u64));
                 tasks.push(Task { number, size, work });
@@ -306,8 +306,8 @@ fn jobs(
 /// Does a task's work: returns its evidence, the first error, and whether it was stopped.
 type JobWork = Box<dyn Fn(&Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) + Send>;
 
-/// Runs the tasks, and returns what each found with its number. Threads take one task at a time from
-/// the front, so that no thread gets two long ones.
+/// Runs the tasks, and returns each task's number and what it found. Threads take one task at a time
+/// from the front, so that no thread gets two long ones.
 fn in_turn(tasks: Vec<Task<'_>>, climb: &Climb<'_>) -> Vec<(usize, Found)> {
     let one = |(place, Task { number, work, .. }): (usize, Task<'_>)| {
         let stopped = climb.progress.stopped();
@@ -364,7 +364,7 @@ fn report(mut all: Vec<(usize, Found)>, seed: Seed) -> Result<Report> {
 /// More weights and activations than fit into any memory.
 const MOST_VALUES: u128 = 1 << 57;
 
-/// The blocks of an input, and the feature maps that the first one reads.
+/// The blocks of an input, and the feature maps that the first block reads.
 fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> {
     match input {
         Input::Photograph(image) => {
@@ -374,7 +374,7 @@ fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> 
             let pixels = photo::normalise(image.view());
             let x = stem::forward(pixels.view(), kernel.view(), &norm, &fast)?;
             let mut blocks = zoo::named("resnext50_32x4d")?.bottlenecks()?;
-            // In each stage, the block with a projection shortcut and one with an identity shortcut.
+            // Keep two blocks of each stage: the one with a projection, and one with an identity shortcut.
             blocks.retain(|block| block.name.ends_with("_1") || block.name.ends_with("_2"));
             Ok((blocks, x))
         }
@@ -524,7 +524,7 @@ fn digest(x: &Array4<f32>) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A case is drawn at most this many times, until it gives evidence.
+/// How many times a case is drawn at most, until it gives evidence.
 const ATTEMPTS: u64 = 20;
 
 /// Runs `rung` on the plan's random blocks: returns the evidence of those that ran, the first error, and
@@ -549,7 +549,7 @@ fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<
     (evidence, failed.into_iter().find_map(Result::err), stopped)
 }
 
-/// Runs a rung that takes random cases on the case with this number; `None` if it was stopped.
+/// Runs a rung that takes random cases on the case with this number; `None` if the run was stopped.
 pub(crate) fn one_case(
     rung: Rung,
     forms: Forms<'_>,

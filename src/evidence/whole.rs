@@ -11,7 +11,7 @@
 //! - R4, the prime field, with the block's own weights ([`crate::evidence::rungs::r4_prime_field`]).
 //!
 //! If the blocks are equal, so are the networks. Everything else (the stem, the pooling, the basic blocks and the
-//! classifier) has no forms: the same code runs on the same numbers.
+//! classifier) has no forms. There, the same code runs on the same numbers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -45,9 +45,9 @@ pub struct NetworkReport {
     pub logits: Logits,
     /// The blocks that have forms, in order.
     pub blocks: Vec<BlockReport>,
-    /// What the evidence cannot see here.
+    /// What the evidence cannot show for this network.
     pub notes: Vec<String>,
-    /// Whether the run was cut short, so that blocks are missing.
+    /// Whether the run was stopped early, so that results are missing.
     pub partial: bool,
 }
 
@@ -60,11 +60,11 @@ pub struct BlockReport {
     pub spec: BlockSpec,
     /// The size of its input map, H x W.
     pub map: (usize, usize),
-    /// For each pair of forms, by their letters: the largest difference of their outputs.
+    /// The largest difference between the outputs of each pair of forms, such as `ab`.
     pub differences: Vec<(String, f64)>,
     /// How many hidden channels are dead.
     pub dead_channels: usize,
-    /// Why its own numbers can hide mistakes.
+    /// The reasons why the block's own numbers can hide mistakes.
     pub blind: Vec<Blind>,
     /// The findings, rung by rung.
     pub findings: Vec<Finding>,
@@ -80,7 +80,7 @@ impl BlockReport {
 }
 
 impl NetworkReport {
-    /// Whether everything that was asked for was verified, and nothing was refuted.
+    /// Whether everything requested was verified, and nothing was refuted.
     pub fn holds(&self) -> bool {
         let all_judged = self.blocks.iter().all(|block| !block.findings.is_empty());
         !self.partial && !self.blocks.is_empty() && all_judged && !self.refutes()
@@ -107,8 +107,8 @@ pub struct Ran {
     pub received: Vec<Array4<f32>>,
 }
 
-/// Runs a network with every bottleneck in one form, on `x`, N x 3 x H x W. The inputs of its blocks are kept
-/// if `keep`.
+/// Runs a network on `x` (N x 3 x H x W), with every bottleneck in one form. `keep`: whether to keep the input of
+/// each block.
 pub fn run(
     form: &dyn AnyForm,
     weights: &NetworkWeights,
@@ -181,7 +181,7 @@ pub fn verify(
     // Wait for all blocks before taking the first error, so that it is always the same one.
     let judged: Vec<_> = judged.collect();
     let judged = judged.into_iter().collect::<Result<Vec<_>>>()?;
-    // Checked last, because the error of a block that overflows names the block.
+    // Checked last, because if a block overflows, its own error names the block.
     finite(&right.logits)?;
     let partial = logits.len() < forms.len() || judged.iter().any(Option::is_none);
     let (n, c, h, w) = x.dim();
@@ -206,13 +206,11 @@ fn check(
     let name = &weights.architecture().name;
     check_forms(forms, rungs.len())?;
     let words = if let Some(rung) = rungs.iter().find(|rung| rung.on_network.is_none()) {
-        format!(
-            "{rung} draws its own weights; a network of given weights is verified by R1, R2 and R4"
-        )
+        format!("{rung} does not judge networks with given weights; R1, R2 and R4 do")
     } else if weights.architecture().bottlenecks()?.is_empty() {
         format!(
-            "{name} is of blocks of depth 2, which have no forms to compare (paper, Figure 4); `triform \
-             forward --arch {name}` without --form all runs it"
+            "{name} has only blocks of depth 2, which have no forms to compare (paper, Figure 4); to run it, use \
+             `triform forward --arch {name}` without --form all"
         )
     } else if x.dim().0 == 0 {
         "the input has no image (N = 0): nothing to verify".to_owned()
@@ -222,7 +220,7 @@ fn check(
     Err(Error::Unsuitable(words))
 }
 
-/// In words, what the evidence could not see.
+/// What the evidence could not show, in words.
 fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     let mut notes = Vec::new();
     let all = weights.blocks();
@@ -249,7 +247,7 @@ fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     notes
 }
 
-/// Judges a block by each of the rungs, on the input that it received.
+/// Judges a block with each of the rungs, on the input that the block received.
 fn judge(
     forms: Forms<'_>,
     NamedBlock { name, spec }: &NamedBlock,
@@ -317,11 +315,11 @@ pub enum Blind {
     OnePath,
     /// A kernel is all zeros.
     ZeroKernel,
-    /// The last batch norm multiplies by 0, as some initialisations have it.
+    /// The last batch norm multiplies by 0, as some initialisations set it.
     Silent,
     /// Nothing passes the ReLU after the first 1x1, or after the 3x3.
     Dead,
-    /// The map is smaller than the middle convolution's kernel, so some of its weights may go unused.
+    /// The map is smaller than the middle convolution's kernel, so some of that kernel's weights may go unused.
     SmallMap,
 }
 
@@ -361,8 +359,8 @@ impl Blind {
         }
     }
 
-    /// Whether it hides mistakes from a rung. A rung that draws its data has its own functions between
-    /// the convolutions, and a map that is large enough.
+    /// Whether this hides mistakes from a rung. A rung that draws its own data also has its own functions
+    /// between the convolutions, and a map that is large enough.
     fn hides_from(self, rung: Rung) -> bool {
         let draws_its_data = rung.on_network.is_some_and(|judge| judge.draws_its_data);
         matches!(self, Self::OnePath | Self::ZeroKernel) || !draws_its_data
@@ -370,7 +368,7 @@ impl Blind {
 }
 
 /// The largest allowed difference of two forms' logits, relative to [`Logits::scale`]: 1e-5. It is chosen, not
-/// derived. On ImageNet's networks, correct forms differ by less than 1e-6. A mistake in one block makes a far larger
+/// derived. On networks for ImageNet, correct forms differ by less than 1e-6. A mistake in one block makes a far larger
 /// difference than 1e-5, unless the block contributes almost nothing.
 pub const LOGITS: f64 = 1e-5;
 
@@ -381,14 +379,14 @@ pub struct Logits {
     pub of_form: Vec<(char, Array2<f32>)>,
     /// The largest absolute value of any logit.
     pub largest: f64,
-    /// The sum of the absolute values of a logit's terms, for the logit where it is largest.
+    /// The sum of the absolute values of a logit's terms, for the logit where this sum is largest.
     pub scale: f64,
-    /// For each pair of forms, by their letters: the largest difference of two logits.
+    /// The largest difference between the logits of each pair of forms, such as `ab`.
     pub differences: Vec<(String, f64)>,
 }
 
-/// For the logit where it is largest: the sum of all |w| |feature|, plus |bias|. The terms themselves may cancel, but
-/// rounding is relative to their sizes, not to the logit. Without a top, the largest |pooled feature|.
+/// The sum of all |w| |feature|, plus |bias|, for the logit where this sum is largest. The terms themselves may
+/// cancel, but rounding is relative to their sizes, not to the logit. Without a top, the largest |pooled feature|.
 fn scale(top: Option<&TopWeights>, features: ArrayView4<'_, f32>) -> f64 {
     let pooled = average_pool(features);
     let size = |value: &f32| f64::from(value.abs());
@@ -453,10 +451,10 @@ mod tests {
         let expected = [("ab", 0.0), ("bc", 0.0625), ("ac", 0.0625)];
         assert_eq!(logits.relative().collect::<Vec<_>>(), expected);
         assert!(!logits.agree());
-        // 1e-5 of the scale, and a little more.
+        // A little less than 1e-5 of the scale, and twice as much.
         assert!(of([0.0, 1.0], [9e-5, 1.0], [0.0, 1.0], 10.0).agree());
         assert!(!of([0.0, 1.0], [2e-4, 1.0], [0.0, 1.0], 10.0).agree());
-        // NaN is never agreement, neither in one form nor in all.
+        // NaN never counts as agreement, whether it is in one form or in all.
         assert!(!of([1.0, 2.0], [1.0, f32::NAN], [1.0, 2.0], 2.0).agree());
         assert!(!of([f32::NAN, 2.0], [f32::NAN, 2.0], [f32::NAN, 2.0], 2.0).agree());
     }

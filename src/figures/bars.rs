@@ -75,8 +75,8 @@ fn parts(name: &str) -> Result<Vec<(String, [f64; 2])>> {
     counted.into_iter().map(part).collect()
 }
 
-/// Times of the three forms, and of ResNeXt-50 against ResNet-50, from the committed record; beside the
-/// paper's.
+/// Times of the three forms, and of ResNeXt-50 against ResNet-50, from the committed record, beside the
+/// paper's times.
 pub(super) fn speed() -> Result<Picture, FigureError> {
     const FORMS: [(char, RGBColor, &str); 3] =
         [('a', BLUE, "form (a)"), ('b', GREEN, "form (b)"), ('c', ORANGE, "form (c)")];

@@ -32,7 +32,7 @@ pub(super) fn headed(
 }
 
 /// The legend, centred below the heading: for each entry a stroke of its colour, and words. Plotters' own
-/// legend would measure its words in another font than it draws them in.
+/// legend would draw its words in a different font from the one in which it measures them.
 pub(super) fn legend<'a>(
     canvas: &mut Canvas,
     entries: impl IntoIterator<Item = (RGBColor, &'a str)> + Clone,
@@ -121,7 +121,7 @@ pub(super) struct Lines<'a, Y> {
     pub(super) below: &'a str,
     pub(super) x: Axis<'a, std::ops::Range<f64>>,
     pub(super) y: Axis<'a, Y>,
-    /// Each is drawn over those before it.
+    /// The series; each is drawn over the ones before it.
     pub(super) series: Vec<Series>,
 }
 
@@ -188,7 +188,7 @@ pub(super) struct Bars<'a> {
     pub(super) bars: Vec<Bar>,
 }
 
-/// Draws two bar charts, the second one from `split` on. Returns the middle of each bar's top, and its height.
+/// Draws two bar charts side by side, divided at `split`. Returns the middle of each bar's top, and its height.
 pub(super) fn bars(
     canvas: &mut Canvas,
     split: i32,

@@ -1,7 +1,7 @@
 //! Tensors as coloured squares, with their numbers in them if there is room. The notebooks show small
 //! examples in this way.
 //!
-//! All panels of one picture share one scale, symmetric about zero, so that equal colours are equal
+//! All panels of one picture share one scale, symmetric about zero, so equal colours mean equal
 //! numbers. A panel that is too large to read is cut off, with a note of what is missing.
 
 use ndarray::{Array2, ArrayView2, ArrayView4, s};
@@ -33,7 +33,7 @@ const MOST: usize = 6_000;
 pub struct Panel {
     label: String,
     matrices: Vec<Vec<Array2<f32>>>,
-    /// What the matrices of a row are, for the note if not all are shown.
+    /// What the matrices of a row are. The note says this if not all are shown.
     of: &'static str,
 }
 
@@ -89,7 +89,7 @@ pub fn draw(title: &str, panels: &[Panel]) -> Result<Picture, FigureError> {
     if let Some((rows, columns)) =
         panels.iter().map(Panel::first).find(|size| size.0.max(size.1) > LONGEST)
     {
-        return Err(FigureError::Data(format!("{rows} x {columns} is too large to look at")));
+        return Err(FigureError::Data(format!("{rows} x {columns} is too large to draw")));
     }
     let values = panels.iter().flat_map(Panel::values).filter(|value| value.is_finite());
     let scale = Scale(values.fold(0.0_f32, |largest, value| largest.max(value.abs())));
@@ -218,7 +218,7 @@ impl<'a> Laid<'a> {
 struct Scale(f32);
 
 impl Scale {
-    /// Zero has its own colour; below and above it there are four steps each.
+    /// Zero has its own colour. There are four steps below it and four above.
     fn color(&self, value: f32) -> RGBColor {
         if !value.is_finite() {
             return PURPLE;

@@ -174,7 +174,7 @@ pub(super) fn parameters_by_groups() -> Drawn {
     .draw()
 }
 
-/// A network in the next chart: its name, its text, and where the text begins relative to the point.
+/// A network in the chart of errors against MACs: its name, its text, and where the text begins relative to its point.
 type Network = (&'static str, &'static str, (f64, f64));
 
 /// In order of cost.

@@ -26,8 +26,8 @@ enum Mark {
     Nothing,
 }
 
-/// A table of mistakes: a row for each, a column for each that may see it. The marks are distinguishable without
-/// colour too.
+/// A table of mistakes: a row for each mistake, a column for each rung or suite that may see it. The marks are
+/// distinguishable even without colour.
 struct Table<'a> {
     width: u32,
     /// Title for a screen reader, heading, and the line below it.
@@ -35,9 +35,9 @@ struct Table<'a> {
     /// What the marks mean, and where each begins.
     legend: [(f64, Mark, &'a str); 3],
     columns: Vec<&'a str>,
-    /// How far apart they are.
+    /// How far apart the columns are.
     across: f64,
-    /// How much room their names have, which are turned if there is more than 40.
+    /// How much room the columns' names have. The names are turned if this is more than 40.
     names: f64,
     rows: Vec<(&'a str, Vec<Mark>)>,
 }
@@ -122,7 +122,7 @@ pub(super) fn gallery() -> Result<Picture, FigureError> {
     .draw()
 }
 
-/// The record of adequacy/, as far as it is drawn.
+/// The part of the record in adequacy/ that is drawn.
 #[derive(Deserialize)]
 struct Adequacy {
     suites: Vec<Suite>,

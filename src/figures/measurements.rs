@@ -48,8 +48,8 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
     real.problem().solve(form, &Reference::default())
 }
 
-/// The errors at each cardinality C that is a power of two, at fixed D = C d: that of form (a), then that of
-/// (b) and (c), which sum in the same order here. An error is the root mean square of the errors divided by
+/// The errors at each cardinality C that is a power of two, at fixed D = C d: the error of form (a), then the
+/// error of (b) and (c), which sum in the same order here. An error is the root mean square of the errors divided by
 /// that of the outputs, in units of u = 2^-24.
 ///
 /// Errors: shapes that are too large.

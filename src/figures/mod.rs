@@ -1,6 +1,6 @@
 //! The pictures of the README and of the report, drawn by the program itself.
 //!
-//! A figure is a function from nothing to a [`Picture`], which `triform_canvas` writes as SVG and as PNG.
+//! A figure is a function that returns a [`Picture`], which `triform_canvas` writes as SVG and as PNG.
 
 mod bars;
 mod boxes;
@@ -41,7 +41,7 @@ impl Figure {
         matches!(self.draw, Draw::OfBlock(_))
     }
 
-    /// Draws the figure: of this block if the figure shows a block and one is given, else of the paper's.
+    /// Draws the figure. A figure that shows a block shows `block` if it is given, otherwise the paper's block.
     ///
     /// Errors: a block that it cannot draw.
     pub fn draw(&self, block: Option<&BlockSpec>) -> Result<Picture, FigureError> {

@@ -1,4 +1,4 @@
-//! The roofline of a run of `triform bench`: what the forms reach, below what the machine can reach
+//! The roofline of a run of `triform bench`: what the forms reach, compared with what the machine can reach
 //! (Williams, Waterman and Patterson 2009).
 //!
 //! Intensity is 2 MACs / (4 (weights + input + output)), in FLOPs per byte. Numerator and denominator are summed
@@ -21,7 +21,7 @@ use crate::evidence::speed::{Record, committed};
 /// The smallest range of intensities that is shown, as powers of 2.
 const ACROSS: (f64, f64) = (1.0, 7.0);
 
-/// The marks of the forms and of the kinds of layer, distinguishable without colour too.
+/// The marks of the forms and of the kinds of layer, distinguishable even without colour.
 #[derive(Clone, Copy)]
 enum Sign {
     Disc,
@@ -39,7 +39,7 @@ pub(super) fn of_the_record() -> Result<Picture, FigureError> {
     draw(&committed()?)
 }
 
-/// Draws the roofline of a run: its layers, and its blocks with as many threads as its roof.
+/// Draws the roofline of a run: its layers, and the blocks that ran on as many threads as the roof.
 ///
 /// Errors: [`FigureError::Data`] for a block that cannot be read, or for a run without a time.
 pub fn draw(record: &Record) -> Result<Picture, FigureError> {
@@ -115,7 +115,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The roof: up with the bandwidth, then along the peak, as far as it is within the chart.
+/// The part of the roof within the chart: it rises with the bandwidth, then follows the peak.
 fn slope(bandwidth: f64, peak: f64, bottom: f64, (left, right): (f64, f64)) -> Vec<(f64, f64)> {
     let (bandwidth, peak) = (bandwidth.log2(), peak.log2());
     let start = left.max(bottom - bandwidth).min(right);
@@ -158,7 +158,7 @@ fn points(record: &Record) -> Result<(Vec<String>, Vec<Point>), FigureError> {
     }
     let unsound = |(x, y, ..): &Point| !(x.is_finite() && y.is_finite() && *x > 0.0 && *y > 0.0);
     if points.iter().any(unsound) {
-        return Err(FigureError::Data("a rate that is no number above 0".to_owned()));
+        return Err(FigureError::Data("a rate that is not a finite number above 0".to_owned()));
     }
     Ok((blocks.into_iter().map(|(block, _)| block).collect(), points))
 }

@@ -1,5 +1,5 @@
 //! Split, transform, merge: what an Inception module, a ResNet bottleneck and a ResNeXt block
-//! have in common, and what a designer has to choose in each.
+//! have in common, and what a designer must choose in each of them.
 //!
 //! The three steps are bands across the panels, so that boxes which do the same work share a row.
 //! Each kernel size has its colour: a row of one colour is a row of equal boxes.

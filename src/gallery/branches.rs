@@ -22,9 +22,9 @@ pub enum Fault {
     FirstImage,
     /// The input is read in memory order, regardless of its strides.
     MemoryOrder,
-    /// The padded input is kept in a buffer whose border is cleared the first time only.
+    /// The padded input is kept in a buffer whose border is cleared only the first time.
     DirtyScratch,
-    /// The last batch norm is in each path of form (a), before the sum.
+    /// The last batch norm is applied in each path of form (a), before the sum.
     NormInEachPath,
     /// The last ReLU is also applied in each path, before the sum.
     ReluBeforeSum,
@@ -156,7 +156,7 @@ pub(super) enum Back {
 }
 
 impl Back {
-    /// The gradient with respect to inputs N x C x H x W, from that with respect to as many outputs.
+    /// The gradient with respect to inputs N x C x H x W, from the gradient with respect to outputs of the same shape.
     fn of<T: Additive>(self, [n, c, h, w]: [usize; 4], g: &[T]) -> Vec<T> {
         let plane = h * w;
         match self {
@@ -175,8 +175,8 @@ impl Back {
     }
 }
 
-/// The values of `z`, with a backward pass that sends their gradient to `inputs` as `back` says, and true. Over
-/// numbers that do not remember how they were computed, `z` itself and false.
+/// Returns the values of `z` with a new backward pass, which sends their gradient to `inputs` as `back` says, and true.
+/// For numbers that do not remember how they were computed, returns `z` itself and false.
 pub(super) fn altered<S: Additive>(
     z: &Array4<S>,
     inputs: &Array4<S>,
@@ -276,13 +276,13 @@ pub enum Wiring {
     PaddedBefore,
     /// The 3x3 has dilation 2.
     Dilated,
-    /// The 3x3 takes the height for the width and the width for the height.
+    /// The 3x3 exchanges height and width.
     AxesSwapped,
     /// The first 1x1 has the stride of the 3x3.
     StrideMoved,
 }
 
-/// Form (c) with its layers put together in this wrong way.
+/// Form (c) with its layers put together wrongly.
 pub(super) struct Rewired<K> {
     reduce: K,
     transform: K,
@@ -416,7 +416,7 @@ pub enum Around {
     FunctionsExchanged,
     /// The function after the first 1x1 is also applied to a copy: running statistics move twice.
     StatisticsTwice,
-    /// As `StatisticsTwice`, with twice the deviations in the copy: only the variance is off.
+    /// As `StatisticsTwice`, but the copy has twice the deviations, so that only the variance is off.
     VarianceTwice,
     /// In `f32`, outputs above 1 are 1.
     Clamped,
@@ -504,7 +504,8 @@ fn last_derivative_off<T: Scalar>(y: &mut Array4<impl Additive>) {
     }
 }
 
-/// A function that is first applied to a copy; in `f32` with `spread`, one of twice the deviations.
+/// A function that is first applied to a copy, then to the plane itself. In `f32` with `spread`, the copy has twice the
+/// deviations.
 struct Twice<'a, S> {
     function: &'a dyn ChannelWise<S>,
     spread: bool,
@@ -536,8 +537,8 @@ mod tests {
     use crate::conv::ConvSpec;
     use crate::scalar::Int;
 
-    /// Nothing is left without padding, or in a fresh buffer. Around a smaller input is what the
-    /// larger one before it left there.
+    /// Without padding or in a fresh buffer, there are no old values. Around a smaller input are the values that
+    /// the larger input before it left there.
     #[test]
     fn a_buffer_keeps_what_was_around() {
         let ones = |side| Array4::from_elem((1, 1, side, side), Int::from(1));

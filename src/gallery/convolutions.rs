@@ -1,18 +1,18 @@
-//! Mistakes of a bare grouped convolution and of its gradients, as people write kernels and ports.
+//! Mistakes in a bare grouped convolution and its gradients, as people make them in kernels and ports.
 //!
-//! Each is a function from a convolution with its data to what the wrong code gives for it, in `f64`: on integers
-//! exactly. `None` where the mistake has nothing to get wrong: one group, no padding, a kernel without room for it.
-//! What it gives may have another shape than the right output.
+//! Each is a function from a convolution with its data to the outputs of the wrong code, in `f64` and so exact on
+//! integers. It returns `None` if the mistake has nothing to get wrong, for example with one group, without padding or
+//! with too small a kernel. The outputs may not have the right shape.
 //!
 //! Mistakes whose result depends on an order of sums or on whatever lies in memory have no such function. They are
-//! recognised as a class, by [`crate::check`].
+//! recognised as a class by [`crate::check`].
 
 use ndarray::{Array4, Axis, Slice, s};
 
 use crate::conv::{Along, Arrays, ConvSpec, Convolution, KernelShape, Reference, kernel_gradient};
 use crate::error::Result;
 
-/// What wrong code gives; `None` where there is nothing to get wrong.
+/// The outputs of wrong code; `None` where there is nothing to get wrong.
 type Wrong = fn(&Convolution) -> Result<Option<Arrays>>;
 
 /// A mistake of a grouped convolution.
@@ -28,8 +28,8 @@ pub struct ConvMistake {
 }
 
 impl ConvMistake {
-    /// What the wrong code gives for this convolution; nothing at all where it fails, because its geometry has no
-    /// output. `None` where there is nothing to get wrong.
+    /// The outputs of the wrong code for this convolution: no arrays if the code fails because its geometry has no
+    /// output, and `None` if there is nothing to get wrong.
     pub fn outputs(&self, conv: &Convolution) -> Option<Arrays> {
         (self.wrong)(conv).unwrap_or_else(|_| Some(Arrays::new()))
     }
@@ -109,7 +109,7 @@ pub const ALL: [ConvMistake; 58] = [
     }),
     mistake("kernel-transposed", "the kernel's rows are read as its columns", |conv| {
         let KernelShape { k_h, k_w, .. } = conv.shape()?;
-        // Where it lies in memory as k_w x k_h.
+        // Reads the kernel's memory as k_w x k_h.
         reads(conv, |[o, c, u, v]| {
             let at = v * k_h + u;
             Some([o, c, at / k_w, at % k_w])
@@ -274,7 +274,7 @@ pub const ALL: [ConvMistake; 58] = [
         let x = conv.x.mapv(|x| if x.is_nan() { 0.0 } else { x });
         output_of(conv, || Ok(Convolution { x, ..conv.clone() }))
     }),
-    // Of gradients.
+    // Mistakes in gradients.
     seen(
         "weight-gradient-unstrided",
         "the gradient of the kernel takes the stride for 1",
@@ -381,7 +381,7 @@ fn group_of(conv: &Convolution) -> Result<impl Fn(usize) -> usize + use<>> {
     Ok(move |o| o / each)
 }
 
-/// What `wrong` gives, if the output is asked for.
+/// The outputs of the convolution `wrong`, if the output is asked for.
 fn output_of(
     conv: &Convolution,
     wrong: impl FnOnce() -> Result<Convolution>,
@@ -404,7 +404,7 @@ fn forward(
     Ok(Some(vec![("y".to_owned(), change(conv.y()?).into_dyn())]))
 }
 
-/// Channel c of a group reads this input channel; nothing is wrong where there is one group only.
+/// Channel c of a group reads the input channel that `source` returns. With one group, nothing is wrong.
 fn in_groups(
     conv: &Convolution,
     source: impl Fn(&KernelShape, usize, usize) -> usize,
@@ -416,7 +416,7 @@ fn in_groups(
     output_of(conv, || Ok(conv.rewired(|group, c| source(&shape, group, c))))
 }
 
-/// The kernel is read elsewhere.
+/// Each weight is read from the index that `read` returns.
 fn reads(
     conv: &Convolution,
     read: impl Fn([usize; 4]) -> Option<[usize; 4]>,
@@ -461,7 +461,7 @@ fn changed(spec: ConvSpec, change: impl Fn(Along) -> Along) -> Result<ConvSpec> 
     ConvSpec::by_axis(change(spec.height()), change(spec.width()), spec.groups())
 }
 
-/// With something of the other axis along each axis.
+/// With each axis taking something from the other axis.
 fn exchanged(conv: &Convolution, of: impl Fn(Along, Along) -> Along) -> Result<Option<Arrays>> {
     let (height, width) = (conv.spec.height(), conv.spec.width());
     output_of(conv, || {
@@ -483,7 +483,7 @@ fn fitted(x: &Array4<f64>, shape: [usize; 4]) -> Array4<f64> {
     Array4::from_shape_fn(shape, |(n, c, i, j)| x.get([n, c, i, j]).copied().unwrap_or(0.0))
 }
 
-/// With the border filled from the map: `at` gives the position for one that may lie outside.
+/// With the border filled from the map: `at` turns a position that may lie outside into one inside.
 fn padded(conv: &Convolution, at: impl Fn(isize, isize) -> isize) -> Result<Option<Arrays>> {
     let (n, c, h, w) = conv.x.dim();
     let [[up, down], [left, right]] =
@@ -507,7 +507,7 @@ fn with_bias(
     output_of(conv, || Ok(Convolution { bias, ..conv.clone() }))
 }
 
-/// Without the last along an axis.
+/// With zeros at the last position along an axis.
 fn without(mut y: Array4<f64>, axis: Axis) -> Array4<f64> {
     y.slice_axis_mut(axis, Slice::new(-1, None, 1)).fill(0.0);
     y
@@ -533,7 +533,7 @@ fn gradient(
     Ok(Some(outputs))
 }
 
-/// The same for a gradient of four axes.
+/// The same for a gradient with four axes.
 fn backward(
     conv: &Convolution,
     name: &str,

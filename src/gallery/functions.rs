@@ -18,7 +18,7 @@ pub enum Change {
     NoShift,
     /// The shift is added once for each path.
     ShiftCTimes,
-    /// The activation is left out; if the function is unknown, all of it is.
+    /// The activation is left out. If the function is unknown, the whole function is left out.
     NoActivation,
     /// Epsilon is left out of batch norm.
     NoEpsilon,
@@ -35,7 +35,7 @@ pub enum Change {
 }
 
 impl Change {
-    /// Whether the function after a layer has what is wrong: an activation, or else a batch norm.
+    /// Whether the function after a layer has the part that this mistake changes: an activation or a batch norm.
     pub(super) fn concerns(self, layer: Layer) -> bool {
         match self {
             Self::NoActivation | Self::NanToZero | Self::DerivativeAtZero => {
@@ -129,7 +129,7 @@ impl<S: Additive> ChannelWise<S> for ShiftTimes<'_, S> {
     }
 }
 
-/// A function and then a ReLU that is wrong.
+/// A function followed by a wrong ReLU.
 struct WrongRelu<'a, S> {
     function: Function<'a, S>,
     relu: fn(&mut S),
@@ -151,7 +151,7 @@ fn with_relu<'a, S: Additive>(
     Ok(function.map(|function| Box::new(WrongRelu { function, relu }) as Function<'a, S>))
 }
 
-/// For `f32` and its dual numbers. `f32::max` of a number and NaN is the number.
+/// For `f32`, `f64` and dual numbers of `f32`. In Rust, `max` of a number and NaN is the number.
 fn nan_to_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<f32>(z) {
         *z = z.max(0.0);

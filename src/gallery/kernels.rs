@@ -21,7 +21,7 @@ pub enum Kernels {
     Transposed,
     /// The taps of the 3x3 are rotated by 180 degrees.
     Flipped,
-    /// The last 1x1 reads the channels shuffled: all the paths' first ones, then their second ones.
+    /// The last 1x1 reads the channels shuffled: the first channel of every path, then the second of every path.
     Shuffled,
     /// The last 1x1 reads the paths in reverse.
     Reversed,

@@ -24,7 +24,7 @@ pub const ALL: [Mistake; 42] = [
     mistake("groups-halved", Grouped, Wiring(HalvedGroups))
         .changed("neighbouring groups read the same channels")
         .why("a channel's group is computed by dividing by 2d, as if there were half as many groups")
-        .seen_in("a relative of it, `groups` given the width of a group for their number: the textbook d2l, in all its frameworks; its pull request 2730 proposes the fix"),
+        .seen_in("a related mistake in the textbook d2l, in all its frameworks: `groups` is set to the width of a group; its pull request 2730 proposes the fix"),
     mistake("taps-transposed", Grouped, Kernels(Transposed))
         .changed("rows and columns of the 3x3 are exchanged")
         .why("a layout read as (kw, kh); symmetric kernels hide it"),
@@ -33,7 +33,7 @@ pub const ALL: [Mistake; 42] = [
         .why("convolution in the mathematical sense; networks mean cross-correlation"),
     mistake("padding-shifted", Grouped, Wiring(PaddingShifted))
         .changed("padded by 2 top and left, by 0 elsewhere")
-        .why("the output has the right size, but each value is the one that belongs to its neighbour"),
+        .why("the output has the right size, but each value belongs to its neighbour"),
     mistake("padded-before-norm", Grouped, Wiring(PaddedBefore))
         .changed("padding comes before batch norm and ReLU")
         .why("the border then holds relu(shift) instead of 0; a shift of 0 or below hides it"),
@@ -52,7 +52,7 @@ pub const ALL: [Mistake; 42] = [
         .seen_in("Keras-ResNeXt, issue 14"),
     mistake("shift-c-times", Aggregated, Function(ShiftCTimes, Expand))
         .changed("the last shift is added once in each path")
-        .why("C convolutions with a bias each add C biases; folding the shift into each path does the same")
+        .why("C convolutions, each with a bias, add C biases; folding the shift into each path does the same")
         .seen_in("a TensorFlow port whose form (a) has a bias in every path"),
     mistake("relu-before-sum", Aggregated, Convolution(ReluBeforeSum))
         .changed("each path ends in a ReLU, before the sum")
@@ -90,7 +90,7 @@ pub const ALL: [Mistake; 42] = [
         .why("a forgotten batch index; a batch of one hides it"),
     mistake("epsilon-left-out", Grouped, Function(NoEpsilon, Reduce))
         .changed("the first batch norm leaves epsilon out")
-        .why("it changes the variance by about a part in 10^5, less than most tolerances")
+        .why("it changes the variance by about one part in 10^5, less than most tolerances")
         .shows_in(Kind::Epsilon),
     mistake("biased-variance", Grouped, Function(BiasedVariance, Reduce))
         .changed("the running variance is the biased one")
@@ -107,7 +107,7 @@ pub const ALL: [Mistake; 42] = [
     mistake("nan-to-0", Grouped, Function(NanToZero, Output))
         .changed("the last ReLU turns NaN into 0")
         .why("max(NaN, 0) is 0 in Rust and in C, so a network that has broken down looks healthy")
-        .seen_in("`f32::max`, of which Rust documents that it ignores a NaN")
+        .seen_in("`f32::max`, which Rust documents as ignoring a NaN")
         .shows_in(Kind::NotANumber),
     mistake("strides-ignored", Grouped, Convolution(MemoryOrder))
         .changed("the input is read in memory order")

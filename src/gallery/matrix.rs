@@ -1,12 +1,12 @@
-//! Runs every rung on every mistake: what each refutes, what it misses, what does not apply to it.
+//! Runs every rung on every mistake, to see what each rung refutes, what it misses, and what does not apply to it.
 //!
 //! Nothing here is declared: each cell is the result of a run. It is *refuted* if the rung gave a witness
 //! against the wrong form. It is *missed* if the rung ran to its end without one. It is *not applicable* if
 //! nothing in those runs let the mistake show (no second path, no padding, no NaN rule for those numbers). A
 //! rung stops at its first witness.
 //!
-//! Rungs on random blocks run [`CASES`] cases of the generator, the symbolic rung its small shapes, and the
-//! exhaustive rung everything; it skips the rest of a shape if the first part did not meet the mistake.
+//! Rungs on random blocks run [`CASES`] cases of the generator. The symbolic rung runs its small shapes. The
+//! exhaustive rung runs everything, but skips the rest of a shape if the first part did not meet the mistake.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
@@ -102,7 +102,7 @@ fn try_one(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<(Cell, u64)>> {
     let wrong = mistake.wrong();
-    // A right form of another letter, so that a witness names the form it is against.
+    // The right form has another letter, so that a witness shows which of the two it refutes.
     let right = if mistake.form == Form::Grouped { Form::EarlyConcat } else { Form::Grouped };
     let forms: [&dyn AnyForm; 2] = [&wrong, &right];
     // A mistake that was not met in the first part of a shape is not met in the rest.
@@ -142,8 +142,8 @@ fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Resu
     Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", mistake.name)))
 }
 
-/// Runs a rung on everything that the matrix runs it on: first `cases` random cases, then its own shapes. `each`
-/// gets the evidence of each run, until it returns false. Returns false if the rung was stopped.
+/// Runs a rung on everything that the matrix runs it on: first `cases` random cases, then its own shapes. Passes
+/// the evidence of each run to `each`, until `each` returns false. Returns false if the rung was stopped.
 fn each_trial(
     rung: Rung,
     forms: Forms<'_>,
@@ -172,7 +172,7 @@ fn each_trial(
     Ok(true)
 }
 
-/// Runs a rung on all that the matrix runs it on, but with `cases` random blocks.
+/// Runs a rung on everything that the matrix runs it on, but with `cases` random blocks.
 pub(crate) fn climb(rung: Rung, forms: Forms<'_>, cases: u64, seed: Seed) -> Result<Evidence> {
     let mut all = Vec::new();
     each_trial(rung, forms, (seed, cases), &|| false, &|_| true, &mut |evidence| {

@@ -6,8 +6,8 @@
 //!
 //! A mistake is made in one of three places: in the [`kernels`], in the [`functions`] between the
 //! convolutions, or in how a [branch](branches) computes. To add one, add an entry to [`ALL`] and its effect to
-//! the enumeration of its place. Some mistakes are not in the list, because nobody would write them. Each of those
-//! tests a part of a rung whose absence no coarser mistake would reveal.
+//! the enumeration of its place. Some mistakes are not in the list, because nobody would make them. Each of those
+//! tests one part of a rung: no coarser mistake would reveal that this part is missing.
 
 pub mod branches;
 pub mod convolutions;
@@ -163,13 +163,13 @@ pub struct WrongBlock {
 }
 
 impl WrongBlock {
-    /// `form` with this mistake. A mistake at the sum of the paths is always made in form (a), any other in the
-    /// convolution or the wiring in form (c); `form` then gives only the letter.
+    /// `form` with this mistake. A mistake at the sum of the paths is always made in form (a). Any other mistake in the
+    /// convolution or the wiring is made in form (c). In both cases, `form` gives only the letter.
     pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
         Self { form, name, made_in, everywhere: false, met: Met::default() }
     }
 
-    /// With a mistake in a function made after every layer.
+    /// Makes a mistake in a function after every layer.
     pub fn everywhere(self) -> Self {
         Self { everywhere: true, ..self }
     }
@@ -232,7 +232,7 @@ impl Subject for WrongBlock {
 }
 
 /// Set once a mistake had something to get wrong: a path to drop, a NaN rule to break. If it is
-/// never set, a check that found nothing missed nothing, because the mistake did not apply.
+/// never set, the mistake did not apply, so a check that found nothing has missed nothing.
 #[derive(Clone, Debug, Default)]
 struct Met(Arc<AtomicBool>);
 

@@ -19,8 +19,8 @@ pub struct Architecture {
     pub stages: Vec<Stage>,
     /// Which convolution of a bottleneck takes the stride.
     pub stride_on: StrideOn,
-    /// Classes of the fully connected layer after global average pooling; without it
-    /// (`include_top=False`) the network ends in its features.
+    /// Classes of the fully connected layer after global average pooling. With `None` there is no such layer
+    /// (`include_top=False`), and the network ends in its features.
     pub classes: Option<usize>,
 }
 
@@ -65,7 +65,7 @@ pub struct Stage {
 
 impl Architecture {
     /// torchvision's `ResNet(block, layers, groups, width_per_group)` with 1000 classes. In the first of
-    /// its four stages the 3x3 have `groups` groups of `width_per_group` channels; the width doubles from
+    /// its four stages, each 3x3 has `groups` groups of `width_per_group` channels; the width doubles from
     /// stage to stage. Blocks have 64, 128, 256 and 512 output channels, bottlenecks four times as many.
     ///
     /// Errors: [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block with anything but 1
@@ -142,19 +142,19 @@ impl Architecture {
         Ok(Self { name: name.to_owned(), stem, block, stages, stride_on, classes: None })
     }
 
-    /// With the stride of its bottlenecks on this convolution.
+    /// The same network with the stride of its bottlenecks on this convolution.
     pub fn with_stride_on(mut self, stride_on: StrideOn) -> Self {
         self.stride_on = stride_on;
         self
     }
 
-    /// With a fully connected layer of `classes` classes.
+    /// The same network with a fully connected layer of `classes` classes.
     pub fn with_classes(mut self, classes: usize) -> Self {
         self.classes = Some(classes);
         self
     }
 
-    /// Without the fully connected layer: `include_top=False`.
+    /// The same network without the fully connected layer: `include_top=False`.
     pub fn without_top(mut self) -> Self {
         self.classes = None;
         self
@@ -240,7 +240,7 @@ pub(crate) struct PlacedBlock {
     kernels: Vec<KernelShape>,
 }
 
-/// A convolution of a block, with its name and that of the batch norm after it.
+/// A convolution of a block, with its name and the name of the batch norm after it.
 pub(crate) struct NamedConvolution {
     pub(crate) names: [String; 2],
     pub(crate) role: Role,

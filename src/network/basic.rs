@@ -1,4 +1,4 @@
-//! The block of depth 2 of ResNet-18 and 34: two 3x3 and the shortcut. It has no grouped form: C paths
+//! The depth-2 block of ResNet-18 and 34: two 3x3 and the shortcut. It has no grouped form: C paths
 //! of depth 2 are one dense pair C times as wide (paper, Figure 4).
 
 use ndarray::{Array4, ArrayView4};
@@ -26,7 +26,7 @@ struct Basic<K> {
 }
 
 impl BasicWeights {
-    /// The block with its kernels prepared; `to` converts each number to the type that it runs on.
+    /// The block with its kernels prepared; `to` converts each number to the type that the block runs on.
     pub(super) fn prepare<S: Additive, V: Convolver<S> + 'static>(
         &self,
         to: impl Fn(&f32) -> S + Copy,

@@ -13,12 +13,12 @@ pub fn imagenet() -> Vec<&'static str> {
 
 /// The classes of the `k` largest logits, or of all if there are fewer, each with its softmax
 /// probability in f64: exp(logit) divided by the sum of exp over all classes. The largest comes
-/// first; of equal ones, the class with the lower index.
+/// first. Of equal logits, the class with the lower index comes first.
 ///
 /// As in PyTorch's `topk`, a NaN counts as larger than any number, so that it is not overlooked. As in its
 /// `softmax`, every probability is NaN if a logit is NaN or +infinity, or if all are -infinity.
 pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
-    // With the largest subtracted, no exponential overflows, and one is 1. `max` ignores NaN, exp does not.
+    // After the largest is subtracted, no exponential overflows, and one is 1. `max` ignores NaN, exp does not.
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let exponential = |logit: f32| (f64::from(logit) - f64::from(largest)).exp();
     let sum: f64 = logits.iter().map(|&logit| exponential(logit)).sum();

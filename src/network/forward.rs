@@ -22,8 +22,8 @@ pub struct Network<S: Real, V: Convolver<S>> {
 pub type Prepare<'a, S, V> = dyn Fn(&BlockWeights<S>, &V) -> Result<Bottleneck<S, V>> + 'a;
 
 impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
-    /// Prepares the kernels, those of each bottleneck by `form`; `to` converts each number to the type that
-    /// the network runs on.
+    /// Prepares the kernels. `form` prepares those of the bottlenecks, and `to` converts each number to the type
+    /// that the network runs on.
     ///
     /// Errors: those of [`Convolver::prepare`] and of `form`.
     pub fn prepare(
@@ -67,10 +67,10 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         Ok(y)
     }
 
-    /// Features to logits, N x classes: global average pooling and the fully connected layer. Without one,
-    /// the pooled features, N x C.
+    /// Features to logits, N x classes: global average pooling and the fully connected layer. If there is no
+    /// such layer, returns the pooled features, N x C.
     ///
-    /// Errors: features with another number of channels than the layer reads.
+    /// Errors: features whose number of channels is not what the layer reads.
     pub fn logits(
         &self,
         features: ArrayView4<'_, S>,
@@ -88,7 +88,7 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     }
 }
 
-/// N x C x H x W to N x C x 1 x 1: the mean of each map, as its sum divided by its length.
+/// N x C x H x W to N x C x 1 x 1: the mean of each channel's plane, as its sum divided by its length.
 pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let length = S::from_f64((h * w) as f64);
@@ -104,7 +104,7 @@ pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
 }
 
 /// The functions between the convolutions of a network: folded batch norms, ReLU, and the bias of the last layer
-/// as an affine of scale 1.
+/// as an affine function of scale 1.
 pub struct NetworkFunctions<S> {
     stem: Option<Normalise<S>>,
     blocks: Vec<NormFunctions<S>>,

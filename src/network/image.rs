@@ -12,19 +12,19 @@ pub const SIZE: u32 = 224;
 /// Length of the shorter side before the crop, for the `IMAGENET1K_V1` weights. The
 /// `IMAGENET1K_V2` weights need 232.
 pub const SHORTER_SIDE: u32 = 256;
-/// The longest shorter side that is accepted: more would only take time.
+/// The largest shorter side that is accepted. A larger one would only take time.
 const LONGEST: u32 = 1 << 14;
 /// Mean and standard deviation of ImageNet's pixels, red, green, blue, in 0..1.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
 /// Scales the shorter side of an image, H x W x 3 bytes, to `shorter_side` pixels (bilinear, antialiased,
-/// even if it has that length), and cuts the middle [`SIZE`] x [`SIZE`] out. For [`normalise`].
+/// even if it has that length), and cuts out the middle [`SIZE`] x [`SIZE`] for [`normalise`].
 ///
 /// The bytes are exactly those of torchvision's transform with Pillow 12. With Pillow 13 they differ by up
 /// to 1 of 255 for pictures that shrink and are more than twice as tall as wide, and for no others.
 ///
-/// Errors: [`Error::Side`] for a side from which 224 pixels cannot be cut, [`Error::Shape`] for an
+/// Errors: [`Error::Side`] for a side that is shorter than 224 pixels or too long, [`Error::Shape`] for an
 /// image that is empty or does not have three channels.
 pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     if !(SIZE..=LONGEST).contains(&shorter_side) {

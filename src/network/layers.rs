@@ -72,7 +72,7 @@ impl Role {
 
 /// What a layer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "a field is what its letter says, see the head of `conv`")]
+#[expect(missing_docs, reason = "the head of `conv` explains the fields' letters")]
 pub enum Operation {
     /// A k x k convolution without bias.
     Convolution { k: usize, c_in: usize, c_out: usize, spec: ConvSpec },

@@ -21,8 +21,8 @@ const PREFIX: &str = "module.";
 type Named = (String, Vec<usize>);
 
 /// Loads a network from named tensors: checks all names and shapes first, then reads tensor by tensor,
-/// each by its index. If the architecture has no top, one in the checkpoint is ignored; so is a
-/// `module.` before every name. `path` is for messages.
+/// each by its index. If the architecture has no top, a top in the checkpoint is ignored. A `module.` before
+/// every name is ignored too. `path` is for messages.
 ///
 /// Errors: [`Error::Checkpoint`], which names everything missing, surplus or misshapen (and the network of
 /// the zoo that the checkpoint does fit). For NaN, infinities and negative variances, it names the tensor and the
@@ -66,7 +66,7 @@ fn unfit(name: &str, shape: &[usize], numbers: &[f32]) -> Option<String> {
     let variance = name.ends_with("running_var");
     let unfit = |number: &f32| !number.is_finite() || variance && *number < 0.0;
     let place = numbers.iter().position(unfit)?;
-    let what = if numbers[place].is_finite() { "no variance" } else { "not a finite number" };
+    let what = if numbers[place].is_finite() { "not a variance" } else { "not a finite number" };
     Some(format!("{name}{:?} is {}, {what}", index(place, shape), numbers[place]))
 }
 
@@ -147,7 +147,7 @@ fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<Stri
     let surplus: Vec<String> = surplus.map(|name| name.escape_debug().to_string()).collect();
     if missing.len() == wanted.len() {
         return Ok(vec![format!(
-            "none of its {} tensors{} is one of the {} that are wanted{}",
+            "none of its {} tensors{} is one of the {} expected{}",
             found.len(),
             some(&surplus),
             wanted.len(),

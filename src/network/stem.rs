@@ -11,10 +11,10 @@ use crate::scalar::Ordered;
 /// The stem's convolution: `conv1.weight`, 64 x 3 x 7 x 7.
 pub const KERNEL: [usize; 4] = [64, 3, 7, 7];
 
-/// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` stands for batch norm
-/// and ReLU.
+/// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` takes the place of
+/// batch norm and ReLU.
 ///
-/// Errors: a kernel and an image that do not fit each other.
+/// Errors: a kernel that does not fit the image.
 pub fn forward<S: Ordered, V: Convolver<S>>(
     x: ArrayView4<'_, S>,
     kernel: ArrayView4<'_, S>,

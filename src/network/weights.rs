@@ -62,7 +62,7 @@ pub struct TopWeights {
     pub bias: Array1<f32>,
 }
 
-/// Gives the numbers of a tensor by its name and shape: drawn, or read.
+/// Gives the numbers of a tensor, drawn or read from a file, by its name and shape.
 pub type Source<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
 /// Called with each tensor: its name, shape and numbers.
@@ -88,7 +88,7 @@ impl NetworkWeights {
         Ok(Self { architecture: architecture.clone(), stem, blocks, top })
     }
 
-    /// The same function with the paths of each bottleneck merged into `groups` wider ones, by
+    /// The same function with the paths of each bottleneck merged into `groups` wider paths, by
     /// [`BlockWeights::in_paths`]: the 3x3 has fewer groups, and zeros where there were no weights.
     /// ResNeXt-50 32x4d in one group has the shapes of Wide ResNet-50-2, which can thus compute it.
     ///
@@ -137,7 +137,7 @@ impl NetworkWeights {
         self.top.as_ref()
     }
 
-    /// Shows each tensor of the state dict, in its order, by name.
+    /// Shows `visitor` each tensor of the state dict, in order.
     ///
     /// Errors: those of `visitor`.
     pub fn visit(&self, visitor: &mut Visitor<'_>) -> Result<()> {
@@ -167,14 +167,14 @@ struct Assembly<'a, 'b> {
 }
 
 impl Assembly<'_, '_> {
-    /// The numbers of a tensor, checked to be as many as its shape needs.
+    /// The numbers of a tensor, after a check that there are as many as its shape needs.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let numbers = (self.source)(name, shape)?;
         if numbers.len() != shape.iter().product::<usize>() {
             let (what, found) = ("tensor of a network", vec![numbers.len()]);
             return Err(Error::Shape {
                 what,
-                expected: format!("{shape:?}, as {name} has"),
+                expected: format!("{shape:?}, the shape of {name}"),
                 found,
             });
         }
@@ -219,7 +219,7 @@ impl Assembly<'_, '_> {
         let mut norms = norms.into_iter();
         let mut next = || norms.next();
         let (Some(reduce), Some(transform), Some(expand)) = (next(), next(), next()) else {
-            unreachable!("a block has two convolutions at least, a bottleneck three")
+            unreachable!("a block has at least two convolutions, a bottleneck three")
         };
         let norms = Box::new(BlockNorms { reduce, transform, expand, shortcut: next() });
         Ok(match block.spec {

@@ -5,7 +5,7 @@ use super::architecture::{Architecture, BlockKind};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 
-/// A new network is added here. First torchvision's, then the larger ones of the paper's authors, then
+/// Add new networks here. First come torchvision's, then the larger ones of the paper's authors, then
 /// the settings of the paper's Tables 3 and 4, then CIFAR's.
 const NAMES: &str = "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d \
     resnext101_64x4d wide_resnet50_2 wide_resnet101_2 \
@@ -35,12 +35,12 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     NAMES.split(' ')
 }
 
-/// All networks that are listed, in order.
+/// All listed networks, in order.
 pub fn all() -> Result<Vec<Architecture>> {
     names().map(named).collect()
 }
 
-/// The name of the listed network that equals this one in all but the name.
+/// The name of the listed network that equals this one except for its name.
 pub fn same_but_for_its_name(network: &Architecture) -> Result<Option<String>> {
     let same = |other: &Architecture| {
         Architecture { name: network.name.clone(), ..other.clone() } == *network
@@ -48,7 +48,7 @@ pub fn same_but_for_its_name(network: &Architecture) -> Result<Option<String>> {
     Ok(all()?.into_iter().find(same).map(|other| other.name))
 }
 
-/// All networks that are listed, and after them the blocks.
+/// All listed networks, followed by the blocks.
 pub fn with_blocks() -> Result<Vec<Architecture>> {
     let mut networks = all()?;
     for block in BLOCKS {
@@ -93,7 +93,7 @@ pub fn named(name: &str) -> Result<Architecture> {
 fn parts(name: &str) -> Option<(usize, usize, usize)> {
     if let Some((layers, setting)) = name.strip_prefix("resnext").and_then(|x| x.split_once('_')) {
         let (groups, width) = setting.strip_suffix('d')?.split_once('x')?;
-        // One name for one network: no sign, no zeros in front.
+        // A network has only one name: no sign, no leading zeros.
         let size = |text: &str| match text.starts_with(['+', '0']) && text != "0" {
             true => None,
             false => text.parse().ok(),

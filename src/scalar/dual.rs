@@ -70,7 +70,7 @@ impl<S: Ordered> Ordered for Dual<S> {
     }
 }
 
-/// By the derivative rules for quotients and square roots; a converted `f64` is a constant.
+/// Uses the derivative rules for quotients and square roots. A converted `f64` is a constant.
 impl<S: Real> Real for Dual<S> {
     fn div(&self, other: &Self) -> Self {
         let value = self.value.div(&other.value);

@@ -27,7 +27,7 @@ use super::{Additive, Dot, Ordered, Scalar};
 pub struct Expression {
     value: f64,
     summands: Vec<String>,
-    /// Whether the summands are sums themselves, in brackets where they have several terms.
+    /// Whether the summands are sums themselves, written in brackets if they have several terms.
     of_sums: bool,
 }
 
@@ -61,7 +61,7 @@ impl Expression {
     }
 }
 
-/// A sum of more products than this is written down without those that are 0.
+/// A sum of more products than this is written down without its products that are 0.
 const SHORT: usize = 4;
 
 /// A number that is given rather than computed.

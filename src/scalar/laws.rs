@@ -57,7 +57,7 @@ fn every_number_type_is_a_ring() {
     check_ring(&[x.clone(), y.clone(), x.add(&y), mixed, x.neg()]);
 }
 
-/// Both sides of a law have the same derivatives with respect to a, b and c, too.
+/// Both sides of a law also have the same derivatives with respect to a, b and c.
 #[test]
 fn gradients_keep_the_laws() {
     let numbers = [0, 1, 2, -3, 7].map(Int::from);

@@ -1,7 +1,7 @@
 //! The number types that a tensor can have.
 //!
 //! The forms of a block are written once and run over many number types. Which operations they need
-//! is itself part of the argument, so there is a trait for each set of operations:
+//! is part of the argument, so there is a trait for each set of operations:
 //!
 //! - [`Additive`]: a zero and an addition. **The three forms need nothing else**; products occur
 //!   only inside the convolution.
@@ -92,8 +92,8 @@ pub trait Scalar: Additive {
 /// that is not a number (NaN, an overflowed integer) compares false with
 /// everything, itself included.
 pub trait Ordered: Scalar + PartialOrd {
-    /// The larger of the two. A value that is not a number wins, so that it is
-    /// seen at the end rather than lost. (`f32::max` loses it.)
+    /// The larger of the two. A value that is not a number wins, so it is visible in the
+    /// result. (`f32::max` loses it.)
     fn max(&self, other: &Self) -> Self {
         let is_number = |x: &Self| x.partial_cmp(x).is_some();
         if !is_number(self) || self > other { self.clone() } else { other.clone() }

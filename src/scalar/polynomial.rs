@@ -3,7 +3,7 @@
 //! Two expressions in ring operations are equal for every value of their variables, in every
 //! commutative ring, if and only if their polynomials are the same. So a form run on polynomials
 //! shows what it computes for all weights and inputs at once. Computer algebra crates offer far more
-//! than addition and multiplication, and of those considered, none has a normal form so easy to
+//! than addition and multiplication. None of those considered has a normal form that is as easy to
 //! compare.
 
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ impl Polynomial {
         self.terms.len()
     }
 
-    /// The terms that `other` lacks, or has with another coefficient.
+    /// The terms that `other` lacks or has with a different coefficient.
     pub fn apart_from(&self, other: &Self) -> Self {
         let mut apart = self.clone();
         apart.terms.retain(|monomial, coefficient| other.terms.get(monomial) != Some(coefficient));
@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(x.apart_from(&x).first_term(), None);
     }
 
-    /// Only a variable itself counts as one: not a multiple of it, nor a power, nor a sum.
+    /// Only a variable itself counts as a variable: not a multiple of it, a power or a sum.
     #[test]
     fn a_variable_is_known_from_what_is_made_of_it() {
         let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));

@@ -1,7 +1,7 @@
 //! Integers modulo a prime: exact arithmetic of any depth in a fixed 64 bits.
 //!
-//! Crates for finite fields exist, but they serve cryptography: primes of 256 bits in constant time, or of 31
-//! bits in SIMD vectors. This project needs one field of 61 bits and two tiny ones, and a dot product that is
+//! Crates for finite fields exist, but they serve cryptography: primes of 256 bits in constant time, or primes
+//! of 31 bits in SIMD vectors. This project needs one field of 61 bits and two tiny ones, and a dot product that is
 //! reduced only once. That takes the few lines below.
 
 use super::{Additive, Dot, Scalar};
@@ -85,7 +85,7 @@ impl M61 {
         Some(if value.is_sign_negative() { size.neg() } else { size })
     }
 
-    /// The element whose product with this one is 1: the power p - 2, by Fermat. For 0, which has
+    /// The element whose product with this one is 1: by Fermat, the power p - 2 of this one. For 0, which has
     /// no inverse, it returns 0.
     pub fn inverse(&self) -> Self {
         let (mut power, mut square, mut exponent) = (Self::one(), *self, (1u64 << 61) - 3);
@@ -123,8 +123,8 @@ impl<const P: u64> Scalar for Prime<P> {
 }
 
 impl<const P: u64> Dot for Prime<P> {
-    /// Not yet reduced. A product is below 2^124, so there is room for another one while the sum is
-    /// below 2^127; from there on it is reduced first.
+    /// The sum, not yet reduced. A product is below 2^124, so there is room for another product while
+    /// the sum is below 2^127. From 2^127 on, the sum is reduced first.
     type Sum = u128;
     fn accumulate(sum: &mut u128, weight: &Self, value: &Self) {
         if *sum >> 127 != 0 {
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn m61_is_prime_and_has_inverses() {
-        // a^(p-1) = 1 (Fermat) fails for nearly every composite p, so this tests primality as well
-        // as the inverses.
+        // a^(p-1) = 1 (Fermat) fails for nearly every composite p, so this tests both the primality
+        // and the inverses.
         for a in [2, 3, 5, 7, P - 1, 987_654_321].map(M61::new) {
             assert_eq!(a.mul(&a.inverse()), M61::one());
         }

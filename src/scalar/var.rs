@@ -48,7 +48,7 @@ impl<S> std::fmt::Debug for Node<S> {
     }
 }
 
-/// Drops operations in a loop; the default would recurse along the chain that a long sum is.
+/// Drops operations in a loop. The default would recurse along the chain of a long sum.
 impl<S> Drop for Node<S> {
     fn drop(&mut self) {
         let mut inputs = std::mem::take(&mut self.inputs);
@@ -138,8 +138,8 @@ impl<S: Additive> Gradients<S> {
 }
 
 /// The gradient of the weighted sum of `results` with respect to all tracked numbers. For one result with
-/// weight 1, that is its gradient; for a layer's results, weighted by a loss's gradient with respect to
-/// them, it is that of the loss.
+/// weight 1, this is that result's gradient. For a layer's results, weighted by a loss's gradient with respect
+/// to them, this is the gradient of the loss.
 ///
 /// # Panics
 ///
@@ -162,7 +162,7 @@ pub fn gradients<S: Scalar, R: Data<Elem = Var<S>>, W: Data<Elem = S>, D: Dimens
     Gradients(given)
 }
 
-/// Operations by number, each with the gradient with respect to its results as known so far.
+/// Operations by number, each with the part of the gradient with respect to its results that is known so far.
 struct Open<S>(BTreeMap<u64, (Arc<Node<S>>, Vec<S>)>);
 
 impl<S: Additive> Open<S> {

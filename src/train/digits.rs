@@ -15,9 +15,9 @@ const TESTED: usize = 360;
 /// Images N x 1 x 8 x 8, from 0 to 1, and their digits.
 #[derive(Clone, Debug)]
 pub struct Digits {
-    /// N x 1 x 8 x 8.
+    /// The images, N x 1 x 8 x 8.
     pub images: Array4<f32>,
-    /// N.
+    /// The digit of each image.
     pub labels: Vec<usize>,
 }
 

@@ -7,7 +7,7 @@
 //!   with respect to a block's input is also summed d channels at a time; every other gradient has the same terms
 //!   in the same order in all forms.
 //! - In each form's own order ([`Order::Own`]) rounding differs, training amplifies the differences, and the
-//!   weights drift apart. Loss and accuracy do not show it.
+//!   weights drift apart. Loss and accuracy do not show this.
 
 use rayon::iter::{
     IntoParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
@@ -133,7 +133,7 @@ pub struct Trained {
     pub order: Order,
     /// The loss of each step's batch, before the step.
     pub losses: Vec<f64>,
-    /// The share of the test images that it recognises, between 0 and 1.
+    /// The share of the test images that the model recognises, between 0 and 1.
     pub accuracy: f64,
 }
 
@@ -157,7 +157,7 @@ pub struct Report {
     pub numbers: usize,
     /// Numbers of training images and of test images.
     pub images: [usize; 2],
-    /// In the fixed order: the first difference, if there is one.
+    /// The first difference in the fixed order, if there is one.
     pub apart: Option<Apart>,
     /// In each form's own order, after each step: the largest difference between two forms' numbers, divided by
     /// the largest number.
@@ -212,7 +212,7 @@ pub fn lockstep(forms: &[&dyn AnyForm], plan: &Plan, progress: &dyn Progress) ->
         apart = first_apart(fixed, step);
         drift.push(largest_difference(&own[..forms.len()]));
         if apart.is_some() {
-            break; // They are not one function; further steps cannot change that.
+            break; // The forms are not one function; further steps cannot change that.
         }
     }
     let mut trained = runs.iter().map(|run| run.result(&test)).collect::<Result<Vec<_>>>()?;

@@ -48,7 +48,7 @@ const STEM: ConvSpec = ConvSpec::of(1, 1, 1);
 pub struct Sgd {
     /// The learning rate.
     pub rate: f64,
-    /// How much of the last step's direction is kept.
+    /// How much of the previous step's direction is kept.
     pub momentum: f64,
     /// The weight decay.
     pub decay: f64,
@@ -106,7 +106,7 @@ impl Model<f32> {
 }
 
 impl<S: Real> Model<S> {
-    /// The network with these weights, the tensors in the order of [`Model::tensors`].
+    /// The network with these weights, given in the order of [`Model::tensors`].
     ///
     /// Errors: shapes that do not fit together.
     pub fn new(
@@ -259,7 +259,7 @@ impl<S: Real + Dot> Training<S> {
         as_many("labels, one for each image", labels.len(), x.len_of(Axis(0)))?;
         let classes = model.bias.len();
         if let Some(label) = labels.iter().find(|label| **label >= classes) {
-            let words = format!("label {label} is none of {classes} classes, counted from 0");
+            let words = format!("label {label} is not below {classes}, the number of classes");
             return Err(Error::Unsuitable(words));
         }
         let momentum = S::from_f64(STATISTICS);
@@ -290,7 +290,7 @@ impl<S: Real + Dot> Training<S> {
         let (loss, by_logits) = cross_entropy(&logits.map(|z| z.value().to_f64()), labels);
         let by = gradients(&logits, &by_logits.mapv(S::from_f64));
 
-        // In the order of the tensors: a gradient, or new statistics.
+        // One change for each tensor, in the order of the tensors: a gradient, or new statistics.
         let of = |tensor: &Array4<Var<S>>| Change::Gradient(by.of(tensor).into_iter().collect());
         let of_norm = |norm: &RecordedNorm<S>| {
             let [gamma, beta] = norm.parameters().map(|own| Change::Gradient(by.of(own).to_vec()));
@@ -339,7 +339,7 @@ fn cross_entropy(logits: &Array2<f64>, labels: &[usize]) -> (f64, Array2<f64>) {
     let n = labels.len() as f64;
     let (mut loss, mut by) = (0.0, Array2::zeros(logits.dim()));
     for ((logits, &label), mut by) in logits.outer_iter().zip(labels).zip(by.outer_iter_mut()) {
-        // With the largest subtracted, no exponential overflows.
+        // After the largest is subtracted, no exponential overflows.
         let largest = logits.fold(f64::NEG_INFINITY, |l, r| l.max(*r));
         let powers = logits.mapv(|z| (z - largest).exp());
         let total = powers.sum();

@@ -31,7 +31,7 @@ pub struct WrongBlock {
     pub mistake: String,
     /// The loss of the last step's batch; `None` where the weights did not stay finite.
     pub loss: Option<f64>,
-    /// The share of the test images that it recognises.
+    /// The share of the test images that the block recognises.
     pub accuracy: Option<f64>,
     /// Why `loss` or `accuracy` is `None`, if it is.
     pub why_null: BTreeMap<String, String>,

@@ -656,6 +656,10 @@ class epsilon_left_out_everywhere(epsilon_left_out):
     of = EVERY_NORM
 
 
+BLOCK["epsilon-1e-5-everywhere"] = lambda case: TorchBlock(
+    case._replace(attributes=case.attributes | {"eps": 1e-5})).outputs()
+
+
 class Moving(TorchBlock):
     """Something is wrong with the running statistics."""
 

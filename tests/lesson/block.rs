@@ -222,8 +222,9 @@ fn training_needs_two_values_a_channel() {
     }
     for (batch, values) in [((1, (1, 1)), "1"), ((0, (3, 2)), "0")] {
         let message = of(batch).err().map(|error| error.to_string());
-        let words =
-            format!("batch norm in training mode needs 2 values a channel at least, not {values}");
+        let words = format!(
+            "batch norm in training mode needs at least 2 values per channel, not {values}"
+        );
         assert_eq!(message, Some(words));
     }
 }

@@ -293,7 +293,7 @@ fn a_port_with_its_own_gradients_is_named() {
     let report = report.unwrap();
     assert_eq!(report.mistakes, ["kernel-flipped"]);
     let words = report.words("a port");
-    assert!(words.contains("cases of these kinds fail too: gradients."), "{words}");
+    assert!(words.contains("ases of these kinds fail too: gradients."), "{words}");
 }
 
 /// Kernels are often chosen by several attributes together, and only one of them is wrong.
@@ -461,4 +461,29 @@ fn a_block_in_a_narrow_format_is_named() {
         "{:?}",
         classes.collect::<Vec<_>>()
     );
+}
+
+/// Batch norm written by hand often has one epsilon for all: PyTorch's default.
+#[test]
+fn an_epsilon_of_its_own_is_named() {
+    let kinds = vec![Kind::Integers, Kind::Floats];
+    let plan = Plan { ops: Ops::Block, kinds, quick: true, ..Plan::default() };
+    let report = judge(&cases(&plan).unwrap(), |case| {
+        let Operation::Block(block) = &case.operation else { panic!("a block") };
+        let mut norms = block.norms.clone();
+        let all = [&mut norms.reduce, &mut norms.transform, &mut norms.expand];
+        for norm in all.into_iter().chain(&mut norms.shortcut) {
+            let [gamma, beta, mean, variance] = [0, 1, 2, 3].map(|part| {
+                let values = (0..norm.channels()).map(|channel| *norm.channel(channel)[part]);
+                values.collect::<ndarray::Array1<f64>>()
+            });
+            *norm = triform::BatchNorm::new(gamma, beta, mean, variance, 1e-5).unwrap();
+        }
+        let (weights, norms) = (block.weights.map(|w| *w as f32), norms.cast());
+        let norms = NormFunctions::new(&norms, triform::Activation::Relu).unwrap();
+        let x = block.x.mapv(|x| x as f32);
+        let y = Form::Grouped.forward(&weights, x.view(), &norms.functions(), &Fast::new());
+        Ok([("y".to_owned(), Received::Floats(y.unwrap().into_dyn()))].into())
+    });
+    assert_eq!(report.unwrap().mistakes, ["epsilon-1e-5-everywhere"]);
 }

@@ -1,4 +1,4 @@
-"""The blocks: which, their weights, and what they must give."""
+"""The blocks to compare, their weights, and the outputs that they must give."""
 
 import pathlib
 
@@ -27,7 +27,7 @@ class Block:
         channels, paths, width, side = SHAPES[name]
         inner = paths * width
         self.map = f"{side}x{side}"
-        # Multiplications, each with an addition.
+        # Multiply-adds.
         self.products = side * side * (2 * channels * inner + inner * width * 9)
         self._draw(np.random.default_rng([seed, channels]), channels, paths, inner, side)
         self._write(channels, paths, side)
@@ -49,7 +49,7 @@ class Block:
             norm = drawn_norm(rng, weight, here, shortcut, how)
             layer = Layer(weight, norm, **how)
             with_shortcut = None if shortcut is None else (shortcut, np.zeros(shortcut.shape))
-            # Each layer on the same floats for everyone; and the whole block, its error carried along.
+            # Each layer gets the same floats in every contender. In the whole block, errors accumulate.
             cut = here.astype(np.float64), np.zeros(here.shape)
             self.inputs[name] = here[None]
             self.expected[name] = layer.bounded(*cut, with_shortcut)
@@ -96,10 +96,10 @@ class Block:
         return graph, files
 
     def refuted(self):
-        """What the check of the 3x3 says of an engine that computes in fewer bits, in times the bound.
+        """How far an engine that computes in fewer bits would be off in the 3x3, as a multiple of the bound.
 
-        A check that could refute nothing would be none. The 3x3 is the layer with the shortest sums, and
-        so the one that sees the most.
+        A check that could refute nothing would be worthless. The 3x3 has the shortest sums, so its check
+        notices the most.
         """
         layer, x = self.layers["transform"], self.inputs["transform"][0].astype(np.float64)
         centre, radius = self.expected["transform"]
@@ -113,17 +113,17 @@ class Block:
         return found
 
     def models(self):
-        """What is checked, and how far off each may be."""
+        """The names of the models that are checked."""
         return list(self.expected)
 
     def judge(self, model, found):
-        """Part of the bound that is used, and the largest difference over the largest value."""
+        """The part of the bound that is used, and the largest difference divided by the largest value."""
         centre, radius = self.expected[model]
         return used(found[0], centre, radius), relative(found[0], centre)
 
 
 def drawn_norm(rng, weight, x, shortcut, how):
-    """Gamma, beta, mean, variance, with no channel dead: its zero lies at a random quantile of its values."""
+    """Gamma, beta, mean and variance, such that zero lies at a random quantile of each channel's values."""
     channels = len(weight)
     z = conv(x.astype(np.float64), weight.astype(np.float64), how.get("groups", 1), how.get("pad", 0))
     gamma = (0.5 + rng.random(channels)).astype(np.float32)

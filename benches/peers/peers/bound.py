@@ -1,17 +1,17 @@
 """The reference in f64, and how far rounding in f32 can take a layer from it.
 
-A centre c and a radius e are kept, both f64: the value and the most that a computation in f32 may be off.
-A layer is, for each output, one sum: of n products of weight and input, each times the scale s of the
-batch norm; of the norm's shift, which is -s mu and beta; and, in the last layer, of the shortcut r. An
-engine may fold the scale into the weights or multiply by it after the sum, may add in any order, and may
+Each value has a centre c and a radius e, both in f64: the value itself, and how far a computation in f32
+may be off. Each output of a layer is one sum. Its terms are n products of weight and input, each times the
+scale s of the batch norm; the norm's shift, which is -s mu and beta; and, in the last layer, the shortcut r.
+An engine may fold the scale into the weights or multiply by it after the sum, may add in any order, and may
 fuse a product with a sum. Whichever it does, each term is rounded at most n + 8 times: 3 for the scale
 (a sum, a root, a quotient; the sum's counts half), 1 to fold it or apply it, 1 for the product, n - 1 to
 add the products up, 3 for mean times scale, shift and shortcut, and 1 to spare. So (Higham, Accuracy and
 Stability of Numerical Algorithms, 2nd ed., lemma 3.1), with u = 2^-24 and gamma_m = m u / (1 - m u), the
 error is at most gamma_(n+8) times the sum of the terms' absolute values, plus what underflow may add.
 
-This is R1 of the evidence, in one formula for scales that are folded and for those that are not. Winograd's
-convolution, bf16 and TF32 round otherwise, and where it shows the bound says so.
+This is rung R1, in one formula for scales that are folded and for scales that are not. Winograd convolution,
+bf16 and TF32 round differently; where their errors are larger than rounding explains, the bound is exceeded.
 """
 
 import numpy as np
@@ -51,7 +51,7 @@ class Layer:
         return weight.astype(np.float32), bias.astype(np.float32)
 
     def bounded(self, c, e, shortcut=None):
-        """Centre and radius of the output; `shortcut` is a pair of them."""
+        """Centre and radius of the output; `shortcut` is also a centre and a radius."""
         n = self.weight[0].size
         gamma = (n + 8) * U / (1 - (n + 8) * U) * SPARE
         scale = np.abs(self.scale)
@@ -70,7 +70,7 @@ class Layer:
 
 
 def used(found, centre, radius):
-    """The largest part of the bound that any value uses: above 1, more than rounding explains."""
+    """The largest part of the bound that any value uses. Above 1, rounding alone does not explain the error."""
     off = np.abs(found.astype(np.float64) - centre)
     with np.errstate(divide="ignore", invalid="ignore"):
         part = np.where(off == 0, 0, off / radius)
@@ -78,11 +78,11 @@ def used(found, centre, radius):
 
 
 def relative(found, centre):
-    """The largest difference, over the largest value."""
+    """The largest difference, divided by the largest value."""
     return float(np.abs(found.astype(np.float64) - centre).max() / np.abs(centre).max())
 
 
 def with_bits(x, bits):
-    """Rounded to `bits` bits after the leading one: 7 are bf16's, 10 TF32's."""
+    """Rounded to `bits` bits after the leading one: 7 for bf16, 10 for TF32."""
     significand, exponent = np.frexp(x)
     return np.ldexp(np.round(significand * 2.0 ** (bits + 1)) / 2.0 ** (bits + 1), exponent)

@@ -16,12 +16,12 @@ NAMES = {
     "tract": "tract",
     "candle": "candle",
 }
-# The programs of those in Rust; the others are Python modules beside this one.
+# The programs of the contenders in Rust; the others are Python modules beside this one.
 IN_RUST = {"triform": RELEASE / "ours", "tract": RELEASE / "theirs", "candle": RELEASE / "theirs"}
 
 
 class Failure(Exception):
-    """What the run cannot go on after; says what to do about it."""
+    """An error that ends the run. Its message says what to do."""
 
 
 class Missing(Failure):
@@ -59,7 +59,7 @@ class Worker:
         else:
             command = [sys.executable, "-m", f"peers.worker_{engine}", folder, str(threads)]
         environment = os.environ | {
-            # For engines that have no other way to be told.
+            # For engines that learn the number of threads in no other way.
             "OMP_NUM_THREADS": str(threads),
             "RAYON_NUM_THREADS": str(threads),
             "PYTHONWARNINGS": "ignore",

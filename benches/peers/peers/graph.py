@@ -1,4 +1,4 @@
-"""A small description of a model, from which every engine gets its own.
+"""A small description of a model, from which each engine's own model is made.
 
 A graph is a list of steps, each of which names what it reads and what it makes. ONNX files are written
 from it for the engines that read them; the Rust worker for candle reads it as JSON.
@@ -11,13 +11,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# Old enough for every engine here, and has all that is needed.
+# Old enough for every engine here, and new enough to have all that is needed.
 OPSET = 17
 IR_VERSION = 8
 
 
 class Graph:
-    """Steps, in order; the last one gives the output. `inputs`: names and shapes of tensors."""
+    """Steps, in order; the last one makes the output. `inputs` has the names and shapes of tensors."""
 
     def __init__(self, inputs):
         self.inputs = inputs
@@ -58,7 +58,7 @@ class Graph:
         return self.steps[-1]["makes"]
 
     def write_json(self, path, files):
-        """The steps; `files` says for each input which file has its numbers."""
+        """Writes the steps; `files` names the file with the numbers of each input."""
         inputs = [
             {"name": name, "shape": list(shape), "file": files[name]} for name, shape in self.inputs
         ]

@@ -62,7 +62,7 @@ def said(*command):
 
 
 def versions(engines):
-    """Of each contender, and of the tools used with it."""
+    """The versions of each contender and of the tools used."""
     locked = tomllib.loads((HERE / "Cargo.lock").read_text())["package"]
     rust = {package["name"]: package["version"] for package in locked}
     found = {"rustc": said("rustc", "--version").split()[1], "python": sys.version.split()[0]}

@@ -7,7 +7,7 @@ import numpy as np
 
 from .contenders import Worker
 
-# So that threads which another engine keeps spinning for a while are asleep.
+# Seconds to wait, so that threads that another engine keeps spinning for a while fall asleep.
 PAUSE = 0.05
 
 
@@ -46,13 +46,13 @@ def measure(job, engines, threads, rounds, seconds, tell):
 
 
 def check(job, worker, variant):
-    """What each layer and the whole use of their bound, and whether that is at most all of it."""
+    """How much of its bound each layer and the whole use, and whether none exceeds its bound."""
     checked = {}
     for model in job.models():
         worker.ask(f"check {variant} {model}")
         found = np.load(job.folder / f"{variant}.{model}.out.npy")
         part, relative = job.judge(model, found)
         checked[model] = {"used": part, "relative": relative}
-    # Written so that NaN is outside.
+    # Written so that NaN counts as outside.
     within = all(each["used"] <= 1 for each in checked.values())
     return {"checked": checked, "within": within}

@@ -7,8 +7,8 @@ import numpy as np
 from .graph import Graph
 
 NAMES = ("resnet50", "resnext50_32x4d")
-# A logit may be off by this much of the largest one. Chosen: a bound derived for a whole network is far
-# above the logits themselves. Rounding alone takes about 1e-6, bf16 some 1e-2.
+# A logit may be off by this fraction of the largest one. The limit is chosen, not derived: a bound derived
+# for a whole network is far larger than the logits themselves. Rounding alone takes about 1e-6, bf16 about 1e-2.
 LIMIT = 1e-5
 
 
@@ -54,17 +54,17 @@ class Network:
         self.products += y[0].numel() * module.weight[0].numel()
 
     def refuted(self):
-        """A chosen limit, so nothing is claimed of it."""
+        """Nothing: the limit is chosen, so no claim is made about it."""
         return {}
 
     def models(self):
         return ["whole"]
 
     def judge(self, _, found):
-        """Part of the limit that is used, and the largest difference over the largest logit."""
+        """The part of the limit that is used, and the largest difference divided by the largest logit."""
         largest = np.abs(self.logits).max()
         relative = float(np.abs(found.astype(np.float64) - self.logits).max() / largest)
-        # NaN is refused as well.
+        # This also refuses NaN.
         return relative / LIMIT if relative < np.inf else float("inf"), relative
 
 

@@ -1,4 +1,4 @@
-"""What the Python workers have in common: one line in, one line out.
+"""What the Python workers have in common. They answer each line with one line.
 
     <- {"variants": [...], "version": "..."}       once, when loaded
     -> check VARIANT MODEL                         writes VARIANT.MODEL.out.npy beside the input
@@ -21,7 +21,7 @@ import numpy as np
 
 
 def serve(version, variants, load):
-    """`load(variant, model)` gives a function without arguments, which gives the output."""
+    """`load(variant, model)` returns a function without arguments, which returns the output."""
     folder = pathlib.Path(sys.argv[1])
     loaded = {}
 
@@ -52,13 +52,13 @@ def timed(run, times):
         start = time.perf_counter_ns()
         y = run()
         taken.append(time.perf_counter_ns() - start)
-        # So that each iteration has the memory of the last.
+        # Freed here, so that each iteration gets the same memory as the last.
         del y
     return taken
 
 
 def start():
-    """The folder, the threads, and the inputs of each model; keeps engines' chatter out of the answers."""
+    """Returns the folder and the number of threads. Keeps what engines print out of the answers."""
     global answers
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

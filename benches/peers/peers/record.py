@@ -5,13 +5,13 @@ from .contenders import NAMES
 LAYOUTS = {"nchw": "contiguous", "inside": "NHWC inside"}
 MODES = {"eager": "eager", "script": "TorchScript"}
 ABOUT = """\
-Milliseconds of one forward pass, batch 1, f32; all contenders in turn, round by round, in one run.
-Everyone has plain NCHW arrays in and out, whatever is done inside; rows with *NHWC* are handed
-channels-last memory and may give it. Of several ways to run PyTorch the fastest is shown, and
-named (*NHWC inside*: converted to channels_last and back); the JSON file beside this one has them
-all. *error*: the largest difference from f64, over the largest value. *bound*: the most of the
-derived rounding bound that any layer uses (of networks, the part of 1e-5 of the largest logit).
-Who is outside of it computes something else, and is listed apart."""
+Milliseconds of one forward pass, batch 1, f32. All contenders are timed in turn, round by round, in
+one run. All take and return plain NCHW arrays, whatever layout they use inside, except in rows with
+*NHWC*: there they take channels-last memory and may return it. PyTorch can be run in several ways. The
+fastest is shown and named (*NHWC inside*: converted to channels_last and back); the JSON file beside
+this one has them all. *error*: the largest difference from f64, divided by the largest value. *bound*:
+the largest part of the derived rounding bound that any layer uses (for networks, the part of 1e-5 of
+the largest logit). A contender outside its bound computes something else, and is listed separately."""
 
 
 def markdown(found):
@@ -50,7 +50,7 @@ def about_machine(found):
 
 
 def summary(found):
-    """Ours beside the fastest peer, the forms beside each other, two threads beside one."""
+    """Compares ours with the fastest peer, the forms with each other, and two threads with one."""
     kinds = [(kind, [job for job in found["jobs"] if job["kind"] == kind]) for kind in KINDS]
     return [part for kind, jobs in kinds if jobs for part in KINDS[kind](found, jobs)]
 
@@ -78,14 +78,14 @@ def summary_of_blocks(found, jobs):
             fastest,
             "lrrrlrrr",
         ),
-        "Vs 1: how many times as fast as on one thread. Of peak: part of the processor's.",
+        "*vs 1*: how many times as fast as on one thread. *of peak*: the part of the processor's peak.",
         "## Blocks: the forms",
         table(
             ["block", "threads", "(b)/(c)", "(a)/(c)", "PyTorch (a)/ours", "(b)", "(c)"],
             forms,
             "lrrrrrr",
         ),
-        "(b)/(c), (a)/(c): triform's own, in time. The others: PyTorch's time in a form over ours.",
+        "(b)/(c) and (a)/(c): ratios of triform's own times. The others: PyTorch's time in a form divided by ours.",
     ]
 
 
@@ -117,7 +117,7 @@ def beside_peer(job, threads, c):
 
 
 def beyond(found, job, threads, c):
-    """How many times as fast as on one thread; the part of the peak."""
+    """How many times as fast as on one thread, and the part of the peak."""
     one = best(job, 1, "triform", "c") if threads != 1 else None
     gflops = 2 * job["products"] / c / 1e6
     return [ratio(ms(one), c), f"{gflops / found['gflops_peak'][str(threads)]:.0%}"]
@@ -154,13 +154,13 @@ def rows_of(found, job, threads):
             model, worst = max(row["checked"].items(), key=lambda each: each[1]["used"])
             name, form = NAMES[row["engine"]], f"({row['variant'][0]})"
             lines.append([name, form, how(row), f"{ms(row):.3f}", model, f"{worst['used']:.1f}"])
-        header = ["outside of the bound", "form", "how", "min", "where", "times the bound"]
+        header = ["outside the bound", "form", "how", "min", "where", "times the bound"]
         parts.append(table(header, lines, "lllrlr"))
     return parts
 
 
 def best(job, threads, engine, form):
-    """The fastest way to run a form on plain arrays, within the bound; none if there is none."""
+    """The fastest way to run a form on plain arrays within the bound, or None."""
     rows = [
         row
         for row in job["rows"]
@@ -174,7 +174,7 @@ def best(job, threads, engine, form):
 
 
 def key_of(row):
-    """What is one row of a table: the way is chosen."""
+    """Rows with the same key become one row of a table, with the fastest way to run them."""
     return row["engine"], row["variant"][0], is_nhwc(row)
 
 
@@ -209,7 +209,7 @@ def threads_of(job):
 
 
 def table(header, rows, sides):
-    """A markdown table, its columns aligned in the source too."""
+    """A markdown table whose columns are aligned in the source too."""
     rows = [[str(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     place = lambda cell, side, width: cell.ljust(width) if side == "l" else cell.rjust(width)

@@ -1,4 +1,4 @@
-"""ONNX Runtime, as installed: all its optimisations, threads as asked for, nothing else changed."""
+"""ONNX Runtime as installed, with all its optimisations. Only the number of threads is set."""
 
 import onnxruntime
 

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU, in f32, for latency; arrays are shared with it, not copied."""
+"""OpenVINO on the CPU, in f32, optimised for latency. Arrays are shared with it, not copied."""
 
 import openvino
 

@@ -1,7 +1,7 @@
 """PyTorch, in each form, eager and as TorchScript, in either memory format.
 
-A variant is FORM-MODE-LAYOUT. Layouts: `nchw`; `inside`, plain arrays in and out and channels_last
-between; `nhwc`, handed channels_last and giving it.
+A variant is FORM-MODE-LAYOUT. The layouts are `nchw`, plain arrays throughout; `inside`, plain arrays in
+and out but channels_last in between; and `nhwc`, channels_last throughout.
 """
 
 import json
@@ -29,7 +29,7 @@ def conv(weight, bias, **how):
 
 
 def paths(weight, bias, **how):
-    """The same as one convolution for each path, by output channels."""
+    """The same as a list of convolutions, one for each path, divided by output channels."""
     parts = zip(weight.chunk(PATHS), bias.chunk(PATHS))
     return torch.nn.ModuleList(conv(w.clone(), b.clone(), **how) for w, b in parts)
 
@@ -68,7 +68,7 @@ class Each(torch.nn.Module):
 
 
 class Concatenated(torch.nn.Module):
-    """Side by side, then one convolution; the shortcut, and a ReLU."""
+    """The paths side by side, then one convolution, the shortcut and a ReLU."""
 
     def __init__(self, weight, bias):
         super().__init__()
@@ -80,7 +80,7 @@ class Concatenated(torch.nn.Module):
 
 
 class Summed(torch.nn.Module):
-    """The sum over the paths; the shortcut, and a ReLU. The first path has the bias."""
+    """The sum over the paths, then the shortcut and a ReLU. The first path has the bias."""
 
     def __init__(self, weight, bias):
         super().__init__()
@@ -100,7 +100,7 @@ class Summed(torch.nn.Module):
 
 
 class Block(torch.nn.Module):
-    """Three layers and the identity."""
+    """Three layers and the identity shortcut."""
 
     def __init__(self, reduce, transform, expand):
         super().__init__()
@@ -111,7 +111,7 @@ class Block(torch.nn.Module):
 
 
 class OnTensors(torch.nn.Module):
-    """A layer alone, on one tensor in place of a list with one for each path."""
+    """A single layer, on one tensor instead of a list with one tensor for each path."""
 
     def __init__(self, layer, cut):
         super().__init__()
@@ -123,7 +123,7 @@ class OnTensors(torch.nn.Module):
 
 
 class Inside(torch.nn.Module):
-    """Plain arrays in and out, channels_last between."""
+    """Plain arrays in and out, channels_last in between."""
 
     def __init__(self, model):
         super().__init__()
@@ -181,7 +181,7 @@ def load(variant, name):
             return model(*xs)
 
     if mode == "script":
-        # Twice, because it specialises after it has seen the first inputs.
+        # Twice, because TorchScript specialises after it has seen the first inputs.
         for _ in range(2):
             run()
     return run

@@ -1,6 +1,6 @@
-//! The kernels of ResNet-50 and ResNeXt-50 alone, each on one image and one thread:
-//! `cargo bench -p triform-bench`, or one of them, `cargo bench -p triform-bench grouped`. The
-//! elements of the throughput are multiply-adds, counted by `triform::count`.
+//! The kernels of ResNet-50 and ResNeXt-50 alone, each on one image, on the threads of rayon's pool. Run
+//! them with `cargo bench -p triform-bench`, or some of them with `cargo bench -p triform-bench grouped`.
+//! The throughput is in multiply-adds, as `triform::count` counts them.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,9 +1,9 @@
 //! `triform bench`: how long the three forms take on this machine.
 //!
 //! Before a form is timed, R1 compares it with the other forms, on the same weights, batch norms and input.
-//! If R1 refutes a form, nothing is timed: the time of a wrong form says nothing. Drawing the weights and
-//! preparing the kernels are not timed. A time is that of one image, with batch norms, ReLU and shortcut. The
-//! forms are timed one after the other, round by round.
+//! If R1 refutes a form, nothing is timed: the time of a wrong form is meaningless. Drawing the weights and
+//! preparing the kernels are not timed. Each time is for one image, including batch norms, ReLU and shortcut. In
+//! each round, the forms are timed one after the other.
 
 mod machine;
 mod subject;
@@ -39,9 +39,9 @@ pub struct Plan {
     /// Blocks to compare with one another: they are timed together, round by round. A block that is also in
     /// `blocks` is timed here only.
     pub settings: Vec<BlockOnMap>,
-    /// The letters of the forms that are timed; all are checked.
+    /// The letters of the forms to time. All forms are checked.
     pub forms: Vec<char>,
-    /// How often each of them is timed.
+    /// How often each block in each form is timed.
     pub rounds: Rounds,
     /// Whether ResNet-50 and ResNeXt-50 are timed too, as whole networks.
     pub networks: bool,
@@ -56,7 +56,7 @@ pub struct Report {
     pub date: String,
     /// The machine.
     pub machine: Machine,
-    /// What limits it, for each number of threads.
+    /// What limits the machine's speed, for each number of threads.
     pub roofs: Vec<Roof>,
     /// R1 on each block, and on each block of each network.
     pub findings: Vec<Finding>,
@@ -78,12 +78,12 @@ pub struct Report {
 pub const BUSY: f64 = 0.1;
 
 impl Report {
-    /// Whether other programs used so much that the times say little.
+    /// Whether other programs used so much of the machine that the times say little.
     pub fn is_busy(&self) -> bool {
         self.others > BUSY
     }
 
-    /// Sets each row's share of the peak. A row that exceeds the peak raises it.
+    /// Sets each row's share of the peak. A row that exceeds the peak raises the peak.
     fn share_the_peak(&mut self) {
         let mut rows: Vec<&mut Row> = self.rows.iter_mut().chain(&mut self.networks).collect();
         for roof in &mut self.roofs {
@@ -102,10 +102,10 @@ impl Report {
     }
 }
 
-/// The networks of [`Plan::networks`]; the others are compared with the first.
+/// The networks that [`Plan::networks`] adds. The second is compared with the first.
 pub const NETWORKS: [&str; 2] = ["resnet50", "resnext50_32x4d"];
 
-/// The block of the paper's Figure 1 with each setting of its Table 2, on 56 x 56, by rising C.
+/// The block of the paper's Figure 1 with each setting of its Table 2, on a 56x56 map, in order of C.
 pub fn settings() -> Result<Vec<BlockOnMap>> {
     let specs = zoo::BLOCKS.iter().map(|block| Ok((block.parse::<BlockSpec>()?, (56, 56))));
     let mut settings = specs.collect::<Result<Vec<_>>>()?;
@@ -115,7 +115,7 @@ pub fn settings() -> Result<Vec<BlockOnMap>> {
 
 /// Checks `forms` and times those of the plan, in each of the pools.
 ///
-/// Errors: [`Error::Unsuitable`] for fewer than two forms, since one agrees with itself whatever it does;
+/// Errors: [`Error::Unsuitable`] for fewer than two forms, since a single form always agrees with itself;
 /// [`Error::Zero`] for no pool, no block or no rounds; blocks that do not fit into memory.
 pub fn run(
     forms: &[&dyn AnyForm],
@@ -132,7 +132,7 @@ pub fn run(
     Ok(report)
 }
 
-/// Like [`run`], with shares of the peak as it was when each block was timed.
+/// Like [`run`], but each share is of the peak that was known when the block was timed.
 fn checked_and_timed(
     forms: &[&dyn AnyForm],
     plan: &Plan,
@@ -245,14 +245,14 @@ fn checked_and_timed(
     Ok(report)
 }
 
-/// The blocks in groups: those of a group are timed together, round by round.
+/// The blocks in groups. The blocks of a group are timed together, round by round.
 fn groups(plan: &Plan) -> Vec<Vec<BlockOnMap>> {
     let alone = plan.blocks.iter().filter(|block| !plan.settings.contains(block));
     let settings = (!plan.settings.is_empty()).then(|| plan.settings.clone());
     settings.into_iter().chain(alone.map(|block| vec![*block])).collect()
 }
 
-/// The same progress without its steps, since they all belong to one step of ours.
+/// Passes the progress on, but not its steps: they all belong to a single step of this run.
 struct Silent<'a>(&'a dyn Progress);
 
 impl Progress for Silent<'_> {

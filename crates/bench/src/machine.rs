@@ -63,7 +63,7 @@ impl Load {
         self.system.process(this).map_or(0, |process| process.accumulated_cpu_time())
     }
 
-    /// The fraction of the processors that others used since the start, if the system reports it.
+    /// The fraction of the processors that other programs used since the start, if the system reports it.
     pub(super) fn of_others(mut self) -> f64 {
         let before = self.own_ms;
         let own = self.refreshed_own_ms().saturating_sub(before) as f64;
@@ -72,8 +72,8 @@ impl Load {
     }
 }
 
-/// The roofline for the threads of a pool: the peak of one thread times their number (or times the
-/// processors, if these are fewer), and the bandwidth of all of them together.
+/// The roofline for the threads of a pool: the peak of one thread times the number of threads (or of
+/// processors, if there are fewer), and the bandwidth of all the threads together.
 pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     let threads = pool.current_num_threads();
     let together =

@@ -171,7 +171,7 @@ pub(super) fn time_networks(
     stopped: &dyn Fn() -> bool,
 ) -> Result<Option<Vec<Row>>> {
     let missing =
-        || Error::Unsuitable("networks are timed in form (c), which is not there".to_owned());
+        || Error::Unsuitable("networks are timed in form (c), which is missing".to_owned());
     let form = forms.iter().find(|form| form.letter() == 'c').ok_or_else(missing)?;
     let fast = &Fast::new();
     let (mut about, mut work): (Vec<_>, Vec<Work<'_>>) = (Vec::new(), Vec::new());

@@ -40,7 +40,7 @@ pub type Work<'a> = Box<dyn FnMut() -> Result<ndarray::Array4<f32>> + 'a>;
 /// Times each workload once per round, so that whatever slows the machine for a while slows all of them
 /// alike. The first round is not timed. `None` if `stopped` returned true.
 ///
-/// Errors: the first that the work meets; [`Error::Zero`] for no rounds.
+/// Errors: the first error of a workload; [`Error::Zero`] for no rounds.
 pub fn in_turn(
     work: &mut [Work<'_>],
     rounds: Rounds,

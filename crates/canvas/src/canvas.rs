@@ -11,12 +11,12 @@ use super::FigureError;
 use super::lettering::{Frame, Lettering, num, set};
 use super::palette::{PAPER, RULE, contains, dark_style, hex};
 
-/// A README shows a picture at about this many pixels across ...
+/// A README shows a picture about this many pixels wide.
 const SHOWN_WIDTH: f64 = 900.0;
-/// ... and text is then at least this many pixels to the em.
+/// At that width, the em of any text must be at least this many pixels.
 const LEAST_EM: f64 = 11.0;
 
-/// What a line is drawn with.
+/// The colour and width of a line.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Pen {
@@ -37,7 +37,7 @@ pub struct Picture {
 
 #[cfg(feature = "png")]
 impl Picture {
-    /// Pixels of the PNG to a canvas unit.
+    /// Pixels of the PNG for each canvas unit.
     pub const SCALE: u32 = 2;
 
     /// The picture as the bytes of a PNG file, in the colours of a light page. The corners outside
@@ -51,7 +51,7 @@ impl Picture {
         let (width, height) = self.size;
         let pixels = |size: u32| size.saturating_mul(Self::SCALE);
         let mut page = tiny_skia::Pixmap::new(pixels(width), pixels(height))
-            .ok_or_else(|| failed(format!("{width}×{height} is no size for a picture")))?;
+            .ok_or_else(|| failed(format!("{width}×{height} is not a valid picture size")))?;
         let tree = usvg::Tree::from_str(&self.svg, &usvg::Options::default())
             .map_err(|error| failed(error.to_string()))?;
         let scale = Self::SCALE as f32;
@@ -66,7 +66,7 @@ pub struct Canvas {
     title: String,
     /// The elements, one per line, each drawn over those before it.
     body: String,
-    /// Outlines by glyph number: each is written once, and in an order that is always the same.
+    /// Outlines by glyph number. Each is written once, and their order is always the same.
     glyphs: BTreeMap<u16, String>,
     labels: Vec<(String, Frame)>,
 }
@@ -92,7 +92,7 @@ impl Canvas {
         self.size
     }
 
-    /// A rectangle, its corners rounded where the radius is above 0.
+    /// A rectangle. If the radius is above 0, its corners are rounded.
     pub fn rect(
         &mut self,
         frame: Frame,
@@ -126,7 +126,7 @@ impl Canvas {
         self.mark(&through("polyline", points), None, Some(pen), "/>")
     }
 
-    /// The inside of the outline through these points.
+    /// A filled polygon with these corners.
     pub fn polygon(&mut self, points: &[(f64, f64)], fill: RGBColor) -> Result<(), FigureError> {
         self.mark(&through("polygon", points), Some(fill), None, "/>")
     }
@@ -146,7 +146,7 @@ impl Canvas {
         let (long, half) = (5.0 + 2.0 * pen.width, 2.0 + 1.2 * pen.width);
         let neck = (tip.0 - long * ux, tip.1 - long * uy);
 
-        // The line ends inside the head: if it reached the tip, it would blunt it.
+        // The line ends inside the head, since a line that reached the tip would blunt it.
         let mut shaft = points.to_vec();
         if let Some(end) = shaft.last_mut() {
             *end = (tip.0 - long * 0.7 * ux, tip.1 - long * 0.7 * uy);
@@ -176,13 +176,13 @@ impl Canvas {
             0 => String::new(),
             degrees => format!(" rotate({degrees})"),
         };
-        // A scale is a factor: two decimals would move letters, four do not.
+        // A scale is a factor. Rounding it to two decimals would visibly move letters; four are enough.
         let scale = (label.scale * 1e4).round() / 1e4;
         let shape = format!("g transform=\"translate({x} {y}){turn} scale({scale})\"");
         let mut uses = String::from(">");
         for (id, x, outline) in label.glyphs {
-            // Glyphs are named by their number in the font. So figures that share a page use one
-            // name for one outline only.
+            // Glyphs are named by their number in the font, so that even figures on the same page
+            // never use one name for different outlines.
             uses += &format!("<use href=\"#glyph{id}\" x=\"{}\"/>", num(x));
             self.glyphs.entry(id).or_insert(outline.data);
         }
@@ -231,8 +231,8 @@ impl Canvas {
         Ok(Picture { size: self.size, title: self.title, svg })
     }
 
-    /// Draws with an opacity below one, as Plotters asks for grid lines and bands. Fill and edge are
-    /// faded together, so that the one does not show through the other.
+    /// Draws with an opacity below one, which Plotters uses for grid lines and bands. Fill and edge are
+    /// faded together, so that neither shows through the other.
     pub(super) fn faded<T>(
         &mut self,
         opacity: f64,
@@ -247,7 +247,7 @@ impl Canvas {
         drawn
     }
 
-    /// Adds an element, its colours before its `end`; a colour without a dark counterpart is refused.
+    /// Adds an element, with its colours before `end`. Refuses a colour without a dark counterpart.
     fn mark(
         &mut self,
         shape: &str,
@@ -330,7 +330,7 @@ mod tests {
         let label = Lettering::centred(15.0, pink);
         let label = refused(600, |canvas| canvas.label("pink", middle, &label).map(drop));
         let circle = refused(600, |canvas| canvas.circle(middle, 5.0, Some(pink), None));
-        assert_eq!([label, circle], ["the colour #FF00FF is not of the palette"; 2]);
+        assert_eq!([label, circle], ["the colour #FF00FF is not in the palette"; 2]);
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod png_tests {
     fn a_label_is_where_the_canvas_says_and_turned() {
         use FontTransform::{None, Rotate90, Rotate180, Rotate270};
 
-        // An L has a stem at its left and a foot below; for each turn, where they are then.
+        // An L has a stem at its left and a foot below. For each turn, this is where they end up.
         for (turn, stem, foot) in [
             (None, (0.04, 0.5), (0.6, 0.95)),
             (Rotate90, (0.5, 0.04), (0.05, 0.6)),

@@ -9,7 +9,7 @@ use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use super::FigureError;
 
-/// The font. It has neither a `kern` table nor kerning in a `GPOS` table, so none is looked up.
+/// The font. It has neither a `kern` table nor kerning in a `GPOS` table, so no kerning is looked up.
 static FONT: LazyLock<Option<Face<'static>>> =
     LazyLock::new(|| Face::parse(include_bytes!("font/Inter-figures.ttf"), 0).ok());
 
@@ -21,11 +21,11 @@ const STORED_EM: f64 = 100.0;
 pub struct Lettering {
     /// The font's em in the units of the canvas, which is what "11 px text" means on the web.
     pub em: f64,
-    /// The colour, one of the palette's.
+    /// The colour, which is one of the palette's.
     pub color: RGBColor,
     /// Which side of the label is placed at the position.
     pub across: HPos,
-    /// Which height of the label is placed at the position; the centre is that of a capital.
+    /// Which height of the label is placed at the position. The centre is the middle of a capital letter.
     pub down: VPos,
     /// A rotation about the position.
     pub turn: FontTransform,
@@ -116,7 +116,7 @@ fn glyph(font: &Face<'_>, character: char, text: &str) -> Result<GlyphId, Figure
     font.glyph_index(character).ok_or_else(missing)
 }
 
-/// How far a glyph moves the one after it.
+/// The distance from the start of a glyph to the start of the next one.
 fn advance(font: &Face<'_>, id: GlyphId) -> f64 {
     f64::from(font.glyph_hor_advance(id).unwrap_or_default()) * stored(font)
 }
@@ -185,7 +185,7 @@ pub(super) struct Outline {
     stored: f64,
     /// The data of an SVG path.
     pub(super) data: String,
-    /// The rectangle around the control points, which holds all of the ink; none for a blank.
+    /// The rectangle around the control points, which contains all of the ink; `None` for a blank.
     frame: Option<Frame>,
 }
 

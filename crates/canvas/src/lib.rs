@@ -45,7 +45,7 @@ pub enum FigureError {
     #[error("the label {0:?} is too small to read")]
     LabelTooSmall(String),
     /// A colour is not in the palette, so it would not follow the reader's theme.
-    #[error("the colour {0} is not of the palette")]
+    #[error("the colour {0} is not in the palette")]
     OffPalette(String),
     /// The data to be drawn could not be computed.
     #[error("the data cannot be computed: {0}")]

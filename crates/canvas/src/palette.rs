@@ -1,12 +1,12 @@
-//! The few colours of all figures: Okabe and Ito's, distinguishable for readers with any of the common kinds
-//! of colour blindness, with ink, paper and pale tints of the first three.
+//! The few colours of all figures: Okabe and Ito's, which readers with any of the common kinds of colour
+//! blindness can tell apart, and ink, paper and pale tints of the first three.
 //!
 //! The constants are the colours on a light page. Each has a counterpart for a dark one, and
 //! every figure carries a style sheet that swaps them when the reader prefers dark.
 
 use plotters::style::RGBColor;
 
-/// What text and outlines are drawn in.
+/// The colour of text and outlines.
 pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 /// Secondary text.
 pub const MUTED: RGBColor = RGBColor(0x57, 0x60, 0x6A);
@@ -38,14 +38,14 @@ pub const PALE_GREEN: RGBColor = RGBColor(0xC8, 0xEB, 0xDF);
 /// The colours of successive series in a chart.
 pub const SERIES: [RGBColor; 5] = [BLUE, ORANGE, GREEN, VERMILION, PURPLE];
 
-/// Four fills to write on, from pale to strong, for numbers below zero ...
+/// Four fills to write on, from pale to strong, for numbers below zero.
 pub const BELOW: [RGBColor; 4] = [
     RGBColor(0xE1, 0xEF, 0xF8),
     RGBColor(0xB7, 0xDA, 0xEF),
     RGBColor(0x85, 0xC0, 0xE4),
     RGBColor(0x56, 0xA8, 0xD8),
 ];
-/// ... and four for numbers above zero.
+/// Four fills to write on, from pale to strong, for numbers above zero.
 pub const ABOVE: [RGBColor; 4] = [
     RGBColor(0xFD, 0xF1, 0xDA),
     RGBColor(0xFA, 0xDE, 0xAC),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[non_exhaustive]
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Error {
-    /// A path that is not a regular file but "a directory" or "a pipe or a device".
+    /// A path that is "a directory" or "a pipe or a device", not a regular file.
     #[error("{} is {found}, not a file", path.display())]
     NotAFile { path: PathBuf, found: &'static str },
 
@@ -17,7 +17,7 @@ pub enum Error {
     Io { path: PathBuf, source: io::Error },
 
     /// A checkpoint that breaks its format, or has numbers of a kind that is not read. If a single
-    /// tensor is at fault, the reason names it.
+    /// tensor is at fault, the reason names that tensor.
     #[error("checkpoint {}: {why}", path.display())]
     Checkpoint { path: PathBuf, why: String },
 
@@ -90,7 +90,7 @@ macro_rules! bail {
 }
 pub(crate) use bail;
 
-/// A text from a file with its control characters escaped, since a terminal would obey them.
+/// A text from a file, with its control characters escaped, since a terminal would obey them.
 pub(crate) fn printable(text: &str) -> String {
     let escape = |c: char| match c {
         '\'' | '"' | '\\' => String::from(c),

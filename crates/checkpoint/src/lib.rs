@@ -1,9 +1,9 @@
 //! Named tensors from `.safetensors`, `.npz` and PyTorch's `.pth` files.
 //!
 //! A checkpoint first lists its tensors ([`Checkpoint::entries`]). Then they are read one by one
-//! as f32 ([`Checkpoint::read`]), so that memory holds at most one of them twice. Nothing in a file is
-//! run, and no memory is set aside for what a file only claims: every size is first compared with the
-//! file's length.
+//! as f32 ([`Checkpoint::read`]), so that at most one of them is in memory twice. Nothing in a file is
+//! run. No memory is allocated for what a file only claims to hold: every size is first compared with
+//! the file's length.
 //!
 //! ```no_run
 //! use triform_checkpoint::Checkpoint;
@@ -73,13 +73,13 @@ pub struct Checkpoint<R = BufReader<File>> {
 }
 
 impl Checkpoint {
-    /// Opens a file. The ending of its name gives the format: `.safetensors`, `.npz`, or `.pth`, `.pt`
-    /// and `.bin` for what `torch.save` wrote.
+    /// Opens a file. The ending of its name gives the format: `.safetensors`, `.npz`, or (for what
+    /// `torch.save` wrote) `.pth`, `.pt` or `.bin`.
     ///
     /// # Errors
     ///
-    /// [`Error::NotAFile`] for a directory or a pipe; [`Error::Io`]; [`Error::Checkpoint`] for another
-    /// ending, for a file whose first bytes belong to another format, and those of [`Checkpoint::new`].
+    /// [`Error::NotAFile`] for a directory or a pipe; [`Error::Checkpoint`] for any other ending and for a
+    /// file whose first bytes belong to another format; [`Error::Io`]; the errors of [`Checkpoint::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = open(path)?;
         let format = Format::of(path)?;
@@ -87,7 +87,7 @@ impl Checkpoint {
         let read = reader.by_ref().take(16).read_to_end(&mut head);
         read.map_err(|error| Fault::from(error).of(path))?;
         if let Some(what) = format.contradicted(&head) {
-            let why = format!("its name does not end as it should: it is {what}");
+            let why = format!("its name has the wrong ending: it is {what}");
             return Err(Fault::Why(why).of(path));
         }
         Self::new(reader, format, path)
@@ -128,11 +128,11 @@ impl<R: Read + Seek> Checkpoint<R> {
 
     /// The numbers of a tensor by its index in [`Checkpoint::entries`], row-major.
     ///
-    /// Errors: [`Error::Checkpoint`] for an index that is too large, for [`Dtype::Other`], for a checksum
-    /// that is wrong, or for lack of memory; [`Error::Io`].
+    /// Errors: [`Error::Checkpoint`] for an index that is too large, for [`Dtype::Other`], for a wrong
+    /// checksum, or for lack of memory; [`Error::Io`].
     pub fn read(&mut self, index: usize) -> Result<Vec<f32>> {
         let (Some(entry), Some(place)) = (self.entries.get(index), self.places.get(index)) else {
-            let why = format!("tensor {index} is asked for; there are {}", self.entries.len());
+            let why = format!("there is no tensor {index}; there are {}", self.entries.len());
             return Err(Fault::Why(why).of(&self.path));
         };
         let numbers = place.read(&mut self.reader, &entry.shape, &entry.dtype);
@@ -177,9 +177,9 @@ impl Format {
         })
     }
 
-    /// The format that the first 16 bytes of a file show, if it is another one.
+    /// What the first 16 bytes show the file to be, if that is another format.
     fn contradicted(self, head: &[u8]) -> Option<&'static str> {
-        // The file begins with a length, which may be any bytes, such as 19280, which is `PK`.
+        // A .safetensors file begins with a length, whose bytes may look like anything: 19280 is `PK`.
         let (formats, what): (&[Self], _) = if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
             (&[Self::Safetensors], "a .safetensors file")
         } else if head.starts_with(b"PK") {

@@ -1,7 +1,7 @@
-//! `.npy`: one array, a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
+//! `.npy`: one array, as a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
 //! number, a version, a length, and a Python dict with the dtype, the order of the axes and the shape.
 //!
-//! `.npz`: a zip archive of them (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be
+//! `.npz`: a zip archive of `.npy` files (numpy's `numpy/lib/_npyio_impl.py`, `savez`), which may be
 //! deflated (`savez_compressed`). A member that inflates to more bytes than its header's shape
 //! needs is refused at the first surplus byte.
 
@@ -100,10 +100,10 @@ fn header(
     let dict = str::from_utf8(&text).ok().and_then(Dict::parse);
     let Some(Dict { descr, fortran_order, shape }) = dict else {
         let start: String = String::from_utf8_lossy(&text).chars().take(60).collect();
-        bail!("its header is not one: `{}`", printable(&start));
+        bail!("its header cannot be parsed: `{}`", printable(&start));
     };
     let Some((dtype, order, width)) = kind(&descr) else {
-        bail!("its dtype `{}` is none of numpy's", printable(&descr));
+        bail!("its dtype `{}` is not one of numpy's", printable(&descr));
     };
     let Some(span) = count(&shape) else {
         bail!("shape {shape:?} has more numbers than can be counted");
@@ -114,7 +114,7 @@ fn header(
     if let Some(width) = width
         && (span as u64).checked_mul(width) != Some(held)
     {
-        bail!("shape {shape:?} needs {span} numbers of {width} bytes; {held} bytes are there");
+        bail!("shape {shape:?} needs {span} numbers of {width} bytes; there are {held} bytes");
     }
     let strides = if fortran_order { column_major(shape.iter()) } else { row_major(&shape) };
     Ok((shape, dtype, Place { start: start(before), order, strides, span }))
@@ -136,7 +136,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     Ok(tensors)
 }
 
-/// From numpy's name of a dtype: the dtype, its byte order, and its number of bytes.
+/// The dtype that numpy's name for it means, its byte order, and the number of bytes of one number.
 fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
     let (order, rest) = match descr.split_at_checked(1)? {
         (">", rest) => (Order::Big, rest),
@@ -164,7 +164,7 @@ fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
     Some((dtype, order, width))
 }
 
-/// The contents of a header, which is a Python dict: these three keys, in any order, and no other.
+/// The contents of a header, which is a Python dict with exactly these three keys, in any order.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Dict {
@@ -174,7 +174,7 @@ struct Dict {
 }
 
 impl Dict {
-    /// Turns Python's quotes, brackets and truth values into JSON's, and drops a comma at an end.
+    /// Turns Python's quotes, brackets and truth values into JSON's, and drops trailing commas.
     fn parse(text: &str) -> Option<Self> {
         let json = [("'", "\""), ("(", "["), (")", "]"), ("True", "true"), ("False", "false")]
             .into_iter()

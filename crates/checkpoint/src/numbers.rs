@@ -30,14 +30,14 @@ pub(crate) enum Start {
 /// The contents of a file: each tensor, and where its numbers are.
 pub(crate) type Tensors = Vec<(Entry, Place)>;
 
-/// Where the numbers of a tensor are, and how they lie there.
+/// Where the numbers of a tensor are, and how they are laid out.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) start: Start,
     pub(crate) order: Order,
     /// For each axis, how far apart two neighbouring numbers are, counted in numbers.
     pub(crate) strides: Vec<usize>,
-    /// Numbers from the first to the last, both included.
+    /// How many numbers there are from the first to the last, both included.
     pub(crate) span: usize,
 }
 
@@ -76,7 +76,7 @@ impl Place {
                 place += index % size * stride;
                 index /= size;
             }
-            gathered.push(*numbers.get(place).ok_or_else(|| Fault::why("it leaves its storage"))?);
+            gathered.push(*numbers.get(place).ok_or_else(|| Fault::why("it exceeds its storage"))?);
         }
         Ok(gathered)
     }
@@ -99,7 +99,7 @@ pub(crate) fn column_major<'a>(shape: impl Iterator<Item = &'a usize>) -> Vec<us
     shape.scan(1, next).collect()
 }
 
-/// How many numbers a tensor has; `None` if too many. If one size is 0, the others may be anything.
+/// How many numbers a tensor has; `None` if too many for a `usize`. If one size is 0, the others may be anything.
 pub(crate) fn count(shape: &[usize]) -> Option<usize> {
     let none = shape.contains(&0).then_some(0);
     none.or_else(|| shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size)))
@@ -121,7 +121,7 @@ fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<
         Dtype::F16 => each(reader, count, order, |bytes| f16::from_le_bytes(bytes).to_f32()),
         Dtype::BF16 => each(reader, count, order, |bytes| bf16::from_le_bytes(bytes).to_f32()),
         Dtype::Other(other) => {
-            bail!("its numbers are {other}; float32, float16 and bfloat16 are read")
+            bail!("its numbers are {other}; only float32, float16 and bfloat16 are read")
         }
     }
 }

@@ -1,10 +1,10 @@
 //! A pickle machine that builds plain values, describes tensors, and can do nothing else.
 //!
-//! It knows the opcodes that PyTorch writes (protocol 2), which are those that PyTorch's own
-//! `torch/_weights_only_unpickler.py` accepts, and the names in [`Global`]. It calls nothing.
+//! It knows the opcodes that PyTorch writes (protocol 2) and the names in [`Global`]. The opcodes are those
+//! that PyTorch's own `torch/_weights_only_unpickler.py` accepts. The machine calls nothing.
 //! Python's `Lib/pickletools.py` documents the opcodes.
 //!
-//! Values lie in one list and refer to each other by their index in it. So a value that contains itself,
+//! Values lie in one list and refer to each other by their index in it. So even a value that contains itself,
 //! or is nested as deep as its pickle is long, is built, read and dropped without recursion.
 
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::error::{Fault, bail};
 use crate::numbers::integer;
 
-/// A pickle has at most this many bytes; that of ResNeXt-101 has some 100,000.
+/// A pickle may have at most this many bytes. (That of ResNeXt-101 has about 100,000.)
 pub(crate) const BYTES: usize = 1 << 22;
 /// The most values, and the most places in the memo.
 const VALUES: usize = 1 << 18;
@@ -31,14 +31,14 @@ pub(crate) type Id = usize;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// `None`, a float, a set, an integer of more than 64 bits: nothing here depends on it.
+    /// `None`, a float, a set, or an integer of more than 64 bits: nothing here depends on its value.
     Plain,
     Bool(bool),
     Int(i64),
     Text(Rc<str>),
     Tuple(Vec<Id>),
     List(Vec<Id>),
-    /// Keys and values, in insertion order; a key may come twice.
+    /// Keys and values, in insertion order; a key may occur twice.
     Dict(Vec<(Id, Id)>),
     Global(Global),
     Storage(Storage),
@@ -81,7 +81,7 @@ pub(crate) struct View {
 /// A dtype: PyTorch's name for it, and its bytes.
 type Kind = (&'static str, u64);
 
-/// The names that a pickle may use. None is looked up or called: what each does is reimplemented here.
+/// The names that a pickle may use. None of them is looked up or called: what they do is reimplemented here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Global {
     /// Makes a dict.
@@ -123,7 +123,7 @@ impl Global {
             "torch.UntypedStorage" | "torch.storage.UntypedStorage" => ("uint8", 1),
             _ => bail!(
                 "its pickle asks for `{}`, which no state dict needs; nothing was run; \
-                 save model.state_dict() and no more",
+                 save only model.state_dict()",
                 full.escape_debug()
             ),
         };
@@ -174,7 +174,7 @@ impl Values {
         let is_name = |(key, _): &&(Id, Id)| self.text(*key).is_some_and(|key| **key == *name);
         let mut found = dict.iter().filter(is_name);
         match (found.next(), found.next()) {
-            (_, Some(_)) => bail!("`{name}` is there twice"),
+            (_, Some(_)) => bail!("`{name}` occurs twice"),
             (one, None) => Ok(one.map(|&(_, value)| self.get(value))),
         }
     }
@@ -212,7 +212,7 @@ impl<'a> Bytes<'a> {
     fn text(&mut self, bytes: usize) -> Result<Rc<str>, Fault> {
         match self.integer(bytes)? {
             length if length <= TEXT => utf8(self.take(length as usize)?).map(Rc::from),
-            length => bail!("a text of {length} bytes in its pickle; at most {TEXT} are read"),
+            length => bail!("its pickle has a text of {length} bytes; at most {TEXT} are read"),
         }
     }
 
@@ -221,7 +221,7 @@ impl<'a> Bytes<'a> {
         let from = self.taken;
         while self.take(1)? != b"\n" {
             if self.taken - from > NAME {
-                bail!("a name of more than {NAME} bytes in its pickle");
+                bail!("its pickle has a name of more than {NAME} bytes");
             }
         }
         utf8(&self.all[from..self.taken - 1])
@@ -240,7 +240,7 @@ pub(crate) fn load(bytes: &mut Bytes<'_>) -> Result<(Values, Id), Fault> {
         if opcode == b'.' {
             let root = machine.pop()?;
             if !machine.stack.is_empty() || !machine.marks.is_empty() {
-                bail!("its pickle ends with values to spare");
+                bail!("its pickle leaves unused values");
             }
             return Ok((machine.values, root));
         }
@@ -260,7 +260,7 @@ struct Machine {
     /// How high the stack was at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, Id>,
-    /// Pairs that were copied from lists into dicts.
+    /// How many pairs were copied from lists into dicts.
     copied: usize,
 }
 
@@ -297,7 +297,7 @@ impl Machine {
             // PROTO
             0x80 => match bytes.integer(1)? {
                 2 => return Ok(()),
-                other => bail!("its pickle is of protocol {other}; only 2 is read"),
+                other => bail!("its pickle uses protocol {other}; only 2 is read"),
             },
             // NONE, EMPTY_SET (nobody asks for a set's contents); NEWTRUE, NEWFALSE
             b'N' | 0x8f => Value::Plain,
@@ -352,7 +352,7 @@ impl Machine {
             b'b' => return self.build(),
             b'Q' => self.storage()?,
             _ => bail!(
-                "its pickle has an opcode {opcode:#04x}, which no state dict needs; nothing was run"
+                "its pickle has the opcode {opcode:#04x}, which no state dict needs; nothing was run"
             ),
         };
         self.push(value);
@@ -372,7 +372,7 @@ impl Machine {
 
     fn append(&mut self, items: &[Id]) -> Result<(), Fault> {
         let Some(Value::List(list)) = self.top_mut()? else {
-            bail!("its pickle appends to what is no list");
+            bail!("its pickle appends to something that is not a list");
         };
         list.extend(items);
         Ok(())
@@ -381,7 +381,7 @@ impl Machine {
     /// Puts items, which alternate between key and value, into the dict on top.
     fn set(&mut self, items: &[Id]) -> Result<(), Fault> {
         let Some(Value::Dict(dict)) = self.top_mut()? else {
-            bail!("its pickle sets a key of what is no dict");
+            bail!("its pickle sets a key of something that is not a dict");
         };
         let (pairs, []) = items.as_chunks() else {
             bail!("its pickle sets a key without a value");
@@ -390,7 +390,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Replaces an allowed name and its arguments by the result.
+    /// Replaces an allowed name and its arguments with the result.
     fn reduce(&mut self) -> Result<(), Fault> {
         let (arguments, callable) = (self.pop()?, self.pop()?);
         let callable = self.values.get(callable);
@@ -398,7 +398,7 @@ impl Machine {
             bail!("its pickle calls {}; nothing was run", callable.kind());
         };
         let Value::Tuple(arguments) = self.values.get(arguments) else {
-            bail!("its pickle calls with what is no tuple");
+            bail!("its pickle calls with arguments that are not a tuple");
         };
         let value = match (global, &arguments[..]) {
             (Global::OrderedDict, []) => Value::Dict(Vec::new()),
@@ -432,7 +432,7 @@ impl Machine {
     /// `OrderedDict([[key, value], ...])`, as Python 2 wrote it.
     fn pairs(&self, list: Id) -> Result<Vec<(Id, Id)>, Fault> {
         let Value::List(list) = self.values.get(list) else {
-            bail!("its pickle makes a dict of what is no list");
+            bail!("its pickle makes a dict from something that is not a list");
         };
         let pair = |&id: &Id| match self.values.get(id) {
             Value::List(pair) | Value::Tuple(pair) => match pair[..] {
@@ -442,25 +442,25 @@ impl Machine {
             _ => None,
         };
         let pairs: Option<Vec<_>> = list.iter().map(pair).collect();
-        pairs.ok_or_else(|| Fault::why("its pickle makes a dict of what are no pairs"))
+        pairs.ok_or_else(|| Fault::why("its pickle makes a dict from items that are not pairs"))
     }
 
     fn view(&self, storage: Id, offset: Id, shape: Id, strides: Id) -> Result<View, Fault> {
         let values = &self.values;
         let Value::Storage(storage) = values.get(storage) else {
-            bail!("its pickle makes a tensor of what is no storage");
+            bail!("its pickle makes a tensor from something that is not a storage");
         };
         let (Some(offset), Some(shape), Some(strides)) =
             (values.size(offset), values.sizes(shape), values.sizes(strides))
         else {
             bail!(
-                "its pickle makes a tensor of storage {:?} whose offset, shape or strides are not \
-                 numbers from 0, of {AXES} axes at most",
+                "its pickle gives a tensor of storage {:?} an offset, shape or strides that are not \
+                 integers from 0 up, or more than {AXES} axes",
                 storage.key
             );
         };
         if shape.len() != strides.len() {
-            bail!("its pickle makes a tensor of more axes than strides, or of fewer");
+            bail!("its pickle makes a tensor with more or fewer axes than strides");
         }
         Ok(View { storage: storage.clone(), offset, shape, strides })
     }
@@ -480,7 +480,7 @@ impl Machine {
         let id = self.pop()?;
         let values = &mut self.values;
         let Value::Tuple(items) = values.get(id) else {
-            bail!("its pickle has a persistent id that is no tuple");
+            bail!("its pickle has a persistent id that is not a tuple");
         };
         let (class, key, count, part) = match items[..] {
             [what, class, key, _, count, ref part @ ..]
@@ -492,7 +492,7 @@ impl Machine {
             _ => bail!("its pickle has a persistent id that is not a storage's"),
         };
         if part.is_some_and(|part| *values.get(*part) != Value::Plain) {
-            bail!("its pickle has a storage that is a part of another; save it anew");
+            bail!("its pickle has a storage that is a part of another; save it again");
         }
         let (&Value::Global(Global::Storage(kind)), Some(key), Some(count)) =
             (values.get(class), values.text(key), values.size(count))

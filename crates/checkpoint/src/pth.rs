@@ -1,12 +1,12 @@
 //! PyTorch's own checkpoints, `.pth`, read without running what is in them.
 //!
 //! `torch.save` writes a pickle, which is a program, and the numbers beside it. There are two formats: a zip
-//! archive, since PyTorch 1.6, and an older one of pickles one after another. The only documentation is code:
+//! archive, since PyTorch 1.6, and an older sequence of pickles. The only documentation is code:
 //! PyTorch's `torch/serialization.py` (`_save`, `_legacy_save`), and for pickles Python's `Lib/pickletools.py`.
 //! Here a pickle can build plain values and describe tensors. Every name outside a short list is refused
-//! (`pickle::Global`), so a file can run nothing.
+//! (`pickle::Global`), so a file cannot run anything.
 //!
-//! The state dict is the file's dict, or the dict that it has under `state_dict` or `model`.
+//! The state dict is the file's dict, or the dict that is stored in it under `state_dict` or `model`.
 //!
 //! Every size in a file is compared with the file's length before memory is allocated for it. The
 //! checksums of an archive are not checked: PyTorch does not check them either, and may omit them.
@@ -20,7 +20,7 @@ use crate::pickle::{self, Bytes, Id, Value, Values, View};
 use crate::zip::{self, wrong};
 use crate::{Dtype, Entry};
 
-/// The pickle of 0x1950a86a20f9469cfc6c, with which a file of the older format begins.
+/// A file in the older format begins with this pickle, of the number 0x1950a86a20f9469cfc6c.
 pub(crate) const MAGIC: [u8; 15] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
@@ -30,7 +30,7 @@ const OLD_VERSION: i64 = 1001;
 /// The versions of the newer format that PyTorch reads: `caffe2/serialize/versions.h`.
 const VERSIONS: std::ops::RangeInclusive<u64> = 1..=10;
 
-/// A state dict has at most this many tensors: that of ResNeXt-101 has 626.
+/// A state dict may have at most this many tensors. (That of ResNeXt-101 has 626.)
 const TENSORS: usize = 1 << 16;
 
 /// Where each storage is in the file, by its key: its first byte, and its number of bytes.
@@ -44,7 +44,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     } else if head == MAGIC {
         older(reader, length)?
     } else {
-        bail!("it is of neither format of torch.save, the zip archive and the older one");
+        bail!("it is in neither format of torch.save, the zip archive or the older one");
     };
     state_dict(&values, root, &extents)
 }
@@ -57,10 +57,11 @@ fn text_at(reader: &mut (impl Read + Seek), extent: (u64, u64)) -> Result<Vec<u8
     Ok(text)
 }
 
-/// The objects, and where the storages are, in the newer format: a zip archive with
-/// `NAME/data.pkl`, a pickle; `NAME/data/KEY`, the storages; `NAME/version`; and in newer files
-/// `NAME/byteorder` (`torch/serialization.py`, `_save`; `caffe2/serialize/inline_container.cc`).
-/// None is compressed.
+/// The objects, and where the storages are, in the newer format.
+///
+/// It is a zip archive with `NAME/data.pkl`, a pickle; `NAME/data/KEY`, the storages; `NAME/version`; and in
+/// newer files `NAME/byteorder`. Nothing is compressed.
+/// Sources: `torch/serialization.py`, `_save`; `caffe2/serialize/inline_container.cc`.
 fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Extents), Fault> {
     let members = zip::members(reader, length)?;
     let (mut extents, mut folder) = (HashMap::new(), None);
@@ -68,13 +69,13 @@ fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
         let name = &member.name;
         // `NAME/` is the same for all members.
         let Some((first, inside)) = name.split_once('/') else {
-            return Err(wrong(name, "lies in no folder; torch.save did not write this"));
+            return Err(wrong(name, "is not in a folder; torch.save did not write this"));
         };
         if *folder.get_or_insert(first) != first {
             return Err(wrong(name, "lies in another folder; torch.save did not write this"));
         }
         if member.is_deflated() {
-            return Err(wrong(name, "is compressed; torch.save stores all as it is"));
+            return Err(wrong(name, "is compressed; torch.save compresses nothing"));
         }
         extents.insert(inside, (member.start, member.size));
     }
@@ -92,11 +93,11 @@ fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
     let Some(version) = short("version")? else { bail!("it has no version") };
     let version = str::from_utf8(&version).ok().and_then(|text| text.trim().parse().ok());
     if !version.is_some_and(|version| VERSIONS.contains(&version)) {
-        bail!("its version is not of {VERSIONS:?}");
+        bail!("its version is not in {VERSIONS:?}");
     }
     match short("byteorder")?.as_deref() {
         None | Some(b"little") => {}
-        Some(b"big") => bail!("it is of a big-endian machine, which is not read"),
+        Some(b"big") => bail!("a big-endian machine wrote it; such files are not read"),
         Some(_) => bail!("its byteorder is neither little nor big"),
     }
     let pickle = text_at(reader, (data.0, data.1.min(pickle::BYTES as u64)))?;
@@ -121,7 +122,7 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
     let mut bytes = Bytes::new(&pickles);
     let (values, version) = pickle::load(&mut bytes)?;
     if *values.get(version) != Value::Int(OLD_VERSION) {
-        bail!("its format is not of version {OLD_VERSION}");
+        bail!("its format is not version {OLD_VERSION}");
     }
     let (values, system) = pickle::load(&mut bytes)?;
     let little = match values.get(system) {
@@ -130,19 +131,19 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
     };
     match little {
         Some(Value::Bool(true)) => {}
-        Some(Value::Bool(false)) => bail!("it is of a big-endian machine, which is not read"),
-        _ => bail!("it does not say in which order its bytes are"),
+        Some(Value::Bool(false)) => bail!("a big-endian machine wrote it; such files are not read"),
+        _ => bail!("it does not state its byte order"),
     }
     let (values, root) = pickle::load(&mut bytes)?;
     let (keys, list) = pickle::load(&mut bytes)?;
-    let Value::List(list) = keys.get(list) else { bail!("its list of storages is no list") };
+    let Value::List(list) = keys.get(list) else { bail!("its list of storages is not a list") };
 
     let mut extents = HashMap::new();
     let mut at = start + bytes.taken as u64;
     for &key in list {
-        let Some(key) = keys.text(key) else { bail!("the key of a storage is no text") };
+        let Some(key) = keys.text(key) else { bail!("the key of a storage is not a text") };
         let Some(storage) = values.storages.get(key) else {
-            bail!("storage {key:?} is there, but no tensor's");
+            bail!("storage {key:?} belongs to no tensor");
         };
         let (found, count) = (u64::from_le_bytes(read_at(reader, at)?), storage.count as u64);
         if found != count {
@@ -152,10 +153,10 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
         let bytes = count.checked_mul(storage.kind.1);
         let end = bytes.and_then(|bytes| start.checked_add(bytes)).filter(|end| *end <= length);
         let Some(end) = end else {
-            bail!("storage {key:?} does not fit into the file: it ends too early");
+            bail!("storage {key:?} does not fit into the file, which ends too early");
         };
         if extents.insert(key.to_string(), (start, end - start)).is_some() {
-            bail!("storage {key:?} is there twice");
+            bail!("storage {key:?} occurs twice");
         }
         at = end;
     }
@@ -188,7 +189,7 @@ fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Tensors, F
             bail!("`{}` is {kind}, not a tensor", printable(name));
         };
         if !names.insert(name) {
-            bail!("tensor `{}` is there twice", printable(name));
+            bail!("tensor `{}` occurs twice", printable(name));
         }
         let place = locate(view, extents).map_err(|fault| fault.about(name))?;
         let dtype = match view.storage.kind.0 {
@@ -202,7 +203,7 @@ fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Tensors, F
     Ok(tensors)
 }
 
-/// Finds a tensor in the file. It may not have more numbers than its storage: PyTorch can expand
+/// Finds a tensor in the file. A tensor may not have more numbers than its storage. PyTorch can expand
 /// one number to many, but no network's weights are stored like that.
 fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     let View { storage, offset, shape, strides } = view;
@@ -212,7 +213,7 @@ fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     };
     if (storage.count as u64).checked_mul(width) != Some(bytes) {
         let count = storage.count;
-        bail!("its storage {key:?} is to hold {count} numbers of {kind}, and has {bytes} bytes");
+        bail!("its storage {key:?} should hold {count} numbers of {kind}, but has {bytes} bytes");
     }
     let last = |sum: usize, (&size, &stride): (&usize, &usize)| {
         sum.checked_add((size - 1).checked_mul(stride)?)
@@ -225,7 +226,7 @@ fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     let fits = |span: &usize| offset.checked_add(*span).is_some_and(|end| end <= storage.count);
     let Some(span) = span.filter(fits) else {
         bail!(
-            "shape {shape:?} and strides {strides:?} from {offset} on leave its storage of {} numbers",
+            "shape {shape:?} and strides {strides:?} from {offset} on exceed its storage of {} numbers",
             storage.count
         );
     };

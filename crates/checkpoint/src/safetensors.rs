@@ -1,8 +1,8 @@
-//! `.safetensors`: eight bytes with the length of the header, the header in JSON, the numbers. The
-//! header is an object with the tensors by name; their numbers follow one another without gaps.
+//! `.safetensors`: eight bytes with the length of the header, then the header in JSON, then the numbers.
+//! The header is an object with the tensors by name; their numbers follow one another without gaps.
 //!
-//! It is parsed here so that a message can name the faulty tensor, and so that a name that occurs
-//! twice is noticed.
+//! The header is parsed here, so that a message can name the faulty tensor, and so that a name that
+//! occurs twice is noticed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -37,9 +37,9 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     };
     let header = u64::from_le_bytes(read_at(reader, 0)?);
     if header > LONGEST_HEADER || header > behind {
-        bail!("its header would have {header} bytes, of the file's {length}");
+        bail!("its header would have {header} bytes; the file has {length}");
     }
-    // This is below both the file's length and the limit.
+    // The length is below both the file's length and the limit.
     let mut text = vec![0; header as usize];
     reader.read_exact(&mut text)?;
     let mut parser = serde_json::Deserializer::from_slice(&text);
@@ -47,7 +47,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     let mut tensors = match parsed {
         Ok(tensors) => tensors,
         // The error may quote a name.
-        Err(error) => bail!("its header is not one: {}", printable(&error.to_string())),
+        Err(error) => bail!("its header cannot be parsed: {}", printable(&error.to_string())),
     };
     tensors.sort_by_key(|(_, info)| info.data_offsets);
     check(&tensors, behind - header)?;
@@ -73,15 +73,15 @@ fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
         let (dtype, shape, (from, to)) = (&info.dtype, &info.shape, info.data_offsets);
         let mut check = || {
             if !names.insert(name) {
-                bail!("it is there twice");
+                bail!("it occurs twice");
             }
             if from != end || to < from || to as u64 > bytes {
                 bail!(
-                    "it lies at {from}..{to} of {bytes} bytes, and the one before it ends at {end}"
+                    "it lies at {from}..{to} of {bytes} bytes, but the tensor before it ends at {end}"
                 );
             }
             let Some(bits) = bits(dtype) else {
-                bail!("its dtype `{}` is none of the format's", printable(dtype));
+                bail!("its dtype `{}` is not one of the format's", printable(dtype));
             };
             let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
             if count.is_none_or(|count| count as u128 * bits != (to - from) as u128 * 8) {
@@ -112,7 +112,7 @@ fn bits(dtype: &str) -> Option<u128> {
     })
 }
 
-/// The tensors of a header, in its order; a map would drop names that occur twice.
+/// The tensors of a header, in the header's order. (A map would drop names that occur twice.)
 struct Header;
 
 impl<'de> Visitor<'de> for Header {

@@ -37,21 +37,21 @@ impl Tensor {
         Self { name: name.to_owned(), shape: shape.to_vec(), kind: ("I64", "<i8", 8), bytes }
     }
 
-    /// Checks that a file can hold it.
+    /// Checks that a file can hold the tensor.
     fn check(&self) -> Result<()> {
         let (.., width) = self.kind;
         let shape = &self.shape;
         let bytes = shape.iter().try_fold(width, |bytes, &size| bytes.checked_mul(size));
         if bytes != Some(self.bytes.len()) {
             let count = self.bytes.len() / width;
-            return Err(self.unwritable(format!("shape {shape:?}, and {count} numbers")));
+            return Err(self.unwritable(format!("it has shape {shape:?}, but {count} numbers")));
         }
         if shape.len() > AXES {
-            return Err(self.unwritable(format!("{} axes; at most {AXES} fit", shape.len())));
+            return Err(self.unwritable(format!("it has {} axes; at most {AXES} fit", shape.len())));
         }
         if self.name.len() > NAME {
             let length = self.name.len();
-            return Err(self.unwritable(format!("a name of {length} bytes; at most {NAME} fit")));
+            return Err(self.unwritable(format!("its name has {length} bytes; at most {NAME} fit")));
         }
         Ok(())
     }
@@ -67,13 +67,13 @@ fn check(tensors: &[Tensor]) -> Result<()> {
     for tensor in tensors {
         tensor.check()?;
         if !names.insert(&tensor.name) {
-            return Err(tensor.unwritable("it is there twice".to_owned()));
+            return Err(tensor.unwritable("it occurs twice".to_owned()));
         }
     }
     Ok(())
 }
 
-/// A `.safetensors` file, laid out as by the format's authors: wide numbers first, then by name.
+/// A `.safetensors` file, in the order that the format's authors use: widest numbers first, then by name.
 ///
 /// Errors: [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64
 /// axes, and for a name that occurs twice or is too long.

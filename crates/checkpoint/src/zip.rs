@@ -3,8 +3,8 @@
 //!
 //! The `zip` crate is not used because it accepts what is refused here: bytes before or after the
 //! archive, more entries than the directory counts, a directory of any length. Here no memory is
-//! allocated for what a file only claims: everything the directory says is first compared with the
-//! file's length. No name becomes a path.
+//! allocated for what a file only claims to hold: everything the directory says is first compared with
+//! the file's length. No name becomes a path.
 
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,7 +15,7 @@ use flate2::{Crc, CrcReader};
 use crate::error::{Fault, bail, printable};
 use crate::numbers::{integer, read_at};
 
-/// The directory has at most this many bytes: that of ResNeXt-101 has some 60,000.
+/// The directory may have at most this many bytes. (That of ResNeXt-101 has about 60,000.)
 const DIRECTORY: u64 = 1 << 22;
 
 /// The most bytes that one deflated byte can inflate to: two bits can stand for 258 bytes.
@@ -54,22 +54,22 @@ impl Member {
         }))
     }
 
-    /// Checks the end, after the last wanted byte: no byte may follow, and the checksum must match.
+    /// Checks the end, once all wanted bytes are read: no byte may follow, and the checksum must match.
     pub(crate) fn close(&self, mut bytes: Bytes<'_>) -> Result<(), Fault> {
         if bytes.read(&mut [0])? != 0 {
             bail!("more bytes follow its numbers");
         }
         match bytes.crc().sum() == self.checksum {
             true => Ok(()),
-            false => bail!("its bytes do not have its checksum"),
+            false => bail!("its bytes do not match its checksum"),
         }
     }
 }
 
 /// All members, in the order of the directory.
 ///
-/// Errors: no archive; a member that is encrypted, compressed otherwise, present twice, outside the
-/// file, over another, larger than it can be, or named by a path.
+/// Errors: no archive; a member that is encrypted, compressed by another method, present twice, outside the
+/// file, overlapping another, larger than it can be, or named with a path.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, count, start) = directory(reader, length)?;
     let (mut members, mut rest) = (Vec::new(), &directory[..]);
@@ -86,7 +86,7 @@ pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec
             return Err(wrong(name, "has a path for a name"));
         }
         if !names.insert(name.clone()) {
-            return Err(wrong(name, "is there twice"));
+            return Err(wrong(name, "occurs twice"));
         }
         member.locate(reader, start)?;
     }
@@ -97,7 +97,7 @@ pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec
         if let [((_, end), _), ((begin, _), name)] = pair
             && begin < end
         {
-            return Err(wrong(name, "lies over another"));
+            return Err(wrong(name, "overlaps another"));
         }
     }
     Ok(members)
@@ -146,7 +146,7 @@ fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u6
 }
 
 impl Member {
-    /// Parses the first entry of these bytes and moves them past it. Nothing is checked yet, and
+    /// Parses the first entry of these bytes and advances them past it. Nothing is checked yet, and
     /// only the local header says where the member's own bytes are.
     fn parse(bytes: &mut &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<46>()?;
@@ -180,23 +180,23 @@ impl Member {
         })
     }
 
-    /// Checks it and finds its bytes, which must end before the directory begins.
+    /// Checks the member and finds its bytes, which must end before the directory begins.
     fn locate<R: Read + Seek>(&mut self, reader: &mut R, directory: u64) -> Result<(), Fault> {
         let &mut Self { ref name, method, packed, size, .. } = self;
         let why = match method {
             _ if self.flags & 1 != 0 => "is encrypted".to_owned(),
-            0 if packed != size => "is stored, and yet of two sizes".to_owned(),
+            0 if packed != size => "is stored, but its two sizes differ".to_owned(),
             8 if size > packed.saturating_mul(DEFLATE) => {
                 format!("cannot be {size} bytes deflated to {packed}")
             }
             0 | 8 => String::new(),
-            method => format!("is compressed by method {method}; deflate is read"),
+            method => format!("is compressed by method {method}; only deflate is read"),
         };
         if !why.is_empty() {
             return Err(wrong(name, &why));
         }
         let outside = || wrong(name, "lies outside the file");
-        // So the header is in the file, since the directory is.
+        // This puts the header inside the file, since the directory is.
         let behind = self.header.checked_add(30).filter(|behind| *behind <= directory);
         let behind = behind.ok_or_else(outside)?;
         let local: [u8; 30] = read_at(reader, self.header)?;
@@ -250,7 +250,7 @@ pub(crate) fn archive(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
     bytes
 }
 
-/// Each number in 32 bits, or the mark that the extra field has it; and that field, if it is needed.
+/// Each number in 32 bits, or a mark that it is in the extra field; then the extra field, empty if not needed.
 fn fit<const N: usize>(numbers: [u64; N], limit: u32) -> ([[u8; 4]; N], Vec<u8>) {
     let mut wide = Vec::new();
     let short = numbers.map(|number| match u32::try_from(number) {
@@ -303,7 +303,7 @@ mod tests {
         let cases: [(usize, &[u64], &str); 8] = [
             (entry + 51, &[1 << 62; 2], "entry `a` lies outside the file"),
             (entry + 51, &[u64::MAX; 2], "entry `a` lies outside the file"),
-            (entry + 51, &[7], "entry `a` is stored, and yet of two sizes"),
+            (entry + 51, &[7], "entry `a` is stored, but its two sizes differ"),
             (entry + 67, &[u64::MAX], "entry `a` lies outside the file"),
             (end + 40, &[1 << 62; 2], "directory of its zip archive is broken"),
             (end + 40, &[u64::MAX, 1], "directory of its zip archive is broken"),

@@ -28,13 +28,13 @@ use triform_canvas::Format;
 /// More threads would only take memory.
 const MAX_THREADS: u64 = 1024;
 
-/// Each case keeps a few hundred bytes until the end, and Ctrl-C still steps through the rest.
+/// Each case keeps a few hundred bytes until the end, and after Ctrl-C the loop still steps through the rest.
 const MAX_CASES: u64 = 1_000_000;
 
 /// Each step keeps its losses until the end.
 const MAX_STEPS: u64 = 1_000_000;
 
-/// The default map size for a `--block`: that of conv2, for which the paper counts.
+/// The default map size for a `--block`: that of conv2, on which the paper counts.
 const DEFAULT_MAP: Map = (56, 56);
 
 const STRIDE_ON: [(&str, StrideOn); 2] = [("3x3", StrideOn::Transform), ("1x1", StrideOn::Reduce)];
@@ -77,7 +77,7 @@ const KINDS: [(&str, Kind); 5] = [
 
 const PICTURES: [(&str, Format); 2] = [("svg", Format::Svg), ("png", Format::Png)];
 
-/// The three forms of the ResNeXt block, and the evidence that they are one.
+/// The three forms of the ResNeXt block, and the evidence that they are equivalent.
 #[derive(Parser)]
 #[command(name = "triform", version)]
 pub(super) struct Arguments {
@@ -89,7 +89,7 @@ pub(super) struct Arguments {
     pub(super) manners: Manners,
 }
 
-/// How the program speaks, whatever it does.
+/// How the program prints, in every command.
 #[derive(Args)]
 pub(super) struct Manners {
     #[arg(
@@ -113,21 +113,21 @@ pub(super) enum Command {
     Verify(VerifyOptions),
     /// Show wrong blocks, and the evidence that refutes each
     Refute(RefuteOptions),
-    /// Tell why the three forms are one, with numbers to follow by hand
+    /// Show why the forms are equivalent, with numbers to follow by hand
     Explain(ExplainOptions),
     /// Count parameters and multiply-adds, beside the published figures
     Count(CountOptions),
-    /// Find the known mistakes and conventions that give a count
+    /// Find the known mistakes and conventions that explain a count
     Diagnose(DiagnoseOptions),
-    /// Run a network, its blocks in one form or in all
+    /// Run a network with its blocks in one form, or in all three
     Forward(ForwardOptions),
     /// Train the three forms in lockstep on handwritten digits
     Train(TrainOptions),
     /// Write cases for your own convolution or block to compute
     Cases(CasesOptions),
-    /// Judge what your code computed for them
+    /// Judge what your code computed for the cases
     Check(CheckOptions),
-    /// Judge a class of submissions
+    /// Grade the submissions of a class
     Grade(GradeOptions),
     /// Say which known mistakes your test data would miss
     Adequacy(AdequacyOptions),
@@ -137,11 +137,11 @@ pub(super) enum Command {
     Init(InitOptions),
     /// Draw the figures
     Plot(PlotOptions),
-    /// Write the completions of a shell, or the manual page
+    /// Write the completions for a shell, or the manual page
     Completions(CompletionsOptions),
 }
 
-/// The heading in `--help` under which each option stands; options not listed here come first.
+/// The heading under which `--help` lists each option; options not listed here come first.
 const HEADINGS: [(&str, &[&str]); 3] = [
     ("One block", &["block", "map", "conv", "preserve"]),
     (
@@ -260,21 +260,22 @@ pub(super) fn command() -> clap::Command {
     let command = with_help(Arguments::command()).mut_subcommands(with_help);
     let about = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     command.after_help(format!(
-        "{about}\nWithout a command, triform verifies.\n\
-         Exit status: 0 it holds; 1 it does not (a form is wrong, `refute`\n\
-         misses a mistake, `diagnose` knows nothing); 2 bad input; 130 interrupted.\n"
+        "{about}\nWithout a command, triform runs `verify`.\n\
+         Exit status: 0 everything holds; 1 something does not (a form is wrong,\n\
+         `refute` misses a mistake, `diagnose` finds nothing); 2 bad input;\n\
+         130 interrupted.\n"
     ))
 }
 
 #[derive(Args)]
 #[command(
     mut_arg("block", |block| block
-        .help("One block, C_in x C x d and C_in out, on seeded data")
+        .help("One block, C_in channels in and out, on random data")
         .conflicts_with_all(["image", "input"])),
     mut_arg("map", |map| map.conflicts_with_all(["image", "input"]))
 )]
 pub(super) struct VerifyOptions {
-    /// A whole network, block by block
+    /// Verify a whole network, block by block
     #[arg(long, value_name = "NAME", conflicts_with_all = ["block", "map", "cases"])]
     pub(super) arch: Option<String>,
     /// The network's weights: .safetensors, .npz or .pth
@@ -302,7 +303,7 @@ pub(super) struct VerifyOptions {
         help = "Random blocks for each rung [default: 100]"
     )]
     pub(super) cases: NonZeroU64,
-    /// All tables, not the short report
+    /// Print all tables, not the short report
     #[arg(long)]
     pub(super) full: bool,
     #[command(flatten)]
@@ -313,7 +314,7 @@ pub(super) struct VerifyOptions {
 
 #[derive(Args)]
 pub(super) struct RungOption {
-    /// Only these rungs: R1,R4 or R1-R4 [default: all]
+    /// Only these rungs, such as R1,R4 or R1-R4 [default: all]
     #[arg(long, value_name = "R", value_delimiter = ',', value_parser = rungs)]
     rung: Vec<RangeInclusive<Rung>>,
 }
@@ -341,7 +342,7 @@ pub(super) struct SeedOption {
 
 #[derive(Args)]
 pub(super) struct ThreadsOption {
-    /// Threads; results do not depend on it [default: all]
+    /// Threads to use; results do not change [default: all]
     #[arg(
         long,
         value_name = "N",
@@ -353,7 +354,7 @@ pub(super) struct ThreadsOption {
 
 #[derive(Args)]
 pub(super) struct JsonOption {
-    /// The report as JSON; to standard output without FILE
+    /// The report as JSON, to FILE or to standard output
     #[arg(
         long,
         value_name = "FILE",
@@ -366,7 +367,7 @@ pub(super) struct JsonOption {
 
 #[derive(Args)]
 pub(super) struct MemoryOptions {
-    /// Start even if memory is short; the system may end it
+    /// Start even if memory is short; the OS may kill triform
     #[arg(long)]
     pub(super) no_memory_check: bool,
 }
@@ -393,7 +394,7 @@ impl BlockOptions {
             (Some(block), map) => Ok(Some((block, map.unwrap_or(DEFAULT_MAP)))),
             (None, None) => Ok(None),
             (None, Some(_)) => {
-                Err(Error::Usage("--map is the map of a --block; name the block too".to_owned()))
+                Err(Error::Usage("--map is used only with --block; add --block".to_owned()))
             }
         }
     }
@@ -401,7 +402,7 @@ impl BlockOptions {
 
 #[derive(Args)]
 pub(super) struct InputOptions {
-    /// A photograph, JPEG or PNG, instead of the built-in one
+    /// A JPEG or PNG photograph instead of the built-in one
     #[arg(long, value_name = "FILE")]
     pub(super) image: Option<PathBuf>,
     #[arg(
@@ -411,10 +412,10 @@ pub(super) struct InputOptions {
         conflicts_with = "input",
         allow_hyphen_values = true,
         value_parser = integer::<u32>(0..=u32::MAX.into()),
-        help = "Its shorter side; V2 weights want 232 [default: 256]"
+        help = "Image's shorter side; 232 for V2 weights [default: 256]"
     )]
     pub(super) resize: Option<u32>,
-    /// A .npy file, N x 3 x H x W, normalised already
+    /// A .npy array, N x 3 x H x W, already normalised
     #[arg(long, value_name = "FILE", conflicts_with = "image")]
     pub(super) input: Option<PathBuf>,
 }
@@ -442,10 +443,10 @@ pub(super) struct TopOptions {
         value_name = "N",
         allow_hyphen_values = true,
         value_parser = integer::<usize>(1..=u64::MAX),
-        help = "The network's classes [default: 1000; CIFAR 10]"
+        help = "Number of classes [default: 1000, CIFAR: 10]"
     )]
     pub(super) classes: Option<usize>,
-    /// Without the top (include_top=False): the last map
+    /// Without the top, up to the last map (include_top=False)
     #[arg(long, conflicts_with = "classes")]
     pub(super) features: bool,
 }
@@ -455,7 +456,7 @@ pub(super) struct ForwardOptions {
     /// The network, such as resnext50_32x4d
     #[arg(long, value_name = "NAME")]
     pub(super) arch: String,
-    /// Its weights: .safetensors, .npz or .pth
+    /// The network's weights: .safetensors, .npz or .pth
     #[arg(long, value_name = "FILE")]
     pub(super) weights: PathBuf,
     #[command(flatten)]
@@ -467,12 +468,12 @@ pub(super) struct ForwardOptions {
         hide_default_value = true,
         hide_possible_values = true,
         value_parser = choice(&FORMS),
-        help = "Form of the blocks; all: compare them [default: c]"
+        help = "The blocks' form, or all to compare them [default: c]"
     )]
     pub(super) form: std::option::Option<Form>,
     #[command(flatten)]
     pub(super) network: NetworkOptions,
-    /// The logits, or the last map, as a .npy file
+    /// Write the logits, or the last map, as a .npy file
     #[arg(long, value_name = "FILE", value_parser = file_of(&[("npy", ())]))]
     pub(super) output: Option<FileOf<()>>,
     #[command(flatten)]
@@ -485,9 +486,9 @@ pub(super) struct ForwardOptions {
 
 #[derive(Args)]
 #[command(
-    mut_arg("block", |block| block.help("One block [default: of each stage of ResNeXt-50 one]")),
-    mut_arg("threads", |threads| threads.help("Threads [default: one, and then all]")),
-    mut_arg("json", |json| json.help("The times as JSON; to standard output without FILE"))
+    mut_arg("block", |block| block.help("One block [default: one of each stage of ResNeXt-50]")),
+    mut_arg("threads", |threads| threads.help("Threads to use [default: one, and then all]")),
+    mut_arg("json", |json| json.help("The times as JSON, to FILE or to standard output"))
 )]
 pub(super) struct BenchOptions {
     #[command(flatten)]
@@ -499,15 +500,15 @@ pub(super) struct BenchOptions {
         hide_default_value = true,
         hide_possible_values = true,
         value_parser = choice(&FORMS),
-        help = "The form that is timed; all are checked [default: all]"
+        help = "The form to time; all are checked [default: all]"
     )]
     pub(super) form: std::option::Option<Form>,
-    /// ResNet-50 and ResNeXt-50 too, whole
+    /// Also time ResNet-50 and ResNeXt-50 as a whole
     #[arg(long)]
     pub(super) networks: bool,
     #[command(flatten)]
     pub(super) threads: ThreadsOption,
-    /// Rounds [default: 5, or more within 0.25 s each]
+    /// Rounds [default: 0.25 s for each workload, at least 5]
     #[arg(
         long,
         value_name = "N",
@@ -519,10 +520,10 @@ pub(super) struct BenchOptions {
     pub(super) seed: SeedOption,
     #[command(flatten)]
     pub(super) json: JsonOption,
-    /// The roofline of this run, .svg or .png
+    /// Draw the roofline of this run, as .svg or .png
     #[arg(long, value_name = "FILE", value_parser = file_of(&PICTURES))]
     pub(super) figure: Option<FileOf<Format>>,
-    /// All of it, with the day and the machine, into FOLDER
+    /// Record everything, with date and machine, in FOLDER
     #[arg(
         long,
         value_name = "FOLDER",
@@ -542,10 +543,10 @@ pub(super) struct TrainOptions {
         hide_default_value = true,
         allow_hyphen_values = true,
         value_parser = integer::<usize>(1..=MAX_STEPS),
-        help = "Steps of training [default: 300]"
+        help = "Training steps [default: 300]"
     )]
     pub(super) steps: usize,
-    /// A dozen wrong blocks too, trained the same way
+    /// Also train a dozen wrong blocks, in the same way
     #[arg(long)]
     pub(super) wrong: bool,
     #[command(flatten)]
@@ -554,19 +555,19 @@ pub(super) struct TrainOptions {
     pub(super) threads: ThreadsOption,
     #[command(flatten)]
     pub(super) json: JsonOption,
-    /// The curves of this run, .svg or .png
+    /// Draw the curves of this run, as .svg or .png
     #[arg(long, value_name = "FILE", value_parser = file_of(&PICTURES))]
     pub(super) figure: Option<FileOf<Format>>,
 }
 
 #[derive(Args)]
 pub(super) struct CasesOptions {
-    /// The folder to write to: a new one
+    /// The folder to write to, new or empty
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: PathBuf,
-    /// As ONNX models with test data too, in a new folder
-    // ONNX's own runner allows a relative error of 1e-3 unless a data.json says otherwise, and one allowance for all
-    // values of a case: what passes there may still be wrong here. The report says so.
+    /// Also write ONNX models with test data, to a new folder
+    // ONNX's own runner allows a relative error of 1e-3 unless a data.json says otherwise, and it has one tolerance
+    // for all values of a case. What passes there may still be wrong here, and the report says so.
     #[arg(long, value_name = "FOLDER")]
     pub(super) onnx: Option<PathBuf>,
     #[arg(
@@ -593,7 +594,7 @@ pub(super) struct CasesOptions {
     pub(super) quick: bool,
     #[command(flatten)]
     pub(super) seed: SeedOption,
-    /// A file whose contents take the seed's place, untold
+    /// Derive a secret seed from this file's contents
     #[arg(long, value_name = "FILE", conflicts_with = "seed")]
     pub(super) secret: Option<PathBuf>,
 }
@@ -603,10 +604,10 @@ pub(super) struct CheckOptions {
     /// The folder of cases
     #[arg(value_name = "CASES")]
     pub(super) cases: PathBuf,
-    /// The folder of outputs, one .npz a case
+    /// The folder of outputs, one .npz file for each case
     #[arg(value_name = "OUTPUTS", conflicts_with = "run")]
     pub(super) outputs: Option<PathBuf>,
-    /// Run COMMAND CASES OUTPUTS, and judge what it wrote
+    /// Run COMMAND CASES OUTPUTS and judge what it writes
     #[arg(long, value_name = "COMMAND")]
     pub(super) run: Option<String>,
     #[arg(
@@ -617,7 +618,7 @@ pub(super) struct CheckOptions {
         allow_hyphen_values = true,
         requires = "run",
         value_parser = integer::<u64>(1..=86_400),
-        help = "End the program after so long [default: 600]"
+        help = "Stop the program after this time [default: 600]"
     )]
     pub(super) timeout: u64,
     #[command(flatten)]
@@ -629,7 +630,7 @@ pub(super) struct GradeOptions {
     /// The folder of cases
     #[arg(value_name = "CASES")]
     pub(super) cases: PathBuf,
-    /// Folders of outputs; with --run, what is run
+    /// Folders of outputs; with --run, passed to COMMAND
     #[arg(value_name = "SUBMISSION", required = true)]
     pub(super) submissions: Vec<PathBuf>,
     /// Run COMMAND SUBMISSION CASES OUTPUTS for each
@@ -643,18 +644,18 @@ pub(super) struct GradeOptions {
         allow_hyphen_values = true,
         requires = "run",
         value_parser = integer::<u64>(1..=86_400),
-        help = "End each program after so long [default: 60]"
+        help = "Stop each program after this time [default: 60]"
     )]
     pub(super) timeout: u64,
-    /// Points by kind, a TOML file [default: 100, evenly]
+    /// Points by kind, in TOML [default: 100, split evenly]
     #[arg(long, value_name = "FILE")]
     pub(super) points: Option<PathBuf>,
-    /// A results.json for each, into a new folder
+    /// Write a results.json for each to a new folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) gradescope: Option<PathBuf>,
     #[command(flatten)]
     pub(super) json: JsonOption,
-    /// As CSV; to standard output without FILE
+    /// As CSV, to FILE or to standard output
     #[arg(
         long,
         value_name = "FILE",
@@ -667,7 +668,7 @@ pub(super) struct GradeOptions {
 
 #[derive(Args)]
 pub(super) struct AdequacyOptions {
-    /// The folder of cases, as `triform cases` writes them
+    /// A folder of cases in the format of `triform cases`
     #[arg(value_name = "CASES")]
     pub(super) cases: PathBuf,
     #[arg(
@@ -676,10 +677,10 @@ pub(super) struct AdequacyOptions {
         default_value = "exact",
         hide_default_value = true,
         value_parser = |text: &str| text.parse::<Rule>(),
-        help = "exact, shape, allclose:R,A, sum:R,A, max-ulp:N [default: exact]"
+        help = "exact (default), shape, allclose:R,A, sum:R,A, max-ulp:N"
     )]
     pub(super) rule: Rule,
-    /// Write the test and the cases it lacks to a new folder
+    /// Write the test, plus the cases it lacks, to a new folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) add: Option<PathBuf>,
     #[command(flatten)]
@@ -700,12 +701,12 @@ pub(super) struct InitOptions {
         hide_default_value = true,
         hide_possible_values = true,
         value_parser = choice(&FANS),
-        help = "fan_out of the layer or of a path [default: layer]"
+        help = "Use the fan_out of a layer or a path [default: layer]"
     )]
     pub(super) fan: Fan,
     #[command(flatten)]
     pub(super) top: TopOptions,
-    /// The checkpoint, .safetensors or .npz
+    /// The file to write: .safetensors or .npz
     #[arg(long, value_name = "FILE", value_parser = file_of(&CHECKPOINTS))]
     pub(super) output: FileOf<Save>,
     #[command(flatten)]
@@ -717,20 +718,20 @@ pub(super) struct InitOptions {
     mut_arg("stride_on", |stride| stride
         .value_name("3x3|1x1")
         .help("Where bottlenecks have their stride [default: 3x3]")),
-    mut_arg("classes", |classes| classes.help("Outputs of the top [default: 1000; CIFAR 10]")),
-    mut_arg("features", |features| features.help("Without the top: include_top=False")),
-    mut_arg("json", |json| json.help("As JSON; to standard output without FILE"))
+    mut_arg("classes", |classes| classes.help("Number of classes [default: 1000, CIFAR: 10]")),
+    mut_arg("features", |features| features.help("Without the top (include_top=False)")),
+    mut_arg("json", |json| json.help("As JSON, to FILE or to standard output"))
 )]
 pub(super) struct CountOptions {
     #[arg(
         value_name = "ARCH",
-        help = "Networks, such as resnext50_32x4d, or `all` [default: the paper's]"
+        help = "Networks such as resnext50_32x4d, or all [default: the paper's]"
     )]
     pub(super) networks: Vec<String>,
-    /// A block, C_in x C x d and C_in out
+    /// A block with C_in channels in and out
     #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
     pub(super) block: Vec<BlockSpec>,
-    /// A convolution: kernel, channels in, out, groups
+    /// A convolution: kernel, channels in and out, groups
     #[arg(
         long,
         value_name = "KxIxOxG",
@@ -741,10 +742,10 @@ pub(super) struct CountOptions {
         ]
     )]
     pub(super) conv: Option<[usize; 4]>,
-    /// Layer by layer
+    /// Count layer by layer
     #[arg(long)]
     pub(super) layers: bool,
-    /// The width for each C that keeps the block's cost
+    /// For each C, the width d that keeps the block's cost
     #[arg(
         long,
         requires = "block",
@@ -758,14 +759,14 @@ pub(super) struct CountOptions {
         value_name = "N|HxW",
         allow_hyphen_values = true,
         value_parser = map_size,
-        help = "Height and width [default: 224; CIFAR 32, block 56]"
+        help = "Input size [default: 224, CIFAR: 32, blocks: 56]"
     )]
     pub(super) size: Option<Map>,
     #[command(flatten)]
     pub(super) network: NetworkOptions,
     #[command(flatten)]
     pub(super) json: JsonOption,
-    /// As CSV; to standard output without FILE
+    /// As CSV, to FILE or to standard output
     #[arg(
         long,
         value_name = "FILE",
@@ -778,18 +779,18 @@ pub(super) struct CountOptions {
 
 #[derive(Args)]
 #[command(mut_arg("json", |json| json
-    .help("All that fit, as JSON; to standard output without FILE")))]
+    .help("All matches as JSON, to FILE or to standard output")))]
 pub(super) struct DiagnoseOptions {
-    /// Such as 70144, 89.6M, 4.2e9 [default: list the known]
+    /// A count such as 70144, 89.6M or 4.2e9 [default: list conventions]
     #[arg(value_name = "COUNT", allow_hyphen_values = true)]
     pub(super) count: Option<Digits>,
-    /// It counts multiply-adds, not parameters
+    /// Treat COUNT as multiply-adds, not as parameters
     #[arg(long, requires = "count")]
     pub(super) macs: bool,
-    /// The network, or a block [default: all known ones]
+    /// The network or block [default: all known ones]
     #[arg(long, value_name = "ARCH", requires = "count")]
     pub(super) arch: Option<String>,
-    /// The input's height and width [default: 224]
+    /// Input size [default: 224, CIFAR: 32, blocks: 56]
     #[arg(
         long,
         value_name = "N|HxW",
@@ -798,7 +799,7 @@ pub(super) struct DiagnoseOptions {
         value_parser = map_size
     )]
     pub(super) size: Option<Map>,
-    /// Outputs of the top [default: 1000]
+    /// Number of classes [default: 1000, CIFAR: 10]
     #[arg(
         long,
         value_name = "N",
@@ -819,7 +820,7 @@ pub(super) struct PlotOptions {
     /// List the figures
     #[arg(long, conflicts_with_all = ["names", "block", "output"])]
     pub(super) list: bool,
-    /// Your own C and d, where a figure shows a block
+    /// Draw this block, in figures that show a block
     #[arg(long, value_name = "C_INxCxD", allow_hyphen_values = true)]
     pub(super) block: Option<BlockSpec>,
     /// The folder to write to
@@ -829,15 +830,15 @@ pub(super) struct PlotOptions {
 
 #[derive(Args)]
 pub(super) struct CompletionsOptions {
-    /// bash, zsh, fish, elvish or powershell; or man
+    /// bash, zsh, fish, elvish or powershell; man: the manual page
     #[arg(value_parser = choice(&SHELLS), hide_possible_values = true)]
     pub(super) shell: std::option::Option<Shell>,
 }
 
 #[derive(Args)]
-#[command(mut_arg("json", |json| json.help("As JSON; to standard output without FILE")))]
+#[command(mut_arg("json", |json| json.help("As JSON, to FILE or to standard output")))]
 pub(super) struct RefuteOptions {
-    /// One of them, worked out in numbers [default: the gallery]
+    /// The mistake to work out in numbers [default: the gallery]
     pub(super) name: Option<String>,
     #[command(flatten)]
     pub(super) rungs: RungOption,
@@ -854,7 +855,7 @@ pub(super) struct RefuteOptions {
 
 #[derive(Args)]
 pub(super) struct ExplainOptions {
-    /// One of the claims, checked as it is told [default: the argument]
+    /// The claim to explain and check [default: the argument]
     pub(super) claim: Option<String>,
     /// Write Markdown
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! `triform cases`, `check`, `grade` and `adequacy`: judging what others hand in.
 
 use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,13 +31,13 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
             })?;
             if secret.len() < 8 {
                 let words = format!(
-                    "--secret {}: {} bytes can be guessed; it needs 8",
+                    "--secret {}: its {} bytes can be guessed; it needs 8",
                     path.display(),
                     secret.len()
                 );
                 return Err(Error::Usage(words));
             }
-            // The seed is a part of the secret's digest, and what is told is the digest of that digest.
+            // The seed is part of the secret's digest. Only the digest of that digest is published.
             let digest = hmac_sha256::Hash::hash(&secret);
             let [a, b, c, d, e, f, g, h, ..] = digest;
             let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
@@ -69,7 +70,7 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
 fn suite(folder: &Path, out: &Path, cases: &[Case]) -> Result<Staged> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (suite, cases_in) = (absolute(folder), absolute(out));
-    // One inside the other would be in the way when that is put in its place.
+    // A folder inside the other would be in the way when the outer one is put in its place.
     if suite.starts_with(&cases_in) || cases_in.starts_with(&suite) {
         let words = "the folders of --out and --onnx must not lie one in the other".to_owned();
         return Err(Error::Usage(words));
@@ -101,14 +102,14 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
             })?;
             let arguments = [options.cases.as_path(), outputs.path()];
             let limit = Duration::from_secs(options.timeout);
-            let ended = run(command, &arguments, limit, context.interrupted)?;
+            let ended = run(command, &arguments, limit, context.interrupted, false)?;
             if context.interrupted.load(Ordering::Relaxed) {
                 return Ok(INTERRUPTED);
             }
             (command.clone(), of_folder(&cases, outputs.path())?, ended)
         }
         _ => {
-            let words = "name the folder of outputs, or the program: --run COMMAND".to_owned();
+            let words = "name the folder of outputs, or a program with --run COMMAND".to_owned();
             return Err(Error::Usage(words));
         }
     };
@@ -136,21 +137,31 @@ fn of_folder(cases: &[Case], outputs: &Path) -> Result<Report> {
     Ok(judge(cases, |case| folder::handed(outputs, case))?)
 }
 
-/// Runs a program with these arguments after its own; what became of it in words, if it did not end well.
+/// Runs a program with these arguments after its own. Returns in words how it ended, if it did not end well.
 fn run(
     command: &str,
     arguments: &[&Path],
     limit: Duration,
     interrupted: &AtomicBool,
+    keep_messages: bool,
 ) -> Result<Option<String>> {
     let failed = |why: String| Error::Run { command: command.to_owned(), why };
     let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| failed("it is no command line".to_owned()))?;
+    let words = words.ok_or_else(|| failed("it is not a command line".to_owned()))?;
     let mut program = Command::new(&words[0]);
     program.args(&words[1..]).args(arguments).stdin(Stdio::null());
     // Standard output is for the report.
     program.stdout(Stdio::from(std::io::stderr()));
-    // A group of its own, so that what it starts can be ended with it.
+    let mut messages = match keep_messages {
+        true => Some(tempfile::tempfile().map_err(|error| failed(error.to_string()))?),
+        false => None,
+    };
+    if let Some(file) = &messages {
+        let both = [file.try_clone(), file.try_clone()];
+        let [stdout, stderr] = both.map(|file| file.map_err(|error| failed(error.to_string())));
+        program.stdout(stdout?).stderr(stderr?);
+    }
+    // A process group of its own, so that whatever it starts can be ended with it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut program, 0);
     let mut child = program.spawn().map_err(|error| failed(error.to_string()))?;
@@ -160,7 +171,9 @@ fn run(
             Some(status) => {
                 // What it has started in the background must not go on writing.
                 end(&mut child);
-                return Ok((!status.success()).then(|| format!("ended with {status}")));
+                let said = messages.as_mut().map(last_line).filter(|line| !line.is_empty());
+                let said = said.map_or(String::new(), |line| format!(": {line}"));
+                return Ok((!status.success()).then(|| format!("ended with {status}{said}")));
             }
             None if interrupted.load(Ordering::Relaxed) => {
                 end(&mut child);
@@ -175,6 +188,20 @@ fn run(
     }
 }
 
+/// The last line that is not empty of what a program printed.
+fn last_line(file: &mut fs::File) -> String {
+    const ENOUGH: u64 = 4096;
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::new();
+    let read = file.seek(SeekFrom::Start(length.saturating_sub(ENOUGH)));
+    if read.and_then(|_| file.take(ENOUGH).read_to_end(&mut bytes)).is_err() {
+        return String::new();
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+}
+
 /// Ends a program and what it has started.
 fn end(child: &mut Child) {
     let group = format!("-{}", child.id());
@@ -183,12 +210,18 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Judges a class of submissions.
+/// Judges the submissions of a class.
 pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result<u8> {
     let to_json = Target::open(options.json.json.as_ref())?;
     let to_csv = Target::open(options.csv.as_ref())?;
     if to_json.is_output() && to_csv.is_output() {
-        return Err(Error::Usage("--json and --csv both want standard output".to_owned()));
+        return Err(Error::Usage(
+            "--json and --csv cannot both write to standard output".to_owned(),
+        ));
+    }
+    if options.run.is_none() && options.submissions.iter().all(|path| path.is_file()) {
+        let words = "the submissions are files; to run them, name the program, as in --run python3";
+        return Err(Error::Usage(words.to_owned()));
     }
     let cases = folder::read_certified(&options.cases)?;
     let points = match &options.points {
@@ -200,7 +233,8 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     let judged = progress::with_bar(context, |bar| -> Result<_> {
         let mut rows = Vec::new();
         let all = options.submissions.len();
-        // Programs one after the other, so that each has the machine to itself; files on all cores.
+        // Programs run one after the other, so that each has the machine to itself. Files are judged on all
+        // cores.
         if options.run.is_some() {
             for (at, submission) in options.submissions.iter().enumerate() {
                 bar.step(at, all, &submission.display().to_string());
@@ -208,7 +242,7 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
                     break;
                 }
                 let row = match one(&cases, submission, options, interrupted) {
-                    // A command that cannot be run is the teacher's, and the same for all.
+                    // The teacher's command is the same for all submissions. If it cannot be run, no grading is possible.
                     Err(error @ Error::Run { .. }) if rows.is_empty() => return Err(error),
                     judged => report::Unscored::new(submission, judged.map_err(reason)),
                 };
@@ -255,7 +289,7 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     Ok(if partial { INTERRUPTED } else { HOLDS })
 }
 
-/// Why a submission has no verdict. The row has its name already.
+/// Why a submission has no verdict. The row already has its name.
 fn reason(error: Error) -> String {
     match error {
         Error::Folder { why, .. } => why,
@@ -263,7 +297,7 @@ fn reason(error: Error) -> String {
     }
 }
 
-/// The verdict on one submission, and what became of its program if that did not end well.
+/// The verdict on one submission, and how its program ended, if it did not end well.
 fn one(
     cases: &[Case],
     submission: &Path,
@@ -282,20 +316,20 @@ fn one(
         path: std::env::temp_dir(),
         source,
     })?;
-    // Its own copy of the cases, so that it does not change those of the next by accident.
+    // Each program gets its own copy of the cases, so that it cannot change the next one's by accident.
     let copy = folder::copy(&options.cases)?;
     let arguments = [submission, copy.path(), outputs.path()];
     let limit = Duration::from_secs(options.timeout);
-    let ended = run(command, &arguments, limit, interrupted)?;
+    let ended = run(command, &arguments, limit, interrupted, true)?;
     Ok((of_folder(cases, outputs.path())?, ended))
 }
 
-/// Says which known mistakes a test would miss that has these cases and this rule.
+/// Says which known mistakes a test with these cases and this rule would miss.
 pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> Result<u8> {
     let target = Target::open(options.json.json.as_ref())?;
     let cases = folder::read(&options.cases)?;
     if let Some(folder) = &options.add {
-        // Found out before the work.
+        // An unusable folder is reported before the work.
         Staged::new(folder)?;
     }
     let rows = which_are_seen(&cases, options.rule)?;
@@ -311,7 +345,7 @@ pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> 
     if let Some(folder) = &options.add
         && !found.catches.is_empty()
     {
-        // One that is there already was accepted by the rule.
+        // The test may already have such a case, if its rule accepts the mistake there.
         let is_new = |case: &&Case| cases.iter().all(|known| known.name != case.name);
         let new: Vec<Case> = found.catches.iter().filter(is_new).cloned().collect();
         found.added = new.len();

@@ -36,8 +36,8 @@ pub fn load<R: Read + Seek>(
     from_tensors(architecture, &named, &mut |index| Ok(checkpoint.read(index)?), &path)
 }
 
-/// The state dict. After the variance of a batch norm, PyTorch stores how many batches it has seen,
-/// and its strict loading requires that number.
+/// The state dict. After the variance of each batch norm, PyTorch stores how many batches the layer has
+/// seen, and strict loading requires that number.
 fn tensors(weights: &NetworkWeights) -> Result<Vec<Tensor>> {
     let mut tensors = Vec::new();
     weights.visit(&mut |name, shape, numbers| {

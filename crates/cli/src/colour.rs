@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::builder::styling::{AnsiColor, Style};
 
-/// What is coloured: whole lines, by how they begin, and single words at the end of a line.
+/// What is coloured: whole lines, chosen by how they begin, and single words at the end of a line.
 const LINES: [(&str, Style); 6] = [
     ("The forms are equivalent", AnsiColor::Green.on_default().bold()),
     ("NOT ", AnsiColor::Red.on_default().bold()),

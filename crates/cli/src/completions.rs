@@ -4,7 +4,7 @@ use super::args::{self, CompletionsOptions};
 use super::error::{Error, Result};
 use super::{Context, HOLDS};
 
-/// Writes the completions of a shell, or the manual page with all commands.
+/// Writes the completions for a shell, or the manual page with all commands.
 pub(super) fn run(options: &CompletionsOptions, context: &mut Context<'_>) -> Result<u8> {
     let mut text = Vec::new();
     match options.shell {

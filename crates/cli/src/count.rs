@@ -10,7 +10,8 @@ use triform::block::StrideOn;
 use triform::network::architecture::Architecture;
 use triform::network::zoo;
 
-/// Counts what is named; by default prints the paper's tables, or counts every known network.
+/// Counts the networks and blocks that are named. If none is, prints the paper's tables or, with options
+/// such as `--json`, counts every known network.
 pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u8> {
     let (size, top) = (options.size, &options.network.top);
     if let Some(convolution) = options.conv {
@@ -46,14 +47,16 @@ pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u
     // Files are opened before anything is written.
     let targets = [Target::open(to_json)?, Target::open(to_csv)?];
     if targets.iter().all(Target::is_output) {
-        return Err(Error::Usage("--json and --csv both want standard output".to_owned()));
+        return Err(Error::Usage(
+            "--json and --csv cannot both write to standard output".to_owned(),
+        ));
     }
     if let (Some(json), Some(csv)) =
         (to_json.and_then(Destination::path), to_csv.and_then(Destination::path))
         && std::path::absolute(json).ok() == std::path::absolute(csv).ok()
     {
         let name = json.display();
-        return Err(Error::Usage(format!("--json and --csv both want {name}")));
+        return Err(Error::Usage(format!("--json and --csv cannot both write to {name}")));
     }
     if !targets.iter().any(Target::is_output) {
         let text = match options.layers {

@@ -29,7 +29,7 @@ impl Destination {
         commands.build();
         match commands.find_subcommand(&path) {
             Some(_) => Err(format!(
-                "`{name}` is a command: name the command first, or the file as ./{name}"
+                "`{name}` is a command; put it first, or write ./{name} if you mean a file"
             )),
             None if path.as_os_str() == "-" => Ok(Self::Output),
             None => Ok(Self::File(path)),
@@ -65,7 +65,7 @@ impl Target {
         })
     }
 
-    /// Whether it is standard output, to which nothing else is then printed.
+    /// Whether it is standard output. If so, nothing else is printed there.
     pub(super) fn is_output(&self) -> bool {
         matches!(self, Self::Output)
     }
@@ -80,7 +80,7 @@ impl Target {
         if self.is_output() { context.write(&other()?) } else { context.print(&words()?) }
     }
 
-    /// Writes the file, if it is one.
+    /// Writes the file, if this target is one.
     pub(super) fn write(self, contents: impl FnOnce() -> Result<String>) -> Result<()> {
         match self {
             Self::File(file) => file.write(contents()?.as_bytes()),
@@ -107,14 +107,17 @@ pub(super) fn no_network(option: &str, destination: Option<&Destination>) -> Res
         return Ok(());
     };
     if name == "all" || zoo::named(name).is_ok() {
-        let words = format!("--{option} {name}: name the networks first, or the file as ./{name}");
+        let words = format!(
+            "--{option}: `{name}` would be a file here; put networks first, or write ./{name} if you \
+             mean a file"
+        );
         return Err(Error::Usage(words));
     }
     Ok(())
 }
 
-/// A file that is going to be written. It is opened before the work, so that a folder that cannot
-/// be written to is reported then; one rename after the work puts the file in place.
+/// A file to be written. It is opened before the work, so that a folder that cannot be written to is
+/// reported early. After the work, one rename puts the file in place.
 pub(super) struct Output {
     path: PathBuf,
     how: How,
@@ -135,8 +138,8 @@ impl Output {
             Ok(found) if found.is_dir() => {
                 return Err(Error::NotAFile { path: path.to_owned(), found: "a directory" });
             }
-            // These names may stand for a file to which standard output was redirected. What it
-            // already holds must be kept, so appending is right.
+            // These names may stand for a file to which standard output was redirected. Appending keeps
+            // what the file already holds.
             Ok(found)
                 if !found.is_file() || path.starts_with("/dev") || path.starts_with("/proc") =>
             {
@@ -177,7 +180,7 @@ impl Output {
         Ok(Self { path: path.to_owned(), how })
     }
 
-    /// Writes the file; if that fails, the file is as it was before.
+    /// Writes the file. If that fails, a regular file is as it was before.
     pub(super) fn write(self, contents: &[u8]) -> Result<()> {
         let path = self.path;
         let io = |source| Error::Io { action: "write", path: path.clone(), source };

@@ -7,7 +7,7 @@ use indicatif::HumanBytes;
 
 /// Why a command did not run to its end.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "a field is a number of its message")]
+#[expect(missing_docs, reason = "the fields are the values in the message")]
 pub enum Error {
     /// Arguments that clap refuses, or a request for help.
     #[error("{}", in_one_line(.0))]
@@ -29,7 +29,7 @@ pub enum Error {
     #[error("cannot use {}: {why}", path.display())]
     Folder { path: PathBuf, why: String },
 
-    /// A program to be judged that cannot be run.
+    /// A program to judge that cannot be run.
     #[error("cannot run `{command}`: {why}")]
     Run { command: String, why: String },
 
@@ -45,7 +45,7 @@ pub enum Error {
     #[error("cannot read {} as a JPEG or PNG image: {why}", path.display())]
     Image { path: PathBuf, why: String },
 
-    /// A `.npy` array whose axes or numbers are not those of an input.
+    /// A `.npy` array whose axes or type of numbers are wrong for an input.
     #[error("cannot read {} as a .npy array: {why}", path.display())]
     Array { path: PathBuf, why: String },
 
@@ -57,7 +57,7 @@ pub enum Error {
     #[error(transparent)]
     Onnx(#[from] triform_onnx::Error),
 
-    /// An error of the work itself.
+    /// An error from the work itself.
     #[error(transparent)]
     Work(#[from] triform::Error),
 }
@@ -66,7 +66,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The error as one line, whatever a path contains; wrong usage points to the help of `command`.
+    /// The error on one line, even if a path contains line breaks. Wrong usage points to the help of `command`.
     pub(super) fn line(&self, command: Option<&str>) -> String {
         let mut line = self.to_string();
         if matches!(self, Self::Arguments(_) | Self::Usage(_)) {
@@ -92,7 +92,7 @@ impl Error {
     }
 }
 
-/// Clap's message and its suggestions. The message about a refused value comes from its parser.
+/// Clap's message and its suggestions. For a refused value, the message comes from the value's parser.
 fn in_one_line(error: &clap::Error) -> String {
     let named = |kind| match error.get(kind) {
         Some(ContextValue::String(name)) => vec![name.as_str()],

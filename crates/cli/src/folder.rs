@@ -1,4 +1,4 @@
-//! Folders of cases, and of the outputs that came back: `cases.json` and one `.npz` for each case.
+//! Folders of cases (`cases.json` and one `.npz` file for each case), and folders of the outputs that came back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,9 +21,9 @@ const SCHEMA: u32 = 1;
 struct Listing {
     schema: u32,
     triform: String,
-    /// The seed; null where it is kept secret, and where there is none.
+    /// The seed; null if it is secret, or if there is none.
     seed: Option<u64>,
-    /// SHA-256 of the SHA-256 of the secret that the seed comes from; null without one.
+    /// SHA-256 of the SHA-256 of the secret that the seed comes from; null without a secret.
     secret_sha256: Option<String>,
     /// SHA-256 of all cases' digests.
     commitment: String,
@@ -58,9 +58,9 @@ impl ArrayOf {
 /// Where the numbers of a suite come from.
 #[derive(Clone, Debug)]
 pub(super) enum Origin {
-    /// A seed that is told.
+    /// A public seed.
     Seed(u64),
-    /// A seed from a secret, of which only this digest is told.
+    /// A seed from a secret. Only this digest is published.
     Secret([u8; 32]),
     /// Other cases.
     Elsewhere,
@@ -75,7 +75,7 @@ fn digest_of(digests: impl Iterator<Item = [u8; 32]>) -> String {
     hex(&hmac_sha256::Hash::hash(&all))
 }
 
-/// A digest of all that a suite hands out.
+/// A digest of everything that a suite hands out.
 pub(super) fn commitment(cases: &[Case]) -> String {
     digest_of(cases.iter().map(Case::digest))
 }
@@ -93,7 +93,7 @@ fn tensor(name: &str, array: &ArrayD<f64>) -> Tensor {
     Tensor::f32(name, array.shape(), &numbers)
 }
 
-/// Writes the cases into a new folder, or an empty one: all of them or none.
+/// Writes all cases, or none, to a new or empty folder.
 pub(super) fn write(folder: &Path, cases: &[Case], origin: &Origin) -> Result<()> {
     let staged = Staged::new(folder)?;
     let mut listed = Vec::new();
@@ -137,7 +137,7 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Errors: [`Error::Folder`] for a folder that is there and not empty, or a file of that name; [`Error::Io`].
+    /// Errors: [`Error::Folder`] if the folder exists and is not empty, or if it is a file; [`Error::Io`].
     pub(super) fn new(folder: &Path) -> Result<Self> {
         let has_entries = fs::read_dir(folder).map(|mut entries| entries.next().is_some());
         match has_entries {
@@ -172,7 +172,7 @@ impl Staged {
             use std::os::unix::fs::PermissionsExt as _;
             let _ = fs::set_permissions(&staging, fs::Permissions::from_mode(0o755));
         }
-        // An empty folder is in the way.
+        // An empty folder would be in the way of the rename.
         let _ = fs::remove_dir(&self.folder);
         fs::rename(&staging, &self.folder).map_err(|error| {
             let _ = fs::remove_dir_all(&staging);
@@ -181,7 +181,7 @@ impl Staged {
     }
 }
 
-/// A copy of a folder of cases, which is removed when it is dropped.
+/// A temporary copy of a folder of cases. It is removed when the value is dropped.
 pub(super) fn copy(folder: &Path) -> Result<tempfile::TempDir> {
     let temporary = std::env::temp_dir();
     let copy = tempfile::tempdir().map_err(io("write to", &temporary))?;
@@ -195,10 +195,10 @@ pub(super) fn copy(folder: &Path) -> Result<tempfile::TempDir> {
     Ok(copy)
 }
 
-/// The cases of a folder, as they were handed out.
+/// Reads the cases in a folder, as they were handed out.
 ///
-/// Errors: [`Error::Folder`] for a folder without `cases.json`, for one of another version, and for inputs that are
-/// not those that `cases.json` commits to; those of reading and of [`Case::read`].
+/// Errors: [`Error::Folder`] if `cases.json` is missing or of another version, or if the inputs are not those that it
+/// commits to; the errors of reading and of [`Case::read`].
 pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
     let path = folder.join("cases.json");
     let text = match fs::read_to_string(&path) {
@@ -212,11 +212,12 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
     let listing: Listing =
         serde_json::from_str(&text).map_err(|error| unusable(&path, error.to_string()))?;
     if listing.schema != SCHEMA {
-        let why = format!("its schema is {}; this triform reads {SCHEMA}", listing.schema);
+        let why =
+            format!("its schema is {}; this version of triform reads {SCHEMA}", listing.schema);
         return Err(unusable(&path, why));
     }
     if listing.cases.is_empty() {
-        return Err(unusable(&path, "it lists no case"));
+        return Err(unusable(&path, "it lists no cases"));
     }
     let mut cases = Vec::new();
     for listed in &listing.cases {
@@ -224,7 +225,10 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
             || listed.name.contains(['/', '\\', '\0'])
             || listed.name.starts_with('.')
         {
-            return Err(unusable(&path, format!("`{}` is no name of a case", listed.name)));
+            return Err(unusable(
+                &path,
+                format!("`{}` is not a valid name for a case", listed.name),
+            ));
         }
         let file = folder.join(format!("{}.npz", listed.name));
         let arrays = floats(&file)?;
@@ -241,10 +245,8 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
             || inputs != listed.inputs
             || outputs != listed.outputs
         {
-            let why = format!(
-                "the attributes or shapes of `{}` are not those of its arrays",
-                listed.name
-            );
+            let why =
+                format!("the attributes or shapes of `{}` do not match its arrays", listed.name);
             return Err(unusable(&path, why));
         }
         if hex(&case.digest()) != listed.sha256 {
@@ -259,7 +261,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// The cases of a folder, for answers to be judged: those that must be exact can be.
+/// Reads the cases in a folder, to judge answers to them. It also checks that the answers that must be exact can be.
 ///
 /// Errors: those of [`read`] and [`Case::certify`].
 pub(super) fn read_certified(folder: &Path) -> Result<Vec<Case>> {
@@ -282,8 +284,8 @@ fn floats(path: &Path) -> Result<Vec<(String, ArrayD<f32>)>> {
     Ok(arrays)
 }
 
-/// The arrays of an `.npz` file. The numbers are read of those that are `wanted`; a file may claim to hold any number
-/// of others.
+/// The arrays of an `.npz` file. Numbers are read only for those that are `wanted`, since a file may claim to hold any
+/// number of others.
 fn received(path: &Path, wanted: impl Fn(&Entry) -> bool) -> Result<Handed> {
     let mut file = Checkpoint::open(path)?;
     let mut handed = Handed::new();
@@ -302,7 +304,7 @@ fn received(path: &Path, wanted: impl Fn(&Entry) -> bool) -> Result<Handed> {
     Ok(handed)
 }
 
-/// numpy's name of a kind of numbers.
+/// numpy's name for a type of number.
 fn dtype_name(dtype: &Dtype) -> String {
     let code = match dtype {
         Dtype::F32 => return "float32".to_owned(),
@@ -319,14 +321,14 @@ fn dtype_name(dtype: &Dtype) -> String {
     }
 }
 
-/// What came back for a case, from a folder of `.npz` files; in words what is wrong where it cannot be read.
+/// What came back for a case, from a folder of `.npz` files; or, in words, why it cannot be read.
 pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
     let path = folder.join(format!("{}.npz", case.name));
     if !path.exists() {
         return Err(format!("there is no {}.npz", case.name));
     }
     let answers = case.answers().map_err(|error| error.to_string())?;
-    // One of another shape may be what a known mistake gives. None gives many times as much as is right.
+    // A known mistake may give an array of another shape, but none gives one many times as large as the right one.
     let is_asked = |entry: &Entry| {
         answers.iter().any(|answer| {
             let all = entry.shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size));

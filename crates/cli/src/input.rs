@@ -24,15 +24,15 @@ pub fn photograph() -> Result<Array3<u8>> {
     prepared(CHELSEA, SHORTER_SIDE, Path::new("assets/chelsea.png"))
 }
 
-/// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; even one of
+/// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; even if it is
 /// 224 x 224), and crops the middle 224 x 224, for [`normalise`](triform::network::image::normalise).
 ///
 /// For a PNG the result is, byte for byte, what torchvision's transform makes of
-/// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Pictures more than twice as tall as wide that
-/// are shrunk differ from Pillow 13 by up to 1 of 255; they match Pillow 12. 16-bit grey keeps its upper 8
-/// bits, where Pillow turns all but the darkest 256th white. A JPEG may be off by a few of 255, since the
-/// standard leaves decoders some room: `tests/program/images.rs` says how much. As in torchvision, alpha is
-/// dropped, and colour profile, gamma and orientation (EXIF) are ignored.
+/// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Shrunk pictures that are more
+/// than twice as tall as wide match Pillow 12, but differ from Pillow 13 by up to 1 of 255. 16-bit grey keeps
+/// its upper 8 bits, whereas Pillow turns all but the darkest 256th white. A JPEG may be off by a few of 255,
+/// since the standard leaves decoders some freedom; `tests/program/images.rs` says how much. As in
+/// torchvision, alpha is dropped, and colour profile, gamma and orientation (EXIF) are ignored.
 ///
 /// # Errors
 ///
@@ -42,15 +42,15 @@ pub fn read(path: &Path) -> Result<Array3<u8>> {
     read_scaled(path, SHORTER_SIDE)
 }
 
-/// Like [`read`], with another shorter side.
+/// Like [`read`], but scales the shorter side to `shorter_side`.
 ///
 /// # Errors
 ///
-/// Those of [`read`]; [`triform::Error::Side`] for a side from which 224 pixels cannot be cut.
+/// Those of [`read`]; [`triform::Error::Side`] for a side that [`prepare`] does not accept.
 pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<Array3<u8>> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let wrong = |why| Error::Image { path: path.to_owned(), why };
-    // A pipe is not opened: that would wait for a writer who may never come.
+    // A pipe is not opened: that would wait for a writer that may never come.
     let metadata = fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
         let found = if metadata.is_dir() { "a directory" } else { "a pipe or a device" };
@@ -59,7 +59,7 @@ pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<Array3<u8>> {
     let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     if length > MAX_BYTES {
-        return Err(wrong(format!("it has {length} bytes; at most {MAX_BYTES} are read")));
+        return Err(wrong(format!("it has {length} bytes; the limit is {MAX_BYTES}")));
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
@@ -75,8 +75,8 @@ fn prepared(bytes: &[u8], shorter_side: u32, path: &Path) -> Result<Array3<u8>> 
     Ok(prepare(pixels.view(), shorter_side)?)
 }
 
-/// Decodes a picture to 8-bit RGB at its own size, or says in words why it cannot. The first bytes
-/// of the file give its format, not its name.
+/// Decodes a picture to 8-bit RGB at its own size, or says in words why it cannot. The format follows
+/// from the first bytes of the file, not from its name.
 fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
     // Some of the decoders' messages contain line breaks.
     let words =
@@ -87,21 +87,24 @@ fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
     reader.limits(Limits::default()); // decoding takes 512 MiB at most
     let image = reader.decode().map_err(|why| words(&why))?;
     if format == Some(ImageFormat::Jpeg) && !ends(bytes) {
-        return Err(format!("its {} bytes are not all: the end of image is missing", bytes.len()));
+        return Err(format!(
+            "it is cut off after {} bytes; the end-of-image marker is missing",
+            bytes.len()
+        ));
     }
     Ok(eight_bits(image))
 }
 
-/// Whether an end-of-image marker follows the last start of a scan. The decoder shows what
-/// there is of a truncated JPEG and leaves the rest grey; a network should not see that. The pixel
-/// data cannot contain a marker: each 0xff in them is followed by a zero.
+/// Whether an end-of-image marker follows the last start of a scan. The decoder leaves the missing part
+/// of a truncated JPEG grey, which a network should not see. The pixel data cannot contain a marker: a
+/// zero follows each 0xff in them.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
     last(0xd9) > last(0xda)
 }
 
-/// Keeps the upper 8 of 16 bits, as Pillow does; scaling and rounding would be 1 off in every
-/// fourth pixel. Grey is copied into three channels; alpha is dropped, not blended.
+/// Keeps the upper 8 of 16 bits, as Pillow does for colour; scaling and rounding would be off by 1 in
+/// every fourth pixel. Grey is copied into three channels; alpha is dropped, not blended.
 fn eight_bits(image: DynamicImage) -> RgbImage {
     use DynamicImage::{ImageLuma16, ImageLumaA16, ImageRgb16, ImageRgba16};
     match image {
@@ -116,12 +119,12 @@ fn eight_bits(image: DynamicImage) -> RgbImage {
 }
 
 /// Reads an array with four axes, N x C x H x W, of float32 or float16, as f32. Either byte order
-/// and either order of the axes will do.
+/// and either memory order (C or Fortran) will do.
 ///
 /// # Errors
 ///
 /// [`Error::Tensors`] for a file that is not `.npy` or cannot be read; [`Error::Array`] for other
-/// axes or numbers; [`triform::Error::NotFinite`] for NaN and infinities.
+/// axes or types; [`triform::Error::NotFinite`] for NaN and infinities.
 pub(crate) fn array(path: &Path) -> Result<Array4<f32>> {
     let mut array = Npy::open(path)?;
     let wrong = |why| Error::Array { path: path.to_owned(), why };

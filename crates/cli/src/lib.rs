@@ -1,6 +1,6 @@
 //! The program: arguments, progress, exit status. No mathematics.
 //!
-//! Exit status: 0 all holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
+//! Exit status: 0 everything holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
 
 mod args;
 mod bench;
@@ -67,7 +67,7 @@ pub fn run(
     match run_command(&arguments, &mut context) {
         Ok(status) => status,
         Err(Error::Arguments(help)) if !help.use_stderr() => {
-            // --help and --version. A pipe that was closed early is no error.
+            // --help and --version. A pipe that was closed early is not an error.
             let help = help.render();
             let _ = match terminal && colour::wanted() {
                 true => write!(context.output, "{}", help.ansi()),
@@ -91,7 +91,7 @@ struct Context<'a> {
     output: &'a mut dyn Write,
     /// Whether reports are in colour.
     colour: bool,
-    /// Whether nothing but errors is printed.
+    /// Whether only errors are printed.
     quiet: bool,
     errors: &'a mut dyn Write,
     interrupted: &'a AtomicBool,
@@ -100,7 +100,7 @@ struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Writes a report. A pipe that was closed early is no error.
+    /// Writes a report. A pipe that was closed early is not an error.
     fn print(&mut self, text: &str) -> Result<()> {
         if self.quiet {
             return Ok(());
@@ -109,7 +109,7 @@ impl Context<'_> {
         self.write(&painted)
     }
 
-    /// Writes text as it is: unlike [`print`](Self::print), never silenced and never coloured.
+    /// Writes text unchanged. Unlike [`print`](Self::print), this never silences or colours it.
     fn write(&mut self, text: &str) -> Result<()> {
         let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
         match written {
@@ -132,7 +132,7 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
         }
         None => ("verify", &matches),
     };
-    // Fails before anything is computed with other instructions than were asked for.
+    // An unknown or unavailable SIMD level in the environment is reported before anything is computed.
     Level::chosen().map_err(triform::Error::Kernels)?;
     context.quiet = arguments.manners.quiet;
     context.colour = match arguments.manners.color {
@@ -159,22 +159,23 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
     }
 }
 
-/// Refuses an option before the name of a command, unless the option is global. It would belong to
-/// `triform verify` and be ignored.
+/// Refuses an option before the name of a command, unless the option is global. Such an option would
+/// belong to `triform verify`, and the command would ignore it.
 fn only_for_all(command: &str, matches: &ArgMatches) -> Result<()> {
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     for option in args::command().get_arguments().filter(|option| !option.is_global_set()) {
         if given(option.get_id().as_str()) {
             let long = option.get_long().unwrap_or_default();
-            let words = format!("--{long} must come after the command: triform {command} --{long}");
+            let words =
+                format!("--{long} must come after the command, as in `triform {command} --{long}`");
             return Err(Error::Usage(words));
         }
     }
     Ok(())
 }
 
-/// Describes this run: its command, the options that were given, the seed. The line that repeats it
-/// leaves out options that change no result.
+/// Describes this run: its command, the options that were given, and the seed. The line that repeats
+/// the run leaves out options that change no result.
 fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
     let left_out = |id: &str| match id {
         "json" | "csv" | "color" | "quiet" | "full" => true,
@@ -213,7 +214,7 @@ fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
 
 /// The text, quoted for a shell.
 fn quoted(text: &str) -> String {
-    // Only a NUL cannot be quoted, and no argument has one.
+    // Only a NUL cannot be quoted, and no argument contains one.
     shlex::try_quote(text).map_or_else(|_| text.to_owned(), |quoted| quoted.into_owned())
 }
 

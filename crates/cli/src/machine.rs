@@ -1,7 +1,7 @@
 //! What the machine offers a job: memory, which is checked before the job starts, and threads.
 //!
-//! A job whose weights and input alone exceed all memory is refused. What it takes beyond them is an estimate,
-//! and the available memory changes; so if the estimate exceeds it, the job starts with a warning.
+//! A job whose weights and input alone exceed all memory is refused. The rest of its need is only an estimate, and
+//! the available memory changes. So a job whose estimate exceeds the available memory starts with a warning.
 
 use std::fs;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::args::MemoryOptions;
 use super::error::{Error, Result};
 use crate::need::Need;
 
-/// A pool with this number of threads, by default one per processor.
+/// A pool with this number of threads; by default, one for each processor.
 pub(super) fn pool(threads: Option<usize>) -> Result<ThreadPool> {
     // To rayon, 0 means all processors.
     let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
@@ -78,12 +78,12 @@ impl Memory {
         }))
     }
 
-    /// The part of it that the control groups of this process leave (Linux; elsewhere there are
-    /// none). `root` is the root of the file system.
+    /// The part of this memory that the control groups of this process leave (on Linux; elsewhere
+    /// there are none). `root` is the root of the file system.
     ///
-    /// A group counts if its limit is below the machine's memory, and so do the groups around it.
-    /// In a container the path may be the host's, and only its outermost folder is mounted.
-    /// (`sysinfo` reads that folder alone, and counts the files that the kernel caches as used.)
+    /// A group counts if its limit is below the machine's memory. The groups around it count too. In a
+    /// container the path may be the host's, and only its outermost folder is mounted. (`sysinfo` reads
+    /// only that folder, and counts files in the kernel's cache as used.)
     fn within_control_groups(self, root: &Path) -> Self {
         let mut memory = self;
         let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
@@ -108,8 +108,8 @@ impl Memory {
     }
 }
 
-/// A group's limit, and how much of it is unused. Files that the kernel keeps in memory can be
-/// dropped, so they do not count as used. `None` if there is no limit or no group.
+/// A group's limit, and how much of it is unused. Files in the kernel's cache can be dropped, so they do
+/// not count as used. `None` if there is no limit or no group.
 fn limit_and_available(version: &Version, group: &Path) -> Option<(u64, u64)> {
     let (_, [limit, usage], droppable) = version;
     let text = |name: &str| fs::read_to_string(group.join(name)).ok();
@@ -140,7 +140,7 @@ mod tests {
     /// A control group: its folder, its limit and its usage, in MiB, and lines of its `memory.stat`.
     type Group<'a> = (&'a str, u64, u64, &'a [(&'a str, u64)]);
 
-    /// What these control groups leave of the machine to a process in `own`, in MiB: total and available.
+    /// What these control groups leave a process in `own`, in MiB: total and available.
     fn left(own: &str, groups: &[Group<'_>]) -> (u64, u64) {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| {
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(left("5:cpu,memory:/\n0::/", &[(V1, 8000, 7900, &stat)]), (8000, 7900));
     }
 
-    /// The tightest of the groups around the process counts. Of a host's path, the mounted part is read.
+    /// The tightest of the groups around the process counts. For a host's path, only the mounted part is read.
     #[test]
     fn nested_groups_count_all() {
         let [outer, inner] = ["outer", "outer/inner"].map(|name| format!("{V2}/{name}"));

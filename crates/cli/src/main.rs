@@ -17,8 +17,8 @@ const TOGETHER: Duration = Duration::from_millis(300);
 
 fn main() -> ExitCode {
     // The first Ctrl-C asks the work to stop and report what it has; a later one ends the program.
-    // (One that comes with the first counts as the same: `timeout` signals both the program and its
-    // group.) If no handler can be set, the first one ends the program, as usual.
+    // (Two that arrive together count as one: `timeout` signals both the program and its group.) If no
+    // handler can be set, the first one ends the program, as usual.
     let first = OnceLock::new();
     let _ = ctrlc::set_handler(move || {
         INTERRUPTED.store(true, Ordering::Relaxed);

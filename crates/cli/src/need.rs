@@ -11,9 +11,9 @@ use triform::network::layers::{Operation, Role};
 pub struct Need {
     /// The job, in words.
     pub what: String,
-    /// The least that it can be done with: its weights and its input, once.
+    /// The least that the job can run with: one copy of its weights and its input.
     pub least: u64,
-    /// An estimate of what it takes.
+    /// An estimate of what the job takes.
     pub about: u64,
 }
 
@@ -27,12 +27,12 @@ const BYTES_A_PATH: u64 = 4096;
 /// Additional bytes for the rungs that draw small blocks of their own.
 const BYTES_OF_SMALL_BLOCKS: u64 = 96 << 20;
 
-/// To verify a network on N x C x H x W: its weights, once more as one form's kernels, its
-/// activations, and its largest blocks, one per thread. To run it only, pass 0 threads.
+/// The need to verify a network on N x C x H x W: its weights, a second copy of them as one form's
+/// kernels, its activations, and its largest blocks, one for each thread. To only run it, pass 0 threads.
 ///
 /// # Errors
 ///
-/// [`Error::TooManyElements`] beyond 64 bits; an input that the network cannot take.
+/// [`Error::TooManyElements`] beyond 64 bits; errors about an input that the network cannot take.
 pub fn of_network(
     network: &Architecture,
     (n, _, h, w): (usize, usize, usize, usize),
@@ -60,7 +60,7 @@ pub fn of_network(
     need(least, whole + at_once, what, vec![n, h, w])
 }
 
-/// To hold this many copies of a network's weights.
+/// The need to hold this many copies of a network's weights.
 ///
 /// # Errors
 ///
@@ -72,7 +72,7 @@ pub fn of_weights(network: &Architecture, copies: usize) -> Result<Need> {
     need(bytes, bytes, what, vec![copies])
 }
 
-/// To verify a block on a map of H x W.
+/// The need to verify a block on a map of H x W.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ fn weights(spec: &BlockSpec) -> u128 {
     inner * (c_in + width * k * k + c_out) + projection
 }
 
-/// Requires that `least` is less than `about`.
+/// Expects `least` to be at most `about`.
 fn need(least: u128, about: u128, what: String, factors: Vec<usize>) -> Result<Need> {
     let too_many = |_| Error::TooManyElements { what: "bytes of memory", factors };
     let about = u64::try_from(about).map_err(too_many)?;
@@ -151,7 +151,7 @@ mod tests {
         let least = of_network(&network, (n, 3, 64, 96), 1).unwrap().least;
         assert_eq!(least, counts.weights + 4 * n as u64 * 3 * 64 * 96);
         assert_eq!(needed(0), 2 * counts.weights + 2 * n as u64 * counts.peak);
-        // conv3_1, 256 channels on 16 x 24 to 512, has the most values; then come conv2_2 and conv2_3.
+        // conv3_1 (256 channels to 512, on 16 x 24) has the most values; then come conv2_2 and conv2_3.
         let values = (256 + 2 * 256 + 2 * 512) * 16 * 24 * n as u64;
         let weights = 256 * (256 + 8 * 9 + 512) + 256 * 512;
         let next =

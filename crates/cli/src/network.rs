@@ -30,7 +30,7 @@ use triform::random::Seed;
 pub(super) const NO_TOP: &str =
     "a block has no fully connected layer: --classes and --features are for networks";
 
-/// The network of this name, its top and strides changed as the options ask.
+/// The network of this name, with its top and strides changed as the options ask.
 pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
     Ok(with_its_top(name, &options.top)?.with_stride_on(options.stride_on))
 }
@@ -54,7 +54,7 @@ pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture 
     }
 }
 
-/// Refuses to overwrite a file that is read, and to write one file twice.
+/// Refuses to overwrite a file that is read, or to write the same file twice.
 pub(super) fn not_overwritten(
     input: &InputOptions,
     weights: &Path,
@@ -111,7 +111,7 @@ pub(super) fn read(
     };
     let channels = network.input_channels();
     if x.dim().1 != channels {
-        let expected = format!("N x {channels} x H x W, as {} reads", network.name);
+        let expected = format!("N x {channels} x H x W for {}", network.name);
         let found = x.shape().to_vec();
         let what = "input of the network";
         return Err(triform::Error::Shape { what, expected, found }.into());
@@ -141,7 +141,7 @@ pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Re
     let one = form(options.form, context.forms)?;
     let values_path = options.output.as_ref().map(|file| file.path.as_path());
     if one.is_none() && values_path.is_some() {
-        let words = "--output is for one form's values; name one: --form a, b or c";
+        let words = "--output writes the values of one form; choose it with --form a, b or c";
         return Err(Error::Usage(words.to_owned()));
     }
     let pool = machine::pool(options.threads.threads)?;
@@ -191,7 +191,7 @@ pub(super) fn form<'a>(
 ) -> Result<Option<&'a dyn AnyForm>> {
     let Some(asked) = asked else { return Ok(None) };
     let named = forms.iter().find(|form| form.letter() == asked.letter());
-    let words = || Error::Usage(format!("form ({}) is not there", asked.letter()));
+    let words = || Error::Usage(format!("form ({}) is not available", asked.letter()));
     named.copied().map(Some).ok_or_else(words)
 }
 

@@ -7,9 +7,8 @@
 //! test_NAME/test_data_set_0/output_0.pb       y, rounded to f32
 //! ```
 //!
-//! Only x is an input; the other arrays are initialisers. ONNX's runner would take either, but weights are constants
-//! in a real model, and engines pack kernels and fold batch norms into them only where they are. That code is to be
-//! judged too.
+//! Only x is an input; the other arrays are initialisers. ONNX's runner would take either. But in a real model weights
+//! are constants, and only then do engines pack kernels and fold batch norms into them. That code should be judged too.
 
 use std::path::Path;
 
@@ -23,17 +22,17 @@ use triform::check::{Answer, Block, Case, Kind, Operation};
 use triform::conv::{Arrays, KernelShape};
 use triform_onnx::{Model, Node, Tensor};
 
-/// A block's convolutions and batch norms, named as by torchvision.
+/// A block's convolutions and batch norms, named as in torchvision.
 const LAYERS: [[&str; 2]; 4] =
     [["conv1", "bn1"], ["conv2", "bn2"], ["conv3", "bn3"], ["downsample.0", "downsample.1"]];
 
-/// Whether ONNX can say what the case asks for: it has no gradients, and batch norms that train differ between its
+/// Whether ONNX can express the case. It has no gradients, and batch norms in training mode differ between its
 /// versions.
 pub(super) fn can_say(case: &Case) -> bool {
     matches!(case.kind, Kind::Integers | Kind::Floats | Kind::Specials)
 }
 
-/// Writes the suite of the cases that ONNX [can say](can_say). It is there once the caller calls
+/// Writes the suite of the cases that ONNX [can express](can_say). The folder appears once the caller calls
 /// [`finish`](Staged::finish).
 pub(super) fn suite(folder: &Path, cases: &[Case]) -> Result<Staged> {
     let staged = Staged::new(folder)?;
@@ -74,8 +73,8 @@ fn tensors<'a>(arrays: impl Iterator<Item = (&'a String, &'a ArrayD<f64>)>) -> R
     arrays.map(tensor).collect()
 }
 
-/// The largest difference that any value is allowed, its expected value being rounded to f32: a runner allows all
-/// values the same.
+/// The largest difference that any value is allowed, including the rounding of its expected value to f32. A runner
+/// has only one tolerance for all values.
 fn allowed(answer: &Answer) -> f64 {
     let rounded = |value: f64| (value - f64::from(value as f32)).abs();
     let all = answer.value.iter().zip(&answer.allowed).filter(|(value, _)| value.is_finite());
@@ -104,11 +103,11 @@ fn convolution(shape: &KernelShape, inputs: &[&str], output: &str) -> Node {
 }
 
 fn integer(size: usize) -> i64 {
-    // Sizes of arrays in memory.
+    // Sizes of arrays in memory fit.
     size as i64
 }
 
-/// The nodes of the bottleneck. Each is named as its output.
+/// The nodes of the bottleneck. Each is named after its output.
 fn of_block(block: &Block) -> Vec<Node> {
     let shapes = block.weights.spec().convolutions();
     let epsilon = *block.norms.expand.epsilon() as f32;
@@ -120,7 +119,7 @@ fn of_block(block: &Block) -> Vec<Node> {
         let [scale, shift, mean, variance] = parts.map(|part| format!("{norm}.{part}"));
         let inputs = [conv, &scale, &shift, &mean, &variance];
         nodes.push(Node::new("BatchNormalization", &inputs, &[norm]).with("epsilon", epsilon));
-        // An activation follows the first two.
+        // An activation follows the first two convolutions.
         if let Some(relu) = ["relu1", "relu2"].get(at) {
             nodes.push(Node::new("Relu", &[norm], &[relu]));
         }

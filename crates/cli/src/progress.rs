@@ -8,8 +8,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Context;
 use triform::evidence::progress::Progress;
 
-/// Does some work under a progress bar on standard error, with the step, the time and the estimated time left.
-/// The bar shows on a terminal only, not with `--quiet`, and disappears when the work is done.
+/// Does some work while a bar on standard error shows the step, the time and the estimated time left. The bar
+/// appears only on a terminal and without `--quiet`, and disappears when the work is done.
 pub(super) fn with_bar<T>(context: &Context<'_>, work: impl FnOnce(&dyn Progress) -> T) -> T {
     let target = match context.quiet {
         true => ProgressDrawTarget::hidden(),

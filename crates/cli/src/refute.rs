@@ -22,7 +22,9 @@ use triform::gallery::{ALL, Mistake, named};
 pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Result<u8> {
     let target = Target::open(options.json.json.as_ref())?;
     if options.markdown && target.is_output() {
-        return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
+        return Err(Error::Usage(
+            "--markdown and --json cannot both write to standard output".to_owned(),
+        ));
     }
     let command = context.command.clone();
     let Some(name) = &options.claim else {
@@ -45,29 +47,36 @@ pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Re
     Ok(if checked.holds() { HOLDS } else { REFUTED })
 }
 
-/// Runs every rung, or those named, on every mistake, or on the one named, and reports the results.
-/// The status is [`HOLDS`] if each mistake was refuted by a rung.
+/// Runs the rungs (all, unless some are named) on the mistakes (all, unless one is named), and reports the
+/// results. The status is [`HOLDS`] if a rung refuted each mistake.
 pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<u8> {
     let seed = options.seed.seed;
     let to_json = options.json.json.as_ref();
-    if let Some(name) = &options.name
+    // A mistake in every layer is shown in the layer of the gallery.
+    let of_one_layer = options.name.as_deref().and_then(triform::check::in_one_layer);
+    let name = of_one_layer.map(str::to_owned).or_else(|| options.name.clone());
+    if let Some(name) = &name
         && named(name).is_err()
         && let Some(mistake) = convolutions::named(name)
     {
         return of_convolution(mistake, options, context);
     }
-    let gallery: Vec<Mistake> = match &options.name {
+    let gallery: Vec<Mistake> = match &name {
         Some(name) => vec![*named(name)?],
         None => ALL.to_vec(),
     };
     let file = to_json.and_then(Destination::path).and_then(Path::to_str);
     if let Some(name) = file.filter(|name| named(name).is_ok()) {
-        let words = format!("--json {name}: name the mistake first, or the file as ./{name}");
+        let words = format!(
+            "--json: `{name}` is a mistake; put it first, or write ./{name} if you mean a file"
+        );
         return Err(Error::Usage(words));
     }
     let target = Target::open(to_json)?;
     if options.markdown && target.is_output() {
-        return Err(Error::Usage("--markdown and --json both want standard output".to_owned()));
+        return Err(Error::Usage(
+            "--markdown and --json cannot both write to standard output".to_owned(),
+        ));
     }
     let rungs = options.rungs.named().unwrap_or_else(|| Rung::ALL.into());
     let pool = machine::pool(options.threads.threads)?;
@@ -78,7 +87,7 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
         let smallest = if go_on { smallest(&row.mistake, seed)? } else { None };
         Ok((row.clone(), smallest))
     };
-    // The gallery in words has no room for witnesses, so they are searched only where they are shown.
+    // The gallery in words has no room for witnesses, so they are searched for only where they are shown.
     let wanted = options.name.is_some() || to_json.is_some();
     let (rows, found) = progress::with_bar(context, |bar| {
         pool.install(|| {
@@ -112,7 +121,7 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
     Ok(if partial { INTERRUPTED } else { status })
 }
 
-/// A mistake of a bare convolution; no rung runs on it, but some case of `triform cases` always shows it.
+/// Reports a mistake of a bare convolution. No rung runs on it, but some case of `triform cases` always shows it.
 fn of_convolution(
     mistake: &'static ConvMistake,
     options: &RefuteOptions,
@@ -134,7 +143,7 @@ fn of_convolution(
     Ok(HOLDS)
 }
 
-/// Whether each wrong block was refuted.
+/// The exit status: whether each wrong block was refuted.
 fn status(rows: &[Row]) -> u8 {
     let refuted = |row: &Row| !row.rungs(Cell::Refuted).is_empty();
     if rows.iter().all(refuted) { HOLDS } else { REFUTED }

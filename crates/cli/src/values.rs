@@ -9,7 +9,7 @@ use triform::evidence::rungs::Rung;
 use triform::network::layers::Map;
 use triform::random::Seed;
 
-/// A file whose format follows from the ending of its name.
+/// A file whose format follows from its extension.
 #[derive(Clone)]
 pub(super) struct FileOf<T> {
     pub(super) path: PathBuf,
@@ -48,7 +48,7 @@ pub(super) fn rungs(text: &str) -> Result<RangeInclusive<Rung>, String> {
 
 /// `56x56`: height x width.
 pub(super) fn map(text: &str) -> Result<Map, String> {
-    let [h, w] = sizes(text, "map", "height x width, such as 56x56", ["height", "width"])?;
+    let [h, w] = sizes(text, "map size", "height x width, such as 56x56", ["height", "width"])?;
     Ok((h, w))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn convolution(text: &str) -> Result<[usize; 4], String> {
     let sizes = sizes(text, "convolution", form, names)?;
     match sizes[0] {
         k if k.is_multiple_of(2) => {
-            Err(format!("`{text}`: kernel size {k} is even; it must be odd, to keep the map"))
+            Err(format!("`{text}` has kernel size {k}; it must be odd, to keep the map size"))
         }
         _ => Ok(sizes),
     }
@@ -76,14 +76,14 @@ pub(super) fn convolution(text: &str) -> Result<[usize; 4], String> {
 /// What may separate sizes.
 const TIMES: [char; 3] = ['x', 'X', '×'];
 
-/// Parses sizes of at least 1. The other arguments are what the error messages name.
+/// Parses sizes of at least 1. The other arguments are words for the error messages.
 fn sizes<const N: usize>(
     text: &str,
     what: &str,
     form: &str,
     names: [&str; N],
 ) -> Result<[usize; N], String> {
-    let wrong = |why| format!("`{text}` is not a {what}: {why} ({form})");
+    let wrong = |why| format!("`{text}` is not a {what}; {why} ({form})");
     let parts: Vec<&str> = text.split(TIMES).collect();
     if parts.len() != N {
         return Err(wrong(format!("{N} sizes are needed, not {}", parts.len())));

@@ -36,7 +36,7 @@ pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<
             spec.output_map(*map)?;
             need::of_block(spec, *map)?
         }
-        // Of the blocks that the photograph runs through, the one with the most weights.
+        // Of the blocks that the photograph runs through, this one has the most weights.
         Input::Photograph(_) => need::of_block(&"2048x32x32".parse()?, (7, 7))?,
     };
     machine::check(&need, &options.memory, context.errors)?;
@@ -75,7 +75,7 @@ pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<
     })
 }
 
-/// Refuses options that need `--arch`, rather than ignore them.
+/// Refuses options that need `--arch`, instead of ignoring them.
 fn only_for_networks(options: &VerifyOptions) -> Result<()> {
     let NetworkOptions { stride_on, top: TopOptions { classes, features } } = &options.network;
     for (option, given) in [
@@ -86,7 +86,7 @@ fn only_for_networks(options: &VerifyOptions) -> Result<()> {
         ("--features", *features),
     ] {
         if given {
-            return Err(Error::Usage(format!("{option} is of a network; name it with --arch")));
+            return Err(Error::Usage(format!("{option} is for networks; name one with --arch")));
         }
     }
     Ok(())
@@ -101,7 +101,7 @@ fn subject(options: &VerifyOptions) -> Result<(Input, String)> {
     Ok((Input::Photograph(photograph), table::about_photograph(&source)))
 }
 
-/// The smallest block on which the first wrong form differs from the paper's form of that letter.
+/// The smallest block on which the first wrong form differs from the paper's form of the same letter.
 fn example(report: &Report, forms: &[&dyn AnyForm], seed: Seed) -> Result<Option<String>> {
     let witnesses = report.findings.iter().flat_map(|finding| match &finding.verdict {
         Verdict::Refuted { witnesses } => &witnesses[..],
@@ -122,8 +122,7 @@ fn on_the_network(arch: &str, options: &VerifyOptions, context: &mut Context<'_>
     let architecture = network::named(arch, &options.network)?;
     let Some(path) = &options.weights else {
         let words = format!(
-            "--arch {arch}: name its weights with --weights FILE; `triform init {arch} --output FILE` \
-             writes fresh ones"
+            "--arch {arch} needs --weights FILE; `triform init {arch} --output FILE` writes fresh weights"
         );
         return Err(Error::Usage(words));
     };

@@ -1,5 +1,5 @@
 //! One convolution. A 1x1 reads all pixels in place; a k x k reads copies of the input with the padding
-//! around it. Both are divided into pieces, each of some pixels by some panels.
+//! around it. Both are divided into pieces, each of which multiplies some pixels by some panels.
 
 use std::ops::Range;
 
@@ -18,8 +18,8 @@ use crate::planes::{Part, Planes, SIDE, Target};
 use crate::simd::Level;
 use crate::tiles;
 
-/// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. Any view will do, but
-/// channels last in memory is the fastest; the result is channels last.
+/// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. The input can be any view, but
+/// one that is channels last in memory is fastest. The result is channels last.
 ///
 /// Errors: an input whose channels or map do not suit the kernel; an epilogue whose channels or shortcut do not
 /// suit the output; sizes that no memory can hold.
@@ -56,8 +56,9 @@ pub fn conv(
 }
 
 /// Returns the output that `work` writes. `work` gets the columns of a 1x1, whose slots cover the whole output.
-/// If the epilogue has planes, it gets a target instead, and the columns have no slots. Nothing else uses either.
-/// Safety: `work` writes all of it.
+/// If the epilogue has planes, `work` also gets a target, and the columns have no slots. Nothing else uses the slots
+/// or the target.
+/// Safety: `work` writes all of the output.
 pub(crate) unsafe fn whole(
     panels: &Panels,
     epilogue: &Fused<'_>,
@@ -82,8 +83,8 @@ pub(crate) unsafe fn whole(
     unsafe { z.written() }
 }
 
-/// Does `work` for some pixels by some columns of a [`whole`]. It writes to the slots of the columns it is given; if
-/// there is a target, the results are then moved from there to the target.
+/// Does `work` for some pixels and some columns of a [`whole`] output. `work` writes to the slots of the columns that
+/// it is given. If there is a target, the results are then moved from those slots to the target.
 /// Safety: the machine has the level, and nobody else reads or writes these pixels and channels of the target.
 pub(crate) unsafe fn by_target(
     level: Level,
@@ -112,7 +113,7 @@ pub(crate) unsafe fn by_target(
 /// # Safety
 /// - The columns have as many taps as x has channels.
 /// - Without a target, the slots cover all pixels of the output. With a target, the target covers them, and
-///   the columns are all its channels. Nobody else reads or writes there.
+///   the columns cover all its channels. Nobody else reads or writes there.
 pub(crate) unsafe fn over_pixels(
     x: ArrayView4<'_, f32>,
     kernel: &Kernel,
@@ -152,21 +153,21 @@ pub(crate) unsafe fn over_pixels(
 const BLOCK: usize = 1 << 15;
 
 /// Pixels per block in a 1x1 convolution whose taps are a single run (at most `DEPTH`), chosen so that the
-/// block's outputs stay in the L2 cache. If planes are read or written, twice as many: whole tiles of 14
-/// pixels and whole cache lines of 16.
+/// block's outputs stay in the L2 cache. If planes are read or written, a block has twice as many, which makes
+/// whole tiles of 14 pixels and whole cache lines of 16.
 const SHORT_BLOCK: usize = 56;
 
-/// The pieces copy the pixels that they read. But if together they would copy more than `SHARED` times all
-/// pixels, or if they overlap and one would copy more than `CACHE` floats (an L2 cache of 1 MiB), all pixels
-/// are copied once beforehand.
+/// If pixels must be copied, each piece copies those that it reads. But in three cases all pixels are copied once
+/// beforehand: the columns are divided too; the pieces together would copy more than `SHARED` times all pixels;
+/// or they overlap and one of them would copy more than `CACHE` floats (an L2 cache of 1 MiB).
 const SHARED: usize = 3;
 const CACHE: usize = 1 << 18;
 
 /// Multiplies all pixels by all columns, in pieces whose pixels stay in the L2 cache and which keep all
-/// threads busy. If there is a source, the pixels are copied from it first; it numbers them as
+/// threads busy. If there is a source, the pixels are copied from it first; the source numbers them as
 /// `whole.range` does. If there is a target, the outputs are written to its planes.
-/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel. With a source, though, it is
-/// the copy of a range, not `x`, that must have every tap of the range's pixels.
+/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel. With a source, however, every
+/// tap of a range's pixels must lie in the copy of that range, rather than in `x`.
 unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &Kernel,
@@ -306,7 +307,7 @@ impl Windows<'_> {
         Ok(())
     }
 
-    /// With groups that are suited to [`Narrow`]: one vector of channels after another.
+    /// With groups that are suited to [`Narrow`]: by vectors of channels.
     fn narrow(&self, narrow: &Narrow, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, c_out, h_out, w_out] } = *self;
         let lanes = kernel.level.lanes();
@@ -359,8 +360,8 @@ impl Windows<'_> {
     }
 }
 
-/// Writes the product of `a` (m x k) and `b` (k x `columns`) to `c` (m x `columns`), all row-major, by the `gemm`
-/// crate.
+/// Writes the product of `a` (m x k) and `b` (k x `columns`) to `c` (m x `columns`), all row-major. The `gemm` crate
+/// computes it.
 #[rustfmt::skip]
 pub fn product(a: &[f64], b: &[f64], c: &mut [f64], m: usize, columns: usize) {
     let k = a.len() / m;

@@ -1,9 +1,9 @@
 //! The dense tile: a few pixels by one or two vectors of output channels, summed in registers. A weight
-//! is loaded once for all the pixels, a pixel's channel once for all the output channels.
+//! is loaded once for all the pixels, and a pixel's channel once for all the output channels.
 //!
-//! For one output pixel, every convolution is a sum over taps, each an input channel times a row of
-//! weights. So the tile knows nothing about kernels, strides or groups: it is told where each pixel
-//! starts, and which runs of memory from there on are its taps.
+//! Every convolution computes an output pixel as a sum over taps, each an input channel times a row of
+//! weights. So the tile knows nothing about kernels, strides or groups. It is only told where each pixel
+//! starts, and which runs of memory from there on are the pixel's taps.
 //!
 //! While a tile sums, it prefetches what is needed next: the next panel of weights, pixels that have not been read
 //! yet, and where the next tile's outputs and shortcut lie. Every [`CHUNK`] taps, a step prefetches a few cache
@@ -58,7 +58,7 @@ pub(crate) struct Dense<'a> {
     pub(crate) columns: &'a [Column<'a>],
     /// The pixels to compute.
     pub(crate) range: Range<usize>,
-    /// Whether `x` may not be in the caches, because it is the input itself and not a copy just made.
+    /// Whether `x` may be missing from the caches, because it is the input itself and not a copy just made.
     pub(crate) cold: bool,
     pub(crate) epilogue: &'a Fused<'a>,
 }
@@ -98,7 +98,7 @@ impl Dense<'_> {
         Run::new(weights.as_ptr(), weights.len(), steps)
     }
 
-    /// Likewise the pixels after the range, if they are contiguous and may not be in the caches.
+    /// Likewise the pixels after the range, if they are contiguous and may be missing from the caches.
     fn pixels_after(&self, steps: usize) -> Run {
         let Pixels { image, column, .. } = self.pixels;
         if !self.cold || image > 0 {
@@ -108,8 +108,8 @@ impl Dense<'_> {
         Run::new(at, self.range.len() * column, steps)
     }
 
-    /// Where the tile after the one of column `number` that ends at pixel `end` is written: its slot, if there is
-    /// only one, and its first pixel.
+    /// Where the next tile is written, after the tile of column `number` that ends at pixel `end`: the slot, if
+    /// there is only one, and the first pixel.
     fn slot_after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
         let (number, first) =
             if end < self.range.end { (number, end) } else { (number + 1, self.range.start) };
@@ -119,8 +119,8 @@ impl Dense<'_> {
         }
     }
 
-    /// Works run by run of taps, so that the pixels' channels stay in the L2 cache for all the panels,
-    /// and within a run panel by panel, so that the panel's weights stay in the L1 cache.
+    /// Takes one run of taps after another, so that the pixels' channels stay in the L2 cache for all the panels.
+    /// Within a run it takes one panel after another, so that the panel's weights stay in the L1 cache.
     /// Safety: as for `run`; the panels are V vectors wide.
     #[inline(always)]
     unsafe fn walk<T: Vector, const V: usize>(&self) {
@@ -193,12 +193,12 @@ impl Dense<'_> {
     }
 }
 
-/// Prefetching steps while all of these taps are summed.
+/// How many prefetching steps there are while all of these taps are summed.
 fn steps(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
 }
 
-/// Adds the pixels' channels times the weights to the sums, tap by tap; prefetches meanwhile.
+/// Adds the pixels' channels times the weights to the sums, tap by tap, and prefetches meanwhile.
 /// # Safety
 /// - The machine has the instructions of `T`.
 /// - Each pixel has all the taps, and `weights` V vectors for each of them.

@@ -10,16 +10,16 @@ use crate::layout::{Image, Slot};
 use crate::planes::Planes;
 use crate::vector::{Vector, store_rows};
 
-/// Channels that may be read beyond the last one: those of the widest panel.
+/// How many channels may be read beyond the last one: as many as the widest panel has.
 pub(crate) const BEYOND: usize = 32;
 
-/// A function of each channel, one element at a time: optionally `scale * z + shift`, with the product
-/// rounded and then the sum; then optionally a ReLU, which keeps NaN and -0.
+/// A function of each channel, applied to one element at a time. It has two optional steps: `scale * z + shift`,
+/// which rounds the product and then the sum, and a ReLU, which keeps NaN and -0.
 ///
 /// The identity is not written as `1*z + 0`, which would turn -0 into +0.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
-    /// For each channel, and [`BEYOND`] more; empty if the function has no affine part.
+    /// One for each channel, and [`BEYOND`] more; empty if the function has no affine part.
     scale: Vec<f32>,
     shift: Vec<f32>,
     relu: bool,
@@ -47,7 +47,7 @@ impl Elementwise {
         Err(Error::Count { what: "channels of a function", expected: channels, found })
     }
 
-    /// The function at one value.
+    /// The function's result for one value of a channel.
     pub(crate) fn at(&self, channel: usize, z: f32) -> f32 {
         // The product is rounded, then the sum.
         let affine = || self.scale[channel] * z + self.shift[channel];
@@ -57,7 +57,7 @@ impl Elementwise {
 
     /// Applies the function to the sums of R pixels: V vectors of channels each, starting at `channel`.
     /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function. (The vectors
-    /// may reach beyond the last one.)
+    /// may reach beyond its last channel.)
     #[inline(always)]
     pub(crate) unsafe fn apply<T: Vector, const R: usize, const V: usize>(
         &self,
@@ -65,7 +65,7 @@ impl Elementwise {
         sums: &mut [[T; V]; R],
     ) {
         const { assert!(V * T::LANES <= BEYOND) };
-        // SAFETY: there are BEYOND values after those of the last channel, at least V vectors.
+        // SAFETY: there are BEYOND values after those of the last channel, enough for V vectors.
         unsafe {
             if !self.scale.is_empty() {
                 debug_assert!(channel + V * T::LANES <= self.scale.len());
@@ -85,7 +85,7 @@ impl Elementwise {
         }
     }
 
-    /// The function at a vector of pixels of one channel.
+    /// The function's results for a vector of pixels of one channel.
     /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function.
     #[inline(always)]
     pub(crate) unsafe fn apply_to_plane<T: Vector>(&self, channel: usize, z: T) -> T {
@@ -130,7 +130,7 @@ pub struct Epilogue<'a> {
 }
 
 impl<'a> Epilogue<'a> {
-    /// Nothing.
+    /// An epilogue that does nothing.
     pub const NONE: Self =
         Self { function: Elementwise::IDENTITY, shortcut: None, output: Elementwise::IDENTITY };
 
@@ -139,7 +139,7 @@ impl<'a> Epilogue<'a> {
         Self { function, ..Self::NONE }
     }
 
-    /// Checks it against the shape of the output.
+    /// Checks the epilogue against the shape of the output.
     pub(crate) fn check(&self, output: [usize; 4]) -> Result<()> {
         self.function.check(output[1])?;
         self.output.check(output[1])?;
@@ -152,7 +152,7 @@ impl<'a> Epilogue<'a> {
         }
     }
 
-    /// Applies it to complete sums.
+    /// Applies the epilogue to complete sums.
     pub(crate) fn apply_to(&self, z: &mut Array4<f32>) {
         let apply = |function: &Elementwise, z: &mut Array4<f32>| {
             for (channel, mut plane) in z.axis_iter_mut(Axis(1)).enumerate() {
@@ -203,7 +203,7 @@ impl<'a> Fused<'a> {
 /// channels each, starting at `channel`. The last pixel may have fewer lanes than the slot.
 /// # Safety
 /// - The machine has the instructions of `T`.
-/// - The slots hold at most V vectors of channels together.
+/// - Together, the slots hold at most V vectors of channels.
 /// - Each slot has these pixels: `lanes` floats for each, `pitch` apart, in the tensor and in the shortcut. If
 ///   `last` is given, `last` floats are enough for the last pixel.
 /// - If `last` is given, there is one slot, with `last` lanes or more.
@@ -267,8 +267,8 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
     rows
 }
 
-/// Stores the sums of some pixels, after the function was applied, if the channels end within a vector or
-/// go to several slots.
+/// Does the rest of [`store`], after the function was applied, where the channels end within a vector or go to
+/// several slots.
 /// Safety: as for [`store`]; a row has the lanes of all slots.
 unsafe fn store_lanes(
     epilogue: &Fused<'_>,

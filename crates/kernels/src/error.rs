@@ -1,6 +1,6 @@
-//! The errors of a call, with the numbers in every message.
+//! The errors of a call. Every message states the numbers involved.
 
-/// What can be wrong with a call. The fields are the numbers of the messages.
+/// What can be wrong with a call. The fields are the numbers that the messages state.
 #[allow(missing_docs)]
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -13,7 +13,7 @@ pub enum Error {
     #[error("{groups} groups do not divide {channels} {which} channels")]
     GroupsDoNotDivide { groups: usize, channels: usize, which: &'static str },
 
-    /// The dilated kernel is larger than the padded map, along the axis "height" or "width".
+    /// The dilated kernel is larger than the padded map along one axis, "height" or "width".
     #[error(
         "a kernel of {taps} taps (dilation {dilation}) does not fit the {axis} of {size} with \
          padding {}", on_both_sides(.padding)
@@ -26,7 +26,7 @@ pub enum Error {
         padding: [usize; 2],
     },
 
-    /// A tensor does not have the expected shape, which is given in words or numbers.
+    /// A tensor does not have the expected shape. `expected` gives that shape in words or numbers.
     #[error("{what} has shape {found:?}; it must be {expected}")]
     Shape { what: &'static str, expected: String, found: [usize; 4] },
 
@@ -34,7 +34,7 @@ pub enum Error {
     #[error("{what}: {found} where {expected} are needed")]
     Count { what: &'static str, expected: usize, found: usize },
 
-    /// A product of sizes that is more than memory can hold.
+    /// A product of sizes is larger than any memory can hold.
     #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
     TooManyElements { what: &'static str, factors: Vec<usize> },
 

@@ -43,8 +43,8 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Memory for a tensor that is not written yet. It starts on a cache line: if the number of channels is
-/// a multiple of sixteen, every sixteen channels of a pixel are one line.
+/// Memory for a tensor that is not written yet. It starts on a cache line, so if the number of channels is
+/// a multiple of sixteen, every sixteen channels of a pixel fill one line.
 pub(crate) struct Output<'a> {
     /// Room for the tensor, and for the floats before its first cache line.
     floats: Vec<f32>,
@@ -68,7 +68,7 @@ impl<'a> Output<'a> {
         Self { floats, before, shape, planes, shortcut }
     }
 
-    /// The slot for `lanes` channels from channel `channel` on, of image `n`'s first pixel and all pixels after it.
+    /// The slot for `lanes` channels, starting with `channel`, of image `n`'s first pixel and all pixels after it.
     pub(crate) fn slot(&mut self, n: usize, channel: usize, lanes: usize) -> Slot {
         let [images, c, h, w] = self.shape;
         assert!(n < images.max(1) && channel + lanes <= c, "{n} of {images}, {channel} of {c}");
@@ -148,8 +148,8 @@ impl Slot {
 /// Lets the allocator keep freed memory for the next tensor. By default glibc returns large allocations to the
 /// system, and each new one consists of pages that must be cleared, which takes up to a fifth of the time of a
 /// ResNeXt block. Once a large allocation has been freed, glibc keeps those up to its size, at most 32 MiB
-/// (mallopt(3), M_MMAP_THRESHOLD). Elsewhere this does nothing. It is done when kernels are prepared, so that no
-/// forward pass makes that allocation.
+/// (mallopt(3), M_MMAP_THRESHOLD). Without glibc this does nothing. The function is called when kernels are prepared,
+/// so that no forward pass makes that allocation.
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();

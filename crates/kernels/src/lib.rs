@@ -1,9 +1,9 @@
-//! Fast grouped convolution of `f32` on ndarray views, with the SIMD instructions that this machine has (AVX-512,
-//! or AVX2 with FMA, or none), on the threads of the rayon pool it is called in.
+//! Fast grouped convolution of `f32` on ndarray views. It uses the SIMD instructions that this machine has (AVX-512,
+//! AVX2 with FMA, or none) and the threads of the rayon pool it is called in.
 //!
 //! Letters: N batch size, C_in and C_out channels, H x W map size, k_h x k_w kernel size. A tensor is an ndarray
 //! array in the order N, C, H, W; weights have the shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state
-//! dict. As there, the kernel is not flipped.
+//! dict. As in PyTorch, the kernel is not flipped.
 //!
 //! ```
 //! use ndarray::Array4;
@@ -26,10 +26,10 @@
 //! `pixels`; `planes`, `epilogue` (what follows the sums, fused); `pack`, `dense`, `narrow` (groups narrower than
 //! a vector); `kernel`; `conv`, `paths`.
 //!
-//! The order of a sum is whatever is fastest, so results need not equal those of plain loops to the bit, except on
-//! integers. The order does not depend on the number of threads, on how the work is divided, or on the vector
-//! width. So between machines, results differ only if one rounds a multiply-add once, as AVX2 and AVX-512 do, and
-//! the other twice.
+//! Terms are added in whichever order is fastest, so results need not be bit-identical to those of plain loops,
+//! except on integers. The order does not depend on the number of threads, on how the work is divided, or on the
+//! vector width. So results differ between machines only if one machine rounds a multiply-add once, as AVX2 and
+//! AVX-512 do, and the other rounds it twice.
 
 #![allow(unsafe_code)]
 

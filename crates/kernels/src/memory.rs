@@ -46,7 +46,7 @@ impl DerefMut for Buffer {
 
 /// Buffers that are not in use.
 static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
-/// At most this number of buffers is kept, and none larger than [`LARGEST_KEPT`] floats (16 MiB).
+/// At most this many buffers are kept, and none larger than [`LARGEST_KEPT`] floats (16 MiB).
 const KEPT: usize = 64;
 const LARGEST_KEPT: usize = 1 << 22;
 
@@ -154,7 +154,7 @@ mod together {
     /// Bytes of a chunk. Larger weights have a chunk of their own, which is freed with them.
     const CHUNK: usize = 32 << 20;
 
-    /// A chunk is handed out from its beginning to its end, and again once all its parts have been freed.
+    /// A chunk whose memory is handed out from beginning to end, and again once all its parts have been freed.
     #[derive(Debug, Default)]
     pub(crate) struct Open {
         chunk: Option<Arc<MmapRaw>>,

@@ -1,4 +1,4 @@
-//! Grouped convolution where a group is narrower than a vector, as with the d = 4 of 32x4d. The lanes of
+//! Grouped convolution where a group is narrower than a vector, as for d = 4 in 32x4d. The lanes of
 //! a vector are output channels of several groups. A shuffle within the register gives each lane an input
 //! channel of its own group, so no lane is idle, however small d is.
 //!
@@ -75,9 +75,9 @@ pub(crate) struct Rows<'a> {
     pub(crate) vectors: usize,
     /// For each vector of channels, the slot of its first output row.
     pub(crate) slots: &'a [Slot],
-    /// Floats of the output from row to row.
+    /// Floats of the output from one row to the next.
     pub(crate) z_row: usize,
-    /// Lanes to store of a row's last vector, if pixels share a vector: it may be partly filled.
+    /// If pixels share a vector, how many lanes of a row's last vector to store. That vector may be partly filled.
     pub(crate) last: Option<usize>,
     pub(crate) epilogue: &'a Fused<'a>,
 }
@@ -85,7 +85,7 @@ pub(crate) struct Rows<'a> {
 impl Work for Rows<'_> {
     /// # Safety
     /// - The machine has the instructions of `T`, and the weights are packed for its lanes.
-    /// - Every tap of every vector of every row lies in `x`, with a vector's lanes from there on.
+    /// - Every tap of every vector of every row lies in `x`, and so do all lanes of a vector from there on.
     /// - The slots, moved on by `z_row` for each row, cover the stored lanes, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
@@ -218,7 +218,7 @@ impl Rows<'_> {
     }
 }
 
-/// Channel j of each group's pixel, in all the lanes of the group.
+/// A vector in which all lanes of each group hold channel j of that group's pixel.
 /// Safety: the machine has the instructions of `T`, and a vector can be read from `x`.
 #[inline(always)]
 unsafe fn pick<T: Vector, const D: usize>(x: *const f32, j: usize) -> T {

@@ -8,12 +8,12 @@ use crate::memory::WeightMemory;
 use crate::pixels::Taps;
 use crate::tiles::balanced;
 
-/// The most taps in a run. A run is summed for all pixels before the next run begins, so that a
-/// panel's weights for it stay in the L1 cache.
+/// The most taps in a run. A run is summed for all pixels before the next run begins, so that the
+/// panel's weights for that run stay in the L1 cache.
 const DEPTH: usize = 256;
 
-/// The weights of the output channels of one group, C_out x K, ordered by run of at most [`DEPTH`]
-/// taps, then by panel of output channels, tap and channel. The last panel is padded with zeros.
+/// The weights of the output channels of one group, C_out x K. They are ordered by run of at most [`DEPTH`]
+/// taps, then by panel of output channels, then by tap, then by channel. The last panel is padded with zeros.
 #[derive(Debug)]
 pub(crate) struct Panels {
     weights: WeightMemory,
@@ -101,8 +101,8 @@ impl Panels {
     }
 }
 
-/// The weights of paths side by side in panels. They are packed when the first path is first used, and kept
-/// with it for the same list of paths; for any other list they are packed at each use.
+/// The weights of several paths, side by side in panels. They are packed when the first path is first used, and
+/// kept with that path for further use of the same list of paths. For any other list they are packed at each use.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The numbers of the paths' kernels.

@@ -19,10 +19,11 @@ use crate::simd::Work;
 use crate::tiles::{self, balanced};
 use crate::vector::{Vector, load_rows, of_size, store_rows};
 
-/// One input, C kernels that each read all of it: N x C_in x H x W to C tensors N x d x H_out x W_out. The
+/// Runs C kernels, each on the whole of one input: N x C_in x H x W to C tensors N x d x H_out x W_out. The
 /// function's channels are numbered across all kernels: channel j of kernel i is channel `i*d + j`.
 ///
-/// Errors: those of [`conv`]; the function must have as many channels as all kernels together.
+/// Errors: those of [`conv`], and [`Error::Count`] if the function does not have as many channels as all kernels
+/// together.
 pub fn split(
     x: ArrayView4<'_, f32>,
     kernels: &[Kernel],
@@ -35,7 +36,7 @@ pub fn split(
     }
 }
 
-/// C inputs, C kernels, one for each input. The channels are numbered as in [`split`].
+/// Runs C kernels on C inputs, one kernel for each input. The channels are numbered as in [`split`].
 ///
 /// Errors: those of [`split`], and [`Error::Count`] if the numbers of inputs and kernels differ.
 pub fn each(
@@ -66,8 +67,8 @@ pub fn each(
     }
 }
 
-/// C inputs, C kernels, summed in the order of the kernels to one N x C_out x H_out x W_out. The epilogue is
-/// applied to the complete sum.
+/// Runs C kernels on C inputs and adds up their outputs, in the order of the kernels, to one
+/// N x C_out x H_out x W_out. The epilogue is applied to the complete sum.
 ///
 /// Errors: those of [`each`] and [`conv`]; [`Error::Zero`] if there is no kernel, [`Error::Shape`] if the
 /// kernels' outputs differ in shape.
@@ -142,7 +143,7 @@ fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
     kernels.iter().zip(&panels).all(alike).then_some(panels)
 }
 
-/// One input, C kernels that read the same pixels of it.
+/// [`split`] for 1x1 kernels that read the same pixels of the input.
 fn split_pointwise(
     x: ArrayView4<'_, f32>,
     kernels: &[Kernel],
@@ -155,7 +156,7 @@ fn split_pointwise(
     }
     let epilogue = Fused::new(Epilogue::only(function));
     if !x.is_empty() {
-        // Paths that are no wider than a vector share a panel, each in its own lanes of it.
+        // Paths that are no wider than a vector share a panel. Each path has its own lanes.
         let lanes = kernels[0].level.lanes();
         let fresh;
         let columns = if kernels.iter().all(|kernel| kernel.shape.c_out <= lanes) {
@@ -177,16 +178,16 @@ fn split_pointwise(
             }
             own
         };
-        // SAFETY: the panels have a tap for each channel of x; each slot is that of some channels of one
-        // path's output, which nobody else uses.
+        // SAFETY: the panels have a tap for each channel of x; each slot covers some channels of one path's
+        // output, which nobody else uses.
         unsafe { over_pixels(x, &kernels[0], &columns, &epilogue, None) };
     }
-    // SAFETY: every channel of every path is in some column, and every pixel in the range.
+    // SAFETY: every channel of every path is in some column, and every pixel is in the range.
     Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
 }
 
-/// C inputs, C pointwise kernels of stride 1 and the same width: each path is summed by itself, and the
-/// paths' sums are added in order, all of it in registers.
+/// [`merge`] for 1x1 kernels of stride 1 and the same width. Each path is summed by itself, then the paths' sums
+/// are added in order, in registers.
 fn merge_pointwise(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -213,17 +214,17 @@ fn merge_pointwise(
             }
         });
     };
-    // SAFETY: the pieces together have every panel with every pixel.
+    // SAFETY: together, the pieces combine every panel with every pixel.
     unsafe { whole(panels[0], epilogue, shape, work) }
 }
 
-/// Some pixels by some panels, summed over the paths.
+/// The product of some pixels and some panels, summed over the paths.
 struct Merge<'a> {
     xs: &'a [&'a [f32]],
     /// Channels of a path.
     d: usize,
     panels: &'a [&'a Panels],
-    /// A column's panel is the number of one panel in every path.
+    /// The panel number of a column is the same in every path.
     columns: &'a [Column<'a>],
     range: Range<usize>,
     epilogue: &'a Fused<'a>,
@@ -233,7 +234,7 @@ impl Work for Merge<'_> {
     /// # Safety
     /// - The machine has the instructions of `T`, and the panels are two of its vectors wide.
     /// - Each path has d channels at every pixel of the range, and panels of one run of d taps.
-    /// - The slots of the columns have the pixels of the range, and nobody else reads or writes there.
+    /// - The slots of the columns cover the pixels of the range, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         // SAFETY: upheld by the caller; each of these widths divides d, and there is code for it.

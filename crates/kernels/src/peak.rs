@@ -19,23 +19,23 @@ pub struct Peak {
     pub instructions: &'static str,
 }
 
-/// A run lasts about this long ...
+/// A run lasts about this long.
 const RUN: Duration = Duration::from_millis(50);
-/// ... and the best of this number of runs counts: whatever disturbs a run makes it slower.
+/// The best of this number of runs counts, since whatever disturbs a run makes it slower.
 const RUNS: usize = 5;
-/// Independent chains of multiply-adds. Two per cycle, each taking four to five cycles, make ten in
-/// flight; the chains and two operands fit the sixteen registers of AVX2.
+/// Independent chains of multiply-adds. A processor that starts two per cycle, each taking four to five cycles,
+/// has up to ten in flight. The chains and two operands fit into the sixteen registers of AVX2.
 const CHAINS: usize = 12;
 /// Steps of each chain between two readings of the clock: some tens of microseconds.
 const STEPS: usize = 1 << 14;
-/// What every step multiplies by and adds: x -> 0.5 x + 1 stays between 1 and 2, so that no operand
-/// makes an operation slow.
+/// Every step multiplies by `FACTOR` and adds `TERM`. Under x -> 0.5 x + 1 the operands stay between 1 and 2,
+/// so none of them makes an operation slow.
 const FACTOR: f32 = 0.5;
 const TERM: f32 = 1.0;
 
 impl Peak {
-    /// Measures the peak in about a quarter of a second, by a loop of independent multiply-adds in registers. It
-    /// uses this SIMD level, or the portable code if the machine lacks it.
+    /// Measures the peak in about a quarter of a second, with a loop of independent multiply-adds in registers. The
+    /// loop uses this SIMD level, or the portable code if the machine lacks the level.
     pub fn measure(level: Level) -> Self {
         let level = level.check().unwrap_or(Level::Portable);
         let instructions = match level {
@@ -68,7 +68,7 @@ fn chains(level: Level, steps: usize) -> f32 {
     if level == Level::Portable {
         return portable(steps);
     }
-    // SAFETY: the machine has the level, which is all that the work asks.
+    // SAFETY: the machine has the level, which is all that the work requires.
     unsafe { level.run(Chains(steps, &mut sum)) };
     sum
 }
@@ -77,7 +77,7 @@ fn chains(level: Level, steps: usize) -> f32 {
 struct Chains<'a>(usize, &'a mut f32);
 
 impl Work for Chains<'_> {
-    /// Safety: only that of the trait.
+    /// Safety: only what the trait requires.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let mut lanes = [0.0; 16];
@@ -96,8 +96,8 @@ impl Work for Chains<'_> {
     }
 }
 
-/// The chains with only those instructions that every machine has. If the architecture always has a
-/// fused multiply-add (AArch64), it is used; elsewhere `mul_add` would be a slow call.
+/// The chains, with only the instructions that every machine has. Where the architecture always has a
+/// fused multiply-add (AArch64), that is used; elsewhere `mul_add` would be a slow call.
 fn portable(steps: usize) -> f32 {
     let (factor, term) = (black_box(FACTOR), black_box(TERM));
     let mut chains = [[1f32; 8]; CHAINS];
@@ -120,7 +120,7 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
     // Sums of integers may be computed in any order, so the compiler can vectorise them.
     const STRIP: usize = 16;
     let strips = (bytes / (8 * STRIP)).max(1);
-    // The array is written; otherwise all of it might be the system's single page of zeros.
+    // The array is written to, as otherwise all of it might be the system's single page of zeros.
     let array: Vec<u64> = (0..(strips * STRIP) as u64).collect();
     let pass = || {
         let mut sums = [0u64; STRIP];

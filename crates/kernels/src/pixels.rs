@@ -1,5 +1,5 @@
-//! Where the pixels that a tile reads lie in memory, which runs of memory from there on are its taps, and
-//! which pixels must be copied before it reads them.
+//! Where the pixels that a tile reads lie in memory, which runs of memory from there on are the taps, and
+//! which pixels must be copied before the tile reads them.
 
 use std::array::from_fn;
 use std::ops::Range;
@@ -13,14 +13,14 @@ use crate::planes::{Gather, Planes};
 use crate::simd::Level;
 use crate::tiles;
 
-/// Floats of a page. Memory locations a multiple of it apart use the same lines of the L1 cache.
+/// Floats of a page. Memory locations that are a multiple of a page apart use the same lines of the L1 cache.
 pub(crate) const PAGE: usize = 1024;
 
 /// Lines that the L1 cache has for one address.
 const WAYS: usize = 8;
 
-/// Where the first pixel that each output pixel reads lies: for pixel (n, i, j) of the output, the
-/// q-th, at `n * image + i * row + j * column`.
+/// For each output pixel, where the first input pixel that it reads lies. For output pixel (n, i, j), which is
+/// the q-th, that is at `n * image + i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pixels {
     pub(crate) image: usize,
@@ -88,7 +88,7 @@ const MAX_PLANES: usize = 1 << 31;
 pub(crate) struct Padded {
     /// Channels that are stored together.
     width: usize,
-    /// Floats from one pixel to the next: the channels, unless [`Padded::apart`] says otherwise.
+    /// Floats from one pixel to the next: the number of channels, unless [`Padded::apart`] increased it.
     pitch: usize,
     /// The copy has `parts * width` channels. Within a row, every `width` channels are stored separately.
     parts: usize,
@@ -119,8 +119,8 @@ impl Padded {
         Ok(Self { width, pitch: width, parts, rows, columns, shape, h_out, w_out })
     }
 
-    /// Adds a line between the pixels, if it is a small part of the copy, and the pixels of a tile of `rows` rows
-    /// would otherwise compete for the same lines of the L1 cache.
+    /// Adds a cache line between the pixels, if that makes the copy only a little larger and the pixels of a tile
+    /// of `rows` rows would otherwise compete for the same lines of the L1 cache.
     pub(crate) fn apart(mut self, rows: usize) -> Self {
         if self.width >= 8 * LINE && self.pixels().collide(rows) {
             self.pitch = apart(self.width);
@@ -244,9 +244,9 @@ fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
 pub(crate) enum Source<'a> {
     /// Because they are in planes.
     Planes(Planes<'a>),
-    /// Because they compete for the same few lines of the L1 cache. The last field: their number of channels.
+    /// Because they compete for the same few lines of the L1 cache. The last field is their number of channels.
     Apart(&'a [f32], Pixels, usize),
-    /// Because there is padding around them: the part of one image that the pixels of the output read.
+    /// Because there is padding around them. Of one image, only what the output pixels read is copied.
     Windows(Padded, &'a Image<'a>, usize),
 }
 
@@ -260,7 +260,7 @@ impl Source<'_> {
         }
     }
 
-    /// The units of the copy of a range of pixels.
+    /// The units in the copy of a range of pixels.
     fn units(&self, range: &Range<usize>) -> Range<usize> {
         match self {
             Self::Windows(padded, ..) => padded.rows_of(range),
@@ -289,7 +289,7 @@ impl Source<'_> {
         Dense { x: to, pixels, origin, cold: false, ..dense }
     }
 
-    /// Where the pixels of the output find what they read in the copy of a range, and which of them comes first.
+    /// Where the output pixels find their input in the copy of a range, and which output pixel comes first.
     fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
         match self {
             Self::Windows(padded, ..) => {

@@ -1,5 +1,5 @@
-//! Converts between channels last and planes (ndarray's standard layout), a block of pixels at a time,
-//! while it is in cache.
+//! Converts between channels last and planes (ndarray's standard layout), one block of pixels at a time,
+//! while the block is in cache.
 
 use std::ops::Range;
 
@@ -28,7 +28,7 @@ pub(crate) struct Planes<'a> {
 }
 
 impl<'a> Planes<'a> {
-    /// The tensor, if it is in standard layout and not channels last as well.
+    /// The tensor, if it is in standard layout and not also channels last.
     pub(crate) fn new(x: &ArrayView4<'a, f32>) -> Option<Self> {
         let (_, channels, h, w) = x.dim();
         let floats = x.to_slice()?;
@@ -36,7 +36,7 @@ impl<'a> Planes<'a> {
     }
 }
 
-/// Divides a range of pixels of all images by image: the image's number, and the range of its pixels.
+/// Divides a range of pixels, numbered across all images, by image. Yields each image's number and range of pixels.
 fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
     let images = range.start / pixels..range.end.div_ceil(pixels);
     images.map(move |n| {

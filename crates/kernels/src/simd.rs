@@ -41,7 +41,7 @@ impl Level {
         let name = asked.to_string_lossy();
         let named = Self::ALL.into_iter().find(|level| level.to_string() == name);
         let all = listed(&Self::ALL);
-        let wrong = || Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is none of {all}"));
+        let wrong = || Error::Level(format!("{LEVEL_VARIABLE}: {name:?} is not one of {all}"));
         named.ok_or_else(wrong)?.check()
     }
 
@@ -76,12 +76,12 @@ impl Level {
         self.sizes()[0]
     }
 
-    /// Rows of a dense tile that is two vectors wide: as many as have registers for their sums.
+    /// Rows of a dense tile that is two vectors wide: as many as there are registers for their sums.
     pub(crate) const fn rows(self) -> usize {
         self.sizes()[1]
     }
 
-    /// Lanes, rows of a dense tile and, likewise, vectors of a narrow tile.
+    /// Lanes, rows of a dense tile, and vectors of a narrow tile (again as many as the registers allow).
     pub(crate) const fn sizes(self) -> [usize; 3] {
         match self {
             Self::Portable => [8, 3, 3],
@@ -91,7 +91,7 @@ impl Level {
     }
 
     /// Does the work with the vectors of this level.
-    /// Safety: as for the work; and the machine has the level, see [`Level::check`].
+    /// Safety: as for the work, and the machine has the level (see [`Level::check`]).
     pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
         // SAFETY: upheld by the caller.
@@ -134,7 +134,7 @@ impl fmt::Display for Level {
 pub(crate) trait Work {
     /// Does the work. An implementation and all that it calls are `#[inline(always)]`, so that all of it
     /// is compiled with the instructions of `T`.
-    /// Safety: the machine has the instructions of `T`; and what the implementation requires.
+    /// Safety: the machine has the instructions of `T`, and whatever else the implementation requires holds.
     unsafe fn run<T: Vector>(self);
 }
 

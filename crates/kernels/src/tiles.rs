@@ -12,7 +12,7 @@ pub(crate) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item =
 }
 
 /// Divides a range into `parts` parts of nearly the same length, with the longer ones spread among the
-/// shorter ones. So when threads take halves of the parts, the halves have nearly the same length too.
+/// shorter ones. So if the parts are split in half between threads, both halves have nearly the same length too.
 pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let length = range.len();
     let short = length.checked_div(parts).unwrap_or(0);
@@ -57,8 +57,8 @@ pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// The number of threads for a convolution. Asking rayon may start its threads, so it is not asked if only one
-/// is wanted, nor on wasm, which has no threads.
+/// The number of threads for a convolution. Asking rayon may start its threads, so rayon is not asked if only one
+/// thread is wanted, or on wasm, which has no threads.
 pub(crate) fn threads() -> usize {
     if ALONE.get() || cfg!(target_family = "wasm") { 1 } else { rayon::current_num_threads() }
 }
@@ -66,8 +66,8 @@ pub(crate) fn threads() -> usize {
 /// Multiply-adds that are worth a thread of their own.
 const WORTH_A_THREAD: usize = 200_000;
 
-/// The number of parts to divide `macs` multiply-adds into: one if it stays on one thread, otherwise a few
-/// for each thread, so that none waits long for the last.
+/// The number of parts to divide `macs` multiply-adds into: one if the work stays on one thread, otherwise a few
+/// for each thread, so that no thread waits long for the last one.
 pub(crate) fn parts(macs: usize) -> usize {
     if macs < 2 * WORTH_A_THREAD {
         return 1;

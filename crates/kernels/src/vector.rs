@@ -1,10 +1,10 @@
 //! The vector instructions that the kernels are written in. Each kernel is one algorithm, generic over
-//! this trait.
+//! [`Vector`].
 
 use crate::simd::Level;
 
-/// Calls code with the size `$size`, from 1 to `$most`, as a constant. (Larger sizes are not compiled: the
-/// vectors have too few registers for their tiles.)
+/// Calls code with the size `$size`, from 1 to `$most`, as a constant. (Larger sizes are not compiled, as there
+/// are too few registers for tiles of that size.)
 macro_rules! of_size {
     ($size:expr, $most:expr, $known:ident => $call:expr) => {
         of_size!($size, $most, $known => $call, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
@@ -41,16 +41,16 @@ pub(crate) trait Vector: Copy {
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
     /// Lane by lane max(z, 0): NaN stays NaN, and -0 stays -0.
     unsafe fn relu(self) -> Self;
-    /// Fills each run of `D` lanes with its lane `j`; `D` is 1, 4 or 8, `j < D`.
+    /// Fills each run of `D` lanes with its lane `j`; `D` is 1, 4 or 8, and `j < D`.
     unsafe fn spread<const D: usize>(self, j: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
     /// Prefetches the cache line of an address. Any address will do.
     unsafe fn prefetch(at: *const f32);
-    /// The same for what is needed later: it is fetched no nearer than the L2 cache.
+    /// The same for data that is needed later, which is fetched only as far as the L2 cache.
     unsafe fn prefetch_for_later(at: *const f32);
 }
 
-/// Loads R rows of V vectors, a row every `pitch` floats.
+/// Loads R rows of V vectors, one row every `pitch` floats.
 /// Safety: the machine has the instructions of `T`, and each row has V vectors.
 #[inline(always)]
 pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
@@ -66,7 +66,7 @@ pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     }
 }
 
-/// Stores R rows of V vectors, a row every `pitch` floats.
+/// Stores R rows of V vectors, one row every `pitch` floats.
 /// Safety: as for [`load_rows`], and nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
@@ -116,7 +116,7 @@ impl Vector for Portable {
     }
     #[inline(always)]
     unsafe fn add_product(mut self, a: Self, b: Self) -> Self {
-        // Not f32::mul_add: without the instruction that is a slow library call.
+        // Not f32::mul_add, which is a slow library call on a machine without the instruction.
         for ((sum, a), b) in self.0.iter_mut().zip(a.0).zip(b.0) {
             *sum += a * b;
         }

@@ -8,7 +8,7 @@ use triform_canvas::{FigureError, Picture};
 /// The width in pixels that a page leaves for what a cell shows.
 const COLUMN: u32 = 860;
 
-/// Something to look at: a picture, a table or a text for a page, and plain text for a terminal.
+/// Something to look at: a picture, a table or a text for a page, with plain text for a terminal.
 ///
 /// The kernel calls [`evcxr_display`](Shown::evcxr_display) on the value at the end of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// A picture, with a text for those who cannot see it. It is at most as wide as a page's
+    /// A picture, with a text for those who cannot see it. The picture is at most as wide as a page's
     /// column, and shrinks on a narrow page.
     fn picture(picture: &Picture) -> Self {
         let (width, height) = picture.size;
@@ -39,7 +39,7 @@ impl Shown {
         Self { mime: "text/markdown", rich: text.clone(), plain: text }
     }
 
-    /// A piece of HTML, and the same as plain text.
+    /// A piece of HTML, and the same content as plain text.
     pub(super) fn html(html: String, plain: String) -> Self {
         Self { mime: "text/html", rich: html, plain }
     }
@@ -68,8 +68,8 @@ impl Shown {
     }
 }
 
-/// The value of a loop or a `match` at the end of a cell: nothing, so nothing is shown. Without
-/// this the kernel would show "()".
+/// The value of a loop or a `match` at the end of a cell is `()`, for which nothing is shown. Without
+/// this trait the kernel would show "()".
 pub trait Nothing {
     /// Shows nothing; the kernel calls this at the end of a cell.
     fn evcxr_display(&self) {}
@@ -79,16 +79,16 @@ impl Nothing for () {}
 
 /// Prints the library's version. Call it once, with a `?`, in the cell that loads the library.
 ///
-/// Errors: none. It is a `Result` because the kernel expects no `?` until it has met one: the cell
-/// with the first `?` shows its last value as a debugger would, so the first one is spent here.
+/// Errors: none. It returns a `Result` so that a notebook's first `?` occurs here: in the cell with the
+/// first `?`, the kernel shows the last value as a debugger would.
 pub fn ready() -> Result<()> {
     println!("triform {}", env!("CARGO_PKG_VERSION"));
     Ok(())
 }
 
-/// A figure of the project by its name, such as `three_forms`: one of those that `triform plot` draws.
+/// One of the figures that `triform plot` draws, by its name, such as `three_forms`.
 ///
-/// Errors: [`Error::NoSuchName`]; [`Error::Figure`] where its data cannot be computed.
+/// Errors: [`Error::NoSuchName`]; [`Error::Figure`] if the figure's data cannot be computed.
 ///
 /// ```
 /// use triform_notebook::figure;

@@ -1,14 +1,14 @@
-//! Questions to the reader, and the words by which the runner of the notebooks knows a right answer.
+//! Questions to the reader, and the words by which the runner of the notebooks recognises a right answer.
 //!
 //! Every check prints one line. The runner expects `right` or `Holds` as often as a cell has checks, and
-//! takes any other line for a failure. A blank answer is `None` and prints "not answered".
+//! treats any other line as a failure. A blank answer is `None` and prints "not answered".
 
 use std::fmt::Debug;
 
 /// Checks an answer to an exercise and prints the result.
 ///
-/// `None` is a blank answer. The caller computes the right answer, which is not given away; the
-/// hint is printed if the answer is wrong.
+/// `None` is a blank answer. The right answer, which the caller computes, is not given away. If the answer is
+/// wrong, the hint is printed.
 pub fn check<T: PartialEq + Debug>(exercise: u32, answer: Option<T>, right: T, hint: &str) {
     println!("{}", checked(exercise, answer, &right, hint));
 }
@@ -35,8 +35,8 @@ pub(super) fn held(what: &str, is_so: bool) -> String {
     format!("{}: {what}.", if is_so { "Holds" } else { "DOES NOT HOLD" })
 }
 
-/// Prints the reader's prediction beside what was found. A wrong prediction is not an error: it is
-/// where one learns.
+/// Prints the reader's prediction beside what was found. A wrong prediction is not an error but a
+/// chance to learn.
 pub fn predict<T: PartialEq + Debug>(about: &str, predicted: Option<T>, found: T) {
     println!("{}", predicted_so(about, predicted, &found));
 }

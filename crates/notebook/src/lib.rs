@@ -1,8 +1,8 @@
-//! What the cells of `notebooks/` use: after `use triform_notebook::*;` a cell can make tensors,
+//! What the cells of `notebooks/` use. After `use triform_notebook::*;` a cell can make tensors,
 //! run the forms, count, show pictures and tables, and check an answer.
 //!
-//! The Rust kernel of Jupyter, evcxr, shows the value at the end of a cell with its
-//! `evcxr_display`; here that value is a [`Shown`]. Elsewhere it prints as text.
+//! The Rust kernel of Jupyter, evcxr, shows the value at the end of a cell by calling the value's
+//! `evcxr_display`. Here that value is usually a [`Shown`], which also has a plain text for a terminal.
 //!
 //! ```
 //! use triform_notebook::*;

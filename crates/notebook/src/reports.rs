@@ -1,4 +1,4 @@
-//! The program's reports, as a cell shows them.
+//! The program's reports, shown in a cell.
 
 use ndarray::{Array2, Array4, ArrayView4};
 
@@ -25,12 +25,12 @@ use triform::random::{Purpose, Seed};
 use triform_bench::timing::{Rounds, Work, in_turn};
 use triform_cli::report;
 
-/// The whole argument in numbers: `triform explain`.
+/// The whole argument in numbers, as `triform explain` prints it.
 pub fn argument() -> Result<Shown> {
     Ok(Shown::text(report::explain::argument(false)?))
 }
 
-/// A claim, checked, and its check refuting something wrong: `triform explain NAME`.
+/// Checks a claim, and shows that the check refutes something wrong, as `triform explain NAME` does.
 ///
 /// Errors: [`NoSuchName`](triform::Error::NoSuchName).
 ///
@@ -47,8 +47,8 @@ pub fn claim(name: &str) -> Result<Shown> {
     Ok(Shown::markdown(format!("{}\n{line}", text.trim_start_matches("# "))))
 }
 
-/// A wrong block: which rungs refute it, and the smallest block that shows it, worked out:
-/// `triform refute NAME`.
+/// A wrong block, as `triform refute NAME` reports it: which rungs refute it, and the smallest block that
+/// shows the mistake, worked out.
 ///
 /// Errors: [`NoSuchName`](triform::Error::NoSuchName).
 pub fn mistake(name: &str) -> Result<Shown> {
@@ -62,7 +62,7 @@ pub fn mistake(name: &str) -> Result<Shown> {
     Ok(Shown::text(report::refute::one(row, smallest.as_ref(), &repeat, false)?))
 }
 
-/// What is known about a count: `triform diagnose COUNT`, of a network or of all.
+/// What is known about a count, for one network or for all, as `triform diagnose COUNT` reports it.
 ///
 /// Errors: a count that is not a number; [`NoSuchName`](triform::Error::NoSuchName).
 pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Result<Shown> {
@@ -77,8 +77,8 @@ pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Resul
     Ok(Shown::text(report::diagnose::render(&asked, &found)?))
 }
 
-/// The ladder of evidence on one block: `triform verify --block B --map M --rung R`, without the
-/// times, which differ from run to run.
+/// The ladder of evidence on one block, as `triform verify --block B --map M --rung R` reports it, but without
+/// the times, which differ from run to run.
 ///
 /// Errors: those of [`verify`].
 pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64) -> Result<Table> {
@@ -104,9 +104,9 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
 }
 
 /// The times of the three forms on one thread, measured round by round on the same numbers, and their ratios to
-/// form (c). The kernel optimises less than a release build: for reliable times use `triform bench`.
+/// form (c). Jupyter's kernel optimises less than a release build, so use `triform bench` for reliable times.
 ///
-/// Errors: a block that cannot be.
+/// Errors: a block that is not possible.
 pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
     let mut table = Table::new(&["block", "map", "form", "ms, shortest", "over (c)"]);
     let fast = Fast::new();
@@ -138,7 +138,7 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
 /// The logits of a network whose bottlenecks all have this form, even a wrong one: N x 3 x H x W to
 /// N x classes.
 ///
-/// Errors: a network without a top, an input that does not suit it.
+/// Errors: a network without a top, or an input that does not suit the network.
 ///
 /// ```
 /// use triform_notebook::*;

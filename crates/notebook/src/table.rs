@@ -8,7 +8,7 @@ use triform_cli::report::words::grid;
 
 pub use triform::count::thousands;
 
-/// A table that a cell fills row by row and shows at its end: numbers right-aligned, words left.
+/// A table that a cell fills row by row and shows at its end. Numbers are aligned right, words left.
 ///
 /// ```
 /// use triform_notebook::*;
@@ -25,7 +25,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table with this head.
+    /// A table with these column headings.
     pub fn new(head: &[&str]) -> Self {
         Self { rows: vec![head.iter().map(|cell| (*cell).to_owned()).collect()] }
     }
@@ -44,7 +44,7 @@ impl Table {
         text
     }
 
-    /// Shows it; the kernel calls this at the end of a cell.
+    /// Shows the table; the kernel calls this at the end of a cell.
     pub fn evcxr_display(&self) {
         self.shown().evcxr_display();
     }
@@ -66,7 +66,7 @@ impl Table {
         self.rows.iter().map(Vec::len).max().unwrap_or(0)
     }
 
-    /// Whether all cells below the head in this column begin like a number.
+    /// Whether all cells below the heading of this column begin like a number.
     fn is_numbers(&self, column: usize) -> bool {
         let mut cells = self.rows.iter().skip(1).filter_map(|row| row.get(column)).peekable();
         let begins = |cell: &String| {

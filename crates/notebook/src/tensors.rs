@@ -8,7 +8,7 @@ use triform::error::Result;
 use triform::random::{Purpose, Seed};
 use triform::scalar::Expression;
 
-/// Integers from -3 to 3, so small that sums of them are exact in `f32` and can be taken by hand.
+/// Integers from -3 to 3, so small that sums of them are exact in `f32` and can be computed by hand.
 /// The same seed gives the same numbers on every machine.
 ///
 /// ```
@@ -47,13 +47,13 @@ pub fn is_equal(left: &Array4<f32>, right: &Array4<f32>) -> bool {
     left == right
 }
 
-/// The largest absolute difference of two tensors of the same shape; NaN if either contains a NaN.
+/// The largest absolute difference between two tensors of the same shape; NaN if either contains a NaN.
 ///
 /// # Panics
 ///
 /// If the shapes differ.
 pub fn largest_difference(left: &Array4<f32>, right: &Array4<f32>) -> f32 {
-    assert_eq!(left.shape(), right.shape(), "tensors of two shapes");
+    assert_eq!(left.shape(), right.shape(), "tensors of different shapes");
     let differences = left.iter().zip(right).map(|(left, right)| (left - right).abs());
     differences
         .fold(0.0, |largest, next| if next > largest || next.is_nan() { next } else { largest })

@@ -6,10 +6,10 @@
 #[allow(missing_docs, reason = "the messages say what the fields are")]
 pub enum Error {
     /// A tensor whose numbers do not fill its shape.
-    #[error("tensor `{name}` has shape {shape:?}, and {count} numbers")]
+    #[error("tensor `{name}` has shape {shape:?}, but {count} numbers")]
     Count { name: String, shape: Vec<usize>, count: usize },
 
-    /// A value that nothing before its use defines.
+    /// A value that is used but not defined before.
     #[error("`{used_by}` uses `{name}`, which nothing before it defines")]
     Undefined { name: String, used_by: String },
 
@@ -17,7 +17,7 @@ pub enum Error {
     #[error("value `{name}` is defined twice")]
     Twice { name: String },
 
-    /// A model that no reader takes.
+    /// A model that is too large for any reader.
     #[error("the model has {bytes} bytes; at most {most} fit a protobuf message")]
     TooLarge { bytes: usize, most: usize },
 }

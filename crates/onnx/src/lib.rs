@@ -1,7 +1,7 @@
 //! A writer of [ONNX](https://onnx.ai) files.
 //!
-//! A [`Model`] has nodes, float tensors, and inputs and outputs of fixed shapes; [`Model::to_bytes`] gives the file.
-//! [`Tensor::to_bytes`] gives a tensor alone, as the test data of ONNX's own suites store it.
+//! A [`Model`] has nodes, float tensors, and inputs and outputs of fixed shapes; [`Model::to_bytes`] returns the file.
+//! [`Tensor::to_bytes`] returns a single tensor, in the format of the test data in ONNX's own suites.
 //!
 //! ```
 //! use triform_onnx::{Model, Node, Tensor, Value};
@@ -18,13 +18,13 @@
 //! # Ok::<(), triform_onnx::Error>(())
 //! ```
 //!
-//! Only what is written is checked here: that names are defined once and before their use. What an operator takes is
-//! for `onnx.checker` to say.
+//! This crate checks sizes, and that every name is defined once, before its use. It does not check what an operator
+//! accepts; `onnx.checker` does.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod error;
-/// The messages of `onnx.proto`, which documents them. With [`Message`], they read files too.
+/// The messages of `onnx.proto`, which documents them. With [`Message`], they can also read files.
 #[allow(missing_docs, clippy::all, reason = "made from onnx.proto by prost-build")]
 #[rustfmt::skip]
 pub mod proto;
@@ -43,13 +43,13 @@ use self::proto::{
     TensorShapeProto, TypeProto, ValueInfoProto, Version, type_proto,
 };
 
-/// The version of the operators: of 2020, so that old engines run the models too.
+/// The version of the operators. It is from 2020, so that old engines can run the models too.
 pub const OPSET: i64 = 13;
 
 /// The version of the file format that came with [`OPSET`].
 const IR: Version = Version::IrVersion202058;
 
-/// No reader takes more: lengths in protobuf are 32-bit signed integers.
+/// Readers accept no more bytes than this, since lengths in protobuf are 32-bit signed integers.
 const MOST_BYTES: usize = i32::MAX as usize;
 
 /// A named tensor of 32-bit floats.
@@ -60,7 +60,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// The numbers are row-major.
+    /// A tensor of these numbers, row-major.
     ///
     /// Errors: [`Error::Count`] for more or fewer numbers than the shape has.
     pub fn new(name: &str, shape: &[usize], numbers: Vec<f32>) -> Result<Self> {
@@ -107,7 +107,7 @@ impl Value {
     }
 
     fn dims(&self) -> impl Iterator<Item = i64> {
-        // No memory holds an array of more.
+        // No array in memory has a larger size.
         self.shape.iter().map(|&size| i64::try_from(size).unwrap_or(i64::MAX))
     }
 
@@ -177,7 +177,7 @@ impl Attribute {
     }
 }
 
-/// An operator with its attributes, the values that it takes and those that it gives.
+/// An operator with its attributes, its inputs and its outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     op: String,
@@ -187,7 +187,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// An operator of the default domain, such as `Conv`. An input named "" is one that is left out.
+    /// An operator of the default domain, such as `Conv`. An input named "" is an optional one that is not given.
     pub fn new(op: &str, inputs: &[&str], outputs: &[&str]) -> Self {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -205,7 +205,7 @@ impl Node {
         self
     }
 
-    /// Its name, which is that of its first output.
+    /// Its name: the name of its first output.
     fn name(&self) -> &str {
         self.outputs.first().map_or("", String::as_str)
     }
@@ -228,11 +228,11 @@ impl Node {
 pub struct Model {
     /// The graph's name.
     pub name: String,
-    /// The operators, each after those whose outputs it takes.
+    /// The operators, each after those whose outputs it uses.
     pub nodes: Vec<Node>,
     /// The tensors that the file holds, such as weights.
     pub initialisers: Vec<Tensor>,
-    /// What a run is given.
+    /// What a run takes.
     pub inputs: Vec<Value>,
     /// What a run returns.
     pub outputs: Vec<Value>,
@@ -371,7 +371,7 @@ mod tests {
     #[test]
     fn what_cannot_be_is_told() {
         let error = Tensor::new("t", &[2, 3], vec![0.0; 5]).unwrap_err();
-        assert_eq!(error.to_string(), "tensor `t` has shape [2, 3], and 5 numbers");
+        assert_eq!(error.to_string(), "tensor `t` has shape [2, 3], but 5 numbers");
         assert!(Tensor::new("t", &[usize::MAX, 2], Vec::new()).is_err());
         let told = |change: &dyn Fn(&mut Model)| {
             let mut model = model();

@@ -1,4 +1,4 @@
-//! The derived bound at cut points: layer by layer, with each layer of each form fed the same floats.
+//! The derived bound at cuts: layer by layer, where each layer gets the same floats in every form.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -60,8 +60,8 @@ impl Cuts {
     }
 
     /// The largest part of the bound that `form` uses at any cut after a layer, and a witness if it is refuted.
-    /// `problem` must have the same functions and weights. A form is also refuted unless each channel arrives
-    /// at each cut exactly once, in the shape of the layer's plane.
+    /// `problem` must have the same functions and weights. Each channel must arrive at each cut exactly once, in
+    /// the shape of the layer's plane. Otherwise the form is refuted too.
     pub fn hold(
         &self,
         form: &dyn AnyForm,
@@ -112,8 +112,8 @@ impl Seen {
             let distance = (f64::from(value) - ball.centre).abs();
             let inside = ball.contains(value);
             if distance > 0.0 || !inside {
-                // Adding the shortcut may well use all of its one rounding, which says nothing about
-                // the layers. But a value outside its ball counts everywhere.
+                // Adding the shortcut rounds once, and may well use all of that bound. That says nothing
+                // about the layers. But a value outside its ball counts everywhere.
                 let used =
                     if inside && layer == Layer::Output { 0.0 } else { distance / ball.radius };
                 self.used = self.used.max(if used.is_nan() { f64::INFINITY } else { used });
@@ -134,7 +134,7 @@ impl Seen {
     fn misplaced(&mut self, form: &dyn AnyForm, (layer, channel): (Layer, usize), found: String) {
         self.used = f64::INFINITY;
         self.witness.get_or_insert_with(|| {
-            let expected = "one applied to each channel's plane, once".to_owned();
+            let expected = "a function applied exactly once to each channel's plane".to_owned();
             let values = [Value::Misplaced(found), Value::Text(expected)];
             Witness::new(who(form), place(layer), [0, channel, 0, 0], values)
         });

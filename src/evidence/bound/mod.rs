@@ -1,4 +1,4 @@
-//! R1, the derived bound: how far rounding can carry a correct form.
+//! R1, the derived bound: how far off rounding can make a correct form.
 //!
 //! The tolerance is not chosen but computed. Each activation is a ball. Its centre c is the
 //! result of exact arithmetic (computed in `f64`, which is accurate enough, see below). Its
@@ -34,21 +34,21 @@
 //! computed value is at most max(0, y + e) from 0. **Adding the shortcut** rounds once:
 //! e_o = e_y + e_r + u (|o| + e_y + e_r).
 //!
-//! The centre is computed in `f64`, whose rounding error is 2^-29 times that of `f32`. To cover it, gamma is
-//! inflated by 2^-20, which suffices as n u stays far below 1/2. Two correct forms differ by at most 2 e.
-//! Three things are not covered: overflow; convolutions other than sums of products (Winograd, FFT); and a
+//! The centre is computed in `f64`, whose rounding error is 2^-29 times that of `f32`. To cover that error, gamma is
+//! multiplied by 1 + 2^-20, which is enough because n u stays far below 1/2. Two correct forms differ by at most 2 e.
+//! Three things are not covered: overflow; convolutions that are not sums of products (Winograd, FFT); and a
 //! block that adds the shortcut before it scales. The last steps must be in the paper's order: batch norm,
 //! then shortcut, then ReLU.
 //!
-//! **End to end and at cuts.** Through three layers the radius grows as if all errors added up. So end
-//! to end the bound is sound but blunt: an error of a thousandth in one weight stays below it.
+//! **End to end and at cuts.** Through three layers the radius grows as if all errors added up. So the
+//! end-to-end bound is sound but blunt: an error of a thousandth in one weight stays below the bound.
 //! Therefore the block is also cut after each channel-wise function ([`Cuts`]). There, the output of each
 //! form is compared with a ball. Then it is replaced by the same floats for every form, so that
 //! the next layer starts from e = 0.
 //!
 //! A fast convolution usually applies the functions while the sums are in cache. At cuts it cannot,
 //! because the functions are watched. The tests of the convolution check that both ways give the same bits.
-//! A loss of precision in the fused way alone would show only end to end.
+//! A loss of precision that only the fused way has would show only end to end.
 
 mod cuts;
 
@@ -80,7 +80,8 @@ pub fn gamma_n(n: usize) -> f64 {
     if nu < 1.0 { nu / (1.0 - nu) * INFLATION } else { f64::INFINITY }
 }
 
-/// How far rounding can carry a sum of `terms` products in `f32`, from the sum of the products' sizes.
+/// The bound on the rounding error of a sum of `terms` products in `f32`, as a function of the sum of the products'
+/// absolute values.
 pub(crate) fn of_sum(terms: usize) -> impl Fn(f64) -> f64 {
     move |sizes| gamma_n(terms) * sizes + terms as f64 * ETA
 }
@@ -93,7 +94,7 @@ pub(crate) fn of_sum(terms: usize) -> impl Fn(f64) -> f64 {
 pub struct Ball {
     /// The value in exact arithmetic.
     pub centre: f64,
-    /// The largest distance of a correctly computed value from it.
+    /// The largest distance of a correctly computed value from the centre.
     pub radius: f64,
 }
 

@@ -1,6 +1,5 @@
-//! Both sides of each inequality, computed on data with the worst possible rounding. The true error lies within
-//! the radius and takes up a large part of it. So a much smaller radius would be wrong, and a much larger one
-//! would be noticed.
+//! Both sides of each inequality, computed on data that rounds badly. The true error lies within the radius and
+//! takes up a large part of it. So a much smaller radius would be wrong, and a much larger one would be noticed.
 
 use ndarray::{Array3, Array4};
 use rand::Rng as _;
@@ -75,7 +74,7 @@ fn sums_too_long_for_a_bound_are_refused() {
     assert!(error.to_string().starts_with("sums of 16785409 terms"), "{error}");
 }
 
-/// An error in the input reaches the output times the weight's size.
+/// An error in the input reaches the output multiplied by the weight's absolute value.
 #[test]
 fn a_sum_passes_on_the_errors_of_its_inputs() {
     let weights = Array4::from_shape_vec((1, 2, 1, 1), vec![3.0f32, -5.0]).unwrap();
@@ -123,7 +122,7 @@ fn batch_norm_stays_within_seven_roundings() {
     assert!(worst > 0.2, "{worst}");
 }
 
-/// The radius follows the formula: each term is checked by itself.
+/// The radius follows the formula. Each term is checked by itself.
 #[test]
 fn the_radius_of_batch_norm_is_the_formula() {
     let radius = |[s, z, e, mean, beta]: [f64; 5]| {
@@ -143,7 +142,7 @@ fn the_radius_of_batch_norm_is_the_formula() {
     }
 }
 
-/// An error of the sums reaches the output times the scale's size.
+/// An error in the sums reaches the output multiplied by the scale's absolute value.
 #[test]
 fn batch_norm_passes_on_the_error_of_its_input() {
     let ball = normed(&norm([-8.0, 0.0, 0.0, 4.0], 0.0), Ball { centre: 1.0, radius: 0.5 });

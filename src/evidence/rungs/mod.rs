@@ -1,4 +1,4 @@
-//! The rungs R0 to R8 of the ladder of evidence, from the weakest.
+//! The rungs R0 to R8 of the ladder of evidence, the weakest first.
 //!
 //! Each rung is a [`Method`] in a file of its own, and an entry of [`LADDER`]. The program, the reports, the
 //! matrix of mistakes and rungs, and the figures iterate over that list. A rung returns an error instead of
@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use crate::random::Seed;
 use crate::scalar::Additive;
 
-/// The list of rungs, from the weakest: each with its file, and what it shows.
+/// The list of rungs, the weakest first, each with its file and what it shows.
 macro_rules! ladder {
     ($($rung:ident: $file:ident, $what:literal;)*) => {
         /// A rung, by its place in [`LADDER`].
@@ -49,12 +49,12 @@ macro_rules! ladder {
 
 ladder! {
     R0: r0_approximate, "Equal up to a tolerance that somebody chose.";
-    R1: r1_derived_bound, "Equal up to a rounding bound that is derived.";
-    R2: r2_bitwise, "Equal to the bit, on any floats, where all add in one order.";
+    R1: r1_derived_bound, "Equal up to a derived bound on rounding.";
+    R2: r2_bitwise, "Equal to the bit, on any floats, when all forms add in one order.";
     R3: r3_exact_integers, "Equal to the bit on integers that floats hold exactly.";
     R4: r4_prime_field, "Equal in a prime field, at random points.";
     R5: r5_symbolic, "Equal as polynomials.";
-    R6: r6_exhaustive, "Equal on everything there is, in a tiny field.";
+    R6: r6_exhaustive, "Equal for every possible value, in a tiny field.";
     R7: r7_derivatives, "Equal derivatives.";
     R8: r8_training, "Equal in training mode.";
 }
@@ -72,7 +72,7 @@ pub type OnBlock = fn(Forms<'_>, &OnReal<'_>, Draw) -> Result<Evidence>;
 /// A rung runs either on random cases or on shapes of its own. Some also run on real blocks, and on the
 /// blocks of a network with given weights.
 pub struct Method {
-    /// What it is called.
+    /// Its name.
     pub name: &'static str,
     /// The question it asks of the forms.
     pub asks: &'static str,
@@ -82,12 +82,12 @@ pub struct Method {
     pub blind_to: &'static str,
     /// Whether no value rounds, though the forms run on floats.
     pub never_rounds: bool,
-    /// What random cases run on, in a few words, and the function that judges one. It gives no evidence if a
-    /// channel of the case is dead or open; then another case is drawn.
+    /// What random cases run on, in a few words, and the function that judges one case. The function gives no
+    /// evidence if a channel of the case is dead or open. Then another case is drawn.
     pub on_case: Option<(&'static str, OnCase)>,
-    /// What real blocks run on, in a few words, and the function that judges one.
+    /// What real blocks run on, in a few words, and the function that judges one block.
     pub on_block: Option<(&'static str, OnBlock)>,
-    /// Its work on the shape of a real block, with data of its own.
+    /// Its work on the shape of a real block, with its own data.
     pub on_stage: fn(&Stage, Draw) -> Vec<Piece>,
     /// Its work on shapes of its own, if it takes no random cases.
     pub own: fn() -> Result<Vec<Piece>>,
@@ -96,7 +96,7 @@ pub struct Method {
 }
 
 impl Method {
-    /// A rung that runs on nothing.
+    /// The defaults: a rung that runs on nothing.
     const NONE: Self = Self {
         name: "",
         asks: "",
@@ -114,7 +114,7 @@ impl Method {
 /// How a rung judges a block of a network on the block's own weights.
 #[derive(Clone, Copy)]
 pub struct OnNetwork {
-    /// What its column of the report shows.
+    /// What its column in the report shows.
     pub column: &'static str,
     /// The same in a sentence.
     pub legend: &'static str,
@@ -138,7 +138,7 @@ fn on_floats(
     judge(forms, &real.with(&outputs), draw).map(Some)
 }
 
-/// Witnesses, if the forms' outputs differ on a problem over an exact ring.
+/// Witnesses where the forms' outputs differ on a problem over an exact ring.
 fn apart<S: Additive>(
     forms: Forms<'_>,
     problem: &Problem<'_, S>,
@@ -197,10 +197,10 @@ pub fn multiply_adds(spec: &BlockSpec, (h, w): (usize, usize)) -> f64 {
     weights as f64 * (h * w) as f64
 }
 
-/// Whether to go on. Called before each part of some work, with the evidence of the parts before it.
+/// Says whether to go on. Called before each part of some work, with the evidence from the earlier parts.
 pub type GoOn<'a> = dyn Fn(&Evidence) -> bool + 'a;
 
-/// Judges the forms, as one part of a rung's work.
+/// Judges the forms in one part of a rung's work.
 type Work = Box<dyn Fn(Forms<'_>, &GoOn<'_>) -> Result<Evidence> + Send + Sync>;
 
 /// A piece of a rung's work.
@@ -218,7 +218,7 @@ pub struct Piece {
 }
 
 impl Rung {
-    /// The rungs that can judge a block of given weights.
+    /// The rungs that can judge a block with given weights.
     pub fn of_networks() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|rung| rung.on_network.is_some())
     }

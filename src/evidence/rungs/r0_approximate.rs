@@ -1,16 +1,16 @@
 //! R0, approximate: equal up to a tolerance that somebody chose.
 //!
 //! This is how blocks are usually compared. It is a smoke test: it catches gross errors. But a chosen
-//! tolerance is right only for the data it was chosen on. PyTorch's `allclose` allows 1e-8 plus 1e-5 of
+//! tolerance is right only for the data it was chosen for. PyTorch's `allclose` allows 1e-8 plus 1e-5 of
 //! the value. Its `testing.assert_close` for `float32` allows 1e-5 plus 1.3e-6 of the value. Where
 //! large terms cancel, rounding is relative to the terms and not to the small result. So on
 //! inputs of 0 to 255 these tolerances refute correct forms (a test shows it), and on tiny inputs
-//! they let wrong ones pass.
+//! they accept wrong forms.
 //!
 //! Here the tolerance is [`TOLERANCE`] times an output's *size*: what the output would be if no terms
-//! cancelled. No reason can be given for that number. That is the lesson, and the next rung derives its
-//! bound. If sums are so long that rounding alone could exceed the tolerance, it is enlarged to match
-//! ([`Tolerance::of`]), so a right form is never refuted here.
+//! cancelled. Nothing justifies that number, so the next rung derives its bound. If sums are so long that
+//! rounding alone could exceed the tolerance, the tolerance is enlarged to match ([`Tolerance::of`]). So a
+//! correct form is never refuted here.
 
 use approx::abs_diff_ne;
 use ndarray::{Array4, ArrayView4};
@@ -30,8 +30,8 @@ use crate::evidence::{
 pub const METHOD: Method = Method {
     name: "approximate",
     asks: "equal up to a chosen tolerance?",
-    says: "No two outputs are further apart than a part of the sum of their terms' sizes: 2^-16, or what \
-           rounding can explain where that is more. The 2^-16 is chosen, not derived: a smoke test.",
+    says: "All outputs agree with one form's output within 2^-16 of the sum of their terms' sizes, or within what \
+           rounding can explain where that is more. The 2^-16 is chosen, not derived: this is only a smoke test.",
     blind_to: "whatever the tolerance hides",
     on_case: Some(("f32", |forms, case, draw| on_floats(forms, case, draw, on_block))),
     on_block: Some(("f32", on_block)),
@@ -43,26 +43,26 @@ fn on_block(forms: Forms<'_>, real: &OnReal<'_>, _draw: Draw) -> Result<Evidence
     Ok(close(forms, real.outputs, &tolerance))
 }
 
-/// How far two forms may differ at an output, as a part of its size: 2^-16, about 1.5e-5.
+/// How far two forms may differ at an output, as a fraction of the output's size: 2^-16, about 1.5e-5.
 pub const TOLERANCE: f64 = 1.0 / 65536.0;
 
 /// How far two forms may differ, output by output.
 pub struct Tolerance {
-    /// The tolerance as a part of an output's size.
+    /// The tolerance as a fraction of an output's size.
     relative: f64,
     /// The size of each output, N x C_out x H_out x W_out.
     sizes: Array4<f64>,
 }
 
 impl Tolerance {
-    /// For this block and input: [`TOLERANCE`], or `2 gamma_n` where that is more.
+    /// The tolerance for this block and input: [`TOLERANCE`], or `2 gamma_n` where that is more.
     ///
-    /// So no right form is refuted. Here `n` is the number of roundings in the computation of an output: one for each
+    /// So no correct form is refuted. Here `n` is the number of roundings in the computation of an output: one for each
     /// term of its three sums, seven for each batch norm, one for the shortcut. The error of a correct form is at most
     /// `gamma_n` times the output's size, because the bounds of the layers ([`crate::evidence::bound`]) combine by
     /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` (Higham, lemma 3.3).
     ///
-    /// Underflow is ignored, because the data of the ladder is far from it.
+    /// Underflow is ignored, because the ladder's data stays far from it.
     pub fn of(
         weights: &BlockWeights<f32>,
         norms: &BlockNorms<f32>,
@@ -77,9 +77,9 @@ fn roundings(spec: &BlockSpec) -> usize {
     spec.c_in() + spec.width() * spec.kernel().pow(2) + spec.inner() + 3 * 7 + 1
 }
 
-/// The size of each output: what it would be if no terms cancelled in any layer. It is computed by
-/// running the block, without its ReLUs, on the absolute values of weights, input, scales, means and
-/// shifts.
+/// The size of each output: what the output would be if no terms cancelled in any layer. The sizes are
+/// computed by running the block, without its ReLUs, on the absolute values of weights, input, scales,
+/// means and shifts.
 fn sizes(
     weights: &BlockWeights<f32>,
     norms: &BlockNorms<f32>,
@@ -95,8 +95,8 @@ fn sizes(
     Form::Grouped.forward(&weights, x.view(), &functions.functions(), &Double)
 }
 
-/// Compares each form's output with that of one form: the one closest to all the others (on a tie, the
-/// last).
+/// Compares each form's output with the output that is closest to all the others (on a tie, the last
+/// such output).
 pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
     let Tolerance { relative, sizes } = tolerance;
     let from_all = |of| outputs.iter().map(|other| compare(of, other).0).sum::<f64>();
@@ -175,7 +175,7 @@ mod tests {
     /// By hand: the first layer 2 (3 7 + 3) + 0.5 = 48.5 and 2 (5 7 + 3) + 0.5 = 76.5, the second
     /// 2 (48.5 + 1) + 0.5 = 99.5 and 2 (2 76.5 + 1) + 0.5 = 308.5, the third
     /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels. So even a result near 0 may be off by the
-    /// tolerance relative to its terms, and by no more.
+    /// tolerance times 816.5, and by no more.
     #[test]
     fn the_tolerance_goes_with_what_is_summed() {
         for sign in [1.0, -1.0] {

@@ -13,16 +13,16 @@ use crate::evidence::{Bound, Evidence, Forms, OnReal, Problem, against_balls, wh
 pub const METHOD: Method = Method {
     name: "derived bound",
     asks: "apart by rounding alone?",
-    says: "No value is further off than rounding can explain. Used: how much of that any value uses at \
-           most, end to end / layer by layer.",
-    blind_to: "errors no larger than rounding; end to end also some that layer by layer it catches: \
-               one weight off by a thousandth, an epsilon left out",
+    says: "No value is further off than rounding can explain. Used: the largest part of that bound that any \
+           value uses, end to end / layer by layer.",
+    blind_to: "errors no larger than rounding; end to end also some larger errors that it catches layer by \
+               layer, such as one weight off by a thousandth or a missing epsilon",
     on_case: Some(("f32", |forms, case, draw| on_floats(forms, case, draw, on_block))),
     on_block: Some(("whole and layer by layer", on_block)),
     on_network: Some(OnNetwork {
         column: "rounding used",
-        legend: "of what rounding can explain, the largest part that any value uses, end to end / layer by layer, \
-                 where the bound is much tighter; beyond 100% no rounding explains it.",
+        legend: "the largest part that any value uses of what rounding can explain, end to end / layer by layer \
+                 (a much tighter bound); more than 100% cannot be rounding.",
         scope: "on what it receives, whole and layer by layer",
         draws_its_data: false,
         judge: on_block,
@@ -66,8 +66,8 @@ fn judge(
     Ok(Evidence { blunt, ..Evidence::of(bound, witnesses) })
 }
 
-/// The largest difference that two correct forms can have, and whether it exceeds the largest
-/// output, so that it says nothing.
+/// The largest difference that two correct forms can have, and whether this bound says nothing because it
+/// exceeds the largest output.
 fn bound_on_differences(balls: &Array4<Ball>) -> (f64, bool) {
     let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
     let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));

@@ -9,13 +9,13 @@
 //!
 //! Two more laws are checked to the bit:
 //!
-//! - **Images do not mix:** a batch of N images gives the same as N batches of one image.
-//! - **Powers of two pass through:** a block of ReLUs is homogeneous. If the input and the means and shifts
+//! - **Images do not mix:** a batch of N images gives the same output as N batches of one image.
+//! - **Powers of two pass through:** a block with ReLUs is homogeneous. If the input and the means and shifts
 //!   of every batch norm are multiplied by 2^k, so is the output. Multiplying by 2^k does not
 //!   round, as long as nothing overflows or becomes subnormal.
 //!
 //! The rung sees any change in the value of any float, however small. But it runs the reference
-//! convolution, so it says nothing about a fast one.
+//! convolution, so it says nothing about a fast convolution.
 
 use ndarray::{Array4, Axis, concatenate, s};
 use rand::Rng as _;
@@ -34,7 +34,7 @@ use crate::random::{Purpose, Rng};
 pub const METHOD: Method = Method {
     name: "bitwise",
     asks: "same bits, summed in one order?",
-    says: "Where all sums are taken in one order the forms are equal to the bit, on any floats.",
+    says: "If all sums are taken in one order, the forms are equal to the bit, on any floats.",
     blind_to: "what a fast convolution does",
     on_case: Some(("any floats", on_case)),
     on_stage: |stage, (seed, number)| {
@@ -48,7 +48,8 @@ pub const METHOD: Method = Method {
     },
     on_network: Some(OnNetwork {
         column: "same bits",
-        legend: "values of all forms, equal to the bit where all sums are taken in one order.",
+        legend: "how many values of all forms were compared; they are equal to the bit if all sums are taken in one \
+                 order.",
         scope: "on what it receives",
         draws_its_data: false,
         judge: |forms, block, _| to_the_bit(forms, block),
@@ -61,7 +62,7 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     let mut rng = seed.stream(Purpose::Floats, &[number]);
     let k = [-7, 9][rng.random_range(0..2)];
     let scaled = powers_of_two_pass_through(forms, &real.with(&[]), k)?;
-    // Floats of every kind, but few unusual ones in the weights, because each spoils a channel.
+    // Floats of every kind, but few unusual ones in the weights, because each of those spoils a channel.
     let weights: BlockWeights<f32> = real.weights.map(|_| any_float(&mut rng, 1));
     let x = case.layout.lay(&real.x.map(|_| any_float(&mut rng, 30)));
     let wild = OnReal { weights: &weights, x: x.view(), ..real.with(&[]) };
@@ -94,7 +95,7 @@ pub fn images_do_not_mix(forms: Forms<'_>, real: &OnReal<'_>) -> Result<Evidence
     Ok(held(forms, &together, &apart, "output, each image by itself"))
 }
 
-/// Compares the output for input, means and shifts times 2^k with the output times 2^k.
+/// Multiplies the input, means and shifts by 2^k, and compares the output with 2^k times the original output.
 pub fn powers_of_two_pass_through(forms: Forms<'_>, real: &OnReal<'_>, k: i32) -> Result<Evidence> {
     let factor = 2f32.powi(k);
     let norms = change_norms(real.norms, |_, [gamma, beta, mean, variance]| {
@@ -123,7 +124,7 @@ fn values(outputs: &[Array4<u32>]) -> Bound {
     Bound::Exact { values: outputs.iter().map(|output| output.len() as u64).sum() }
 }
 
-/// Where the forms' bits differ.
+/// Witnesses where the forms' bits differ.
 pub(super) fn differing(
     forms: Forms<'_>,
     bits: &[Array4<u32>],
@@ -138,7 +139,7 @@ fn shown(left: &u32, right: &u32) -> [Value; 2] {
     [*left, *right].map(show)
 }
 
-/// Compares each form's output with the output that is expected of the same form.
+/// Compares each form's output with the output expected of that form.
 fn held(
     forms: Forms<'_>,
     outputs: &[Array4<u32>],

@@ -1,4 +1,4 @@
-//! R3, exact integers: data on which floats do not round, with a certificate that they do not.
+//! R3, exact integers: data on which floats do not round, with a certificate.
 //!
 //! A float format with a p-bit significand holds every integer up to 2^p exactly (p = 24 for
 //! `f32`, 53 for `f64`). All data here are integers, and every sum of the terms' *sizes* (absolute
@@ -13,14 +13,14 @@
 //! |s| (sum of |w| |h| + |mean|) + |beta| + |shortcut|  <=  2^p
 //! ```
 //!
-//! Batch norm is made exact: epsilon is 0, the variance a power of 4, and gamma plus or minus its
-//! square root, so that the scale s is plus or minus 1; mean and shift are integers.
+//! Batch norm is made exact: epsilon is 0, the variance is a power of 4, and gamma is plus or minus its
+//! square root. So the scale s is plus or minus 1. The mean and the shift are integers.
 //!
 //! **Zero has two signs**, and "equal to the bit" distinguishes them. The sum of a number and its
 //! negative is +0, and so is +0 + -0. -0 comes only from adding -0 to -0, or from a product. So if
-//! all terms of a sum are zero, it may be -0 in one order and +0 in another. But batch norm follows,
-//! s z + t. Its t is never -0 as long as mean and beta are not (t = beta - mean s), and adding such a
-//! t never gives -0. Hence integers are drawn without -0, and the forms agree to the bit.
+//! all terms of a sum are zero, the sum may be -0 in one order and +0 in another. But batch norm, s z + t,
+//! follows. Its t = beta - mean s is never -0 if neither mean nor beta is -0, and adding such a t never
+//! gives -0. So integers are drawn without -0, and the forms agree to the bit.
 //!
 //! This rung cannot see rounding, and it needs channels that are alive: see [`crate::evidence::live`].
 
@@ -49,7 +49,7 @@ use crate::scalar::{Additive, Dot, Int, Ordered, Real, Scalar};
 pub const METHOD: Method = Method {
     name: "exact integers",
     asks: "same bits on small integers?",
-    says: "On integers so small, certified, that no sum rounds in any order, the forms are equal \
+    says: "On integers certified to be so small that no sum rounds in any order, the forms are equal \
            to the bit.",
     blind_to: "loss of precision",
     never_rounds: true,
@@ -134,8 +134,8 @@ impl Ordered for Measured {
 /// The values are exact if the computed sum of the sizes is below 2^53; otherwise they are poisoned. Proof:
 /// suppose that the true sum of the sizes of some subset of the terms is 2^53 or more at some step. Sizes are
 /// not negative and rounding is monotonic, so the sum computed there is 2^53 or more too, and so is the final
-/// one. So if the final sum is below 2^53, so was every partial sum of sizes. No partial sum of values exceeds that
-/// of the sizes, so all of them are integers that `f64` holds, and nothing was rounded.
+/// sum. So if the final sum is below 2^53, every partial sum of sizes was too. A partial sum of values never exceeds
+/// the sum of the same terms' sizes. So all partial sums are integers that `f64` holds, and nothing was rounded.
 pub(super) struct MeasuredSums;
 
 impl Convolver<Measured> for MeasuredSums {
@@ -163,8 +163,8 @@ impl Convolver<Measured> for MeasuredSums {
     }
 }
 
-/// An integer as `f64`. If `f64` may not hold it, or it is poisoned, it becomes infinity, which poisons
-/// every sum it is in. (Times a weight of 0 it is NaN, which is not below 2^53 either.)
+/// An integer as `f64`. If the integer is poisoned, or `f64` may not hold it, it becomes infinity, which
+/// poisons every sum it is in. (Infinity times a weight of 0 is NaN, which is not below 2^53 either.)
 fn as_f64(integer: &Int) -> f64 {
     let held = integer.value().filter(|value| value.abs() < LIMIT_F64);
     held.map_or(f64::INFINITY, |value| value as f64)
@@ -195,7 +195,7 @@ impl LiveScalar for Measured {
     }
 
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self {
-        // All of these are integers far below 2^63, where the conversion would saturate.
+        // All of these are integers far below 2^63, so the conversion does not saturate.
         let [gamma, beta, mean, variance, _] = *norm;
         let [scale, mean, beta] =
             [gamma / variance.sqrt(), mean, beta].map(|value| Self::given(Int::from(value as i64)));
@@ -228,8 +228,8 @@ pub struct ExactCase {
 /// sum exceeds `limit`.
 ///
 /// The input and the first kernel come from -8..=8, the others from -r..=r, where r starts at 4
-/// (2 for wide blocks) and is halved until the certificate holds. [`Error::NoExactCase`] if it does
-/// not hold even at r = 1.
+/// (2 for wide blocks) and is halved until the certificate holds. [`Error::NoExactCase`] if the
+/// certificate does not hold even at r = 1.
 fn draw(
     spec: BlockSpec,
     (n, h, w): (usize, usize, usize),
@@ -259,7 +259,7 @@ fn draw(
     }
 }
 
-/// The case of these integers. If its partial sums may exceed `limit`, the size that they may reach.
+/// Makes the case of these integers. If its partial sums may exceed `limit`, returns the size that they may reach.
 pub fn certify(
     weights: BlockWeights<Int>,
     x: Array4<Int>,
@@ -307,8 +307,8 @@ impl ExactCase {
 }
 
 /// Runs the forms in `f32` on this case, with its input in the memory layout `layout`, and compares each with the
-/// integers. Then runs them again after an input of another shape, because a form with a workspace must not
-/// reuse its old contents.
+/// integers. Then runs the forms again after an input of another shape, because a form with a workspace must not
+/// reuse the workspace's old contents.
 fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evidence> {
     let (weights, x, expected) = case.floats::<f32>();
     let (x, norms, fast) = (layout.lay(&x), case.norms.cast(), Fast::new());
@@ -328,7 +328,7 @@ fn to_the_bit(forms: Forms<'_>, case: &ExactCase, layout: Layout) -> Result<Evid
     Ok(Evidence::of(Bound::Exact { values }, witnesses))
 }
 
-/// For each pair of forms, by their letters: how many elements differ.
+/// How many elements differ between each pair of forms, such as `ab`.
 pub type Differing = Vec<(String, usize)>;
 
 /// R3's findings on one block.
@@ -340,7 +340,7 @@ pub struct ExactReport {
     pub reached: i64,
     /// Partial sums up to this are exact.
     pub limit: i64,
-    /// For each pair of forms, by their letters: how many elements differ.
+    /// How many elements differ between each pair of forms, such as `ab`.
     pub differing: Differing,
     /// How many elements were compared.
     pub elements: usize,
@@ -368,7 +368,7 @@ fn on_block(forms: Forms<'_>, real: &OnReal<'_>, at: Draw) -> Result<Evidence> {
     Ok(Evidence { exact: Some(report), ..Evidence::of(bound, witnesses) })
 }
 
-/// Runs each form on an exact case: returns how many elements differ between each two forms, and a
+/// Runs each form on an exact case. Returns how many elements differ between each pair of forms, and a
 /// witness for each form that differs from the integers.
 fn in_floats<S: Real, V: Runs<S>>(
     forms: Forms<'_>,
@@ -425,7 +425,7 @@ mod tests {
         assert_eq!(exact.dead_channels, 0);
         let [gamma, beta, mean, variance] = exact.norms.reduce.channel(0);
         assert_eq!([*gamma, *beta, *mean, *variance], [2.0, -12.0, 2.0, 4.0]);
-        // A large sum in the first layer counts as well as one in the last.
+        // A large sum in the first layer counts too.
         let early = case([5, -90, 1, 1], LIMIT_F32, false).unwrap();
         assert_eq!(early.reached, 450 + 2 + 453);
         let turned = case([5, 3, -2, 70], LIMIT_F32, true).unwrap();

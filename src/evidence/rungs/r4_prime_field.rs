@@ -7,8 +7,8 @@
 //! **Linear** (batch norm in inference mode, y = s z + t, and another such affine function in place
 //! of the last ReLU). An output is a polynomial in input, weights, scales and shifts. Its degree is 3
 //! after the first layer (s w x). Each further layer multiplies by a scale and a weight: 5, then 7.
-//! The shortcut has degree 1 or 3, and the output's scale makes it 8. If two forms are different
-//! polynomials, their difference is a nonzero polynomial of degree 8 at most. At a point drawn
+//! The shortcut has degree 1 or 3, and the scale at the output raises the degree to 8. If two forms are
+//! different polynomials, their difference is a nonzero polynomial of degree 8 at most. At a point drawn
 //! uniformly, such a polynomial is 0 with a probability of at most
 //!
 //! ```text
@@ -19,19 +19,17 @@
 //!
 //! **With any functions.** A field has no order, hence no ReLU. There is something better: each place and
 //! channel has a random function, the same for all forms, in place of batch norm and activation together.
-//! Call two arguments of a function *equal by law* if they are the same polynomial in the input, the
-//! weights, and the values of earlier functions. (Each such value is an unknown, one for each place,
-//! channel and argument; arguments that are equal by law share it.) If the forms are not equal by law, they
-//! can still agree by accident, in two ways:
+//! Every argument of a function is a polynomial in the input, the weights, and the values of earlier
+//! functions. Each such value is an unknown: the same unknown whenever the same function has the same
+//! polynomial as its argument. If the outputs of two forms are different unknowns, the forms can still
+//! agree by accident, in two ways:
 //!
-//! 1. Two arguments of a function are not equal by law and yet are the same element. Each is a sum of
+//! 1. Two arguments of a function are different polynomials, yet the same element. Each is a sum of
 //!    products of a weight and a value, or at the block's end a sum of two values. So its degree is
 //!    at most 2 in what was drawn uniformly and independently. One pair coincides with a probability
-//!    of at most 2/p, and a function that all the forms together asked m times has at most C(m, 2)
-//!    pairs.
-//! 2. That does not happen. Then all arguments that are not equal by law got values of their own, drawn
-//!    uniformly and independently. Two outputs that are not equal by law are values of a function at
-//!    different arguments, and are still equal with a probability of 1/p.
+//!    of at most 2/p. A function that all the forms together asked m times has at most C(m, 2) pairs.
+//! 2. That does not happen. Then different unknowns have values that were drawn uniformly and
+//!    independently. Two outputs that are different unknowns are equal with a probability of 1/p.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (1 + 2 sum over places and channels of C(m, 2)) / p
@@ -41,14 +39,14 @@
 //! values, unknown functions included, is Gulwani and Necula's random interpretation (POPL 2004). A random
 //! function that is drawn when asked, and shared by all, is the random oracle of Bellare and Rogaway (CCS 1993).
 //!
-//! Equality by law uses nothing about the functions except that equal arguments have equal values. So it
-//! holds for *every* channel-wise function of one element in their place: any batch norm in
-//! inference mode, any activation. The coefficients of the polynomials are 0, 1 or small counts of
-//! equal products, far below p, so if they are equal modulo p, they are equal.
+//! That the outputs are the same unknowns depends on only one property of the functions: equal arguments have
+//! equal values. So the forms agree with *every* channel-wise function of one element in their place: any
+//! batch norm in inference mode, any activation. The coefficients of the polynomials are 0, 1 or small counts
+//! of equal products, far below p. So polynomials that are equal modulo p are equal.
 //!
 //! The degrees assume forms with as many layers as the block. Each additional operation of a form, such as
-//! another convolution or a second scale, raises the degree by 1 or 2, and the bounds grow accordingly: from
-//! 8/p to 12/p, say.
+//! another convolution or a second scale, raises the degree by 1 or 2, and the bounds grow accordingly, for
+//! example from 8/p to 12/p.
 //!
 //! The rung sees only errors of algebra. It is blind to rounding, and the linear test is blind to
 //! everything about activations.
@@ -67,8 +65,8 @@ use crate::scalar::{Additive, M61, Scalar};
 pub const METHOD: Method = Method {
     name: "prime field",
     asks: "equal modulo 2^61 - 1?",
-    says: "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and ReLU. P: a \
-           wrong form would pass a case with this probability at most.",
+    says: "The forms are equal modulo 2^61 - 1, with random functions in place of batch norm and ReLU. P: an \
+           upper bound on the probability that a wrong form passes a case.",
     blind_to: "everything about floats",
     on_case: Some(("linear, any functions", |forms, case, (seed, number)| {
         let linear = linear(forms, &case.shape(), seed, &[number, 0])?;
@@ -88,8 +86,8 @@ pub const METHOD: Method = Method {
     },
     on_network: Some(OnNetwork {
         column: "P",
-        legend: "equal modulo 2^61 - 1 with the block's own weights, on random inputs and with random functions; \
-                 forms that differ there pass with this probability at most.",
+        legend: "an upper bound on the probability that forms pass although they differ modulo 2^61 - 1, with the \
+                 block's own weights, random inputs and random functions.",
         scope: "its own weights, random inputs and functions",
         draws_its_data: true,
         judge: with_these_weights,
@@ -151,7 +149,7 @@ fn shown(element: &M61) -> String {
 ///
 /// The weights are floats, and every finite float has a residue modulo p ([`M61::dyadic`]). So forms that are equal
 /// in exact arithmetic stay equal. The converse is weaker than with random weights. For given residues, the
-/// argument above holds with only the input and the functions drawn. Arguments have degree 1 in them, so forms
+/// argument above holds with only the input and the functions drawn. Arguments have degree 1 in these, so forms
 /// that are not equal modulo p *with these weights* pass with a probability of at most (1 + sum of C(m, 2)) / p. But
 /// the coefficients are now sums of products of these weights, not small integers. Two different coefficients could
 /// differ by a multiple of p. The weights were not drawn at random, so no probability bounds that. So this is
@@ -175,7 +173,7 @@ fn with_these_weights(
     let functions = RandomFunctions::new(seed, &[number]);
     let mut rng = seed.stream(Purpose::Field, &[number]);
     let (n, c, h, w) = block.x.dim();
-    // On a map smaller than the kernel, some of its weights may go unused.
+    // On a map smaller than the kernel, some of the kernel's weights may go unused.
     let k = weights.spec().kernel();
     let size = (n, c, h.max(k), w.max(k));
     let x = Array4::from_shape_simple_fn(size, || uniform(&mut rng));
@@ -185,7 +183,7 @@ fn with_these_weights(
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
-/// y = s z + t, with s and t of each channel drawn at random.
+/// y = s z + t, where s and t are drawn at random for each channel.
 struct RandomAffine<'a> {
     keys: &'a RandomFunctions,
     layer: Layer,
@@ -210,7 +208,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::{M61, Scalar};
 
-    /// Scale and shift are different numbers, and differ from channel to channel and layer to layer.
+    /// Scale and shift are different numbers, and both differ from channel to channel and layer to layer.
     #[test]
     fn each_channel_has_its_own_affine() {
         let keys = RandomFunctions::new(Seed(1), &[]);

@@ -1,11 +1,11 @@
-//! R5, symbolic: the forms run on polynomials, at small sizes, for every value at once.
+//! R5, symbolic: the forms run on polynomials at small sizes, which covers all values at once.
 //!
 //! Every weight and every input is a variable. Each place and channel has an unknown function. Its
-//! value at an argument is a fresh variable, or the same variable as before if the argument is the
-//! same polynomial, whichever form asks. The forms' outputs are then polynomials in normal form. Two
-//! polynomials with integer coefficients are the same if and only if they are equal for all values of
-//! their variables in all commutative rings. So for a given shape this is a proof, for all weights,
-//! all inputs and all channel-wise functions of one element.
+//! value at an argument is a fresh variable. If any form asks again with the same polynomial, the value
+//! is the same variable. The forms' outputs are then polynomials in normal form. Two polynomials with
+//! integer coefficients are the same if and only if they are equal for all values of their variables in
+//! all commutative rings. So for a given shape this is a proof, for all weights, all inputs and all
+//! channel-wise functions of one element.
 //!
 //! Polynomials grow when multiplied, which is why the shapes are small. But the value of a function is a
 //! single variable, so no polynomial grows over more than one layer.
@@ -42,7 +42,7 @@ pub const METHOD: Method = Method {
     ..Method::NONE
 };
 
-/// The shapes of the proofs, each with its map: stride 1, and 2 on either convolution; padding 0
+/// The shapes of the proofs, each with its map: stride 1, and stride 2 on either convolution; padding 0
 /// and 1; each kind of shortcut; two, three and 32 paths; one image and two.
 fn shapes() -> Result<Vec<Shape>> {
     let of = |spec: BlockSpec, n, map| Shape { n, ..Shape::new(spec, map) };
@@ -142,8 +142,8 @@ impl Memo {
         Polynomial::variable(number)
     }
 
-    /// In words, a term of each polynomial that the other does not have. If the two terms differ only by
-    /// two values of one function, the terms are those of its two arguments instead, recursively.
+    /// In words, a term of each polynomial that the other does not have. If the two terms differ only in
+    /// two values of one function, the arguments of those values are compared instead, recursively.
     fn first_difference(&self, found: &Polynomial, expected: &Polynomial) -> [String; 2] {
         let (mut found, mut expected) = (found.clone(), expected.clone());
         let mut inside = String::new();
@@ -165,7 +165,7 @@ impl Memo {
         }
     }
 
-    /// If two products differ only by two values of one function: the arguments of the two values.
+    /// The arguments of two values of one function, if two products differ only in these values.
     fn one_function(
         &self,
         left: &[u32],

@@ -2,7 +2,7 @@
 //!
 //! Nothing is drawn and nothing is assumed: at the tiniest shapes everything can be tried. All inputs of a
 //! block go through it at once, as the images of one batch. On the smallest shape over F_2, each place and channel
-//! has one of the four possible functions, in every combination (the output uses the last layer's). Over F_3 all
+//! has one of the four possible functions, in every combination (the output reuses the last layer's). Over F_3 all
 //! channels share one function, and all 27 are tried. The larger shapes over F_2 try fewer combinations.
 //!
 //! It says nothing about any other shape. As the maps are 1x1 (larger ones have too many inputs to try), it
@@ -24,7 +24,7 @@ use crate::scalar::{Additive, Prime};
 pub const METHOD: Method = Method {
     name: "exhaustive",
     asks: "equal on every input, tiny field?",
-    says: "In a field of 2 or 3 elements, all there is was tried.",
+    says: "In a field of 2 or 3 elements, the forms are equal for all weights, all inputs and the listed functions.",
     blind_to: "larger blocks and kernels",
     own: || {
         let piece = |(number, everything): (usize, &'static Everything)| Piece {
@@ -68,7 +68,7 @@ enum Choose {
     ForEachPlace,
     /// Every function, the same everywhere.
     OneForAll,
-    /// Only the function 1 - a, which over F_2 exchanges 0 and 1, everywhere.
+    /// Only the function 1 - a, the same everywhere. Over F_2 it exchanges 0 and 1.
     Negation,
 }
 
@@ -93,8 +93,8 @@ impl Everything {
         format!("F_{field}, 1-{paths}x{width}-1, functions {functions}")
     }
 
-    /// Tries everything, unless `go_on` stops it: it is called before each part, with the evidence of the parts
-    /// before it.
+    /// Tries everything, unless `go_on` says to stop. `go_on` is called before each part, with the evidence from the
+    /// earlier parts.
     fn over<const P: u64>(&self, forms: Forms<'_>, go_on: &GoOn<'_>) -> Result<Evidence>
     where
         Reference: Runs<Prime<P>>,
@@ -110,7 +110,7 @@ impl Everything {
             Choose::OneForAll => 1,
             Choose::Negation => 0,
         };
-        // The images of the batch are all the inputs, so each is tried with all weights and functions.
+        // The images of the batch are all the inputs, so each input is tried with all weights and functions.
         let x =
             Array4::from_shape_fn((P as usize, 1, 1, 1), |(image, ..)| Prime::new(image as u64));
         let reference = Reference::default();
@@ -136,8 +136,8 @@ impl Everything {
                     transform: &f2,
                     expand: &f3,
                     shortcut: &Identity,
-                    // The function after the last 1x1 again. It too runs through all functions, and
-                    // for most of them a form that leaves it out gives a different result.
+                    // The function after the last 1x1, used a second time. It runs through all
+                    // functions, and most of them change the result of a form that leaves it out.
                     output: &f3,
                 });
                 let forward = |(form, block): (&&dyn AnyForm, &Bottleneck<_, _>)| {

@@ -5,29 +5,29 @@
 //! compared. It tests the forms as training uses them, and their convolution by the product rule.
 //! Each form is run on dual numbers ([`Dual`]), which also carry the derivative in one direction. The
 //! direction is random and moves everything at once: the input, every weight, every scale and shift.
-//! Two forms whose derivatives differ anywhere differ in such a direction.
+//! If the derivatives of two forms differ anywhere, they differ in almost every such direction.
 //!
-//! **Over the field**, there is a random function f at each place and channel and a second one for its
+//! **Over the field**, there is a random function f at each place and channel, and a second one for its
 //! derivative: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form
-//! can pass in two ways. Two arguments may be equal by accident, with a probability of 2/p for each
-//! pair. Or a difference of derivatives may vanish, with a probability of their degree / p. The degree is
-//! 2 after the first layer (w' x + w x'), and 3 after the factor f'. It is 4 after the next layer
-//! (w' h + w h'), and so on: 5, 6, 7. Adding the shortcut's derivative keeps 7; the last f' makes it 8.
+//! can pass in two ways. Two arguments may be equal by accident, with a probability of at most 2/p for each
+//! pair. Or a difference of derivatives may be 0 by accident, with a probability of at most their degree / p.
+//! The degree is 2 after the first layer (w' x + w x'), and 3 after the factor f'. It is 4 after the next layer
+//! (w' h + w h'), and then 5, 6 and 7. Adding the shortcut's derivative keeps 7. The last f' makes the degree 8.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p
 //! ```
 //!
 //! **Over floats**, the forms run with batch norm and ReLU on small integers with integer directions. These
-//! are certified as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, the derivative's sum of
-//! sizes too stays within what the float holds exactly,
+//! are certified as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, the sum of the sizes in the
+//! derivative also stays within what `f32` holds exactly,
 //!
 //! ```text
 //! |s| sum of (|w'| |h| + |w| |h'|) + |s'| (sum of |w| |h|) + |t'| + |shortcut'|  <=  2^24
 //! ```
 //!
 //! so no value may differ (zeros of either sign count as equal). Only on integers does a ReLU often
-//! meet exactly 0, where its derivative is a matter of convention (0 here, as in PyTorch).
+//! meet exactly 0, where the derivative is a matter of convention (0 here, as in PyTorch).
 
 pub(crate) mod backwards;
 
@@ -54,14 +54,14 @@ use crate::scalar::{Dual, Int, M61, Ordered as _};
 pub const METHOD: Method = Method {
     name: "derivatives",
     asks: "the same derivatives?",
-    says: "Forwards and backwards, the forms have the same derivatives by the input and all weights: modulo \
-           2^61 - 1 and on integers; in training mode to the bit in one order of sums, and within a derived \
+    says: "Forwards and backwards, the forms have the same derivatives with respect to the input and all weights: \
+           modulo 2^61 - 1 and on integers; in training mode, to the bit in one order of sums, and within a derived \
            bound.",
     blind_to: "what a derivative does not show",
     on_case: Some(("field and f32", on_case)),
     on_stage: |stage, (seed, number)| {
         let small = stage.small();
-        // Backwards takes three times as long, so its map is smaller; a 3x3 of stride 1 still uses every tap.
+        // The backward test takes three times as long, so its map is smaller. A 3x3 with stride 1 still uses every tap.
         let (h, w) = small.map;
         let least = if small.spec.stride() == 1 { (h.min(2), w.min(3)) } else { (h, w) };
         let back = Shape { map: least, ..small };
@@ -92,8 +92,8 @@ fn on_case(forms: Forms<'_>, case: &Case, (seed, number): Draw) -> Result<Option
     Ok(Some(Evidence { cases: 1, ..Evidence::of(field.bound, witnesses).and(field) }))
 }
 
-/// Compares the forms forwards, and then backwards, each on its shape; `path` numbers the draw. If the maps differ,
-/// backwards runs only in training mode, whose functions of whole planes are more general.
+/// Compares the forms forwards on the first shape, and backwards on the second; `path` numbers the draw. If the maps
+/// differ, the backward test runs only in training mode, whose functions of whole planes are more general.
 fn in_both_directions(
     forms: Forms<'_>,
     [there, back]: [&Shape; 2],
@@ -126,7 +126,7 @@ fn over_the_field(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> 
 }
 
 /// Compares the forms on dual numbers of `f32`, on a case of integers with its input in the memory layout
-/// `layout`; `None` if its derivatives exceed what `f32` holds exactly.
+/// `layout`; `None` if the case's derivatives exceed what `f32` holds exactly.
 pub fn over_floats(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -153,13 +153,13 @@ impl Moving {
             |value: Int| Dual { value, derivative: Int::from(rng.random_range(-2..=2)) };
         let weights = case.weights.map(|&value| moving(value));
         let x = case.x.map(|&value| moving(value));
-        // Integers, and a scale of plus or minus 1: see R3.
+        // The shifts are integers, and the scales are plus or minus 1; see R3.
         let functions = NormFunctions::new(&case.norms, Activation::Identity)?;
         let functions = map_functions(&functions, |value| moving(Int::from(*value as i64)));
         Ok(Self { weights, x, functions })
     }
 
-    /// The output that every form must give, and the largest sum of sizes in its computation.
+    /// The output that every form must give, and the largest sum of sizes in the computation.
     fn measure(&self) -> Result<(Array4<Dual<f32>>, i64)> {
         let reached = AtomicI64::new(0);
         let see = |layer: Layer, _: usize, mut plane: ArrayViewMut3<'_, Dual<Measured>>| {

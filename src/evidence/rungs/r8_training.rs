@@ -1,8 +1,8 @@
-//! R8, training mode: batch norm by the statistics of the batch.
+//! R8, training mode: batch norm uses the statistics of the batch.
 //!
 //! The mean and variance of a channel depend only on that channel's plane, over all images and
 //! positions. So training-mode batch norm is channel-wise, and the forms must agree just as in
-//! inference mode. Two tests:
+//! inference mode. There are two tests:
 //!
 //! - In one order of sums (see [`crate::evidence::rungs::r2_bitwise`]): outputs *and running statistics* to the bit.
 //! - With the fast convolution: within a derived bound, end to end and at cuts ([`crate::evidence::bound`]).
@@ -58,9 +58,9 @@ use crate::random::Seed;
 pub const METHOD: Method = Method {
     name: "training mode",
     asks: "equal in training mode?",
-    says: "With batch norm by the statistics of the batch: equal to the bit in one order of sums, running \
-           statistics too, and otherwise within the derived bound, used as in R1.",
-    blind_to: "as R1 and R2",
+    says: "With batch norm by the statistics of the batch, the forms are equal to the bit in one order of sums, \
+           running statistics included, and otherwise within the derived bound. Used: as in R1.",
+    blind_to: "the same as R1 and R2",
     on_case: Some(("2 images or more", on_case)),
     on_stage: |stage, (seed, number)| {
         let batch = Shape { n: 2, ..stage.small() };
@@ -78,8 +78,8 @@ fn on_case(forms: Forms<'_>, case: &Case, _draw: Draw) -> Result<Option<Evidence
     on(forms, &real).map(Some)
 }
 
-/// A block that is alive in training mode too, and how often it was drawn again. After ten redraws
-/// it is taken as it is, because on a map of one or two pixels there may be no such block.
+/// A block that is alive in training mode too, and how often it was drawn again. The tenth redraw is
+/// used even if it is not alive, because on a map of one or two pixels there may be no such block.
 pub(crate) fn alive_in_training(
     shape: &Shape,
     seed: Seed,
@@ -99,7 +99,7 @@ pub(crate) fn alive_in_training(
 /// PyTorch's default momentum of the running statistics.
 pub(crate) const MOMENTUM: f32 = 0.1;
 
-/// Judges the forms in training mode by both tests.
+/// Judges the forms in training mode with both tests.
 fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     let bits = to_the_bit(forms, real)?;
     let rounding = within_the_bound(forms, real)?;
@@ -108,13 +108,13 @@ fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
 
 /// The same block with shifts that suit training mode, which centres a channel's values before the shift. Each
 /// shift is at most a quarter of gamma, so that some values pass the ReLU and some do not. `None` if a hidden
-/// channel is dead or passes everything all the same.
+/// channel is still dead or open.
 pub(super) fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let mut real = real.clone();
     let hidden = |layer| matches!(layer, Layer::Reduce | Layer::Transform);
     real.norms = change_norms(&real.norms, |layer, [gamma, mut beta, mean, variance]| {
         if hidden(layer) {
-            // It keeps its sign; only its size is limited.
+            // The shift keeps its sign. Only its size is limited.
             beta = beta.signum() * beta.abs().min(0.25 * gamma.abs());
         }
         [gamma, beta, mean, variance]
@@ -139,13 +139,13 @@ fn within_the_bound(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     within(forms, &in_training(real, &functions), &balls.functions())
 }
 
-/// Compares the forms in training mode, in one order of sums: witnesses if outputs or running
+/// Compares the forms in training mode, in one order of sums. Returns witnesses if outputs or running
 /// statistics differ in any bit.
 fn to_the_bit(forms: Forms<'_>, real: &RealProblem) -> Result<Vec<Witness>> {
     let tree = Reference::in_runs_of(real.weights.spec().width());
     let (mut outputs, mut statistics) = (Vec::new(), Vec::new());
     for form in forms {
-        // Each form has running statistics of its own.
+        // Each form has its own running statistics.
         let functions = training(real)?;
         let output = in_training(real, &functions).solve(*form, &tree)?;
         outputs.push(output.mapv(f32::to_bits));

@@ -114,8 +114,8 @@ impl Example {
         Ok(Self { weights, norms, x, layout: self.layout, second_call: self.second_call, mode })
     }
 
-    /// How much a reader has to follow. In order: how many numbers there are; how many differ from
-    /// their simplest value (a batch norm's, harder to read, count four times); how far they differ.
+    /// How much a reader has to follow. In order: how many numbers there are; how many differ from their simplest
+    /// value (a number of a batch norm is harder to read and counts four times); how far they differ.
     pub fn size(&self) -> (usize, usize, u64) {
         let kernels = self.weights.kernels().take(3);
         let all = kernels.map(|kernel| kernel.len()).sum::<usize>() + self.x.len();
@@ -132,7 +132,7 @@ impl Example {
         (all, count, far as u64)
     }
 
-    /// Runs `form` on it: with the reference convolution, or for derivatives with that of dual numbers.
+    /// Runs `form` on the example, with the reference convolution, or for derivatives with that of dual numbers.
     pub fn run(&self, form: &dyn AnyForm) -> Result<Outcome> {
         let x = self.layout.lay(&self.x);
         let reference = Reference::default();
@@ -225,7 +225,7 @@ fn over<S: Ordered>(
 }
 
 impl Outcome {
-    /// The first element at which this outcome, of a right form, differs from a wrong one; NaN is NaN.
+    /// The first element at which this outcome, of a right form, differs from a wrong one. NaN equals NaN.
     pub fn parting(&self, wrong: &Self) -> Option<Parting> {
         let same = |l: f32, r: f32| l == r || (l.is_nan() && r.is_nan());
         self.tensors.iter().zip(&wrong.tensors).find_map(|((tensor, right), (_, wrong))| {

@@ -20,7 +20,7 @@ use crate::random::{Purpose, Seed};
 const DRAWN: u32 = 2_000;
 
 /// How often the property tester is run. It makes one thing smaller after another and never goes back, so
-/// another start may lead to a smaller block.
+/// a run from another start may find a smaller block.
 const RUNS: u64 = 32;
 
 /// The smallest example on which a mistake differs from the right form, and the first element at
@@ -81,7 +81,7 @@ impl Pair<'_> {
         Ok(Some(Smallest { example: example.clone(), right, wrong, parting }))
     }
 
-    /// Draws examples until the forms differ, and shrinks that one. Returns the smallest example of
+    /// Draws examples until the forms differ on one, and shrinks it. Returns the smallest example of
     /// `runs` such runs.
     fn smallest(&self, seed: Seed, runs: u64) -> Result<Option<Smallest>> {
         let found = (0..runs).filter_map(|run| self.shrunk(seed, run));
@@ -113,7 +113,7 @@ impl Pair<'_> {
             return None;
         }
         let step = (simplest - value).signum();
-        // All the way, half of it, one step, two: one step from an odd weight loses a bit.
+        // All the way, half the way, one step, or two steps. A single step makes an odd weight even: it loses a bit.
         let nearer =
             [simplest, ((value + simplest) / 2.0).trunc(), value + step, value + 2.0 * step];
         let nearer =

@@ -2,7 +2,7 @@
 //!
 //! Any antialiased bilinear resize, such as the `image` crate's, is within 1 of 255 of
 //! Pillow's. This one gives the same numbers, so that a test can ask for equality. It computes
-//! only what the crop keeps, so that a picture one pixel wide costs no more than another. It is
+//! only what the crop keeps, so a picture one pixel wide costs no more than any other. It is
 //! reimplemented, not copied, from what Pillow's `src/libImaging/Resample.c` computes for
 //! 8-bit channels and the bilinear filter: weights with 22 fractional bits, along the rows
 //! first, and 8 bits between the two passes.
@@ -18,7 +18,7 @@ use ndarray::{Array3, ArrayView3, s};
 /// Fractional bits of a weight: of 32 bits, 8 are the pixel's, and Pillow keeps 2 free.
 const PRECISION: u32 = 32 - 8 - 2;
 
-/// Scales an image, of one pixel at least, until its shorter side is `shorter` pixels, and
+/// Scales an image of at least one pixel until its shorter side is `shorter` pixels, and
 /// cuts `size` x `size` out of the middle; `size` is at most `shorter`, and `shorter` above 0.
 pub(super) fn resize_and_crop(image: ArrayView3<u8>, shorter: usize, size: usize) -> Array3<u8> {
     let (height, width, _) = image.dim();
@@ -36,8 +36,8 @@ pub(super) fn resize_and_crop(image: ArrayView3<u8>, shorter: usize, size: usize
     resample_and_turn(turned.view(), &rows)
 }
 
-/// The part of a side that torchvision's `center_crop` keeps. If it cannot be exactly the middle,
-/// Python's `round` decides, which takes the even one of two neighbours.
+/// The part of a side that torchvision's `center_crop` keeps. If the middle part would begin within a pixel,
+/// Python's `round` decides; it takes the even one of two neighbours.
 fn middle(length: u64, size: u64) -> Range<u64> {
     let spare = length - size;
     let start = spare / 2 + u64::from(spare % 4 == 3);
@@ -51,9 +51,9 @@ struct Taps {
     weights: Vec<u32>,
 }
 
-/// The taps of those pixels of the result that are kept. A triangle around the pixel's centre
-/// reaches as far as the next pixel of the result or of the input, whichever is farther: that
-/// is the antialiasing.
+/// The taps of those pixels of the result that are kept. The weights form a triangle around the
+/// pixel's centre. It reaches as far as the next pixel of the result or of the input, whichever is
+/// farther; this is the antialiasing.
 fn taps(input: usize, output: u64, kept: Range<u64>) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let reach = scale.max(1.0);
@@ -61,7 +61,7 @@ fn taps(input: usize, output: u64, kept: Range<u64>) -> Vec<Taps> {
         let centre = (at as f64 + 0.5) * scale;
         let first = (centre - reach + 0.5).max(0.0) as usize;
         let end = ((centre + reach + 0.5) as usize).min(input);
-        // The product with 1 / reach, not a quotient, is Pillow's, and can differ in the last bit.
+        // Pillow multiplies by 1 / reach instead of dividing, which can change the last bit.
         let distance = |at: usize| ((at as f64 - centre + 0.5) * (1.0 / reach)).abs();
         let heights: Vec<f64> = (first..end).map(|at| (1.0 - distance(at)).max(0.0)).collect();
         let sum: f64 = heights.iter().sum();

@@ -1,7 +1,7 @@
-//! triform, by its public interface: blocks in each form, networks in form (c).
+//! triform, through its public interface: blocks in each form, networks in form (c).
 //!
-//! A variant is the form's letter, with `-nhwc` after it if the block is given an array whose
-//! memory is channels-last, and may return one. Otherwise the output is a plain array too.
+//! A variant is the form's letter. If `-nhwc` follows, the block is given an array whose memory is
+//! channels-last, and may return one. Otherwise input and output are plain arrays.
 
 use std::path::Path;
 
@@ -84,7 +84,7 @@ impl Engine for Ours {
     }
 }
 
-/// One layer alone, computed by the form's own verbs.
+/// A single layer, computed with the form's own operations.
 fn layer(
     form: Form,
     model: &str,
@@ -131,13 +131,13 @@ fn layer(
     Ok(y.into_dyn())
 }
 
-/// The same array, its memory in the order N, H, W, C.
+/// The same array, with its memory in the order N, H, W, C.
 fn channels_last(x: &Array4<f32>) -> Array4<f32> {
     let last = x.view().permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned();
     last.permuted_axes([0, 3, 1, 2])
 }
 
-/// A model made from what runs it; with `plain`, its output must be a plain array.
+/// A model that calls `run`. With `plain`, its output is always a plain array.
 fn ready(
     inputs: Vec<Array4<f32>>,
     plain: bool,

@@ -1,4 +1,4 @@
-//! candle, layer by layer as `peers/graph.py` describes a model, with candle_nn's own layers.
+//! candle. It runs a model layer by layer, as `peers/graph.py` describes it, with candle_nn's own layers.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -58,7 +58,7 @@ impl Candle {
 impl Engine for Candle {
     fn load(&self, folder: &Path, _: &str, model: &str) -> Result<Model> {
         let (graph, arrays) = graph(folder, model)?;
-        // Tensors are numbered: the inputs first, then what each step makes.
+        // Tensors are numbered: first the inputs, then the output of each step.
         let names = graph.inputs.iter().map(|input| &input.name);
         let names: Vec<_> = names.chain(graph.steps.iter().map(|step| &step.makes)).collect();
         // Each step with the numbers of the tensors that it reads.

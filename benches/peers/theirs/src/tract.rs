@@ -1,4 +1,4 @@
-//! tract, on the ONNX files.
+//! tract, which runs the ONNX files.
 
 use std::path::Path;
 

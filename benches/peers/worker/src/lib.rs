@@ -1,5 +1,5 @@
-//! What the Rust workers share: `PROGRAM ENGINE FOLDER THREADS`, then one line in, one line out, as
-//! in `peers/protocol.py`, which does the same in Python.
+//! What the Rust workers share. They are called as `PROGRAM ENGINE FOLDER THREADS` and then answer each line with
+//! one line. `peers/protocol.py` describes the lines, and does the same in Python.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -23,7 +23,7 @@ pub trait Engine {
         vec!["c"]
     }
 
-    /// Loads a model from the folder, with its inputs, in one of these variants.
+    /// Loads a model and its inputs from the folder, in one of these variants.
     fn load(&self, folder: &Path, variant: &str, model: &str) -> Result<Model>;
 }
 
@@ -33,7 +33,7 @@ pub type Model = Box<dyn FnMut() -> Result<Output>>;
 /// The output of a run, converted to an array only when asked.
 pub type Output = Box<dyn FnOnce() -> Result<ArrayD<f32>>>;
 
-/// Serves the engine of the command line; ends with status 2 and a message if it cannot.
+/// Serves the engine that the command line names. If that fails, ends with status 2 and a message.
 pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let served = match &arguments[..] {
@@ -41,7 +41,7 @@ pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
             Ok(threads) => start(engine, Path::new(folder), threads),
             Err(error) => Err(format!("{threads} threads: {error}").into()),
         },
-        _ => Err("its arguments are ENGINE FOLDER THREADS".into()),
+        _ => Err("the arguments must be ENGINE FOLDER THREADS".into()),
     };
     if let Err(error) = served {
         eprintln!("{error}");
@@ -49,7 +49,7 @@ pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
     }
 }
 
-/// Loads and runs inside a pool of `threads` threads, the calling one included.
+/// Does `work` inside a pool of `threads` threads, on one of them.
 pub fn in_pool(threads: usize, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     ThreadPoolBuilder::new().num_threads(threads).build()?.install(work)
 }
@@ -91,7 +91,7 @@ fn answer(
                 let start = Instant::now();
                 let output = model()?;
                 taken.push(start.elapsed().as_nanos().to_string());
-                // Dropped here, so that each iteration has the same memory as the last.
+                // Dropped here, so that each iteration gets the same memory as the last.
                 drop(output);
             }
             Ok(taken.join(" "))
@@ -133,13 +133,13 @@ pub struct Step {
     pub reads: Vec<String>,
     /// The name of the tensor that it makes.
     pub makes: String,
-    /// Of a convolution.
+    /// Only for a convolution.
     #[serde(default)]
     pub stride: usize,
-    /// Of a convolution.
+    /// Only for a convolution.
     #[serde(default)]
     pub pad: usize,
-    /// Of a convolution.
+    /// Only for a convolution.
     #[serde(default)]
     pub groups: usize,
 }

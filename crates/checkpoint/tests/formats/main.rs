@@ -109,7 +109,7 @@ fn holds(name: &str, expected: &[Expected<'_>]) {
         let found = file.read(i).map_err(|error| error.to_string());
         match (numbers, dtype) {
             (None, Dtype::Other(kind)) => {
-                let says = format!("tensor `{name}`: its numbers are {kind}; float32,");
+                let says = format!("tensor `{name}`: its numbers are {kind}; only float32,");
                 assert!(found.unwrap_err().contains(&says), "{says}");
             }
             (numbers, _) => {
@@ -119,7 +119,7 @@ fn holds(name: &str, expected: &[Expected<'_>]) {
         }
     }
     let error = file.read(expected.len()).unwrap_err().to_string();
-    let says = format!("tensor {0} is asked for; there are {0}", expected.len());
+    let says = format!("there is no tensor {0}; there are {0}", expected.len());
     assert!(error.contains(&says), "{error}");
 }
 
@@ -160,7 +160,7 @@ fn a_broken_safetensors_file_is_refused_by_name() {
     let last = "tensor `downsample.1.weight`: it lies at 2544..2608 of 2607 bytes";
     broken(&good[..good.len() - 1], last);
     broken(&[&good[..], &[0]].concat(), "1 bytes follow");
-    broken(&good[..100], "header would have 1768 bytes, of the file's 100");
+    broken(&good[..100], "header would have 1768 bytes; the file has 100");
     let long = [&100_000_001u64.to_le_bytes()[..], &good].concat();
     broken(&long, "header would have 100000001 bytes");
 
@@ -175,10 +175,10 @@ fn a_broken_safetensors_file_is_refused_by_name() {
         ("[480,768]", "[480,99999999]", "tensor `conv1.weight`: it lies at 480..99999999"),
         ("[6,12,1,1]", "[4294967296,4294967296]", "tensor `conv1.weight`: F32 [4294967296,"),
         ("[6,12,1,1]", "[-6]", "tensor `conv1.weight`: *-6"),
-        ("[6,12,1,1]", "[6]]", "header is not one"),
+        ("[6,12,1,1]", "[6]]", "header cannot be parsed"),
         (r#"F32","shape":[6,12"#, r#"F31","shape":[6,12"#, "tensor `conv1.weight`: *F31"),
         (r#"F32","shape":[6,12"#, r#"I32","shape":[6,12"#, "`conv1.weight`: its numbers are i32"),
-        ("bn1.bias", "bn1.weight", "tensor `bn1.weight`: it is there twice"),
+        ("bn1.bias", "bn1.weight", "tensor `bn1.weight`: it occurs twice"),
         (r#"bn1.bias":{"dtype":"F32"#, r#"bn\u001b\n":{"dtype":"I32"#, "`bn\\u{1b}\\n`: its num"),
     ];
     for (old, new, words) in cases {
@@ -214,7 +214,7 @@ fn a_broken_archive_is_refused_by_name() {
     let changed = |number: usize, value: u32| set(&good, "bn2.weight.npy", number, value);
     let member = "its entry `bn2.weight.npy`";
     let cases = [
-        (renamed("bn1.weight.npy"), "its entry `bn1.weight.npy` is there twice"),
+        (renamed("bn1.weight.npy"), "its entry `bn1.weight.npy` occurs twice"),
         (renamed("../.weight.npy"), "its entry `../.weight.npy` has a path"),
         (renamed("/n2.weight.npy"), "its entry `/n2.weight.npy` has a path"),
         (renamed("a\\..\\eight.npy"), "its entry `a\\..\\eight.npy` has a path"),
@@ -223,12 +223,12 @@ fn a_broken_archive_is_refused_by_name() {
         (changed(FLAGS, 1), &format!("{member} is encrypted")),
         (changed(METHOD, 12), &format!("{member} is compressed by method 12")),
         (changed(AT, 1 << 30), &format!("{member} lies outside")),
-        (changed(AT, 0), "` lies over another"),
+        (changed(AT, 0), "` overlaps another"),
         (changed(AT, 1), &format!("{member} does not begin where")),
         (set(&changed(PACKED, 1 << 30), "bn2.weight.npy", SIZE, 1 << 30), "lies outside"),
-        (changed(SIZE, 7), &format!("{member} is stored, and yet of two sizes")),
+        (changed(SIZE, 7), &format!("{member} is stored, but its two sizes differ")),
         (set(&changed(METHOD, 8), "bn2.weight.npy", SIZE, 1 << 30), "`bn2.weight.npy` cannot be"),
-        (changed(kit::SUM, 0), "tensor `bn2.weight`: *have its checksum"),
+        (changed(kit::SUM, 0), "tensor `bn2.weight`: *not match its checksum"),
     ];
     refuse_each("a.npz", cases);
 }
@@ -247,19 +247,19 @@ fn a_broken_array_is_refused_by_name() {
         (good[..50].to_vec(), "ends too early, in its header"),
         (
             good[..good.len() - 1].to_vec(),
-            "shape [6] needs 6 numbers of 4 bytes; 23 bytes are there",
+            "shape [6] needs 6 numbers of 4 bytes; there are 23 bytes",
         ),
-        ([&good[..], &[0]].concat(), "25 bytes are there"),
+        ([&good[..], &[0]].concat(), "there are 25 bytes"),
         (patched(0, b'P'), "not a .npy file"),
         (patched(6, 9), "version is 9.0"),
         (patched(9, 0xff), "at most 10000"),
-        (patched(10, b'('), "its header is not one: `('descr'"),
+        (patched(10, b'('), "its header cannot be parsed: `('descr'"),
         (npy(&npy_header("<f8", "(6,)"), &data.repeat(2)), "its numbers are <f8"),
         (array("<i4", "(6,)"), "its numbers are <i4"),
         (array("|O", "(6,)"), "its numbers are |O"),
         (array("<M8[ns]", "(6,)"), "its numbers are <M8[ns]"),
         (array("<f4", "(4294967296, 4294967296)"), "than can be counted"),
-        (array("<f4", "(4611686018427387904,)"), "24 bytes are there"),
+        (array("<f4", "(4611686018427387904,)"), "there are 24 bytes"),
     ];
     for (wrong, words) in &cases {
         for zip in [zip(wrong), deflated(wrong)] {
@@ -267,7 +267,7 @@ fn a_broken_array_is_refused_by_name() {
         }
     }
     for descr in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4", "|O\n"] {
-        let words = format!("tensor `w`: its dtype `{}` is none", descr.replace('\n', " "));
+        let words = format!("tensor `w`: its dtype `{}` is not one", descr.replace('\n', " "));
         refuse("a.npz", &zip(&array(descr, "(6,)")), &words);
     }
     let with = |what: &str| format!("{{'descr': '<f4', 'fortran_order': False{what}}}");
@@ -286,7 +286,7 @@ fn a_broken_array_is_refused_by_name() {
         with(", 'shape': (6,)").replace("False", "0"),
         with(", 'shape': (6,)").replace("'<f4'", "[('a', '<f4')]"),
     ] {
-        refuse("a.npz", &zip(&npy(&header, &data)), "tensor `w`: its header is not one");
+        refuse("a.npz", &zip(&npy(&header, &data)), "tensor `w`: its header cannot be parsed");
     }
     // The directory agrees with the header, but the inflated bytes do not.
     let shorter = &good[..good.len() - 4];
@@ -334,7 +334,7 @@ fn an_array_by_itself_is_read() {
     let error = Npy::open(&path).unwrap_err();
     assert!(matches!(error, Error::Array { .. }), "{error:?}");
     assert!(
-        error.to_string().ends_with("shape [2, 3] needs 6 numbers of 4 bytes; 20 bytes are there")
+        error.to_string().ends_with("shape [2, 3] needs 6 numbers of 4 bytes; there are 20 bytes")
     );
     let (path, _folder) = written("x.npy", &npy(&npy_header("<i4", "(6,)"), &bytes(&numbers)));
     let error = Npy::open(&path).unwrap().read().unwrap_err().to_string();
@@ -368,7 +368,7 @@ fn a_name_that_ends_otherwise_is_refused() {
         ("old.safetensors", of("old.pth"), "it is what torch.save wrote"),
         ("header.npz", of("a.safetensors"), "it is a .safetensors file"),
         ("long.npz", &long, "it is a .safetensors file"),
-        ("long.safetensors", &long, "its header is not one"),
+        ("long.safetensors", &long, "its header cannot be parsed"),
         ("old.npz", of("old.pth"), "it is what torch.save wrote"),
         ("array.npz", &array, "it is a single array, a .npy file"),
         ("header.pth", of("a.safetensors"), "it is a .safetensors file"),
@@ -490,8 +490,8 @@ fn tensors_that_no_file_holds_are_not_written() {
     let good = || write::Tensor::f32("w", &[2], &[1.0, -2.0]);
     let long = "w".repeat(65_532);
     let cases = [
-        (vec![write::Tensor::f32("w", &[3], &[1.0])], "shape [3], and 1 numbers"),
-        (vec![good(), good()], "it is there twice"),
+        (vec![write::Tensor::f32("w", &[3], &[1.0])], "shape [3], but 1 numbers"),
+        (vec![good(), good()], "it occurs twice"),
         (vec![write::Tensor::f32("w", &[1; 65], &[1.0])], "65 axes; at most 64 fit"),
         (vec![write::Tensor::f32(&long, &[1], &[1.0])], "65532 bytes; at most 65531 fit"),
     ];

@@ -102,8 +102,8 @@ fn views_and_storages_are_held_against_the_file() {
     let minus = u64::MAX;
     let four = ("FloatStorage", "0", 4);
     let axes = [1; 9];
-    let leave = "tensor `w`: *leave its storage of 4 numbers";
-    let sizes = "storage \"0\" whose offset, shape or strides are not numbers from 0, of 8 axes";
+    let leave = "tensor `w`: *exceed its storage of 4 numbers";
+    let sizes = "storage \"0\" an offset, shape or strides that are not integers from 0 up";
     type View<'a> = (u64, &'a [u64], &'a [u64]);
     let cases: [((&str, &str, u64), View<'_>, &str); 21] = [
         (four, (0, &[5], &[1]), leave),
@@ -159,8 +159,8 @@ fn views_and_storages_are_held_against_the_file() {
         (legacy(&pickle, &[]), "tensor `w`: its storage \"0\" is not in the file"),
         (legacy(&pickle, &storage(3, 3)), "storage \"0\" does not have as many"),
         (legacy(&pickle, &storage(3, 4)), "storage \"0\" *too early"),
-        (legacy(&pickle, &other), "storage \"1\" is there, but no tensor's"),
-        (legacy(&pickle, &twice), "storage \"0\" is there twice"),
+        (legacy(&pickle, &other), "storage \"1\" belongs to no tensor"),
+        (legacy(&pickle, &twice), "storage \"0\" occurs twice"),
         (legacy(&pickle, &storage(5, 4)), "4 bytes follow"),
         (legacy(&large, &storage(4, huge)), "storage \"0\" does not fit"),
         (
@@ -179,9 +179,9 @@ fn a_dict_of_other_things_is_no_state_dict() {
     refuse("a.pth", b"PK", "ends too early");
     refuse("a.pth", &MAGIC, "ends too early");
     let twice = dict(&[("w", vector(4)), ("v", vector(4)), ("w", vector(4))]);
-    refuse("a.pth", &archive(&twice, &storage(4, 4)), "tensor `w` is there twice");
+    refuse("a.pth", &archive(&twice, &storage(4, 4)), "tensor `w` occurs twice");
     let twice = dict(&[inner(), inner()]);
-    refuse("a.pth", &archive(&twice, &[]), "`state_dict` is there twice");
+    refuse("a.pth", &archive(&twice, &[]), "`state_dict` occurs twice");
     refuse_pickle(b"].", "a list, not a dict");
     refuse_pickle(b"}K\x01K\x02s.", "a plain value, not a name");
     // As Python 2 wrote a dict.
@@ -209,29 +209,29 @@ fn pickles_that_do_not_add_up_are_refused() {
         (b"", "ends too early"),
         (b"cos\nsys", "ends too early"),
         (b".", "empty stack"),
-        (b"}}.", "values to spare"),
-        (b"(}.", "values to spare"),
+        (b"}}.", "unused values"),
+        (b"(}.", "unused values"),
         (b"}(a.", "empty stack"),
         (b"}(\x85.", "empty stack"),
         (b"t.", "lacks a mark"),
         (b"}N\x85e.", "lacks a mark"),
         (b"}(NNNu.", "key without a value"),
-        (b"](NNu.", "no dict"),
-        (b"}Na.", "no list"),
+        (b"](NNu.", "not a dict"),
+        (b"}Na.", "not a list"),
         (b"h\x07.", "never stored"),
         (b"N)R.", "calls a plain value; nothing was run"),
-        (b"ctorch\nSize\n]R.", "calls with what is no tuple"),
+        (b"ctorch\nSize\n]R.", "calls with arguments that are not a tuple"),
         (b"ctorch\nSize\nN\x85R.", "arguments that do not fit"),
-        (b"ctorch._utils\n_rebuild_tensor\n(NNNNtR.", "a tensor of what is no storage"),
+        (b"ctorch._utils\n_rebuild_tensor\n(NNNNtR.", "from something that is not a storage"),
         (b"]}b.", "state of a list"),
-        (b"NQ.", "persistent id that is no tuple"),
+        (b"NQ.", "persistent id that is not a tuple"),
         (b")Q.", "persistent id that is not a storage's"),
         (b"(U\x07storageNNNNNNtQ.", "persistent id that is not a storage's"),
-        (b"(U\x07storageNNNNK\x01tQ.", "a part of another; save it anew"),
+        (b"(U\x07storageNNNNK\x01tQ.", "a part of another; save it again"),
         (b"}.}", "bytes follow the pickle"),
         (b"ctorch\nFloatStorage\n)R.", "a storage of its own"),
-        (b"ccollections\nOrderedDict\nN\x85R.", "no list"),
-        (b"ccollections\nOrderedDict\n]K\x07a\x85R.", "no pairs"),
+        (b"ccollections\nOrderedDict\nN\x85R.", "not a list"),
+        (b"ccollections\nOrderedDict\n]K\x07a\x85R.", "not pairs"),
         (b"U\x01\xff.", "UTF-8"),
         (b"\x80\x04}.", "protocol 4"),
     ];
@@ -292,14 +292,14 @@ fn an_archive_that_torch_save_would_not_write_is_refused() {
         (changed(FLAGS, 1), "`a/data/0` is encrypted"),
         (renamed("a/data/0", "a/../b/0"), "`a/../b/0` has a path"),
         (renamed("a/data/0", "b/data/0"), "`b/data/0` lies in another folder"),
-        (renamed("a/data/0", "a_data_0"), "`a_data_0` lies in no folder"),
+        (renamed("a/data/0", "a_data_0"), "`a_data_0` is not in a folder"),
         (other(2, "a/constants.pkl", b""), "TorchScript"),
         (changed(AT, 1 << 31), "`a/data/0` lies outside"),
         (set(&changed(PACKED, 1 << 31), "a/data/0", SIZE, 1 << 31), "`a/data/0` lies outside"),
         (renamed("a/data.pkl", "a/data.txt"), "no data.pkl"),
         (renamed("a/version", "a/edition"), "no version"),
-        (other(1, "a/version", b"11"), "version is not of 1..=10"),
-        (other(1, "a/version", b"x"), "version is not of 1..=10"),
+        (other(1, "a/version", b"11"), "version is not in 1..=10"),
+        (other(1, "a/version", b"x"), "version is not in 1..=10"),
         (other(1, "a/version", &[b' '; 100]), "its version has 100 bytes, more than 16"),
         (other(2, "a/byteorder", b"big"), "big-endian"),
         (other(2, "a/byteorder", b"huh"), "neither little nor big"),
@@ -318,8 +318,8 @@ fn the_older_format_says_its_version_and_byte_order() {
     assert_eq!(read(&path).unwrap(), []);
     refuse("a.pth", &file(b"M\xea\x03.", &dict(b"\x88")), "version 1001");
     refuse("a.pth", &file(version, &dict(b"\x89")), "big-endian");
-    refuse("a.pth", &file(version, b"}."), "in which order its bytes are");
+    refuse("a.pth", &file(version, b"}."), "its byte order");
     let whole = file(version, &dict(b"\x88"));
-    refuse("a.pth", &edit(&whole, b"].", b"}."), "its list of storages is no list");
-    refuse("a.pth", &edit(&whole, b"].", b"]Na."), "the key of a storage is no text");
+    refuse("a.pth", &edit(&whole, b"].", b"}."), "its list of storages is not a list");
+    refuse("a.pth", &edit(&whole, b"].", b"]Na."), "the key of a storage is not a text");
 }

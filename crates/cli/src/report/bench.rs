@@ -13,7 +13,7 @@ use triform::evidence::verdict::Bound;
 use triform::network::zoo;
 use triform_bench::{NETWORKS, Plan, Report};
 
-/// The times as JSON, what limits them, and what the check before them refuted.
+/// As JSON: the times, what limits them, and what the check before the timing refuted.
 pub fn json(report: &Report) -> impl Serialize {
     object! {
         date: &report.date,
@@ -28,7 +28,7 @@ pub fn json(report: &Report) -> impl Serialize {
 /// The run as a record that can be committed.
 pub fn record(report: &Report) -> Result<Record> {
     let roof = report.roofs.first().cloned();
-    let missing = || Error::Contradiction("a record of no times".to_owned());
+    let missing = || Error::Contradiction("a record without times".to_owned());
     Ok(Record {
         date: report.date.clone(),
         machine: report.machine.clone(),
@@ -88,7 +88,7 @@ fn busy(text: &mut String, report: &Report) {
     }
 }
 
-/// Says whether the forms are one function.
+/// Says whether the forms compute the same function.
 fn checked(text: &mut String, report: &Report) {
     if report.refutes() {
         refuted_forms(text, &report.findings);

@@ -150,7 +150,7 @@ struct PointsFile {
 }
 
 impl Points {
-    /// The same for each kind that the cases have, 100 together.
+    /// The same points for each kind that the cases have, 100 in all.
     pub fn even(cases: &[Case]) -> Self {
         let kinds = kinds_of(cases);
         let each = 100.0 / kinds.len() as f64;
@@ -159,8 +159,8 @@ impl Points {
 
     /// From a TOML file: a table `points` with a number for each kind.
     ///
-    /// Errors: [`Error::Io`]; [`Error::Folder`] for other TOML, for a kind that the cases do not have, and for points
-    /// below 0 or 0 altogether.
+    /// Errors: [`Error::Io`]; [`Error::Folder`] for invalid TOML, for a kind that the cases do not have, and for points
+    /// that are negative or add up to 0.
     pub fn read(path: &Path, cases: &[Case]) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|source| Error::Io {
             action: "read",
@@ -202,7 +202,7 @@ fn kinds_of(cases: &[Case]) -> Vec<String> {
 pub struct Unscored {
     /// Its path.
     pub name: String,
-    /// The verdict, and what became of its program if that did not end well; or why there is none.
+    /// The verdict, and how its program ended, if it did not end well; or why there is no verdict.
     pub judged: Result<(Report, Option<String>), String>,
 }
 
@@ -236,7 +236,7 @@ pub struct Graded {
 }
 
 impl Unscored {
-    /// With its score: for each kind the points, times the share of its cases that agree.
+    /// Adds the score: for each kind, its points times the share of its cases that agree.
     pub fn scored(self, points: &Points) -> Graded {
         let of_kind = |kind: &str| {
             let cases =
@@ -255,6 +255,11 @@ impl Unscored {
         let Self { name, judged } = self;
         Graded { name, judged, kinds, score }
     }
+}
+
+/// To two places: nobody marks by more.
+fn hundredths(points: f64) -> f64 {
+    (points * 100.0).round() / 100.0
 }
 
 impl Graded {
@@ -304,35 +309,41 @@ impl Graded {
             .map(|OfKind { kind, agree, cases, points, most }| {
                 json!({
                     "name": kind,
-                    "score": points,
-                    "max_score": most,
+                    "score": hundredths(*points),
+                    "max_score": hundredths(*most),
                     "status": if agree == cases && *cases > 0 { "passed" } else { "failed" },
                     "output": format!("{agree} of {cases} cases agree"),
                 })
             })
             .collect();
-        pretty(&json!({ "score": self.score, "output": output, "tests": tests }))
+        pretty(&json!({ "score": hundredths(self.score), "output": output, "tests": tests }))
     }
 }
 
-/// A name for each submission that a folder can have: the last part of its path, with a number where that is taken.
+/// A name for each submission that a folder can have: the last parts of its path, as many as tell all of them apart,
+/// or else with a number.
 pub fn file_names(graded: &[Graded]) -> Vec<String> {
-    let last = |row: &Graded| {
-        let name = Path::new(&row.name).file_name();
-        name.map_or_else(|| "submission".to_owned(), |name| name.to_string_lossy().into_owned())
+    let last = |row: &Graded, parts: usize| {
+        let components = Path::new(&row.name).components();
+        let names = components.filter_map(|component| match component {
+            std::path::Component::Normal(name) => Some(name.to_string_lossy().into_owned()),
+            _ => None,
+        });
+        let names: Vec<String> = names.collect();
+        match names[names.len().saturating_sub(parts)..].join("-") {
+            name if name.is_empty() => "submission".to_owned(),
+            name => name,
+        }
     };
-    let wanted: Vec<String> = graded.iter().map(last).collect();
-    let mut taken: Vec<String> = Vec::new();
-    for (at, name) in wanted.iter().enumerate() {
-        let is_free = |name: &String, taken: &[String]| {
-            !taken.contains(name) && !wanted[at + 1..].contains(name)
-        };
-        let numbered = (2..).map(|number| format!("{name}-{number}"));
-        let own = if taken.contains(name) { None } else { Some(name.clone()) };
-        let free = own.or_else(|| numbered.into_iter().find(|name| is_free(name, &taken)));
-        taken.push(free.unwrap_or_default());
+    let differ = |names: &[String]| {
+        names.iter().collect::<std::collections::BTreeSet<_>>().len() == names.len()
+    };
+    let by_parts = |parts| graded.iter().map(|row| last(row, parts)).collect::<Vec<String>>();
+    if let Some(names) = (1..=4).map(by_parts).find(|names| differ(names)) {
+        return names;
     }
-    taken
+    let numbered = by_parts(1).into_iter().enumerate();
+    numbered.map(|(at, name)| format!("{}-{name}", at + 1)).collect()
 }
 
 fn number(points: f64) -> String {
@@ -340,7 +351,7 @@ fn number(points: f64) -> String {
     text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }
 
-/// A row a submission.
+/// One row for each submission.
 pub fn graded_words(graded: &[Graded], points: &Points) -> String {
     let mut page = Page::new(false);
     let agree = graded.iter().filter(|row| row.verdict() == "agree").count();
@@ -360,8 +371,15 @@ pub fn graded_words(graded: &[Graded], points: &Points) -> String {
             remark =
                 remark.chars().take(room - 3).collect::<String>().trim_end().to_owned() + "...";
         }
-        let short = match name.chars().count() > wide {
-            true => name.chars().take(wide - 3).collect::<String>() + "...",
+        let count = name.chars().count();
+        let short = match count > wide {
+            // Both ends tell names apart.
+            true => {
+                let kept = wide - 3;
+                let first: String = name.chars().take(kept / 2).collect();
+                let last: String = name.chars().skip(count - (kept - kept / 2)).collect();
+                format!("{first}...{last}")
+            }
             false => name.clone(),
         };
         let line =
@@ -371,16 +389,19 @@ pub fn graded_words(graded: &[Graded], points: &Points) -> String {
     page.into_text()
 }
 
-/// A line a submission, with a header.
+/// One line for each submission, after a header.
 pub fn graded_csv(graded: &[Graded]) -> String {
     let quoted =
         |text: &str| format!("\"{}\"", text.replace('"', "\"\"").replace(['\n', '\r'], " "));
     let kinds: Vec<String> =
         graded.first().into_iter().flat_map(|row| &row.kinds).map(|of| of.kind.clone()).collect();
-    let mut csv = format!("submission,score,verdict,{},remark\n", kinds.join(","));
+    // Not "4/4": spreadsheets take that for a date.
+    let columns: Vec<String> =
+        kinds.iter().map(|kind| format!("{kind}_agree,{kind}_cases")).collect();
+    let mut csv = format!("submission,score,verdict,{},remark\n", columns.join(","));
     for row in graded {
         let counts: Vec<String> =
-            row.kinds.iter().map(|of| format!("{}/{}", of.agree, of.cases)).collect();
+            row.kinds.iter().map(|of| format!("{},{}", of.agree, of.cases)).collect();
         csv += &format!(
             "{},{},{},{},{}\n",
             quoted(&row.name),
@@ -412,7 +433,7 @@ pub fn graded_json<'a>(graded: &'a [Graded], points: &'a Points) -> impl Seriali
     }
 }
 
-/// What a test's cases and rule are worth.
+/// Which mistakes a test's cases and rule catch.
 pub struct Adequacy {
     /// How many cases it has.
     pub cases: usize,
@@ -420,9 +441,9 @@ pub struct Adequacy {
     pub rule: Rule,
     /// Each mistake.
     pub rows: Vec<Row>,
-    /// For missed mistakes the smallest case that would catch them.
+    /// For each missed mistake of a convolution, the smallest case that would catch it, if one was found.
     pub catches: Vec<Case>,
-    /// How many of these were written beside the test's own cases.
+    /// How many of these were written along with the test's own cases.
     pub added: usize,
 }
 
@@ -470,7 +491,7 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
             page.indented(&format!("{} ({}): {}", row.name, row.op, describe(row.name, row.op)));
             let name = format!("catches-{}", row.name);
             if let Some(case) = found.catches.iter().find(|case| case.name == name) {
-                page.row(&format!("    {}", sizes(case)));
+                page.row(&format!("    {}", case.in_short()));
             }
         }
     }
@@ -486,28 +507,6 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
         });
     }
     page.into_text()
-}
-
-/// The sizes of a small convolution.
-fn sizes(case: &Case) -> String {
-    let attributes = case.attributes();
-    let shape = |name: &str| {
-        let inputs = case.inputs();
-        let found = inputs.iter().find(|(known, _)| known == name);
-        found.map_or(String::new(), |(_, array)| format!("{:?}", array.shape()))
-    };
-    let mut text = format!("x {}, weight {}", shape("x"), shape("weight"));
-    for (name, default) in [
-        ("groups", json!(1)),
-        ("stride", json!([1, 1])),
-        ("pad", json!([0, 0, 0, 0])),
-        ("dilation", json!([1, 1])),
-    ] {
-        if let Some(value) = attributes.get(name).filter(|value| **value != default) {
-            text += &format!(", {name} {value}");
-        }
-    }
-    text
 }
 
 /// The same as JSON.
@@ -572,7 +571,7 @@ impl OfConvolution {
         page.item("What", &format!("in a grouped convolution, {changed}."));
         page.item("Seen in", &format!("{}.", seen_in.unwrap_or("no public code known to us")));
         page.heading(2, "A smallest convolution on which it shows");
-        page.paragraph(&format!("{}.", sizes(&self.case)));
+        page.paragraph(&format!("{}.", self.case.in_short()));
         let lines = |arrays: &Arrays, label: &dyn Fn(&str) -> String| -> String {
             let all =
                 arrays.iter().map(|(name, array)| labelled(&label(name), &array_lines(array)));
@@ -625,6 +624,6 @@ fn array_lines(array: &ArrayD<f64>) -> Vec<String> {
         [n, c, h, w] => array.into_shape_with_order((n, c, h, w)),
         _ => unreachable!("arrays of convolutions have one axis or four: {shape:?}"),
     };
-    let four = four.unwrap_or_else(|error| unreachable!("as many: {error}"));
+    let four = four.unwrap_or_else(|error| unreachable!("the same number of values: {error}"));
     if four.dim().2 * four.dim().3 == 1 { kernel(four.view()) } else { planes(four.view()) }
 }

@@ -12,7 +12,7 @@ use triform::evidence::verdict::{Bound, Verdict};
 
 /// A table of claims in Markdown, each checked.
 pub fn table(claims: &[Claim]) -> Result<String> {
-    // Not padded: that is for tables on a terminal.
+    // Not padded: only tables on a terminal are.
     let mut text =
         "| claim | said in | verdict | its check refutes |\n|---|---|---|---|\n".to_owned();
     for claim in claims {
@@ -27,7 +27,7 @@ pub fn table(claims: &[Claim]) -> Result<String> {
     Ok(text)
 }
 
-/// One claim with its verdict, and what its check says of the wrong thing that it must refute.
+/// One claim with its verdict, and the verdict of the same check on something wrong, which it must refute.
 pub struct Checked {
     claim: &'static Claim,
     verdict: Verdict,
@@ -41,7 +41,7 @@ impl Checked {
         Ok(Self { claim, verdict, of_wrong })
     }
 
-    /// Whether the claim is not refuted, and its check refuted what it must.
+    /// Whether the claim stands, and its check refuted the wrong thing.
     pub fn holds(&self) -> bool {
         let refuted = |verdict: &Verdict| matches!(verdict, Verdict::Refuted { .. });
         !refuted(&self.verdict) && refuted(&self.of_wrong)

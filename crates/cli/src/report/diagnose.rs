@@ -22,9 +22,8 @@ const NEAR: f64 = 5.0;
 pub fn known() -> String {
     let mut page = Page::new(false);
     page.paragraph(
-        "What makes a count another: `triform diagnose COUNT` looks for up to two of these mistakes \
-         and any of these conventions in each network of `triform count all` and in the blocks of \
-         the paper's Table 2.",
+        "Why counts differ: `triform diagnose COUNT` tries up to two of these mistakes, and any of these \
+         conventions, on each network of `triform count all` and on the blocks of the paper's Table 2.",
     );
     for (heading, mistakes) in [("Mistakes", true), ("Conventions", false)] {
         page.heading(2, heading);
@@ -70,7 +69,9 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
              mistakes and any conventions each."
         ));
         if asked.quantity == Quantity::Parameters && given.low > MOST_PARAMETERS {
-            page.next_paragraph("No network here has so many parameters: is it MACs, --macs?");
+            page.next_paragraph(
+                "No network here has so many parameters. If these are MACs, add --macs.",
+            );
         }
         let distance = given.distance(nearest.count);
         let part = 100.0 * distance as f64 / given.centre().max(1) as f64;
@@ -108,7 +109,7 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
     Ok(page.into_text())
 }
 
-/// The published ones among the fits that are not shown, and how many are not shown.
+/// Of the remaining fits, shows those that were published, and says how many remain.
 fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
     let rest = found.fits.get(SHOWN..).unwrap_or_default();
     let Some(first) = rest.first() else { return Ok(()) };

@@ -25,7 +25,7 @@ fn example(last_norm: (f32, f32), shortcut: Shortcut) -> Result<Example> {
     let spec = BlockSpec::new(2, 2, 2, 2)?.with_kernel(1)?.with_shortcut(shortcut)?;
     let tensor = |shape, values: &[f32]| {
         let tensor = Array4::from_shape_vec(shape, values.to_vec());
-        tensor.unwrap_or_else(|error| unreachable!("as many as it takes: {error}"))
+        tensor.unwrap_or_else(|error| unreachable!("as many values as the shape needs: {error}"))
     };
     let weights = BlockWeights::new(
         spec,
@@ -336,14 +336,14 @@ fn summary(page: &mut Page) {
     page.item("ReLU", "nothing: any function of a channel would do.");
     page.item("A product", "nothing at all. It need not even commute.");
     page.next_paragraph(
-        "That this is so at every size is a theorem, checked by a proof assistant: proofs/README.md, and \
-         triform explain all-sizes.",
+        "All this holds at every size. A proof assistant has checked that theorem: see proofs/README.md, \
+         and triform explain all-sizes.",
     );
     page.heading(2, "The claims");
-    page.paragraph("Each is checked as it is told: triform explain NAME");
+    page.paragraph("Each can be explained and checked: triform explain NAME");
     page.gap();
     for claim in claims::ALL {
         page.item(claim.name, claim.statement);
     }
-    page.next_paragraph("What goes wrong when it is built otherwise: triform refute");
+    page.next_paragraph("What goes wrong in blocks that are built differently: triform refute");
 }

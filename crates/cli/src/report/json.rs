@@ -102,7 +102,7 @@ fn by_pair<T: Copy>(pairs: &[(String, T)]) -> BTreeMap<&str, T> {
     pairs.iter().map(|(pair, number)| (pair.as_str(), *number)).collect()
 }
 
-/// What was verified on blocks. With the same seed only the times ("ms") differ.
+/// What was verified on blocks. Runs with the same seed differ only in the times ("ms").
 pub fn verify(report: &Report) -> impl Serialize {
     let errors = report.failures.iter().map(|failure| {
         object! { rung: failure.rung, stage: &failure.stage, error: failure.error.to_string() }

@@ -245,7 +245,7 @@ pub(super) fn class_name(class: usize, classes: usize) -> Option<&'static str> {
     if names.len() == classes { names.get(class).copied() } else { None }
 }
 
-/// The likeliest classes of each image, from logits N x classes; `whose` says which network's they are.
+/// The likeliest classes of each image, from logits N x classes; `whose` says whose logits they are.
 fn likeliest(text: &mut String, whose: &str, logits: ArrayView2<'_, f32>) {
     let (images, classes) = logits.dim();
     for (number, logits) in logits.rows().into_iter().enumerate().take(IMAGES) {

@@ -1,4 +1,4 @@
-//! A text for reading: plain at 80 columns, or Markdown.
+//! A text to read: plain at 80 columns, or Markdown.
 
 use super::words::{line, padded, wrapped};
 
@@ -85,7 +85,7 @@ impl Page {
         line(&mut self.text, row);
     }
 
-    /// A paragraph that is indented.
+    /// An indented paragraph.
     pub fn indented(&mut self, words: &str) {
         line(&mut self.text, &wrapped(words, "  ", "  "));
     }
@@ -117,7 +117,7 @@ impl Page {
         }
     }
 
-    /// Wraps words; the lines after the first are indented as far as `start` is long.
+    /// Wraps words. The first line begins with `start`; later lines are indented.
     fn wrap(&mut self, start: &str, words: &str) {
         let indent = if self.markdown && !start.is_empty() { 2 } else { start.chars().count() };
         line(&mut self.text, &wrapped(words, start, &" ".repeat(indent)));

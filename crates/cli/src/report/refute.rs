@@ -48,6 +48,10 @@ pub fn gallery(rows: &[Row], repeat: &str, markdown: bool) -> String {
     let of_each: Vec<String> = of_each.collect();
     page.next_paragraph(&format!("Refuted, of those that apply: {}.", of_each.join(", ")));
     page.paragraph("One of them, worked out: triform refute NAME");
+    page.paragraph(&format!(
+        "It also shows each of the {} mistakes of a bare convolution, which docs/gallery.md lists.",
+        triform::gallery::convolutions::ALL.len()
+    ));
     page.paragraph(&format!("Repeat: {repeat}"));
     page.into_text()
 }

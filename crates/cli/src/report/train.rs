@@ -23,7 +23,7 @@ pub struct Found {
 }
 
 impl Found {
-    /// Whether forms differ that must be equal.
+    /// Whether forms that must be equal differ.
     pub fn refutes(&self) -> bool {
         self.right.apart.is_some()
     }

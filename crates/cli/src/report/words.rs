@@ -50,7 +50,7 @@ pub(super) fn percent(part: f64) -> String {
     if percent > 0.0 && percent < 1e-3 {
         return "<0.001%".to_owned();
     }
-    // As many decimals as show two digits, but at most four.
+    // Enough decimals to show two digits, but at most four.
     let decimals =
         if percent > 0.0 { (1.0 - percent.log10().floor()).clamp(0.0, 4.0) } else { 0.0 };
     format!("{percent:.*}%", decimals as usize)
@@ -75,7 +75,7 @@ pub(super) fn dashed(pair: &str) -> String {
 }
 
 /// Appends rows in columns: the first `words` columns are left-aligned, all others right-aligned.
-/// Two spaces separate columns, or one where two would be wider than a page.
+/// Two spaces separate columns, or one if the rows would otherwise be wider than a page.
 pub fn grid(text: &mut String, rows: &[Vec<String>], words: usize) {
     let rows = padded(rows, words);
     let wide = |cells: &Vec<String>| cells.join("  ").chars().count() > WIDTH;

@@ -148,14 +148,14 @@ fn weights_that_are_not_the_blocks_are_named_in_every_format() {
         (missing, &["missing: ", &missing_names]),
         (surplus, &[&surplus_names]),
         (misshapen, &["of another shape: conv2.weight [6, 3, 3, 2] instead of [6, 2, 3, 3]"]),
-        (others, &["none of its 1 tensors (embedding)", "wanted (conv1.weight, bn1.weight,"]),
+        (others, &["none of its 1 tensors (embedding)", "expected (conv1.weight, bn1.weight,"]),
         (set("conv2.weight", 3 * 18 + 9 + 5, f32::NAN), &["conv2.weight[3, 1, 1, 2] is NaN"]),
         (set("bn1.bias", 4, f32::INFINITY), &["bn1.bias[4] is inf, not a finite number"]),
         (
             set("downsample.0.weight", 0, f32::NEG_INFINITY),
             &["downsample.0.weight[0, 0, 0, 0] is -inf"],
         ),
-        (set("bn3.running_var", 5, -0.5), &["bn3.running_var[5] is -0.5, no variance"]),
+        (set("bn3.running_var", 5, -0.5), &["bn3.running_var[5] is -0.5, not a variance"]),
         (vec![], &["none of its 0 tensors is one of the 20"]),
     ];
     for (tensors, words) in &cases {

@@ -357,7 +357,7 @@ fn the_environment_chooses_the_level() {
         assert_eq!(output.status.code(), Some(if here { 0 } else { 2 }), "{level}");
     }
     let wrong = with("sse9");
-    let line = "error: TRIFORM_LEVEL: \"sse9\" is none of portable, avx2, avx512\n";
+    let line = "error: TRIFORM_LEVEL: \"sse9\" is not one of portable, avx2, avx512\n";
     assert_eq!((wrong.status.code(), text(&wrong.stderr).as_str()), (Some(2), line));
     assert!(wrong.stdout.is_empty());
 }

@@ -1,26 +1,27 @@
 //! Backwards: gradients with respect to the input and all weights. The scalar that is differentiated is the sum of
-//! the outputs times random numbers.
+//! the outputs, each times a random number.
 //!
 //! The forms run on numbers that remember how they were computed ([`Var`]), and one backward pass gives all
-//! gradients. Those with respect to a kernel are compared element by element, and so path by path.
+//! gradients. The gradients of a kernel are compared element by element, and so path by path.
 //!
 //! - **Over the field, in inference mode**: a random function at each place and channel, with a random derivative.
 //! - **Over the field, in training mode**: here, batch norm makes each value of a channel depend on all values of
 //!   its plane. So each place and channel has a random function of the whole plane, with a random Jacobian.
 //! - **On integers in `f32`, in inference mode**: exact, with a certificate as in
-//!   [R3](crate::evidence::rungs::r3_exact_integers): in the backward pass too, no sum of sizes exceeds 2^24.
+//!   [R3](crate::evidence::rungs::r3_exact_integers). No sum of sizes exceeds 2^24, in the backward pass too.
 //! - **On floats in training mode, in one order of sums**: equal to the bit, including gradients of gamma and beta.
 //! - **On floats in training mode, in each form's own order**: within a derived bound. The inputs and outputs of each
-//!   function are replaced by the same floats for all forms. The gradients that return to it are compared and then
-//!   replaced too. So each gradient is one sum of n products of given numbers, whatever its order:
+//!   function are replaced by the same floats for all forms. The gradients that return to the function are compared
+//!   and then replaced too. So each gradient is one sum of n products of given numbers, in any order:
 //!
 //! ```text
 //! |dx - exact|  <=  gamma_n sum of |w| |g| + n eta,   and the same for a kernel
 //! ```
 //!
-//! The degree of a gradient, as a polynomial in what is drawn: the random numbers have degree 1, times f' 2. Through
-//! the three layers it grows to 3, 4, 5, 6, 7. The last kernel, or the input for a kernel's gradient, makes it 8. So
-//! the probability of [R7](super) holds here too.
+//! A gradient is a polynomial in what is drawn. The random numbers at the outputs have degree 1, and the first f' makes
+//! it 2. On the way back through the three layers, each f' and each kernel adds 1, up to 8 for the gradient of the
+//! input. The gradient of a kernel has the layer's input as its last factor, and its degree is at most 8. So the
+//! probability of [R7](super) holds here too.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -48,7 +49,7 @@ use crate::scalar::{
     Additive as _, Dot, Gradients, Int, M61, Ordered as _, Scalar as _, Var, gradients,
 };
 
-/// Gradients by name: of the input, of each kernel, and of whatever else is tracked.
+/// Gradients by name: with respect to the input, each kernel, and whatever else is tracked.
 pub(crate) type Named<S> = Vec<(&'static str, Array4<S>)>;
 
 const KERNELS: [&str; 4] = [
@@ -58,7 +59,7 @@ const KERNELS: [&str; 4] = [
     "gradient of the projection",
 ];
 
-/// Runs a block on tracked numbers, and differentiates the sum of its outputs times `v`.
+/// Runs a block on tracked numbers, and differentiates the sum of its outputs, each times a number of `v`.
 pub(crate) fn back<S: Dot>(
     (weights, x, v): (&BlockWeights<S>, ArrayView4<'_, S>, &Array4<S>),
     run: impl FnOnce(&BlockWeights<Var<S>>, ArrayView4<'_, Var<S>>) -> Result<Array4<Var<S>>>,
@@ -125,7 +126,7 @@ pub(super) fn over_the_field(
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
-/// A scale, a shift and perhaps a ReLU, with its backward pass, over sized integers. Sizes start anew after it.
+/// A scale, a shift and perhaps a ReLU, with a backward pass, over sized integers. The results' sizes start anew.
 struct SizedAffine {
     affine: Vec<Affine<Int>>,
     reached: Arc<AtomicI64>,
@@ -156,8 +157,8 @@ impl ChannelWise<Var<Measured>> for SizedAffine {
     }
 }
 
-/// The gradients of the outputs times `v` on integers; `None` where a sum of sizes is beyond what `f32` holds exactly.
-/// The batch norms scale by integers and shift by integers.
+/// The gradients of the outputs times `v` on integers; `None` if a sum of sizes is beyond what `f32` holds exactly.
+/// The scales and shifts of the batch norms must be integers.
 pub(crate) fn exact_gradients(
     (weights, x, v): (&BlockWeights<Int>, ArrayView4<'_, Int>, &Array4<Int>),
     plain: &NormFunctions<f64>,
@@ -188,7 +189,7 @@ pub(crate) fn exact_gradients(
     Ok(is_exact.then(|| expected.into_iter().map(floats).collect()))
 }
 
-/// On integers in `f32`; `None` where they are not exact.
+/// On integers in `f32`; `None` if the gradients are not exact.
 pub(super) fn over_integers(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -279,7 +280,7 @@ struct Given {
     sums: Arc<Mutex<Planes<f32>>>,
 }
 
-/// One function with its cuts. All values seen are kept in `seen`; those that `replace` has are replaced.
+/// One function with its cuts. All values seen are kept in `seen`. If `replace` is given, its values are used instead.
 struct Cut<'a> {
     layer: Layer,
     function: &'a dyn ChannelWise<Var<f32>>,
@@ -339,7 +340,7 @@ impl<'a> Cuts<'a> {
         let mut cuts = Self { real, v, given: Given::default(), balls: Vec::new() };
         let (given, named) = cuts.run(&Form::Grouped, None)?;
         let (weights, spec) = (&real.weights, real.weights.spec());
-        let missing = || Error::Contradiction("form (c) passed a function by".to_owned());
+        let missing = || Error::Contradiction("form (c) skipped a function".to_owned());
         let of = |planes, layer| tensor(planes, layer).ok_or_else(missing);
         let (h1, h2) = (of(&given.there, Layer::Reduce)?, of(&given.there, Layer::Transform)?);
         let [z1, z2, z3] =
@@ -393,7 +394,7 @@ impl<'a> Cuts<'a> {
             }
         };
         if let Some(shortcut) = shortcut {
-            // Adding the shortcut is one more rounding.
+            // Adding the shortcut rounds once more.
             Zip::from(&mut by_x).and(&shortcut).for_each(|ball, other| *ball = ball.add(other));
         }
         cuts.balls.extend([
@@ -409,7 +410,7 @@ impl<'a> Cuts<'a> {
         Ok(cuts)
     }
 
-    /// Runs a form with the floats of `replace` at its cuts: returns what was seen there, and its gradients.
+    /// Runs a form with the floats of `replace` at its cuts. Returns what was seen there, and the form's gradients.
     fn run(&self, form: &dyn AnyForm, replace: Option<&Given>) -> Result<(Given, Named<f32>)> {
         let norms = recorded(&self.real.norms)?;
         let functions = norms.functions();
@@ -484,7 +485,7 @@ mod tests {
 
     const FORMS: [&dyn AnyForm; 3] = [&Form::Aggregated, &Form::EarlyConcat, &Form::Grouped];
 
-    /// Right forms are not refuted, and most cases give evidence to each part.
+    /// Correct forms are not refuted, and each part of the rung gets evidence from most cases.
     #[test]
     fn the_three_forms_have_the_same_gradients() {
         let (mut exact, mut training) = (0, 0);
