@@ -91,7 +91,8 @@ impl Rule {
             let close = |found: f64, expected: f64, rtol: f64, atol: f64| {
                 found == expected
                     || (found.is_nan() && expected.is_nan())
-                    || (found - expected).abs() <= atol + rtol * expected.abs()
+                    || (expected.is_finite()
+                        && (found - expected).abs() <= atol + rtol * expected.abs())
             };
             // Both in `f32`, as a test has them.
             let float = |value: &f64| f64::from(*value as f32);
@@ -349,6 +350,7 @@ mod tests {
             ("shape", [9.0, 9.0], [1.0, 2.0], true),
             ("allclose:1,1", [f64::NAN, 2.0], [1.0, 2.0], false),
             ("allclose:0,0", [f64::NAN, 2.0], [f64::NAN, 2.0], true),
+            ("allclose:1,1", [0.0, 2.0], [f64::INFINITY, 2.0], false),
         ] {
             let parsed: Rule = rule.parse().unwrap();
             assert_eq!(parsed.accepts(&one(&found), &one(&expected)), accepts, "{rule}");

@@ -155,6 +155,9 @@ impl Block {
         };
         let block = Self { weights, norms, x: parts.tensor("x")?, asks };
         block.check()?;
+        let (n, _, h, w) = block.x.dim();
+        let widest = spec.c_in().max(spec.c_out()).max(spec.inner());
+        parts.limit("a feature map", &[n, widest, h, w])?;
         Ok(block)
     }
 
@@ -284,10 +287,28 @@ impl Block {
         let y =
             problem.solve_seen(&Form::Grouped, &Reference::default(), &|layer, _, mut plane| {
                 if matches!(layer, Layer::Reduce | Layer::Transform) {
-                    plane.mapv_inplace(|value| round(value));
+                    plane.mapv_inplace(round);
                 }
             });
         y.ok().map(|y| vec![("y".to_owned(), y.into_dyn())])
+    }
+
+    /// The largest number after any layer, in size, and whether all numbers are integers. Exact answers need both.
+    pub(super) fn certificate(&self) -> Result<(f64, bool)> {
+        let finite = |x: &f64| if x.is_finite() { *x } else { 0.0 };
+        let (weights, x) = (self.weights.map(finite), self.x.map(finite));
+        let all_integers = weights.kernels().flatten().chain(&x).all(|v| v.fract() == 0.0);
+        let seen = Mutex::new((0f64, all_integers));
+        let between = Between::norms(&self.norms, Activation::Relu);
+        let problem = Problem { weights: &weights, x: x.view(), between };
+        problem.solve_seen(&Form::Grouped, &Reference::default(), &|_, _, plane| {
+            let (most, integers) = &mut *seen.lock().unwrap_or_else(PoisonError::into_inner);
+            for value in plane {
+                *most = most.max(value.abs());
+                *integers &= value.fract() == 0.0;
+            }
+        })?;
+        Ok(seen.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The outputs of each mistake of the gallery, computed on demand.
@@ -298,7 +319,7 @@ impl Block {
                 // The projection is not part of the form, but whoever keeps weights in f16 keeps its weights in f16.
                 let outputs = match mistake.made_in {
                     MadeIn::Kernels(Kernels::Half) => {
-                        let half = |w: &f64| half::f16::from_f64(*w).to_f64();
+                        let half = |w: &f64| half::f16::from_f32(*w as f32).to_f64();
                         let weights = self.weights.map(half);
                         Self { weights, ..self.clone() }.outputs(&wrong)
                     }

@@ -230,13 +230,12 @@ impl Case {
         }
     }
 
-    /// Checks what [`Kind::is_exact`] relies on, for cases that others have written. The finite numbers of a
-    /// convolution must be integers, and the absolute values of a sum's terms must add up to at most 2^24. Blocks are
-    /// not checked.
+    /// Checks what [`Kind::is_exact`] relies on, for cases that others have written. The finite numbers must be
+    /// integers, and the absolute values of a sum's terms must add up to at most 2^24. Of a block, only the
+    /// numbers after each layer are checked, not its sums.
     ///
     /// Errors: [`Error::Case`].
     pub fn certify(&self) -> Result<()> {
-        let Operation::Conv(conv) = &self.operation else { return Ok(()) };
         if !self.kind.is_exact() {
             return Ok(());
         }
@@ -247,6 +246,17 @@ impl Case {
                 case,
                 why: format!("{why}, but answers of kind {kind} must be exact"),
             })
+        };
+        let conv = match &self.operation {
+            Operation::Conv(conv) => conv,
+            Operation::Block(block) => {
+                let (reached, integers) = block.certificate()?;
+                return match (integers, reached <= LIMIT_F32 as f64) {
+                    (true, true) => Ok(()),
+                    (true, false) => wrong(format!("a number is {reached}, more than {LIMIT_F32}")),
+                    (false, _) => wrong("not all numbers after all layers are integers".to_owned()),
+                };
+            }
         };
         for (name, array) in self.inputs() {
             let broken = array.iter().find(|value| value.is_finite() && value.fract() != 0.0);
@@ -443,6 +453,17 @@ impl Parts<'_> {
         })
     }
 
+    /// Refuses arrays that are too large to judge.
+    pub(super) fn limit(&self, what: &str, sizes: &[usize]) -> Result<()> {
+        match product(sizes).filter(|numbers| *numbers <= MOST) {
+            Some(_) => Ok(()),
+            None => {
+                let why = format!("{what} has shape {sizes:?}; at most {MOST} numbers are judged");
+                Err(self.wrong(why))
+            }
+        }
+    }
+
     fn conv(&self, kind: Kind) -> Result<Convolution> {
         let [left, right, up, down] = self.integers("pad")?;
         let ([s_h, s_w], [d_h, d_w]) = (self.integers("stride")?, self.integers("dilation")?);
@@ -460,15 +481,32 @@ impl Parts<'_> {
             grad_output,
         };
         conv.check()?;
-        let output = conv.shape()?.output(conv.x.dim().into())?;
-        let numbers = output.iter().try_fold(1usize, |all, size| all.checked_mul(*size));
-        if numbers.is_none_or(|numbers| numbers > MOST) {
-            let why = format!("its output has shape {output:?}; at most {MOST} numbers are judged");
+        // Mistakes pad the map, and take strides for 1: their arrays are limited too.
+        let (n, c_in, h, w) = conv.x.dim();
+        let (c_out, c_in_group, k_h, k_w) = conv.weight.dim();
+        let long = |size: usize, along: Along| {
+            along.padding.iter().fold(size, |all, padding| all.saturating_add(*padding))
+        };
+        let (h, w) = (long(h, conv.spec.height()), long(w, conv.spec.width()));
+        self.limit("the padded input", &[n, c_in, h, w])?;
+        self.limit("the output at stride 1", &[n, c_out, h, w])?;
+        let [.., out_h, out_w] = conv.shape()?.output(conv.x.dim().into())?;
+        let work = [n, c_out, out_h, out_w, c_in_group, k_h, k_w];
+        if product(&work).is_none_or(|work| work > MOST_WORK) {
+            let why = format!("it needs more than {MOST_WORK} multiply-adds, too many to judge");
             return Err(self.wrong(why));
         }
         Ok(conv)
     }
 }
 
-/// The most numbers that an output may have. A file may ask for any padding, and so for a huge output.
-const MOST: usize = 1 << 24;
+/// The most numbers in an array of a case. A file may ask for any padding, and so for huge arrays.
+const MOST: usize = 1 << 23;
+
+/// The most multiply-adds of a case.
+const MOST_WORK: usize = 1 << 34;
+
+/// `None` if it is too large for a `usize`.
+fn product(sizes: &[usize]) -> Option<usize> {
+    sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size))
+}

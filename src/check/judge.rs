@@ -1,6 +1,6 @@
 //! The verdict on what came back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::{Array4, ArrayD, Axis, Dimension, Slice};
 use rayon::iter::{IntoParallelRefIterator, ParallelExtend, ParallelIterator};
@@ -90,6 +90,8 @@ pub struct Report {
     pub pattern: Vec<&'static str>,
     /// The mistakes that give what came back in every failing case, and the right values in every passing one.
     pub mistakes: Vec<&'static str>,
+    /// The same by operation, "conv" or "block".
+    pub mistakes_of: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
 /// What outputs cannot show, and why.
@@ -147,13 +149,16 @@ pub fn judge(
         known.extend(&names);
         reports[at].mistakes = names;
     }
-    let mistakes = consistent(cases, &reports, &looked, &known);
+    let of_op = |op| (op, consistent(op, cases, &reports, &looked, &known));
+    let mistakes_of: BTreeMap<_, _> = ["conv", "block"].map(of_op).into();
+    let mistakes: BTreeSet<&'static str> = mistakes_of.values().flatten().copied().collect();
+    let mistakes: Vec<&'static str> = mistakes.into_iter().collect();
     // What explains every case comes first.
     for report in &mut reports {
-        report.mistakes.sort_by_key(|name| !mistakes.contains(name));
+        report.mistakes.sort_by_key(|name| !mistakes_of[report.op].contains(name));
     }
     let pattern = pattern(cases, &reports);
-    Ok(Report { cases: reports, pattern, mistakes })
+    Ok(Report { cases: reports, pattern, mistakes, mistakes_of })
 }
 
 /// What a case asks for, and what came back, if anything.
@@ -257,7 +262,8 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
     if !missing.is_empty() {
         let others =
             handed.keys().filter(|name| answers.iter().all(|answer| answer.name != **name));
-        let others: Vec<String> = others.take(3).map(|name| format!("`{name}`")).collect();
+        let others: Vec<String> =
+            others.take(3).map(|name| format!("`{}`", name.escape_debug())).collect();
         let instead = match others.is_empty() {
             true => String::new(),
             false => format!(", but {} came back", others.join(", ")),
@@ -267,13 +273,21 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
     }
     if !problems.is_empty() {
         report.problem = Some(problems.join("; "));
+        // What came back and is wrong is not hidden by what is missing.
+        if report.differing > 0 {
+            report.verdict = Verdict::Differ;
+        }
         return report;
     }
     if report.differing == 0 {
         return report;
     }
     report.verdict = Verdict::Differ;
-    let mut class = rounded_operands(case, answers, handed);
+    // Values this near may come from many formats, and from none.
+    let mut class = match within_rounding {
+        true => None,
+        false => rounded_operands(case, answers, handed),
+    };
     // Rounding can explain errors only in exact integers: other kinds allow for it already, and NaN has no bound.
     let is_of_integers = case.kind.is_exact() && case.kind != Kind::Specials;
     if is_of_integers {
@@ -332,7 +346,7 @@ type Format = (&'static str, i32, fn(f64) -> f64);
 const FORMATS: [Format; 6] = [
     ("bf16", 8, |value| to_bits(value, 16, Ties::Even)),
     ("bf16, cut off", 8, |value| to_bits(value, 16, Ties::CutOff)),
-    ("f16", 11, |value| half::f16::from_f64(value).to_f64()),
+    ("f16", 11, |value| half::f16::from_f32(value as f32).to_f64()),
     ("TF32", 11, |value| to_bits(value, 13, Ties::Even)),
     ("TF32, ties away from zero", 11, |value| to_bits(value, 13, Ties::Away)),
     ("TF32, cut off", 11, |value| to_bits(value, 13, Ties::CutOff)),
@@ -521,23 +535,23 @@ fn explain(
 /// If plain outputs are wrong, only they decide. Elsewhere (NaN, statistics, gradients) the same mistake can show in
 /// several ways: code that leaves out a channel may skip it, or may multiply it by 0.
 fn consistent(
+    op: &str,
     cases: &[Case],
     reports: &[CaseReport],
     looked: &[Looked],
     known: &BTreeSet<&'static str>,
 ) -> Vec<&'static str> {
-    let explains = |op: &str, name: &str| {
-        let all = cases.iter().zip(reports).zip(looked);
-        let of_op = all.filter(|((case, _), _)| case.op() == op);
-        let fails_plainly =
-            |case: &Case, report: &CaseReport| case.kind.is_plain() && report.verdict.fails();
-        let by_plain = of_op.clone().any(|((case, report), _)| fails_plainly(case, report));
+    let all = cases.iter().zip(reports).zip(looked);
+    let of_op = all.filter(|((case, _), _)| case.op() == op);
+    let fails_plainly =
+        |case: &Case, report: &CaseReport| case.kind.is_plain() && report.verdict.fails();
+    let by_plain = of_op.clone().any(|((case, report), _)| fails_plainly(case, report));
+    let deciding = of_op.filter(|((case, _), _)| case.kind.is_plain() || !by_plain);
+    let explains = |name: &&'static str| {
         let mut explained = 0;
-        for ((case, report), (answers, _)) in
-            of_op.filter(|((case, _), _)| case.kind.is_plain() || !by_plain)
-        {
+        for ((case, report), (answers, _)) in deciding.clone() {
             if report.verdict.fails() {
-                if !report.mistakes.contains(&name) {
+                if !report.mistakes.contains(name) {
                     return false;
                 }
                 explained += 1;
@@ -547,8 +561,7 @@ fn consistent(
         }
         explained > 0
     };
-    let explains = |name: &&&'static str| ["conv", "block"].iter().any(|op| explains(op, name));
-    known.iter().filter(explains).copied().collect()
+    known.iter().copied().filter(explains).collect()
 }
 
 /// Whether a mistake gives a wrong value in a case.
@@ -599,8 +612,9 @@ impl Report {
 
     /// The smallest failing case that the mistakes explain. If they explain none, the smallest failing case of all.
     pub fn smallest(&self) -> Option<&CaseReport> {
-        let is_left =
-            |case: &CaseReport| !case.mistakes.iter().any(|name| self.mistakes.contains(name));
+        let is_left = |case: &CaseReport| {
+            !case.mistakes.iter().any(|name| self.mistakes_of[case.op].contains(name))
+        };
         let failing = self.cases.iter().filter(|case| case.verdict.fails());
         failing.min_by_key(|case| (is_left(case), case.size))
     }

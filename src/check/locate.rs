@@ -228,15 +228,26 @@ const FEATURES: [Feature; 27] = [
         up != down || left != right
     }),
     ("N > 1", |case| of(case).n > 1),
-    ("depthwise", |case| of(case).groups > 1 && of(case).each_in == 1),
-    ("1 < groups < C_in", |case| of(case).groups > 1 && of(case).each_in > 1),
+    ("depthwise", |case| is_conv(case) && of(case).groups > 1 && of(case).each_in == 1),
+    ("1 < groups < C_in", |case| is_conv(case) && of(case).groups > 1 && of(case).each_in > 1),
     ("groups = 1", |case| of(case).groups == 1),
-    ("C_in/groups not a multiple of 4", |case| !of(case).each_in.is_multiple_of(4)),
-    ("C_out/groups not a multiple of 4", |case| !of(case).each_out.is_multiple_of(4)),
-    ("C_out a multiple of 16", |case| (of(case).each_out * of(case).groups).is_multiple_of(16)),
-    ("fewer than 16 inputs in a group", |case| of(case).each_in < 16),
+    ("C_in/groups not a multiple of 4", |case| {
+        is_conv(case) && !of(case).each_in.is_multiple_of(4)
+    }),
+    ("C_out/groups not a multiple of 4", |case| {
+        is_conv(case) && !of(case).each_out.is_multiple_of(4)
+    }),
+    ("C_out a multiple of 16", |case| {
+        is_conv(case) && (of(case).each_out * of(case).groups).is_multiple_of(16)
+    }),
+    ("fewer than 16 inputs in a group", |case| is_conv(case) && of(case).each_in < 16),
     ("projection", |case| of(case).projection),
 ];
+
+/// A block's channels in groups are those of its 3x3 alone, so these features are not about blocks.
+fn is_conv(case: &Case) -> bool {
+    case.op() == "conv"
+}
 
 /// The sizes that the features depend on.
 struct Sizes {

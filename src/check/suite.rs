@@ -144,7 +144,7 @@ impl Sizes {
 fn usual(kind: Kind) -> Result<Vec<Sizes>> {
     // Images, groups, channels of a group (in and out), kernel, stride, padding, map.
     type Usual = (usize, usize, [usize; 2], usize, usize, usize, (usize, usize));
-    const ALL: [Usual; 14] = [
+    const ALL: [Usual; 17] = [
         (2, 4, [4, 4], 3, 1, 1, (5, 7)),
         (2, 24, [1, 1], 3, 2, 1, (7, 6)),
         (2, 4, [4, 4], 3, 2, 1, (8, 7)),
@@ -159,6 +159,9 @@ fn usual(kind: Kind) -> Result<Vec<Sizes>> {
         (1, 2, [1, 2], 1, 1, 0, (2, 17)),
         (1, 3, [2, 2], 3, 1, 1, (18, 31)),
         (1, 1, [2, 2], 3, 1, 1, (65, 4)),
+        (2, 4, [4, 4], 3, 1, 1, (6, 6)),
+        (1, 2, [3, 2], 3, 1, 0, (3, 3)),
+        (1, 2, [2, 2], 5, 1, 2, (2, 3)),
     ];
     let some = match kind {
         Kind::Integers => ALL.len(),

@@ -29,10 +29,7 @@ impl Report {
     /// The report on what `name` handed in. Its lines are not wrapped.
     pub fn words(&self, name: &str) -> String {
         let mut lines = vec![self.headline(name)];
-        if let Some(mistakes) = self.named_mistakes() {
-            lines.push(mistakes);
-            lines.extend(self.unexplained());
-        }
+        lines.extend(self.named_mistakes());
         if self.verdict() == "differ"
             && let Some(class) = self
                 .cases
@@ -48,11 +45,15 @@ impl Report {
         if let Some(case) = self.smallest() {
             lines.push(String::new());
             lines.push(format!("The smallest failing case is {}: {}.", case.name, case.about));
-            lines.extend(case.words(&self.mistakes).into_iter().map(|line| format!("  {line}")));
+            lines.extend(
+                case.words(&self.mistakes_of[case.op]).into_iter().map(|line| format!("  {line}")),
+            );
         } else if let Some(case) = self.cases.iter().find(|case| case.verdict == Verdict::Rounds) {
             lines.push(String::new());
             lines.push(format!("The first case that rounds is {}: {}.", case.name, case.about));
-            lines.extend(case.words(&self.mistakes).into_iter().map(|line| format!("  {line}")));
+            lines.extend(
+                case.words(&self.mistakes_of[case.op]).into_iter().map(|line| format!("  {line}")),
+            );
         } else if let Some(case) = self.cases.iter().find(|case| case.verdict == Verdict::Missing) {
             let why = case.problem.as_deref().unwrap_or_default();
             lines.push(format!("The first missing case is {}: {why}.", case.name));
@@ -108,20 +109,33 @@ impl Report {
     }
 
     /// The mistakes that explain every case.
-    fn named_mistakes(&self) -> Option<String> {
-        let op = self.smallest()?.op;
-        let one = |name: &&'static str| format!("`{name}` ({})", describe(name, op));
-        match &self.mistakes[..] {
-            [] => None,
-            [name] => Some(format!("It does what the known mistake {} does.", one(name))),
-            several => {
-                let all: Vec<String> = several.iter().map(one).collect();
-                Some(format!(
-                    "It does what these known mistakes do; no case here tells them apart: {}.",
-                    all.join(", ")
-                ))
-            }
+    fn named_mistakes(&self) -> Vec<String> {
+        let fails =
+            |op: &&str| self.cases.iter().any(|case| case.op == *op && case.verdict.fails());
+        let failing: Vec<&str> = ["conv", "block"].into_iter().filter(fails).collect();
+        if failing.iter().all(|op| self.mistakes_of[op].is_empty()) {
+            return Vec::new();
         }
+        let mut lines = Vec::new();
+        for &op in &failing {
+            let whose = match (failing.len(), op) {
+                (1, _) => "It",
+                (_, "conv") => "The convolution",
+                _ => "The block",
+            };
+            let one = |name: &&'static str| format!("`{name}` ({})", describe(name, op));
+            lines.push(match &self.mistakes_of[op][..] {
+                [] => format!("{whose} is wrong too, and no known mistake explains it."),
+                [name] => format!("{whose} does what the known mistake {} does.", one(name)),
+                several => {
+                    let all: Vec<String> = several.iter().map(one).collect();
+                    let all = all.join(", ");
+                    format!("{whose} does what these known mistakes do; no case here tells them apart: {all}.")
+                }
+            });
+            lines.extend(self.unexplained(op));
+        }
+        lines
     }
 
     /// How to leave out the kinds of which nothing came back, if something came back of others.
@@ -139,11 +153,11 @@ impl Report {
     }
 
     /// What the named mistakes leave unexplained.
-    fn unexplained(&self) -> Option<String> {
-        let op = self.smallest()?.op;
+    fn unexplained(&self, op: &str) -> Option<String> {
+        let names = &self.mistakes_of[op];
         let is_left = |case: &&CaseReport| {
-            let explained = case.mistakes.iter().any(|name| self.mistakes.contains(name));
-            case.op == op && case.verdict.fails() && !explained
+            let explained = case.mistakes.iter().any(|name| names.contains(name));
+            !names.is_empty() && case.op == op && case.verdict.fails() && !explained
         };
         let mut kinds: Vec<Kind> =
             self.cases.iter().filter(is_left).map(|case| case.kind).collect();
@@ -193,10 +207,12 @@ impl Report {
 impl CaseReport {
     /// What is wrong with the case, in one line for each point. `explain_all` are the mistakes that explain all cases.
     pub fn words(&self, explain_all: &[&str]) -> Vec<String> {
-        if let Some(problem) = &self.problem {
-            return vec![problem.clone()];
+        let mut lines: Vec<String> =
+            self.problem.iter().map(|problem| format!("{problem}.")).collect();
+        if self.differing == 0 {
+            return lines;
         }
-        let mut lines = vec![format!("{} of {} values are wrong.", self.differing, self.total)];
+        lines.push(format!("{} of {} values are wrong.", self.differing, self.total));
         if let Some(First { array, index, found, expected, allowed }) = &self.first {
             let off = match *allowed == 0.0 {
                 true => "exactly".to_owned(),
@@ -222,7 +238,8 @@ impl CaseReport {
                 describe(name, self.op)
             ));
         }
-        if self.mistakes.is_empty() && self.class.is_none() && self.verdict == Verdict::Differ {
+        let is_searched = self.class.is_none() && self.problem.is_none();
+        if self.mistakes.is_empty() && is_searched && self.verdict == Verdict::Differ {
             lines.push("No known mistake gives these values.".to_owned());
         }
         lines

@@ -115,7 +115,8 @@ fn in_f16<S: Additive>(weight: &S) -> S {
     if let Some(weight) = as_a(&mut weight) {
         half(weight);
     } else if let Some(weight) = as_a::<f64>(&mut weight) {
-        *weight = half::f16::from_f64(*weight).to_f64();
+        // `half::f16::from_f64` drops bits before it rounds; these are `f32`s.
+        *weight = half::f16::from_f32(*weight as f32).to_f64();
     } else if let Some(Dual { value, .. }) = as_a::<Dual<f32>>(&mut weight) {
         half(value);
     }

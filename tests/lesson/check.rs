@@ -487,3 +487,49 @@ fn an_epsilon_of_its_own_is_named() {
     });
     assert_eq!(report.unwrap().mistakes, ["epsilon-1e-5-everywhere"]);
 }
+
+/// A convolution and a block with a mistake each are told apart, and a mistake of one does not hide the other's.
+#[test]
+fn mistakes_of_both_operations_are_told_apart() {
+    let plan = Plan { quick: true, kinds: vec![Kind::Integers], ..Plan::default() };
+    let cases = cases(&plan).unwrap();
+    let wrong = |case: &Case, name: &str| {
+        let found = case.mistakes().find(|(known, _)| *known == name);
+        found.and_then(|(_, wrong)| wrong()).map_or_else(|| right(case), |arrays| handed(&arrays))
+    };
+    let report = judge(&cases, |case| {
+        Ok(wrong(case, if case.op() == "conv" { "groups-ignored" } else { "shift-dropped" }))
+    });
+    let words = report.unwrap().words("both");
+    for sentence in [
+        "The convolution does what the known mistake `groups-ignored` (every",
+        "The block does what the known mistake `shift-dropped` (the second",
+    ] {
+        assert!(words.contains(sentence), "{words}");
+    }
+    let report = judge(&cases, |case| {
+        let off = |_: &str, y: &ArrayD<f32>| y.mapv(|y| 3.0 * y + 99.0);
+        let is_conv = case.op() == "conv";
+        Ok(if is_conv { map(right(case), off) } else { wrong(case, "shift-dropped") })
+    });
+    let words = report.unwrap().words("both");
+    assert!(words.contains("The convolution is wrong too, and no known mistake"), "{words}");
+}
+
+/// Blocks that somebody else wrote must be exact where exact answers are asked for.
+#[test]
+fn blocks_of_others_are_certified() {
+    let blocks = cases(&Plan { ops: Ops::Block, ..Plan::default() }).unwrap();
+    let exact: Vec<&Case> = blocks.iter().filter(|case| case.kind.is_exact()).collect();
+    assert!(exact.len() > 20);
+    for case in &exact {
+        assert_eq!(case.certify().map_err(|error| error.to_string()), Ok(()), "{}", case.name);
+    }
+    for factor in [0.5, 65536.0] {
+        let mut case = exact[0].clone();
+        let Operation::Block(block) = &mut case.operation else { panic!("a block") };
+        block.x.mapv_inplace(|x| factor * x);
+        let error = case.certify().unwrap_err().to_string();
+        assert!(error.contains("must be exact"), "{error}");
+    }
+}

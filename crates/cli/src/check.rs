@@ -100,7 +100,9 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
                 path: std::env::temp_dir(),
                 source,
             })?;
-            let arguments = [options.cases.as_path(), outputs.path()];
+            // A copy, so that the program cannot change what it is judged by.
+            let copy = folder::copy(&options.cases)?;
+            let arguments = [copy.path(), outputs.path()];
             let limit = Duration::from_secs(options.timeout);
             let ended = run(command, &arguments, limit, context.interrupted, false)?;
             if context.interrupted.load(Ordering::Relaxed) {
@@ -121,7 +123,7 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
     };
     let words = || {
         let failed =
-            |ended: &String| format!("The program {ended}. So it does not count as agreeing.\n\n");
+            |ended: &String| format!("The program {ended}, so its work is incomplete.\n\n");
         Ok(ended.as_ref().map_or(String::new(), failed) + &report::words(&report, &name))
     };
     let json = || {
@@ -266,12 +268,6 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     })?;
     let partial = judged.len() < options.submissions.len();
     let graded: Vec<report::Graded> = judged.into_iter().map(|row| row.scored(&points)).collect();
-    if let Some(folder) = gradescope.filter(|_| !partial) {
-        for (name, row) in report::file_names(&graded).into_iter().zip(&graded) {
-            folder.write(&format!("{name}/results.json"), row.gradescope().as_bytes())?;
-        }
-        folder.finish()?;
-    }
     let command = context.command.clone();
     let json = || {
         let verdict = Some(if partial { "unfinished" } else { "graded" });
@@ -285,6 +281,13 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     } else {
         to_json.report(context, || Ok(report::graded_words(&graded, &points)), json)?;
         to_csv.write(csv)?;
+    }
+    // The table is out, whatever becomes of the folder.
+    if let Some(folder) = gradescope.filter(|_| !partial) {
+        for (name, row) in report::file_names(&graded).into_iter().zip(&graded) {
+            folder.write(&format!("{name}/results.json"), row.gradescope().as_bytes())?;
+        }
+        folder.finish()?;
     }
     Ok(if partial { INTERRUPTED } else { HOLDS })
 }

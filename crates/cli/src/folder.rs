@@ -16,6 +16,9 @@ use triform_checkpoint::{Checkpoint, Dtype, Entry};
 /// The version of the format of `cases.json`.
 const SCHEMA: u32 = 1;
 
+/// The most numbers in all cases of a folder together. They are all in memory at once.
+const MOST: usize = 1 << 26;
+
 /// `cases.json`.
 #[derive(Serialize, Deserialize)]
 struct Listing {
@@ -139,6 +142,15 @@ pub(super) struct Staged {
 impl Staged {
     /// Errors: [`Error::Folder`] if the folder exists and is not empty, or if it is a file; [`Error::Io`].
     pub(super) fn new(folder: &Path) -> Result<Self> {
+        // A folder that cannot be renamed over is found out before the work.
+        let is_link = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_symlink());
+        let is_here = match (fs::canonicalize(folder), std::env::current_dir()) {
+            (Ok(folder), Ok(here)) => here.starts_with(&folder),
+            _ => false,
+        };
+        if is_link || is_here {
+            return Err(unusable(folder, "it is a link, or the current folder; name a new folder"));
+        }
         let has_entries = fs::read_dir(folder).map(|mut entries| entries.next().is_some());
         match has_entries {
             Ok(true) => return Err(unusable(folder, "it is not empty; name a new folder")),
@@ -219,7 +231,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
     if listing.cases.is_empty() {
         return Err(unusable(&path, "it lists no cases"));
     }
-    let mut cases = Vec::new();
+    let (mut cases, mut numbers) = (Vec::new(), 0);
     for listed in &listing.cases {
         if listed.name.is_empty()
             || listed.name.contains(['/', '\\', '\0'])
@@ -235,6 +247,14 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
         let op_and_kind = (listed.op.as_str(), listed.kind);
         let case = Case::read(&listed.name, op_and_kind, &listed.attributes, &arrays)?;
         let (inputs, answers) = (case.inputs(), case.answers()?);
+        numbers += inputs.iter().map(|(_, array)| array.len()).sum::<usize>();
+        numbers += answers.iter().map(|answer| answer.value.len()).sum::<usize>();
+        if numbers > MOST {
+            return Err(unusable(
+                &path,
+                format!("its cases have more than {MOST} numbers together"),
+            ));
+        }
         let shapes = |arrays: Vec<(String, Vec<usize>)>| -> BTreeMap<String, ArrayOf> {
             arrays.into_iter().map(|(name, shape)| (name, ArrayOf::floats(&shape))).collect()
         };
@@ -317,7 +337,7 @@ fn dtype_name(dtype: &Dtype) -> String {
         "i8" => "int64".to_owned(),
         "i4" => "int32".to_owned(),
         "b1" => "bool".to_owned(),
-        other => other.to_owned(),
+        other => other.escape_debug().to_string(),
     }
 }
 
@@ -332,7 +352,7 @@ pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
     let is_asked = |entry: &Entry| {
         answers.iter().any(|answer| {
             let all = entry.shape.iter().try_fold(1usize, |all, size| all.checked_mul(*size));
-            answer.name == entry.name && all.is_some_and(|all| all <= 64 * answer.value.len())
+            answer.name == entry.name && all.is_some_and(|all| all <= 16 * answer.value.len())
         })
     };
     received(&path, is_asked).map_err(|error| error.to_string())

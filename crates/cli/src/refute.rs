@@ -66,7 +66,8 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
         None => ALL.to_vec(),
     };
     let file = to_json.and_then(Destination::path).and_then(Path::to_str);
-    if let Some(name) = file.filter(|name| named(name).is_ok()) {
+    let is_mistake = |name: &&str| named(name).is_ok() || convolutions::named(name).is_some();
+    if let Some(name) = file.filter(is_mistake) {
         let words = format!(
             "--json: `{name}` is a mistake; put it first, or write ./{name} if you mean a file"
         );
@@ -99,10 +100,18 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
     })?;
     let partial = rows.is_empty() || interrupted.load(Ordering::Relaxed);
     let command = context.command.clone();
+    let in_all = match (&options.name, of_one_layer) {
+        (Some(all), Some(one)) => {
+            let changed = triform::check::describe(all, "block");
+            format!("{all}: {changed}. This is {one}, the same in one layer:\n\n")
+        }
+        _ => String::new(),
+    };
     let words = || match &found[..] {
         _ if partial => Ok("Interrupted before the end; there is nothing to report.\n".to_owned()),
         [(row, smallest)] if options.name.is_some() => {
-            Ok(refute::one(row, smallest.as_ref(), &command.repeat, options.markdown)?)
+            let page = refute::one(row, smallest.as_ref(), &command.repeat, options.markdown)?;
+            Ok(in_all.clone() + &page)
         }
         _ => Ok(refute::gallery(&rows, &command.repeat, options.markdown)),
     };

@@ -264,7 +264,13 @@ fn hundredths(points: f64) -> f64 {
 
 impl Graded {
     fn verdict(&self) -> &'static str {
-        self.judged.as_ref().map_or("unusable", |(report, _)| report.verdict())
+        match &self.judged {
+            Ok((report, Some(_))) if ["agree", "rounds"].contains(&report.verdict()) => {
+                "incomplete"
+            }
+            Ok((report, _)) => report.verdict(),
+            Err(_) => "unusable",
+        }
     }
 
     /// The mistake in a few words, or what else is wrong.
@@ -617,7 +623,7 @@ impl OfConvolution {
 
 /// An array of one or four axes.
 fn array_lines(array: &ArrayD<f64>) -> Vec<String> {
-    let array = array.mapv(|value| value as f32);
+    let array = array.mapv(|value| value as f32).as_standard_layout().into_owned();
     let shape = array.shape().to_vec();
     let four = match shape[..] {
         [length] => array.into_shape_with_order((1, 1, 1, length)),

@@ -103,6 +103,9 @@ fn a_program_is_run_and_judged() {
     let report: Value = serde_json::from_str(&report).unwrap();
     assert_eq!((status, &report["verdict"]), (1, &"incomplete".into()));
     assert_eq!(report["program"], "ended with exit status: 3");
+    let output = triform_in(folder.path(), "grade cases fails.sh --run sh --json");
+    let report: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    assert_eq!(report["submissions"][0]["verdict"], "incomplete");
     let output = triform_in(folder.path(), "grade cases says.sh --run sh --json");
     let report: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
     let remark = report["submissions"][0]["remark"].as_str().unwrap();
@@ -154,6 +157,21 @@ fn changed_cases_are_refused() {
     refused("error: ");
     fs::write(&listing, text.replacen("\"commitment\": \"", "\"commitment\": \"0", 1)).unwrap();
     refused("are not those that it commits to");
+}
+
+#[test]
+fn every_mistake_of_a_convolution_is_shown() {
+    let mut shown = 0;
+    for mistake in &triform::gallery::convolutions::ALL {
+        let found = triform_cli::report::check::OfConvolution::new(mistake).unwrap();
+        let words = found.expect("it shows").words("again", false);
+        assert!(words.contains(", right"), "{words}");
+        assert!(words.contains(", wrong") || words.contains("It gives nothing at all"), "{words}");
+        shown += 1;
+    }
+    assert!(shown >= 58);
+    let page = printed_in(&std::env::temp_dir(), "refute epsilon-left-out-everywhere --rung R0-R3");
+    assert!(page.starts_with("epsilon-left-out-everywhere: every batch norm"), "{page}");
 }
 
 #[test]
@@ -266,7 +284,7 @@ fn a_test_is_told_what_it_misses() {
     let report = text(&output.stdout);
     assert!(report.starts_with("This test misses "), "{report}");
     fits_80_columns(&report);
-    assert!(report.contains("Wrote the test's 26 cases and "), "{report}");
+    assert!(report.contains("Wrote the test's 29 cases and "), "{report}");
     let output = triform_in(folder.path(), &format!("{exact} --add none"));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("no case to add; none was not written"));
