@@ -138,7 +138,7 @@ impl Report {
         lines
     }
 
-    /// How to leave out the kinds of which nothing came back, if something came back of others.
+    /// How to leave out the kinds without any outputs, if other kinds have some.
     fn kinds_left_out(&self) -> Option<String> {
         let of = |kind: Kind| self.cases.iter().filter(move |case| case.kind == kind);
         let is_there = |kind: &Kind| of(*kind).any(|case| case.verdict != Verdict::Missing);

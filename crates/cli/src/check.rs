@@ -95,20 +95,14 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
             (outputs.display().to_string(), of_folder(&cases, outputs)?, None)
         }
         (None, Some(command)) => {
-            let outputs = tempfile::tempdir().map_err(|source| Error::Io {
-                action: "write to",
-                path: std::env::temp_dir(),
-                source,
-            })?;
-            // A copy, so that the program cannot change what it is judged by.
-            let copy = folder::copy(&options.cases)?;
-            let arguments = [copy.path(), outputs.path()];
             let limit = Duration::from_secs(options.timeout);
-            let ended = run(command, &arguments, limit, context.interrupted, false)?;
+            let program = (command.as_str(), None);
+            let (report, ended) =
+                of_program(&cases, &options.cases, program, limit, context.interrupted)?;
             if context.interrupted.load(Ordering::Relaxed) {
                 return Ok(INTERRUPTED);
             }
-            (command.clone(), of_folder(&cases, outputs.path())?, ended)
+            (command.clone(), report, ended)
         }
         _ => {
             let words = "name the folder of outputs, or a program with --run COMMAND".to_owned();
@@ -137,6 +131,28 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
 
 fn of_folder(cases: &[Case], outputs: &Path) -> Result<Report> {
     Ok(judge(cases, |case| folder::handed(outputs, case))?)
+}
+
+/// Runs a program on the cases and judges what it wrote. Returns how it ended, as [`run`] does. A submission is its
+/// first argument, and its messages are kept.
+fn of_program(
+    cases: &[Case],
+    folder: &Path,
+    (command, submission): (&str, Option<&Path>),
+    limit: Duration,
+    interrupted: &AtomicBool,
+) -> Result<(Report, Option<String>)> {
+    let outputs = tempfile::tempdir().map_err(|source| Error::Io {
+        action: "write to",
+        path: std::env::temp_dir(),
+        source,
+    })?;
+    // A copy of the cases, so that the program cannot change what it or the next one is judged by.
+    let copy = folder::copy(folder)?;
+    let folders = [copy.path(), outputs.path()];
+    let arguments: Vec<&Path> = submission.into_iter().chain(folders).collect();
+    let ended = run(command, &arguments, limit, interrupted, submission.is_some())?;
+    Ok((of_folder(cases, outputs.path())?, ended))
 }
 
 /// Runs a program with these arguments after its own. Returns in words how it ended, if it did not end well.
@@ -314,17 +330,8 @@ fn one(
         }
         return Ok((of_folder(cases, submission)?, None));
     };
-    let outputs = tempfile::tempdir().map_err(|source| Error::Io {
-        action: "write to",
-        path: std::env::temp_dir(),
-        source,
-    })?;
-    // Each program gets its own copy of the cases, so that it cannot change the next one's by accident.
-    let copy = folder::copy(&options.cases)?;
-    let arguments = [submission, copy.path(), outputs.path()];
     let limit = Duration::from_secs(options.timeout);
-    let ended = run(command, &arguments, limit, interrupted, true)?;
-    Ok((of_folder(cases, outputs.path())?, ended))
+    of_program(cases, &options.cases, (command, Some(submission)), limit, interrupted)
 }
 
 /// Says which known mistakes a test with these cases and this rule would miss.
