@@ -492,7 +492,7 @@ impl Parts<'_> {
         self.limit("the output at stride 1", &[n, c_out, h, w])?;
         let [.., out_h, out_w] = conv.shape()?.output(conv.x.dim().into())?;
         let work = [n, c_out, out_h, out_w, c_in_group, k_h, k_w];
-        if product(&work).is_none_or(|work| work > MOST_WORK) {
+        if product(&work).is_none_or(|work| work as u64 > MOST_WORK) {
             let why = format!("it needs more than {MOST_WORK} multiply-adds, too many to judge");
             return Err(self.wrong(why));
         }
@@ -504,7 +504,7 @@ impl Parts<'_> {
 const MOST: usize = 1 << 23;
 
 /// The most multiply-adds of a case.
-const MOST_WORK: usize = 1 << 34;
+const MOST_WORK: u64 = 1 << 34;
 
 /// `None` if it is too large for a `usize`.
 fn product(sizes: &[usize]) -> Option<usize> {
