@@ -1,7 +1,7 @@
 //! Compares a form of your own with form (c): `cargo run --release --example own_form`.
 use triform::*;
 
-/// One path in place of C, C times as wide, with zeros in between. Only R2 refutes it, on special floats.
+/// Form (c) with one path, C times as wide and filled up with zeros. Only R2 refutes it, on special floats.
 struct OneWidePath;
 impl Subject for OneWidePath {}
 impl BlockForm for OneWidePath {

@@ -1,5 +1,5 @@
-//! Rung R3 on a small block. Exits with the number of values that were compared, or 0 if a form is
-//! refuted. `.ci/wasm` runs it as WebAssembly, where there are no threads, no clock and no files.
+//! Runs rung R3 on a small block. The exit status is the number of values that were compared, or 0 if a form is
+//! refuted. `.ci/wasm` runs this program as WebAssembly, where there are no threads, no clock and no files.
 
 use std::process::ExitCode;
 

@@ -10,12 +10,12 @@ pub enum Error {
     #[error("{what} is 0; it must be at least 1")]
     Zero { what: &'static str },
 
-    #[error("{groups} groups do not divide {channels} {which} channels")]
+    #[error("{channels} {which} channels cannot be divided into {groups} groups of equal size")]
     GroupsDoNotDivide { groups: usize, channels: usize, which: &'static str },
 
     #[error(
-        "a kernel of {kernel} taps (dilation {dilation}) does not fit the {axis} of {size} \
-         with padding {}", on_both_sides(.padding)
+        "a kernel of {kernel} taps (dilation {dilation}) is larger than the padded map: {axis} {size}, \
+         padding {}", on_both_sides(.padding)
     )]
     KernelTooLarge {
         axis: &'static str,
@@ -28,11 +28,13 @@ pub enum Error {
     #[error("{what} has shape {found:?}; it must be {expected}")]
     Shape { what: &'static str, expected: String, found: Vec<usize> },
 
-    #[error("{what}: {found} where {expected} are needed")]
+    #[error("{what}: {expected} needed, but {found} given")]
     Count { what: &'static str, expected: usize, found: usize },
 
     /// A kernel of even size has no centre, so "same" padding does not exist.
-    #[error("kernel size {kernel} is even; the block's 3x3 needs an odd size, to keep the map")]
+    #[error(
+        "kernel size {kernel} is even; it must be odd, so that the middle convolution keeps the map size"
+    )]
     EvenKernel { kernel: usize },
 
     #[error(
@@ -42,14 +44,14 @@ pub enum Error {
     IdentityShortcut { c_in: usize, c_out: usize, stride: usize },
 
     #[error(
-        "no shortcut fits a {kernel}x{kernel} convolution of padding {padding}, which changes the \
-         map; only padding {} keeps it", kernel / 2
+        "a block with a shortcut needs padding {} in its {kernel}x{kernel} convolution, not {padding}, \
+         which changes the map size", kernel / 2
     )]
     ShortcutOfAnotherMap { kernel: usize, padding: usize },
 
     #[error(
-        "batch norm, channel {channel}: variance {variance} with epsilon {epsilon}; the variance \
-         must be at least 0 and their sum above 0"
+        "batch norm, channel {channel}: variance {variance}, epsilon {epsilon}; the variance must be at \
+         least 0, and variance + epsilon must be above 0"
     )]
     Variance { channel: usize, variance: f64, epsilon: f64 },
 
@@ -58,23 +60,23 @@ pub enum Error {
 
     /// Weights so large that a network's floats overflow.
     #[error(
-        "{what}: element {index:?} is {value}; these weights overflow f32, so results with them mean nothing"
+        "{what}: element {index:?} is {value}; these weights overflow f32, so no result can be trusted"
     )]
     Overflow { what: String, index: Vec<usize>, value: f64 },
 
-    #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
+    #[error("{what}: too large for 64 bits or for any memory; the sizes are {factors:?}")]
     TooManyElements { what: &'static str, factors: Vec<usize> },
 
-    #[error("{what}: more than 2^64 - 1")]
+    #[error("{what}: the count is more than 2^64 - 1")]
     CountTooLarge { what: &'static str },
 
     #[error(
-        "a block of two 3x3 has no grouped form ({groups} groups of {width_per_group} asked for): C paths \
-         of depth 2 are one dense block C times as wide; its groups are 1 and its width 64"
+        "a block of two 3x3 convolutions cannot be grouped, since C paths of depth 2 equal one dense block C \
+         times as wide; it must have 1 group of width 64, not {groups} of width {width_per_group}"
     )]
     GroupedBasicBlock { groups: usize, width_per_group: usize },
 
-    #[error("{paths} paths cannot be merged into {fewer}; the new number must divide the old one")]
+    #[error("{paths} paths cannot be merged into {fewer} paths; {fewer} must divide {paths}")]
     PathsDoNotDivide { paths: usize, fewer: usize },
 
     #[error(
@@ -82,7 +84,7 @@ pub enum Error {
     )]
     CountSyntax { given: String, why: &'static str },
 
-    #[error("sums of {terms} terms: no bound on the rounding is known for 2^24 terms or more")]
+    #[error("a sum has {terms} terms; the bound on rounding holds only for fewer than 2^24 terms")]
     TooManyTerms { terms: usize },
 
     #[error("integer overflow in {what}, first at element {index:?}")]
@@ -100,13 +102,13 @@ pub enum Error {
     )]
     BlockSyntax { given: String, why: String },
 
-    #[error("`{given}` is not a block: {why}")]
+    #[error("`{given}` is not a valid block: {why}")]
     BlockSizes { given: String, why: String },
 
     #[error("batch norm in training mode needs at least 2 values per channel, not {values}")]
     Statistics { values: usize },
 
-    #[error("rung {rung} ran on no case ({stage}); nothing was verified")]
+    #[error("rung {rung} ran on no case of stage {stage}; nothing was verified")]
     NothingRan { rung: String, stage: String },
 
     #[error(
@@ -116,8 +118,8 @@ pub enum Error {
     Degenerate { rung: String, clause: &'static str, cases: u64 },
 
     #[error(
-        "rung {rung} redrew {redraws} cases to get {cases} that give evidence; at most ten, or a quarter \
-         of the cases if that is more, may be redrawn"
+        "rung {rung} redrew {redraws} cases to get {cases} cases that give evidence; the limit is 10 redraws \
+         or a quarter of the cases, whichever is more"
     )]
     Redraws { rung: String, redraws: u64, cases: u64 },
 
@@ -180,16 +182,21 @@ impl Error {
     }
 }
 
-/// The padding in words: `1`, or `2 before it and 0 after it` if the sides differ.
+/// The padding in words: `1`, or `2 before the map and 0 after it` if the sides differ.
 pub(crate) fn on_both_sides([before, after]: &[usize; 2]) -> String {
     match before == after {
         true => before.to_string(),
-        false => format!("{before} before it and {after} after it"),
+        false => format!("{before} before the map and {after} after it"),
     }
 }
 
 fn hint(near: &[&str]) -> String {
-    if near.is_empty() { String::new() } else { format!("; did you mean {}?", near.join(", ")) }
+    let quoted: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    match &quoted[..] {
+        [] => String::new(),
+        [one] => format!("; did you mean {one}?"),
+        [first @ .., last] => format!("; did you mean {} or {last}?", first.join(", ")),
+    }
 }
 
 /// The crate's result type.

@@ -1,10 +1,10 @@
 //! **triform**: the three forms of the ResNeXt block on one set of weights, with evidence that they
 //! compute the same function.
 //!
-//! Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks" (arXiv 1611.05431),
-//! Figure 3, draws one block three times and says that the three are strictly equivalent: (a) C paths,
-//! summed; (b) the paths concatenated, then one 1x1; (c) grouped convolution. Here each form is written
-//! once, generic over the number type, and all three run on the same weights:
+//! Figure 3 of Xie et al. 2017, "Aggregated Residual Transformations for Deep Neural Networks" (arXiv 1611.05431),
+//! draws one block in three forms and says that they are strictly equivalent. Form (a) sums C paths. Form (b)
+//! concatenates the paths and then applies one 1x1. Form (c) is a grouped convolution. Here each form is written once,
+//! generic over the number type, and all three run on the same weights:
 //!
 //! ```
 //! use ndarray::Array4;
@@ -23,32 +23,32 @@
 //! # Ok::<(), triform::Error>(())
 //! ```
 //!
-//! [`verify`] tests forms on nine rungs, R0 to R8, among them a rounding bound, exact integers, a
-//! prime field and proofs at small sizes. It tests a form of your own in the same way:
+//! [`verify`] tests forms with nine checks, the rungs R0 to R8. They include a rounding bound, exact integers, a prime
+//! field and proofs at small sizes. A form that you write is tested in the same way:
 //!
 //! ```no_run
 #![doc = include_str!("../examples/own_form.rs")]
 //! ```
 //!
-//! The modules. Each uses only those above it:
+//! These are the modules. Each module uses only the modules above it:
 //!
 //! - [`error`]: one error type.
-//! - [`random`]: every random choice, from one seed.
+//! - [`random`]: all random numbers, drawn from one seed.
 //! - [`scalar`]: the number types.
 //! - [`conv`]: convolution, as a specification and as a fast implementation.
 //! - [`block`]: the three forms.
-//! - [`network`]: the rest of a network, around its blocks.
+//! - [`network`]: whole networks, and what they need besides their blocks.
 //! - [`count`](mod@count): parameters and multiply-adds.
-//! - [`evidence`]: what it takes to show that two forms are equal.
-//! - [`gallery`]: wrong blocks that the evidence must refute.
+//! - [`evidence`]: the rungs, which test whether forms compute the same function.
+//! - [`gallery`]: wrong blocks, which the rungs must refute.
 //! - [`train`]: the three forms trained in lockstep.
-//! - [`claims`]: statements about the forms, each with its check.
-//! - [`check`]: judging other people's kernels, blocks and test data.
+//! - [`claims`]: statements about the forms, each with a check.
+//! - [`check`]: judges other people's kernels, blocks and test data.
 //! - [`figures`]: the plots and diagrams.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
-/// Getters without setters, so that a field cannot change after it has been checked.
+/// Writes getters but no setters, so that a field cannot change after it has been checked.
 macro_rules! getters {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
         $($(#[$doc])* pub fn $field(&self) -> $type { self.$field })*

@@ -1,4 +1,4 @@
-//! Every random choice of the crate, from one seed.
+//! All random numbers of the crate, drawn from one seed.
 
 use hmac_sha256::Hash;
 use ndarray::{Array, ShapeBuilder};
@@ -10,7 +10,8 @@ use rand_chacha::ChaCha8Rng;
 /// The generator of all random numbers. It gives the same numbers on every machine.
 pub type Rng = ChaCha8Rng;
 
-/// What random numbers are for. Each purpose has its own streams, so a new draw for one purpose changes no other.
+/// What random numbers are used for. Each purpose has its own streams, so an extra draw for one purpose does not change
+/// the numbers for another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Kernels of blocks.
@@ -19,7 +20,7 @@ pub enum Purpose {
     Norms,
     /// The stem's kernel and batch norm.
     Stem,
-    /// An input other than a photograph.
+    /// An input that is not a photograph.
     Input,
     /// Blocks and inputs of small integers.
     Exact,
@@ -37,16 +38,16 @@ pub enum Purpose {
     Examples,
     /// Weights of whole networks.
     Network,
-    /// The cases that tie the theorem to the forms.
+    /// The cases on which the theorem's formulas are compared with the forms.
     Theorem,
-    /// The images to train on, and their order.
+    /// The images for training, and their order.
     Batches,
-    /// The cases of `triform cases`, which other programs run.
+    /// The cases that `triform cases` writes for other programs.
     Handout,
 }
 
-/// A seed, from which independent streams are drawn: one for each purpose, block,
-/// layer and channel, so that no draw depends on the order of the others.
+/// A seed for independent random streams. There is one stream for each purpose, block, layer and channel, so no draw
+/// depends on the order of other draws.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(pub u64);
 

@@ -1,24 +1,25 @@
-//! An input's bytes as a convolution of small integers, called by one of a convolver's verbs.
+//! Turns the bytes of a fuzzing input into a convolution of small integers, and into the call of one of a convolver's
+//! verbs (its methods).
 
 use arbitrary::{Arbitrary, Unstructured};
 use ndarray::{Array4, s};
 use triform::conv::ConvSpec;
 
-/// Bounds on absolute values: of weights, inputs and shortcuts; of the functions' scales; of their
-/// shifts and what [`Step::Ramp`] adds.
+/// The largest absolute values: `VALUE` for weights, inputs and shortcuts, `SCALE` for the scales of functions, and
+/// `SHIFT` for their shifts and for what [`Step::Ramp`] adds.
 const VALUE: i64 = 8;
 const SCALE: i64 = 3;
 pub const SHIFT: i64 = 9;
 const PATHS: usize = 4;
 const KERNEL: usize = 7;
-/// Input channels of a group; a 1x1, which is a matrix product, may have more.
+/// The most input channels of a group. A 1x1, which is a matrix product, may have `CHANNELS_OF_1X1`.
 const CHANNELS: usize = 6;
 const CHANNELS_OF_1X1: usize = 20;
-/// A case with more multiplications than this is made thinner, for speed.
+/// A case with more multiplications than this gets fewer input channels and images, for speed.
 const ENOUGH: usize = 1 << 17;
 
-/// The certificate: terms * max|w| * max|x|, through both functions and the shortcut, is at most
-/// 2^24. So every partial sum, in any order, is an integer that `f32` holds exactly.
+/// The largest absolute value of a partial sum: `terms * VALUE * VALUE`, passed through both functions and the
+/// shortcut. It is at most 2^24. So every partial sum, in any order, is an integer that `f32` holds exactly.
 pub const CERTIFIED: i64 = {
     let terms = PATHS * CHANNELS * KERNEL * KERNEL;
     assert!(CHANNELS_OF_1X1 <= CHANNELS * KERNEL * KERNEL);
@@ -57,14 +58,14 @@ pub struct Path {
     pub spec: ConvSpec,
 }
 
-/// Integers, and how they are to lie in memory: 0 to 7, see `Tensor::lay`.
+/// Integers, and the number of their memory layout, 0 to 7. `Tensor::lay` lists the layouts.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     pub values: Array4<i64>,
     pub layout: u8,
 }
 
-/// The layout that stores one image and shows it as every image.
+/// The layout that stores one image and repeats it for the whole batch.
 pub const REPEATED: u8 = 7;
 
 /// What a function does to one channel.
@@ -73,7 +74,7 @@ pub enum Step {
     Identity,
     Relu,
     Affine(i64, i64, bool),
-    /// Adds to each pixel a number that depends on its place in the plane; no data can express that.
+    /// Adds to each pixel a number that depends on its place in the plane. This step cannot be given as data.
     Ramp,
 }
 
@@ -86,7 +87,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Any convolution of `x` with this number of groups whose kernel fits.
+    /// Draws any convolution of an input of shape `x`, with this number of groups and a kernel that fits.
     fn draw(u: &mut Unstructured<'_>, x: [usize; 4], groups: usize) -> arbitrary::Result<Self> {
         let (k_h, k_w) = match u.int_in_range(0..=7u8)? {
             0 => (3, 3),
@@ -109,7 +110,8 @@ impl Plan {
         Ok(Self { spec: [stride, padding, dilation, groups], kernel, x })
     }
 
-    /// The input size that gives `out` positions along an axis, and `slack` unused rows.
+    /// The input size for which the output has `out` positions along an axis. At its end, `slack % stride` positions
+    /// are unused.
     fn size_for(&self, out: usize, k: usize, slack: usize) -> Option<usize> {
         let [stride, padding, dilation, _] = self.spec;
         let padded = (out - 1) * stride + dilation * (k - 1) + 1 + slack % stride;
@@ -201,7 +203,7 @@ impl<'a> Arbitrary<'a> for Case {
     }
 }
 
-/// Valid shapes: the paths of one verb.
+/// Draws valid shapes for the paths of one verb.
 fn plan(u: &mut Unstructured<'_>, verb: Verb) -> arbitrary::Result<Vec<Plan>> {
     let n = *u.choose(&[1, 1, 2, 1, 3, 2, 1, 0])?;
     let map = |u: &mut Unstructured<'_>| {
@@ -258,7 +260,7 @@ fn plan(u: &mut Unstructured<'_>, verb: Verb) -> arbitrary::Result<Vec<Plan>> {
     Ok(plans)
 }
 
-/// Makes one mistake, of a kind that a convolver must refuse.
+/// Changes one size. If the case then becomes invalid, a convolver must refuse it.
 fn spoil(
     u: &mut Unstructured<'_>,
     plans: &mut [Plan],

@@ -1,15 +1,14 @@
-//! What the fuzz target runs on every input, shared with `tests/lesson/fuzz_corpus.rs`: the input's
-//! convolution ([`Case`]) by all convolvers, compared to the bit ([`check`]).
+//! What the fuzz target runs on every input. `tests/lesson/fuzz_corpus.rs` uses the same code. [`check`] runs the
+//! input's convolution, a [`Case`], on all convolvers, and compares the results to the bit.
 //!
-//! The expected answer is the reference's over checked integers, which cannot round. The data are integers for which
-//! floats cannot round either, in whatever order they are summed: see `CERTIFIED`.
+//! The expected answer comes from the reference over checked integers, which cannot round. The data are such small
+//! integers that floats cannot round either, in whatever order they are summed: see `CERTIFIED`.
 //!
-//! **The sign of zero.** `tests/lesson/convolution.rs` compares with `==`, for which -0 equals +0,
-//! and `src/evidence/rungs/r3_exact_integers.rs` says why it may: a sum whose terms are all zero
-//! may be -0 in one order and +0 in another. Here the reference must give the exact bits, since it
-//! adds to +0, which never gives -0. So must the fast convolver, except where a 1x1 may be a matrix
-//! product: with one output channel, or at most two input channels, `gemm` starts from a product,
-//! and 0 times -3 is -0. There, and only there, -0 counts as +0.
+//! **The sign of zero.** `tests/lesson/convolution.rs` compares with `==`, for which -0 equals +0.
+//! `src/evidence/rungs/r3_exact_integers.rs` says why: a sum whose terms are all zero may be -0 in one order and +0 in
+//! another. Here, the reference must give the exact bits, since it adds to +0, which never gives -0. The fast convolver
+//! must give the exact bits too, except where a 1x1 may be a matrix product. With one output channel, or at most two
+//! input channels, `gemm` starts from a product, and 0 times -3 is -0. There, and only there, -0 counts as +0.
 
 #![allow(unreachable_pub)]
 
@@ -27,7 +26,7 @@ mod case;
 use case::{CERTIFIED, REPEATED, SHIFT};
 pub use case::{Case, Path, Step, Tensor, Verb};
 
-/// A number type: made from an integer, and turned into a float.
+/// A number type: how it is made from an integer, and how it is turned into a float.
 pub struct Kind<S> {
     pub of: fn(i64) -> S,
     pub float: fn(&S) -> f32,
@@ -91,13 +90,13 @@ impl Tensor {
     }
 }
 
-/// The steps of all channels. A convolver that asks for a channel beyond them makes this panic.
+/// The steps of all channels. If a convolver asks for a channel that does not exist, this panics.
 struct Steps<'a, S> {
     steps: &'a [Step],
     of: fn(i64) -> S,
     /// The steps as data, if all are affine.
     affine: Option<Vec<Affine<S>>>,
-    /// Whether to hide from the convolver what they are made of.
+    /// Whether `as_data` returns `None`, so that the convolver can only apply the steps.
     opaque: bool,
 }
 
@@ -143,7 +142,7 @@ impl<S: Ordered> ChannelWise<S> for Steps<'_, S> {
 /// The result of a convolver for a case: tensors, or the text of its error.
 pub type Outcome = Result<Vec<Array4<f32>>, String>;
 
-/// Runs the case; `opaque` hides from the convolver what its functions are made of.
+/// Runs the case. If `opaque`, the convolver does not get its functions as data.
 pub fn run<S, V>(kind: &Kind<S>, convolver: &V, case: &Case, opaque: bool) -> Outcome
 where
     S: Ordered,
@@ -188,7 +187,7 @@ fn has_a_matrix(case: &Case) -> bool {
     })
 }
 
-/// Whether both are the same to the bit, or the same error; with `one_zero`, -0 equals +0.
+/// Checks that both outcomes are the same to the bit, or are the same error. If `one_zero`, -0 equals +0.
 pub fn same(who: &str, expected: &Outcome, found: &Outcome, one_zero: bool) -> Result<(), String> {
     // -0 + 0 is +0; every other value is unchanged.
     let bits = |z: &f32| if one_zero { (z + 0.0).to_bits() } else { z.to_bits() };
@@ -219,18 +218,18 @@ pub fn same(who: &str, expected: &Outcome, found: &Outcome, one_zero: bool) -> R
 pub enum Ran {
     /// Values were compared, and they were not all 0.
     Compared,
-    /// An output without elements, or of zeros only.
+    /// The output has no elements, or only zeros.
     Hollow,
-    /// An input that all convolvers refused, in the same words.
+    /// All convolvers refused the input, with the same message.
     Refused,
 }
 
-/// Runs a case on all convolvers; the error names the one that disagrees.
+/// Runs a case on all convolvers. The error names the convolver that disagrees.
 pub fn check(case: &Case) -> Result<Ran, String> {
     check_against(&Fast::new(), case)
 }
 
-/// The same, with `fast` in place of the fast convolver.
+/// Like [`check`], with `fast` in place of the fast convolver.
 pub fn check_against<V: Convolver<f32>>(fast: &V, case: &Case) -> Result<Ran, String> {
     let reference = Reference::default();
     let runs = Reference::in_runs_of(case.run);

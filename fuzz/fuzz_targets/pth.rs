@@ -1,4 +1,4 @@
-//! Checkpoints of this format.
+//! Fuzzes the reader of checkpoints in this format.
 #![no_main]
 
 include!("checkpoint.rs");

@@ -1,19 +1,19 @@
-//! Form (a), aggregated transformations: C paths, summed. Figure 3(a) of the
-//! paper, and its equation 2, F(x) = T_1(x) + ... + T_C(x).
+//! Form (a), aggregated transformations, sums C paths. It is Figure 3(a) and equation 2 of the paper, `F(x) = T_1(x) +
+//! ... + T_C(x)`.
 //!
-//! Every path reads *all* C_in channels, narrows them to d, transforms those d
-//! alone and widens them to C_out again; the C results are summed.
+//! Every path reads *all* C_in channels and reduces them to d channels. It transforms these d channels alone and
+//! expands them to C_out channels. Then the C results are summed.
 //!
-//! **Where the last batch norm goes:** after the sum and before the shortcut, as the paper's
-//! footnote on form (a) says. If it came inside each path, its shift would be added C times, and in
-//! training mode its statistics would be those of a single path.
+//! **The last batch norm** comes after the sum and before the shortcut, as the paper's footnote on form (a) says. If
+//! each path had this batch norm, its shift would be added C times. In training mode, its statistics would be those of
+//! a single path.
 //!
-//! **Why it equals (b).** One output of (b)'s last 1x1 is a sum over D = C d channels. Here the
-//! same products are summed d at a time, path by path, and then the C partial sums are added. In
-//! the paper's footnote, A1 B1 + A2 B2 = [A1 A2][B1; B2], where A_i are path i's weights of the
-//! last layer and B_i is what path i feeds to them. This needs only that addition is associative and
-//! that adding zero changes nothing; the product may be any operation. Float addition is not
-//! associative, so over floats the two may differ by rounding, and only by that.
+//! **Why it equals (b).** In form (b), an output of the last 1x1 is a sum over D = C d channels. Form (a) sums the same
+//! products path by path, d at a time, and then adds the C partial sums. The paper's footnote writes this as `A1 B1 +
+//! A2 B2 = [A1 A2][B1; B2]`. There, `A_i` are the weights of path `i` in the last layer, and `B_i` is the input that
+//! path `i` gives to this layer. The equation needs only that addition is associative and that adding zero changes
+//! nothing. The product may be any operation. Float addition is not associative, so over floats the two forms may
+//! differ, but only by rounding.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -31,8 +31,8 @@ pub struct Aggregated<K> {
 }
 
 impl<K> Aggregated<K> {
-    /// Path i's kernels are views of the block's weights: the path's d output channels in the first
-    /// two layers, and its d input channels in the last.
+    /// Prepares three kernels for each path. They are views of the block's weights: the path's d output channels in the
+    /// first two layers, and its d input channels in the last layer.
     ///
     /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
@@ -51,7 +51,7 @@ impl<K> Aggregated<K> {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Aggregated<V::Kernel> {
-    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    /// Maps N x C_in x H x W to N x C_out x H_out x W_out.
     fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
         let With { functions, shortcut, convolver } = *with;
         // Every path reads all of x: C tensors of d channels.

@@ -1,15 +1,13 @@
-//! Form (b), early concatenation: C paths, concatenated, then one 1x1. Figure
-//! 3(b) of the paper.
+//! Form (b), early concatenation, concatenates C paths and then applies one 1x1. It is Figure 3(b) of the paper.
 //!
-//! The first two layers run path by path, as in form (a). Then the C results of d
-//! channels each are concatenated in the order of the paths, to D = C d channels.
-//! One 1x1 over all of them gives the output.
+//! The first two layers run path by path, as in form (a). Then the C results of d channels each are concatenated in the
+//! order of the paths, to D = C d channels. One 1x1 over all D channels gives the output.
 //!
-//! **Why it equals (c).** Channel j of path i *is* channel i d + j of form (c): a sum of the same
-//! products, followed by the same batch norm and ReLU, which look at one channel at a time. Only the
-//! index is written differently. So if both forms add in the same order, no law of arithmetic is
-//! needed, and they agree to the bit. A fast convolution adds in an order of its own, which may
-//! depend on the number of channels. With it, even (b) and (c) may differ by rounding.
+//! **Why it equals (c).** Channel `j` of path `i` *is* channel `i d + j` of form (c). Both are sums of the same
+//! products, followed by the same batch norm and ReLU, which look at one channel at a time. Only the index is written
+//! differently. So if both forms add in the same order, they agree to the bit, and this needs no law of arithmetic. A
+//! fast convolution may choose an order that depends on the number of channels. Then even (b) and (c) may differ by
+//! rounding.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -27,8 +25,9 @@ pub struct EarlyConcat<K> {
 }
 
 impl<K> EarlyConcat<K> {
-    /// Path i's first two kernels are views of the block's weights: the path's d output channels in
-    /// each of the two layers. The last kernel is the block's own.
+    /// Prepares two kernels for each path, and one for all paths together. The kernels of a path are views of the
+    /// block's weights: the path's d output channels in each of the first two layers. The last kernel is that of the
+    /// whole block.
     ///
     /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
@@ -47,7 +46,7 @@ impl<K> EarlyConcat<K> {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for EarlyConcat<V::Kernel> {
-    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    /// Maps N x C_in x H x W to N x C_out x H_out x W_out.
     fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
         let With { functions, shortcut, convolver } = *with;
         // Every path reads all of x: C tensors of d channels.

@@ -14,8 +14,8 @@ use crate::scalar::Additive;
 
 /// The residual branch of a block, with prepared kernels.
 pub trait Branch<S: Additive, V: Convolver<S>> {
-    /// Runs the branch, adds the shortcut, then applies the output's function: N x C_in x H x W to
-    /// N x C_out x H_out x W_out.
+    /// Runs the branch, adds the shortcut, then applies the function of the output. Maps N x C_in x H x W to N x C_out
+    /// x H_out x W_out.
     ///
     /// Errors: an input that does not suit the block.
     fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>>;
@@ -25,19 +25,19 @@ pub trait Branch<S: Additive, V: Convolver<S>> {
 pub struct With<'a, S, V> {
     /// The functions between the convolutions.
     pub functions: &'a Functions<'a, S>,
-    /// The shortcut to add at the end, of the output's shape.
+    /// The shortcut that is added at the end. It has the shape of the output.
     pub shortcut: Option<ArrayView4<'a, S>>,
     /// The convolver that prepared the kernels.
     pub convolver: &'a V,
 }
 
-/// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three;
-/// any other form (a wrong one, say) implements this trait.
+/// A way to compute a block from its weights. [`Form`](super::Form) has the paper's three forms. Any other form, right
+/// or wrong, implements this trait too.
 ///
-/// A form is generic over the number type. Besides the convolutions that it is given, it needs only
-/// addition, so it is written once and runs over every number type.
+/// A form is generic over the number type. It calls a convolver for its convolutions, and otherwise needs only
+/// addition. So it is written once and runs over every number type.
 pub trait BlockForm {
-    /// One letter, for tables. The paper's are 'a', 'b', 'c'.
+    /// The letter of the form in tables. The paper's forms are 'a', 'b' and 'c'.
     fn letter(&self) -> char {
         'x'
     }
@@ -56,7 +56,7 @@ pub trait BlockForm {
         convolver: &V,
     ) -> Result<Box<dyn Branch<S, V>>>;
 
-    /// Runs the whole block once in this form: N x C_in x H x W to N x C_out x H_out x W_out. To run it
+    /// Runs the whole block once in this form, from N x C_in x H x W to N x C_out x H_out x W_out. To run the block
     /// repeatedly, prepare a [`Bottleneck`].
     ///
     /// Errors: those of [`Bottleneck::prepare`] and [`Bottleneck::forward`].
@@ -74,8 +74,8 @@ pub trait BlockForm {
     }
 }
 
-/// A block in one of its forms: y = output(F(x) + shortcut(x)), equation 3 of the paper, where F is
-/// the branch with its last batch norm.
+/// A block in one of its forms. It computes `y = output(F(x) + shortcut(x))`, equation 3 of the paper, where `F` is the
+/// branch with its last batch norm.
 pub struct Bottleneck<S: Additive, V: Convolver<S>> {
     pub(crate) branch: Box<dyn Branch<S, V>>,
     pub(crate) projection: Option<V::Kernel>,
@@ -98,7 +98,7 @@ impl<S: Additive, V: Convolver<S> + 'static> Bottleneck<S, V> {
         Ok(Self { branch, projection, shortcut: spec.shortcut() })
     }
 
-    /// N x C_in x H x W to N x C_out x H_out x W_out. N = 0 gives an empty output.
+    /// Maps N x C_in x H x W to N x C_out x H_out x W_out. If N is 0, the output is empty.
     ///
     /// Errors: an input with the wrong number of channels, or an empty map.
     pub fn forward(
@@ -131,7 +131,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// All three, in the paper's order.
+    /// All three forms, in the paper's order.
     pub const ALL: [Self; 3] = [Self::Aggregated, Self::EarlyConcat, Self::Grouped];
 }
 

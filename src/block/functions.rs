@@ -1,4 +1,4 @@
-//! The functions between a block's convolutions, passed in from outside.
+//! The functions between a block's convolutions. The caller passes them in.
 
 use std::ops::Range;
 
@@ -12,41 +12,41 @@ use crate::scalar::{Additive, Ordered, Real};
 /// The places in a block where a channel-wise function is applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
-    /// After the first 1x1, C_in to D.
+    /// After the first 1x1, which maps C_in to D channels.
     Reduce,
-    /// After the 3x3, D to D.
+    /// After the 3x3, which maps D to D channels.
     Transform,
-    /// After the last 1x1 and the sum over the paths, D to C_out.
+    /// After the last 1x1 and the sum over the paths, which map D to C_out channels.
     Expand,
-    /// After the projection of the shortcut, C_in to C_out.
+    /// After the projection of the shortcut, which maps C_in to C_out channels.
     Shortcut,
     /// After the shortcut is added.
     Output,
 }
 
 impl Layer {
-    /// All of them, in this order.
+    /// All places, in this order.
     pub const ALL: [Self; 5] =
         [Self::Reduce, Self::Transform, Self::Expand, Self::Shortcut, Self::Output];
 }
 
-/// The channel-wise function of each place.
+/// The channel-wise function for each place in a block.
 #[derive(Clone, Copy)]
 pub struct Functions<'a, S> {
-    /// See [`Layer::Reduce`]; D channels.
+    /// The function at [`Layer::Reduce`], for D channels.
     pub reduce: &'a dyn ChannelWise<S>,
-    /// See [`Layer::Transform`]; D channels.
+    /// The function at [`Layer::Transform`], for D channels.
     pub transform: &'a dyn ChannelWise<S>,
-    /// See [`Layer::Expand`]; C_out channels.
+    /// The function at [`Layer::Expand`], for C_out channels.
     pub expand: &'a dyn ChannelWise<S>,
-    /// See [`Layer::Shortcut`]; C_out channels.
+    /// The function at [`Layer::Shortcut`], for C_out channels.
     pub shortcut: &'a dyn ChannelWise<S>,
-    /// See [`Layer::Output`]; C_out channels.
+    /// The function at [`Layer::Output`], for C_out channels.
     pub output: &'a dyn ChannelWise<S>,
 }
 
 impl<'a, S> Functions<'a, S> {
-    /// Calls `function` for each place.
+    /// Calls `function` for each place, and takes the functions that it returns.
     pub fn of(function: impl Fn(Layer) -> &'a dyn ChannelWise<S>) -> Self {
         let [reduce, transform, expand, shortcut, output] = Layer::ALL.map(function);
         Self { reduce, transform, expand, shortcut, output }
@@ -54,7 +54,7 @@ impl<'a, S> Functions<'a, S> {
 }
 
 impl<'a, S: Additive> Functions<'a, S> {
-    /// The identity everywhere: only the three convolutions and the shortcut.
+    /// The identity at each place, so that only the convolutions and the shortcut remain.
     pub fn none() -> Functions<'static, S> {
         Functions::of(|_| &Identity)
     }
@@ -69,10 +69,10 @@ impl<'a, S: Additive> Functions<'a, S> {
         Epilogue::only(self.transform)
     }
 
-    /// The epilogue of the last 1x1 and the sum over the paths: batch norm, then the shortcut, then
-    /// the block's last ReLU. The paper (section 4) puts ReLU right after each batch norm, except
-    /// at the end of the block, where it comes after the shortcut is added. Its footnote on form
-    /// (a) puts the last batch norm after the sum of the paths and before the shortcut.
+    /// The epilogue after the last 1x1 and the sum over the paths: batch norm, then the shortcut, then the block's last
+    /// ReLU. The paper (section 4) puts ReLU right after each batch norm. At the end of the block, however, the
+    /// shortcut is added before ReLU. The paper's footnote on form (a) puts the last batch norm after the sum of the
+    /// paths and before the shortcut.
     pub fn after_sum<'b>(&self, shortcut: Option<ArrayView4<'b, S>>) -> Epilogue<'b, S>
     where
         'a: 'b,
@@ -81,7 +81,7 @@ impl<'a, S: Additive> Functions<'a, S> {
     }
 }
 
-/// A block's batch norms, each as a function `F`, and its activation, placed as in the paper.
+/// A block's batch norms, each as a function of type `F`, and the block's activation. They are placed as in the paper.
 pub struct LayerFunctions<F> {
     /// After the first 1x1.
     pub reduce: F,
@@ -95,12 +95,12 @@ pub struct LayerFunctions<F> {
     pub output: Activation,
 }
 
-/// Batch norms in inference mode, folded.
+/// Batch norms in inference mode, each folded into an affine function.
 pub type NormFunctions<S> = LayerFunctions<Normalise<S>>;
 
 impl<F> LayerFunctions<F> {
-    /// Turns each batch norm into a function. The first two include the activation; after the third,
-    /// the shortcut is added before the activation.
+    /// Turns each batch norm into a function. The first two functions include the activation. The third does not,
+    /// because the shortcut is added before the activation.
     pub(crate) fn of<'a, S, E>(
         norms: &'a BlockNorms<S>,
         activation: Activation,
@@ -127,12 +127,12 @@ impl<F> LayerFunctions<F> {
         }
     }
 
-    /// The functions of the batch norms, the shortcut's last.
+    /// The functions of the batch norms. The function for the shortcut comes last.
     pub(crate) fn norms(&self) -> impl Iterator<Item = &F> {
         [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
     }
 
-    /// The functions as [`BlockForm::forward`](super::BlockForm::forward) takes them.
+    /// The functions that [`BlockForm::forward`](super::BlockForm::forward) takes.
     pub fn functions<S>(&self) -> Functions<'_, S>
     where
         F: ChannelWise<S>,
@@ -160,9 +160,9 @@ impl<S: Real> NormFunctions<S> {
 /// The activation of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
-    /// None.
+    /// No activation.
     Identity,
-    /// `max(x, 0)`; NaN stays NaN.
+    /// `max(x, 0)`. NaN stays NaN.
     Relu,
 }
 

@@ -1,13 +1,13 @@
-//! Form (c), grouped convolution: three convolutions, the middle one in C
-//! groups. Figure 3(c) of the paper, and what every implementation runs.
+//! Form (c), grouped convolution, has three convolutions, and the middle one has C groups. It is Figure 3(c) of the
+//! paper, and the form that implementations run.
 //!
-//! The 1x1 from C_in to D = C d channels is C narrow 1x1 side by side: an output channel of a
-//! convolution does not depend on its neighbours, so the channels may be divided anywhere. In the
-//! 3x3 with C groups, output channel `i*d + j` reads only the channels `i*d..(i+1)*d`, those of its
-//! own path. The last 1x1 reads all D channels and sums over them.
+//! The 1x1 convolution from C_in to D = C d channels is the same as C narrow 1x1 convolutions side by side. An output
+//! channel of a convolution does not depend on other output channels, so the output channels may be divided anywhere.
+//! In the 3x3 with C groups, output channel `i*d + j` reads only the channels `i*d..(i+1)*d`, which belong to the same
+//! path. The last 1x1 reads all D channels and sums over them.
 //!
-//! Each convolution is followed by batch norm and then ReLU; at the end of the block, the shortcut
-//! is added between the two.
+//! Each convolution is followed by batch norm and then ReLU. At the end of the block, the shortcut is added after batch
+//! norm and before ReLU.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -17,7 +17,7 @@ use crate::conv::Convolver;
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The kernels that form (c) reads: the block's own three.
+/// The three kernels that form (c) reads, which are those of the block.
 pub struct Grouped<K> {
     reduce: K,
     transform: K,
@@ -25,6 +25,8 @@ pub struct Grouped<K> {
 }
 
 impl<K> Grouped<K> {
+    /// Prepares the three kernels.
+    ///
     /// Errors: those of [`Convolver::prepare`].
     pub fn prepare<S: Additive, V: Convolver<S, Kernel = K>>(
         weights: &BlockWeights<S>,
@@ -41,7 +43,7 @@ impl<K> Grouped<K> {
 }
 
 impl<S: Additive, V: Convolver<S>> Branch<S, V> for Grouped<V::Kernel> {
-    /// N x C_in x H x W to N x C_out x H_out x W_out.
+    /// Maps N x C_in x H x W to N x C_out x H_out x W_out.
     fn forward(&self, x: ArrayView4<'_, S>, with: &With<'_, S, V>) -> Result<Array4<S>> {
         let With { functions, shortcut, convolver } = *with;
         // All D channels read all of x.

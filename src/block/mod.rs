@@ -1,17 +1,16 @@
-//! The ResNeXt block: one set of weights, three forms that read it.
+//! The ResNeXt block: one set of weights, and three forms that read these weights.
 //!
-//! The letters are the paper's: the cardinality C is the number of paths, d is the width of a path,
-//! and D = C d. The layers, in order: *reduce* (1x1, C_in to D), *transform* (3x3, D to D within
-//! each path), *expand* (1x1, D to C_out). With C = 1 the block is ResNet's bottleneck; with d = 1
-//! its 3x3 is depthwise.
+//! The letters are those of the paper. The cardinality C is the number of paths, d is the width of a path, and D = C d.
+//! In order, the layers are *reduce* (1x1, C_in to D), *transform* (3x3, D to D within each path) and *expand* (1x1, D
+//! to C_out). If C = 1, the block is ResNet's bottleneck. If d = 1, the 3x3 is depthwise.
 //!
-//! Read [`grouped`] (c), then [`early_concat`] (b), then [`aggregated`] (a): the
-//! paper's Figure 3 from right to left.
+//! The best order to read the modules is [`grouped`] (c), [`early_concat`] (b), [`aggregated`] (a). That is the paper's
+//! Figure 3 from right to left.
 //!
-//! Between the convolutions come batch norm and ReLU, as channel-wise functions ([`Functions`]):
-//! each sees one channel and that channel's number. Dividing the channels into paths leaves every
-//! channel whole, so such a function cannot distinguish a path from a part of a wide layer. Any
-//! function that does not mix channels may be used.
+//! Batch norm and ReLU come between the convolutions, as channel-wise functions ([`Functions`]). Such a function sees
+//! one channel and the number of that channel. Dividing the channels into paths leaves every channel whole. So the
+//! function cannot tell whether a channel belongs to a path or to one wide layer. Any function that does not mix
+//! channels may be used.
 
 pub mod aggregated;
 pub mod early_concat;

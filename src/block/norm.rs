@@ -1,4 +1,4 @@
-//! Batch norm in inference mode, and the affine function it folds to.
+//! Batch norm in inference mode, and the affine function to which it folds.
 
 use std::ops::Range;
 
@@ -59,7 +59,7 @@ impl<S: Real> BatchNorm<S> {
         Ok(norm)
     }
 
-    /// The same, built from the four numbers of each channel: gamma, beta, mean, variance.
+    /// Builds a batch norm from four numbers for each channel: gamma, beta, mean, variance.
     ///
     /// Errors: those of [`BatchNorm::new`].
     pub fn of_channels(channels: &[[S; 4]], epsilon: S) -> Result<Self> {
@@ -67,14 +67,14 @@ impl<S: Real> BatchNorm<S> {
         Self::new(all(0), all(1), all(2), all(3), epsilon)
     }
 
-    /// Batch norm as initialised in a new network: gamma 1, beta 0, mean 0, variance 1, epsilon 1e-5.
+    /// A batch norm as it is initialised in a new network: gamma 1, beta 0, mean 0, variance 1, epsilon 1e-5.
     pub fn fresh(channels: usize) -> Self {
         let [zeros, ones] = [S::zero(), S::one()].map(|value| Array1::from_elem(channels, value));
         let (gamma, beta, epsilon) = (ones.clone(), zeros.clone(), S::from_f64(1e-5));
         Self { gamma, beta, mean: zeros, variance: ones, epsilon }
     }
 
-    /// Whether it has the initial values of a new network: gamma 1, beta 0, mean 0, variance 1.
+    /// Whether the batch norm has the initial values of a new network: gamma 1, beta 0, mean 0, variance 1.
     pub fn is_fresh(&self) -> bool {
         let (zero, one) = (S::zero(), S::one());
         (0..self.channels()).all(|channel| self.channel(channel) == [&one, &zero, &zero, &one])
@@ -113,8 +113,8 @@ impl<S: Real> BatchNorm<S> {
         BatchNorm { gamma, beta, mean, variance, epsilon: cast(&self.epsilon) }
     }
 
-    /// The affine function that this batch norm computes in inference mode: scale = gamma / sqrt(variance + epsilon),
-    /// shift = beta - mean * scale, each operation rounded once.
+    /// The affine function that this batch norm computes in inference mode. Its scale is `gamma / sqrt(variance +
+    /// epsilon)`, and its shift is `beta - mean * scale`. Each operation is rounded once.
     ///
     /// Errors: [`Error::NotFinite`] if a scale or shift overflows.
     pub fn fold(&self) -> Result<Normalise<S>> {
@@ -134,7 +134,8 @@ impl<S: Real> BatchNorm<S> {
     }
 }
 
-/// An affine function for each channel, with or without a ReLU after it: folded batch norm in inference mode.
+/// An affine function for each channel, optionally followed by a ReLU. Batch norm in inference mode can be folded into
+/// such a function.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Normalise<S> {
     pub(crate) affine: Vec<Affine<S>>,
@@ -180,12 +181,12 @@ pub struct BlockNorms<S> {
     pub transform: BatchNorm<S>,
     /// bn3, C_out channels.
     pub expand: BatchNorm<S>,
-    /// downsample.1, C_out channels; only where the shortcut is a projection.
+    /// downsample.1, C_out channels. It exists only if the shortcut is a projection.
     pub shortcut: Option<BatchNorm<S>>,
 }
 
 impl<S: Real> BlockNorms<S> {
-    /// Calls `norm` for each layer, but for the shortcut only if `projection` is true.
+    /// Calls `norm` for each layer that has a batch norm. The shortcut has a batch norm only if `projection` is true.
     ///
     /// Errors: those of `norm`.
     pub fn from_fn(
@@ -221,7 +222,7 @@ impl<S: Real> BlockNorms<S> {
         Ok(())
     }
 
-    /// All of them, the shortcut's last.
+    /// All batch norms. The batch norm of the shortcut comes last.
     pub(crate) fn all(&self) -> impl Iterator<Item = &BatchNorm<S>> {
         [&self.reduce, &self.transform, &self.expand].into_iter().chain(&self.shortcut)
     }

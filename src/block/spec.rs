@@ -1,4 +1,4 @@
-//! The shape of a block, which is checked once, on construction.
+//! The shape of a block. It is checked once, when it is constructed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,16 +19,17 @@ pub enum StrideOn {
 /// What is added to the branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Shortcut {
-    /// Nothing.
+    /// Nothing is added.
     None,
-    /// The input.
+    /// The input of the block.
     Identity,
     /// A 1x1 convolution of the input with the block's stride, then batch norm.
     Projection,
 }
 
-/// The shape of a bottleneck block: C_in input channels, C paths of width d, C_out output channels, the kernel
-/// size k of the middle convolution (the "3x3"), the stride and which convolution has it, and the shortcut.
+/// The shape of a bottleneck block. It has C_in input channels, C paths of width d and C_out output channels. The
+/// middle convolution, called the 3x3, has kernel size k. The shape also gives the stride, the convolution that has the
+/// stride, and the shortcut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BlockSpec {
     c_in: usize,
@@ -43,8 +44,8 @@ pub struct BlockSpec {
 }
 
 impl BlockSpec {
-    /// A block of `cardinality` paths of `width` channels, with a 3x3 of stride 1. The shortcut is
-    /// the identity if C_in = C_out, otherwise a projection (He et al. 2016, type B).
+    /// A block with `cardinality` paths of `width` channels. The 3x3 has stride 1. If C_in = C_out, the shortcut is the
+    /// identity, otherwise a projection (He et al. 2016, type B).
     ///
     /// Errors: [`Error::Zero`] for a size of 0, [`Error::TooManyElements`] for more inner channels
     /// or weights than an array can hold.
@@ -76,7 +77,7 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// Sets the middle convolution's kernel size k, and its padding to k/2, which keeps the map size.
+    /// Sets the kernel size k of the middle convolution. Also sets its padding to k/2, which keeps the map size.
     ///
     /// Errors: [`Error::Zero`], [`Error::EvenKernel`], [`Error::TooManyElements`].
     pub fn with_kernel(mut self, kernel: usize) -> Result<Self> {
@@ -89,7 +90,7 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// Divides the same C d channels into `fewer`, wider paths.
+    /// Divides the same C d channels into fewer but wider paths. `fewer` is the new number of paths.
     ///
     /// Errors: [`Error::Zero`]; [`Error::PathsDoNotDivide`]; [`Error::TooManyElements`].
     pub fn with_paths(mut self, fewer: usize) -> Result<Self> {
@@ -104,8 +105,8 @@ impl BlockSpec {
         Ok(self)
     }
 
-    /// Sets the padding of the middle convolution. Any padding but k/2 changes the map size; then no shortcut
-    /// fits, and the block gets [`Shortcut::None`].
+    /// Sets the padding of the middle convolution. Any padding other than k/2 changes the map size. No shortcut fits
+    /// then, so the block gets [`Shortcut::None`].
     pub fn with_padding(mut self, padding: usize) -> Self {
         self.padding = padding;
         if !self.keeps_the_map() {
@@ -116,8 +117,8 @@ impl BlockSpec {
 
     /// Sets the shortcut.
     ///
-    /// Errors: [`Error::IdentityShortcut`] for an identity between different shapes,
-    /// [`Error::ShortcutOfAnotherMap`] for any shortcut but `None` if the padding changes the map size.
+    /// Errors: [`Error::IdentityShortcut`] for an identity between different shapes, [`Error::ShortcutOfAnotherMap`]
+    /// for any shortcut except `None` if the padding changes the map size.
     pub fn with_shortcut(mut self, shortcut: Shortcut) -> Result<Self> {
         if shortcut != Shortcut::None && !self.keeps_the_map() {
             let (kernel, padding) = (self.kernel, self.padding);
@@ -147,7 +148,7 @@ impl BlockSpec {
         padding: usize,
         /// Stride of the block.
         stride: usize,
-        /// The convolution that takes the stride.
+        /// The convolution that has the stride.
         stride_on: StrideOn,
         /// What is added to the branch.
         shortcut: Shortcut,
@@ -158,7 +159,8 @@ impl BlockSpec {
         self.cardinality * self.width
     }
 
-    /// The shortest name: `256x32x4` if C_in = C_out and the stride is 1, otherwise as displayed.
+    /// The shortest name of the block. It is written like `256x32x4` if C_in = C_out and the stride is 1. Otherwise it
+    /// is written like `64-32x4-256/2`.
     pub fn name(&self) -> String {
         match self.c_in == self.c_out && self.stride == 1 {
             true => format!("{}x{}x{}", self.c_in, self.cardinality, self.width),
@@ -172,7 +174,7 @@ impl BlockSpec {
         ConvSpec::of(stride, 0, 1)
     }
 
-    /// The geometry of the 3x3: C groups over all channels, or one group over a path's.
+    /// The geometry of the 3x3. `groups` is C for all paths together, or 1 for a single path.
     ///
     /// # Panics
     ///
@@ -209,7 +211,7 @@ impl BlockSpec {
 
     /// The output map size H_out x W_out for an input map H x W.
     ///
-    /// Errors: [`Error::Zero`] for an empty map, [`Error::KernelTooLarge`] for one that is too small.
+    /// Errors: [`Error::Zero`] for an empty map, [`Error::KernelTooLarge`] for a map that is too small.
     pub fn output_map(&self, map: (usize, usize)) -> Result<(usize, usize)> {
         self.convolutions()[1].output_map(self.inner_map(map)?)
     }
@@ -242,8 +244,8 @@ impl BlockSpec {
     }
 }
 
-/// `256x32x4` is C_in x C x d, with C_out = C_in; `64-32x4-256` is C_in, C x d, C_out. `/2` at the end is the
-/// stride of the 3x3. A `d` after the width is ignored.
+/// Reads the name of a block. `256x32x4` is C_in x C x d, with C_out = C_in. `64-32x4-256` is C_in, then C x d, then
+/// C_out. `/2` at the end is the stride of the 3x3. A `d` after the width is ignored.
 impl FromStr for BlockSpec {
     type Err = Error;
 
@@ -274,7 +276,7 @@ impl FromStr for BlockSpec {
     }
 }
 
-/// `64-32x4-256`: C_in, C x d, C_out, followed by `/2` if the stride is 2.
+/// Writes a name like `64-32x4-256`: C_in, then C x d, then C_out. If the stride is 2, `/2` follows.
 impl fmt::Display for BlockSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}x{}-{}", self.c_in, self.cardinality, self.width, self.c_out)?;

@@ -1,4 +1,4 @@
-//! Batch norm in training mode: the statistics are those of the batch.
+//! Batch norm in training mode, which uses the statistics of the batch.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,24 +12,25 @@ use crate::conv::ChannelWise;
 use crate::error::{Error, Result};
 use crate::scalar::{Real, Var};
 
-/// Batch norm of one layer in training mode, optionally followed by a ReLU. For channel c with n = N H W values z,
+/// Batch norm of one layer in training mode, optionally followed by a ReLU. A channel `c` has `n = N H W` values `z`.
+/// Batch norm computes (Ioffe and Szegedy 2015, algorithm 1):
 ///
 /// ```text
 /// mean = sum of z / n            variance = sum of (z - mean)^2 / n
 /// y = gamma_c (z - mean) / sqrt(variance + epsilon) + beta_c
 /// ```
 ///
-/// (Ioffe and Szegedy 2015, algorithm 1). The running statistics move towards those of the batch by
-/// the momentum m, as in PyTorch: `running = (1 - m) running + m batch`. Here the batch's variance
-/// is the unbiased one, n / (n - 1) times as large.
+/// A batch with statistics `batch` moves the running statistics by the momentum `m`, as in PyTorch: `running = (1 - m)
+/// running + m batch`. The variance in this formula is the unbiased variance of the batch, which is n / (n - 1) times
+/// as large.
 ///
-/// It is a function of one channel's plane, so it cannot distinguish a path from a part of a wide layer.
-/// Clones share their running statistics.
+/// This function sees one channel at a time, so it cannot tell whether the channel belongs to a path or to one wide
+/// layer. Clones share their running statistics.
 #[derive(Clone)]
 pub struct TrainingNorm<S> {
     pub(crate) norm: BatchNorm<S>,
     momentum: S,
-    /// Bessel's correction: the unbiased variance divides by n minus this.
+    /// Bessel's correction. The running variance divides by `n` minus this number.
     pub(crate) correction: S,
     pub(crate) activation: Activation,
     running: Arc<Mutex<BTreeMap<usize, Running<S>>>>,
@@ -45,7 +46,8 @@ pub struct Running<S> {
 }
 
 impl<S: Real> TrainingNorm<S> {
-    /// Starts from the statistics of `norm`. The momentum is the weight of a new batch in them, 0.1 in PyTorch.
+    /// Starts from the statistics of `norm`. The momentum is the weight of a new batch in the running statistics.
+    /// PyTorch's default is 0.1.
     pub fn new(norm: BatchNorm<S>, momentum: S, activation: Activation) -> Self {
         Self { norm, momentum, correction: S::one(), activation, running: Arc::default() }
     }
@@ -59,7 +61,7 @@ impl<S: Real> TrainingNorm<S> {
 impl<S: Real> ChannelWise<S> for TrainingNorm<S> {
     /// # Panics
     ///
-    /// For a channel that the batch norm does not have.
+    /// If the batch norm does not have this channel.
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, S>) {
         let n = S::from_f64(plane.len() as f64);
         let mean = sum(plane.iter().cloned()).div(&n);
@@ -100,7 +102,7 @@ fn sum<S: Real>(values: impl Iterator<Item = S>) -> S {
 pub type TrainingFunctions<S> = LayerFunctions<TrainingNorm<S>>;
 
 impl<S: Real> TrainingFunctions<S> {
-    /// For a batch of N images on an H x W map.
+    /// The functions for a batch of N images with a map of size H x W.
     ///
     /// Errors: [`Error::Statistics`] if a channel has fewer than two values, and so no variance;
     /// those of [`BlockNorms::check`]; an error if the map is too small.
@@ -130,18 +132,19 @@ impl<S: Real> TrainingFunctions<S> {
 /// Batch norm in training mode over numbers that remember how they were computed. Each channel is one recorded
 /// operation. [`TrainingNorm`] also runs on such numbers, but records about nine operations for each value.
 ///
-/// For n values z, on which mean and variance depend, and x = (z - mean) / sqrt(variance + epsilon),
+/// A channel has `n` values `z`, on which mean and variance depend. With `x = (z - mean) / sqrt(variance + epsilon)`,
+/// the gradients are
 ///
 /// ```text
 /// dbeta = sum of g        dgamma = sum of g x        dz = gamma / sqrt(variance + epsilon) (g - dbeta / n - x dgamma / n)
 /// ```
 ///
-/// where g is the gradient with respect to y, or 0 where a ReLU stops it (Ioffe and Szegedy 2015, section 3).
+/// Here `g` is the gradient with respect to `y`, or 0 where a ReLU stops it (Ioffe and Szegedy 2015, section 3).
 pub struct RecordedNorm<S> {
     pub(crate) norm: TrainingNorm<S>,
     pub(crate) gamma: Array1<Var<S>>,
     pub(crate) beta: Array1<Var<S>>,
-    /// Whether gradients also flow through mean and variance back to the values, as they must.
+    /// Whether gradients also flow back to the values through mean and variance. Without this, the gradients are wrong.
     pub(crate) statistics_move: bool,
 }
 
@@ -152,7 +155,7 @@ impl<S: Real> RecordedNorm<S> {
         Self { norm: norm.clone(), gamma, beta, statistics_move: true }
     }
 
-    /// The current running means and variances. A channel that was not seen yet has its initial statistics.
+    /// The current running means and variances. A channel that has not been seen yet has its initial statistics.
     pub fn statistics(&self) -> [Vec<S>; 2] {
         let [.., means, variances] = self.norm.norm.arrays();
         let [mut means, mut variances] = [means, variances].map(|numbers| numbers.to_vec());
@@ -162,7 +165,7 @@ impl<S: Real> RecordedNorm<S> {
         [means, variances]
     }
 
-    /// Gamma and beta of each channel; results can be differentiated with respect to them.
+    /// Gamma and beta of each channel. Results can be differentiated with respect to them.
     pub fn parameters(&self) -> [&Array1<Var<S>>; 2] {
         [&self.gamma, &self.beta]
     }

@@ -1,4 +1,4 @@
-//! The weights of a block, and its paths as views of them.
+//! The weights of a block, and views of these weights for each path.
 
 use ndarray::{Array4, ArrayView4, Axis, concatenate, s};
 
@@ -7,32 +7,35 @@ use crate::conv::block_diagonal;
 use crate::error::{Error, Result, as_many};
 use crate::scalar::Additive;
 
-/// The convolution kernels of a block, stored as a PyTorch state dict stores
-/// form (c): `conv1.weight` D x C_in x 1 x 1, `conv2.weight` D x d x k x k,
-/// `conv3.weight` C_out x D x 1 x 1, and `downsample.0.weight` C_out x C_in x 1 x 1
-/// where the shortcut is a projection. No convolution has a bias.
+/// The convolution kernels of a block, stored as in a PyTorch state dict of form (c). No convolution has a bias. These
+/// are the names and shapes:
+///
+/// - `conv1.weight`: D x C_in x 1 x 1.
+/// - `conv2.weight`: D x d x k x k.
+/// - `conv3.weight`: C_out x D x 1 x 1.
+/// - `downsample.0.weight`: C_out x C_in x 1 x 1. It exists only if the shortcut is a projection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BlockWeights<S> {
     spec: BlockSpec,
-    /// In the order and with the shapes of [`BlockSpec::convolutions`].
+    /// The kernels, in the order and with the shapes of [`BlockSpec::convolutions`].
     kernels: Vec<Array4<S>>,
 }
 
 /// The kernels of one path, as views: d x C_in x 1 x 1, d x d x k x k, C_out x d x 1 x 1.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<'a, S> {
-    /// C_in to d.
+    /// The first 1x1, C_in to d.
     pub reduce: ArrayView4<'a, S>,
-    /// d to d.
+    /// The 3x3, d to d.
     pub transform: ArrayView4<'a, S>,
-    /// d to C_out.
+    /// The last 1x1, d to C_out.
     pub expand: ArrayView4<'a, S>,
 }
 
 impl<S: Additive> BlockWeights<S> {
-    /// Checks each kernel's shape against the block's.
+    /// Checks that each kernel has the shape that the block needs.
     ///
-    /// Errors: [`Error::Shape`]; [`Error::Count`] for a missing or superfluous projection.
+    /// Errors: [`Error::Shape`]; [`Error::Count`] for a projection that is missing or not needed.
     pub fn new(
         spec: BlockSpec,
         reduce: Array4<S>,
@@ -73,8 +76,8 @@ impl<S: Additive> BlockWeights<S> {
         Self::of(spec, shapes.map(kernel).collect())
     }
 
-    /// Builds the block from C independent paths and the shortcut's projection, if any: the inverse
-    /// of [`BlockWeights::paths`].
+    /// Builds the block from C independent paths and the shortcut's projection, if any. This is the inverse of
+    /// [`BlockWeights::paths`].
     ///
     /// Errors: [`Error::Count`] if the number of paths is not C, and those of [`BlockWeights::new`].
     pub fn from_paths(
@@ -104,27 +107,27 @@ impl<S: Additive> BlockWeights<S> {
         &self.spec
     }
 
-    /// D x C_in x 1 x 1.
+    /// The kernel of the first 1x1, D x C_in x 1 x 1.
     pub fn reduce(&self) -> ArrayView4<'_, S> {
         self.kernels[0].view()
     }
 
-    /// D x d x k x k, to be used with C groups.
+    /// The kernel of the 3x3, D x d x k x k. It is used with C groups.
     pub fn transform(&self) -> ArrayView4<'_, S> {
         self.kernels[1].view()
     }
 
-    /// C_out x D x 1 x 1.
+    /// The kernel of the last 1x1, C_out x D x 1 x 1.
     pub fn expand(&self) -> ArrayView4<'_, S> {
         self.kernels[2].view()
     }
 
-    /// C_out x C_in x 1 x 1, where the shortcut is a projection.
+    /// The kernel of the projection, C_out x C_in x 1 x 1, if the shortcut is a projection.
     pub fn shortcut(&self) -> Option<ArrayView4<'_, S>> {
         self.kernels.get(3).map(|kernel| kernel.view())
     }
 
-    /// All kernels: reduce, transform, expand and, if there is one, the projection's.
+    /// All kernels: those of reduce, transform and expand, and that of the projection if there is one.
     pub fn kernels(&self) -> impl Iterator<Item = ArrayView4<'_, S>> {
         self.owned_kernels().iter().map(|kernel| kernel.view())
     }
@@ -134,12 +137,12 @@ impl<S: Additive> BlockWeights<S> {
         &self.kernels
     }
 
-    /// The kernels of path i, as views of the block's: output channels `i*d..(i+1)*d` of the first
-    /// two kernels, input channels `i*d..(i+1)*d` of the last. Nothing is copied.
+    /// The kernels of path `i`, as views of the block's kernels. They are the output channels `i*d..(i+1)*d` of the
+    /// first two kernels, and the input channels `i*d..(i+1)*d` of the last kernel. Nothing is copied.
     ///
     /// # Panics
     ///
-    /// If there is no path i.
+    /// If there is no path `i`.
     pub fn path(&self, i: usize) -> Path<'_, S> {
         let channels = i * self.spec.width()..(i + 1) * self.spec.width();
         Path {
@@ -154,9 +157,9 @@ impl<S: Additive> BlockWeights<S> {
         (0..self.spec.cardinality()).map(|i| self.path(i))
     }
 
-    /// The same function as a block of `fewer`, wider paths, where `fewer` divides C. In the 3x3, the kernels of
-    /// merged paths become diagonal blocks, with zeros elsewhere. The two 1x1 do not change. With one path, the
-    /// block is dense, as in Wide ResNet.
+    /// Merges the paths into `fewer` wider paths, where `fewer` divides C. The block still computes the same function.
+    /// In the 3x3, the kernels of merged paths become diagonal blocks, with zeros elsewhere. The two 1x1 kernels do not
+    /// change. With one path, the block is dense, as in Wide ResNet.
     ///
     /// Errors: those of [`BlockSpec::with_paths`].
     pub fn in_paths(&self, fewer: usize) -> Result<Self> {
@@ -188,8 +191,8 @@ mod tests {
     use crate::network::init;
     use crate::random::{Purpose, Seed};
 
-    /// Four paths of width 2 become two of width 4. Row 2 holds kernels of the second narrow path, so it
-    /// begins with zeros.
+    /// Four paths of width 2 become two paths of width 4. Row 2 holds kernels of the second narrow path, so it begins
+    /// with zeros.
     #[test]
     fn paths_that_are_bundled_stand_on_a_diagonal() {
         let spec = BlockSpec::new(3, 4, 2, 3).unwrap();

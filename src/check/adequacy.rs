@@ -1,8 +1,8 @@
-//! Judging test data: which known mistakes would a test miss?
+//! Judges test data: which known mistakes would a test with these data miss?
 //!
-//! A test of a convolution consists of cases and a rule that compares outputs. Every mistake of the gallery is run on
-//! the cases. The test misses a mistake if the rule accepts its outputs for every case. This is mutation testing for
-//! data: none of the test's own code is run.
+//! A test has cases, and a rule that compares outputs. Every mistake of the gallery is run on the cases. The test
+//! misses a mistake if the rule accepts the mistake's outputs for every case. This is mutation testing for data. None
+//! of the test's own code is run.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ use crate::conv::{Along, Arrays, ConvSpec, Convolution};
 use crate::error::{Error, Result};
 use crate::gallery::{self, MadeIn, branches::Fault};
 
-/// How a test compares what it finds with what it expects.
+/// How a test compares the values that it finds with the values that it expects.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rule {
     /// Every value must be the same.
@@ -79,7 +79,7 @@ impl fmt::Display for Rule {
 }
 
 impl Rule {
-    /// Whether a test with this rule accepts `found` where `expected` is right.
+    /// Whether a test with this rule accepts `found` if `expected` is right.
     pub fn accepts(&self, found: &Arrays, expected: &Arrays) -> bool {
         expected.iter().all(|(name, expected)| {
             let Some((_, found)) = found.iter().find(|(known, _)| known == name) else {
@@ -121,7 +121,7 @@ impl Rule {
 /// Whether a test catches a mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Seen {
-    /// This many of the test's cases catch it.
+    /// The mistake is caught by this many of the test's cases.
     In(usize),
     /// The mistake gives the right output for every case.
     MissedByCases,
@@ -149,8 +149,8 @@ pub struct Row {
     pub seen: Seen,
 }
 
-/// For each known mistake, whether a test with these cases and this rule catches it. Only operations that occur in the
-/// cases count, and only mistakes that cases in files can show.
+/// Says for each known mistake whether a test with these cases and this rule catches it. Mistakes in operations that do
+/// not occur in the cases are left out. So are mistakes that cases in files cannot show.
 ///
 /// Errors: those of [`Case::answers`].
 pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
@@ -186,7 +186,7 @@ pub fn adequacy(cases: &[Case], rule: Rule) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The mistakes of both galleries that cases in files can show, by operation and name.
+/// The operation and the name of each mistake that cases in files can show, for convolutions and for blocks.
 pub fn in_files() -> impl Iterator<Item = (&'static str, &'static str)> {
     let conv = gallery::convolutions::ALL.iter().map(|mistake| ("conv", mistake.name));
     let block = gallery::ALL.iter().map(|mistake| ("block", mistake.name));
@@ -218,8 +218,9 @@ pub fn shows_in(op: &str, name: &str) -> &'static [Kind] {
     }
 }
 
-/// The smallest convolution of small integers on which a test with this rule would catch the mistake. If there is
-/// none, the smallest on which an exact comparison would. `None` if no convolution that was tried shows the mistake.
+/// The smallest convolution of small integers on which a test with this rule catches the mistake. If there is none, the
+/// smallest convolution on which an exact comparison catches the mistake. `None` if no convolution that is tried shows
+/// the mistake.
 pub fn smallest(name: &'static str, rule: Rule) -> Option<Case> {
     let kind = *shows_in("conv", name).first()?;
     let mistake = gallery::convolutions::named(name)?;
@@ -264,7 +265,7 @@ fn tiny_shapes() -> Vec<TinyShape> {
     ];
     let kernels = [[1, 1], [1, 2], [2, 1], [2, 2], [1, 3]];
     let widths = [1, 2, 3, 5, 9, 16, 17];
-    let maps = [[1, 1], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [1, 5], [1, 9], [4, 5]];
+    let maps = [[1, 1], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [1, 5], [1, 9], [4, 5], [1, 17]];
     let mut shapes = Vec::new();
     for (n, groups) in [(1, 1), (1, 2), (2, 1), (2, 2), (1, 3)] {
         for (c_in, c_out) in widths.iter().flat_map(|&i| widths.map(|o| (i, o))) {
@@ -290,13 +291,14 @@ fn tiny_shapes() -> Vec<TinyShape> {
 }
 
 impl TinyShape {
-    /// How many numbers it has.
+    /// How many numbers the convolution has.
     fn size(&self) -> usize {
         let Self { n, groups, widths: [c_in, c_out], kernel: [k_h, k_w], map: [h, w], .. } = self;
         n * groups * c_in * h * w + groups * c_out * c_in * k_h * k_w + groups * c_out
     }
 
-    /// The input is 1, 2, 3, and so on. The weights all differ too, and so do the biases.
+    /// Makes the convolution. The input is 1, 2, 3, and so on. All weights differ from each other, and so do all
+    /// biases.
     fn conv(&self, kind: Kind) -> Option<Convolution> {
         let Self { n, groups, widths: [c_in, c_out], kernel: [k_h, k_w], map: [h, w], along } =
             *self;

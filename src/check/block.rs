@@ -28,13 +28,13 @@ pub struct Block {
     pub weights: BlockWeights<f64>,
     /// The batch norms.
     pub norms: BlockNorms<f64>,
-    /// N x C_in x H x W.
+    /// The input, N x C_in x H x W.
     pub x: Array4<f64>,
-    /// What is asked for.
+    /// What the case asks for.
     pub asks: Asks,
 }
 
-/// What a case asks of a block.
+/// What a case asks for.
 #[derive(Clone, Debug)]
 pub enum Asks {
     /// The output in inference mode.
@@ -44,7 +44,7 @@ pub enum Asks {
         /// How far a batch moves the running statistics.
         momentum: f64,
     },
-    /// In inference mode, the gradients with respect to the input and the kernels.
+    /// The gradients with respect to the input and the kernels, in inference mode.
     Gradients {
         /// The gradient of a loss with respect to the output.
         grad_output: Array4<f64>,
@@ -71,14 +71,15 @@ pub(super) const EVERYWHERE: [(&str, &str, &str); 7] = [
     ),
 ];
 
-/// Code that has PyTorch's default for the epsilon of every batch norm, whatever it is given.
+/// A mistake: every batch norm has PyTorch's default epsilon, no matter which epsilon is given.
 pub(super) const OWN_EPSILON: &str = "epsilon-1e-5-everywhere";
 
 const CONVOLUTIONS: [&str; 4] = ["conv1", "conv2", "conv3", "downsample.0"];
 const NORMS: [&str; 4] = ["bn1", "bn2", "bn3", "downsample.1"];
 
 impl Block {
-    /// Kernels and batch norms under torchvision's names, `x`, and `grad_output` where gradients are asked for.
+    /// The input `x`, the kernels and batch norms under torchvision's names, and `grad_output` if gradients are asked
+    /// for.
     pub(super) fn inputs(&self) -> Arrays {
         let mut arrays = vec![("x".to_owned(), self.x.clone().into_dyn())];
         for (name, kernel) in CONVOLUTIONS.into_iter().zip(self.weights.kernels()) {
@@ -181,7 +182,7 @@ impl Block {
         }
     }
 
-    /// What must come back.
+    /// The right outputs, and how far off each value may be.
     pub(super) fn answers(&self, kind: Kind) -> Result<Vec<Answer>> {
         self.check()?;
         let value = self.outputs(&Form::Grouped)?;
@@ -210,7 +211,7 @@ impl Block {
         balls_by(&weights, x.view(), &functions.functions())
     }
 
-    /// The radii of the output and of the running statistics.
+    /// The error bounds of the output and of the running statistics in training mode.
     fn in_training(&self, momentum: f64) -> Result<Vec<ArrayD<f64>>> {
         let functions = LayerFunctions::of(&self.norms, Activation::Relu, |norm, activation| {
             let ball = TrainingBall::new(norm, activation);
@@ -277,8 +278,8 @@ impl Block {
         }
     }
 
-    /// The output in inference mode if every operand of every convolution is rounded, and an identity shortcut too.
-    /// `None` if the case asks for something else.
+    /// The output in inference mode if every operand of every convolution is rounded. An identity shortcut is rounded
+    /// too. `None` if the case asks for something else.
     pub(super) fn with_operands(&self, round: &fn(f64) -> f64) -> Option<Arrays> {
         let Asks::Output = self.asks else { return None };
         let (weights, x) = (self.weights.map(|w| round(*w)), self.x.mapv(round));
@@ -293,7 +294,8 @@ impl Block {
         y.ok().map(|y| vec![("y".to_owned(), y.into_dyn())])
     }
 
-    /// The largest number after any layer, in size, and whether all numbers are integers. Exact answers need both.
+    /// The largest absolute value after any layer, and whether all numbers are integers. Exact answers need small
+    /// integers.
     pub(super) fn certificate(&self) -> Result<(f64, bool)> {
         let finite = |x: &f64| if x.is_finite() { *x } else { 0.0 };
         let (weights, x) = (self.weights.map(finite), self.x.map(finite));
@@ -358,11 +360,12 @@ impl Block {
     }
 }
 
-/// Batch norm in training mode over balls. It records how far off its running statistics can be.
+/// Batch norm in training mode over balls (values with an error bound). It records how far off the running statistics
+/// can be.
 ///
-/// A running statistic r moves to (1 - m) r + m b, where b is the statistic of the batch. That takes two products and
-/// a sum. For the variance, Bessel's correction adds a product by n and a quotient by n - 1. So there are at most five
-/// roundings.
+/// A running statistic `r` moves to `(1 - m) r + m b`, where `b` is the statistic of the batch. That takes two products
+/// and a sum. For the variance, Bessel's correction adds a product by `n` and a quotient by `n - 1`. So there are at
+/// most five roundings. If `b` is off by at most `e_b`, the result is off by at most `e`:
 ///
 /// ```text
 /// e = m e_b + gamma_5 ((1 - m) |r| + m (|b| + e_b))
@@ -390,8 +393,9 @@ impl ChannelWise<Ball> for Moving<'_> {
     }
 }
 
-/// A batch norm whose scale is exactly its `gamma`: its variance is 1 - 2^-10 and its epsilon 2^-10, so that their sum
-/// is exactly 1. No engine needs to accept an epsilon of 0, and an engine that leaves epsilon out is caught.
+/// Rewrites a batch norm so that its scale is exactly its `gamma`. The variance is 1 - 2^-10 and epsilon is 2^-10, so
+/// their sum is exactly 1. So a program under test need not accept an epsilon of 0. A program that leaves epsilon out
+/// is still caught.
 pub(super) fn exact_norm(norm: &BatchNorm<f64>) -> Result<BatchNorm<f64>> {
     let epsilon = 1.0 / 1024.0;
     let [gamma, beta, mean, variance] = norm.arrays();

@@ -1,4 +1,4 @@
-//! A case: what is handed out, and what must come back.
+//! A case: the data that are handed out, and the outputs that must come back.
 
 use ndarray::{Array1, Array4, ArrayD, Ix1, Ix4};
 use serde::{Deserialize, Serialize};
@@ -9,26 +9,26 @@ use crate::conv::{Along, Arrays, ConvSpec, Convolution};
 use crate::error::{Error, Result};
 use crate::evidence::rungs::r3_exact_integers::LIMIT_F32;
 
-/// What the numbers of a case are, and what is asked for.
+/// What kind of numbers a case has, and what the case asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Certified integers: every partial sum, in any order, is exact in `f32`. The output must be exact.
+    /// Certified integers. Every partial sum is exact in `f32`, in any order of addition. The output must be exact.
     Integers,
     /// Floats with many significant bits. The output must lie within a derived bound.
     Floats,
     /// A block in training mode: the output and the running statistics, within a derived bound.
     Training,
-    /// Certified integers and an upstream gradient: the gradients must be exact.
+    /// Certified integers, and a gradient with respect to the output. The gradients must be exact.
     Gradients,
-    /// NaN and infinities in the input. They must reach the right outputs and no others.
+    /// NaN and infinities in the input. They must reach the right outputs, and no other outputs.
     Specials,
-    /// Integers whose input is a transposed or stepped view. Only in process.
+    /// Certified integers, with a transposed or stepped view as input. Such cases exist only in process, not in files.
     Layout,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: [Self; 6] = [
         Self::Integers,
         Self::Floats,
@@ -38,11 +38,11 @@ impl Kind {
         Self::Layout,
     ];
 
-    /// Those that a folder of files can hold.
+    /// The kinds that a folder of files can hold.
     pub const IN_FILES: [Self; 5] =
         [Self::Integers, Self::Floats, Self::Training, Self::Gradients, Self::Specials];
 
-    /// Its name in files and arguments.
+    /// The name of the kind in files and arguments.
     pub fn name(self) -> &'static str {
         match self {
             Self::Integers => "integers",
@@ -54,7 +54,7 @@ impl Kind {
         }
     }
 
-    /// Whether only the exact answer is right, and nothing near it.
+    /// Whether only the exact answer counts as right.
     pub fn is_exact(self) -> bool {
         !matches!(self, Self::Floats | Self::Training)
     }
@@ -81,9 +81,9 @@ pub enum Operation {
 /// One case of a suite.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its name, which is also the name of its file.
+    /// The name of the case, which is also the name of its file.
     pub name: String,
-    /// What its numbers are, and what is asked for.
+    /// What kind of numbers it has, and what it asks for.
     pub kind: Kind,
     /// The operation, with all its data.
     pub operation: Operation,
@@ -92,14 +92,14 @@ pub struct Case {
 /// The right values of one array.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// Its name.
+    /// The name of the array.
     pub name: String,
     /// The right values.
     pub value: ArrayD<f64>,
-    /// How far off each value may be; 0 where it must be exact.
+    /// How far off each value may be. It is 0 where a value must be exact.
     pub allowed: ArrayD<f64>,
-    /// How far off rounding can make a sum of products in `f32`, in any order (R1). The same as `allowed` where
-    /// `allowed` is not 0.
+    /// How far off a sum of products in `f32` can be because of rounding, whatever the order of the sum (R1). If
+    /// `allowed` is not 0, both are the same.
     pub rounding: ArrayD<f64>,
 }
 
@@ -111,9 +111,9 @@ pub type Handed = std::collections::BTreeMap<String, Received>;
 pub enum Received {
     /// 32-bit floats, as asked for.
     Floats(ArrayD<f32>),
-    /// Anything else, named as numpy names it.
+    /// Numbers of another type, under numpy's name for it.
     Other {
-        /// The kind of its numbers.
+        /// The type of the numbers.
         dtype: String,
         /// Its shape.
         shape: Vec<usize>,
@@ -148,7 +148,7 @@ impl Case {
         }
     }
 
-    /// What must come back.
+    /// The right outputs, and how far off each value may be.
     ///
     /// Errors: those of the operation, for arrays whose shapes do not match.
     pub fn answers(&self) -> Result<Vec<Answer>> {
@@ -158,8 +158,8 @@ impl Case {
         }
     }
 
-    /// Every mistake by name, with a function that computes the outputs of its wrong code for this case. The function
-    /// returns `None` if the mistake has nothing to get wrong here.
+    /// The name of each mistake, with a function that computes the outputs of the wrong code for this case. The
+    /// function returns `None` if the mistake does not apply to the case.
     pub fn mistakes(&self) -> Box<dyn Iterator<Item = (&'static str, Wrong<'_>)> + '_> {
         match &self.operation {
             Operation::Conv(conv) => {
@@ -172,7 +172,8 @@ impl Case {
         }
     }
 
-    /// Its sizes in a few words: the shapes of a convolution's input and kernel, and what differs from the defaults.
+    /// The sizes of the case in a few words. For a convolution, they are the shapes of input and kernel, and the
+    /// attributes that differ from their defaults.
     pub fn in_short(&self) -> String {
         let conv = match &self.operation {
             Operation::Conv(conv) => conv,
@@ -195,7 +196,7 @@ impl Case {
         text
     }
 
-    /// Everything that a judge suspects: each mistake, and also each single-layer mistake made in every layer.
+    /// All mistakes that the judge tries. For a block, these include the mistakes that are made in every layer.
     pub(super) fn suspects(&self) -> Box<dyn Iterator<Item = (&'static str, Wrong<'_>)> + '_> {
         match &self.operation {
             Operation::Conv(_) => self.mistakes(),
@@ -203,11 +204,11 @@ impl Case {
         }
     }
 
-    /// How far rounding can move any value that the code of a mistake computes for an array.
+    /// How much rounding can change a value in an array, if the code has this mistake.
     ///
-    /// For a convolution, the bound is derived as for the right code. The absolute values of a sum's terms add up to at
-    /// most what the same wrong code gives on the absolute values of all numbers. Wrong code may add the bias several
-    /// times, but at most once for each group. For a block, the bound is that of the right code.
+    /// For a convolution, the bound is derived as for right code. It needs the sum of the absolute values of the terms.
+    /// The same wrong code gives at least this sum if it runs on the absolute values of all numbers. Wrong code may add
+    /// the bias several times, but at most once for each group. For a block, the bound is that of the right code.
     pub(super) fn rounding_of(&self, mistake: &str, array: &str, answers: &[Answer]) -> f64 {
         let largest = |values: &ArrayD<f64>| {
             values.iter().filter(|value| value.is_finite()).fold(0f64, |most, v| most.max(*v))
@@ -230,9 +231,9 @@ impl Case {
         }
     }
 
-    /// Checks what [`Kind::is_exact`] relies on, for cases that others have written. The finite numbers must be
-    /// integers, and the absolute values of a sum's terms must add up to at most 2^24. Of a block, only the
-    /// numbers after each layer are checked, not its sums.
+    /// Checks that exact answers are possible. This is for cases that somebody else has written. All finite numbers
+    /// must be integers, and the absolute values of the terms of a sum must add up to at most 2^24. For a block, only
+    /// the numbers after each layer are checked, not the sums. Cases whose answers need not be exact are not checked.
     ///
     /// Errors: [`Error::Case`].
     pub fn certify(&self) -> Result<()> {
@@ -254,20 +255,22 @@ impl Case {
                 return match (integers, reached <= LIMIT_F32 as f64) {
                     (true, true) => Ok(()),
                     (true, false) => wrong(format!("a number is {reached}, more than {LIMIT_F32}")),
-                    (false, _) => wrong("not all numbers after all layers are integers".to_owned()),
+                    (false, _) => wrong("some numbers after a layer are not integers".to_owned()),
                 };
             }
         };
         for (name, array) in self.inputs() {
             let broken = array.iter().find(|value| value.is_finite() && value.fract() != 0.0);
             if let Some(value) = broken {
-                return wrong(format!("`{name}` has {value}, which is no integer"));
+                return wrong(format!("`{name}` has {value}, which is not an integer"));
             }
         }
         let x = conv.x.mapv(|x| if x.is_finite() { x } else { 0.0 });
         let reached = super::suite::largest(&Convolution { x, ..conv.clone() })?;
         if reached > LIMIT_F32 {
-            return wrong(format!("a sum of sizes is {reached}, more than {LIMIT_F32}"));
+            return wrong(format!(
+                "the absolute values in a sum add up to {reached}, more than {LIMIT_F32}"
+            ));
         }
         Ok(())
     }
@@ -296,7 +299,8 @@ impl Case {
     ) -> Result<Self> {
         let parts = Parts { case: name, attributes, arrays };
         if kind == Kind::Layout || (op, kind) == ("conv", Kind::Training) {
-            return Err(parts.wrong(format!("files have no {op} cases of kind {}", kind.name())));
+            let why = format!("a file cannot hold {op} cases of kind {}", kind.name());
+            return Err(parts.wrong(why));
         }
         let operation = match op {
             "conv" => Operation::Conv(parts.conv(kind)?),
@@ -309,7 +313,7 @@ impl Case {
         Ok(Self { name: name.to_owned(), kind, operation })
     }
 
-    /// SHA-256 of all that is handed out: name, operation, kind, attributes and inputs.
+    /// SHA-256 of everything that is handed out: name, operation, kind, attributes and inputs.
     pub fn digest(&self) -> [u8; 32] {
         let attributes = Value::Object(self.attributes()).to_string();
         let mut hash = hmac_sha256::Hash::new();
@@ -323,14 +327,14 @@ impl Case {
         hash.finalize()
     }
 
-    /// How many numbers are handed out. The fewer there are, the smaller the case.
+    /// How many numbers are handed out. This is the size of the case.
     pub fn size(&self) -> usize {
         let numbers = |arrays: Arrays| arrays.iter().map(|(_, array)| array.len()).sum();
         numbers(self.inputs())
     }
 }
 
-/// Computes the outputs of a mistake on demand; `None` where the mistake has nothing to get wrong.
+/// A function that computes the outputs of a mistake. It returns `None` where the mistake does not apply.
 pub type Wrong<'a> = Box<dyn Fn() -> Option<Arrays> + 'a>;
 
 fn of_conv(conv: &Convolution, kind: Kind) -> Result<Vec<Answer>> {
@@ -347,7 +351,8 @@ fn of_conv(conv: &Convolution, kind: Kind) -> Result<Vec<Answer>> {
 }
 
 impl Answer {
-    /// If the kind of the case is not exact, `rounding` is also what is allowed.
+    /// Makes an answer. If the kind of the case is exact, no error is allowed. Otherwise an error up to `rounding` is
+    /// allowed.
     pub(super) fn new(name: String, value: ArrayD<f64>, rounding: ArrayD<f64>, kind: Kind) -> Self {
         let allowed = match kind.is_exact() {
             true => ArrayD::zeros(value.raw_dim()),
@@ -375,7 +380,7 @@ fn of_spec(conv: &Convolution) -> Value {
     })
 }
 
-/// What a case is read from.
+/// The data from which a case is read.
 pub(super) struct Parts<'a> {
     pub(super) case: &'a str,
     attributes: &'a Map<String, Value>,
@@ -394,7 +399,7 @@ impl Parts<'_> {
             .ok_or_else(|| self.wrong(format!("attribute `{name}` is missing")))
     }
 
-    /// An integer of at least 0.
+    /// Reads an integer of at least 0.
     pub(super) fn integer(&self, name: &str) -> Result<usize> {
         let value = self.attribute(name)?;
         let integer = value.as_u64().and_then(|value| usize::try_from(value).ok());
@@ -405,7 +410,7 @@ impl Parts<'_> {
         })
     }
 
-    /// A number.
+    /// Reads a number.
     pub(super) fn number(&self, name: &str) -> Result<f64> {
         let value = self.attribute(name)?;
         value.as_f64().ok_or_else(|| {
@@ -413,7 +418,7 @@ impl Parts<'_> {
         })
     }
 
-    /// N integers of at least 0.
+    /// Reads N integers of at least 0.
     fn integers<const N: usize>(&self, name: &str) -> Result<[usize; N]> {
         let value = self.attribute(name)?;
         let integers = value.as_array().and_then(|values| {
@@ -453,12 +458,13 @@ impl Parts<'_> {
         })
     }
 
-    /// Refuses arrays that are too large to judge.
+    /// Returns an error for an array that is too large to judge.
     pub(super) fn limit(&self, what: &str, sizes: &[usize]) -> Result<()> {
         match product(sizes).filter(|numbers| *numbers <= MOST) {
             Some(_) => Ok(()),
             None => {
-                let why = format!("{what} has shape {sizes:?}; at most {MOST} numbers are judged");
+                let why =
+                    format!("{what} has shape {sizes:?}; at most {MOST} numbers can be judged");
                 Err(self.wrong(why))
             }
         }
@@ -500,13 +506,14 @@ impl Parts<'_> {
     }
 }
 
-/// The most numbers in an array of a case. A file may ask for any padding, and so for huge arrays.
+/// The largest number of elements in an array of a case. Without a limit, a file could ask for huge arrays by asking
+/// for much padding.
 const MOST: usize = 1 << 23;
 
-/// The most multiply-adds of a case.
+/// The largest number of multiply-adds of a case.
 const MOST_WORK: u64 = 1 << 34;
 
-/// `None` if it is too large for a `usize`.
+/// The product of the sizes. `None` if the product is too large for a `usize`.
 fn product(sizes: &[usize]) -> Option<usize> {
     sizes.iter().try_fold(1usize, |all, size| all.checked_mul(*size))
 }

@@ -1,9 +1,9 @@
-//! The shapes of the convolutions: a covering array.
+//! The shapes of the convolutions, which form a covering array.
 //!
-//! Faults of grouped convolution show only at some shapes, and nobody knows which. So the shapes are chosen to cover
-//! combinations of values, where the size allows it. For any two attributes, every pair of values occurs in some case.
-//! For groups, input channels of a group and stride, every triple does. Nearly all reported faults need at most three
-//! attributes (Kuhn, Kacker and Lei, NIST SP 800-142).
+//! A fault of grouped convolution shows only at some shapes, and nobody knows at which. So the shapes are chosen to
+//! cover many combinations of attribute values, as far as the size limits allow. For any two attributes, every pair of
+//! values occurs in some case. For the three attributes groups, input channels of a group, and stride, every triple of
+//! values occurs. Nearly all reported faults involve at most three attributes (Kuhn, Kacker and Lei, NIST SP 800-142).
 
 use std::collections::HashSet;
 
@@ -16,9 +16,9 @@ use crate::random::Rng;
 
 /// Numbers of groups.
 pub const GROUPS: [usize; 7] = [1, 2, 3, 4, 8, 32, 96];
-/// Channels of a group, in or out.
+/// Numbers of input or output channels of a group.
 pub const WIDTHS: [usize; 15] = [1, 2, 3, 4, 7, 8, 9, 16, 17, 24, 32, 33, 34, 48, 64];
-/// Kernels, height x width.
+/// Sizes of kernels, height x width.
 pub const KERNELS: [(usize, usize); 6] = [(1, 1), (3, 3), (1, 3), (3, 1), (5, 2), (256, 1)];
 /// Strides along height and width.
 pub const STRIDES: [(usize, usize); 3] = [(1, 1), (2, 2), (3, 2)];
@@ -31,7 +31,7 @@ pub const MAPS: [(usize, usize); 3] = [(0, 3), (4, 1), (6, 9)];
 /// Numbers of images.
 pub const BATCHES: [usize; 3] = [1, 2, 3];
 
-/// The most channels that all groups together may have.
+/// The largest number of channels that all groups together may have.
 pub const MOST_CHANNELS: usize = 256;
 
 /// Number of attributes.
@@ -66,12 +66,12 @@ type Row = [usize; FACTORS];
 pub struct Shape(Row);
 
 impl Shape {
-    /// Groups.
+    /// The number of groups.
     pub fn groups(&self) -> usize {
         GROUPS[self.0[GROUP]]
     }
 
-    /// Channels of a group, in and out.
+    /// The numbers of input and output channels of a group.
     pub fn widths(&self) -> [usize; 2] {
         [WIDTHS[self.0[INPUT]], WIDTHS[self.0[OUTPUT]]]
     }
@@ -81,7 +81,7 @@ impl Shape {
         KERNELS[self.0[KERNEL]]
     }
 
-    /// Images.
+    /// The number of images.
     pub fn batch(&self) -> usize {
         BATCHES[self.0[BATCH]]
     }
@@ -104,7 +104,8 @@ impl Shape {
         ConvSpec::by_axis(height, width, self.groups())
     }
 
-    /// Height and width of the input map. They always differ, and some output sees more than padding.
+    /// Height and width of the input map. Height and width always differ. At least one output reads the map, not only
+    /// padding.
     pub fn map(&self) -> (usize, usize) {
         let ((k_h, k_w), more, [height, width]) = (self.kernel(), MAPS[self.0[MAP]], self.along());
         let size = |along: Along, taps: usize, more: usize| {
@@ -118,7 +119,7 @@ impl Shape {
         (h, if h == w { w + 1 } else { w })
     }
 
-    /// Its attributes, each as the index of its value, for counting the combinations that occur.
+    /// For each attribute, the index of its value. This is for counting the combinations that occur.
     pub fn attributes(&self) -> [usize; 9] {
         self.0
     }
@@ -131,14 +132,14 @@ fn sees_the_map(along: Along, taps: usize, size: usize) -> bool {
     (0..outputs).any(|at| (0..taps).any(|tap| along.source(at, tap, size).is_some()))
 }
 
-/// The most weights that a kernel of 256 rows may have: 1 MB.
+/// The largest number of weights that a kernel of 256 rows may have. So many weights take 1 MB.
 const MOST_WEIGHTS: usize = 1 << 18;
 
-/// Whether the values chosen so far may occur together in a case. `None` means not chosen yet.
+/// Whether the values chosen so far may occur together in a case. `None` means that no value is chosen yet.
 ///
-/// A case may not have more than [`MOST_CHANNELS`] channels in or out. With a kernel of 256 rows, it may not have more
-/// than 128 channels in, more than 2^18 weights, or dilation along the height. Such cases would make the suite several
-/// times as large.
+/// A case may have at most [`MOST_CHANNELS`] input channels. The same limit holds for output channels. With a kernel of
+/// 256 rows, it may have at most 128 input channels, at most 2^18 weights, and no dilation along the height. Larger
+/// cases would make the suite several times as large.
 fn can_exist(row: &[Option<usize>; FACTORS]) -> bool {
     let chosen = |factor: usize, values: &[usize]| row[factor].map_or(1, |value| values[value]);
     let (groups, c_in) = (chosen(GROUP, &GROUPS), chosen(INPUT, &WIDTHS));
@@ -151,7 +152,8 @@ fn can_exist(row: &[Option<usize>; FACTORS]) -> bool {
         && !(is_tall && groups * c_out * c_in * 256 > MOST_WEIGHTS)
 }
 
-/// Every pair of values of two attributes that can exist, as (attribute, value, attribute, value).
+/// All pairs of values of two attributes that can occur in one case. A pair is written as (attribute, value, attribute,
+/// value).
 pub fn pairs() -> HashSet<[usize; 4]> {
     let mut pairs = HashSet::new();
     for (a, b) in (0..FACTORS).flat_map(|a| (a + 1..FACTORS).map(move |b| (a, b))) {
@@ -167,14 +169,14 @@ pub fn pairs() -> HashSet<[usize; 4]> {
 }
 
 /// Whether the row can be completed. Attributes that are not chosen yet take their first values (one group, one
-/// channel, a 1x1 kernel), which exclude the least.
+/// channel, a 1x1 kernel). These values rule out the fewest combinations.
 fn fits(row: &[Option<usize>; FACTORS]) -> bool {
     let mut whole = *row;
     whole.iter_mut().for_each(|value| *value = value.or(Some(0)));
     can_exist(&whole)
 }
 
-/// Every triple of groups, input channels of a group and stride that can exist.
+/// All triples of groups, input channels of a group and stride that can occur in one case.
 pub fn triples() -> Vec<[usize; 3]> {
     let all = (0..GROUPS.len()).flat_map(|g| (0..WIDTHS.len()).map(move |c| (g, c)));
     let fitting = all.filter(|&(g, c)| GROUPS[g] * WIDTHS[c] <= MOST_CHANNELS);
@@ -187,8 +189,8 @@ fn pairs_of(row: &Row) -> impl Iterator<Item = [usize; 4]> + '_ {
     both.map(|(a, b)| [a, row[a], b, row[b]])
 }
 
-/// Shapes in which all [`triples`] and [`pairs`] occur. First there is a row for each triple: of several random
-/// completions, the one with the most new pairs. Then there are rows for the pairs that are left.
+/// Shapes in which all [`triples`] and [`pairs`] occur. First, each triple gets a row. The row is completed at random
+/// several times, and the completion with the most new pairs is kept. Then rows are added for the pairs that are left.
 pub fn shapes(rng: &mut Rng) -> Vec<Shape> {
     const TRIED: usize = 24;
     let mut open = pairs();
@@ -216,8 +218,8 @@ pub fn shapes(rng: &mut Rng) -> Vec<Shape> {
     rows
 }
 
-/// Completes a row, one attribute after the other in random order. Each takes one of the possible values that make the
-/// most pairs that have not occurred yet.
+/// Completes a row, one attribute after the other in random order. Each attribute takes a value that adds as many new
+/// pairs as possible.
 fn complete(
     fixed: [Option<usize>; FACTORS],
     open: &HashSet<[usize; 4]>,
@@ -255,7 +257,8 @@ fn complete(
     whole.and_then(|row| row.try_into().ok())
 }
 
-/// Fewer shapes that still cover the same pairs of values, for groups, stride, kernel, dilation, padding and batch.
+/// Picks fewer shapes that still cover the same pairs of values. Only the attributes groups, stride, kernel, dilation,
+/// padding and batch are considered.
 pub fn fewer(shapes: &[Shape]) -> Vec<Shape> {
     const SOME: [usize; 6] = [GROUP, STRIDE, KERNEL, DILATION, PADDING, BATCH];
     let of = |shape: &Shape| {

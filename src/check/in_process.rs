@@ -1,4 +1,4 @@
-//! Judging a function from arrays to arrays, in this process.
+//! Judges a function from arrays to arrays in this process.
 
 use std::fmt;
 
@@ -16,22 +16,22 @@ use crate::evidence::Layout;
 /// The arguments of a grouped convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvCall<'a> {
-    /// N x C_in x H x W; it may be a transposed or stepped view.
+    /// The input, N x C_in x H x W. It may be a transposed or stepped view.
     pub x: ArrayView4<'a, f32>,
-    /// C_out x C_in/groups x k_h x k_w.
+    /// The kernel, C_out x C_in/groups x k_h x k_w.
     pub weight: ArrayView4<'a, f32>,
-    /// C_out.
+    /// The bias, C_out numbers.
     pub bias: ArrayView1<'a, f32>,
     /// Stride, padding, dilation, groups.
     pub spec: ConvSpec,
-    /// N x C_out x H_out x W_out, if gradients are asked for.
+    /// The gradient with respect to the output, N x C_out x H_out x W_out, if gradients are asked for.
     pub grad_output: Option<ArrayView4<'a, f32>>,
 }
 
 /// The arguments of a block.
 #[derive(Clone, Copy, Debug)]
 pub struct BlockCall<'a> {
-    /// N x C_in x H x W; it may be a transposed or stepped view.
+    /// The input, N x C_in x H x W. It may be a transposed or stepped view.
     pub x: ArrayView4<'a, f32>,
     /// The kernels.
     pub weights: &'a BlockWeights<f32>,
@@ -39,7 +39,7 @@ pub struct BlockCall<'a> {
     pub norms: &'a BlockNorms<f32>,
     /// How far a batch moves the running statistics, if training mode is asked for.
     pub momentum: Option<f32>,
-    /// N x C_out x H_out x W_out, if gradients are asked for.
+    /// The gradient with respect to the output, N x C_out x H_out x W_out, if gradients are asked for.
     pub grad_output: Option<ArrayView4<'a, f32>>,
 }
 
@@ -48,15 +48,15 @@ pub struct BlockCall<'a> {
 pub struct Outputs(Handed);
 
 impl Outputs {
-    /// Adds an array: `y`, `grad_x`, `grad_weight` or `grad_bias`; for a block also `bn1.running_mean`,
-    /// `grad_conv1.weight` and so on.
+    /// Adds an array under its name. For a convolution, the names are `y`, or `grad_x`, `grad_weight` and `grad_bias`.
+    /// For a block, they are `y`, `bn1.running_mean`, `grad_conv1.weight` and so on.
     pub fn with(mut self, name: &str, array: ArrayD<f32>) -> Self {
         self.0.insert(name.to_owned(), Received::Floats(array));
         self
     }
 }
 
-/// The output `y`.
+/// Outputs that hold only `y`.
 impl From<Array4<f32>> for Outputs {
     fn from(y: Array4<f32>) -> Self {
         Self::default().with("y", y.into_dyn())
@@ -72,17 +72,17 @@ impl From<&Arrays> for Outputs {
     }
 }
 
-/// A function and the verdict on it. Printed, it is the report.
+/// The verdict on a function. Printing the verdict gives the report.
 #[derive(Clone, Debug)]
 pub struct Checked {
-    /// The name it was given.
+    /// The name of the function.
     pub name: String,
     /// The verdict, case by case.
     pub report: Report,
 }
 
 impl Checked {
-    /// Ends the test if anything is wrong.
+    /// Panics if anything is wrong, so that a test fails.
     ///
     /// # Panics
     ///
@@ -98,7 +98,7 @@ impl fmt::Display for Checked {
     }
 }
 
-/// What a function is judged on.
+/// The cases on which a function is judged.
 #[derive(Clone, Debug)]
 pub struct Check {
     name: String,
@@ -125,13 +125,13 @@ impl Check {
         self
     }
 
-    /// Uses cases of this seed instead of 0.
+    /// Draws the cases from this seed instead of seed 0.
     pub fn seed(mut self, seed: u64) -> Self {
         self.plan.seed = crate::random::Seed(seed);
         self
     }
 
-    /// Calls the function on each case, one after the other, and judges its outputs. The cases differ in shape, so this
+    /// Calls the function on each case, one after the other, and judges the outputs. The cases differ in shape, so this
     /// also tests any state that the function keeps between calls.
     ///
     /// Errors: those of [`cases`] and [`judge`].
@@ -142,7 +142,7 @@ impl Check {
         })
     }
 
-    /// The same for a block.
+    /// Calls the function on each case of a block, and judges the outputs.
     ///
     /// Errors: those of [`cases`] and [`judge`].
     pub fn block(self, mut function: impl FnMut(&BlockCall<'_>) -> Outputs) -> Result<Checked> {
@@ -184,7 +184,7 @@ pub fn block(name: &str, function: impl FnMut(&BlockCall<'_>) -> Outputs) -> Che
     checked.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// How the input lies in memory. Some cases of kind `Layout` are stepped, the others transposed.
+/// How the input lies in memory. Cases of kind `Layout` have a stepped or a transposed input.
 fn layout(case: &Case) -> Layout {
     let number: usize = case.name.bytes().filter(u8::is_ascii_digit).map(usize::from).sum();
     match (case.kind, number % 2) {

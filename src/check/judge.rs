@@ -1,4 +1,4 @@
-//! The verdict on what came back.
+//! The verdict on the outputs that came back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,19 +17,19 @@ use crate::error::Result;
 pub enum Verdict {
     /// Every value is right.
     Agree,
-    /// The right values are exact integers. What came back is off by no more than rounding can explain, so it is not a
-    /// plain sum of products in `f32`.
+    /// Some values are off, but rounding explains the errors. For example, the operands were rounded to bf16, or the
+    /// code does not compute plain sums of products in `f32`.
     Rounds,
     /// Some value is wrong.
     Differ,
     /// An array has the wrong shape or the wrong kind of numbers.
     Misshapen,
-    /// Nothing came back, or not every array.
+    /// Nothing came back, or some arrays are missing.
     Missing,
 }
 
 impl Verdict {
-    /// Whether something wrong came back.
+    /// Whether the verdict is `Differ` or `Misshapen`.
     pub fn fails(self) -> bool {
         matches!(self, Self::Differ | Self::Misshapen)
     }
@@ -40,24 +40,24 @@ impl Verdict {
 pub struct First {
     /// The array it is in.
     pub array: String,
-    /// Where, counted from 0.
+    /// The index of the value, counted from 0.
     pub index: Vec<usize>,
-    /// What came back.
+    /// The value that came back.
     pub found: f64,
-    /// What is right.
+    /// The right value.
     pub expected: f64,
-    /// How far off a right value may be.
+    /// How far off a value may be.
     pub allowed: f64,
 }
 
 /// The report on one case.
 #[derive(Clone, Debug)]
 pub struct CaseReport {
-    /// Its name.
+    /// The name of the case.
     pub name: String,
     /// "conv" or "block".
     pub op: &'static str,
-    /// Its kind.
+    /// The kind of the case.
     pub kind: Kind,
     /// The verdict.
     pub verdict: Verdict,
@@ -65,15 +65,15 @@ pub struct CaseReport {
     pub differing: usize,
     /// How many values the case asks for.
     pub total: usize,
-    /// The first wrong one, if there is one.
+    /// The first wrong value, if there is one.
     pub first: Option<First>,
-    /// For each array with wrong values: where they are.
+    /// For each array with wrong values, where these values are.
     pub whereabouts: Vec<String>,
     /// The mistakes that give exactly these values.
     pub mistakes: Vec<&'static str>,
     /// A class that the values belong to, such as "as if the operands were rounded to bf16".
     pub class: Option<String>,
-    /// What is missing or misshapen.
+    /// What is missing, or has a wrong shape or type.
     pub problem: Option<String>,
     /// The sizes of the case in a few words.
     pub about: String,
@@ -86,15 +86,16 @@ pub struct CaseReport {
 pub struct Report {
     /// The report on each case, in order.
     pub cases: Vec<CaseReport>,
-    /// Features that every failing case has and that no passing case has all of. Empty if there are none.
+    /// Features that all failing cases have. No passing case has all of them. Empty if there are no such features.
     pub pattern: Vec<&'static str>,
-    /// The mistakes that give what came back in every failing case, and the right values in every passing one.
+    /// The mistakes that explain all cases: they give the same wrong values in every failing case, and the right values
+    /// in every passing case.
     pub mistakes: Vec<&'static str>,
-    /// The same by operation, "conv" or "block".
+    /// The same mistakes, by operation: "conv" or "block".
     pub mistakes_of: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
-/// What outputs cannot show, and why.
+/// The kinds of evidence that outputs cannot give, and why.
 pub const NOT_CHECKABLE: [(&str, &str); 5] = [
     ("R2", "an output does not show the order of its sums"),
     ("R4", "a black box does not run over a prime field"),
@@ -103,10 +104,11 @@ pub const NOT_CHECKABLE: [(&str, &str); 5] = [
     ("R10", "a theorem is about formulas, not about a program"),
 ];
 
-/// Every mistake is tried on this many of the cases that are still unexplained, or on up to twice as many.
+/// If cases are still unexplained, every mistake is tried on about this many of them, and on at most twice as many.
 const SEARCHED: usize = 12;
 
-/// Judges what came back, case by case. `handed` returns the arrays for a case, or why there are none.
+/// Judges the outputs that came back, case by case. For each case, `handed` returns the arrays, or says why there are
+/// none.
 ///
 /// Errors: those of [`Case::answers`].
 pub fn judge(
@@ -161,10 +163,10 @@ pub fn judge(
     Ok(Report { cases: reports, pattern, mistakes, mistakes_of })
 }
 
-/// What a case asks for, and what came back, if anything.
+/// The right outputs of a case, and the arrays that came back, if there are any.
 type Looked = (Vec<Answer>, Option<Handed>);
 
-/// Some of these, spread over all of them.
+/// Picks some of these cases, evenly spread.
 fn spread(left: &[usize]) -> Vec<usize> {
     left.iter().step_by((left.len() / SEARCHED).max(1)).copied().collect()
 }
@@ -193,8 +195,8 @@ impl CaseReport {
     }
 }
 
-/// Whether a value that came back is right: NaN for NaN, an infinity for itself, anything else within what is allowed.
-/// Zero may have either sign.
+/// Whether the value `found` that came back is right, if `value` is expected. If `value` is NaN or an infinity, `found`
+/// must be the same. Otherwise, `found` may be off by at most `allowed`. Zero may have either sign.
 fn is_right(found: f64, value: f64, allowed: f64) -> bool {
     if value.is_finite() {
         (found - value).abs() <= allowed
@@ -319,7 +321,7 @@ fn first(answer: &Answer, array: &ArrayD<f32>, wrong: &ArrayD<bool>) -> Option<F
     })
 }
 
-/// What came back for an answer, if it has the right shape.
+/// The array that came back for an answer, if it has the right shape.
 fn received<'a>(answer: &Answer, handed: &'a Handed) -> Option<&'a ArrayD<f32>> {
     match handed.get(&answer.name) {
         Some(Received::Floats(array)) if array.shape() == answer.value.shape() => Some(array),
@@ -327,7 +329,8 @@ fn received<'a>(answer: &Answer, handed: &'a Handed) -> Option<&'a ArrayD<f32>> 
     }
 }
 
-/// Whether every value that came back differs from the one in `values` by at most `allowed` times its rounding bound.
+/// Whether every value that came back is close to its value in `values`. They may differ by at most `allowed` times the
+/// rounding bound.
 fn near(answers: &[Answer], values: &Arrays, handed: &Handed, allowed: f64) -> bool {
     answers.iter().zip(values).all(|(answer, (_, values))| {
         received(answer, handed).is_some_and(|found| {
@@ -342,7 +345,7 @@ fn near(answers: &[Answer], values: &Arrays, handed: &Handed, allowed: f64) -> b
 /// A floating-point format: its name, how many significant bits it has, and a function that rounds to it.
 type Format = (&'static str, i32, fn(f64) -> f64);
 
-/// The narrow formats that kernels use, the narrowest first. Processors round to TF32 in three ways.
+/// The narrow formats that kernels use. The narrowest formats come first. Processors round to TF32 in three ways.
 const FORMATS: [Format; 6] = [
     ("bf16", 8, |value| to_bits(value, 16, Ties::Even)),
     ("bf16, cut off", 8, |value| to_bits(value, 16, Ties::CutOff)),
@@ -352,18 +355,18 @@ const FORMATS: [Format; 6] = [
     ("TF32, cut off", 11, |value| to_bits(value, 13, Ties::CutOff)),
 ];
 
-/// What becomes of the bits that a narrower format has no room for.
+/// How a number is rounded to fewer bits.
 #[derive(Clone, Copy)]
 enum Ties {
-    /// To the nearest, ties to even.
+    /// To the nearest number, with ties to even.
     Even,
-    /// To the nearest, ties away from zero.
+    /// To the nearest number, with ties away from zero.
     Away,
-    /// Dropped.
+    /// The extra bits are dropped.
     CutOff,
 }
 
-/// Rounds an `f32` to `dropped` bits fewer.
+/// Rounds an `f32` to a format with `dropped` bits fewer.
 fn to_bits(value: f64, dropped: u32, ties: Ties) -> f64 {
     let value = value as f32;
     if !value.is_finite() {
@@ -378,7 +381,7 @@ fn to_bits(value: f64, dropped: u32, ties: Ties) -> f64 {
     f64::from(f32::from_bits(bits.wrapping_add(added) & !((1u32 << dropped) - 1)))
 }
 
-/// Names the narrow format to which the operands must have been rounded, if that gives these results.
+/// Looks for a narrow format that explains the outputs: if the operands are rounded to it, these outputs result.
 fn rounded_operands(case: &Case, answers: &[Answer], handed: &Handed) -> Option<String> {
     let is_it = |(_, _, round): &&Format| match &case.operation {
         Operation::Conv(conv) => {
@@ -398,7 +401,7 @@ fn rounded_operands(case: &Case, answers: &[Answer], handed: &Handed) -> Option<
     Some(format!("as if the operands were rounded to {name}"))
 }
 
-/// Whether a convolution of rounded operands gives what came back; `None` where rounding changes no operand.
+/// Whether a convolution of rounded operands gives the outputs that came back. `None` if rounding changes no operand.
 fn operands_give(
     round: fn(f64) -> f64,
     conv: &Convolution,
@@ -422,7 +425,7 @@ fn operands_give(
     Some(gives(&rounded) || (with_bias.bias != conv.bias && gives(&with_bias)))
 }
 
-/// The part of a convolution that computes the first output channel with a wrong value; `None` if gradients are asked
+/// The part of a convolution that computes the first output channel with a wrong value. `None` if gradients are asked
 /// for.
 fn of_first_wrong_channel(
     conv: &Convolution,
@@ -457,7 +460,8 @@ fn of_first_wrong_channel(
     Some((one, vec![answer], handed))
 }
 
-/// Names the narrow format in which the sums were kept, if one holds every value and its rounding explains the errors.
+/// Looks for a narrow format in which the sums may have been kept. The format must hold every value that came back, and
+/// its rounding must explain the errors.
 fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
     let right: Arrays =
         answers.iter().map(|answer| (answer.name.clone(), answer.value.clone())).collect();
@@ -486,7 +490,7 @@ fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
     Some(format!("as if the sums were kept in {name}"))
 }
 
-/// Describes values that no sum of these numbers can have, if there are any.
+/// Describes values that came back although no sum of the inputs can have them. `None` if there are no such values.
 fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
     let most = f64::from(1u32 << 30);
     let wild = answers.iter().filter_map(|answer| received(answer, handed)).flatten();
@@ -499,7 +503,8 @@ fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
     })
 }
 
-/// The mistakes that give exactly what came back for a case. If some are `known` already, only those are tried.
+/// The mistakes that give exactly the outputs that came back for a case. If `known` is given, only the mistakes in it
+/// are tried.
 fn explain(
     case: &Case,
     answers: &[Answer],
@@ -530,10 +535,10 @@ fn explain(
     all.filter(|(name, wrong)| gives(name, wrong())).map(|(name, _)| name).collect()
 }
 
-/// The mistakes that explain every failing case of an operation, and give the right values in every passing one.
+/// The mistakes that explain every failing case of an operation, and give the right values in every passing case.
 ///
-/// If plain outputs are wrong, only they decide. Elsewhere (NaN, statistics, gradients) the same mistake can show in
-/// several ways: code that leaves out a channel may skip it, or may multiply it by 0.
+/// If cases with plain outputs fail, only these cases decide. In other cases (NaN, statistics, gradients), the same
+/// mistake can show in several ways. For example, code that leaves out a channel may skip it or multiply it by 0.
 fn consistent(
     op: &str,
     cases: &[Case],
@@ -570,7 +575,7 @@ fn differs(case: &Case, answers: &[Answer], name: &str) -> bool {
     wrong.is_some_and(|wrong| refuted(answers, &wrong))
 }
 
-/// The mistakes that a case refutes, because they give a wrong value in it.
+/// The mistakes that a case refutes. A mistake is refuted if it gives a wrong value in the case.
 ///
 /// Errors: those of [`Case::answers`].
 pub fn refuted_by(case: &Case) -> Result<Vec<&'static str>> {
@@ -599,8 +604,8 @@ impl Report {
         self.cases.iter().filter(|case| case.verdict == verdict).count()
     }
 
-    /// The verdict in one word: "agree", "rounds", "differ", or "incomplete" if nothing differs but something is
-    /// missing.
+    /// The verdict in one word: "agree", "rounds", "differ" or "incomplete". A report is incomplete if no case fails
+    /// but some cases are missing.
     pub fn verdict(&self) -> &'static str {
         match () {
             () if self.count(Verdict::Differ) + self.count(Verdict::Misshapen) > 0 => "differ",
@@ -610,7 +615,8 @@ impl Report {
         }
     }
 
-    /// The smallest failing case that the mistakes explain. If they explain none, the smallest failing case of all.
+    /// The smallest failing case that the mistakes explain. If they explain no failing case, the smallest of all
+    /// failing cases.
     pub fn smallest(&self) -> Option<&CaseReport> {
         let is_left = |case: &CaseReport| {
             !case.mistakes.iter().any(|name| self.mistakes_of[case.op].contains(name))

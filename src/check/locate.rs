@@ -1,4 +1,4 @@
-//! Where values are wrong, and what failing cases have in common, in words.
+//! Says in words where values are wrong, and what failing cases have in common.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +7,11 @@ use ndarray::{ArrayD, Dimension};
 use super::case::{Case, Kind, Operation};
 use super::judge::{CaseReport, Verdict};
 
-/// What the positions along an axis are.
+/// What the positions along an axis stand for.
 #[derive(Clone, Copy)]
 enum Axis {
     Images,
-    /// Channels, and how many belong to a group.
+    /// Channels, and how many of them belong to a group.
     Channels {
         what: &'static str,
         group: usize,
@@ -24,7 +24,7 @@ fn channels(what: &'static str, group: usize) -> Axis {
     Axis::Channels { what, group }
 }
 
-/// The axes of an output.
+/// What the axes of an output array stand for.
 fn axes(case: &Case, array: &str, shape: &[usize]) -> Vec<Axis> {
     let (g, each_in, each_out) = match &case.operation {
         Operation::Conv(conv) => {
@@ -89,7 +89,8 @@ pub(super) fn whereabouts(case: &Case, array: &str, wrong: &ArrayD<bool>) -> Str
     format!("{head}, only {}", said.join(", "))
 }
 
-/// What the wrong positions along an axis have in common; `None` if all are wrong or nothing can be said.
+/// Says what the wrong positions along an axis have in common. `None` if all positions are wrong, or if nothing can be
+/// said.
 fn along(axis: Axis, met: &BTreeSet<usize>, size: usize) -> Option<String> {
     if met.len() == size {
         return None;
@@ -184,7 +185,7 @@ fn along(axis: Axis, met: &BTreeSet<usize>, size: usize) -> Option<String> {
     }
 }
 
-/// `what`, if the wrong positions lie at both ends and nowhere between.
+/// Says that the positions lie in `what`, if they lie at both ends of the axis and nowhere in between.
 fn borders(met: &BTreeSet<usize>, size: usize, what: &str) -> Option<String> {
     let both = met.contains(&0) && met.contains(&(size - 1));
     let inner = (0..size).find(|at| !met.contains(at))?;
@@ -193,7 +194,8 @@ fn borders(met: &BTreeSet<usize>, size: usize, what: &str) -> Option<String> {
     (both && !between).then(|| format!("in the {what}"))
 }
 
-/// The width of the frame around each map that holds all wrong values, if something is left inside the frame.
+/// If all wrong values lie in a frame along the border of each map, returns the width of this frame. `None` if the
+/// frame would fill the map.
 fn frame(wrong: &ArrayD<bool>) -> Option<usize> {
     let &[_, _, h, w] = wrong.shape() else { return None };
     let depth = |at: &[usize]| at[2].min(h - 1 - at[2]).min(at[3]).min(w - 1 - at[3]);
@@ -244,7 +246,8 @@ const FEATURES: [Feature; 27] = [
     ("projection", |case| of(case).projection),
 ];
 
-/// A block's channels in groups are those of its 3x3 alone, so these features are not about blocks.
+/// Whether the case is a convolution. Features of the channels in a group do not apply to a block, because only its 3x3
+/// has groups.
 fn is_conv(case: &Case) -> bool {
     case.op() == "conv"
 }
@@ -298,8 +301,8 @@ fn of(case: &Case) -> Sizes {
     }
 }
 
-/// Up to three features that every failing case has and that no passing case has all of. Empty if there are none, if
-/// fewer than two cases fail, or if none passes.
+/// Up to three features that all failing cases have. No passing case has all of them. Empty if there are no such
+/// features, if fewer than two cases fail, or if no case passes.
 pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static str> {
     let both = || cases.iter().zip(reports);
     let fails = |report: &CaseReport| {

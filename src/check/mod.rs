@@ -1,17 +1,17 @@
-//! Judging what a person hands in: a kernel, a block, outputs in files, or the cases of a test.
+//! Judges what a person hands in: a kernel, a block, outputs in files, or the cases of a test.
 //!
-//! A [`Case`] is an operation (grouped convolution, or the bottleneck block) with all its data. [`cases`] draws a
-//! suite of them from a seed. Your code computes the outputs, in any language. [`judge`] then says for each case
-//! whether they agree. If not, it says how many values differ, which is the first, where they are, and which known
+//! A [`Case`] is an operation (grouped convolution, or the bottleneck block) with all its data. [`cases`] draws a suite
+//! of them from a seed. Your code computes the outputs, in any language. [`judge`] then says for each case whether your
+//! outputs are right. If not, it says how many values are wrong, which is the first, where they are, and which known
 //! [mistakes](crate::gallery) give exactly these values.
 //!
-//! In process, a function from a case to its outputs is enough:
+//! If your code runs in the same process, a function that computes the outputs of a case is enough:
 //!
 //! ```
 #![doc = include_str!("../../examples/check_my_kernel.rs")]
 //! ```
 //!
-//! What outputs cannot show is not judged: see [`NOT_CHECKABLE`].
+//! Some properties do not show in outputs, so they are not judged. [`NOT_CHECKABLE`] lists them.
 
 pub mod adequacy;
 mod block;

@@ -1,4 +1,4 @@
-//! The cases themselves, drawn from a seed.
+//! Draws the cases of a suite from a seed.
 
 use ndarray::{Array1, Array4};
 use rand::Rng as _;
@@ -33,7 +33,7 @@ pub enum Ops {
     All,
 }
 
-/// What a suite is made of.
+/// What a suite contains.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The seed for all numbers.
@@ -42,7 +42,7 @@ pub struct Plan {
     pub ops: Ops,
     /// The kinds of cases.
     pub kinds: Vec<Kind>,
-    /// Whether to use fewer cases. Every kind still has some, among them the shapes that networks use most.
+    /// Whether to use fewer cases. Every kind still has some cases. They include the shapes that networks use most.
     pub quick: bool,
 }
 
@@ -52,12 +52,13 @@ impl Default for Plan {
     }
 }
 
-/// The largest integers drawn for one of the operands. Neither bf16 nor TF32 holds all integers up to this size.
+/// The largest integer that is drawn for an operand. Neither bf16 nor TF32 holds all integers up to this size.
 const LARGE: i64 = 4095;
 
 /// The cases of a plan, convolutions first. The same plan gives the same cases on every machine.
 ///
-/// Errors: [`Error::NoExactCase`] if no integers stay exact, which does not happen for the shapes of this module.
+/// Errors: [`Error::NoExactCase`] if no integers are found whose sums are exact. That does not happen for the shapes of
+/// this module.
 pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
     let mut jobs = Vec::new();
     let wanted = |kind: &Kind| plan.kinds.contains(kind);
@@ -112,8 +113,8 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
     jobs.into_par_iter().map(draw).collect()
 }
 
-/// For vectors of 8 and of 16, and for channels in and channels out: the first shape whose groups have one channel more
-/// than a vector.
+/// Shapes whose groups have one channel more than a vector of 8 or of 16 numbers. There is one shape for each vector
+/// size, for input channels and for output channels.
 fn past_a_vector(shapes: &[Shape]) -> impl Iterator<Item = Shape> + '_ {
     [(0, 9), (1, 9), (0, 17), (1, 17)].into_iter().filter_map(|(side, width)| {
         shapes.iter().find(|shape| shape.widths()[side] == width).copied()
@@ -124,7 +125,7 @@ fn past_a_vector(shapes: &[Shape]) -> impl Iterator<Item = Shape> + '_ {
 #[derive(Clone, Copy)]
 struct Sizes {
     n: usize,
-    /// Channels of a group, in and out.
+    /// Input and output channels of a group.
     widths: [usize; 2],
     kernel: (usize, usize),
     map: (usize, usize),
@@ -138,9 +139,9 @@ impl Sizes {
     }
 }
 
-/// Sizes that networks really use. A covering array need not contain them, and libraries often choose a kernel by all
-/// attributes together. There are also maps so wide, and a batch so large, that a kernel's blocks leave a remainder.
-/// Kinds other than integers get only some of these.
+/// Sizes that real networks use. A covering array need not contain them, and libraries often choose a kernel by all
+/// attributes together. Some sizes have a wide map or a large batch, so that a kernel that works in blocks has a
+/// remainder. Kinds other than integers get only some of these sizes.
 fn usual(kind: Kind) -> Result<Vec<Sizes>> {
     // Images, groups, channels of a group (in and out), kernel, stride, padding, map.
     type Usual = (usize, usize, [usize; 2], usize, usize, usize, (usize, usize));
@@ -188,7 +189,7 @@ fn nonzero(range: i64, rng: &mut Rng) -> f64 {
     (if rng.random() { size } else { -size }) as f64
 }
 
-/// A random integer of size up to `range`, or in one of sixteen draws up to [`LARGE`].
+/// A random integer whose absolute value is at most `range`. In one of sixteen draws, it may be as large as [`LARGE`].
 fn sprinkled(range: i64, rng: &mut Rng) -> f64 {
     let range = if rng.random_range(0..16) == 0 { LARGE } else { range };
     nonzero(range, rng)
@@ -271,7 +272,7 @@ pub(super) fn largest(conv: &Convolution) -> Result<i64> {
     Ok(all.fold(0f64, |most, size| most.max(*size)) as i64)
 }
 
-/// A block and its input's size.
+/// A block and the size of its input.
 #[derive(Clone, Copy, Debug)]
 struct SizedBlock {
     spec: BlockSpec,
@@ -279,8 +280,8 @@ struct SizedBlock {
     map: (usize, usize),
 }
 
-/// The blocks of a kind: one path and many, narrow and wide, with and without a projection, with the stride in either
-/// place, with kernels of 1, 3 and 5, and with maps that are not square.
+/// The blocks for cases of a kind. They differ in the number and the width of the paths, in the kernel size and in the
+/// place of the stride. Some have a projection. Most maps are not square.
 fn blocks(kind: Kind) -> Vec<SizedBlock> {
     let sized = |text: &str, kernel: usize, on: StrideOn, n: usize, map: (usize, usize)| {
         let spec: Result<BlockSpec> = text.parse();
@@ -360,7 +361,7 @@ fn block(sized: &SizedBlock, kind: Kind, (seed, path): (Seed, &[u64])) -> Result
     }
 }
 
-/// A block of certified integers whose hidden channels are all alive.
+/// A block of certified integers without dead channels.
 fn integers(shape: &generator::Shape, kind: Kind, (seed, path): (Seed, &[u64])) -> Result<Block> {
     let spec = shape.spec;
     let mut reached = 0;

@@ -1,11 +1,11 @@
-//! The verdict in words: the answer, then the reasons.
+//! Writes the verdict in words: first the answer, then the reasons.
 
 use super::block::{EVERYWHERE, OWN_EPSILON};
 use super::case::Kind;
 use super::judge::{CaseReport, First, Report, Verdict};
 use crate::gallery;
 
-/// What a mistake is, in a few words.
+/// Describes a mistake in a few words.
 pub fn describe(name: &str, op: &str) -> &'static str {
     match op {
         "conv" => gallery::convolutions::named(name).map_or("", |mistake| mistake.changed),
@@ -17,7 +17,8 @@ pub fn describe(name: &str, op: &str) -> &'static str {
     }
 }
 
-/// The mistake in the gallery's layer, of one that is made in every layer.
+/// Takes the name of a mistake that is made in every layer. Returns the name of the same mistake made in one layer, or
+/// `None` for any other name.
 pub fn in_one_layer(name: &str) -> Option<&'static str> {
     if name == OWN_EPSILON {
         return Some("epsilon-left-out");
@@ -26,7 +27,7 @@ pub fn in_one_layer(name: &str) -> Option<&'static str> {
 }
 
 impl Report {
-    /// The report on what `name` handed in. Its lines are not wrapped.
+    /// The report on the code called `name`. Long lines are not wrapped.
     pub fn words(&self, name: &str) -> String {
         let mut lines = vec![self.headline(name)];
         lines.extend(self.named_mistakes());
@@ -40,7 +41,9 @@ impl Report {
         }
         if !self.pattern.is_empty() {
             let pattern = self.pattern.join(" and ");
-            lines.push(format!("Every failing case has this, and no passing one: {pattern}."));
+            lines.push(format!(
+                "Every failing case has this property, and no passing case has it: {pattern}."
+            ));
         }
         if let Some(case) = self.smallest() {
             lines.push(String::new());
@@ -63,7 +66,7 @@ impl Report {
         lines.extend(self.table());
         lines.push(String::new());
         lines.push(
-            "Outputs cannot show R2, R4, R5, R6 and R10 (order of sums, identities, proofs)."
+            "Outputs alone cannot check R2, R4, R5, R6 and R10 (order of sums, identities, proofs)."
                 .to_owned(),
         );
         lines.join("\n") + "\n"
@@ -108,7 +111,7 @@ impl Report {
         }
     }
 
-    /// The mistakes that explain every case.
+    /// Lines about the mistakes that explain every case.
     fn named_mistakes(&self) -> Vec<String> {
         let fails =
             |op: &&str| self.cases.iter().any(|case| case.op == *op && case.verdict.fails());
@@ -126,11 +129,11 @@ impl Report {
             let one = |name: &&'static str| format!("`{name}` ({})", describe(name, op));
             lines.push(match &self.mistakes_of[op][..] {
                 [] => format!("{whose} is wrong too, and no known mistake explains it."),
-                [name] => format!("{whose} does what the known mistake {} does.", one(name)),
+                [name] => format!("{whose} behaves like the known mistake {}.", one(name)),
                 several => {
                     let all: Vec<String> = several.iter().map(one).collect();
                     let all = all.join(", ");
-                    format!("{whose} does what these known mistakes do; no case here tells them apart: {all}.")
+                    format!("{whose} behaves like these known mistakes, which no case here tells apart: {all}.")
                 }
             });
             lines.extend(self.unexplained(op));
@@ -138,7 +141,7 @@ impl Report {
         lines
     }
 
-    /// How to leave out the kinds without any outputs, if other kinds have some.
+    /// Says how to leave out the kinds of cases that have no outputs, if other kinds have outputs.
     fn kinds_left_out(&self) -> Option<String> {
         let of = |kind: Kind| self.cases.iter().filter(move |case| case.kind == kind);
         let is_there = |kind: &Kind| of(*kind).any(|case| case.verdict != Verdict::Missing);
@@ -148,11 +151,14 @@ impl Report {
             |kinds: &[Kind]| kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(",");
         (!there.is_empty() && !left.is_empty()).then(|| {
             let (there, left) = (names(&there), names(&left));
-            format!("Nothing came back for {left}. For cases without them: triform cases --kind {there}.")
+            format!(
+                "No outputs came back for the kinds {left}. To write cases without these kinds: triform cases \
+                 --kind {there}."
+            )
         })
     }
 
-    /// What the named mistakes leave unexplained.
+    /// Says which kinds of failing cases the named mistakes do not explain.
     fn unexplained(&self, op: &str) -> Option<String> {
         let names = &self.mistakes_of[op];
         let is_left = |case: &&CaseReport| {
@@ -205,7 +211,8 @@ impl Report {
 }
 
 impl CaseReport {
-    /// What is wrong with the case, in one line for each point. `explain_all` are the mistakes that explain all cases.
+    /// Says what is wrong with the case, in one line for each point. `explain_all` lists the mistakes that explain all
+    /// cases.
     pub fn words(&self, explain_all: &[&str]) -> Vec<String> {
         let mut lines: Vec<String> =
             self.problem.iter().map(|problem| format!("{problem}.")).collect();
@@ -223,7 +230,7 @@ impl CaseReport {
         }
         lines.extend(self.whereabouts.iter().take(3).map(|line| format!("Where: {line}.")));
         if let Some(more) = self.whereabouts.len().checked_sub(3).filter(|more| *more > 0) {
-            lines.push(format!("And in {more} more arrays."));
+            lines.push(format!("Values are wrong in {more} more arrays."));
         }
         if let Some(class) = &self.class {
             lines.push(format!("The values are {class}."));
@@ -234,7 +241,7 @@ impl CaseReport {
                 false => " here, but does not explain every case",
             };
             lines.push(format!(
-                "`{name}` gives just these values{also}: {}.",
+                "`{name}` gives exactly these values{also}: {}.",
                 describe(name, self.op)
             ));
         }

@@ -30,7 +30,8 @@ fn convolve(x: &Array4<Int>, kernel: &Array4<Int>, groups: usize) -> Result<Arra
     reference.sums(x.view(), &kernel)
 }
 
-/// Supported, for these shapes, if all [`CASES`] pairs are equal; otherwise refuted.
+/// Compares [`CASES`] pairs of tensors. If all are equal, the claim is supported for these shapes; otherwise it is
+/// refuted.
 fn all_equal(pair: impl Fn(u64) -> Result<(Array4<Int>, Array4<Int>)>) -> Result<Verdict> {
     let mut values = 0;
     for number in 0..CASES.get() {
@@ -79,8 +80,8 @@ pub(super) fn depthwise(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The sum of C paths of two layers is one dense pair of layers C times as wide, without a grouped
-/// convolution: sum of B_i relu(A_i x) = [B_1 ... B_C] relu([A_1; ...; A_C] x).
+/// Checks that the sum of C paths of two layers equals two dense layers that are C times as wide. No grouped
+/// convolution is needed: sum of `B_i relu(A_i x)` = `[B_1 ... B_C] relu([A_1; ...; A_C] x)`.
 pub(super) fn depth_two_is_dense(given: Given) -> Result<Verdict> {
     all_equal(|number| {
         let mut rng = rng(number);

@@ -6,7 +6,7 @@ use crate::count;
 use crate::error::Result;
 use crate::evidence::Verdict;
 
-/// Parameters of a block with `paths` paths of this width and 256 channels in and out.
+/// The parameters of a block that has 256 channels in and out, and `paths` paths of this width.
 fn parameters(paths: usize, width: usize) -> Result<u64> {
     Ok(count::block(&BlockSpec::new(256, paths, width, 256)?)?.convolutions)
 }
@@ -59,11 +59,11 @@ pub(super) fn preserved(given: Given) -> Result<Verdict> {
     }
     Ok(Verdict::Qualified {
         holds: format!("the block's parameters are preserved within {percent}"),
-        but: "widths are integers, so not exactly".to_owned(),
+        but: "not exactly, because widths are integers".to_owned(),
     })
 }
 
-/// With 32 paths, d = 4 comes nearer to 69,632 parameters than any other width.
+/// Checks that 32 paths come nearest to 69,632 parameters if their width d is 4.
 pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     let resnet = parameters(1, 64)?;
     let mut nearest = (u64::MAX, 0);
@@ -77,8 +77,9 @@ pub(super) fn width_of_32_paths(given: Given) -> Result<Verdict> {
     )
 }
 
-/// C paths of two 3x3 have as many parameters as one dense pair C times as wide, so nothing is saved. In blocks
-/// of depth 3, grouping leaves the middle layer 1/C of its parameters.
+/// Checks that C paths of two 3x3 convolutions have as many parameters as two dense 3x3 convolutions that are C times
+/// as wide. So the paths save nothing. In a block of depth 3, grouping reduces the parameters of the middle layer to
+/// 1/C.
 pub(super) fn depth_two_saves_nothing(given: Given) -> Result<Verdict> {
     let mut pairs = Vec::new();
     // ResNet-34's conv2, and the example of the paper's Figure 4, each with widths that C divides.

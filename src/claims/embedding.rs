@@ -1,4 +1,4 @@
-//! Checks of the claims about grouped blocks and networks inside wider ones.
+//! Checks of the claims that a wider block or network can compute what a grouped one computes.
 
 use ndarray::{Array4, ArrayView4, s};
 
@@ -37,14 +37,14 @@ pub(super) fn fewer_paths(given: Given) -> Result<Verdict> {
             compared += 1;
         }
     }
-    let cases = compared.try_into().map_err(|_| Error::Zero { what: "cases" })?;
+    let cases = compared.try_into().map_err(|_| Error::Zero { what: "number of cases" })?;
     let at_most = (1.0 + 2.0 * functions.pairs()) / P;
     Ok(Verdict::Supported { cases, bound: Bound::Probability { at_most } })
 }
 
-/// Compares the stages, the pooling and the classifier of ResNeXt-50 32x4d with Wide ResNet-50-2, which has the
-/// same weights and zeros between them. They run over the prime field, block after block, with random functions
-/// between the convolutions.
+/// Compares ResNeXt-50 32x4d with a Wide ResNet-50-2 that has the same weights, and zeros everywhere else. Only the
+/// stages, the pooling and the classifier are run. They run over the prime field, block after block, with random
+/// functions between the convolutions.
 pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
     let (resnext, wide) = (zoo::named("resnext50_32x4d")?, zoo::named("wide_resnet50_2")?);
     let mut rng = SEED.stream(Purpose::Field, &[3]);
@@ -94,12 +94,13 @@ pub(super) fn in_wide_resnet(given: Given) -> Result<Verdict> {
             millions(&resnext)?,
             millions(&wide)?
         ),
-        but: "stages, pooling and classifier were run, on a map of 5 x 3; the stem is the same in both"
+        but: "only stages, pooling and classifier ran, on a map of 5 x 3; the stem is the same in both"
             .to_owned(),
     })
 }
 
-/// For the wrong thing, adds a weight to the first path's 3x3. Through it, the first path reads the second.
+/// If the check is given the wrong thing, changes one weight of the 3x3 from 0 to 1. Through this weight, the first
+/// path also reads the second path.
 fn spoiled(given: Given, weights: BlockWeights<M61>, width: usize) -> Result<BlockWeights<M61>> {
     let mut transform = weights.transform().to_owned();
     let beside = transform.slice_mut(s![0, width, 1, 1]);
@@ -114,7 +115,7 @@ fn tensor(shape: [usize; 4], rng: &mut Rng) -> Array4<M61> {
     Array4::from_shape_simple_fn(shape, || uniform(rng))
 }
 
-/// The mean of each map: its sum divided by the number of its elements, in the field.
+/// The mean of each map, computed in the field: the sum of its elements, divided by their number.
 fn pooled(features: &Array4<M61>) -> Array4<M61> {
     let (n, c, h, w) = features.dim();
     let part = M61::new((h * w) as u64).inverse();

@@ -16,7 +16,8 @@ const SEED: Seed = Seed(0);
 /// Random blocks for each claim.
 const CASES: u64 = 20;
 
-/// Runs a rung on the three forms; if given the wrong thing, a wrong block replaces one of them.
+/// Runs a rung on the three forms. If the check is given the wrong thing, a block with this mistake replaces one of the
+/// forms.
 pub(super) fn climb(given: Given, mistake: &str, rung: Rung, scope: &str) -> Result<Verdict> {
     let mistake = named(mistake)?;
     let wrong = mistake.wrong();
@@ -40,7 +41,7 @@ pub(super) fn at_the_real_size(given: Given) -> Result<Verdict> {
     conclude(Rung::R4, "256-32x4-256 on 56 x 56", evidence)
 }
 
-/// Checks the link between the theorem and the forms. The theorem itself is for Coq to check.
+/// Checks that the forms compute what the theorem's formulas say. Coq checks the theorem itself.
 pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
     let wrong = named("last-path-dropped")?.wrong();
     let a: &dyn AnyForm = given.pick(&Form::Aggregated, &wrong);
@@ -51,7 +52,8 @@ pub(super) fn at_all_sizes(given: Given) -> Result<Verdict> {
             return Ok(refuted(what, found, expected));
         }
     }
-    let scope = "all sizes, by Coq; it does not run here, but on the same blocks of integers as the forms here";
+    let scope =
+        "all sizes, by Coq; Coq does not run here, but it checked the same blocks of integers";
     Ok(Verdict::Proved { scope: scope.to_owned() })
 }
 
@@ -73,8 +75,8 @@ pub(super) fn b_to_a(given: Given) -> Result<Verdict> {
     })
 }
 
-/// Compares two forms on random blocks of integers. Each sum of each layer is written out in terms
-/// of the layer before; the texts must be equal once `but_for` has removed what does not matter.
+/// Compares two forms on random blocks of integers. Each sum of each layer is written out as text, in terms of the
+/// values of the layer before. `but_for` removes the parts of a text that do not matter. The rest must be equal.
 fn same_sums(
     left: &dyn AnyForm,
     right: &dyn AnyForm,
@@ -110,18 +112,18 @@ fn same_sums(
     conclude(Rung::R2, "random blocks", evidence)
 }
 
-/// Checks that some random block distinguishes a mistake from form (c).
+/// Checks that a block with this mistake and form (c) give different results on at least one random block.
 pub(super) fn another_function(given: Given, mistake: &str, scope: &str) -> Result<Verdict> {
     let wrong = named(mistake)?.wrong();
     let other: &dyn AnyForm = given.pick(&wrong, &Form::EarlyConcat);
     let evidence = matrix::climb(Rung::R3, &[other, &Form::Grouped], CASES, SEED)?;
     if evidence.witnesses.is_empty() {
-        return Ok(refuted("random blocks on which the two differ", "none", "one at least"));
+        return Ok(refuted("random blocks on which the two differ", "none", "at least one"));
     }
-    Ok(Verdict::Proved { scope: format!("{scope}; one on which they differ is enough") })
+    Ok(Verdict::Proved { scope: format!("{scope}; one block on which they differ is enough") })
 }
 
-/// With C = 1 the block is ResNet's bottleneck: one path of width 64, with the parameters of three
+/// Checks that with C = 1 the block is ResNet's bottleneck: one path of width 64, with as many parameters as three
 /// ordinary convolutions.
 pub(super) fn resnet_is_one_path(given: Given) -> Result<Verdict> {
     let spec = BlockSpec::new(256, given.pick(1, 2), 64, 256)?;

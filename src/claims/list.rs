@@ -3,7 +3,7 @@
 use super::{Claim, claim, convolutions, counts, embedding, forms, networks, training};
 use crate::evidence::rungs::Rung;
 
-/// All claims: first the argument, then its context, then the numbers.
+/// All claims: first those of the argument, then those of its context, then the numbers.
 pub const ALL: &[Claim] = &[
     claim("equivalent", |given| {
         let scope = "five small shapes: for all weights, inputs and channel-wise functions";
@@ -14,30 +14,31 @@ pub const ALL: &[Claim] = &[
     .checked_by("run on polynomials, functions unknown, at small shapes (R5)")
     .refutes("form (b) with each path's 3x3 from the next path"),
     claim("real-size", forms::at_the_real_size)
-        .says("so they are at the real size, 256-32x4-256 on a 56 x 56 map")
+        .says("the three forms are one function at the real size, 256-32x4-256 on a 56 x 56 map")
         .said_in("paper, Figure 3")
         .checked_by("run modulo 2^61 - 1 with random functions (R4)")
         .refutes("form (a) without its last path"),
     claim("all-sizes", forms::at_all_sizes)
-        .says("so they are at every size: any C, d, channels, kernel, stride, padding, dilation, batch and map")
+        .says("the three forms are one function at every size: any C, d, channels, kernel, stride, padding, dilation, \
+               batch and map")
         .said_in("paper, Figure 3, \"strictly equivalent\"; this project, proofs/")
-        .checked_by("a theorem about index formulas, which Coq checks from no axiom (R10, make -C proofs); here only \
-              that the forms give on blocks of integers what the formulas give there")
+        .checked_by("a theorem about index formulas, which Coq checks from no axiom (R10, make -C proofs); this \
+              check only tests that forms and formulas give the same on blocks of integers")
         .refutes("form (a) without its last path"),
     claim("c-to-b", forms::c_to_b)
         .says("(c) to (b) re-indexes the sums and uses no law of arithmetic")
         .said_in("the blog post, section 3")
-        .checked_by("sums that write themselves down: those of (b) and (c) are the same, product for product")
+        .checked_by("sums that record their terms: those of (b) and (c) are the same, product for product")
         .refutes("form (a) in the place of (b)"),
     claim("b-to-a", forms::b_to_a)
         .says("(b) to (a) uses only that addition is associative and that adding zero changes nothing")
         .said_in("paper, footnote on A1 B1 + A2 B2 = [A1 A2][B1; B2]; the blog post, section 3")
-        .checked_by("sums that write themselves down: those of (a) and (b) differ by brackets alone")
+        .checked_by("sums that record their terms: those of (a) and (b) differ only in their brackets")
         .refutes("form (b) with its paths concatenated in reverse"),
     claim("any-function", |given| {
         forms::climb(given, "norm-by-own-channel", Rung::R4, "random blocks, random functions")
     })
-    .says("any channel-wise function may stand for batch norm and ReLU")
+    .says("any channel-wise function may take the place of batch norm and ReLU")
     .said_in("this project")
     .checked_by("random functions over a prime field (R4)")
     .refutes("functions counted from 0 in each path"),
@@ -93,12 +94,12 @@ pub const ALL: &[Claim] = &[
     })
     .says("the same number of parameters does not make the same function")
     .said_in("against Keras-ResNeXt, issue 3")
-    .checked_by("the block's own kernels, each path's 3x3 the next one's, told apart on integers (R3)")
+    .checked_by("a block in which each path uses the next path's 3x3, told apart on integers (R3)")
     .refutes("the kernels in their own order"),
     claim("stride", |given| {
         forms::another_function(given, "stride-on-1x1", "random blocks of stride 2")
     })
-    .says("stride 2 on the 3x3 and on the first 1x1 are two functions")
+    .says("stride 2 on the 3x3 and stride 2 on the first 1x1 give different functions")
     .said_in("the blog post, comment in its Bottleneck")
     .checked_by("told apart on integers (R3)")
     .refutes("the stride left where it was"),
@@ -113,7 +114,7 @@ pub const ALL: &[Claim] = &[
         .checked_by("both convolved on integers")
         .refutes("a dense kernel with one weight beside the blocks"),
     claim("depthwise", convolutions::depthwise)
-        .says("with as many groups as channels it is a depthwise convolution")
+        .says("a grouped convolution with as many groups as channels is a depthwise convolution")
         .said_in("the blog post, section 2")
         .checked_by("each channel convolved by itself, on integers")
         .refutes("one kernel for all channels"),
@@ -123,7 +124,7 @@ pub const ALL: &[Claim] = &[
         .checked_by("C paths of two layers against one dense pair C times as wide, on integers")
         .refutes("the second layer grouped"),
     claim("fewer-paths", embedding::fewer_paths)
-        .says("a block of C paths is one of C' wider paths, where C' divides C, with zeros between")
+        .says("a block of C paths is also a block of C' wider paths with zeros in their kernels, if C' divides C")
         .said_in("this project")
         .checked_by("256-32x4-256 as 16x8, 8x16, 4x32, 2x64 and 1x128, over a prime field (R4)")
         .refutes("one weight beside the narrow paths' kernels"),
@@ -133,20 +134,20 @@ pub const ALL: &[Claim] = &[
         .checked_by("stages, pooling and classifier over a prime field with random functions (R4)")
         .refutes("one weight beside the narrow paths' kernels"),
     claim("initialisation", networks::of_the_released_forms)
-        .says("forms (b) and (c), initialised as released, start a factor sqrt(C) apart")
+        .says("forms (b) and (c), initialised as released, start with weights that differ by a factor sqrt(C)")
         .said_in("the authors' released models; torchvision")
         .checked_by("both drawn, 256-32x4-256, and their spread measured")
         .refutes("both drawn with the fan_out of the whole layer"),
     claim("about-70k", counts::about_70k)
-        .says("256-32x4-256 has 70,144 parameters, ResNet's block 69,632: \"about 70k\" both")
+        .says("256-32x4-256 has 70,144 parameters and ResNet's block 69,632; the paper calls both \"about 70k\"")
         .said_in("paper, section 3.4, equation 4; the blog post, section 3")
         .checked_by("C (256 d + 9 d d + d 256), from the shape alone")
         .refutes("the count of a counter that ignores groups"),
     claim("macs", counts::macs)
-        .says("on 56 x 56 that is 219,971,584 multiply-adds, about 0.22 billion")
+        .says("on 56 x 56, 256-32x4-256 takes 219,971,584 multiply-adds, about 0.22 billion")
         .said_in("paper, Table 2")
         .checked_by("from the shapes alone")
-        .refutes("FLOPs at two a multiply-add"),
+        .refutes("a count of two FLOPs per multiply-add"),
     claim("grouped-count", counts::grouped)
         .says("a grouped convolution has k k C_in n / g parameters, 1/g of the dense one's")
         .said_in("the blog post, section 2")
@@ -168,9 +169,10 @@ pub const ALL: &[Claim] = &[
         .checked_by("from the shapes alone, beside a block of depth 3")
         .refutes("the second layer counted in groups"),
     claim("published", networks::published_figures)
-        .says("the published counts that are listed here are met, by counting what their authors count")
+        .says("the published counts that are listed here result if one counts what their authors count")
         .said_in("paper, ResNet's paper, torchvision, timm, ptflops, Keras; wrong ones by others")
-        .checked_by("each computed from the shapes alone, to its last digit; mistakes as mistakes")
+        .checked_by("each computed from the shapes alone, to its last digit; wrong counts are \
+                     computed with their mistakes")
         .refutes("the stride of ResNeXt-50 on the 1x1"),
     claim("complexity", networks::equal_complexity)
         .says("ResNeXt-50 has the complexity of ResNet-50")
@@ -190,7 +192,7 @@ pub const ALL: &[Claim] = &[
     claim("half-percent", networks::half_a_percent)
         .says("the stride on the 3x3 gains about 0.5 % of top-1 accuracy")
         .said_in("the blog post, comment in its Bottleneck, quoting NVIDIA")
-        .checked_by("what it costs is counted")
+        .checked_by("its cost in multiply-adds is counted")
         .refutes("the stride moved the other way"),
     claim("lower-error", networks::lower_error)
         .says("at the same cost ResNeXt has a lower error than ResNet")
@@ -208,9 +210,9 @@ pub const ALL: &[Claim] = &[
         .checked_by("published errors, by cardinality")
         .refutes("the columns of the table in reverse"),
     claim("not-faster", networks::faster)
-        .says("at about the same multiplications ResNeXt is the slower, not the faster")
+        .says("with about as many multiply-adds, ResNeXt is slower than ResNet, not faster")
         .said_in("against the blog post, section 1; paper, section 5.1")
-        .checked_by("the paper's own seconds a mini-batch, 0.95 and 0.70, beside counted multiply-adds")
+        .checked_by("the paper's own seconds per mini-batch, 0.95 and 0.70, beside counted multiply-adds")
         .refutes("the two times exchanged"),
     claim("faster", networks::grouped_is_faster)
         .says("grouped convolution, and so ResNeXt, is faster at equal complexity")

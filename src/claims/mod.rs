@@ -1,8 +1,8 @@
 //! The one list of claims: the project's statements, where each comes from, and how it is checked.
 //!
-//! A claim is a check that can fail. Each claim also names something wrong: a block, a number or a datum. The
-//! check also runs on this wrong thing and must refute it. A test goes through [`ALL`], so nothing is claimed without a
-//! check, and no check passes regardless of its input.
+//! A claim is a check that can fail. Each claim also names something wrong, such as a block or a number. The check also
+//! runs on this wrong thing and must refute it. A test does this for every claim in [`ALL`]. So every claim has a
+//! check, and every check can fail.
 
 mod convolutions;
 mod counts;
@@ -21,7 +21,7 @@ use crate::evidence::{Value, Verdict, Witness};
 /// A statement, and how it is checked.
 #[derive(Clone, Copy, Debug)]
 pub struct Claim {
-    /// What it is called, as in `triform explain any-function`.
+    /// The claim's name, such as `any-function` in `triform explain any-function`.
     pub name: &'static str,
     /// The statement.
     pub statement: &'static str,
@@ -44,7 +44,7 @@ pub enum Given {
     Wrong,
 }
 
-/// A claim with this name and check; the methods below add its texts.
+/// A claim with this name and check. The methods below add its texts.
 const fn claim(name: &'static str, check: fn(Given) -> Result<Verdict>) -> Claim {
     Claim { name, statement: "", source: "", how: "", refutes: "", check }
 }
@@ -68,7 +68,7 @@ impl Claim {
 }
 
 impl Given {
-    /// The right thing or the wrong one.
+    /// Returns `right` or `wrong`, whichever the check is given.
     fn pick<T>(self, right: T, wrong: T) -> T {
         match self {
             Self::Right => right,
@@ -85,7 +85,7 @@ pub fn named(name: &str) -> Result<&'static Claim> {
     })
 }
 
-/// Numbers that must be equal: the claim is proved for its scope if they are.
+/// Compares each number with the number that is expected. If all are equal, the claim is proved for this scope.
 fn equal(pairs: &[(&'static str, u64, u64)], scope: &str) -> Result<Verdict> {
     if pairs.is_empty() {
         return Err(Error::Zero { what: "number of numbers" });
@@ -97,7 +97,7 @@ fn equal(pairs: &[(&'static str, u64, u64)], scope: &str) -> Result<Verdict> {
     })
 }
 
-/// A refutation that does not concern a form.
+/// A refutation that is not about a form.
 fn refuted(what: &'static str, found: &str, expected: &str) -> Verdict {
     let witness = Witness {
         form: '-',

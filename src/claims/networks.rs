@@ -1,5 +1,5 @@
-//! Checks of the claims about whole networks: counts and initial weights (computed), errors (quoted), and times
-//! (from a committed record and from the paper).
+//! Checks of the claims about whole networks. Counts and initial weights are computed, and errors are quoted. Times
+//! come from a committed record and from the paper.
 
 use super::{Given, refuted};
 use crate::block::StrideOn;
@@ -13,14 +13,14 @@ use crate::network::init::{self, Fan};
 use crate::network::zoo;
 use crate::random::Seed;
 
-/// Parameters and MACs of a network at 224 x 224.
+/// The parameters and MACs of a network for images of its usual size.
 fn counted(name: &str, stride_on: StrideOn) -> Result<(u64, u64)> {
     let network = zoo::named(name)?.with_stride_on(stride_on);
     let total = count::network(&network, network.usual_input())?.total;
     Ok((total.parameters.trained()?, total.operations.macs()?))
 }
 
-/// The multiply-adds of a network, divided by those of another.
+/// The multiply-adds of `network`, divided by those of `other`.
 fn macs_over(network: &str, other: &str) -> Result<f64> {
     let macs = |name| Ok::<_, Error>(counted(name, StrideOn::Transform)?.1 as f64);
     Ok(macs(network)? / macs(other)?)
@@ -58,8 +58,8 @@ pub(super) fn published_figures(given: Given) -> Result<Verdict> {
     }
 }
 
-/// ResNeXt-50 may be no further from ResNet-50 than the furthest setting that the paper's Table 3 lists as
-/// having "preserved complexity".
+/// Compares the counts of ResNeXt-50 with those of ResNet-50. They may differ by no more than in the settings that the
+/// paper's Table 3 lists as having "preserved complexity".
 pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     let resnet = counted("resnet50", StrideOn::Transform)?;
     let off = |name| -> Result<(f64, f64)> {
@@ -84,7 +84,7 @@ pub(super) fn equal_complexity(given: Given) -> Result<Verdict> {
     }
     Ok(Verdict::Qualified {
         holds: format!("{parameters:+.1} % parameters and {macs:+.1} % multiply-adds"),
-        but: "that is about equal, not equal".to_owned(),
+        but: "this is only about equal".to_owned(),
     })
 }
 
@@ -127,19 +127,19 @@ pub(super) fn against_inception(given: Given) -> Result<Verdict> {
     let (macs, small_macs) = (resnext.macs(crop)? as f64 / 1e9, small.macs(224)? as f64 / 1e9);
     Ok(Verdict::Qualified {
         holds: format!(
-            "ResNeXt-101 64x4d has {} % at a crop of {crop}, it {} % at 299 (paper, Table 5)",
+            "ResNeXt-101 64x4d has {} % error at a crop of {crop}, Inception-ResNet-v2 {} % at 299 (paper, Table 5)",
             resnext.top1, inception.top1
         ),
         but: format!(
-            "at 224 ResNeXt has {} %, the higher, and the larger crop costs it {macs:.1} instead of \
-             {small_macs:.1} billion multiply-adds; Inception's cost is not counted, and no error \
-             measured, here",
+            "at 224 ResNeXt has {} %, which is higher, and the larger crop costs it {macs:.1} instead of \
+             {small_macs:.1} billion multiply-adds; Inception's cost is not counted here, and no error is \
+             measured",
             small.top1
         ),
     })
 }
 
-/// Checks that the error falls as C grows at preserved complexity, as in Table 3.
+/// Checks that the errors in the paper's Table 3 fall as C grows, while the complexity is preserved.
 pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     let settings = ["2x40d", "4x24d", "8x14d", "32x4d"];
     let mut last_steps = Vec::new();
@@ -160,13 +160,14 @@ pub(super) fn more_paths(given: Given) -> Result<Verdict> {
     Ok(Verdict::Qualified {
         holds: "in the paper's Table 3 the error falls with each larger C, up to 32".to_owned(),
         but: format!(
-            "32 is the largest in that table, and from 8 to 32 paths the error falls by {} points only (50 and 101 layers); quoted, not measured here",
+            "32 is the largest C in that table, and from 8 to 32 paths the error falls by only {} points (50 and \
+             101 layers); the errors are quoted, not measured here",
             last_steps.join(" and ")
         ),
     })
 }
 
-/// Each path reads as many channels as a filter of the first 1x1 has weights.
+/// Counts the channels that each path reads. A filter of the first 1x1 has one weight for each of them.
 pub(super) fn splits_its_input(given: Given) -> Result<Verdict> {
     let (c_in, inner, paths) = (256, 128, 32);
     let read = count::convolution(1, 1, c_in, inner, given.pick(1, paths))? / inner as u64;
@@ -176,8 +177,8 @@ pub(super) fn splits_its_input(given: Given) -> Result<Verdict> {
         return Ok(refuted("channels that a path reads of the block's 256", &found, "256"));
     }
     Ok(Verdict::Qualified {
-        holds: format!("the {inner} channels before the 3x3 are split, {grouped} a path"),
-        but: format!("the block's input is not: every path reads all {read} channels of it"),
+        holds: format!("the {inner} channels before the 3x3 are split, {grouped} to each path"),
+        but: format!("the block's input is not split: every path reads all its {read} channels"),
     })
 }
 
@@ -200,7 +201,7 @@ pub(super) fn half_a_percent(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The count is the 4.2 billion of the paper's Table 1 only with the stride on the 3x3.
+/// Checks that the count matches the 4.2 billion of the paper's Table 1 if the stride is on the 3x3, and only then.
 pub(super) fn papers_stride(given: Given) -> Result<Verdict> {
     let macs = |stride_on| Ok::<_, Error>(counted("resnext50_32x4d", stride_on)?.1);
     let found = macs(given.pick(StrideOn::Transform, StrideOn::Reduce))?;
@@ -210,15 +211,15 @@ pub(super) fn papers_stride(given: Given) -> Result<Verdict> {
     Ok(Verdict::Qualified {
         holds: "ResNet's paper puts stride 2 on the first 1x1".to_owned(),
         but: format!(
-            "ResNeXt's puts it on the 3x3: its 4.2 billion multiply-adds are {:.2} so and {:.2} \
-             otherwise",
+            "ResNeXt's paper puts it on the 3x3: the count of 4.2 billion multiply-adds is {:.2} with the stride \
+             on the 3x3, and {:.2} with the stride on the first 1x1",
             found as f64 / 1e9,
             macs(StrideOn::Reduce)? as f64 / 1e9
         ),
     })
 }
 
-/// Compares the paper's seconds per mini-batch: ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs.
+/// Compares the times per mini-batch that the paper gives for ResNeXt-101 32x4d and ResNet-101 on 8 M40 GPUs.
 pub(super) fn faster(given: Given) -> Result<Verdict> {
     let (resnext, resnet) =
         given.pick((PAPER_RESNEXT101, PAPER_RESNET101), (PAPER_RESNET101, PAPER_RESNEXT101));
@@ -229,8 +230,8 @@ pub(super) fn faster(given: Given) -> Result<Verdict> {
     }
     Ok(Verdict::Qualified {
         holds: format!(
-            "ResNeXt-101 32x4d takes {resnext} s a mini-batch, {ratio:.2} times ResNet-101's {resnet:.2} \
-             s, at {:.2} times the multiply-adds",
+            "ResNeXt-101 32x4d takes {resnext} s per mini-batch, {ratio:.2} times ResNet-101's {resnet:.2} \
+             s, with {:.2} times the multiply-adds",
             macs_over("resnext101_32x4d", "resnet101")?
         ),
         but: "they are the paper's times, on 8 GPUs; what was measured here is the claim `faster`"
@@ -238,7 +239,8 @@ pub(super) fn faster(given: Given) -> Result<Verdict> {
     })
 }
 
-/// The time of a form divided by that of form (c), summed over the four stages of ResNeXt-50, on one thread.
+/// The time of a form, divided by the time of form (c). Each time is the sum over the four stages of ResNeXt-50, on one
+/// thread.
 fn over_grouped(record: &Record, form: char) -> Result<f64> {
     let total = |form| {
         let times = stages()?.into_iter().map(|(spec, _)| record.one_thread(&spec.name(), form));
@@ -247,8 +249,8 @@ fn over_grouped(record: &Record, form: char) -> Result<f64> {
     Ok(total(form)? / total('c')?)
 }
 
-/// Checks that form (c) is faster here than form (a). Also reports form (b)'s time, and the ratio of ResNeXt's time
-/// to ResNet's.
+/// Checks that form (c) is faster than form (a) in the committed record. Also reports form (b)'s time, and the ratio of
+/// ResNeXt's time to ResNet's.
 pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let mut record = committed()?;
     if given == Given::Wrong {
@@ -270,28 +272,28 @@ pub(super) fn grouped_is_faster(given: Given) -> Result<Verdict> {
     let paper = PAPER_RESNEXT101 / PAPER_RESNET101;
     // Times of two networks, measured round by round, differ by a few percent from run to run.
     let which = match here {
-        ..0.97 => "the faster here",
-        0.97..1.03 => "neither the faster nor the slower here",
-        _ => "the slower here too",
+        ..0.97 => "faster here",
+        0.97..1.03 => "neither faster nor slower here",
+        _ => "slower here too",
     };
     Ok(Verdict::Qualified {
         holds: format!(
-            "of one block's forms: on 1 thread of {}, {}, form (a) takes {split:.2} and form (b) \
-             {early:.2} times as long as (c), in total over the four stages of ResNeXt-50",
+            "on 1 thread of {}, {}, form (a) takes {split:.2} times and form (b) {early:.2} times as long as \
+             form (c), in total over the four stages of ResNeXt-50",
             record.machine.cpu, record.date
         ),
         but: format!(
-            "ResNeXt is {which}: ResNeXt-50 takes {here:.2} times as long as ResNet-50, at {:.2} times \
-             the multiply-adds, and in the paper ResNeXt-101 32x4d {paper:.2} times as long as \
-             ResNet-101, {PAPER_RESNEXT101:.2} s against {PAPER_RESNET101:.2} s a mini-batch on 8 M40 GPUs, \
-             where it expects less of that on CPUs; times are a machine's and its kernels'",
+            "ResNeXt is {which}: ResNeXt-50 takes {here:.2} times as long as ResNet-50, with {:.2} times \
+             the multiply-adds; in the paper, ResNeXt-101 32x4d takes {paper:.2} times as long as \
+             ResNet-101 ({PAPER_RESNEXT101:.2} s against {PAPER_RESNET101:.2} s per mini-batch on 8 M40 GPUs), \
+             and the paper expects less overhead on CPUs; times depend on the machine and its kernels",
             macs_over("resnext50_32x4d", "resnet50")?
         ),
     })
 }
 
-/// He initialisation divides by fan_out. In form (c), fan_out is that of the whole layer. The released form
-/// (b) initialises 32 separate convolutions, so there fan_out is that of one path.
+/// He initialisation divides by fan_out. In form (c), fan_out counts the whole layer. The released form (b) initialises
+/// 32 separate convolutions, so its fan_out counts one path.
 pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     let block = zoo::named("256x32x4")?;
     let whole = spreads(&block, Fan::Whole)?;
@@ -313,11 +315,11 @@ pub(super) fn of_the_released_forms(given: Given) -> Result<Verdict> {
     }
     Ok(Verdict::Qualified {
         holds: format!(
-            "standard deviations of {:.3} and {:.3} in the first 1x1, {:.4} and {:.4} in the 3x3: sqrt(32) = \
-             {apart:.3} times",
+            "standard deviations of {:.3} and {:.3} in the first 1x1, {:.4} and {:.4} in the 3x3: they differ by \
+             a factor sqrt(32) = {apart:.3}",
             path[0], whole[0], path[1], whole[1]
         ),
-        but: "that is where training starts; with the same weights the forms are one function"
+        but: "this is only where training starts; with the same weights the forms are one function"
             .to_owned(),
     })
 }

@@ -1,10 +1,11 @@
-//! R10: a theorem for every C, d, number of channels, kernel, stride, padding, batch and map, checked by a proof
-//! assistant. It is in `proofs/`. Its subject is index formulas that read like [`crate::block`]'s forms.
+//! R10: a theorem that a proof assistant checks. It holds for every C, d, number of channels, kernel, stride, padding,
+//! dilation, batch and map. The proof is in `proofs/`. The theorem is about index formulas that read like the forms in
+//! [`crate::block`].
 //!
-//! This file ties the forms to the formulas: it runs the Rust forms on small blocks of integers and writes the
-//! results down for Coq. Coq checks that the theorem's formulas give the same numbers (`proofs/Cases.v`). A test,
-//! and `triform explain all-sizes`, check that the forms still give these numbers. So the proof is about the code
-//! that runs, as far as cases can show that.
+//! This file connects the forms with the formulas. It runs the Rust forms on small blocks of integers and writes down
+//! the results for Coq. Coq checks that the theorem's formulas give the same numbers (`proofs/Cases.v`). A test, and
+//! `triform explain all-sizes`, check that the forms still give these numbers. So, as far as a few cases can show, the
+//! proof is about the code that runs.
 
 use std::fmt::{Display, Write as _};
 
@@ -37,8 +38,8 @@ Proof. by vm_compute. Qed.
 /// The number of images in a batch, and their map H x W.
 type Input = (usize, (usize, usize));
 
-/// The blocks, each with its input: one path and several, wide and narrow, with every stride, kernel and padding
-/// that could plausibly go wrong.
+/// The blocks, each with its input. They differ in the number and the width of their paths, and in stride, kernel and
+/// padding.
 fn blocks() -> Result<Vec<(BlockSpec, Input)>> {
     let block = |c_in, cardinality, width, c_out| {
         BlockSpec::new(c_in, cardinality, width, c_out)?.with_shortcut(Shortcut::None)
@@ -62,7 +63,7 @@ pub fn cases(form: &dyn AnyForm) -> Result<String> {
     Ok(format!("{HEAD}\nDefinition cases := [::\n{cases}].\n\n{TAIL}"))
 }
 
-/// One case, in the fields of the record `case` of `proofs/Tie.v`.
+/// One case in Coq's syntax, as a record of the type `case` in `proofs/Tie.v`.
 fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) -> Result<String> {
     let mut rng = Seed(0).stream(Purpose::Theorem, &[number as u64]);
     let (c, d, c_in, c_out) = (spec.cardinality(), spec.width(), spec.c_in(), spec.c_out());
@@ -112,7 +113,7 @@ fn case(form: &dyn AnyForm, number: usize, spec: &BlockSpec, (n, map): Input) ->
     Ok(text)
 }
 
-/// Scales and shifts that do not hide any channel.
+/// Draws a scale and a shift for each channel, such that no channel is hidden.
 fn affine(rng: &mut Rng, channels: usize) -> Vec<Affine<Int>> {
     let one = |_| {
         let scale = rng.random_range(1i64..=2) * if rng.random() { 1 } else { -1 };
@@ -144,14 +145,14 @@ fn list(items: impl Iterator<Item = String>) -> String {
     text + "]%Z"
 }
 
-/// The words of a text, each with its line number from 1, and an empty word at the end.
+/// The words of a text, each with its line number, counted from 1. An empty word follows the last one.
 fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let words = |(number, line): (usize, _)| str::split_whitespace(line).map(move |w| (number, w));
     (1..).zip(text.lines()).flat_map(words).chain([(0, "")])
 }
 
-/// The first line where a file of cases differs from the expected one: its number, the line found and the line
-/// expected.
+/// Finds the first word where a file of cases differs from the expected file. Returns the word's line number, the word
+/// found and the word expected.
 pub fn first_difference<'a>(found: &'a str, expected: &'a str) -> Option<(usize, [&'a str; 2])> {
     let mut pairs = words(found).zip(words(expected));
     let ((line, found), (_, expected)) = pairs.find(|((_, l), (_, r))| l != r)?;

@@ -6,9 +6,9 @@ use super::spec::{ConvSpec, KernelShape};
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The dense equivalent of a grouped kernel. The shape C_out x C_in/groups x k_h x k_w becomes
-/// C_out x C_in x k_h x k_w, with zeros outside the diagonal blocks. The dense kernel computes the
-/// same function with `groups` times the parameters.
+/// The dense equivalent of a grouped kernel. The shape C_out x C_in/groups x k_h x k_w becomes C_out x C_in x k_h x
+/// k_w, with zeros outside the diagonal blocks. The dense kernel computes the same function, but has `groups` times as
+/// many parameters.
 ///
 /// Errors: [`Error::Zero`](crate::Error::Zero),
 /// [`Error::GroupsDoNotDivide`](crate::Error::GroupsDoNotDivide).

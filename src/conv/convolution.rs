@@ -1,4 +1,4 @@
-//! A convolution with its data: what goes in, and what must come out.
+//! A convolution with its data: the inputs, and the right outputs.
 
 use ndarray::{Array1, Array4, ArrayD, Axis};
 
@@ -10,15 +10,15 @@ use crate::error::{Result, as_many};
 /// Named arrays, in a fixed order.
 pub type Arrays = Vec<(String, ArrayD<f64>)>;
 
-/// A grouped convolution with bias and all its data. With a `grad_output` it asks for gradients, otherwise for
+/// A grouped convolution with bias and all its data. If there is a `grad_output`, gradients are asked for, otherwise
 /// the output.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Convolution {
-    /// N x C_in x H x W.
+    /// The input, N x C_in x H x W.
     pub x: Array4<f64>,
-    /// C_out x C_in/groups x k_h x k_w.
+    /// The kernel, C_out x C_in/groups x k_h x k_w.
     pub weight: Array4<f64>,
-    /// C_out.
+    /// The bias, C_out numbers.
     pub bias: Array1<f64>,
     /// Stride, padding, dilation, groups.
     pub spec: ConvSpec,
@@ -52,7 +52,7 @@ impl Convolution {
         KernelShape::new(self.weight.dim().into(), self.spec)
     }
 
-    /// The sums plus the bias, N x C_out x H_out x W_out.
+    /// The output, N x C_out x H_out x W_out: the sums of products plus the bias.
     ///
     /// Errors: those of [`Convolution::check`].
     pub fn y(&self) -> Result<Array4<f64>> {
@@ -64,8 +64,8 @@ impl Convolution {
         Ok(y)
     }
 
-    /// What must come out: `y`, or `grad_x`, `grad_weight` and `grad_bias`. On integers, every value is exact as long
-    /// as the absolute values of its terms add up to at most 2^53.
+    /// The right outputs: either `y`, or the gradients `grad_x`, `grad_weight` and `grad_bias`. On integers, a sum is
+    /// exact if the absolute values of its terms add up to at most 2^53.
     ///
     /// Errors: those of [`Convolution::check`].
     pub fn outputs(&self) -> Result<Arrays> {
@@ -84,8 +84,8 @@ impl Convolution {
         ]))
     }
 
-    /// The same convolution on the absolute values of all numbers. Its outputs bound every partial sum of the
-    /// original's outputs, in any order of addition.
+    /// The same convolution on the absolute values of all numbers. Each of its outputs bounds all partial sums of the
+    /// original output, in any order of addition.
     pub fn of_sizes(&self) -> Self {
         Self {
             x: self.x.mapv(f64::abs),
@@ -96,7 +96,7 @@ impl Convolution {
         }
     }
 
-    /// For each of [`Convolution::outputs`], the largest number of terms in one sum.
+    /// The largest number of terms in one sum, for each array in [`Convolution::outputs`].
     ///
     /// Errors: those of [`Convolution::shape`].
     pub fn terms(&self) -> Result<Vec<usize>> {
@@ -120,7 +120,7 @@ impl Convolution {
         Self { weight, ..self.clone() }
     }
 
-    /// The same convolution, except that channel c of a group reads input channel `source(group, c)`.
+    /// The same convolution, except that channel `c` of a group reads input channel `source(group, c)`.
     pub(crate) fn rewired(&self, source: impl Fn(usize, usize) -> usize) -> Self {
         let width = self.weight.len_of(Axis(1));
         let channels: Vec<usize> =
@@ -129,7 +129,7 @@ impl Convolution {
     }
 }
 
-/// Arrays with their names.
+/// Converts the names of arrays to owned strings.
 pub(crate) fn named<const N: usize>(arrays: [(&str, ArrayD<f64>); N]) -> Arrays {
     arrays.into_iter().map(|(name, array)| (name.to_owned(), array)).collect()
 }

@@ -7,12 +7,11 @@ use super::spec::ConvSpec;
 use crate::error::{Error, Result, as_many};
 use crate::scalar::Additive;
 
-/// A convolution over the number type `S`. Forms use it without knowing which implementation it is.
+/// A convolution over the number type `S`. A form does not know which implementation it uses.
 ///
-/// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be implemented. The
-/// default bodies of the other methods are their specification: a convolver may override them to be
-/// faster, never to compute something else. The bound [`Additive`] shows that these bodies
-/// add but never multiply.
+/// Only [`prepare`](Convolver::prepare) and [`sums`](Convolver::sums) must be implemented. The default bodies of the
+/// other methods are their specification. A convolver may override them to be faster, but not to compute a different
+/// function. The bound [`Additive`] shows that the default bodies add but never multiply.
 pub trait Convolver<S: Additive> {
     /// A kernel that is prepared once and used many times.
     type Kernel: Send + Sync + 'static;
@@ -22,12 +21,13 @@ pub trait Convolver<S: Additive> {
     /// Errors: a dimension of 0, or groups that do not divide C_out.
     fn prepare(&self, weights: ArrayView4<'_, S>, spec: ConvSpec) -> Result<Self::Kernel>;
 
-    /// The sums without an epilogue: N x C_in x H x W to N x C_out x H_out x W_out.
+    /// Convolves without an epilogue, from N x C_in x H x W to N x C_out x H_out x W_out.
     ///
     /// Errors: an input whose channels or map do not fit the kernel.
     fn sums(&self, x: ArrayView4<'_, S>, kernel: &Self::Kernel) -> Result<Array4<S>>;
 
-    /// One input, one kernel: N x C_in x H x W to N x C_out x H_out x W_out.
+    /// Convolves one input with one kernel and applies the epilogue, from N x C_in x H x W to N x C_out x H_out x
+    /// W_out.
     ///
     /// Errors: those of [`sums`](Convolver::sums), and a shortcut that differs in shape from the
     /// output.
@@ -42,8 +42,8 @@ pub trait Convolver<S: Additive> {
         Ok(z)
     }
 
-    /// One input, C kernels: every path reads all of `x`. Returns C tensors N x d x H_out x W_out.
-    /// `function` sees channel j of path i as channel `i*d + j`.
+    /// Convolves one input with C kernels, so every path reads all of `x`. Returns C tensors of shape N x d x H_out x
+    /// W_out. To `function`, channel `j` of path `i` is channel `i*d + j`.
     ///
     /// Errors: those of [`sums`](Convolver::sums).
     fn split(
@@ -55,7 +55,7 @@ pub trait Convolver<S: Additive> {
         in_each_path(function, kernels.iter().map(|kernel| self.sums(x, kernel)))
     }
 
-    /// C inputs, C kernels: path i reads only input i. Returns C tensors, with channels numbered as
+    /// Convolves C inputs with C kernels. Path `i` reads only input `i`. Returns C tensors, with channels numbered as
     /// in [`split`](Convolver::split).
     ///
     /// Errors: those of [`sums`](Convolver::sums), and [`Error::Count`] if the numbers of inputs
@@ -71,8 +71,8 @@ pub trait Convolver<S: Additive> {
         in_each_path(function, paths.map(|(x, kernel)| self.sums(x.view(), kernel)))
     }
 
-    /// C inputs, C kernels, summed in the order of the paths: C tensors to one
-    /// N x C_out x H_out x W_out. The epilogue is applied to the complete sum.
+    /// Convolves C inputs with C kernels, and adds the results in the order of the paths. Returns one tensor N x C_out
+    /// x H_out x W_out. The epilogue is applied to the complete sum.
     ///
     /// Errors: those of [`each`](Convolver::each), paths whose sums differ in shape, and a shortcut
     /// that differs in shape from the output.
@@ -98,10 +98,10 @@ pub trait Convolver<S: Additive> {
         Ok(total)
     }
 
-    /// Concatenates C tensors N x d x H x W, in the given order, to N x C d x H x W. Nothing is
-    /// computed, but only the convolver knows how tensors are laid out in memory.
+    /// Concatenates C tensors of d channels each, in the given order, to one tensor of C d channels. Nothing is
+    /// computed. It is a method of the convolver because only the convolver knows how tensors are laid out in memory.
     ///
-    /// Errors: [`Error::Shape`] if they differ in more than their channels, or if there are none.
+    /// Errors: [`Error::Shape`] if the tensors differ in more than the number of channels, or if there are no tensors.
     fn concatenate(&self, xs: &[Array4<S>]) -> Result<Array4<S>> {
         let views: Vec<_> = xs.iter().map(|x| x.view()).collect();
         concatenate(Axis(1), &views).map_err(|_| Error::Shape {
@@ -112,7 +112,7 @@ pub trait Convolver<S: Additive> {
     }
 }
 
-/// Applies a function to the paths in order, with channels numbered across all of them.
+/// Applies a function to the paths in order, with channels numbered across all paths.
 pub(super) fn in_each_path<S>(
     function: &dyn ChannelWise<S>,
     paths: impl Iterator<Item = Result<Array4<S>>>,

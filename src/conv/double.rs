@@ -1,5 +1,5 @@
-//! Convolution for `f64`, which the evidence needs for centres, radii and certificates. A 1x1, where
-//! nearly all the work is, runs as a matrix product; everything else runs on the reference.
+//! Convolution for `f64`, which the evidence needs for centres, radii and certificates. A plain 1x1 convolution runs as
+//! a matrix product, because nearly all the work is there. All other convolutions run on the reference.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub struct Double;
 pub struct DoubleKernel {
     shape: KernelShape,
     reference: ReferenceKernel<f64>,
-    /// C_out x C_in, only for a 1x1 that is a plain matrix product.
+    /// The kernel as a matrix, C_out x C_in, if the convolution is a 1x1 that runs as a matrix product.
     matrix: Option<Vec<f64>>,
 }
 
@@ -53,8 +53,8 @@ impl Convolver<f64> for Double {
     }
 }
 
-/// The pixels that a pointwise convolution of this stride reads: from C x H x W in standard layout
-/// to a flat C x (H_out W_out).
+/// Selects the pixels that a pointwise convolution of this stride reads. The input is C x H x W in standard layout. The
+/// result is a flat slice of C x (H_out W_out).
 fn subsample(x: ArrayView3<'_, f64>, stride: usize) -> Cow<'_, [f64]> {
     match x.to_slice() {
         Some(whole) if stride == 1 => Cow::Borrowed(whole),

@@ -1,5 +1,5 @@
-//! What follows the sums of a convolution: a function of each channel, then optionally a shortcut,
-//! then optionally another function.
+//! The epilogue: the steps after the sums of a convolution. First comes a function of each channel, then optionally a
+//! shortcut, then optionally another function.
 
 use std::ops::Range;
 
@@ -8,17 +8,18 @@ use ndarray::{ArrayView4, ArrayViewMut3, ArrayViewMut4, Axis, Zip};
 use crate::error::{Error, Result};
 use crate::scalar::{Additive, Ordered};
 
-/// A function of one channel: batch norm, an activation or both, or one that records what it sees.
+/// A function that is applied to one channel at a time, such as batch norm, an activation or both. A function that only
+/// records its values is possible too.
 ///
-/// Channels are numbered across the whole layer, whichever path computed them: channel j of path i
-/// of width d is channel `i*d + j`. That is all a form has to get right about batch norm, and
+/// Channels are numbered across the whole layer, no matter which path computed them. If the paths have width `d`,
+/// channel `j` of path `i` is channel `i*d + j`. For batch norm, this numbering is all that a form must get right, and
 /// several published forms get it wrong.
 pub trait ChannelWise<S>: Sync {
-    /// Changes the plane of one channel, of shape N x H x W.
+    /// Applies the function to the plane of one channel, N x H x W, in place.
     fn apply(&self, channel: usize, plane: ArrayViewMut3<'_, S>);
 
-    /// The functions of a range of channels as data, if they are simple enough and all those channels
-    /// exist. A fast convolver may then apply them while the sums are in cache.
+    /// The functions of a range of channels as data. A fast convolver can apply such data while the sums are in cache.
+    /// `None` if a function is not simple enough, or if a channel does not exist.
     ///
     /// # Laws
     ///
@@ -38,12 +39,12 @@ impl<S, F: ChannelWise<S> + ?Sized> ChannelWise<S> for &F {
     }
 }
 
-/// Functions of some channels, as data. They look at one element at a time.
+/// Functions of some channels, as data. Each function looks at one element at a time.
 ///
 /// The identity is not written as `1*z + 0`, which would turn -0 into +0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Elementwise<'a, S> {
-    /// z.
+    /// The identity: `z` is unchanged.
     Identity,
     /// ReLU.
     Relu,
@@ -54,16 +55,16 @@ pub enum Elementwise<'a, S> {
 /// `scale * z + shift`, then a ReLU if `relu`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Affine<S> {
-    /// Factor.
+    /// The factor of `z`.
     pub scale: S,
-    /// Summand.
+    /// The number that is added.
     pub shift: S,
     /// Whether a ReLU follows.
     pub relu: bool,
 }
 
 impl<S: Ordered> Affine<S> {
-    /// The value of the function at `z`: the product is rounded, then the sum.
+    /// The value of the function at `z`. The product is rounded first, then the sum.
     pub fn at(&self, z: &S) -> S {
         let y = self.scale.mul(z).add(&self.shift);
         if self.relu { y.relu() } else { y }
@@ -82,19 +83,18 @@ impl<S> ChannelWise<S> for Identity {
     }
 }
 
-/// All that follows a convolution's sums, in this order: a channel-wise
-/// function, a shortcut, a function of the output.
+/// The steps after a convolution's sums, in this order: a channel-wise function, a shortcut, a function of the output.
 pub struct Epilogue<'a, S> {
-    /// Applied to the sums.
+    /// The function that is applied to the sums.
     pub function: &'a dyn ChannelWise<S>,
-    /// Added next: N x C_out x H_out x W_out.
+    /// The shortcut, which is added next: N x C_out x H_out x W_out.
     pub shortcut: Option<ArrayView4<'a, S>>,
-    /// Applied last.
+    /// The function that is applied last.
     pub output: &'a dyn ChannelWise<S>,
 }
 
 impl<'a, S: Additive> Epilogue<'a, S> {
-    /// Only a channel-wise function.
+    /// An epilogue that is only a channel-wise function.
     pub fn only(function: &'a dyn ChannelWise<S>) -> Self {
         Self { function, shortcut: None, output: &Identity }
     }
@@ -113,7 +113,8 @@ impl<'a, S: Additive> Epilogue<'a, S> {
         }
     }
 
-    /// Applies the epilogue to the sums `z`, N x C_out x H_out x W_out. This is its specification.
+    /// Applies the epilogue to the sums `z`, N x C_out x H_out x W_out. This method is the specification of an
+    /// epilogue.
     ///
     /// Errors: those of [`Epilogue::check`].
     pub fn apply(&self, mut z: ArrayViewMut4<'_, S>) -> Result<()> {
@@ -127,8 +128,7 @@ impl<'a, S: Additive> Epilogue<'a, S> {
     }
 }
 
-/// Applies a function to each channel of `z`, N x C x H x W, whose first channel
-/// is channel `first` of its layer.
+/// Applies a function to each channel of `z`, N x C x H x W. The first channel of `z` is channel `first` of its layer.
 pub(crate) fn apply_from<S>(
     function: &dyn ChannelWise<S>,
     first: usize,

@@ -8,35 +8,36 @@ use super::epilogue::{ChannelWise, Elementwise, Epilogue};
 use super::spec::ConvSpec;
 use crate::error::{Error, Result};
 
-/// Convolution for `f32`, with the SIMD instructions this machine has (AVX-512, or AVX2 with FMA, or
-/// none), on the threads of the rayon pool it is called in.
+/// Convolution for `f32`. It uses the SIMD instructions that this machine has: AVX-512, AVX2 with FMA, or none. It runs
+/// on the threads of the rayon pool in which it is called.
 ///
-/// Any view will do as input, but a view that is channels last in memory is the fastest. Outputs are channels last.
-/// [`Kernel`] documents what the kernels do with the process's memory.
+/// The input may be any view, but it is fastest to read if the channels are last in memory. Outputs have the channels
+/// last. [`Kernel`] documents what the kernels do with the process's memory.
 ///
-/// The order of a sum is whatever is fastest, so the result need not agree with the reference to the bit. The
-/// evidence shows that it stays within the derived bound, and that on integers it equals the reference to the bit.
+/// Sums are taken in whatever order is fastest, so a result may differ from the reference by rounding. The evidence
+/// shows that the difference stays within the derived bound. It also shows that on integers, the results equal the
+/// reference to the bit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Fast {
     level: Level,
 }
 
 impl Fast {
-    /// With the best instructions the machine has, or with those that
+    /// Uses the best SIMD level that the machine has, or the level that the environment variable
     /// [`LEVEL_VARIABLE`](super::LEVEL_VARIABLE) names.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With the instructions of a level.
+    /// Uses the instructions of this SIMD level.
     ///
-    /// Errors: [`Error::Kernels`] if the machine lacks them.
+    /// Errors: [`Error::Kernels`] if the machine does not have these instructions.
     pub fn with_level(level: Level) -> Result<Self> {
         let level = level.check().map_err(Error::Kernels)?;
         Ok(Self { level })
     }
 
-    /// The instructions it uses.
+    /// The SIMD level that is used.
     pub fn level(&self) -> Level {
         self.level
     }
@@ -106,8 +107,8 @@ fn views(xs: &[Array4<f32>]) -> Vec<ArrayView4<'_, f32>> {
     xs.iter().map(|x| x.view()).collect()
 }
 
-/// The functions of the first channels in the format of the kernels, which has a ReLU after all of them or
-/// after none. `None` if they do not fit that format, or if there are too few.
+/// Converts the functions of the first channels to the format of the kernels. In this format, either every channel has
+/// a ReLU or no channel has. `None` if the functions do not fit the format, or if there are too few functions.
 fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::Elementwise> {
     match function.as_data(0..channels)? {
         Elementwise::Identity => Some(kernels::Elementwise::IDENTITY),
@@ -121,8 +122,8 @@ fn as_data(function: &dyn ChannelWise<f32>, channels: usize) -> Option<kernels::
     }
 }
 
-/// Runs a convolution with a fused epilogue. An epilogue that is not available as data is applied afterwards,
-/// by its specification.
+/// Runs a convolution with a fused epilogue. If the epilogue is not available as data, it is applied afterwards, as
+/// [`Epilogue::apply`] specifies.
 fn with_epilogue<'a>(
     epilogue: &Epilogue<'a, f32>,
     c_out: usize,
@@ -138,7 +139,8 @@ fn with_epilogue<'a>(
     Ok(z)
 }
 
-/// The same for several paths, with channels numbered across all of them.
+/// Runs the convolutions of several paths with a fused function. Its channels are numbered across all paths. If the
+/// function is not available as data, it is applied afterwards.
 fn with_function(
     function: &dyn ChannelWise<f32>,
     kernels: &[Kernel],

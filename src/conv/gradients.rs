@@ -1,7 +1,7 @@
-//! The gradients of a convolution, in plain loops over any ring.
+//! The gradients of a convolution, computed in plain loops over any ring.
 //!
-//! For z = conv(x, w) + b and the gradient g of a loss with respect to z, of shape N x C_out x H_out x W_out,
-//! the chain rule applied to the definition (see [`reference`](super::reference)) gives
+//! Here `z = conv(x, w) + b`, and `g` is the gradient of a loss with respect to `z`, of shape N x C_out x H_out x
+//! W_out. The chain rule, applied to the definition (see [`reference`](super::reference)), gives
 //!
 //! ```text
 //! input:   dx[n, c, a, b] = sum over o, u, v of  w[o, c - first, u, v] * g[n, o, i, j]
@@ -9,9 +9,10 @@
 //! bias:    db[o]          = sum over n, i, j of  g[n, o, i, j]
 //! ```
 //!
-//! In the first line, o runs over the output channels of c's group, and (i, j) is the output position, if
-//! any, whose tap (u, v) reads (a, b): a = i s + u e - p. `first` is the first input channel of the group.
-//! These are the sums that frameworks get wrong most often, above all where the stride is not 1.
+//! In the first line, `o` runs over the output channels of the group that contains `c`. For each tap `(u, v)`, the
+//! output position `(i, j)` is the position at which this tap reads `(a, b)`. Its row `i` satisfies `a = i s + u e -
+//! p`, and its column `j` likewise. If there is no such position, the sum has no term. `first` is the first input
+//! channel of the group. Frameworks often get these sums wrong, especially where the stride is not 1.
 
 use ndarray::{Array1, Array4, ArrayView4, Axis, s};
 
@@ -21,12 +22,12 @@ use crate::error::{Error, Result};
 use crate::scalar::{Additive, Dot};
 
 impl Reference {
-    /// The gradient with respect to the input, N x C_in x H x W, of a convolution with `kernel`,
-    /// C_out x C_in/groups x k_h x k_w. `g` is the gradient with respect to its output.
+    /// The gradient with respect to the input of a convolution, N x C_in x H x W. `kernel` is C_out x C_in/groups x k_h
+    /// x k_w. `g` is the gradient with respect to the output, and `(h, w)` is the size of the input map.
     ///
-    /// Each sum is taken by output channel, then kernel row, then kernel column. If the reference adds in runs, these
-    /// are runs of output channels here. With runs of d, the three forms of a block agree to the bit in the backward
-    /// pass, as they do in the forward pass.
+    /// The terms of each sum are ordered by output channel, then by kernel row, then by kernel column. If the reference
+    /// adds in runs, these are runs of output channels here. With runs of d channels, the three forms of a block agree
+    /// to the bit in the backward pass, as they do in the forward pass.
     ///
     /// Errors: [`Error::Shape`] if `g` does not have the output's shape, and those of [`KernelShape::new`] and
     /// [`KernelShape::output`].
@@ -80,15 +81,16 @@ impl Reference {
     }
 }
 
-/// Adds `factor` times each of `values` to the sums.
+/// Multiplies each value by `factor`, and adds the product to the sum at the same position.
 fn accumulate<S: Dot>(sums: &mut [S::Sum], factor: &S, values: &[S]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         S::accumulate(sum, factor, value);
     }
 }
 
-/// The gradient with respect to the kernel, C_out x C_in/groups x k_h x k_w, of a convolution of `x`. `g` is the
-/// gradient with respect to its output. Each sum is taken by image, then output row, then output column.
+/// The gradient with respect to the kernel of a convolution, C_out x C_in/groups x k_h x k_w. `x` is the input, and `g`
+/// is the gradient with respect to the output. The terms of each sum are ordered by image, then by output row, then by
+/// output column.
 ///
 /// Errors: those of [`Reference::input_gradient`]; [`Error::GroupsDoNotDivide`].
 pub fn kernel_gradient<S: Dot>(

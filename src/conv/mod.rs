@@ -1,22 +1,23 @@
-//! Convolution: a specification, a fast implementation, and the interface that forms use for either.
+//! Convolution: a specification, a fast implementation, and the interface that forms use for both.
 //!
-//! Letters used in all doc comments: N batch size, C_in and C_out channels, H x W map size,
-//! k_h x k_w kernel size. A tensor is an ndarray `Array4` in the order N, C, H, W; a kernel has the
-//! shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state dict. What networks call
-//! convolution is cross-correlation: the kernel is not flipped.
+//! All doc comments use these letters: N is the batch size, C_in and C_out are the numbers of channels, H x W is the
+//! map size, and k_h x k_w is the kernel size. A tensor is an ndarray `Array4` with the axes N, C, H, W. A kernel has
+//! the shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state dict. As in all networks, convolution means
+//! cross-correlation, so the kernel is not flipped.
 //!
 //! - [`ConvSpec`]: stride, padding and dilation along each axis ([`Along`]), and groups.
-//! - [`Convolver`]: the interface. It prepares kernels, and convolves one or many at a time.
+//! - [`Convolver`]: the interface. It prepares kernels, and convolves with one kernel or many.
 //! - [`Reference`]: the specification, in plain loops over any ring.
-//! - [`Reference::input_gradient`], [`kernel_gradient`], [`bias_gradient`]: its gradients, also in loops.
+//! - [`Reference::input_gradient`], [`kernel_gradient`], [`bias_gradient`]: the gradients of a convolution, also in
+//!   plain loops.
 //! - [`Convolution`]: a grouped convolution with bias and all its data.
 //! - [`Recorded`]: runs any convolver over numbers that remember how they were computed.
-//! - [`Fast`]: fast convolution for `f32`, by the crate `triform-kernels` at a SIMD [`Level`].
-//! - [`Double`]: convolution for `f64`, as the evidence needs it.
-//! - [`Peak`] and [`read_bandwidth`]: the limits of this machine, measured.
-//! - [`ChannelWise`] and [`Epilogue`]: what follows the sums.
+//! - [`Fast`]: fast convolution for `f32`. It uses the crate `triform-kernels` at a SIMD [`Level`].
+//! - [`Double`]: convolution for `f64`, which the evidence needs.
+//! - [`Peak`] and [`read_bandwidth`]: the measured limits of this machine.
+//! - [`ChannelWise`] and [`Epilogue`]: the steps after the sums.
 //! - [`max_pool`]: max pooling, which the stem needs.
-//! - [`block_diagonal`]: a grouped kernel as the equivalent dense one.
+//! - [`block_diagonal`]: converts a grouped kernel to the equivalent dense kernel.
 
 mod block_diagonal;
 mod convolution;

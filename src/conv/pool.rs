@@ -9,9 +9,9 @@ use super::spec::{Along, ConvSpec, KernelShape};
 use crate::error::{Error, Result, on_both_sides};
 use crate::scalar::Ordered;
 
-/// The largest value under a window of `size` x `size`, as in PyTorch's `MaxPool2d`: N x C x H x W
-/// to N x C x H_out x W_out. Padding never counts as the largest, NaN always does. `spec` must have one
-/// group; each channel is pooled by itself.
+/// The largest value in each window of `size` x `size`, as in PyTorch's `MaxPool2d`. Maps N x C x H x W to N x C x
+/// H_out x W_out. Padding is ignored, and a window with NaN in it gives NaN. `spec` must have one group. Each channel
+/// is pooled by itself.
 ///
 /// Errors: a window of size 0 or larger than the padded map, and [`Error::Shape`] if some window
 /// would cover only padding.

@@ -10,14 +10,15 @@ use super::spec::ConvSpec;
 use crate::error::{Error, Result, as_many};
 use crate::scalar::{Dot, Scalar, Var};
 
-/// Computes values with `forward`, and gradients with the reference convolution in the order of `backward`.
+/// Computes values with `forward`. Computes gradients with the reference convolution, which sums in the order that
+/// `backward` gives.
 ///
-/// [`Reference`] convolves such numbers too, but it records each sum of products as an operation. Here a whole
-/// convolution is one operation, which makes it feasible to train a network.
+/// [`Reference`] can also convolve numbers that remember how they were computed, but it records each sum of products as
+/// one operation. Here a whole convolution is one operation, so training a network is feasible.
 ///
-/// In the backward pass, [`split`](Convolver::split) (one input, C kernels) is a sum over the paths, and
-/// [`merge`](Convolver::merge) (a sum over the paths) passes the same gradient to each path. So each is the
-/// other's adjoint.
+/// In the backward pass, [`split`](Convolver::split) (one input, C kernels) becomes a sum over the paths.
+/// [`merge`](Convolver::merge) (a sum over the paths) passes the same gradient to each path. So the two are adjoint to
+/// each other.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Recorded<V> {
     /// How values are computed.
@@ -45,15 +46,15 @@ fn tensor<S: Scalar>(inputs: &[Var<S>], shape: [usize; 4]) -> Array4<S> {
 
 /// Convolutions that are recorded as one operation.
 struct Together<'a, S, K> {
-    /// One for all kernels, or one for each.
+    /// One input for all kernels, or one input for each kernel.
     xs: Vec<ArrayView4<'a, Var<S>>>,
     kernels: Vec<&'a RecordedKernel<S, K>>,
     backward: Reference,
 }
 
 impl<S: Dot, K> Together<'_, S, K> {
-    /// Records the results `z`, as one operation: a tensor for each kernel, or a single tensor that is
-    /// the sum over all kernels.
+    /// Records the results `z` as one operation. `z` holds a tensor for each kernel, or a single tensor that is the sum
+    /// over all kernels.
     fn record(&self, z: Vec<Array4<S>>) -> Vec<Array4<Var<S>>> {
         let shapes = |tensors: &[ArrayView4<'_, Var<S>>]| -> Vec<[usize; 4]> {
             tensors.iter().map(|tensor| tensor.dim().into()).collect()

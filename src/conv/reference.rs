@@ -4,10 +4,10 @@
 //! z[n, o, i, j] = sum over c, u, v of  w[o, c, u, v] * x[n, g C_in/groups + c, i s + u e - p, j s + v e - p]
 //! ```
 //!
-//! with stride s, padding p above and to the left, and dilation e, each along its own axis. Here c runs
-//! over the channels of a group, u and v over the taps inside the map, and g is the group of output
-//! channel o. A grouped convolution is *defined* here by restricting c to the group, not by filling a
-//! dense kernel with zeros. So splitting it into groups renumbers the sums but changes none.
+//! `s` is the stride, `p` the padding above and to the left, and `e` the dilation, each along its own axis. `g` is the
+//! group of output channel `o`. `c` runs over the input channels of that group, and `u` and `v` run over the taps that
+//! lie inside the map. So a grouped convolution is *defined* by restricting `c` to a group, not by filling a dense
+//! kernel with zeros. If the groups are computed one by one, the sums are only renumbered.
 //!
 //! This file never imports the fast convolver.
 
@@ -22,19 +22,19 @@ use crate::scalar::Dot;
 
 /// Convolution by the definition, over any ring.
 ///
-/// Each output is summed by channel, then kernel row, then kernel column. [`Reference::in_runs_of`]
-/// gives the other order that matters.
+/// The terms of each output are ordered by channel, then by kernel row, then by kernel column.
+/// [`Reference::in_runs_of`] gives another order, in which all three forms of a block agree to the bit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reference {
     run: Option<usize>,
 }
 
 impl Reference {
-    /// Each output is summed in runs of `channels` input channels, each run from
-    /// zero, and the runs are then added in order.
+    /// Splits the input channels into runs of `channels`. For each output, every run is summed from zero, and the sums
+    /// of the runs are then added in order.
     ///
-    /// With runs of d channels, all three forms of a block add in the same order: within each path
-    /// over d channels, then over the C paths. In that order they agree to the bit, on any floats.
+    /// With runs of d channels, all three forms of a block add in the same order: first over the d channels of each
+    /// path, then over the C paths. So they agree to the bit, on any floats.
     ///
     /// # Panics
     ///
@@ -50,8 +50,8 @@ impl Reference {
     }
 }
 
-/// One convolution by the definition, like PyTorch's `conv2d` without bias: `x` is N x C_in x H x W,
-/// `kernel` is C_out x C_in/groups x k_h x k_w, and the result is N x C_out x H_out x W_out.
+/// Convolves by the definition, like PyTorch's `conv2d` without bias. `x` is N x C_in x H x W, `kernel` is C_out x
+/// C_in/groups x k_h x k_w, and the result is N x C_out x H_out x W_out.
 ///
 /// Errors: those of [`Convolver::prepare`] and [`Convolver::sums`].
 ///
@@ -128,16 +128,16 @@ impl<S: Dot> Convolver<S> for Reference {
     }
 }
 
-/// One image, C_in x H x W, flat.
+/// One image, C_in x H x W, as a flat slice.
 struct Image<'a, S> {
     x: &'a [S],
     h: usize,
     w: usize,
 }
 
-/// Row `i` of output channel `o`, summed over `channels` of its group. The loop along the row is
-/// innermost because it reads adjacent memory and so is the fastest; each sum has the same order as
-/// if that loop were outermost.
+/// Computes row `i` of output channel `o`, summed over `channels` of its group. The loop along the row is innermost,
+/// because it then reads adjacent memory, which is fastest. The order of each sum is the same as if this loop were
+/// outermost.
 fn row_of_sums<S: Dot>(
     image: &Image<'_, S>,
     kernel: &ReferenceKernel<S>,
@@ -166,7 +166,7 @@ fn row_of_sums<S: Dot>(
     sums
 }
 
-/// Adds `weight` times every `stride`-th of `values` to the sums.
+/// Takes every `stride`-th of `values`, multiplies it by `weight`, and adds the product to the next sum.
 fn add_along_the_row<S: Dot>(sums: &mut [S::Sum], weight: &S, values: &[S], stride: usize) {
     // The same loop twice: the compiler vectorises the one with stride 1.
     if stride == 1 {

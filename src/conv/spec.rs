@@ -1,4 +1,4 @@
-//! The geometry of a convolution, checked once, on construction.
+//! The geometry of a convolution. It is checked once, when it is constructed.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ impl Along {
     /// Stride 1, no padding, no dilation.
     pub const UNIT: Self = Self::of(1, 0);
 
-    /// The same padding on both sides, no dilation.
+    /// With the same padding on both sides and no dilation.
     const fn of(stride: usize, padding: usize) -> Self {
         Self { stride, padding: [padding; 2], dilation: 1 }
     }
@@ -42,14 +42,14 @@ impl Along {
         }
     }
 
-    /// The position of the map that tap `tap` reads for output position `at`, unless it is padding.
+    /// The position of the map that tap `tap` reads for output position `at`. `None` if the tap reads padding.
     pub(crate) fn source(&self, at: usize, tap: usize, size: usize) -> Option<usize> {
         let from = (at * self.stride + tap * self.dilation).checked_sub(self.padding[0])?;
         (from < size).then_some(from)
     }
 
-    /// The output positions for which tap `tap` reads the map rather than the padding, and the input position
-    /// that it reads for the first of them.
+    /// The output positions for which tap `tap` reads the map and not the padding. Also returns the input position that
+    /// the tap reads for the first of these output positions.
     pub(crate) fn inside(&self, tap: usize, size: usize, output: usize) -> (Range<usize>, usize) {
         let (offset, before) = (tap * self.dilation, self.padding[0]);
         // out * stride + offset - before lies in 0..size
@@ -61,7 +61,7 @@ impl Along {
     }
 }
 
-/// Stride, padding and dilation along each axis, and groups.
+/// Stride, padding and dilation along each axis, and the number of groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvSpec {
     height: Along,
@@ -70,7 +70,7 @@ pub struct ConvSpec {
 }
 
 impl ConvSpec {
-    /// Stride 1, no padding, no dilation, one group: all a 1x1 needs.
+    /// Stride 1, no padding, no dilation and one group, as for a plain 1x1.
     pub const UNIT: Self = Self { height: Along::UNIT, width: Along::UNIT, groups: 1 };
 
     /// The same stride and padding along both axes, without dilation.
@@ -86,7 +86,7 @@ impl ConvSpec {
 
     /// The same geometry along both axes. The arguments are in the order of PyTorch's `conv2d`.
     ///
-    /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
+    /// Errors: [`Error::Zero`] if the stride, the dilation or the number of groups is 0.
     pub fn new(stride: usize, padding: usize, dilation: usize, groups: usize) -> Result<Self> {
         let along = Along { stride, padding: [padding; 2], dilation };
         Self::by_axis(along, along, groups)
@@ -94,7 +94,7 @@ impl ConvSpec {
 
     /// Takes a geometry for each axis: along the height, then along the width.
     ///
-    /// Errors: [`Error::Zero`] for a stride, dilation or number of groups of 0.
+    /// Errors: [`Error::Zero`] if the stride, the dilation or the number of groups is 0.
     ///
     /// ```
     /// use triform::conv::{Along, ConvSpec, KernelShape};
@@ -110,7 +110,7 @@ impl ConvSpec {
         for Along { stride, dilation, .. } in [height, width] {
             none_is_0(&[("stride", stride), ("dilation", dilation)])?;
         }
-        none_is_0(&[("groups", groups)])?;
+        none_is_0(&[("number of groups", groups)])?;
         Ok(Self { height, width, groups })
     }
 
@@ -123,7 +123,7 @@ impl ConvSpec {
         groups: usize,
     }
 
-    /// The geometry of either axis, if both axes have the same and the padding is equal on all four sides.
+    /// The geometry that both axes share. `None` if the axes differ, or if the padding is not equal on all four sides.
     pub(crate) fn alike(&self) -> Option<Along> {
         let Along { padding: [before, after], .. } = self.height;
         (self.height == self.width && before == after).then_some(self.height)
@@ -149,7 +149,7 @@ pub struct KernelShape {
     pub k_h: usize,
     /// Taps along the width, k_w.
     pub k_w: usize,
-    /// The convolution it belongs to.
+    /// The geometry of the convolution.
     pub spec: ConvSpec,
 }
 
@@ -161,8 +161,8 @@ impl KernelShape {
     pub fn new(dimensions: [usize; 4], spec: ConvSpec) -> Result<Self> {
         let [c_out, c_in_group, k_h, k_w] = dimensions;
         none_is_0(&[
-            ("output channels", c_out),
-            ("input channels of a group", c_in_group),
+            ("number of output channels", c_out),
+            ("number of input channels of a group", c_in_group),
             ("kernel height", k_h),
             ("kernel width", k_w),
         ])?;
@@ -170,12 +170,12 @@ impl KernelShape {
         Ok(Self { c_out, c_in_group, k_h, k_w, spec })
     }
 
-    /// A k x k kernel from C_in to C_out channels. The sizes are known to be valid.
+    /// A k x k kernel from C_in to C_out channels. The caller knows that the sizes are valid.
     pub(crate) fn square(k: usize, c_in: usize, c_out: usize, spec: ConvSpec) -> Self {
         Self { c_out, c_in_group: c_in / spec.groups, k_h: k, k_w: k, spec }
     }
 
-    /// C_out x C_in/groups x k_h x k_w.
+    /// The dimensions of the kernel, C_out x C_in/groups x k_h x k_w.
     pub fn dimensions(&self) -> [usize; 4] {
         [self.c_out, self.c_in_group, self.k_h, self.k_w]
     }
@@ -198,8 +198,8 @@ impl KernelShape {
         self.c_out / self.spec.groups
     }
 
-    /// The shape N x C_out x H_out x W_out of the output for an input of shape
-    /// N x C_in x H x W. N = 0 gives an empty output.
+    /// The shape N x C_out x H_out x W_out of the output for an input of shape N x C_in x H x W. If N is 0, the output
+    /// is empty.
     ///
     /// Errors: [`Error::GroupsDoNotDivide`] or [`Error::Shape`] for an input with the wrong number
     /// of channels, the errors of [`ConvSpec::output_size`], and [`Error::TooManyElements`].

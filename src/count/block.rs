@@ -6,10 +6,10 @@ use crate::conv::{ConvSpec, KernelShape};
 use crate::error::{Error, Result, divide, none_is_0};
 use crate::network::layers::Map;
 
-/// Parameters of a convolution without bias: k_h k_w C_in C_out / groups, which is
-/// 1/groups of the dense convolution's.
+/// Counts the parameters of a convolution without bias: `k_h k_w C_in C_out / groups`. A dense convolution has
+/// `groups` times as many.
 ///
-/// Errors: [`Error::GroupsDoNotDivide`]; [`Error::TooManyElements`] beyond 64 bits.
+/// Errors: [`Error::Zero`] for 0 groups; [`Error::GroupsDoNotDivide`]; [`Error::TooManyElements`] beyond 64 bits.
 ///
 /// ```
 /// use triform::count::convolution;
@@ -24,7 +24,7 @@ pub fn convolution(
     c_out: usize,
     groups: usize,
 ) -> Result<u64> {
-    none_is_0(&[("groups", groups)])?;
+    none_is_0(&[("number of groups", groups)])?;
     divide(groups, c_in, "input")?;
     divide(groups, c_out, "output")?;
     product("parameters", &[k_h, k_w, c_in / groups, c_out])
@@ -33,10 +33,11 @@ pub fn convolution(
 /// MACs of one image, counted in two ways. A MAC is one multiplication and one addition: 2 FLOPs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Macs {
-    /// Every tap at every output: k_h k_w H_out W_out times C_in/groups times C_out. Published figures
-    /// count in this way.
+    /// All taps at all output positions, including taps on the padding: `k_h k_w H_out W_out C_in/groups C_out`.
+    /// Published counts are of this kind.
     pub all_taps: u64,
-    /// Only the taps that fall inside the map. The definition of convolution has exactly these multiplications.
+    /// Only the taps that fall inside the map. These are exactly the multiplications in the definition of
+    /// convolution.
     pub inside: u64,
 }
 
@@ -51,18 +52,20 @@ impl Macs {
     }
 }
 
-/// MACs of a k x k convolution from `c_in` to `c_out` channels on an H x W map. Take one axis of
-/// size n, with stride s, padding p and dilation e. Tap u meets the map at output i if
-/// 0 <= i s + u e - p < n. So the number of taps inside is the sum over u of
+/// Counts the MACs of a k x k convolution from `c_in` to `c_out` channels on an H x W map.
+///
+/// Consider one axis of size `n`, with stride `s`, padding `p` and dilation `e`. At output position `i`, tap `u`
+/// reads position `i s + u e - p`. That lies inside the map if `0 <= i s + u e - p < n`. So the number of taps inside
+/// is the sum over `u` of
 ///
 /// ```text
 /// min(n_out, ceil((n + p - u e) / s)) - ceil((p - u e) / s)      each part 0 at least
 /// ```
 ///
-/// For an H x W map, the numbers of the two axes are multiplied.
+/// The number for an H x W map is the product of the numbers for its two axes.
 ///
-/// Errors: groups that do not divide the channels; a map smaller than the kernel;
-/// [`Error::TooManyElements`] beyond 64 bits.
+/// Errors: groups that do not divide the channels; a kernel larger than the padded map; [`Error::TooManyElements`]
+/// beyond 64 bits.
 ///
 /// ```
 /// use triform::{conv::ConvSpec, count::convolution_macs};
@@ -83,7 +86,7 @@ pub fn convolution_macs(
     let axis = |name, n: usize| -> Result<[u64; 2]> {
         let n_out = spec.output_size(name, n, k)?;
         // Checked first, because the number of taps inside the map is at most this.
-        let all = product("multiplications", &[n_out, k])?;
+        let all = product("multiply-adds", &[n_out, k])?;
         let along = if name == "height" { spec.height() } else { spec.width() };
         let taps = (0..k).map(|u| along.inside(u, n, n_out).0.len() as u64);
         Ok([all, taps.sum()])
@@ -91,7 +94,7 @@ pub fn convolution_macs(
     let ([all_h, inside_h], [all_w, inside_w]) = (axis("height", h)?, axis("width", w)?);
     let positions = |h: u64, w: u64| {
         h.checked_mul(w).and_then(|taps| taps.checked_mul(channels)).ok_or_else(|| {
-            Error::TooManyElements { what: "multiplications", factors: vec![k, c_in, c_out] }
+            Error::TooManyElements { what: "multiply-adds", factors: vec![k, c_in, c_out] }
         })
     };
     Ok(Macs { all_taps: positions(all_h, all_w)?, inside: positions(inside_h, inside_w)? })
@@ -103,7 +106,7 @@ pub fn convolution_macs(
 pub struct Work {
     /// Multiply-adds.
     pub macs: Macs,
-    /// The fewest numbers that must be read or written: the weights, the input and the output, each once.
+    /// The least number of values that must be read or written: the weights, the input and the output, each once.
     pub numbers: u64,
 }
 
@@ -121,15 +124,15 @@ impl Work {
         Ok(Self { macs: convolution_macs(*k, kernel.c_in(), *c_out, spec, (h, w))?, numbers })
     }
 
-    /// FLOPs: 2 per MAC, with all taps, as published figures count.
+    /// FLOPs: 2 per MAC, over all taps, as in published counts.
     ///
     /// Errors: [`Error::CountTooLarge`].
     pub fn flops(&self) -> Result<u64> {
         add("FLOPs", self.macs.all_taps, self.macs.all_taps)
     }
 
-    /// Arithmetic intensity in `f32`, FLOPs per byte: 2 MACs / (4 (weights + input + output)). Numerator and
-    /// denominator are summed over the layers.
+    /// Arithmetic intensity in `f32`, in FLOPs per byte: `2 MACs / (4 (weights + input + output))`. Numerator and
+    /// denominator are each summed over the layers.
     ///
     /// Errors: [`Error::CountTooLarge`].
     pub fn intensity(&self) -> Result<f64> {
@@ -146,8 +149,8 @@ pub fn block_layers(spec: &BlockSpec, map: Map) -> Result<Vec<(Layer, Work)>> {
     layers.map(|(layer, (kernel, map))| Ok((layer, Work::of(&kernel, map)?))).collect()
 }
 
-/// The work of all convolutions of a block together. The count is the same for every form, because the forms multiply
-/// the same numbers.
+/// The work of all convolutions of a block together. The number of MACs is the same for every form, because all forms
+/// do the same multiplications.
 ///
 /// Errors: those of [`convolution_macs`].
 ///
@@ -173,10 +176,10 @@ pub fn block_work(spec: &BlockSpec, map: Map) -> Result<Work> {
 /// A count for a block's convolutions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OfBlock<T> {
-    /// The three convolutions, the same in every form. They have C (C_in d + k k d d + d C_out)
-    /// parameters, "about 70k" in the paper.
+    /// The three convolutions. Their count is the same in every form. They have `C (C_in d + k k d d + d C_out)`
+    /// parameters, which the paper gives as "about 70k".
     pub convolutions: T,
-    /// The projection of the shortcut, C_in to C_out, where there is one.
+    /// The projection of the shortcut, from C_in to C_out channels; 0 if there is none.
     pub shortcut: T,
 }
 

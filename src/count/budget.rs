@@ -1,15 +1,16 @@
-//! The width that keeps a block's complexity at another cardinality: the calculation behind the paper's
-//! Table 2.
+//! Computes the width at which a block of another cardinality has the same complexity. This is the calculation behind
+//! the paper's Table 2.
 //!
-//! C paths of width d have C (C_in d + k k d d + d C_out) parameters. At stride 1 on a map of H x W, they
-//! have H W times as many MACs, so the same width suits both. For a budget of B parameters, the width is
+//! `C` paths of width `d` have `C (C_in d + k k d d + d C_out)` parameters. At stride 1 on a map of H x W, they have
+//! H W times as many MACs. So the width that suits the parameters also suits the MACs. For a budget of `B`
+//! parameters, the width is
 //!
 //! ```text
 //! d = (sqrt(s s + 4 k k B / C) - s) / (2 k k)        s = C_in + C_out
 //! ```
 //!
-//! This is the positive root of k k d d + s d = B / C. It is seldom an integer. The paper's word "preserved" hides
-//! how far the rounded width misses the budget.
+//! This is the positive root of `k k d d + s d = B / C`, which is seldom an integer. The paper's word "preserved"
+//! hides how far the rounded width misses the budget.
 
 use super::{add, block};
 use crate::block::BlockSpec;
@@ -22,7 +23,7 @@ pub struct Width {
     pub cardinality: usize,
     /// The width that would meet the budget exactly.
     pub exact: f64,
-    /// The integer width whose count is nearest to the budget.
+    /// The integer width whose parameter count is nearest to the budget.
     pub rounded: usize,
     /// Parameters with the rounded width.
     pub parameters: u64,
@@ -30,8 +31,9 @@ pub struct Width {
     pub error: f64,
 }
 
-/// The width for C paths whose parameter count is nearest to that of `template`'s three convolutions. It is
-/// also nearest in MACs: at stride 1, MACs are the parameters times the positions of the map.
+/// Finds the integer width at which the parameter count of `cardinality` paths is nearest to that of `template`'s
+/// three convolutions. The number of MACs is then also nearest: at stride 1, it is the number of parameters times the
+/// number of positions of the map.
 ///
 /// Errors: a cardinality of 0, and counts beyond 64 bits.
 ///
@@ -77,7 +79,7 @@ mod tests {
     use super::preserving_width;
     use crate::block::BlockSpec;
 
-    /// The exact width meets the budget exactly, and no integer does better than the rounded one.
+    /// The exact width meets the budget exactly, and no integer comes nearer than the rounded width.
     #[test]
     fn no_other_width_is_nearer() {
         assert!(preserving_width(&"256x1x64".parse().unwrap(), 0).is_err());

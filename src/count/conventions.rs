@@ -1,9 +1,9 @@
-//! Why two people's counts of one network differ: counting conventions, none of which is wrong, and
-//! counting mistakes.
+//! Explains why two people's counts of one network differ. They may use different counting conventions, none of which
+//! is wrong, or one of them may have made a counting mistake.
 //!
-//! The plain count of a network is torchvision's: all trained parameters, and the MACs of convolutions and the
-//! fully connected layer, with every tap. The plain count of a single block is the paper's: its three convolutions
-//! alone. Each [`Convention`] changes the plain count in one way.
+//! The plain count of a network is torchvision's. It includes all trained parameters, and the MACs of the
+//! convolutions and the fully connected layer at all taps. The plain count of a single block is the paper's, which
+//! includes only the convolutions. Each [`Convention`] changes the plain count in one way.
 
 use super::{Counts, Operations, Parameters, add, layer, times};
 use crate::block::StrideOn;
@@ -21,7 +21,7 @@ pub struct Convention {
     pub words: &'static str,
     /// Where it was seen, or which counter uses it.
     pub seen_in: &'static str,
-    /// Its subject, such as `groups`; no count combines two conventions on the same subject.
+    /// Its subject, such as `groups`. No count combines two conventions on the same subject.
     about: &'static str,
     edit: Edit,
 }
@@ -52,7 +52,7 @@ impl Convention {
         matches!(self.edit, Network(_) | Stages(_) | Layer(_) | Counts(_))
     }
 
-    /// Whether it is only about how the number is written.
+    /// Whether it changes only how the number is written.
     pub(super) fn is_of_digits(&self) -> bool {
         matches!(self.edit, Edit::Digits)
     }
@@ -82,11 +82,11 @@ pub fn named(name: &str) -> Result<&'static Convention> {
     })
 }
 
-/// The one list of conventions and mistakes; mistakes come first. Those that change the network are applied in
-/// list order. No count combines two on the same subject.
+/// The only list of conventions and mistakes. Mistakes come first. `diagnose` applies those that change the network
+/// in the order of this list. No count combines two conventions on the same subject.
 macro_rules! list {
     ($($name:literal, about $about:literal: $edit:expr, $words:literal, $seen_in:literal;)*) => {
-        /// All of them: mistakes first, then conventions.
+        /// All mistakes, followed by all conventions.
         pub const ALL: &[Convention] = &[$(Convention {
             name: $name,
             words: $words,
@@ -174,7 +174,7 @@ fn take_widths_for_groups(stage: &mut Stage, _: &Architecture) {
     }
 }
 
-/// This is right if C d is 128, so the mistake went unnoticed.
+/// If `C d` is 128, `2 C d` is the right number of channels, so the mistake went unnoticed.
 fn give_twice_the_width(stage: &mut Stage, network: &Architecture) {
     if network.block == BlockKind::Bottleneck {
         stage.c_out = 2 * stage.inner;
@@ -187,7 +187,7 @@ fn keep_the_width(stage: &mut Stage, network: &Architecture) {
     }
 }
 
-/// Gives the layer this number of groups, if it is the convolution of this role.
+/// Sets the number of groups of the layer, if the layer is the convolution with this role.
 fn regroup(layer: &mut Layer, role: Role, groups: usize) -> Result<()> {
     if let Operation::Convolution { c_in, spec, .. } = &mut layer.operation
         && layer.role == Some(role)
@@ -245,7 +245,7 @@ fn bias_in_each_path(layer: &Layer, counts: &mut Counts) {
     }
 }
 
-/// If only MACs are counted, doubling is already the convention `flops`, and this changes nothing.
+/// If only MACs are counted, this changes nothing, because doubling those is the convention `flops`.
 fn double_all(rule: &mut OperationRule) {
     if rule.batch_norm > 0 || rule.relu > 0 {
         rule.times = 2;
@@ -263,7 +263,7 @@ fn leave_out_the_top(parameters: &mut ParameterRule, operations: &mut OperationR
     operations.fully_connected = false;
 }
 
-/// The count of a network on its usual input, with these conventions.
+/// Counts a network on its usual input, with these conventions.
 ///
 /// Errors: those of [`network`](super::network()).
 ///
@@ -284,7 +284,7 @@ pub fn count(
     by_rule(network, &counts, conventions, quantity)
 }
 
-/// The counts of the network, after the conventions that change a network or a layer are applied.
+/// Applies the conventions that change the network, a layer or a layer's counts, and sums the counts.
 pub(super) fn counts(
     network: &Architecture,
     conventions: &[&Convention],
@@ -356,7 +356,7 @@ pub enum Quantity {
 pub struct ParameterRule {
     /// Scale and shift of batch norms.
     pub batch_norm: bool,
-    /// Their running mean and variance.
+    /// Running mean and variance of batch norms.
     pub statistics: bool,
     /// A bias of each convolution.
     pub convolution_bias: bool,
@@ -368,7 +368,7 @@ pub struct ParameterRule {
     pub classes: Option<u64>,
 }
 
-/// Which operations a count includes, and how many each one counts as: a multiply-add as 1 or 2.
+/// Which operations a count includes, and the factor for each kind. The factor for a multiply-add is 1 or 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OperationRule {
     /// How many operations a multiply-add counts as: 1, or 2 for FLOPs.
@@ -379,15 +379,15 @@ pub struct OperationRule {
     pub relu: u64,
     /// Whether the fully connected layer counts.
     pub fully_connected: bool,
-    /// The final factor: usually 1. It is 2 if a count that already includes other operations is mistaken for MACs
-    /// and turned into FLOPs.
+    /// The final factor, usually 1. It is 2 if somebody takes a count that includes other operations for MACs, and
+    /// doubles it to get FLOPs.
     pub times: u64,
 }
 
 impl ParameterRule {
-    /// The plain count. For a single block, it has only the convolutions. For a network, it has everything that is
-    /// trained, as in torchvision, PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's "trainable
-    /// params".
+    /// The plain count. For a single block, it includes only the convolutions. For a network, it includes everything
+    /// that is trained, as in torchvision, PyTorch's `sum(p.numel() for p in model.parameters())` and Keras's
+    /// "trainable params".
     pub fn plain(is_block: bool) -> Self {
         Self {
             batch_norm: !is_block,
@@ -428,8 +428,8 @@ impl ParameterRule {
 }
 
 impl OperationRule {
-    /// Multiply-adds of convolutions and the fully connected layer: torchvision's `_ops`, the paper's
-    /// "FLOPs".
+    /// Multiply-adds of convolutions and the fully connected layer. torchvision calls this number `_ops`, and the
+    /// paper "FLOPs".
     pub const MACS: Self =
         Self { multiply_add: 1, batch_norm: 0, relu: 0, fully_connected: true, times: 1 };
 
@@ -479,13 +479,15 @@ mod tests {
         }
     }
 
-    /// Counted by hand, on three kinds of block. 256-32x4-256 has 256 x 128, 3 x 3 x 4 x 128 and 128 x 256
-    /// weights. 4-2x2-8 has a projection with one bias per channel, not per path. Basic blocks have no C d.
+    /// The expected counts were computed by hand, on three kinds of block. `256-32x4-256` has 256 x 128, 3 x 3 x 4 x
+    /// 128 and 128 x 256 weights. `4-2x2-8` has a projection with one bias per channel, not per path. Basic blocks
+    /// have no paths, so mistakes about the width of the paths do not change them.
     #[test]
     fn each_convention_makes_the_count_that_it_must() {
         const RESNEXT50: u64 = 25_028_904;
-        /// The inner channels of the stages are half of the outer ones; each block has a bias for both inner layers
-        /// and 32 for each outer channel, and each stage one projection.
+        /// In each stage, a block has half as many inner channels as outer channels. It has one bias for each channel
+        /// of its two inner layers, and 32 biases for each outer channel. Each stage also has one projection, with
+        /// one bias for each outer channel.
         const BIASES: u64 = 3 * (128 + 128 + 32 * 256)
             + 4 * (256 + 256 + 32 * 512)
             + 6 * (512 + 512 + 32 * 1024)

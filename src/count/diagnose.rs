@@ -1,4 +1,4 @@
-//! Finds the counting mistakes and conventions that give a number.
+//! Finds the counting mistakes and conventions that lead to a given number.
 
 use super::conventions::{ALL, Convention, Quantity, by_rule, counts};
 use super::digits::Digits;
@@ -23,16 +23,18 @@ pub struct Fit {
 /// What is known about a number.
 #[derive(Clone, Debug)]
 pub struct Diagnosis {
-    /// All ways to arrive at the number: fewest conventions first, then in the order of the zoo.
+    /// All ways to arrive at the number. Those with the fewest conventions come first. Ways with equally many are in
+    /// the order of the zoo.
     pub fits: Vec<Fit>,
-    /// If `fits` is empty, the nearest way. Each convention that a way uses makes it rank as further away.
+    /// The way that comes nearest to the number, if `fits` is empty. The more conventions a way uses, the further
+    /// away it ranks.
     pub nearest: Option<Fit>,
-    /// Counts that were compared.
+    /// How many counts were compared with the number.
     pub searched: u64,
 }
 
-/// Looks for the number among all counts of these networks, on `input` or their usual input, with up to
-/// two mistakes and any conventions.
+/// Looks for the number among all counts of these networks. Each network is counted on `input`, or on its usual input
+/// if none is given, with up to two mistakes and any conventions.
 ///
 /// Errors: those of [`network`](super::network()), for networks whose plain count cannot be computed.
 ///
@@ -125,7 +127,8 @@ fn of_network(
     Ok(())
 }
 
-/// All sets of at most `most` of these, in their order, without two on the same subject.
+/// All sets of at most `most` of these conventions, without two conventions on the same subject. Each set keeps the
+/// given order.
 fn subsets(of: &[&'static Convention], most: usize) -> Vec<Vec<&'static Convention>> {
     let mut sets = vec![Vec::new()];
     for convention in of {

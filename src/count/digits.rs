@@ -1,5 +1,5 @@
-//! A count as people write it, and the integers it may mean: 89.6M is anything from 89,550,000 to
-//! 89,650,000.
+//! A count as people write it, and the integers that it may mean. For example, 89.6M means any integer from
+//! 89,550,000 to 89,650,000.
 
 use std::str::FromStr;
 
@@ -10,11 +10,11 @@ use crate::error::{Error, Result};
 pub struct Digits {
     /// The number as written.
     pub text: String,
-    /// The smallest count that rounds to it.
+    /// The smallest count that rounds to the written number.
     pub low: u64,
-    /// The largest count that rounds to it.
+    /// The largest count that rounds to the written number.
     pub high: u64,
-    /// The largest count that it may mean if further digits were cut off.
+    /// The largest count that the text may mean if further digits were cut off rather than rounded.
     cut: u64,
 }
 
@@ -34,18 +34,19 @@ impl Digits {
         self.low + (self.high - self.low) / 2
     }
 
-    /// The distance from `count` to the nearest integer that this may mean.
+    /// The distance from `count` to the nearest integer that the text may mean.
     pub fn distance(&self, count: u64) -> u64 {
         self.low.saturating_sub(count).max(count.saturating_sub(self.high))
     }
 
-    /// Whether it means only one number.
+    /// Whether the text means only one integer.
     pub fn is_exact(&self) -> bool {
         self.low == self.high
     }
 }
 
-/// 25,028,904 without its commas, spaces or underscores; `None` if they do not separate groups of three.
+/// Removes commas, spaces or underscores from a number such as 25,028,904. Returns `None` if they do not separate
+/// groups of three digits.
 fn ungrouped(whole: &str) -> Option<String> {
     let parts: Vec<&str> = whole.split([',', '_', ' ']).collect();
     let (first, rest) = parts.split_first()?;
@@ -57,7 +58,7 @@ fn ungrouped(whole: &str) -> Option<String> {
 /// Units, and their powers of ten.
 const UNITS: [(&str, u32); 5] = [("k", 3), ("m", 6), ("g", 9), ("b", 9), ("t", 12)];
 
-/// Words after a number, and what they mean.
+/// Words that may follow a number, each with the unit that it means.
 const WORDS: [(&str, &str); 11] = [
     ("parameters", ""),
     ("params", ""),
@@ -72,8 +73,9 @@ const WORDS: [(&str, &str); 11] = [
     ("mio", "m"),
 ];
 
-/// `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9`, `25.5e6`. An integer
-/// without a unit means itself. Any other number means every integer that rounds to it, both ends included.
+/// Parses a count such as `70144`, `25,028,904`, `89.6M`, `4.1 GFLOPs`, `25M params`, `22.8G`, `4.2e9` or `25.5e6`.
+/// An integer without a unit means itself. Any other number means every integer that rounds to it, and both ends of
+/// that range belong to it.
 ///
 /// ```
 /// use triform::count::Digits;
@@ -102,7 +104,8 @@ impl FromStr for Digits {
             (Some(_), Some(_)) => return Err(wrong("it has both a power of ten and a unit")),
         };
         let (whole, fraction) = number.trim().split_once('.').unwrap_or((number.trim(), ""));
-        let whole = ungrouped(whole).ok_or_else(|| wrong("separators must group three digits"))?;
+        let whole = ungrouped(whole)
+            .ok_or_else(|| wrong("separators must stand between groups of three digits"))?;
         let digits = format!("{whole}{fraction}");
         if whole.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(wrong("write an unsigned decimal number"));
@@ -122,7 +125,7 @@ impl FromStr for Digits {
     }
 }
 
-/// 70144 as "70,144".
+/// Writes 70144 as "70,144".
 pub fn thousands(number: u64) -> String {
     match (number / 1000, number % 1000) {
         (0, rest) => rest.to_string(),

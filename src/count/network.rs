@@ -1,4 +1,5 @@
-//! Counts of networks: the counts of each layer by kind, their sums, and the memory needed.
+//! Counts the parameters and operations of each layer of a network, by kind. Also computes their sums, and the memory
+//! that the network needs.
 
 use super::{Macs, add, convolution, convolution_macs, product};
 use crate::error::Result;
@@ -8,13 +9,13 @@ use crate::network::layers::{Layer, Map, Operation, Place, Role};
 /// Numbers that a layer stores, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parameters {
-    /// Weights of convolutions: k k C_in C_out / groups each.
+    /// Weights of convolutions. Each convolution has `k k C_in C_out / groups`.
     pub convolution: u64,
     /// Scale and shift of batch norms: 2 per channel.
     pub batch_norm: u64,
     /// Weights of the fully connected layer.
     pub fully_connected: u64,
-    /// Biases of the fully connected layer; no convolution has one.
+    /// Biases of the fully connected layer. Convolutions have no biases.
     pub bias: u64,
     /// Running mean and variance of batch norms, 2 per channel. They are stored but not trained, so
     /// they are not parameters.
@@ -59,14 +60,14 @@ impl Parameters {
 }
 
 impl Operations {
-    /// MACs of convolutions, all taps, and of the fully connected layer: torchvision's `_ops`.
+    /// MACs of the convolutions, at all taps, and of the fully connected layer. torchvision calls this number `_ops`.
     ///
     /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
     pub fn macs(&self) -> Result<u64> {
         add("multiply-adds", self.convolution.all_taps, self.fully_connected)
     }
 
-    /// The same without the taps that fall on padding.
+    /// The same MACs, without the taps that fall on padding.
     ///
     /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
     pub fn macs_inside(&self) -> Result<u64> {
@@ -75,7 +76,7 @@ impl Operations {
 }
 
 impl Counts {
-    /// All its numbers, each with what it counts.
+    /// All numbers in these counts, each with a name for error messages.
     fn numbers(&mut self) -> [(&'static str, &mut u64); 12] {
         let (p, o) = (&mut self.parameters, &mut self.operations);
         let (parameters, values) = ("parameters", "values of a forward pass");
@@ -138,7 +139,7 @@ pub fn layer(layer: &Layer) -> Result<Counts> {
     Ok(counts)
 }
 
-/// Values of a feature map.
+/// The number of values of a feature map.
 fn values(channels: usize, (h, w): Map) -> Result<u64> {
     product("values of a map", &[channels, h, w])
 }
@@ -159,8 +160,8 @@ pub struct NetworkCounts {
 pub struct Memory {
     /// Parameters and running statistics.
     pub weights: u64,
-    /// The most memory that one image needs at once, if batch norm, ReLU and the sum work in place: the input
-    /// and output of a layer, and the tensor that is kept for the sum.
+    /// The most memory that one image needs at any time, if batch norm, ReLU and the sum work in place. It holds the
+    /// input and output of a layer, and the tensor that is kept for the sum.
     pub peak: u64,
 }
 
@@ -184,7 +185,7 @@ pub fn network(network: &Architecture, input: Map) -> Result<NetworkCounts> {
 }
 
 impl NetworkCounts {
-    /// The counts of each part, in order.
+    /// The counts of each part of the network, in order.
     ///
     /// Errors: [`Error::CountTooLarge`](crate::Error::CountTooLarge).
     pub fn by_place(&self) -> Result<Vec<(Place, Counts)>> {
@@ -231,8 +232,9 @@ mod tests {
     use crate::network::architecture::{Architecture, BlockKind, Stage};
     use crate::network::zoo;
 
-    /// By hand: the block 256-1x64-256 on 2 x 2. While the last 1x1 runs, memory holds its input (64 maps
-    /// of 4 values), its output (256) and the block's input (256).
+    /// The expected numbers were computed by hand. The first is for the block `256-1x64-256` on a 2x2 map. While the
+    /// last 1x1 runs, memory holds its input (64 channels of 4 values), its output (256 channels) and the block's
+    /// input (256 channels).
     #[test]
     fn the_most_memory_at_once_is_where_it_must_be() {
         let block = Architecture::single(&BlockSpec::new(256, 1, 64, 256).unwrap());
@@ -256,7 +258,7 @@ mod tests {
         assert_eq!(network(&basic, (3, 5)).unwrap().memory.peak, 4 * 15 * (2 + 8 + 8));
     }
 
-    /// By hand: outputs of three convolutions and one fully connected layer.
+    /// The expected number is the number of outputs of three convolutions and one fully connected layer.
     #[test]
     fn activations_are_outputs_of_convolutions_and_of_the_top() {
         let block = Architecture::single(&BlockSpec::new(8, 1, 2, 8).unwrap()).with_classes(5);

@@ -1,6 +1,6 @@
-//! Published counts, each with its source and what it counts. This project's own count reproduces each of
-//! them, some only with a mistake from the list. Also published errors on ImageNet's validation images. They
-//! are quoted, not measured here.
+//! Published counts, each with its source and the quantity that it counts. triform's own count reproduces each
+//! published count, in some cases only with a mistake from the list. This module also has published errors on
+//! ImageNet's validation images. They are quoted, not measured here.
 
 use std::sync::LazyLock;
 
@@ -26,26 +26,26 @@ pub struct Published {
 }
 
 impl Published {
-    /// Its counting conventions and mistakes themselves.
+    /// The counting conventions and mistakes that `conventions` names.
     pub fn conventions(&self) -> Result<Vec<&'static Convention>> {
         self.conventions.iter().map(|name| conventions::named(name)).collect()
     }
 
-    /// This project's count of the same network with the same conventions.
+    /// triform's count of the same network with the same conventions.
     pub fn computed(&self) -> Result<u64> {
         let network = zoo::named(self.network)?;
         conventions::count(&network, &self.conventions()?, self.quantity)
     }
 
-    /// Whether it is the count of a network that is built, or counted, wrongly. (The original ResNet's place
-    /// of the stride and its padded shortcuts are not mistakes in a ResNet.)
+    /// Whether somebody built or counted the network wrongly. (The ResNet paper's stride on the first 1x1 and its
+    /// padded shortcuts are not mistakes in a ResNet.)
     pub fn is_mistake(&self) -> Result<bool> {
         let ways = self.conventions()?;
         Ok(self.source != "ResNet paper, Table 1"
             && ways.iter().any(|convention| convention.is_mistake()))
     }
 
-    /// Whether this project's count is the published number, to its last digit.
+    /// Whether triform's count agrees with every digit of the published number.
     pub fn is_met(&self) -> Result<bool> {
         let (digits, computed) = (self.text.parse::<Digits>()?, self.computed()?);
         let cut = self.conventions()?.iter().any(|convention| convention.is_of_digits());
@@ -58,7 +58,7 @@ pub fn about(network: &str) -> impl Iterator<Item = &'static Published> {
     PUBLISHED.iter().filter(move |published| published.network == network)
 }
 
-/// All of them, as published.txt lists them.
+/// All published numbers, in the order of published.txt.
 pub static PUBLISHED: LazyLock<Vec<Published>> = LazyLock::new(|| {
     let published = |[network, quantity, text, source, conventions]: [&'static str; 5]| Published {
         network,
@@ -86,7 +86,7 @@ pub struct PublishedError {
 }
 
 impl PublishedError {
-    /// MACs of the network at `size` x `size`.
+    /// MACs of the network on an image of `size` x `size`.
     ///
     /// Errors: [`Error::NoSuchName`](crate::Error::NoSuchName) for a network that is not of this
     /// family.
@@ -95,7 +95,7 @@ impl PublishedError {
     }
 }
 
-/// All of them, as errors.txt lists them.
+/// All published errors, in the order of errors.txt.
 pub static PUBLISHED_ERRORS: LazyLock<Vec<PublishedError>> = LazyLock::new(|| {
     let number = |text: &str| text.parse().unwrap_or_else(|_| unreachable!("no number: {text}"));
     let error = |[network, crop, top1, top5, source]: [&'static str; 5]| PublishedError {
@@ -118,8 +118,8 @@ mod tests {
     use super::PUBLISHED;
     use crate::count::Quantity;
 
-    /// No published count is met by chance: without one of its conventions, or with batch norm's operations added,
-    /// the number is different.
+    /// Checks that no published count is met by chance. If one of its conventions is left out, or if batch norm's
+    /// operations are added, the number is different.
     #[test]
     fn a_published_number_is_not_met_by_another_rule() {
         // These have so few digits that leaving out one of their conventions makes no difference.

@@ -1,9 +1,9 @@
-//! Forms and problems as values: what is judged, and the data it is run on.
+//! Represents forms and problems as values: the forms that are judged, and the data that they run on.
 //!
-//! What comes between a block's convolutions is given as data ([`Between`]), and all forms build their
-//! functions from the same data. The paper's forms use the data unchanged. A wrong block whose mistake is
-//! in batch norm or activation makes the mistake here: it leaves out a part of the data, or wraps the
-//! functions built from the data ([`Subject::function`]).
+//! The functions between a block's convolutions are given as data ([`Between`]). All forms build their functions from
+//! the same data. The paper's forms use the data unchanged. A wrong block with a mistake in batch norm or activation
+//! makes its mistake here ([`Subject::function`]). The wrong block leaves out a part of the data, or wraps the
+//! functions that are built from the data.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -32,12 +32,11 @@ pub enum Part {
     Correction,
     /// In training mode, the gradient that reaches the values through their mean and variance.
     StatisticsGradient,
-    /// The activation. All of an unknown function counts as activation, because the batch norm in it may be the
-    /// identity.
+    /// The activation. An unknown function counts as an activation, because the batch norm in it may be the identity.
     Activation,
 }
 
-/// Builds the function at a place, whole or without one part; `None` if the function has no such part.
+/// Builds the function at a place, whole or without one part. Returns `None` if the function has no such part.
 type Build<'a, S> = dyn Fn(Option<Part>) -> Result<Option<Function<'a, S>>> + Sync + 'a;
 
 /// The data of the function at one place. Batch norm is folded when the function is built.
@@ -54,7 +53,7 @@ impl<'a, S> Data<'a, S> {
         Ok(whole.unwrap_or_else(|| unreachable!("nothing is left out")))
     }
 
-    /// The function without a part of its data; `None` if the data has no such part.
+    /// The function without one part of its data. Returns `None` if the data has no such part.
     pub fn without(&self, part: Part) -> Result<Option<Function<'a, S>>> {
         (self.0)(Some(part))
     }
@@ -101,7 +100,7 @@ impl<'a, S: Ordered> From<&'a Normalise<S>> for Data<'a, S> {
     }
 }
 
-/// Whatever is left out, the function shares the running statistics of the norm.
+/// The function shares the running statistics of the norm, whichever part is left out.
 impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
     fn from(training: &'a TrainingNorm<S>) -> Self {
         let boxed = |changed| Box::new(changed) as Function<'a, S>;
@@ -110,7 +109,7 @@ impl<'a, S: Real> From<&'a TrainingNorm<S>> for Data<'a, S> {
 }
 
 impl<S: Real> TrainingNorm<S> {
-    /// The same norm without one part; `None` if the norm has no such part.
+    /// The same norm without one part. Returns `None` if the norm has no such part.
     fn without(&self, part: Option<Part>) -> Option<Self> {
         let mut changed = self.clone();
         let norm = &mut changed.norm;
@@ -193,8 +192,8 @@ impl<'a, S: Ordered> Between<'a, S> {
     }
 }
 
-/// Batch norms in inference mode that are already folded, or batch norms in training mode. The latter
-/// update the running statistics of `functions`.
+/// Folded batch norms in inference mode, or batch norms in training mode. In training mode, they update the running
+/// statistics of `functions`.
 impl<'a, S: Ordered, F> From<&'a LayerFunctions<F>> for Between<'a, S>
 where
     Data<'a, S>: From<&'a F>,
@@ -219,8 +218,8 @@ fn in_order<'a, S>(functions: &Functions<'a, S>) -> [&'a dyn ChannelWise<S>; Lay
 
 /// A form that can be judged.
 pub trait Subject: BlockForm + Sync {
-    /// Builds the function at a place from its data, for a block of this shape. The paper's forms use
-    /// the data unchanged; a wrong block may make its mistake here.
+    /// Builds the function at a place from its data, for a block of this shape. The paper's forms use the data
+    /// unchanged. A wrong block may make its mistake here.
     fn function<'a, S: Additive>(
         &self,
         _layer: Layer,
@@ -233,12 +232,12 @@ pub trait Subject: BlockForm + Sync {
 
 impl Subject for Form {}
 
-/// A subject over one number type, with one convolver.
+/// A [`Subject`] that runs over one number type, with one convolver.
 pub trait Over<S: Additive, V: Convolver<S>> {
     /// The block in this form.
     fn bottleneck(&self, weights: &BlockWeights<S>, convolver: &V) -> Result<Bottleneck<S, V>>;
 
-    /// The functions as this form builds them, for a block of this shape.
+    /// The functions that this form builds for a block of this shape.
     fn functions<'a>(&self, between: &Between<'a, S>, spec: &BlockSpec) -> Result<Built<'a, S>>;
 }
 
@@ -254,27 +253,27 @@ impl<F: Subject, S: Additive, V: Convolver<S> + 'static> Over<S, V> for F {
     }
 }
 
-/// The functions of all places, as a form has built them.
+/// The functions of all places, built by one form.
 pub struct Built<'a, S>(Vec<Function<'a, S>>);
 
 impl<S> Built<'_, S> {
-    /// The functions, to pass to a form.
+    /// The functions to pass to a form.
     pub fn functions(&self) -> Functions<'_, S> {
         Functions::of(|layer| &*self.0[layer as usize])
     }
 }
 
-/// A convolver with which forms are run over the number type `S`.
+/// A convolver that forms can run with, over the number type `S`.
 pub trait Runs<S: Additive>: Convolver<S> + 'static {
-    /// The form over `S` with this convolver.
+    /// The form, ready to run over `S` with this convolver.
     fn of_form(form: &dyn AnyForm) -> &(dyn Over<S, Self> + '_);
 }
 
-/// A generic method cannot be called through `dyn`. So this macro is given every pair of a number type and a
-/// convolver that forms are run with.
+/// A generic method cannot be called through `dyn`. So this macro is given every pair of a number type and a convolver
+/// that forms run with.
 macro_rules! any_form {
     ($($number:ty, $convolver:ty;)*) => {
-        /// Any [`Subject`], over every number type that forms are run over.
+        /// A [`Subject`] as a trait object, which runs over every number type that forms are tested with.
         pub trait AnyForm: Sync $(+ Over<$number, $convolver>)* {
             /// See [`BlockForm::letter`].
             fn letter(&self) -> char;
@@ -350,12 +349,12 @@ impl<'a, S: Additive> Problem<'a, S> {
         Ok(Prepared { block, functions, convolver, spec })
     }
 
-    /// The output of `form`, N x C_out x H_out x W_out; [`Error::Shape`] if the output has another shape.
+    /// The output of `form`, N x C_out x H_out x W_out. Returns [`Error::Shape`] if the output has another shape.
     pub fn solve<V: Runs<S>>(&self, form: &dyn AnyForm, convolver: &V) -> Result<Array4<S>> {
         self.prepare(form, convolver)?.forward(self.x)
     }
 
-    /// Like [`Self::solve`], but calls `see` on the output of each function, which it may change.
+    /// Like [`Self::solve`], but calls `see` on the output of each function. `see` may change that output.
     pub fn solve_seen<V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -367,7 +366,8 @@ impl<'a, S: Additive> Problem<'a, S> {
         checked(block.forward(self.x, &watched.functions(), convolver)?, self.x, &spec)
     }
 
-    /// The output of each function, by place and channel (N x H x W), before `change` changes it.
+    /// The output of each function, by place and channel (N x H x W). `change` may change an output after it is
+    /// recorded.
     pub fn planes<V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -427,7 +427,7 @@ pub(crate) fn keep<S: Clone>(
 /// applied. It may change the plane.
 pub type See<'a, S> = dyn Fn(Layer, usize, ArrayViewMut3<'_, S>) + Sync + 'a;
 
-/// The functions of a block, each followed by a callback that sees, and may change, its output.
+/// The functions of a block, each followed by a callback. The callback sees the function's output and may change it.
 pub struct Watched<'a, S>([Place<'a, S>; Layer::ALL.len()]);
 
 struct Place<'a, S> {
@@ -444,7 +444,7 @@ impl<'a, S> Watched<'a, S> {
         Self(Layer::ALL.map(place))
     }
 
-    /// The functions, to pass to a form.
+    /// The functions to pass to a form.
     pub fn functions(&self) -> Functions<'_, S> {
         Functions::of(|layer| &self.0[layer as usize])
     }
@@ -468,8 +468,8 @@ pub fn place(layer: Layer) -> &'static str {
     }
 }
 
-/// Convolution of dual numbers by the product rule: (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps.
-/// It runs the inner convolver three times on plain numbers. So the inner convolver itself is differentiated.
+/// Convolution of dual numbers by the product rule: (W + W' eps)(x + x' eps) = W x + (W' x + W x') eps. This runs the
+/// inner convolver three times on plain numbers. So the derivative is that of the inner convolver itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Duals<V>(pub V);
 
@@ -519,9 +519,9 @@ mod tests {
         BatchNorm::of_channels(&[[2.0, 1.0, -2.0, 4.0]], epsilon).unwrap()
     }
 
-    /// By hand. In inference mode the scale is 2 / sqrt(4 + 12) = 1/2 and the shift 1 + 2/2 = 2;
-    /// without epsilon they are 1 and 3. In training mode the batch has mean -2 and variance 16, and
-    /// the scale is 2 / sqrt(16 + 20) = 1/3; without epsilon 1/2.
+    /// By hand. In inference mode the scale is 2 / sqrt(4 + 12) = 1/2 and the shift 1 + 2/2 = 2. Without epsilon they
+    /// are 1 and 3. In training mode the batch has mean -2 and variance 16, and the scale is 2 / sqrt(16 + 20) = 1/3.
+    /// Without epsilon it is 1/2.
     #[test]
     fn parts_are_left_out() {
         let relu = Activation::Relu;
@@ -547,7 +547,8 @@ mod tests {
         assert_eq!(at(&relu as &dyn ChannelWise<f32>), activation, "nothing is known of it");
     }
 
-    /// The variance moves from 4 halfway to the unbiased 32 / (2 - 1), or halfway to the biased 32 / 2.
+    /// The running variance starts at 4. It moves halfway to the unbiased variance 32 / (2 - 1), or halfway to the
+    /// biased variance 32 / 2.
     #[test]
     fn running_statistics_are_shared() {
         for (part, variance) in [(Part::Shift, 18.0), (Part::Correction, 10.0)] {

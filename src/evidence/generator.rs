@@ -1,14 +1,14 @@
 //! Random blocks on which mistakes show.
 //!
-//! The data decides what a comparison can see. With batch norms at their initial values, inputs of one sign,
-//! square maps, one image or one path, whole classes of mistakes give the right answer. So there is a contract,
-//! [`CLAUSES`], and every case of [`contract`] keeps it. One condition can be checked only when the block is run:
-//! no hidden channel may be dead or pass everything (see [`super::live`]), since that would hide what a form does to
-//! the channel. A few cases fail this check.
+//! The data decides what a comparison can see. Some data hides whole classes of mistakes: batch norms at their initial
+//! values, inputs of one sign, square maps, a single image or a single path. So there is a contract ([`CLAUSES`]), and
+//! [`contract`] makes only cases that keep it. One more condition can be checked only when the block is run: no hidden
+//! channel may be dead or pass everything (see [`super::live`]). Otherwise, what a form does to that channel would not
+//! show. A few cases fail this check.
 //!
-//! There is only one generator. The tests pass its strategy to proptest, which shrinks failing cases. The
-//! program draws from it by seed and number ([`sample`]). [`degenerate`] makes cases that hide
-//! mistakes. Such cases must run without error, but they are evidence for nothing.
+//! There is only one generator. The tests pass its strategy to proptest, which shrinks failing cases. The program draws
+//! cases by seed and number ([`sample`]). [`degenerate`] makes cases that hide mistakes. Such cases must run without
+//! error, but they are evidence for nothing.
 
 use ndarray::{Array4, ArrayView4, Axis, s};
 use proptest::collection::vec;
@@ -44,7 +44,7 @@ pub struct Case {
 pub enum Layout {
     /// Row by row.
     Standard,
-    /// Every second row of a larger tensor, each row from right to left.
+    /// Stored in every second row of a larger tensor, each row from right to left.
     Stepped,
     /// Column by column, image innermost.
     Transposed,
@@ -101,7 +101,7 @@ impl Shape {
 }
 
 impl Case {
-    /// The batch norms of this case. Each is set when its sums are first seen.
+    /// The batch norms of this case. The norm of a channel is set when the channel's sums are first seen.
     pub fn live(&self) -> LiveNorms<'_> {
         // 7 x layer, so that the layers start at different choices.
         let choose = |layer, channel| self.choices[(7 * layer + channel) % self.choices.len()];
@@ -120,7 +120,7 @@ pub(crate) fn float<S: Real>(integer: &Int) -> S {
     S::from_f64(integer.value().map_or(f64::NAN, |value| value as f64))
 }
 
-/// The case with this seed and number; `attempt` counts how often it was drawn again.
+/// The case with this seed and number. `attempt` counts how often the case was drawn again.
 pub fn sample(seed: Seed, number: u64, attempt: u64) -> Case {
     draw(&contract(), seed, number, attempt)
 }
@@ -158,8 +158,7 @@ pub fn contract() -> impl Strategy<Value = Case> {
     sizes.prop_flat_map(|sizes| case(sizes, true))
 }
 
-/// Cases whose sizes may break the contract in every way: one image, one path, one channel, square
-/// maps, a single pixel.
+/// Cases whose sizes may break the contract: one image, one path, one channel, square maps, a single pixel.
 pub fn degenerate() -> impl Strategy<Value = Case> {
     let paths = (1usize..4, 1usize..3);
     let channels = (1usize..4, 1usize..4);
@@ -168,7 +167,8 @@ pub fn degenerate() -> impl Strategy<Value = Case> {
     sizes.prop_flat_map(|sizes| case(sizes, false))
 }
 
-/// The kernel size, the stride and its place, and the shortcut if it is not the one that the shapes imply.
+/// The kernel size, the stride, the layer that has the stride, and the shortcut. The last is `None` if the shapes
+/// decide the shortcut.
 type Geometry = (usize, usize, StrideOn, Option<Shortcut>);
 
 fn geometry() -> impl Strategy<Value = Geometry> {
@@ -199,7 +199,7 @@ fn sizes((n, (c, d), (c_in, c_out), map, geometry): Drawn) -> Sizes {
     }
 }
 
-/// A case of these sizes. If `contract` is set, its numbers are made to keep the clauses about numbers
+/// A case of these sizes. If `contract` is set, the numbers are corrected to keep the clauses about numbers
 /// ([`keep_the_contract`]). Sizes drawn by [`contract`] already keep the clauses about sizes.
 fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case> {
     let (c_in, inner, width, c_out) = (spec.c_in(), spec.inner(), spec.width(), spec.c_out());
@@ -233,8 +233,8 @@ fn case((spec, n, (h, w)): Sizes, contract: bool) -> impl Strategy<Value = Case>
 
 /// Corrects numbers that break the contract, and leaves all others unchanged.
 ///
-/// Once in 2^11 draws, a freely drawn kernel of 12 weights has only one sign. Other clauses fail more
-/// rarely. Long runs meet all of these failures, so the numbers are corrected.
+/// A freely drawn kernel of 12 weights has only one sign once in 2^11 draws. Other clauses fail more rarely. Long runs
+/// meet all of these failures, so the numbers are corrected.
 fn keep_the_contract([reduce, transform, expand, x]: [&mut Array4<Int>; 4], norms: &mut [Choice]) {
     let zero = Int::from(0);
     for values in [reduce, &mut *transform, expand, x] {
@@ -272,8 +272,8 @@ fn has_both_signs(x: ArrayView4<'_, Int>) -> bool {
     x.iter().any(|value| *value > zero) && x.iter().any(|value| *value < zero)
 }
 
-/// Whether turning, mirroring and transposing the taps each change the kernel. A kernel of one
-/// tap counts as asymmetric.
+/// Whether the kernel has no symmetry. Turning the taps by 180 degrees, mirroring them and transposing them must each
+/// change the kernel. A kernel of one tap counts as asymmetric.
 fn is_asymmetric(kernel: ArrayView4<'_, Int>) -> bool {
     let k = kernel.len_of(Axis(2));
     let differs = |at: fn(usize, usize, usize) -> [usize; 2]| {
@@ -294,7 +294,8 @@ pub fn tensor(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int
     array(shape, vec(-range..=range, shape.iter().product::<usize>()))
 }
 
-/// The same without 0, because a channel whose weights are all zero is constant, so it is dead or open.
+/// A tensor of integers, each in -range..=range but not 0. A channel whose weights are all 0 would be constant, and so
+/// dead or open.
 fn kernel(shape: [usize; 4], range: i64) -> impl Strategy<Value = Array4<Int>> {
     let weight = (0..2 * range).prop_map(move |i| if i < range { i + 1 } else { range - 1 - i });
     array(shape, vec(weight, shape.iter().product::<usize>()))
@@ -326,13 +327,13 @@ fn choice() -> impl Strategy<Value = Choice> {
 /// A condition on a case, in words and in code.
 pub type Clause = (&'static str, fn(&Case) -> bool);
 
-/// What must hold for every case. Without any one of these clauses, some mistake would go unseen:
+/// What must hold for every case. A case that breaks a clause hides mistakes:
 ///
 /// - a single image hides mistakes about batches, and a single path hides all mistakes about paths;
 /// - width 1 hides interleaved channels, and C = d hides a swap of C and d;
-/// - a square map hides swapped axes, and inputs of one sign hide all mistakes about a ReLU;
-/// - constant or symmetric kernels hide a kernel that is transposed, flipped or swapped;
-/// - batch norms at their initial values hide five of the 25 mistakes that were tried.
+/// - a square map hides swapped axes, and inputs of one sign can hide mistakes about a ReLU;
+/// - constant or symmetric kernels hide that a kernel is transposed, flipped or swapped;
+/// - batch norms at their initial values hide a missing shift, and a batch norm that uses another channel's numbers.
 pub const CLAUSES: [Clause; 9] = [
     ("two images at least", |case| case.x.len_of(Axis(0)) >= 2),
     ("three paths at least", |case| case.spec.cardinality() >= 3),
@@ -356,7 +357,8 @@ pub const CLAUSES: [Clause; 9] = [
     }),
 ];
 
-/// What must occur among many cases. (If all strides were 1, a stride on the wrong convolution would not show.)
+/// What must occur among many cases. For example, if all strides were 1, a stride on the wrong convolution would not
+/// show.
 pub const VARIETY: [Clause; 8] = [
     ("stride 1", |case| case.spec.stride() == 1),
     ("stride 2 on the 3x3", |case| case.spec.transform(1).height().stride == 2),
@@ -368,8 +370,8 @@ pub const VARIETY: [Clause; 8] = [
     ("an input stored column by column", |case| case.layout == Layout::Transposed),
 ];
 
-/// Among this many cases or more, each entry of [`VARIETY`] must occur. A case has each of them with a
-/// probability of at least 1/5. So less than one run in 10^8 misses one by chance. (8 x 0.8^100 = 1.6e-9.)
+/// Among this many cases or more, each entry of [`VARIETY`] must occur. Each entry holds for a case with a probability
+/// of at least 1/5. So less than one run in 10^8 misses an entry by chance: 8 x 0.8^100 = 1.6e-9.
 pub const MANY: u64 = 100;
 
 /// The number of cases, the varieties seen among them, and the first clause that was broken.

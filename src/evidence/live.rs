@@ -1,11 +1,11 @@
 //! Blocks in which every channel is alive: the ReLU passes some of its values and stops others.
 //!
-//! A comparison of blocks sees nothing of a channel that is 0 after the ReLU. With a batch norm
-//! drawn at random, a channel may be below 0 everywhere. Then the ReLU hides whatever the forms do
-//! with the channel. Or it may be above 0 everywhere. Then a missing ReLU goes unseen. Drawing again
-//! until no such channel is left is slow, and hides how often a draw fails. So the norm of a channel
-//! is set when the channel's sums are first seen. The shift puts the ReLU's corner at one of the
-//! channel's own values, chosen at random. So by construction some values pass and some do not.
+//! A comparison of blocks sees nothing of a channel that is 0 after the ReLU. With a batch norm drawn at random, a
+//! channel may be below 0 everywhere. Then the ReLU hides whatever the forms do with the channel. Or a channel may be
+//! above 0 everywhere. Then a missing ReLU goes unseen. Drawing again until no such channel is left would be slow, and
+//! would hide how often a draw fails. So the norm of a channel is set when the channel's sums are first seen. The shift
+//! puts the ReLU's corner at one of the channel's own values, chosen at random. So by construction some values pass and
+//! some do not.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,7 +24,7 @@ use crate::network::init;
 use crate::random::{Purpose, Rng, Seed, normal};
 use crate::scalar::{Ordered, Real, Scalar};
 
-/// The batch norm of one channel: gamma, beta, mean, variance and epsilon, held exactly by these floats.
+/// The batch norm of one channel: gamma, beta, mean, variance and epsilon.
 pub(crate) type ChannelNorm = [f64; 5];
 
 /// The free parameters of a live channel's batch norm.
@@ -32,15 +32,15 @@ pub(crate) type ChannelNorm = [f64; 5];
 pub struct Choice {
     /// Whether gamma is below 0.
     pub negative: bool,
-    /// How large gamma is, 0 to 1.
+    /// How large gamma is, on a scale from 0 to 1.
     pub gamma: f64,
-    /// How large the variance is, 0 to 1.
+    /// How large the variance is, on a scale from 0 to 1.
     pub variance: f64,
-    /// Where the mean is, -1 to 1.
+    /// Where the mean is, on a scale from -1 to 1.
     pub mean: f64,
-    /// Where the shift is, -1 to 1; used if no ReLU follows.
+    /// Where the shift is, on a scale from -1 to 1. Used only if no ReLU follows.
     pub beta: f64,
-    /// The quantile of the channel's values at which the ReLU's corner lies, 0 to 1; used if a ReLU follows.
+    /// The quantile of the channel's values at which the ReLU's corner lies, from 0 to 1. Used only if a ReLU follows.
     pub quantile: f64,
 }
 
@@ -72,8 +72,8 @@ pub(crate) trait LiveScalar: Ordered {
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self;
 }
 
-/// Chooses the ReLU's corner: one of the channel's `values` (ascending), near the given quantile,
-/// such that some values pass. Values above the corner pass if `keep_above`, otherwise values below it.
+/// Chooses the ReLU's corner among the channel's `values`, which are in ascending order. The corner is near the given
+/// quantile, and some values pass. If `keep_above`, the values above the corner pass, otherwise the values below it.
 /// `None` if all values are equal.
 pub(crate) fn threshold(values: &[f64], quantile: f64, keep_above: bool) -> Option<f64> {
     let (first, last) = (*values.first()?, *values.last()?);
@@ -131,7 +131,7 @@ impl<'a> LiveNorms<'a> {
         Self::new(drawn(seed, purpose, path))
     }
 
-    /// The functions, to pass to a form; run them only once.
+    /// The functions to pass to a form. Run them only once.
     pub(crate) fn functions<S: LiveScalar>(&self, projection: bool) -> Functions<'_, S> {
         let [reduce, transform, expand, shortcut] = &self.0;
         let shortcut: &dyn ChannelWise<S> = if projection { shortcut } else { &Identity };
@@ -142,8 +142,8 @@ impl<'a> LiveNorms<'a> {
         BlockNorms::from_fn(projection, |layer| self.0[layer as usize].norm())
     }
 
-    /// How many hidden channels (those of the first two layers) are dead, so that nothing passed, and how many are
-    /// open, so that everything passed.
+    /// How many hidden channels are dead (nothing passed), and how many are open (everything passed). The hidden
+    /// channels are those of the first two layers.
     pub(crate) fn dead_and_open(&self) -> [usize; 2] {
         let count = |what: fn(&Seen) -> bool| {
             let of =
@@ -154,7 +154,7 @@ impl<'a> LiveNorms<'a> {
     }
 }
 
-/// Draws the choice for each layer and channel from its own stream.
+/// Draws the choice for each layer and channel from a separate stream.
 fn drawn(
     seed: Seed,
     purpose: Purpose,
@@ -203,7 +203,7 @@ impl<S: LiveScalar> ChannelWise<S> for LiveLayer<'_> {
     }
 }
 
-/// The norm's statistics are near the channel's own, but not as near as after training.
+/// The norm's mean and variance are near the channel's own, but less near than after training.
 impl LiveScalar for f32 {
     fn value(&self) -> f64 {
         f64::from(*self)
@@ -283,7 +283,7 @@ impl RealProblem {
         Ok(Self::set(weights, shape.layout.lay(&x), &live, &Reference::default())?.0)
     }
 
-    /// Sets the batch norms by running form (c), and also returns its output.
+    /// Runs form (c), which sets the batch norms. Also returns form (c)'s output.
     pub(super) fn set<V: Convolver<f32> + 'static>(
         weights: BlockWeights<f32>,
         x: Array4<f32>,

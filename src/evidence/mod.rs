@@ -1,6 +1,6 @@
 //! Evidence that two forms of a block are the same function, arranged as a ladder.
 //!
-//! The rungs, and how each compares the forms. R0 to R8 have one file each in [`rungs`].
+//! These are the rungs, and how each compares the forms. R0 to R8 have one file each in [`rungs`].
 //!
 //! - R0 [`approximate`](rungs::r0_approximate): within a chosen tolerance. A smoke test.
 //! - R1 [`bound`]: within a derived bound on the rounding of a correct form, end to end and at cuts.
@@ -11,13 +11,13 @@
 //! - R6 [`exhaustive`](rungs::r6_exhaustive): on every possible value, in a tiny field.
 //! - R7 [`gradient`](rungs::r7_derivatives): by their derivatives, forwards (by dual numbers) and backwards.
 //! - R8 [`training`](rungs::r8_training): in training mode, where batch norm uses the statistics of the batch.
-//! - R9 [`whole`]: whole networks, each block on the input it receives, and the logits.
+//! - R9 [`whole`]: whole networks, by each block on the input that it receives, and by the logits.
 //! - R10 [`theorem`](crate::claims::theorem): for all sizes, by a proof that Coq checks. A claim checks on small
 //!   cases that the forms compute what the theorem's formulas say.
 //!
 //! Each rung from R0 to R8 returns [`verdict::Evidence`]: the cases that ran, how far they reach, and a witness for
-//! each refuted form. [`verify`](mod@verify) runs these rungs. R9 runs three of them on each block of a network with
-//! given weights. R10 needs Coq.
+//! each refuted form. [`verify`](mod@verify) runs these rungs. R9 runs three of the rungs R0 to R8 on each block of a
+//! network with given weights. R10 needs Coq.
 //!
 //! What they share:
 //!

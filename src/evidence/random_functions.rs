@@ -1,10 +1,10 @@
 //! Random functions over the field of 2^61 - 1 elements, one for each layer and channel.
 //!
-//! A random function draws its value at an argument the first time it is asked, and repeats that value
-//! every time after. A keyed hash does this without a table: SipHash-2-4 with a result of 128 bits
-//! (Aumasson and Bernstein 2012), reduced modulo 2^61 - 1. Each layer has a key drawn from the seed.
-//! The hash is taken of the channel and the argument. The probabilities in
-//! [`super::rungs::r4_prime_field`] assume that the hash cannot be distinguished from a random function.
+//! A random function draws its value at an argument the first time it is asked, and repeats that value every time
+//! after. A keyed hash does this without a table: SipHash-2-4 with a result of 128 bits (Aumasson and Bernstein 2012),
+//! reduced modulo 2^61 - 1. Each layer has a key drawn from the seed. The channel and the argument are hashed. The
+//! probabilities in [`super::rungs::r4_prime_field`] assume that the hash cannot be distinguished from a random
+//! function.
 
 use std::collections::BTreeMap;
 use std::hash::Hasher as _;
@@ -47,7 +47,7 @@ impl RandomFunctions {
         Self { places, planes: [(); 5].map(|()| OfPlane(random(()))) }
     }
 
-    /// The functions, to pass to a form.
+    /// The functions to pass to a form.
     pub fn functions<S>(&self) -> Functions<'_, S>
     where
         RandomFunction: ChannelWise<S>,
@@ -61,8 +61,8 @@ impl RandomFunctions {
         Functions { reduce, transform, expand, shortcut, output }
     }
 
-    /// The number of pairs of arguments that could be equal by chance: the sum over layers and channels of C(m, 2),
-    /// where m is the number of queries of that function.
+    /// The number of pairs of arguments that could be equal by chance. A function with m queries has C(m, 2) such
+    /// pairs. They are summed over all layers and channels.
     pub fn pairs(&self) -> f64 {
         let pairs = |place: &RandomFunction| -> f64 {
             let queries = place.queries.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,7 +71,7 @@ impl RandomFunctions {
         self.places.iter().chain(self.planes.iter().map(|OfPlane(plane)| plane)).map(pairs).sum()
     }
 
-    /// The value of a function (`which` 0) or of its derivative (`which` 1).
+    /// The value of a function (if `which` is 0) or of its derivative (if `which` is 1).
     pub fn value(&self, layer: Layer, channel: usize, which: u64, argument: M61) -> M61 {
         self.places[layer as usize].at(channel, which, argument)
     }
@@ -100,7 +100,7 @@ impl ChannelWise<M61> for RandomFunction {
     }
 }
 
-/// z becomes f(z); in the backward pass, g becomes f'(z) g.
+/// `z` becomes `f(z)`. In the backward pass, `g` becomes `f'(z) g`.
 impl ChannelWise<Var<M61>> for RandomFunction {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
         self.count(channel, plane.len());
@@ -114,8 +114,9 @@ impl ChannelWise<Var<M61>> for RandomFunction {
     }
 }
 
-/// Value j of the plane becomes f_j of all the plane's values. In the backward pass, value k gets the sum over j of
-/// J_jk g_j, where J is also a random function of all values. A plane counts as one query.
+/// Value `j` of the plane becomes `f_j`, a random function of all the plane's values. In the backward pass, value `k`
+/// gets the sum over `j` of `J_jk g_j`. Here `J_jk` is also a random function of all the plane's values. A plane counts
+/// as one query.
 impl ChannelWise<Var<M61>> for OfPlane {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Var<M61>>) {
         self.0.count(channel, 1);
@@ -142,7 +143,7 @@ impl ChannelWise<Var<M61>> for OfPlane {
     }
 }
 
-/// a + b eps becomes f(a) + b f'(a) eps, where f' is a second random function.
+/// `a + b eps` becomes `f(a) + b f'(a) eps`, where `f'` is a second random function.
 impl ChannelWise<Dual<M61>> for RandomFunction {
     fn apply(&self, channel: usize, mut plane: ArrayViewMut3<'_, Dual<M61>>) {
         self.count(channel, plane.len());
@@ -162,7 +163,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::{Dual, M61, Scalar};
 
-    /// The same argument gives the same value; a different place, channel, seed or argument does not.
+    /// The same argument gives the same value. A different place, channel, seed or argument gives a different value.
     #[test]
     fn functions_are_functions() {
         let functions = RandomFunctions::new(Seed(1), &[0]);
@@ -197,8 +198,8 @@ mod tests {
         assert!(statistic < 50.0, "{statistic}");
     }
 
-    /// f(a + b eps) = f(a) + b f'(a) eps, where f' is a second function. Queries are counted, including
-    /// repeated ones.
+    /// Checks that `f(a + b eps)` is `f(a) + b f'(a) eps`, where `f'` is a second function. Queries are counted,
+    /// including repeated ones.
     #[test]
     fn derivatives_are_functions_of_their_own_and_queries_are_counted() {
         let functions = RandomFunctions::new(Seed(1), &[0]);

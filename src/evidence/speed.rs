@@ -1,7 +1,7 @@
 //! Times: those measured in a committed run of `triform bench`, and those given in the paper.
 //!
-//! A time holds for one machine on one day. So every statement about times is a ratio of times that were measured
-//! together on one machine, round by round, and names the machine.
+//! A time holds for one machine on one day. So every statement about times is a ratio. Both times were measured
+//! together on one machine, round by round, and the statement names that machine.
 
 use serde::{Deserialize, Serialize};
 
@@ -100,7 +100,7 @@ pub fn map_name((h, w): (usize, usize)) -> String {
     format!("{h}x{w}")
 }
 
-/// For each stage of ResNeXt-50, the block with an identity shortcut and its map size for 224 x 224 images.
+/// For each stage of ResNeXt-50: the block with an identity shortcut, and the block's map size for images of 224 x 224.
 pub fn stages() -> Result<Vec<(BlockSpec, (usize, usize))>> {
     let network = zoo::named("resnext50_32x4d")?;
     let layers = network.layers(network.usual_input())?;
@@ -130,7 +130,7 @@ impl Record {
         self.rows.iter().find(sought).map(|row| row.min_ms).ok_or_else(missing)
     }
 
-    /// ResNeXt-50's time over ResNet-50's, on one thread.
+    /// ResNeXt-50's time divided by ResNet-50's, on one thread.
     pub fn networks(&self) -> Result<f64> {
         Ok(self.one_thread("resnext50_32x4d", 'c')? / self.one_thread("resnet50", 'c')?)
     }

@@ -81,7 +81,7 @@ pub struct Witness {
     pub found: Value,
     /// What it should have computed.
     pub expected: Value,
-    /// How far off the value may be, by rounding or R0's tolerance; 0 where arithmetic is exact.
+    /// How far off the value may be, because of rounding or R0's tolerance. It is 0 where arithmetic is exact.
     pub allowed: f64,
     /// The number of wrong elements, this one included.
     pub wrong: usize,
@@ -172,8 +172,8 @@ pub(crate) fn against<S: PartialEq>(
     Witness::first((who(form), place), [output, expected], |l, r| l != r, show)
 }
 
-/// Compares each output with the one that most forms give (on a tie, the last such output). For each form that
-/// differs from it, returns an element where it does. Empty if all forms agree.
+/// Finds the output that most forms give (on a tie, the last such output). For each form with another output, returns
+/// an element that differs. Empty if all forms agree.
 pub fn odd_ones_out<S: PartialEq>(
     forms: Forms<'_>,
     outputs: &[Array4<S>],
@@ -209,8 +209,8 @@ pub(crate) fn letters(forms: Forms<'_>) -> Vec<char> {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Bound {
-    /// A tolerance relative to an output's size, which is chosen, not derived; and the largest part
-    /// of it that was used.
+    /// A tolerance relative to an output's size, and the largest part of the tolerance that was used. The tolerance is
+    /// chosen, not derived.
     Tolerance {
         /// The tolerance as a fraction of an output's size; see [`super::rungs::r0_approximate`].
         relative: f64,
@@ -223,7 +223,8 @@ pub enum Bound {
         difference: f64,
         /// The largest error relative to what rounding allows, end to end.
         used: f64,
-        /// The same layer by layer, where each layer gets the same floats in every form.
+        /// The largest error relative to what rounding allows, layer by layer. Each layer gets the same floats in every
+        /// form.
         used_at_cuts: f64,
     },
     /// Equality to the bit.
@@ -286,7 +287,7 @@ pub struct Evidence {
     pub witnesses: Vec<Witness>,
     /// Whether, in some case, the bound is larger than the outputs.
     pub blunt: bool,
-    /// Which kinds of cases were seen, if the generator made them.
+    /// The kinds of cases that were seen, if the generator made the cases.
     pub coverage: Coverage,
     /// What R3 found on a real block.
     pub exact: Option<ExactReport>,
@@ -332,7 +333,7 @@ fn first_of_each_form(mut witnesses: Vec<Witness>) -> Vec<Witness> {
     witnesses
 }
 
-/// A conclusion. Each one rests on at least one case that ran, and a proof states its scope.
+/// A conclusion. Each conclusion rests on at least one case that ran, and a proof states its scope.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// The forms are equal for all weights, inputs and functions within the scope.
@@ -397,9 +398,10 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// Draws the conclusion. Errors: [`Error::NothingRan`] if no case ran; [`Error::Degenerate`] if the cases
-    /// break the generator's contract; [`Error::Redraws`] if the redraws are more than ten and more than
-    /// one for every four cases.
+    /// Draws the conclusion.
+    ///
+    /// Errors: [`Error::NothingRan`] if no case ran. [`Error::Degenerate`] if the cases break the generator's contract.
+    /// [`Error::Redraws`] if there are more than ten redraws, and more than one for every four cases.
     pub fn conclude(
         (rung, stage, scope): (Rung, &str, String),
         evidence: Evidence,

@@ -1,4 +1,4 @@
-//! Judges the given forms with every rung of the ladder: on the real shapes of ResNeXt-50 with a real
+//! Judges the given forms with every rung of the ladder. The rungs run on the real shapes of ResNeXt-50 with a real
 //! photograph, on random blocks of all kinds, and on shapes small enough for a proof.
 
 use std::collections::BTreeSet;
@@ -27,8 +27,8 @@ use crate::random::{Purpose, Seed, normal};
 /// What to verify the forms on.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A photograph of any size that the stem accepts. It goes through the stem and then the first two
-    /// blocks of each stage of ResNeXt-50; each block reads form (c)'s output of the previous one.
+    /// A photograph of any size that the stem accepts. It goes through the stem and then the first two blocks of each
+    /// stage of ResNeXt-50. Each block reads form (c)'s output of the previous block.
     Photograph(Array3<u8>),
     /// One block on random data of this map size.
     Block(BlockSpec, (usize, usize)),
@@ -94,7 +94,7 @@ pub struct RoundingReport {
     pub bound: f64,
     /// The largest error of any element in any form, relative to its ball's radius; at most 1 for correct forms.
     pub used: f64,
-    /// The same layer by layer, where each layer gets the same floats in every form.
+    /// The largest such error layer by layer, where each layer gets the same floats in every form.
     pub used_at_cuts: f64,
     /// Whether the bound is larger than the largest output, so that it says nothing.
     pub is_blunt: bool,
@@ -146,8 +146,8 @@ impl Report {
     }
 }
 
-/// A part of the work. Either all rungs that take real blocks judge one of them, or one rung runs on random
-/// blocks, on a shape of its own, or on the shape of a real block.
+/// A part of the work. Either one real block is judged by all the rungs that take real blocks. Or one rung runs on
+/// random blocks, on a fixed shape, or on the shape of a real block.
 struct Task<'a> {
     /// Its place in the report, where the blocks come first.
     number: usize,
@@ -196,7 +196,7 @@ impl Climb<'_> {
 pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
     if forms.len() < 2 {
         let count = forms.len();
-        let words = format!("2 forms at least are needed to compare, not {count}");
+        let words = format!("at least 2 forms are needed for a comparison, not {count}");
         return Err(Error::Unsuitable(words));
     }
     if rungs == 0 { Err(Error::Zero { what: "number of rungs" }) } else { Ok(()) }
@@ -206,9 +206,9 @@ pub(super) fn check_forms(forms: Forms<'_>, rungs: usize) -> Result<()> {
 ///
 /// # Errors
 ///
-/// [`Error::Unsuitable`] for fewer than two forms. Also fails for a plan without a rung, and for an input
-/// that is too small, or too large for 64 bits or any memory. If the run found nothing, returns its
-/// first failure; otherwise failures are reported in [`Report::failures`].
+/// [`Error::Unsuitable`] for fewer than two forms. Also fails for a plan without a rung, and for an input that is too
+/// small or too large. An input is too large if its size exceeds 64 bits or any memory. If there are no findings,
+/// returns the first failure. Otherwise, failures are reported in [`Report::failures`].
 pub fn verify(
     forms: Forms<'_>,
     input: &Input,
@@ -261,7 +261,7 @@ pub fn verify(
     report(all, seed)
 }
 
-/// Adds the tasks of each rung of a plan: on the stages, on shapes of its own, and on random blocks.
+/// Adds the tasks of each rung of a plan: on the stages, on the rung's fixed shapes, and on random blocks.
 fn jobs(
     plan: &Plan,
     stages: &[Stage],
@@ -303,11 +303,11 @@ fn jobs(
     Ok(())
 }
 
-/// Does a task's work: returns its evidence, the first error, and whether it was stopped.
+/// Does a task's work. Returns the evidence, the first error, and whether the work was stopped.
 type JobWork = Box<dyn Fn(&Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) + Send>;
 
-/// Runs the tasks, and returns each task's number and what it found. Threads take one task at a time
-/// from the front, so that no thread gets two long ones.
+/// Runs the tasks, and returns each task's number and what it found. Each thread takes one task at a time from the
+/// front, so that no thread gets two long tasks.
 fn in_turn(tasks: Vec<Task<'_>>, climb: &Climb<'_>) -> Vec<(usize, Found)> {
     let one = |(place, Task { number, work, .. }): (usize, Task<'_>)| {
         let stopped = climb.progress.stopped();
@@ -393,8 +393,8 @@ fn prepare(input: &Input, seed: Seed) -> Result<(Vec<NamedBlock>, Array4<f32>)> 
     }
 }
 
-/// The shapes for the rungs that draw their own data: for each stage, the block with an identity
-/// shortcut (or the only block), on the map size that it reads.
+/// The shapes for the rungs that draw their own data. For each stage, this is the block with an identity shortcut (or
+/// the only block), on the map size that the block reads.
 fn stages(blocks: &[NamedBlock], (_, _, h, w): (usize, usize, usize, usize)) -> Result<Vec<Stage>> {
     let mut stages = Vec::new();
     let mut map = (h, w);
@@ -464,7 +464,7 @@ fn run_forms(
     Ok((Run { named, real, parameters, outputs, times }, next))
 }
 
-/// Judges one real block by the plan's rungs that take real blocks.
+/// Judges one real block by those rungs of the plan that take real blocks.
 fn on_block(climb: &Climb<'_>, run: &Run, number: u64) -> Found {
     let Run { named, real, parameters, outputs, times } = run;
     let (Climb { forms, progress, .. }, name) = (climb, &named.name);
@@ -524,11 +524,11 @@ fn digest(x: &Array4<f32>) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// How many times a case is drawn at most, until it gives evidence.
+/// A case is drawn at most this many times, until it gives evidence.
 const ATTEMPTS: u64 = 20;
 
-/// Runs `rung` on the plan's random blocks: returns the evidence of those that ran, the first error, and
-/// whether it was stopped.
+/// Runs `rung` on the plan's random blocks. Returns the evidence from the blocks that ran, the first error, and whether
+/// the run was stopped.
 fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<Error>, bool) {
     let Climb { forms, plan, seed, progress, .. } = climb;
     let one = |number: u64| -> Result<Option<Evidence>> {
@@ -549,7 +549,7 @@ fn on_random_blocks(rung: Rung, climb: &Climb<'_>) -> (Option<Evidence>, Option<
     (evidence, failed.into_iter().find_map(Result::err), stopped)
 }
 
-/// Runs a rung that takes random cases on the case with this number; `None` if the run was stopped.
+/// Runs a rung on the random case with this number. Returns `None` if the run was stopped.
 pub(crate) fn one_case(
     rung: Rung,
     forms: Forms<'_>,
@@ -575,7 +575,7 @@ pub(crate) fn one_case(
             return Ok(Some(Evidence { redraws: attempt, coverage, ..evidence }));
         }
     }
-    Err(Error::Redraws { rung: rung.to_string(), redraws: ATTEMPTS, cases: number })
+    Err(Error::Redraws { rung: rung.to_string(), redraws: ATTEMPTS, cases: 1 })
 }
 
 #[cfg(test)]

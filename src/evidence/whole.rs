@@ -1,17 +1,17 @@
 //! R9, whole networks: every block in every form, on the activations that it really receives.
 //!
-//! The network runs once with all its blocks in form (a), once in (b), once in (c), and the logits are
-//! compared. That alone is weak evidence, because a difference could be rounding: the bound of R1, chained
-//! from block to block, outgrows the logits by tens of orders of magnitude. (Each layer's bound assumes that
-//! all errors add up.) So no end-to-end bound is given for a network. The logits are compared within a
-//! chosen tolerance ([`LOGITS`]), and the blocks are judged one by one:
+//! The network runs once with all its blocks in form (a), once in (b), once in (c), and the logits are compared. That
+//! alone is weak evidence, because a difference could be rounding. R1's bound, chained from block to block, outgrows
+//! the logits by tens of orders of magnitude. The reason is that each layer's bound assumes that all errors add up. So
+//! no end-to-end bound is given for a network. The logits are compared within a chosen tolerance ([`LOGITS`]), and the
+//! blocks are judged one by one:
 //!
 //! - R1, the derived bound, on the block's own weights, batch norms and activations;
 //! - R2, to the bit, on the same data, with all sums taken in one order;
 //! - R4, the prime field, with the block's own weights ([`crate::evidence::rungs::r4_prime_field`]).
 //!
 //! If the blocks are equal, so are the networks. Everything else (the stem, the pooling, the basic blocks and the
-//! classifier) has no forms. There, the same code runs on the same numbers.
+//! classifier) has no forms. In those parts, the same code runs on the same numbers.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -213,7 +213,7 @@ fn check(
              `triform forward --arch {name}` without --form all"
         )
     } else if x.dim().0 == 0 {
-        "the input has no image (N = 0): nothing to verify".to_owned()
+        "the input has no image (N = 0), so there is nothing to verify".to_owned()
     } else {
         return Ok(());
     };
@@ -233,7 +233,7 @@ fn notes(weights: &NetworkWeights, blocks: &[BlockReport]) -> Vec<String> {
     let fresh = all.iter().filter(fresh).count();
     if fresh > 0 {
         notes.push(format!(
-            "In {fresh} of the {} blocks the first two batch norms are as they are initialised, 1 and 0: \
+            "In {fresh} of the {} blocks the first two batch norms still have their initial values, 1 and 0, so \
              mistakes about them do not show in R1 and R2.",
             all.len()
         ));
@@ -385,8 +385,9 @@ pub struct Logits {
     pub differences: Vec<(String, f64)>,
 }
 
-/// The sum of all |w| |feature|, plus |bias|, for the logit where this sum is largest. The terms themselves may
-/// cancel, but rounding is relative to their sizes, not to the logit. Without a top, the largest |pooled feature|.
+/// The sum of all `|w| |feature|`, plus `|bias|`, for the logit where this sum is largest. The terms themselves may
+/// cancel, but rounding is relative to their sizes, not to the logit. If the network has no top, the largest absolute
+/// value of a pooled feature.
 fn scale(top: Option<&TopWeights>, features: ArrayView4<'_, f32>) -> f64 {
     let pooled = average_pool(features);
     let size = |value: &f32| f64::from(value.abs());

@@ -1,4 +1,4 @@
-//! The bar charts: the cost of the stages of two networks, the layers of a block, and times.
+//! The bar charts. They show the cost of each stage of two networks, the cost of each layer of a block, and times.
 
 use plotters::style::RGBColor;
 use plotters_backend::text_anchor::VPos;
@@ -15,7 +15,7 @@ use crate::evidence::speed::{PAPER_RESNET101, PAPER_RESNEXT101, committed, map_n
 use crate::network::layers::Operation;
 use crate::network::zoo;
 
-/// Parameters and multiply-adds of ResNet-50 and ResNeXt-50, stage by stage.
+/// Draws the parameters and multiply-adds of ResNet-50 and ResNeXt-50, stage by stage.
 pub(super) fn complexity_by_stage() -> Result<Picture, FigureError> {
     const NETWORKS: [(RGBColor, &str); 2] = [(BLUE, "ResNet-50"), (ORANGE, "ResNeXt-50 (32×4d)")];
     let [resnet, resnext] = ["resnet50", "resnext50_32x4d"].map(parts);
@@ -65,7 +65,7 @@ pub(super) fn complexity_by_stage() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The parts of a network: name, parameters in millions and MACs in billions.
+/// The parts of a network. Each has its name, its parameters in millions and its MACs in billions.
 fn parts(name: &str) -> Result<Vec<(String, [f64; 2])>> {
     let counted = count::network(&zoo::named(name)?, (224, 224))?.by_place()?;
     let part = |(place, counts): (crate::network::layers::Place, count::Counts)| {
@@ -75,8 +75,8 @@ fn parts(name: &str) -> Result<Vec<(String, [f64; 2])>> {
     counted.into_iter().map(part).collect()
 }
 
-/// Times of the three forms, and of ResNeXt-50 against ResNet-50, from the committed record, beside the
-/// paper's times.
+/// Draws the times of the three forms of a block, and the ratio of ResNeXt-50's time to ResNet-50's. Both come from
+/// the committed record. The paper's ratio stands beside them.
 pub(super) fn speed() -> Result<Picture, FigureError> {
     const FORMS: [(char, RGBColor, &str); 3] =
         [('a', BLUE, "form (a)"), ('b', GREEN, "form (b)"), ('c', ORANGE, "form (c)")];
@@ -132,7 +132,7 @@ pub(super) fn speed() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The share of each layer in a block's parameters, which is also its share of the MACs.
+/// Draws each layer's share of a block's parameters, which is also its share of the MACs.
 pub(super) fn layer_shares() -> Result<Picture, FigureError> {
     const TALL: f64 = 58.0;
     /// Canvas units per parameter.
@@ -169,7 +169,7 @@ pub(super) fn layer_shares() -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The three convolutions of a block: kernel size and number of parameters.
+/// The three convolutions of a block, each with its kernel size and its number of parameters.
 fn convolutions(block: &str) -> Result<Vec<(String, u64)>> {
     let counted = count::network(&zoo::named(block)?, (56, 56))?;
     let layers = counted.layers.iter().filter_map(|(layer, counts)| match layer.operation {

@@ -11,17 +11,18 @@ use triform_canvas::{Canvas, FigureError, Pen};
 pub(super) const TALL: f64 = 32.0;
 /// Font size of text in boxes and beside them.
 pub(super) const BODY: f64 = 14.75;
-/// Arrows that belong to no path in particular.
+/// The pen of arrows that do not belong to one path.
 pub(super) const THIN: Pen = Pen { color: MUTED, width: 1.5 };
-/// Thin lines beside boxes.
+/// The pen of thin lines beside boxes.
 pub(super) const HAIR: Pen = Pen { color: RULE, width: 1.0 };
 
-/// The plus in a circle where the shortcut is added: the circle's radius ...
+/// The radius of the circle where the shortcut is added. The circle holds a plus.
 pub(super) const SUM: f64 = 11.0;
-/// ... and how far the plus reaches from the middle.
+/// How far the plus in the circle reaches from the middle.
 const ARM: f64 = 6.0;
 
-/// The colours of a path's weights: one for a box's edge and the arrows from it, one for its inside.
+/// The colours of a path's weights. The first is for the edge of a box and the arrows from the box. The second is for
+/// the inside of the box.
 #[derive(Clone, Copy)]
 pub(super) struct Weights(pub(super) Pen, RGBColor);
 
@@ -33,7 +34,7 @@ const fn weights(edge: RGBColor, fill: RGBColor) -> Weights {
 pub(super) const COLORS: [Weights; 3] =
     [weights(BLUE, PALE_BLUE), weights(ORANGE, PALE_ORANGE), weights(GREEN, PALE_GREEN)];
 
-/// The name of a panel and a line below it.
+/// Writes the name of a panel, and a line of text below the name.
 pub(super) fn heading(
     canvas: &mut Canvas,
     left: f64,
@@ -44,7 +45,7 @@ pub(super) fn heading(
     canvas.label(what, (left, 68.0), &Lettering::centred(BODY, MUTED).from_left()).map(drop)
 }
 
-/// A box in the colours of the weights it carries; grey if it carries none.
+/// Draws a box in the colours of the weights that it carries, or in grey if it carries none.
 pub(super) fn boxed(
     canvas: &mut Canvas,
     frame: Frame,
@@ -57,8 +58,8 @@ pub(super) fn boxed(
     canvas.label_in(text, frame, &Lettering::centred(BODY, INK))
 }
 
-/// The boxes of a path, each with its own top, with an arrow from each to the next and from the last
-/// one to `end`.
+/// Draws the boxes of a path, each at its own height. An arrow leads from each box to the next, and from the last box
+/// to `end`.
 pub(super) fn column(
     canvas: &mut Canvas,
     (left, wide): (f64, f64),
@@ -75,7 +76,7 @@ pub(super) fn column(
     Ok(())
 }
 
-/// An arrow from the bottom of one box to the top of the next.
+/// Draws an arrow from the bottom of one box to the top of the next.
 pub(super) fn down(
     canvas: &mut Canvas,
     x: f64,
@@ -86,7 +87,7 @@ pub(super) fn down(
     canvas.arrow(&[(x, from + 1.0), (x, to - 2.0)], pen)
 }
 
-/// An arrow down, interrupted by a name.
+/// Draws an arrow down, interrupted by a name.
 pub(super) fn down_named(
     canvas: &mut Canvas,
     x: f64,
@@ -101,16 +102,16 @@ pub(super) fn down_named(
     down(canvas, x, middle + 10.0, to, THIN)
 }
 
-/// Three dots for all the paths between the second and the last.
+/// Draws three dots, which stand for all paths between the second and the last.
 pub(super) fn dots(canvas: &mut Canvas, x: f64, y: f64) -> Result<(), FigureError> {
     [-8.0, 0.0, 8.0]
         .into_iter()
         .try_for_each(|step| canvas.circle((x + step, y), 1.75, Some(MUTED), None))
 }
 
-/// The shortcut: it leaves the right of the input, goes down a lane beside everything, and ends at a
-/// sum below the input's middle, with an arrow from there to `below`. The caller draws the paths'
-/// own arrow to the sum.
+/// Draws the shortcut. It leaves the input on the right, goes down beside the boxes, and ends at the sum, which lies
+/// below the middle of the input. An arrow leads from the sum to `below`. The caller draws the arrow from the paths
+/// to the sum.
 pub(super) fn add_shortcut(
     canvas: &mut Canvas,
     input: Frame,
@@ -130,8 +131,8 @@ pub(super) fn add_shortcut(
     down(canvas, x, y + SUM, below, THIN)
 }
 
-/// The last two lines, below a rule. The first explains the colours (a name may be empty) and the boxes,
-/// the second what the boxes leave out.
+/// Draws a thin line, and two lines of text below it. The first line of text explains the colours and the boxes. A
+/// colour's name may be empty. The second line says what the boxes leave out.
 pub(super) fn legend(
     canvas: &mut Canvas,
     (left, right): (f64, f64),

@@ -1,4 +1,4 @@
-//! What the charts have in common: a heading, a legend, axes, line charts and bar charts.
+//! What the charts share: headings, legends and axes, and the code that draws line charts and bar charts.
 
 use plotters::chart::{ChartBuilder, MeshStyle};
 use plotters::coord::ranged1d::{AsRangedCoord, Ranged, ValueFormatter};
@@ -17,7 +17,7 @@ pub(super) const BODY: f64 = 13.0;
 /// Font size of a chart's heading.
 const HEADING: f64 = 17.0;
 
-/// A canvas with a heading and a line below it, centred at the top.
+/// Makes a canvas with a heading at the top, and a line of text below the heading. Both are centred.
 pub(super) fn headed(
     size: (u32, u32),
     title: &str,
@@ -31,8 +31,8 @@ pub(super) fn headed(
     Ok(canvas)
 }
 
-/// The legend, centred below the heading: for each entry a stroke of its colour, and words. Plotters' own
-/// legend would draw its words in a different font from the one in which it measures them.
+/// Draws the legend, centred below the heading. Each entry is a stroke in its colour, followed by words. Plotters'
+/// own legend is not used, because it would measure the words in one font and draw them in another.
 pub(super) fn legend<'a>(
     canvas: &mut Canvas,
     entries: impl IntoIterator<Item = (RGBColor, &'a str)> + Clone,
@@ -51,7 +51,7 @@ pub(super) fn legend<'a>(
     Ok(())
 }
 
-/// The look of all charts: thin grid lines with no lighter ones between, and the same lettering.
+/// Gives all charts the same look: thin grid lines with no lighter lines between them, and the same lettering.
 pub(super) fn look<'b, X, Y>(mesh: &mut MeshStyle<'_, 'b, X, Y, Plot<'_>>)
 where
     X: Ranged + ValueFormatter<X::ValueType>,
@@ -81,7 +81,7 @@ pub(super) struct Series {
     name: &'static str,
     color: RGBColor,
     points: Vec<Point>,
-    /// The width of the line through the points, and the radius of their discs; 0 for none.
+    /// The width of the line through the points, and the radius of the discs at the points. A 0 means none.
     line: u32,
     disc: u32,
     /// For each text beside a point: the point, how far from it the text begins, and the text.
@@ -169,10 +169,10 @@ where
     }
 }
 
-/// A bar: its left and right ends on an axis of integers, its height, its colour.
+/// A bar: its left and right ends on an axis of integers, its height, and its colour.
 pub(super) type Bar = (f64, f64, f64, RGBColor);
 
-/// One of two bar charts, side by side.
+/// One of two bar charts that stand side by side.
 pub(super) struct Bars<'a> {
     /// The quantity that the heights show.
     pub(super) of: &'a str,
@@ -183,12 +183,12 @@ pub(super) struct Bars<'a> {
     pub(super) names: &'a [String],
     /// The text below the names.
     pub(super) below: &'a str,
-    /// A line across at this height.
+    /// The height of a line across the chart, if there is one.
     pub(super) line: Option<f64>,
     pub(super) bars: Vec<Bar>,
 }
 
-/// Draws two bar charts side by side, divided at `split`. Returns the middle of each bar's top, and its height.
+/// Draws two bar charts side by side, divided at `split`. Returns the middle of each bar's top, and the bar's height.
 pub(super) fn bars(
     canvas: &mut Canvas,
     split: i32,
@@ -233,7 +233,7 @@ pub(super) fn bars(
     Ok(tops)
 }
 
-/// 2 to an integer power, as 16 or 1/16.
+/// Writes a power of 2 as 16 or 1/16. The text is empty if the exponent is not an integer.
 pub(super) fn power_of_two(power: &f64) -> String {
     match power.fract() {
         0.0 if *power < 0.0 => format!("1/{}", (-power).exp2()),
@@ -242,7 +242,7 @@ pub(super) fn power_of_two(power: &f64) -> String {
     }
 }
 
-/// 10 to a power, as 10⁻⁶.
+/// Writes a power of 10 as 10⁻⁶.
 pub(super) fn power_of_ten(power: i32) -> String {
     let digits = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let sign = if power < 0 { "⁻" } else { "" };

@@ -1,8 +1,8 @@
-//! Tensors as coloured squares, with their numbers in them if there is room. The notebooks show small
-//! examples in this way.
+//! Draws tensors as coloured squares, with the numbers inside if there is room. The notebooks show small examples
+//! this way.
 //!
-//! All panels of one picture share one scale, symmetric about zero, so equal colours mean equal
-//! numbers. A panel that is too large to read is cut off, with a note of what is missing.
+//! All panels of one picture share one scale, symmetric about zero, so equal numbers have equal colours. If a panel
+//! is too large to read, only its first part is drawn, and its label says how much that is.
 
 use ndarray::{Array2, ArrayView2, ArrayView4, s};
 use plotters::style::RGBColor;
@@ -25,28 +25,28 @@ const TALL: f64 = 22.0;
 const GAP: f64 = 10.0;
 /// The most rows or columns of one matrix: 420 columns of two pixels fill a page.
 const LONGEST: usize = 420;
-/// The most squares in a picture, if it has several matrices: more would make the file too large.
+/// The most squares in a picture of several matrices. More squares would make the file too large.
 const MOST: usize = 6_000;
 
-/// A tensor with its name: matrices in rows.
+/// A tensor with its name, drawn as rows of matrices.
 #[derive(Clone, Debug)]
 pub struct Panel {
     label: String,
     matrices: Vec<Vec<Array2<f32>>>,
-    /// What the matrices of a row are. The note says this if not all are shown.
+    /// What the matrices of a row stand for, such as channels. The label says so if not all of them are shown.
     of: &'static str,
 }
 
 impl Panel {
-    /// N x C x H x W: the planes of an image beside each other, the images one below the other.
+    /// A tensor N x C x H x W. The planes of an image stand beside each other, and the images one below the other.
     pub fn tensor(label: &str, x: ArrayView4<'_, f32>) -> Self {
         let image = |n: usize| planes(x.slice(s![n, .., .., ..]).outer_iter());
         let matrices = (0..x.dim().0).map(image).collect();
         Self { label: label.to_owned(), matrices, of: "channels" }
     }
 
-    /// C_out x C_in/groups x k_h x k_w: with a single tap, the matrix of output by input channels;
-    /// otherwise a row of taps for each output channel.
+    /// A kernel C_out x C_in/groups x k_h x k_w. If it has a single tap, it is drawn as the matrix of output by input
+    /// channels. Otherwise each output channel has a row of matrices, one for each input channel.
     pub fn kernel(label: &str, kernel: ArrayView4<'_, f32>) -> Self {
         let (outputs, _, k_h, k_w) = kernel.dim();
         let matrices = if (k_h, k_w) == (1, 1) {
@@ -83,8 +83,8 @@ fn planes<'a>(planes: impl Iterator<Item = ArrayView2<'a, f32>>) -> Vec<Array2<f
 
 /// Draws the panels one below the other. A screen reader reads out the title in place of the picture.
 ///
-/// Errors: [`FigureError`]: a label with a character that the font lacks, or too long for the
-/// picture; a matrix of more than 420 rows or columns.
+/// Errors: [`FigureError`] for a label that is too long or has a character that the font lacks, and for a matrix of
+/// more than 420 rows or columns.
 pub fn draw(title: &str, panels: &[Panel]) -> Result<Picture, FigureError> {
     if let Some((rows, columns)) =
         panels.iter().map(Panel::first).find(|size| size.0.max(size.1) > LONGEST)
@@ -117,7 +117,7 @@ struct Laid<'a> {
     panel: &'a Panel,
     /// Width and height of a square.
     square: (f64, f64),
-    /// How many rows of matrices, and how many of each, are shown.
+    /// How many rows of matrices are shown, and how many matrices of each row.
     shown: (usize, usize),
     numbers: bool,
 }
@@ -256,7 +256,7 @@ impl Scale {
     }
 }
 
-/// A number for a square: short, and with a printed minus sign.
+/// Writes a number for a square. The text is short, and has a typographic minus sign.
 fn text(value: f32) -> String {
     if value == 0.0 {
         return "0".to_owned();
@@ -277,7 +277,7 @@ mod tests {
 
     use super::*;
 
-    /// The number of shapes of this colour; the style sheet also names colours.
+    /// Counts the shapes of this colour. The style sheet also names colours, so it is left out.
     fn filled(svg: &str, color: RGBColor) -> usize {
         let svg = svg.split("</defs>").last().unwrap();
         svg.matches(&format!("fill=\"{}\"", triform_canvas::palette::hex(color))).count()
@@ -312,7 +312,7 @@ mod tests {
         assert!(draw("long", &[Panel::matrix("w", long.view())]).is_err());
     }
 
-    /// From a single number to a map of the first stage: each can be drawn, and none makes a huge file.
+    /// Tensors of all sizes can be drawn, from a single number to a map of the first stage. None makes a huge file.
     #[test]
     fn tensors_of_any_size_can_be_drawn() {
         let shapes = [

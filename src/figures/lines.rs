@@ -1,4 +1,5 @@
-//! The line charts: errors by cardinality, by order and by cost; widths and parameters.
+//! The line charts. They show errors by cardinality, by order of summation and by cost, and also widths and
+//! parameters.
 
 use plotters::coord::combinators::IntoLogRange;
 use plotters::style::RGBColor;
@@ -18,7 +19,7 @@ fn whole(y: &f64) -> String {
     format!("{y:.0}")
 }
 
-/// The error of each form against the cardinality, at fixed D = C d.
+/// Draws the error of each form against the cardinality, with D = C d fixed.
 pub(super) fn error_by_cardinality() -> Drawn {
     const INNER: usize = 128;
     let data = measurements::error_by_cardinality(INNER, 4)?;
@@ -53,7 +54,7 @@ pub(super) fn error_by_cardinality() -> Drawn {
     .draw()
 }
 
-/// The error of a long sum against the order of summation.
+/// Draws the error of a long sum against the order of summation.
 pub(super) fn error_by_order() -> Drawn {
     let series = [
         (128, "D = 128", BLUE),
@@ -90,7 +91,7 @@ pub(super) fn error_by_order() -> Drawn {
     .draw()
 }
 
-/// The width that preserves the block's complexity, against the cardinality.
+/// Draws the width that preserves the block's complexity against the cardinality.
 pub(super) fn width_by_cardinality() -> Drawn {
     // Points of the curve per doubling of C. The curve is nearly straight, and Plotters puts points
     // on whole pixels, so more points would make it jagged.
@@ -136,7 +137,7 @@ pub(super) fn width_by_cardinality() -> Drawn {
     .draw()
 }
 
-/// Parameters of a convolution against its number of groups, from dense to depthwise.
+/// Draws the parameters of a convolution against its number of groups, from dense to depthwise.
 pub(super) fn parameters_by_groups() -> Drawn {
     let counted =
         |power: u32| Ok((f64::from(power), convolution(3, 3, 128, 128, 1 << power)? as f64));
@@ -188,7 +189,7 @@ const RESNEXT: [Network; 3] = [
     ("resnext101_32x4d", "ResNeXt-101, 32×4d", (-118.0, 20.0)),
     ("resnext101_64x4d", "ResNeXt-101, 64×4d", (-148.0, 14.0)),
 ];
-/// The other settings of Tables 3 and 4; no line connects them.
+/// The other settings of the paper's Tables 3 and 4. No line connects them.
 const OTHERS: [Network; 8] = [
     ("resnext50_2x40d", "2×40d", (12.0, 0.0)),
     ("resnext50_4x24d", "4×24d", (12.0, 0.0)),
@@ -200,7 +201,7 @@ const OTHERS: [Network; 8] = [
     ("resnext101_2x64d", "ResNeXt-101, 2×64d", (-150.0, -16.0)),
 ];
 
-/// Published top-1 errors against multiply-adds.
+/// Draws published top-1 errors against multiply-adds.
 pub(super) fn error_by_macs() -> Drawn {
     const CROP: usize = 224;
     let one = |(network, words, shift): &Network| {

@@ -1,4 +1,4 @@
-//! The pictures that are matrices: rung x mistake, and the kernel of a grouped convolution.
+//! The figures that are matrices: the tables of mistakes, and the kernel of a grouped convolution.
 
 use plotters_backend::FontTransform;
 use plotters_backend::text_anchor::HPos;
@@ -18,26 +18,26 @@ use crate::random::Seed;
 /// A cell of a table of mistakes.
 #[derive(Clone, Copy, PartialEq)]
 enum Mark {
-    /// The mistake was seen: a filled disc.
+    /// The mistake was seen. The mark is a filled disc.
     Seen,
-    /// It was missed: an open ring.
+    /// The mistake was missed. The mark is an open ring.
     Missed,
-    /// There was nothing to see: a dash.
+    /// There was nothing to see. The mark is a dash.
     Nothing,
 }
 
-/// A table of mistakes: a row for each mistake, a column for each rung or suite that may see it. The marks are
-/// distinguishable even without colour.
+/// A table with a row for each mistake, and a column for each rung or test suite that may see the mistake. Readers
+/// can tell the marks apart even without colour.
 struct Table<'a> {
     width: u32,
-    /// Title for a screen reader, heading, and the line below it.
+    /// The title for a screen reader, the heading, and the line below the heading.
     words: [&'a str; 3],
-    /// What the marks mean, and where each begins.
+    /// What each mark means, and where its entry in the legend begins.
     legend: [(f64, Mark, &'a str); 3],
     columns: Vec<&'a str>,
     /// How far apart the columns are.
     across: f64,
-    /// How much room the columns' names have. The names are turned if this is more than 40.
+    /// The height available for the names of the columns. If it is above 40, the names are turned.
     names: f64,
     rows: Vec<(&'a str, Vec<Mark>)>,
 }
@@ -88,7 +88,7 @@ fn mark(canvas: &mut Canvas, at: (f64, f64), cell: Mark) -> Result<(), FigureErr
     }
 }
 
-/// Which rung refutes which wrong block.
+/// Draws which rung refutes which wrong block.
 pub(super) fn gallery() -> Result<Picture, FigureError> {
     let rows = run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet)?.unwrap_or_default();
     let of = |cell: Cell| match cell {
@@ -141,7 +141,7 @@ struct OfMistake {
     seen: String,
 }
 
-/// Which published test of convolution sees which mistake.
+/// Draws which published test suite for convolution sees which mistake.
 pub(super) fn adequacy() -> Result<Picture, FigureError> {
     const RECORD: &str = include_str!("../../adequacy/records/2026-12-01.json");
     let record: Adequacy =
@@ -185,7 +185,7 @@ pub(super) fn adequacy() -> Result<Picture, FigureError> {
     .draw()
 }
 
-/// A grouped kernel, drawn as the equivalent dense one: zero outside the blocks.
+/// Draws a grouped kernel as the equivalent dense kernel, which is zero outside the diagonal blocks.
 pub(super) fn block_diagonal() -> Result<Picture, FigureError> {
     /// Channels in and out.
     const CHANNELS: usize = 16;

@@ -1,7 +1,7 @@
-//! Measures, for the figures, how large rounding is compared with the derived bound.
+//! Measures how large rounding errors are compared with the derived bound. The figures show the results.
 //!
-//! All of it uses the reference convolution. Its order of sums is fixed, so the numbers are the same
-//! on every machine.
+//! All measurements use the reference convolution. It sums in a fixed order, so the numbers are the same on every
+//! machine.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -15,7 +15,7 @@ use crate::random::{Purpose, Seed, normal};
 /// How far apart forms (a) and (c) are on a block, value by value, and how far apart they may be.
 #[derive(Clone, Debug)]
 pub(super) struct Differences {
-    /// |a - c| for each output that is not 0 in both. (Where both are 0, the last ReLU hides the difference.)
+    /// `|a - c|` for each output, unless it is 0 in both forms. (In that case, the last ReLU hides the difference.)
     pub(super) differences: Vec<f64>,
     /// For the same outputs, the difference that rounding can explain, end to end.
     pub(super) explained: Vec<f64>,
@@ -48,9 +48,10 @@ fn in_f32(form: &Form, real: &RealProblem) -> Result<Array4<f32>> {
     real.problem().solve(form, &Reference::default())
 }
 
-/// The errors at each cardinality C that is a power of two, at fixed D = C d: the error of form (a), then the
-/// error of (b) and (c), which sum in the same order here. An error is the root mean square of the errors divided by
-/// that of the outputs, in units of u = 2^-24.
+/// The errors for each cardinality C that is a power of two, with D = C d fixed. First comes the error of form (a),
+/// then the error of forms (b) and (c), which sum in the same order here. The error of a form is the root mean square
+/// of its deviations from the exact outputs. It is divided by the root mean square of the outputs, and given in units
+/// of u = 2^-24.
 ///
 /// Errors: shapes that are too large.
 pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64; 2]>> {
@@ -74,9 +75,10 @@ pub(super) fn error_by_cardinality(inner: usize, draws: u64) -> Result<Vec<[f64;
     Ok(all)
 }
 
-/// The error of a last 1x1 over `terms` channels, summed in runs of each power of two: first each run, from zero,
-/// then the runs. Runs of 1, and one run of all terms, both sum one term after the other. An error is the root mean
-/// square of the errors divided by that of the sums, in units of u = 2^-24.
+/// The error of a last 1x1 over `terms` channels, for each length of run that is a power of two. Each run is summed
+/// from zero, then the sums of the runs are added. With runs of length 1, and with a single run, all terms are added
+/// one after the other. The error is the root mean square of the deviations from the exact sums. It is divided by the
+/// root mean square of the exact sums, and given in units of u = 2^-24.
 pub(super) fn error_by_order(terms: usize, seed: Seed) -> Result<Vec<f64>> {
     let mut rng = seed.stream(Purpose::Floats, &[terms as u64]);
     let mut normal = |shape: [usize; 4]| -> Array4<f32> { normal(shape, &mut rng) };
@@ -120,7 +122,7 @@ mod tests {
         assert!(all.differences.iter().any(|difference| *difference > 0.0));
     }
 
-    /// With one path, forms (a) and (c) sum in the same order; with many, form (a) sums in runs of d.
+    /// With one path, forms (a) and (c) sum in the same order. With many paths, form (a) sums in runs of d.
     #[test]
     fn one_path_is_one_order() {
         let all = error_by_cardinality(16, 2).unwrap();
@@ -129,7 +131,8 @@ mod tests {
         assert!(all.iter().all(|at| at[1] > 0.1 && at[1] < 1000.0));
     }
 
-    /// Runs of 1 and a single run are the same order; runs of the square root are best.
+    /// Runs of length 1 and a single run give the same order. The error is least if the length of a run is the square
+    /// root of the number of terms.
     #[test]
     fn runs_of_the_square_root_are_best() {
         let all = error_by_order(256, Seed(0)).unwrap();

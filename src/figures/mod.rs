@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 
 /// A figure that can be drawn: its name, which its files share, and the function that draws it.
 pub struct Figure {
-    /// The name without its ending, such as `three_forms`.
+    /// The name of its files without their ending, such as `three_forms`.
     pub name: &'static str,
     draw: Draw,
 }
@@ -36,12 +36,12 @@ enum Draw {
 }
 
 impl Figure {
-    /// Whether it can show a reader's own block.
+    /// Whether the figure can show another block than the paper's.
     pub fn shows_a_block(&self) -> bool {
         matches!(self.draw, Draw::OfBlock(_))
     }
 
-    /// Draws the figure. A figure that shows a block shows `block` if it is given, otherwise the paper's block.
+    /// Draws the figure. If the figure shows a block, it shows `block`, or the paper's block if none is given.
     ///
     /// Errors: a block that it cannot draw.
     pub fn draw(&self, block: Option<&BlockSpec>) -> Result<Picture, FigureError> {
@@ -63,7 +63,7 @@ pub fn named(name: &str) -> Result<&'static Figure> {
 
 use Draw::{Fixed, OfBlock};
 
-/// Every figure, in the order in which they are written. A new figure is added here.
+/// All figures, in the order in which they are written. Add new figures here.
 pub const ALL: &[Figure] = &[
     Figure { name: "three_forms", draw: OfBlock(three_forms::draw) },
     Figure { name: "split_transform_merge", draw: Fixed(split_transform_merge::draw) },

@@ -1,9 +1,10 @@
 //! The roofline of a run of `triform bench`: what the forms reach, compared with what the machine can reach
 //! (Williams, Waterman and Patterson 2009).
 //!
-//! Intensity is 2 MACs / (4 (weights + input + output)), in FLOPs per byte. Numerator and denominator are summed
-//! over the layers, as if each number were read or written once. It is a property of the block, not of the form:
-//! all forms multiply the same numbers. A form that reads its input 32 times is drawn lower, not further left.
+//! Intensity is `2 MACs / (4 (weights + input + output))`, in FLOPs per byte. Numerator and denominator are summed
+//! over the layers, as if each number were read or written once. Intensity is a property of the block, not of the
+//! form, because all forms multiply the same numbers. A form that reads its input 32 times is drawn lower, not
+//! further left.
 
 use plotters::chart::ChartBuilder;
 use plotters::series::LineSeries;
@@ -21,7 +22,7 @@ use crate::evidence::speed::{Record, committed};
 /// The smallest range of intensities that is shown, as powers of 2.
 const ACROSS: (f64, f64) = (1.0, 7.0);
 
-/// The marks of the forms and of the kinds of layer, distinguishable even without colour.
+/// The marks of the forms and of the kinds of layer. Readers can tell them apart even without colour.
 #[derive(Clone, Copy)]
 enum Sign {
     Disc,
@@ -39,9 +40,10 @@ pub(super) fn of_the_record() -> Result<Picture, FigureError> {
     draw(&committed()?)
 }
 
-/// Draws the roofline of a run: its layers, and the blocks that ran on as many threads as the roof.
+/// Draws the roofline of a run: the layers, and the blocks that ran with the same number of threads as the roof.
 ///
-/// Errors: [`FigureError::Data`] for a block that cannot be read, or for a run without a time.
+/// Errors: [`FigureError::Data`] for a block that cannot be read, for a run that has no timed layers or too many
+/// blocks, and for a rate that is not a finite number above 0.
 pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     let (blocks, points) = points(record)?;
     let roof = &record.roof;
@@ -115,7 +117,7 @@ pub fn draw(record: &Record) -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// The part of the roof within the chart: it rises with the bandwidth, then follows the peak.
+/// The part of the roof that lies within the chart. It rises along the bandwidth, then stays at the peak.
 fn slope(bandwidth: f64, peak: f64, bottom: f64, (left, right): (f64, f64)) -> Vec<(f64, f64)> {
     let (bandwidth, peak) = (bandwidth.log2(), peak.log2());
     let start = left.max(bottom - bandwidth).min(right);
@@ -171,7 +173,7 @@ fn intensity(block: &str, map: &str) -> crate::error::Result<f64> {
     count::block_work(&spec, (size(h)?, size(w)?))?.intensity()
 }
 
-/// A processor's name, with only the letters that the figures' font has.
+/// A processor's name without characters outside ASCII, cut to 40 characters. The figures' font has all of ASCII.
 fn legible(name: &str) -> String {
     name.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(40).collect()
 }

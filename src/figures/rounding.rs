@@ -1,4 +1,5 @@
-//! How far apart forms (a) and (c) are in `f32`, at each stage, beside what rounding can explain.
+//! Draws how far apart forms (a) and (c) are in `f32`, at each stage. Beside that, it draws the largest difference
+//! that rounding can explain.
 
 use plotters::chart::ChartBuilder;
 use plotters::element::{PathElement, Polygon};
@@ -16,11 +17,11 @@ use crate::evidence::generator::Shape;
 use crate::random::Seed;
 
 const HEIGHT: u32 = 576;
-/// The top of the first histogram, and the distance from each to the next.
+/// The top of the first histogram, and the distance from each histogram to the next.
 const TOP: i32 = 100;
 const DOWN: i32 = 104;
 
-/// Powers of ten from the left edge to the right.
+/// The powers of ten at the left and at the right edge.
 const DECADES: (i32, i32) = (-10, 1);
 /// Bins per decade.
 const FINE: i32 = 4;
@@ -101,7 +102,7 @@ fn panel(
     Ok(())
 }
 
-/// The outline of a histogram over powers of ten, its highest bin 1.
+/// The outline of a histogram over powers of ten. Its highest bin has height 1.
 fn outline(values: &[f64]) -> Vec<(f64, f64)> {
     let bins = ((DECADES.1 - DECADES.0) * FINE) as usize;
     let mut counts = vec![0f64; bins];

@@ -1,8 +1,8 @@
-//! Split, transform, merge: what an Inception module, a ResNet bottleneck and a ResNeXt block
-//! have in common, and what a designer must choose in each of them.
+//! Draws what an Inception module, a ResNet bottleneck and a ResNeXt block have in common: they split, transform and
+//! merge. The figure also shows what a designer must choose in each of them.
 //!
-//! The three steps are bands across the panels, so that boxes which do the same work share a row.
-//! Each kernel size has its colour: a row of one colour is a row of equal boxes.
+//! Each of the three steps is a band across the panels, so boxes that do the same work share a row. Each kernel size
+//! has its colour. So a row of one colour is a row of equal boxes.
 
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{INK, SHADE};
@@ -21,7 +21,7 @@ const TITLE: &str = "Split, transform, merge in three blocks that read 256 chann
     to 4 to 256 channels, which are summed, and a shortcut: a designer chooses one path's shape \
     and the number of paths, the cardinality C.";
 
-/// The left and right edges of everything.
+/// The left and right edges of the drawing.
 const LEFT: f64 = 28.0;
 const RIGHT: f64 = 1172.0;
 /// Distance of the names of the steps from the left edge.
@@ -32,7 +32,7 @@ type Panel = (f64, f64);
 const INCEPTION: Panel = (130.0, 452.0);
 const RESNET: Panel = (606.0, 156.0);
 const RESNEXT: Panel = (830.0, 308.0);
-/// Distance of the shortcut to the right of the boxes.
+/// How far the shortcut is to the right of the boxes.
 const LANE: f64 = 20.0;
 
 /// The top of each row, from the input down.
@@ -43,7 +43,7 @@ const MERGE: f64 = 376.0;
 const ADD: f64 = 450.0;
 const OUTPUT: f64 = 486.0;
 
-/// The steps: a name, and the first and the last row of each.
+/// The steps. Each has a name, a first row and a last row.
 const STEPS: [(&str, f64, f64); 3] =
     [("split", ROWS[0], ROWS[0]), ("transform", ROWS[1], ROWS[1]), ("merge", ROWS[2], MERGE)];
 /// How far a step's band reaches above and below its rows.
@@ -56,11 +56,11 @@ const NAME: f64 = 16.5;
 enum Step {
     /// A convolution: input channels, kernel size, output channels.
     Convolve(u16, u8, u16),
-    /// A max pool, by the size of its window.
+    /// A max pool, with the size of its window.
     Pool(u8),
 }
 
-/// The branches of the module (3b) of GoogLeNet, which happens to read 256 channels.
+/// The branches of GoogLeNet's module (3b), which happens to read 256 channels.
 const BRANCHES: [&[Step]; 4] = [
     &[Convolve(256, 1, 128)],
     &[Convolve(256, 1, 128), Convolve(128, 3, 192)],
@@ -74,8 +74,8 @@ const PATH: &[Step] = &[Convolve(256, 1, 4), Convolve(4, 3, 4), Convolve(4, 1, 2
 const BRANCH_WIDE: f64 = 108.0;
 const BRANCH_STEP: f64 = (INCEPTION.1 - BRANCH_WIDE) / 3.0;
 const PATH_WIDE: f64 = 90.0;
-/// The paths that are drawn, by number, with the distance of each from the left of its panel;
-/// three dots stand for the other 29.
+/// The paths that are drawn, each with its number and its distance from the left of its panel. Three dots stand for
+/// the other 29 paths.
 const PATHS: [(u8, f64); 3] = [(1, 0.0), (2, PATH_WIDE + 6.0), (32, RESNEXT.1 - PATH_WIDE)];
 
 /// Draws the figure.
@@ -126,7 +126,7 @@ fn inception(canvas: &mut Canvas) -> Result<(), FigureError> {
     output(canvas, INCEPTION, channels)
 }
 
-/// One path, and the shortcut: there is nothing to merge but these two.
+/// One path and the shortcut, which are the only two things to merge.
 fn resnet(canvas: &mut Canvas) -> Result<(), FigureError> {
     heading(canvas, RESNET.0, "ResNet bottleneck", "one path: C = 1")?;
     let input = across(RESNET, INPUT);
@@ -157,7 +157,8 @@ fn resnext(canvas: &mut Canvas) -> Result<(), FigureError> {
     output(canvas, RESNEXT, channels_out(PATH))
 }
 
-/// The boxes of one path in their rows, each with an arrow to the next, the last one to `end`.
+/// Draws the boxes of one path in their rows. An arrow leads from each box to the next, and from the last box to
+/// `end`.
 fn path(
     canvas: &mut Canvas,
     place: (f64, f64),
@@ -174,7 +175,8 @@ fn path(
     column(canvas, place, boxes, end)
 }
 
-/// The output channels of a path: those of its last convolution, since a pool does not change them.
+/// The number of output channels of a path. It is that of the path's last convolution, because a pool does not change
+/// it.
 fn channels_out(steps: &[Step]) -> u16 {
     let channels = |step: &Step| match *step {
         Convolve(_, _, to) => Some(to),

@@ -1,4 +1,4 @@
-//! Checks of every figure, most of them on the text of its SVG, so they measure exactly what is drawn.
+//! Checks every figure. Most checks read the text of its SVG, so they measure exactly what is drawn.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

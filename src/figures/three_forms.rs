@@ -1,8 +1,8 @@
-//! The three forms of the ResNeXt block side by side, as in Figure 3 of Xie et al. (2017): one
-//! set of weights, cut in three ways.
+//! Draws the three forms of the ResNeXt block side by side, as in Figure 3 of Xie et al. (2017). All three have the
+//! same weights, cut in three ways.
 //!
-//! Each path's weights have one colour, the same in all three panels. Rows line up
-//! across the panels, so that the eye can compare the forms step by step.
+//! Each path's weights have one colour, the same in all three panels. Rows line up across the panels, so a reader can
+//! compare the forms step by step.
 
 use triform_canvas::lettering::{Frame, Lettering};
 use triform_canvas::palette::{INK, MUTED, PAPER};
@@ -20,7 +20,7 @@ use super::boxes::{
 const PANELS: [f64; 3] = [35.0, 425.0, 815.0];
 const WIDE: f64 = 330.0;
 const NARROW: f64 = 140.0;
-/// Distance of the shortcut to the right of the boxes.
+/// How far the shortcut is to the right of the boxes.
 const LANE: f64 = 20.0;
 
 /// The top of each row of boxes, from the input down to the last ReLU.
@@ -56,7 +56,7 @@ const PATHS: [Path; 3] = [
     Path { number: None, weights: COLORS[2], column: WIDE - COLUMN, slice: WIDE - SLICE },
 ];
 
-/// The fewest paths with which the dots stand for at least one.
+/// The fewest paths of a block that can be drawn. With this number, the dots stand for one path.
 const FEWEST: usize = 4;
 
 /// Draws the figure of a block.
@@ -93,7 +93,7 @@ pub(super) fn draw(spec: &BlockSpec) -> Result<Picture, FigureError> {
     canvas.finish()
 }
 
-/// Panel (a): every path ends in its own 1×1 convolution, and their outputs are added.
+/// Panel (a): every path ends in its own 1×1 convolution, and the outputs of the paths are added.
 fn summed(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
     let (paths, d) = (spec.cardinality(), spec.width());
     heading(canvas, left, "(a) aggregated transformations", &format!("{paths} paths, summed"))?;
@@ -103,7 +103,8 @@ fn summed(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), Figure
     ending(canvas, left, spec)
 }
 
-/// Panel (b): the d channels of each path are joined in one tensor of C d, which one 1×1 reads.
+/// Panel (b): the paths, of d channels each, are concatenated to one tensor of C d channels. One 1×1 reads that
+/// tensor.
 fn concatenated(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
     let (paths, d, inner) = (spec.cardinality(), spec.width(), spec.inner());
     let what = format!("{paths} paths, concatenated, then one 1×1");
@@ -134,18 +135,18 @@ fn grouped(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), Figur
     ending(canvas, left, spec)
 }
 
-/// The first 1×1, to this many channels.
+/// The text for the first 1×1, with this number of output channels.
 fn first(spec: &BlockSpec, channels: usize) -> String {
     format!("{}, 1×1, {channels}", spec.c_in())
 }
 
-/// The 3×3 over this many channels.
+/// The text for the 3×3 over this number of channels.
 fn middle(spec: &BlockSpec, channels: usize) -> String {
     let stride = if spec.stride() > 1 { format!("/{}", spec.stride()) } else { String::new() };
     format!("{channels}, 3×3{stride}, {channels}")
 }
 
-/// The input and the paths below it, one row of boxes for each convolution.
+/// Draws the paths below the input, with one row of boxes for each convolution.
 fn rows_of_paths(
     canvas: &mut Canvas,
     left: f64,
@@ -165,7 +166,7 @@ fn rows_of_paths(
     rows.try_for_each(|top| dots(canvas, gap, top + TALL / 2.0))
 }
 
-/// What the three forms share: the input, and everything after the last convolution or after the sum.
+/// Draws what the three forms share: the input, and everything after the last convolution or after the sum.
 fn ending(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), FigureError> {
     let x = left + WIDE / 2.0;
     let narrow = |top| Frame::new(x - NARROW / 2.0, top, NARROW, TALL);
@@ -180,7 +181,7 @@ fn ending(canvas: &mut Canvas, left: f64, spec: &BlockSpec) -> Result<(), Figure
     canvas.label(&out, (x, OUTPUT + 11.0), &Lettering::centred(BODY, INK)).map(drop)
 }
 
-/// Below the panels: the law needed to get from each form to the one on its left.
+/// Writes, below the panels, which law is needed to get from each form to the form on its left.
 fn laws(canvas: &mut Canvas, spec: &BlockSpec) -> Result<(), FigureError> {
     let (inner, d) = (spec.inner(), spec.width());
     let regrouped = format!("the sum over {inner} channels, taken {d} at a time");
@@ -200,7 +201,7 @@ fn laws(canvas: &mut Canvas, spec: &BlockSpec) -> Result<(), FigureError> {
     Ok(())
 }
 
-/// A box that carries the weights of all paths, each path's in a slice of its own.
+/// Draws a box that carries the weights of all paths. Each path that is drawn has its own slice.
 fn striped(
     canvas: &mut Canvas,
     frame: Frame,

@@ -13,7 +13,7 @@ pub(super) fn training() -> Result<Picture, FigureError> {
     curves(&committed()?)
 }
 
-/// Loss and drift against the steps, on one axis of powers of ten.
+/// Draws loss and drift against the training steps, on one logarithmic axis.
 pub fn curves(record: &Record) -> Result<Picture, FigureError> {
     let steps = record.drift.len();
     let missing = || FigureError::Data("no step was taken".to_owned());
@@ -57,10 +57,10 @@ pub fn curves(record: &Record) -> Result<Picture, FigureError> {
     .draw()
 }
 
-/// The lowest value on the axis: below the rounding of one `f32`.
+/// The lowest value on the axis. It is below the rounding error of one `f32`.
 const LEAST: f64 = 1e-8;
 
-/// The accuracy of each wrong block of the committed run, beside the accuracies of the right one.
+/// Draws the accuracy of each wrong block of the committed run, beside the accuracies of the right block.
 pub(super) fn accuracy_of_wrong_blocks() -> Result<Picture, FigureError> {
     let record = committed()?;
     let percent = |accuracy: f64| 100.0 * accuracy;

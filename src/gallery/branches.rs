@@ -1,5 +1,5 @@
-//! Mistakes in how a branch computes: in the convolution itself, at the sum of form (a)'s paths, in
-//! how the layers of form (c) are put together, or around any form.
+//! Mistakes in how a branch computes. They are in the convolution itself, in the sum of the paths in form (a), in the
+//! connections between the layers of form (c), or around a form.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ use crate::scalar::{Additive, Dual, M61, Scalar, Var};
 pub enum Fault {
     /// The last column of the output is not computed.
     LastColumn,
-    /// Every image gets the result of the first one.
+    /// Every image gets the result of the first image.
     FirstImage,
     /// The input is read in memory order, regardless of its strides.
     MemoryOrder,
@@ -28,7 +28,7 @@ pub enum Fault {
     NormInEachPath,
     /// The last ReLU is also applied in each path, before the sum.
     ReluBeforeSum,
-    /// In the backward pass, a grouped convolution passes its gradient back once for each group.
+    /// In the backward pass, a grouped convolution passes its gradient back as many times as there are groups.
     GradientTimesGroups,
     /// In the backward pass, the stride is taken to be 1.
     StrideIgnoredBackwards,
@@ -41,12 +41,12 @@ pub(super) struct Faulty<'a, V> {
     met: &'a Met,
 }
 
-/// A kernel, the same kernel without padding and with stride 1, and the buffer that
-/// [`Fault::DirtyScratch`] keeps for it from one call to the next.
+/// A kernel, the same kernel without padding, and the same kernel with stride 1. There is also the buffer that
+/// [`Fault::DirtyScratch`] keeps from one call to the next.
 pub(super) struct FaultyKernel<S, K> {
     kernel: K,
     unpadded: K,
-    /// With stride 1.
+    /// The kernel with stride 1.
     unstrided: K,
     spec: ConvSpec,
     padding: usize,
@@ -149,9 +149,9 @@ impl<S: Additive, V: Convolver<S>> Convolver<S> for Faulty<'_, V> {
 /// How a gradient is changed in the backward pass.
 #[derive(Clone, Copy)]
 pub(super) enum Back {
-    /// The channels form this many groups, and each group gets the gradient of the next.
+    /// The channels form this many groups, and each group gets the gradient of the next group.
     OfNextGroup(usize),
-    /// The gradient is added up this many times.
+    /// The gradient is multiplied by this number, by repeated addition.
     Times(usize),
 }
 
@@ -175,8 +175,8 @@ impl Back {
     }
 }
 
-/// Returns the values of `z` with a new backward pass, which sends their gradient to `inputs` as `back` says, and true.
-/// For numbers that do not remember how they were computed, returns `z` itself and false.
+/// Gives `z` a new backward pass, which sends its gradient to `inputs` as `back` says. Returns the new `z` and true. If
+/// the numbers do not remember how they were computed, returns `z` unchanged and false.
 pub(super) fn altered<S: Additive>(
     z: &Array4<S>,
     inputs: &Array4<S>,
@@ -203,7 +203,7 @@ impl<S, K> FaultyKernel<S, K> {
 }
 
 impl<S: Additive, K> FaultyKernel<S, K> {
-    /// The padded input in the buffer; `None` if no earlier call left anything in its padding.
+    /// The padded input in the buffer. `None` if its padding holds only zeros.
     fn in_scratch(&self, x: ArrayView4<'_, S>) -> Option<Array4<S>> {
         let p = self.padding;
         let (n, c, h, w) = x.dim();
@@ -223,7 +223,7 @@ impl<S: Additive, K> FaultyKernel<S, K> {
     }
 }
 
-/// Form (c) over a convolver with a fault; or form (a), if the fault is in the sum of its paths.
+/// Form (c) over a convolver with a fault. If the fault is in the sum of the paths, it is form (a) instead.
 pub(super) struct OnFaulty<S, K> {
     aggregated: Option<Aggregated<FaultyKernel<S, K>>>,
     grouped: Grouped<FaultyKernel<S, K>>,
@@ -266,11 +266,11 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for OnFaulty<S, V::Kernel> {
 /// What is wrong between the layers of form (c).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wiring {
-    /// Group i of the 3x3 reads every C-th channel.
+    /// Group `i` of the 3x3 reads every C-th channel, from channel `i` on.
     Interleaved,
-    /// Two neighbouring groups of the 3x3 read the channels of the first of them.
+    /// Two neighbouring groups of the 3x3 both read the channels of the first group.
     HalvedGroups,
-    /// One row of the 3x3's padding moves from bottom to top, one column from right to left.
+    /// One row of the 3x3's padding moves from bottom to top, and one column moves from right to left.
     PaddingShifted,
     /// The map is padded before batch norm and ReLU.
     PaddedBefore,
@@ -282,7 +282,7 @@ pub enum Wiring {
     StrideMoved,
 }
 
-/// Form (c) with its layers put together wrongly.
+/// Form (c) with its layers connected in a wrong way.
 pub(super) struct Rewired<K> {
     reduce: K,
     transform: K,
@@ -344,7 +344,7 @@ impl<K> Rewired<K> {
         })
     }
 
-    /// The channel that the 3x3 reads in place of this one.
+    /// The channel that the 3x3 reads instead of `channel`.
     fn source(&self, channel: usize) -> usize {
         let (paths, d) = (self.spec.cardinality(), self.spec.width());
         let (path, j) = (channel / d, channel % d);
@@ -386,7 +386,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Rewired<V::Kernel> {
     }
 }
 
-/// Zeros around each plane, `p` on each side.
+/// Adds zeros around each plane, `p` on each side.
 fn pad<S: Additive>(x: &Array4<S>, p: usize) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let mut padded = Array4::from_elem((n, c, h + 2 * p, w + 2 * p), S::zero());
@@ -394,7 +394,7 @@ fn pad<S: Additive>(x: &Array4<S>, p: usize) -> Array4<S> {
     padded
 }
 
-/// The same memory with height and width exchanged.
+/// Reads the same memory with height and width exchanged.
 fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
     let (n, c, h, w) = x.dim();
     let found = x.shape().to_vec();
@@ -403,7 +403,7 @@ fn relabelled<S: Additive>(x: Array4<S>) -> Result<Array4<S>> {
     x.into_shape_with_order((n, c, w, h)).map_err(|_| Error::Shape { what: "map", expected, found })
 }
 
-/// What is wrong around a form. Only the first three, about the shortcut, are in the list.
+/// What is wrong around a form. Only the first three mistakes, which are about the shortcut, are in the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Around {
     /// The shortcut is left out.
@@ -414,25 +414,25 @@ pub enum Around {
     ReluOnProjection,
     /// The functions after the first 1x1 and after the 3x3 are exchanged.
     FunctionsExchanged,
-    /// The function after the first 1x1 is also applied to a copy: running statistics move twice.
+    /// The function after the first 1x1 is also applied to a copy, so the running statistics move twice.
     StatisticsTwice,
-    /// As `StatisticsTwice`, but the copy has twice the deviations, so that only the variance is off.
+    /// As `StatisticsTwice`, but with doubled deviations from the mean in the copy, so that only the variance is off.
     VarianceTwice,
-    /// In `f32`, outputs above 1 are 1.
+    /// In `f32`, outputs above 1 are set to 1.
     Clamped,
-    /// In `f32`, zeros are negative.
+    /// In `f32`, every zero in the output is -0.
     NegativeZero,
     /// Over dual numbers of `f32`, a derivative is off by 1.
     FloatDerivative,
-    /// Over dual numbers of the field, a derivative is off by 1.
+    /// Over dual numbers of the field `M61`, a derivative is off by 1.
     FieldDerivative,
-    /// The first two output channels are exchanged, after everything.
+    /// The first two output channels are exchanged, after all other steps.
     OutputsExchanged,
     /// Not a form at all: it returns its input without the first two channels.
     NoForm,
 }
 
-/// Any form's branch with something wrong around it.
+/// The branch of any form, with a mistake around it.
 pub(super) struct Beside<S: Additive, V: Convolver<S>> {
     pub(super) branch: Box<dyn Branch<S, V>>,
     pub(super) around: Around,
@@ -504,8 +504,8 @@ fn last_derivative_off<T: Scalar>(y: &mut Array4<impl Additive>) {
     }
 }
 
-/// A function that is first applied to a copy, then to the plane itself. In `f32` with `spread`, the copy has twice the
-/// deviations.
+/// A function that is first applied to a copy, then to the plane itself. If `spread` is set, deviations from the mean
+/// are doubled in the copy. That is done only in `f32`.
 struct Twice<'a, S> {
     function: &'a dyn ChannelWise<S>,
     spread: bool,
@@ -537,8 +537,8 @@ mod tests {
     use crate::conv::ConvSpec;
     use crate::scalar::Int;
 
-    /// Without padding or in a fresh buffer, there are no old values. Around a smaller input are the values that
-    /// the larger input before it left there.
+    /// Without padding or in a fresh buffer, there are no old values. After a larger input, a smaller input has old
+    /// values around it.
     #[test]
     fn a_buffer_keeps_what_was_around() {
         let ones = |side| Array4::from_elem((1, 1, side, side), Int::from(1));

@@ -1,24 +1,24 @@
-//! Mistakes in a bare grouped convolution and its gradients, as people make them in kernels and ports.
+//! Mistakes that people make in kernels and ports of a grouped convolution and its gradients.
 //!
-//! Each is a function from a convolution with its data to the outputs of the wrong code, in `f64` and so exact on
-//! integers. It returns `None` if the mistake has nothing to get wrong, for example with one group, without padding or
-//! with too small a kernel. The outputs may not have the right shape.
+//! Each mistake is a function that takes a convolution with its data and returns the outputs of the wrong code. They
+//! are computed in `f64`, which is exact on integers. The function returns `None` if the mistake does not apply, for
+//! example because there is only one group or no padding. The outputs may have a wrong shape.
 //!
-//! Mistakes whose result depends on an order of sums or on whatever lies in memory have no such function. They are
-//! recognised as a class by [`crate::check`].
+//! Some mistakes have no such function, because their result depends on the order of sums or on old values in memory.
+//! [`crate::check`] recognises them as a class.
 
 use ndarray::{Array4, Axis, Slice, s};
 
 use crate::conv::{Along, Arrays, ConvSpec, Convolution, KernelShape, Reference, kernel_gradient};
 use crate::error::Result;
 
-/// The outputs of wrong code; `None` where there is nothing to get wrong.
+/// Computes the outputs of wrong code. `None` where the mistake does not apply.
 type Wrong = fn(&Convolution) -> Result<Option<Arrays>>;
 
-/// A mistake of a grouped convolution.
+/// A mistake in a grouped convolution.
 #[derive(Clone, Copy, Debug)]
 pub struct ConvMistake {
-    /// What it is called.
+    /// The name of the mistake.
     pub name: &'static str,
     /// What is wrong.
     pub changed: &'static str,
@@ -28,8 +28,8 @@ pub struct ConvMistake {
 }
 
 impl ConvMistake {
-    /// The outputs of the wrong code for this convolution: no arrays if the code fails because its geometry has no
-    /// output, and `None` if there is nothing to get wrong.
+    /// The outputs of the wrong code for this convolution. There are no arrays if the code fails because its geometry
+    /// has no output. `None` if the mistake does not apply.
     pub fn outputs(&self, conv: &Convolution) -> Option<Arrays> {
         (self.wrong)(conv).unwrap_or_else(|_| Some(Arrays::new()))
     }
@@ -48,42 +48,46 @@ const fn seen(
     ConvMistake { name, changed, seen_in: Some(seen_in), wrong }
 }
 
-/// The mistake of this name.
+/// The mistake with this name.
 pub fn named(name: &str) -> Option<&'static ConvMistake> {
     ALL.iter().find(|mistake| mistake.name == name)
 }
 
-/// All of them: first those of the output, then those of gradients.
-pub const ALL: [ConvMistake; 58] = [
+/// All mistakes: first those in the output, then those in gradients.
+pub const ALL: [ConvMistake; 60] = [
     seen(
         "groups-ignored",
-        "every group reads the channels of the first",
+        "every group reads the channels of the first group",
         "onnx 1.23, reference evaluator of ConvTranspose",
         |conv| in_groups(conv, |_, _, c| c),
     ),
     mistake("groups-interleaved", "group i reads channels i, i + g, i + 2g ...", |conv| {
         in_groups(conv, |shape, group, c| c * shape.spec.groups() + group)
     }),
-    mistake("groups-in-reverse", "group i reads the channels of the i-th from the last", |conv| {
+    mistake("groups-in-reverse", "group i reads the channels of group g - 1 - i", |conv| {
         in_groups(conv, |shape, group, c| (shape.spec.groups() - 1 - group) * shape.c_in_group + c)
     }),
     seen(
         "width-for-number",
-        "groups begin at multiples of their number, not of their width",
-        "the textbook d2l, which hands `groups` the width of a group",
+        "each group begins at a multiple of g, not of the group's width",
+        "the textbook d2l, which sets `groups` to the width of a group",
         |conv| in_groups(conv, |shape, group, c| (group * shape.spec.groups() + c) % shape.c_in()),
     ),
     mistake("outputs-interleaved", "the outputs of the groups are interleaved", |conv| {
-        let (groups, shape) = (conv.spec.groups(), conv.shape()?);
-        forward(conv, groups > 1, |y| {
-            Array4::from_shape_fn(y.raw_dim(), |(n, o, i, j)| {
-                y[[n, o % groups * shape.c_out_group() + o / groups, i, j]]
-            })
-        })
+        forward(conv, conv.spec.groups() > 1, |y| interleaved(&y, conv.spec.groups()))
+    }),
+    mistake("group-by-remainder", "output channel o is treated as part of group o % g", |conv| {
+        let (groups, each) = (conv.spec.groups(), conv.shape()?.c_out_group());
+        // Kernels and biases sorted by the group that they are taken for, and the outputs put back.
+        let of = |o| o % each * groups + o / each;
+        let bias = (0..conv.bias.len()).map(|o| conv.bias[of(o)]).collect();
+        let weights = conv.with_weight(|[o, c, u, v]| Some([of(o), c, u, v]));
+        let sorted = Convolution { bias, ..weights };
+        forward(&sorted, groups > 1, |y| interleaved(&y, groups))
     }),
     seen(
         "one-filter-for-all",
-        "all groups use the kernels of the first",
+        "all groups use the kernels of the first group",
         "a thread on grouped convolution in TensorFlow (pull request 25818)",
         |conv| {
             let each = conv.shape()?.c_out_group();
@@ -99,11 +103,11 @@ pub const ALL: [ConvMistake; 58] = [
             reads(conv, |at| (at[1] == at[0] % width).then_some(at))
         },
     ),
-    mistake("kernel-flipped", "the kernel is turned by half a turn", |conv| {
+    mistake("kernel-flipped", "the kernel is rotated by 180 degrees", |conv| {
         let KernelShape { k_h, k_w, .. } = conv.shape()?;
         reads(conv, |[o, c, u, v]| Some([o, c, k_h - 1 - u, k_w - 1 - v]))
     }),
-    mistake("kernel-mirrored", "the kernel's columns are in reverse", |conv| {
+    mistake("kernel-mirrored", "the kernel's columns are in reverse order", |conv| {
         let k_w = conv.shape()?.k_w;
         reads(conv, |[o, c, u, v]| Some([o, c, u, k_w - 1 - v]))
     }),
@@ -137,33 +141,36 @@ pub const ALL: [ConvMistake; 58] = [
     }),
     mistake(
         "sum-tail-4",
-        "input channels beyond the last whole 4 of a group are left out",
+        "input channels after the last full set of 4 in a group are left out",
         |conv| sum_tail(conv, 4),
     ),
     mistake(
         "sum-tail-8",
-        "input channels beyond the last whole 8 of a group are left out",
+        "input channels after the last full set of 8 in a group are left out",
         |conv| sum_tail(conv, 8),
     ),
     mistake(
         "sum-tail-16",
-        "input channels beyond the last whole 16 of a group are left out",
+        "input channels after the last full set of 16 in a group are left out",
         |conv| sum_tail(conv, 16),
     ),
-    mistake("output-tail-4", "a group's outputs beyond its last whole 4 are 0", |conv| {
+    mistake("output-tail-4", "a group's outputs after its last full set of 4 are 0", |conv| {
         output_tail(conv, 4)
     }),
-    mistake("output-tail-8", "a group's outputs beyond its last whole 8 are 0", |conv| {
+    mistake("output-tail-8", "a group's outputs after its last full set of 8 are 0", |conv| {
         output_tail(conv, 8)
     }),
-    mistake("output-tail-16", "a group's outputs beyond its last whole 16 are 0", |conv| {
+    mistake("output-tail-16", "a group's outputs after its last full set of 16 are 0", |conv| {
         output_tail(conv, 16)
     }),
-    mistake("row-tail-4", "columns of the output beyond the last whole 4 are 0", |conv| {
+    mistake("row-tail-4", "output columns after the last full set of 4 are 0", |conv| {
         row_tail(conv, 4)
     }),
-    mistake("row-tail-8", "columns of the output beyond the last whole 8 are 0", |conv| {
+    mistake("row-tail-8", "output columns after the last full set of 8 are 0", |conv| {
         row_tail(conv, 8)
+    }),
+    mistake("row-tail-16", "output columns after the last full set of 16 are 0", |conv| {
+        row_tail(conv, 16)
     }),
     mistake("stride-axes-swapped", "the strides of the two axes are exchanged", |conv| {
         let stride = |along: Along, other: Along| Along { stride: other.stride, ..along };
@@ -179,7 +186,7 @@ pub const ALL: [ConvMistake; 58] = [
     }),
     seen(
         "padding-wrong-side",
-        "padding before and after is exchanged",
+        "opposite sides exchange their padding",
         "MNN 3.6.1 and OpenCV, auto_pad SAME_LOWER",
         |conv| {
             geometry(conv, |along| Along { padding: [along.padding[1], along.padding[0]], ..along })
@@ -191,17 +198,17 @@ pub const ALL: [ConvMistake; 58] = [
     mistake("padding-ignored", "the map is not padded", |conv| {
         geometry(conv, |along| Along { padding: [0, 0], ..along })
     }),
-    mistake("padding-replicated", "the border repeats the edge of the map instead of 0", |conv| {
+    mistake("padding-replicated", "the padding repeats the map's edge instead of 0", |conv| {
         padded(conv, |at, size| at.clamp(0, size - 1))
     }),
-    mistake("padding-reflected", "the border mirrors the map instead of 0", |conv| {
+    mistake("padding-reflected", "the padding mirrors the map instead of being 0", |conv| {
         padded(conv, |at, size| {
             let period = (2 * size - 2).max(1);
             let at = at.rem_euclid(period);
             at.min(period - at).min(size - 1)
         })
     }),
-    mistake("stride-ignored", "the stride is taken for 1", |conv| {
+    mistake("stride-ignored", "the stride is taken to be 1", |conv| {
         cropped(conv, |along| Along { stride: 1, ..along })
     }),
     mistake("stride-from-one", "strided positions begin at 1, not at 0", |conv| {
@@ -217,15 +224,15 @@ pub const ALL: [ConvMistake; 58] = [
             false => along,
         })
     }),
-    mistake("dilation-ignored", "the dilation is taken for 1", |conv| {
+    mistake("dilation-ignored", "the dilation is taken to be 1", |conv| {
         cropped(conv, |along| Along { dilation: 1, ..along })
     }),
     mistake("bias-missing", "the bias is not added", |conv| with_bias(conv, |_, _| 0.0)),
-    mistake("bias-of-group", "output channel o gets the bias of its group's number", |conv| {
+    mistake("bias-of-group", "output channels in group i get bias i", |conv| {
         let of = group_of(conv)?;
         with_bias(conv, move |bias, o| bias[of(o)])
     }),
-    mistake("bias-of-first-group", "every group gets the bias of the first", |conv| {
+    mistake("bias-of-first-group", "every group gets the biases of the first group", |conv| {
         let each = conv.shape()?.c_out_group();
         with_bias(conv, move |bias, o| bias[o % each])
     }),
@@ -253,12 +260,12 @@ pub const ALL: [ConvMistake; 58] = [
     seen(
         "first-image-for-all",
         "every image gets the result of the first",
-        "pytorch 188335, a relative of it (MPS, N > 1)",
+        "pytorch 188335, a related mistake (MPS, N > 1)",
         |conv| forward(conv, conv.x.len_of(Axis(0)) > 1, |y| of_first(&y)),
     ),
     seen(
         "zeros-at-16",
-        "0 where C_out is a multiple of 16 and a group has fewer than 16 inputs",
+        "all outputs are 0 if C_out is a multiple of 16 and a group has fewer than 16 inputs",
         "pytorch 19912",
         |conv| {
             let shape = conv.shape()?;
@@ -277,24 +284,24 @@ pub const ALL: [ConvMistake; 58] = [
     // Mistakes in gradients.
     seen(
         "weight-gradient-unstrided",
-        "the gradient of the kernel takes the stride for 1",
+        "the gradient of the kernel takes the stride to be 1",
         "pytorch 50042; burn, pull request 1891",
         |conv| weight_gradient_of(conv, |along| Along { stride: 1, ..along }),
     ),
     mistake(
         "weight-gradient-undilated",
-        "the gradient of the kernel takes the dilation for 1",
+        "the gradient of the kernel takes the dilation to be 1",
         |conv| weight_gradient_of(conv, |along| Along { dilation: 1, ..along }),
     ),
     mistake(
         "weight-gradient-unpadded",
-        "the gradient of the kernel takes the padding for 0",
+        "the gradient of the kernel takes the padding to be 0",
         |conv| weight_gradient_of(conv, |along| Along { padding: [0, 0], ..along }),
     ),
     seen(
         "weight-gradient-next-group",
         "each group's kernels get the gradient of the next group's",
-        "pytorch 51430, a relative of it",
+        "pytorch 51430, a related mistake",
         |conv| {
             let KernelShape { c_out, .. } = conv.shape()?;
             let each = conv.shape()?.c_out_group();
@@ -305,7 +312,7 @@ pub const ALL: [ConvMistake; 58] = [
     ),
     mistake(
         "weight-gradient-flipped",
-        "the gradient of the kernel is turned by half a turn",
+        "the gradient of the kernel is rotated by 180 degrees",
         |conv| backward(conv, "grad_weight", |w| w.slice(s![.., .., ..;-1, ..;-1]).to_owned()),
     ),
     mistake(
@@ -327,23 +334,23 @@ pub const ALL: [ConvMistake; 58] = [
     seen(
         "input-gradient-g-times",
         "the gradient of the input is g times too large",
-        "mlx, pull request 3800, a relative of it",
+        "mlx, pull request 3800, a related mistake",
         |conv| backward(conv, "grad_x", |x| x * conv.spec.groups() as f64),
     ),
     seen(
         "input-gradient-unstrided",
-        "the gradient of the input takes the stride for 1",
-        "mlx, pull request 3800, a relative of it",
+        "the gradient of the input takes the stride to be 1",
+        "mlx, pull request 3800, a related mistake",
         |conv| input_gradient_of(conv, |along| Along { stride: 1, ..along }),
     ),
     mistake(
         "input-gradient-undilated",
-        "the gradient of the input takes the dilation for 1",
+        "the gradient of the input takes the dilation to be 1",
         |conv| input_gradient_of(conv, |along| Along { dilation: 1, ..along }),
     ),
     mistake(
         "input-gradient-not-flipped",
-        "the gradient of the input uses the kernel turned by half a turn",
+        "the gradient of the input uses the kernel rotated by 180 degrees",
         |conv| {
             let KernelShape { k_h, k_w, .. } = conv.shape()?;
             let turned = conv.with_weight(|[o, c, u, v]| Some([o, c, k_h - 1 - u, k_w - 1 - v]));
@@ -352,7 +359,7 @@ pub const ALL: [ConvMistake; 58] = [
     ),
     mistake(
         "input-gradient-one-filter",
-        "the gradient of the input uses the kernels of the first group for all",
+        "the gradient of the input uses the kernels of the first group for all groups",
         |conv| {
             let each = conv.shape()?.c_out_group();
             let shared = conv.with_weight(|[o, c, u, v]| Some([o % each, c, u, v]));
@@ -375,7 +382,7 @@ pub const ALL: [ConvMistake; 58] = [
     ),
 ];
 
-/// The group of an output channel.
+/// Returns a function that gives the group of an output channel.
 fn group_of(conv: &Convolution) -> Result<impl Fn(usize) -> usize + use<>> {
     let each = conv.shape()?.c_out_group();
     Ok(move |o| o / each)
@@ -392,7 +399,7 @@ fn output_of(
     }
 }
 
-/// The right output, changed, if the output is asked for.
+/// Changes the right output. `None` if gradients are asked for, or if the mistake does not apply.
 fn forward(
     conv: &Convolution,
     applies: bool,
@@ -404,7 +411,8 @@ fn forward(
     Ok(Some(vec![("y".to_owned(), change(conv.y()?).into_dyn())]))
 }
 
-/// Channel c of a group reads the input channel that `source` returns. With one group, nothing is wrong.
+/// The outputs if channel `c` of a group reads the input channel that `source` returns. With one group, the mistake
+/// does not apply.
 fn in_groups(
     conv: &Convolution,
     source: impl Fn(&KernelShape, usize, usize) -> usize,
@@ -416,7 +424,7 @@ fn in_groups(
     output_of(conv, || Ok(conv.rewired(|group, c| source(&shape, group, c))))
 }
 
-/// Each weight is read from the index that `read` returns.
+/// The outputs if each weight is read from the index that `read` returns.
 fn reads(
     conv: &Convolution,
     read: impl Fn([usize; 4]) -> Option<[usize; 4]>,
@@ -452,7 +460,7 @@ fn row_tail(conv: &Convolution, lanes: usize) -> Result<Option<Arrays>> {
     })
 }
 
-/// With another geometry along each axis.
+/// The outputs with another geometry along each axis.
 fn geometry(conv: &Convolution, change: impl Fn(Along) -> Along) -> Result<Option<Arrays>> {
     output_of(conv, || Ok(Convolution { spec: changed(conv.spec, change)?, ..conv.clone() }))
 }
@@ -461,7 +469,7 @@ fn changed(spec: ConvSpec, change: impl Fn(Along) -> Along) -> Result<ConvSpec> 
     ConvSpec::by_axis(change(spec.height()), change(spec.width()), spec.groups())
 }
 
-/// With each axis taking something from the other axis.
+/// The outputs if each axis takes a part of its geometry from the other axis.
 fn exchanged(conv: &Convolution, of: impl Fn(Along, Along) -> Along) -> Result<Option<Arrays>> {
     let (height, width) = (conv.spec.height(), conv.spec.width());
     output_of(conv, || {
@@ -470,7 +478,7 @@ fn exchanged(conv: &Convolution, of: impl Fn(Along, Along) -> Along) -> Result<O
     })
 }
 
-/// With another geometry, whose larger output is cropped to the right shape.
+/// The output with another geometry, cropped to the right shape.
 fn cropped(conv: &Convolution, change: impl Fn(Along) -> Along) -> Result<Option<Arrays>> {
     let wrong = Convolution { spec: changed(conv.spec, change)?, ..conv.clone() };
     let shape = conv.shape()?.output(conv.x.dim().into())?;
@@ -478,12 +486,13 @@ fn cropped(conv: &Convolution, change: impl Fn(Along) -> Along) -> Result<Option
     Ok(larger.map(|y| vec![("y".to_owned(), fitted(&y, shape).into_dyn())]))
 }
 
-/// The first elements along each axis; 0 beyond the last.
+/// Cuts an array to this shape. If the array is too short along an axis, zeros are added at its end.
 fn fitted(x: &Array4<f64>, shape: [usize; 4]) -> Array4<f64> {
     Array4::from_shape_fn(shape, |(n, c, i, j)| x.get([n, c, i, j]).copied().unwrap_or(0.0))
 }
 
-/// With the border filled from the map: `at` turns a position that may lie outside into one inside.
+/// The outputs if the border is filled with values of the map. `at` turns a position that may lie outside the map into
+/// a position inside.
 fn padded(conv: &Convolution, at: impl Fn(isize, isize) -> isize) -> Result<Option<Arrays>> {
     let (n, c, h, w) = conv.x.dim();
     let [[up, down], [left, right]] =
@@ -498,7 +507,7 @@ fn padded(conv: &Convolution, at: impl Fn(isize, isize) -> isize) -> Result<Opti
     output_of(conv, || Ok(Convolution { x, spec, ..conv.clone() }))
 }
 
-/// With another bias for each output channel.
+/// The outputs with another bias for each output channel.
 fn with_bias(
     conv: &Convolution,
     of: impl Fn(&ndarray::Array1<f64>, usize) -> f64,
@@ -507,17 +516,23 @@ fn with_bias(
     output_of(conv, || Ok(Convolution { bias, ..conv.clone() }))
 }
 
-/// With zeros at the last position along an axis.
+/// Sets the last position along an axis to zero.
 fn without(mut y: Array4<f64>, axis: Axis) -> Array4<f64> {
     y.slice_axis_mut(axis, Slice::new(-1, None, 1)).fill(0.0);
     y
+}
+
+/// Takes output channel `o` from group `o % g`, where `g` is the number of groups.
+fn interleaved(y: &Array4<f64>, groups: usize) -> Array4<f64> {
+    let each = y.len_of(Axis(1)) / groups;
+    Array4::from_shape_fn(y.raw_dim(), |(n, o, i, j)| y[[n, o % groups * each + o / groups, i, j]])
 }
 
 fn of_first(y: &Array4<f64>) -> Array4<f64> {
     Array4::from_shape_fn(y.raw_dim(), |(_, o, i, j)| y[[0, o, i, j]])
 }
 
-/// The right gradients, one of them changed, if gradients are asked for.
+/// Changes one of the right gradients. `None` if no gradients are asked for.
 fn gradient(
     conv: &Convolution,
     name: &str,
@@ -533,7 +548,7 @@ fn gradient(
     Ok(Some(outputs))
 }
 
-/// The same for a gradient with four axes.
+/// Like `gradient`, but for a gradient with four axes.
 fn backward(
     conv: &Convolution,
     name: &str,
@@ -545,7 +560,7 @@ fn backward(
     })
 }
 
-/// The gradient of the input by this convolution with another geometry.
+/// The outputs if the gradient of the input is computed with another geometry.
 fn input_gradient_of(
     conv: &Convolution,
     change: impl Fn(Along) -> Along,
@@ -559,7 +574,7 @@ fn input_gradient_of(
     backward(conv, "grad_x", |_| wrong)
 }
 
-/// The gradient of the kernel by this convolution with another geometry.
+/// The outputs if the gradient of the kernel is computed with another geometry.
 fn weight_gradient_of(
     conv: &Convolution,
     change: impl Fn(Along) -> Along,

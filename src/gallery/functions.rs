@@ -1,4 +1,4 @@
-//! Mistakes between the convolutions: in batch norm, activation, or the choice of channel.
+//! Mistakes between the convolutions: in batch norm, in the activation, or in the choice of channel.
 
 use ndarray::{Array3, ArrayViewMut3, Zip};
 
@@ -22,7 +22,7 @@ pub enum Change {
     NoActivation,
     /// Epsilon is left out of batch norm.
     NoEpsilon,
-    /// The running variance moves by the batch's biased variance instead of the unbiased one.
+    /// The running variance uses the biased variance of the batch instead of the unbiased variance.
     BiasedVariance,
     /// The running statistics move twice per batch.
     MovedTwice,
@@ -45,7 +45,7 @@ impl Change {
         }
     }
 
-    /// The function built from these data, with the mistake in it.
+    /// Builds the function from these data, with the mistake in it.
     pub(super) fn function<'a, S: Additive>(
         self,
         data: &Data<'a, S>,
@@ -57,7 +57,7 @@ impl Change {
         wrong.map_or_else(|| data.function(), Ok)
     }
 
-    /// `None` where there is nothing to get wrong.
+    /// The wrong function. `None` where the mistake does not apply.
     fn wrong<'a, S: Additive>(
         self,
         data: &Data<'a, S>,
@@ -111,8 +111,8 @@ impl<S> ChannelWise<S> for OwnChannel<'_, S> {
     }
 }
 
-/// A function whose shift is added once for each path. Its value at 0 is taken to be its shift.
-/// (In training mode the zeros move the running statistics, too.)
+/// A function whose shift is added once for each path. The value of the function at 0 is taken as its shift. (In
+/// training mode, this also moves the running statistics.)
 struct ShiftTimes<'a, S> {
     function: Function<'a, S>,
     paths: usize,
@@ -151,7 +151,7 @@ fn with_relu<'a, S: Additive>(
     Ok(function.map(|function| Box::new(WrongRelu { function, relu }) as Function<'a, S>))
 }
 
-/// For `f32`, `f64` and dual numbers of `f32`. In Rust, `max` of a number and NaN is the number.
+/// Turns NaN into 0, for `f32`, `f64` and dual numbers of `f32`. In Rust, `max` of a number and NaN is the number.
 fn nan_to_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<f32>(z) {
         *z = z.max(0.0);
@@ -162,7 +162,7 @@ fn nan_to_zero<S: Additive>(z: &mut S) {
     }
 }
 
-/// For dual numbers of `f32`, and for `f32` that remember how they were computed.
+/// A ReLU whose derivative at 0 is 1, for dual numbers of `f32` and for `f32` that remember how they were computed.
 fn derivative_at_zero<S: Additive>(z: &mut S) {
     if let Some(z) = as_a::<Dual<f32>>(z) {
         *z = if z.value >= 0.0 { *z } else { Dual::zero() };

@@ -15,17 +15,18 @@ pub enum Kernels {
     LastPathDropped,
     /// The last 1x1 does not read the last channel.
     LastChannelDropped,
-    /// Path i uses the 3x3 of path i + 1.
+    /// Path `i` uses the 3x3 of path `i + 1`.
     NextPath,
     /// The taps of the 3x3 are transposed.
     Transposed,
     /// The taps of the 3x3 are rotated by 180 degrees.
     Flipped,
-    /// The last 1x1 reads the channels shuffled: the first channel of every path, then the second of every path.
+    /// The last 1x1 reads the channels in shuffled order: the first channel of every path, then the second channel of
+    /// every path, and so on.
     Shuffled,
-    /// The last 1x1 reads the paths in reverse.
+    /// The last 1x1 reads the paths in reverse order.
     Reversed,
-    /// The first 1x1 is grouped too: path i reads the i-th part of the input channels.
+    /// The first 1x1 is grouped too. Path `i` reads only the `i`-th part of the input channels.
     InputSplit,
     /// Every path uses the 3x3 of path 0.
     Shared,
@@ -33,9 +34,9 @@ pub enum Kernels {
     Depthwise,
     /// The weights have the 11 significant bits of an f16.
     Half,
-    /// In `f32`, the weights of the first 1x1 have 15 significant bits (not in the list).
+    /// In `f32`, the weights of the first 1x1 have 15 significant bits. This mistake is not in the list.
     FewerBits,
-    /// Each path's 3x3 has the derivatives of the next path's.
+    /// The 3x3 of each path has the derivatives of the next path's 3x3.
     GradientOfNextPath,
 }
 
@@ -76,7 +77,7 @@ impl Kernels {
         Ok(changed)
     }
 
-    /// Whether any element is read from elsewhere in a block of this shape.
+    /// Whether any element is read from another place, in a block of this shape.
     fn reads_elsewhere(self, spec: &BlockSpec) -> bool {
         Layer::ALL.into_iter().zip(spec.convolutions()).any(|(layer, shape)| {
             ndarray::indices(shape.dimensions()).into_iter().any(|(o, c, u, v)| {
@@ -86,8 +87,8 @@ impl Kernels {
         })
     }
 
-    /// The element that is read in place of the one at [output channel, input channel, row, column];
-    /// `None` stands for zero.
+    /// The index of the element that is read instead of the element at index `at`. An index is output channel, input
+    /// channel, row, column. `None` means that 0 is read.
     fn read(self, spec: &BlockSpec, layer: Layer, at: [usize; 4]) -> Option<[usize; 4]> {
         let [o, c, u, v] = at;
         let (paths, d, all) = (spec.cardinality(), spec.width(), spec.inner());
@@ -108,7 +109,7 @@ impl Kernels {
     }
 }
 
-/// An `f32`, or the value of a dual number of `f32`, rounded to f16; other numbers are unchanged.
+/// Rounds an `f32`, an `f64` or the value of a dual number of `f32` to f16. Other numbers do not change.
 fn in_f16<S: Additive>(weight: &S) -> S {
     let half = |weight: &mut f32| *weight = half::f16::from_f32(*weight).to_f32();
     let mut weight = weight.clone();
@@ -131,8 +132,8 @@ fn in_15_bits<S: Additive>(weight: &S) -> S {
     weight
 }
 
-/// The 3x3 with the derivatives of the next path's: in the forward pass for dual numbers, in the backward pass for
-/// numbers that remember how they were computed.
+/// The 3x3 kernel, in which each path has the derivatives of the next path. Dual numbers get these derivatives in the
+/// forward pass, and numbers that remember how they were computed get them in the backward pass.
 fn gradient_of_next_path<S: Additive>(weights: &BlockWeights<S>) -> Array4<S> {
     fn roll<T: Additive>(kernel: &mut Array4<Dual<T>>, d: usize) {
         let (all, from) = (kernel.dim().0, kernel.clone());
@@ -160,7 +161,8 @@ mod tests {
     use super::Kernels;
     use crate::block::{BlockSpec, Layer};
 
-    /// As ShuffleNet's channel shuffle: with 3 paths of width 2, the 1x1 finds channels 0, 2, 4, 1, 3, 5.
+    /// This is ShuffleNet's channel shuffle. With 3 paths of width 2, the 1x1 finds the channels in the order 0, 2, 4,
+    /// 1, 3, 5.
     #[test]
     fn shuffled_channels_are_all_first_ones_then_all_second_ones() {
         let spec = BlockSpec::new(2, 3, 2, 2).unwrap();

@@ -1,12 +1,13 @@
-//! Runs every rung on every mistake, to see what each rung refutes, what it misses, and what does not apply to it.
+//! Runs every rung on every mistake. The results show which mistakes a rung refutes, which it misses, and which do not
+//! apply to it.
 //!
-//! Nothing here is declared: each cell is the result of a run. It is *refuted* if the rung gave a witness
-//! against the wrong form. It is *missed* if the rung ran to its end without one. It is *not applicable* if
-//! nothing in those runs let the mistake show (no second path, no padding, no NaN rule for those numbers). A
-//! rung stops at its first witness.
+//! Each cell is the result of a run, and none is written by hand. A mistake is *refuted* if the rung gave a witness
+//! against the wrong form. It is *missed* if the rung ran to its end without a witness. It is *not applicable* if it
+//! could not show in any run, for example because there was no second path or no padding. A rung stops at its first
+//! witness.
 //!
-//! Rungs on random blocks run [`CASES`] cases of the generator. The symbolic rung runs its small shapes. The
-//! exhaustive rung runs everything, but skips the rest of a shape if the first part did not meet the mistake.
+//! A rung that uses random blocks runs [`CASES`] cases of the generator. The symbolic rung runs its small shapes. The
+//! exhaustive rung runs all its shapes, but skips the rest of a shape if the mistake did not apply in the first part.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
@@ -23,7 +24,7 @@ use crate::evidence::verify::one_case;
 use crate::evidence::{AnyForm, Evidence, Forms, Progress, Value, Witness, sample};
 use crate::random::Seed;
 
-/// Random blocks that a rung tries before the mistake counts as missed.
+/// How many random blocks a rung tries before the mistake counts as missed.
 pub const CASES: u64 = 64;
 
 /// The result of a rung on a mistake.
@@ -34,7 +35,7 @@ pub enum Cell {
     Refuted,
     /// The rung ran to its end without a witness.
     Missed,
-    /// The mistake had nothing to get wrong.
+    /// The mistake did not apply in any run.
     NotApplicable,
     /// The rung was not asked for.
     NotRun,
@@ -45,9 +46,9 @@ pub enum Cell {
 pub struct Row {
     /// The wrong block.
     pub mistake: Mistake,
-    /// In the order of [`Rung::ALL`].
+    /// The results, in the order of [`Rung::ALL`].
     pub cells: [Cell; Rung::ALL.len()],
-    /// How many cases each rung needed to refute the mistake, or tried in vain.
+    /// How many cases each rung ran. A rung that refutes the mistake stops there.
     pub cases: [u64; Rung::ALL.len()],
 }
 
@@ -59,10 +60,10 @@ impl Row {
     }
 }
 
-/// Runs each of the rungs on each of the mistakes; `None` if it was stopped.
+/// Runs each rung on each mistake. `None` if the run was stopped.
 ///
-/// Errors: the output of a wrong block has another shape than the block's; a rung refutes the right form; a rung
-/// refutes the wrong one although the mistake was not met.
+/// Errors: if the output of a wrong block has the wrong shape; if a rung refutes the right form; if a rung refutes the
+/// wrong form although the mistake did not apply.
 pub fn run(
     gallery: &[Mistake],
     rungs: &BTreeSet<Rung>,
@@ -94,7 +95,7 @@ pub fn run(
     Ok(Some(rows))
 }
 
-/// Runs one rung on one mistake and counts the cases; `None` if it was stopped.
+/// Runs one rung on one mistake and counts the cases. `None` if the run was stopped.
 fn try_one(
     mistake: &Mistake,
     rung: Rung,
@@ -132,7 +133,7 @@ fn try_one(
     Ok(Some((if wrong.is_met() { Cell::Missed } else { Cell::NotApplicable }, cases)))
 }
 
-/// A witness must be against the wrong form, and the mistake must have been met.
+/// Checks that a witness is against the wrong form, and that the mistake applied.
 fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Result<()> {
     if witness.form == mistake.form.letter() && is_met {
         return Ok(());
@@ -142,7 +143,7 @@ fn check(mistake: &Mistake, rung: Rung, witness: &Witness, is_met: bool) -> Resu
     Err(Error::Contradiction(format!("{}: {rung} refutes {against}, {why}", mistake.name)))
 }
 
-/// Runs a rung on everything that the matrix runs it on: first `cases` random cases, then its own shapes. Passes
+/// Runs a rung on all its inputs in the matrix: first on `cases` random cases, then on the rung's own shapes. Passes
 /// the evidence of each run to `each`, until `each` returns false. Returns false if the rung was stopped.
 fn each_trial(
     rung: Rung,
@@ -172,7 +173,7 @@ fn each_trial(
     Ok(true)
 }
 
-/// Runs a rung on everything that the matrix runs it on, but with `cases` random blocks.
+/// Runs a rung on the same inputs as the matrix, but with `cases` random blocks.
 pub(crate) fn climb(rung: Rung, forms: Forms<'_>, cases: u64, seed: Seed) -> Result<Evidence> {
     let mut all = Vec::new();
     each_trial(rung, forms, (seed, cases), &|| false, &|_| true, &mut |evidence| {
@@ -190,7 +191,8 @@ mod tests {
     use crate::evidence::{Value, Witness};
     use crate::gallery::ALL;
 
-    /// A witness against a right form, or without the mistake, is a contradiction, not a refutation.
+    /// A witness against the right form is a contradiction, not a refutation. So is a witness where the mistake did not
+    /// apply.
     #[test]
     fn witnesses_are_against_the_wrong_form() {
         let values = || [1.0, 2.0].map(Value::Number);

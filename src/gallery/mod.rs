@@ -1,13 +1,13 @@
-//! Mistakes: blocks that are almost right, as people really write them, for the rungs to refute.
+//! The gallery of wrong blocks. Each has a mistake that people really make, and the rungs must refute it.
 //!
-//! A verifier that never refutes anything is worthless. Each of these has one mistake in it, is compared
-//! with the right block, and must be refuted by some rung. [`matrix`] runs every rung on every one of them, and
-//! [`witness`] finds for each the smallest block on which it shows.
+//! A verifier that never refutes anything is worthless. So each wrong block is compared with the right block, and some
+//! rung must refute it. [`matrix`] runs every rung on every mistake. [`witness`] finds the smallest block on which a
+//! mistake shows.
 //!
-//! A mistake is made in one of three places: in the [`kernels`], in the [`functions`] between the
-//! convolutions, or in how a [branch](branches) computes. To add one, add an entry to [`ALL`] and its effect to
-//! the enumeration of its place. Some mistakes are not in the list, because nobody would make them. Each of those
-//! tests one part of a rung: no coarser mistake would reveal that this part is missing.
+//! A mistake is made in one of three places: in the [`kernels`], in the [`functions`] between the convolutions, or in
+//! how a [branch](branches) computes. To add a mistake, add an entry to [`ALL`], and add its effect to the enumeration
+//! for its place. Some mistakes are not in the list, because nobody would make them. Each of them tests one part of a
+//! rung. If this part were missing, no coarser mistake would reveal that.
 
 pub mod branches;
 pub mod convolutions;
@@ -36,11 +36,11 @@ use crate::scalar::Additive;
 /// A wrong block.
 #[derive(Clone, Copy, Debug)]
 pub struct Mistake {
-    /// What it is called, as in `triform refute last-path-dropped`.
+    /// The name of the mistake, as in `triform refute last-path-dropped`.
     pub name: &'static str,
     /// What was changed.
     pub changed: &'static str,
-    /// Why it changes the function, or why one would think that it does not.
+    /// Why the mistake changes the function, or why people may think that it does not.
     pub why: &'static str,
     /// Where people made this mistake, if that is known.
     pub seen_in: Option<&'static str>,
@@ -48,11 +48,11 @@ pub struct Mistake {
     pub form: Form,
     /// The mistake.
     pub made_in: MadeIn,
-    /// The kind of block on which it shows.
+    /// The kind of block on which the mistake shows.
     pub shows_in: Kind,
 }
 
-/// Kinds of block, by which mistakes can show on them.
+/// Kinds of block on which mistakes can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Integers, batch norm in inference mode.
@@ -61,7 +61,7 @@ pub enum Kind {
     ManyBits,
     /// As `Numbers`, but an input may be NaN.
     NotANumber,
-    /// As `Numbers`, with an epsilon that is not negligible beside the variance.
+    /// As `Numbers`, with an epsilon that is not negligible compared with the variance.
     Epsilon,
     /// As `Numbers`, with derivatives.
     Derivatives,
@@ -73,7 +73,7 @@ pub enum Kind {
     TrainingGradients,
 }
 
-/// A mistake that shows on [`Kind::Numbers`]; the methods below add its texts.
+/// A mistake that shows on [`Kind::Numbers`]. The methods below add its texts.
 const fn mistake(name: &'static str, form: Form, made_in: MadeIn) -> Mistake {
     let shows_in = Kind::Numbers;
     Mistake { name, changed: "", why: "", seen_in: None, form, made_in, shows_in }
@@ -101,14 +101,14 @@ impl Mistake {
         WrongBlock::new(self.form, self.name, self.made_in)
     }
 
-    /// The right form, paired with this wrong one.
+    /// Pairs the right form with the wrong block.
     pub fn pair<'a>(&'a self, wrong: &'a WrongBlock) -> Pair<'a> {
         let (shows_in, at_least) = (self.shows_in, self.made_in.at_least());
         Pair { right: &self.form, wrong, shows_in, at_least }
     }
 }
 
-/// The mistake of this name.
+/// The mistake with this name.
 pub fn named(name: &str) -> Result<&'static Mistake> {
     ALL.iter().find(|mistake| mistake.name == name).ok_or_else(|| {
         let of_convolutions = convolutions::ALL.iter().map(|mistake| mistake.name);
@@ -120,12 +120,12 @@ pub fn named(name: &str) -> Result<&'static Mistake> {
     })
 }
 
-/// What is wrong with a block, by where the mistake is made.
+/// The place where a mistake is made, and what is wrong there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MadeIn {
     /// In its kernels.
     Kernels(Kernels),
-    /// In the function after a layer: in its data, or in how it is built from them.
+    /// In the function after a layer: either in the data of the function, or in how it is built from the data.
     Function(Change, Layer),
     /// In the convolution itself.
     Convolution(Fault),
@@ -133,12 +133,12 @@ pub enum MadeIn {
     Wiring(Wiring),
     /// Around the form: in its shortcut, its functions, its output.
     Around(Around),
-    /// Nowhere: for tests of what happens to a mistake that changes nothing.
+    /// Nowhere. This is for tests of what happens if a mistake changes nothing.
     Nothing,
 }
 
 impl MadeIn {
-    /// The fewest paths and input channels a block must have for the mistake to make sense.
+    /// The smallest numbers of paths and of input channels with which the mistake makes sense.
     pub fn at_least(self) -> (usize, usize) {
         match self {
             Self::Kernels(Kernels::InputSplit) => (2, 2),
@@ -151,8 +151,8 @@ impl MadeIn {
     }
 }
 
-/// A form with a mistake in it. A mistake in a function is made when the function is built (see
-/// [`Subject::function`]), so run it with [`Problem::solve`](crate::evidence::any_form::Problem::solve).
+/// A form with a mistake in it. A mistake in a function is made when the function is built (see [`Subject::function`]),
+/// so run the form with [`Problem::solve`](crate::evidence::any_form::Problem::solve).
 #[derive(Clone, Debug)]
 pub struct WrongBlock {
     form: Form,
@@ -163,19 +163,19 @@ pub struct WrongBlock {
 }
 
 impl WrongBlock {
-    /// `form` with this mistake. A mistake at the sum of the paths is always made in form (a). Any other mistake in the
-    /// convolution or the wiring is made in form (c). In both cases, `form` gives only the letter.
+    /// Puts a mistake into `form`. A mistake in the sum of the paths is always made in form (a). Any other mistake in
+    /// the convolution or the wiring is made in form (c). In both cases, `form` gives only the letter.
     pub fn new(form: Form, name: &'static str, made_in: MadeIn) -> Self {
         Self { form, name, made_in, everywhere: false, met: Met::default() }
     }
 
-    /// Makes a mistake in a function after every layer.
+    /// Makes the mistake after every layer, if it is a mistake in a function.
     pub fn everywhere(self) -> Self {
         Self { everywhere: true, ..self }
     }
 
-    /// Whether the mistake had anything to get wrong in any run of this form so far: a second
-    /// path, a projection, a NaN rule. If not, it does not apply to those runs.
+    /// Whether the mistake has applied in any run of this form so far. For example, a mistake may need a second path, a
+    /// projection or a NaN rule.
     pub fn is_met(&self) -> bool {
         self.met.0.load(Ordering::Relaxed)
     }
@@ -231,8 +231,8 @@ impl Subject for WrongBlock {
     }
 }
 
-/// Set once a mistake had something to get wrong: a path to drop, a NaN rule to break. If it is
-/// never set, the mistake did not apply, so a check that found nothing has missed nothing.
+/// A flag that is set once a mistake applies, for example because there is a path to drop or a NaN rule to break. If
+/// the flag is never set, a check that found nothing has missed nothing.
 #[derive(Clone, Debug, Default)]
 struct Met(Arc<AtomicBool>);
 
@@ -243,8 +243,8 @@ impl Met {
     }
 }
 
-/// The value as a `T`, if it is one. Wrong forms are generic like right ones, but a mistake about
-/// NaN, say, exists for floats only.
+/// The value as a `T`, if it has this type. Wrong forms are generic like right forms, but a mistake about NaN, for
+/// example, exists only for floats.
 fn as_a<T: 'static>(value: &mut impl Any) -> Option<&mut T> {
     (value as &mut dyn Any).downcast_mut()
 }

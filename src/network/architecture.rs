@@ -1,5 +1,5 @@
-//! Networks as data: torchvision's ResNet class, which is also the blog post's, and ResNeXt-29 for
-//! small images. There are no weights here; [`layers`](super::layers) lists the layers.
+//! Networks as data: those of torchvision's ResNet class, and ResNeXt-29 for small images. There are no weights here.
+//! [`layers`](super::layers) lists the layers of a network.
 
 use super::layers::Role;
 use crate::block::{BlockSpec, StrideOn};
@@ -19,19 +19,19 @@ pub struct Architecture {
     pub stages: Vec<Stage>,
     /// Which convolution of a bottleneck takes the stride.
     pub stride_on: StrideOn,
-    /// Classes of the fully connected layer after global average pooling. With `None` there is no such layer
-    /// (`include_top=False`), and the network ends in its features.
+    /// The number of classes of the fully connected layer, which follows global average pooling. If it is `None`,
+    /// there is no such layer (as with Keras's `include_top=False`), and the network ends in its features.
     pub classes: Option<usize>,
 }
 
 /// The layers before the stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stem {
-    /// 7x7 from 3 to 64 channels, stride 2; batch norm, ReLU; 3x3 max pool, stride 2.
+    /// A 7x7 convolution from 3 to 64 channels with stride 2, batch norm, ReLU, and 3x3 max pooling with stride 2.
     ImageNet,
-    /// 3x3 from 3 to 64 channels; batch norm, ReLU.
+    /// A 3x3 convolution from 3 to 64 channels, batch norm and ReLU.
     Cifar,
-    /// Nothing: a single block, on a map with this number of channels.
+    /// No stem. The network is a single block, whose input has this number of channels.
     None {
         /// Input channels of the block.
         channels: usize,
@@ -41,21 +41,21 @@ pub enum Stem {
 /// The residual block that a network is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockKind {
-    /// Two 3x3, as in ResNet-18 and 34: depth 2, which has no grouped form (paper, Figure 4).
+    /// A block of depth 2: two 3x3 convolutions, as in ResNet-18 and 34. It has no grouped form (paper, Figure 4).
     Basic,
-    /// 1x1, 3x3, 1x1: depth 3.
+    /// A block of depth 3: a 1x1, a 3x3 and a 1x1 convolution.
     Bottleneck,
 }
 
-/// Blocks of one width. The first takes the stride, and its shortcut is a projection if the stride or
-/// the channels require one; all other shortcuts are the identity.
+/// Blocks of one width. The first block takes the stride. Its shortcut is a projection if the stride or the channels
+/// require a projection. All other shortcuts are the identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stage {
     /// Number of blocks.
     pub blocks: usize,
-    /// Groups of the 3x3: the cardinality C. 1 in a basic block.
+    /// The number of groups of the 3x3, which is the cardinality C. In a basic block it is 1.
     pub groups: usize,
-    /// Channels of the 3x3, D = C d.
+    /// Channels of the 3x3, `D = C d`.
     pub inner: usize,
     /// Output channels of each block.
     pub c_out: usize,
@@ -64,12 +64,12 @@ pub struct Stage {
 }
 
 impl Architecture {
-    /// torchvision's `ResNet(block, layers, groups, width_per_group)` with 1000 classes. In the first of
-    /// its four stages, each 3x3 has `groups` groups of `width_per_group` channels; the width doubles from
-    /// stage to stage. Blocks have 64, 128, 256 and 512 output channels, bottlenecks four times as many.
+    /// torchvision's `ResNet(block, layers, groups, width_per_group)` with 1000 classes. In the first of its four
+    /// stages, each 3x3 has `groups` groups of `width_per_group` channels. The width doubles from stage to stage. In
+    /// the four stages, basic blocks have 64, 128, 256 and 512 output channels. Bottlenecks have four times as many.
     ///
-    /// Errors: [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block with anything but 1
-    /// group of 64; [`Error::TooManyElements`].
+    /// Errors: [`Error::Zero`]; [`Error::GroupedBasicBlock`] for a basic block unless it has 1 group of width 64;
+    /// [`Error::TooManyElements`].
     pub fn resnet(
         name: &str,
         block: BlockKind,
@@ -81,7 +81,7 @@ impl Architecture {
             .map(|network| network.with_classes(1000))
     }
 
-    /// ResNeXt-29 for images of 32 x 32, as in the paper's appendix A: three stages of three blocks, 10
+    /// ResNeXt-29 for images of 32 x 32, as in the paper's appendix A. It has three stages of three blocks, and 10
     /// classes.
     ///
     /// Errors: those of [`Architecture::resnet`].
@@ -91,7 +91,8 @@ impl Architecture {
             .map(|network| network.with_classes(10))
     }
 
-    /// A single bottleneck, with a 3x3 that keeps the map.
+    /// A network that is a single bottleneck. It takes the channels, the paths and the stride from `spec`. The middle
+    /// convolution is always a 3x3 with padding 1.
     pub fn single(spec: &BlockSpec) -> Self {
         let stage = Stage {
             blocks: 1,
@@ -117,7 +118,7 @@ impl Architecture {
         blocks: &[usize],
         (groups, width_per_group): (usize, usize),
     ) -> Result<Self> {
-        none_is_0(&[("groups", groups), ("width of a group", width_per_group)])?;
+        none_is_0(&[("number of groups", groups), ("width of a group", width_per_group)])?;
         if block == BlockKind::Basic && (groups, width_per_group) != (1, 64) {
             return Err(Error::GroupedBasicBlock { groups, width_per_group });
         }
@@ -165,8 +166,8 @@ impl Architecture {
         matches!(self.stem, Stem::None { .. })
     }
 
-    /// Height and width of the input for which counts are published: 224 x 224, for small images
-    /// 32 x 32, and for a block the 56 x 56 of conv2.
+    /// Height and width of the input for which counts are published. They are 224 x 224 for ImageNet's networks, 32 x
+    /// 32 for networks on small images, and 56 x 56, the map of conv2, for a single block.
     pub fn usual_input(&self) -> (usize, usize) {
         match self.stem {
             Stem::ImageNet => (224, 224),
@@ -217,8 +218,8 @@ impl Architecture {
         Ok(blocks)
     }
 
-    /// The shapes of its bottlenecks by the names of the paper's Table 1, such as `conv3_1`; empty for a network of
-    /// basic blocks.
+    /// The shapes of its bottlenecks. Each has its name from the paper's Table 1, such as `conv3_1`. There are none
+    /// in a network of basic blocks.
     ///
     /// Errors: those of [`BlockSpec::new`]; [`Error::GroupsDoNotDivide`].
     pub fn bottlenecks(&self) -> Result<Vec<NamedBlock>> {
@@ -230,8 +231,8 @@ impl Architecture {
     }
 }
 
-/// A residual block of a network: the number of its stage, its number within the stage (both from 1), the prefix
-/// of its tensors' names, its shape (if it is of depth 3) and its kernels.
+/// A residual block of a network. `stage` is the number of its stage, and `number` is its number within the stage;
+/// both count from 1. The names of its tensors begin with `prefix`. `spec` is its shape, if its depth is 3.
 pub(crate) struct PlacedBlock {
     pub(crate) stage: usize,
     pub(crate) number: usize,
@@ -253,7 +254,7 @@ impl PlacedBlock {
         self.kernels[0].spec.height().stride
     }
 
-    /// Its convolutions in order, the shortcut's last.
+    /// Its convolutions in order. The shortcut's convolution comes last.
     pub(crate) fn convolutions(&self) -> impl Iterator<Item = NamedConvolution> {
         let roles: &[Role] = match self.spec {
             Some(_) => &Role::ALL,
@@ -282,7 +283,7 @@ impl Stem {
 }
 
 impl Stage {
-    /// The kernels of a basic block: two 3x3, and the projection if stride or channels require one.
+    /// The kernels of a basic block: two 3x3, and the projection if the stride or the channels require it.
     fn basic(&self, c_in: usize, stride: usize) -> Result<Vec<KernelShape>> {
         let Self { inner, c_out, .. } = *self;
         let mut kernels = vec![
@@ -297,7 +298,7 @@ impl Stage {
 
     fn bottleneck(&self, c_in: usize, stride: usize, stride_on: StrideOn) -> Result<BlockSpec> {
         let (groups, channels) = (self.groups, self.inner);
-        none_is_0(&[("groups", groups)])?;
+        none_is_0(&[("number of groups", groups)])?;
         divide(groups, channels, "input")?;
         BlockSpec::new(c_in, groups, channels / groups, self.c_out)?.with_stride(stride, stride_on)
     }

@@ -1,5 +1,5 @@
-//! The depth-2 block of ResNet-18 and 34: two 3x3 and the shortcut. It has no grouped form: C paths
-//! of depth 2 are one dense pair C times as wide (paper, Figure 4).
+//! The block of ResNet-18 and 34, which has depth 2: two 3x3 convolutions and the shortcut. It has no grouped form,
+//! because C paths of depth 2 compute the same as one path C times as wide (paper, Figure 4).
 
 use ndarray::{Array4, ArrayView4};
 
@@ -8,25 +8,27 @@ use crate::conv::{ConvSpec, Convolver};
 use crate::error::Result;
 use crate::scalar::Additive;
 
-/// The kernels of a block of depth 2: `conv1.weight` D x C_in x 3 x 3, with the block's stride,
-/// `conv2.weight` C_out x D x 3 x 3, and `downsample.0.weight` C_out x C_in x 1 x 1 if stride or
-/// channels require a projection.
+/// The kernels of a block of depth 2:
+///
+/// - `conv1.weight`, D x C_in x 3 x 3, which has the block's stride;
+/// - `conv2.weight`, C_out x D x 3 x 3;
+/// - `downsample.0.weight`, C_out x C_in x 1 x 1, if the stride or the channels require a projection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BasicWeights {
     pub(super) stride: usize,
-    /// Two 3x3, and the projection's if there is one.
+    /// The two 3x3 kernels, and the projection's kernel if there is a projection.
     pub(super) kernels: Vec<Array4<f32>>,
 }
 
-/// The branch, with its kernels prepared. Among the functions, `reduce` follows the first 3x3 and
-/// `expand` the second; `transform` is not used.
+/// The branch, with its kernels prepared. The function `reduce` follows the first 3x3, and `expand` follows the
+/// second. `transform` is not used.
 struct Basic<K> {
     first: K,
     second: K,
 }
 
 impl BasicWeights {
-    /// The block with its kernels prepared; `to` converts each number to the type that the block runs on.
+    /// Prepares the kernels of the block. `to` converts each number to the type that the block runs on.
     pub(super) fn prepare<S: Additive, V: Convolver<S> + 'static>(
         &self,
         to: impl Fn(&f32) -> S + Copy,

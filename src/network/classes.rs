@@ -1,22 +1,22 @@
-//! What the outputs of a classifier mean: ImageNet's classes, and which of them are likeliest.
+//! What the outputs of a classifier mean: the names of ImageNet's classes, and which classes are likeliest.
 
 use std::cmp::Ordering;
 
 /// The names in torchvision's order, one per line; see assets/README.md.
 const IMAGENET: &str = include_str!("../../assets/imagenet_classes.txt");
 
-/// The names of ImageNet's 1000 classes, in the order of torchvision's outputs: 0 is "tench", 999
-/// "toilet tissue". No two are the same.
+/// The names of ImageNet's 1000 classes, in the order of torchvision's outputs. Class 0 is "tench", and class 999 is
+/// "toilet tissue". No two names are the same.
 pub fn imagenet() -> Vec<&'static str> {
     IMAGENET.lines().collect()
 }
 
-/// The classes of the `k` largest logits, or of all if there are fewer, each with its softmax
-/// probability in f64: exp(logit) divided by the sum of exp over all classes. The largest comes
-/// first. Of equal logits, the class with the lower index comes first.
+/// Returns the classes of the `k` largest logits, or of all logits if there are fewer. Each class comes with its
+/// softmax probability in f64, which is `exp(logit)` divided by the sum of `exp` over all classes. The class with the
+/// largest logit comes first. If logits are equal, the class with the lower index comes first.
 ///
-/// As in PyTorch's `topk`, a NaN counts as larger than any number, so that it is not overlooked. As in its
-/// `softmax`, every probability is NaN if a logit is NaN or +infinity, or if all are -infinity.
+/// A NaN counts as larger than any number, as in PyTorch's `topk`, so it is not overlooked. Every probability is NaN
+/// if a logit is NaN or +infinity, or if all logits are -infinity, as in PyTorch's `softmax`.
 pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
     // After the largest is subtracted, no exponential overflows, and one is 1. `max` ignores NaN, exp does not.
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -28,7 +28,7 @@ pub fn top(logits: &[f32], k: usize) -> Vec<(usize, f64)> {
     order.into_iter().take(k).map(|class| (class, exponential(logits[class]) / sum)).collect()
 }
 
-/// NaN comes first, and -0 equals 0, unlike in `total_cmp`.
+/// Orders larger numbers first, and NaN before all numbers. Unlike in `total_cmp`, -0 equals 0.
 fn descending(one: f32, other: f32) -> Ordering {
     let nan = other.is_nan().cmp(&one.is_nan());
     nan.then(other.partial_cmp(&one).unwrap_or(Ordering::Equal))
@@ -48,7 +48,8 @@ mod tests {
         assert_eq!(distinct.len(), 1000);
     }
 
-    /// The logarithms of 1, 2, 4 and 1, plus a constant that would overflow even in f64.
+    /// The logits are the logarithms of 1, 2, 4 and 1, plus a constant. The exponential of 1000 would overflow even
+    /// in f64.
     #[test]
     fn probabilities_are_those_of_a_known_softmax() {
         for constant in [0.0, 1000.0, -1000.0] {

@@ -1,4 +1,4 @@
-//! The forward pass of a whole network, each block in one form.
+//! The forward pass of a whole network, with all bottlenecks in one form.
 
 use ndarray::{Array2, Array4, ArrayView4, Axis, Zip};
 
@@ -11,7 +11,7 @@ use crate::conv::{Affine, ChannelWise, ConvSpec, Convolver, Epilogue, Identity};
 use crate::error::Result;
 use crate::scalar::Real;
 
-/// A network with its kernels prepared, each bottleneck in one form.
+/// A network with its kernels prepared, and all bottlenecks in one form.
 pub struct Network<S: Real, V: Convolver<S>> {
     stem: Option<(V::Kernel, Stem)>,
     blocks: Vec<Bottleneck<S, V>>,
@@ -45,8 +45,8 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         Ok(Self { stem: stem.transpose()?, blocks, top: top.transpose()? })
     }
 
-    /// N x 3 x H x W to the features N x C x h x w that come out of the last block. `watch` is called
-    /// with each block's number and input.
+    /// Turns an input N x 3 x H x W into features N x C x h x w, the output of the last block. `watch` is called with
+    /// the number and the input of each block.
     ///
     /// Errors: an input that the network cannot take.
     pub fn features(
@@ -67,10 +67,10 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
         Ok(y)
     }
 
-    /// Features to logits, N x classes: global average pooling and the fully connected layer. If there is no
-    /// such layer, returns the pooled features, N x C.
+    /// Turns features into logits, N x classes, by global average pooling and the fully connected layer. If there is
+    /// no such layer, returns the pooled features, N x C.
     ///
-    /// Errors: features whose number of channels is not what the layer reads.
+    /// Errors: features whose number of channels does not suit the layer.
     pub fn logits(
         &self,
         features: ArrayView4<'_, S>,
@@ -88,7 +88,8 @@ impl<S: Real, V: Convolver<S> + 'static> Network<S, V> {
     }
 }
 
-/// N x C x H x W to N x C x 1 x 1: the mean of each channel's plane, as its sum divided by its length.
+/// Averages each channel, so that N x C x H x W becomes N x C x 1 x 1. The mean is the sum of the channel's values,
+/// divided by their number.
 pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     let (n, c, h, w) = x.dim();
     let length = S::from_f64((h * w) as f64);
@@ -103,8 +104,8 @@ pub fn average_pool<S: Real>(x: ArrayView4<'_, S>) -> Array4<S> {
     pooled.insert_axis(Axis(2)).insert_axis(Axis(3))
 }
 
-/// The functions between the convolutions of a network: folded batch norms, ReLU, and the bias of the last layer
-/// as an affine function of scale 1.
+/// The functions between the convolutions of a network: folded batch norms, ReLU, and the bias of the last layer. The
+/// bias is an affine function with scale 1.
 pub struct NetworkFunctions<S> {
     stem: Option<Normalise<S>>,
     blocks: Vec<NormFunctions<S>>,

@@ -1,5 +1,5 @@
-//! From a photograph to a tensor, as in torchvision's `ImageClassification(crop_size=224,
-//! resize_size=256)`: the transform with which it evaluates the `IMAGENET1K_V1` weights.
+//! Turns a photograph into a tensor, like torchvision's `ImageClassification(crop_size=224, resize_size=256)`.
+//! torchvision evaluates the `IMAGENET1K_V1` weights with this transform.
 
 mod resize;
 
@@ -12,20 +12,20 @@ pub const SIZE: u32 = 224;
 /// Length of the shorter side before the crop, for the `IMAGENET1K_V1` weights. The
 /// `IMAGENET1K_V2` weights need 232.
 pub const SHORTER_SIDE: u32 = 256;
-/// The largest shorter side that is accepted. A larger one would only take time.
+/// The largest value that is accepted for the shorter side. A larger image would only take more time.
 const LONGEST: u32 = 1 << 14;
-/// Mean and standard deviation of ImageNet's pixels, red, green, blue, in 0..1.
+/// Mean and standard deviation of ImageNet's pixels, scaled to 0..1, for red, green and blue.
 const MEAN: [f32; 3] = [0.485, 0.456, 0.406];
 const DEVIATION: [f32; 3] = [0.229, 0.224, 0.225];
 
-/// Scales the shorter side of an image, H x W x 3 bytes, to `shorter_side` pixels (bilinear, antialiased,
-/// even if it has that length), and cuts out the middle [`SIZE`] x [`SIZE`] for [`normalise`].
+/// Scales an image of H x W x 3 bytes until its shorter side is `shorter_side` pixels long. Then cuts out the middle
+/// [`SIZE`] x [`SIZE`] pixels, ready for [`normalise`]. The scaling is bilinear and antialiased.
 ///
-/// The bytes are exactly those of torchvision's transform with Pillow 12. With Pillow 13 they differ by up
-/// to 1 of 255 for pictures that shrink and are more than twice as tall as wide, and for no others.
+/// The bytes equal those of torchvision's transform with Pillow 12. With Pillow 13, bytes may differ by 1 (of 255) if
+/// a picture shrinks and is more than twice as tall as wide. All other pictures give the same bytes.
 ///
-/// Errors: [`Error::Side`] for a side that is shorter than 224 pixels or too long, [`Error::Shape`] for an
-/// image that is empty or does not have three channels.
+/// Errors: [`Error::Side`] if `shorter_side` is below 224 or too large; [`Error::Shape`] for an image that is empty
+/// or does not have three channels.
 pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     if !(SIZE..=LONGEST).contains(&shorter_side) {
         return Err(Error::Side { side: shorter_side, least: SIZE, most: LONGEST });
@@ -37,8 +37,9 @@ pub fn prepare(image: ArrayView3<u8>, shorter_side: u32) -> Result<Array3<u8>> {
     Ok(resize::resize_and_crop(image, shorter_side as usize, SIZE as usize))
 }
 
-/// Turns an image of H x W x 3 bytes into the input of ImageNet's models: 1 x 3 x H x W, channels red,
-/// green, blue. Each pixel is in 0..1, less the mean, divided by the standard deviation.
+/// Turns an image of H x W x 3 bytes into the input of ImageNet's models, 1 x 3 x H x W, with the channels red, green
+/// and blue. Each value is scaled to 0..1. Then the mean is subtracted, and the result is divided by the standard
+/// deviation.
 pub fn normalise(image: ArrayView3<u8>) -> Array4<f32> {
     let (height, width, _) = image.dim();
     Array4::from_shape_fn((1, 3, height, width), |(_, c, i, j)| {

@@ -12,12 +12,12 @@ use crate::block::{BlockSpec, BlockWeights};
 use crate::error::Result;
 use crate::random::{Purpose, Rng, Seed, normal};
 
-/// Normal with standard deviation sqrt(2 / fan_out), fan_out = C_out k_h k_w: PyTorch's
-/// `kaiming_normal_(mode='fan_out', nonlinearity='relu')` (He et al. 2015, section 2.2).
-/// Like PyTorch, this counts all of C_out regardless of the groups; drawn path by path,
-/// fan_out would be C times smaller.
+/// Draws a kernel from the normal distribution with standard deviation `sqrt(2 / fan_out)`, where `fan_out` is `C_out
+/// k_h k_w`. This is PyTorch's `kaiming_normal_(mode='fan_out', nonlinearity='relu')` (He et al. 2015, section 2.2).
+/// Like PyTorch, this function counts all output channels, whatever the number of groups. If each path were drawn by
+/// itself, `fan_out` would be C times smaller.
 ///
-/// `shape`: C_out x C_in/groups x k_h x k_w.
+/// `shape` is C_out x C_in/groups x k_h x k_w.
 pub fn he_normal(shape: [usize; 4], rng: &mut Rng) -> Array4<f32> {
     let [c_out, _, k_h, k_w] = shape;
     let deviation = (2.0 / (c_out * k_h * k_w) as f32).sqrt();
@@ -31,9 +31,9 @@ pub fn block(spec: BlockSpec, rng: &mut Rng) -> Result<BlockWeights<f32>> {
     BlockWeights::from_fn(spec, |shape| he_normal(shape, rng))
 }
 
-/// The weights of a whole network as torchvision initialises it: kernels He-normal, batch norms 1 and 0,
-/// the fully connected layer uniform within 1/sqrt(inputs), as PyTorch's `Linear` is. Each tensor has
-/// its own random stream.
+/// Draws the weights of a whole network. With [`Fan::Whole`], this is torchvision's initialisation. Kernels are drawn
+/// as by [`he_normal`]. Batch norms have scale 1 and shift 0. The fully connected layer is uniform within
+/// `1/sqrt(inputs)`, as in PyTorch's `Linear`. Each tensor has its own random stream.
 ///
 /// Errors: those of [`NetworkWeights::assemble`].
 pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<NetworkWeights> {
@@ -67,17 +67,17 @@ pub fn network(architecture: &Architecture, seed: Seed, fan: Fan) -> Result<Netw
     })
 }
 
-/// What fan_out is counted over.
+/// Which output channels `fan_out` counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fan {
-    /// The whole layer, regardless of its groups: torchvision, and the paper's released form (c).
+    /// The whole layer, whatever its groups, as in torchvision and in the paper's released form (c).
     Whole,
-    /// One path: the result of initialising 32 separate convolutions, as the paper's released form (b)
-    /// does. Standard deviations of the first 1x1 and of the 3x3 are sqrt(C) times as large.
+    /// One path, as if each path's convolutions were initialised separately. The paper's released form (b) does that.
+    /// The standard deviations of the first 1x1 and of the 3x3 are then `sqrt(C)` times as large.
     Path,
 }
 
-/// Uniform within 1/sqrt(inputs).
+/// Draws numbers uniformly between `-1/sqrt(inputs)` and `1/sqrt(inputs)`.
 fn uniform(length: usize, inputs: usize, rng: &mut Rng) -> Vec<f32> {
     let bound = 1.0 / (inputs as f32).sqrt();
     (0..length).map(|_| rng.random_range(-bound..=bound)).collect()
@@ -88,7 +88,8 @@ mod tests {
     use super::he_normal;
     use crate::random::{Purpose, Seed};
 
-    /// sqrt(2 / (128 * 9)) and sqrt(2 / 128), for conv2 of ResNeXt-50 in form (c).
+    /// The expected standard deviations are `sqrt(2 / (128 * 9))` and `sqrt(2 / 128)`, for conv2 of ResNeXt-50 in
+    /// form (c).
     #[test]
     fn the_spread_is_the_published_one() {
         for (shape, deviation) in [([128, 4, 3, 3], 0.0417), ([128, 256, 1, 1], 0.125)] {

@@ -1,5 +1,5 @@
-//! The layers of a network, by their names in PyTorch's state dict, each with its input map, its output map and
-//! its tensors.
+//! The layers of a network. Each layer has its name in PyTorch's state dict, its input map, its output map and its
+//! tensors.
 
 use std::fmt;
 
@@ -17,9 +17,9 @@ pub struct Layer {
     pub name: String,
     /// Its place in the network.
     pub place: Place,
-    /// Its role in its block, for a convolution and the batch norm after it.
+    /// Its role in its block. Only a convolution and the batch norm after it have a role.
     pub role: Option<Role>,
-    /// Paths of its block: the cardinality C; 1 outside the blocks.
+    /// The number of paths of its block, which is the cardinality C. It is 1 outside the blocks.
     pub paths: usize,
     /// What it does.
     pub operation: Operation,
@@ -40,7 +40,7 @@ pub enum Place {
     Top,
 }
 
-/// As the paper's Table 1 calls it.
+/// Writes the name of the part as in the paper's Table 1, such as `conv2`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -54,18 +54,18 @@ impl fmt::Display for Place {
 /// The role of a convolution in its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The first 1x1 of a bottleneck; the first 3x3 of a basic block.
+    /// The first 1x1 of a bottleneck, or the first 3x3 of a basic block.
     Reduce,
     /// The grouped 3x3 of a bottleneck.
     Transform,
-    /// The last 1x1 of a bottleneck; the second 3x3 of a basic block.
+    /// The last 1x1 of a bottleneck, or the second 3x3 of a basic block.
     Expand,
     /// The 1x1 of a shortcut.
     Projection,
 }
 
 impl Role {
-    /// All of them, in the order of the state dict.
+    /// All roles, in the order of the state dict.
     pub(crate) const ALL: [Self; 4] =
         [Self::Reduce, Self::Transform, Self::Expand, Self::Projection];
 }
@@ -134,8 +134,8 @@ impl Layer {
 impl Architecture {
     /// Its layers in the order of the forward pass, for an input map of H x W.
     ///
-    /// Errors: an empty map or a size of 0, groups that do not divide the channels, sizes beyond
-    /// 64 bits.
+    /// Errors: an input map, a number of classes or another size that is 0; groups that do not divide the channels;
+    /// sizes beyond 64 bits.
     pub fn layers(&self, input: Map) -> Result<Vec<Layer>> {
         let mut walk = Walk { layers: Vec::new(), map: input, place: Place::Stem, paths: 1 };
         none_is_0(&[("input height", input.0), ("input width", input.1)])?;
@@ -159,7 +159,7 @@ impl Architecture {
         Ok(walk.layers)
     }
 
-    /// Names and shapes of its state dict, without the counters of batches.
+    /// The names and shapes of the tensors in its state dict, without the counters of batches.
     ///
     /// Errors: those of [`Architecture::layers`].
     pub fn state_dict(&self) -> Result<Vec<(String, Vec<usize>)>> {
@@ -167,7 +167,7 @@ impl Architecture {
     }
 }
 
-/// The layers so far, and where we are.
+/// The layers listed so far, and the place in the network that was reached.
 struct Walk {
     layers: Vec<Layer>,
     map: Map,
@@ -201,7 +201,7 @@ impl Walk {
         self.layer(&format!("{prefix}relu"), None, Operation::Relu { channels }, self.map);
     }
 
-    /// The branch; the shortcut, which reads the block's input; the sum; the last ReLU.
+    /// Lists the branch, then the shortcut, which reads the block's input, then the sum and the last ReLU.
     fn block(&mut self, block: &PlacedBlock) -> Result<()> {
         let prefix = &block.prefix;
         let (input, mut output, mut channels) = (self.map, self.map, 0);

@@ -8,25 +8,28 @@ use super::weights::NetworkWeights;
 use super::zoo;
 use crate::error::{Error, Result};
 
-/// How many names of each side a message shows, if the two sides have none in common.
+/// How many of the expected names, and how many of the found names, a message shows if none is in both.
 const NAMED: usize = 3;
+
+/// How many tensors of each kind a message names: of wrong shape, missing, surplus.
+const SHOWN: usize = 5;
 
 /// The fully connected layer.
 const TOP: [&str; 2] = ["fc.weight", "fc.bias"];
 
-/// What `torch.nn.DataParallel` puts before every name.
+/// The prefix that `torch.nn.DataParallel` puts before every name.
 const PREFIX: &str = "module.";
 
 /// The name and shape of a tensor.
 type Named = (String, Vec<usize>);
 
-/// Loads a network from named tensors: checks all names and shapes first, then reads tensor by tensor,
-/// each by its index. If the architecture has no top, a top in the checkpoint is ignored. A `module.` before
-/// every name is ignored too. `path` is for messages.
+/// Loads a network from named tensors. It checks all names and shapes first. Then it reads one tensor after another,
+/// each by its index. If the architecture has no top, a top in the checkpoint is ignored. A `module.` before every
+/// name is ignored too. `path` is used only in messages.
 ///
-/// Errors: [`Error::Checkpoint`], which names everything missing, surplus or misshapen (and the network of
-/// the zoo that the checkpoint does fit). For NaN, infinities and negative variances, it names the tensor and the
-/// index. Also those of `read` and [`NetworkWeights::assemble`].
+/// Errors: [`Error::Checkpoint`] if tensors are missing, surplus or of another shape. The message names the first of
+/// each kind, and also a network of the zoo that the checkpoint does fit. For a NaN, an infinity or a negative
+/// variance, it names the tensor and the index. Other errors are those of `read` and of [`NetworkWeights::assemble`].
 pub fn from_tensors<E: From<Error>>(
     architecture: &Architecture,
     tensors: &[Named],
@@ -39,8 +42,8 @@ pub fn from_tensors<E: From<Error>>(
     if !complaints.is_empty() {
         let (this, complaints) = (described(architecture)?, complaints.join("; "));
         let why = match fitting(&tensors)? {
-            Some(other) => format!("it fits {other}, not {this}: {complaints}"),
-            None => format!("it is not {this}: {complaints}"),
+            Some(other) => format!("it fits {other}; it does not fit {this}: {complaints}"),
+            None => format!("it does not fit {this}: {complaints}"),
         };
         return Err(wrong(why).into());
     }
@@ -60,13 +63,16 @@ pub fn from_tensors<E: From<Error>>(
     Ok(NetworkWeights::assemble(architecture, &mut |_, _| Ok(all.next().unwrap_or_default()))?)
 }
 
-/// What is wrong with a tensor's numbers: the first number that no network may have there.
+/// Describes the first number of a tensor that no network may have there. Returns `None` if all numbers are allowed.
 fn unfit(name: &str, shape: &[usize], numbers: &[f32]) -> Option<String> {
     // A variance of 0 is allowed, because the positive epsilon is added to it.
     let variance = name.ends_with("running_var");
     let unfit = |number: &f32| !number.is_finite() || variance && *number < 0.0;
     let place = numbers.iter().position(unfit)?;
-    let what = if numbers[place].is_finite() { "not a variance" } else { "not a finite number" };
+    let what = match numbers[place].is_finite() {
+        true => "but a variance must be at least 0",
+        false => "not a finite number",
+    };
     Some(format!("{name}{:?} is {}, {what}", index(place, shape), numbers[place]))
 }
 
@@ -80,7 +86,7 @@ fn index(mut place: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
-/// The tensors with this prefix removed from their names, if every name begins with it.
+/// Removes a prefix from the names of the tensors, if every name begins with it.
 fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
     let mut tensors = tensors.to_vec();
     if tensors.iter().all(|(name, _)| name.starts_with(prefix)) {
@@ -91,7 +97,7 @@ fn without(prefix: &str, tensors: &[Named]) -> Vec<Named> {
     tensors
 }
 
-/// The network of the zoo that fits these tensors, in words, with any number of classes.
+/// Describes the network of the zoo that fits these tensors, whatever its number of classes.
 fn fitting(tensors: &[Named]) -> Result<Option<String>> {
     // `backbone.`, say.
     let prefix = tensors.first().and_then(|(name, _)| name.split_once('.'));
@@ -110,7 +116,7 @@ fn fitting(tensors: &[Named]) -> Result<Option<String>> {
         if complaints(&network, &stripped)?.is_empty() {
             let name = described(&network)?;
             let prefix = prefix.escape_debug();
-            return Ok(Some(format!("{name} but for the `{prefix}` before every name")));
+            return Ok(Some(format!("{name} if `{prefix}` is removed from every name")));
         }
     }
     Ok(None)
@@ -127,8 +133,8 @@ fn described(network: &Architecture) -> Result<String> {
     })
 }
 
-/// What is wrong with the names and shapes of a checkpoint, for a network. Everything wrong is named,
-/// unless the two have no name in common.
+/// Lists what is wrong with the names and shapes of a checkpoint for this network, the most telling first. The list is
+/// empty if nothing is wrong.
 fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<String>> {
     let wanted = architecture.state_dict()?;
     // For the features alone, a checkpoint with a top will do.
@@ -162,12 +168,21 @@ fn complaints(architecture: &Architecture, tensors: &[Named]) -> Result<Vec<Stri
         })
         .collect();
     let lists = [
-        ("missing", missing.join(", ")),
-        ("surplus", surplus.join(", ")),
-        ("of another shape", misshapen.join(", ")),
+        ("wrong shapes", shown(&misshapen)),
+        ("missing", shown(&missing)),
+        ("surplus", shown(&surplus)),
     ];
     let lists = lists.into_iter().filter(|(_, names)| !names.is_empty());
     Ok(lists.map(|(what, names)| format!("{what}: {names}")).collect())
+}
+
+/// The first names, and how many more there are.
+fn shown<N: AsRef<str>>(names: &[N]) -> String {
+    let first: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => first.join(", "),
+        more => format!("{}, ... and {more} more", first.join(", ")),
+    }
 }
 
 /// The first names, in brackets.

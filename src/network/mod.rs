@@ -1,5 +1,5 @@
-//! Networks as data, and what a network needs besides its blocks: the image, the classes, the stem,
-//! and the weights, drawn or loaded.
+//! Networks as data, and what a network needs besides its blocks: images, classes, the stem, and weights. Weights are
+//! drawn or loaded.
 
 pub mod architecture;
 mod basic;

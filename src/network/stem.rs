@@ -1,5 +1,5 @@
-//! The stem of ResNet and ResNeXt: 7x7 convolution of stride 2, batch norm, ReLU,
-//! 3x3 max pool of stride 2. An image of 224 x 224 becomes a map of 56 x 56.
+//! The stem of ResNet and ResNeXt: a 7x7 convolution with stride 2, batch norm, ReLU, and a 3x3 max pool, also with
+//! stride 2. It turns an image of 224 x 224 into a map of 56 x 56.
 
 use ndarray::{Array4, ArrayView4};
 
@@ -8,11 +8,11 @@ use crate::conv::{ChannelWise, ConvSpec, Convolver, Epilogue, max_pool};
 use crate::error::Result;
 use crate::scalar::Ordered;
 
-/// The stem's convolution: `conv1.weight`, 64 x 3 x 7 x 7.
+/// The shape of the stem's kernel, `conv1.weight`.
 pub const KERNEL: [usize; 4] = [64, 3, 7, 7];
 
-/// N x 3 x H x W to N x 64 x H/4 x W/4 (rounded up). `function` takes the place of
-/// batch norm and ReLU.
+/// Runs the stem on N x 3 x H x W. The result is N x 64 x H/4 x W/4, rounded up. `function` takes the place of batch
+/// norm and ReLU.
 ///
 /// Errors: a kernel that does not fit the image.
 pub fn forward<S: Ordered, V: Convolver<S>>(

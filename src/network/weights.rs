@@ -21,7 +21,7 @@ pub struct NetworkWeights {
 /// `conv1` and `bn1`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StemWeights {
-    /// 64 x 3 x k x k.
+    /// The kernel, 64 x 3 x k x k.
     pub kernel: Array4<f32>,
     /// 64 channels.
     pub norm: BatchNorm<f32>,
@@ -30,14 +30,14 @@ pub struct StemWeights {
 /// A block and its batch norms.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ResidualWeights {
-    /// Of depth 3.
+    /// A block of depth 3.
     Bottleneck(Box<BlockWeights<f32>>, Box<BlockNorms<f32>>),
-    /// Of depth 2; its batch norms are `reduce` and `expand`, and `transform` has no channels.
+    /// A block of depth 2. Its batch norms are `reduce` and `expand`; `transform` has no channels.
     Basic(Box<BasicWeights>, Box<BlockNorms<f32>>),
 }
 
 impl ResidualWeights {
-    /// The batch norms of either kind.
+    /// The batch norms of the block, whatever its depth.
     pub(super) fn norms(&self) -> &BlockNorms<f32> {
         let (Self::Bottleneck(_, norms) | Self::Basic(_, norms)) = self;
         norms
@@ -53,26 +53,26 @@ impl ResidualWeights {
     }
 }
 
-/// `fc`: a 1x1 convolution on the pooled features.
+/// The layer `fc`, as a 1x1 convolution on the pooled features.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TopWeights {
-    /// classes x C x 1 x 1.
+    /// The kernel, classes x C x 1 x 1.
     pub kernel: Array4<f32>,
     /// One for each class.
     pub bias: Array1<f32>,
 }
 
-/// Gives the numbers of a tensor, drawn or read from a file, by its name and shape.
+/// Returns the numbers of the tensor with this name and shape. They may be drawn, or read from a file.
 pub type Source<'a> = dyn FnMut(&str, &[usize]) -> Result<Vec<f32>> + 'a;
 
-/// Called with each tensor: its name, shape and numbers.
+/// Called with the name, the shape and the numbers of each tensor.
 pub type Visitor<'a> = dyn FnMut(&str, &[usize], &[f32]) -> Result<()> + 'a;
 
-/// Added to the variance of every batch norm: PyTorch's default.
+/// The epsilon that is added to the variance of every batch norm. It is PyTorch's default.
 const EPSILON: f32 = 1e-5;
 
 impl NetworkWeights {
-    /// The weights of a network, each tensor from `source`, in the order of the state dict.
+    /// Assembles the weights of a network. It takes each tensor from `source`, in the order of the state dict.
     ///
     /// Errors: those of `source`; [`Error::Shape`] for too few or too many numbers; those of
     /// [`BatchNorm::new`] and of [`Architecture::bottlenecks`].
@@ -88,9 +88,10 @@ impl NetworkWeights {
         Ok(Self { architecture: architecture.clone(), stem, blocks, top })
     }
 
-    /// The same function with the paths of each bottleneck merged into `groups` wider paths, by
-    /// [`BlockWeights::in_paths`]: the 3x3 has fewer groups, and zeros where there were no weights.
-    /// ResNeXt-50 32x4d in one group has the shapes of Wide ResNet-50-2, which can thus compute it.
+    /// The same network with the paths of each bottleneck merged into `groups` wider paths, by
+    /// [`BlockWeights::in_paths`]. It computes the same function. The 3x3 has fewer groups, and zeros where there
+    /// were no weights. ResNeXt-50 32x4d in one group has the shapes of Wide ResNet-50-2. So Wide ResNet-50-2 can
+    /// compute every function of ResNeXt-50 32x4d.
     ///
     /// Errors: [`Error::PathsDoNotDivide`].
     pub fn in_groups(&self, groups: usize) -> Result<Self> {
@@ -137,7 +138,7 @@ impl NetworkWeights {
         self.top.as_ref()
     }
 
-    /// Shows `visitor` each tensor of the state dict, in order.
+    /// Calls `visitor` with each tensor of the state dict, in order.
     ///
     /// Errors: those of `visitor`.
     pub fn visit(&self, visitor: &mut Visitor<'_>) -> Result<()> {
@@ -167,7 +168,7 @@ struct Assembly<'a, 'b> {
 }
 
 impl Assembly<'_, '_> {
-    /// The numbers of a tensor, after a check that there are as many as its shape needs.
+    /// Gets the numbers of a tensor, and checks that there are as many as its shape needs.
     fn numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let numbers = (self.source)(name, shape)?;
         if numbers.len() != shape.iter().product::<usize>() {
@@ -233,7 +234,7 @@ impl Assembly<'_, '_> {
         })
     }
 
-    /// The fully connected layer, a matrix classes x C in the state dict.
+    /// The fully connected layer, which is a matrix of classes x C in the state dict.
     fn top(&mut self, classes: usize, c_in: usize) -> Result<TopWeights> {
         let numbers = self.numbers("fc.weight", &[classes, c_in])?;
         let bias = self.numbers("fc.bias", &[classes])?.into();

@@ -1,12 +1,12 @@
-//! The networks that have a name: torchvision's, those of the paper's tables, and any
-//! `resnext50_CxDd`.
+//! The networks that have a name: torchvision's networks, those of the paper's tables, and any ResNeXt such as
+//! `resnext50_16x8d`.
 
 use super::architecture::{Architecture, BlockKind};
 use crate::block::BlockSpec;
 use crate::error::{Error, Result};
 
-/// Add new networks here. First come torchvision's, then the larger ones of the paper's authors, then
-/// the settings of the paper's Tables 3 and 4, then CIFAR's.
+/// The names of all listed networks. Add new names here. First come torchvision's networks, then larger networks of
+/// the paper's authors, then the settings of the paper's Tables 3 and 4, then the networks for CIFAR.
 const NAMES: &str = "resnet18 resnet34 resnet50 resnet101 resnet152 resnext50_32x4d resnext101_32x8d \
     resnext101_64x4d wide_resnet50_2 wide_resnet101_2 \
     resnext101_32x4d resnext152_32x4d resnext101_32x16d resnext101_32x32d \
@@ -27,7 +27,8 @@ fn depth(layers: usize) -> Option<(BlockKind, [usize; 4])> {
     })
 }
 
-/// The block of the paper's Figure 1 at the settings of its Table 2, the published one first.
+/// The block of the paper's Figure 1 in the settings of its Table 2. The setting that the paper chose, 32x4d, comes
+/// first.
 pub const BLOCKS: [&str; 5] = ["256x32x4", "256x1x64", "256x2x40", "256x4x24", "256x8x14"];
 
 /// The names of all listed networks, in order.
@@ -40,7 +41,7 @@ pub fn all() -> Result<Vec<Architecture>> {
     names().map(named).collect()
 }
 
-/// The name of the listed network that equals this one except for its name.
+/// Finds the listed network that equals this network except for its name, and returns the name of the listed network.
 pub fn same_but_for_its_name(network: &Architecture) -> Result<Option<String>> {
     let same = |other: &Architecture| {
         Architecture { name: network.name.clone(), ..other.clone() } == *network
@@ -57,8 +58,12 @@ pub fn with_blocks() -> Result<Vec<Architecture>> {
     Ok(networks)
 }
 
-/// The network of this name: one of [`names`], or `resnextN_CxDd` with N = 29 (for CIFAR), 50, 101, 152
-/// or 200, C groups of width D in the first stage; or a single block such as `256x32x4`.
+/// Finds a network by its name. The name is one of:
+///
+/// - the names that [`names`] lists;
+/// - `resnextN_CxDd`, where `N` is 29 (for CIFAR), 50, 101, 152 or 200, and the first stage has `C` groups of width
+///   `D`;
+/// - a single block such as `256x32x4`.
 ///
 /// Errors: [`Error::NoSuchName`]; those of [`Architecture::resnet`]; [`Error::BlockSyntax`].
 ///
@@ -88,8 +93,8 @@ pub fn named(name: &str) -> Result<Architecture> {
     }
 }
 
-/// Layers, groups, and width of a group in the first stage, from names such as `resnext101_32x8d`,
-/// `resnet50`, and `wide_resnet50_2` (with the width doubled).
+/// Reads the number of layers, the number of groups, and the width of a group in the first stage from a name.
+/// Examples are `resnext101_32x8d`, `resnet50`, and `wide_resnet50_2`, which doubles the width.
 fn parts(name: &str) -> Option<(usize, usize, usize)> {
     if let Some((layers, setting)) = name.strip_prefix("resnext").and_then(|x| x.split_once('_')) {
         let (groups, width) = setting.strip_suffix('d')?.split_once('x')?;
@@ -111,7 +116,7 @@ fn parts(name: &str) -> Option<(usize, usize, usize)> {
 mod tests {
     use super::{BlockKind, all, named, parts};
 
-    /// Weighted layers: the stem's, those of the blocks, the fully connected one.
+    /// A name counts the layers with weights: the stem's, those of the blocks, and the fully connected layer.
     #[test]
     fn names_say_how_deep_the_networks_are() {
         let networks = all().unwrap();
@@ -127,13 +132,13 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for (name, words) in [
-            ("resnext50_0x4d", "groups is 0"),
+            ("resnext50_0x4d", "number of groups is 0"),
             ("resnext50_32x0d", "width of a group is 0"),
             ("resnext50_99999999999x99999999999d", "channels: [64, 99999999999, 99999999999]"),
             ("resnext18_32x4d", "no network `resnext18_32x4d`"),
             ("resnet29", "no network `resnet29`"),
             ("wide_resnet152_2", "no network"),
-            ("resnext50", "did you mean resnet50, resnext50_32x4d"),
+            ("resnext50", "did you mean `resnet50`, `resnext50_32x4d`"),
             ("", "no network ``"),
         ] {
             let error = named(name).unwrap_err().to_string();

@@ -7,7 +7,8 @@ use super::{Additive, Dot, Ordered, Real, Scalar};
 /// Numbers of operations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Multiplications. In a dot product each comes with one addition: a MAC.
+    /// Multiplications. In a dot product, each multiplication stands for one multiply-add (MAC), whose addition is not
+    /// counted separately.
     pub multiplications: u64,
     /// Additions and subtractions outside dot products.
     pub additions: u64,
@@ -24,11 +25,11 @@ fn count(multiplications: u64, additions: u64) {
     COUNTS.set(counts);
 }
 
-/// A number whose arithmetic is counted, separately in each thread; see [`counted`].
+/// A number whose arithmetic is counted. Each thread counts separately. See [`counted`].
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Counter<S>(pub S);
 
-/// The result of `work`, and the number of operations that it does on counters in this thread.
+/// Runs `work`. Returns its result, and how many operations it did on counters in this thread.
 ///
 /// ```
 /// use triform::scalar::{counted, Additive, Int, Scalar, Counter};
@@ -74,7 +75,7 @@ impl<S: Scalar> Scalar for Counter<S> {
 
 impl<S: Ordered> Ordered for Counter<S> {}
 
-/// Quotients and square roots are not counted: they belong to batch norm and to pooling.
+/// Quotients and square roots are not counted, because they belong to batch norm and to pooling.
 impl<S: Real> Real for Counter<S> {
     fn div(&self, other: &Self) -> Self {
         Self(self.0.div(&other.0))

@@ -1,12 +1,12 @@
-//! Dual numbers a + b eps with eps^2 = 0: a value with its derivative.
+//! Dual numbers `a + b eps` with `eps^2 = 0`. Each holds a value `a` and its derivative `b`.
 
 use std::cmp::Ordering;
 
 use super::{Additive, Dot, Ordered, Real, Scalar};
 
-/// A value and its derivative in one direction: `value + derivative eps`, eps^2 = 0 (Clifford
-/// 1871). Whatever is computed from dual numbers by ring operations carries its own derivative
-/// along, so a form that runs on them differentiates itself.
+/// A value and its derivative in one direction, written `value + derivative eps` with `eps^2 = 0` (Clifford 1871). Ring
+/// operations on dual numbers compute the derivative together with the value. So a form that runs on dual numbers also
+/// computes its own derivative.
 ///
 /// ```
 /// use triform::scalar::{Dual, Int, Scalar};
@@ -16,14 +16,14 @@ use super::{Additive, Dot, Ordered, Real, Scalar};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Dual<S> {
-    /// a.
+    /// The value, `a`.
     pub value: S,
-    /// b.
+    /// The derivative, `b`.
     pub derivative: S,
 }
 
 impl<S: Additive> Dual<S> {
-    /// A constant: its derivative is 0.
+    /// A constant, whose derivative is 0.
     pub fn constant(value: S) -> Self {
         Self { value, derivative: S::zero() }
     }
@@ -63,14 +63,14 @@ impl<S: PartialOrd> PartialOrd for Dual<S> {
 }
 
 impl<S: Ordered> Ordered for Dual<S> {
-    /// At 0 the derivative of ReLU is 0, as in PyTorch; any number from 0 to 1 would do, as long as
-    /// all forms use the same.
+    /// At 0, the derivative of ReLU is 0, as in PyTorch. Any number from 0 to 1 would do if all forms used the same
+    /// number.
     fn relu(&self) -> Self {
         if self.value <= S::zero() { Self::zero() } else { self.clone() }
     }
 }
 
-/// Uses the derivative rules for quotients and square roots. A converted `f64` is a constant.
+/// Uses the derivative rules for quotients and square roots. A number converted from `f64` is a constant.
 impl<S: Real> Real for Dual<S> {
     fn div(&self, other: &Self) -> Self {
         let value = self.value.div(&other.value);

@@ -1,14 +1,14 @@
-//! A number that shows how it was computed: "(1·2 + 3·4) + 5·6".
+//! A number that shows how it was computed, such as "(1·2 + 3·4) + 5·6".
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::{Additive, Dot, Ordered, Scalar};
 
-/// A value with the sum that produced it, written down in the order of its additions.
+/// A value together with the sum that produced it. The sum is written in the order in which its terms were added.
 ///
-/// A convolution over expressions writes down its own sums, and adding two sums puts each in
-/// brackets. So a form of a block, run on these numbers, shows its own order of additions.
+/// A convolution over expressions writes down its sums. When sums are added, brackets show which terms belong together.
+/// So a form that runs on expressions shows the order of its additions.
 ///
 /// ```
 /// use triform::scalar::{Additive, Dot, Expression};
@@ -27,7 +27,7 @@ use super::{Additive, Dot, Ordered, Scalar};
 pub struct Expression {
     value: f64,
     summands: Vec<String>,
-    /// Whether the summands are sums themselves, written in brackets if they have several terms.
+    /// Whether the summands are themselves sums. Such a summand is written in brackets if it has several terms.
     of_sums: bool,
 }
 
@@ -37,7 +37,7 @@ impl Expression {
         self.value
     }
 
-    /// The number of summands of the outermost sum; an inner sum counts as one.
+    /// The number of summands of the outermost sum. An inner sum counts as one summand.
     pub fn summands(&self) -> usize {
         self.summands.len()
     }
@@ -47,7 +47,7 @@ impl Expression {
         Self::from(self.value)
     }
 
-    /// Whether it is this number, given rather than computed.
+    /// Whether the expression is just this number, not the result of a computation.
     fn is_number(&self, value: f64) -> bool {
         self.value == value && self.summands[..] == [number(value)]
     }
@@ -61,17 +61,17 @@ impl Expression {
     }
 }
 
-/// A sum of more products than this is written down without its products that are 0.
+/// If a sum has more products than this, products with a factor of 0 are not written.
 const SHORT: usize = 4;
 
-/// A number that is given rather than computed.
+/// A number that was given, not computed.
 impl From<f64> for Expression {
     fn from(value: f64) -> Self {
         Self { value, summands: vec![number(value)], of_sums: false }
     }
 }
 
-/// A number as written in a product, with brackets if it is negative.
+/// Writes a number as a factor of a product. A negative number is put in brackets.
 fn number(value: f64) -> String {
     if value < 0.0 { format!("({value})") } else { format!("{value}") }
 }
@@ -177,7 +177,7 @@ mod tests {
         assert_eq!(a.add(&c).given().to_string(), "7");
     }
 
-    /// A sum of five products leaves out those that are 0; a sum of four keeps them.
+    /// A sum of five products leaves out the products that are 0. A sum of four products keeps them.
     #[test]
     fn long_sums_are_without_zeros() {
         let written = |pairs: &[(f64, f64)]| {

@@ -1,5 +1,5 @@
-//! `f32` and `f64`: the numbers networks run on. They are rings only where nothing is rounded;
-//! elsewhere the difference is bounded, never ignored.
+//! `f32` and `f64`, the numbers that networks run on. They obey the laws of a ring only where nothing is rounded. Where
+//! something is rounded, the evidence bounds the error.
 
 use super::{Additive, Dot, Ordered, Real, Scalar};
 

@@ -1,15 +1,14 @@
-//! A checked 64-bit integer: exact, or visibly overflowed.
+//! A checked 64-bit integer, which is either exact or marked as overflowed.
 
 use std::cmp::Ordering;
 
 use super::{Additive, Dot, Ordered, Scalar};
 
-/// A 64-bit integer that is exact or poisoned.
+/// A 64-bit integer that is either exact or poisoned.
 ///
-/// Arithmetic that leaves the range gives a poisoned value, and anything computed from a poisoned
-/// value is poisoned, `0 * poison` included. A poisoned value has no [`value`](Int::value) and
-/// equals only another one. Every order comparison with it is false, so ReLU and max let it
-/// through; the caller reports it.
+/// Arithmetic that leaves the range gives a poisoned value. Anything computed from a poisoned value is poisoned too,
+/// even `0 * poison`. A poisoned number equals only another poisoned number, and its [`value`](Int::value) is `None`.
+/// Any `<` or `>` comparison with a poisoned number is false, so ReLU and max pass it on. The caller reports it.
 ///
 /// ```
 /// use triform::scalar::{Int, Scalar};
@@ -22,8 +21,8 @@ pub struct Int(i64);
 impl Int {
     /// The result of arithmetic that overflowed.
     ///
-    /// It is stored as `i64::MIN`, so a result that would be `i64::MIN` is poisoned as well. That
-    /// costs one value and saves a flag.
+    /// It is stored as `i64::MIN`, so a result that would be `i64::MIN` is poisoned as well. This loses one value but
+    /// needs no separate flag.
     pub const POISON: Self = Self(i64::MIN);
 
     /// The integer, or `None` if the arithmetic that led to it overflowed.

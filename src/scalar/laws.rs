@@ -3,7 +3,7 @@
 use super::gradients;
 use super::{Additive, Counter, Dot, Dual, Expression, F2, F3, Int, M61, Polynomial, Scalar, Var};
 
-/// Checks the laws on every triple of `samples`, with 0 and 1 added to them.
+/// Checks the laws on every triple of numbers from `samples`, 0 and 1.
 fn check_ring<S: Dot>(samples: &[S]) {
     let all = [&[S::zero(), S::one()][..], samples].concat();
     for a in &all {
@@ -34,7 +34,7 @@ fn equations<S: Dot>(a: &S, b: &S, c: &S) -> [(&'static str, S, S); 10] {
     ]
 }
 
-/// Floats are a ring where their sums are exact; expressions are compared by value.
+/// Floats obey the laws where their sums are exact. Expressions are compared by value.
 #[test]
 fn every_number_type_is_a_ring() {
     let ints = [2, -3, 1 << 20, 7 - (1 << 19)].map(Int::from);
@@ -57,7 +57,7 @@ fn every_number_type_is_a_ring() {
     check_ring(&[x.clone(), y.clone(), x.add(&y), mixed, x.neg()]);
 }
 
-/// Both sides of a law also have the same derivatives with respect to a, b and c.
+/// Both sides of a law also have the same derivatives with respect to `a`, `b` and `c`.
 #[test]
 fn gradients_keep_the_laws() {
     let numbers = [0, 1, 2, -3, 7].map(Int::from);

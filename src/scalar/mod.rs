@@ -1,21 +1,28 @@
-//! The number types that a tensor can have.
+//! The types of number that a tensor can hold.
 //!
-//! The forms of a block are written once and run over many number types. Which operations they need
-//! is part of the argument, so there is a trait for each set of operations:
+//! The forms of a block are written once and run over many number types. The proof that the forms are equal depends on
+//! the operations that they use. So there is a trait for each set of operations:
 //!
-//! - [`Additive`]: a zero and an addition. **The three forms need nothing else**; products occur
-//!   only inside the convolution.
+//! - [`Additive`]: a zero and an addition. **The three forms need nothing else.** Products occur only inside the
+//!   convolution.
 //! - [`Scalar`]: a commutative ring. A convolution needs it.
 //! - [`Ordered`]: a ring with an order, for ReLU and max pooling.
 //! - [`Real`]: division and square root, for batch norm.
 //! - [`Dot`]: how a sum of products is accumulated.
 //!
-//! The number types: `f32` and `f64`, which networks run on; [`Int`], exact or visibly overflowed; [`M61`], a field for
-//! testing identities at full size; [`F2`] and [`F3`], fields small enough to try every value; [`Polynomial`], for all
-//! values at once; [`Dual`], a value with its derivative; [`Var`], a value that remembers how it was computed, for
-//! gradients; [`Counter`], which counts operations; [`Expression`], which writes down its own sums.
+//! These are the number types:
+//!
+//! - `f32` and `f64`: the numbers that networks run on.
+//! - [`Int`]: an integer that is exact or marked as overflowed.
+//! - [`M61`]: a field for testing identities at full size.
+//! - [`F2`] and [`F3`]: fields small enough to try every value.
+//! - [`Polynomial`]: a polynomial, which stands for all values of its variables at once.
+//! - [`Dual`]: a value with its derivative.
+//! - [`Var`]: a value that remembers how it was computed, for gradients.
+//! - [`Counter`]: counts operations.
+//! - [`Expression`]: writes down its own sums.
 
-/// Implements `Dot` for a number type whose running sums are of that type too.
+/// Implements `Dot` for a number type whose running sums have that same type.
 macro_rules! sums_of_itself {
     ($number:ty) => {
         impl Dot for $number {
@@ -51,12 +58,13 @@ pub use var::{Gradients, Var, gradients};
 
 use std::fmt::Debug;
 
-/// A zero and an addition.
+/// Numbers with a zero and an addition.
 ///
 /// # Laws
 ///
-/// Addition is associative and commutative and `zero()` is its unit. Floats obey the laws on values whose sums are
-/// exact (integers up to 2^24 in `f32`) and break associativity elsewhere; that gap is what the evidence measures.
+/// Addition is associative and commutative, and `zero()` is its unit. Floats obey these laws where their sums are
+/// exact, for example on integers up to 2^24 in `f32`. Elsewhere, float addition is not associative, so the forms may
+/// differ by rounding. The evidence bounds this difference.
 pub trait Additive: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The unit of addition.
     fn zero() -> Self;
@@ -64,13 +72,12 @@ pub trait Additive: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn add(&self, other: &Self) -> Self;
 }
 
-/// A commutative ring, with arithmetic by reference (a polynomial is not `Copy`).
+/// A commutative ring. Its operations take references, because a polynomial is not `Copy`.
 ///
 /// # Laws
 ///
-/// Those of [`Additive`]; multiplication is associative and commutative, has
-/// the unit `one()` and distributes over addition; `a + (-a) = 0`;
-/// `a - b = a + (-b)`. The tests of this module check them all.
+/// The laws of [`Additive`] hold. Multiplication is associative and commutative, has the unit `one()` and distributes
+/// over addition. Also, `a + (-a) = 0` and `a - b = a + (-b)`. The tests of this module check all these laws.
 pub trait Scalar: Additive {
     /// The unit of multiplication.
     fn one() -> Self;
@@ -88,43 +95,43 @@ pub trait Scalar: Additive {
 ///
 /// # Laws
 ///
-/// `a < b` implies `a + c < b + c`; `0 < a` and `0 < b` imply `0 < ab`. A value
-/// that is not a number (NaN, an overflowed integer) compares false with
-/// everything, itself included.
+/// If `a < b`, then `a + c < b + c`. If `0 < a` and `0 < b`, then `0 < ab`. Some values are not numbers: NaN, and an
+/// integer that overflowed. Any comparison by `<`, `<=`, `>` or `>=` with such a value is false, even with itself.
 pub trait Ordered: Scalar + PartialOrd {
-    /// The larger of the two. A value that is not a number wins, so it is visible in the
-    /// result. (`f32::max` loses it.)
+    /// The larger of two values. A value that is not a number counts as the larger, so the result shows it. (`f32::max`
+    /// drops NaN.)
     fn max(&self, other: &Self) -> Self {
         let is_number = |x: &Self| x.partial_cmp(x).is_some();
         if !is_number(self) || self > other { self.clone() } else { other.clone() }
     }
 
-    /// ReLU: 0 where the value is below 0, else the value itself. NaN is not
-    /// below 0 and passes through.
+    /// ReLU returns 0 for a value below 0, and any other value unchanged. NaN is not below 0, so it is returned
+    /// unchanged.
     fn relu(&self) -> Self {
         if *self < Self::zero() { Self::zero() } else { self.clone() }
     }
 }
 
-/// Division and square root, as batch norm needs them, and conversion from and to `f64`.
+/// Division and square root, which batch norm needs, and conversion from and to `f64`.
 pub trait Real: Ordered {
     /// The quotient.
     fn div(&self, other: &Self) -> Self;
     /// The square root.
     fn sqrt(&self) -> Self;
-    /// The nearest value to an `f64`.
+    /// The value nearest to an `f64`.
     fn from_f64(value: f64) -> Self;
     /// The value as an `f64`, exact for `f32` and `f64`.
     fn to_f64(&self) -> f64;
 }
 
-/// How a sum of products is accumulated. This is a separate trait so that a number type may carry its sums
-/// in another form (a prime field reduces once at the end) while floats keep their order of summation.
+/// How a sum of products is accumulated. This is a separate trait so that a number type can keep its running sums in
+/// another type. For example, a prime field need not reduce its sum after every product. Floats keep their order of
+/// summation.
 ///
 /// # Laws
 ///
-/// After calls of `accumulate(w_i, x_i)` on `empty`, `total` is the sum of `w_i x_i`; floats are
-/// summed in the order of the calls, starting from 0.
+/// A running sum starts as `empty()`. After `accumulate` has been called on the pairs `w_i`, `x_i`, `total` returns the
+/// sum of all `w_i x_i`. Floats are summed in the order of the calls, starting from 0.
 pub trait Dot: Scalar {
     /// The running sum.
     type Sum: Clone + Default + Send;
@@ -132,7 +139,7 @@ pub trait Dot: Scalar {
     fn empty() -> Self::Sum {
         Self::Sum::default()
     }
-    /// Adds `weight * value`.
+    /// Adds `weight * value` to the sum.
     fn accumulate(sum: &mut Self::Sum, weight: &Self, value: &Self);
     /// The finished sum.
     fn total(sum: Self::Sum) -> Self;

@@ -1,20 +1,19 @@
-//! Polynomials with integer coefficients, in any number of named variables.
+//! Polynomials with integer coefficients, in any number of variables.
 //!
-//! Two expressions in ring operations are equal for every value of their variables, in every
-//! commutative ring, if and only if their polynomials are the same. So a form run on polynomials
-//! shows what it computes for all weights and inputs at once. Computer algebra crates offer far more
-//! than addition and multiplication. None of those considered has a normal form that is as easy to
-//! compare.
+//! Take two expressions that use only ring operations. They are equal for all values of their variables, in every
+//! commutative ring, if and only if their polynomials are the same. So a form that runs on polynomials shows what it
+//! computes for all weights and inputs at once. The computer algebra crates that were considered offer much more, but
+//! none has a normal form that is as easy to compare.
 
 use std::collections::BTreeMap;
 
 use super::{Additive, Dot, Int, Scalar};
 
-/// A product of variables in ascending order, each as its number and its power.
+/// A product of powers of variables. Each pair is the number of a variable and its power, and the numbers ascend.
 type Monomial = Vec<(u32, u32)>;
 
-/// A polynomial in normal form: no monomial occurs twice, and none has the coefficient 0. So
-/// polynomials are equal if and only if their terms are the same.
+/// A polynomial in normal form: no monomial occurs twice, and none has the coefficient 0. So two polynomials are equal
+/// if and only if their terms are the same.
 ///
 /// ```
 /// use triform::scalar::{Additive, Polynomial, Scalar};
@@ -33,13 +32,13 @@ impl Polynomial {
         Self { terms: BTreeMap::from([(vec![(number, 1)], Int::one())]) }
     }
 
-    /// Its degree: the largest sum of powers of a monomial; 0 for a constant.
+    /// The degree of the polynomial: the largest sum of the powers in one monomial. A constant has degree 0.
     pub fn degree(&self) -> u32 {
         let of = |monomial: &Monomial| monomial.iter().map(|(_, power)| power).sum();
         self.terms.keys().map(of).max().unwrap_or(0)
     }
 
-    /// The variable's number, if the polynomial is a single variable.
+    /// The number of the variable, if the polynomial is a single variable and nothing else.
     pub fn as_variable(&self) -> Option<u32> {
         let (monomial, coefficient) = self.terms.first_key_value()?;
         match monomial[..] {
@@ -60,21 +59,21 @@ impl Polynomial {
         self.terms.len()
     }
 
-    /// The terms that `other` lacks or has with a different coefficient.
+    /// The terms that `other` does not have, or has with a different coefficient.
     pub fn apart_from(&self, other: &Self) -> Self {
         let mut apart = self.clone();
         apart.terms.retain(|monomial, coefficient| other.terms.get(monomial) != Some(coefficient));
         apart
     }
 
-    /// The first term, and the numbers of its variables; `None` for 0.
+    /// The first term, and the numbers of its variables. `None` for the polynomial 0.
     pub fn first_term(&self) -> Option<(Self, Vec<u32>)> {
         let (monomial, coefficient) = self.terms.first_key_value()?;
         let term = Self { terms: BTreeMap::from([(monomial.clone(), *coefficient)]) };
         Some((term, monomial.iter().map(|(variable, _)| *variable).collect()))
     }
 
-    /// Whether a coefficient overflowed 64 bits, so that the polynomial is not known.
+    /// Whether a coefficient overflowed 64 bits. If so, the polynomial is not known.
     pub fn is_poisoned(&self) -> bool {
         self.terms.values().any(|coefficient| coefficient.value().is_none())
     }
@@ -97,7 +96,7 @@ impl Polynomial {
         }
     }
 
-    /// The terms as text, in order. `name` names the variables.
+    /// The terms as text, in order. `name` gives each variable a name.
     pub fn terms(&self, name: &dyn Fn(u32) -> String) -> Vec<String> {
         let power = |&(variable, power): &(u32, u32)| match power {
             1 => name(variable),
@@ -117,7 +116,7 @@ impl Polynomial {
     }
 }
 
-/// The product of two monomials: adds the powers of each variable.
+/// The product of two monomials. It adds the powers of each variable.
 fn product(left: &Monomial, right: &Monomial) -> Monomial {
     let mut powers: BTreeMap<u32, u32> = left.iter().copied().collect();
     for &(variable, power) in right {
@@ -191,7 +190,7 @@ mod tests {
         assert_eq!(x.apart_from(&x).first_term(), None);
     }
 
-    /// Only a variable itself counts as a variable: not a multiple of it, a power or a sum.
+    /// Only a single variable counts as a variable. A multiple, a power or a sum of variables does not.
     #[test]
     fn a_variable_is_known_from_what_is_made_of_it() {
         let (x, y) = (Polynomial::variable(0), Polynomial::variable(7));

@@ -1,15 +1,15 @@
-//! Integers modulo a prime: exact arithmetic of any depth in a fixed 64 bits.
+//! Integers modulo a prime. Arithmetic on them is exact, and every result fits in 64 bits.
 //!
-//! Crates for finite fields exist, but they serve cryptography: primes of 256 bits in constant time, or primes
-//! of 31 bits in SIMD vectors. This project needs one field of 61 bits and two tiny ones, and a dot product that is
-//! reduced only once. That takes the few lines below.
+//! Crates for finite fields exist, but they are made for cryptography. They offer primes of 256 bits in constant time,
+//! or primes of 31 bits in SIMD vectors. This project needs one field of 61 bits, two tiny fields, and a dot product
+//! that is not reduced after every product. That takes only the few lines below.
 
 use super::{Additive, Dot, Scalar};
 
 /// An integer modulo the prime `P`, which must be below 2^62.
 ///
-/// The field has no order, so it has no ReLU; the evidence uses random functions instead
-/// (`evidence::random_functions`).
+/// A finite field has no order that suits its arithmetic, so ReLU is not defined on it. The evidence uses random
+/// functions instead (see `evidence::random_functions`).
 ///
 /// ```
 /// use triform::scalar::{Additive, M61, Scalar};
@@ -20,8 +20,8 @@ use super::{Additive, Dot, Scalar};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Prime<const P: u64>(u64);
 
-/// The field of 2^61 - 1 elements, a Mersenne prime: large enough that a wrong identity is
-/// accepted by chance less than once in 10^17.
+/// The field of 2^61 - 1 elements, whose size is a Mersenne prime. It is so large that a wrong identity is accepted by
+/// chance less than once in 10^17 tests.
 pub type M61 = Prime<{ (1 << 61) - 1 }>;
 /// The field of two elements.
 pub type F2 = Prime<2>;
@@ -39,14 +39,14 @@ impl<const P: u64> Prime<P> {
         Self(value.rem_euclid(P as i64) as u64)
     }
 
-    /// The residue of 128 bits. For random bits it is almost uniformly distributed (no residue is
-    /// likelier than another by more than 2^-66).
+    /// The residue of 128 bits. If the bits are random, all residues are almost equally likely: their probabilities
+    /// differ by a factor of at most 1 + 2^-66.
     pub fn from_bits(bits: u128) -> Self {
         Self(Self::reduce(bits))
     }
 
-    /// Modulo 2^61 - 1, 2^61 is 1, so the three pieces of 61 bits are summed. A division of 128
-    /// bits would be slower than all the rest of a dot product.
+    /// The residue of `wide`. In the field of 2^61 - 1 elements, the number 2^61 equals 1. So `wide` is cut into pieces
+    /// of 61 bits, and the pieces are added. A 128-bit division would take longer than the rest of a dot product.
     fn reduce(wide: u128) -> u64 {
         if P != (1 << 61) - 1 {
             return (wide % u128::from(P)) as u64;
@@ -62,16 +62,16 @@ impl<const P: u64> Prime<P> {
         self.0
     }
 
-    /// All elements, in order; meant for the tiny fields.
+    /// All elements, in order. This is meant for the tiny fields.
     pub fn all() -> impl Iterator<Item = Self> + Clone {
         (0..P).map(Self)
     }
 }
 
 impl M61 {
-    /// The residue of a float: a finite `f32` is m 2^e with integers m and e, and 2 has an inverse.
-    /// If a sum or product of floats is exact, its residue is the sum or product of their residues.
-    /// Returns `None` for NaN and infinities.
+    /// The residue of a float. It exists because a finite `f32` is `m 2^e` with integers `m` and `e`, and 2 has an
+    /// inverse. If a sum or product of floats is exact, its residue is the sum or product of their residues. Returns
+    /// `None` for NaN and infinities.
     pub fn dyadic(value: f32) -> Option<Self> {
         if !value.is_finite() {
             return None;
@@ -85,8 +85,8 @@ impl M61 {
         Some(if value.is_sign_negative() { size.neg() } else { size })
     }
 
-    /// The element whose product with this one is 1: by Fermat, the power p - 2 of this one. For 0, which has
-    /// no inverse, it returns 0.
+    /// The multiplicative inverse. By Fermat's little theorem, it is the power `p - 2` of the element. 0 has no
+    /// inverse, so for 0 the result is 0.
     pub fn inverse(&self) -> Self {
         let (mut power, mut square, mut exponent) = (Self::one(), *self, (1u64 << 61) - 3);
         while exponent > 0 {
@@ -123,8 +123,8 @@ impl<const P: u64> Scalar for Prime<P> {
 }
 
 impl<const P: u64> Dot for Prime<P> {
-    /// The sum, not yet reduced. A product is below 2^124, so there is room for another product while
-    /// the sum is below 2^127. From 2^127 on, the sum is reduced first.
+    /// The sum before it is reduced. A product is below 2^124, so another product fits if the sum is below 2^127. If
+    /// the sum is 2^127 or more, it is reduced first.
     type Sum = u128;
     fn accumulate(sum: &mut u128, weight: &Self, value: &Self) {
         if *sum >> 127 != 0 {
@@ -153,7 +153,8 @@ mod tests {
         }
     }
 
-    /// Exact sums and products of floats have the sums and products as residues, at every exponent.
+    /// If a sum or product of floats is exact, its residue is the sum or product of their residues. This is tested at
+    /// every exponent.
     #[test]
     fn floats_and_signed_integers_have_residues() {
         let residue = |value: f32| M61::dyadic(value).unwrap();

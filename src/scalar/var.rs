@@ -1,4 +1,4 @@
-//! Reverse-mode differentiation: a number that remembers how it was computed.
+//! Reverse-mode differentiation, with numbers that remember how they were computed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -9,9 +9,9 @@ use ndarray::{Array, ArrayBase, Data, Dimension};
 
 use super::{Additive, Dot, Ordered, Real, Scalar};
 
-/// A value, and the operation that produced it. Ring operations on such values are recorded, and [`gradients`]
-/// walks the record backwards (Linnainmaa 1970). One walk gives the derivatives of a result with respect to all
-/// tracked numbers at once; a [`Dual`](super::Dual) carries the derivative in one direction.
+/// A value, and the operation that produced it. Ring operations on such values are recorded, and [`gradients`] walks
+/// the record backwards (Linnainmaa 1970). One walk gives the derivatives of a result with respect to all tracked
+/// numbers at once. A [`Dual`](super::Dual), in contrast, has a derivative in one direction only.
 ///
 /// ```
 /// use ndarray::arr1;
@@ -24,20 +24,20 @@ use super::{Additive, Dot, Ordered, Real, Scalar};
 #[derive(Clone, Debug)]
 pub struct Var<S> {
     value: S,
-    /// The operation, and which of its results this is; `None` for a constant.
+    /// The operation that produced the value, and the position of the value among its results. `None` for a constant.
     from: Option<(Arc<Node<S>>, usize)>,
 }
 
-/// From the inputs of an operation and the gradient with respect to each result, computes the
-/// gradient with respect to each input.
+/// Computes the gradient with respect to each input of an operation. It is given the inputs and the gradient with
+/// respect to each result.
 type Back<S> = Box<dyn Fn(&[Var<S>], &[S]) -> Vec<S> + Send + Sync>;
 
 /// A recorded operation.
 struct Node<S> {
-    /// Larger than the numbers of the operations that produced its inputs.
+    /// The number of the operation. It is larger than the numbers of the operations that produced the inputs.
     number: u64,
     results: usize,
-    /// Empty for tracked numbers, which are given rather than computed.
+    /// Empty for tracked numbers, because they are given and not computed.
     inputs: Vec<Var<S>>,
     back: Back<S>,
 }
@@ -48,7 +48,7 @@ impl<S> std::fmt::Debug for Node<S> {
     }
 }
 
-/// Drops operations in a loop. The default would recurse along the chain of a long sum.
+/// Drops operations in a loop. The default drop would recurse along the whole chain of a long sum.
 impl<S> Drop for Node<S> {
     fn drop(&mut self) {
         let mut inputs = std::mem::take(&mut self.inputs);
@@ -68,7 +68,7 @@ impl<S> Var<S> {
 }
 
 impl<S: Additive> Var<S> {
-    /// A constant: nothing is differentiated with respect to it.
+    /// A constant. Nothing is differentiated with respect to it.
     pub fn constant(value: S) -> Self {
         Self { value, from: None }
     }
@@ -82,8 +82,8 @@ impl<S: Additive> Var<S> {
             .unwrap_or_else(|error| unreachable!("as many: {error}"))
     }
 
-    /// The results of an operation on several inputs. From the inputs and the gradient with respect to each
-    /// result, `back` computes the gradient with respect to each input. It must be linear in the gradient.
+    /// The results of an operation on several inputs. From the inputs and the gradient with respect to each result,
+    /// `back` computes the gradient with respect to each input. `back` must be linear in the gradient.
     ///
     /// If no input is tracked, the results are constants.
     pub fn computed(
@@ -125,8 +125,8 @@ impl<S: Additive> Var<S> {
 pub struct Gradients<S>(BTreeMap<u64, Vec<S>>);
 
 impl<S: Additive> Gradients<S> {
-    /// The gradient with respect to each element of an array from [`Var::tracked`]; 0 where the results do not
-    /// depend on it. No gradients are kept for computed numbers, so for these it is 0 too.
+    /// The gradient with respect to each element of an array from [`Var::tracked`]. It is 0 for an element on which the
+    /// results do not depend. Gradients with respect to computed numbers are not kept, so they are returned as 0 too.
     pub fn of<D: Dimension>(&self, tracked: &Array<Var<S>, D>) -> Array<S, D> {
         tracked.map(|var| {
             let of = |(node, index): &(Arc<Node<S>>, usize)| {
@@ -137,9 +137,9 @@ impl<S: Additive> Gradients<S> {
     }
 }
 
-/// The gradient of the weighted sum of `results` with respect to all tracked numbers. For one result with
-/// weight 1, this is that result's gradient. For a layer's results, weighted by a loss's gradient with respect
-/// to them, this is the gradient of the loss.
+/// The gradient of the weighted sum of `results` with respect to all tracked numbers. For one result with weight 1,
+/// this is that result's gradient. If the weights are the gradient of a loss with respect to the results of a layer,
+/// this is the gradient of the loss.
 ///
 /// # Panics
 ///
@@ -162,7 +162,7 @@ pub fn gradients<S: Scalar, R: Data<Elem = Var<S>>, W: Data<Elem = S>, D: Dimens
     Gradients(given)
 }
 
-/// Operations by number, each with the part of the gradient with respect to its results that is known so far.
+/// Operations by number. Each comes with the gradient with respect to its results, as far as it has been added up.
 struct Open<S>(BTreeMap<u64, (Arc<Node<S>>, Vec<S>)>);
 
 impl<S: Additive> Open<S> {
@@ -238,7 +238,7 @@ impl<S: PartialOrd> PartialOrd for Var<S> {
 }
 
 impl<S: Ordered> Ordered for Var<S> {
-    /// At 0 the derivative of ReLU is 0, as in PyTorch.
+    /// At 0, the derivative of ReLU is 0, as in PyTorch.
     fn relu(&self) -> Self {
         if self.value <= S::zero() { Self::zero() } else { self.clone() }
     }
@@ -267,9 +267,9 @@ impl<S: Real> Real for Var<S> {
     }
 }
 
-/// A sum of products is one operation, however long it is.
+/// A sum of products is recorded as one operation, however long it is.
 impl<S: Dot> Dot for Var<S> {
-    /// The sum of the products of the values, and the factors.
+    /// The sum of the products of the values, and all their factors.
     type Sum = (S::Sum, Vec<Self>);
     fn accumulate((sum, factors): &mut Self::Sum, weight: &Self, value: &Self) {
         S::accumulate(sum, &weight.value, &value.value);

@@ -1,18 +1,18 @@
-//! Handwritten digits: 1,797 images of 8 x 8 pixels (Alpaydin and Kaynak 1998, the UCI repository's "Optical
-//! Recognition of Handwritten Digits", CC BY 4.0), in scikit-learn's version.
+//! 1,797 images of handwritten digits, with 8 x 8 pixels each, in scikit-learn's version. They come from "Optical
+//! Recognition of Handwritten Digits" in the UCI repository (Alpaydin and Kaynak 1998, CC BY 4.0).
 
 use ndarray::Array4;
 use rand::seq::SliceRandom as _;
 
 use crate::random::{Purpose, Rng, Seed};
 
-/// One line for each image: 64 pixels from 0 to g (16), a space, the digit.
+/// One line for each image. A line has 64 pixels, each from `0` to `g` (16), then a space and the digit.
 const FILE: &str = include_str!("../../assets/digits.txt");
 
 /// Images kept for testing: a fifth.
 const TESTED: usize = 360;
 
-/// Images N x 1 x 8 x 8, from 0 to 1, and their digits.
+/// Images with pixels from 0 to 1, and the digit of each image.
 #[derive(Clone, Debug)]
 pub struct Digits {
     /// The images, N x 1 x 8 x 8.
@@ -22,7 +22,7 @@ pub struct Digits {
 }
 
 impl Digits {
-    /// All of them, in the order of the file.
+    /// All images, in the order of the file.
     pub fn all() -> Self {
         let pixel = |text: char| text.to_digit(17).unwrap_or_default() as f32 / 16.0;
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
@@ -54,7 +54,7 @@ impl Digits {
     }
 }
 
-/// Batches of images, given by their numbers. Each epoch has every image at most once, in a new order.
+/// Batches of images, as lists of image numbers. An epoch uses each image at most once, in a new order.
 pub struct Batches {
     rng: Rng,
     order: Vec<usize>,
@@ -63,7 +63,7 @@ pub struct Batches {
 }
 
 impl Batches {
-    /// Batches of `size` images out of `images`.
+    /// Batches of `size` images each, out of `images` images.
     pub fn new(images: usize, size: usize, seed: Seed) -> Self {
         let rng = seed.stream(Purpose::Batches, &[1]);
         Self { rng, order: (0..images).collect(), next: images, size }

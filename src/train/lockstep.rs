@@ -1,13 +1,13 @@
-//! The three forms trained side by side: from the same weights, on the same batches.
+//! Trains the three forms side by side, from the same weights and on the same batches.
 //!
-//! The paper says that the three were trained and gave the same results (section 4). Here every step is compared.
+//! The paper says that the three forms were trained and gave the same results (section 4). Here every step is compared.
 //!
-//! - In one order of sums ([`Order::Fixed`]) weights, running statistics and losses are equal to the bit, step after
+//! - In one order of sums ([`Order::Fixed`]), weights, running statistics and losses are equal to the bit, step after
 //!   step. The forward pass is that of [R2](crate::evidence::rungs::r2_bitwise). In the backward pass, the gradient
-//!   with respect to a block's input is also summed d channels at a time; every other gradient has the same terms
-//!   in the same order in all forms.
-//! - In each form's own order ([`Order::Own`]) rounding differs, training amplifies the differences, and the
-//!   weights drift apart. Loss and accuracy do not show this.
+//!   with respect to a block's input is also summed d channels at a time. Every other gradient has the same terms in
+//!   the same order in all forms.
+//! - In each form's own order ([`Order::Own`]), rounding differs. Training amplifies the differences, and the weights
+//!   drift apart. Loss and accuracy do not show this.
 
 use rayon::iter::{
     IntoParallelIterator as _, IntoParallelRefMutIterator as _, ParallelIterator as _,
@@ -35,7 +35,7 @@ const CLASSES: usize = 10;
 pub enum Order {
     /// The same for all forms: d channels at a time, then over the paths.
     Fixed,
-    /// Each form's own, with the fast convolution.
+    /// Each form's own order, with the fast convolution.
     Own,
 }
 
@@ -46,7 +46,7 @@ pub struct Plan {
     pub steps: usize,
     /// Images in each step.
     pub batch: usize,
-    /// The settings of the first step; the learning rate falls from there.
+    /// The settings of the first step. Later steps have a lower learning rate.
     pub sgd: Sgd,
     /// The seed of weights and batches.
     pub seed: Seed,
@@ -102,7 +102,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// The share of the images whose largest logit is that of their digit.
+    /// The share of the images that the model recognises: the largest logit is the logit of the image's digit.
     fn accuracy(&self, digits: &Digits) -> Result<f64> {
         let form = <Fast as Runs<f32>>::of_form(self.form);
         let logits = self.training.model().logits(form, digits.images.view(), &Fast::new())?;
@@ -137,7 +137,7 @@ pub struct Trained {
     pub accuracy: f64,
 }
 
-/// Where two forms are no longer equal.
+/// The first step after which two forms differ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Apart {
     /// The step after which they differ, counted from 1.
@@ -153,20 +153,20 @@ pub struct Apart {
 pub struct Report {
     /// Steps that every form took.
     pub steps: usize,
-    /// Numbers of the network that are compared after each step: weights and running statistics.
+    /// How many weights and running statistics of the network are compared after each step.
     pub numbers: usize,
-    /// Numbers of training images and of test images.
+    /// The number of training images and the number of test images.
     pub images: [usize; 2],
     /// The first difference in the fixed order, if there is one.
     pub apart: Option<Apart>,
     /// In each form's own order, after each step: the largest difference between two forms' numbers, divided by
     /// the largest number.
     pub drift: Vec<f64>,
-    /// Each form in the fixed order, then each in its own.
+    /// The result of each form in the fixed order, then of each form in its own order.
     pub trained: Vec<Trained>,
-    /// Form (c) in the fixed order, from weights that are drawn path by path.
+    /// The result of form (c) in the fixed order, from weights that are drawn path by path.
     pub by_path: Trained,
-    /// Whether it was stopped before all steps were done.
+    /// Whether training was stopped before the last step.
     pub partial: bool,
 }
 
@@ -251,7 +251,7 @@ fn largest_difference(runs: &[Run<'_>]) -> f64 {
     f64::from(difference / largest)
 }
 
-/// Mistakes whose blocks are trained beside the right one.
+/// The mistakes of the wrong blocks that are trained for comparison with the right block.
 pub const WRONG: [&str; 12] = [
     "last-path-dropped",
     "last-channel-dropped",
@@ -276,8 +276,8 @@ pub struct WrongTrained {
     pub trained: Option<Trained>,
 }
 
-/// Trains blocks with these mistakes in the same way as the right ones. If it is stopped, unfinished blocks are left
-/// out.
+/// Trains blocks with these mistakes in the same way as the right block. If training is stopped, unfinished blocks are
+/// left out.
 ///
 /// Errors: those of [`Training::step`], and a mistake that is not in the gallery.
 pub fn wrong(names: &[&str], plan: &Plan, progress: &dyn Progress) -> Result<Vec<WrongTrained>> {

@@ -1,5 +1,5 @@
-//! Trains a small ResNeXt in any form. It uses the same code as everything else, over numbers that remember how
-//! they were computed ([`Var`]).
+//! Trains a small ResNeXt in any form. The code of the forms is the same as everywhere else. Here it runs over numbers
+//! that remember how they were computed ([`Var`]).
 //!
 //! - [`Model`]: the network, its forward pass and a step of training.
 //! - [`digits`]: handwritten digits to train on.
@@ -54,7 +54,7 @@ pub struct Sgd {
     pub decay: f64,
 }
 
-/// How far a batch moves the running statistics of batch norm: PyTorch's default.
+/// How far a batch moves the running statistics of batch norm: 0.1, which is PyTorch's default.
 const STATISTICS: f64 = 0.1;
 
 /// A model in training: its weights, and the direction of the last step.
@@ -64,18 +64,19 @@ pub struct Training<S> {
     velocity: Vec<Vec<S>>,
 }
 
-/// A block and its functions, whose weights are tracked.
+/// A block with tracked weights, and its functions.
 struct Tracked<S> {
     weights: BlockWeights<Var<S>>,
     functions: LayerFunctions<RecordedNorm<S>>,
 }
 
 impl Model<f32> {
-    /// A network of these blocks for images of one channel, drawn from the seed: kernels He-normal and batch norms
-    /// 1 and 0, as in torchvision, and the fully connected layer He-normal too. If `by_path`, the first two layers
-    /// of each block are drawn as C separate convolutions, with sqrt(C) times the standard deviation.
+    /// A network of these blocks for images of one channel, drawn from the seed. As in torchvision, the kernels are
+    /// He-normal, and the batch norms have scale 1 and shift 0. The weights of the fully connected layer are He-normal
+    /// too. If `by_path`, the first two layers of each block are drawn as C separate convolutions, with sqrt(C) times
+    /// the standard deviation.
     ///
-    /// Errors: a block whose input channels are not the output channels of the one before it.
+    /// Errors: a block whose input channels are not the output channels of the block before it.
     pub fn drawn(blocks: &[BlockSpec], classes: usize, by_path: bool, seed: Seed) -> Result<Self> {
         let mut number = 0;
         let mut kernel = |shape: [usize; 4], factor: f32| {
@@ -150,7 +151,8 @@ impl<S: Real> Model<S> {
         fully_connected(&y, &self.top, &self.bias, convolver)
     }
 
-    /// Every tensor that training changes, statistics included, in order: the stem, each block, the top.
+    /// Every tensor that training changes, running statistics included. The stem comes first, then each block, then the
+    /// top.
     pub fn tensors(&self) -> Vec<Vec<S>> {
         let all = |tensor: &Array4<S>| tensor.iter().cloned().collect();
         let mut tensors = vec![all(&self.stem)];
@@ -166,7 +168,7 @@ impl<S: Real> Model<S> {
 
     /// The same network with other tensors, in the order and with the lengths of [`Model::tensors`].
     ///
-    /// Errors: those of [`BatchNorm::new`], for numbers that are not finite.
+    /// Errors: numbers that are not finite, and those of [`BatchNorm::new`].
     fn with(&self, tensors: Vec<Vec<S>>) -> Result<Self> {
         let mut tensors = tensors.into_iter();
         let finite = |values: &[S]| {
@@ -217,7 +219,7 @@ impl<S: Real> Model<S> {
     }
 }
 
-/// Features N x C x H x W to logits N x classes.
+/// Turns features (N x C x H x W) into logits (N x classes).
 fn fully_connected<S: Real, V: Convolver<S>>(
     features: &Array4<S>,
     top: &Array4<S>,
@@ -243,8 +245,9 @@ impl<S: Real + Dot> Training<S> {
         &self.model
     }
 
-    /// Takes one step on a batch of N images of one channel and their labels, each block in this form. Returns the
-    /// loss before the step, the mean cross entropy. `convolver` makes a convolver for paths of the given width.
+    /// Takes one step of training, with each block in this form. The batch has N images of one channel, and their
+    /// labels. Returns the loss before the step, which is the mean cross entropy. `convolver` makes a convolver for
+    /// paths of the given width.
     ///
     /// Errors: an image that is too small, labels that do not fit the images or the classes, and weights or
     /// statistics that are no longer finite. An error leaves the model unchanged.
@@ -259,7 +262,7 @@ impl<S: Real + Dot> Training<S> {
         as_many("labels, one for each image", labels.len(), x.len_of(Axis(0)))?;
         let classes = model.bias.len();
         if let Some(label) = labels.iter().find(|label| **label >= classes) {
-            let words = format!("label {label} is not below {classes}, the number of classes");
+            let words = format!("label {label} must be less than the number of classes, {classes}");
             return Err(Error::Unsuitable(words));
         }
         let momentum = S::from_f64(STATISTICS);

@@ -13,14 +13,14 @@ const COMMITTED: &str = include_str!("../../assets/training.json");
 /// The results of training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Each form in the fixed order, then each in its own.
+    /// The result of each form in the fixed order, then of each form in its own order.
     pub runs: Vec<Trained>,
-    /// Form (c) from weights that are drawn path by path.
+    /// The result of form (c) from weights that are drawn path by path.
     pub by_path: Trained,
     /// In each form's own order, after each step: the largest difference between two forms' weights and
     /// statistics, divided by the largest of these numbers.
     pub drift: Vec<f64>,
-    /// Wrong blocks: none if they were not asked for, fewer if training was stopped.
+    /// The results of wrong blocks. Empty if none were requested, and incomplete if training was stopped.
     pub wrong: Vec<WrongBlock>,
 }
 
@@ -33,7 +33,7 @@ pub struct WrongBlock {
     pub loss: Option<f64>,
     /// The share of the test images that the block recognises.
     pub accuracy: Option<f64>,
-    /// Why `loss` or `accuracy` is `None`, if it is.
+    /// If `loss` or `accuracy` is `None`, the reason.
     pub why_null: BTreeMap<String, String>,
 }
 

@@ -2,8 +2,9 @@
 
 use proptest::test_runner::{Config, FileFailurePersistence, RngSeed};
 
-/// A fixed seed, so that a failure here is a failure everywhere; regressions are kept beside the
-/// tests. `PROPTEST_RNG_SEED=n` tries other cases, `PROPTEST_CASES=n` more of them.
+/// The configuration of the property tests. The seed is fixed, so that a failure here is a failure everywhere.
+/// Regressions are kept beside the tests. `PROPTEST_RNG_SEED=n` tries other cases, and `PROPTEST_CASES=n` tries `n`
+/// cases.
 pub fn config(cases: u32) -> Config {
     let from_environment = Config::default();
     Config {

@@ -1,4 +1,4 @@
-//! What the tests of judging share: right answers, changed ones, and what must hold of every suite.
+//! What the tests of judging share: right answers, changed answers, and assertions that hold for every suite.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub fn map(handed: Handed, of: impl Fn(&str, &ArrayD<f32>) -> ArrayD<f32>) -> Ha
     handed.into_iter().map(one).collect()
 }
 
-/// The mistakes that fewer than so many cases refute, with how many do.
+/// The mistakes that fewer than `least` cases refute, each with the number of cases that refute it.
 pub fn refuted_by_fewer_than(
     least: usize,
     cases: &[Case],

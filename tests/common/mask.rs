@@ -1,7 +1,7 @@
 //! Masks for reports: they remove what differs between machines and between runs.
 
-/// Replaces times, rounding and what follows from them by `#`. They also change the widths of spaces and the
-/// breaks of lines, so runs of spaces become one, and each paragraph becomes one line.
+/// Replaces times, rounding errors and all that follows from them by `#`. These numbers also change the spacing and the
+/// line breaks. So runs of spaces become one space, and each paragraph becomes one line.
 pub fn masked(report: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     let mut in_paragraph = false;

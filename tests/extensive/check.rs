@@ -1,4 +1,4 @@
-//! Judging what others hand in, by the whole suite.
+//! Judges answers to the whole suite of cases.
 
 use triform::Seed;
 use triform::check::{Plan, cases, judge};
@@ -15,7 +15,7 @@ fn trivial_answers_pass_no_case() {
     no_trivial_answer_passes(&cases(&Plan::default()).unwrap());
 }
 
-/// The right values, rounded to `f32`, lie within what is allowed, whatever the seed.
+/// The right values, rounded to `f32`, lie within what is allowed, for every seed.
 #[test]
 fn right_answers_pass_at_every_seed() {
     for seed in 0..20 {

@@ -1,5 +1,5 @@
-//! The ladder of evidence, rung by rung: each accepts the three forms and refutes wrong ones, and none passes
-//! without having run anything.
+//! Tests every rung of the ladder of evidence. Each rung accepts the three forms and refutes wrong forms. No rung
+//! passes without having run something.
 
 use std::num::NonZeroU64;
 
@@ -30,7 +30,7 @@ fn climb(forms: &[&dyn AnyForm], plan: &Plan, seed: u64) -> triform::error::Resu
     verify(forms, &block(), plan, Seed(seed), &Quiet)
 }
 
-/// The stages on which `rung` refutes these forms, and those on which it does not.
+/// The stages on which `rung` refutes these forms, and the other stages.
 fn refuting(rung: Rung, forms: &[&dyn AnyForm]) -> (Vec<String>, Vec<String>) {
     let report = climb(forms, &plan(rung, 20), 1).unwrap();
     let (refuting, others): (Vec<_>, Vec<_>) =
@@ -48,15 +48,15 @@ fn refuting(rung: Rung, forms: &[&dyn AnyForm]) -> (Vec<String>, Vec<String>) {
     (stages(refuting), stages(others))
 }
 
-/// Five mistakes in weights, made in each form, and one in the order of layers.
+/// Five mistakes in weights, made in each form, and one mistake in the order of layers.
 fn wrong_forms() -> impl Iterator<Item = (String, WrongBlock)> {
     let with_each = |form| MISTAKES.map(|name| (format!("{form:?} {name}"), wrong(form, name)));
     let norm = ("the last batch norm in each path".to_owned(), norm_in_each_path());
     Form::ALL.into_iter().flat_map(with_each).chain([norm])
 }
 
-/// Checks that `rung` accepts the three forms and refutes each wrong one on all its stages, except
-/// for the stages where `blind` says that a mistake is invisible.
+/// Checks that `rung` accepts the three forms and refutes each wrong form on all its stages. The exceptions are the
+/// stages where `blind` says that a mistake is invisible.
 fn sees_all_but(rung: Rung, blind: &dyn Fn(&str, &str) -> bool) {
     let (refuted, held) = refuting(rung, &FORMS);
     assert!(refuted.is_empty(), "{rung} refutes the right forms on {refuted:?}");
@@ -81,7 +81,7 @@ fn sees_all_but(rung: Rung, blind: &dyn Fn(&str, &str) -> bool) {
     assert!(seen >= 3);
 }
 
-/// A test for each rung, and what it is blind to.
+/// A test for each rung, with the mistakes that the rung cannot see.
 macro_rules! refutes_wrong_blocks {
     ($($name:ident: $rung:ident, $blind:expr;)*) => {
         $(#[test]
@@ -133,7 +133,7 @@ fn r5_shows_a_monomial_that_differs() {
     assert!(witness.found.to_string().contains('w') && witness.found != witness.expected);
 }
 
-/// A generator whose cases hide mistakes fails the run, whatever the forms; all other findings are kept.
+/// If the cases of a generator hide mistakes, the run fails, even on right forms. All other findings are kept.
 #[test]
 fn a_degenerate_generator_fails_the_run() {
     for rung in Rung::ALL {
@@ -152,7 +152,7 @@ fn a_degenerate_generator_fails_the_run() {
     }
 }
 
-/// An error beside a refutation does not hide it.
+/// An error does not hide a refutation in the same run.
 #[test]
 fn a_refutation_is_kept_beside_a_failure() {
     let wrong = wrong(Form::EarlyConcat, "last-path-dropped");
@@ -161,7 +161,7 @@ fn a_refutation_is_kept_beside_a_failure() {
     assert!(report.refutes() && !report.failures.is_empty(), "{report:?}");
 }
 
-/// Running no rung is an error, and so is a single form, which agrees with itself.
+/// It is an error to run no rung. It is also an error to run a single form, which always agrees with itself.
 #[test]
 fn nothing_is_no_evidence() {
     let none = Plan { rungs: [].into(), ..Plan::default() };
@@ -169,8 +169,7 @@ fn nothing_is_no_evidence() {
     assert!(climb(&FORMS[..1], &plan(Rung::R4, 1), 0).is_err());
 }
 
-/// No correct block is refuted; `cargo run --release -- verify --rung R1,R2,R3,R4 --cases 10000`
-/// tries more of them.
+/// No correct block is refuted. `cargo run --release -- verify --rung R1,R2,R3,R4 --cases 10000` tries more blocks.
 #[test]
 fn no_false_alarms() {
     let cases = 1000;
@@ -186,7 +185,7 @@ fn no_false_alarms() {
     }
 }
 
-/// The same seed gives the same evidence, another seed gives different evidence.
+/// The same seed gives the same evidence, and another seed gives different evidence.
 #[test]
 fn evidence_repeats() {
     let words = |seed| {

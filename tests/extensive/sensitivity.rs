@@ -1,4 +1,4 @@
-//! Each part of a rung sees the kind of mistake that it exists for, on forms with one mistake.
+//! Each part of a rung sees the kind of mistake that it is there to find. The forms in these tests have one mistake.
 
 use std::num::NonZeroU64;
 
@@ -41,7 +41,7 @@ fn with_one_odd(rung: Rung, made_in: MadeIn) -> Vec<Finding> {
     climb(&[&Form::Aggregated, &odd, &Form::Grouped], &plan(rung)).unwrap().findings
 }
 
-/// The same with the mistake in all three forms, so that they agree.
+/// The findings of `rung` with the same mistake in all three forms, so that the forms agree.
 fn with_all_odd(rung: Rung, made_in: MadeIn) -> Vec<Finding> {
     let [a, b, c] = Form::ALL.map(|form| odd(form, made_in));
     climb(&[&a, &b, &c], &plan(rung)).unwrap().findings
@@ -186,7 +186,7 @@ fn r8_compares_the_running_statistics() {
     assert!(all_refute(&with_one_odd(Rung::R1, MadeIn::Around(Around::StatisticsTwice))));
 }
 
-/// A dead channel costs a new draw, and too many of them fail the run.
+/// A case with a dead channel is drawn again. If too many cases have a dead channel, the run fails.
 #[test]
 fn dead_channels_are_drawn_again_and_too_many_fail_the_run() {
     fn dead(seed: Seed, number: u64, attempt: u64) -> Case {

@@ -94,6 +94,13 @@ def outputs_interleaved(d):
 
 
 @forward
+def group_by_remainder(d):
+    x, one = in_groups(d.x, d.groups), d.conv._replace(groups=1)
+    channel = [np_conv(x[:, o % d.groups], d.weight[o:o + 1], one, d.bias[o:o + 1]) for o in range(d.c_out)]
+    return np.concatenate(channel, axis=1)
+
+
+@forward
 def one_filter_for_all(d):
     return d.y(weight=np.concatenate([d.weight[:d.each_out]] * d.groups))
 
@@ -177,7 +184,7 @@ def row_tail(lanes):
     return wrong
 
 
-for _tail, _all in ((sum_tail, (4, 8, 16)), (output_tail, (4, 8, 16)), (row_tail, (4, 8))):
+for _tail, _all in ((sum_tail, (4, 8, 16)), (output_tail, (4, 8, 16)), (row_tail, (4, 8, 16))):
     for _lanes in _all:
         _wrong = _tail(_lanes)
         _wrong.__name__ = f"{_tail.__name__}_{_lanes}"

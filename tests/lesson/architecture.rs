@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// From the bottom up: a file may use its own floor and those listed before it.
+/// The floors of the code, from the bottom up. A file may use its own floor and the floors listed before it.
 const FLOORS: [&str; 13] = [
     "error", "random", "scalar", "conv", "block", "network", "count", "evidence", "gallery",
     "train", "claims", "check", "figures",
@@ -92,7 +92,7 @@ fn an_import_that_points_upward_is_seen() {
     assert_eq!(code("a\n// crate::figures\n#[cfg(test)]\nmod tests { crate::figures }"), "a");
 }
 
-/// Neither the specification nor the forms know the optimisation.
+/// Neither the reference nor the forms name the fast convolver.
 #[test]
 fn the_reference_and_the_forms_do_not_know_the_fast_convolver() {
     let mut seen = 0;
@@ -111,7 +111,7 @@ fn the_reference_and_the_forms_do_not_know_the_fast_convolver() {
     assert!(seen > 8, "{seen}");
 }
 
-/// An unknown floor is found, and so is a lower floor that names a higher one.
+/// An unknown floor is reported, and so is a lower floor that names a higher floor.
 #[test]
 #[should_panic(expected = "attic is no floor")]
 fn an_unknown_floor_is_found() {
@@ -138,7 +138,7 @@ fn unsafe_code_is_in_the_crate_of_the_kernels_only() {
     assert!(blocks > 10, "{blocks}");
 }
 
-/// The forms and the evidence use the kernels through `conv`.
+/// The forms and the evidence use the kernels only through `conv`.
 #[test]
 fn only_the_convolutions_name_the_kernels() {
     let mut seen = 0;

@@ -16,7 +16,7 @@ use triform::scalar::{Counter, Int, counted};
 proptest! {
     #![proptest_config(config(256))]
 
-    /// From canonical weights to paths and back, and from paths to canonical weights and back.
+    /// Converts canonical weights to paths and back, and paths to canonical weights and back.
     #[test]
     fn weights_and_paths_are_two_views_of_one_thing(case in generator::contract()) {
         let weights = &case.weights;
@@ -67,8 +67,8 @@ proptest! {
         prop_assert_eq!(counted.shortcut, shortcut as u64);
     }
 
-    /// A number type that counts its own multiplications runs through each form. Its count is that of the closed
-    /// form for taps inside the map. The functions between the convolutions multiply nothing.
+    /// Each form runs on a number type that counts its own multiplications. The count equals the closed form for taps
+    /// inside the map. There are no functions between the convolutions, so only the convolutions multiply.
     #[test]
     fn the_tally_of_every_form_is_the_closed_form(case in generator::contract()) {
         let weights = case.weights.map(|w| Counter(*w));
@@ -148,7 +148,7 @@ fn bad_blocks_are_refused_with_their_numbers() {
         (block().with_kernel(0), "kernel size is 0; it must be at least 1"),
         (
             block().with_kernel(4),
-            "kernel size 4 is even; the block's 3x3 needs an odd size, to keep the map",
+            "kernel size 4 is even; it must be odd, so that the middle convolution keeps the map size",
         ),
         (
             BlockSpec::new(6, 3, 2, 8).unwrap().with_shortcut(Shortcut::Identity),
@@ -176,11 +176,12 @@ fn bad_blocks_are_refused_with_their_numbers() {
     );
     assert_eq!(
         weights([6, 2, 3, 3], Some(zeros([6, 6, 1, 1]))).unwrap_err().to_string(),
-        "projections of the shortcut: 1 where 0 are needed"
+        "projections of the shortcut: 0 needed, but 1 given"
     );
 }
 
-/// A shortcut fits if the 3x3 keeps the map and, for the identity, the block keeps the shape.
+/// A shortcut fits if the padding of the 3x3 keeps the map size. An identity shortcut also needs a block that keeps the
+/// shape.
 #[test]
 fn a_block_has_a_shortcut_only_where_one_fits() {
     let block = || BlockSpec::new(6, 3, 2, 6).unwrap();
@@ -196,8 +197,8 @@ fn a_block_has_a_shortcut_only_where_one_fits() {
     for shortcut in [Shortcut::Identity, Shortcut::Projection] {
         assert_eq!(
             shrinking.with_shortcut(shortcut).unwrap_err().to_string(),
-            "no shortcut fits a 3x3 convolution of padding 0, which changes the map; only padding 1 \
-             keeps it"
+            "a block with a shortcut needs padding 1 in its 3x3 convolution, not 0, which changes the map \
+             size"
         );
     }
 
@@ -211,7 +212,7 @@ fn a_block_has_a_shortcut_only_where_one_fits() {
     assert_eq!(none.shortcut(), Shortcut::None, "a stride adds no shortcut");
 }
 
-/// Two values have a variance, whether they come from two images, two rows or two columns.
+/// Batch norm in training mode needs two values per channel. They may come from two images, two rows or two columns.
 #[test]
 fn training_needs_two_values_a_channel() {
     let spec = BlockSpec::new(6, 3, 2, 6).unwrap();
@@ -229,8 +230,8 @@ fn training_needs_two_values_a_channel() {
     }
 }
 
-/// A fast convolver asks for these functions as data, to apply them while the sums are in cache.
-/// There must be data, and they must do the same as [`ChannelWise::apply`].
+/// A fast convolver asks for these functions as data, to apply them while the sums are in cache. They must exist as
+/// data, and the data must do the same as [`ChannelWise::apply`].
 #[test]
 fn what_the_functions_are_as_data_is_what_they_do() {
     let relu: &dyn ChannelWise<f32> = &Activation::Relu;
@@ -263,12 +264,12 @@ fn bad_batch_norms_are_refused_with_their_numbers() {
     assert!(norm(vec![1.0, -1.0], vec![0.0, 1.0], 1e-5).is_ok());
     assert_eq!(
         message(norm(vec![1.0; 3], vec![1.0; 2], 1e-5)),
-        "batch norm beta: 2 where 3 are needed"
+        "batch norm beta: 3 needed, but 2 given"
     );
     assert_eq!(
         message(norm(vec![1.0; 2], vec![1.0, -0.5], 1.0)),
-        "batch norm, channel 1: variance -0.5 with epsilon 1; the variance must be at least 0 and \
-         their sum above 0"
+        "batch norm, channel 1: variance -0.5, epsilon 1; the variance must be at least 0, and \
+         variance + epsilon must be above 0"
     );
     assert!(norm(vec![1.0; 2], vec![0.0, 1.0], 0.0).is_err());
     assert!(norm(vec![1.0; 2], vec![1.0; 2], f32::NAN).is_err());
@@ -285,6 +286,6 @@ fn bad_batch_norms_are_refused_with_their_numbers() {
     norms.transform = BatchNorm::fresh(5);
     assert_eq!(
         norms.check(&spec).unwrap_err().to_string(),
-        "channels of the second batch norm: 5 where 6 are needed"
+        "channels of the second batch norm: 6 needed, but 5 given"
     );
 }

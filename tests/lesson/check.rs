@@ -1,4 +1,5 @@
-//! Judging what others hand in: the suite of cases keeps its promises, right answers pass, wrong ones do not.
+//! Tests the judging of what others hand in. The suite of cases keeps its promises, right answers pass, and wrong
+//! answers do not pass.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -89,8 +90,8 @@ fn every_integer_case_is_certified() {
     assert!(!certified(&conv).unwrap());
 }
 
-/// The largest sum of sizes of a block in inference mode, layer by layer, computed apart from the crate's own
-/// certificate.
+/// The largest sum of absolute values in any layer of a block, in inference mode. It is computed independently of the
+/// crate's own certificate.
 fn reached(block: &Block) -> f64 {
     let spec = block.weights.spec();
     let mut most = 0f64;
@@ -142,7 +143,7 @@ fn what_is_allowed_is_small() {
     assert!(counted > 60, "{counted}");
 }
 
-/// One operand has integers that neither bf16 nor TF32 holds.
+/// In most exact cases, some input has integers above 2048. Neither bf16 nor TF32 can hold all integers of that size.
 #[test]
 fn integers_are_large_on_one_side() {
     let cases = all();
@@ -161,7 +162,7 @@ fn the_quick_suite_refutes_each_mistake() {
     assert!(in_files().count() > 90);
 }
 
-/// Right answers computed another way pass: by the fast kernels, in `f32`.
+/// Right answers also pass if the fast kernels compute them in `f32`.
 #[test]
 fn right_answers_pass() {
     for seed in [0, 7] {
@@ -198,13 +199,13 @@ fn right_answers_pass() {
     }
 }
 
-/// Zeros, ones, a constant, the input, the bias alone, the last case's output: no case accepts any of them.
+/// No case accepts zeros, ones, NaN, the input, the bias alone, or another case's output.
 #[test]
 fn trivial_answers_pass_no_case() {
     no_trivial_answer_passes(&quick());
 }
 
-/// Mistakes that no gallery has: each is refuted, none is named, and the words say where.
+/// Mistakes that are in no gallery are refuted. The report names no known mistake, and says where the values are wrong.
 #[test]
 fn unknown_mistakes_are_refuted_and_placed() {
     let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
@@ -275,7 +276,8 @@ fn what_is_missing_or_misshapen_is_said() {
     assert_eq!(judge(&[], |_| Err(String::new())).unwrap().verdict(), "incomplete");
 }
 
-/// A port has gradients of its own. They are wrong too, and not those of the mistake; its outputs name it.
+/// A port may compute its own gradients, which can be wrong in another way than the known mistake. The outputs still
+/// identify the mistake.
 #[test]
 fn a_port_with_its_own_gradients_is_named() {
     let plan = Plan { quick: true, ops: Ops::Conv, ..Plan::default() };
@@ -296,7 +298,8 @@ fn a_port_with_its_own_gradients_is_named() {
     assert!(words.contains("ases of these kinds fail too: gradients."), "{words}");
 }
 
-/// Kernels are often chosen by several attributes together, and only one of them is wrong.
+/// Libraries often choose a kernel by several attributes together. The suite also refutes a library in which only one
+/// kernel is wrong.
 #[test]
 fn a_kernel_that_is_wrong_for_one_shape_is_refuted() {
     type Meets = fn(&Convolution) -> bool;
@@ -342,7 +345,8 @@ fn of_conv(case: &Case) -> &Convolution {
     }
 }
 
-/// Cases that somebody else has written are refused where no exact answer can be asked for, or none at all.
+/// Cases that somebody else has written are refused if exact answers are not possible, or if there is nothing to
+/// answer.
 #[test]
 fn cases_of_others_must_be_what_they_say() {
     let case = all().into_iter().find(|case| case.kind == Kind::Integers).unwrap();
@@ -362,9 +366,9 @@ fn cases_of_others_must_be_what_they_say() {
     };
     assert_eq!(read(&|x| x, 1), Ok(()));
     for (change, pad, words) in [
-        (&|x| x + 0.5, 1, "which is no integer"),
-        (&|x| x * 65536.0, 1, "a sum of sizes is"),
-        (&|x| x, 1 << 20, "numbers are judged"),
+        (&|x| x + 0.5, 1, "which is not an integer"),
+        (&|x| x * 65536.0, 1, "the absolute values in a sum add up to"),
+        (&|x| x, 1 << 20, "numbers can be judged"),
         (&|x| x, 1 << 62, ""),
     ] as [(&dyn Fn(f32) -> f32, usize, &str); 4]
     {
@@ -376,7 +380,8 @@ fn cases_of_others_must_be_what_they_say() {
     assert!(error.to_string().contains("it holds no number"), "{error}");
 }
 
-/// Rounded operands are named, and count as neither right nor wrong.
+/// If the operands were rounded to a narrow format, the report names the format. Such outputs count as neither right
+/// nor wrong.
 #[test]
 fn narrow_formats_are_named() {
     let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
@@ -463,7 +468,7 @@ fn a_block_in_a_narrow_format_is_named() {
     );
 }
 
-/// Batch norm written by hand often has one epsilon for all: PyTorch's default.
+/// Hand-written batch norms often share one epsilon, PyTorch's default. The report names this mistake.
 #[test]
 fn an_epsilon_of_its_own_is_named() {
     let kinds = vec![Kind::Integers, Kind::Floats];
@@ -488,7 +493,8 @@ fn an_epsilon_of_its_own_is_named() {
     assert_eq!(report.unwrap().mistakes, ["epsilon-1e-5-everywhere"]);
 }
 
-/// A convolution and a block with a mistake each are told apart, and a mistake of one does not hide the other's.
+/// If a convolution and a block each have a mistake, the report names both. A mistake in one of them does not hide a
+/// mistake in the other.
 #[test]
 fn mistakes_of_both_operations_are_told_apart() {
     let plan = Plan { quick: true, kinds: vec![Kind::Integers], ..Plan::default() };
@@ -502,8 +508,8 @@ fn mistakes_of_both_operations_are_told_apart() {
     });
     let words = report.unwrap().words("both");
     for sentence in [
-        "The convolution does what the known mistake `groups-ignored` (every",
-        "The block does what the known mistake `shift-dropped` (the second",
+        "The convolution behaves like the known mistake `groups-ignored` (every",
+        "The block behaves like the known mistake `shift-dropped` (the second",
     ] {
         assert!(words.contains(sentence), "{words}");
     }
@@ -516,7 +522,7 @@ fn mistakes_of_both_operations_are_told_apart() {
     assert!(words.contains("The convolution is wrong too, and no known mistake"), "{words}");
 }
 
-/// Blocks that somebody else wrote must be exact where exact answers are asked for.
+/// If a case asks for exact answers, a block that somebody else wrote must allow them.
 #[test]
 fn blocks_of_others_are_certified() {
     let blocks = cases(&Plan { ops: Ops::Block, ..Plan::default() }).unwrap();

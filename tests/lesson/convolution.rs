@@ -27,7 +27,7 @@ impl Problem {
     }
 }
 
-/// Any convolution, up to the sizes that reach every tail of the fast convolver.
+/// Draws any convolution. The sizes reach every tail loop of the fast convolver.
 pub(crate) fn problem() -> impl Strategy<Value = Problem> {
     let kernel = prop_oneof![
         3 => Just((1usize, 1usize)),
@@ -69,7 +69,7 @@ pub(crate) fn problem() -> impl Strategy<Value = Problem> {
         })
 }
 
-/// The definition, read off the formula, one output at a time, with no thought for speed.
+/// The definition of convolution, taken directly from the formula, one output at a time and without regard to speed.
 fn by_definition(problem: &Problem) -> Array4<Int> {
     let Problem { x, weights, spec } = problem;
     let (n, c_in, h, w) = x.dim();
@@ -110,7 +110,7 @@ fn floats(x: &Array4<Int>) -> Array4<f32> {
 proptest! {
     #![proptest_config(config(512))]
 
-    /// The reference, and so the fast convolver, equals the definition: to the bit, on integers.
+    /// On integers, the reference, the fast convolver and the f64 convolver equal the definition to the bit.
     #[test]
     fn every_convolver_is_the_definition(problem in problem()) {
         let Problem { x, weights, spec } = &problem;
@@ -165,7 +165,8 @@ proptest! {
         prop_assert_eq!(&concatenate(Axis(1), &views).unwrap(), &grouped);
     }
 
-    /// An epilogue gives the same bits as data (fused) and as a function (applied afterwards).
+    /// An epilogue gives the same bits if it is given as data (fused) and if it is given as a function (applied
+    /// afterwards).
     #[test]
     fn both_ways_of_finishing_agree(
         problem in problem(),
@@ -231,7 +232,7 @@ fn both_ways_agree<V: Convolver<f32>>(
     Ok(())
 }
 
-/// Functions as data. With a number they break the contract and always give that many channels.
+/// Functions as data. If the second field is a number, they break the contract and always give that many channels.
 struct AsData(Vec<Affine<f32>>, Option<usize>);
 
 impl ChannelWise<f32> for AsData {
@@ -252,7 +253,7 @@ impl ChannelWise<f32> for AsFunction<'_> {
     }
 }
 
-/// The property tests above can fail: with the kernel flipped, they do.
+/// The property tests above can fail: they do if the kernel is flipped.
 #[test]
 fn a_flipped_kernel_is_seen() {
     let x = Array4::from_shape_fn((1, 1, 4, 5), |(_, _, i, j)| Int::from((i * 5 + j) as i64));
@@ -264,7 +265,7 @@ fn a_flipped_kernel_is_seen() {
     assert_ne!(sums(&Reference::default(), x.view(), flipped, spec), right);
 }
 
-/// The message about a wrong geometry contains its name and its number.
+/// The message about a wrong geometry contains the name and the number of what is wrong.
 #[test]
 fn bad_geometry_is_refused_with_its_numbers() {
     macro_rules! refused {
@@ -291,16 +292,17 @@ fn bad_geometry_is_refused_with_its_numbers() {
     refused! {
         "stride is 0; it must be at least 1": spec(0, 0, 1, 1);
         "dilation is 0; it must be at least 1": spec(1, 0, 0, 1);
-        "groups is 0; it must be at least 1": spec(1, 0, 1, 0);
-        "3 groups do not divide 8 output channels": prepare(0.0, [8, 2, 3, 3], spec(1, 0, 1, 3));
-        "input channels of a group is 0; it must be at least 1":
+        "number of groups is 0; it must be at least 1": spec(1, 0, 1, 0);
+        "8 output channels cannot be divided into 3 groups of equal size": prepare(0.0, [8, 2, 3, 3], spec(1, 0, 1, 3));
+        "number of input channels of a group is 0; it must be at least 1":
             prepare(0.0, [8, 0, 3, 3], spec(1, 0, 1, 1));
-        "3 groups do not divide 7 input channels": sums([1, 7, 5, 5], &grouped);
+        "7 input channels cannot be divided into 3 groups of equal size": sums([1, 7, 5, 5], &grouped);
         "input of a convolution has shape [1, 9, 5, 5]; it must be N x 6 x H x W (3 groups of 2)":
             sums([1, 9, 5, 5], &grouped);
-        "a kernel of 3 taps (dilation 1) does not fit the height of 2 with padding 0":
+        "a kernel of 3 taps (dilation 1) is larger than the padded map: height 2, padding 0":
             sums([1, 6, 2, 5], &grouped);
-        "a kernel of 3 taps (dilation 1) does not fit the width of 1 with padding 0 before it and 1 after it":
+        "a kernel of 3 taps (dilation 1) is larger than the padded map: width 1, padding 0 before the map and 1 \
+         after it":
             lopsided([1, 6, 2, 1]);
         "map width is 0; it must be at least 1": sums([1, 6, 5, 0], &grouped);
         "shortcut has shape [1, 9, 3, 2]; it must be [1, 9, 3, 3], that of the sum it is added to":
@@ -312,7 +314,7 @@ fn bad_geometry_is_refused_with_its_numbers() {
         // Taps at -1 and 5 of a map of 5.
         "window of a pool has shape [2, 2]; it must be such that none lies within the padding of 1":
             max_pool(x.view(), 2, spec(1, 1, 6, 1).unwrap());
-        "inputs, one for each path: 1 where 0 are needed":
+        "inputs, one for each path: 0 needed, but 1 given":
             fast.merge(std::slice::from_ref(&x), &[], &after);
     }
     // Sizes beyond memory are refused, not tried.
@@ -321,7 +323,7 @@ fn bad_geometry_is_refused_with_its_numbers() {
     {
         let kernel = prepare(0.0, [1, 6, k, k], spec(1, padding, dilation, 1)).unwrap();
         let error = sums(x, &kernel).unwrap_err().to_string();
-        assert!(error.contains("multiply to more than"), "{error}");
+        assert!(error.contains("too large for 64 bits"), "{error}");
     }
     // With a stride beyond the map, only its first pixel is left.
     for (k, padding, value, expected) in [(1, 0, 2.0, 12.0), (3, 1, 1.0, 24.0)] {

@@ -1,4 +1,4 @@
-//! What the derived bound sees at cut points and misses end to end.
+//! Mistakes that the derived bound sees at cut points and misses end to end.
 
 use ndarray::Array4;
 use triform::block::{Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form};
@@ -16,8 +16,8 @@ fn real() -> RealProblem {
     RealProblem::draw(&Shape::new(spec, (8, 8)), Seed(3), &[0]).unwrap()
 }
 
-/// How form (c) with other weights or batch norms compares with the bound of the right ones, at
-/// cuts and end to end.
+/// Runs form (c) with other weights or batch norms. Compares it with the bound of the right block, at cut points and
+/// end to end.
 fn held(
     right: &RealProblem,
     weights: &BlockWeights<f32>,
@@ -46,7 +46,8 @@ fn changed(
     BlockWeights::new(*weights.spec(), reduce, transform, expand, None).unwrap()
 }
 
-/// The weights with one of them, of this rank by size, off by a thousandth.
+/// A copy of the weights in which one weight is off by a thousandth. `rank` chooses that weight from all weights sorted
+/// by size.
 fn off_by_a_thousandth(
     weights: &BlockWeights<f32>,
     layer: usize,
@@ -106,8 +107,8 @@ fn one_weight_off_by_a_thousandth_is_seen_at_a_cut() {
     }
 }
 
-/// A weight of middling size is seen too, in the layers with fewer terms. Among the first layer's
-/// 256 terms a thousandth of it can hide.
+/// In the layers with fewer terms, an error of a thousandth is also seen in a weight of median size. In the first
+/// layer, such an error can hide among 256 terms.
 #[test]
 fn one_middling_weight_is_seen_in_the_later_layers() {
     let real = real();

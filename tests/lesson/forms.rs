@@ -1,4 +1,4 @@
-//! The three forms are one function: property tests over the generator's contract.
+//! Property tests over the generator's contract: the three forms compute one function.
 
 use crate::common::cases::config;
 use crate::common::wrong::{FLIPPED, MISTAKES, norm_in_each_path, wrong};
@@ -32,7 +32,7 @@ fn bits(x: &Array4<f32>) -> Array4<u32> {
     x.mapv(|value| if value.is_nan() { f32::NAN.to_bits() } else { value.to_bits() })
 }
 
-/// A case's weights and norms in rounding `f32`, without dead channels.
+/// A case's weights, batch norms and input in `f32`, which rounds. No channel is dead.
 fn real(case: &Case) -> (BlockWeights<f32>, BlockNorms<f32>, Array4<f32>) {
     let RealProblem { weights, norms, x, .. } = RealProblem::of(case).unwrap();
     (weights, norms, x)
@@ -78,9 +78,9 @@ proptest! {
         }
     }
 
-    /// In f64 the bound is the f32 one with u = 2^-53 instead of 2^-24. Every radius is a sum of
-    /// products with at least one factor gamma_n, which is n u plus an excess that falls with u. So
-    /// a radius shrinks at least by the factor 2^-29. (ReLU's max(0, y + e) with y <= 0 does too.)
+    /// The bound for f64 is the bound for f32 with `u` = 2^-53 instead of 2^-24. Every radius is a sum of products with
+    /// at least one factor `gamma_n`, which is `n u` plus an excess that falls with `u`. So every radius shrinks at
+    /// least by the factor 2^-29. (This is also true after ReLU, where the radius is `max(0, y + e)` with `y <= 0`.)
     #[test]
     fn forms_in_f64_lie_within_the_bound_for_f64(case in generator::contract()) {
         let (weights, norms, x) = real(&case);
@@ -95,7 +95,7 @@ proptest! {
         }
     }
 
-    /// With sums in runs of d, all three forms add in the same order: they are equal on any floats.
+    /// If sums are taken in runs of `d`, all three forms add in the same order. Then they are equal on any floats.
     #[test]
     fn forms_are_equal_to_the_bit_over_one_tree_of_sums(
         case in generator::contract(),
@@ -112,8 +112,8 @@ proptest! {
         prop_assert_eq!(&outputs[1], &outputs[2]);
     }
 
-    /// Only a view's elements matter, not how they lie in memory; a prepared block can be used
-    /// again and on any map; images of a batch do not mix.
+    /// The elements of a view matter, and its memory layout does not. A prepared block can be used again, and on any
+    /// map. The images of a batch do not mix.
     #[test]
     fn views_maps_and_batches_do_not_matter(case in generator::contract()) {
         let (weights, norms, x) = real(&case);
@@ -144,7 +144,7 @@ proptest! {
         }
     }
 
-    /// One path, one channel, one image, one pixel: such blocks are no evidence, but must work.
+    /// Blocks with one path, one channel, one image or one pixel are no evidence, but they must work.
     #[test]
     fn degenerate_blocks_work(case in generator::degenerate()) {
         let exact = exact(&case);
@@ -165,7 +165,7 @@ fn any_float() -> impl Strategy<Value = f32> {
     ]
 }
 
-/// How many of `cases` cases refute a form, exactly and by the bound.
+/// How many of `cases` cases refute a form, by exact integers and by the derived bound.
 fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
     let mut runner = proptest::test_runner::TestRunner::new(config(cases));
     let (mut by_exact, mut by_bound) = (0, 0);
@@ -184,8 +184,8 @@ fn refutations(form: &impl BlockForm, cases: u32) -> (u32, u32) {
     (by_exact, by_bound)
 }
 
-/// The converse of all tests above: with a mistake in any one form, both checks refute it on nearly
-/// every case that the generator makes, and they never refute a right form.
+/// The converse of the tests above. Both checks refute a wrong form on most of the cases that the generator makes. They
+/// never refute a right form.
 #[test]
 fn every_wrong_form_is_refuted() {
     const CASES: u32 = 64;

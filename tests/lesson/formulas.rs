@@ -1,5 +1,5 @@
-//! The formulas in the evidence's module docs: both sides are computed. (Those of the derived bound
-//! and of the certificate are tested beside them, in src/evidence.)
+//! Tests the formulas in the evidence's module docs by computing both sides. (The formulas of the derived bound and of
+//! the certificate are tested in src/evidence.)
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ impl Variables {
     }
 }
 
-/// A function, given by what it does to an element at a layer and channel.
+/// A function that is defined by what it does to an element at a layer and channel.
 struct By<'a, F>(Layer, &'a F);
 
 impl<S: Clone, F: Fn(Layer, usize, S) -> S + Sync> ChannelWise<S> for By<'_, F> {
@@ -65,7 +65,7 @@ fn grouped<S: Dot>(
     with(at, |functions| Form::Grouped.forward(weights, x.view(), functions, &reference)).unwrap()
 }
 
-/// R4, linear: the output as a polynomial in input, weights, scales and shifts has degree 8.
+/// R4, linear: as a polynomial in input, weights, scales and shifts, the output has degree 8.
 #[test]
 fn the_linear_block_has_degree_8() {
     let variables = Variables::default();
@@ -81,7 +81,7 @@ fn the_linear_block_has_degree_8() {
     assert_eq!(f64::from(degree), r4_prime_field::DEGREE);
 }
 
-/// R7: the derivative, with function values and their derivatives as unknowns, has degree 8.
+/// R7: if function values and their derivatives are unknowns, the derivative of the output has degree 8.
 #[test]
 fn the_derivative_has_degree_8() {
     let variables = Variables::default();
@@ -101,12 +101,12 @@ fn the_derivative_has_degree_8() {
     assert_eq!(f64::from(degree), r7_derivatives::DEGREE);
 }
 
-/// A field small enough for accidents to happen.
+/// The size of a field that is so small that wrong forms sometimes agree by accident.
 const P: u64 = 101;
 type Small = Prime<P>;
 
-/// How often, in `trials`, a wrong form agrees with form (c) on a block with one image and one
-/// pixel. `functions` draws the functions for each trial.
+/// How often a wrong form agrees with form (c), in `trials` trials on a block with one image and one pixel. `functions`
+/// draws the functions for each trial.
 fn accidents<F>(wrong: &impl BlockForm, trials: u32, functions: F) -> u32
 where
     F: Fn(&mut Rng, &mut dyn FnMut(&Functions<'_, Small>) -> bool) -> bool,
@@ -128,13 +128,13 @@ where
     accidents
 }
 
-/// The expected count, and five standard deviations more for chance.
+/// The expected count plus five standard deviations, which allow for chance.
 fn slack(expected: f64) -> f64 {
     expected + 5.0 * expected.sqrt()
 }
 
-/// R4, linear: Schwartz-Zippel. In a field of 101 elements accidents happen, but no more often than
-/// 8 in 101.
+/// R4, linear: the Schwartz-Zippel bound. In a field of 101 elements, wrong forms agree by accident, but no more often
+/// than in 8 of 101 trials.
 #[test]
 fn linear_accidents_are_no_likelier_than_the_bound() {
     let trials = 20_000;
@@ -156,7 +156,7 @@ fn linear_accidents_are_no_likelier_than_the_bound() {
     }
 }
 
-/// R4, with any functions: the union bound, with C(m, 2) pairs of queries for each function.
+/// R4, with any functions: the union bound, with `m (m - 1) / 2` pairs of queries for each function.
 #[test]
 fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
     let trials = 20_000;
@@ -189,8 +189,8 @@ fn accidents_with_random_functions_are_no_likelier_than_the_bound() {
     println!("at most {largest:.2} of the bound");
 }
 
-/// "At 56 x 56 with 256 channels and three forms that is 3e-8": the formula gives this, and a run
-/// reports what the formula gives for its block.
+/// The formula gives the stated probability of 3e-8 for three forms at 56 x 56 with 256 channels. A run reports what
+/// the formula gives for its block.
 #[test]
 fn the_probability_is_the_one_that_is_stated() {
     let of = |queries: f64, channels: f64| {
@@ -213,7 +213,7 @@ fn norm<S: Real>(gamma: S, beta: S, epsilon: S) -> BatchNorm<S> {
     BatchNorm::of_channels(&[[gamma, beta, S::zero(), S::one()]], epsilon).unwrap()
 }
 
-/// Asserts that batch norm in training mode takes `values` into the balls that it makes of `balls`.
+/// Applies batch norm in training mode to `values` and to `balls`. Asserts that each new value lies in its new ball.
 /// Returns the largest used fraction of a radius.
 fn used_in_training(norm: BatchNorm<f32>, mut values: Array3<f32>, mut balls: Array3<Ball>) -> f64 {
     TrainingBall::new(&norm.cast(), Activation::Identity).apply(0, balls.view_mut());
@@ -225,8 +225,8 @@ fn used_in_training(norm: BatchNorm<f32>, mut values: Array3<f32>, mut balls: Ar
     used.fold(0.0, f64::max)
 }
 
-/// R8: training-mode batch norm in `f32`, on values anywhere in their balls, stays within the bound
-/// and comes near it.
+/// R8: batch norm in training mode in `f32` stays within the bound, wherever the values lie in their balls. It uses
+/// more than a tenth of the bound.
 #[test]
 fn training_stays_within_its_bound() {
     let mut rng = Seed(8).stream(Purpose::Input, &[]);
@@ -291,7 +291,7 @@ fn the_balls_of_training_are_the_formulas() {
     }
 }
 
-/// A subnormal scale and large deviations: the bound covers underflow too.
+/// The bound also covers underflow, with a subnormal scale and large deviations.
 #[test]
 fn training_stays_within_its_bound_where_the_scale_underflows() {
     for (gamma, spread) in [(1e-40f32, 1e5f32), (1e-38, 1e4), (3e-42, 3e3)] {
@@ -301,8 +301,8 @@ fn training_stays_within_its_bound_where_the_scale_underflows() {
     }
 }
 
-/// The generator: each kind of case is at least one in five, so that 100 cases lack any kind with a
-/// probability below 10^-8.
+/// Each kind of case makes up at least a fifth of the cases that the generator draws. So the probability that 100 cases
+/// lack any kind is below 10^-8.
 #[test]
 fn variety_is_as_frequent_as_is_said() {
     let cases = 4000;
@@ -320,8 +320,8 @@ fn variety_is_as_frequent_as_is_said() {
     assert!(VARIETY.len() as f64 * 0.8f64.powi(MANY as i32) < 1e-8);
 }
 
-/// R0's lesson: PyTorch's tolerances for `float32` (`testing.assert_close`: 1e-5 and 1.3e-6 of the
-/// value) refute right forms on pixels from 0 to 255, while R0's own tolerance accepts them.
+/// R0's lesson: on pixels from 0 to 255, PyTorch's tolerances for `float32` refute right forms, while R0's own
+/// tolerance accepts them. (`testing.assert_close` allows 1e-5, or 1.3e-6 of the value.)
 #[test]
 fn a_chosen_tolerance_raises_false_alarms() {
     let spec = BlockSpec::new(64, 32, 4, 256).unwrap();

@@ -1,5 +1,5 @@
-//! The convolutions that fuzzing found worth keeping are run once more; `fuzz/README.md` says what
-//! they are. `crates/checkpoint` does the same for the checkpoints.
+//! Runs the convolutions that fuzzing found and that are kept in the corpus. `fuzz/README.md` describes them.
+//! `crates/checkpoint` does the same for the checkpoints.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -29,7 +29,8 @@ fn corpus() -> BTreeMap<String, Vec<u8>> {
     fs::read_dir(folder).unwrap().map(read).collect()
 }
 
-/// By verb, how many inputs compared live values; then how many were refused, and how many hollow.
+/// Runs the inputs. Returns how many of them compared values, for each verb, how many were refused, and how many were
+/// hollow (an empty output, or only zeros).
 fn count(inputs: BTreeMap<String, Vec<u8>>) -> (BTreeMap<String, usize>, usize, usize) {
     let (mut compared, mut refused, mut hollow) = (BTreeMap::new(), 0, 0);
     for (name, bytes) in inputs {
@@ -52,7 +53,7 @@ fn the_corpus_runs_clean() {
     assert!(compared >= 25 && compared > refused + hollow && refused > 0, "{compared}");
 }
 
-/// Nearly all random bytes mean a convolution that runs and whose output is not hollow.
+/// Most random inputs become a convolution that runs and whose output is not all zeros.
 #[test]
 fn most_inputs_are_convolutions() {
     let mut random = Seed(0).stream(Purpose::Weights, &[]);
@@ -65,7 +66,7 @@ fn most_inputs_are_convolutions() {
     assert!(compared.values().sum::<usize>() > 400 && compared.values().all(|cases| *cases > 20));
 }
 
-/// A fast convolver whose last column is 0 where the map is wider than 9.
+/// A fast convolver with a mistake: if the output is wider than 9, its last column is 0.
 struct WithoutTheLastColumn;
 
 impl Convolver<f32> for WithoutTheLastColumn {

@@ -1,5 +1,5 @@
-//! Comparisons with PyTorch's convolutions and torchvision's Bottleneck, in f64. The values were
-//! written by tests/golden/make.py, those of gradients by tests/golden/gradients.py.
+//! Comparisons with PyTorch's convolutions and torchvision's Bottleneck, in f64. tests/golden/gradients.py wrote the
+//! values of gradients, and tests/golden/make.py wrote all other values.
 
 use std::fs::File;
 
@@ -15,7 +15,7 @@ use triform::evidence::verdict::against_balls;
 use triform::scalar::{Var, gradients};
 use triform::train::{Model, Sgd, Training};
 
-/// The tensors whose names begin with this prefix.
+/// The tensors of a file whose names begin with this prefix.
 struct Golden(NpzReader<File>, String);
 
 impl Golden {
@@ -90,8 +90,8 @@ impl Golden {
     }
 }
 
-/// 1e-12 of the tensor's largest value: f64 rounds at 1e-16 of each term, and the longest of
-/// these sums has 288 terms that cancel to a hundredth at worst.
+/// Asserts that both tensors agree within 1e-12 of the largest value. f64 rounds each term by 1e-16 of its size. The
+/// longest of these sums has 288 terms, which cancel to a hundredth at worst.
 fn assert_close(found: ArrayView4<'_, f64>, golden: ArrayView4<'_, f64>, what: &str) {
     assert_eq!(found.shape(), golden.shape(), "{what}");
     let largest = golden.iter().fold(0f64, |largest, value| largest.max(value.abs()));
@@ -156,7 +156,7 @@ fn blocks_are_torchvisions_in_every_form() {
     }
 }
 
-/// In training mode, outputs and running statistics, in every form.
+/// Compares outputs and running statistics in training mode, in every form.
 #[test]
 fn training_is_torchvisions_in_every_form() {
     let mut golden = Golden::open("training");
@@ -187,7 +187,7 @@ fn training_is_torchvisions_in_every_form() {
     assert_eq!(compared, 3 * 2 * (2 * spec.inner() + 2 * spec.c_out()));
 }
 
-/// Gradients with respect to input, kernels and batch norm parameters, in both modes and every form.
+/// Compares gradients with respect to input, kernels and batch norm parameters, in both modes and every form.
 #[test]
 fn gradients_are_torchvisions_in_every_form() {
     let blocks = [
@@ -267,7 +267,7 @@ fn gradients_are_torchvisions_in_every_form() {
     assert!(compared > 50_000, "{compared}");
 }
 
-/// Ten steps of training a small network: every weight and every statistic after each step.
+/// Trains a small network for ten steps, and compares every weight and every statistic after each step.
 #[test]
 fn ten_steps_of_training_are_pytorchs_in_every_form() {
     fn model(golden: &mut Golden, step: usize) -> Model<f64> {
@@ -328,7 +328,7 @@ fn ten_steps_of_training_are_pytorchs_in_every_form() {
     assert!(compared > 3 * 10 * 3000, "{compared}");
 }
 
-/// The comparison can fail: with one value off by a part in a million it does.
+/// The comparison can fail: it does if one value is off by one part in a million.
 #[test]
 #[should_panic(expected = "spoilt")]
 fn a_spoilt_value_is_seen() {

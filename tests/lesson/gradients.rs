@@ -1,4 +1,5 @@
-//! Gradients in three ways: by the formulas, backward by numbers that record, forward by dual numbers.
+//! Computes gradients in three ways: by the formulas, backwards with numbers that record, and forwards with dual
+//! numbers.
 
 use ndarray::{Array, Array4, Dimension, s};
 use proptest::prelude::*;
@@ -38,7 +39,7 @@ fn inner<S: Scalar, D: Dimension>(left: &Array<S, D>, right: &Array<S, D>) -> S 
     left.iter().zip(right).fold(S::zero(), |sum, (l, r)| sum.add(&l.mul(r)))
 }
 
-/// A convolution, the directions of its input and kernel, and a gradient with respect to its output.
+/// A convolution, directions for its input and its kernel, and a gradient with respect to its output.
 fn moving() -> impl Strategy<Value = (Problem, Array4<Int>, Array4<Int>, Array4<Int>)> {
     problem().prop_flat_map(|problem| {
         let (x, weights) = (problem.x.dim().into(), problem.weights.dim().into());
@@ -55,8 +56,9 @@ fn sums<S: Dot>(x: &Array4<S>, weights: &Array4<S>, problem: &Problem) -> Array4
 proptest! {
     #![proptest_config(config(256))]
 
-    /// <g, J u> = <J^T g, u>: the forward derivative along u, weighted by g, equals the backward gradient of g,
-    /// weighted by u. Over the integers and over a field, with any stride, dilation and padding along either axis.
+    /// `<g, J u> = <J^T g, u>`: the forward derivative along `u`, weighted by `g`, equals the backward gradient of `g`,
+    /// weighted by `u`. This is tested over the integers and over a field, with any stride, dilation and padding along
+    /// either axis.
     #[test]
     fn the_way_back_is_the_adjoint_of_the_way_there((problem, dx, dw, g) in moving()) {
         fn check<S: Dot>(problem: &Problem, [dx, dw, g]: [&Array4<Int>; 3], to: fn(&Int) -> S) {
@@ -81,7 +83,8 @@ proptest! {
         check(&problem, arrays, |integer| M61::of(integer.value().unwrap()));
     }
 
-    /// Recording each product, recording whole convolutions, and the formulas give the same.
+    /// Three ways give the same gradients: recording each product, recording each convolution as a whole, and the
+    /// formulas.
     #[test]
     fn the_record_gives_what_the_formulas_give((problem, _, _, g) in moving()) {
         let Problem { x, weights, spec } = &problem;
@@ -104,8 +107,8 @@ proptest! {
         prop_assert_eq!(bias_gradient(g.view()).to_vec(), biases);
     }
 
-    /// A whole block, with every operation or every convolution recorded, against its own forward
-    /// derivative: over integers, with batch norm and ReLU.
+    /// Compares the gradients of a whole block with its forward derivative, over integers, with batch norm and ReLU.
+    /// The gradients come from a record of every operation, and from a record of whole convolutions.
     #[test]
     fn blocks_differentiate_the_same_way_back_and_forth(case in generator::contract(), seed in 0u64..1000) {
         use rand::Rng as _;
@@ -150,8 +153,8 @@ proptest! {
     }
 }
 
-/// In training mode the record has one operation per channel. Its gradients are those of batch norm
-/// itself, run on numbers that record and on dual numbers: within the rounding of f64.
+/// In training mode, the record has one operation per channel. Its gradients agree with those of batch norm itself, run
+/// on numbers that record and on dual numbers, within the rounding of f64.
 #[test]
 fn the_gradient_of_batch_norm_in_training_mode() {
     let shape = Shape::new("3x2x2".parse().unwrap(), (3, 4));

@@ -1,5 +1,5 @@
-//! The fast kernels at every tail: each width of map and of path, each SIMD level that the machine has, each
-//! verb. Results are compared to the bit, on small integers, where no order of sums rounds.
+//! Tests the fast kernels on every width of map and of path, with every SIMD level of this machine and every verb
+//! (method) of a convolver. Results are compared to the bit, on small integers, whose sums do not round in any order.
 
 use ndarray::Array4;
 use rayon::ThreadPoolBuilder;
@@ -7,7 +7,7 @@ use triform::conv::{Along, ConvSpec, Convolver, Fast, Identity, Level, Reference
 
 use crate::fuzz_corpus::oracle::{Case, F32, Kind, Path, Step, Tensor, Verb, run, same};
 
-/// Integers from 0 to 2^20 as floats that do round.
+/// Turns integers from 0 to 2^20 into floats whose sums round.
 const ROUNDED: Kind<f32> = Kind { of: |value| value as f32 / 1e5 - 5.0, float: |x| *x };
 
 /// Numbers that look random and are the same in every run: small integers, or those of [`ROUNDED`].
@@ -26,7 +26,7 @@ impl Numbers {
         (self.state >> 33) % end
     }
 
-    /// The standard layout, channels last, or backwards.
+    /// Draws a layout: standard, channels last, or backwards.
     fn layout(&mut self) -> u8 {
         layout(self.below(3))
     }
@@ -39,7 +39,7 @@ impl Numbers {
         Tensor { values: Array4::from_shape_simple_fn(shape, &mut value), layout }
     }
 
-    /// A function for each channel, exact on integers: all of one kind, or of several.
+    /// Draws a function for each channel, exact on integers. The functions are of one kind, or of several kinds.
     fn function(&mut self, channels: usize) -> Vec<Step> {
         let (kind, relu) = (self.below(8), self.below(2) == 0);
         let of_channel = |channel: usize| {
@@ -58,7 +58,7 @@ impl Numbers {
         (0..channels).map(of_channel).collect()
     }
 
-    /// One convolution and its epilogue.
+    /// Draws one convolution and its epilogue.
     fn conv(&mut self, x: [usize; 4], weights: [usize; 4], spec: ConvSpec) -> Case {
         let shortcut = (self.below(2) == 0).then(|| self.tensor(output(x, weights, spec), 0));
         let (function, output) = (self.function(weights[0]), self.function(weights[0]));
@@ -68,7 +68,7 @@ impl Numbers {
     }
 }
 
-/// The number of a layout in fuzzing.
+/// The number that fuzzing gives to a layout.
 fn layout(number: u64) -> u8 {
     [0, 1, 6][number as usize % 3]
 }
@@ -83,8 +83,8 @@ fn all_levels() -> Vec<Fast> {
     levels.into_iter().map(|level| Fast::with_level(level).unwrap()).collect()
 }
 
-/// Checks that every level, on each number of threads, gives the reference's result, with the input and the
-/// shortcut in these layouts. Returns the number of comparisons. If `told`, the functions are given as data.
+/// Checks that every SIMD level, on each number of threads, gives the reference's result, with the input and the
+/// shortcut in these layouts. If `told`, the functions are given as data. Returns the number of comparisons.
 fn check(case: &mut Case, told: bool, layouts: &[[u8; 2]], threads: &[usize]) -> usize {
     let expected = run(&F32, &Reference::default(), case, false);
     assert!(expected.is_ok(), "{expected:?}");
@@ -146,7 +146,7 @@ fn every_width_of_map_and_of_group() {
     assert!(cases >= 1600);
 }
 
-/// Sums long enough to be cut, and panels enough for several pieces.
+/// The sums are long enough to be cut into runs, and there are enough panels for several pieces of work.
 #[test]
 fn many_taps() {
     let (mut numbers, mut cases) = (Numbers::small(5), 0);
@@ -161,9 +161,9 @@ fn many_taps() {
     assert!(cases >= 60);
 }
 
-/// Three kinds of case. Pixels that are a multiple of a page apart, which the kernels copy so that they do not
-/// evict each other from the cache. Maps with as many pixels as a piece of a plane, or a few more. Rows so
-/// long and kernels so large that pieces are parts of rows, and everything is copied beforehand.
+/// Three kinds of case. First, pixels that lie a multiple of a page apart: the kernels copy them, so that they do not
+/// evict each other from the cache. Second, maps with as many pixels as a piece of a plane, or a few more. Third, rows
+/// so long and kernels so large that a piece is a part of a row, and everything is copied beforehand.
 #[test]
 fn every_way_to_cut_and_to_copy() {
     let (mut numbers, mut cases) = (Numbers::small(6), 0);
@@ -203,7 +203,7 @@ fn every_way_to_cut_and_to_copy() {
     assert!(cases >= 15 * 2 * 4 * 3);
 }
 
-/// A tensor without channels among others, and a batch without images.
+/// The kernels do not panic on a tensor without channels among other tensors, or on a batch without images.
 #[test]
 fn nothing_is_no_panic() {
     let ones =
@@ -219,7 +219,7 @@ fn nothing_is_no_panic() {
     }
 }
 
-/// The verbs of the forms, on paths of these widths: two splits, one each and one merge.
+/// Cases for the verbs that the forms use, on paths of these widths: two of `split`, one of `each` and one of `merge`.
 fn verbs(
     numbers: &mut Numbers,
     [n, c, h, w]: [usize; 4],
@@ -265,7 +265,7 @@ fn prepared<V: Convolver<f32>>(
     kernels.iter().map(|kernel| convolver.prepare(kernel.view(), spec).unwrap()).collect()
 }
 
-/// The verbs of the forms, compared with their definitions over the reference.
+/// Compares the verbs that the forms use with their definitions over the reference.
 #[test]
 fn every_width_of_path() {
     let levels = all_levels();
@@ -302,7 +302,7 @@ fn every_width_of_path() {
     assert!(cases >= 40 * 6 * 5);
 }
 
-/// Paths remember what they share, but may also be used with other paths.
+/// Prepared paths remember what they share, but may also be used with other paths.
 #[test]
 fn paths_may_be_used_in_any_company() {
     let (mut numbers, reference) = (Numbers::small(5), Reference::default());
@@ -327,7 +327,7 @@ fn paths_may_be_used_in_any_company() {
     assert!(compared >= 26);
 }
 
-/// On floats that do round: the work is split among threads, and the results do not change by a bit.
+/// The work is split among threads, and the results do not change by a bit, even on floats that round.
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (mut numbers, mut compared) = (Numbers { state: 3, small: false }, 0);
@@ -366,8 +366,8 @@ fn results_do_not_depend_on_the_number_of_threads() {
     assert!(compared > 1_000_000);
 }
 
-/// AVX2 and AVX-512 round a multiply-add once, and the order of a sum does not depend on the number
-/// of lanes. So one machine reports what another does.
+/// AVX2 and AVX-512 round a multiply-add once, and the order of a sum does not depend on the number of lanes. So a
+/// machine with AVX2 and a machine with AVX-512 report the same bits.
 #[test]
 fn levels_that_fuse_agree_to_the_bit() {
     let fused = |fast: &Fast| fast.level() != Level::Portable;

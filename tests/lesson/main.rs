@@ -1,4 +1,4 @@
-//! Quick tests of the lesson: each form, convolution, count and rung against something independent.
+//! Quick tests of the library. Each form, convolution, count and rung is compared with something independent.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! Whole networks: compared with torchvision in each form, and counted by a number type that
-//! counts; and the messages about tensors that do not fit.
+//! Whole networks are compared with torchvision in each form, and counted by a number type that counts. Also tests the
+//! messages about tensors that do not fit.
 
 use std::fs::File;
 use std::path::Path;
@@ -18,7 +18,7 @@ use triform::network::zoo;
 use triform::random::Seed;
 use triform::scalar::{Counter, Real, counted};
 
-/// Numbers in -0.5..0.5, by the hash of tests/golden/networks.py.
+/// Numbers in -0.5..0.5, made by the hash function of tests/golden/networks.py.
 fn uniform(tensor: u32, length: usize) -> Vec<f64> {
     (0..length as u32)
         .map(|i| {
@@ -71,10 +71,10 @@ fn run<S: Real, V: Convolver<S> + 'static>(
     [rows(pooled), rows(logits)]
 }
 
-/// torchvision's logits and features in f64, compared with both kinds of float. f32 must be within
-/// 1e-5 of the largest logit, and is 20 times closer. f64 must be within 2e-11: the epsilon of the
-/// batch norms is f32's 1e-5 here, which differs from PyTorch's by 2.5e-8 of itself, or 2.5e-13 of
-/// a variance near 1, in each of 53 batch norms.
+/// Compares runs in f32 and in f64 with torchvision's logits and features in f64. In f32, the difference may be at most
+/// 1e-5 of the largest logit, and is 20 times smaller. In f64, it may be at most 2e-11. It is not smaller, because the
+/// batch norms here use f32's 1e-5 as epsilon. This epsilon differs from PyTorch's by 2.5e-8 of itself, or 2.5e-13 of a
+/// variance near 1, in each of 53 batch norms.
 #[test]
 fn networks_agree_with_torchvision_in_each_form() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/networks.json");
@@ -116,7 +116,7 @@ fn networks_agree_with_torchvision_in_each_form() {
     assert_eq!(compared, 2 * 3 * ((3 + 1 + 2) * (10 + 8)));
 }
 
-/// A network of each kind, small enough for plain loops.
+/// A network with this kind of block, small enough for plain loops.
 fn small(block: BlockKind, stride_on: StrideOn) -> Architecture {
     let expansion = if block == BlockKind::Bottleneck { 4 } else { 1 };
     let groups = if block == BlockKind::Bottleneck { 4 } else { 1 };
@@ -131,7 +131,8 @@ fn small(block: BlockKind, stride_on: StrideOn) -> Architecture {
     }
 }
 
-/// The closed form, the lengths of the arrays, and the multiplications of a number type that counts.
+/// Three counts agree: the closed form, the lengths of the arrays, and the multiplications of a number type that
+/// counts.
 #[test]
 fn counting_closes_for_whole_networks() {
     for (kind, stride_on) in [
@@ -208,16 +209,20 @@ fn all_that_is_wrong_with_a_checkpoint_is_named_at_once() {
     other.classes = Some(7);
     other.stages[1].blocks = 3;
     let error = says(&other);
-    let (surplus, _) = error.split_once("surplus: ").unwrap().1.split_once(';').unwrap();
-    assert_eq!(surplus.split(", ").count(), 15, "{error}");
-    assert!(surplus.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
-    assert!(error.contains("fc.bias [7] instead of [5]"), "{error}");
+    let (shapes, surplus) = error.split_once("; surplus: ").unwrap();
+    assert!(shapes.contains("it does not fit small: wrong shapes: fc.weight ["), "{error}");
+    assert!(shapes.ends_with("fc.bias [7] instead of [5]"), "{error}");
+    // 15 tensors of a third block, of which five are named.
+    let (five, more) = surplus.split_once(", ... and ").unwrap();
+    assert_eq!((five.split(", ").count(), more), (5, "10 more"), "{error}");
+    assert!(five.split(", ").all(|name| name.starts_with("layer2.2.")), "{error}");
 
     let error = says(&zoo::named("resnet18").unwrap());
-    assert!(
-        error.contains("missing: ") && error.contains("it fits resnet18, not small: "),
-        "{error}"
-    );
+    let fits = "it fits resnet18; it does not fit small: wrong shapes: ";
+    let places = [fits, "; missing: ", "; surplus: "]
+        .map(|words| error.find(words).unwrap_or_else(|| panic!("{words}: {error}")));
+    assert!(places.is_sorted(), "{error}");
+    assert!(error.len() < 1000, "{error}");
 }
 
 /// The names and shapes of a network's tensors, with this prefix before each name.
@@ -240,29 +245,33 @@ fn what_would_fit_is_said() {
     let named = |name: &str| zoo::named(name).unwrap();
     let resnet18 = || named("resnet18");
     for (wanted, found, words) in [
-        (resnet18(), names(&named("resnet34"), ""), "it fits resnet34, not resnet18: surplus: "),
+        (
+            resnet18(),
+            names(&named("resnet34"), ""),
+            "it fits resnet34; it does not fit resnet18: surplus: ",
+        ),
         (
             resnet18(),
             names(&resnet18().with_classes(10), ""),
-            "it fits resnet18 with 10 classes (--classes 10), not resnet18: of another shape: fc.weight [10, \
-             512] instead of [1000, 512], fc.bias [10] instead of [1000]",
+            "it fits resnet18 with 10 classes (--classes 10); it does not fit resnet18: wrong shapes: fc.weight \
+             [10, 512] instead of [1000, 512], fc.bias [10] instead of [1000]",
         ),
         (
             resnet18().with_classes(10),
             names(&resnet18(), ""),
-            "it fits resnet18, not resnet18 with 10 classes (--classes 10): ",
+            "it fits resnet18; it does not fit resnet18 with 10 classes (--classes 10): ",
         ),
         (
             resnet18(),
             names(&resnet18().without_top(), ""),
-            "it fits resnet18 without its top (--features), not resnet18: missing: fc.weight, fc.bias",
+            "it fits resnet18 without its top (--features); it does not fit resnet18: missing: fc.weight, fc.bias",
         ),
         (
             resnet18(),
             names(&resnet18(), "backbone."),
-            "it fits resnet18 but for the `backbone.` before every name, not resnet18: ",
+            "it fits resnet18 if `backbone.` is removed from every name; it does not fit resnet18: ",
         ),
-        (resnet18(), Vec::new(), "it is not resnet18: none of its 0 tensors"),
+        (resnet18(), Vec::new(), "it does not fit resnet18: none of its 0 tensors"),
     ] {
         let error = load_ones(&wanted, &found).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");

@@ -1,5 +1,5 @@
-//! R10's link from proofs to code: the index formulas of proofs/ and the Rust forms give the same
-//! numbers. Coq checks one half on proofs/Cases.v (`make -C proofs`), these tests the other.
+//! R10's link from proofs to code: the index formulas of proofs/ and the Rust forms give the same numbers. Coq checks
+//! the formulas on proofs/Cases.v (`make -C proofs`), and these tests check the forms.
 
 use std::fs;
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! The kernels of ResNet-50 and ResNeXt-50 alone, each on one image, on the threads of rayon's pool. Run
-//! them with `cargo bench -p triform-bench`, or some of them with `cargo bench -p triform-bench grouped`.
-//! The throughput is in multiply-adds, as `triform::count` counts them.
+//! Times the kernels of ResNet-50 and ResNeXt-50 one by one, each on one image, on the threads of rayon's pool. Run all
+//! with `cargo bench -p triform-bench`, or some with `cargo bench -p triform-bench grouped`. The throughput is in
+//! multiply-adds, as `triform::count` counts them.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use triform::count::convolution_macs;
 use triform::network::init::he_normal;
 use triform::random::{Purpose, Seed, normal};
 
-/// Name, kernel size, channels in and out, groups, stride, height and width of the map.
+/// Name, kernel size, channels in and out, groups, stride, and the side of the square map.
 type Kernel = (&'static str, usize, [usize; 2], usize, usize, usize);
 
 const KERNELS: [Kernel; 8] = [
@@ -57,7 +57,7 @@ fn pool(criterion: &mut Criterion) {
     });
 }
 
-/// Short: eight kernels in some fifteen seconds.
+/// A short measurement: eight kernels in about fifteen seconds.
 fn brief() -> Criterion {
     let brief = Criterion::default().sample_size(20);
     brief.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1))

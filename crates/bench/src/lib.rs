@@ -36,8 +36,8 @@ pub type BlockOnMap = (BlockSpec, (usize, usize));
 pub struct Plan {
     /// Blocks to time one at a time.
     pub blocks: Vec<BlockOnMap>,
-    /// Blocks to compare with one another: they are timed together, round by round. A block that is also in
-    /// `blocks` is timed here only.
+    /// Blocks to compare with one another. They are timed together, round by round. A block that is also in `blocks` is
+    /// timed only in this comparison.
     pub settings: Vec<BlockOnMap>,
     /// The letters of the forms to time. All forms are checked.
     pub forms: Vec<char>,
@@ -58,7 +58,7 @@ pub struct Report {
     pub machine: Machine,
     /// What limits the machine's speed, for each number of threads.
     pub roofs: Vec<Roof>,
-    /// R1 on each block, and on each block of each network.
+    /// What R1 found on each block, and on each block of each network.
     pub findings: Vec<Finding>,
     /// Networks whose logits in two forms are too far apart.
     pub logits_apart: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Report {
     pub partial: bool,
 }
 
-/// A tenth of the machine: if other programs use more than that, the times say little.
+/// A tenth of the machine. If other programs use more than that, the times say little.
 pub const BUSY: f64 = 0.1;
 
 impl Report {
@@ -102,10 +102,10 @@ impl Report {
     }
 }
 
-/// The networks that [`Plan::networks`] adds. The second is compared with the first.
+/// The networks that [`Plan::networks`] adds. The second network is compared with the first.
 pub const NETWORKS: [&str; 2] = ["resnet50", "resnext50_32x4d"];
 
-/// The block of the paper's Figure 1 with each setting of its Table 2, on a 56x56 map, in order of C.
+/// The block of the paper's Figure 1 with each setting of Table 2, on a 56x56 map, ordered by C.
 pub fn settings() -> Result<Vec<BlockOnMap>> {
     let specs = zoo::BLOCKS.iter().map(|block| Ok((block.parse::<BlockSpec>()?, (56, 56))));
     let mut settings = specs.collect::<Result<Vec<_>>>()?;
@@ -113,7 +113,7 @@ pub fn settings() -> Result<Vec<BlockOnMap>> {
     Ok(settings)
 }
 
-/// Checks `forms` and times those of the plan, in each of the pools.
+/// Checks all `forms`, and times the forms of the plan in each of the pools.
 ///
 /// Errors: [`Error::Unsuitable`] for fewer than two forms, since a single form always agrees with itself;
 /// [`Error::Zero`] for no pool, no block or no rounds; blocks that do not fit into memory.
@@ -132,7 +132,7 @@ pub fn run(
     Ok(report)
 }
 
-/// Like [`run`], but each share is of the peak that was known when the block was timed.
+/// Like [`run`], but each share refers to the peak that was known when the block was timed.
 fn checked_and_timed(
     forms: &[&dyn AnyForm],
     plan: &Plan,
@@ -141,7 +141,7 @@ fn checked_and_timed(
     progress: &dyn Progress,
 ) -> Result<Report> {
     if forms.len() < 2 {
-        let words = format!("2 forms at least are needed to compare, not {}", forms.len());
+        let words = format!("at least 2 forms are needed for a comparison, not {}", forms.len());
         return Err(Error::Unsuitable(words));
     }
     let widest = pools.iter().max_by_key(|pool| pool.current_num_threads());
@@ -252,7 +252,7 @@ fn groups(plan: &Plan) -> Vec<Vec<BlockOnMap>> {
     settings.into_iter().chain(alone.map(|block| vec![*block])).collect()
 }
 
-/// Passes the progress on, but not its steps: they all belong to a single step of this run.
+/// Forwards the progress without its steps, because all of them belong to one step of this run.
 struct Silent<'a>(&'a dyn Progress);
 
 impl Progress for Silent<'_> {

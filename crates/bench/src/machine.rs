@@ -8,9 +8,9 @@ use sysinfo::{CpuRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, Refres
 use triform::conv::{Level, Peak, read_bandwidth};
 use triform::evidence::speed::{Machine, Roof};
 
-/// Bytes read by all threads together to measure memory: more than most machines' last-level cache.
+/// How many bytes all threads together read to measure the memory: more than the last-level cache of most machines.
 const MEMORY: usize = 256 << 20;
-/// Bytes read by each thread to measure its L2 cache: more than L1, less than L2.
+/// How many bytes each thread reads to measure its L2 cache: more than L1, less than L2.
 const CACHE: usize = 256 << 10;
 
 /// The processor's own name.
@@ -39,7 +39,7 @@ pub fn machine() -> Machine {
     Machine { cpu: cpu(), processors: processors(), instructions }
 }
 
-/// How much of the machine other programs use while this one runs.
+/// How much of the machine other programs use while this program runs.
 pub(super) struct Load {
     system: System,
     since: Instant,
@@ -72,8 +72,8 @@ impl Load {
     }
 }
 
-/// The roofline for the threads of a pool: the peak of one thread times the number of threads (or of
-/// processors, if there are fewer), and the bandwidth of all the threads together.
+/// The roofline for the threads of a pool. Its peak is the peak of one thread times the number of threads, or times the
+/// number of processors if there are fewer. Its bandwidth is that of all threads together.
 pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     let threads = pool.current_num_threads();
     let together =
@@ -88,7 +88,7 @@ pub(super) fn roof(peak: &Peak, pool: &ThreadPool) -> Roof {
     }
 }
 
-/// The 10^9 FLOPs per second that `threads` threads could reach, at most one thread per processor.
+/// The peak of `threads` threads in 10^9 FLOPs per second, counting at most one thread per processor.
 pub(super) fn peak_of(one: &Peak, threads: usize) -> f64 {
     threads.min(processors()) as f64 * one.flops / 1e9
 }

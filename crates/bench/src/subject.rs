@@ -1,4 +1,4 @@
-//! What is timed: blocks and networks, drawn, checked and prepared.
+//! What is timed: blocks and networks. They are drawn, checked and prepared here.
 
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// He-initialised weights, a standard normal input, and batch norms that leave no channel dead.
+    /// Draws He-initialised weights, a standard normal input, and batch norms that leave no channel dead.
     pub(super) fn draw((spec, map): BlockOnMap, seed: Seed, number: u64) -> Result<Self> {
         let problem = RealProblem::draw(&Shape::new(spec, map), seed, &[number])?;
         let functions = NormFunctions::new(&problem.norms, Activation::Relu)?;
@@ -51,7 +51,7 @@ impl Subject {
         (*self.problem.weights.spec(), (h, w))
     }
 
-    /// R1, end to end and layer by layer.
+    /// Runs R1, end to end and layer by layer.
     pub(super) fn check(&self, forms: &[&dyn AnyForm], seed: Seed) -> Result<Finding> {
         let since = Instant::now();
         let norms = self.problem.norms.cast();
@@ -109,7 +109,7 @@ fn words(layer: Layer) -> &'static str {
     }
 }
 
-/// Times several blocks in several forms, all of them together, round by round.
+/// Times several blocks in several forms. All of them are timed together, round by round.
 pub(super) fn time(
     subjects: &[Subject],
     forms: &[&dyn AnyForm],
@@ -140,7 +140,7 @@ pub(super) struct NetworkSubject {
 }
 
 impl NetworkSubject {
-    /// Weights as torchvision initialises them, and a standard normal input, 1 x 3 x 224 x 224.
+    /// Draws weights as torchvision initialises them, and a standard normal input, 1 x 3 x 224 x 224.
     pub(super) fn draw(network: &Architecture, seed: Seed) -> Result<Self> {
         let (h, w) = network.usual_input();
         let shape = (1, network.input_channels(), h, w);
@@ -151,7 +151,7 @@ impl NetworkSubject {
         Ok(Self { weights: init::network(network, seed, Fan::Whole)?, x, flops })
     }
 
-    /// R1 on every block, and the logits.
+    /// Runs R1 on every block, and compares the logits.
     pub(super) fn check(
         &self,
         forms: &[&dyn AnyForm],
@@ -210,7 +210,7 @@ fn row(
     }
 }
 
-/// Keeps six digits: the rest of a time is noise.
+/// Keeps six digits, because the rest of a time is noise.
 pub(super) fn rounded(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }

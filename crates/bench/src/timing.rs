@@ -9,7 +9,7 @@ use triform::error::{Error, Result};
 pub enum Rounds {
     /// This number of times.
     Of(usize),
-    /// As often as fits into this time per workload, but at least [`LEAST`] times.
+    /// As often as fits into this time per workload, but at least [`LEAST`] times and at most 1000 times.
     Within(Duration),
 }
 
@@ -20,9 +20,9 @@ impl Default for Rounds {
     }
 }
 
-/// The fewest rounds, however long they take: a median of fewer says little.
+/// The fewest rounds, however long they take. The median of fewer rounds says little.
 pub const LEAST: usize = 5;
-/// The most rounds: more would not change the shortest time.
+/// The most rounds. More of them would not change the shortest time.
 const MOST: usize = 1000;
 
 /// The times of one workload, in milliseconds.

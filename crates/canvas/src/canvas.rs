@@ -1,7 +1,7 @@
 //! A canvas on which shapes and labels are drawn, as SVG that follows the reader's theme.
 //!
-//! A diagram draws on it directly; a chart is drawn by Plotters through [`Canvas::plot`]. In
-//! both, letters are outlines, and [`Canvas::finish`] refuses a picture that reads badly.
+//! A diagram draws on the canvas directly. A chart is drawn by Plotters through [`Canvas::plot`]. In both, letters
+//! are outlines, and [`Canvas::finish`] refuses a picture whose labels leave the canvas or overlap.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::FigureError;
 use super::lettering::{Frame, Lettering, num, set};
 use super::palette::{PAPER, RULE, contains, dark_style, hex};
 
-/// A README shows a picture about this many pixels wide.
+/// The width, in pixels, at which a README shows a picture. It is approximate.
 const SHOWN_WIDTH: f64 = 900.0;
 /// At that width, the em of any text must be at least this many pixels.
 const LEAST_EM: f64 = 11.0;
@@ -40,8 +40,8 @@ impl Picture {
     /// Pixels of the PNG for each canvas unit.
     pub const SCALE: u32 = 2;
 
-    /// The picture as the bytes of a PNG file, in the colours of a light page. The corners outside
-    /// the card, on which nothing is drawn, are transparent.
+    /// The picture as the bytes of a PNG file, in the colours of a light page. Nothing is drawn in the corners
+    /// outside the card, so they are transparent.
     ///
     /// Errors: [`FigureError::Png`] for a picture without pixels, or with too many.
     pub fn png(&self) -> Result<Vec<u8>, FigureError> {
@@ -60,7 +60,7 @@ impl Picture {
     }
 }
 
-/// A picture in the making.
+/// A picture that is being drawn.
 pub struct Canvas {
     size: (u32, u32),
     title: String,
@@ -72,7 +72,8 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// An empty card of paper. The title is what a screen reader says in the picture's place.
+    /// An empty picture: a card in the colour of paper. The title is what a screen reader says in the picture's
+    /// place.
     pub fn new(width: u32, height: u32, title: &str) -> Result<Self, FigureError> {
         let mut canvas = Self {
             size: (width, height),
@@ -131,7 +132,7 @@ impl Canvas {
         self.mark(&through("polygon", points), Some(fill), None, "/>")
     }
 
-    /// A line through these points with a head at the last one.
+    /// A line through these points, with an arrowhead at the last point.
     pub fn arrow(&mut self, points: &[(f64, f64)], pen: Pen) -> Result<(), FigureError> {
         let [.., before, tip] = points else {
             return Ok(());
@@ -204,7 +205,7 @@ impl Canvas {
         if frame.holds(&spared) { Ok(()) } else { Err(FigureError::LabelTooBig(text.to_owned())) }
     }
 
-    /// The picture, if its labels pass: each lies on the canvas, and none overlaps another.
+    /// Returns the picture, if each label lies on the canvas and no label overlaps another.
     pub fn finish(self) -> Result<Picture, FigureError> {
         let (width, height) = self.size;
         let all = Frame::new(0.0, 0.0, f64::from(width), f64::from(height));
@@ -276,7 +277,7 @@ fn through(shape: &str, points: &[(f64, f64)]) -> String {
     format!("{shape} points=\"{}\"", points.collect::<Vec<_>>().join(" "))
 }
 
-/// Text, escaped to be put between the tags of SVG or HTML.
+/// Escapes text, so that it can be put between the tags of SVG or HTML.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -290,7 +291,7 @@ mod tests {
         Lettering::centred(em, INK)
     }
 
-    /// Why a picture with this drawing is refused; empty if it is not.
+    /// The message with which a picture with this drawing is refused, or nothing if it is accepted.
     fn refused(width: u32, draw: impl Fn(&mut Canvas) -> Result<(), FigureError>) -> String {
         let mut canvas = Canvas::new(width, 300, "a test").unwrap();
         let finished = draw(&mut canvas).and_then(|()| canvas.finish());
@@ -351,7 +352,8 @@ mod tests {
     }
 }
 
-/// Where a label's ink is in the PNG. (Another test compares the figures with the committed ones, pixel by pixel.)
+/// Tests where a label's ink is in the PNG. (Another test compares the figures with the committed figures, pixel by
+/// pixel.)
 #[cfg(all(test, feature = "png"))]
 mod png_tests {
     use plotters_backend::FontTransform;

@@ -9,19 +9,19 @@ use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 use super::FigureError;
 
-/// The font. It has neither a `kern` table nor kerning in a `GPOS` table, so no kerning is looked up.
+/// The font. It has neither a `kern` table nor a `GPOS` table, so no kerning is looked up.
 static FONT: LazyLock<Option<Face<'static>>> =
     LazyLock::new(|| Face::parse(include_bytes!("font/Inter-figures.ttf"), 0).ok());
 
-/// Glyphs are stored at this many units to the em, so that two decimals are fine enough.
+/// Outlines of glyphs are stored with this number of units per em, so that two decimals are precise enough.
 const STORED_EM: f64 = 100.0;
 
 /// How a label is set: its size, its colour, and which of its points is placed at the given position.
 #[derive(Clone)]
 pub struct Lettering {
-    /// The font's em in the units of the canvas, which is what "11 px text" means on the web.
+    /// The font's em, in units of the canvas. On the web, "11 px text" has an em of 11 pixels.
     pub em: f64,
-    /// The colour, which is one of the palette's.
+    /// The colour, which must be in the palette.
     pub color: RGBColor,
     /// Which side of the label is placed at the position.
     pub across: HPos,
@@ -37,13 +37,13 @@ impl Lettering {
         Self { em, color, across: HPos::Center, down: VPos::Center, turn: FontTransform::None }
     }
 
-    /// The same text, starting at its place instead.
+    /// The same text, but starting at its place.
     pub fn from_left(self) -> Self {
         Self { across: HPos::Left, ..self }
     }
 }
 
-/// A rectangle that is parallel to the axes, by its edges.
+/// A rectangle whose sides are parallel to the axes, given by its edges.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[expect(missing_docs, reason = "a field is an edge")]
 pub struct Frame {
@@ -64,7 +64,7 @@ impl Frame {
         ((self.left + self.right) / 2.0, (self.top + self.bottom) / 2.0)
     }
 
-    /// Tells whether the two share more than an edge.
+    /// Whether the two rectangles share more than an edge.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right
             && other.left < self.right
@@ -72,12 +72,12 @@ impl Frame {
             && other.top < self.bottom
     }
 
-    /// Tells whether the other lies wholly inside.
+    /// Whether the other rectangle lies wholly inside this one.
     pub fn holds(&self, other: &Self) -> bool {
         self.around(other) == *self
     }
 
-    /// The smallest rectangle that holds both.
+    /// The smallest rectangle that holds both rectangles.
     pub fn around(&self, other: &Self) -> Self {
         Self {
             left: self.left.min(other.left),
@@ -94,7 +94,7 @@ pub(super) struct SetLabel {
     pub(super) glyphs: Vec<(u16, f64, Outline)>,
     /// Where the line starts, on its baseline.
     pub(super) origin: (f64, f64),
-    /// The line's turn about its origin.
+    /// The rotation of the line about its origin, in degrees.
     pub(super) degrees: u16,
     /// Canvas units for each stored unit.
     pub(super) scale: f64,
@@ -121,7 +121,7 @@ fn advance(font: &Face<'_>, id: GlyphId) -> f64 {
     f64::from(font.glyph_hor_advance(id).unwrap_or_default()) * stored(font)
 }
 
-/// The width of a text at this em, including the white on both sides of its ink.
+/// The width of a text at this em, including the space on both sides of its ink.
 pub fn width(text: &str, em: f64) -> Result<f64, FigureError> {
     let font = font()?;
     let advances = text.chars().map(|c| Ok(advance(font, glyph(font, c, text)?)));
@@ -233,7 +233,7 @@ impl OutlineBuilder for Outline {
     }
 }
 
-/// A number with two decimals at most, and no trailing zeros or `-0`.
+/// Writes a number with at most two decimals, without trailing zeros. It never writes `-0`.
 pub(super) fn num(value: f64) -> String {
     let hundredths = (value * 100.0).round();
     // Adding zero turns -0 into 0.

@@ -1,14 +1,14 @@
-//! Pictures as SVG, drawn on a [`Canvas`] directly or by Plotters through [`Plot`](plot::Plot);
-//! with the feature `png`, also as PNG.
+//! Makes pictures as SVG and, with the feature `png`, also as PNG. They are drawn on a [`Canvas`] directly, or by
+//! Plotters through [`Plot`](plot::Plot).
 //!
-//! Both are the same bytes on every run and on every machine: letters are outlines of the font
-//! embedded here rather than `<text>`. The same SVG serves light pages and dark ones (see
-//! [`palette`]); the PNG is light.
+//! A picture has the same bytes on every run and on every machine, because its letters are outlines of the embedded
+//! font rather than `<text>`. The same SVG serves light pages and dark pages (see [`palette`]). The PNG is for light
+//! pages.
 //!
 //! Anything that would make a picture hard to read is an error:
 //!
 //! - a letter without a glyph;
-//! - two labels on top of each other;
+//! - two labels that cover each other;
 //! - a label that leaves the canvas or its box, or is too small to read;
 //! - a colour without a dark counterpart.
 
@@ -70,7 +70,7 @@ impl From<DrawingAreaErrorKind<FigureError>> for FigureError {
 /// The file format of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// Scalable, for light pages and dark ones.
+    /// A scalable picture, for light pages and dark pages.
     Svg,
     /// Pixels, light.
     #[cfg(feature = "png")]

@@ -1,8 +1,9 @@
-//! The few colours of all figures: Okabe and Ito's, which readers with any of the common kinds of colour
-//! blindness can tell apart, and ink, paper and pale tints of the first three.
+//! The few colours of all figures. Okabe and Ito's colours are chosen so that readers with any common kind of colour
+//! blindness can tell them apart. Besides these there are ink, paper, pale tints of blue, orange and green, and fills
+//! for numbers below and above zero.
 //!
-//! The constants are the colours on a light page. Each has a counterpart for a dark one, and
-//! every figure carries a style sheet that swaps them when the reader prefers dark.
+//! The constants are the colours on a light page. Each has a counterpart for a dark page. Every figure carries a
+//! style sheet that swaps the colours if the reader prefers dark pages.
 
 use plotters::style::RGBColor;
 
@@ -12,7 +13,7 @@ pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
 pub const MUTED: RGBColor = RGBColor(0x57, 0x60, 0x6A);
 /// Thin lines: frames, grids, edges.
 pub const RULE: RGBColor = RGBColor(0xC9, 0xD0, 0xD7);
-/// A fill that is just off the paper, for boxes that carry no weights.
+/// A fill that differs little from the paper, for boxes that carry no weights.
 pub const SHADE: RGBColor = RGBColor(0xF3, 0xF5, 0xF7);
 /// The card on which everything is drawn.
 pub const PAPER: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
@@ -89,8 +90,8 @@ pub fn contains(color: RGBColor) -> bool {
     DARK.iter().any(|(light, _)| *light == color)
 }
 
-/// The style sheet that swaps all colours of these elements at once for a reader who prefers dark.
-/// It applies only inside `.figure`, so that a figure leaves the rest of its page alone.
+/// The style sheet that swaps all colours of these elements at once if the reader prefers dark pages. It applies only
+/// inside `.figure`, so a figure does not change the rest of its page.
 pub fn dark_style(elements: &str) -> String {
     let mut sheet = String::from("@media (prefers-color-scheme: dark){");
     for (light, dark) in DARK.map(|(light, dark)| (hex(light), hex(dark))) {

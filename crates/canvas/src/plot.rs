@@ -24,7 +24,7 @@ impl Canvas {
 pub struct Plot<'a>(pub(crate) &'a mut Canvas);
 
 impl Plot<'_> {
-    /// Draws in a colour of Plotters, which may be partly or wholly transparent.
+    /// Draws in a colour from Plotters, which may be partly or wholly transparent.
     fn draw(
         &mut self,
         color: BackendColor,
@@ -136,7 +136,7 @@ impl DrawingBackend for Plot<'_> {
         })
     }
 
-    /// Uses the embedded font, which Plotters doesn't know; a line is one em high.
+    /// Measures the text in the embedded font, which Plotters does not know. A line is one em high.
     fn estimate_text_size<S: BackendTextStyle>(
         &self,
         text: &str,

@@ -1,9 +1,8 @@
-//! Named tensors from `.safetensors`, `.npz` and PyTorch's `.pth` files.
+//! Reads named tensors from `.safetensors`, `.npz` and PyTorch's `.pth` files.
 //!
-//! A checkpoint first lists its tensors ([`Checkpoint::entries`]). Then they are read one by one
-//! as f32 ([`Checkpoint::read`]), so that at most one of them is in memory twice. Nothing in a file is
-//! run. No memory is allocated for what a file only claims to hold: every size is first compared with
-//! the file's length.
+//! [`Checkpoint::entries`] lists the tensors of a checkpoint. [`Checkpoint::read`] then reads one of them as f32, so
+//! at most one tensor is in memory twice. No code in a file is run. Every size in a file is compared with the file's
+//! length before memory is allocated for it.
 //!
 //! ```no_run
 //! use triform_checkpoint::Checkpoint;
@@ -59,7 +58,7 @@ pub enum Dtype {
     F16,
     /// Floats with 8 bits of exponent and 7 of mantissa, which f32 holds exactly.
     BF16,
-    /// Any other kind, by the format's name for it. Such numbers are not read.
+    /// Any other kind, with the format's name for it. Numbers of other kinds are not read.
     Other(String),
 }
 
@@ -78,8 +77,8 @@ impl Checkpoint {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAFile`] for a directory or a pipe; [`Error::Checkpoint`] for any other ending and for a
-    /// file whose first bytes belong to another format; [`Error::Io`]; the errors of [`Checkpoint::new`].
+    /// [`Error::NotAFile`] for a directory or a pipe; [`Error::Checkpoint`] for any other ending, and for a file
+    /// whose first bytes belong to another format; [`Error::Io`]; the errors of [`Checkpoint::new`].
     pub fn open(path: &Path) -> Result<Self> {
         let mut reader = open(path)?;
         let format = Format::of(path)?;
@@ -87,7 +86,7 @@ impl Checkpoint {
         let read = reader.by_ref().take(16).read_to_end(&mut head);
         read.map_err(|error| Fault::from(error).of(path))?;
         if let Some(what) = format.contradicted(&head) {
-            let why = format!("its name has the wrong ending: it is {what}");
+            let why = format!("it is {what}; the ending of its name says otherwise");
             return Err(Fault::Why(why).of(path));
         }
         Self::new(reader, format, path)
@@ -126,7 +125,7 @@ impl<R: Read + Seek> Checkpoint<R> {
         &self.path
     }
 
-    /// The numbers of a tensor by its index in [`Checkpoint::entries`], row-major.
+    /// Reads the numbers of a tensor in row-major order. `index` is its index in [`Checkpoint::entries`].
     ///
     /// Errors: [`Error::Checkpoint`] for an index that is too large, for [`Dtype::Other`], for a wrong
     /// checksum, or for lack of memory; [`Error::Io`].
@@ -151,7 +150,7 @@ pub enum Format {
     Pth,
 }
 
-/// Endings, in upper or lower case. Hugging Face uses `.bin` for what `torch.save` wrote.
+/// The endings of file names and their formats. Hugging Face uses `.bin` for what `torch.save` wrote.
 const ENDINGS: [(&str, Format); 5] = [
     ("safetensors", Format::Safetensors),
     ("npz", Format::Npz),
@@ -161,7 +160,7 @@ const ENDINGS: [(&str, Format); 5] = [
 ];
 
 impl Format {
-    /// The format by the ending of a file's name, in upper or lower case.
+    /// The format that belongs to the ending of a file's name. Upper and lower case mean the same.
     ///
     /// Errors: [`Error::Checkpoint`] for any other ending.
     pub fn of(path: &Path) -> Result<Self> {
@@ -177,7 +176,7 @@ impl Format {
         })
     }
 
-    /// What the first 16 bytes show the file to be, if that is another format.
+    /// What the file is, if its first 16 bytes show that it has another format than `self`.
     fn contradicted(self, head: &[u8]) -> Option<&'static str> {
         // A .safetensors file begins with a length, whose bytes may look like anything: 19280 is `PK`.
         let (formats, what): (&[Self], _) = if let [_, _, _, _, 0, 0, 0, 0, b'{', ..] = head {
@@ -185,7 +184,7 @@ impl Format {
         } else if head.starts_with(b"PK") {
             (&[Self::Npz, Self::Pth], "a zip archive, as .npz and .pth files are")
         } else if head.starts_with(&pth::MAGIC) {
-            (&[Self::Pth], "what torch.save wrote, a .pth file")
+            (&[Self::Pth], "a .pth file of torch.save")
         } else if head.starts_with(b"\x93NUMPY") {
             (&[], "a single array, a .npy file")
         } else if head.starts_with(b"\x89HDF") {
@@ -197,7 +196,7 @@ impl Format {
     }
 }
 
-/// Opens a regular file. A pipe would block until someone writes to it.
+/// Opens a regular file. A pipe is refused, because opening it would block until another program writes to it.
 fn open(path: &Path) -> Result<BufReader<File>> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(io)?;

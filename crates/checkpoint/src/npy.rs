@@ -1,9 +1,9 @@
-//! `.npy`: one array, as a header and the numbers (numpy's `numpy/lib/format.py`). The header has a magic
+//! A `.npy` file holds one array: a header, then the numbers (numpy's `numpy/lib/format.py`). The header has a magic
 //! number, a version, a length, and a Python dict with the dtype, the order of the axes and the shape.
 //!
-//! `.npz`: a zip archive of `.npy` files (numpy's `numpy/lib/_npyio_impl.py`, `savez`), which may be
-//! deflated (`savez_compressed`). A member that inflates to more bytes than its header's shape
-//! needs is refused at the first surplus byte.
+//! A `.npz` file is a zip archive of `.npy` files (numpy's `numpy/lib/_npyio_impl.py`, `savez`). They may be deflated
+//! (`savez_compressed`). If a member inflates to more bytes than its header's shape needs, it is refused at the first
+//! surplus byte.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -18,10 +18,10 @@ use crate::{Dtype, Entry};
 
 const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
-/// A header has at most this many bytes: numpy's own limit.
+/// A header has at most this many bytes, which is numpy's own limit.
 const LONGEST: u64 = 10_000;
 
-/// An array has at most this many axes: numpy's own limit.
+/// An array has at most this many axes, which is numpy's own limit.
 pub(crate) const AXES: usize = 64;
 
 /// An open `.npy` file.
@@ -70,8 +70,8 @@ impl Npy {
     }
 }
 
-/// Reads the header of an array of `length` bytes (header and numbers together). Returns the shape,
-/// the dtype, and where the numbers are; `start` computes that from the header's length.
+/// Reads the header of an array. `length` is the number of bytes of header and numbers together. Returns the shape,
+/// the dtype, and where the numbers are. `start` computes their place from the length of the header.
 fn header(
     reader: &mut impl Read,
     length: u64,
@@ -103,7 +103,7 @@ fn header(
         bail!("its header cannot be parsed: `{}`", printable(&start));
     };
     let Some((dtype, order, width)) = kind(&descr) else {
-        bail!("its dtype `{}` is not one of numpy's", printable(&descr));
+        bail!("its dtype `{}` is not a dtype of numpy", printable(&descr));
     };
     let Some(span) = count(&shape) else {
         bail!("shape {shape:?} has more numbers than can be counted");
@@ -114,7 +114,9 @@ fn header(
     if let Some(width) = width
         && (span as u64).checked_mul(width) != Some(held)
     {
-        bail!("shape {shape:?} needs {span} numbers of {width} bytes; there are {held} bytes");
+        bail!(
+            "shape {shape:?} needs {span} numbers of {width} bytes, but {held} bytes follow the header"
+        );
     }
     let strides = if fortran_order { column_major(shape.iter()) } else { row_major(&shape) };
     Ok((shape, dtype, Place { start: start(before), order, strides, span }))
@@ -136,7 +138,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     Ok(tensors)
 }
 
-/// The dtype that numpy's name for it means, its byte order, and the number of bytes of one number.
+/// Parses numpy's name for a dtype. Returns the dtype, its byte order, and the number of bytes of one number.
 fn kind(descr: &str) -> Option<(Dtype, Order, Option<u64>)> {
     let (order, rest) = match descr.split_at_checked(1)? {
         (">", rest) => (Order::Big, rest),

@@ -35,14 +35,14 @@ pub(crate) type Tensors = Vec<(Entry, Place)>;
 pub(crate) struct Place {
     pub(crate) start: Start,
     pub(crate) order: Order,
-    /// For each axis, how far apart two neighbouring numbers are, counted in numbers.
+    /// For each axis, the distance between two neighbouring elements, counted in elements.
     pub(crate) strides: Vec<usize>,
-    /// How many numbers there are from the first to the last, both included.
+    /// The number of elements that the file holds from the tensor's first element to its last, both included.
     pub(crate) span: usize,
 }
 
 impl Place {
-    /// Reads the numbers, row-major. The caller has checked the span against the file's length.
+    /// Reads the numbers in row-major order. The caller has checked the span against the file's length.
     pub(crate) fn read<R: Read + Seek>(
         &self,
         reader: &mut R,
@@ -82,7 +82,7 @@ impl Place {
     }
 }
 
-/// The strides of a row-major tensor. If one size is 0, the others may be anything.
+/// The strides of a row-major tensor. If one size is 0, the other sizes may be arbitrarily large.
 pub(crate) fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = column_major(shape.iter().rev());
     strides.reverse();
@@ -99,7 +99,8 @@ pub(crate) fn column_major<'a>(shape: impl Iterator<Item = &'a usize>) -> Vec<us
     shape.scan(1, next).collect()
 }
 
-/// How many numbers a tensor has; `None` if too many for a `usize`. If one size is 0, the others may be anything.
+/// How many numbers a tensor has, or `None` if that does not fit in a `usize`. If one size is 0, the other sizes may
+/// be arbitrarily large.
 pub(crate) fn count(shape: &[usize]) -> Option<usize> {
     let none = shape.contains(&0).then_some(0);
     none.or_else(|| shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size)))
@@ -114,7 +115,7 @@ fn room(count: usize) -> Result<Vec<f32>, Fault> {
     }
 }
 
-/// Reads `count` numbers, each exactly.
+/// Reads `count` numbers, and rounds none of them.
 fn read(reader: impl Read, count: usize, dtype: &Dtype, order: Order) -> Result<Vec<f32>, Fault> {
     match dtype {
         Dtype::F32 => each(reader, count, order, f32::from_le_bytes),

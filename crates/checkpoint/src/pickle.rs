@@ -1,11 +1,11 @@
 //! A pickle machine that builds plain values, describes tensors, and can do nothing else.
 //!
-//! It knows the opcodes that PyTorch writes (protocol 2) and the names in [`Global`]. The opcodes are those
-//! that PyTorch's own `torch/_weights_only_unpickler.py` accepts. The machine calls nothing.
+//! It knows the opcodes that PyTorch writes (protocol 2) and the names in [`Global`]. The opcodes are those that
+//! PyTorch's own `torch/_weights_only_unpickler.py` accepts. The machine never calls anything that a pickle names.
 //! Python's `Lib/pickletools.py` documents the opcodes.
 //!
-//! Values lie in one list and refer to each other by their index in it. So even a value that contains itself,
-//! or is nested as deep as its pickle is long, is built, read and dropped without recursion.
+//! All values lie in one list, and refer to each other by their index in it. So no recursion is needed to build, read
+//! or drop a value. That holds even if a value contains itself, or is nested as deep as its pickle is long.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use crate::error::{Fault, bail};
 use crate::numbers::integer;
 
-/// A pickle may have at most this many bytes. (That of ResNeXt-101 has about 100,000.)
+/// A pickle may have at most this many bytes. (The pickle of ResNeXt-101 has about 100,000.)
 pub(crate) const BYTES: usize = 1 << 22;
 /// The most values, and the most places in the memo.
 const VALUES: usize = 1 << 18;
@@ -31,7 +31,7 @@ pub(crate) type Id = usize;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
-    /// `None`, a float, a set, or an integer of more than 64 bits: nothing here depends on its value.
+    /// `None`, a float, a set, or an integer of more than 64 bits. Nothing here depends on such a value.
     Plain,
     Bool(bool),
     Int(i64),
@@ -78,10 +78,10 @@ pub(crate) struct View {
     pub(crate) strides: Vec<usize>,
 }
 
-/// A dtype: PyTorch's name for it, and its bytes.
+/// A dtype: PyTorch's name for it, and the number of bytes of one element.
 type Kind = (&'static str, u64);
 
-/// The names that a pickle may use. None of them is looked up or called: what they do is reimplemented here.
+/// The names that a pickle may use. None of them is looked up or called. This module does what they would do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Global {
     /// Makes a dict.
@@ -97,8 +97,8 @@ pub(crate) enum Global {
 }
 
 impl Global {
-    /// The allow-list; any other name is refused, and the message quotes it. The storages are those
-    /// of `torch/storage.py`, `_dtype_to_storage_type_map`, except those of quantised numbers.
+    /// Finds a name in the list of allowed names. Any other name is refused, and the message quotes it. The allowed
+    /// storages are those of `torch/storage.py`, `_dtype_to_storage_type_map`, except those of quantised numbers.
     fn find(module: &str, name: &str) -> Result<Self, Fault> {
         let full = format!("{module}.{name}");
         let kind = match &*full {
@@ -169,7 +169,7 @@ impl Values {
         }
     }
 
-    /// The value of a key in a dict, in which the key may not occur twice.
+    /// The value of a key in a dict. It is an error if the key occurs twice.
     pub(crate) fn field(&self, dict: &[(Id, Id)], name: &str) -> Result<Option<&Value>, Fault> {
         let is_name = |(key, _): &&(Id, Id)| self.text(*key).is_some_and(|key| **key == *name);
         let mut found = dict.iter().filter(is_name);
@@ -208,7 +208,7 @@ impl<'a> Bytes<'a> {
         Ok(integer(self.take(bytes)?))
     }
 
-    /// A text, preceded by its length, which takes `bytes` bytes.
+    /// A text that follows its length. The length takes `bytes` bytes.
     fn text(&mut self, bytes: usize) -> Result<Rc<str>, Fault> {
         match self.integer(bytes)? {
             length if length <= TEXT => utf8(self.take(length as usize)?).map(Rc::from),
@@ -232,7 +232,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, Fault> {
     str::from_utf8(bytes).map_err(|_| Fault::why("a text in its pickle is not UTF-8"))
 }
 
-/// Reads one pickle: its values, and which of them is its result. `bytes` then continues after it.
+/// Reads one pickle. Returns its values, and which of them is its result. `bytes` then continues after the pickle.
 pub(crate) fn load(bytes: &mut Bytes<'_>) -> Result<(Values, Id), Fault> {
     let mut machine = Machine::default();
     loop {
@@ -248,7 +248,7 @@ pub(crate) fn load(bytes: &mut Bytes<'_>) -> Result<(Values, Id), Fault> {
         let counts = [machine.values.values.len(), machine.memo.len(), machine.copied];
         let waiting = machine.stack.len().max(machine.marks.len());
         if counts.iter().any(|count| *count > VALUES) || waiting > STACK {
-            bail!("its pickle holds more values than any state dict");
+            bail!("its pickle holds more values than any state dict needs");
         }
     }
 }
@@ -287,11 +287,11 @@ impl Machine {
     }
 
     fn pop_mark(&mut self) -> Result<Vec<Id>, Fault> {
-        let Some(mark) = self.marks.pop() else { bail!("its pickle lacks a mark") };
+        let Some(mark) = self.marks.pop() else { bail!("its pickle lacks a mark that it needs") };
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
 
-    /// Executes one opcode; most of them push a value.
+    /// Executes one opcode. Most opcodes push a value.
     fn step(&mut self, opcode: u8, bytes: &mut Bytes<'_>) -> Result<(), Fault> {
         let value = match opcode {
             // PROTO
@@ -335,7 +335,7 @@ impl Machine {
             b'h' | b'j' => {
                 let place = bytes.integer(if opcode == b'h' { 1 } else { 4 })?;
                 let Some(id) = self.memo.get(&place) else {
-                    bail!("its pickle recalls what it never stored");
+                    bail!("its pickle reads a value that it never stored");
                 };
                 self.stack.push(*id);
                 return Ok(());
@@ -364,7 +364,7 @@ impl Machine {
         self.values.values.push(value);
     }
 
-    /// The value on top, to be changed.
+    /// The value on top of the stack, so that it can be changed.
     fn top_mut(&mut self) -> Result<Option<&mut Value>, Fault> {
         let top = self.top()?;
         Ok(self.values.values.get_mut(top))
@@ -378,7 +378,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Puts items, which alternate between key and value, into the dict on top.
+    /// Puts items, which alternate between key and value, into the dict on top of the stack.
     fn set(&mut self, items: &[Id]) -> Result<(), Fault> {
         let Some(Value::Dict(dict)) = self.top_mut()? else {
             bail!("its pickle sets a key of something that is not a dict");
@@ -422,14 +422,16 @@ impl Machine {
                 self.stack.push(tuple);
                 return Ok(());
             }
-            (Global::Storage(_), _) => bail!("its pickle makes a storage of its own"),
-            _ => bail!("its pickle gives arguments that do not fit"),
+            (Global::Storage(_), _) => {
+                bail!("its pickle calls a storage class, which no state dict needs")
+            }
+            _ => bail!("its pickle calls a function with arguments that do not fit"),
         };
         self.push(value);
         Ok(())
     }
 
-    /// `OrderedDict([[key, value], ...])`, as Python 2 wrote it.
+    /// The pairs of `OrderedDict([[key, value], ...])`, as Python 2 wrote it.
     fn pairs(&self, list: Id) -> Result<Vec<(Id, Id)>, Fault> {
         let Value::List(list) = self.values.get(list) else {
             bail!("its pickle makes a dict from something that is not a list");
@@ -465,7 +467,7 @@ impl Machine {
         Ok(View { storage: storage.clone(), offset, shape, strides })
     }
 
-    /// The state of an `OrderedDict`: attributes such as `_metadata`, which are dropped.
+    /// Drops the state of an `OrderedDict`. The state consists of attributes such as `_metadata`.
     fn build(&mut self) -> Result<(), Fault> {
         let state = self.pop()?;
         match (self.values.get(self.top()?), self.values.get(state)) {
@@ -474,8 +476,8 @@ impl Machine {
         }
     }
 
-    /// `("storage", class, key, location, number of elements)`; the older format adds `None` or, in
-    /// its earliest files, which part of another storage this one is.
+    /// Reads the tuple `("storage", class, key, location, number of elements)`. In the older format, one more item
+    /// follows. It is `None` or, in the earliest files, it may say which part of another storage this storage is.
     fn storage(&mut self) -> Result<Value, Fault> {
         let id = self.pop()?;
         let values = &mut self.values;
@@ -492,7 +494,9 @@ impl Machine {
             _ => bail!("its pickle has a persistent id that is not a storage's"),
         };
         if part.is_some_and(|part| *values.get(*part) != Value::Plain) {
-            bail!("its pickle has a storage that is a part of another; save it again");
+            bail!(
+                "its pickle has a storage that is part of another storage; save the checkpoint again"
+            );
         }
         let (&Value::Global(Global::Storage(kind)), Some(key), Some(count)) =
             (values.get(class), values.text(key), values.size(count))
@@ -502,7 +506,7 @@ impl Machine {
         let storage = Storage { key: Rc::clone(key), kind, count };
         let known = values.storages.entry(Rc::clone(&storage.key)).or_insert(storage.clone());
         if *known != storage {
-            bail!("its pickle gives storage {:?} two kinds or sizes", storage.key);
+            bail!("its pickle gives storage {:?} two dtypes or sizes", storage.key);
         }
         Ok(Value::Storage(storage))
     }

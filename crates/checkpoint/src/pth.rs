@@ -1,15 +1,15 @@
-//! PyTorch's own checkpoints, `.pth`, read without running what is in them.
+//! Reads PyTorch's own checkpoints, `.pth` files, without running any code in them.
 //!
-//! `torch.save` writes a pickle, which is a program, and the numbers beside it. There are two formats: a zip
-//! archive, since PyTorch 1.6, and an older sequence of pickles. The only documentation is code:
-//! PyTorch's `torch/serialization.py` (`_save`, `_legacy_save`), and for pickles Python's `Lib/pickletools.py`.
-//! Here a pickle can build plain values and describe tensors. Every name outside a short list is refused
-//! (`pickle::Global`), so a file cannot run anything.
+//! `torch.save` writes a pickle, which is a program, and the numbers beside it. There are two formats. The newer one,
+//! since PyTorch 1.6, is a zip archive. The older one is a sequence of pickles. Both are documented only by code:
+//! PyTorch's `torch/serialization.py` (`_save`, `_legacy_save`) and, for pickles, Python's `Lib/pickletools.py`.
+//! Here, a pickle can only build plain values and describe tensors. Every name outside a short list
+//! (`pickle::Global`) is refused, so a file cannot run anything.
 //!
 //! The state dict is the file's dict, or the dict that is stored in it under `state_dict` or `model`.
 //!
-//! Every size in a file is compared with the file's length before memory is allocated for it. The
-//! checksums of an archive are not checked: PyTorch does not check them either, and may omit them.
+//! Every size in a file is compared with the file's length before memory is allocated for it. The checksums of an
+//! archive are not checked, because PyTorch does not check them either and may omit them.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek, SeekFrom};
@@ -20,7 +20,7 @@ use crate::pickle::{self, Bytes, Id, Value, Values, View};
 use crate::zip::{self, wrong};
 use crate::{Dtype, Entry};
 
-/// A file in the older format begins with this pickle, of the number 0x1950a86a20f9469cfc6c.
+/// A file in the older format begins with this pickle, which holds the number 0x1950a86a20f9469cfc6c.
 pub(crate) const MAGIC: [u8; 15] =
     [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 
@@ -30,10 +30,10 @@ const OLD_VERSION: i64 = 1001;
 /// The versions of the newer format that PyTorch reads: `caffe2/serialize/versions.h`.
 const VERSIONS: std::ops::RangeInclusive<u64> = 1..=10;
 
-/// A state dict may have at most this many tensors. (That of ResNeXt-101 has 626.)
+/// A state dict may have at most this many tensors. (The state dict of ResNeXt-101 has 626.)
 const TENSORS: usize = 1 << 16;
 
-/// Where each storage is in the file, by its key: its first byte, and its number of bytes.
+/// Where each storage is in the file, by its key. A place is the first byte and the number of bytes.
 type Extents = HashMap<String, (u64, u64)>;
 
 /// The tensors of a file of `length` bytes that `torch.save` wrote, in the newer or the older format.
@@ -44,7 +44,7 @@ pub(crate) fn tensors<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Ten
     } else if head == MAGIC {
         older(reader, length)?
     } else {
-        bail!("it is in neither format of torch.save, the zip archive or the older one");
+        bail!("torch.save did not write it: it is neither a zip archive nor in the older format");
     };
     state_dict(&values, root, &extents)
 }
@@ -57,10 +57,10 @@ fn text_at(reader: &mut (impl Read + Seek), extent: (u64, u64)) -> Result<Vec<u8
     Ok(text)
 }
 
-/// The objects, and where the storages are, in the newer format.
+/// Reads the newer format. Returns the objects, and where the storages are.
 ///
-/// It is a zip archive with `NAME/data.pkl`, a pickle; `NAME/data/KEY`, the storages; `NAME/version`; and in
-/// newer files `NAME/byteorder`. Nothing is compressed.
+/// A file is a zip archive in which nothing is compressed. `NAME/data.pkl` is a pickle, and every `NAME/data/KEY` is
+/// a storage. The archive also has `NAME/version` and, in newer files, `NAME/byteorder`.
 /// Sources: `torch/serialization.py`, `_save`; `caffe2/serialize/inline_container.cc`.
 fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Extents), Fault> {
     let members = zip::members(reader, length)?;
@@ -111,10 +111,11 @@ fn newer<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
     Ok((values, root, extents.into_iter().filter_map(storage).collect()))
 }
 
-/// The objects, and where the storages are, in the older format: five pickles, then the storages.
+/// Reads the older format, which is five pickles, then the storages. Returns the objects, and where the storages are.
 ///
-/// The pickles are the magic number, the version of the format, the kind of machine that wrote it, the objects,
-/// and the keys of the storages. Then come, for each key, its number of elements (8 bytes) and the elements.
+/// The pickles are the magic number, the version of the format, the kind of machine that wrote the file, the objects,
+/// and the keys of the storages. Then follows one storage for each key: its number of elements (8 bytes), and the
+/// elements.
 /// Sources: `torch/serialization.py`, `_legacy_save`; `torch/csrc/generic/serialization.cpp`.
 fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Extents), Fault> {
     let start = MAGIC.len() as u64;
@@ -136,7 +137,9 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
     }
     let (values, root) = pickle::load(&mut bytes)?;
     let (keys, list) = pickle::load(&mut bytes)?;
-    let Value::List(list) = keys.get(list) else { bail!("its list of storages is not a list") };
+    let Value::List(list) = keys.get(list) else {
+        bail!("its storages are in {}, not in a list", keys.get(list).kind());
+    };
 
     let mut extents = HashMap::new();
     let mut at = start + bytes.taken as u64;
@@ -147,7 +150,7 @@ fn older<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Values, Id, Ext
         };
         let (found, count) = (u64::from_le_bytes(read_at(reader, at)?), storage.count as u64);
         if found != count {
-            bail!("storage {key:?} does not have as many numbers as the pickle says");
+            bail!("storage {key:?} has {found} numbers, but the pickle says {count}");
         }
         let start = at.saturating_add(8);
         let bytes = count.checked_mul(storage.kind.1);
@@ -203,8 +206,8 @@ fn state_dict(values: &Values, root: Id, extents: &Extents) -> Result<Tensors, F
     Ok(tensors)
 }
 
-/// Finds a tensor in the file. A tensor may not have more numbers than its storage. PyTorch can expand
-/// one number to many, but no network's weights are stored like that.
+/// Finds a tensor in the file. A tensor may not have more numbers than its storage. PyTorch can expand one stored
+/// number to many, but no network's weights are stored like that.
 fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     let View { storage, offset, shape, strides } = view;
     let (key, (kind, width)) = (&storage.key, storage.kind);
@@ -226,7 +229,7 @@ fn locate(view: &View, extents: &Extents) -> Result<Place, Fault> {
     let fits = |span: &usize| offset.checked_add(*span).is_some_and(|end| end <= storage.count);
     let Some(span) = span.filter(fits) else {
         bail!(
-            "shape {shape:?} and strides {strides:?} from {offset} on exceed its storage of {} numbers",
+            "shape {shape:?}, strides {strides:?} and offset {offset} exceed its storage of {} numbers",
             storage.count
         );
     };

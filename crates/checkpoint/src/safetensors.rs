@@ -1,8 +1,9 @@
-//! `.safetensors`: eight bytes with the length of the header, then the header in JSON, then the numbers.
-//! The header is an object with the tensors by name; their numbers follow one another without gaps.
+//! A `.safetensors` file begins with eight bytes that give the length of the header. Then come the header, in JSON,
+//! and the numbers. The header is an object that describes the tensors by name. The numbers of the tensors follow one
+//! another without gaps.
 //!
-//! The header is parsed here, so that a message can name the faulty tensor, and so that a name that
-//! occurs twice is noticed.
+//! This module parses the header itself. So a message can name the faulty tensor, and a name that occurs twice is
+//! noticed.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -15,7 +16,7 @@ use crate::error::{Fault, bail, printable};
 use crate::numbers::{Order, Place, Start, Tensors, read_at, row_major};
 use crate::{Dtype, Entry};
 
-/// The longest header that is read: the format's own limit.
+/// The longest header that is read. It is the format's own limit.
 const LONGEST_HEADER: u64 = 100_000_000;
 
 /// The only key of the header that is not a tensor's name.
@@ -75,17 +76,23 @@ fn check(tensors: &[(String, Info)], bytes: u64) -> Result<(), Fault> {
             if !names.insert(name) {
                 bail!("it occurs twice");
             }
-            if from != end || to < from || to as u64 > bytes {
+            if from != end || to < from {
                 bail!(
-                    "it lies at {from}..{to} of {bytes} bytes, but the tensor before it ends at {end}"
+                    "its offsets are {from}..{to}; they must start at {end} and not run backwards"
+                );
+            }
+            if to as u64 > bytes {
+                bail!(
+                    "its offsets are {from}..{to}, but the file has only {bytes} bytes of numbers"
                 );
             }
             let Some(bits) = bits(dtype) else {
-                bail!("its dtype `{}` is not one of the format's", printable(dtype));
+                bail!("its dtype `{}` is not a dtype of the format", printable(dtype));
             };
             let count = shape.iter().try_fold(1, |count: usize, &size| count.checked_mul(size));
             if count.is_none_or(|count| count as u128 * bits != (to - from) as u128 * 8) {
-                bail!("{dtype} {shape:?} does not have {} bytes", to - from);
+                let length = to - from;
+                bail!("{dtype} of shape {shape:?} does not take the {length} bytes of its offsets");
             }
             Ok(())
         };

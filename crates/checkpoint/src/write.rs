@@ -1,4 +1,4 @@
-//! Named tensors to `.safetensors`, `.npz` and `.npy` files.
+//! Turns named tensors into the bytes of `.safetensors`, `.npz` and `.npy` files.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use crate::zip;
 /// A name has at most this many bytes, so that `.npy` can be appended to it in an archive.
 const NAME: usize = u16::MAX as usize - 4;
 
-/// A dtype: its name in `.safetensors`, numpy's name, and its bytes.
+/// A dtype: its name in `.safetensors`, its name in numpy, and the number of bytes of one number.
 type Kind = (&'static str, &'static str, usize);
 
 /// A tensor to write.
@@ -73,7 +73,8 @@ fn check(tensors: &[Tensor]) -> Result<()> {
     Ok(())
 }
 
-/// A `.safetensors` file, in the order that the format's authors use: widest numbers first, then by name.
+/// Makes a `.safetensors` file. The tensors are in the order that the format's authors use: first by width of the
+/// numbers, widest first, then by name.
 ///
 /// Errors: [`Error::Unwritable`] for a shape that does not fit its numbers or has more than 64
 /// axes, and for a name that occurs twice or is too long.
@@ -102,7 +103,7 @@ pub fn safetensors(tensors: &[Tensor]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// An `.npz` file, as `numpy.savez` stores it.
+/// Makes an `.npz` file, as `numpy.savez` does.
 ///
 /// Errors: those of [`safetensors`].
 pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
@@ -117,7 +118,7 @@ pub fn npz(tensors: &[Tensor]) -> Result<Vec<u8>> {
     Ok(zip::archive(&members, u32::MAX))
 }
 
-/// A `.npy` file. It has no place for the tensor's name.
+/// Makes a `.npy` file, which has no place for the tensor's name.
 ///
 /// Errors: those of [`safetensors`].
 pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
@@ -125,7 +126,7 @@ pub fn npy(tensor: &Tensor) -> Result<Vec<u8>> {
     Ok([&npy_header(tensor)[..], &tensor.bytes].concat())
 }
 
-/// The header of a `.npy` file; the numbers after it begin at a multiple of 64.
+/// The header of a `.npy` file. The numbers after it begin at a multiple of 64 bytes.
 fn npy_header(tensor: &Tensor) -> Vec<u8> {
     let (_, descr, _) = tensor.kind;
     let shape = match &tensor.shape[..] {

@@ -1,10 +1,9 @@
-//! Zip archives, as far as PyTorch and numpy use them. Members are stored or deflated and listed in a directory
-//! at the end, with 64-bit sizes if 32 bits are too few (PKWARE's `APPNOTE.TXT`, 4.3 and 4.5.3).
+//! Reads and writes zip archives, as far as PyTorch and numpy use them. Members are stored or deflated. A directory
+//! at the end lists them, with 64-bit sizes if 32 bits are too few (PKWARE's `APPNOTE.TXT`, 4.3 and 4.5.3).
 //!
-//! The `zip` crate is not used because it accepts what is refused here: bytes before or after the
-//! archive, more entries than the directory counts, a directory of any length. Here no memory is
-//! allocated for what a file only claims to hold: everything the directory says is first compared with
-//! the file's length. No name becomes a path.
+//! The `zip` crate is not used because it accepts files that are refused here. They have bytes before or after the
+//! archive, more entries than the directory counts, or a directory of any length. Here, every size in the directory
+//! is compared with the file's length before memory is allocated for it. No name is used as a path.
 
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
@@ -15,10 +14,10 @@ use flate2::{Crc, CrcReader};
 use crate::error::{Fault, bail, printable};
 use crate::numbers::{integer, read_at};
 
-/// The directory may have at most this many bytes. (That of ResNeXt-101 has about 60,000.)
+/// The directory may have at most this many bytes. (The directory of ResNeXt-101 has about 60,000.)
 const DIRECTORY: u64 = 1 << 22;
 
-/// The most bytes that one deflated byte can inflate to: two bits can stand for 258 bytes.
+/// The most bytes to which one deflated byte can inflate. Two bits can stand for 258 bytes.
 const DEFLATE: u64 = 1032;
 
 /// A file inside an archive.
@@ -28,7 +27,7 @@ pub(crate) struct Member {
     flags: u64,
     method: u64,
     checksum: u32,
-    /// Where its local header is in the archive, where its bytes are, and how many there are.
+    /// Where its local header begins in the archive, where its bytes begin, and how many bytes there are.
     header: u64,
     pub(crate) start: u64,
     packed: u64,
@@ -54,7 +53,8 @@ impl Member {
         }))
     }
 
-    /// Checks the end, once all wanted bytes are read: no byte may follow, and the checksum must match.
+    /// Checks the end of the member, after all wanted bytes have been read. No byte may follow, and the checksum must
+    /// match.
     pub(crate) fn close(&self, mut bytes: Bytes<'_>) -> Result<(), Fault> {
         if bytes.read(&mut [0])? != 0 {
             bail!("more bytes follow its numbers");
@@ -68,8 +68,9 @@ impl Member {
 
 /// All members, in the order of the directory.
 ///
-/// Errors: no archive; a member that is encrypted, compressed by another method, present twice, outside the
-/// file, overlapping another, larger than it can be, or named with a path.
+/// Errors: a file that is not an archive; a member that is encrypted, compressed by a method other than deflate,
+/// listed twice, outside the file, overlapping another member, or larger than its deflated bytes allow; a name that
+/// is a path.
 pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec<Member>, Fault> {
     let (directory, count, start) = directory(reader, length)?;
     let (mut members, mut rest) = (Vec::new(), &directory[..]);
@@ -83,7 +84,7 @@ pub(crate) fn members<R: Read + Seek>(reader: &mut R, length: u64) -> Result<Vec
     for member in &mut members {
         let name = &member.name;
         if name.split(['/', '\\']).any(|part| matches!(part, "" | "." | "..")) {
-            return Err(wrong(name, "has a path for a name"));
+            return Err(wrong(name, "has a path as its name"));
         }
         if !names.insert(name.clone()) {
             return Err(wrong(name, "occurs twice"));
@@ -112,7 +113,7 @@ fn broken() -> Fault {
     Fault::why("the directory of its zip archive is broken, or it ends too early")
 }
 
-/// The bytes of the directory, how many entries it says it has, and where it begins.
+/// The bytes of the directory, the number of entries that it claims to have, and where it begins.
 fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u64, u64), Fault> {
     // No comment follows: neither PyTorch nor numpy writes one.
     let at = length.checked_sub(22).ok_or_else(broken)?;
@@ -146,8 +147,8 @@ fn directory<R: Read + Seek>(reader: &mut R, length: u64) -> Result<(Vec<u8>, u6
 }
 
 impl Member {
-    /// Parses the first entry of these bytes and advances them past it. Nothing is checked yet, and
-    /// only the local header says where the member's own bytes are.
+    /// Parses the first entry of `bytes`, and moves `bytes` past it. Nothing is checked yet. `start` is not final,
+    /// because only the local header says where the member's own bytes begin.
     fn parse(bytes: &mut &[u8]) -> Option<Self> {
         let (head, rest) = bytes.split_first_chunk::<46>()?;
         let [name, extra, comment] = [28, 30, 32].map(|at| integer(&head[at..at + 2]) as usize);
@@ -187,7 +188,7 @@ impl Member {
             _ if self.flags & 1 != 0 => "is encrypted".to_owned(),
             0 if packed != size => "is stored, but its two sizes differ".to_owned(),
             8 if size > packed.saturating_mul(DEFLATE) => {
-                format!("cannot be {size} bytes deflated to {packed}")
+                format!("cannot inflate from {packed} bytes to {size}")
             }
             0 | 8 => String::new(),
             method => format!("is compressed by method {method}; only deflate is read"),
@@ -211,8 +212,9 @@ impl Member {
     }
 }
 
-/// An archive of these members, uncompressed. Each has a name of at most 65,535 bytes, and its bytes in two
-/// parts, one after the other. Numbers from `limit` on are written in 64 bits, so that tests can use small ones.
+/// Makes an archive of these members, uncompressed. Each member has a name of at most 65,535 bytes. Its bytes are
+/// given in two parts, which are written one after the other. Numbers from `limit` on are written in 64 bits. Tests
+/// use a small `limit`, so that small archives have numbers of 64 bits too.
 pub(crate) fn archive(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
     let (mut bytes, mut directory) = (Vec::new(), Vec::new());
     for (name, data) in members {
@@ -250,7 +252,8 @@ pub(crate) fn archive(members: &[(String, [&[u8]; 2])], limit: u32) -> Vec<u8> {
     bytes
 }
 
-/// Each number in 32 bits, or a mark that it is in the extra field; then the extra field, empty if not needed.
+/// Writes each number in 32 bits, or a mark that the number is in the extra field. Also returns the extra field,
+/// which is empty if no number needs it.
 fn fit<const N: usize>(numbers: [u64; N], limit: u32) -> ([[u8; 4]; N], Vec<u8>) {
     let mut wide = Vec::new();
     let short = numbers.map(|number| match u32::try_from(number) {

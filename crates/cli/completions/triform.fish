@@ -36,13 +36,13 @@ complete -c triform -n "__fish_triform_needs_command" -l seed -d 'The seed of ev
 complete -c triform -n "__fish_triform_needs_command" -l threads -d 'Threads to use; results do not change [default: all]' -r
 complete -c triform -n "__fish_triform_needs_command" -l rung -d 'Only these rungs, such as R1,R4 or R1-R4 [default: all]' -r
 complete -c triform -n "__fish_triform_needs_command" -l cases -d 'Random blocks for each rung [default: 100]' -r
-complete -c triform -n "__fish_triform_needs_command" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_needs_command" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_needs_command" -l block -d 'One block, C_in channels in and out, on random data' -r
 complete -c triform -n "__fish_triform_needs_command" -l map -d 'The block\'s map, height x width [default: 56x56]' -r
 complete -c triform -n "__fish_triform_needs_command" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c triform -n "__fish_triform_needs_command" -l features -d 'Without the top, up to the last map (include_top=False)'
+complete -c triform -n "__fish_triform_needs_command" -l features -d 'Leave out the top (include_top=False)'
 complete -c triform -n "__fish_triform_needs_command" -l full -d 'Print all tables, not the short report'
 complete -c triform -n "__fish_triform_needs_command" -l no-memory-check -d 'Start even if memory is short; the OS may kill triform'
 complete -c triform -n "__fish_triform_needs_command" -s q -l quiet -d 'Print errors only; the exit status is the answer'
@@ -76,13 +76,13 @@ complete -c triform -n "__fish_triform_using_subcommand verify" -l seed -d 'The 
 complete -c triform -n "__fish_triform_using_subcommand verify" -l threads -d 'Threads to use; results do not change [default: all]' -r
 complete -c triform -n "__fish_triform_using_subcommand verify" -l rung -d 'Only these rungs, such as R1,R4 or R1-R4 [default: all]' -r
 complete -c triform -n "__fish_triform_using_subcommand verify" -l cases -d 'Random blocks for each rung [default: 100]' -r
-complete -c triform -n "__fish_triform_using_subcommand verify" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand verify" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand verify" -l block -d 'One block, C_in channels in and out, on random data' -r
 complete -c triform -n "__fish_triform_using_subcommand verify" -l map -d 'The block\'s map, height x width [default: 56x56]' -r
 complete -c triform -n "__fish_triform_using_subcommand verify" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c triform -n "__fish_triform_using_subcommand verify" -l features -d 'Without the top, up to the last map (include_top=False)'
+complete -c triform -n "__fish_triform_using_subcommand verify" -l features -d 'Leave out the top (include_top=False)'
 complete -c triform -n "__fish_triform_using_subcommand verify" -l full -d 'Print all tables, not the short report'
 complete -c triform -n "__fish_triform_using_subcommand verify" -l no-memory-check -d 'Start even if memory is short; the OS may kill triform'
 complete -c triform -n "__fish_triform_using_subcommand verify" -s q -l quiet -d 'Print errors only; the exit status is the answer'
@@ -90,14 +90,14 @@ complete -c triform -n "__fish_triform_using_subcommand verify" -s h -l help -d 
 complete -c triform -n "__fish_triform_using_subcommand refute" -l rung -d 'Only these rungs, such as R1,R4 or R1-R4 [default: all]' -r
 complete -c triform -n "__fish_triform_using_subcommand refute" -l seed -d 'The seed of every random choice' -r
 complete -c triform -n "__fish_triform_using_subcommand refute" -l threads -d 'Threads to use; results do not change [default: all]' -r
-complete -c triform -n "__fish_triform_using_subcommand refute" -l json -d 'As JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand refute" -l json -d 'Write JSON to FILE or to standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand refute" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c triform -n "__fish_triform_using_subcommand refute" -l markdown -d 'Write Markdown'
 complete -c triform -n "__fish_triform_using_subcommand refute" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand refute" -s h -l help -d 'Print help'
-complete -c triform -n "__fish_triform_using_subcommand explain" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand explain" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand explain" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -107,23 +107,23 @@ complete -c triform -n "__fish_triform_using_subcommand explain" -s h -l help -d
 complete -c triform -n "__fish_triform_using_subcommand count" -l block -d 'A block with C_in channels in and out' -r
 complete -c triform -n "__fish_triform_using_subcommand count" -l conv -d 'A convolution: kernel, channels in and out, groups' -r
 complete -c triform -n "__fish_triform_using_subcommand count" -l size -d 'Input size [default: 224, CIFAR: 32, blocks: 56]' -r
-complete -c triform -n "__fish_triform_using_subcommand count" -l csv -d 'As CSV, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand count" -l csv -d 'Write CSV to FILE or to standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand count" -l stride-on -d 'Where bottlenecks have their stride [default: 3x3]' -r -f -a "3x3\t''
 1x1\t''"
 complete -c triform -n "__fish_triform_using_subcommand count" -l classes -d 'Number of classes [default: 1000, CIFAR: 10]' -r
-complete -c triform -n "__fish_triform_using_subcommand count" -l json -d 'As JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand count" -l json -d 'Write JSON to FILE or to standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand count" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c triform -n "__fish_triform_using_subcommand count" -l layers -d 'Count layer by layer'
 complete -c triform -n "__fish_triform_using_subcommand count" -l preserve -d 'For each C, the width d that keeps the block\'s cost'
-complete -c triform -n "__fish_triform_using_subcommand count" -l features -d 'Without the top (include_top=False)'
+complete -c triform -n "__fish_triform_using_subcommand count" -l features -d 'Leave out the top (include_top=False)'
 complete -c triform -n "__fish_triform_using_subcommand count" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand count" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand diagnose" -l arch -d 'The network or block [default: all known ones]' -r
 complete -c triform -n "__fish_triform_using_subcommand diagnose" -l size -d 'Input size [default: 224, CIFAR: 32, blocks: 56]' -r
 complete -c triform -n "__fish_triform_using_subcommand diagnose" -l classes -d 'Number of classes [default: 1000, CIFAR: 10]' -r
-complete -c triform -n "__fish_triform_using_subcommand diagnose" -l json -d 'All matches as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand diagnose" -l json -d 'Write all matches as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand diagnose" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -144,18 +144,18 @@ complete -c triform -n "__fish_triform_using_subcommand forward" -l stride-on -d
 complete -c triform -n "__fish_triform_using_subcommand forward" -l classes -d 'Number of classes [default: 1000, CIFAR: 10]' -r
 complete -c triform -n "__fish_triform_using_subcommand forward" -l output -d 'Write the logits, or the last map, as a .npy file' -r
 complete -c triform -n "__fish_triform_using_subcommand forward" -l threads -d 'Threads to use; results do not change [default: all]' -r
-complete -c triform -n "__fish_triform_using_subcommand forward" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand forward" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand forward" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c triform -n "__fish_triform_using_subcommand forward" -l features -d 'Without the top, up to the last map (include_top=False)'
+complete -c triform -n "__fish_triform_using_subcommand forward" -l features -d 'Leave out the top (include_top=False)'
 complete -c triform -n "__fish_triform_using_subcommand forward" -l no-memory-check -d 'Start even if memory is short; the OS may kill triform'
 complete -c triform -n "__fish_triform_using_subcommand forward" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand forward" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand train" -l steps -d 'Training steps [default: 300]' -r
 complete -c triform -n "__fish_triform_using_subcommand train" -l seed -d 'The seed of every random choice' -r
 complete -c triform -n "__fish_triform_using_subcommand train" -l threads -d 'Threads to use; results do not change [default: all]' -r
-complete -c triform -n "__fish_triform_using_subcommand train" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand train" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand train" -l figure -d 'Draw the curves of this run, as .svg or .png' -r
 complete -c triform -n "__fish_triform_using_subcommand train" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
@@ -178,23 +178,23 @@ complete -c triform -n "__fish_triform_using_subcommand cases" -l secret -d 'Der
 complete -c triform -n "__fish_triform_using_subcommand cases" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c triform -n "__fish_triform_using_subcommand cases" -l quick -d 'Fewer cases, still of every kind'
+complete -c triform -n "__fish_triform_using_subcommand cases" -l quick -d 'Write fewer cases, but still of every kind'
 complete -c triform -n "__fish_triform_using_subcommand cases" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand cases" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand check" -l run -d 'Run COMMAND CASES OUTPUTS and judge what it writes' -r
 complete -c triform -n "__fish_triform_using_subcommand check" -l timeout -d 'Stop the program after this time [default: 600]' -r
-complete -c triform -n "__fish_triform_using_subcommand check" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand check" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand check" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
 complete -c triform -n "__fish_triform_using_subcommand check" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand check" -s h -l help -d 'Print help'
-complete -c triform -n "__fish_triform_using_subcommand grade" -l run -d 'Run COMMAND SUBMISSION CASES OUTPUTS for each' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l run -d 'Judge what COMMAND SUBMISSION CASES OUTPUTS writes' -r
 complete -c triform -n "__fish_triform_using_subcommand grade" -l timeout -d 'Stop each program after this time [default: 60]' -r
 complete -c triform -n "__fish_triform_using_subcommand grade" -l points -d 'Points by kind, in TOML [default: 100, split evenly]' -r -F
-complete -c triform -n "__fish_triform_using_subcommand grade" -l gradescope -d 'Write a results.json for each to a new folder' -r -F
-complete -c triform -n "__fish_triform_using_subcommand grade" -l json -d 'The report as JSON, to FILE or to standard output' -r
-complete -c triform -n "__fish_triform_using_subcommand grade" -l csv -d 'As CSV, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l gradescope -d 'Write a results.json per submission to a new folder' -r -F
+complete -c triform -n "__fish_triform_using_subcommand grade" -l json -d 'Write the report as JSON to FILE or standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand grade" -l csv -d 'Write CSV to FILE or to standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand grade" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -202,7 +202,7 @@ complete -c triform -n "__fish_triform_using_subcommand grade" -s q -l quiet -d 
 complete -c triform -n "__fish_triform_using_subcommand grade" -s h -l help -d 'Print help'
 complete -c triform -n "__fish_triform_using_subcommand adequacy" -l rule -d 'exact (default), shape, allclose:R,A, sum:R,A, max-ulp:N' -r
 complete -c triform -n "__fish_triform_using_subcommand adequacy" -l add -d 'Write the test, plus the cases it lacks, to a new folder' -r -F
-complete -c triform -n "__fish_triform_using_subcommand adequacy" -l json -d 'The report as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand adequacy" -l json -d 'Write the report as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand adequacy" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -219,7 +219,7 @@ complete -c triform -n "__fish_triform_using_subcommand bench" -l figure -d 'Dra
 complete -c triform -n "__fish_triform_using_subcommand bench" -l record -d 'Record everything, with date and machine, in FOLDER' -r -F
 complete -c triform -n "__fish_triform_using_subcommand bench" -l block -d 'One block [default: one of each stage of ResNeXt-50]' -r
 complete -c triform -n "__fish_triform_using_subcommand bench" -l threads -d 'Threads to use [default: one, and then all]' -r
-complete -c triform -n "__fish_triform_using_subcommand bench" -l json -d 'The times as JSON, to FILE or to standard output' -r
+complete -c triform -n "__fish_triform_using_subcommand bench" -l json -d 'Write the times as JSON to FILE or standard output' -r
 complete -c triform -n "__fish_triform_using_subcommand bench" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
@@ -235,7 +235,7 @@ complete -c triform -n "__fish_triform_using_subcommand init" -l output -d 'The 
 complete -c triform -n "__fish_triform_using_subcommand init" -l color -d 'Colour: auto, always or never [default: auto]' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c triform -n "__fish_triform_using_subcommand init" -l features -d 'Without the top, up to the last map (include_top=False)'
+complete -c triform -n "__fish_triform_using_subcommand init" -l features -d 'Leave out the top (include_top=False)'
 complete -c triform -n "__fish_triform_using_subcommand init" -l no-memory-check -d 'Start even if memory is short; the OS may kill triform'
 complete -c triform -n "__fish_triform_using_subcommand init" -s q -l quiet -d 'Print errors only; the exit status is the answer'
 complete -c triform -n "__fish_triform_using_subcommand init" -s h -l help -d 'Print help'

@@ -25,16 +25,17 @@ use triform::network::weights::NetworkWeights;
 use triform::random::Seed;
 use triform_canvas::Format;
 
-/// More threads would only take memory.
+/// The most threads. More threads would only take memory.
 const MAX_THREADS: u64 = 1024;
 
-/// Each case keeps a few hundred bytes until the end, and after Ctrl-C the loop still steps through the rest.
+/// The most random cases. Each case keeps a few hundred bytes until the end, and after Ctrl-C the loop still steps
+/// through the remaining cases.
 const MAX_CASES: u64 = 1_000_000;
 
-/// Each step keeps its losses until the end.
+/// The most training steps. Each step keeps its losses until the end.
 const MAX_STEPS: u64 = 1_000_000;
 
-/// The default map size for a `--block`: that of conv2, on which the paper counts.
+/// The default map size for `--block`. The paper counts on maps of this size, those of conv2.
 const DEFAULT_MAP: Map = (56, 56);
 
 const STRIDE_ON: [(&str, StrideOn); 2] = [("3x3", StrideOn::Transform), ("1x1", StrideOn::Reduce)];
@@ -141,7 +142,7 @@ pub(super) enum Command {
     Completions(CompletionsOptions),
 }
 
-/// The heading under which `--help` lists each option; options not listed here come first.
+/// The headings of `--help`, each with its options. Options that are not listed here come first.
 const HEADINGS: [(&str, &[&str]); 3] = [
     ("One block", &["block", "map", "conv", "preserve"]),
     (
@@ -179,7 +180,7 @@ const HEADINGS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-/// Three examples for each command, by its name; the empty name is the program itself.
+/// Three examples for each command. The empty name stands for the program itself.
 const EXAMPLES: [(&str, [&str; 3]); 16] = [
     ("", ["", "verify --block 256x32x4", "refute norm-in-each-path"]),
     ("verify", ["", "--block 128-32x4-256 --map 28x28", "--rung R5,R6 --full"]),
@@ -320,7 +321,7 @@ pub(super) struct RungOption {
 }
 
 impl RungOption {
-    /// The rungs that are named, in order; `None` means all.
+    /// The rungs that the option names, in order. `None` means all rungs.
     pub(super) fn named(&self) -> Option<BTreeSet<Rung>> {
         let named = |rung: &Rung| self.rung.iter().any(|range| range.contains(rung));
         (!self.rung.is_empty()).then(|| Rung::ALL.into_iter().filter(named).collect())
@@ -354,7 +355,7 @@ pub(super) struct ThreadsOption {
 
 #[derive(Args)]
 pub(super) struct JsonOption {
-    /// The report as JSON, to FILE or to standard output
+    /// Write the report as JSON to FILE or standard output
     #[arg(
         long,
         value_name = "FILE",
@@ -388,7 +389,7 @@ pub(super) struct BlockOptions {
 }
 
 impl BlockOptions {
-    /// The block and its map, if they are named.
+    /// The block and its map, if the options name a block.
     pub(super) fn named(&self) -> Result<Option<(BlockSpec, Map)>> {
         match (self.block, self.map) {
             (Some(block), map) => Ok(Some((block, map.unwrap_or(DEFAULT_MAP)))),
@@ -446,7 +447,7 @@ pub(super) struct TopOptions {
         help = "Number of classes [default: 1000, CIFAR: 10]"
     )]
     pub(super) classes: Option<usize>,
-    /// Without the top, up to the last map (include_top=False)
+    /// Leave out the top (include_top=False)
     #[arg(long, conflicts_with = "classes")]
     pub(super) features: bool,
 }
@@ -488,7 +489,7 @@ pub(super) struct ForwardOptions {
 #[command(
     mut_arg("block", |block| block.help("One block [default: one of each stage of ResNeXt-50]")),
     mut_arg("threads", |threads| threads.help("Threads to use [default: one, and then all]")),
-    mut_arg("json", |json| json.help("The times as JSON, to FILE or to standard output"))
+    mut_arg("json", |json| json.help("Write the times as JSON to FILE or standard output"))
 )]
 pub(super) struct BenchOptions {
     #[command(flatten)]
@@ -589,7 +590,7 @@ pub(super) struct CasesOptions {
         help = "integers, floats, training, gradients, specials"
     )]
     pub(super) kind: Vec<Kind>,
-    /// Fewer cases, still of every kind
+    /// Write fewer cases, but still of every kind
     #[arg(long)]
     pub(super) quick: bool,
     #[command(flatten)]
@@ -630,10 +631,10 @@ pub(super) struct GradeOptions {
     /// The folder of cases
     #[arg(value_name = "CASES")]
     pub(super) cases: PathBuf,
-    /// Folders of outputs; with --run, passed to COMMAND
+    /// Folders of outputs; with --run, each is passed to COMMAND
     #[arg(value_name = "SUBMISSION", required = true)]
     pub(super) submissions: Vec<PathBuf>,
-    /// Run COMMAND SUBMISSION CASES OUTPUTS for each
+    /// Judge what COMMAND SUBMISSION CASES OUTPUTS writes
     #[arg(long, value_name = "COMMAND")]
     pub(super) run: Option<String>,
     #[arg(
@@ -650,12 +651,12 @@ pub(super) struct GradeOptions {
     /// Points by kind, in TOML [default: 100, split evenly]
     #[arg(long, value_name = "FILE")]
     pub(super) points: Option<PathBuf>,
-    /// Write a results.json for each to a new folder
+    /// Write a results.json per submission to a new folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) gradescope: Option<PathBuf>,
     #[command(flatten)]
     pub(super) json: JsonOption,
-    /// As CSV, to FILE or to standard output
+    /// Write CSV to FILE or to standard output
     #[arg(
         long,
         value_name = "FILE",
@@ -719,8 +720,8 @@ pub(super) struct InitOptions {
         .value_name("3x3|1x1")
         .help("Where bottlenecks have their stride [default: 3x3]")),
     mut_arg("classes", |classes| classes.help("Number of classes [default: 1000, CIFAR: 10]")),
-    mut_arg("features", |features| features.help("Without the top (include_top=False)")),
-    mut_arg("json", |json| json.help("As JSON, to FILE or to standard output"))
+    mut_arg("features", |features| features.help("Leave out the top (include_top=False)")),
+    mut_arg("json", |json| json.help("Write JSON to FILE or to standard output"))
 )]
 pub(super) struct CountOptions {
     #[arg(
@@ -766,7 +767,7 @@ pub(super) struct CountOptions {
     pub(super) network: NetworkOptions,
     #[command(flatten)]
     pub(super) json: JsonOption,
-    /// As CSV, to FILE or to standard output
+    /// Write CSV to FILE or to standard output
     #[arg(
         long,
         value_name = "FILE",
@@ -779,7 +780,7 @@ pub(super) struct CountOptions {
 
 #[derive(Args)]
 #[command(mut_arg("json", |json| json
-    .help("All matches as JSON, to FILE or to standard output")))]
+    .help("Write all matches as JSON to FILE or standard output")))]
 pub(super) struct DiagnoseOptions {
     /// A count such as 70144, 89.6M or 4.2e9 [default: list conventions]
     #[arg(value_name = "COUNT", allow_hyphen_values = true)]
@@ -836,7 +837,7 @@ pub(super) struct CompletionsOptions {
 }
 
 #[derive(Args)]
-#[command(mut_arg("json", |json| json.help("As JSON, to FILE or to standard output")))]
+#[command(mut_arg("json", |json| json.help("Write JSON to FILE or to standard output")))]
 pub(super) struct RefuteOptions {
     /// The mistake to work out in numbers [default: the gallery]
     pub(super) name: Option<String>,

@@ -17,7 +17,7 @@ use triform::figures::roofline;
 use triform_bench::{self as bench, Plan, Rounds};
 use triform_canvas::FigureError;
 
-/// Checks the forms, times them, and reports to standard output or, with `--json`, as JSON.
+/// Checks the forms, times them, and reports in words or, with `--json`, as JSON.
 pub(super) fn run(options: &BenchOptions, context: &mut Context<'_>) -> Result<u8> {
     let forms = context.forms;
     let plan = plan(options, forms)?;

@@ -31,7 +31,7 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
             })?;
             if secret.len() < 8 {
                 let words = format!(
-                    "--secret {}: its {} bytes can be guessed; it needs 8",
+                    "--secret {}: the file has {} bytes, which can be guessed; it needs at least 8",
                     path.display(),
                     secret.len()
                 );
@@ -59,6 +59,9 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
         Some(folder) => Some(suite(folder, &options.out, &cases)?),
         None => None,
     };
+    if context.interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
     folder::write(&options.out, &cases, &origin)?;
     suite.map(Staged::finish).transpose()?;
     let text = report::written(&options.out, &cases, options.onnx.as_deref());
@@ -66,17 +69,18 @@ pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result
     Ok(HOLDS)
 }
 
-/// The cases as an ONNX suite, ready to be finished.
+/// Writes the cases as an ONNX suite. The caller must finish it.
 fn suite(folder: &Path, out: &Path, cases: &[Case]) -> Result<Staged> {
     let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (suite, cases_in) = (absolute(folder), absolute(out));
     // A folder inside the other would be in the way when the outer one is put in its place.
     if suite.starts_with(&cases_in) || cases_in.starts_with(&suite) {
-        let words = "the folders of --out and --onnx must not lie one in the other".to_owned();
+        let words = "the folders of --out and --onnx must not contain each other".to_owned();
         return Err(Error::Usage(words));
     }
     if !cases.iter().any(onnx::can_say) {
-        let words = "none of these cases can be an ONNX model; integers, floats and specials can";
+        let words = "none of these cases can be an ONNX model; only the kinds integers, floats and \
+                     specials can";
         return Err(Error::Usage(words.to_owned()));
     }
     onnx::suite(folder, cases)
@@ -92,16 +96,14 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
                 let why = "it is not a folder of outputs".to_owned();
                 return Err(Error::Folder { path: outputs.clone(), why });
             }
-            (outputs.display().to_string(), of_folder(&cases, outputs)?, None)
+            let report = of_folder(&cases, outputs, context.interrupted)?;
+            (outputs.display().to_string(), report, None)
         }
         (None, Some(command)) => {
             let limit = Duration::from_secs(options.timeout);
             let program = (command.as_str(), None);
             let (report, ended) =
                 of_program(&cases, &options.cases, program, limit, context.interrupted)?;
-            if context.interrupted.load(Ordering::Relaxed) {
-                return Ok(INTERRUPTED);
-            }
             (command.clone(), report, ended)
         }
         _ => {
@@ -109,6 +111,9 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
             return Err(Error::Usage(words));
         }
     };
+    if context.interrupted.load(Ordering::Relaxed) {
+        return Ok(INTERRUPTED);
+    }
     let command = context.command.clone();
     // Outputs of a program that failed are not trusted, even if they are right.
     let verdict = match (report.verdict(), &ended) {
@@ -129,12 +134,16 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
     Ok(if verdict == "agree" { HOLDS } else { REFUTED })
 }
 
-fn of_folder(cases: &[Case], outputs: &Path) -> Result<Report> {
-    Ok(judge(cases, |case| folder::handed(outputs, case))?)
+fn of_folder(cases: &[Case], outputs: &Path, interrupted: &AtomicBool) -> Result<Report> {
+    Ok(judge(cases, |case| match interrupted.load(Ordering::Relaxed) {
+        // Nobody will see this report. What is missing is judged at once.
+        true => Err("interrupted".to_owned()),
+        false => folder::handed(outputs, case),
+    })?)
 }
 
-/// Runs a program on the cases and judges what it wrote. Returns how it ended, as [`run`] does. A submission is its
-/// first argument, and its messages are kept.
+/// Runs a program on the cases and judges what it wrote. Like [`run`], also says how the program ended. A submission
+/// becomes the program's first argument, and the program's messages are kept.
 fn of_program(
     cases: &[Case],
     folder: &Path,
@@ -152,10 +161,11 @@ fn of_program(
     let folders = [copy.path(), outputs.path()];
     let arguments: Vec<&Path> = submission.into_iter().chain(folders).collect();
     let ended = run(command, &arguments, limit, interrupted, submission.is_some())?;
-    Ok((of_folder(cases, outputs.path())?, ended))
+    Ok((of_folder(cases, outputs.path(), interrupted)?, ended))
 }
 
-/// Runs a program with these arguments after its own. Returns in words how it ended, if it did not end well.
+/// Runs a program, with these arguments after those in `command`. If the program did not end well, returns in words how
+/// it ended.
 fn run(
     command: &str,
     arguments: &[&Path],
@@ -165,7 +175,8 @@ fn run(
 ) -> Result<Option<String>> {
     let failed = |why: String| Error::Run { command: command.to_owned(), why };
     let words = shlex::split(command).filter(|words| !words.is_empty());
-    let words = words.ok_or_else(|| failed("it is not a command line".to_owned()))?;
+    let words =
+        words.ok_or_else(|| failed("it is empty, or a quote in it is not closed".to_owned()))?;
     let mut program = Command::new(&words[0]);
     program.args(&words[1..]).args(arguments).stdin(Stdio::null());
     // Standard output is for the report.
@@ -199,14 +210,14 @@ fn run(
             }
             None if started.elapsed() >= limit => {
                 end(&mut child);
-                return Ok(Some(format!("was ended after {} s", limit.as_secs())));
+                return Ok(Some(format!("was stopped after {} s", limit.as_secs())));
             }
             None => std::thread::sleep(Duration::from_millis(10)),
         }
     }
 }
 
-/// The last line that is not empty of what a program printed.
+/// The last non-empty line that a program printed.
 fn last_line(file: &mut fs::File) -> String {
     const ENOUGH: u64 = 4096;
     let length = file.metadata().map_or(0, |metadata| metadata.len());
@@ -220,7 +231,7 @@ fn last_line(file: &mut fs::File) -> String {
     line.trim().chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// Ends a program and what it has started.
+/// Ends a program and the processes that it started.
 fn end(child: &mut Child) {
     let group = format!("-{}", child.id());
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
@@ -308,7 +319,7 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
     Ok(if partial { INTERRUPTED } else { HOLDS })
 }
 
-/// Why a submission has no verdict. The row already has its name.
+/// Why a submission has no verdict. The path is left out, since the row already names the submission.
 fn reason(error: Error) -> String {
     match error {
         Error::Folder { why, .. } => why,
@@ -316,7 +327,7 @@ fn reason(error: Error) -> String {
     }
 }
 
-/// The verdict on one submission, and how its program ended, if it did not end well.
+/// Judges one submission. Also says how its program ended, if it did not end well.
 fn one(
     cases: &[Case],
     submission: &Path,
@@ -328,7 +339,7 @@ fn one(
             let why = "it is not a folder of outputs".to_owned();
             return Err(Error::Folder { path: submission.to_owned(), why });
         }
-        return Ok((of_folder(cases, submission)?, None));
+        return Ok((of_folder(cases, submission, interrupted)?, None));
     };
     let limit = Duration::from_secs(options.timeout);
     of_program(cases, &options.cases, (command, Some(submission)), limit, interrupted)
@@ -344,12 +355,16 @@ pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> 
     }
     let rows = which_are_seen(&cases, options.rule)?;
     let missed = rows.iter().filter(|row| row.seen.is_missed());
+    let interrupted = || context.interrupted.load(Ordering::Relaxed);
     let catches: Vec<Case> = missed
         .clone()
-        .filter(|row| row.op == "conv")
+        .filter(|row| row.op == "conv" && !interrupted())
         .filter_map(|row| smallest(row.name, options.rule))
         .collect();
     let missed = missed.count();
+    if interrupted() {
+        return Ok(INTERRUPTED);
+    }
     let mut found =
         report::Adequacy { cases: cases.len(), rule: options.rule, rows, catches, added: 0 };
     if let Some(folder) = &options.add

@@ -1,4 +1,4 @@
-//! Reads the weights of a network from a checkpoint, and writes them to one.
+//! Reads the weights of a network from a checkpoint, and writes checkpoints.
 
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::error::Result;
 ///
 /// # Errors
 ///
-/// Those of [`load`]; [`Error::Tensors`](crate::error::Error::Tensors) if the file is not a checkpoint.
+/// The errors of [`load`]; [`Error::Tensors`](crate::error::Error::Tensors) if the file is not a checkpoint.
 pub fn read(architecture: &Architecture, path: &Path) -> Result<NetworkWeights> {
     load(architecture, &mut Checkpoint::open(path)?)
 }
@@ -24,8 +24,7 @@ pub fn read(architecture: &Architecture, path: &Path) -> Result<NetworkWeights> 
 ///
 /// # Errors
 ///
-/// Those of [`from_tensors`]; [`Error::Tensors`](crate::error::Error::Tensors) where a tensor cannot be
-/// read.
+/// The errors of [`from_tensors`]; [`Error::Tensors`](crate::error::Error::Tensors) if a tensor cannot be read.
 pub fn load<R: Read + Seek>(
     architecture: &Architecture,
     checkpoint: &mut Checkpoint<R>,

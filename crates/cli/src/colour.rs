@@ -1,4 +1,4 @@
-//! The colours of a report: its text is plain, and the words of verdicts are coloured in place.
+//! The colours of a report. The text is written without colour, and then the words of verdicts are coloured in place.
 
 use std::ffi::OsString;
 

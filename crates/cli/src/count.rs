@@ -10,8 +10,8 @@ use triform::block::StrideOn;
 use triform::network::architecture::Architecture;
 use triform::network::zoo;
 
-/// Counts the networks and blocks that are named. If none is, prints the paper's tables or, with options
-/// such as `--json`, counts every known network.
+/// Counts the networks and blocks that the options name. If they name none, it prints the paper's tables. With `--json`
+/// or another option that the tables ignore, it counts every known network and block instead.
 pub(super) fn run(options: &CountOptions, context: &mut Context<'_>) -> Result<u8> {
     let (size, top) = (options.size, &options.network.top);
     if let Some(convolution) = options.conv {

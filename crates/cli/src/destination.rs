@@ -1,4 +1,4 @@
-//! Where `--json` or `--csv` sends a report, and files that are written whole or not at all.
+//! Where `--json` or `--csv` sends a report. A regular file is written whole or not at all.
 
 use std::fs;
 use std::io::Write;
@@ -21,15 +21,14 @@ pub(super) enum Destination {
 }
 
 impl Destination {
-    /// Refuses the name of a command: `triform --json verify`, say, would otherwise write a file of
-    /// that name.
+    /// Refuses the name of a command. Otherwise, `triform --json verify` would write a file called `verify`.
     pub(super) fn parse(path: PathBuf) -> Result<Self, String> {
         let name = path.display();
         let mut commands = args::command();
         commands.build();
         match commands.find_subcommand(&path) {
             Some(_) => Err(format!(
-                "`{name}` is a command; put it first, or write ./{name} if you mean a file"
+                "`{name}` is a command; put it first, or write ./{name} for a file of that name"
             )),
             None if path.as_os_str() == "-" => Ok(Self::Output),
             None => Ok(Self::File(path)),
@@ -56,7 +55,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    /// Opens the destination, so that a file that cannot be written is reported before the work.
+    /// Opens the destination before the work, so that a file that cannot be written is reported early.
     pub(super) fn open(destination: Option<&Destination>) -> Result<Self> {
         Ok(match destination {
             None => Self::Nowhere,
@@ -65,12 +64,13 @@ impl Target {
         })
     }
 
-    /// Whether it is standard output. If so, nothing else is printed there.
+    /// Whether it is standard output. If it is, nothing else is printed to standard output.
     pub(super) fn is_output(&self) -> bool {
         matches!(self, Self::Output)
     }
 
-    /// Prints to standard output: the report in words, or `other` if this target is standard output.
+    /// Prints to standard output. If this target is standard output, it prints `other`, and otherwise the report in
+    /// `words`.
     pub(super) fn print(
         &self,
         context: &mut Context<'_>,
@@ -100,16 +100,15 @@ impl Target {
     }
 }
 
-/// Refuses the name of a network: `triform count --json resnet50` would otherwise write a file of
-/// that name.
+/// Refuses the name of a network. Otherwise, `triform count --json resnet50` would write a file called `resnet50`.
 pub(super) fn no_network(option: &str, destination: Option<&Destination>) -> Result<()> {
     let Some(name) = destination.and_then(Destination::path).and_then(Path::to_str) else {
         return Ok(());
     };
     if name == "all" || zoo::named(name).is_ok() {
         let words = format!(
-            "--{option}: `{name}` would be a file here; put networks first, or write ./{name} if you \
-             mean a file"
+            "--{option}: `{name}` would be a file here; put networks before --{option}, or write ./{name} \
+             for a file of that name"
         );
         return Err(Error::Usage(words));
     }
@@ -124,7 +123,7 @@ pub(super) struct Output {
 }
 
 enum How {
-    /// A regular file, or one that does not exist yet.
+    /// A regular file, or a file that does not exist yet.
     Rename(NamedTempFile),
     /// A device or a pipe, which a rename would replace.
     Through(fs::File),
@@ -180,7 +179,7 @@ impl Output {
         Ok(Self { path: path.to_owned(), how })
     }
 
-    /// Writes the file. If that fails, a regular file is as it was before.
+    /// Writes the file. If writing fails, a regular file stays as it was.
     pub(super) fn write(self, contents: &[u8]) -> Result<()> {
         let path = self.path;
         let io = |source| Error::Io { action: "write", path: path.clone(), source };

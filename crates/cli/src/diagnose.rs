@@ -9,8 +9,8 @@ use crate::report::json::{self, Outcome};
 use triform::count::{Quantity, diagnose};
 use triform::network::zoo;
 
-/// Reports what is known about a count. If nothing is known, the status is [`REFUTED`]. Without a
-/// count, lists the known conventions.
+/// Reports what is known about a count. If nothing is known, the status is [`REFUTED`]. If the options give no count,
+/// it lists the known conventions.
 pub(super) fn run(options: &DiagnoseOptions, context: &mut Context<'_>) -> Result<u8> {
     let command = context.command.clone();
     let Some(given) = &options.count else {

@@ -20,7 +20,7 @@ pub enum Error {
     /// A job that needs more memory than there is.
     #[error(
         "{what} needs at least {} of memory, more than the {} that this machine or its container has; \
-         a smaller block, map or batch needs less (--no-memory-check starts anyway)",
+         use a smaller block, map or batch, or start anyway with --no-memory-check",
         HumanBytes(*needed), HumanBytes(*total)
     )]
     Memory { what: String, needed: u64, total: u64 },
@@ -29,7 +29,7 @@ pub enum Error {
     #[error("cannot use {}: {why}", path.display())]
     Folder { path: PathBuf, why: String },
 
-    /// A program to judge that cannot be run.
+    /// A program that should be judged, but cannot be run.
     #[error("cannot run `{command}`: {why}")]
     Run { command: String, why: String },
 
@@ -66,7 +66,8 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// The error on one line, even if a path contains line breaks. Wrong usage points to the help of `command`.
+    /// The error on one line, even if a path contains line breaks. If the usage is wrong, the line also points to the
+    /// help of `command`.
     pub(super) fn line(&self, command: Option<&str>) -> String {
         let mut line = self.to_string();
         if matches!(self, Self::Arguments(_) | Self::Usage(_)) {

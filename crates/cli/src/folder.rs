@@ -1,4 +1,5 @@
-//! Folders of cases (`cases.json` and one `.npz` file for each case), and folders of the outputs that came back.
+//! Reads and writes folders of cases: `cases.json`, and one `.npz` file for each case. Also reads the folders of
+//! outputs that came back.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +17,7 @@ use triform_checkpoint::{Checkpoint, Dtype, Entry};
 /// The version of the format of `cases.json`.
 const SCHEMA: u32 = 1;
 
-/// The most numbers in all cases of a folder together. They are all in memory at once.
+/// The most numbers in all cases of a folder together. All of these numbers are in memory at once.
 const MOST: usize = 1 << 26;
 
 /// `cases.json`.
@@ -24,11 +25,11 @@ const MOST: usize = 1 << 26;
 struct Listing {
     schema: u32,
     triform: String,
-    /// The seed; null if it is secret, or if there is none.
+    /// The seed. Null if it is secret, or if no seed was used.
     seed: Option<u64>,
-    /// SHA-256 of the SHA-256 of the secret that the seed comes from; null without a secret.
+    /// SHA-256, applied twice, of the secret that the seed comes from. Null without a secret.
     secret_sha256: Option<String>,
-    /// SHA-256 of all cases' digests.
+    /// SHA-256 of the digests of all cases.
     commitment: String,
     cases: Vec<Listed>,
 }
@@ -140,7 +141,8 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Errors: [`Error::Folder`] if the folder exists and is not empty, or if it is a file; [`Error::Io`].
+    /// Errors: [`Error::Folder`] if the folder exists and is not empty, or is a file, a link or the current folder;
+    /// [`Error::Io`].
     pub(super) fn new(folder: &Path) -> Result<Self> {
         // A folder that cannot be renamed over is found out before the work.
         let is_link = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_symlink());
@@ -209,8 +211,8 @@ pub(super) fn copy(folder: &Path) -> Result<tempfile::TempDir> {
 
 /// Reads the cases in a folder, as they were handed out.
 ///
-/// Errors: [`Error::Folder`] if `cases.json` is missing or of another version, or if the inputs are not those that it
-/// commits to; the errors of reading and of [`Case::read`].
+/// Errors: [`Error::Folder`] if `cases.json` is missing or has another version, or if the inputs do not match its
+/// digests; the errors of reading and of [`Case::read`].
 pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
     let path = folder.join("cases.json");
     let text = match fs::read_to_string(&path) {
@@ -252,7 +254,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
         if numbers > MOST {
             return Err(unusable(
                 &path,
-                format!("its cases have more than {MOST} numbers together"),
+                format!("its cases together have more than {MOST} numbers"),
             ));
         }
         let shapes = |arrays: Vec<(String, Vec<usize>)>| -> BTreeMap<String, ArrayOf> {
@@ -270,18 +272,19 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
             return Err(unusable(&path, why));
         }
         if hex(&case.digest()) != listed.sha256 {
-            let why = "its inputs or attributes are not those that cases.json commits to";
+            let why = "its inputs or attributes do not match their digest in cases.json";
             return Err(unusable(&file, why));
         }
         cases.push(case);
     }
     if commitment(&cases) != listing.commitment {
-        return Err(unusable(&path, "its cases are not those that it commits to"));
+        return Err(unusable(&path, "its commitment does not match its cases"));
     }
     Ok(cases)
 }
 
-/// Reads the cases in a folder, to judge answers to them. It also checks that the answers that must be exact can be.
+/// Reads the cases in a folder, to judge answers to them. Also checks that every answer that must be exact can be
+/// exact.
 ///
 /// Errors: those of [`read`] and [`Case::certify`].
 pub(super) fn read_certified(folder: &Path) -> Result<Vec<Case>> {
@@ -304,8 +307,8 @@ fn floats(path: &Path) -> Result<Vec<(String, ArrayD<f32>)>> {
     Ok(arrays)
 }
 
-/// The arrays of an `.npz` file. Numbers are read only for those that are `wanted`, since a file may claim to hold any
-/// number of others.
+/// The arrays of an `.npz` file. The numbers of an array are read only if `wanted` accepts it, since a file may claim
+/// to hold any number of other arrays.
 fn received(path: &Path, wanted: impl Fn(&Entry) -> bool) -> Result<Handed> {
     let mut file = Checkpoint::open(path)?;
     let mut handed = Handed::new();
@@ -341,7 +344,7 @@ fn dtype_name(dtype: &Dtype) -> String {
     }
 }
 
-/// What came back for a case, from a folder of `.npz` files; or, in words, why it cannot be read.
+/// Reads what came back for a case, from a folder of `.npz` files. The error says in words why it cannot be read.
 pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
     let path = folder.join(format!("{}.npz", case.name));
     if !path.exists() {

@@ -24,15 +24,16 @@ pub fn photograph() -> Result<Array3<u8>> {
     prepared(CHELSEA, SHORTER_SIDE, Path::new("assets/chelsea.png"))
 }
 
-/// Reads a JPEG or PNG file, scales its shorter side to [`SHORTER_SIDE`] (bilinear, antialiased; even if it is
-/// 224 x 224), and crops the middle 224 x 224, for [`normalise`](triform::network::image::normalise).
+/// Reads a JPEG or PNG file for [`normalise`](triform::network::image::normalise). The shorter side is scaled to
+/// [`SHORTER_SIDE`], bilinear and antialiased, even if the image already has 224 x 224 pixels. Then the middle 224 x
+/// 224 is cropped.
 ///
-/// For a PNG the result is, byte for byte, what torchvision's transform makes of
-/// `PIL.Image.open(path).convert("RGB")`, with two exceptions. Shrunk pictures that are more
-/// than twice as tall as wide match Pillow 12, but differ from Pillow 13 by up to 1 of 255. 16-bit grey keeps
-/// its upper 8 bits, whereas Pillow turns all but the darkest 256th white. A JPEG may be off by a few of 255,
-/// since the standard leaves decoders some freedom; `tests/program/images.rs` says how much. As in
-/// torchvision, alpha is dropped, and colour profile, gamma and orientation (EXIF) are ignored.
+/// For a PNG, the result equals, byte for byte, what torchvision's transform makes of
+/// `PIL.Image.open(path).convert("RGB")`, with two exceptions. First, a shrunk picture that is more than twice as tall
+/// as wide matches Pillow 12, but differs from Pillow 13 by up to 1 of 255. Second, 16-bit grey keeps its upper 8 bits
+/// here, whereas Pillow turns every value from 255 up into white. A JPEG may be off by a few of 255, since the standard
+/// leaves decoders some freedom. `tests/program/images.rs` says by how much. As in torchvision, alpha is dropped, and
+/// the colour profile, gamma and orientation (EXIF) are ignored.
 ///
 /// # Errors
 ///
@@ -46,7 +47,7 @@ pub fn read(path: &Path) -> Result<Array3<u8>> {
 ///
 /// # Errors
 ///
-/// Those of [`read`]; [`triform::Error::Side`] for a side that [`prepare`] does not accept.
+/// The errors of [`read`]; [`triform::Error::Side`] for a side that [`prepare`] does not accept.
 pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<Array3<u8>> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
     let wrong = |why| Error::Image { path: path.to_owned(), why };
@@ -95,16 +96,16 @@ fn decode(bytes: &[u8]) -> std::result::Result<RgbImage, String> {
     Ok(eight_bits(image))
 }
 
-/// Whether an end-of-image marker follows the last start of a scan. The decoder leaves the missing part
-/// of a truncated JPEG grey, which a network should not see. The pixel data cannot contain a marker: a
-/// zero follows each 0xff in them.
+/// Whether an end-of-image marker follows the last start of a scan. The decoder leaves the missing part of a truncated
+/// JPEG grey, which a network should not see. The pixel data cannot contain a marker, because a zero follows each 0xff
+/// there.
 fn ends(bytes: &[u8]) -> bool {
     let last = |marker: u8| bytes.windows(2).rposition(|pair| pair == [0xff, marker]);
     last(0xd9) > last(0xda)
 }
 
-/// Keeps the upper 8 of 16 bits, as Pillow does for colour; scaling and rounding would be off by 1 in
-/// every fourth pixel. Grey is copied into three channels; alpha is dropped, not blended.
+/// Keeps the upper 8 of 16 bits, as Pillow does for colour. Scaling and rounding instead would differ from Pillow by 1
+/// in every fourth pixel. Grey is copied into three channels. Alpha is dropped, not blended.
 fn eight_bits(image: DynamicImage) -> RgbImage {
     use DynamicImage::{ImageLuma16, ImageLumaA16, ImageRgb16, ImageRgba16};
     match image {
@@ -118,8 +119,8 @@ fn eight_bits(image: DynamicImage) -> RgbImage {
     }
 }
 
-/// Reads an array with four axes, N x C x H x W, of float32 or float16, as f32. Either byte order
-/// and either memory order (C or Fortran) will do.
+/// Reads a `.npy` array of float32 or float16 with four axes, N x C x H x W, and returns it in f32. Both byte orders
+/// and both memory orders (C and Fortran) are accepted.
 ///
 /// # Errors
 ///
@@ -133,7 +134,7 @@ pub(crate) fn array(path: &Path) -> Result<Array4<f32>> {
         return Err(wrong(format!("it has shape {shape:?}; four axes are needed, N x C x H x W")));
     };
     if let Dtype::Other(dtype) = array.dtype() {
-        return Err(wrong(format!("its numbers are {dtype}; save x.astype('float32')")));
+        return Err(wrong(format!("its dtype is {dtype}, not float32; save x.astype('float32')")));
     }
     let numbers = array.read()?;
     let x = Array4::from_shape_vec([n, c, h, w], numbers);

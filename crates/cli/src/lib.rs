@@ -1,6 +1,7 @@
 //! The program: arguments, progress, exit status. No mathematics.
 //!
-//! Exit status: 0 everything holds; 1 something was refuted; 2 bad input or usage; 130 interrupted.
+//! The exit status is 0 if everything holds, 1 if something does not, 2 for bad input or usage, and 130 if the run was
+//! interrupted.
 
 mod args;
 mod bench;
@@ -48,11 +49,11 @@ pub const BAD_INPUT: u8 = 2;
 /// Interrupted.
 pub const INTERRUPTED: u8 = 130;
 
-/// Runs the program on `arguments` (the first is the program's name), comparing `forms`, and
-/// returns its exit status. Reports go to `output`, in colour if that is a `terminal`, and errors to
-/// `errors`, one line each.
+/// Runs the program and returns its exit status. The first of the `arguments` is the program's name, and `forms` are
+/// the forms to compare. Reports go to `output`, by default in colour if `terminal` is true. Errors go to `errors`,
+/// each on one line.
 ///
-/// The forms are an argument so that a test can pass a wrong one and see it refuted.
+/// The forms are an argument, so that a test can pass a wrong form and see that it is refuted.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     forms: &[&dyn AnyForm],
@@ -95,7 +96,7 @@ struct Context<'a> {
     quiet: bool,
     errors: &'a mut dyn Write,
     interrupted: &'a AtomicBool,
-    /// This run: its command, its options, and the line that repeats it.
+    /// This run: its command, its options, and the command line that repeats the run.
     command: report::json::Command,
 }
 
@@ -109,7 +110,7 @@ impl Context<'_> {
         self.write(&painted)
     }
 
-    /// Writes text unchanged. Unlike [`print`](Self::print), this never silences or colours it.
+    /// Writes text unchanged, whereas [`print`](Self::print) may colour a report or leave it out.
     fn write(&mut self, text: &str) -> Result<()> {
         let written = self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush());
         match written {
@@ -159,8 +160,8 @@ fn run_command(arguments: &[OsString], context: &mut Context<'_>) -> Result<u8> 
     }
 }
 
-/// Refuses an option before the name of a command, unless the option is global. Such an option would
-/// belong to `triform verify`, and the command would ignore it.
+/// Refuses an option that stands before the name of a command, unless the option is global. Such an option belongs to
+/// `triform verify`, so the command would ignore it.
 fn only_for_all(command: &str, matches: &ArgMatches) -> Result<()> {
     let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
     for option in args::command().get_arguments().filter(|option| !option.is_global_set()) {
@@ -174,8 +175,8 @@ fn only_for_all(command: &str, matches: &ArgMatches) -> Result<()> {
     Ok(())
 }
 
-/// Describes this run: its command, the options that were given, and the seed. The line that repeats
-/// the run leaves out options that change no result.
+/// Describes this run: its command, the options that were given, and the seed. The command line that repeats the run
+/// leaves out options that change no result.
 fn this_run(name: &str, matches: &ArgMatches) -> report::json::Command {
     let left_out = |id: &str| match id {
         "json" | "csv" | "color" | "quiet" | "full" => true,

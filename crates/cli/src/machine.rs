@@ -1,7 +1,7 @@
-//! What the machine offers a job: memory, which is checked before the job starts, and threads.
+//! What the machine offers a job: threads, and memory, which is checked before the job starts.
 //!
-//! A job whose weights and input alone exceed all memory is refused. The rest of its need is only an estimate, and
-//! the available memory changes. So a job whose estimate exceeds the available memory starts with a warning.
+//! A job whose weights and input alone exceed all memory is refused. What else a job needs is only an estimate, and the
+//! available memory changes. So a job whose estimate exceeds the available memory starts with a warning.
 
 use std::fs;
 use std::io::Write;
@@ -15,14 +15,15 @@ use super::args::MemoryOptions;
 use super::error::{Error, Result};
 use crate::need::Need;
 
-/// A pool with this number of threads; by default, one for each processor.
+/// A pool with this number of threads. By default, it has one thread for each processor.
 pub(super) fn pool(threads: Option<usize>) -> Result<ThreadPool> {
     // To rayon, 0 means all processors.
     let pool = ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0)).build();
     pool.map_err(|error| Error::Usage(format!("cannot start threads: {error}")))
 }
 
-/// Refuses a job that cannot fit and warns of one that may not, unless the check is turned off.
+/// Refuses a job that cannot fit into memory, and warns of a job that may not fit. Does nothing if the check is turned
+/// off.
 pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write) -> Result<()> {
     if !options.no_memory_check
         && let Some(warning) = Memory::now().judge(need)?
@@ -36,14 +37,14 @@ pub(super) fn check(need: &Need, options: &MemoryOptions, errors: &mut dyn Write
 /// Bytes of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
-    /// What the machine has or a control group allows, whichever is less.
+    /// The memory of the machine, or the limit of a control group if that is lower.
     total: u64,
-    /// What a new job can have without anything being swapped out.
+    /// The memory that a new job can use before anything is swapped out.
     available: u64,
 }
 
-/// How Linux reports the memory of control groups: the folder, the files with a group's limit and
-/// its usage, and which bytes in its `memory.stat` can be dropped.
+/// How Linux reports the memory of control groups: the folder, the files with a group's limit and usage, and the names
+/// in `memory.stat` of the bytes that can be dropped.
 type Version = (&'static str, [&'static str; 2], &'static [&'static str]);
 /// Documentation/admin-guide/cgroup-v1/memory.rst.
 const VERSION_1: Version = (
@@ -78,12 +79,12 @@ impl Memory {
         }))
     }
 
-    /// The part of this memory that the control groups of this process leave (on Linux; elsewhere
-    /// there are none). `root` is the root of the file system.
+    /// The part of this memory that the control groups of this process leave to it. Only Linux has such groups. `root`
+    /// is the root of the file system.
     ///
-    /// A group counts if its limit is below the machine's memory. The groups around it count too. In a
-    /// container the path may be the host's, and only its outermost folder is mounted. (`sysinfo` reads
-    /// only that folder, and counts files in the kernel's cache as used.)
+    /// A group counts if its limit is below the machine's memory, and so do the groups around it. In a container, the
+    /// path may be the host's path, of which only the outermost folder is mounted. (`sysinfo` reads only that folder,
+    /// and counts files in the kernel's cache as used.)
     fn within_control_groups(self, root: &Path) -> Self {
         let mut memory = self;
         let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
@@ -140,7 +141,8 @@ mod tests {
     /// A control group: its folder, its limit and its usage, in MiB, and lines of its `memory.stat`.
     type Group<'a> = (&'a str, u64, u64, &'a [(&'a str, u64)]);
 
-    /// What these control groups leave a process in `own`, in MiB: total and available.
+    /// The total and the available memory, in MiB, that these control groups leave to a process. `own` is the text of
+    /// its `/proc/self/cgroup`.
     fn left(own: &str, groups: &[Group<'_>]) -> (u64, u64) {
         let root = tempfile::tempdir().unwrap();
         let write = |name: &str, text: String| {
@@ -174,7 +176,7 @@ mod tests {
         assert_eq!(left("4:memory:/\n3:cpuset:/a", &[(V1, u64::MAX, 15_000, &[])]), whole);
     }
 
-    /// A container of 8000 MiB, with 100 in use and the rest cached files: nearly all of it is available.
+    /// A container of 8000 MiB uses 100 and fills the rest with cached files. Nearly all of its memory is available.
     #[test]
     fn files_in_memory_are_available() {
         let stat = [
@@ -190,7 +192,8 @@ mod tests {
         assert_eq!(left("5:cpu,memory:/\n0::/", &[(V1, 8000, 7900, &stat)]), (8000, 7900));
     }
 
-    /// The tightest of the groups around the process counts. For a host's path, only the mounted part is read.
+    /// The group with the least memory counts, of all groups around the process. If the path is the host's, only the
+    /// mounted part is read.
     #[test]
     fn nested_groups_count_all() {
         let [outer, inner] = ["outer", "outer/inner"].map(|name| format!("{V2}/{name}"));

@@ -17,22 +17,23 @@ pub struct Need {
     pub about: u64,
 }
 
-/// The most bytes that a weight takes while a block is verified: as `f32` in each form and packed,
-/// as an integer, and as a ball with its parts.
+/// The most bytes that one weight takes while a block is verified: as an `f32` in each form, as a packed `f32`, as an
+/// integer, and as a ball with its parts.
 const BYTES_A_WEIGHT: u64 = 96;
-/// The same for an activation.
+/// The most bytes that one activation takes while a block is verified.
 const BYTES_AN_ACTIVATION: u64 = 64;
-/// The same for each path and channel, for form (a)'s kernels and the planes at cuts.
+/// The most bytes for each path and each channel: form (a)'s kernels, and the planes at cut points.
 const BYTES_A_PATH: u64 = 4096;
-/// Additional bytes for the rungs that draw small blocks of their own.
+/// Additional bytes for the small blocks that some rungs draw.
 const BYTES_OF_SMALL_BLOCKS: u64 = 96 << 20;
 
-/// The need to verify a network on N x C x H x W: its weights, a second copy of them as one form's
-/// kernels, its activations, and its largest blocks, one for each thread. To only run it, pass 0 threads.
+/// The memory needed to verify a network on N x C x H x W. It holds the weights, a second copy of them as one form's
+/// kernels, the activations, and for each thread one of the largest blocks. Pass 0 threads for a network that only
+/// runs.
 ///
 /// # Errors
 ///
-/// [`Error::TooManyElements`] beyond 64 bits; errors about an input that the network cannot take.
+/// [`Error::TooManyElements`] if the bytes exceed 64 bits; errors about an input that the network does not accept.
 pub fn of_network(
     network: &Architecture,
     (n, _, h, w): (usize, usize, usize, usize),
@@ -60,7 +61,7 @@ pub fn of_network(
     need(least, whole + at_once, what, vec![n, h, w])
 }
 
-/// The need to hold this many copies of a network's weights.
+/// The memory needed to hold this many copies of a network's weights.
 ///
 /// # Errors
 ///
@@ -72,7 +73,7 @@ pub fn of_weights(network: &Architecture, copies: usize) -> Result<Need> {
     need(bytes, bytes, what, vec![copies])
 }
 
-/// The need to verify a block on a map of H x W.
+/// The memory needed to verify a block on a map of H x W.
 ///
 /// # Errors
 ///
@@ -120,7 +121,7 @@ mod tests {
     use triform::error::Error;
     use triform::network::zoo;
 
-    /// The estimate, from every tap of each kernel and every map.
+    /// Computes the estimate once more, from the sizes of the kernels and the maps.
     #[test]
     fn what_is_needed_is_counted() {
         let (c, d) = (1 << 20, 1 << 18);
@@ -134,7 +135,7 @@ mod tests {
         assert!(matches!(beyond, Err(Error::TooManyElements { .. })), "{beyond:?}");
     }
 
-    /// Two sets of weights, the activations, and for each thread one of the largest blocks.
+    /// A network needs two sets of weights, its activations, and for each thread one of the largest blocks.
     #[test]
     fn what_a_network_needs_is_counted() {
         let network = zoo::named("resnext50_32x4d").unwrap();

@@ -1,5 +1,5 @@
-//! The network, weights and input that the options name, and the commands that make and run a
-//! network: `triform init` and `triform forward`.
+//! `triform init` and `triform forward`, which make and run a network. Also reads the network, the weights and the
+//! input that the options name.
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -28,7 +28,7 @@ use triform::random::Seed;
 
 /// The message for `--classes` or `--features` with a block.
 pub(super) const NO_TOP: &str =
-    "a block has no fully connected layer: --classes and --features are for networks";
+    "--classes and --features are only for networks; a block has no fully connected layer";
 
 /// The network of this name, with its top and strides changed as the options ask.
 pub(super) fn named(name: &str, options: &NetworkOptions) -> Result<Architecture> {
@@ -54,7 +54,7 @@ pub(super) fn with_top(network: Architecture, top: &TopOptions) -> Architecture 
     }
 }
 
-/// Refuses to overwrite a file that is read, or to write the same file twice.
+/// Refuses options that would overwrite an input file, or write one file twice.
 pub(super) fn not_overwritten(
     input: &InputOptions,
     weights: &Path,
@@ -71,14 +71,16 @@ pub(super) fn not_overwritten(
         let Some(path) = path else { continue };
         let mut others = read.iter().chain(&written[..number]).flatten();
         if others.any(|other| real(other) == real(path)) {
-            let words = format!("{} is named twice; it would be overwritten", path.display());
+            let path = path.display();
+            let words = format!("the options name {path} twice, so it would be overwritten");
             return Err(Error::Usage(words));
         }
     }
     Ok(())
 }
 
-/// The photograph that the options name, scaled as `--resize` says, or the built-in one; and its source.
+/// The photograph that the options name, scaled as `--resize` says, or else the built-in photograph. Also says where it
+/// comes from.
 pub(super) fn photograph(options: &InputOptions) -> Result<(Array3<u8>, String)> {
     let Some(path) = &options.image else {
         let words = "the photograph that comes with the program".to_owned();
@@ -102,7 +104,8 @@ pub(super) fn read(
         Some(path) => (input::array(path)?, path.display().to_string()),
         None if options.image.is_none() && network.is_block() => {
             let name = &network.name;
-            return Err(Error::Usage(format!("{name} is a block; name its input with --input")));
+            let words = format!("{name} is a block; give its input with --input FILE");
+            return Err(Error::Usage(words));
         }
         None => {
             let (photograph, source) = photograph(options)?;
@@ -136,7 +139,7 @@ pub(super) fn init(options: &InitOptions, context: &mut Context<'_>) -> Result<u
     Ok(HOLDS)
 }
 
-/// Runs a network in one form, or in all of them, which are then compared.
+/// Runs a network in one form, or in all three forms, which are then compared.
 pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Result<u8> {
     let one = form(options.form, context.forms)?;
     let values_path = options.output.as_ref().map(|file| file.path.as_path());
@@ -184,7 +187,7 @@ pub(super) fn forward(options: &ForwardOptions, context: &mut Context<'_>) -> Re
     Ok(HOLDS)
 }
 
-/// The form that the options ask for; `None` means all of them.
+/// The form that the options ask for. `None` means all forms.
 pub(super) fn form<'a>(
     asked: Option<Form>,
     forms: &[&'a dyn AnyForm],
@@ -195,7 +198,7 @@ pub(super) fn form<'a>(
     named.copied().map(Some).ok_or_else(words)
 }
 
-/// The logits N x classes, or the features N x C x h x w, as a `.npy` file.
+/// The bytes of a `.npy` file with the logits, N x classes, or with the features, N x C x h x w.
 fn npy(network: &Architecture, ran: &Ran) -> Result<Vec<u8>> {
     let values = match network.classes {
         Some(_) => ran.logits.view().into_dyn(),

@@ -1,4 +1,4 @@
-//! Cases as an ONNX backend test suite: the layout that the runners of ONNX engines read.
+//! Writes cases as an ONNX backend test suite, in the layout that the test runners of ONNX engines read.
 //!
 //! ```text
 //! test_NAME/model.onnx                        weights included
@@ -7,8 +7,9 @@
 //! test_NAME/test_data_set_0/output_0.pb       y, rounded to f32
 //! ```
 //!
-//! Only x is an input; the other arrays are initialisers. ONNX's runner would take either. But in a real model weights
-//! are constants, and only then do engines pack kernels and fold batch norms into them. That code should be judged too.
+//! Only `x` is an input of the model. The other arrays are initialisers, although ONNX's runner would also accept them
+//! as inputs. In a real model the weights are constants, and only then do engines pack kernels and fold batch norms
+//! into them. That code should be judged too.
 
 use std::path::Path;
 
@@ -26,8 +27,8 @@ use triform_onnx::{Model, Node, Tensor};
 const LAYERS: [[&str; 2]; 4] =
     [["conv1", "bn1"], ["conv2", "bn2"], ["conv3", "bn3"], ["downsample.0", "downsample.1"]];
 
-/// Whether ONNX can express the case. It has no gradients, and batch norms in training mode differ between its
-/// versions.
+/// Whether ONNX can express the case. ONNX has no gradients, and its versions differ in how batch norms work in
+/// training mode.
 pub(super) fn can_say(case: &Case) -> bool {
     matches!(case.kind, Kind::Integers | Kind::Floats | Kind::Specials)
 }
@@ -73,8 +74,8 @@ fn tensors<'a>(arrays: impl Iterator<Item = (&'a String, &'a ArrayD<f64>)>) -> R
     arrays.map(tensor).collect()
 }
 
-/// The largest difference that any value is allowed, including the rounding of its expected value to f32. A runner
-/// has only one tolerance for all values.
+/// The largest difference that is allowed for any value of the answer. It includes the rounding of the expected value
+/// to f32. A runner has one tolerance for all values.
 fn allowed(answer: &Answer) -> f64 {
     let rounded = |value: f64| (value - f64::from(value as f32)).abs();
     let all = answer.value.iter().zip(&answer.allowed).filter(|(value, _)| value.is_finite());
@@ -90,7 +91,7 @@ fn nodes(operation: &Operation) -> Result<Vec<Node>> {
     })
 }
 
-/// A `Conv` of this shape. ONNX lists the paddings before the map first, along both axes, then those after it.
+/// A `Conv` node of this shape. ONNX lists the paddings in the order top, left, bottom, right.
 fn convolution(shape: &KernelShape, inputs: &[&str], output: &str) -> Node {
     let (height, width) = (shape.spec.height(), shape.spec.width());
     let [[top, bottom], [left, right]] = [height.padding, width.padding].map(|p| p.map(integer));

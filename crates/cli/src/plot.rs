@@ -7,7 +7,7 @@ use super::{Context, HOLDS, INTERRUPTED, progress};
 use triform::figures::{self, Figure};
 use triform_canvas::{FigureError, Format};
 
-/// Draws the named figures, or all, into a folder, as SVG and as PNG; or lists them.
+/// Draws the named figures, or all figures, into a folder, as SVG and as PNG. With `--list`, it only lists the figures.
 pub(super) fn run(options: &PlotOptions, context: &mut Context<'_>) -> Result<u8> {
     if options.list {
         for figure in figures::ALL {

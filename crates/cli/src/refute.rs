@@ -18,7 +18,7 @@ use triform::gallery::matrix::{self, Cell, Row};
 use triform::gallery::witness::smallest;
 use triform::gallery::{ALL, Mistake, named};
 
-/// Explains the argument, or checks one claim; the status is [`REFUTED`] if the check fails.
+/// Explains the argument, or checks one claim. The status is [`REFUTED`] if the check fails.
 pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Result<u8> {
     let target = Target::open(options.json.json.as_ref())?;
     if options.markdown && target.is_output() {
@@ -47,8 +47,8 @@ pub(super) fn explain(options: &ExplainOptions, context: &mut Context<'_>) -> Re
     Ok(if checked.holds() { HOLDS } else { REFUTED })
 }
 
-/// Runs the rungs (all, unless some are named) on the mistakes (all, unless one is named), and reports the
-/// results. The status is [`HOLDS`] if a rung refuted each mistake.
+/// Runs the rungs on the mistakes and reports the results. By default, all rungs run on all mistakes. The status is
+/// [`HOLDS`] if each mistake was refuted by at least one rung.
 pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<u8> {
     let seed = options.seed.seed;
     let to_json = options.json.json.as_ref();
@@ -69,7 +69,8 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
     let is_mistake = |name: &&str| named(name).is_ok() || convolutions::named(name).is_some();
     if let Some(name) = file.filter(is_mistake) {
         let words = format!(
-            "--json: `{name}` is a mistake; put it first, or write ./{name} if you mean a file"
+            "--json: `{name}` is a mistake; put it before --json, or write ./{name} for a file of \
+             that name"
         );
         return Err(Error::Usage(words));
     }
@@ -130,7 +131,8 @@ pub(super) fn run(options: &RefuteOptions, context: &mut Context<'_>) -> Result<
     Ok(if partial { INTERRUPTED } else { status })
 }
 
-/// Reports a mistake of a bare convolution. No rung runs on it, but some case of `triform cases` always shows it.
+/// Reports a mistake of a bare convolution, on the smallest convolution that shows it. No rung runs here, since the
+/// rungs need a block.
 fn of_convolution(
     mistake: &'static ConvMistake,
     options: &RefuteOptions,
@@ -140,7 +142,7 @@ fn of_convolution(
     let found = check::OfConvolution::new(mistake)?;
     let command = context.command.clone();
     let Some(found) = found else {
-        let words = format!("no small convolution was found on which {} shows", mistake.name);
+        let words = format!("no small convolution was found that shows {}", mistake.name);
         return Err(Error::Usage(words));
     };
     let words = || Ok(found.words(&command.repeat, options.markdown));
@@ -152,7 +154,7 @@ fn of_convolution(
     Ok(HOLDS)
 }
 
-/// The exit status: whether each wrong block was refuted.
+/// The exit status: [`HOLDS`] if each wrong block was refuted.
 fn status(rows: &[Row]) -> u8 {
     let refuted = |row: &Row| !row.rungs(Cell::Refuted).is_empty();
     if rows.iter().all(refuted) { HOLDS } else { REFUTED }

@@ -10,8 +10,8 @@ use triform::figures::training;
 use triform::train::lockstep::{Plan, WRONG, lockstep, wrong};
 use triform_canvas::FigureError;
 
-/// Trains the forms in lockstep, and wrong blocks too if asked. The status is [`REFUTED`] if the
-/// forms do not stay equal to the bit when all sum in one order.
+/// Trains the forms in lockstep, and with `--wrong` also wrong blocks. The status is [`REFUTED`] if the forms do not
+/// stay equal to the bit when all of them add in the same order.
 pub(super) fn run(options: &TrainOptions, context: &mut Context<'_>) -> Result<u8> {
     let plan = Plan { steps: options.steps, seed: options.seed.seed, ..Plan::default() };
     let pool = machine::pool(options.threads.threads)?;

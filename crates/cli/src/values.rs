@@ -83,7 +83,7 @@ fn sizes<const N: usize>(
     form: &str,
     names: [&str; N],
 ) -> Result<[usize; N], String> {
-    let wrong = |why| format!("`{text}` is not a {what}; {why} ({form})");
+    let wrong = |why| format!("`{text}` is not a {what}: {why}; write {form}");
     let parts: Vec<&str> = text.split(TIMES).collect();
     if parts.len() != N {
         return Err(wrong(format!("{N} sizes are needed, not {}", parts.len())));
@@ -95,7 +95,7 @@ fn sizes<const N: usize>(
     Ok(sizes)
 }
 
-/// One of a few words, mapped to its meaning.
+/// Parses one of a few words, and returns its meaning.
 pub(super) fn choice<T: Copy + Send + Sync + 'static>(
     choices: &'static [(&'static str, T)],
 ) -> impl TypedValueParser<Value = T> {

@@ -1,4 +1,4 @@
-//! `triform verify`: one block or several, or with `--arch` a whole network with given weights.
+//! `triform verify`, on one block, on several blocks, or with `--arch` on a whole network with given weights.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ use triform::gallery::witness::{Pair, smallest_apart};
 use triform::network::weights::NetworkWeights;
 use triform::random::Seed;
 
-/// Verifies, and reports to standard output or, with `--json`, as JSON.
+/// Verifies, and reports in words or, with `--json`, as JSON.
 pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<u8> {
     if let Some(arch) = &options.arch {
         return on_the_network(arch, options, context);
@@ -75,7 +75,7 @@ pub(super) fn run(options: &VerifyOptions, context: &mut Context<'_>) -> Result<
     })
 }
 
-/// Refuses options that need `--arch`, instead of ignoring them.
+/// Reports an error for options that need `--arch`, so that they are not ignored.
 fn only_for_networks(options: &VerifyOptions) -> Result<()> {
     let NetworkOptions { stride_on, top: TopOptions { classes, features } } = &options.network;
     for (option, given) in [
@@ -86,7 +86,8 @@ fn only_for_networks(options: &VerifyOptions) -> Result<()> {
         ("--features", *features),
     ] {
         if given {
-            return Err(Error::Usage(format!("{option} is for networks; name one with --arch")));
+            let words = format!("{option} is only for networks; name a network with --arch");
+            return Err(Error::Usage(words));
         }
     }
     Ok(())

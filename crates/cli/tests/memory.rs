@@ -1,5 +1,5 @@
-//! The memory that a pass of a network takes beyond its weights is at most what docs/speed.md
-//! states, in a first pass and in a second one, which reuses the first one's scratch memory.
+//! docs/speed.md states how much memory a pass of a network takes at most, beyond its weights. The tests check this for
+//! a first pass, and for a second pass, which reuses the scratch memory of the first.
 
 use std::num::NonZeroU64;
 use std::sync::Mutex;
@@ -21,10 +21,10 @@ use triform_cli::need;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Tests run one at a time: the allocator counts for the whole program.
+/// Tests run one at a time, because the allocator counts the memory of the whole program.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// The most bytes in use while `work` is done, beyond those at the start.
+/// The most bytes that are in use while `work` runs, minus the bytes in use at the start.
 fn peak(work: impl FnOnce()) -> usize {
     let _alone = ALONE.lock().unwrap();
     let before = MEMORY.current_usage();
@@ -33,7 +33,7 @@ fn peak(work: impl FnOnce()) -> usize {
     MEMORY.peak_usage() - before
 }
 
-/// The peak bytes of a first pass and of a second.
+/// The peak bytes of a first pass and of a second pass.
 fn passes(name: &str, form: Form, threads: usize) -> [usize; 2] {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
     pool.install(|| {
@@ -53,7 +53,7 @@ fn passes(name: &str, form: Form, threads: usize) -> [usize; 2] {
     })
 }
 
-/// Floats of the largest feature map in either network: 64 x 112 x 112, equal to 256 x 56 x 56.
+/// The number of floats in the largest feature map of either network: 64 x 112 x 112, which equals 256 x 56 x 56.
 const LARGEST_MAP: usize = 64 * 112 * 112;
 
 #[test]
@@ -81,7 +81,7 @@ fn a_pass_takes_no_more_memory_than_the_book_says() {
     }
 }
 
-/// The estimate that the program warns by is off by at most a factor of four, either way.
+/// The estimate behind the program's memory warning is off by at most a factor of four, in either direction.
 #[test]
 fn the_memory_of_a_block_is_as_estimated() {
     for (block, (h, w)) in

@@ -1,4 +1,4 @@
-//! One convolution. A 1x1 reads all pixels in place; a k x k reads copies of the input with the padding
+//! Runs one convolution. A 1x1 usually reads the pixels in place. A k x k reads copies of the input with the padding
 //! around it. Both are divided into pieces, each of which multiplies some pixels by some panels.
 
 use std::ops::Range;
@@ -18,8 +18,9 @@ use crate::planes::{Part, Planes, SIDE, Target};
 use crate::simd::Level;
 use crate::tiles;
 
-/// One convolution and its epilogue: N x C_in x H x W to N x C_out x H_out x W_out. The input can be any view, but
-/// one that is channels last in memory is fastest. The result is channels last.
+/// Runs one convolution and its epilogue: N x C_in x H x W becomes N x C_out x H_out x W_out. The input can be any
+/// view. A view that is channels last in memory is fastest. The result is channels last, with one exception: if a 1x1
+/// has a shortcut in ndarray's standard layout, the result has that layout too.
 ///
 /// Errors: an input whose channels or map do not suit the kernel; an epilogue whose channels or shortcut do not
 /// suit the output; sizes that no memory can hold.
@@ -108,8 +109,8 @@ pub(crate) unsafe fn by_target(
     unsafe { level.run(part) }
 }
 
-/// Multiplies the pixels that a 1x1 like `kernel` reads by some columns. The pixels are read in place, or from a
-/// copy if they are in planes or multiples of a page apart.
+/// Multiplies the pixels that a 1x1 like `kernel` reads by some columns. The pixels are read in place, or from a copy
+/// if they are in planes or lie multiples of a page apart.
 /// # Safety
 /// - The columns have as many taps as x has channels.
 /// - Without a target, the slots cover all pixels of the output. With a target, the target covers them, and
@@ -149,25 +150,28 @@ pub(crate) unsafe fn over_pixels(
     unsafe { in_pieces(whole, kernel, from, target) };
 }
 
-/// Floats of input pixels processed per block: half of an L2 cache of 256 KiB.
+/// Floats of the input pixels in a block. They fill half of an L2 cache of 256 KiB.
 const BLOCK: usize = 1 << 15;
 
-/// Pixels per block in a 1x1 convolution whose taps are a single run (at most `DEPTH`), chosen so that the
-/// block's outputs stay in the L2 cache. If planes are read or written, a block has twice as many, which makes
-/// whole tiles of 14 pixels and whole cache lines of 16.
+/// Pixels per block in a 1x1 convolution whose taps form a single run. The number is chosen so that the block's
+/// outputs stay in the L2 cache. If planes are read or written, a block has twice as many pixels. They fill whole
+/// tiles of 14 pixels, and whole cache lines of 16.
 const SHORT_BLOCK: usize = 56;
 
-/// If pixels must be copied, each piece copies those that it reads. But in three cases all pixels are copied once
-/// beforehand: the columns are divided too; the pieces together would copy more than `SHARED` times all pixels;
-/// or they overlap and one of them would copy more than `CACHE` floats (an L2 cache of 1 MiB).
+/// If pixels must be copied, each piece copies those that it reads. In three cases, however, all pixels are copied
+/// once beforehand:
+///
+/// - the columns are divided too;
+/// - together, the pieces would copy more than `SHARED` times all pixels;
+/// - the pieces overlap, and one of them would copy more than `CACHE` floats, which fill an L2 cache of 1 MiB.
 const SHARED: usize = 3;
 const CACHE: usize = 1 << 18;
 
-/// Multiplies all pixels by all columns, in pieces whose pixels stay in the L2 cache and which keep all
-/// threads busy. If there is a source, the pixels are copied from it first; the source numbers them as
-/// `whole.range` does. If there is a target, the outputs are written to its planes.
-/// Safety: that of [`Dense`] and of [`over_pixels`], for the level of the kernel. With a source, however, every
-/// tap of a range's pixels must lie in the copy of that range, rather than in `x`.
+/// Multiplies all pixels by all columns. The pixels of a piece stay in the L2 cache, and the pieces keep all threads
+/// busy. If there is a source, the pixels are copied from it first. The source numbers the pixels as `whole.range`
+/// does. If there is a target, the outputs are written to its planes.
+/// Safety: as for [`Dense`] and [`over_pixels`], at the level of the kernel. With a source, however, every tap of a
+/// range's pixels must lie in the copy of that range, rather than in `x`.
 unsafe fn in_pieces(
     whole: Dense<'_>,
     kernel: &Kernel,
@@ -224,14 +228,15 @@ unsafe fn in_pieces(
     });
 }
 
-/// Pieces that read or write planes start at multiples of this number of pixels. It is a whole cache line, or
-/// a part of one if there are so few pixels that the threads would get very unequal pieces.
+/// Pieces that read or write planes start at multiples of this number of pixels. The number is a whole cache line. If
+/// there are so few pixels that the threads would get very unequal pieces, it is a quarter of a line.
 pub(crate) fn unit_of_planes(pixels: usize) -> usize {
     if pixels >= 16 * SIDE * tiles::threads() { SIDE } else { SIDE / 4 }
 }
 
-/// Divides `pixels` by `columns` into pieces of about `block` pixels, which start at multiples of `unit`. If
-/// that gives fewer pieces than threads, the columns are divided too, to make about `parts` pieces.
+/// Divides the work on all pixels and all columns into pieces of about `block` pixels. Each piece starts at a
+/// multiple of `unit` pixels. If that gives fewer pieces than threads, the columns are divided too, to make about
+/// `parts` pieces.
 pub(crate) fn pieces(
     (pixels, unit): (usize, usize),
     columns: usize,
@@ -259,7 +264,7 @@ struct Windows<'a> {
 }
 
 impl Windows<'_> {
-    /// With one group.
+    /// Runs a convolution with one group.
     fn dense(&self, panels: &Panels, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
         let padded =
@@ -277,7 +282,7 @@ impl Windows<'_> {
         Ok(())
     }
 
-    /// With several groups that are not suited to [`Narrow`]: group by group.
+    /// Runs a convolution with several groups that are not suited to [`Narrow`], group by group.
     fn grouped(&self, panels: &[Panels], z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, _, h_out, w_out] } = *self;
         let (c_in, c_out) = (kernel.shape.c_in_group, kernel.shape.c_out / panels.len());
@@ -307,7 +312,7 @@ impl Windows<'_> {
         Ok(())
     }
 
-    /// With groups that are suited to [`Narrow`]: by vectors of channels.
+    /// Runs a convolution with groups that are suited to [`Narrow`], a few vectors of channels at a time.
     fn narrow(&self, narrow: &Narrow, z: &mut Output<'_>) -> Result<()> {
         let Self { x, kernel, epilogue, output: [n, c_out, h_out, w_out] } = *self;
         let lanes = kernel.level.lanes();
@@ -360,8 +365,8 @@ impl Windows<'_> {
     }
 }
 
-/// Writes the product of `a` (m x k) and `b` (k x `columns`) to `c` (m x `columns`), all row-major. The `gemm` crate
-/// computes it.
+/// Writes the product of `a` (`m` x `k`) and `b` (`k` x `columns`) to `c` (`m` x `columns`). All three are row-major.
+/// The `gemm` crate computes the product.
 #[rustfmt::skip]
 pub fn product(a: &[f64], b: &[f64], c: &mut [f64], m: usize, columns: usize) {
     let k = a.len() / m;

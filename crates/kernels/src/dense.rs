@@ -1,13 +1,13 @@
-//! The dense tile: a few pixels by one or two vectors of output channels, summed in registers. A weight
-//! is loaded once for all the pixels, and a pixel's channel once for all the output channels.
+//! The dense tile multiplies a few pixels by one or two vectors of output channels, and sums in registers. A weight
+//! is loaded once for all the pixels. A pixel's channel is loaded once for all the output channels.
 //!
-//! Every convolution computes an output pixel as a sum over taps, each an input channel times a row of
-//! weights. So the tile knows nothing about kernels, strides or groups. It is only told where each pixel
-//! starts, and which runs of memory from there on are the pixel's taps.
+//! Every convolution computes an output pixel as a sum over taps. Each tap is an input channel times a row of
+//! weights. So the tile knows nothing about kernels, strides or groups. It only knows where each pixel starts, and
+//! which runs of memory are the pixel's taps.
 //!
 //! While a tile sums, it prefetches what is needed next: the next panel of weights, pixels that have not been read
-//! yet, and where the next tile's outputs and shortcut lie. Every [`CHUNK`] taps, a step prefetches a few cache
-//! lines. If more were in flight than the processor can track, loads would wait behind them. All counts are
+//! yet, and the memory of the next tile's outputs and shortcut. Every [`CHUNK`] taps, a step prefetches a few cache
+//! lines. If more lines were in flight than the processor can track, loads would have to wait. All counts are
 //! computed before the innermost loops begin.
 
 use std::borrow::Cow;
@@ -27,13 +27,13 @@ use crate::vector::{Vector, load_rows, of_size, store_rows};
 pub(crate) struct Column<'a> {
     pub(crate) panels: &'a Panels,
     pub(crate) panel: usize,
-    /// Its first channel, in the numbering of the epilogue's function.
+    /// The panel's first channel, as the epilogue's function numbers the channels.
     pub(crate) channel: usize,
     pub(crate) slots: Cow<'a, [Slot]>,
 }
 
-/// The panels as columns. The first channel of the first panel is channel `channel` of the function;
-/// `slots(first, lanes)` returns where `lanes` channels from the panels' channel `first` on are stored.
+/// Makes the panels into columns. The first channel of the first panel is channel `channel` of the function.
+/// `slots(first, lanes)` returns where `lanes` channels of the panels are stored, from channel `first` on.
 pub(crate) fn columns<'p>(
     panels: &'p Panels,
     channel: usize,
@@ -47,18 +47,18 @@ pub(crate) fn columns<'p>(
     (0..panels.count()).map(column).collect()
 }
 
-/// The product of some pixels and some panels.
+/// The work of multiplying some pixels by some panels.
 pub(crate) struct Dense<'a> {
     pub(crate) x: &'a [f32],
     pub(crate) pixels: Pixels,
     /// The number of the output pixel that comes first in `pixels`.
     pub(crate) origin: usize,
-    /// The taps of each of the panels' runs.
+    /// The taps of each run of the panels.
     pub(crate) taps: &'a [Vec<Taps>],
     pub(crate) columns: &'a [Column<'a>],
     /// The pixels to compute.
     pub(crate) range: Range<usize>,
-    /// Whether `x` may be missing from the caches, because it is the input itself and not a copy just made.
+    /// Whether `x` may be missing from the caches, because it is the input itself rather than a fresh copy.
     pub(crate) cold: bool,
     pub(crate) epilogue: &'a Fused<'a>,
 }
@@ -66,8 +66,8 @@ pub(crate) struct Dense<'a> {
 impl Work for Dense<'_> {
     /// # Safety
     /// - The machine has the instructions of `T`.
-    /// - All columns' panels are one or two vectors of `T` wide and have as many runs as there are `taps`,
-    ///   each as long as its taps together.
+    /// - The panels of all columns are one or two vectors of `T` wide. They have as many runs as there are `taps`,
+    ///   and each run is as long as its taps together.
     /// - Every tap of every pixel of the range lies in `x`.
     /// - The slots of the columns cover the pixels of the range, and nobody else reads or writes there.
     #[inline(always)]
@@ -86,7 +86,7 @@ impl Work for Dense<'_> {
 }
 
 impl Dense<'_> {
-    /// The weights needed after those of a run and column, to be prefetched in `steps` steps.
+    /// The weights that are needed after those of this run and column. They are to be prefetched in `steps` steps.
     fn weights_after(&self, run: usize, number: usize, steps: usize) -> Run {
         let (run, number) =
             if number + 1 < self.columns.len() { (run, number + 1) } else { (run + 1, 0) };
@@ -98,7 +98,8 @@ impl Dense<'_> {
         Run::new(weights.as_ptr(), weights.len(), steps)
     }
 
-    /// Likewise the pixels after the range, if they are contiguous and may be missing from the caches.
+    /// The pixels after the range, also to be prefetched in `steps` steps. There are none unless the pixels are
+    /// contiguous and may be missing from the caches.
     fn pixels_after(&self, steps: usize) -> Run {
         let Pixels { image, column, .. } = self.pixels;
         if !self.cold || image > 0 {
@@ -108,8 +109,8 @@ impl Dense<'_> {
         Run::new(at, self.range.len() * column, steps)
     }
 
-    /// Where the next tile is written, after the tile of column `number` that ends at pixel `end`: the slot, if
-    /// there is only one, and the first pixel.
+    /// Where the next tile is written, after the tile of column `number` that ends at pixel `end`. Returns the slot
+    /// and the first pixel, or `None` if there is no next tile, or if the next tile has several slots.
     fn slot_after(&self, number: usize, end: usize) -> Option<(&Slot, usize)> {
         let (number, first) =
             if end < self.range.end { (number, end) } else { (number + 1, self.range.start) };
@@ -119,9 +120,9 @@ impl Dense<'_> {
         }
     }
 
-    /// Takes one run of taps after another, so that the pixels' channels stay in the L2 cache for all the panels.
-    /// Within a run it takes one panel after another, so that the panel's weights stay in the L1 cache.
-    /// Safety: as for `run`; the panels are V vectors wide.
+    /// Takes one run of taps after another, so that the channels of the pixels stay in the L2 cache for all the
+    /// panels. Within a run it takes one panel after another, so that the panel's weights stay in the L1 cache.
+    /// Safety: as for `run`, and the panels are `V` vectors wide.
     #[inline(always)]
     unsafe fn walk<T: Vector, const V: usize>(&self) {
         let width = V * T::LANES;
@@ -158,8 +159,8 @@ impl Dense<'_> {
         }
     }
 
-    /// Computes R pixels from `first` on, for one run of taps; `partial` has the sums of the earlier runs.
-    /// Safety: as for `walk`; if there is more than one run, `partial` has room for R times the panel's width.
+    /// Computes `R` pixels from `first` on, for one run of taps. `partial` has the sums of the earlier runs.
+    /// Safety: as for `walk`. If there is more than one run, `partial` has room for `R` times the panel's width.
     #[inline(always)]
     unsafe fn tile<T: Vector, const V: usize, const R: usize>(
         &self,
@@ -198,10 +199,11 @@ fn steps(taps: &[Taps]) -> usize {
     taps.iter().map(|taps| taps.length.div_ceil(CHUNK)).sum()
 }
 
-/// Adds the pixels' channels times the weights to the sums, tap by tap, and prefetches meanwhile.
+/// Multiplies the channels of the pixels by the weights, and adds the products to the sums, tap by tap. Meanwhile, it
+/// prefetches.
 /// # Safety
 /// - The machine has the instructions of `T`.
-/// - Each pixel has all the taps, and `weights` V vectors for each of them.
+/// - Each pixel has all the taps, and `weights` has `V` vectors for each tap.
 #[inline(always)]
 unsafe fn add_taps<T: Vector, const R: usize, const V: usize>(
     mut sums: [[T; V]; R],
@@ -249,12 +251,13 @@ struct Run {
 impl Run {
     const NONE: Self = Self { at: std::ptr::null(), lines: 0 };
 
-    /// `floats` floats from `at` on in `steps` steps, rounded up to the same number of lines in each.
+    /// The `floats` floats from `at` on, to be prefetched in `steps` steps. Each step takes the same number of lines,
+    /// which is rounded up.
     fn new(at: *const f32, floats: usize, steps: usize) -> Self {
         Self { at, lines: floats.div_ceil(LINE * steps.max(1)) }
     }
 
-    /// Takes the part for the next `steps` steps; the rest stays in `self`.
+    /// Takes the part for the next `steps` steps. The rest stays in `self`.
     #[inline(always)]
     fn take(&mut self, steps: usize) -> Self {
         let at = self.at.wrapping_add(self.lines * steps * LINE);
@@ -270,7 +273,7 @@ impl Run {
     }
 }
 
-/// Some adjacent channels of some pixels to prefetch, `of_step` pixels at each step.
+/// Some adjacent channels of some pixels, which are to be prefetched. Each step prefetches `of_step` pixels.
 #[derive(Clone, Copy, Debug)]
 struct Outputs {
     at: *const f32,
@@ -282,7 +285,7 @@ struct Outputs {
 impl Outputs {
     const NONE: Self = Self { at: std::ptr::null(), pitch: 0, left: 0, of_step: 0 };
 
-    /// Prefetches V vectors of each pixel.
+    /// Prefetches `V` vectors of each pixel.
     #[inline(always)]
     fn step<T: Vector, const V: usize>(&mut self, ask: impl Fn(*const f32)) {
         for _ in 0..self.of_step.min(self.left) {

@@ -1,4 +1,4 @@
-//! The epilogue: what follows the sums, fused with them, so that it is applied while they are in registers.
+//! The epilogue is what follows the sums of a convolution. It is applied while the sums are still in registers.
 
 use std::iter::repeat_n;
 use std::ops::Range;
@@ -10,16 +10,16 @@ use crate::layout::{Image, Slot};
 use crate::planes::Planes;
 use crate::vector::{Vector, store_rows};
 
-/// How many channels may be read beyond the last one: as many as the widest panel has.
+/// How many channels may be read beyond the last channel. It is the number of channels in the widest panel.
 pub(crate) const BEYOND: usize = 32;
 
-/// A function of each channel, applied to one element at a time. It has two optional steps: `scale * z + shift`,
-/// which rounds the product and then the sum, and a ReLU, which keeps NaN and -0.
+/// A function of each channel, applied to one element at a time. It has two optional steps. The first is `scale * z +
+/// shift`, which rounds the product and then the sum. The second is a ReLU, which keeps NaN and -0.
 ///
 /// The identity is not written as `1*z + 0`, which would turn -0 into +0.
 #[derive(Clone, Debug)]
 pub struct Elementwise {
-    /// One for each channel, and [`BEYOND`] more; empty if the function has no affine part.
+    /// The scale of each channel, and [`BEYOND`] more numbers. It is empty if the function has no affine part.
     scale: Vec<f32>,
     shift: Vec<f32>,
     relu: bool,
@@ -29,10 +29,10 @@ impl Elementwise {
     /// The identity, for any number of channels.
     pub const IDENTITY: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: false };
 
-    /// max(z, 0), for any number of channels.
+    /// `max(z, 0)`, for any number of channels.
     pub const RELU: Self = Self { scale: Vec::new(), shift: Vec::new(), relu: true };
 
-    /// Scale and shift for each channel, then a ReLU for all of them if `relu` is true.
+    /// A scale and a shift for each channel. A ReLU follows if `relu` is true.
     pub fn affine(channels: impl IntoIterator<Item = (f32, f32)>, relu: bool) -> Self {
         let (scale, shift) = channels.into_iter().chain(repeat_n((0.0, 0.0), BEYOND)).unzip();
         Self { scale, shift, relu }
@@ -55,7 +55,7 @@ impl Elementwise {
         if self.relu && y < 0.0 { 0.0 } else { y }
     }
 
-    /// Applies the function to the sums of R pixels: V vectors of channels each, starting at `channel`.
+    /// Applies the function to the sums of `R` pixels. Each pixel has `V` vectors of channels, starting at `channel`.
     /// Safety: the machine has the instructions of `T`; `channel` is a channel of the function. (The vectors
     /// may reach beyond its last channel.)
     #[inline(always)]
@@ -97,12 +97,12 @@ impl Elementwise {
         }
     }
 
-    /// The function of some of the channels.
+    /// The same function, restricted to these channels.
     pub(crate) fn of(&self, channels: Range<usize>) -> Self {
         self.made_of(|values| values[channels.clone()].to_vec())
     }
 
-    /// The same function for `times` pixels side by side, each with all the channels.
+    /// The same function for vectors that hold `times` pixels side by side, each with all the channels.
     pub(crate) fn repeated(&self, times: usize) -> Self {
         self.made_of(|values| values.repeat(times))
     }
@@ -117,8 +117,8 @@ impl Elementwise {
     }
 }
 
-/// What follows the sums of a convolution, in this order: a function of each channel, the addition of a
-/// shortcut, a function of the output.
+/// What follows the sums of a convolution: first a function of each channel, then the addition of a shortcut, then a
+/// function of the output.
 #[derive(Clone, Debug)]
 pub struct Epilogue<'a> {
     /// Applied to the sums.
@@ -172,18 +172,18 @@ pub(crate) struct Fused<'a> {
     pub(crate) function: Elementwise,
     pub(crate) shortcut: Option<Image<'a>>,
     pub(crate) output: Elementwise,
-    /// A shortcut in standard layout, and the function after it. The output is then written as planes too.
+    /// A shortcut in standard layout, and the function after it. If this is set, the output is written as planes too.
     pub(crate) planes: Option<(Planes<'a>, Elementwise)>,
 }
 
 impl<'a> Fused<'a> {
-    /// Takes an epilogue that was checked.
+    /// Prepares an epilogue, which must have been checked.
     pub(crate) fn new(epilogue: Epilogue<'a>) -> Self {
         let Epilogue { function, shortcut, output } = epilogue;
         Self { function, shortcut: shortcut.map(Image::new), output, planes: None }
     }
 
-    /// The same for callers that can write planes.
+    /// Does the same as `new`, for callers that can write planes.
     pub(crate) fn or_planes(epilogue: Epilogue<'a>) -> Self {
         let Some(planes) = epilogue.shortcut.as_ref().and_then(Planes::new) else {
             return Self::new(epilogue);
@@ -192,20 +192,20 @@ impl<'a> Fused<'a> {
         Self { planes, ..Self::new(Epilogue::only(epilogue.function)) }
     }
 
-    /// The functions for vectors that hold `times` pixels side by side; without the shortcut.
+    /// The functions for vectors that hold `times` pixels side by side, without the shortcut.
     pub(crate) fn repeated(&self, times: usize) -> Fused<'static> {
         let (function, output) = (self.function.repeated(times), self.output.repeated(times));
         Fused { function, shortcut: None, output, planes: None }
     }
 }
 
-/// Applies the epilogue to the sums of R pixels, starting at pixel `first`, and stores them: V vectors of
-/// channels each, starting at `channel`. The last pixel may have fewer lanes than the slot.
+/// Applies the epilogue to the sums of `R` pixels from pixel `first` on, and stores the results. Each pixel has `V`
+/// vectors of channels, starting at `channel`. The last pixel may have fewer lanes than the slot.
 /// # Safety
 /// - The machine has the instructions of `T`.
-/// - Together, the slots hold at most V vectors of channels.
-/// - Each slot has these pixels: `lanes` floats for each, `pitch` apart, in the tensor and in the shortcut. If
-///   `last` is given, `last` floats are enough for the last pixel.
+/// - Together, the slots hold at most `V` vectors of channels.
+/// - Each slot has room for these pixels, both in the tensor and in the shortcut: `lanes` floats for each pixel,
+///   `pitch` apart. If `last` is given, `last` floats are enough for the last pixel.
 /// - If `last` is given, there is one slot, with `last` lanes or more.
 /// - Nobody else reads or writes there.
 #[inline(always)]
@@ -253,7 +253,7 @@ pub(crate) unsafe fn store<T: Vector, const R: usize, const V: usize>(
     }
 }
 
-/// A copy of the sums of R pixels as floats. If callers walked over the lanes of the sums themselves, the compiler
+/// A copy of the sums of `R` pixels as floats. If callers walked over the lanes of the sums themselves, the compiler
 /// would keep the sums in memory from the first tap on.
 /// Safety: the machine has the instructions of `T`.
 #[inline(always)]
@@ -267,9 +267,9 @@ unsafe fn to_memory<T: Vector, const R: usize, const V: usize>(
     rows
 }
 
-/// Does the rest of [`store`], after the function was applied, where the channels end within a vector or go to
+/// Does the rest of [`store`] after the function was applied. It is for channels that end within a vector or go to
 /// several slots.
-/// Safety: as for [`store`]; a row has the lanes of all slots.
+/// Safety: as for [`store`], and each row has the lanes of all slots.
 unsafe fn store_lanes(
     epilogue: &Fused<'_>,
     slots: &[Slot],

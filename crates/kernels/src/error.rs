@@ -10,12 +10,12 @@ pub enum Error {
     Zero { what: &'static str },
 
     /// The number of groups does not divide a number of channels; `which` is "input" or "output".
-    #[error("{groups} groups do not divide {channels} {which} channels")]
+    #[error("{channels} {which} channels cannot be divided into {groups} groups of equal size")]
     GroupsDoNotDivide { groups: usize, channels: usize, which: &'static str },
 
     /// The dilated kernel is larger than the padded map along one axis, "height" or "width".
     #[error(
-        "a kernel of {taps} taps (dilation {dilation}) does not fit the {axis} of {size} with \
+        "a kernel of {taps} taps (dilation {dilation}) is larger than the padded map: {axis} {size}, \
          padding {}", on_both_sides(.padding)
     )]
     KernelTooLarge {
@@ -31,11 +31,11 @@ pub enum Error {
     Shape { what: &'static str, expected: String, found: [usize; 4] },
 
     /// Two numbers that must be equal are not.
-    #[error("{what}: {found} where {expected} are needed")]
+    #[error("{what}: {expected} needed, but {found} given")]
     Count { what: &'static str, expected: usize, found: usize },
 
     /// A product of sizes is larger than any memory can hold.
-    #[error("{what}: {factors:?} multiply to more than 64 bits or any memory can hold")]
+    #[error("{what}: too large for 64 bits or for any memory; the sizes are {factors:?}")]
     TooManyElements { what: &'static str, factors: Vec<usize> },
 
     /// A SIMD level that this machine does not have, or a name that no level has.
@@ -43,11 +43,11 @@ pub enum Error {
     Level(String),
 }
 
-/// The padding in words: `1`, or `2 before it and 0 after it` if the sides differ.
+/// The padding in words: `1`, or `2 before the map and 0 after it` if the sides differ.
 fn on_both_sides([before, after]: &[usize; 2]) -> String {
     match before == after {
         true => before.to_string(),
-        false => format!("{before} before it and {after} after it"),
+        false => format!("{before} before the map and {after} after it"),
     }
 }
 

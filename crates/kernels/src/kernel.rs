@@ -1,4 +1,4 @@
-//! The geometry of a convolution, and its weights, prepared once and used many times.
+//! The geometry of a convolution, and its weights. They are prepared once and used many times.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,15 +11,15 @@ use crate::narrow::Narrow;
 use crate::pack::{Panels, Shared};
 use crate::simd::Level;
 
-/// Stride, padding and dilation along the height and along the width, and groups.
-/// [`Kernel::new`] checks them.
+/// Stride, padding and dilation along the height and the width, and the number of groups. [`Kernel::new`] checks
+/// them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Steps from one output position to the next, in input positions; at least 1.
+    /// The step from one output position to the next, counted in input positions; at least 1.
     pub stride: [usize; 2],
-    /// Rows of zeros before the first and after the last row of the map; then the same for columns.
+    /// The number of rows of zeros before the first row and after the last row of the map, and the same for columns.
     pub padding: [[usize; 2]; 2],
-    /// Steps from one tap to the next, in input positions; at least 1.
+    /// The step from one tap to the next, counted in input positions; at least 1.
     pub dilation: [usize; 2],
     /// Number of groups that the channels are divided into; at least 1.
     pub groups: usize,
@@ -48,9 +48,9 @@ impl Shape {
         for (what, value) in [
             ("stride", spec.stride[0].min(spec.stride[1])),
             ("dilation", spec.dilation[0].min(spec.dilation[1])),
-            ("groups", spec.groups),
-            ("output channels", c_out),
-            ("input channels of a group", c_in_group),
+            ("number of groups", spec.groups),
+            ("number of output channels", c_out),
+            ("number of input channels of a group", c_in_group),
             ("kernel height", k_h),
             ("kernel width", k_w),
         ] {
@@ -95,7 +95,7 @@ impl Shape {
         Ok(output)
     }
 
-    /// floor((size + padding on both sides - dilation (taps - 1) - 1) / stride) + 1.
+    /// Computes `floor((size + padding on both sides - dilation (taps - 1) - 1) / stride) + 1`.
     fn output_size(&self, axis: usize, size: usize, taps: usize) -> Result<usize> {
         let Spec { stride, padding, dilation, .. } = self.spec;
         let (stride, padding, dilation) = (stride[axis], padding[axis], dilation[axis]);
@@ -119,10 +119,10 @@ impl Shape {
 
 /// The weights of one convolution, packed for the vectors of one level.
 ///
-/// Making the first kernel changes glibc's allocator for the whole process: it then keeps up to 64 MiB of freed
-/// memory for later allocations. Settings of mallopt(3) or of glibc's tunables prevent that. On Linux, large
-/// weights share chunks of 32 MiB, in pages of 2 MiB if the system grants them. A chunk is freed together with
-/// the last kernel that has weights in it, except that one chunk is kept for the next kernel.
+/// Making the first kernel changes how glibc's allocator works for the whole process. The allocator then keeps up to
+/// 64 MiB of freed memory for later allocations. Settings of mallopt(3) or of glibc's tunables prevent that. On
+/// Linux, large weights share chunks of 32 MiB, in pages of 2 MiB if the system grants them. A chunk is freed
+/// together with the last kernel that has weights in it. One chunk, however, is kept for the next kernel.
 #[derive(Debug)]
 pub struct Kernel {
     pub(crate) shape: Shape,
@@ -130,7 +130,7 @@ pub struct Kernel {
     pub(crate) weights: Weights,
     /// Unique to this kernel.
     pub(crate) number: u64,
-    /// The packed weights that paths share, kept by the first path's kernel.
+    /// The packed weights that paths share. The kernel of the first path keeps them.
     pub(crate) shared: OnceLock<Shared>,
 }
 
@@ -144,7 +144,7 @@ pub(crate) enum Weights {
 impl Kernel {
     /// Packs weights C_out x C_in/groups x k_h x k_w for the vectors of a level.
     ///
-    /// Errors: a dimension, stride, dilation or number of groups of 0; groups that do not divide C_out; a level
+    /// Errors: a dimension, stride, dilation or number of groups that is 0; groups that do not divide C_out; a level
     /// that the machine lacks.
     pub fn new(weights: ArrayView4<'_, f32>, spec: Spec, level: Level) -> Result<Self> {
         let level = level.check()?;

@@ -1,8 +1,9 @@
-//! How tensors are laid out in memory: channels last. The channels of a pixel are adjacent; the pixels of
-//! a row follow one another, then the rows, then the images. In ndarray the axes are still N, C, H, W;
-//! only the strides differ.
+//! How tensors are laid out in memory: with the channels last. The channels of a pixel are adjacent. The pixels of a
+//! row follow one another, then the rows, then the images. In ndarray, the axes are still N, C, H, W. Only the
+//! strides differ.
 //!
-//! So a pixel is contiguous whatever the map's width, and no vector is ever partly outside a row.
+//! So the channels of a pixel are contiguous whatever the map's width, and a vector of channels never crosses the end
+//! of a row.
 
 use std::borrow::Cow;
 use std::hint::black_box;
@@ -43,8 +44,8 @@ impl<'a> Image<'a> {
     }
 }
 
-/// Memory for a tensor that is not written yet. It starts on a cache line, so if the number of channels is
-/// a multiple of sixteen, every sixteen channels of a pixel fill one line.
+/// Memory for a tensor that is not written yet. It starts on a cache line. So if the number of channels is a multiple
+/// of sixteen, every sixteen channels of a pixel fill one line.
 pub(crate) struct Output<'a> {
     /// Room for the tensor, and for the floats before its first cache line.
     floats: Vec<f32>,
@@ -56,7 +57,7 @@ pub(crate) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    /// For a tensor N x C x H x W: channels last or, if `planes`, in ndarray's standard layout.
+    /// Memory for a tensor N x C x H x W. It is channels last or, if `planes` is true, in ndarray's standard layout.
     pub(crate) fn new(shape: [usize; 4], planes: bool, shortcut: Option<&'a Image<'a>>) -> Self {
         let as_large = |r: &Image<'_>| [r.n, r.c, r.h, r.w] == shape;
         assert!(shortcut.is_none_or(as_large), "a shortcut of another shape");
@@ -68,7 +69,8 @@ impl<'a> Output<'a> {
         Self { floats, before, shape, planes, shortcut }
     }
 
-    /// The slot for `lanes` channels, starting with `channel`, of image `n`'s first pixel and all pixels after it.
+    /// The slot for `lanes` channels, from `channel` on. It begins at the first pixel of image `n` and covers all
+    /// pixels after that.
     pub(crate) fn slot(&mut self, n: usize, channel: usize, lanes: usize) -> Slot {
         let [images, c, h, w] = self.shape;
         assert!(n < images.max(1) && channel + lanes <= c, "{n} of {images}, {channel} of {c}");
@@ -104,7 +106,7 @@ impl<'a> Output<'a> {
     }
 }
 
-/// Where the sums of some adjacent channels are stored: those of pixel `q` at `z + q * pitch`.
+/// Where the sums of some adjacent channels are stored. The sums of pixel `q` are at `z + q * pitch`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot {
     /// The first channel of pixel 0.
@@ -113,7 +115,7 @@ pub(crate) struct Slot {
     pub(crate) shortcut: Option<*const f32>,
     /// Floats from one pixel to the next or, if pixels share a vector, from one vector to the next.
     pub(crate) pitch: usize,
-    /// The number of channels; if pixels share a vector, those of all its pixels together.
+    /// The number of channels. If pixels share a vector, it counts the channels of all pixels in the vector.
     pub(crate) lanes: usize,
     /// Floats from `z` to the end of the pixels' memory, for assertions.
     pub(crate) floats: usize,
@@ -145,11 +147,11 @@ impl Slot {
     }
 }
 
-/// Lets the allocator keep freed memory for the next tensor. By default glibc returns large allocations to the
-/// system, and each new one consists of pages that must be cleared, which takes up to a fifth of the time of a
-/// ResNeXt block. Once a large allocation has been freed, glibc keeps those up to its size, at most 32 MiB
-/// (mallopt(3), M_MMAP_THRESHOLD). Without glibc this does nothing. The function is called when kernels are prepared,
-/// so that no forward pass makes that allocation.
+/// Lets the allocator keep freed memory for the next tensor. By default, glibc returns large allocations to the
+/// system. Each new allocation then consists of pages that must be cleared, which takes up to a fifth of the time of
+/// a ResNeXt block. Once a large allocation has been freed, glibc keeps freed allocations up to that size, at most 32
+/// MiB (mallopt(3), M_MMAP_THRESHOLD). So this function makes one large allocation and frees it. Without glibc it
+/// does nothing. It is called when kernels are prepared, so that no forward pass makes the large allocation.
 pub(crate) fn keep_freed_memory() {
     const LARGEST: usize = (32 << 20) - (64 << 10);
     static KEPT: Once = Once::new();

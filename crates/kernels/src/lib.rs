@@ -1,9 +1,9 @@
 //! Fast grouped convolution of `f32` on ndarray views. It uses the SIMD instructions that this machine has (AVX-512,
-//! AVX2 with FMA, or none) and the threads of the rayon pool it is called in.
+//! AVX2 with FMA, or none) and the threads of the rayon pool that it is called in.
 //!
-//! Letters: N batch size, C_in and C_out channels, H x W map size, k_h x k_w kernel size. A tensor is an ndarray
-//! array in the order N, C, H, W; weights have the shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state
-//! dict. As in PyTorch, the kernel is not flipped.
+//! In all comments, N is the batch size, C_in and C_out are the numbers of input and output channels, H x W is the
+//! map size, and k_h x k_w is the kernel size. A tensor is an ndarray array in the order N, C, H, W. Weights have the
+//! shape C_out x C_in/groups x k_h x k_w, as in a PyTorch state dict. As in PyTorch, the kernel is not flipped.
 //!
 //! ```
 //! use ndarray::Array4;
@@ -21,14 +21,19 @@
 //! A [`Kernel`] is made from weights and a [`Spec`] for a [`Level`]. [`conv`] takes one kernel; [`split`],
 //! [`each`] and [`merge`] take several at once. An [`Epilogue`] is applied while the sums are in registers.
 //!
-//! All unsafe code of the project is in this crate; each unsafe block lists what it relies on. The modules, from
-//! the bottom up: `vector`, `simd` (the vectors that all kernels are written in); `tiles`, `memory`, `layout`,
-//! `pixels`; `planes`, `epilogue` (what follows the sums, fused); `pack`, `dense`, `narrow` (groups narrower than
-//! a vector); `kernel`; `conv`, `paths`.
+//! All unsafe code of the project is in this crate. Each unsafe block lists what it relies on. From the bottom up,
+//! the modules are:
 //!
-//! Terms are added in whichever order is fastest, so results need not be bit-identical to those of plain loops,
-//! except on integers. The order does not depend on the number of threads, on how the work is divided, or on the
-//! vector width. So results differ between machines only if one machine rounds a multiply-add once, as AVX2 and
+//! - `vector` and `simd`: the vectors that all kernels are written in;
+//! - `tiles`, `memory`, `layout` and `pixels`;
+//! - `planes`, which converts between layouts, and `epilogue`, which follows the sums;
+//! - `pack` and `dense`, and `narrow`, which is for groups narrower than a vector;
+//! - `kernel`;
+//! - `conv` and `paths`.
+//!
+//! Terms are added in whichever order is fastest. So results may differ from those of plain loops by rounding, unless
+//! all numbers are integers. The order does not depend on the number of threads, on how the work is divided, or on
+//! the vector width. So results differ between machines only if one machine rounds a multiply-add once, as AVX2 and
 //! AVX-512 do, and the other rounds it twice.
 
 #![allow(unsafe_code)]

@@ -1,8 +1,8 @@
 //! Memory that starts on a cache line: scratch memory, which is reused, and memory for weights.
 //!
-//! A forward pass reads a network's weights once, from beginning to end. In pages of 4 KiB, page lookups take
-//! about a hundredth of the pass. So on Linux, large weights are stored together, in memory that the system
-//! is asked to keep in pages of 2 MiB.
+//! A forward pass reads a network's weights once, from beginning to end. With pages of 4 KiB, page lookups take about
+//! a hundredth of the time. So on Linux, large weights are stored together, and the system is asked to keep them in
+//! pages of 2 MiB.
 
 use std::any::Any;
 use std::ops::{Deref, DerefMut};
@@ -46,12 +46,12 @@ impl DerefMut for Buffer {
 
 /// Buffers that are not in use.
 static FREE: Mutex<Vec<Buffer>> = Mutex::new(Vec::new());
-/// At most this many buffers are kept, and none larger than [`LARGEST_KEPT`] floats (16 MiB).
+/// At most this number of buffers is kept. None has more than [`LARGEST_KEPT`] floats (16 MiB).
 const KEPT: usize = 64;
 const LARGEST_KEPT: usize = 1 << 22;
 
-/// A buffer to work in, with arbitrary contents. When dropped, it is kept for reuse; [`Scratch::take`]
-/// takes the smallest buffer that is large enough.
+/// A buffer to work in, with arbitrary contents. When it is dropped, it is kept for reuse. [`Scratch::take`] takes
+/// the smallest kept buffer that is large enough.
 #[derive(Debug)]
 pub(crate) struct Scratch(Buffer);
 
@@ -100,7 +100,7 @@ impl DerefMut for Scratch {
 #[derive(Debug)]
 pub(crate) struct WeightMemory {
     floats: NonNull<[f32]>,
-    /// Frees the floats when dropped; nobody else reads or writes them.
+    /// Frees the floats when it is dropped. Only this `WeightMemory` reads or writes them.
     _owner: Arc<dyn Any + Send + Sync>,
 }
 
@@ -148,13 +148,13 @@ mod together {
 
     use super::{LINE, WeightMemory};
 
-    /// Weights with fewer floats than this take few pages anyway, and are better freed
-    /// individually.
+    /// Weights with fewer floats than this take few pages anyway, so they are allocated and freed individually.
     const LARGE: usize = 1 << 14;
-    /// Bytes of a chunk. Larger weights have a chunk of their own, which is freed with them.
+    /// The size of a chunk, in bytes. Larger weights get their own chunk, which is freed with them.
     const CHUNK: usize = 32 << 20;
 
-    /// A chunk whose memory is handed out from beginning to end, and again once all its parts have been freed.
+    /// A chunk whose memory is handed out in parts, from beginning to end. Once all parts have been freed, the memory
+    /// is handed out again.
     #[derive(Debug, Default)]
     pub(crate) struct Open {
         chunk: Option<Arc<MmapRaw>>,
@@ -162,7 +162,8 @@ mod together {
         used: usize,
     }
 
-    /// At least `floats` floats; `None` if there are fewer than [`LARGE`], or if the system has no chunk for them.
+    /// Memory for at least `floats` floats. The result is `None` if `floats` is less than [`LARGE`], or if the system
+    /// has no memory for a chunk.
     pub(crate) fn part(floats: usize) -> Option<WeightMemory> {
         static OPEN: Mutex<Open> = Mutex::new(Open { chunk: None, used: 0 });
         if floats < LARGE {

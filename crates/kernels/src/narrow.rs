@@ -1,9 +1,9 @@
-//! Grouped convolution where a group is narrower than a vector, as for d = 4 in 32x4d. The lanes of
-//! a vector are output channels of several groups. A shuffle within the register gives each lane an input
-//! channel of its own group, so no lane is idle, however small d is.
+//! Grouped convolution where a group is narrower than a vector, such as `d = 4` in 32x4d. The lanes of a vector are
+//! output channels of several groups. A shuffle within the register gives each lane an input channel of its own
+//! group. So no lane is idle, however small `d` is.
 //!
-//! A single path has only d channels. There the lanes are several pixels of d channels each, which are
-//! also adjacent in memory. The algorithm is the same; only the distance to the next vector differs.
+//! A single path has only `d` channels. In that case, the lanes of a vector are several pixels of `d` channels each,
+//! which are also adjacent in memory. The algorithm is the same. Only the distance to the next vector differs.
 
 use crate::epilogue::{Fused, store};
 use crate::layout::Slot;
@@ -12,21 +12,22 @@ use crate::simd::Work;
 use crate::tiles::balanced;
 use crate::vector::{Vector, of_size};
 
-/// The weights of a grouped convolution with `d` input and output channels in each group: [vector
-/// of output channels][tap] [input channel of the group][lane].
+/// The weights of a grouped convolution with `d` input channels and `d` output channels in each group. They are
+/// ordered by vector of output channels, then by tap, then by input channel of the group, then by lane.
 #[derive(Debug)]
 pub(crate) struct Narrow {
     weights: WeightMemory,
-    /// Channels of a group: 1, 4 or 8 for any number of lanes, so that sums have the same order on all machines.
+    /// Channels of a group: 1, 4 or 8. The choice does not depend on the number of lanes, so sums have the same order
+    /// on all machines.
     pub(crate) d: usize,
     taps: usize,
     lanes: usize,
-    /// Pixels that share a vector: 1, unless there is only one group.
+    /// The number of pixels that share a vector. It is 1, unless there is only one group.
     pub(crate) pixels: usize,
 }
 
 impl Narrow {
-    /// `weight(o, tap, c)` is the weight of output channel o for input channel c of its group.
+    /// `weight(o, tap, c)` is the weight of output channel `o` for input channel `c` of its group.
     pub(crate) fn new(
         d: usize,
         groups: usize,
@@ -59,25 +60,26 @@ pub(crate) struct Rows<'a> {
     pub(crate) first: usize,
     /// The padded copy of the input.
     pub(crate) x: &'a [f32],
-    /// Where each tap starts, from a row's first pixel on.
+    /// Where each tap starts, in floats from a row's first pixel.
     pub(crate) offsets: &'a [usize],
     /// Columns of the kernel.
     pub(crate) columns: usize,
-    /// Whether the kernel has three columns that lie a vector apart, at stride 1.
+    /// Whether the kernel has three columns, which lie a vector apart, and the stride is 1.
     pub(crate) three_columns: bool,
     /// Floats in `x` from one output row to the next (`row`), from one vector of channels to the next
     /// (`part`), and from one vector of a row to the next (`step`).
     pub(crate) row: usize,
     pub(crate) part: usize,
     pub(crate) step: usize,
-    /// Output rows, and vectors of each row (the last one may be partly filled).
+    /// The number of output rows, and the number of vectors in each row. The last vector may be partly filled.
     pub(crate) h_out: usize,
     pub(crate) vectors: usize,
     /// For each vector of channels, the slot of its first output row.
     pub(crate) slots: &'a [Slot],
     /// Floats of the output from one row to the next.
     pub(crate) z_row: usize,
-    /// If pixels share a vector, how many lanes of a row's last vector to store. That vector may be partly filled.
+    /// If pixels share a vector, the number of lanes to store from the last vector of a row, which may be partly
+    /// filled.
     pub(crate) last: Option<usize>,
     pub(crate) epilogue: &'a Fused<'a>,
 }
@@ -85,7 +87,7 @@ pub(crate) struct Rows<'a> {
 impl Work for Rows<'_> {
     /// # Safety
     /// - The machine has the instructions of `T`, and the weights are packed for its lanes.
-    /// - Every tap of every vector of every row lies in `x`, and so do all lanes of a vector from there on.
+    /// - `x` has all lanes that are read, for every tap of every vector of every row.
     /// - The slots, moved on by `z_row` for each row, cover the stored lanes, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
@@ -102,8 +104,8 @@ impl Work for Rows<'_> {
 }
 
 impl Rows<'_> {
-    /// Computes all the rows, in groups of D channels.
-    /// Safety: as for `run`; groups have D channels.
+    /// Computes all the rows, for groups of `D` channels.
+    /// Safety: as for `run`, and groups have `D` channels.
     #[inline(always)]
     unsafe fn walk<T: Vector, const D: usize>(&self) {
         debug_assert_eq!((self.narrow.lanes, self.narrow.d), (T::LANES, D));
@@ -123,7 +125,7 @@ impl Rows<'_> {
         }
     }
 
-    /// Computes P vectors of output row `i`, from vector `first` on, for one vector of channels.
+    /// Computes `P` vectors of output row `i`, from vector `first` on, for one vector of channels.
     /// Safety: as for `walk`.
     #[inline(always)]
     unsafe fn tile<T: Vector, const D: usize, const P: usize>(
@@ -153,8 +155,9 @@ impl Rows<'_> {
         }
     }
 
-    /// The sums for any kernel: by kernel row, then channel of the group, then kernel column.
-    /// Safety: as for `run`; x is where the first tap reads the first vector.
+    /// Computes the sums for any kernel. Terms are added by kernel row, then by channel of the group, then by kernel
+    /// column.
+    /// Safety: as for `run`, and `x` is where the first tap reads the first vector.
     #[inline(always)]
     unsafe fn tap_by_tap<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -180,9 +183,9 @@ impl Rows<'_> {
         }
     }
 
-    /// The same sums, in the same order, for three columns at stride 1. There a pixel contributes to three outputs of a
-    /// row: it is shuffled once and used three times.
-    /// Safety: as for `tap_by_tap`; the columns are a vector apart, and so are the outputs.
+    /// Computes the same sums as `tap_by_tap` in the same order, for three kernel columns at stride 1. There, each
+    /// pixel contributes to three outputs of a row, so it is shuffled once and used three times.
+    /// Safety: as for `tap_by_tap`. Also, the columns are a vector apart, and so are the outputs.
     #[inline(always)]
     unsafe fn row_of_three<T: Vector, const D: usize, const P: usize>(
         &self,
@@ -218,7 +221,7 @@ impl Rows<'_> {
     }
 }
 
-/// A vector in which all lanes of each group hold channel j of that group's pixel.
+/// A vector in which all lanes of each group hold channel `j` of that group.
 /// Safety: the machine has the instructions of `T`, and a vector can be read from `x`.
 #[inline(always)]
 unsafe fn pick<T: Vector, const D: usize>(x: *const f32, j: usize) -> T {

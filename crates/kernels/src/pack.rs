@@ -12,8 +12,10 @@ use crate::tiles::balanced;
 /// panel's weights for that run stay in the L1 cache.
 const DEPTH: usize = 256;
 
-/// The weights of the output channels of one group, C_out x K. They are ordered by run of at most [`DEPTH`]
-/// taps, then by panel of output channels, then by tap, then by channel. The last panel is padded with zeros.
+/// The weights of the output channels of one group, for all taps. The taps are split into runs of at most [`DEPTH`]
+/// taps. All weights of a run come before those of the next run. Within a run, the weights are ordered by panel of
+/// output channels. Within a panel, they are ordered by tap, and for each tap by output channel. The last panel is
+/// padded with zeros.
 #[derive(Debug)]
 pub(crate) struct Panels {
     weights: WeightMemory,
@@ -25,7 +27,7 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
-    /// `weight(o, k)` is the weight of output channel o for tap k; `width` is a multiple of the lanes.
+    /// `weight(o, k)` is the weight of output channel `o` at tap `k`. `width` is a multiple of the number of lanes.
     pub(crate) fn new(
         channels: usize,
         taps: usize,
@@ -50,8 +52,8 @@ impl Panels {
         Self { weights, width, channels, runs: balanced(0..taps, DEPTH).collect() }
     }
 
-    /// Copies the channels of `path` to channels `first..`. Both lie within one panel, and have the
-    /// same number of taps.
+    /// Copies the channels of `path` to the channels of `self` from `first` on. `path` has one panel, the copied
+    /// channels lie in one panel of `self`, and both have the same number of taps.
     pub(crate) fn put(&mut self, first: usize, path: &Self) {
         for run in self.runs.clone() {
             let to = self.start(&run, first / self.width) + first % self.width;
@@ -63,7 +65,7 @@ impl Panels {
         }
     }
 
-    /// The taps of each run; `segments` are all the taps, in order.
+    /// The taps of each run. `segments` are all taps, in order.
     pub(crate) fn cut(&self, segments: &[Taps]) -> Vec<Vec<Taps>> {
         let inside = |run: &Range<usize>| {
             let mut start = 0;
@@ -89,7 +91,7 @@ impl Panels {
         self.width.min(self.channels - panel * self.width)
     }
 
-    /// The weights of a panel for one run of taps: [tap][channel].
+    /// The weights of a panel for one run of taps, ordered by tap, then by channel.
     pub(crate) fn weights(&self, run: usize, panel: usize) -> &[f32] {
         let run = &self.runs[run];
         let start = self.start(run, panel);
@@ -102,7 +104,8 @@ impl Panels {
 }
 
 /// The weights of several paths, side by side in panels. They are packed when the first path is first used, and
-/// kept with that path for further use of the same list of paths. For any other list they are packed at each use.
+/// stored with that path. Later uses of the same list of paths find them there. For any other list of paths, the
+/// weights are packed again at each use.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// The numbers of the paths' kernels.
@@ -135,7 +138,7 @@ impl Shared {
         Self { numbers, panels: shared }
     }
 
-    /// The panels as columns, whose slots are in the outputs of the paths.
+    /// Makes the panels into columns, whose slots are in the outputs of the paths.
     pub(crate) fn columns<'p>(&'p self, paths: &mut [Output<'_>]) -> Vec<Column<'p>> {
         let mut channel = 0;
         let column = |(range, panels): &'p (Range<usize>, Panels)| {

@@ -1,5 +1,5 @@
-//! Runs C kernels at once, which makes 32 real paths nearly as fast as one wide convolution. All paths
-//! read a tile of the input while it is in cache, and their sums are added in registers.
+//! Runs C kernels at once, so that 32 separate paths are nearly as fast as one wide convolution. All paths read a
+//! tile of the input while the tile is in cache. The sums of the paths are added in registers.
 
 use std::ops::Range;
 
@@ -19,8 +19,8 @@ use crate::simd::Work;
 use crate::tiles::{self, balanced};
 use crate::vector::{Vector, load_rows, of_size, store_rows};
 
-/// Runs C kernels, each on the whole of one input: N x C_in x H x W to C tensors N x d x H_out x W_out. The
-/// function's channels are numbered across all kernels: channel j of kernel i is channel `i*d + j`.
+/// Runs C kernels on the same input, N x C_in x H x W. The result is C tensors N x d x H_out x W_out. `function`
+/// numbers the channels of all kernels consecutively: its channel `i*d + j` is channel `j` of kernel `i`.
 ///
 /// Errors: those of [`conv`], and [`Error::Count`] if the function does not have as many channels as all kernels
 /// together.
@@ -67,8 +67,8 @@ pub fn each(
     }
 }
 
-/// Runs C kernels on C inputs and adds up their outputs, in the order of the kernels, to one
-/// N x C_out x H_out x W_out. The epilogue is applied to the complete sum.
+/// Runs C kernels on C inputs, and adds up their outputs in the order of the kernels. The result is one tensor N x
+/// C_out x H_out x W_out. The epilogue is applied to the complete sum.
 ///
 /// Errors: those of [`each`] and [`conv`]; [`Error::Zero`] if there is no kernel, [`Error::Shape`] if the
 /// kernels' outputs differ in shape.
@@ -105,9 +105,10 @@ pub fn merge(
     Ok(total)
 }
 
-/// Concatenates tensors N x d x H x W, in this order, to N x C d x H x W.
+/// Concatenates C tensors N x d x H x W, in the given order, to one tensor N x C d x H x W.
 ///
-/// Errors: [`Error::Shape`] if they differ in more than their channels, or [`Error::Zero`] if there are none.
+/// Errors: [`Error::Shape`] if the tensors differ in more than their number of channels, or [`Error::Zero`] if there
+/// are none.
 pub fn concatenate(xs: &[ArrayView4<'_, f32>]) -> Result<Array4<f32>> {
     let (n, _, h, w) = xs.first().ok_or(Error::Zero { what: "number of paths" })?.dim();
     let alike = |x: &&ArrayView4<'_, f32>| (x.dim().0, x.dim().2, x.dim().3) == (n, h, w);
@@ -143,7 +144,7 @@ fn same_pixels(kernels: &[Kernel]) -> Option<Vec<&Panels>> {
     kernels.iter().zip(&panels).all(alike).then_some(panels)
 }
 
-/// [`split`] for 1x1 kernels that read the same pixels of the input.
+/// Does the work of [`split`] for 1x1 kernels that read the same pixels of the input.
 fn split_pointwise(
     x: ArrayView4<'_, f32>,
     kernels: &[Kernel],
@@ -186,8 +187,8 @@ fn split_pointwise(
     Ok(paths.into_iter().map(|path| unsafe { path.written() }).collect())
 }
 
-/// [`merge`] for 1x1 kernels of stride 1 and the same width. Each path is summed by itself, then the paths' sums
-/// are added in order, in registers.
+/// Does the work of [`merge`] for 1x1 kernels of stride 1 and the same width. Each path is summed by itself. Then the
+/// sums of the paths are added in order, in registers.
 fn merge_pointwise(
     xs: &[ArrayView4<'_, f32>],
     kernels: &[Kernel],
@@ -218,7 +219,7 @@ fn merge_pointwise(
     unsafe { whole(panels[0], epilogue, shape, work) }
 }
 
-/// The product of some pixels and some panels, summed over the paths.
+/// The work of multiplying some pixels by some panels, and summing the products over the paths.
 struct Merge<'a> {
     xs: &'a [&'a [f32]],
     /// Channels of a path.
@@ -232,8 +233,8 @@ struct Merge<'a> {
 
 impl Work for Merge<'_> {
     /// # Safety
-    /// - The machine has the instructions of `T`, and the panels are two of its vectors wide.
-    /// - Each path has d channels at every pixel of the range, and panels of one run of d taps.
+    /// - The machine has the instructions of `T`, and the panels are two vectors of `T` wide.
+    /// - Each path has `d` channels at every pixel of the range, and its panels have one run of `d` taps.
     /// - The slots of the columns cover the pixels of the range, and nobody else reads or writes there.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
@@ -252,8 +253,8 @@ impl Work for Merge<'_> {
 const WIDE: usize = 2;
 
 impl Merge<'_> {
-    /// Sums D taps at a time, without a loop.
-    /// Safety: as for `run`; D divides d.
+    /// Sums `D` taps at a time, in code without a loop over them.
+    /// Safety: as for `run`, and `D` divides `d`.
     #[inline(always)]
     unsafe fn columns_of<T: Vector, const D: usize>(&self) {
         debug_assert!(self.d.is_multiple_of(D) && self.panels.len() == self.xs.len());
@@ -292,9 +293,9 @@ impl Merge<'_> {
         }
     }
 
-    /// Computes R pixels from `first` on by one panel, summed over the given paths with the given weights; `partial`
-    /// has the sums of the earlier paths.
-    /// Safety: as for `columns_of`; if these are not all paths, `partial` has room for R times the panel's width.
+    /// Computes `R` pixels from `first` on, for one panel. Sums over the given paths with the given weights.
+    /// `partial` has the sums of the earlier paths.
+    /// Safety: as for `columns_of`. If these are not all paths, `partial` has room for `R` times the panel's width.
     #[inline(always)]
     unsafe fn tile<T: Vector, const D: usize, const R: usize>(
         &self,
@@ -356,10 +357,10 @@ impl Merge<'_> {
 
 /// The most channels in a run of paths, chosen so that they and their weights stay in the L1 cache.
 const CHANNELS: usize = 128;
-/// Pixels per piece, for the same reason.
+/// Pixels per piece, chosen so that they stay in the L1 cache too.
 const BLOCK: usize = 32;
 
-/// Concatenates channels-last tensors along the channels; the i-th has `widths[i]` of them.
+/// Concatenates channels-last tensors along the channels. Tensor `i` has `widths[i]` channels.
 fn concatenate_pixels(paths: &[&[f32]], widths: &[usize], [n, h, w]: [usize; 3]) -> Array4<f32> {
     let (channels, pixels) = (widths.iter().sum::<usize>(), n * h * w);
     let mut output = Output::new([n, channels, h, w], false, None);

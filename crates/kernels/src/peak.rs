@@ -1,8 +1,8 @@
-//! The peak of one thread of this machine: multiply-adds per second from registers, bytes per second from
-//! memory. Every convolution stays under this roof (Williams, Waterman and Patterson 2009, "Roofline").
+//! Measures the peak of one thread of this machine: multiply-adds per second from registers, and bytes per second
+//! from memory. No convolution can exceed this peak (Williams, Waterman and Patterson 2009, "Roofline").
 //!
-//! The peak is measured, never looked up: on a machine that is shared, hot or virtual, only the
-//! measured peak counts.
+//! The peak is measured rather than looked up, because a machine that is shared, hot or virtual does not reach its
+//! nominal peak.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -15,21 +15,22 @@ use crate::vector::Vector;
 pub struct Peak {
     /// FLOP/s; a multiply-add is 2 FLOPs.
     pub flops: f64,
-    /// The instructions it was reached with, such as "AVX2 + FMA".
+    /// The instructions with which it was reached, such as "AVX2 + FMA".
     pub instructions: &'static str,
 }
 
 /// A run lasts about this long.
 const RUN: Duration = Duration::from_millis(50);
-/// The best of this number of runs counts, since whatever disturbs a run makes it slower.
+/// The number of runs. The best run counts, because any disturbance makes a run slower.
 const RUNS: usize = 5;
-/// Independent chains of multiply-adds. A processor that starts two per cycle, each taking four to five cycles,
-/// has up to ten in flight. The chains and two operands fit into the sixteen registers of AVX2.
+/// The number of independent chains of multiply-adds. A processor may start two multiply-adds per cycle, and each
+/// takes four to five cycles. So up to ten are in flight. The chains and two operands fit into the sixteen registers
+/// of AVX2.
 const CHAINS: usize = 12;
-/// Steps of each chain between two readings of the clock: some tens of microseconds.
+/// The number of steps that each chain takes between two readings of the clock. They take some tens of microseconds.
 const STEPS: usize = 1 << 14;
-/// Every step multiplies by `FACTOR` and adds `TERM`. Under x -> 0.5 x + 1 the operands stay between 1 and 2,
-/// so none of them makes an operation slow.
+/// Every step multiplies by `FACTOR` and adds `TERM`, so it maps `x` to `0.5 x + 1`. The numbers stay between 1 and
+/// 2, where no operation is slow.
 const FACTOR: f32 = 0.5;
 const TERM: f32 = 1.0;
 
@@ -47,7 +48,7 @@ impl Peak {
     }
 }
 
-/// FLOP/s of the best run; each call of `run` does [`STEPS`] steps of [`CHAINS`] chains of `lanes` lanes.
+/// FLOP/s of the best run. Each call of `run` does [`STEPS`] steps of [`CHAINS`] chains of `lanes` lanes.
 fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
     let flops = (2 * lanes * CHAINS * STEPS) as f64;
     let fastest = |_| {
@@ -62,7 +63,7 @@ fn best(lanes: usize, run: impl Fn() -> f32) -> f64 {
 }
 
 /// Runs all chains for `steps` steps and returns the sum of all their lanes. The sum needs every chain, so the
-/// compiler cannot drop one. The machine must have the level.
+/// compiler cannot drop any. The machine must have the level.
 fn chains(level: Level, steps: usize) -> f32 {
     let mut sum = 0.0;
     if level == Level::Portable {
@@ -96,8 +97,8 @@ impl Work for Chains<'_> {
     }
 }
 
-/// The chains, with only the instructions that every machine has. Where the architecture always has a
-/// fused multiply-add (AArch64), that is used; elsewhere `mul_add` would be a slow call.
+/// Runs the chains with the instructions that every machine of this architecture has. If these include a fused
+/// multiply-add, as on AArch64, the loop uses it. Elsewhere `mul_add` would be a slow call.
 fn portable(steps: usize) -> f32 {
     let (factor, term) = (black_box(FACTOR), black_box(TERM));
     let mut chains = [[1f32; 8]; CHAINS];
@@ -113,9 +114,10 @@ fn portable(steps: usize) -> f32 {
     chains.as_flattened().iter().sum()
 }
 
-/// Bytes per second at which one thread reads an array of about `bytes` bytes, repeatedly from front to back. It
-/// is the best of a few passes, which take about a tenth of a second in all. An array that fits a cache shows the
-/// speed of the cache; one much larger than the last-level cache shows that of the memory.
+/// Measures how many bytes per second one thread reads from an array of about `bytes` bytes, again and again from
+/// front to back. The best of a few passes counts; together they take about a tenth of a second. If the array fits
+/// into a cache, the result is the speed of that cache. If the array is much larger than the last-level cache, the
+/// result is the speed of the memory.
 pub fn read_bandwidth(bytes: usize) -> f64 {
     // Sums of integers may be computed in any order, so the compiler can vectorise them.
     const STRIP: usize = 16;
@@ -150,8 +152,8 @@ pub fn read_bandwidth(bytes: usize) -> f64 {
 mod tests {
     use super::{CHAINS, Level, Peak, chains, read_bandwidth};
 
-    /// Each chain ends at 2, the fixed point of x -> x / 2 + 1, so all were run. The measured peak is between
-    /// limits that no machine falls below or exceeds.
+    /// Each chain ends at 2, the fixed point of `x -> x / 2 + 1`, so the sum shows that all chains were run. The
+    /// measured peak lies between limits that hold for every machine.
     #[test]
     fn every_chain_is_run_and_what_is_measured_is_possible() {
         for level in Level::available() {

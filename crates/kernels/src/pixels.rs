@@ -1,5 +1,5 @@
-//! Where the pixels that a tile reads lie in memory, which runs of memory from there on are the taps, and
-//! which pixels must be copied before the tile reads them.
+//! Describes where the pixels that a tile reads lie in memory, and which runs of memory are the taps. Also decides
+//! which pixels must be copied before the tile reads them, and copies them.
 
 use std::array::from_fn;
 use std::ops::Range;
@@ -16,11 +16,11 @@ use crate::tiles;
 /// Floats of a page. Memory locations that are a multiple of a page apart use the same lines of the L1 cache.
 pub(crate) const PAGE: usize = 1024;
 
-/// Lines that the L1 cache has for one address.
+/// How many lines of the L1 cache can hold the data of a given address.
 const WAYS: usize = 8;
 
-/// For each output pixel, where the first input pixel that it reads lies. For output pixel (n, i, j), which is
-/// the q-th, that is at `n * image + i * row + j * column`.
+/// For each output pixel, the place of the first input pixel that it reads. For the output pixel in row `i` and
+/// column `j` of image `n`, that is `n * image + i * row + j * column`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pixels {
     pub(crate) image: usize,
@@ -41,7 +41,7 @@ impl Pixels {
         Self { image: 0, row: 0, column: channels, h_out: 1, w_out: count }
     }
 
-    /// The offsets of R pixels, from pixel `q` on.
+    /// The offsets of `R` pixels, from pixel `q` on.
     #[inline(always)]
     pub(crate) fn from<const R: usize>(&self, q: usize) -> [usize; R] {
         // A division takes as long as many multiply-adds, and is rarely needed.
@@ -73,14 +73,14 @@ pub(crate) struct Taps {
     pub(crate) length: usize,
 }
 
-/// At least `floats` floats, rounded up to an odd number of cache lines. Data that lies this far apart is never
-/// a multiple of a page apart.
+/// Rounds `floats` up to an odd number of cache lines. Neighbouring pixels at this distance are never a multiple of a
+/// page apart.
 pub(crate) fn apart(floats: usize) -> usize {
     (floats.div_ceil(LINE) | 1) * LINE
 }
 
-/// The most floats in the padded planes of one block of channels: 8 GiB before [`Padded::apart`], far beyond
-/// any real convolution.
+/// The most floats in the padded planes of one block of channels, before [`Padded::apart`] adds to them. They take 8
+/// GiB, far more than any real convolution needs.
 const MAX_PLANES: usize = 1 << 31;
 
 /// The plan of a padded copy: which rows and columns a convolution reads.
@@ -88,9 +88,9 @@ const MAX_PLANES: usize = 1 << 31;
 pub(crate) struct Padded {
     /// Channels that are stored together.
     width: usize,
-    /// Floats from one pixel to the next: the number of channels, unless [`Padded::apart`] increased it.
+    /// Floats from one pixel to the next. This is `width`, unless [`Padded::apart`] increased it.
     pitch: usize,
-    /// The copy has `parts * width` channels. Within a row, every `width` channels are stored separately.
+    /// The copy has `parts * width` channels. Within a row, each part of `width` channels is stored separately.
     parts: usize,
     rows: usize,
     columns: usize,
@@ -100,8 +100,8 @@ pub(crate) struct Padded {
 }
 
 impl Padded {
-    /// For `parts` times `width` channels of an image whose output is `out`, H_out x W_out. Gives
-    /// an error if the stride or dilation would make the planes exceed [`MAX_PLANES`].
+    /// The plan for `parts` times `width` channels of an image. The size of the output, H_out x W_out, is `out`. If
+    /// the stride or the dilation makes the planes exceed [`MAX_PLANES`], that is an error.
     pub(crate) fn new(shape: Shape, [width, parts]: [usize; 2], out: [usize; 2]) -> Result<Self> {
         let ([h_out, w_out], spec) = (out, shape.spec);
         let read = |axis: usize, out: usize, taps: usize| {
@@ -119,8 +119,9 @@ impl Padded {
         Ok(Self { width, pitch: width, parts, rows, columns, shape, h_out, w_out })
     }
 
-    /// Adds a cache line between the pixels, if that makes the copy only a little larger and the pixels of a tile
-    /// of `rows` rows would otherwise compete for the same lines of the L1 cache.
+    /// Adds a cache line between the pixels, if the pixels of a tile of `rows` rows would otherwise compete for the
+    /// same lines of the L1 cache. If the pixels have few channels, it does not, because the copy would grow too
+    /// much.
     pub(crate) fn apart(mut self, rows: usize) -> Self {
         if self.width >= 8 * LINE && self.pixels().collide(rows) {
             self.pitch = apart(self.width);
@@ -156,8 +157,8 @@ impl Padded {
         self.columns * self.pitch
     }
 
-    /// Copies row `row` of the plan, channels `first..` of image `n`, to `to`. Whatever is outside the
-    /// image or its channels is 0.
+    /// Copies row `row` of the plan to `to`, for the channels of image `n` from `first` on. Values outside the image
+    /// or its channels are 0.
     fn copy_row(&self, x: &Image<'_>, [n, first, row]: [usize; 3], to: &mut [f32]) {
         let [[above, _], [left, _]] = self.shape.spec.padding;
         let row = row.checked_sub(above).filter(|&row| row < x.h);
@@ -194,7 +195,7 @@ impl Padded {
         }
     }
 
-    /// Copies all rows of channels `first..` of image `n`.
+    /// Copies all rows, for the channels of image `n` from `first` on.
     pub(crate) fn copy(&self, x: &Image<'_>, n: usize, first: usize, to: &mut [f32]) {
         for (row, to) in to[..self.floats()].chunks_exact_mut(self.row()).enumerate() {
             self.copy_row(x, [n, first, row], to);
@@ -214,8 +215,8 @@ impl Padded {
         }
     }
 
-    /// The taps, by row, column and channel of the kernel. If the columns are adjacent in memory, each
-    /// row of the kernel is one run.
+    /// The taps, ordered by row, column and channel of the kernel. If the columns are adjacent in memory, each row of
+    /// the kernel is one run.
     pub(crate) fn taps(&self) -> Vec<Taps> {
         let Shape { k_w, spec, .. } = self.shape;
         let together = if spec.dilation[1] == 1 && self.pitch == self.width { k_w } else { 1 };
@@ -223,7 +224,7 @@ impl Padded {
         offsets.map(|offset| Taps { offset, length: together * self.width }).collect()
     }
 
-    /// The offset of the first channel that each tap of the kernel reads, by row and column.
+    /// The offset of the first channel that each tap of the kernel reads, ordered by row and column.
     pub(crate) fn offsets(&self) -> impl Iterator<Item = usize> {
         let (Shape { k_h, k_w, spec, .. }, line, pitch) = (self.shape, self.row(), self.pitch);
         (0..k_h).flat_map(move |u| {
@@ -242,11 +243,13 @@ fn copy_of<const N: usize>(to: &mut [f32], from: &[f32]) {
 /// Pixels that are copied before they are read.
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
-    /// Because they are in planes.
+    /// Pixels that are copied because they are in planes.
     Planes(Planes<'a>),
-    /// Because they compete for the same few lines of the L1 cache. The last field is their number of channels.
+    /// Pixels that are copied because they compete for the same few lines of the L1 cache. The last field is their
+    /// number of channels.
     Apart(&'a [f32], Pixels, usize),
-    /// Because there is padding around them. Of one image, only what the output pixels read is copied.
+    /// Pixels of one image that are copied because there is padding around them. Only what the output pixels read is
+    /// copied.
     Windows(Padded, &'a Image<'a>, usize),
 }
 
@@ -289,7 +292,7 @@ impl Source<'_> {
         Dense { x: to, pixels, origin, cold: false, ..dense }
     }
 
-    /// Where the output pixels find their input in the copy of a range, and which output pixel comes first.
+    /// Where the output pixels find their input in the copy of a range. Also returns which output pixel comes first.
     fn pixels(&self, range: &Range<usize>) -> (Pixels, usize) {
         match self {
             Self::Windows(padded, ..) => {
@@ -343,7 +346,8 @@ mod tests {
         }
     }
 
-    /// Copies a range, in one part and in several, and checks what lies in the copy from each pixel's first tap on.
+    /// Copies a range, once in one part and once in several parts. Then calls `check` for each pixel, with the copy
+    /// from the pixel's first tap on.
     fn copied(source: Source<'_>, range: Range<usize>, check: impl Fn(usize, &[f32])) {
         for parts in [1, 3] {
             let mut to = vec![-1.0; source.floats(&range)];

@@ -11,7 +11,7 @@ use crate::memory::{LINE, Scratch};
 use crate::simd::Work;
 use crate::vector::Vector;
 
-/// Pixels and channels that are transposed at a time: a cache line of each.
+/// How many pixels, and how many channels, are transposed at a time. Each number fills a cache line.
 pub(crate) const SIDE: usize = LINE;
 
 /// How many planes ahead a cache line is prefetched. Planes are so far apart that the processor does not
@@ -36,7 +36,8 @@ impl<'a> Planes<'a> {
     }
 }
 
-/// Divides a range of pixels, numbered across all images, by image. Yields each image's number and range of pixels.
+/// Divides a range of pixels among the images. The pixels are numbered across all images. Yields the number of each
+/// image, and the range of its pixels.
 fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize, Range<usize>)> {
     let images = range.start / pixels..range.end.div_ceil(pixels);
     images.map(move |n| {
@@ -45,7 +46,7 @@ fn in_images(pixels: usize, range: Range<usize>) -> impl Iterator<Item = (usize,
     })
 }
 
-/// Copies a range of pixels of planes to memory that is channels last.
+/// Copies a range of pixels from planes to memory that is channels last.
 pub(crate) struct Gather<'a> {
     pub(crate) planes: Planes<'a>,
     /// Pixels, numbered across all images.
@@ -98,7 +99,7 @@ impl Work for Gather<'_> {
     }
 }
 
-/// Where the planes of an output start, the planes of the shortcut to add, and the function after it.
+/// Where the planes of an output start, the planes of the shortcut to add, and the function to apply after that.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) z: Slot,
@@ -106,8 +107,8 @@ pub(crate) struct Target<'a> {
     pub(crate) output: &'a Elementwise,
 }
 
-/// Some pixels and channels of an output, channels last, to be converted to planes. Meanwhile the shortcut is
-/// added to the sums and the function applied.
+/// The sums of some pixels and channels of an output, channels last. They are to be converted to planes. Meanwhile,
+/// the shortcut is added to the sums and the function is applied.
 pub(crate) struct Part<'a> {
     target: Target<'a>,
     /// Pixels, numbered across all images.
@@ -134,7 +135,8 @@ impl<'a> Part<'a> {
         Self { target, range, channels, sums, first, pitch }
     }
 
-    /// The slot for `lanes` channels from the part's `first` on, with pixels numbered as in the whole output.
+    /// The slot for `lanes` channels, from channel `first` of this part on. Pixels are numbered as in the whole
+    /// output.
     pub(crate) fn slot(&self, first: usize, lanes: usize) -> Slot {
         assert!(first + lanes <= self.pitch);
         let z = self.first.wrapping_add(first);
@@ -147,8 +149,8 @@ impl<'a> Part<'a> {
 impl Work for Part<'_> {
     /// # Safety
     /// - The machine has the instructions of `T`.
-    /// - `target.z` has the shape of the shortcut, and nobody else reads or writes these channels of these
-    ///   pixels of it.
+    /// - `target.z` has the shape of the shortcut. For these pixels and channels, nobody else reads it or writes to
+    ///   it.
     #[inline(always)]
     unsafe fn run<T: Vector>(self) {
         let Self { target, range, channels, sums, pitch, .. } = self;
@@ -214,9 +216,9 @@ impl Work for Part<'_> {
     }
 }
 
-/// Transposes `rows` rows of `columns` floats, four by four.
-/// Safety: `from` is valid for these, and `to` for `columns` rows of `rows` floats, at their pitches; both
-/// numbers are multiples of four.
+/// Transposes `rows` rows of `columns` floats, in blocks of four by four.
+/// Safety: `from` is valid for `rows` rows of `columns` floats, and `to` for `columns` rows of `rows` floats, each at
+/// its pitch. Both numbers are multiples of four.
 #[inline(always)]
 unsafe fn exchange(
     from: *const f32,

@@ -1,4 +1,4 @@
-//! SIMD levels: which vector instructions to use, detected while the program runs.
+//! SIMD levels: which vector instructions to use. They are detected while the program runs.
 
 use std::env;
 use std::fmt;
@@ -30,8 +30,8 @@ impl Level {
         Self::ALL.into_iter().filter(|level| level.is_here()).collect()
     }
 
-    /// The level to use: the one that the environment variable [`LEVEL_VARIABLE`] names, otherwise the best that
-    /// this machine has.
+    /// The level to use. It is the level that the environment variable [`LEVEL_VARIABLE`] names, or else the best
+    /// level that this machine has.
     ///
     /// Errors: [`Error::Level`] if the variable names an unknown level or one that the machine lacks.
     pub fn chosen() -> Result<Self> {
@@ -76,12 +76,13 @@ impl Level {
         self.sizes()[0]
     }
 
-    /// Rows of a dense tile that is two vectors wide: as many as there are registers for their sums.
+    /// Rows of a dense tile that is two vectors wide. There are as many rows as there are registers for their sums.
     pub(crate) const fn rows(self) -> usize {
         self.sizes()[1]
     }
 
-    /// Lanes, rows of a dense tile, and vectors of a narrow tile (again as many as the registers allow).
+    /// The number of lanes, of rows of a dense tile, and of vectors of a narrow tile. The last two are as large as
+    /// the registers for the sums allow.
     pub(crate) const fn sizes(self) -> [usize; 3] {
         match self {
             Self::Portable => [8, 3, 3],
@@ -91,7 +92,7 @@ impl Level {
     }
 
     /// Does the work with the vectors of this level.
-    /// Safety: as for the work, and the machine has the level (see [`Level::check`]).
+    /// Safety: whatever the work requires, and the machine has the level (see [`Level::check`]).
     pub(crate) unsafe fn run(self, work: impl Work) {
         debug_assert!(self.is_here(), "{self}");
         // SAFETY: upheld by the caller.
@@ -108,7 +109,7 @@ impl Level {
 }
 
 impl Default for Level {
-    /// [`Level::chosen`], computed once; if that is an error, [`Level::best`].
+    /// Computes [`Level::chosen`] once. If that is an error, the default is [`Level::best`].
     fn default() -> Self {
         static DEFAULT: OnceLock<Level> = OnceLock::new();
         *DEFAULT.get_or_init(|| Self::chosen().unwrap_or_else(|_| Self::best()))
@@ -132,9 +133,9 @@ impl fmt::Display for Level {
 
 /// Work that is written once, generic over the vector type.
 pub(crate) trait Work {
-    /// Does the work. An implementation and all that it calls are `#[inline(always)]`, so that all of it
-    /// is compiled with the instructions of `T`.
-    /// Safety: the machine has the instructions of `T`, and whatever else the implementation requires holds.
+    /// Does the work. An implementation and all functions that it calls are `#[inline(always)]`, so that all of them
+    /// are compiled with the instructions of `T`.
+    /// Safety: the machine has the instructions of `T`, and all other requirements of the implementation hold.
     unsafe fn run<T: Vector>(self);
 }
 
@@ -151,13 +152,13 @@ impl<P: Plain> Work for P {
     }
 }
 
-/// Runs `plain` at [`Level::default`], for callers without a kernel. Its values do not depend on the level.
+/// Runs `plain` at [`Level::default`], for callers without a kernel. The results do not depend on the level.
 pub fn vectorised(plain: impl Plain) {
     // SAFETY: the machine has the level, by `Level::chosen` or `Level::best`.
     unsafe { Level::default().run(plain) }
 }
 
-/// Safety: as for the work, and the machine has AVX-512F.
+/// Safety: whatever the work requires, and the machine has AVX-512F.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512(work: impl Work) {
@@ -165,7 +166,7 @@ unsafe fn avx512(work: impl Work) {
     unsafe { work.run::<std::arch::x86_64::__m512>() }
 }
 
-/// Safety: as for the work, and the machine has AVX2 and FMA.
+/// Safety: whatever the work requires, and the machine has AVX2 and FMA.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2(work: impl Work) {

@@ -1,18 +1,18 @@
-//! How work is divided: into tiles of nearly the same size, and into pieces for the threads.
+//! Divides work into tiles of nearly the same size, and into pieces for the threads.
 
 use std::cell::Cell;
 use std::ops::Range;
 
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
-/// Divides a range into the fewest parts of at most `most` elements, all of nearly the same length: short
-/// parts would be slow.
+/// Divides a range into as few parts as possible, of at most `most` elements each. All parts have nearly the same
+/// length, because a short part would be slow.
 pub(crate) fn balanced(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     into_parts(range.clone(), range.len().div_ceil(most))
 }
 
-/// Divides a range into `parts` parts of nearly the same length, with the longer ones spread among the
-/// shorter ones. So if the parts are split in half between threads, both halves have nearly the same length too.
+/// Divides a range into `parts` parts of nearly the same length. The longer parts are spread among the shorter ones.
+/// So if the list of parts is split in half between threads, both halves have nearly the same length too.
 pub(crate) fn into_parts(range: Range<usize>, parts: usize) -> impl Iterator<Item = Range<usize>> {
     let length = range.len();
     let short = length.checked_div(parts).unwrap_or(0);
@@ -29,10 +29,10 @@ thread_local! {
     static ALONE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work`, with all convolutions in it, on the calling thread alone, whatever the size of the pool. It is
-/// meant for callers that measure the time of one thread.
+/// Does `work`, including all its convolutions, on the calling thread alone, whatever the size of the rayon pool. It
+/// is meant for callers that measure the time of one thread.
 ///
-/// No other thread is started for it:
+/// No other thread is started:
 ///
 /// ```standalone_crate
 /// use ndarray::Array4;
@@ -57,17 +57,17 @@ pub fn on_one_thread<R>(work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// The number of threads for a convolution. Asking rayon may start its threads, so rayon is not asked if only one
-/// thread is wanted, or on wasm, which has no threads.
+/// The number of threads for a convolution. Asking rayon may start its threads. So rayon is not asked if only one
+/// thread is wanted. It is not asked on wasm either, which has no threads.
 pub(crate) fn threads() -> usize {
     if ALONE.get() || cfg!(target_family = "wasm") { 1 } else { rayon::current_num_threads() }
 }
 
-/// Multiply-adds that are worth a thread of their own.
+/// The least number of multiply-adds that makes another thread worthwhile.
 const WORTH_A_THREAD: usize = 200_000;
 
-/// The number of parts to divide `macs` multiply-adds into: one if the work stays on one thread, otherwise a few
-/// for each thread, so that no thread waits long for the last one.
+/// The number of parts into which `macs` multiply-adds are divided. It is 1 if the work stays on one thread.
+/// Otherwise there are a few parts for each thread, so that no thread waits long for the others.
 pub(crate) fn parts(macs: usize) -> usize {
     if macs < 2 * WORTH_A_THREAD {
         return 1;
@@ -78,8 +78,8 @@ pub(crate) fn parts(macs: usize) -> usize {
     }
 }
 
-/// Does `work` for each piece on all threads, in at most `runs` runs of consecutive pieces. What a piece
-/// computes does not depend on the thread.
+/// Does `work` for all pieces, on all threads. Consecutive pieces form at most `runs` runs, and each run stays on one
+/// thread. What a piece computes does not depend on the thread.
 pub(crate) fn in_runs<T: Send>(pieces: Vec<T>, runs: usize, work: impl Fn(T) + Sync + Send) {
     if runs <= 1 || pieces.len() <= 1 || threads() == 1 {
         return pieces.into_iter().for_each(work);

@@ -3,8 +3,8 @@
 
 use crate::simd::Level;
 
-/// Calls code with the size `$size`, from 1 to `$most`, as a constant. (Larger sizes are not compiled, as there
-/// are too few registers for tiles of that size.)
+/// Calls code in which the size `$size`, from 1 to `$most`, is a constant. (Larger sizes are not compiled, because
+/// there are too few registers for such tiles.)
 macro_rules! of_size {
     ($size:expr, $most:expr, $known:ident => $call:expr) => {
         of_size!($size, $most, $known => $call, 1 2 3 4 5 6 7 8 9 10 11 12 13 14)
@@ -25,7 +25,7 @@ pub(crate) use of_size;
 ///
 /// # Safety
 ///
-/// A caller of any method upholds:
+/// A caller of any method must make sure of this:
 /// - the machine has the instructions of the type's level;
 /// - `load` reads and `store` writes [`Vector::LANES`] consecutive, valid `f32`s (no alignment is needed).
 pub(crate) trait Vector: Copy {
@@ -39,19 +39,20 @@ pub(crate) trait Vector: Copy {
     unsafe fn mul(self, other: Self) -> Self;
     /// `self + a * b`, rounded once or twice.
     unsafe fn add_product(self, a: Self, b: Self) -> Self;
-    /// Lane by lane max(z, 0): NaN stays NaN, and -0 stays -0.
+    /// Computes `max(z, 0)` in each lane. NaN stays NaN, and -0 stays -0.
     unsafe fn relu(self) -> Self;
-    /// Fills each run of `D` lanes with its lane `j`; `D` is 1, 4 or 8, and `j < D`.
+    /// Divides the vector into runs of `D` lanes, and fills each run with its lane `j`. `D` is 1, 4 or 8, and `j <
+    /// D`.
     unsafe fn spread<const D: usize>(self, j: usize) -> Self;
     unsafe fn store(self, to: *mut f32);
     /// Prefetches the cache line of an address. Any address will do.
     unsafe fn prefetch(at: *const f32);
-    /// The same for data that is needed later, which is fetched only as far as the L2 cache.
+    /// Prefetches data that is needed later, and only as far as the L2 cache.
     unsafe fn prefetch_for_later(at: *const f32);
 }
 
-/// Loads R rows of V vectors, one row every `pitch` floats.
-/// Safety: the machine has the instructions of `T`, and each row has V vectors.
+/// Loads `R` rows of `V` vectors. The rows begin `pitch` floats apart.
+/// Safety: the machine has the instructions of `T`, and each row has `V` vectors.
 #[inline(always)]
 pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     rows: &mut [[T; V]; R],
@@ -66,7 +67,7 @@ pub(crate) unsafe fn load_rows<T: Vector, const R: usize, const V: usize>(
     }
 }
 
-/// Stores R rows of V vectors, one row every `pitch` floats.
+/// Stores `R` rows of `V` vectors. The rows begin `pitch` floats apart.
 /// Safety: as for [`load_rows`], and nobody else reads or writes there.
 #[inline(always)]
 pub(crate) unsafe fn store_rows<T: Vector, const R: usize, const V: usize>(
@@ -140,8 +141,8 @@ mod x86 {
 
     use super::{Level, Vector};
 
-    /// A register as a vector. The code for both lengths differs only in the instructions' names and
-    /// in how runs of eight lanes are filled.
+    /// Makes a register a [`Vector`]. The code for both lengths differs only in the names of the instructions, and in
+    /// how runs of eight lanes are filled.
     macro_rules! register {
         ($register:ty: $level:ident;
          $splat:ident $load:ident $store:ident $zero:ident $add:ident $mul:ident $add_product:ident

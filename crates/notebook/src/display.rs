@@ -5,7 +5,7 @@ use triform::figures::ALL;
 use triform::figures::heat_map::{self, Panel};
 use triform_canvas::{FigureError, Picture};
 
-/// The width in pixels that a page leaves for what a cell shows.
+/// The width in pixels that a page has for the output of a cell.
 const COLUMN: u32 = 860;
 
 /// Something to look at: a picture, a table or a text for a page, with plain text for a terminal.
@@ -54,7 +54,7 @@ impl Shown {
         &self.plain
     }
 
-    /// Prints it in the kernel's format: each kind between two marker lines.
+    /// Prints the value in the kernel's format: each kind of content between two marker lines.
     pub fn evcxr_display(&self) {
         print!("{}", self.message());
     }
@@ -68,8 +68,8 @@ impl Shown {
     }
 }
 
-/// The value of a loop or a `match` at the end of a cell is `()`, for which nothing is shown. Without
-/// this trait the kernel would show "()".
+/// A loop or a `match` at the end of a cell has the value `()`. With this trait, nothing is shown for it. Without the
+/// trait, the kernel would show "()".
 pub trait Nothing {
     /// Shows nothing; the kernel calls this at the end of a cell.
     fn evcxr_display(&self) {}
@@ -79,8 +79,8 @@ impl Nothing for () {}
 
 /// Prints the library's version. Call it once, with a `?`, in the cell that loads the library.
 ///
-/// Errors: none. It returns a `Result` so that a notebook's first `?` occurs here: in the cell with the
-/// first `?`, the kernel shows the last value as a debugger would.
+/// Errors: none. It returns a `Result`, so that the first `?` of a notebook is in this cell. In the cell with the first
+/// `?`, the kernel shows the last value as a debugger would.
 pub fn ready() -> Result<()> {
     println!("triform {}", env!("CARGO_PKG_VERSION"));
     Ok(())
@@ -103,7 +103,7 @@ pub fn figure(name: &str) -> Result<Shown> {
     shown(figure.name, figure.draw(None))
 }
 
-/// Tensors as coloured squares, all on one scale, with numbers where there is room.
+/// Tensors as coloured squares, all on one colour scale, with numbers where there is room.
 ///
 /// Errors: [`Error::Figure`] for a label that the font cannot write or the picture cannot hold.
 ///

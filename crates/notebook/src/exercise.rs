@@ -1,14 +1,14 @@
 //! Questions to the reader, and the words by which the runner of the notebooks recognises a right answer.
 //!
-//! Every check prints one line. The runner expects `right` or `Holds` as often as a cell has checks, and
-//! treats any other line as a failure. A blank answer is `None` and prints "not answered".
+//! Every check prints one line. The runner expects one `right` or `Holds` for each check in a cell, and treats any
+//! other line as a failure. A blank answer is `None` and prints "not answered".
 
 use std::fmt::Debug;
 
 /// Checks an answer to an exercise and prints the result.
 ///
-/// `None` is a blank answer. The right answer, which the caller computes, is not given away. If the answer is
-/// wrong, the hint is printed.
+/// `None` is a blank answer. The caller computes the right answer. If the reader's answer is wrong, the hint is
+/// printed, but the right answer is not.
 pub fn check<T: PartialEq + Debug>(exercise: u32, answer: Option<T>, right: T, hint: &str) {
     println!("{}", checked(exercise, answer, &right, hint));
 }

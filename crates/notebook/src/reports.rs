@@ -62,7 +62,7 @@ pub fn mistake(name: &str) -> Result<Shown> {
     Ok(Shown::text(report::refute::one(row, smallest.as_ref(), &repeat, false)?))
 }
 
-/// What is known about a count, for one network or for all, as `triform diagnose COUNT` reports it.
+/// What `triform diagnose COUNT` reports about a count, for one network or for all networks.
 ///
 /// Errors: a count that is not a number; [`NoSuchName`](triform::Error::NoSuchName).
 pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Result<Shown> {
@@ -77,8 +77,8 @@ pub fn diagnosis(text: &str, quantity: Quantity, network: Option<&str>) -> Resul
     Ok(Shown::text(report::diagnose::render(&asked, &found)?))
 }
 
-/// The ladder of evidence on one block, as `triform verify --block B --map M --rung R` reports it, but without
-/// the times, which differ from run to run.
+/// Runs the ladder of evidence on one block. The table shows what `triform verify --block B --map M --rung R` reports,
+/// but without the times, which differ from run to run.
 ///
 /// Errors: those of [`verify`].
 pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64) -> Result<Table> {
@@ -103,8 +103,9 @@ pub fn verified(block: BlockSpec, map: (usize, usize), rungs: &[Rung], seed: u64
     Ok(table)
 }
 
-/// The times of the three forms on one thread, measured round by round on the same numbers, and their ratios to
-/// form (c). Jupyter's kernel optimises less than a release build, so use `triform bench` for reliable times.
+/// The times of the three forms on one thread, and their ratios to form (c). All forms get the same numbers and are
+/// timed round by round. Jupyter's kernel optimises less than a release build, so use `triform bench` for reliable
+/// times.
 ///
 /// Errors: a block that is not possible.
 pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
@@ -135,8 +136,8 @@ pub fn timed(blocks: &[(BlockSpec, (usize, usize))]) -> Result<Table> {
     Ok(table)
 }
 
-/// The logits of a network whose bottlenecks all have this form, even a wrong one: N x 3 x H x W to
-/// N x classes.
+/// The logits of a network, N x classes, for an input of N x 3 x H x W. All bottlenecks have the given form, which may
+/// be wrong.
 ///
 /// Errors: a network without a top, or an input that does not suit the network.
 ///

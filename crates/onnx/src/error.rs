@@ -9,8 +9,8 @@ pub enum Error {
     #[error("tensor `{name}` has shape {shape:?}, but {count} numbers")]
     Count { name: String, shape: Vec<usize>, count: usize },
 
-    /// A value that is used but not defined before.
-    #[error("`{used_by}` uses `{name}`, which nothing before it defines")]
+    /// A value that is used before it is defined, or that is never defined.
+    #[error("`{used_by}` uses `{name}`, which is not defined before it")]
     Undefined { name: String, used_by: String },
 
     /// A value that is defined twice.
@@ -18,7 +18,7 @@ pub enum Error {
     Twice { name: String },
 
     /// A model that is too large for any reader.
-    #[error("the model has {bytes} bytes; at most {most} fit a protobuf message")]
+    #[error("the model has {bytes} bytes; at most {most} fit in a protobuf message")]
     TooLarge { bytes: usize, most: usize },
 }
 

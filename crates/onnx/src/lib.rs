@@ -18,13 +18,13 @@
 //! # Ok::<(), triform_onnx::Error>(())
 //! ```
 //!
-//! This crate checks sizes, and that every name is defined once, before its use. It does not check what an operator
-//! accepts; `onnx.checker` does.
+//! This crate checks sizes. It also checks that every name is defined once, and before it is used. It does not check
+//! what an operator accepts: `onnx.checker` does that.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 
 mod error;
-/// The messages of `onnx.proto`, which documents them. With [`Message`], they can also read files.
+/// The messages of `onnx.proto`, which documents them. With [`Message`], they can also read ONNX files.
 #[allow(missing_docs, clippy::all, reason = "made from onnx.proto by prost-build")]
 #[rustfmt::skip]
 pub mod proto;
@@ -43,7 +43,7 @@ use self::proto::{
     TensorShapeProto, TypeProto, ValueInfoProto, Version, type_proto,
 };
 
-/// The version of the operators. It is from 2020, so that old engines can run the models too.
+/// The version of the operators. It is from 2020, so that older engines can run the models too.
 pub const OPSET: i64 = 13;
 
 /// The version of the file format that came with [`OPSET`].
@@ -62,7 +62,7 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor of these numbers, row-major.
     ///
-    /// Errors: [`Error::Count`] for more or fewer numbers than the shape has.
+    /// Errors: [`Error::Count`] if there are more or fewer numbers than the shape needs.
     pub fn new(name: &str, shape: &[usize], numbers: Vec<f32>) -> Result<Self> {
         let count = shape.iter().try_fold(1usize, |count, &size| count.checked_mul(size));
         if count != Some(numbers.len()) {
@@ -93,7 +93,7 @@ impl Tensor {
     }
 }
 
-/// The name and shape of a tensor, which need not have numbers yet: an input or output of a model.
+/// The name and shape of a tensor without its numbers, such as an input or output of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
     name: String,
@@ -187,7 +187,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// An operator of the default domain, such as `Conv`. An input named "" is an optional one that is not given.
+    /// An operator of the default domain, such as `Conv`. An optional input that is not given has the name "".
     pub fn new(op: &str, inputs: &[&str], outputs: &[&str]) -> Self {
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -228,7 +228,7 @@ impl Node {
 pub struct Model {
     /// The graph's name.
     pub name: String,
-    /// The operators, each after those whose outputs it uses.
+    /// The operators. Each comes after the operators whose outputs it uses.
     pub nodes: Vec<Node>,
     /// The tensors that the file holds, such as weights.
     pub initialisers: Vec<Tensor>,

@@ -1,9 +1,9 @@
-//! The messages of src/proto.rs are those of onnx.proto.
+//! The messages of src/proto.rs equal those of onnx.proto.
 
 use std::fs;
 use std::path::Path;
 
-/// What prost-build makes of a `.proto` file. Without comments: rustdoc would take them for Markdown.
+/// What prost-build makes of a `.proto` file. Comments are left out, because rustdoc would read them as Markdown.
 fn generated(proto: &Path) -> String {
     let out = tempfile::tempdir().unwrap();
     let files = protox::compile([proto], [proto.parent().unwrap()]).unwrap();

@@ -1,4 +1,4 @@
-//! The derived bound at cuts: layer by layer, where each layer gets the same floats in every form.
+//! The derived bound at cuts. It judges each layer by itself, on the same floats in every form.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,8 +11,8 @@ use crate::conv::Fast;
 use crate::error::Result;
 use crate::evidence::{AnyForm, Planes, Problem, Value, Watched, Witness, keep, place, who};
 
-/// A block cut after each channel-wise function. The values that arrive at a cut must lie in `balls`,
-/// and are then replaced by `given`.
+/// A block cut after each channel-wise function. The values that arrive at a cut must lie in `balls`. Then the floats
+/// of `given` replace them.
 pub struct Cuts {
     given: Planes<f32>,
     balls: Planes<Ball>,
@@ -27,8 +27,8 @@ struct Seen {
 }
 
 impl Cuts {
-    /// Cuts the block of `problem`, whose functions over balls are `exact`. The floats that replace the
-    /// values at the cuts are those of form (c); any other floats would do.
+    /// Cuts the block of `problem`. `exact` holds the same functions over balls. The floats that replace the values at
+    /// the cuts are those of form (c), but any floats would do.
     pub fn new(problem: &Problem<'_, f32>, exact: &Functions<'_, Ball>) -> Result<Self> {
         let given = problem.planes(&Form::Grouped, &Fast::new(), |_, _| ())?;
         let balls = Mutex::new(Planes::new());
@@ -59,9 +59,9 @@ impl Cuts {
         planes.flat_map(|(_, plane)| plane.iter().map(|ball| ball.radius))
     }
 
-    /// The largest part of the bound that `form` uses at any cut after a layer, and a witness if it is refuted.
-    /// `problem` must have the same functions and weights. Each channel must arrive at each cut exactly once, in
-    /// the shape of the layer's plane. Otherwise the form is refuted too.
+    /// Returns the largest part of the bound that `form` uses at any cut after a layer, and a witness if `form` is
+    /// refuted. `problem` must have the same functions and weights. Each channel must arrive at each cut exactly once,
+    /// in the shape of the layer's plane. Otherwise the form is refuted too.
     pub fn hold(
         &self,
         form: &dyn AnyForm,

@@ -8,47 +8,45 @@
 //! Notation: u = 2^-24 is half the spacing of `f32` above 1; eta = 2^-149 is the smallest
 //! `f32` above 0; gamma_n = n u / (1 - n u).
 //!
-//! **A convolution** computes each output as a sum of n products, n = C_in/groups k_h k_w.
-//! If the sum is computed in `f32`, in any order, with or without fused multiply-add, its error
-//! is at most gamma_n times the sum of the products' absolute values, plus eta for each product
-//! below the normal range. (Higham, Accuracy and Stability of Numerical Algorithms, 2nd
-//! ed., section 3.1 and problem 3.3.) The inputs themselves have errors of up to e:
+//! **A convolution** computes each output as a sum of n products, n = C_in/groups k_h k_w. The sum may be computed in
+//! `f32` in any order, with or without fused multiply-add. Its error is at most gamma_n times the sum of the products'
+//! absolute values, plus eta for each product below the normal range. See Higham, Accuracy and Stability of Numerical
+//! Algorithms, 2nd edition, section 3.1 and problem 3.3. The inputs already have errors of up to e:
 //!
 //! ```text
 //! z = W c        e_z = |W| e + gamma_n |W| (|c| + e) + n eta
 //! ```
 //!
-//! Form (a) adds C sums of d products where (c) adds C d products. These are the same n products
-//! in another order, so the same bound holds for all three forms.
+//! In the last layer, form (a) adds C sums of d products each, and form (c) adds C d products at once. These are the
+//! same n products in another order, so the same bound holds for all three forms.
 //!
-//! **Batch norm** is y = s (z - mean) + beta with s = gamma / sqrt(variance + epsilon), folded
-//! to scale and shift. Each term of the result is rounded at most seven times: sum, root,
-//! quotient; product with the mean, difference; product with z, sum. So the relative error of
-//! each term is at most gamma_7:
+//! **Batch norm** is y = s (z - mean) + beta with s = gamma / sqrt(variance + epsilon), folded to scale and shift. Each
+//! term of the result is rounded at most seven times. The scale takes three roundings (sum, root, quotient), the shift
+//! two (product, difference), and the result two (product, sum). So the relative error of each term is at most gamma_7:
 //!
 //! ```text
 //! e_y = |s| e_z + (gamma_7 |s| + eta) (|z| + e_z + |mean|) + gamma_7 |beta| + 2 eta
 //! ```
 //!
-//! **ReLU** never increases the distance of two numbers. If y > 0, e does not change. If y <= 0, the
-//! computed value is at most max(0, y + e) from 0. **Adding the shortcut** rounds once:
-//! e_o = e_y + e_r + u (|o| + e_y + e_r).
+//! **ReLU** never increases the distance between two numbers. If y > 0, e does not change. If y <= 0, the computed
+//! value is at most max(0, y + e) from 0.
+//!
+//! **Adding the shortcut** rounds once: e_o = e_y + e_r + u (|o| + e_y + e_r).
 //!
 //! The centre is computed in `f64`, whose rounding error is 2^-29 times that of `f32`. To cover that error, gamma is
 //! multiplied by 1 + 2^-20, which is enough because n u stays far below 1/2. Two correct forms differ by at most 2 e.
-//! Three things are not covered: overflow; convolutions that are not sums of products (Winograd, FFT); and a
-//! block that adds the shortcut before it scales. The last steps must be in the paper's order: batch norm,
+//! Three things are not covered. They are overflow, convolutions that are not sums of products (Winograd, FFT), and
+//! blocks that add the shortcut before the last batch norm. The last steps must be in the paper's order: batch norm,
 //! then shortcut, then ReLU.
 //!
-//! **End to end and at cuts.** Through three layers the radius grows as if all errors added up. So the
-//! end-to-end bound is sound but blunt: an error of a thousandth in one weight stays below the bound.
-//! Therefore the block is also cut after each channel-wise function ([`Cuts`]). There, the output of each
-//! form is compared with a ball. Then it is replaced by the same floats for every form, so that
-//! the next layer starts from e = 0.
+//! **End to end and at cuts.** Through three layers the radius grows as if all errors added up. So the end-to-end bound
+//! is sound but blunt: an error of a thousandth in one weight stays below the bound. Therefore the block is also cut
+//! after each channel-wise function ([`Cuts`]). At a cut, the values of each form are compared with balls. Then the
+//! same floats replace these values in every form, so that the next layer starts from e = 0.
 //!
-//! A fast convolution usually applies the functions while the sums are in cache. At cuts it cannot,
-//! because the functions are watched. The tests of the convolution check that both ways give the same bits.
-//! A loss of precision that only the fused way has would show only end to end.
+//! A fast convolution usually applies the functions while the sums are in cache. At cuts it cannot do so, because the
+//! functions' outputs are watched. The tests of the convolution check that it gives the same bits either way. A loss of
+//! precision that only the fused way causes would show only end to end.
 
 mod cuts;
 
@@ -73,8 +71,8 @@ pub(super) const ETA: f64 = f32::from_bits(1) as f64;
 /// Factor that covers the rounding error of the centre itself: 1 + 2^-20.
 pub(super) const INFLATION: f64 = 1.0 + 1.0 / (1u32 << 20) as f64;
 
-/// gamma_n = n u / (1 - n u), inflated for the centre's own error; infinite from n = 2^24
-/// on, where no bound is known.
+/// gamma_n = n u / (1 - n u), slightly enlarged to cover the centre's own error. It is infinite from n = 2^24 on, where
+/// no bound is known.
 pub fn gamma_n(n: usize) -> f64 {
     let nu = n as f64 * U;
     if nu < 1.0 { nu / (1.0 - nu) * INFLATION } else { f64::INFINITY }
@@ -88,8 +86,8 @@ pub(crate) fn of_sum(terms: usize) -> impl Fn(f64) -> f64 {
 
 /// A centre, and how far from it a correct `f32` computation can be.
 ///
-/// Addition models the rounding addition of `f32`, so it widens the radius, even when it adds
-/// zero. It is used only to add the shortcut.
+/// The sum of two balls models an addition in `f32`, which rounds. So the radius grows, even if zero is added. Only the
+/// shortcut is added in this way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ball {
     /// The value in exact arithmetic.
@@ -143,7 +141,7 @@ pub(super) fn sized(weights: &Array4<f64>, spec: ConvSpec) -> Result<SizedKernel
 struct Balls;
 
 impl Convolver<Ball> for Balls {
-    /// The kernels, and how many terms a sum has.
+    /// The kernels, and how many terms each sum has.
     type Kernel = (SizedKernel, usize);
 
     fn prepare(&self, weights: ArrayView4<'_, Ball>, spec: ConvSpec) -> Result<Self::Kernel> {

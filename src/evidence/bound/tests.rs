@@ -1,5 +1,5 @@
-//! Both sides of each inequality, computed on data that rounds badly. The true error lies within the radius and
-//! takes up a large part of it. So a much smaller radius would be wrong, and a much larger one would be noticed.
+//! Computes both sides of each inequality on data that rounds badly. The true error lies within the radius and takes up
+//! a large part of it. So a much smaller radius would be wrong, and a much larger one would be noticed.
 
 use ndarray::{Array3, Array4};
 use rand::Rng as _;
@@ -10,7 +10,7 @@ use crate::conv::{ChannelWise, ConvSpec, Convolver, Reference};
 use crate::random::{Purpose, Seed};
 use crate::scalar::{Additive, Real};
 
-/// How much of the radius the error of `value` takes up.
+/// The error of `value`, as a fraction of the radius.
 fn used(ball: &Ball, value: f32) -> f64 {
     (f64::from(value) - ball.centre).abs() / ball.radius
 }
@@ -45,7 +45,7 @@ fn gamma_is_what_it_says() {
     assert_eq!(gamma_n(1 << 24), f64::INFINITY);
 }
 
-/// 1 + u + u + ...: each addition rounds u away, so the error is (n - 1) u, where the bound is n u.
+/// In the sum 1 + u + u + ..., each addition rounds u away. So the error is (n - 1) u, and the bound is n u.
 #[test]
 fn a_sum_that_loses_every_term_stays_within_gamma() {
     for (channels, k) in [(100, 1), (1000, 1), (4, 5), (12, 3)] {
@@ -87,7 +87,7 @@ fn a_sum_passes_on_the_errors_of_its_inputs() {
     assert!((ball.radius - expected).abs() < 1e-12);
 }
 
-/// Products below the smallest positive number each become 0.
+/// Each product is below the smallest positive number and becomes 0.
 #[test]
 fn products_that_vanish_stay_within_eta() {
     let n = 64;
@@ -100,7 +100,7 @@ fn products_that_vanish_stay_within_eta() {
     assert!((used(&ball, computed) - 0.5).abs() < 0.01);
 }
 
-/// Batch norm over many random values: the worst error takes up a good part of the radius.
+/// Runs batch norm on many random values. The worst error takes up a good part of the radius.
 #[test]
 fn batch_norm_stays_within_seven_roundings() {
     let mut rng = Seed(1).stream(Purpose::Input, &[]);

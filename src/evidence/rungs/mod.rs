@@ -1,8 +1,8 @@
 //! The rungs R0 to R8 of the ladder of evidence, the weakest first.
 //!
-//! Each rung is a [`Method`] in a file of its own, and an entry of [`LADDER`]. The program, the reports, the
-//! matrix of mistakes and rungs, and the figures iterate over that list. A rung returns an error instead of
-//! evidence if, for example, a form's output has the wrong shape or sizes are too large.
+//! Each rung is a [`Method`] in its own file, and an entry of [`LADDER`]. The program, the reports, the matrix of
+//! mistakes and rungs, and the figures iterate over that list. A rung may return an error instead of evidence, for
+//! example if a form's output has the wrong shape, or if sizes are too large.
 
 pub mod r0_approximate;
 pub mod r1_derived_bound;
@@ -33,7 +33,7 @@ use crate::scalar::Additive;
 /// The list of rungs, the weakest first, each with its file and what it shows.
 macro_rules! ladder {
     ($($rung:ident: $file:ident, $what:literal;)*) => {
-        /// A rung, by its place in [`LADDER`].
+        /// A rung, identified by its place in [`LADDER`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub enum Rung { $(#[doc = $what] $rung),* }
 
@@ -69,7 +69,7 @@ pub type OnBlock = fn(Forms<'_>, &OnReal<'_>, Draw) -> Result<Evidence>;
 
 /// A rung: what it asks, what it cannot see, and how it is run.
 ///
-/// A rung runs either on random cases or on shapes of its own. Some also run on real blocks, and on the
+/// A rung runs either on random cases or on fixed shapes that it chooses. Some also run on real blocks, and on the
 /// blocks of a network with given weights.
 pub struct Method {
     /// Its name.
@@ -80,18 +80,18 @@ pub struct Method {
     pub says: &'static str,
     /// What it cannot see.
     pub blind_to: &'static str,
-    /// Whether no value rounds, though the forms run on floats.
+    /// Whether the forms run on floats and no value is ever rounded.
     pub never_rounds: bool,
-    /// What random cases run on, in a few words, and the function that judges one case. The function gives no
-    /// evidence if a channel of the case is dead or open. Then another case is drawn.
+    /// If the rung runs on random cases: their data in a few words, and the function that judges one case. The function
+    /// gives no evidence if a channel of the case is dead or open. Then another case is drawn.
     pub on_case: Option<(&'static str, OnCase)>,
-    /// What real blocks run on, in a few words, and the function that judges one block.
+    /// If the rung runs on real blocks: their data in a few words, and the function that judges one block.
     pub on_block: Option<(&'static str, OnBlock)>,
-    /// Its work on the shape of a real block, with its own data.
+    /// The work that the rung does on the shape of a real block, with data that it draws itself.
     pub on_stage: fn(&Stage, Draw) -> Vec<Piece>,
-    /// Its work on shapes of its own, if it takes no random cases.
+    /// The work that the rung does on fixed shapes. Empty if the rung runs on random cases.
     pub own: fn() -> Result<Vec<Piece>>,
-    /// How it judges a block of a network on the block's own weights, if it can.
+    /// If the rung can judge a block of a network on the block's own weights: how it does so.
     pub on_network: Option<OnNetwork>,
 }
 
@@ -114,19 +114,19 @@ impl Method {
 /// How a rung judges a block of a network on the block's own weights.
 #[derive(Clone, Copy)]
 pub struct OnNetwork {
-    /// What its column in the report shows.
+    /// The heading of the rung's column in the report.
     pub column: &'static str,
     /// The same in a sentence.
     pub legend: &'static str,
     /// What it runs on.
     pub scope: &'static str,
-    /// Whether it draws the input and functions itself, so that dead channels hide nothing from it.
+    /// Whether the rung draws the input and functions itself. If so, dead channels hide nothing from it.
     pub draws_its_data: bool,
     /// Judges the forms on a block.
     pub judge: OnBlock,
 }
 
-/// Judges the forms on the `f32` version of a random case; no evidence if a channel is dead or open.
+/// Judges the forms on the `f32` version of a random case. Gives no evidence if a channel is dead or open.
 fn on_floats(
     forms: Forms<'_>,
     case: &Case,
@@ -138,7 +138,8 @@ fn on_floats(
     judge(forms, &real.with(&outputs), draw).map(Some)
 }
 
-/// Witnesses where the forms' outputs differ on a problem over an exact ring.
+/// Runs the forms on a problem over an exact ring. Returns a witness for each form whose output differs from that of
+/// most forms.
 fn apart<S: Additive>(
     forms: Forms<'_>,
     problem: &Problem<'_, S>,
@@ -161,8 +162,8 @@ pub struct Stage {
     pub whole: Shape,
 }
 
-/// The map size on which a rung that needs many convolutions runs real blocks. It is large enough
-/// for the taps of a 3x3 to meet both the map and the padding.
+/// The map size that rungs with many convolutions use for real blocks. On such a map, the taps of a 3x3 meet both the
+/// map and the padding.
 const SMALL_MAP: (usize, usize) = (3, 4);
 
 impl Stage {
@@ -266,7 +267,7 @@ mod tests {
         }
     }
 
-    /// Every rung runs on random cases or on shapes of its own, but not on both.
+    /// Every rung runs either on random cases or on fixed shapes, never on both.
     #[test]
     fn no_rung_is_idle() {
         for rung in LADDER {

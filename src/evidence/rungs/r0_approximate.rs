@@ -57,10 +57,10 @@ pub struct Tolerance {
 impl Tolerance {
     /// The tolerance for this block and input: [`TOLERANCE`], or `2 gamma_n` where that is more.
     ///
-    /// So no correct form is refuted. Here `n` is the number of roundings in the computation of an output: one for each
-    /// term of its three sums, seven for each batch norm, one for the shortcut. The error of a correct form is at most
-    /// `gamma_n` times the output's size, because the bounds of the layers ([`crate::evidence::bound`]) combine by
-    /// `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` (Higham, lemma 3.3).
+    /// So no correct form is refuted. Here `n` is the number of roundings in the computation of an output. There is one
+    /// for each term of its three sums, seven for each batch norm, and one for the shortcut. The error of a correct
+    /// form is at most `gamma_n` times the output's size. This follows from the bounds of the layers
+    /// ([`crate::evidence::bound`]) by `(1 + gamma_a) (1 + gamma_b) - 1 <= gamma_(a + b)` (Higham, lemma 3.3).
     ///
     /// Underflow is ignored, because the ladder's data stays far from it.
     pub fn of(
@@ -95,8 +95,8 @@ fn sizes(
     Form::Grouped.forward(&weights, x.view(), &functions.functions(), &Double)
 }
 
-/// Compares each form's output with the output that is closest to all the others (on a tie, the last
-/// such output).
+/// Finds the output that is closest to all the others (on a tie, the last such output). Compares each form's output
+/// with it.
 pub fn close(forms: Forms<'_>, outputs: &[Array4<f32>], tolerance: &Tolerance) -> Evidence {
     let Tolerance { relative, sizes } = tolerance;
     let from_all = |of| outputs.iter().map(|other| compare(of, other).0).sum::<f64>();
@@ -144,7 +144,8 @@ mod tests {
     use crate::evidence::{AnyForm, Bound, Evidence, RealProblem, sample};
     use crate::random::Seed;
 
-    /// A block of one channel, one pixel and no shortcut, with a path of width 1 for each weight of a layer.
+    /// The tolerance for a block with one channel, one pixel and no shortcut. For each weight of a layer, the block has
+    /// one path of width 1.
     fn tolerance(x: f32, weights: [Vec<f32>; 3], means: [f32; 3]) -> Tolerance {
         let paths = weights[0].len();
         let spec = BlockSpec::new(1, paths, 1, 1).unwrap().with_kernel(1).unwrap();
@@ -172,10 +173,16 @@ mod tests {
         close(&forms, &outputs, tolerance)
     }
 
-    /// By hand: the first layer 2 (3 7 + 3) + 0.5 = 48.5 and 2 (5 7 + 3) + 0.5 = 76.5, the second
-    /// 2 (48.5 + 1) + 0.5 = 99.5 and 2 (2 76.5 + 1) + 0.5 = 308.5, the third
-    /// 2 (99.5 + 308.5) + 0.5 = 816.5, whatever cancels. So even a result near 0 may be off by the
-    /// tolerance times 816.5, and by no more.
+    /// The sizes in the three layers, by hand:
+    ///
+    /// ```text
+    /// 2 (3 7 + 3) + 0.5    = 48.5        2 (5 7 + 3) + 0.5    = 76.5
+    /// 2 (48.5 + 1) + 0.5   = 99.5        2 (2 76.5 + 1) + 0.5 = 308.5
+    /// 2 (99.5 + 308.5) + 0.5 = 816.5
+    /// ```
+    ///
+    /// Terms that cancel do not change these sizes. So even a result near 0 may be off by the tolerance times 816.5,
+    /// and by no more.
     #[test]
     fn the_tolerance_goes_with_what_is_summed() {
         for sign in [1.0, -1.0] {
@@ -213,8 +220,8 @@ mod tests {
         assert!(compared > 10_000, "{compared}");
     }
 
-    /// From 128 roundings on, rounding alone could use up the tolerance. From 2^24 on no bound is known, so
-    /// everything is allowed, and the result is blunt.
+    /// From 128 roundings on, rounding alone could use up the tolerance. From 2^24 roundings on, no bound is known. So
+    /// everything is allowed, and the evidence is blunt.
     #[test]
     fn long_sums_are_allowed_what_rounding_can_use() {
         let of = |paths| tolerance(1.0, [(); 3].map(|()| vec![1.0; paths]), [0.0; 3]);

@@ -35,7 +35,7 @@ fn on_block(forms: Forms<'_>, real: &OnReal<'_>, _draw: Draw) -> Result<Evidence
     judge(forms, &real.problem(), real.outputs, &NormBalls::new(&norms).functions())
 }
 
-/// Judges the forms on this problem, whose functions over balls are `exact`.
+/// Judges the forms on this problem. `exact` holds the same functions over balls.
 pub fn within(
     forms: Forms<'_>,
     problem: &Problem<'_, f32>,
@@ -44,7 +44,7 @@ pub fn within(
     judge(forms, problem, &problem.solve_all(forms, &Fast::new())?, exact)
 }
 
-/// The same with outputs that are already computed.
+/// Like [`within`], but with outputs that are already computed.
 fn judge(
     forms: Forms<'_>,
     problem: &Problem<'_, f32>,
@@ -66,8 +66,8 @@ fn judge(
     Ok(Evidence { blunt, ..Evidence::of(bound, witnesses) })
 }
 
-/// The largest difference that two correct forms can have, and whether this bound says nothing because it
-/// exceeds the largest output.
+/// The largest difference that two correct forms can have, and whether this bound exceeds the largest output. If so,
+/// the bound says nothing.
 fn bound_on_differences(balls: &Array4<Ball>) -> (f64, bool) {
     let radius = balls.iter().fold(0f64, |largest, ball| largest.max(ball.radius));
     let size = balls.iter().fold(0f64, |largest, ball| largest.max(ball.centre.abs()));

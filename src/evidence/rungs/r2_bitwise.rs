@@ -10,9 +10,9 @@
 //! Two more laws are checked to the bit:
 //!
 //! - **Images do not mix:** a batch of N images gives the same output as N batches of one image.
-//! - **Powers of two pass through:** a block with ReLUs is homogeneous. If the input and the means and shifts
-//!   of every batch norm are multiplied by 2^k, so is the output. Multiplying by 2^k does not
-//!   round, as long as nothing overflows or becomes subnormal.
+//! - **Powers of two pass through:** a block with ReLUs is homogeneous. If the input, and the mean and shift of every
+//!   batch norm, are multiplied by 2^k, then the output is multiplied by 2^k too. Multiplying by 2^k does not round, as
+//!   long as nothing overflows or becomes subnormal.
 //!
 //! The rung sees any change in the value of any float, however small. But it runs the reference
 //! convolution, so it says nothing about a fast convolution.
@@ -139,7 +139,7 @@ fn shown(left: &u32, right: &u32) -> [Value; 2] {
     [*left, *right].map(show)
 }
 
-/// Compares each form's output with the output expected of that form.
+/// Compares each form's output with the output that is expected of that form.
 fn held(
     forms: Forms<'_>,
     outputs: &[Array4<u32>],
@@ -151,8 +151,8 @@ fn held(
     Evidence::of(values(outputs), apart)
 }
 
-/// A float of any kind. Most are ordinary; about `wild` in a thousand may be huge, tiny, subnormal,
-/// infinite, NaN or -0.
+/// A float of any kind. Most are ordinary. About `wild` in a thousand may be huge, tiny, subnormal, infinite, NaN or
+/// -0.
 pub fn any_float(rng: &mut Rng, wild: u32) -> f32 {
     if rng.random_range(0..1000) >= wild {
         return rng.random_range(-10.0..10.0);

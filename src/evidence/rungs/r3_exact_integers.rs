@@ -1,10 +1,10 @@
 //! R3, exact integers: data on which floats do not round, with a certificate.
 //!
-//! A float format with a p-bit significand holds every integer up to 2^p exactly (p = 24 for
-//! `f32`, 53 for `f64`). All data here are integers, and every sum of the terms' *sizes* (absolute
-//! values) stays at or below 2^p. So every partial sum, of any subset, in any order, is an integer of
-//! at most that size. No operation rounds, fused or not. Whatever the order of a form's sums, the
-//! result is the same integer, and two equivalent forms must be equal to the bit.
+//! A float format with a p-bit significand holds every integer up to 2^p exactly (p = 24 for `f32`, 53 for `f64`). All
+//! data here are integers, and every sum of the terms' *sizes* (absolute values) stays at or below 2^p. So every
+//! partial sum is an integer of at most that size, whichever terms it has and in whatever order. No operation rounds,
+//! fused or not. So the result is the same integer in every order of summation, and two equivalent forms must be equal
+//! to the bit.
 //!
 //! The certificate is computed along with the block, in checked 64-bit integers. For every output of
 //! every layer,
@@ -13,14 +13,14 @@
 //! |s| (sum of |w| |h| + |mean|) + |beta| + |shortcut|  <=  2^p
 //! ```
 //!
-//! Batch norm is made exact: epsilon is 0, the variance is a power of 4, and gamma is plus or minus its
-//! square root. So the scale s is plus or minus 1. The mean and the shift are integers.
+//! Batch norm is made exact. Epsilon is 0, the variance is a power of 4, and gamma is plus or minus the square root of
+//! the variance. So the scale s is plus or minus 1. The mean and the shift are integers.
 //!
-//! **Zero has two signs**, and "equal to the bit" distinguishes them. The sum of a number and its
-//! negative is +0, and so is +0 + -0. -0 comes only from adding -0 to -0, or from a product. So if
-//! all terms of a sum are zero, the sum may be -0 in one order and +0 in another. But batch norm, s z + t,
-//! follows. Its t = beta - mean s is never -0 if neither mean nor beta is -0, and adding such a t never
-//! gives -0. So integers are drawn without -0, and the forms agree to the bit.
+//! **Zero has two signs**, and "equal to the bit" distinguishes them. A number plus its negative gives +0, and +0 plus
+//! -0 gives +0. Only a product, or adding -0 to -0, can give -0. So if all terms of a sum are zero, the sum may be -0
+//! in one order and +0 in another. But batch norm follows. It computes s z + t with t = beta - mean s. If neither mean
+//! nor beta is -0, then t is never -0, and adding such a t never gives -0. So integers are drawn without -0, and the
+//! forms agree to the bit.
 //!
 //! This rung cannot see rounding, and it needs channels that are alive: see [`crate::evidence::live`].
 
@@ -71,7 +71,7 @@ pub const LIMIT_F64: i64 = 1 << 53;
 pub struct Measured {
     /// The integer.
     pub value: Int,
-    /// At least the absolute value of any partial sum in its computation.
+    /// An upper bound on the absolute value of every partial sum in its computation.
     pub size: Int,
 }
 
@@ -163,14 +163,14 @@ impl Convolver<Measured> for MeasuredSums {
     }
 }
 
-/// An integer as `f64`. If the integer is poisoned, or `f64` may not hold it, it becomes infinity, which
-/// poisons every sum it is in. (Infinity times a weight of 0 is NaN, which is not below 2^53 either.)
+/// An integer as `f64`. A poisoned integer, or one that `f64` may not hold, becomes infinity. Infinity poisons every
+/// sum in which it occurs. (Infinity times a weight of 0 is NaN, which is not below 2^53 either.)
 fn as_f64(integer: &Int) -> f64 {
     let held = integer.value().filter(|value| value.abs() < LIMIT_F64);
     held.map_or(f64::INFINITY, |value| value as f64)
 }
 
-/// Integer statistics; the scale is plus or minus 1.
+/// The statistics are integers, and the scale is plus or minus 1.
 impl LiveScalar for Measured {
     fn value(&self) -> f64 {
         float(&self.value)
@@ -210,7 +210,7 @@ impl LiveScalar for Measured {
 pub struct ExactCase {
     /// Integer kernels.
     pub weights: BlockWeights<Int>,
-    /// Batch norms with scale plus or minus 1, in `f64`, because a shift may be as large as a sum.
+    /// Batch norms with scale plus or minus 1. They are in `f64`, because a shift may be as large as a sum.
     pub norms: BlockNorms<f64>,
     /// N x C_in x H x W.
     pub x: Array4<Int>,
@@ -227,9 +227,9 @@ pub struct ExactCase {
 /// Draws a block and an input of N x C_in x H x W, from integers small enough that no partial
 /// sum exceeds `limit`.
 ///
-/// The input and the first kernel come from -8..=8, the others from -r..=r, where r starts at 4
-/// (2 for wide blocks) and is halved until the certificate holds. [`Error::NoExactCase`] if the
-/// certificate does not hold even at r = 1.
+/// The input and the first kernel come from -8..=8, and the other kernels from -r..=r. Here r starts at 4 (2 for wide
+/// blocks) and is halved until the certificate holds. Returns [`Error::NoExactCase`] if the certificate does not hold
+/// for r = 1 either.
 fn draw(
     spec: BlockSpec,
     (n, h, w): (usize, usize, usize),
@@ -259,7 +259,8 @@ fn draw(
     }
 }
 
-/// Makes the case of these integers. If its partial sums may exceed `limit`, returns the size that they may reach.
+/// Makes a case of these integers. If the partial sums may exceed `limit`, returns instead the size that they may
+/// reach.
 pub fn certify(
     weights: BlockWeights<Int>,
     x: Array4<Int>,
@@ -334,11 +335,11 @@ pub type Differing = Vec<(String, usize)>;
 /// R3's findings on one block.
 #[derive(Clone, Debug)]
 pub struct ExactReport {
-    /// "f32", or "f64" where no integers small enough for `f32` were found.
+    /// "f32", or "f64" if no integers small enough for `f32` were found.
     pub float: &'static str,
     /// No partial sum is larger than this.
     pub reached: i64,
-    /// Partial sums up to this are exact.
+    /// Partial sums up to this limit are exact.
     pub limit: i64,
     /// How many elements differ between each pair of forms, such as `ab`.
     pub differing: Differing,
@@ -398,7 +399,7 @@ mod tests {
     use crate::random::Seed;
     use crate::scalar::Int;
 
-    /// A block of one path, one channel and one pixel, with mean 2, and beta 4 in the last batch norm.
+    /// A block of one path, one channel and one pixel. Every mean is 2, and the last batch norm has beta 4.
     fn case(
         [x, reduce, transform, expand]: [i64; 4],
         limit: i64,
@@ -413,10 +414,10 @@ mod tests {
         certify(weights, one(x), &LiveNorms::new(move |_, _| choice), limit).unwrap()
     }
 
-    /// By hand. The first sum is 5 * 3 = 15. As the only value of its channel, it passes as 1, so
-    /// beta = 1 - (15 - 2) = -12, and the sizes are 15 + 2 + 12 = 29. The second is 1 * -2, with
-    /// beta = 5 and sizes 2 + 2 + 5 = 9. The third is 70 - 2 + 4 = 72 with size 76. With the shortcut
-    /// of 5 it is 77 with size 81.
+    /// By hand. The first sum is 5 * 3 = 15. It is the only value of its channel, so it passes the ReLU as 1. Therefore
+    /// beta = 1 - (15 - 2) = -12, and the sizes are 15 + 2 + 12 = 29. The second sum is 1 * -2 = -2, with beta = 5 and
+    /// sizes 2 + 2 + 5 = 9. The third, with batch norm, is 70 - 2 + 4 = 72, with size 76. With the shortcut of 5, it is
+    /// 77, with size 81.
     #[test]
     fn the_certificate_is_the_sum_of_all_sizes() {
         let exact = case([5, 3, -2, 70], LIMIT_F32, false).unwrap();
@@ -453,7 +454,7 @@ mod tests {
         assert!(matches!(refused, Some(Error::NoExactCase { limit: 10, reached: 11.., .. })));
     }
 
-    /// In f64 a shift may be larger than f32 holds; the forms must get it unchanged.
+    /// In `f64`, a shift may be larger than `f32` can hold. The forms must get such a shift unchanged.
     #[test]
     fn cases_for_f64_keep_their_norms() {
         let exact = case([(1 << 26) + 1, 1, 1, 1], LIMIT_F64, false).unwrap();
@@ -467,8 +468,8 @@ mod tests {
         }
     }
 
-    /// Sums are computed in `f64`. They are exact while the sizes add up to at most 2^53 - 1, and
-    /// poisoned beyond that, even if the values cancel.
+    /// Sums are computed in `f64`. They are exact if the sizes add up to at most 2^53 - 1. Otherwise they are poisoned,
+    /// even if the values cancel.
     #[test]
     fn sums_are_exact_or_poisoned() {
         let sum = |terms: &[i64]| {

@@ -1,15 +1,15 @@
 //! R4, a prime field: identity testing at the full size of the real blocks.
 //!
-//! In the field of p = 2^61 - 1 elements nothing rounds and nothing overflows, so two forms of the
-//! same function agree in every element. Two forms of different functions agree at random points
-//! with a probability so small that one test is enough.
+//! In the field of p = 2^61 - 1 elements, nothing rounds and nothing overflows. So two forms of the same function agree
+//! in every element. Two forms of different functions agree at random points with a probability so small that one test
+//! is enough.
 //!
-//! **Linear** (batch norm in inference mode, y = s z + t, and another such affine function in place
-//! of the last ReLU). An output is a polynomial in input, weights, scales and shifts. Its degree is 3
-//! after the first layer (s w x). Each further layer multiplies by a scale and a weight: 5, then 7.
-//! The shortcut has degree 1 or 3, and the scale at the output raises the degree to 8. If two forms are
-//! different polynomials, their difference is a nonzero polynomial of degree 8 at most. At a point drawn
-//! uniformly, such a polynomial is 0 with a probability of at most
+//! **Linear.** Batch norm runs in inference mode, y = s z + t, and without a ReLU. Another such affine function
+//! replaces the last ReLU. An output is a polynomial in input, weights, scales and shifts. Its degree is 3 after the
+//! first layer (s w x). Each further layer multiplies by a scale and a weight, so the degree becomes 5, then 7. The
+//! shortcut has degree 1 or 3, and the scale at the output raises the degree to 8. If two forms are different
+//! polynomials, their difference is a nonzero polynomial of degree 8 at most. At a point drawn uniformly, such a
+//! polynomial is 0 with a probability of at most
 //!
 //! ```text
 //! degree / p = 8 / p = 3.5e-18
@@ -17,36 +17,35 @@
 //!
 //! (Schwartz 1980, Zippel 1979, DeMillo and Lipton 1978.)
 //!
-//! **With any functions.** A field has no order, hence no ReLU. There is something better: each place and
-//! channel has a random function, the same for all forms, in place of batch norm and activation together.
-//! Every argument of a function is a polynomial in the input, the weights, and the values of earlier
-//! functions. Each such value is an unknown: the same unknown whenever the same function has the same
-//! polynomial as its argument. If the outputs of two forms are different unknowns, the forms can still
-//! agree by accident, in two ways:
+//! **With any functions.** A field has no order, hence no ReLU. Instead, each place and channel has a random function,
+//! which replaces batch norm and activation together. All forms get the same functions. Every argument of a function is
+//! a polynomial in the input, the weights, and the values of earlier functions. Each such value is an unknown. It is
+//! the same unknown whenever the same function gets the same polynomial as its argument. If the outputs of two forms
+//! are different unknowns, the forms can still agree by accident, in two ways:
 //!
-//! 1. Two arguments of a function are different polynomials, yet the same element. Each is a sum of
-//!    products of a weight and a value, or at the block's end a sum of two values. So its degree is
-//!    at most 2 in what was drawn uniformly and independently. One pair coincides with a probability
-//!    of at most 2/p. A function that all the forms together asked m times has at most C(m, 2) pairs.
-//! 2. That does not happen. Then different unknowns have values that were drawn uniformly and
-//!    independently. Two outputs that are different unknowns are equal with a probability of 1/p.
+//! 1. Two arguments of a function are different polynomials, but have the same value. Each argument is a sum of
+//!    products of a weight and a value, or at the block's end a sum of two values. So its degree is at most 2 in the
+//!    elements that were drawn uniformly and independently. One pair of arguments coincides with a probability of at
+//!    most 2/p. If all the forms together call a function m times, it has at most C(m, 2) pairs.
+//! 2. No arguments coincide, but two outputs that are different unknowns have the same value. The values of different
+//!    unknowns were drawn uniformly and independently, so this has a probability of 1/p.
 //!
 //! ```text
 //! P(a wrong form passes)  <=  (1 + 2 sum over places and channels of C(m, 2)) / p
 //! ```
 //!
-//! by the union bound. At 56 x 56 with 256 channels and three forms that is 3e-8. Running programs on random
-//! values, unknown functions included, is Gulwani and Necula's random interpretation (POPL 2004). A random
-//! function that is drawn when asked, and shared by all, is the random oracle of Bellare and Rogaway (CCS 1993).
+//! by the union bound. For three forms on a map of 56 x 56 with 256 channels, this is 3e-8. Running programs on random
+//! values, unknown functions included, is Gulwani and Necula's random interpretation (POPL 2004). A random function
+//! that is drawn on demand and shared by all is the random oracle of Bellare and Rogaway (CCS 1993).
 //!
-//! That the outputs are the same unknowns depends on only one property of the functions: equal arguments have
-//! equal values. So the forms agree with *every* channel-wise function of one element in their place: any
-//! batch norm in inference mode, any activation. The coefficients of the polynomials are 0, 1 or small counts
-//! of equal products, far below p. So polynomials that are equal modulo p are equal.
+//! To show that the outputs are the same unknowns, only one property of the functions is used: equal arguments have
+//! equal values. So the forms agree for *every* choice of channel-wise functions of one element, such as any batch norm
+//! in inference mode and any activation. The coefficients of the polynomials are 0, 1 or small counts of equal
+//! products, far below p. So polynomials that are equal modulo p are equal.
 //!
-//! The degrees assume forms with as many layers as the block. Each additional operation of a form, such as
-//! another convolution or a second scale, raises the degree by 1 or 2, and the bounds grow accordingly, for
-//! example from 8/p to 12/p.
+//! The degrees assume forms with as many layers as the block. Each additional operation of a form, such as another
+//! convolution or a second scale, raises the degree by 1 or 2. The bounds grow accordingly, for example from 8/p to
+//! 12/p.
 //!
 //! The rung sees only errors of algebra. It is blind to rounding, and the linear test is blind to
 //! everything about activations.
@@ -147,13 +146,13 @@ fn shown(element: &M61) -> String {
 
 /// Compares the forms with the block's own weights, on a random input and with random functions.
 ///
-/// The weights are floats, and every finite float has a residue modulo p ([`M61::dyadic`]). So forms that are equal
-/// in exact arithmetic stay equal. The converse is weaker than with random weights. For given residues, the
-/// argument above holds with only the input and the functions drawn. Arguments have degree 1 in these, so forms
-/// that are not equal modulo p *with these weights* pass with a probability of at most (1 + sum of C(m, 2)) / p. But
-/// the coefficients are now sums of products of these weights, not small integers. Two different coefficients could
-/// differ by a multiple of p. The weights were not drawn at random, so no probability bounds that. So this is
-/// evidence for these weights, not proof.
+/// The weights are floats, and every finite float has a residue modulo p ([`M61::dyadic`]). So forms that are equal in
+/// exact arithmetic stay equal. The converse is weaker than with random weights. The weights are given, and only the
+/// input and the functions are drawn. Arguments have degree 1 in what is drawn. So forms that are not equal modulo p
+/// *with these weights* pass with a probability of at most (1 + sum of C(m, 2)) / p. But the coefficients are now sums
+/// of products of these weights, not small integers. Two different coefficients could differ by a multiple of p. The
+/// weights were not drawn at random, so the probability of that has no bound. So this is evidence for these weights,
+/// not proof.
 fn with_these_weights(
     forms: Forms<'_>,
     block: &OnReal<'_>,

@@ -1,11 +1,10 @@
 //! R5, symbolic: the forms run on polynomials at small sizes, which covers all values at once.
 //!
-//! Every weight and every input is a variable. Each place and channel has an unknown function. Its
-//! value at an argument is a fresh variable. If any form asks again with the same polynomial, the value
-//! is the same variable. The forms' outputs are then polynomials in normal form. Two polynomials with
-//! integer coefficients are the same if and only if they are equal for all values of their variables in
-//! all commutative rings. So for a given shape this is a proof, for all weights, all inputs and all
-//! channel-wise functions of one element.
+//! Every weight and every input is a variable. Each place and channel has an unknown function. The function's value at
+//! an argument is a new variable. If any form applies the function to the same polynomial again, the value is the same
+//! variable. The forms' outputs are then polynomials in normal form. Two polynomials with integer coefficients are the
+//! same if and only if they are equal for all values of their variables in all commutative rings. So for a given shape
+//! this is a proof, for all weights, all inputs and all channel-wise functions of one element.
 //!
 //! Polynomials grow when multiplied, which is why the shapes are small. But the value of a function is a
 //! single variable, so no polynomial grows over more than one layer.
@@ -42,8 +41,8 @@ pub const METHOD: Method = Method {
     ..Method::NONE
 };
 
-/// The shapes of the proofs, each with its map: stride 1, and stride 2 on either convolution; padding 0
-/// and 1; each kind of shortcut; two, three and 32 paths; one image and two.
+/// The shapes of the proofs, each with its map. They cover stride 1, stride 2 on either convolution, padding 0 and 1,
+/// and each kind of shortcut. They have two, three or 32 paths, and one or two images.
 fn shapes() -> Result<Vec<Shape>> {
     let of = |spec: BlockSpec, n, map| Shape { n, ..Shape::new(spec, map) };
     Ok(vec![
@@ -63,7 +62,7 @@ fn in_words(shape: &Shape) -> String {
     format!("{spec}{stride_on}, {h}x{w}, pad {}{images}", spec.padding())
 }
 
-/// Compares the forms on polynomials at this shape; an error if a coefficient exceeds 64 bits.
+/// Compares the forms on polynomials at this shape. Returns an error if a coefficient exceeds 64 bits.
 fn prove(forms: Forms<'_>, shape: &Shape) -> Result<Evidence> {
     let mut names = Vec::new();
     let (weights, x) = shape.draw(|| {
@@ -142,7 +141,7 @@ impl Memo {
         Polynomial::variable(number)
     }
 
-    /// In words, a term of each polynomial that the other does not have. If the two terms differ only in
+    /// For each polynomial, in words, a term that the other polynomial does not have. If the two terms differ only in
     /// two values of one function, the arguments of those values are compared instead, recursively.
     fn first_difference(&self, found: &Polynomial, expected: &Polynomial) -> [String; 2] {
         let (mut found, mut expected) = (found.clone(), expected.clone());
@@ -165,7 +164,7 @@ impl Memo {
         }
     }
 
-    /// The arguments of two values of one function, if two products differ only in these values.
+    /// If two products differ only in two values of one function, returns the arguments of these values.
     fn one_function(
         &self,
         left: &[u32],

@@ -1,12 +1,13 @@
 //! R6, exhaustive: every weight, every input, every function, in a field of two or three elements.
 //!
-//! Nothing is drawn and nothing is assumed: at the tiniest shapes everything can be tried. All inputs of a
-//! block go through it at once, as the images of one batch. On the smallest shape over F_2, each place and channel
-//! has one of the four possible functions, in every combination (the output reuses the last layer's). Over F_3 all
-//! channels share one function, and all 27 are tried. The larger shapes over F_2 try fewer combinations.
+//! Nothing is drawn and nothing is assumed. At the smallest shapes, everything can be tried. All inputs of a block go
+//! through it at once, as the images of one batch. On the smallest shape over F_2, each place and channel has one of
+//! the four possible functions, and every combination is tried. The function after the last 1x1 is used again at the
+//! output. Over F_3 all channels share one function, and all 27 are tried. The larger shapes over F_2 try fewer
+//! combinations.
 //!
-//! It says nothing about any other shape. As the maps are 1x1 (larger ones have too many inputs to try), it
-//! says nothing about larger kernels.
+//! The rung says nothing about any other shape. The maps are 1x1, because larger maps have too many inputs to try. So
+//! the rung says nothing about larger kernels.
 
 use ndarray::{Array4, ArrayViewMut3};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -42,7 +43,7 @@ pub const METHOD: Method = Method {
     ..Method::NONE
 };
 
-/// About how many pairs of weights and functions are tried before `go_on` is asked again.
+/// The approximate number of pairs of weights and functions that are tried before `go_on` is asked again.
 const A_PART: usize = 4096;
 
 const NOTHING: Bound = Bound::Exhausted { assignments: 0 };
@@ -72,8 +73,8 @@ enum Choose {
     Negation,
 }
 
-/// The shapes that are tried: over F_2, two or three paths of one channel and two paths of two
-/// channels; over F_3, two paths of one channel.
+/// The shapes that are tried. Over F_2, they have two or three paths of one channel, or two paths of two channels. Over
+/// F_3, there are two paths of one channel.
 const SHAPES: [Everything; 4] = [
     Everything { field: 2, paths: 2, width: 1, functions: Choose::ForEachChannel },
     Everything { field: 2, paths: 3, width: 1, functions: Choose::ForEachPlace },
@@ -173,7 +174,7 @@ impl Everything {
         Ok(so_far)
     }
 
-    /// The functions with this number: after the first, the second and the last convolution.
+    /// The functions after the first, the second and the last convolution, in the combination with this number.
     fn tables<const P: u64>(&self, number: u64, inner: usize) -> [Tables<P>; 3] {
         let functions = P.pow(P as u32);
         let one = |number: u64| vec![number % functions];
@@ -205,7 +206,7 @@ fn digits(number: u64, base: u64, length: usize) -> impl Iterator<Item = u64> {
     (0..length as u32).map(move |place| number / base.pow(place) % base)
 }
 
-/// Functions by their tables of values: digit a of a function's number is its value at a.
+/// Each function is stored as a number, whose digits are the function's values. Digit `a` is the value at `a`.
 struct Tables<const P: u64> {
     numbers: Vec<u64>,
     one_for_all: bool,

@@ -1,16 +1,16 @@
-//! R7, derivatives: the forms are differentiated forwards, in a random direction, and backwards, with respect
-//! to everything (the module `backwards`).
+//! R7, derivatives: the forms are differentiated forwards and backwards. Forwards, the derivative is taken in one
+//! random direction. Backwards, it is taken with respect to everything (the module `backwards`).
 //!
-//! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has
-//! compared. It tests the forms as training uses them, and their convolution by the product rule.
-//! Each form is run on dual numbers ([`Dual`]), which also carry the derivative in one direction. The
-//! direction is random and moves everything at once: the input, every weight, every scale and shift.
-//! If the derivatives of two forms differ anywhere, they differ in almost every such direction.
+//! Equal functions have equal derivatives, so this tests nothing new about functions that R4 has compared. It tests the
+//! forms as training uses them, and convolutions of dual numbers by the product rule. Each form is run on dual numbers
+//! ([`Dual`]), which also carry the derivative in one direction. The direction is random and moves everything at once:
+//! the input, every weight, every scale and shift. If the derivatives of two forms differ anywhere, they differ in
+//! almost every such direction.
 //!
-//! **Over the field**, there is a random function f at each place and channel, and a second one for its
-//! derivative: f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a wrong form
-//! can pass in two ways. Two arguments may be equal by accident, with a probability of at most 2/p for each
-//! pair. Or a difference of derivatives may be 0 by accident, with a probability of at most their degree / p.
+//! **Over the field**, each place and channel has a random function f, and a second random function f' for the
+//! derivative. On a dual number, f(a + b eps) = f(a) + b f'(a) eps. As in [`crate::evidence::rungs::r4_prime_field`], a
+//! wrong form can pass in two ways. Two arguments may be equal by accident, with a probability of at most 2/p for each
+//! pair. Or a difference of derivatives may be 0 by accident, with a probability of at most their degree divided by p.
 //! The degree is 2 after the first layer (w' x + w x'), and 3 after the factor f'. It is 4 after the next layer
 //! (w' h + w h'), and then 5, 6 and 7. Adding the shortcut's derivative keeps 7. The last f' makes the degree 8.
 //!
@@ -18,16 +18,16 @@
 //! P(a wrong form passes)  <=  (8 + 2 sum over places and channels of C(m, 2)) / p
 //! ```
 //!
-//! **Over floats**, the forms run with batch norm and ReLU on small integers with integer directions. These
-//! are certified as in [`crate::evidence::rungs::r3_exact_integers`]: for every output, the sum of the sizes in the
-//! derivative also stays within what `f32` holds exactly,
+//! **Over floats**, the forms run with batch norm and ReLU on small integers with integer directions. These are
+//! certified as in [`crate::evidence::rungs::r3_exact_integers`]. For every output, the sum of the sizes in the
+//! derivative also stays within what `f32` holds exactly:
 //!
 //! ```text
 //! |s| sum of (|w'| |h| + |w| |h'|) + |s'| (sum of |w| |h|) + |t'| + |shortcut'|  <=  2^24
 //! ```
 //!
-//! so no value may differ (zeros of either sign count as equal). Only on integers does a ReLU often
-//! meet exactly 0, where the derivative is a matter of convention (0 here, as in PyTorch).
+//! So no value may differ, but zeros of either sign count as equal. On integers, a ReLU often meets exactly 0, which is
+//! rare on other floats. There, the derivative is a matter of convention: 0 here, as in PyTorch.
 
 pub(crate) mod backwards;
 
@@ -125,8 +125,8 @@ fn over_the_field(forms: Forms<'_>, shape: &Shape, seed: Seed, path: &[u64]) -> 
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
-/// Compares the forms on dual numbers of `f32`, on a case of integers with its input in the memory layout
-/// `layout`; `None` if the case's derivatives exceed what `f32` holds exactly.
+/// Compares the forms on dual numbers of `f32`, on a case of integers. The input has the memory layout `layout`.
+/// Returns `None` if the derivatives exceed what `f32` holds exactly.
 pub fn over_floats(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -147,7 +147,7 @@ struct Moving {
 }
 
 impl Moving {
-    /// Draws a direction for everything in a case.
+    /// Draws a derivative for every number in a case.
     fn draw(case: &ExactCase, rng: &mut Rng) -> Result<Self> {
         let mut moving =
             |value: Int| Dual { value, derivative: Int::from(rng.random_range(-2..=2)) };
@@ -207,7 +207,7 @@ impl Moving {
     }
 }
 
-/// Given integers, whose sizes are their absolute values.
+/// The same integers with sizes, which are their absolute values.
 fn given(z: &Dual<Int>) -> Dual<Measured> {
     Dual { value: Measured::given(z.value), derivative: Measured::given(z.derivative) }
 }
@@ -259,10 +259,16 @@ mod tests {
         Moving { weights, x: one(x), functions }
     }
 
-    /// By hand. z1 = (3 + 2e)(5 - e) = 15 + 7e, with sizes 15 and 2 5 + 3 1 = 13; h1 = (1 + e) z1 +
-    /// 2 - e = 17 + (7 + 15 - 1) e = 17 + 21e, with sizes 17 and 13 + 15 + 1 = 29. Here the sizes start anew: z2 =
-    /// (-2) h1 = -34 - 42e, with sizes 34 and 42; h2 = -z2 = 34 + 42e. z3 = (1 + e) h2 = 34 + 76e, with sizes
-    /// 34 and 34 + 42 = 76; y = z3 + 1; and the shortcut adds 5 - e: 40 + 75e, with sizes 40 and 77.
+    /// The values by hand, each with its two sizes. After `h1`, a size is again the absolute value.
+    ///
+    /// ```text
+    /// z1 = (3 + 2e) (5 - e)    = 15 + 7e      15,  2 5 + 3 1 = 13
+    /// h1 = (1 + e) z1 + 2 - e  = 17 + 21e     17,  13 + 15 + 1 = 29
+    /// z2 = -2 h1               = -34 - 42e    34,  42
+    /// h2 = -z2                 = 34 + 42e     34,  42
+    /// z3 = (1 + e) h2          = 34 + 76e     34,  34 + 42 = 76
+    /// y  = z3 + 1 + 5 - e      = 40 + 75e     40,  77
+    /// ```
     #[test]
     fn the_certificate_is_the_sum_of_all_sizes() {
         let [zero, one] = [dual(0, 0), dual(1, 0)];

@@ -10,7 +10,7 @@
 //! **The bound.** Let the n values z_i lie in balls with centres c_i and radii e_i, and let avg be the
 //! average over i. For u, eta and gamma_n see [`crate::evidence::bound`].
 //!
-//! The mean takes n - 1 additions and a division, the deviation from it one subtraction:
+//! The mean takes n - 1 additions and a division. The deviation from the mean takes one subtraction:
 //!
 //! ```text
 //! m   = avg c_i            e_m   = avg e_i + gamma_n avg(|c_i| + e_i) + eta
@@ -23,8 +23,8 @@
 //! v = avg d_i^2            e_v = avg(2 |d_i| e_d,i + e_d,i^2) + gamma_(n+1) avg (|d_i| + e_d,i)^2 + 2 eta
 //! ```
 //!
-//! The size of the scale s = gamma / sqrt(v + epsilon) falls as v grows, so it lies between its values at
-//! v + e_v and at max(v - e_v, 0). Sum, root and quotient round three times:
+//! The size of the scale s = gamma / sqrt(v + epsilon) falls as v grows, so it lies between its values at v + e_v and
+//! at max(v - e_v, 0). The sum, the root and the quotient each round once:
 //!
 //! ```text
 //! s_+ = |gamma| / sqrt(max(v - e_v, 0) + epsilon)      s_- = |gamma| / sqrt(v + e_v + epsilon)
@@ -78,8 +78,8 @@ fn on_case(forms: Forms<'_>, case: &Case, _draw: Draw) -> Result<Option<Evidence
     on(forms, &real).map(Some)
 }
 
-/// A block that is alive in training mode too, and how often it was drawn again. The tenth redraw is
-/// used even if it is not alive, because on a map of one or two pixels there may be no such block.
+/// A block that is alive in training mode too, and how often it was drawn again. After ten redraws, the last block is
+/// used even if it is not alive. On a map of one or two pixels, there may be no block that is alive.
 pub(crate) fn alive_in_training(
     shape: &Shape,
     seed: Seed,
@@ -106,9 +106,9 @@ fn on(forms: Forms<'_>, real: &RealProblem) -> Result<Evidence> {
     Ok(Evidence { cases: 1, ..Evidence::of(rounding.bound, bits).and(rounding) })
 }
 
-/// The same block with shifts that suit training mode, which centres a channel's values before the shift. Each
-/// shift is at most a quarter of gamma, so that some values pass the ReLU and some do not. `None` if a hidden
-/// channel is still dead or open.
+/// The same block with shifts that suit training mode, where batch norm centres a channel's values before the shift. In
+/// the hidden layers, each shift is at most a quarter of gamma. So some values pass the ReLU and some do not. `None` if
+/// a hidden channel is still dead or open.
 pub(super) fn centred(real: &RealProblem) -> Result<Option<RealProblem>> {
     let mut real = real.clone();
     let hidden = |layer| matches!(layer, Layer::Reduce | Layer::Transform);

@@ -15,17 +15,17 @@ use crate::scalar::{Additive, Dual, Expression, Ordered, Var};
 /// A block, an input, and how they are used.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// The kernels, integers.
+    /// The kernels, whose weights are integers.
     pub weights: BlockWeights<f32>,
     /// The batch norms.
     pub norms: BlockNorms<f32>,
-    /// N x C_in x H x W.
+    /// The input, N x C_in x H x W.
     pub x: Array4<f32>,
     /// The memory layout of the input.
     pub layout: Layout,
-    /// Whether the block was run before, on a constant input that is one row and one column larger.
+    /// Whether the block is run once before, on a constant input that is one row and one column larger.
     pub second_call: bool,
-    /// In inference mode, in training mode, or with derivatives.
+    /// Whether the block runs in inference mode, in training mode, or with derivatives.
     pub mode: Mode,
 }
 
@@ -34,28 +34,29 @@ pub struct Example {
 pub enum Mode {
     /// Batch norm uses its running statistics.
     Evaluation,
-    /// Batch norm uses the statistics of the batch and updates the running ones.
+    /// Batch norm uses the statistics of the batch and updates the running statistics.
     Training,
-    /// The gradients of the sum of the outputs, each multiplied by its number in `v`.
+    /// The gradients of a weighted sum of the outputs. `v` holds the weight of each output.
     Gradient {
         /// Whether batch norm is in training mode.
         training: bool,
-        /// N x C_out x H_out x W_out.
+        /// The weights of the outputs, N x C_out x H_out x W_out.
         v: Array4<f32>,
     },
-    /// Inference mode, with the derivative in the direction of these kernels and this input.
+    /// Inference mode, with the derivative in one direction. The direction is given by these kernels and this input.
     Derivative(Box<(BlockWeights<f32>, Array4<f32>)>),
 }
 
 /// The results of a form on an example.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Tensors by name, each N x C x H x W: the output and, depending on the mode, its derivative, the
-    /// gradients, or the running means and variances (one row of all channels, layer by layer).
+    /// Tensors by name, each N x C x H x W. First comes the output. Depending on the mode, its derivative, the
+    /// gradients, or the running means and variances follow. A running statistic is one row of all channels, layer by
+    /// layer.
     pub tensors: Vec<(&'static str, Array4<f32>)>,
 }
 
-/// An element at which right and wrong differ.
+/// An element at which the right and the wrong block differ.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parting<P = &'static str, S = f32> {
     /// The tensor, or the layer whose output it is.
@@ -64,13 +65,14 @@ pub struct Parting<P = &'static str, S = f32> {
     pub index: [usize; 4],
     /// What the wrong block gives there.
     pub found: S,
-    /// What the right one gives.
+    /// What the right block gives there.
     pub expected: S,
 }
 
 impl Example {
-    /// Its numbers, each with its simplest value: kernels and input, the numbers of the mode, and for
-    /// each channel of the batch norms gamma (1 is the simplest), beta and mean.
+    /// The numbers of the example, each with its simplest value. They are the kernels, the input, the numbers of the
+    /// mode, and gamma, beta and mean of each channel of the batch norms. The simplest value is 1 for gamma, and 0 for
+    /// every other number.
     pub fn numbers(&self) -> Vec<(f32, f32)> {
         let mut numbers = Vec::new();
         let mut add = |weights: &BlockWeights<f32>, x: &Array4<f32>| {
@@ -114,8 +116,9 @@ impl Example {
         Ok(Self { weights, norms, x, layout: self.layout, second_call: self.second_call, mode })
     }
 
-    /// How much a reader has to follow. In order: how many numbers there are; how many differ from their simplest
-    /// value (a number of a batch norm is harder to read and counts four times); how far they differ.
+    /// How much a reader has to follow, as three numbers. The first says how many weights and inputs there are. The
+    /// second counts the numbers that differ from their simplest value. A number of a batch norm counts four times,
+    /// because it is harder to read. The third says how far the numbers are from their simplest values.
     pub fn size(&self) -> (usize, usize, u64) {
         let kernels = self.weights.kernels().take(3);
         let all = kernels.map(|kernel| kernel.len()).sum::<usize>() + self.x.len();
@@ -132,7 +135,8 @@ impl Example {
         (all, count, far as u64)
     }
 
-    /// Runs `form` on the example, with the reference convolution, or for derivatives with that of dual numbers.
+    /// Runs `form` on the example. It uses the reference convolution, except for derivatives, which use the convolution
+    /// of dual numbers.
     pub fn run(&self, form: &dyn AnyForm) -> Result<Outcome> {
         let x = self.layout.lay(&self.x);
         let reference = Reference::default();
@@ -197,7 +201,7 @@ impl Example {
         Ok(Outcome { tensors })
     }
 
-    /// The output of the block in this form, after a first call with another input if the example has one.
+    /// The output of the block in this form. If the example has a second call, the block first runs on another input.
     fn forward<S: Additive, V: Runs<S>>(
         &self,
         form: &dyn AnyForm,
@@ -216,7 +220,7 @@ impl Example {
     }
 }
 
-/// The batch norms and ReLUs of a block over other numbers, folded in `f32`.
+/// The batch norms and ReLUs of a block over another number type. They are folded in `f32`.
 fn over<S: Ordered>(
     norms: &BlockNorms<f32>,
     number: impl Fn(f32) -> S,
@@ -225,7 +229,8 @@ fn over<S: Ordered>(
 }
 
 impl Outcome {
-    /// The first element at which this outcome, of a right form, differs from a wrong one. NaN equals NaN.
+    /// Finds the first element at which `wrong` differs from this outcome, which is that of a right form. NaN equals
+    /// NaN.
     pub fn parting(&self, wrong: &Self) -> Option<Parting> {
         let same = |l: f32, r: f32| l == r || (l.is_nan() && r.is_nan());
         self.tensors.iter().zip(&wrong.tensors).find_map(|((tensor, right), (_, wrong))| {
@@ -260,8 +265,8 @@ pub fn trace(form: &dyn AnyForm, example: &Example) -> Result<Trace> {
     })
 }
 
-/// The first element, layer by layer, at which a wrong form's trace differs from a right one's (NaN
-/// equals NaN); `None` if no element that both have differs.
+/// The first element, layer by layer, at which the traces of a right and a wrong form differ. NaN equals NaN. `None` if
+/// all elements that both traces have are equal.
 pub fn first_apart(right: &Trace, wrong: &Trace) -> Option<Parting<Layer, Expression>> {
     ORDER.into_iter().find_map(|layer| {
         let mut planes = right.iter().filter(|((at, _), _)| *at == layer);
@@ -286,7 +291,7 @@ mod tests {
     use crate::block::{BatchNorm, BlockNorms, BlockSpec, BlockWeights};
     use crate::evidence::Layout;
 
-    /// A number of a batch norm that differs from the identity's counts four times.
+    /// A number of a batch norm counts four times if it differs from its simplest value.
     #[test]
     fn the_size_of_an_example_is_counted() {
         let ones = |k| Array4::from_elem((1, 1, k, k), 1.0_f32);

@@ -1,8 +1,8 @@
 //! The smallest block on which a mistake shows.
 //!
-//! A witness from a rung is one number out of thousands. The smallest wrong block shows *why* it is wrong. So
-//! the property tester draws blocks of a few channels, with integers, until right and wrong differ. Then it makes
-//! every size and every number as small as it can while they still differ.
+//! A witness from a rung is one number out of thousands. The smallest wrong block shows *why* this number is wrong. So
+//! the property tester draws blocks of a few channels, with integers, until the right and the wrong block differ. Then
+//! it makes every size and every number as small as it can, as long as the two blocks still differ.
 
 mod example;
 mod strategy;
@@ -16,15 +16,14 @@ use crate::error::Result;
 use crate::evidence::any_form::AnyForm;
 use crate::random::{Purpose, Seed};
 
-/// Blocks drawn in each run, in search of one on which a mistake shows.
+/// How many blocks each run draws in search of a block on which the mistake shows.
 const DRAWN: u32 = 2_000;
 
-/// How often the property tester is run. It makes one thing smaller after another and never goes back, so
-/// a run from another start may find a smaller block.
+/// How often the property tester is run. A run only makes things smaller and never goes back, so a run from another
+/// start may find a smaller block.
 const RUNS: u64 = 32;
 
-/// The smallest example on which a mistake differs from the right form, and the first element at
-/// which it does.
+/// The smallest example on which a wrong form differs from the right form, and the first element at which they differ.
 #[derive(Clone, Debug)]
 pub struct Smallest {
     /// The block.
@@ -37,12 +36,12 @@ pub struct Smallest {
     pub parting: Parting,
 }
 
-/// A right form and a wrong one.
+/// A right form and a wrong form.
 #[derive(Clone, Copy)]
 pub struct Pair<'a> {
     /// The right form.
     pub right: &'a dyn AnyForm,
-    /// The wrong one.
+    /// The wrong form.
     pub wrong: &'a dyn AnyForm,
     /// The kind of block on which they differ.
     pub shows_in: Kind,
@@ -50,13 +49,13 @@ pub struct Pair<'a> {
     pub at_least: (usize, usize),
 }
 
-/// The smallest example on which a mistake shows; `None` if it shows on none of those drawn.
+/// The smallest example on which a mistake shows. `None` if it shows on no example that was drawn.
 pub fn smallest(mistake: &Mistake, seed: Seed) -> Result<Option<Smallest>> {
     mistake.pair(&mistake.wrong()).smallest(seed, RUNS)
 }
 
-/// The smallest example of any kind on which two forms differ, and its kind. It draws fewer
-/// examples than [`smallest`], so the one it finds may be larger.
+/// The smallest example of any kind on which two forms differ, and its kind. This function draws fewer examples than
+/// [`smallest`], so it may find a larger example.
 pub fn smallest_apart(
     right: &dyn AnyForm,
     wrong: &dyn AnyForm,
@@ -74,23 +73,23 @@ pub fn smallest_apart(
 }
 
 impl Pair<'_> {
-    /// Runs right and wrong on an example and finds where they differ; `None` if they agree or cannot be compared.
+    /// Runs the right and the wrong form on an example and finds where they differ. `None` if they agree.
     pub fn replay(&self, example: &Example) -> Result<Option<Smallest>> {
         let (right, wrong) = (example.run(self.right)?, example.run(self.wrong)?);
         let Some(parting) = right.parting(&wrong) else { return Ok(None) };
         Ok(Some(Smallest { example: example.clone(), right, wrong, parting }))
     }
 
-    /// Draws examples until the forms differ on one, and shrinks it. Returns the smallest example of
-    /// `runs` such runs.
+    /// Draws examples until the forms differ on an example, and shrinks that example. Does this `runs` times and
+    /// returns the smallest example.
     fn smallest(&self, seed: Seed, runs: u64) -> Result<Option<Smallest>> {
         let found = (0..runs).filter_map(|run| self.shrunk(seed, run));
         let Some(example) = found.min_by_key(Example::size) else { return Ok(None) };
         self.replay(&self.simplified(example))
     }
 
-    /// The example with each number brought nearer to its simplest value, one by one, as long as right and wrong
-    /// still differ.
+    /// Moves each number of an example towards its simplest value, one number at a time, as long as the two forms still
+    /// differ.
     fn simplified(&self, mut example: Example) -> Example {
         loop {
             let mut changed = false;
@@ -105,7 +104,7 @@ impl Pair<'_> {
         }
     }
 
-    /// The example with one number made simpler, if right and wrong still differ on it.
+    /// Moves the number at `place` towards its simplest value. `None` if the two forms then no longer differ.
     pub fn simpler(&self, example: &Example, place: usize) -> Option<Example> {
         let numbers = example.numbers();
         let (value, simplest) = numbers[place];
@@ -127,7 +126,7 @@ impl Pair<'_> {
             .find(|simpler| matches!(self.replay(simpler), Ok(Some(_))))
     }
 
-    /// One run of the property tester.
+    /// Runs the property tester once.
     fn shrunk(&self, seed: Seed, run: u64) -> Option<Example> {
         let mut bytes = [0; 32];
         seed.stream(Purpose::Examples, &[run]).fill_bytes(&mut bytes);

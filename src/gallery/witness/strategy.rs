@@ -1,4 +1,4 @@
-//! Examples that the property tester draws and then shrinks to the smallest.
+//! Examples that the property tester draws and then makes as small as possible.
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +14,8 @@ use crate::gallery::Kind;
 
 /// Sizes of an example: images, input channels, paths, width, output channels, map.
 type Sizes = (usize, usize, usize, usize, usize, (usize, usize));
-/// Whether the kernel is 3x3, the stride is 2, the stride is on the first 1x1, there is a shortcut.
+/// Whether the kernel is 3x3, whether the stride is 2, whether the stride is on the first 1x1, and whether there is a
+/// shortcut.
 type Geometry = (bool, bool, bool, bool);
 
 /// The largest width of a path, and the largest number of channels of all paths together.
@@ -25,19 +26,19 @@ const CHANNELS: usize = 2;
 const TAPS: usize = 9;
 const MAP: usize = 3;
 
-/// Numbers to fill an example with, enough for the largest. Each has a fixed place, so that shrinking
-/// a size changes no number. Kernels of INNER x CHANNELS, INNER x WIDTH x TAPS, CHANNELS x INNER
-/// and CHANNELS x CHANNELS; an input of 2 x CHANNELS x MAP x MAP.
+/// Numbers to fill an example with. There are enough for the largest example. Each number has a fixed place, so
+/// shrinking a size does not change the numbers. There are four kernels, of INNER x CHANNELS, INNER x WIDTH x TAPS,
+/// CHANNELS x INNER and CHANNELS x CHANNELS numbers. The input has 2 x CHANNELS x MAP x MAP numbers.
 type Numbers = (Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>, Vec<i32>);
 
-/// Among the inputs, this value stands for NaN.
+/// In the input, this value stands for NaN.
 const NAN: i32 = 3;
 
 /// For each channel, layer by layer: gamma - 1, beta, mean.
 type Norms = Vec<(i32, i32, i32)>;
 
-/// Examples of a kind, with at least this many paths and input channels. What comes first is shrunk
-/// first. So the batch norms become the identity if they can, and the input and the weights show the difference.
+/// Examples of a kind, with at least this many paths and input channels. Parts that are drawn first are shrunk first.
+/// So the batch norms become the identity if they can, and the input and the weights show the difference.
 pub(super) fn examples(
     kind: Kind,
     (paths, channels): (usize, usize),
@@ -77,7 +78,7 @@ fn numbers(
     )
 }
 
-/// Kernels and input of these shapes.
+/// Fills kernels and an input of these shapes with the numbers.
 fn fill(
     (reduce, transform, expand, projection, x): &Numbers,
     spec: BlockSpec,
@@ -110,7 +111,7 @@ fn fill(
 /// Kernels and an input.
 type Filled = (BlockWeights<f32>, Array4<f32>);
 
-/// Drawn if it matters, otherwise false.
+/// A random flag if the flag matters, otherwise false.
 fn flag(matters: bool) -> proptest::strategy::BoxedStrategy<bool> {
     if matters { any::<bool>().boxed() } else { Just(false).boxed() }
 }
@@ -152,7 +153,7 @@ fn build(
     Ok(Example { norms, x, weights, layout, second_call, mode })
 }
 
-/// Batch norms; in inference mode, variance and epsilon sum to 1, so that they divide by 1.
+/// The batch norms of an example. In inference mode, variance and epsilon sum to 1, so the batch norms divide by 1.
 fn block_norms(
     kind: Kind,
     weights: &BlockWeights<f32>,

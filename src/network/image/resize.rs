@@ -1,25 +1,26 @@
-//! Pillow's resize and torchvision's centre crop, to the bit.
+//! Reproduces Pillow's resize and torchvision's centre crop exactly, bit by bit.
 //!
-//! Any antialiased bilinear resize, such as the `image` crate's, is within 1 of 255 of
-//! Pillow's. This one gives the same numbers, so that a test can ask for equality. It computes
-//! only what the crop keeps, so a picture one pixel wide costs no more than any other. It is
-//! reimplemented, not copied, from what Pillow's `src/libImaging/Resample.c` computes for
-//! 8-bit channels and the bilinear filter: weights with 22 fractional bits, along the rows
-//! first, and 8 bits between the two passes.
+//! Any antialiased bilinear resize, such as that of the `image` crate, differs from Pillow's by at most 1 (of 255).
+//! This code gives exactly Pillow's bytes, so a test can require equality. It computes only the pixels that the crop
+//! keeps, so a picture one pixel wide costs no more than any other.
 //!
-//! For speed, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns.
-//! Such a picture shrinks, and is more than twice as tall as wide. There Pillow 12 and 13 differ by up to
-//! 1 of 255. This code does what Pillow 12 does.
+//! The code is not copied from Pillow. It computes what Pillow's `src/libImaging/Resample.c` does for 8-bit channels
+//! and the bilinear filter. Weights have 22 fractional bits. The first pass goes along the rows, and its results are
+//! rounded to 8 bits before the second pass.
+//!
+//! For speed, Pillow 13 goes along the columns first if a picture loses more than twice as many rows as columns. Such
+//! a picture shrinks, and is more than twice as tall as wide. For such a picture, bytes of Pillow 12 and 13 may
+//! differ by 1 (of 255). This code follows Pillow 12.
 
 use std::ops::Range;
 
 use ndarray::{Array3, ArrayView3, s};
 
-/// Fractional bits of a weight: of 32 bits, 8 are the pixel's, and Pillow keeps 2 free.
+/// Fractional bits of a weight. Pillow computes with 32 bits: the pixel takes 8 of them, and 2 are kept free.
 const PRECISION: u32 = 32 - 8 - 2;
 
-/// Scales an image of at least one pixel until its shorter side is `shorter` pixels, and
-/// cuts `size` x `size` out of the middle; `size` is at most `shorter`, and `shorter` above 0.
+/// Scales an image of at least one pixel until its shorter side is `shorter` pixels long. Then cuts `size` x `size`
+/// pixels out of the middle. `shorter` is above 0, and `size` is at most `shorter`.
 pub(super) fn resize_and_crop(image: ArrayView3<u8>, shorter: usize, size: usize) -> Array3<u8> {
     let (height, width, _) = image.dim();
     let taps = |side: usize| {
@@ -36,8 +37,8 @@ pub(super) fn resize_and_crop(image: ArrayView3<u8>, shorter: usize, size: usize
     resample_and_turn(turned.view(), &rows)
 }
 
-/// The part of a side that torchvision's `center_crop` keeps. If the middle part would begin within a pixel,
-/// Python's `round` decides; it takes the even one of two neighbours.
+/// The pixels along a side that torchvision's `center_crop` keeps. If the middle part would begin at half a pixel,
+/// its start is rounded like Python's `round`, to the even neighbour.
 fn middle(length: u64, size: u64) -> Range<u64> {
     let spare = length - size;
     let start = spare / 2 + u64::from(spare % 4 == 3);
@@ -47,13 +48,13 @@ fn middle(length: u64, size: u64) -> Range<u64> {
 /// The pixels along one side that contribute to a pixel of the result.
 struct Taps {
     first: usize,
-    /// In units of 2^-22; they sum to about 1.
+    /// The weights, in units of 2^-22. They sum to about 1.
     weights: Vec<u32>,
 }
 
-/// The taps of those pixels of the result that are kept. The weights form a triangle around the
-/// pixel's centre. It reaches as far as the next pixel of the result or of the input, whichever is
-/// farther; this is the antialiasing.
+/// The taps of each pixel of the result that is kept. The weights of a pixel form a triangle around its centre. The
+/// triangle reaches to the next pixel of the result or of the input, whichever is farther away. When a picture
+/// shrinks, the wide triangle is what antialiases it.
 fn taps(input: usize, output: u64, kept: Range<u64>) -> Vec<Taps> {
     let scale = input as f64 / output as f64;
     let reach = scale.max(1.0);
@@ -89,7 +90,7 @@ mod tests {
     use super::{PRECISION, middle, resize_and_crop, taps};
     use ndarray::Array3;
 
-    /// `int(round((length - 224) / 2.0))` in Python.
+    /// The expected starts are those of Python's `int(round((length - 224) / 2.0))`.
     #[test]
     fn the_middle_is_pythons() {
         for (length, start) in

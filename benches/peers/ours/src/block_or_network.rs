@@ -1,7 +1,7 @@
 //! triform, through its public interface: blocks in each form, networks in form (c).
 //!
-//! A variant is the form's letter. If `-nhwc` follows, the block is given an array whose memory is
-//! channels-last, and may return one. Otherwise input and output are plain arrays.
+//! A variant is the letter of a form. With `-nhwc` after it, the block gets an array whose memory is channels-last, and
+//! may return such an array. Otherwise, input and output are plain arrays.
 
 use std::path::Path;
 

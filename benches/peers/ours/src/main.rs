@@ -18,8 +18,8 @@ fn main() {
     });
 }
 
-/// Billions of operations per second of all threads together. The best of a few runs counts, since new
-/// threads take a while until each is on a processor of its own.
+/// Billions of operations per second of all threads together. The best of a few runs counts, since it takes a while
+/// until each new thread has its own processor.
 fn gflops(threads: usize) -> Result<f64> {
     let pool = ThreadPoolBuilder::new().num_threads(threads).build()?;
     let once = || pool.broadcast(|_| Peak::measure(Level::best()).flops).into_iter().sum::<f64>();

@@ -1,4 +1,4 @@
-//! What the Rust workers share. They are called as `PROGRAM ENGINE FOLDER THREADS` and then answer each line with
+//! What the Rust workers share. A worker is called as `PROGRAM ENGINE FOLDER THREADS` and then answers each line with
 //! one line. `peers/protocol.py` describes the lines, and does the same in Python.
 
 use std::collections::HashMap;
@@ -27,10 +27,10 @@ pub trait Engine {
     fn load(&self, folder: &Path, variant: &str, model: &str) -> Result<Model>;
 }
 
-/// A model and its inputs, ready to run: each call runs it once.
+/// A model and its inputs, ready to run. Each call runs the model once.
 pub type Model = Box<dyn FnMut() -> Result<Output>>;
 
-/// The output of a run, converted to an array only when asked.
+/// The output of a run. It is converted to an array only when it is called.
 pub type Output = Box<dyn FnOnce() -> Result<ArrayD<f32>>>;
 
 /// Serves the engine that the command line names. If that fails, ends with status 2 and a message.
@@ -49,7 +49,7 @@ pub fn main(start: impl FnOnce(&str, &Path, usize) -> Result<()>) {
     }
 }
 
-/// Does `work` inside a pool of `threads` threads, on one of them.
+/// Does `work` on one of the threads of a pool of `threads` threads.
 pub fn in_pool(threads: usize, work: impl FnOnce() -> Result<()> + Send) -> Result<()> {
     ThreadPoolBuilder::new().num_threads(threads).build()?.install(work)
 }
@@ -111,7 +111,7 @@ fn say(line: &str) -> Result<()> {
 pub struct Graph {
     /// What it reads.
     pub inputs: Vec<Input>,
-    /// What it does, in order; the last one gives the output.
+    /// What it does, in order. The last step gives the output.
     pub steps: Vec<Step>,
 }
 

@@ -1,5 +1,5 @@
-//! Files made byte by byte, edits that break them, and how the inputs of the fuzz targets become
-//! files. The program's tests and the fuzz targets use them too.
+//! Makes files byte by byte, breaks them by edits, and turns the inputs of the fuzz targets into files. The program's
+//! tests and the fuzz targets use this module too.
 
 #![allow(dead_code, unreachable_pub)]
 
@@ -22,7 +22,7 @@ pub fn edit(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
     [&bytes[..at], new, &bytes[at + old.len()..]].concat()
 }
 
-/// A `.npy` file of version 1: the text of its header, its numbers.
+/// A `.npy` file of version 1, made from the text of its header and its numbers.
 pub fn npy(header: &str, data: &[u8]) -> Vec<u8> {
     let length = (header.len() as u16).to_le_bytes();
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
@@ -32,7 +32,7 @@ pub fn npy_header(descr: &str, shape: &str) -> String {
     format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n")
 }
 
-/// A `.safetensors` file: its header, its numbers.
+/// A `.safetensors` file, made from its header and its numbers.
 pub fn safetensors(header: &[u8], data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header, data].concat()
 }
@@ -62,7 +62,8 @@ fn checksum(bytes: &[u8]) -> u32 {
     sum.sum()
 }
 
-/// Offsets of the numbers in a directory entry of a zip archive. (A 0 follows each of the first two.)
+/// Offsets of the numbers in a directory entry of a zip archive. (The first two numbers have two bytes each, and a 0
+/// follows.)
 pub const FLAGS: usize = 8;
 pub const METHOD: usize = 10;
 pub const SUM: usize = 16;
@@ -70,7 +71,7 @@ pub const PACKED: usize = 20;
 pub const SIZE: usize = 24;
 pub const AT: usize = 42;
 
-/// A zip archive with one number changed, in one member's entry of the directory.
+/// A zip archive in which one number is changed, in the directory's entry of one member.
 pub fn set(zip: &[u8], member: &str, number: usize, value: u32) -> Vec<u8> {
     let name = zip.windows(member.len()).rposition(|part| part == member.as_bytes());
     let at = name.expect("it is there") - 46 + number;
@@ -113,7 +114,8 @@ fn tuple(values: &[u64]) -> Vec<u8> {
     [b'('].into_iter().chain(values).chain([b't']).collect()
 }
 
-/// A call of `_rebuild_tensor_v2`: the storage's class, key and count; offset, shape and strides.
+/// A call of `_rebuild_tensor_v2` with the class, key and count of a storage, and with an offset, a shape and
+/// strides.
 pub fn tensor(storage: (&str, &str, u64), view: (u64, &[u64], &[u64])) -> Vec<u8> {
     let ((class, key, count), (offset, shape, strides)) = (storage, view);
     let class = format!("ctorch\n{class}\n");
@@ -131,7 +133,8 @@ pub fn dict(entries: &[(&str, Vec<u8>)]) -> Vec<u8> {
     [b"\x80\x02ccollections\nOrderedDict\n)R(", &entries[..], b"u."].concat()
 }
 
-/// A file in PyTorch's older format: a pickle, and each storage's key, number of elements and bytes.
+/// A file in PyTorch's older format, made from a pickle and from the key, number of elements and bytes of each
+/// storage.
 pub fn legacy(pickle: &[u8], storages: &[(&str, u64, Vec<u8>)]) -> Vec<u8> {
     let keys: Vec<u8> = storages.iter().flat_map(|(key, ..)| text(key)).collect();
     let data = storages.iter().map(|(_, count, data)| [&count.to_le_bytes()[..], data].concat());
@@ -179,8 +182,9 @@ pub fn in_each_format(tensors: &[Tensor]) -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The files that an input of the fuzz target `pth` makes. Bytes that begin like a file of either format are a file.
-/// Any others become the pickle in a file of each format: used as they are, they would hardly ever reach a tensor.
+/// Turns an input of the fuzz target `pth` into files. Bytes that begin like a file of either format are used as a
+/// file. Other bytes become the pickle in a file of each format, because they would hardly ever reach a tensor as
+/// files of their own.
 fn pth(bytes: &[u8]) -> Vec<Vec<u8>> {
     if bytes.starts_with(b"PK") || bytes.starts_with(&MAGIC) {
         return vec![bytes.to_vec()];
@@ -190,8 +194,9 @@ fn pth(bytes: &[u8]) -> Vec<Vec<u8>> {
     vec![new, legacy(bytes, &[("0", 16, numbers)])]
 }
 
-/// Bytes that begin like a zip archive are used as one. Otherwise the first byte says what the rest is: the numbers of
-/// an array, its header, any member, or a deflated member with the right length and checksum.
+/// Turns an input of the fuzz target `npz` into a file. Bytes that begin like a zip archive are used as an archive.
+/// Otherwise the first byte says what the other bytes are: the header of an array, two members, or a deflated member
+/// with the right length and checksum.
 fn npz(bytes: &[u8]) -> Vec<u8> {
     if bytes.starts_with(b"PK") {
         return bytes.to_vec();
@@ -215,10 +220,10 @@ fn npz(bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Bytes that begin with a plausible header length are a whole file. Otherwise the bytes are the header, except
-/// for the first byte, which says how many bytes of numbers follow it. If that byte is 255, the rest is tensors,
-/// one after the other: three bytes for each give its kind, its sizes, and whether it is moved. Some
-/// share a name.
+/// Turns an input of the fuzz target `safetensors` into a file. Bytes that begin with a plausible header length are
+/// used as a whole file. Otherwise the first byte says how many bytes of numbers follow the header, and the other
+/// bytes are the header. If the first byte is 255, the other bytes describe tensors, with three bytes each. The three
+/// bytes give the kind of the tensor, its sizes, and whether it is moved. Some tensors share a name.
 fn safetensors_of(bytes: &[u8]) -> Vec<u8> {
     if let Some((length, rest)) = bytes.split_first_chunk()
         && u64::from_le_bytes(*length) <= rest.len() as u64
@@ -245,7 +250,7 @@ fn safetensors_of(bytes: &[u8]) -> Vec<u8> {
     safetensors(header.as_bytes(), &tensors.repeat(end / tensors.len().max(1) + 1)[..end])
 }
 
-/// Runs an input of a fuzz target: opens its files and reads every tensor. Returns how many were read.
+/// Runs an input of a fuzz target: opens its files and reads every tensor. Returns how many tensors were read.
 pub fn run(target: &str, input: &[u8]) -> usize {
     // A stored byte holds at most half a number, and a deflated byte stands for at most 1032 bytes.
     let (files, format, bytes) = match target {
@@ -256,9 +261,9 @@ pub fn run(target: &str, input: &[u8]) -> usize {
     files.iter().map(|file| read_all(file, format, bytes * file.len() / 2)).sum()
 }
 
-/// Reads all tensors of these bytes as a file. An error is an answer if it is one line. A tensor
-/// must have as many numbers as its shape says, and at most `most`, which is what the file can
-/// hold. Returns how many tensors were read.
+/// Opens these bytes as a file, and reads all its tensors. An error is allowed if its message is one line. A tensor
+/// must have as many numbers as its shape says. It must not have more than `most` numbers, which is the most that the
+/// file can hold. Returns how many tensors were read.
 fn read_all(bytes: &[u8], format: Format, most: usize) -> usize {
     let one_line = |error| assert!(!format!("{error}").contains('\n'), "{error}");
     let checkpoint = Checkpoint::new(Cursor::new(bytes), format, Path::new("a"));

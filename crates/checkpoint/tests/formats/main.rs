@@ -35,7 +35,7 @@ fn block() -> Vec<Tensor> {
     read(&file("block_f32.npz")).unwrap()
 }
 
-/// Bytes as a file of this name; dropping the second value deletes it.
+/// Writes bytes to a file of this name. Dropping the second value deletes the file.
 fn written(name: &str, bytes: &[u8]) -> (PathBuf, TempDir) {
     let folder = tempdir().unwrap();
     let path = folder.path().join(name);
@@ -43,7 +43,7 @@ fn written(name: &str, bytes: &[u8]) -> (PathBuf, TempDir) {
     (path, folder)
 }
 
-/// Asserts that reading these bytes as a file of this name fails with a one-line error that matches `words`, in
+/// Asserts that reading these bytes as a file of this name fails. The error must be one line that matches `words`, in
 /// which `*` stands for any text.
 #[track_caller]
 fn refuse(name: &str, bytes: &[u8], words: &str) {
@@ -65,7 +65,8 @@ fn refuse_each<const N: usize>(name: &str, cases: [(Vec<u8>, &str); N]) {
     cases.iter().for_each(|(bytes, words)| refuse(name, bytes, words));
 }
 
-/// Every format gives the same tensors. 16-bit floats are read exactly as they were rounded.
+/// Every format gives the same tensors. 16-bit floats are read exactly as they were rounded when the file was
+/// written.
 #[test]
 fn every_format_and_kind_of_float_gives_the_same_tensors() {
     let formats = ["_new.pth", "_old.pth", ".safetensors", ".npz", "_deflated.npz"];
@@ -94,7 +95,7 @@ fn every_format_and_kind_of_float_gives_the_same_tensors() {
     }
 }
 
-/// A tensor that make.py wrote: its name, shape and kind; its numbers in eighths, if it can be read.
+/// A tensor that make.py wrote: its name, shape and kind, and its numbers in eighths if they can be read.
 type Expected<'a> = (&'a str, &'a [usize], Dtype, Option<Vec<u8>>);
 
 /// Asserts that a file holds these tensors, and that those without numbers are refused.
@@ -157,7 +158,7 @@ fn a_broken_safetensors_file_is_refused_by_name() {
     let good = fs::read(file("block_f32.safetensors")).unwrap();
     let broken = |bytes: &[u8], words: &str| refuse("a.safetensors", bytes, words);
     broken(b"", "0 bytes are too few");
-    let last = "tensor `downsample.1.weight`: it lies at 2544..2608 of 2607 bytes";
+    let last = "tensor `downsample.1.weight`: its offsets are 2544..2608, *only 2607 bytes";
     broken(&good[..good.len() - 1], last);
     broken(&[&good[..], &[0]].concat(), "1 bytes follow");
     broken(&good[..100], "header would have 1768 bytes; the file has 100");
@@ -167,13 +168,25 @@ fn a_broken_safetensors_file_is_refused_by_name() {
     let (header, numbers) = good[8..].split_at(1768);
     let cases = [
         // conv1.weight, and the tensors before and after it.
-        ("[480,768]", "[480,764]", "tensor `conv1.weight`: F32 [6, 12, 1, 1]*not have 284 bytes"),
-        ("[480,768]", "[480,772]", "tensor `conv1.weight`: *not have 292 bytes"),
-        ("[480,768]", "[476,768]", "tensor `conv1.weight`: it lies at 476..768*ends at 480"),
-        ("[480,768]", "[484,768]", "tensor `conv1.weight`: it lies at 484..768*ends at 480"),
-        ("[480,768]", "[480,470]", "tensor `conv1.weight`: it lies at 480..470"),
-        ("[480,768]", "[480,99999999]", "tensor `conv1.weight`: it lies at 480..99999999"),
-        ("[6,12,1,1]", "[4294967296,4294967296]", "tensor `conv1.weight`: F32 [4294967296,"),
+        (
+            "[480,768]",
+            "[480,764]",
+            "tensor `conv1.weight`: F32 of shape [6, 12, 1, 1]*not take the 284 bytes",
+        ),
+        ("[480,768]", "[480,772]", "tensor `conv1.weight`: *not take the 292 bytes"),
+        ("[480,768]", "[476,768]", "tensor `conv1.weight`: its offsets are 476..768*start at 480"),
+        ("[480,768]", "[484,768]", "tensor `conv1.weight`: its offsets are 484..768*start at 480"),
+        ("[480,768]", "[480,470]", "tensor `conv1.weight`: its offsets are 480..470*backwards"),
+        (
+            "[480,768]",
+            "[480,99999999]",
+            "tensor `conv1.weight`: its offsets are 480..99999999, but",
+        ),
+        (
+            "[6,12,1,1]",
+            "[4294967296,4294967296]",
+            "tensor `conv1.weight`: F32 of shape [4294967296,",
+        ),
         ("[6,12,1,1]", "[-6]", "tensor `conv1.weight`: *-6"),
         ("[6,12,1,1]", "[6]]", "header cannot be parsed"),
         (r#"F32","shape":[6,12"#, r#"F31","shape":[6,12"#, "tensor `conv1.weight`: *F31"),
@@ -227,7 +240,10 @@ fn a_broken_archive_is_refused_by_name() {
         (changed(AT, 1), &format!("{member} does not begin where")),
         (set(&changed(PACKED, 1 << 30), "bn2.weight.npy", SIZE, 1 << 30), "lies outside"),
         (changed(SIZE, 7), &format!("{member} is stored, but its two sizes differ")),
-        (set(&changed(METHOD, 8), "bn2.weight.npy", SIZE, 1 << 30), "`bn2.weight.npy` cannot be"),
+        (
+            set(&changed(METHOD, 8), "bn2.weight.npy", SIZE, 1 << 30),
+            "`bn2.weight.npy` cannot inflate",
+        ),
         (changed(kit::SUM, 0), "tensor `bn2.weight`: *not match its checksum"),
     ];
     refuse_each("a.npz", cases);
@@ -247,9 +263,9 @@ fn a_broken_array_is_refused_by_name() {
         (good[..50].to_vec(), "ends too early, in its header"),
         (
             good[..good.len() - 1].to_vec(),
-            "shape [6] needs 6 numbers of 4 bytes; there are 23 bytes",
+            "shape [6] needs 6 numbers of 4 bytes, but 23 bytes follow",
         ),
-        ([&good[..], &[0]].concat(), "there are 25 bytes"),
+        ([&good[..], &[0]].concat(), "but 25 bytes follow"),
         (patched(0, b'P'), "not a .npy file"),
         (patched(6, 9), "version is 9.0"),
         (patched(9, 0xff), "at most 10000"),
@@ -259,7 +275,7 @@ fn a_broken_array_is_refused_by_name() {
         (array("|O", "(6,)"), "its numbers are |O"),
         (array("<M8[ns]", "(6,)"), "its numbers are <M8[ns]"),
         (array("<f4", "(4294967296, 4294967296)"), "than can be counted"),
-        (array("<f4", "(4611686018427387904,)"), "there are 24 bytes"),
+        (array("<f4", "(4611686018427387904,)"), "but 24 bytes follow"),
     ];
     for (wrong, words) in &cases {
         for zip in [zip(wrong), deflated(wrong)] {
@@ -267,7 +283,7 @@ fn a_broken_array_is_refused_by_name() {
         }
     }
     for descr in ["", "<", "f4", "<f", "<f3", "<q4", "<f-4", "float32", "€f4", "|O\n"] {
-        let words = format!("tensor `w`: its dtype `{}` is not one", descr.replace('\n', " "));
+        let words = format!("tensor `w`: its dtype `{}` is not a dtype", descr.replace('\n', " "));
         refuse("a.npz", &zip(&array(descr, "(6,)")), &words);
     }
     let with = |what: &str| format!("{{'descr': '<f4', 'fortran_order': False{what}}}");
@@ -302,7 +318,8 @@ fn a_broken_array_is_refused_by_name() {
     refuse("a.npz", &wrong, "tensor `w`: *deflate");
 }
 
-/// A single array, with both orders and all versions, its keys in any order, and any sizes beside a 0.
+/// A single array is read in both orders of the axes and in all versions. The keys of its header may be in any order.
+/// If one size is 0, the other sizes may be any number.
 #[test]
 fn an_array_by_itself_is_read() {
     let numbers = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
@@ -333,9 +350,9 @@ fn an_array_by_itself_is_read() {
     let (path, folder) = written("x.npy", &npy(&header, &bytes(&numbers[1..])));
     let error = Npy::open(&path).unwrap_err();
     assert!(matches!(error, Error::Array { .. }), "{error:?}");
-    assert!(
-        error.to_string().ends_with("shape [2, 3] needs 6 numbers of 4 bytes; there are 20 bytes")
-    );
+    let error = error.to_string();
+    let words = "shape [2, 3] needs 6 numbers of 4 bytes, but 20 bytes follow the header";
+    assert!(error.ends_with(words), "{error}");
     let (path, _folder) = written("x.npy", &npy(&npy_header("<i4", "(6,)"), &bytes(&numbers)));
     let error = Npy::open(&path).unwrap().read().unwrap_err().to_string();
     assert!(error.contains("as a .npy array: its numbers are <i4"), "{error}");
@@ -365,11 +382,11 @@ fn a_name_that_ends_otherwise_is_refused() {
     let long = kit::safetensors(format!("{:<19280}", r#"{"a":"#).as_bytes(), b"");
     let cases: [(&str, &[u8], &str); 11] = [
         ("zip.safetensors", of("a.npz"), "it is a zip archive"),
-        ("old.safetensors", of("old.pth"), "it is what torch.save wrote"),
+        ("old.safetensors", of("old.pth"), "it is a .pth file of torch.save"),
         ("header.npz", of("a.safetensors"), "it is a .safetensors file"),
         ("long.npz", &long, "it is a .safetensors file"),
         ("long.safetensors", &long, "its header cannot be parsed"),
-        ("old.npz", of("old.pth"), "it is what torch.save wrote"),
+        ("old.npz", of("old.pth"), "it is a .pth file of torch.save"),
         ("array.npz", &array, "it is a single array, a .npy file"),
         ("header.pth", of("a.safetensors"), "it is a .safetensors file"),
         ("h5.pth", b"\x89HDF\r\n\x1a\n0123456789", "it is an HDF5 file"),
@@ -396,7 +413,7 @@ fn what_is_no_file_is_not_opened() {
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
-/// Whether a file is read, with all of its tensors except those whose numbers f32 cannot hold.
+/// Reads a file with all of its tensors, except those of a kind that is not read.
 fn is_read(name: &str, bytes: &[u8]) -> Result<()> {
     let path = Path::new(name);
     let mut file = Checkpoint::new(Cursor::new(bytes), Format::of(path)?, path)?;
@@ -408,8 +425,8 @@ fn is_read(name: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// A truncated file is refused wherever it was cut, and so is one with bytes appended. No change of a byte
-/// causes a panic.
+/// A truncated file is refused wherever it was cut, and so is a file with bytes appended. No change of a byte causes
+/// a panic.
 #[test]
 fn a_file_that_was_cut_or_changed_is_no_panic() {
     // The least percentage of changes that are refused: no weight in a .pth file has a checksum.
@@ -467,7 +484,8 @@ fn what_is_written_is_read() {
     assert_eq!(npy.read().unwrap(), expected[0].2);
 }
 
-/// Byte by byte: .npy headers end at a multiple of 64 bytes, .safetensors headers at a multiple of 8.
+/// Compares files byte by byte. The header of a .npy file ends at a multiple of 64 bytes, and that of a .safetensors
+/// file at a multiple of 8 bytes.
 #[test]
 fn files_are_written_as_their_formats_say() {
     let tensor = write::Tensor::f32("w", &[2], &[1.0, -2.0]);
@@ -504,7 +522,7 @@ fn tensors_that_no_file_holds_are_not_written() {
     }
 }
 
-/// The inputs that fuzzing found worth keeping (`fuzz/README.md`): none panics, and some are still read.
+/// Runs the inputs that fuzzing found worth keeping (`fuzz/README.md`). None causes a panic, and some are still read.
 #[test]
 fn the_fuzzing_corpora_run_clean() {
     // At least this many inputs have tensors that are read.

@@ -1,4 +1,4 @@
-//! PyTorch's checkpoints: those that `tests/checkpoints/make.py` wrote, and malformed ones.
+//! PyTorch's checkpoints: those that `tests/checkpoints/make.py` wrote, and malformed files.
 
 use std::fs;
 use std::path::Path;
@@ -9,12 +9,12 @@ use super::kit::{self, AT, FLAGS, MAGIC, METHOD, PACKED, SIZE, archive, bytes, d
 use super::kit::{legacy, set, tensor, text};
 use super::{counted, file, holds, read, refuse, refuse_each, written};
 
-/// The numbers 0, 1, 2, ..., `count` of them, as the storage "0", which claims `says` elements.
+/// The storage "0" with the numbers from 0 to `count - 1`. It claims to have `says` elements.
 fn storage(count: u8, says: u64) -> Vec<(&'static str, u64, Vec<u8>)> {
     vec![("0", says, bytes(&(0..count).map(f32::from).collect::<Vec<_>>()))]
 }
 
-/// A pickle of a dict with one value, and the storage of the numbers 0 to 3.
+/// A file with a pickle of a dict with one value, and with the storage of the numbers 0 to 3.
 fn of(value: &[u8]) -> Vec<u8> {
     archive(&dict(&[("w", value.to_vec())]), &storage(4, 4))
 }
@@ -73,7 +73,7 @@ fn every_kind_of_tensor_is_read_in_both_formats() {
     }
 }
 
-/// Names that a file asks for are reported, never looked up: code to write a file writes none.
+/// Names that a file asks for are reported but never looked up. So a pickle that would create a file creates none.
 #[test]
 fn a_pickle_that_would_run_something_is_refused_by_name() {
     let (proof, _folder) = written("ran", b"");
@@ -157,7 +157,7 @@ fn views_and_storages_are_held_against_the_file() {
     let large = dict(&[("w", vector(huge))]);
     let cases = [
         (legacy(&pickle, &[]), "tensor `w`: its storage \"0\" is not in the file"),
-        (legacy(&pickle, &storage(3, 3)), "storage \"0\" does not have as many"),
+        (legacy(&pickle, &storage(3, 3)), "storage \"0\" has 3 numbers, but the pickle says 4"),
         (legacy(&pickle, &storage(3, 4)), "storage \"0\" *too early"),
         (legacy(&pickle, &other), "storage \"1\" belongs to no tensor"),
         (legacy(&pickle, &twice), "storage \"0\" occurs twice"),
@@ -165,7 +165,7 @@ fn views_and_storages_are_held_against_the_file() {
         (legacy(&large, &storage(4, huge)), "storage \"0\" does not fit"),
         (
             archive(&dict(&[("w", vector(4)), ("v", vector(5))]), &storage(4, 4)),
-            "storage \"0\" two kinds or sizes",
+            "storage \"0\" two dtypes or sizes",
         ),
     ];
     refuse_each("a.pth", cases);
@@ -174,8 +174,8 @@ fn views_and_storages_are_held_against_the_file() {
 #[test]
 fn a_dict_of_other_things_is_no_state_dict() {
     let inner = || ("state_dict", b"}".to_vec());
-    refuse("a.bin", b"", "neither format of torch.save");
-    refuse("a.bin", b"<html> and so on and on", "neither format of torch.save");
+    refuse("a.bin", b"", "torch.save did not write it");
+    refuse("a.bin", b"<html> and so on and on", "torch.save did not write it");
     refuse("a.pth", b"PK", "ends too early");
     refuse("a.pth", &MAGIC, "ends too early");
     let twice = dict(&[("w", vector(4)), ("v", vector(4)), ("w", vector(4))]);
@@ -227,9 +227,9 @@ fn pickles_that_do_not_add_up_are_refused() {
         (b"NQ.", "persistent id that is not a tuple"),
         (b")Q.", "persistent id that is not a storage's"),
         (b"(U\x07storageNNNNNNtQ.", "persistent id that is not a storage's"),
-        (b"(U\x07storageNNNNK\x01tQ.", "a part of another; save it again"),
+        (b"(U\x07storageNNNNK\x01tQ.", "part of another storage; save the checkpoint again"),
         (b"}.}", "bytes follow the pickle"),
-        (b"ctorch\nFloatStorage\n)R.", "a storage of its own"),
+        (b"ctorch\nFloatStorage\n)R.", "calls a storage class"),
         (b"ccollections\nOrderedDict\nN\x85R.", "not a list"),
         (b"ccollections\nOrderedDict\n]K\x07a\x85R.", "not pairs"),
         (b"U\x01\xff.", "UTF-8"),
@@ -320,6 +320,6 @@ fn the_older_format_says_its_version_and_byte_order() {
     refuse("a.pth", &file(version, &dict(b"\x89")), "big-endian");
     refuse("a.pth", &file(version, b"}."), "its byte order");
     let whole = file(version, &dict(b"\x88"));
-    refuse("a.pth", &edit(&whole, b"].", b"}."), "its list of storages is not a list");
+    refuse("a.pth", &edit(&whole, b"].", b"}."), "its storages are in a dict, not in a list");
     refuse("a.pth", &edit(&whole, b"].", b"]Na."), "the key of a storage is not a text");
 }

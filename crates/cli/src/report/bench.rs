@@ -1,4 +1,4 @@
-//! The report of `triform bench`: plain text at 80 columns, the rows as JSON, the record.
+//! The report of `triform bench`: in plain text of 80 columns, as JSON, and as a record.
 
 use serde::Serialize;
 
@@ -13,7 +13,7 @@ use triform::evidence::verdict::Bound;
 use triform::network::zoo;
 use triform_bench::{NETWORKS, Plan, Report};
 
-/// As JSON: the times, what limits them, and what the check before the timing refuted.
+/// The report as JSON: the times, what limits them, and what was refuted before the timing.
 pub fn json(report: &Report) -> impl Serialize {
     object! {
         date: &report.date,
@@ -43,7 +43,7 @@ pub fn json_of(record: &Record) -> String {
     pretty(record)
 }
 
-/// The report for a reader; `repeat` is the command that repeats the run.
+/// The report in words. `repeat` is the command that repeats the run.
 pub fn render(
     report: &Report,
     plan: &Plan,
@@ -60,7 +60,7 @@ pub fn render(
             let words = match (report.findings.is_empty(), report.rows.is_empty()) {
                 (true, _) => "Interrupted before the forms were checked: nothing was timed.",
                 (_, true) => "Interrupted before anything was timed to the end.",
-                _ => "Interrupted: what is listed was timed, the rest was not.",
+                _ => "Interrupted: only the blocks listed below were timed.",
             };
             line(&mut text, words);
         }
@@ -95,8 +95,8 @@ fn checked(text: &mut String, report: &Report) {
         for network in &report.logits_apart {
             paragraph(text, &format!("The logits of {network} are too far apart in two forms."));
         }
-        let words = "NOT the same function: nothing was timed, for the time of a wrong form says \
-                     nothing.";
+        let words = "NOT the same function: nothing was timed, because the time of a wrong form is \
+                     meaningless.";
         return paragraph(text, words);
     }
     if report.findings.is_empty() {
@@ -112,8 +112,8 @@ fn checked(text: &mut String, report: &Report) {
         count => format!("on each of {count} blocks"),
     };
     let words = format!(
-        "Checked first, by R1: {blocks} the forms differ by rounding alone (no layer used more than \
-         {used} of what rounding can explain)."
+        "R1 checked the forms first: {blocks} they differ by rounding alone. No layer used more than \
+         {used} of the difference that rounding can explain."
     );
     paragraph(text, &words);
 }
@@ -122,7 +122,7 @@ fn machine(text: &mut String, report: &Report) {
     let (machine, Some(roof)) = (&report.machine, report.roofs.first()) else { return };
     let words = format!(
         "Machine: {}, {}, {}. As measured now, {}: {:.0} GFLOP/s out of registers{}, \
-         {:.0} GB/s from memory, {:.0} GB/s from the second cache.",
+         {:.0} GB/s from memory, {:.0} GB/s from the second-level cache.",
         machine.cpu,
         several(machine.processors, "processor"),
         machine.instructions,
@@ -130,8 +130,9 @@ fn machine(text: &mut String, report: &Report) {
         roof.gflops,
         match roof.threads {
             1 => "",
-            threads if threads <= machine.processors => " (that of one, times their number)",
-            _ => " (that of one, times the processors)",
+            threads if threads <= machine.processors =>
+                " (the rate of one thread, times their number)",
+            _ => " (the rate of one thread, times the processors)",
         },
         roof.memory_gb_s,
         roof.cache_gb_s
@@ -139,7 +140,7 @@ fn machine(text: &mut String, report: &Report) {
     passage(text, &words);
 }
 
-/// The shortest time of a block on a map, in this form on this number of threads.
+/// The shortest time of a block on a map, in one form and with one number of threads.
 fn time(rows: &[Row], block: (&str, &str), threads: usize, form: char) -> Option<f64> {
     let is = |row: &&Row| {
         (row.block.as_str(), row.map.as_str()) == block
@@ -156,7 +157,7 @@ fn over_grouped(of: &Row, rows: &[Row]) -> Option<f64> {
 const HEAD: [&str; 9] =
     ["block", "map", "form", "threads", "min ms", "median ms", "GFLOP/s", "of peak", "/ (c)"];
 
-/// A row as cells; `unsure` marks a ratio that is unreliable.
+/// A row as cells. `unsure` marks a ratio that is unreliable.
 fn cells(of: &Row, rows: &[Row], unsure: &str) -> Vec<String> {
     let ratio = over_grouped(of, rows);
     let ratio = ratio.map_or("-".to_owned(), |ratio| format!("{unsure}{ratio:.2}"));
@@ -178,7 +179,7 @@ fn unsure(report: &Report) -> &'static str {
     if report.is_busy() { "~" } else { "" }
 }
 
-/// With two decimals, or four if the time is very short.
+/// A time with two decimals, or with four if it is very short.
 fn milliseconds(ms: f64) -> String {
     if ms < 0.1 { format!("{ms:.4}") } else { format!("{ms:.2}") }
 }
@@ -195,10 +196,10 @@ fn blocks(text: &mut String, report: &Report, plan: &Plan) {
         return;
     }
     grid(text, &table, 3);
-    let words = "One image, batch norms, ReLU and shortcut included, kernels prepared before. \
-                 GFLOP/s: 2 FLOPs a multiply-add, all taps, in the shortest time. Of peak: of the largest \
-                 rate measured on this machine, registers alone included. / (c): the shortest time over \
-                 form (c)'s.";
+    let words = "Each time is for one image, with batch norms, ReLU and shortcut; the kernels were \
+                 prepared before. GFLOP/s: from the shortest time, with 2 FLOPs per multiply-add and all \
+                 taps counted. Of peak: the share of the largest rate measured on this machine, either in \
+                 a form or in registers alone. / (c): the shortest time divided by form (c)'s.";
     passage(text, words);
 }
 
@@ -241,8 +242,9 @@ fn settings(text: &mut String, report: &Report, plan: &Plan) -> Result<()> {
     }
     let (h, w) = map;
     let words = format!(
-        "Time against the cardinality at preserved complexity, the paper's Table 2, on {h} x {w}, all in \
-         turn. MMACs: millions of multiply-adds; / 1st: over the time of {base} in the same form."
+        "Time against cardinality at preserved complexity (the paper's Table 2), on a map of {h} x {w}; the \
+         blocks are timed in turn. MMACs: millions of multiply-adds. / 1st: the time divided by that of \
+         {base} in the same form."
     );
     paragraph(text, &words);
     grid(text, &table, 1);
@@ -256,7 +258,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
     }
     let mut table = vec![row(HEAD)];
     table.extend(report.networks.iter().map(|row| cells(row, &report.networks, unsure(report))));
-    line(text, "Whole networks, weights drawn:");
+    line(text, "Whole networks, with random weights:");
     grid(text, &table, 3);
     let macs = |network: &str| -> Result<f64> {
         let network = zoo::named(network)?;
@@ -274,7 +276,7 @@ fn networks(text: &mut String, report: &Report) -> Result<()> {
         }
     }
     let words = format!(
-        "{after} takes so many times the time of {before}: {}; at {:.2} times the multiply-adds.",
+        "The time of {after}, divided by that of {before}: {}. It has {:.2} times the multiply-adds.",
         ratios.join(", "),
         macs(after)? / macs(before)?
     );

@@ -18,7 +18,7 @@ use triform::check::{Case, CaseReport, First, Kind, NOT_CHECKABLE, Report, Verdi
 use triform::conv::Arrays;
 use triform::gallery::convolutions::ConvMistake;
 
-/// What was written, and what to do with it; `onnx` is the folder of the ONNX suite.
+/// Says what was written, and what to do with it. `onnx` is the folder of the ONNX suite.
 pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
     let numbers: usize = cases.iter().flat_map(Case::inputs).map(|(_, array)| array.len()).sum();
     let mut counts: BTreeMap<(&str, Kind), usize> = BTreeMap::new();
@@ -37,12 +37,12 @@ pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
     );
     page.table(&rows);
     page.next_paragraph(&format!(
-        "Their commitment, a digest of all numbers, begins with {}.",
+        "The commitment, a digest of all cases, begins with {}.",
         &crate::folder::commitment(cases)[..16]
     ));
     page.next_paragraph(&format!(
-        "cases.json lists each case, its attributes and its arrays. Write one .npz a case with the \
-         outputs, under the case's name, into a folder OUTPUTS; then: triform check {folder} OUTPUTS"
+        "cases.json lists each case, its attributes and its arrays. For each case, write the outputs to \
+         OUTPUTS/NAME.npz, where NAME is the name of the case. Then run: triform check {folder} OUTPUTS"
     ));
     if let Some(onnx) = onnx {
         let said = cases.iter().filter(|case| can_say(case)).count();
@@ -50,13 +50,18 @@ pub fn written(folder: &Path, cases: &[Case], onnx: Option<&Path>) -> String {
         let (said, onnx) = (several(said, "case"), onnx.display());
         let skipped = match others {
             0 => String::new(),
-            1 => " 1 has no ONNX form: it trains or asks for gradients.".to_owned(),
-            others => format!(" {others} have no ONNX form: they train or ask for gradients."),
+            1 => " 1 has no ONNX form, because it needs training mode or gradients.".to_owned(),
+            others => {
+                format!(
+                    " {others} have no ONNX form, because they need training mode or gradients."
+                )
+            }
         };
         page.next_paragraph(&format!(
             "Wrote {said} to {onnx} as an ONNX backend test suite.{skipped} A runner of such suites has one \
-             tolerance for all values of a case, and ONNX's own, where no data.json sets it, accepts a relative \
-             error of 1e-3. What passes there may still be wrong here: let triform check judge."
+             tolerance for all values of a case. If a runner does not read it from data.json, it may accept a \
+             relative error of 1e-3, as ONNX's own does by default. So outputs that pass there may still be \
+             wrong. Let triform check judge them."
         ));
     }
     page.into_text()
@@ -105,7 +110,7 @@ fn case(case: &CaseReport) -> impl Serialize + '_ {
         why_null.insert("class", "the values belong to no known class");
     }
     if case.problem.is_none() {
-        why_null.insert("problem", "every array was there, in its shape");
+        why_null.insert("problem", "every array was there, with the right shape");
     }
     object! {
         name: &case.name,
@@ -123,7 +128,7 @@ fn case(case: &CaseReport) -> impl Serialize + '_ {
     }
 }
 
-/// NaN and infinities are text, since JSON has no such numbers.
+/// The first wrong value. NaN and infinities become text, since JSON has no such numbers.
 fn first(first: &First) -> impl Serialize + use<> {
     let number = |value: f64| match value.is_finite() {
         true => json!(value),
@@ -150,14 +155,14 @@ struct PointsFile {
 }
 
 impl Points {
-    /// The same points for each kind that the cases have, 100 in all.
+    /// 100 points, split evenly among the kinds of the cases.
     pub fn even(cases: &[Case]) -> Self {
         let kinds = kinds_of(cases);
         let each = 100.0 / kinds.len() as f64;
         Self(kinds.into_iter().map(|kind| (kind, each)).collect())
     }
 
-    /// From a TOML file: a table `points` with a number for each kind.
+    /// Reads the points from a TOML file. Its table `points` has a number for each kind.
     ///
     /// Errors: [`Error::Io`]; [`Error::Folder`] for invalid TOML, for a kind that the cases do not have, and for points
     /// that are negative or add up to 0.
@@ -177,11 +182,11 @@ impl Points {
                 return Err(wrong(format!("the cases have no kind `{kind}`; they have {known}")));
             }
             if !(points.is_finite() && *points >= 0.0) {
-                return Err(wrong(format!("{points} points for {kind}; they must be 0 or more")));
+                return Err(wrong(format!("{kind} has {points} points; it must have 0 or more")));
             }
         }
         if file.points.values().sum::<f64>() <= 0.0 {
-            return Err(wrong("all points together are 0".to_owned()));
+            return Err(wrong("the points add up to 0; they must add up to more".to_owned()));
         }
         Ok(Self(file.points))
     }
@@ -198,11 +203,11 @@ fn kinds_of(cases: &[Case]) -> Vec<String> {
     kinds.into_iter().map(|kind| kind.name().to_owned()).collect()
 }
 
-/// A submission that was judged, before it has a score.
+/// A submission that was judged but has no score yet.
 pub struct Unscored {
     /// Its path.
     pub name: String,
-    /// The verdict, and how its program ended, if it did not end well; or why there is no verdict.
+    /// The verdict, and how the program ended if it did not end well. The error says why there is no verdict.
     pub judged: Result<(Report, Option<String>), String>,
 }
 
@@ -215,7 +220,7 @@ struct OfKind {
     /// All cases of the kind.
     cases: usize,
     points: f64,
-    /// Points for agreeing with all of them.
+    /// The points if all cases of the kind agree.
     #[serde(skip)]
     most: f64,
 }
@@ -236,7 +241,7 @@ pub struct Graded {
 }
 
 impl Unscored {
-    /// Adds the score: for each kind, its points times the share of its cases that agree.
+    /// Adds the score. Each kind gives its points times the share of its cases that agree.
     pub fn scored(self, points: &Points) -> Graded {
         let of_kind = |kind: &str| {
             let cases =
@@ -257,7 +262,7 @@ impl Unscored {
     }
 }
 
-/// To two places: nobody marks by more.
+/// Rounds to two decimals, since nobody grades more finely.
 fn hundredths(points: f64) -> f64 {
     (points * 100.0).round() / 100.0
 }
@@ -326,8 +331,8 @@ impl Graded {
     }
 }
 
-/// A name for each submission that a folder can have: the last parts of its path, as many as tell all of them apart,
-/// or else with a number.
+/// A folder name for each submission, made of the last parts of its path. It has as few parts as keep all names
+/// different, at most four. If four are not enough, the last parts get numbers.
 pub fn file_names(graded: &[Graded]) -> Vec<String> {
     let last = |row: &Graded, parts: usize| {
         let components = Path::new(&row.name).components();
@@ -362,7 +367,7 @@ pub fn graded_words(graded: &[Graded], points: &Points) -> String {
     let mut page = Page::new(false);
     let agree = graded.iter().filter(|row| row.verdict() == "agree").count();
     page.paragraph(&format!(
-        "{agree} of {} agree with every case; the most is {} points.",
+        "{agree} of {} agree with every case. The highest possible score is {} points.",
         several(graded.len(), "submission"),
         number(points.most()),
     ));
@@ -439,17 +444,17 @@ pub fn graded_json<'a>(graded: &'a [Graded], points: &'a Points) -> impl Seriali
     }
 }
 
-/// Which mistakes a test's cases and rule catch.
+/// Which mistakes are caught by the cases and the rule of a test.
 pub struct Adequacy {
-    /// How many cases it has.
+    /// The number of cases in the test.
     pub cases: usize,
-    /// How it compares.
+    /// The rule by which the test compares.
     pub rule: Rule,
-    /// Each mistake.
+    /// All mistakes, and whether the test sees them.
     pub rows: Vec<Row>,
-    /// For each missed mistake of a convolution, the smallest case that would catch it, if one was found.
+    /// The smallest cases that would catch the missed mistakes of convolutions, where such a case was found.
     pub catches: Vec<Case>,
-    /// How many of these were written along with the test's own cases.
+    /// How many of `catches` were written along with the test's own cases.
     pub added: usize,
 }
 
@@ -459,7 +464,7 @@ impl Adequacy {
     }
 }
 
-/// In words: the answer, then what was missed, each with the smallest case that would catch it.
+/// The report in words. First comes the answer, then each missed mistake, with the smallest case that would catch it.
 pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
     let mut page = Page::new(false);
     let missed: Vec<&Row> = found.with(Seen::is_missed).collect();
@@ -474,18 +479,19 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
     });
     if not_asked > 0 {
         page.paragraph(&format!(
-            "{} more need kinds of cases that it does not have, such as gradients.",
+            "{} more mistakes need kinds of cases that this test does not have, such as gradients.",
             thousands(not_asked as u64)
         ));
     }
     for (seen, why) in [
         (
             Seen::MissedByCases,
-            "No case shows these; beside each the smallest convolution that would:",
+            "No case shows these mistakes. The line below a mistake gives the smallest convolution that would:",
         ),
         (
             Seen::MissedByRule,
-            "Cases show these, but the rule accepts them; beside each a small convolution that shows it:",
+            "Cases show these mistakes, but the rule accepts the wrong values. The line below a mistake gives a \
+             small convolution on which it would not:",
         ),
     ] {
         let of: Vec<&&Row> = missed.iter().filter(|row| row.seen == seen).collect();
@@ -547,7 +553,7 @@ fn numbers(arrays: &Arrays) -> BTreeMap<String, serde_json::Value> {
     arrays.iter().map(|(name, array)| (name.clone(), of(array))).collect()
 }
 
-/// A mistake of a bare convolution, and the smallest case found on which it shows.
+/// A mistake of a bare convolution, and the smallest case found that shows it.
 pub struct OfConvolution {
     /// The mistake.
     pub mistake: &'static ConvMistake,
@@ -576,7 +582,7 @@ impl OfConvolution {
         page.heading(1, name);
         page.item("What", &format!("in a grouped convolution, {changed}."));
         page.item("Seen in", &format!("{}.", seen_in.unwrap_or("no public code known to us")));
-        page.heading(2, "A smallest convolution on which it shows");
+        page.heading(2, "The smallest convolution that shows it");
         page.paragraph(&format!("{}.", self.case.in_short()));
         let lines = |arrays: &Arrays, label: &dyn Fn(&str) -> String| -> String {
             let all =
@@ -598,7 +604,7 @@ impl OfConvolution {
         let mut both = lines(&of(&self.right), &|name| format!("{name}, right"));
         both += &lines(&of(&self.wrong), &|name| format!("{name}, wrong"));
         if self.wrong.is_empty() {
-            both += "It gives nothing at all: its geometry leaves no output.\n";
+            both += "It gives nothing at all, because its sizes leave no output.\n";
         }
         page.block(&both);
         page.next_paragraph(&format!("Repeat: {repeat}"));

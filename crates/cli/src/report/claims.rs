@@ -1,4 +1,4 @@
-//! The claims: their table, and one claim explained and checked.
+//! The table of all claims, and the report on one claim.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use triform::error::Result;
 use triform::evidence::verdict::Value;
 use triform::evidence::verdict::{Bound, Verdict};
 
-/// A table of claims in Markdown, each checked.
+/// Checks the claims, and returns a table of them in Markdown.
 pub fn table(claims: &[Claim]) -> Result<String> {
     // Not padded: only tables on a terminal are.
     let mut text =
@@ -27,7 +27,8 @@ pub fn table(claims: &[Claim]) -> Result<String> {
     Ok(text)
 }
 
-/// One claim with its verdict, and the verdict of the same check on something wrong, which it must refute.
+/// One claim with its verdict. The second verdict is that of the same check on something wrong, which the check must
+/// refute.
 pub struct Checked {
     claim: &'static Claim,
     verdict: Verdict,
@@ -35,13 +36,13 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// Checks it on the right thing and on the wrong one.
+    /// Runs the claim's check on the right thing and on the wrong thing.
     pub fn new(claim: &'static Claim) -> Result<Self> {
         let (verdict, of_wrong) = ((claim.check)(Given::Right)?, (claim.check)(Given::Wrong)?);
         Ok(Self { claim, verdict, of_wrong })
     }
 
-    /// Whether the claim stands, and its check refuted the wrong thing.
+    /// Whether the check accepts the claim and refutes the wrong thing.
     pub fn holds(&self) -> bool {
         let refuted = |verdict: &Verdict| matches!(verdict, Verdict::Refuted { .. });
         !refuted(&self.verdict) && refuted(&self.of_wrong)
@@ -106,7 +107,7 @@ fn in_words(verdict: &Verdict) -> String {
     }
 }
 
-/// A count as 70,144; any other value unchanged.
+/// A count such as 70,144, or any other value unchanged.
 fn shown(value: &Value) -> String {
     let text = value.to_string();
     text.parse().map_or(text, thousands)

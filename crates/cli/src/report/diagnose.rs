@@ -11,11 +11,11 @@ use triform::count::{Diagnosis, Digits, Fit, Quantity};
 use triform::error::Result;
 use triform::network::layers::Map;
 
-/// The number of fits in the text; the JSON has all.
+/// The number of fits in the text. The JSON has all of them.
 const SHOWN: usize = 10;
 /// Twice the parameters of the largest network in the zoo.
 const MOST_PARAMETERS: u64 = 1_000_000_000;
-/// How far off a count may be, in percent, to be called near.
+/// A count is near another if they differ by less than this many percent.
 const NEAR: f64 = 5.0;
 
 /// All conventions that are looked for.
@@ -38,7 +38,7 @@ fn in_words(convention: &Convention) -> String {
     format!("{} ({})", convention.words, convention.seen_in)
 }
 
-/// What was asked: the number, what it counts, and what else was said about it.
+/// What the user asked: the number, what it counts, and what the options say about the network.
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Asked<'a> {
     pub given: &'a Digits,
@@ -48,7 +48,8 @@ pub struct Asked<'a> {
     pub classes: Option<usize>,
 }
 
-/// The fits, fewest conventions first, or the nearest.
+/// The report in words. It lists the fits, with the fewest conventions first. If there are none, it gives the nearest
+/// count.
 pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
     let mut page = Page::new(false);
     let given = asked.given;
@@ -65,8 +66,8 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
     let shown: Vec<&Fit> = found.fits.iter().take(SHOWN).collect();
     if let Some(nearest) = found.nearest.as_ref().filter(|_| shown.is_empty()) {
         page.paragraph(&format!(
-            "Nothing known gives {range} {what}{of}: {searched} counts were compared, with up to two \
-             mistakes and any conventions each."
+            "No known count gives {range} {what}{of}: {searched} counts were compared, each with up to two \
+             mistakes and any conventions."
         ));
         if asked.quantity == Quantity::Parameters && given.low > MOST_PARAMETERS {
             page.next_paragraph(
@@ -76,21 +77,22 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
         let distance = given.distance(nearest.count);
         let part = 100.0 * distance as f64 / given.centre().max(1) as f64;
         if part < NEAR {
-            let how_far = format!("The nearest is off by {} ({part:.2} %):", thousands(distance));
+            let how_far =
+                format!("The nearest count is off by {} ({part:.2} %):", thousands(distance));
             page.next_paragraph(&how_far);
             page.gap();
             fit(&mut page, nearest, None)?;
         } else {
-            page.next_paragraph("Nothing comes near, either.");
+            page.next_paragraph("No known count comes near.");
         }
     } else {
         let number = found.fits.len();
         let (counts, give) = if number == 1 { ("count", "gives") } else { ("counts", "give") };
         let order = match (number, asked.network) {
             (1, _) => "",
-            (_, Some(_)) => " Fewest conventions from the plain count first.",
+            (_, Some(_)) => " Those with the fewest conventions come first.",
             (_, None) => {
-                " Fewest conventions from the plain count first, then in the order of `triform \
+                " Those with the fewest conventions come first, then the order is that of `triform \
                  count all`."
             }
         };
@@ -109,7 +111,7 @@ pub fn render(asked: &Asked<'_>, found: &Diagnosis) -> Result<String> {
     Ok(page.into_text())
 }
 
-/// Of the remaining fits, shows those that were published, and says how many remain.
+/// Shows those of the remaining fits that were published, and says how many fits remain.
 fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
     let rest = found.fits.get(SHOWN..).unwrap_or_default();
     let Some(first) = rest.first() else { return Ok(()) };
@@ -121,8 +123,8 @@ fn rest(page: &mut Page, found: &Diagnosis, asked: &Asked<'_>) -> Result<()> {
     }
     page.gap();
     page.paragraph(&format!(
-        "There are {} more, with {} conventions or more: --json lists all. More digits, or --arch, \
-         leave fewer.",
+        "There are {} more, with {} conventions or more; --json lists them all. Give more digits or --arch \
+         to get fewer.",
         thousands(rest.len() as u64),
         first.conventions.len()
     ));
@@ -154,7 +156,7 @@ fn fit(page: &mut Page, fit: &Fit, published: Option<&Published>) -> Result<()> 
     Ok(())
 }
 
-/// Where the conventions that were shown have been seen.
+/// Lists where the conventions of the shown fits have been seen.
 fn seen_in(page: &mut Page, shown: &[&Fit]) {
     let names = |convention: &&Convention| {
         shown.iter().any(|fit| fit.conventions.iter().any(|other| other.name == convention.name))
@@ -181,11 +183,12 @@ fn plainly(page: &mut Page, asked: &Asked<'_>) {
     };
     page.next_paragraph(&match asked.quantity {
         Quantity::Parameters => format!(
-            "The plain count: all that is trained, with {classes}; of a block, its convolutions alone."
+            "The plain count of a network is all its trained parameters, with {classes}. The plain count of \
+             a block is that of its convolutions alone."
         ),
         Quantity::Macs => format!(
-            "The plain count: multiply-adds of convolutions and the fully connected layer, {input}, \
-             with {classes}."
+            "The plain count is the multiply-adds of the convolutions and the fully connected layer, \
+             {input}, with {classes}."
         ),
     });
 }

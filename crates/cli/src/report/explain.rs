@@ -1,5 +1,5 @@
-//! The argument, from (c) to (b) to (a), with a block that can be followed by hand. Every number in
-//! it is computed when it is printed.
+//! The argument, from form (c) to (b) to (a), worked out on a block that can be followed by hand. Every number in it is
+//! computed when it is printed.
 
 use ndarray::{Array1, Array4, s};
 
@@ -20,7 +20,7 @@ use triform::gallery::witness::{Example, Mode};
 use triform::gallery::witness::{Trace, trace};
 use triform::scalar::{Additive, Dot, Expression, Ordered, Scalar};
 
-/// Two paths of width 2, two channels in and out, one pixel.
+/// The example block: two paths of width 2, two channels in and out, one pixel.
 fn example(last_norm: (f32, f32), shortcut: Shortcut) -> Result<Example> {
     let spec = BlockSpec::new(2, 2, 2, 2)?.with_kernel(1)?.with_shortcut(shortcut)?;
     let tensor = |shape, values: &[f32]| {
@@ -68,7 +68,8 @@ pub fn argument(markdown: bool) -> Result<String> {
         "The paper draws one block three times. Form (a): C paths, each of width d, whose results are \
          summed. Form (b): the paths' channels are concatenated before one last 1x1. Form (c): three \
          convolutions, the middle one with C groups. They have one set of weights, and for every \
-         input they give the same output. Here is why, in numbers; each is computed as this is printed.",
+         input they give the same output. Here is why, in numbers. Each number is computed when this page is \
+         printed.",
     );
     let example = example((1.0, 0.0), Shortcut::None)?;
     let [a, b, c] = Form::ALL.map(|form| trace(&form, &example));
@@ -87,10 +88,11 @@ pub fn argument(markdown: bool) -> Result<String> {
 fn the_block(page: &mut Page, example: &Example) {
     page.heading(2, "A block to follow by hand");
     page.paragraph(
-        "C = 2 paths of width d = 2; 2 channels in, 2 out; one pixel. The 3x3 has one tap here: with \
-         nine, each of its sums has nine times the products and nothing else changes. For now batch \
-         norm changes nothing and there is no shortcut. A kernel is a matrix with one row for each \
-         channel that comes out and one column for each that goes in.",
+        "The block has C = 2 paths of width d = 2, 2 input channels and 2 output channels. Its input is one \
+         pixel. The 3x3 has one tap here. With nine taps, each of its sums would have nine times as many \
+         products, and nothing else would change. For now, batch norm changes nothing and there is no \
+         shortcut. A kernel is a matrix with one row for each output channel and one column for each input \
+         channel.",
     );
     let weights = &example.weights;
     // The channels of the one pixel, one below the other.
@@ -119,20 +121,20 @@ fn form_c(page: &mut Page, example: &Example, c: &Trace) -> Result<()> {
     page.paragraph("The first 1x1 and its ReLU:");
     page.block(&channels(c, Layer::Reduce, 4));
     page.next_paragraph(
-        "The 3x3 reads these 4 channels in groups of d = 2: the first two rows read the first two \
-         channels, the others the other two. As a matrix over all 4 it has blocks on its diagonal, \
-         and nothing elsewhere:",
+        "The 3x3 reads these 4 channels in groups of d = 2. Its first two rows read the first two channels, \
+         and its last two rows read the last two. As a matrix over all 4 channels, it has blocks on its \
+         diagonal and zeros elsewhere:",
     );
     let groups = example.weights.spec().cardinality();
     let dense = block_diagonal(example.weights.transform(), groups)?;
     page.block(&(kernel(dense.view()).join("\n") + "\n"));
     let stored = example.weights.transform().len();
     page.next_paragraph(&format!(
-        "What is stored are the blocks: {stored} numbers, not {}. Its sums:",
+        "Only the blocks are stored: {stored} numbers, not {}. The sums of the 3x3:",
         dense.len()
     ));
     page.block(&channels(c, Layer::Transform, 4));
-    page.next_paragraph("And the last 1x1 sums over all 4 channels:");
+    page.next_paragraph("The last 1x1 sums over all 4 channels:");
     page.block(&channels(c, Layer::Expand, 2));
     Ok(())
 }
@@ -144,11 +146,11 @@ fn channels(trace: &Trace, layer: Layer, count: usize) -> String {
 }
 
 fn c_to_b(page: &mut Page, b: &Trace, c: &Trace) {
-    page.heading(2, "(c) to (b): the same sums, numbered otherwise");
+    page.heading(2, "(c) to (b): the same sums, numbered differently");
     page.paragraph(
-        "Form (b) has two paths. Path i has rows i d to (i + 1) d of the first two kernels, so its \
-         channel j is channel i d + j of form (c). Nothing that a group reads lies outside its path. \
-         Side by side, each sum as the form itself takes it:",
+        "Form (b) has two paths. Path i has d rows of each of the first two kernels, from row i d on. So \
+         channel j of path i is channel i d + j of form (c). A group reads only channels of its own path. \
+         Here are the sums as each form computes them:",
     );
     let mut same = 0;
     let mut lines = String::new();
@@ -163,9 +165,9 @@ fn c_to_b(page: &mut Page, b: &Trace, c: &Trace) {
     }
     page.block(&lines);
     page.next_paragraph(&format!(
-        "{same} of 4 are the same, product for product. Batch norm and ReLU look at one channel at a \
-         time and cannot tell. So (c) to (b) needs no law of arithmetic, only another way to count: \
-         channel j of path i for channel i d + j.",
+        "{same} of 4 sums are the same, product for product. Batch norm and ReLU act on one channel at a \
+         time, so the numbering does not matter to them. So the step from (c) to (b) needs no law of \
+         arithmetic. It only gives channel i d + j another name: channel j of path i.",
     ));
 }
 
@@ -186,8 +188,9 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
     }
     page.block(&lines);
     page.next_paragraph(&format!(
-        "{} terms in one sum; {} sums of {} terms. In matrices, the paper's A1 B1 + A2 B2 = [A1 A2] \
-         [B1; B2], A the columns of the last 1x1 and B what the paths feed them:",
+        "Form (b) has {} terms in one sum, and form (a) has {} sums of {} terms. In matrices, this is the \
+         paper's A1 B1 + A2 B2 = [A1 A2] [B1; B2]. A1 and A2 are the columns of the last 1x1, and B1 and B2 \
+         are the values that the paths pass to it:",
         four.summands(),
         two.summands(),
         four.summands() / two.summands(),
@@ -196,10 +199,10 @@ fn b_to_a(page: &mut Page, example: &Example, a: &Trace, b: &Trace) {
     let big = 16_777_216f32; // 2^24, after which f32 has no odd numbers
     let (left, right) = ((big + 1.0) + 1.0, big + (1.0 + 1.0));
     page.next_paragraph(&format!(
-        "That is the associativity of addition, and no other law: the order of the terms stays, and \
-         the products are the same. Floats lack just this law. In f32, with 16777216 = 2^24, \
-         (16777216 + 1) + 1 = {left} and 16777216 + (1 + 1) = {right}. So on real numbers the forms are equal, and in floats they \
-         differ by rounding, just here.",
+        "This step needs the associativity of addition, and no other law: the terms keep their order, and the \
+         products are the same. Addition of floats is not associative. In f32, with 16777216 = 2^24, \
+         (16777216 + 1) + 1 = {left} and 16777216 + (1 + 1) = {right}. So the forms are equal on real \
+         numbers. In floats they differ by rounding, and only in this step.",
     ));
 }
 
@@ -245,10 +248,10 @@ fn last_norm(page: &mut Page) -> Result<()> {
     let [first, second] = [&paths[0], &paths[1]].map(normed);
     page.heading(2, "Where the last batch norm goes");
     page.paragraph(&format!(
-        "Batch norm in a trained network is y = s z + t for each channel. After the first two \
-         convolutions it sits in each path and harms nothing, channel by channel. The last one must \
-         come after the sum over the paths. Say s = {scale} and t = {shift}; the two paths give output \
-         0 the sums {} and {}:",
+        "Batch norm in a trained network is y = s z + t for each channel. After the first two convolutions \
+         it is part of each path. That changes nothing, because it acts on each channel by itself. The last \
+         batch norm must come after the sum over the paths. In this example s = {scale} and t = {shift}, and \
+         the two paths contribute {} and {} to output 0:",
         paths[0].value(),
         paths[1].value(),
     ));
@@ -260,10 +263,11 @@ fn last_norm(page: &mut Page) -> Result<()> {
         first.add(&second).value(),
     ));
     page.next_paragraph(&format!(
-        "(Run as a block, the second gives {}.) The shift is added C = 2 times; with 32 paths, 32 \
-         times. The scale may go inside a sum, by distributivity; the shift may not. So in form (a) \
-         the last batch norm comes after the sum and before the shortcut, as the paper's footnote \
-         says. (In training its statistics would be those of one path besides.)",
+        "(A block with the batch norm in each path gives {}.) In each path, the shift is added C = 2 times; \
+         with 32 paths, it would be added 32 times. By distributivity, the scale may go inside the sum, but \
+         the shift may not. So in form (a) the last batch norm comes after the sum and before the shortcut, \
+         as the paper's footnote says. (In training mode, its statistics would also be those of a single \
+         path.)",
         at(&wrong, Layer::Output, 0).value(),
     ));
     Ok(())
@@ -288,9 +292,9 @@ fn the_end(page: &mut Page) -> Result<()> {
     let before = Expression::from(branch).relu().value() + f64::from(shortcut);
     page.heading(2, "The shortcut, and the last ReLU");
     page.paragraph(&format!(
-        "Both come after the sum, where the three forms have become one tensor, so they are the same in \
-         all three. The shortcut, here x itself, is added first. For output 1 that is {}. With the \
-         ReLU first it would be {}.",
+        "Both come after the sum. There, each form has the same tensor, so these last steps are the same in \
+         all three. The shortcut, here x itself, is added before the ReLU. For output 1 that gives {}. With \
+         the ReLU first it would be {}.",
         with_value(output),
         number(before as f32),
     ));
@@ -301,8 +305,8 @@ fn why_128(page: &mut Page) -> Result<()> {
     page.heading(2, "Why C d is 128");
     page.paragraph(
         "The paper asks how to choose d for a given C so that a block costs as much as ResNet's, 256 \
-         channels in and out, 64 inside: 256 64 + 9 64 64 + 64 256 parameters. C paths of width d \
-         have C (256 d + 9 d d + d 256):",
+         channels in and out, 64 inside: 256·64 + 9·64·64 + 64·256 parameters. C paths of width d \
+         have C·(256·d + 9·d·d + d·256):",
     );
     let mut rows = vec![row(["C", "d", "C d", "parameters", "over ResNet's"])];
     let resnet = count::block(&BlockSpec::new(256, 1, 64, 256)?)?.convolutions;
@@ -318,29 +322,32 @@ fn why_128(page: &mut Page) -> Result<()> {
     }
     page.table(&rows);
     page.next_paragraph(
-        "With 32 paths only d = 4 comes near: so form (c)'s first two layers have C d = 32 x 4 = 128 \
-         channels, the 128 of the paper's Figure 3(c), twice as many as ResNet's 64 for the same cost, \
-         since its 3x3 looks at 4 channels at a time and not at 64.",
+        "With 32 paths, only d = 4 comes near. So the first two layers of form (c) have C d = 32 x 4 = 128 \
+         channels, as in the paper's Figure 3(c). That is twice as many as ResNet's 64 for the same cost, \
+         because each sum of the 3x3 reads 4 channels and not 64.",
     );
     Ok(())
 }
 
 fn summary(page: &mut Page) {
     page.heading(2, "What each step needs");
-    page.item("(c) to (b)", "no law: the same sums of the same products, numbered by path.");
-    page.item("(b) to (a)", "associativity of addition: a sum of C d terms, taken d at a time.");
+    page.item("(c) to (b)", "no law: the sums and products are the same, only numbered by path.");
+    page.item(
+        "(b) to (a)",
+        "associativity of addition: a sum of C d terms is taken d terms at a time.",
+    );
     page.item(
         "Batch norm",
-        "that it looks at one channel at a time, and the last one after the sum.",
+        "it must act on one channel at a time, and the last one must come after the sum.",
     );
     page.item("ReLU", "nothing: any function of a channel would do.");
-    page.item("A product", "nothing at all. It need not even commute.");
+    page.item("A product", "nothing at all. It need not even be commutative.");
     page.next_paragraph(
         "All this holds at every size. A proof assistant has checked that theorem: see proofs/README.md, \
          and triform explain all-sizes.",
     );
     page.heading(2, "The claims");
-    page.paragraph("Each can be explained and checked: triform explain NAME");
+    page.paragraph("To explain and check one of them: triform explain NAME");
     page.gap();
     for claim in claims::ALL {
         page.item(claim.name, claim.statement);

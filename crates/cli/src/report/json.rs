@@ -20,7 +20,7 @@ use triform::network::classes;
 /// The version of the format that docs/report.schema.json documents.
 pub const SCHEMA: u32 = 1;
 
-/// An object with these keys, in this order; the values are anything that serialises.
+/// A JSON object with these keys, in this order. A value is anything that can be serialised.
 macro_rules! object {
     ($($(#[$attribute:meta])* $key:ident: $value:expr),* $(,)?) => {{
         #[derive(serde::Serialize)]
@@ -30,7 +30,7 @@ macro_rules! object {
 }
 pub(super) use object;
 
-/// Why values are null, by their keys.
+/// The key of each null value, with the reason why it is null.
 pub(super) type WhyNull = BTreeMap<&'static str, &'static str>;
 
 /// The command that was run.
@@ -38,19 +38,19 @@ pub(super) type WhyNull = BTreeMap<&'static str, &'static str>;
 pub struct Command {
     /// Its name, such as `verify`.
     pub name: String,
-    /// The options that were given, as they were written, and the seed.
+    /// The options as the user wrote them, and the seed.
     pub options: BTreeMap<String, Vec<String>>,
-    /// The line that repeats the run.
+    /// The command line that repeats the run.
     pub repeat: String,
 }
 
 /// What a command concluded.
 pub struct Outcome {
-    /// The verdict in a word; `None` for a command that judges nothing.
+    /// The verdict in a word. `None` for a command that judges nothing.
     pub verdict: Option<&'static str>,
     /// Whether the run was cut short.
     pub partial: bool,
-    /// The machine, where times are reported.
+    /// The machine, if the report has times.
     pub machine: Option<Machine>,
 }
 
@@ -158,7 +158,7 @@ pub(super) fn shape(spec: &BlockSpec, map: (usize, usize)) -> impl Serialize + u
     }
 }
 
-/// What R1 found; nulls where it did not run.
+/// What R1 found, or nulls if R1 did not run.
 fn rounding(found: Option<RoundingReport>) -> impl Serialize {
     object! {
         bound: found.map(|found| found.bound),
@@ -245,7 +245,8 @@ fn of_network<'a>(
     }
 }
 
-/// The output of a form: logits, N x classes, and the likeliest classes; or the pooled features.
+/// The output of a form: the logits, N x classes, with the likeliest classes. A network without its top gives the
+/// pooled features instead.
 fn output(network: &Architecture, values: ArrayView2<'_, f32>) -> impl Serialize + use<> {
     let rows: Vec<Vec<f32>> = values.rows().into_iter().map(|row| row.to_vec()).collect();
     let likeliest = |row: &Vec<f32>| {
@@ -290,7 +291,8 @@ fn network_block(block: &whole::BlockReport) -> impl Serialize {
     }
 }
 
-/// Elements in the order N, C, H, W (or output, input, row, column); null for NaN.
+/// The shape and the elements of a tensor, in the order N, C, H, W. For a kernel, the order is output, input, row,
+/// column. NaN becomes null.
 pub(super) fn tensor(x: ArrayView4<'_, f32>) -> impl Serialize + use<> {
     object! { shape: <[usize; 4]>::from(x.dim()), data: x.iter().copied().collect::<Vec<_>>() }
 }

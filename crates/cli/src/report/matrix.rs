@@ -18,7 +18,7 @@ fn rows(matrix: ArrayView2<'_, f32>) -> Vec<String> {
     matrix.rows().into_iter().map(|cells| format!("[{}]", row(cells))).collect()
 }
 
-/// Blocks of lines side by side; all become as tall as the tallest.
+/// Puts blocks of lines side by side. Shorter blocks are filled up with empty lines.
 pub(super) fn beside(blocks: &[Vec<String>], between: &str) -> Vec<String> {
     let high = blocks.iter().map(Vec::len).max().unwrap_or(0);
     let part = |block: &Vec<String>, number| block.get(number).cloned().unwrap_or_default();
@@ -27,8 +27,8 @@ pub(super) fn beside(blocks: &[Vec<String>], between: &str) -> Vec<String> {
     rows.iter().map(|parts| parts.join(between).trim_end().to_owned()).collect()
 }
 
-/// A kernel. With a single tap it is the matrix output channels x input channels; otherwise a
-/// matrix of matrices, the taps of each pair of channels.
+/// A kernel. With a single tap, it is a matrix with a row for each output channel and a column for each input channel.
+/// Otherwise, each entry of that matrix is itself a matrix: the taps for this pair of channels.
 pub(super) fn kernel(kernel: ArrayView4<'_, f32>) -> Vec<String> {
     let (_, _, k_h, k_w) = kernel.dim();
     if (k_h, k_w) == (1, 1) { rows(kernel.slice(s![.., .., 0, 0])) } else { planes(kernel) }

@@ -1,4 +1,4 @@
-//! What the program shows: tables, JSON, times, figures, and files written whole.
+//! What the program shows: reports in words, tables and JSON.
 
 pub mod bench;
 pub mod check;

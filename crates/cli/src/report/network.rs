@@ -20,7 +20,7 @@ use triform::random::Seed;
 
 /// Classes shown for each image.
 pub(super) const SHOWN: usize = 5;
-/// Images shown; the JSON has all.
+/// Images shown in words. The JSON has all of them.
 const IMAGES: usize = 8;
 
 /// Where a network's numbers came from, in words.
@@ -31,8 +31,8 @@ pub struct Source {
     pub input: String,
 }
 
-/// The report on a network in several forms, in short or with all tables. `repeat` is the command
-/// that repeats the run.
+/// The report on a network in several forms: short, or with all tables if `full`. `repeat` is the command that repeats
+/// the run.
 pub fn verified(
     report: &NetworkReport,
     forms: &[&dyn AnyForm],
@@ -47,13 +47,13 @@ pub fn verified(
         if full {
             heading(
                 &mut text,
-                "One set of weights, one network, every block in these forms:",
+                "The network ran with all its blocks in each of these forms, with the same weights:",
                 forms,
             );
             line(&mut text, "");
             blocks(&mut text, report);
             let others = |rung: Rung, others: &[&str]| {
-                format!("  {rung} refutes in {} more of the blocks.", others.len())
+                format!("  {rung} also refutes forms in {} more of the blocks.", others.len())
             };
             refutations(&mut text, report.findings(), others);
         } else {
@@ -102,8 +102,8 @@ pub fn forward(
     line(
         &mut text,
         &match network.bottlenecks()?.is_empty() {
-            true => "Its blocks are of depth 2 and have no forms.".to_owned(),
-            false => format!("Every block in form ({}), {}.", form.letter(), form.name()),
+            true => "Its blocks have depth 2, so they have only one form.".to_owned(),
+            false => format!("Every block ran in form ({}), {}.", form.letter(), form.name()),
         },
     );
     line(&mut text, "");
@@ -112,13 +112,14 @@ pub fn forward(
     } else {
         let largest = ran.features.iter().fold(0f32, |max, value| max.max(value.abs()));
         let shape = by(ran.features.shape());
-        let words = format!("Features: a map of {shape}, its largest value {largest:.4}.");
+        let words =
+            format!("Features: a map of {shape}. Its largest absolute value is {largest:.4}.");
         line(&mut text, &words);
     }
     Ok(text)
 }
 
-/// The number of its parameters, counted on a map.
+/// The number of the network's trained parameters, counted on a map of this size.
 fn trained(network: &Architecture, map: (usize, usize)) -> Result<String> {
     Ok(thousands(count::network(network, map)?.total.parameters.trained()?))
 }
@@ -165,15 +166,15 @@ fn blocks(text: &mut String, report: &NetworkReport) {
         rows.push(cells);
     }
     grid(text, &rows, 3);
-    let mut legend = "Each block on what it receives in the network.".to_owned();
+    let mut legend = "Each block ran on the input that it receives in the network.".to_owned();
     for (rung, judge) in columns {
         legend += &format!(" {rung}: {}", judge.legend);
     }
-    legend += " Dead: hidden channels through whose ReLU nothing passes, where a mistake could hide from R1 \
-               and R2.";
+    legend += " Dead: the number of hidden channels whose ReLU is 0 everywhere; a mistake there could hide \
+               from R1 and R2.";
     if qualified {
         legend +=
-            " *: qualified; by a note below, or since end to end the bound exceeds the output.";
+            " *: qualified, by a note below or because the end-to-end bound exceeds the output.";
     }
     passage(text, &legend);
 }
@@ -192,16 +193,16 @@ fn cell(finding: &Finding) -> String {
 
 /// How far apart the final outputs of the forms are.
 fn logits(text: &mut String, report: &NetworkReport) {
-    let what = match report.architecture.classes {
-        Some(_) => "logits",
-        None => "pooled features",
+    let (what, scale) = match report.architecture.classes {
+        Some(_) => ("logits", "the sum of their terms' absolute values"),
+        None => ("pooled features", "the largest one"),
     };
     let apart = report.logits.relative();
     let apart: Vec<String> =
         apart.map(|(pair, relative)| format!("{} {relative:.1e}", dashed(pair))).collect();
     let words = format!(
-        "The {what} differ by at most {} of the largest, {:.4}. Allowed: {LOGITS:.0e} of the sizes they are \
-         summed from. That is chosen: over so many layers a derived bound would allow anything.",
+        "The {what} differ by at most {} of the largest, {:.4}. The tolerance is {LOGITS:.0e} of {scale}. \
+         It is chosen, because a bound derived over so many layers would allow anything.",
         apart.join(", "),
         report.logits.largest,
     );
@@ -219,16 +220,17 @@ fn verdict(text: &mut String, report: &NetworkReport) {
     let words = if report.blocks.is_empty() {
         "Interrupted before the first block was done: nothing was verified.".to_owned()
     } else if !report.logits.agree() {
-        "NOT equivalent: no block was refuted, but the forms end too far apart.".to_owned()
+        "NOT equivalent: no block was refuted, but the network's outputs differ too much."
+            .to_owned()
     } else if report.partial {
-        format!("Interrupted: {blocks} listed held, the rest was not verified.")
+        format!("Interrupted: {blocks} listed below held, and the rest was not verified.")
     } else {
         let unseen = report.blocks.iter().filter(|block| block.is_unseen()).count();
         let but = match unseen {
             0 => String::new(),
             _ => format!(
-                " But in {unseen} of them no rung saw everything, as the notes say: for those this is no \
-                 evidence."
+                " But in {unseen} of them no rung saw everything, as the notes below say, so this is no \
+                 evidence for those blocks."
             ),
         };
         format!(
@@ -245,7 +247,7 @@ pub(super) fn class_name(class: usize, classes: usize) -> Option<&'static str> {
     if names.len() == classes { names.get(class).copied() } else { None }
 }
 
-/// The likeliest classes of each image, from logits N x classes; `whose` says whose logits they are.
+/// The likeliest classes of each image, from the logits, N x classes. `whose` says which form the logits come from.
 fn likeliest(text: &mut String, whose: &str, logits: ArrayView2<'_, f32>) {
     let (images, classes) = logits.dim();
     for (number, logits) in logits.rows().into_iter().enumerate().take(IMAGES) {

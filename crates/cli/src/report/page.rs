@@ -1,4 +1,4 @@
-//! A text to read: plain at 80 columns, or Markdown.
+//! A text to read: either plain, with 80 columns, or in Markdown.
 
 use super::words::{line, padded, wrapped};
 
@@ -20,7 +20,7 @@ impl Page {
         self.text
     }
 
-    /// A heading, after an empty line unless it is the first.
+    /// A heading. An empty line comes before it, unless the heading is the first line.
     pub fn heading(&mut self, level: usize, words: &str) {
         self.gap();
         if self.markdown {
@@ -65,7 +65,7 @@ impl Page {
         self.wrap("- ", words);
     }
 
-    /// Preformatted lines, after an empty one.
+    /// Preformatted lines, after an empty line.
     pub fn block(&mut self, lines: &str) {
         self.gap();
         if self.markdown {
@@ -90,7 +90,7 @@ impl Page {
         line(&mut self.text, &wrapped(words, "  ", "  "));
     }
 
-    /// A table; its first row is the head.
+    /// A table. Its first row is the head.
     pub fn table(&mut self, rows: &[Vec<String>]) {
         self.gap();
         for (number, cells) in padded(rows, usize::MAX).iter().enumerate() {
@@ -110,14 +110,14 @@ impl Page {
         }
     }
 
-    /// An empty line, unless there is one already.
+    /// An empty line, unless the page is empty or already ends with an empty line.
     pub fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
     }
 
-    /// Wraps words. The first line begins with `start`; later lines are indented.
+    /// Wraps words. The first line begins with `start`, and later lines are indented.
     fn wrap(&mut self, start: &str, words: &str) {
         let indent = if self.markdown && !start.is_empty() { 2 } else { start.chars().count() };
         line(&mut self.text, &wrapped(words, start, &" ".repeat(indent)));

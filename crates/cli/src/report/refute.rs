@@ -19,7 +19,8 @@ use triform::gallery::witness::{first_apart, trace};
 use triform::gallery::{Kind, Mistake};
 use triform::scalar::Expression;
 
-/// The matrix of mistakes and rungs, after the verdict. Mistakes that no rung refuted come first.
+/// The report on all mistakes: the verdict, then the matrix of mistakes and rungs. Mistakes that no rung refuted come
+/// first.
 pub fn gallery(rows: &[Row], repeat: &str, markdown: bool) -> String {
     let mut page = Page::new(markdown);
     let unrefuted = |row: &&Row| row.rungs(Cell::Refuted).is_empty();
@@ -64,7 +65,7 @@ fn mark(cell: Cell) -> &'static str {
     }
 }
 
-/// One mistake, its smallest block, and where right and wrong differ.
+/// The report on one mistake: its smallest block, and where the right and the wrong block differ.
 pub fn one(row: &Row, smallest: Option<&Smallest>, repeat: &str, markdown: bool) -> Result<String> {
     let mistake = &row.mistake;
     let mut page = Page::new(markdown);
@@ -83,7 +84,7 @@ pub fn one(row: &Row, smallest: Option<&Smallest>, repeat: &str, markdown: bool)
         }
     }
     match smallest {
-        None => page.next_paragraph("No small block was found on which it shows."),
+        None => page.next_paragraph("No small block was found on which the mistake shows."),
         Some(smallest) => worked_out(&mut page, mistake, smallest)?,
     }
     page.next_paragraph(&format!("Repeat: {repeat}"));
@@ -97,7 +98,7 @@ fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result
 
     page.heading(2, "Right and wrong");
     if let Some((place, sums)) = parted(&mistake.pair(&mistake.wrong()), smallest)? {
-        page.paragraph(&format!("They part {place}:"));
+        page.paragraph(&format!("Right and wrong first differ {place}:"));
         page.block(&sums);
         page.gap();
     }
@@ -113,7 +114,7 @@ fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result
         // A single row: the channels of all the layers, one after the other.
         tensor => format!("in the {tensor}, entry {entry} counted through all the layers"),
     };
-    page.paragraph(&format!("It shows {place}: {found}, where {expected} is right."));
+    page.paragraph(&format!("The mistake shows {place}: {found}, where {expected} is right."));
     let mut lines = String::new();
     for ((name, right), (_, wrong)) in smallest.right.tensors.iter().zip(&smallest.wrong.tensors) {
         lines += &labelled(&format!("{name}, right"), &planes(right.view()));
@@ -123,8 +124,8 @@ fn worked_out(page: &mut Page, mistake: &Mistake, smallest: &Smallest) -> Result
     Ok(())
 }
 
-/// Where right and wrong first differ, and the two sums there; `None` where the trace cannot tell,
-/// since it runs in inference mode.
+/// Where the right and the wrong block first differ, and the two sums there. `None` if the trace cannot tell, since it
+/// runs in inference mode.
 fn parted(pair: &Pair<'_>, smallest: &Smallest) -> Result<Option<(String, String)>> {
     let example = &smallest.example;
     let plain = matches!(example.mode, Mode::Evaluation)
@@ -143,35 +144,35 @@ fn parted(pair: &Pair<'_>, smallest: &Smallest) -> Result<Option<(String, String
     Ok(Some((at(place, apart.index), format!("right  {right}\nwrong  {wrong}"))))
 }
 
-/// The smallest block on which a form differs from the right one, in short.
+/// A short description of the smallest block on which a form differs from the right form.
 pub fn example(pair: &Pair<'_>, smallest: &Smallest) -> Result<String> {
     let mut page = Page::new(false);
     let about = about(smallest, pair.shows_in);
-    page.paragraph(&format!("The smallest example. {about}"));
+    page.paragraph(&format!("Here is the smallest example. {about}"));
     page.block(&numbers(smallest));
     if let Some((place, sums)) = parted(pair, smallest)? {
-        page.paragraph(&format!("They part {place}:"));
+        page.paragraph(&format!("Right and wrong first differ {place}:"));
         page.block(&sums);
     }
     Ok(page.into_text())
 }
 
-/// A mistake for the book, in Markdown: what it is, which rungs refute it, its smallest example.
+/// The section about a mistake in docs/gallery.md: what it is, which rungs refute it, and its smallest example.
 pub fn entry(row: &Row, smallest: &Smallest) -> Result<String> {
     let Mistake { name, changed, why, seen_in, form, .. } = &row.mistake;
     let rungs = |cell| row.rungs(cell).iter().map(Rung::to_string).collect::<Vec<_>>().join(", ");
-    let seen_in = seen_in.map_or(String::new(), |place| format!(" Seen in {place}."));
+    let seen_in = seen_in.map_or(String::new(), |place| format!(" It was seen in {place}."));
     let missed = match rungs(Cell::Missed) {
         missed if missed.is_empty() => String::new(),
-        missed => format!("; missed by {missed}"),
+        missed => format!(" It is missed by {missed}."),
     };
     let mut text = format!("### `{name}`\n\n");
-    paragraph(&mut text, &format!("In form ({}), {changed}: {why}.{seen_in}", form.letter()));
-    text += &format!("\nRefuted by {}{missed}.\n\n", rungs(Cell::Refuted));
+    paragraph(&mut text, &format!("In form ({}), {changed}. {why}.{seen_in}", form.letter()));
+    text += &format!("\nThis mistake is refuted by {}.{missed}\n\n", rungs(Cell::Refuted));
     let wrong = row.mistake.wrong();
     let pair = row.mistake.pair(&wrong);
     let about = about(smallest, pair.shows_in);
-    paragraph(&mut text, &format!("Smallest example: {}", about.trim_start_matches(SEARCH)));
+    paragraph(&mut text, &format!("The smallest example has {}", about.trim_start_matches(SEARCH)));
     text += "\n```text\n";
     match parted(&pair, smallest)? {
         Some((place, sums)) => text += &format!("{place}:\n{sums}\n"),
@@ -184,7 +185,7 @@ pub fn entry(row: &Row, smallest: &Smallest) -> Result<String> {
     Ok(text + "```\n\n")
 }
 
-/// "1·2 + 2·3 = 8"; a number that is not a sum is shown alone.
+/// A sum with its value, such as "1·2 + 2·3 = 8". A number that is not a sum is shown alone.
 fn sum(spelled: &Expression) -> String {
     let (sum, value) = (spelled.to_string(), number(spelled.value() as f32));
     if sum == value { sum } else { format!("{sum} = {value}") }
@@ -196,58 +197,61 @@ fn at(place: &str, [n, c, h, w]: [usize; 4]) -> String {
 }
 
 /// How the smallest block was found.
-const SEARCH: &str = "Drawn at random, then made smaller for as long as it shows: ";
+const SEARCH: &str =
+    "The block was drawn at random, then made smaller for as long as the mistake shows. It has ";
 
 /// A small block in words.
 fn about(smallest: &Smallest, shows_in: Kind) -> String {
     let example = &smallest.example;
     let spec = example.weights.spec();
     let (n, _, h, w) = example.x.dim();
-    let kernel = if spec.kernel() == 1 { "a 1x1 in place of the 3x3" } else { "a 3x3" };
+    let kernel = if spec.kernel() == 1 { "A 1x1 replaces the 3x3" } else { "The 3x3 is kept" };
     let stride = match (spec.stride(), spec.reduce().height().stride) {
-        (1, _) => "stride 1",
-        (_, 1) => "stride 2 on the 3x3",
-        _ => "stride 2 on the first 1x1",
+        (1, _) => "the stride is 1",
+        (_, 1) => "the stride of the middle layer is 2",
+        _ => "the stride of the first 1x1 is 2",
     };
     let shortcut = match spec.shortcut() {
-        Shortcut::None => "no shortcut",
-        Shortcut::Identity => "the identity as shortcut",
-        Shortcut::Projection => "a projection as shortcut",
+        Shortcut::None => "there is no shortcut",
+        Shortcut::Identity => "the shortcut is the identity",
+        Shortcut::Projection => "the shortcut is a projection",
     };
     let mut words = format!(
-        "{SEARCH}{} of width {}, {} in and {} out, {kernel}, {stride}, {shortcut}; {} of {h} x {w}.",
+        "{SEARCH}{} of width {}, {} and {}. {kernel}, {stride}, and {shortcut}. The input has {} of \
+         size {h}x{w}.",
         several(spec.cardinality(), "path"),
         spec.width(),
-        several(spec.c_in(), "channel"),
-        spec.c_out(),
+        several(spec.c_in(), "input channel"),
+        several(spec.c_out(), "output channel"),
         several(n, "image"),
     );
     if example.layout == Layout::Transposed {
-        words += " The input lies in memory column by column.";
+        words += " In memory, the input lies column by column.";
     }
     if example.second_call {
-        words += " The block ran once before, on a map that is one row and one column larger and \
-                  filled with its first weight that is not 0. What that left in the buffer, where \
-                  this map has its padding, is read again.";
+        words += " The block ran once before, on a map that was one row and one column larger. Every value \
+                  of that map was the first nonzero weight of the first 1x1. The second run reads old \
+                  values from the buffer, where the smaller map has its padding.";
     }
     match example.mode {
         Mode::Evaluation => {}
-        Mode::Training => words += " Batch norm is in training mode, momentum 0.1.",
+        Mode::Training => words += " Batch norm is in training mode, with momentum 0.1.",
         Mode::Gradient { training, .. } => {
-            words += " What is compared is the gradient of the sum of the outputs, each times its number of v.";
+            words += " The loss is the sum of all outputs, each multiplied by a given factor (v). The example \
+                      compares the gradients of this loss.";
             if training {
                 words += " Batch norm is in training mode.";
             }
         }
         Mode::Derivative(..) => {
-            words += " The numbers with a ' say how kernels and input move; what is compared is how the \
-                      output moves.";
+            words += " The example compares a directional derivative of the output, with respect to the \
+                      kernels and the input.";
         }
     }
     words += match shows_in {
-        Kind::NotANumber => " One input is NaN.",
-        Kind::Epsilon => " A batch norm scales by gamma / sqrt(variance + epsilon).",
-        _ if spec.kernel() > 1 => " Products with the padding are not written down.",
+        Kind::NotANumber => " One input value is NaN.",
+        Kind::Epsilon => " Its batch norms divide by the square root of variance plus epsilon.",
+        _ if spec.kernel() > 1 => " Products in which one factor is a padding zero are left out.",
         _ => "",
     };
     words
@@ -269,10 +273,10 @@ fn numbers(smallest: &Smallest) -> String {
     }
     if let Mode::Derivative(moving) = &example.mode {
         let (moves, x) = &**moving;
-        lines += &labelled("input x'", &planes(x.view()));
-        lines += &labelled("first 1x1'", &kernel(moves.reduce()));
-        lines += &labelled("3x3'", &kernel(moves.transform()));
-        lines += &labelled("last 1x1'", &kernel(moves.expand()));
+        lines += &labelled("direction: input x", &planes(x.view()));
+        lines += &labelled("direction: first 1x1", &kernel(moves.reduce()));
+        lines += &labelled("direction: 3x3", &kernel(moves.transform()));
+        lines += &labelled("direction: last 1x1", &kernel(moves.expand()));
     }
     if let Mode::Gradient { v, .. } = &example.mode {
         lines += &labelled("v", &planes(v.view()));
@@ -297,8 +301,7 @@ fn numbers(smallest: &Smallest) -> String {
     lines + all_else
 }
 
-/// A batch norm, as scale and shift of each channel for which it is not the identity; `None` if
-/// there is no such channel.
+/// A batch norm in words: scale and shift of each channel that it changes. `None` if it changes no channel.
 fn in_words(norm: &BatchNorm<f32>) -> Option<Vec<String>> {
     let folded = norm.fold().ok()?;
     let epsilon = *norm.epsilon();
@@ -326,7 +329,7 @@ fn in_words(norm: &BatchNorm<f32>) -> Option<Vec<String>> {
     (!lines.is_empty()).then_some(lines)
 }
 
-/// All mistakes as JSON, each with the result of every rung and the smallest block on which it shows.
+/// All mistakes as JSON, each with the result of every rung and the smallest block that shows the mistake.
 pub fn json(rows: &[(Row, Option<Smallest>)]) -> impl Serialize {
     let entry = |(row, smallest): &(Row, Option<Smallest>)| {
         object! {

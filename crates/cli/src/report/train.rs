@@ -18,17 +18,17 @@ pub struct Found {
     pub right: Report,
     /// The wrong blocks whose training was finished.
     pub wrong: Vec<WrongTrained>,
-    /// How many were not finished because the run was stopped.
+    /// How many wrong blocks were not finished because the run was stopped.
     pub missing: usize,
 }
 
 impl Found {
-    /// Whether forms that must be equal differ.
+    /// True if the forms did not stay equal to the bit when all of them add in the same order.
     pub fn refutes(&self) -> bool {
         self.right.apart.is_some()
     }
 
-    /// Whether it was stopped before the end.
+    /// Whether the run was stopped before the end.
     pub fn partial(&self) -> bool {
         self.right.partial || self.missing > 0
     }
@@ -66,7 +66,7 @@ fn percent(share: f64) -> String {
     format!("{:.1}%", 100.0 * share)
 }
 
-/// `0.31`, or `7e-8` where it is small.
+/// `0.31`, or `7e-8` if the share is small.
 fn share(share: f64) -> String {
     if share < 0.01 { format!("{share:.0e}") } else { format!("{share:.2}") }
 }
@@ -100,8 +100,8 @@ pub fn render(found: &Found, repeat: &str) -> String {
     let numbers = thousands(right.numbers as u64);
     page.paragraph(&match &right.apart {
         None => format!(
-            "In one order of sums the three forms stay equal to the bit: {} of training, all {numbers} \
-             weights and statistics after each.",
+            "In one order of sums the three forms stay equal to the bit: {} of training, with all {numbers} \
+             weights and statistics compared after each.",
             several(right.steps, "step")
         ),
         Some(apart) => format!(
@@ -112,8 +112,8 @@ pub fn render(found: &Found, repeat: &str) -> String {
     });
     let drift = right.drift.last().copied().unwrap_or(0.0);
     page.next_paragraph(&format!(
-        "In each form's own order rounding drives the weights apart: after {} no two forms differ by \
-         more than {} of the largest number. Accuracy is {} of {tested} test images, over both orders.",
+        "If each form adds in its own order, rounding drives the weights apart: after {}, two forms differ by \
+         at most {} of the largest number. With either order, the accuracy is {} on {tested} test images.",
         several(right.steps, "step"),
         share(drift),
         range(found.accuracies()),
@@ -140,11 +140,11 @@ pub fn render(found: &Found, repeat: &str) -> String {
     rows.push(row("(c), drawn by path".to_owned(), "one for all", &right.by_path));
     page.table(&rows);
     page.next_paragraph(&format!(
-        "Drawn by path: the first two layers as C separate convolutions, with sqrt(C) = 2 times the \
-         deviation, as the paper's released form (b) draws them. Network: a 3x3 stem of 16 channels, the \
-         blocks {}, and a fully connected layer; {} handwritten digits of 8x8 pixels to learn from, batches \
-         of {}; learning rate {}, falling to 0 over the steps, momentum {}, weight decay {}. The last loss \
-         is that of one batch.",
+        "Drawn by path: the first two layers are drawn as C separate convolutions, so with sqrt(C) = 2 times \
+         the standard deviation, as in the paper's released form (b). The network has a 3x3 stem of 16 \
+         channels, the blocks {}, and a fully connected layer. It learns from {} handwritten digits of 8x8 \
+         pixels, in batches of {}. The learning rate is {} and falls to 0 over the steps; the momentum is {}, \
+         and the weight decay {}. The last loss is that of one batch.",
         BLOCKS.join(", "),
         thousands(trained_on as u64),
         found.plan.batch,
@@ -166,7 +166,7 @@ fn wrong_blocks(page: &mut Page, found: &Found, wrong: &[WrongTrained]) {
         "{as_good} of {} wrong blocks are at least as accurate as the right one in its least accurate \
          run.{}",
         wrong.len(),
-        if as_good > 0 { " Accuracy does not tell these." } else { "" },
+        if as_good > 0 { " Accuracy does not reveal that these are wrong." } else { "" },
     ));
     let mut rows = vec![["mistake", "last loss", "accuracy"].map(str::to_owned).to_vec()];
     for WrongTrained { mistake, trained } in wrong {

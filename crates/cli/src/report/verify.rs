@@ -1,5 +1,5 @@
-//! The report of `triform verify` in plain text, 80 columns wide, with the verdict first: short, or
-//! full with all tables.
+//! The report of `triform verify` in plain text, 80 columns wide, with the verdict first. It is either short, or full
+//! with all tables.
 
 use std::collections::BTreeMap;
 
@@ -21,11 +21,11 @@ pub struct About<'a> {
     pub input: &'a str,
     /// The command that repeats the run.
     pub repeat: &'a str,
-    /// The smallest block on which a wrong form shows, worked out.
+    /// If a form is wrong, the smallest block that shows it, worked out.
     pub example: Option<&'a str>,
 }
 
-/// The report in at most 30 lines: the verdict, a row for each rung, the largest difference.
+/// The short report, in at most 30 lines: the verdict, a row for each rung, and the largest difference.
 pub fn short(report: &Report, about: &About<'_>) -> String {
     let mut text = String::new();
     verdict(&mut text, report);
@@ -43,9 +43,10 @@ pub fn short(report: &Report, about: &About<'_>) -> String {
         }
         paragraph(&mut text, &ran_on(report, about.input));
         if report.holds() {
-            let words = "Proved: for all weights and inputs, at these shapes. Supported: in every case that \
-                         ran. Qualified: under the condition named above. P: how likely a wrong form is to \
-                         pass a case, at most. Limit, bound: how much of the allowed difference was used.";
+            let words = "Proved: equal for all weights and inputs at these shapes. Supported: equal in every \
+                         case that ran. Qualified: equal under the condition named above. P: an upper limit on \
+                         the probability that a wrong form passes a case. Limit, bound: the share of the \
+                         allowed difference that was used.";
             paragraph(&mut text, words);
         }
         line(&mut text, "");
@@ -65,7 +66,7 @@ pub fn full(report: &Report, about: &About<'_>) -> String {
     let mut text = String::new();
     verdict(&mut text, report);
     line(&mut text, "");
-    heading(&mut text, "One set of weights, one block, in these forms:", about.forms);
+    heading(&mut text, "These forms ran the same block with the same weights:", about.forms);
     passage(&mut text, about.input);
     if !report.findings.is_empty() {
         if !report.blocks.is_empty() {
@@ -74,7 +75,7 @@ pub fn full(report: &Report, about: &About<'_>) -> String {
         }
         ladder(&mut text, report);
         refutations(&mut text, report.findings.iter(), |rung, stages| {
-            format!("  {rung} refutes on {} too.", stages.join(", "))
+            format!("  {rung} also refutes forms on {}.", stages.join(", "))
         });
     }
     line(&mut text, &format!("Repeat: {}", about.repeat));
@@ -114,17 +115,18 @@ fn shapes(text: &mut String, report: &Report) {
         rows.push(cells);
     }
     grid(text, &rows, 3);
-    let legend = "C_in-Cxd-C_out, and /2 for stride 2. Map: the input's. Parameters: three convolutions + \
-                  the shortcut's projection. (a), (b), (c): milliseconds, one thread, the shortest of 3.";
+    let legend = "C_in-Cxd-C_out: the block's sizes, with /2 for stride 2. Map: the size of the input map. \
+                  Parameters: those of the three convolutions + those of the shortcut's projection. (a), (b), \
+                  (c): the shortest of 3 times on one thread, in milliseconds.";
     passage(text, legend);
 }
 
 /// How far apart the forms are in `f32`.
 fn differences(text: &mut String, report: &Report) {
-    let about = "In f32: the largest difference between two forms, in brackets in units of the last \
-                 place of the largest output; the largest output; the largest difference that \
-                 rounding can explain, derived (R1); and, of the dead channels, how many there \
-                 are: hidden ones through whose ReLU nothing passes, where a mistake could hide.";
+    let about = "For each pair of forms, the largest difference in f32, and in brackets the same in ulps of \
+                 the largest output. Output: the largest output. Explained: the largest difference that \
+                 rounding can explain, by the bound of R1. Dead: the number of hidden channels whose ReLU is \
+                 0 everywhere; a mistake could hide there.";
     paragraph(text, about);
     let pairs = report.blocks[0].differences.iter().map(|(pair, _)| dashed(pair));
     let mut rows = vec![row(["block"])];
@@ -171,7 +173,7 @@ fn ladder(text: &mut String, report: &Report) {
     line(text, "");
 }
 
-/// Why qualified verdicts are qualified.
+/// Says why verdicts are qualified.
 fn qualifications(text: &mut String, findings: &[Finding]) {
     let mut qualified: Vec<(String, Vec<String>)> = Vec::new();
     for finding in findings {
@@ -188,7 +190,7 @@ fn qualifications(text: &mut String, findings: &[Finding]) {
     }
 }
 
-/// How far a finding reaches, such as "12% of 1.5e-5".
+/// The bound of a finding in a few words, such as "12% of 1.5e-5".
 pub fn far(bound: &Bound) -> String {
     match bound {
         Bound::Tolerance { used, relative } => format!("{} of {relative:.1e}", percent(*used)),
@@ -203,7 +205,8 @@ pub fn far(bound: &Bound) -> String {
     }
 }
 
-/// For each rung that refutes forms: its first refutation in detail, and `others` about the rest.
+/// For each rung that refutes forms, shows the first refutation in detail. `others` makes a sentence about the other
+/// refutations of that rung.
 pub(super) fn refutations<'a>(
     text: &mut String,
     findings: impl Iterator<Item = &'a Finding>,
@@ -234,7 +237,8 @@ fn refutation(text: &mut String, finding: &Finding, witness: &Witness) {
     first_value(text, finding, witness);
 }
 
-/// The verdict in a sentence. If a form is refuted: which one is wrong, where first, and by how much.
+/// The verdict in a sentence. If a form is refuted, it says which form is wrong, where it is wrong first, and by how
+/// much.
 fn verdict(text: &mut String, report: &Report) {
     for failure in &report.failures {
         paragraph(text, &format!("Not verified: {failure}."));
@@ -251,9 +255,9 @@ fn verdict(text: &mut String, report: &Report) {
     let words = if report.findings.is_empty() {
         "Interrupted before the first step was done: nothing was verified.".to_owned()
     } else if !report.failures.is_empty() {
-        "Not finished: the rest held.".to_owned()
+        "Not finished: all other checks held.".to_owned()
     } else if report.partial {
-        "Interrupted: what is listed held, the rest was not verified.".to_owned()
+        "Interrupted: the checks listed below held, and the others did not run.".to_owned()
     } else {
         let of_rung = by_rung(&report.findings).into_values();
         let is_qualified =
@@ -268,7 +272,7 @@ fn verdict(text: &mut String, report: &Report) {
     paragraph(text, &words);
 }
 
-/// Each form that is refuted: its name, how much is wrong, and the first wrong value.
+/// For each refuted form: its name, how many values are wrong, and the first wrong value.
 pub(super) fn refuted_forms<'a>(
     text: &mut String,
     findings: impl IntoIterator<Item = &'a Finding>,
@@ -298,11 +302,11 @@ pub(super) fn refuted_forms<'a>(
     }
 }
 
-/// The first wrong value: where, found, expected, allowed.
+/// The first wrong value: its place, what was found, what was expected, and what is allowed.
 fn first_value(text: &mut String, finding: &Finding, witness: &Witness) {
     let Witness { place, index: [n, c, h, w], found, expected, allowed, .. } = witness;
     let words = format!(
-        "The first is in the {place}, image {n}, channel {c}, row {h}, column {w} ({} on {}):",
+        "The first wrong value is in the {place}, image {n}, channel {c}, row {h}, column {w} ({} on {}):",
         finding.rung, finding.stage
     );
     paragraph(text, &words);
@@ -310,7 +314,7 @@ fn first_value(text: &mut String, finding: &Finding, witness: &Witness) {
     line(text, &format!("  expected  {}", shown(expected)));
     let allowed = match allowed {
         0.0 => "no difference: nothing rounds here".to_owned(),
-        allowed => format!("{allowed:.2e} off, by rounding"),
+        allowed => format!("a difference of {allowed:.2e}, from rounding"),
     };
     line(text, &format!("  allowed   {allowed}"));
 }
@@ -355,7 +359,7 @@ pub(super) fn rungs<'a>(text: &mut String, findings: impl IntoIterator<Item = &'
     grid(text, &rows, 4);
 }
 
-/// How far all findings of one rung reach together.
+/// The bounds of all findings of one rung, combined in a few words.
 fn reach(findings: &[&Finding]) -> String {
     let bounds = findings.iter().map(|finding| finding.bound);
     match bounds.reduce(Bound::and) {
@@ -374,7 +378,7 @@ fn part_of(part: f64, whole: &str) -> String {
     if part > 1.0 { format!("beyond {whole}") } else { format!("{} of {whole}", percent(part)) }
 }
 
-/// How far apart the forms are in `f32`, and what rounding allows there.
+/// The largest difference between the forms in `f32`, and what rounding allows there.
 fn largest_difference(report: &Report) -> Option<String> {
     let apart = |block: &triform::evidence::verify::BlockReport| {
         block.differences.iter().fold(0f64, |largest, (_, apart)| largest.max(*apart))
@@ -387,7 +391,7 @@ fn largest_difference(report: &Report) -> Option<String> {
         let bound = if bound < 0.1 { format!("{bound:.1e}") } else { format!("{bound:.1}") };
         let by_layer = match used {
             0.0..=1.0 => {
-                format!("; layer by layer, at most {} of what it allows was used", percent(used))
+                format!("; layer by layer, at most {} of the bound was used", percent(used))
             }
             _ => String::new(),
         };
@@ -396,7 +400,7 @@ fn largest_difference(report: &Report) -> Option<String> {
     Some(match apart(block) {
         0.0 => "Largest difference in f32: none.".to_owned(),
         apart => format!(
-            "Largest difference in f32: {apart:.1e}, in {}, of values up to {:.1}{allowed}.",
+            "Largest difference in f32: {apart:.1e}, in {}, where values go up to {:.1}{allowed}.",
             block.name, block.largest
         ),
     })
@@ -407,18 +411,18 @@ fn ran_on(report: &Report, input: &str) -> String {
     let random = report.findings.iter().filter(|finding| finding.stage == "random");
     let cases = random.map(|finding| finding.cases.get()).max();
     let random = cases
-        .map_or(String::new(), |cases| format!(" And {} random blocks a rung.", thousands(cases)));
+        .map_or(String::new(), |cases| format!(" Random blocks per rung: {}.", thousands(cases)));
     format!("{input}{random}")
 }
 
-/// What a run on a photograph is about.
+/// The description of a run on a photograph.
 pub fn about_photograph(source: &str) -> String {
     format!(
         "Input: {source}, through the first two blocks of each stage of ResNeXt-50, at their real sizes."
     )
 }
 
-/// What a run on one block is about.
+/// The description of a run on one block.
 pub fn about_block(spec: &BlockSpec, (h, w): (usize, usize)) -> String {
     format!(
         "Input: a random {h}x{w} map into the block {spec}: {} in, {} of width {}, {} out, {}.",

@@ -18,7 +18,7 @@ pub(super) fn passage(text: &mut String, words: &str) {
     text.push('\n');
 }
 
-/// Words in lines of at most 80 columns; the first begins with `first`, the others with `rest`.
+/// Words in lines of at most 80 columns. The first line begins with `first`, all others with `rest`.
 pub(super) fn wrapped(words: &str, first: &str, rest: &str) -> String {
     let options = Options::new(WIDTH).initial_indent(first).subsequent_indent(rest);
     textwrap::fill(words, options.break_words(false).word_splitter(WordSplitter::NoHyphenation))
@@ -56,7 +56,7 @@ pub(super) fn percent(part: f64) -> String {
     format!("{percent:.*}%", decimals as usize)
 }
 
-/// The convolution that carries a block's stride, as the options call it.
+/// The convolution that carries a block's stride, as the option `--stride-on` calls it.
 pub(super) fn stride_word(stride_on: StrideOn) -> &'static str {
     match stride_on {
         StrideOn::Transform => "3x3",

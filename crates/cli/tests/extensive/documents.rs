@@ -1,5 +1,5 @@
-//! README and book are true: their commands run, their reports are what the program prints.
-//! `INSTA_UPDATE=always cargo test -p triform-cli --test extensive documents` puts new reports into them.
+//! README and docs are true: their commands run, and their reports are what the program prints. `INSTA_UPDATE=always
+//! cargo test -p triform-cli --test extensive documents` puts new reports into the pages.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! The gallery of wrong blocks: each is refuted, each rung refutes some, and each block has a
-//! witness that can be replayed from its JSON alone.
+//! Tests the gallery of wrong blocks. Every block is refuted, and every rung from R1 on refutes some. The witness of
+//! each block can be replayed from its JSON alone.
 
 use std::sync::OnceLock;
 
@@ -39,7 +39,7 @@ fn rungs(entry: &Value, key: &str) -> Vec<String> {
     of(&entry[key])
 }
 
-/// Where a gallery falls short: mistakes that no rung refutes, and rungs that refute too few.
+/// The faults of a gallery: mistakes that no rung refutes, and rungs that refute too few mistakes.
 fn unmet(rows: &[(String, [Cell; 9])]) -> Vec<String> {
     let unrefuted = rows.iter().filter(|(_, cells)| !cells.contains(&Cell::Refuted));
     let mut unmet: Vec<String> =
@@ -89,7 +89,7 @@ fn every_mistake_is_refuted_and_every_rung_refutes() {
     assert_eq!(unmet(&with_blind_rung), [format!("R4 refutes 0 and misses {}", ALL.len())]);
 }
 
-/// A right block is run like the wrong ones, and no rung refutes it: the matrix is the result of runs.
+/// A right block is run like the wrong blocks, and no rung refutes it. So the matrix shows the results of runs.
 #[test]
 fn a_right_block_among_the_gallery_is_not_refuted() {
     let right = Mistake { name: "right", made_in: MadeIn::Nothing, ..ALL[0] };
@@ -102,7 +102,7 @@ fn a_right_block_among_the_gallery_is_not_refuted() {
     assert!(rows[0].cases.iter().all(|cases| *cases >= 5), "{:?}", rows[0].cases);
 }
 
-/// Which rung refutes what, to be reviewed when it changes.
+/// The matrix of mistakes and rungs is a snapshot, so that every change of it is reviewed.
 #[test]
 fn the_matrix_reads_like_this() {
     let (status, text, errors) = triform("refute");
@@ -216,8 +216,8 @@ fn example(json: &Value) -> Example {
     }
 }
 
-/// Each witness, rebuilt from its JSON, separates right and wrong at the element and with the
-/// numbers that it names.
+/// Each witness is rebuilt from its JSON. The right and the wrong block then differ at the element that the JSON names,
+/// with the numbers that it names.
 #[test]
 fn every_witness_replays() {
     let mut replayed = 0;
@@ -244,8 +244,9 @@ fn every_witness_replays() {
     assert_eq!(replayed, ALL.len());
 }
 
-/// The witness is minimal: if any of its numbers is made simpler, right and wrong agree. Simpler
-/// means nearer to 0 (in a batch norm, to the identity), by one step or all the way.
+/// Each witness is minimal: if any of its numbers is made simpler, the right and the wrong block agree. A number
+/// becomes simpler when it moves towards 0, by one step or all the way. The numbers of a batch norm move towards the
+/// identity instead.
 #[test]
 fn witnesses_are_minimal() {
     let mut tried = 0;
@@ -292,7 +293,7 @@ fn each_kind_of_witness_is_there() {
     assert!(['a', 'b', 'c'].iter().all(|letter| letters.contains(*letter)), "{letters}");
 }
 
-/// The book's page has each mistake with its smallest example, as found here.
+/// docs/gallery.md has each mistake with the smallest example that is found here.
 #[test]
 fn the_book_shows_every_mistake() {
     let rows = matrix::run(&ALL, &Rung::ALL.into(), Seed(0), &Quiet).unwrap().unwrap();
@@ -312,7 +313,7 @@ fn the_book_shows_every_mistake() {
     is_in_the_book("gallery", &of_blocks);
 }
 
-/// A part of docs/gallery.md is what was made, or becomes it.
+/// Asserts that a part of docs/gallery.md equals `made`, or rewrites that part.
 fn is_in_the_book(part: &str, made: &str) {
     let first = format!("<!-- {part}: made by INSTA_UPDATE=always cargo test -->\n");
     let last = format!("<!-- end of {part} -->");

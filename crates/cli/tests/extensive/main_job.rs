@@ -1,4 +1,4 @@
-//! The main job at its full size, on wrong forms.
+//! `triform verify` without options, at full size, on wrong forms.
 
 use serde_json::Value;
 use triform::block::Form;
@@ -8,8 +8,8 @@ use triform_cli as cli;
 use crate::common::wrong::{NEXT_PATH, norm_in_each_path, wrong};
 use crate::kit::run_with;
 
-/// On the real shapes and the photograph, as the main job runs them: each form has its own mistake,
-/// and each is refuted in every block by both rungs.
+/// Each form has its own mistake. On the real shapes and the photograph, R1 and R3 both refute each form in every
+/// block.
 #[test]
 fn wrong_forms_are_refuted_in_every_block_of_the_main_job() {
     let dropped = wrong(Form::EarlyConcat, "last-path-dropped");

@@ -1,4 +1,4 @@
-//! Whole networks in the program: initialised, run, verified in three forms; wrong forms refuted.
+//! Whole networks in the program. They are initialised, run, and verified in three forms, and wrong forms are refuted.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ use triform::random::Seed;
 use triform::scalar::Additive;
 use triform_cli::checkpoint;
 
-/// Small, with every kind of block: a projection with and without a stride, an identity.
+/// A small network with every kind of block: projections with and without a stride, and identity shortcuts.
 const SMALL: &str = "resnext29_4x16d";
 const FORWARD: &str = "forward --arch resnext29_4x16d --weights w.safetensors --input x.npy";
 
@@ -80,7 +80,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Runs the program in this process, on forms that the test chooses; returns the status and the output.
+/// Runs the program in this process, on forms that the test chooses. Returns the status and the output.
 fn run(folder: &Path, forms: &[&dyn AnyForm], more: &str, interrupted: bool) -> (u8, String) {
     let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
     let (weights, x) = (path("w.safetensors"), path("x.npy"));
@@ -90,13 +90,13 @@ fn run(folder: &Path, forms: &[&dyn AnyForm], more: &str, interrupted: bool) -> 
     (status, output)
 }
 
-/// The same with these rungs and a JSON report.
+/// Like [`run`], with these rungs and a JSON report.
 fn verify(folder: &Path, forms: &[&dyn AnyForm], rungs: &str) -> (u8, Value) {
     let (status, output) = run(folder, forms, &format!("--rung {rungs} --json"), false);
     (status, json(&output))
 }
 
-/// Writes the weights, their numbers changed tensor by tensor.
+/// Writes the weights after `change` has changed each number. `change` gets the name of the tensor and the number.
 fn rewrite(folder: &Path, change: &dyn Fn(&str, f32) -> f32) {
     let weights = changed(&trained(SMALL), &|name, _, numbers| {
         numbers.iter().map(|number| change(name, *number)).collect()
@@ -138,7 +138,7 @@ fn every_block_of_a_network_is_verified_by_each_rung() {
     assert_eq!(report["notes"], serde_json::json!([]));
 }
 
-/// A wrong form in a network is refuted by each of the rungs alone.
+/// Each rung alone refutes a wrong form in a network.
 #[test]
 fn a_wrong_form_is_refuted_in_a_network() {
     let folder = folder();
@@ -187,7 +187,7 @@ fn forms_of_a_network_are_run_one_by_one() {
     fits_80_columns(&words);
 }
 
-/// What `triform init` writes follows from the seed, in both formats and with both fans.
+/// The seed determines what `triform init` writes, in both formats and with both fans.
 #[test]
 fn a_fresh_checkpoint_is_the_seeds() {
     let folder = tempdir().unwrap();
@@ -209,15 +209,16 @@ fn a_fresh_checkpoint_is_the_seeds() {
     x.write_npy(fs::File::create(at.join("x.npy")).unwrap()).unwrap();
     let command = FORWARD.replace("w.safetensors", "w.npz") + " --form all";
     let words = printed_in(at, &command);
-    let note = "Note: In 9 of the 9 blocks the first two batch norms are as they are initialised";
+    let note =
+        "Note: In 9 of the 9 blocks the first two batch norms still have their initial values";
     assert!(words.replace('\n', " ").contains(note), "{words}");
     // A command is not broken into lines.
     let mut lines = words.lines().filter(|line| !line.starts_with("Repeat: "));
     assert!(lines.all(|line| line.chars().count() <= 80), "{words}");
 }
 
-/// ResNeXt-50 inside Wide ResNet-50-2, in f32: each block of either network lies within the bound
-/// of the wider one, which rounds more, and the logits of the two agree within 1e-5 of the largest.
+/// ResNeXt-50 is embedded in Wide ResNet-50-2, in f32. Each block of either network lies within the bound of the wider
+/// network, which rounds more. The logits of the two networks agree within 1e-5 of the largest logit.
 #[test]
 fn resnext50_is_inside_wide_resnet50_2_in_f32() {
     let narrow = trained("resnext50_32x4d");
@@ -249,7 +250,7 @@ fn resnext50_is_inside_wide_resnet50_2_in_f32() {
     assert_eq!(narrow.in_groups(8).unwrap().architecture().name, "resnext50_32x4d in 8 groups");
 }
 
-/// Weights that overflow are bad input: no form is refuted for what no float can hold.
+/// Weights that make f32 overflow are bad input, and no form is refuted for them.
 #[test]
 fn weights_that_overflow_are_no_refutation() {
     let folder = folder();
@@ -281,7 +282,7 @@ fn weights_that_overflow_are_no_refutation() {
     assert!(error.starts_with("batch norm scale of layer2.1.bn2: element [0] is inf"), "{error}");
 }
 
-/// Where a block's own numbers hide mistakes from a rung, its verdict is qualified.
+/// If the numbers of a block hide mistakes from a rung, the verdict of that rung is qualified.
 #[test]
 fn what_the_weights_hide_is_said() {
     let folder = folder();
@@ -414,7 +415,7 @@ impl<S: Additive, V: Convolver<S>> Branch<S, V> for Doubled<V::Kernel> {
     }
 }
 
-/// If a form overflows where the right form (c) does not, the form is wrong, not its weights.
+/// If a form overflows where the right form (c) does not, the form is refuted.
 #[test]
 fn a_form_that_overflows_is_refuted() {
     let folder = folder();

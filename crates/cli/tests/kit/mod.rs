@@ -1,5 +1,5 @@
-//! What the tests of the program share: the program as a process of its own, and in this process on
-//! forms that a test chooses.
+//! What the tests of the program share. They run the program as a separate process, or in this process on forms that a
+//! test chooses.
 #![allow(dead_code, unreachable_pub)] // each program of tests uses a part of it
 
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ fn words(command: &str) -> Vec<String> {
     shlex::split(command).unwrap()
 }
 
-/// The output of the program for a command's words.
+/// The output of the program when it is called with a command's words.
 pub fn triform(command: &str) -> Output {
     program().args(words(command)).output().unwrap()
 }
@@ -39,7 +39,7 @@ pub fn triform_in(folder: &Path, command: &str) -> Output {
     program().current_dir(folder).args(words(command)).output().unwrap()
 }
 
-/// What the program prints when run in a folder; it must end with status 0.
+/// What the program prints when it runs in a folder. Its exit status must be 0.
 pub fn printed_in(folder: &Path, command: &str) -> String {
     let output = triform_in(folder, command);
     assert_eq!(output.status.code(), Some(0), "{command}: {}", text(&output.stderr));
@@ -59,7 +59,7 @@ pub fn of<T: DeserializeOwned>(json: &Value) -> T {
     serde_json::from_value(json.clone()).unwrap()
 }
 
-/// Runs the program in this process; returns its status, its output and its errors.
+/// Runs the program in this process. Returns its status, its output and its errors.
 pub fn run_with(forms: &[&dyn AnyForm], command: &str, interrupted: bool) -> (u8, String, String) {
     let arguments = words(&format!("triform {command}")).into_iter().map(OsString::from);
     let (mut output, mut errors) = (Vec::new(), Vec::new());

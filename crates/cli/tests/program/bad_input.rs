@@ -1,5 +1,5 @@
-//! Bad input: one clear line, exit status 2, nothing on standard output, no half-written file. The commands are
-//! the lines of bad_input.txt, and their messages are a snapshot; see the head of cli.rs.
+//! Bad input gives one clear line, exit status 2, nothing on standard output, and no half-written file. The commands
+//! are the lines of bad_input.txt. Their messages are a snapshot: see the head of cli.rs.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! `triform bench` from outside: its rows, its figure, its record; and that a wrong form is not timed.
+//! `triform bench` from outside: its rows, its figure and its record. A wrong form is not timed.
 
 use std::fs;
 use std::path::Path;
@@ -19,7 +19,7 @@ use triform_cli as cli;
 const KEYS: [&str; 8] =
     ["block", "form", "gflops", "map", "median_ms", "min_ms", "share_of_peak", "threads"];
 
-/// A row's block, map, form and threads, once its numbers are seen to be consistent.
+/// The block, map, form and threads of a row. Asserts that the numbers of the row are consistent.
 fn row(row: &Value) -> (&str, &str, &str, u64) {
     let keys: Vec<&String> = row.as_object().unwrap().keys().collect();
     assert_eq!(keys, KEYS);
@@ -69,7 +69,7 @@ fn one_form_on_two_threads_with_its_figure() {
     assert!(image::open(Path::new(&figure)).is_ok());
 }
 
-/// A form with a mistake, in the place of each form: it is refuted, and nothing is timed.
+/// Each form in turn is replaced by a wrong form. The wrong form is refuted, and nothing is timed.
 #[test]
 fn a_wrong_form_is_refuted_and_not_timed() {
     for (place, form) in Form::ALL.into_iter().enumerate() {
@@ -92,8 +92,8 @@ fn a_wrong_form_is_refuted_and_not_timed() {
     }
 }
 
-/// The level that was timed is named beside its peak and in the command that repeats the run, and
-/// no peak counts more threads than there are processors.
+/// The SIMD level is named beside its peak and in the command that repeats the run. No peak counts more threads than
+/// there are processors.
 #[test]
 fn what_was_timed_is_what_is_reported() {
     let processors = std::thread::available_parallelism().unwrap().get();
@@ -104,7 +104,7 @@ fn what_was_timed_is_what_is_reported() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let report = text(&output.stdout).replace('\n', " ");
     assert!(report.contains(", portable. As measured now, "), "{report}");
-    assert!(report.contains("(that of one, times the processors)"), "{report}");
+    assert!(report.contains("(the rate of one thread, times the processors)"), "{report}");
     let repeat = format!(
         "Repeat: TRIFORM_LEVEL=portable triform bench --seed 0 --block 8x2x2 --map 6x6 \
                           --rounds 1 --threads {threads}"
@@ -112,7 +112,7 @@ fn what_was_timed_is_what_is_reported() {
     assert!(report.contains(&repeat), "{report}");
 }
 
-/// `timeout` sends its signal twice. That is a single request to stop, and partial results are reported.
+/// `timeout` sends its signal twice. The program takes this as a single request to stop, and reports partial results.
 #[cfg(unix)]
 #[test]
 fn two_signals_at_once_are_one() {
@@ -128,7 +128,7 @@ fn two_signals_at_once_are_one() {
     assert!(report.starts_with("Interrupted before ") && report.contains("\nRepeat: "), "{report}");
 }
 
-/// The committed record is named after its day and machine, and is what `--record` writes.
+/// The committed record is named after its day and machine, and has the format that `--record` writes.
 #[test]
 fn the_committed_record_is_named_after_its_day_and_machine() {
     let record = committed().unwrap();

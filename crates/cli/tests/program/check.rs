@@ -1,11 +1,12 @@
-//! `triform cases`, `check`, `grade` and `adequacy`: files out, files back, the verdict.
+//! `triform cases`, `check`, `grade` and `adequacy`: the files that they write, the files that they read, and the
+//! verdicts.
 
 use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use crate::common::handed::right;
-use crate::kit::{fits_80_columns, printed_in, text, triform_in};
+use crate::kit::{fits_80_columns, printed_in, right as forms, run_with, text, triform_in};
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use triform::check::{Case, Handed, Kind, Ops, Plan, Received, cases};
@@ -34,7 +35,7 @@ fn write(folder: &Path, case: &Case, handed: &Handed) {
     fs::write(folder.join(format!("{}.npz", case.name)), npz(&tensors).unwrap()).unwrap();
 }
 
-/// What a mistake gives for a case; the right answers where it does not apply.
+/// What a mistake gives for a case, or the right answers if the mistake does not apply.
 fn wrong(case: &Case, name: &str) -> Handed {
     let wrong = case.mistakes().find(|(known, _)| *known == name).and_then(|(_, wrong)| wrong());
     let Some(arrays) = wrong else { return right(case) };
@@ -73,7 +74,7 @@ fn right_outputs_agree_and_wrong_ones_are_named() {
     assert_eq!(report["pattern"][0], "kind = gradients", "{report:#}");
 }
 
-/// The program that is judged is handed two folders.
+/// The program that is judged gets two folders as arguments.
 #[test]
 fn a_program_is_run_and_judged() {
     let (folder, cases) = suite();
@@ -117,13 +118,39 @@ fn a_program_is_run_and_judged() {
     let start = Instant::now();
     let (status, report) = run("--run \"sh slow.sh\" --timeout 1");
     assert_eq!(status, 1);
-    assert!(report.contains("was ended after 1 s"), "{report}");
+    assert!(report.contains("was stopped after 1 s"), "{report}");
     assert!(start.elapsed().as_secs() < 30);
     for words in ["check cases --run ./missing", "grade cases right --run ./missing"] {
         let output = triform_in(folder.path(), words);
         assert_eq!(output.status.code(), Some(2));
         let errors = text(&output.stderr);
         assert!(errors.starts_with("error: cannot run `./missing`"), "{errors}");
+    }
+}
+
+/// Ctrl-C ends the work without a report, and nothing is written.
+#[test]
+fn an_interrupted_command_leaves_nothing() {
+    let (folder, cases) = suite();
+    for case in &cases {
+        write(&folder.path().join("right"), case, &right(case));
+    }
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (cases, right, new) = (path("cases"), path("right"), path("new"));
+    for words in [
+        format!("cases --out '{new}' --quick"),
+        format!("check '{cases}' '{right}'"),
+        format!("adequacy '{cases}' --rule sum:1e-1,1e5 --add '{new}'"),
+    ] {
+        let (status, output, errors) = run_with(&forms(), &words, true);
+        assert_eq!((status, output.as_str(), errors.as_str()), (130, "", ""), "{words}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "{words}");
+    }
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(&right, &new).unwrap();
+        let (status, _, errors) = run_with(&forms(), &format!("cases --out '{new}'"), false);
+        assert!(status == 2 && errors.contains("it is a link"), "{errors}");
     }
 }
 
@@ -146,7 +173,7 @@ fn changed_cases_are_refused() {
         .map(|(name, array)| (name, Received::Floats(array.mapv(|value| value as f32 + 1.0))))
         .collect();
     write(&folder.path().join("cases"), &cases[0], &handed);
-    refused("are not those that cases.json commits to");
+    refused("do not match their digest in cases.json");
     changed.truncate(before.len() / 2);
     fs::write(&file, changed).unwrap();
     refused("error: ");
@@ -156,7 +183,7 @@ fn changed_cases_are_refused() {
     fs::write(&listing, text.replacen("\"groups\": 1", "\"groups\": 2", 1)).unwrap();
     refused("error: ");
     fs::write(&listing, text.replacen("\"commitment\": \"", "\"commitment\": \"0", 1)).unwrap();
-    refused("are not those that it commits to");
+    refused("its commitment does not match its cases");
 }
 
 #[test]
@@ -169,7 +196,7 @@ fn every_mistake_of_a_convolution_is_shown() {
         assert!(words.contains(", wrong") || words.contains("It gives nothing at all"), "{words}");
         shown += 1;
     }
-    assert!(shown >= 58);
+    assert!(shown >= 60);
     let page = printed_in(&std::env::temp_dir(), "refute epsilon-left-out-everywhere --rung R0-R3");
     assert!(page.starts_with("epsilon-left-out-everywhere: every batch norm"), "{page}");
 }
@@ -197,11 +224,11 @@ fn the_same_seed_gives_the_same_files() {
     let output = triform_in(folder.path(), "cases --out g --secret short");
     assert_eq!(output.status.code(), Some(2));
     let errors = text(&output.stderr);
-    assert!(errors.contains("7 bytes can be guessed; it needs 8"), "{errors}");
+    assert!(errors.contains("has 7 bytes, which can be guessed; it needs at least 8"), "{errors}");
     assert!(!folder.path().join("g").exists());
 }
 
-/// Whatever a submission is, it is a row.
+/// Every submission gets a row, even if it cannot be judged.
 #[test]
 fn a_class_is_graded() {
     let (folder, cases) = suite();
@@ -263,7 +290,7 @@ fn a_class_is_graded() {
     for (points, words) in [
         ("[points]\nspecials = 1\n", "the cases have no kind `specials`"),
         ("[points]\nintegers = -1\n", "-1 points"),
-        ("[points]\nintegers = 0\n", "all points together are 0"),
+        ("[points]\nintegers = 0\n", "the points add up to 0"),
         ("points", "expected"),
     ] {
         fs::write(path("points.toml"), points).unwrap();
@@ -273,7 +300,8 @@ fn a_class_is_graded() {
     }
 }
 
-/// A test with few cases misses what they do not show; the cases it is offered show it.
+/// A test with a loose rule misses mistakes. The cases that `--add` writes show these mistakes if they are compared
+/// exactly.
 #[test]
 fn a_test_is_told_what_it_misses() {
     let folder = tempdir().unwrap();

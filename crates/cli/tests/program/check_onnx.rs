@@ -1,4 +1,4 @@
-//! `triform cases --onnx`: the models say what cases.json says, and hold the same numbers.
+//! `triform cases --onnx`: the models describe the same cases as cases.json, and hold the same numbers.
 //!
 //! `tests/handed_in/onnx_suite.py` runs the models in an engine.
 
@@ -15,7 +15,8 @@ use triform_onnx::proto::{ModelProto, NodeProto, TensorProto};
 
 use crate::kit::{of, printed_in, text, triform_in};
 
-/// Folders `cases` and `suite`, and the cases that are listed.
+/// Writes the folders `cases` and `suite`. Returns the folder around them, the program's report, and the cases that
+/// cases.json lists.
 fn written(options: &str) -> (TempDir, String, Vec<Value>) {
     let folder = tempfile::tempdir().unwrap();
     let report =
@@ -51,7 +52,7 @@ fn found(node: &NodeProto) -> String {
     line(node.op_type(), &inputs, &node.output.join(", "), &attributes.join(" "))
 }
 
-/// The attributes of a convolution; `pad` is left, right, top, bottom.
+/// The attributes of a convolution. The order of `pad` is left, right, top, bottom.
 fn conv(
     kernel: [usize; 2],
     stride: [usize; 2],
@@ -65,7 +66,7 @@ fn conv(
     )
 }
 
-/// The nodes that a case must have, by its attributes.
+/// The nodes that a case must have according to its attributes.
 fn wanted(case: &Value) -> Vec<String> {
     let a = &case["attributes"];
     let size = |name: &str| of::<usize>(&a[name]);
@@ -214,8 +215,8 @@ fn both_folders_are_written_or_neither() {
     for (options, why) in [
         ("--out cases --onnx full", "cannot use full: it is not empty"),
         ("--out full --onnx suite", "cannot use full: it is not empty"),
-        ("--out cases --onnx ./cases/suite", "must not lie one in the other"),
-        ("--out suite/cases --onnx suite", "must not lie one in the other"),
+        ("--out cases --onnx ./cases/suite", "must not contain each other"),
+        ("--out suite/cases --onnx suite", "must not contain each other"),
         ("--out cases --onnx suite --kind gradients", "none of these cases can be an ONNX model"),
     ] {
         let output = triform_in(folder.path(), &format!("cases --op block --quick {options}"));

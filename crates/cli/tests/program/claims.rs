@@ -1,4 +1,4 @@
-//! The list of claims: each is checked, and each check refutes what it says it does.
+//! Tests the list of claims. Every claim holds, and every check refutes the wrong thing that its claim names.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,7 @@ use crate::kit::{fits_80_columns, right, run_with};
 use triform::claims::{ALL, Claim, Given, named};
 use triform::evidence::verdict::Verdict;
 
-/// What is wrong with a list of claims: claims that do not hold, and checks that pass the wrong
-/// thing that they must refute.
+/// Complaints about a list of claims: claims that do not hold, and checks that accept the wrong thing.
 fn complaints(claims: &[Claim]) -> Vec<String> {
     let mut complaints = Vec::new();
     for claim in claims {
@@ -32,7 +31,7 @@ fn every_claim_holds_and_every_check_refutes() {
     assert!(ALL.len() >= 20);
 }
 
-/// A claim whose check looks at nothing passes whatever it is given, and this is reported.
+/// A check that looks at nothing accepts everything, and the test reports such a check.
 #[test]
 fn a_claim_without_a_check_is_seen() {
     let unchecked = Claim {

@@ -1,8 +1,7 @@
 //! The program from outside: reports, exit status, JSON, bad input.
 //!
-//! The snapshots are in snapshots/. What differs between machines or runs (times, rounding) is masked.
-//! After an intended change, `INSTA_UPDATE=always cargo test` rewrites them; read the difference before you
-//! commit it.
+//! The snapshots are in snapshots/. What differs between machines or runs (times, rounding) is masked. After an
+//! intended change, `INSTA_UPDATE=always cargo test` rewrites the snapshots. Read the difference before you commit it.
 
 use std::fs;
 use std::path::Path;
@@ -26,7 +25,7 @@ use triform_cli as cli;
 use triform_cli::report::{json, verify as words};
 
 const SMALL: &str = "verify --block 12x3x2 --map 6x5";
-/// The same with two quick rungs, for tests that do not look at the report itself.
+/// A command with two quick rungs, for tests that do not look at the report itself.
 const QUICK: &str = "verify --block 12x3x2 --map 6x5 --rung R1,R3";
 
 #[test]
@@ -118,7 +117,7 @@ fn wrong_forms_are_refuted_with_a_witness() {
             assert!(report.starts_with(&start), "{wrong:?}: {report}");
             assert_eq!(report.matches("NOT equivalent").count(), 1, "only the wrong one: {report}");
             assert_eq!(report.matches(" REFUTED").count(), Rung::ALL.len(), "{wrong:?}: {report}");
-            assert!(report.contains("The smallest example."), "{wrong:?}: {report}");
+            assert!(report.contains("smallest example."), "{wrong:?}: {report}");
             fits_80_columns(&report);
         }
     }
@@ -150,12 +149,12 @@ fn a_refutation_reads_like_this() {
     insta::assert_snapshot!("refutation", masked(&report) + "\n========\n" + &masked(&full));
 }
 
-/// A form whose output has another shape cannot be compared, and a single form agrees with itself
-/// whatever it does.
+/// A form whose output has another shape cannot be compared. A single form cannot be compared either, since it always
+/// agrees with itself.
 #[test]
 fn what_cannot_be_compared_is_an_error() {
     let shapes = "output of a form has shape [1, 10, 6, 5]; it must be [1, 12, 6, 5]";
-    let one = "2 forms at least are needed to compare, not 1";
+    let one = "at least 2 forms are needed for a comparison, not 1";
     let no_form: &dyn AnyForm = &no_form();
     for (forms, command, words) in [
         (&[no_form, &Form::Grouped][..], SMALL, shapes),
@@ -167,7 +166,7 @@ fn what_cannot_be_compared_is_an_error() {
     }
 }
 
-/// What could not be verified is reported beside what was found.
+/// The report lists what could not be verified, beside the findings.
 #[test]
 fn a_failure_is_told_in_the_reports() {
     let rungs = [Rung::R3].into();
@@ -183,8 +182,8 @@ fn a_failure_is_told_in_the_reports() {
     assert_eq!(json["errors"][0]["rung"], "R3");
 }
 
-/// Degenerate blocks and maps, outputs that cancel to nearly nothing, and seeds whose cases once broke the
-/// contract.
+/// Right forms hold on degenerate blocks and maps, on outputs that cancel to nearly nothing, and with seeds whose cases
+/// once broke the generator's contract.
 #[test]
 fn right_forms_are_never_refuted_nor_refused() {
     for arguments in [
@@ -218,7 +217,7 @@ fn an_interrupted_run_says_so() {
     assert_eq!((&report["ok"], &report["partial"]), (&false.into(), &true.into()));
 }
 
-/// After Ctrl-C, what was done is reported as partial, and the status says why.
+/// After Ctrl-C, the finished part is reported as partial, and the exit status is 130.
 #[test]
 #[cfg(unix)]
 fn ctrl_c_ends_with_130_and_a_report_marked_as_partial() {
@@ -322,8 +321,8 @@ fn help_names_the_commands() {
     assert_eq!(version, format!("triform {}\n", env!("CARGO_PKG_VERSION")));
 }
 
-/// The committed figures are those that the program draws: an SVG to the byte, a PNG to the pixel,
-/// since its bytes depend on the compressor that a build happens to have.
+/// The figures that the program draws equal the committed figures: SVG files byte by byte, PNG files pixel by pixel.
+/// The bytes of a PNG file depend on the compressor in the build.
 #[test]
 fn the_committed_figures_are_what_the_program_draws() {
     let folder = tempdir().unwrap();
@@ -344,7 +343,8 @@ fn the_committed_figures_are_what_the_program_draws() {
     }
 }
 
-/// The environment chooses the SIMD level: one that this machine has is used, any other word is refused.
+/// An environment variable chooses the SIMD level. A level that this machine has is used, and any other word is
+/// refused.
 #[test]
 fn the_environment_chooses_the_level() {
     let with = |level: &str| {

@@ -1,5 +1,5 @@
-//! Counting, from outside: the published table, three ways of counting that must agree, the
-//! program's tables, JSON and CSV, and what a wrong number means.
+//! Tests counting from outside: the published table, three ways of counting that must agree, and the program's tables,
+//! JSON and CSV. Also tests that `diagnose` explains wrong numbers.
 
 use std::fs;
 
@@ -15,9 +15,9 @@ use triform::network::layers::{Operation, Role};
 use triform::network::{init, stem, zoo};
 use triform::random::{Purpose, Seed};
 
-/// Name, parameters, MACs with the stride on the 3x3 and on the first 1x1. The parameters of the
-/// first ten are torchvision's `num_params`, and their MACs agree with its `_ops`; the rest were
-/// computed independently of this crate.
+/// The columns: name, parameters, MACs with the stride on the 3x3, and MACs with the stride on the first 1x1. For the
+/// first ten networks, the parameters are torchvision's `num_params`, and the MACs agree with its `_ops`. The other
+/// numbers were computed independently of this crate.
 const TABLE: [(&str, u64, u64, u64); 14] = [
     ("resnet18", 11_689_512, 1_814_073_344, 1_814_073_344),
     ("resnet34", 21_797_672, 3_663_761_408, 3_663_761_408),
@@ -69,7 +69,7 @@ fn the_program_counts_every_network_exactly() {
 }
 
 proptest! {
-    /// A block and a network of only that block count the same: two closed forms, written independently.
+    /// A block and a network of only that block count the same. The two closed forms were written independently.
     #[test]
     fn a_block_counts_the_same_as_a_network_of_one(
         c_in in 1usize..70, cardinality in 1usize..9, width in 1usize..9, c_out in 1usize..70,
@@ -103,7 +103,7 @@ proptest! {
     }
 }
 
-/// The weights drawn for the blocks of a network have as many numbers as its layers count.
+/// The count of a network's convolutions equals the number of weights in the kernels of its stem and its blocks.
 #[test]
 fn layers_count_what_the_arrays_of_a_network_hold() {
     let network = zoo::named("resnext50_32x4d").unwrap();
@@ -118,8 +118,8 @@ fn layers_count_what_the_arrays_of_a_network_hold() {
     assert_eq!(held as u64, counted);
 }
 
-/// Zero-padding each grouped 3x3 of resnext50_32x4d to a dense one gives wide_resnet50_2: all
-/// layers are the same except for the groups.
+/// If each grouped 3x3 of resnext50_32x4d is filled up with zeros to a dense 3x3, the network becomes wide_resnet50_2.
+/// All layers are the same except for the groups.
 #[test]
 fn resnext50_is_embedded_in_wide_resnet50() {
     let [grouped, dense] = ["resnext50_32x4d", "wide_resnet50_2"]
@@ -159,10 +159,10 @@ fn grouped_basic_blocks_and_other_nonsense_are_refused() {
     };
     let resnet = |kind, blocks| Architecture::resnet("x", kind, blocks, 32, 4);
     for (refused, words) in [
-        (resnet(BlockKind::Basic, [2; 4]), "no grouped form (32 groups of 4 asked for)"),
+        (resnet(BlockKind::Basic, [2; 4]), "must have 1 group of width 64, not 32 of width 4"),
         (resnet(BlockKind::Bottleneck, [3, 0, 6, 3]), "number of blocks of a stage is 0"),
-        (in_groups(3), "3 groups do not divide 256 input channels"),
-        (in_groups(0), "groups is 0; it must be at least 1"),
+        (in_groups(3), "256 input channels cannot be divided into 3 groups of equal size"),
+        (in_groups(0), "number of groups is 0; it must be at least 1"),
     ] {
         let error = refused.unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -198,8 +198,8 @@ fn a_wrong_number_names_its_mistake() {
     insta::assert_snapshot!("first_found", found);
 }
 
-/// 22.8 billion is wide_resnet101_2's own count, twice wide_resnet50_2's, and twice that of
-/// resnext50 with its groups ignored: all three are listed.
+/// 22.8 billion is the count of wide_resnet101_2, twice the count of wide_resnet50_2, and twice the count of resnext50
+/// with its groups ignored. All three are listed.
 #[test]
 fn coincidences_are_listed() {
     let found =
@@ -330,7 +330,7 @@ fn counts_beyond_64_bits_are_errors() {
     assert!(refused > 30, "{refused}");
 }
 
-/// Height and width differ, and the network is not on its usual input.
+/// Height and width are kept apart if they differ, on an input that is not the network's usual input.
 #[test]
 fn sizes_that_are_not_square_are_kept_apart() {
     let layer = &json("count resnet18 --size 64x96 --layers --json")["networks"][0]["layers"][0];
@@ -338,7 +338,7 @@ fn sizes_that_are_not_square_are_kept_apart() {
     assert_eq!(layer["output"], serde_json::json!([32, 48]));
 }
 
-/// A mistake whose count exceeds 64 bits is skipped, and the search goes on.
+/// A mistake whose count exceeds 64 bits is skipped, and the search continues.
 #[test]
 fn a_huge_network_is_diagnosed_too() {
     let network = "resnext50_1000000x64d";

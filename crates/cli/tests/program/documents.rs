@@ -1,6 +1,6 @@
-//! README and book are true: their links lead somewhere, and their generated tables show what the
-//! program knows. `INSTA_UPDATE=always cargo test -p triform-cli` rewrites the tables. (Their
-//! commands and reports are checked by the tests of `extensive`, the README's Rust by a doc test.)
+//! README and docs are true: every link leads somewhere, and the generated tables show what the program knows.
+//! `INSTA_UPDATE=always cargo test -p triform-cli` rewrites the tables. (The tests of `extensive` check the commands
+//! and reports, and a doc test checks the README's Rust code.)
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn every_link_leads_somewhere() {
     assert!(checked > 100, "{checked}");
 }
 
-/// Every page of the book is in its table of contents.
+/// Every page of docs/ is in the table of contents.
 #[test]
 fn the_summary_names_every_page() {
     let summary = page("docs/SUMMARY.md");
@@ -62,7 +62,8 @@ fn the_front_door_is_short() {
     }
 }
 
-/// Compares `made` with the text between the marks of this name in a page, or rewrites the text.
+/// Compares `made` with the text between two marks with this name in a page. With `INSTA_UPDATE=always`, it rewrites
+/// the text.
 #[track_caller]
 fn generated(path: &str, name: &str, made: &str) {
     let text = page(path);
@@ -112,7 +113,7 @@ fn the_ladder_is_the_list() {
     }
 }
 
-/// The Chinese page lists the gallery's mistakes in order. (The English one is made from runs.)
+/// The Chinese page lists the gallery's mistakes in order. (The English page is made from runs.)
 #[test]
 fn the_gallery_is_the_list() {
     let chinese = page("docs/zh/gallery.md");
@@ -122,7 +123,7 @@ fn the_gallery_is_the_list() {
     assert!(chinese.contains(&format!("{} 个错误的块", listed.len())));
 }
 
-/// What is said of published test data is what its record says.
+/// What the pages say about published test data agrees with the committed record.
 #[test]
 fn the_adequacy_of_published_tests_is_the_record() {
     let text = fs::read_to_string(root().join("adequacy/records/2026-12-01.json")).unwrap();
@@ -138,9 +139,11 @@ fn the_adequacy_of_published_tests_is_the_record() {
         let words: Vec<String> = page(path).split_whitespace().map(str::to_owned).collect();
         let text = words.join(" ");
         for said in [
-            format!("{asked} mistakes of the output, ONNX's node tests of Conv miss {onnx}"),
-            format!("tinygrad's all-ones test {tinygrad}"),
-            format!("of {with_gradients} with gradients, PyTorch's sample inputs miss {opinfo}"),
+            format!("ONNX's node tests of Conv miss {onnx} of {asked} mistakes in the output"),
+            format!("tinygrad's all-ones test misses {tinygrad} of these {asked} mistakes"),
+            format!(
+                "With gradients there are {with_gradients} mistakes, and PyTorch's sample inputs miss {opinfo}"
+            ),
         ] {
             assert!(text.contains(&said), "{path}: {said}");
         }
@@ -149,6 +152,7 @@ fn the_adequacy_of_published_tests_is_the_record() {
     let [_, dlsys] = missed("dlsys-sum");
     let text = page("adequacy/README.md");
     assert!(
-        text.contains(&format!("burn's tests {burn}")) && text.contains(&format!("miss {dlsys};"))
+        text.contains(&format!("burn's tests miss {burn}"))
+            && text.contains(&format!("homework 4 miss {dlsys}"))
     );
 }

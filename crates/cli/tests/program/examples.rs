@@ -1,5 +1,5 @@
-//! The chapter "Check your own block": its convolution in C agrees, a spoilt copy is refuted by name, and the book shows
-//! both reports as they are printed.
+//! The chapter "Check your own block" is true. Its convolution in C agrees, a spoilt copy is refuted by name, and the
+//! chapter shows both reports as the program prints them.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::kit::{printed_in, root, text, triform_in};
 use tempfile::tempdir;
 
-/// Compiles a source to `conv`, with the compiler that links Rust's programs too; returns its warnings.
+/// Compiles a source to `conv`, with the compiler that also links Rust's programs. Returns its warnings.
 fn compile(folder: &Path, source: &str) -> String {
     fs::write(folder.join("conv.c"), source).unwrap();
     let words = ["-O2", "-std=c11", "-Wall", "-Wextra", "-o", "conv", "conv.c"];

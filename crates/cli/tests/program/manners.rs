@@ -42,7 +42,7 @@ fn help_has_headings() {
     }
 }
 
-/// Colour when asked for; otherwise none if the output is not a terminal.
+/// Reports are coloured if `--color always` asks for it. Otherwise they are not, because the output is not a terminal.
 #[test]
 fn colour_is_for_terminals() {
     const BLOCK: &str = "verify --block 8x2x2 --map 4x5 --rung R3 --cases 2";

@@ -1,14 +1,14 @@
-//! The committed notebooks, read without a kernel: they have their outputs, every check in them
-//! holds, and both languages have the same code and the same outputs. `notebooks/run` runs them.
+//! Tests the committed notebooks without running them. They contain their outputs, every check in them holds, and both
+//! languages have the same code and the same outputs. `notebooks/run` runs the notebooks.
 
 use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
-/// Notebooks in each language.
+/// The number of notebooks in each language.
 const NOTEBOOKS: usize = 6;
-/// Cells whose output differs between machines or days: times.
+/// At most this many cells have an output that differs between machines or days. They show times.
 const MAY_VARY: usize = 4;
 
 fn folder() -> PathBuf {
@@ -124,7 +124,7 @@ fn few_outputs_may_vary() {
     assert!(varying <= MAY_VARY, "{varying} cells are tagged as varying");
 }
 
-/// Pictures need no font on the reader's machine: their letters are outlines.
+/// Pictures need no font on the reader's machine, because their letters are outlines.
 #[test]
 fn pictures_have_no_text_that_needs_a_font() {
     let mut seen = 0;

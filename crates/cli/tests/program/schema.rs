@@ -26,7 +26,7 @@ impl Schema {
     }
 }
 
-/// Asserts that a report fits the schema, and that it no longer does once any one key is removed.
+/// Asserts that a report fits the schema, and that it does not fit if any single key is removed.
 #[track_caller]
 fn validate(schema: &Schema, command: &str, output: &str) {
     let report: Value = serde_json::from_str(output).unwrap();

@@ -1,4 +1,4 @@
-//! `triform train`: its report on right forms, on a wrong one, and when it is stopped.
+//! `triform train`: its report on right forms, on a wrong form, and when the run is stopped.
 
 use serde_json::Value;
 use triform::block::Form;
@@ -27,7 +27,7 @@ fn right_forms_stay_equal_to_the_bit_and_a_wrong_one_does_not() {
     );
 }
 
-/// When stopped at once, it says so, with an interruption's status; its JSON is marked partial.
+/// If the run is stopped at once, the report and the exit status say so, and the JSON is marked as partial.
 #[test]
 fn an_interrupted_run_is_partial() {
     let (status, output, _) = run_with(&right(), "train", true);
@@ -38,7 +38,8 @@ fn an_interrupted_run_is_partial() {
     assert_eq!((status, &report["partial"], &report["steps"]), (130, &true.into(), &0.into()));
 }
 
-/// The committed run begins as a run does now: same first losses, up to rounding in exp and ln.
+/// The committed run begins like a run of the present program. The first losses are the same, up to rounding in exp and
+/// ln.
 #[test]
 fn the_committed_run_is_one_of_this_program() {
     let (status, output, _) = run_with(&right(), "train --steps 1 --json", false);

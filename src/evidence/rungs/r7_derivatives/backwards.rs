@@ -1,5 +1,5 @@
-//! Backwards: gradients with respect to the input and all weights. The scalar that is differentiated is the sum of
-//! the outputs, each times a random number.
+//! Backwards: gradients with respect to the input and all weights. The scalar that is differentiated is a sum of the
+//! outputs with random coefficients.
 //!
 //! The forms run on numbers that remember how they were computed ([`Var`]), and one backward pass gives all
 //! gradients. The gradients of a kernel are compared element by element, and so path by path.
@@ -18,10 +18,10 @@
 //! |dx - exact|  <=  gamma_n sum of |w| |g| + n eta,   and the same for a kernel
 //! ```
 //!
-//! A gradient is a polynomial in what is drawn. The random numbers at the outputs have degree 1, and the first f' makes
-//! it 2. On the way back through the three layers, each f' and each kernel adds 1, up to 8 for the gradient of the
-//! input. The gradient of a kernel has the layer's input as its last factor, and its degree is at most 8. So the
-//! probability of [R7](super) holds here too.
+//! A gradient is a polynomial in the numbers that are drawn. The coefficients of the outputs have degree 1, and the
+//! first f' makes the degree 2. On the way back through the three layers, each f' and each kernel adds 1, up to 8 for
+//! the gradient of the input. The gradient of a kernel has the layer's input as its last factor, and its degree is at
+//! most 8. So the bound on the probability in [R7](super) holds here too.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,7 +59,7 @@ const KERNELS: [&str; 4] = [
     "gradient of the projection",
 ];
 
-/// Runs a block on tracked numbers, and differentiates the sum of its outputs, each times a number of `v`.
+/// Runs a block on tracked numbers, and differentiates the sum of its outputs with the coefficients `v`.
 pub(crate) fn back<S: Dot>(
     (weights, x, v): (&BlockWeights<S>, ArrayView4<'_, S>, &Array4<S>),
     run: impl FnOnce(&BlockWeights<Var<S>>, ArrayView4<'_, Var<S>>) -> Result<Array4<Var<S>>>,
@@ -73,7 +73,7 @@ pub(crate) fn back<S: Dot>(
     Ok((by, named))
 }
 
-/// A number for each output of a block.
+/// A coefficient for each output of a block.
 fn for_outputs<S: Clone>(shape: &Shape, number: impl FnMut() -> S) -> Result<Array4<S>> {
     let (h, w) = shape.spec.output_map(shape.map)?;
     Ok(Array4::from_shape_simple_fn((shape.n, shape.spec.c_out(), h, w), number))
@@ -97,7 +97,8 @@ fn odd<S: PartialEq>(
     }
 }
 
-/// Over the field, in training mode, and also in inference mode if `in_both`; `path` numbers the draw.
+/// Compares the gradients over the field in training mode, and also in inference mode if `in_both`. `path` numbers the
+/// draw.
 pub(super) fn over_the_field(
     forms: Forms<'_>,
     shape: &Shape,
@@ -126,7 +127,8 @@ pub(super) fn over_the_field(
     Ok(Evidence::of(Bound::Probability { at_most }, witnesses))
 }
 
-/// A scale, a shift and perhaps a ReLU, with a backward pass, over sized integers. The results' sizes start anew.
+/// A scale, a shift and perhaps a ReLU over sized integers, with a backward pass. The size of a result is its absolute
+/// value.
 struct SizedAffine {
     affine: Vec<Affine<Int>>,
     reached: Arc<AtomicI64>,
@@ -157,8 +159,8 @@ impl ChannelWise<Var<Measured>> for SizedAffine {
     }
 }
 
-/// The gradients of the outputs times `v` on integers; `None` if a sum of sizes is beyond what `f32` holds exactly.
-/// The scales and shifts of the batch norms must be integers.
+/// The gradients, on integers, of the sum of the outputs with the coefficients `v`. Returns `None` if a sum of sizes
+/// exceeds what `f32` holds exactly. The scales and shifts of the batch norms must be integers.
 pub(crate) fn exact_gradients(
     (weights, x, v): (&BlockWeights<Int>, ArrayView4<'_, Int>, &Array4<Int>),
     plain: &NormFunctions<f64>,
@@ -189,7 +191,7 @@ pub(crate) fn exact_gradients(
     Ok(is_exact.then(|| expected.into_iter().map(floats).collect()))
 }
 
-/// On integers in `f32`; `None` if the gradients are not exact.
+/// Compares the gradients on integers in `f32`. Returns `None` if they are not exact.
 pub(super) fn over_integers(
     forms: Forms<'_>,
     case: &ExactCase,
@@ -217,7 +219,7 @@ pub(super) fn over_integers(
     Ok(Some(Evidence::of(Bound::Exact { values: (forms.len() * values) as u64 }, witnesses)))
 }
 
-/// The batch norms of a block in training mode, tracked.
+/// The batch norms of a block in training mode, with tracked gamma and beta.
 pub(crate) fn recorded(norms: &BlockNorms<f32>) -> Result<LayerFunctions<RecordedNorm<f32>>> {
     LayerFunctions::of(norms, Activation::Relu, |norm, activation| {
         Ok::<_, Error>(RecordedNorm::tracked(&TrainingNorm::new(
@@ -228,7 +230,8 @@ pub(crate) fn recorded(norms: &BlockNorms<f32>) -> Result<LayerFunctions<Recorde
     })
 }
 
-/// In training mode: to the bit in one order of sums, and within the bound in each form's own order.
+/// Compares the gradients in training mode: to the bit in one order of sums, and within the bound in each form's own
+/// order.
 pub(super) fn in_training(forms: Forms<'_>, real: &RealProblem, rng: &mut Rng) -> Result<Evidence> {
     let (n, _, h, w) = real.x.dim();
     let (h, w) = real.weights.spec().output_map((h, w))?;
@@ -270,8 +273,8 @@ struct Cuts<'a> {
     balls: Vec<(&'static str, Array4<Ball>)>,
 }
 
-/// The values at the cuts: before and after each function in the forward pass (`before`, `there`), and the
-/// gradients that enter and leave it in the backward pass (`back`, `sums`).
+/// The values at the cuts. In the forward pass, these are the values before and after each function (`before`,
+/// `there`). In the backward pass, they are the gradients that enter and leave the function (`back`, `sums`).
 #[derive(Clone, Default)]
 struct Given {
     before: Arc<Mutex<Planes<f32>>>,
@@ -280,7 +283,8 @@ struct Given {
     sums: Arc<Mutex<Planes<f32>>>,
 }
 
-/// One function with its cuts. All values seen are kept in `seen`. If `replace` is given, its values are used instead.
+/// One function with its cuts. The values that arrive are kept in `seen`. If `replace` is given, its values replace
+/// them.
 struct Cut<'a> {
     layer: Layer,
     function: &'a dyn ChannelWise<Var<f32>>,
@@ -335,7 +339,7 @@ fn tensor(planes: &Arc<Mutex<Planes<f32>>>, layer: Layer) -> Option<Array4<f32>>
 }
 
 impl<'a> Cuts<'a> {
-    /// The given floats are those of form (c); any other floats would do.
+    /// Cuts the block. The floats that replace values at the cuts are those of form (c), but any floats would do.
     fn new(real: &'a RealProblem, v: &'a Array4<f32>) -> Result<Self> {
         let mut cuts = Self { real, v, given: Given::default(), balls: Vec::new() };
         let (given, named) = cuts.run(&Form::Grouped, None)?;
@@ -435,7 +439,7 @@ impl<'a> Cuts<'a> {
         Ok((seen, named))
     }
 
-    /// Witnesses where a form exceeds its bounds.
+    /// Runs a form with the cuts. Returns a witness for each place where the form exceeds its bounds.
     fn hold(&self, form: &dyn AnyForm) -> Result<Vec<Witness>> {
         let (seen, mut named) = self.run(form, Some(&self.given))?;
         for (place, layer) in BACK.into_iter().zip([Layer::Reduce, Layer::Transform]) {
@@ -459,7 +463,7 @@ impl<'a> Cuts<'a> {
     }
 }
 
-/// The gradients that return to the functions after the first two layers.
+/// The names of the gradients that return to the functions after the first two layers.
 const BACK: [&str; 2] = ["gradient after the first 1x1", "gradient after the 3x3"];
 
 /// Computes sums of products in `f64`, with each factor converted by the given function.

@@ -50,7 +50,7 @@ fn entry(counted: &Counted, with_layers: bool) -> Result<impl Serialize> {
         why_null.insert("block", "it is a network");
     }
     if network.classes.is_none() {
-        why_null.insert("classes", "it is without a top");
+        why_null.insert("classes", "the network has no top");
     }
     if layers.is_none() {
         why_null.insert("layers", "listed with --layers");
@@ -135,8 +135,8 @@ fn word(operation: &Operation) -> &'static str {
     }
 }
 
-/// A line for each network, or for each layer of each network; the first line names the columns. No
-/// value contains a comma or a quote.
+/// A line for each network, or for each layer of each network. The first line names the columns. No value contains a
+/// comma or a quote.
 pub fn csv(counted: &[Counted], with_layers: bool) -> Result<String> {
     let mut rows: Vec<Vec<(&str, String)>> = Vec::new();
     for each in counted {

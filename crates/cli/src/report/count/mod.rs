@@ -26,20 +26,20 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Counts a network, on its usual input unless another is given.
+    /// Counts a network on the given input, or else on its usual input.
     pub fn new(network: Architecture, input: Option<Map>) -> Result<Self> {
         let input = input.unwrap_or_else(|| network.usual_input());
         let counts = count::network(&network, input)?;
         Ok(Self { network, input, counts })
     }
 
-    /// Its MACs, with its strides on this convolution.
+    /// The network's MACs if its strides are on this convolution.
     fn macs_with(&self, stride_on: StrideOn) -> Result<u64> {
         let network = self.network.clone().with_stride_on(stride_on);
         count::network(&network, self.input)?.total.operations.macs()
     }
 
-    /// The published figures about it; none if it differs from the network as published.
+    /// The published figures about the network. Empty if the network differs from the published network.
     fn published(&self) -> Result<Vec<&'static Published>> {
         let published = zoo::named(&self.network.name)?;
         let is_same = published == self.network && self.input == published.usual_input();
@@ -47,8 +47,8 @@ impl Counted {
     }
 }
 
-/// The paper's Table 2, counted, with the widths that would preserve the complexity exactly; then
-/// ResNet-50 beside ResNeXt-50, stage by stage.
+/// The paper's Table 2 with our counts, and with the widths that would preserve the complexity exactly. After that,
+/// ResNet-50 and ResNeXt-50 are compared stage by stage.
 pub fn paper() -> Result<String> {
     let mut text = String::new();
     let template = BlockSpec::new(256, 1, 64, 256)?;
@@ -58,8 +58,8 @@ pub fn paper() -> Result<String> {
     passage(
         &mut text,
         &format!(
-            "ResNeXt's block 256x32x4 has {resnext} parameters, ResNet's 256x1x64 has {resnet}: \"about 70k\" \
-             both (paper, section 3.4)."
+            "ResNeXt's block 256x32x4 has {resnext} parameters, ResNet's 256x1x64 has {resnet}. The paper \
+             calls both \"about 70k\" (section 3.4)."
         ),
     );
     widths(&mut text, &template, &[1, 2, 4, 8, 16, 32])?;
@@ -69,9 +69,9 @@ pub fn paper() -> Result<String> {
         &format!(
             "The paper's Table 2: 256 channels in and out, C paths of width d, D = C·d. Parameters: the three \
              convolutions, C·(256·d + 3·3·d·d + d·256). MACs: multiply-adds on a 56x56 map; FLOPs are twice \
-             as many. Exact d: the width that would keep ResNet's {resnet} parameters; d is the nearest \
-             integer, and off by says what that changes. C = 16 is not in the paper's table: its exact d lies \
-             halfway between two integers."
+             as many. Exact d: the width that would keep ResNet's {resnet} parameters. d: the nearest \
+             integer. Off by: how much that changes the parameters. C = 16 is not in the paper's table, \
+             because its exact d lies halfway between two integers."
         ),
     );
     line(&mut text, "");
@@ -79,8 +79,8 @@ pub fn paper() -> Result<String> {
     line(&mut text, "");
     paragraph(
         &mut text,
-        "More: triform count ARCH..., with one or several of these, another of their kind such as \
-         resnext50_16x8d, or a block such as 256x32x4:",
+        "To count others, run triform count ARCH... with one or several of the names below, another name of \
+         their kind such as resnext50_16x8d, or a block such as 256x32x4:",
     );
     paragraph(&mut text, &zoo::names().collect::<Vec<_>>().join(" "));
     Ok(text)
@@ -111,17 +111,17 @@ fn stages(text: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// The width that preserves a block's complexity, for each cardinality that is a power of two, as
-/// long as a path is at least one channel wide.
+/// The width that preserves a block's complexity, for each cardinality that is a power of two. The list ends where a
+/// path would be narrower than one channel.
 pub fn preserve(template: &BlockSpec) -> Result<String> {
     let mut text = String::new();
     let budget = thousands(count::block(template)?.convolutions);
     passage(
         &mut text,
         &format!(
-            "Block {template} has {budget} parameters in its three convolutions. For each cardinality C, this \
-             is the width d that keeps them, and the MACs: the root of C·(C_in·d + 3·3·d·d + d·C_out) = \
-             {budget}, and the nearest integer.",
+            "Block {template} has {budget} parameters in its three convolutions. For each cardinality C, the \
+             table gives the width d that keeps this number, and the MACs. Exact d solves \
+             C·(C_in·d + 3·3·d·d + d·C_out) = {budget}, and d is the nearest integer.",
         ),
     );
     let mut cardinalities = Vec::new();
@@ -159,8 +159,8 @@ fn widths(text: &mut String, template: &BlockSpec, cardinalities: &[usize]) -> R
     Ok(())
 }
 
-/// Parameters and MACs of a k x k convolution with this number of groups, padded by k/2, beside
-/// those of the dense and the depthwise one.
+/// Parameters and MACs of a k x k convolution with this number of groups, padded by k/2. The dense and the depthwise
+/// convolution are shown beside it.
 pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<String> {
     let parameters = |groups| count::convolution(k, k, c_in, c_out, groups);
     // A mistake in the request is reported before anything else.
@@ -201,7 +201,8 @@ pub fn convolution([k, c_in, c_out, groups]: [usize; 4], map: Map) -> Result<Str
     Ok(text)
 }
 
-/// Networks layer by layer: each convolution and the fully connected layer; all batch norms in one line.
+/// Networks layer by layer: a line for each convolution and for the fully connected layer, and one line for all batch
+/// norms together.
 pub fn layers(counted: &[Counted]) -> Result<String> {
     let mut text = String::new();
     for Counted { network, input: (h, w), counts } in counted {
@@ -224,8 +225,8 @@ pub fn layers(counted: &[Counted]) -> Result<String> {
     paragraph(
         &mut text,
         "3x3/2 128-256 g32: kernel 3 x 3, stride 2, 128 channels to 256, in 32 groups. Map: the \
-         output's. MACs: multiply-adds, every tap. After each convolution comes a batch norm, of two \
-         parameters a channel. layer1 is conv2 of the paper, layer2 its conv3, and so on.",
+         output's. MACs: multiply-adds, every tap. After each convolution comes a batch norm, with two \
+         parameters per channel. layer1 is conv2 of the paper, layer2 its conv3, and so on.",
     );
     Ok(text)
 }
@@ -252,8 +253,8 @@ pub fn networks(counted: &[Counted]) -> Result<String> {
     parameters(&mut text, counted)?;
     line(&mut text, "");
     work(&mut text, counted)?;
-    published(&mut text, counted, false, "Published, and what it is here:")?;
-    published(&mut text, counted, true, "Published, and wrong in ways that are known:")?;
+    published(&mut text, counted, false, "Published figures, and the counts here:")?;
+    published(&mut text, counted, true, "Published figures that are wrong in known ways:")?;
     Ok(text)
 }
 
@@ -270,8 +271,8 @@ fn parameters(text: &mut String, counted: &[Counted]) -> Result<()> {
         true => " A block's figure in the paper is its convolutions alone.",
         false => "",
     };
-    let note = "Batch norm: scale and shift; its running statistics, as many again, are no \
-                parameters. fc, bias: of the fully connected layer.";
+    let note = "Batch norm: scale and shift. Its running statistics are not parameters. fc, bias: those of \
+                the fully connected layer.";
     paragraph(text, &format!("{note}{block}"));
     Ok(())
 }
@@ -304,15 +305,15 @@ fn work(text: &mut String, counted: &[Counted]) -> Result<()> {
     grid(text, &rows, 2);
     let note = format!(
         "MACs: multiply-adds of convolutions and the fully connected layer, every tap, with the \
-         stride on the {}; FLOPs are twice as many. Inside: the part of them whose tap is not on \
-         padding. Weights, peak: megabytes in f32, stored and at most in use at once.",
+         stride on the {}; FLOPs are twice as many. Inside: the share of the MACs whose tap is not \
+         on padding. Weights, peak: megabytes of f32 that are stored, and that are in use at once at most.",
         stride_word(first.network.stride_on)
     );
     paragraph(text, &note);
     Ok(())
 }
 
-/// The published figures that are mistakes, or those that are not.
+/// Shows the published figures that are mistakes, or if `mistakes` is false, those that are not.
 fn published(text: &mut String, counted: &[Counted], mistakes: bool, heading: &str) -> Result<()> {
     let mut page = Page::new(false);
     for each in counted {
@@ -332,13 +333,13 @@ fn published(text: &mut String, counted: &[Counted], mistakes: bool, heading: &s
     Ok(())
 }
 
-/// A published figure, the count by the same conventions, and what these are.
+/// A published figure, the count by the same conventions, and a description of these conventions.
 fn said(published: &Published) -> Result<String> {
     let what = match published.quantity {
         Quantity::Parameters => "parameters",
         Quantity::Macs => "MACs",
     };
-    let met = if published.is_met()? { "" } else { ", which is NOT that" };
+    let met = if published.is_met()? { "" } else { ", which is NOT the published figure" };
     let conventions: Vec<&str> = published.conventions()?.iter().map(|d| d.words).collect();
     let rule = match conventions[..] {
         [] => String::new(),
