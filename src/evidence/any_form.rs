@@ -2,8 +2,8 @@
 //!
 //! The functions between a block's convolutions are given as data ([`Between`]). All forms build their functions from
 //! the same data. The paper's forms use the data unchanged. A wrong block with a mistake in batch norm or activation
-//! makes its mistake here ([`Subject::function`]). The wrong block leaves out a part of the data, or wraps the
-//! functions that are built from the data.
+//! makes its mistake here ([`Subject::function`]): it passes on the data with a part left out, or it wraps the
+//! functions built from them.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

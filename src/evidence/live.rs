@@ -65,8 +65,8 @@ impl Choice {
 /// Numbers for which a live batch norm can be chosen.
 pub(crate) trait LiveScalar: Ordered {
     fn value(&self) -> f64;
-    /// Chooses the norm of a channel with these values, given in ascending order. If `gated`,
-    /// a ReLU follows, and the norm puts the ReLU's corner among the values.
+    /// Chooses the norm of a channel with these values, given in ascending order. If `gated`, a ReLU follows. Then the
+    /// norm makes some values positive and some negative.
     fn norm(values: &[f64], gated: bool, choice: &Choice) -> ChannelNorm;
     /// Applies the norm, and then a ReLU if `gated`.
     fn normalise(norm: &ChannelNorm, gated: bool) -> impl Fn(&Self) -> Self;

@@ -426,7 +426,7 @@ impl Logits {
         })
     }
 
-    /// Whether every two forms agree within [`LOGITS`].
+    /// Whether each pair of forms agrees within [`LOGITS`].
     pub fn agree(&self) -> bool {
         let allowed = LOGITS * self.scale;
         self.differences.iter().all(|(_, apart)| *apart == 0.0 || *apart <= allowed)

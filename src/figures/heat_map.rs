@@ -23,7 +23,7 @@ const CHARACTER: f64 = 7.2;
 const TALL: f64 = 22.0;
 /// The gap between two matrices of one panel.
 const GAP: f64 = 10.0;
-/// The most rows or columns of one matrix: 420 columns of two pixels fill a page.
+/// The most rows or columns of one matrix: 420 columns, each two pixels wide, fill a page.
 const LONGEST: usize = 420;
 /// The most squares in a picture of several matrices. More squares would make the file too large.
 const MOST: usize = 6_000;

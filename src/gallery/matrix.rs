@@ -191,8 +191,8 @@ mod tests {
     use crate::evidence::{Value, Witness};
     use crate::gallery::ALL;
 
-    /// A witness against the right form is a contradiction, not a refutation. So is a witness where the mistake did not
-    /// apply.
+    /// A witness against the right form is a contradiction, not a refutation. A witness where the mistake did not apply
+    /// is a contradiction too.
     #[test]
     fn witnesses_are_against_the_wrong_form() {
         let values = || [1.0, 2.0].map(Value::Number);

@@ -106,9 +106,10 @@ pub(super) fn no_network(option: &str, destination: Option<&Destination>) -> Res
         return Ok(());
     };
     if name == "all" || zoo::named(name).is_ok() {
+        let is = if name == "all" { "means all networks" } else { "is the name of a network" };
         let words = format!(
-            "--{option}: `{name}` would be a file here; put networks before --{option}, or write ./{name} \
-             for a file of that name"
+            "--{option}: `{name}` {is}, not a file; put networks before --{option}, or write ./{name} for a \
+             file with that name"
         );
         return Err(Error::Usage(words));
     }

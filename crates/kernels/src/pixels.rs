@@ -346,7 +346,7 @@ mod tests {
         }
     }
 
-    /// Copies a range, once in one part and once in several parts. Then calls `check` for each pixel, with the copy
+    /// Copies the same range twice: first in one piece, then in several. Then calls `check` for each pixel, with the copy
     /// from the pixel's first tap on.
     fn copied(source: Source<'_>, range: Range<usize>, check: impl Fn(usize, &[f32])) {
         for parts in [1, 3] {

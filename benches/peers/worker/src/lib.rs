@@ -1,5 +1,5 @@
-//! What the Rust workers share. A worker is called as `PROGRAM ENGINE FOLDER THREADS` and then answers each line with
-//! one line. `peers/protocol.py` describes the lines, and does the same in Python.
+//! What the Rust workers share. A worker is started as `PROGRAM ENGINE FOLDER THREADS`. For each line that it
+//! reads, it writes one line. `peers/protocol.py` describes the lines, and does the same in Python.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

@@ -142,7 +142,7 @@ fn the_adequacy_of_published_tests_is_the_record() {
             format!("ONNX's node tests of Conv miss {onnx} of {asked} mistakes in the output"),
             format!("tinygrad's all-ones test misses {tinygrad} of these {asked} mistakes"),
             format!(
-                "With gradients there are {with_gradients} mistakes, and PyTorch's sample inputs miss {opinfo}"
+                "Counting mistakes in gradients too, PyTorch's sample inputs miss {opinfo} of {with_gradients}."
             ),
         ] {
             assert!(text.contains(&said), "{path}: {said}");
