@@ -83,7 +83,7 @@ pub(super) fn not_overwritten(
 /// comes from.
 pub(super) fn photograph(options: &InputOptions) -> Result<(Array3<u8>, String)> {
     let Some(path) = &options.image else {
-        let words = "the photograph that comes with the program".to_owned();
+        let words = "the built-in photograph".to_owned();
         return Ok((input::photograph()?, words));
     };
     let photograph = match options.resize {

@@ -418,7 +418,7 @@ fn ran_on(report: &Report, input: &str) -> String {
 /// The description of a run on a photograph.
 pub fn about_photograph(source: &str) -> String {
     format!(
-        "Input: {source}, through the first two blocks of each stage of ResNeXt-50, at their real sizes."
+        "Input: {source}, through the first two blocks of each ResNeXt-50 stage, at real size, with random weights."
     )
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::common::mask::masked;
 use crate::kit::{printed_in, root};
@@ -53,6 +54,12 @@ fn every_command_runs() {
     let photograph = root().join("assets/chelsea.png");
     fs::create_dir(folder.path().join("assets")).unwrap();
     fs::copy(photograph, folder.path().join("assets/chelsea.png")).unwrap();
+    // The reader's own convolution is the book's.
+    let words = ["-O2", "-std=c11", "-o", "conv"];
+    let source = root().join("examples/check/conv.c");
+    let compiled =
+        Command::new("cc").args(words).arg(source).current_dir(folder.path()).status().unwrap();
+    assert!(compiled.success());
     let mut ran = 0;
     for command in commands {
         let Some(arguments) = command.strip_prefix("cargo run --release -- ") else {
