@@ -134,7 +134,7 @@ mod tests {
         for (name, words) in [
             ("resnext50_0x4d", "number of groups is 0"),
             ("resnext50_32x0d", "width of a group is 0"),
-            ("resnext50_99999999999x99999999999d", "channels: [64, 99999999999, 99999999999]"),
+            ("resnext50_99999999999x99999999999d", "the sizes are [64, 99999999999, 99999999999]"),
             ("resnext18_32x4d", "no network `resnext18_32x4d`"),
             ("resnet29", "no network `resnet29`"),
             ("wide_resnet152_2", "no network"),

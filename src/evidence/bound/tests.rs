@@ -71,7 +71,7 @@ fn sums_too_long_for_a_bound_are_refused() {
     let kernel = Balls.prepare(weights.view(), ConvSpec::new(1, 4096, 1, 1).unwrap()).unwrap();
     let x = Array4::from_elem((1, 1, 1, 1), Ball::exact(0.0));
     let error = Balls.sums(x.view(), &kernel).unwrap_err();
-    assert!(error.to_string().starts_with("sums of 16785409 terms"), "{error}");
+    assert!(error.to_string().starts_with("a sum has 16785409 terms"), "{error}");
 }
 
 /// An error in the input reaches the output multiplied by the weight's absolute value.

@@ -212,7 +212,7 @@ fn about(smallest: &Smallest, shows_in: Kind) -> String {
         _ => "the stride of the first 1x1 is 2",
     };
     let shortcut = match spec.shortcut() {
-        Shortcut::None => "there is no shortcut",
+        Shortcut::None => "the block has no shortcut",
         Shortcut::Identity => "the shortcut is the identity",
         Shortcut::Projection => "the shortcut is a projection",
     };
