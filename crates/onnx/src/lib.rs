@@ -399,7 +399,7 @@ mod tests {
         let told = fits(MOST_BYTES + 1).unwrap_err().to_string();
         assert_eq!(
             told,
-            "the model has 2147483648 bytes; at most 2147483647 fit a protobuf message"
+            "the model has 2147483648 bytes; at most 2147483647 fit in a protobuf message"
         );
     }
 }
