@@ -132,7 +132,7 @@ fn sees_the_map(along: Along, taps: usize, size: usize) -> bool {
     (0..outputs).any(|at| (0..taps).any(|tap| along.source(at, tap, size).is_some()))
 }
 
-/// The largest number of weights that a kernel of 256 rows may have. So many weights take 1 MB.
+/// The largest number of weights that a kernel of 256 rows may have. They take 1 MB.
 const MOST_WEIGHTS: usize = 1 << 18;
 
 /// Whether the values chosen so far may occur together in a case. `None` means that no value is chosen yet.

@@ -345,6 +345,29 @@ fn of_conv(case: &Case) -> &Convolution {
     }
 }
 
+/// A small file can ask for more work than anybody has time for.
+#[test]
+fn too_much_work_is_refused() {
+    let mut attributes = all().into_iter().find(|case| case.op() == "conv").unwrap().attributes();
+    for (name, value) in [
+        ("pad", serde_json::json!([32, 32, 32, 32])),
+        ("stride", serde_json::json!([1, 1])),
+        ("dilation", serde_json::json!([1, 1])),
+        ("groups", serde_json::json!(1)),
+    ] {
+        attributes.insert(name.to_owned(), value);
+    }
+    let read = |size: usize| {
+        let zeros = |name: &str, shape: &[usize]| (name.to_owned(), ArrayD::<f32>::zeros(shape));
+        let (x, weight) = (zeros("x", &[1, 1, size, size]), zeros("weight", &[1, 1, 65, 65]));
+        Case::read("a", ("conv", Kind::Integers), &attributes, &[x, weight, zeros("bias", &[1])])
+    };
+    assert!(read(8).is_ok());
+    // 2048 * 2048 outputs of 65 * 65 terms.
+    let error = read(2048).unwrap_err().to_string();
+    assert!(error.contains("17179869184 multiply-adds"), "{error}");
+}
+
 /// Cases that somebody else has written are refused if exact answers are not possible, or if there is nothing to
 /// answer.
 #[test]
