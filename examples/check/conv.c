@@ -5,7 +5,8 @@
        triform check cases --run ./conv
 
    Do not add -ffast-math. It lets the compiler assume that no value is NaN or infinite, but some cases have such
-   values. The program reads files only in the exact layout that triform writes, and only on a little-endian machine. */
+   values. The program reads files only in the exact layout that triform writes (not what numpy writes), and only on a
+   little-endian machine. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,7 @@ static array read_array(const char *zip, long size, const char *name, int axes) 
     for (const char *entry = zip; entry + 30 < zip + size && number(entry, 4) == 0x04034b50;) {
         unsigned long bytes = number(entry + 18, 4), named = number(entry + 26, 2);
         const char *npy = entry + 30 + named + number(entry + 28, 2);
+        if (npy > zip + size || bytes > (unsigned long)(zip + size - npy)) must(NULL, "not triform's layout");
         if (named == strlen(name) && !memcmp(entry + 30, name, named)) {
             /* Magic, version and the header's length; then a header in Python's notation; then the numbers. */
             unsigned long header = 10 + number(npy + 8, 2);

@@ -49,8 +49,11 @@ impl FromStr for Rule {
             "" => Some(Vec::new()),
             _ => numbers.split(',').map(|number| number.trim().parse().ok()).collect(),
         };
-        let numbers = parsed.filter(|all| all.iter().all(|n: &f64| n.is_finite() && *n >= 0.0));
-        match (name, numbers.as_deref()) {
+        if let Some(below) = parsed.iter().flatten().find(|n| !(n.is_finite() && **n >= 0.0)) {
+            let words = format!("`{text}` has a tolerance of {below}; a tolerance is 0 or more");
+            return Err(Error::Unsuitable(words));
+        }
+        match (name, parsed.as_deref()) {
             ("exact", Some([])) => Ok(Self::Exact),
             ("shape", Some([])) => Ok(Self::Shape),
             ("allclose", Some(&[rtol, atol])) => Ok(Self::AllClose { rtol, atol }),

@@ -7,6 +7,7 @@ use ndarray::{Array1, Array4, ArrayD, ArrayViewMut3};
 use serde_json::{Value, json};
 
 use super::case::{Answer, Kind, Parts, Wrong};
+use super::judge::Operands;
 use crate::block::{
     Activation, BatchNorm, BlockNorms, BlockSpec, BlockWeights, Form, Layer, LayerFunctions,
     NormFunctions, Shortcut, StrideOn, TrainingFunctions,
@@ -278,17 +279,22 @@ impl Block {
         }
     }
 
-    /// The output in inference mode if every operand of every convolution is rounded. An identity shortcut is rounded
-    /// too. `None` if the case asks for something else.
-    pub(super) fn with_operands(&self, round: &fn(f64) -> f64) -> Option<Arrays> {
+    /// The output in inference mode if these operands of every convolution are rounded. If inputs are, so is an identity
+    /// shortcut. `None` if the case asks for something else.
+    pub(super) fn with_operands(
+        &self,
+        operands: Operands,
+        round: fn(f64) -> f64,
+    ) -> Option<Arrays> {
         let Asks::Output = self.asks else { return None };
-        let (weights, x) = (self.weights.map(|w| round(*w)), self.x.mapv(round));
+        let [of_weights, of_inputs] = operands.each(round);
+        let (weights, x) = (self.weights.map(|w| of_weights(*w)), self.x.mapv(of_inputs));
         let between = Between::norms(&self.norms, Activation::Relu);
         let problem = Problem { weights: &weights, x: x.view(), between };
         let y =
             problem.solve_seen(&Form::Grouped, &Reference::default(), &|layer, _, mut plane| {
                 if matches!(layer, Layer::Reduce | Layer::Transform) {
-                    plane.mapv_inplace(round);
+                    plane.mapv_inplace(of_inputs);
                 }
             });
         y.ok().map(|y| vec![("y".to_owned(), y.into_dyn())])
@@ -393,15 +399,20 @@ impl ChannelWise<Ball> for Moving<'_> {
     }
 }
 
-/// Rewrites a batch norm so that its scale is exactly its `gamma`. The variance is 1 - 2^-10 and epsilon is 2^-10, so
-/// their sum is exactly 1. So a program under test need not accept an epsilon of 0. A program that leaves epsilon out
-/// is still caught.
+/// Rewrites a batch norm so that dividing is exact, with the same scale and shift. Epsilon is 2^-10, and each variance
+/// is s^2 - 2^-10, where s is a power of 2 that differs by channel. So the square root of their sum is exactly s. A
+/// program under test need not accept an epsilon of 0, and a program that leaves epsilon out is still caught. So is a
+/// program that forgets to divide, forwards or backwards, because `gamma` alone is not the scale.
 pub(super) fn exact_norm(norm: &BatchNorm<f64>) -> Result<BatchNorm<f64>> {
+    // Seven, so that no channel count of a group repeats them.
+    const DEVIATIONS: [f64; 7] = [2.0, 1.0, 0.5, 4.0, 1.0, 2.0, 0.25];
     let epsilon = 1.0 / 1024.0;
     let [gamma, beta, mean, variance] = norm.arrays();
-    let gamma = Array1::from_shape_fn(gamma.len(), |c| gamma[c] / variance[c].sqrt());
-    let variance = Array1::from_elem(gamma.len(), 1.0 - epsilon);
-    BatchNorm::new(gamma, beta.clone(), mean.clone(), variance, epsilon)
+    let deviation = |c: usize| DEVIATIONS[c % DEVIATIONS.len()];
+    let scaled = |c: usize| gamma[c] / variance[c].sqrt() * deviation(c);
+    let variances = Array1::from_shape_fn(gamma.len(), |c| deviation(c).powi(2) - epsilon);
+    let gamma = Array1::from_shape_fn(gamma.len(), scaled);
+    BatchNorm::new(gamma, beta.clone(), mean.clone(), variances, epsilon)
 }
 
 #[cfg(test)]
@@ -412,7 +423,7 @@ mod tests {
     use crate::block::BatchNorm;
 
     #[test]
-    fn an_exact_norm_has_its_gamma_for_scale() {
+    fn an_exact_norm_keeps_scale_and_shift() {
         let before = BatchNorm::new(
             arr1(&[4.0, -2.0]),
             arr1(&[3.0, -1.0]),
@@ -424,6 +435,8 @@ mod tests {
         let affine = norm.fold().unwrap();
         let scales: Vec<f32> = affine.affine().iter().map(|affine| affine.scale).collect();
         assert_eq!(scales, [1.0, -1.0]);
+        let gammas: Vec<f32> = (0..2).map(|c| *norm.channel(c)[0]).collect();
+        assert_eq!(gammas, [2.0, -1.0]);
         assert!(norm.epsilon() > &0.0);
     }
 }

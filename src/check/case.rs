@@ -231,14 +231,15 @@ impl Case {
         }
     }
 
-    /// Checks that exact answers are possible. This is for cases that somebody else has written. All finite numbers
-    /// must be integers, and the absolute values of the terms of a sum must add up to at most 2^24. For a block, only
-    /// the numbers after each layer are checked, not the sums. Cases whose answers need not be exact are not checked.
+    /// Checks that the answers can be computed. This is for cases that somebody else has written. If answers must be
+    /// exact, all numbers must be integers (but `x` may have others in a case of kind `specials`), and the absolute
+    /// values of the terms of a sum must add up to at most 2^24. For a block, only the numbers after each layer are
+    /// checked, not the sums. If answers need not be exact, no sum may exceed the largest `f32`.
     ///
     /// Errors: [`Error::Case`].
     pub fn certify(&self) -> Result<()> {
         if !self.kind.is_exact() {
-            return Ok(());
+            return self.is_within_floats();
         }
         let wrong = |why: String| {
             let case = self.name.clone();
@@ -260,7 +261,12 @@ impl Case {
             }
         };
         for (name, array) in self.inputs() {
-            let broken = array.iter().find(|value| value.is_finite() && value.fract() != 0.0);
+            let may_be_wild = self.kind == Kind::Specials && name == "x";
+            let is_broken = |value: &&f64| match value.is_finite() {
+                true => value.fract() != 0.0,
+                false => !may_be_wild,
+            };
+            let broken = array.iter().find(is_broken);
             if let Some(value) = broken {
                 return wrong(format!("`{name}` has {value}, which is not an integer"));
             }
@@ -273,6 +279,23 @@ impl Case {
             ));
         }
         Ok(())
+    }
+
+    /// Checks that no number is larger than `f32` can hold: in a convolution no sum of absolute values, in a block no
+    /// number after a layer.
+    fn is_within_floats(&self) -> Result<()> {
+        let reached = match &self.operation {
+            Operation::Conv(conv) => {
+                let sizes = conv.of_sizes().outputs()?;
+                sizes.iter().flat_map(|(_, array)| array).fold(0f64, |most, v| most.max(*v))
+            }
+            Operation::Block(block) => block.certificate()?.0,
+        };
+        if reached <= f64::from(f32::MAX) {
+            return Ok(());
+        }
+        let why = format!("a sum may reach {reached:.2e}; the largest float32 is {:.2e}", f32::MAX);
+        Err(Error::Case { case: self.name.clone(), why })
     }
 
     /// The sizes of the operation, under the names of PyTorch's arguments.

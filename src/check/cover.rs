@@ -23,11 +23,11 @@ pub const KERNELS: [(usize, usize); 6] = [(1, 1), (3, 3), (1, 3), (3, 1), (5, 2)
 /// Strides along height and width.
 pub const STRIDES: [(usize, usize); 3] = [(1, 1), (2, 2), (3, 2)];
 /// Dilations along height and width.
-pub const DILATIONS: [(usize, usize); 3] = [(1, 1), (2, 2), (1, 3)];
+pub const DILATIONS: [(usize, usize); 3] = [(1, 1), (2, 1), (1, 3)];
 /// Padding above, below, left, right.
-pub const PADDINGS: [[usize; 4]; 4] = [[0; 4], [1; 4], [2, 2, 1, 1], [2, 0, 1, 3]];
+pub const PADDINGS: [[usize; 4]; 5] = [[0; 4], [1; 4], [0, 0, 1, 1], [1, 1, 0, 0], [2, 0, 1, 3]];
 /// How much larger the map is than the reach of the kernel, along height and width.
-pub const MAPS: [(usize, usize); 3] = [(0, 3), (4, 1), (6, 9)];
+pub const MAPS: [(usize, usize); 3] = [(0, 3), (4, 1), (3, 11)];
 /// Numbers of images.
 pub const BATCHES: [usize; 3] = [1, 2, 3];
 

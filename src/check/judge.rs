@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ndarray::{Array4, ArrayD, Axis, Dimension, Slice};
+use ndarray::{ArrayD, Axis, Dimension, Slice};
 use rayon::iter::{IntoParallelRefIterator, ParallelExtend, ParallelIterator};
 use serde::Serialize;
 
 use super::case::{Answer, Case, Handed, Kind, Operation, Received};
-use super::locate::{pattern, whereabouts};
+use super::locate::{Pattern, pattern, whereabouts};
 use crate::conv::{Arrays, ConvSpec, Convolution};
 use crate::error::Result;
 
@@ -88,6 +88,8 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// Features that all failing cases have. No passing case has all of them. Empty if there are no such features.
     pub pattern: Vec<&'static str>,
+    /// If `pattern` is one feature, other features that could stand in its place.
+    pub pattern_also: Vec<&'static str>,
     /// The mistakes that explain all cases: they give the same wrong values in every failing case, and the right values
     /// in every passing case.
     pub mistakes: Vec<&'static str>,
@@ -125,10 +127,13 @@ pub fn judge(
     let looked: Vec<_> = cases.par_iter().map(first_look).collect::<Result<_>>()?;
     let (mut reports, looked): (Vec<CaseReport>, Vec<Looked>) = looked.into_iter().unzip();
 
-    let failing = |at: &usize| reports[*at].verdict.fails() && looked[*at].1.is_some();
-    let mut failing: Vec<usize> = (0..cases.len()).filter(failing).collect();
+    // A mistake may change values so little that rounding could explain them. So such cases are searched too.
+    let is_doubtful = |at: usize| reports[at].class.as_deref() == Some(ANOTHER_ALGORITHM);
+    let is_searched =
+        |at: &usize| looked[*at].1.is_some() && (reports[*at].verdict.fails() || is_doubtful(*at));
+    let mut searched: Vec<usize> = (0..cases.len()).filter(is_searched).collect();
     // The smallest first: they are searched fastest, and a person looks at them first.
-    failing.sort_by_key(|&at| (cases[at].op(), reports[at].size));
+    searched.sort_by_key(|&at| (cases[at].op(), reports[at].size));
     let explained = |known: Option<&BTreeSet<&'static str>>, at: usize| {
         let (answers, handed) = &looked[at];
         let names = handed.as_ref().map(|handed| explain(&cases[at], answers, handed, known));
@@ -137,18 +142,21 @@ pub fn judge(
     // A mistake that explains every case of a kind explains the smallest. So only the mistakes found there are tried on
     // the other cases. Then every mistake is tried on some of the cases that are still unexplained.
     let mut met = BTreeSet::new();
-    let is_first = |at: &usize| met.insert((cases[*at].op(), cases[*at].kind));
-    let smallest: Vec<usize> = failing.iter().copied().filter(is_first).collect();
+    let is_first = |at: &usize| met.insert((cases[*at].op(), cases[*at].kind, is_doubtful(*at)));
+    let smallest: Vec<usize> = searched.iter().copied().filter(is_first).collect();
     let mut found: Vec<_> = smallest.par_iter().map(|&at| explained(None, at)).collect();
     let mut known: BTreeSet<_> = found.iter().flat_map(|(_, names)| names).copied().collect();
-    let others: Vec<usize> = failing.iter().copied().filter(|at| !smallest.contains(at)).collect();
+    let others: Vec<usize> = searched.iter().copied().filter(|at| !smallest.contains(at)).collect();
     found.par_extend(others.par_iter().map(|&at| explained(Some(&known), at)));
     let left: Vec<usize> =
         found.iter().filter(|(_, names)| names.is_empty()).map(|(at, _)| *at).collect();
-    let left = spread(&left);
+    let left = some_of(&left);
     found.par_extend(left.par_iter().map(|&at| explained(None, at)));
     for (at, names) in found {
         known.extend(&names);
+        if !names.is_empty() && reports[at].verdict == Verdict::Rounds {
+            (reports[at].verdict, reports[at].class) = (Verdict::Differ, None);
+        }
         reports[at].mistakes = names;
     }
     let of_op = |op| (op, consistent(op, cases, &reports, &looked, &known));
@@ -159,15 +167,15 @@ pub fn judge(
     for report in &mut reports {
         report.mistakes.sort_by_key(|name| !mistakes_of[report.op].contains(name));
     }
-    let pattern = pattern(cases, &reports);
-    Ok(Report { cases: reports, pattern, mistakes, mistakes_of })
+    let Pattern { features: pattern, also: pattern_also } = pattern(cases, &reports);
+    Ok(Report { cases: reports, pattern, pattern_also, mistakes, mistakes_of })
 }
 
 /// The right outputs of a case, and the arrays that came back, if there are any.
 type Looked = (Vec<Answer>, Option<Handed>);
 
 /// Picks some of these cases, evenly spread.
-fn spread(left: &[usize]) -> Vec<usize> {
+fn some_of(left: &[usize]) -> Vec<usize> {
     left.iter().step_by((left.len() / SEARCHED).max(1)).copied().collect()
 }
 
@@ -290,18 +298,18 @@ fn compare(case: &Case, answers: &[Answer], handed: &Handed) -> CaseReport {
         true => None,
         false => rounded_operands(case, answers, handed),
     };
-    // Rounding can explain errors only in exact integers: other kinds allow for it already, and NaN has no bound.
-    let is_of_integers = case.kind.is_exact() && case.kind != Kind::Specials;
-    if is_of_integers {
+    // Rounding can explain errors only in exact integers: other kinds allow for it already.
+    if case.kind.is_exact() {
         // Values within the bound for `f32` may come from any such algorithm.
-        class = class
-            .or_else(|| within_rounding.then(|| ANOTHER_ALGORITHM.to_owned()))
-            .or_else(|| narrow_sums(answers, handed));
+        class = class.or_else(|| within_rounding.then(|| ANOTHER_ALGORITHM.to_owned()));
     }
+    class = class.or_else(|| rounded_outputs(answers, handed));
     if class.is_some() {
         report.verdict = Verdict::Rounds;
-    } else if is_of_integers {
-        class = garbage(answers, handed);
+    } else if case.kind == Kind::Specials {
+        class = spread(answers, handed);
+    } else if case.kind.is_exact() {
+        class = narrow_sums(answers, handed).or_else(|| garbage(answers, handed));
     }
     report.class = class;
     report
@@ -381,38 +389,89 @@ fn to_bits(value: f64, dropped: u32, ties: Ties) -> f64 {
     f64::from(f32::from_bits(bits.wrapping_add(added) & !((1u32 << dropped) - 1)))
 }
 
-/// Looks for a narrow format that explains the outputs: if the operands are rounded to it, these outputs result.
+/// The operands that code may round.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Operands {
+    All,
+    Weights,
+    Inputs,
+}
+
+impl Operands {
+    const EACH: [(&'static str, Self); 3] = [
+        ("the operands were", Self::All),
+        ("the weights were", Self::Weights),
+        ("the input was", Self::Inputs),
+    ];
+
+    /// A function for the weights and one for the inputs: `round` for those that are rounded.
+    pub(super) fn each(self, round: fn(f64) -> f64) -> [fn(f64) -> f64; 2] {
+        let same: fn(f64) -> f64 = |value| value;
+        let of = |other: Self| if self == other { same } else { round };
+        [of(Self::Inputs), of(Self::Weights)]
+    }
+}
+
+/// Looks for narrow formats that explain the outputs: if the operands are rounded to them, these outputs result. Names
+/// all formats of the same precision, because some numbers do not tell them apart.
 fn rounded_operands(case: &Case, answers: &[Answer], handed: &Handed) -> Option<String> {
-    let is_it = |(_, _, round): &&Format| match &case.operation {
+    let gives = |operands: Operands, (_, _, round): &Format| match &case.operation {
         Operation::Conv(conv) => {
             // One channel rules out most formats, for a fraction of the work.
             let one = of_first_wrong_channel(conv, answers, handed);
             let could_be = one.is_none_or(|(conv, answers, handed)| {
-                operands_give(*round, &conv, &answers, &handed) != Some(false)
+                operands_give((operands, *round), &conv, &answers, &handed) != Some(false)
             });
-            could_be && operands_give(*round, conv, answers, handed) == Some(true)
+            could_be && operands_give((operands, *round), conv, answers, handed) == Some(true)
         }
         Operation::Block(block) => {
-            let values = block.with_operands(round);
+            let values = block.with_operands(operands, *round);
             values.is_some_and(|values| near(answers, &values, handed, 1.0))
         }
     };
+    Operands::EACH.into_iter().find_map(|(whose, operands)| {
+        let at = FORMATS.iter().position(|format| gives(operands, format))?;
+        let (_, bits, _) = FORMATS[at];
+        let alike = FORMATS[at + 1..].iter().filter(|format| format.1 == bits);
+        let alike = alike.filter(|format| gives(operands, format));
+        let names: Vec<&str> = [&FORMATS[at]].into_iter().chain(alike).map(|of| of.0).collect();
+        Some(format!("as if {whose} rounded to {}", names.join(" or ")))
+    })
+}
+
+/// Looks for a narrow format to which the right outputs were rounded at the end.
+fn rounded_outputs(answers: &[Answer], handed: &Handed) -> Option<String> {
+    let is_it = |(_, _, round): &&Format| {
+        answers.iter().all(|answer| {
+            received(answer, handed).is_some_and(|found| {
+                found.iter().zip(&answer.value).zip(&answer.rounding).all(
+                    |((&found, &value), &rounding)| {
+                        // The right value, or the nearest to it that code without an error can reach.
+                        let ends = [value, value - rounding, value + rounding].map(round);
+                        let found = f64::from(found);
+                        let between = ends[1] <= found && found <= ends[2];
+                        is_right(found, ends[0], 0.0) || (round(found) == found && between)
+                    },
+                )
+            })
+        })
+    };
     let (name, ..) = FORMATS.iter().find(is_it)?;
-    Some(format!("as if the operands were rounded to {name}"))
+    Some(format!("as if the outputs were rounded to {name}"))
 }
 
 /// Whether a convolution of rounded operands gives the outputs that came back. `None` if rounding changes no operand.
 fn operands_give(
-    round: fn(f64) -> f64,
+    (operands, round): (Operands, fn(f64) -> f64),
     conv: &Convolution,
     answers: &[Answer],
     handed: &Handed,
 ) -> Option<bool> {
-    let of = |values: &Array4<f64>| values.mapv(round);
+    let [of_weights, of_inputs] = operands.each(round);
     let rounded = Convolution {
-        x: of(&conv.x),
-        weight: of(&conv.weight),
-        grad_output: conv.grad_output.as_ref().map(of),
+        x: conv.x.mapv(of_inputs),
+        weight: conv.weight.mapv(of_weights),
+        grad_output: conv.grad_output.as_ref().map(|g| g.mapv(of_inputs)),
         ..conv.clone()
     };
     if rounded == *conv {
@@ -461,7 +520,7 @@ fn of_first_wrong_channel(
 }
 
 /// Looks for a narrow format in which the sums may have been kept. The format must hold every value that came back, and
-/// its rounding must explain the errors.
+/// its rounding must explain the errors. Since other mistakes may change values as little, this excuses nothing.
 fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
     let right: Arrays =
         answers.iter().map(|answer| (answer.name.clone(), answer.value.clone())).collect();
@@ -487,7 +546,7 @@ fn narrow_sums(answers: &[Answer], handed: &Handed) -> Option<String> {
             && near(answers, &right, handed, factor)
     };
     let (name, ..) = FORMATS.iter().find(is_it)?;
-    Some(format!("as if the sums were kept in {name}"))
+    Some(format!("no further off than sums kept in {name} can be"))
 }
 
 /// Describes values that came back although no sum of the inputs can have them. `None` if there are no such values.
@@ -502,6 +561,26 @@ fn garbage(answers: &[Answer], handed: &Handed) -> Option<String> {
         )
     })
 }
+
+/// Describes outputs that are right but for NaN or infinities in too many places. `None` for other outputs.
+fn spread(answers: &[Answer], handed: &Handed) -> Option<String> {
+    let mut finite = 0;
+    let all = answers.iter().all(|answer| {
+        received(answer, handed).is_some_and(|found| {
+            let pairs = found.iter().zip(&answer.value).zip(&answer.rounding);
+            pairs.into_iter().filter(|((found, _), _)| found.is_finite()).all(
+                |((&found, &value), &rounding)| {
+                    finite += 1;
+                    is_right(f64::from(found), value, rounding)
+                },
+            )
+        })
+    });
+    (all && finite > 0).then(|| SPREAD.to_owned())
+}
+
+const SPREAD: &str = "right where they are finite, but NaN or infinities reach too many outputs. Winograd's algorithm \
+                      and an FFT do that, because they mix neighbouring inputs";
 
 /// The mistakes that give exactly the outputs that came back for a case. If `known` is given, only the mistakes in it
 /// are tried.

@@ -301,9 +301,17 @@ fn of(case: &Case) -> Sizes {
     }
 }
 
-/// Up to three features that all failing cases have. No passing case has all of them. Empty if there are no such
-/// features, if fewer than two cases fail, or if no case passes.
-pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static str> {
+/// What tells failing cases from passing ones.
+#[derive(Default)]
+pub(super) struct Pattern {
+    /// Up to three features that all failing cases have. No passing case has all of them. Empty if there are no such
+    /// features, if fewer than two cases fail, or if no case passes.
+    pub(super) features: Vec<&'static str>,
+    /// Other features, each of which tells the cases apart as well as the only one of `features`.
+    pub(super) also: Vec<&'static str>,
+}
+
+pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Pattern {
     let both = || cases.iter().zip(reports);
     let fails = |report: &CaseReport| {
         matches!(report.verdict, Verdict::Differ | Verdict::Misshapen | Verdict::Rounds)
@@ -312,7 +320,7 @@ pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static st
     let passing: Vec<&Case> =
         both().filter(|(_, r)| r.verdict == Verdict::Agree).map(|(case, _)| case).collect();
     if failing.len() < 2 || passing.is_empty() {
-        return Vec::new();
+        return Pattern::default();
     }
     let shared: Vec<&Feature> =
         FEATURES.iter().filter(|(_, has)| failing.iter().all(|case| has(case))).collect();
@@ -320,19 +328,23 @@ pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Vec<&'static st
         |some: &[&Feature]| !passing.iter().any(|case| some.iter().all(|(_, has)| has(case)));
     let names = |some: &[&Feature]| some.iter().map(|(name, _)| *name).collect();
     // Fewer features are better.
-    if let Some(&one) = shared.iter().find(|one| tells(&[**one])) {
-        return names(&[one]);
+    let mut single: Vec<&'static str> =
+        shared.iter().filter(|one| tells(&[**one])).map(|(name, _)| *name).collect();
+    if !single.is_empty() {
+        let also = single.split_off(1);
+        return Pattern { features: single, also };
     }
     let pairs = || {
         let all = shared.iter().enumerate();
         all.flat_map(|(i, &one)| shared[i + 1..].iter().map(move |&two| (one, two)))
     };
+    let several = |some: &[&Feature]| Pattern { features: names(some), also: Vec::new() };
     if let Some((one, two)) = pairs().find(|&(one, two)| tells(&[one, two])) {
-        return names(&[one, two]);
+        return several(&[one, two]);
     }
     let triples = pairs().flat_map(|(one, two)| shared.iter().map(move |&three| [one, two, three]));
     let found = triples.into_iter().find(|three| tells(three));
-    found.map_or(Vec::new(), |three| names(&three))
+    found.map_or(Pattern::default(), |three| several(&three))
 }
 
 #[cfg(test)]

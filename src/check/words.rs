@@ -1,5 +1,7 @@
 //! Writes the verdict in words: first the answer, then the reasons.
 
+use std::collections::BTreeMap;
+
 use super::block::{EVERYWHERE, OWN_EPSILON};
 use super::case::Kind;
 use super::judge::{CaseReport, First, Report, Verdict};
@@ -31,20 +33,20 @@ impl Report {
     pub fn words(&self, name: &str) -> String {
         let mut lines = vec![self.headline(name)];
         lines.extend(self.named_mistakes());
-        if self.verdict() == "differ"
-            && let Some(class) = self
-                .cases
-                .iter()
-                .find_map(|case| case.class.as_ref().filter(|_| case.verdict == Verdict::Rounds))
-        {
-            lines.push(format!("In the cases that round, the values are {class}."));
+        if self.verdict() == "differ" {
+            lines.extend(self.rounding());
         }
-        if !self.pattern.is_empty() {
-            let pattern = self.pattern.join(" and ");
-            lines.push(format!(
+        let pattern = self.pattern.join(" and ");
+        lines.extend(match &self.pattern_also[..] {
+            _ if pattern.is_empty() => None,
+            [] => Some(format!(
                 "Every failing case has this property, and no passing case has it: {pattern}."
-            ));
-        }
+            )),
+            also => Some(format!(
+                "Every failing case has these properties, and no passing case has any of them: {pattern}; {}.",
+                also.join("; ")
+            )),
+        });
         if let Some(case) = self.smallest() {
             lines.push(String::new());
             lines.push(format!("The smallest failing case is {}: {}.", case.name, case.about));
@@ -80,35 +82,56 @@ impl Report {
                 .map(|verdict| self.count(verdict));
         let mut others = Vec::new();
         if rounds > 0 && self.verdict() != "rounds" {
-            others.push(format!("{rounds} round"));
+            others.push(format!("{rounds} {}", if rounds == 1 { "rounds" } else { "round" }));
         }
         if missing > 0 && self.verdict() != "incomplete" {
-            others.push(format!("{missing} are missing"));
+            others.push(format!("{missing} {}", is_missing(missing)));
         }
         let others = match others.is_empty() {
             true => String::new(),
             false => format!("; {}", others.join(", ")),
         };
+        let do_differ = if differ == 1 { "differs" } else { "differ" };
         match self.verdict() {
             "agree" => format!("{name} agrees: all {all} cases, {values} values."),
             "rounds" => {
-                format!("{name} rounds: {rounds} of {all} cases are off, but only by rounding.")
+                let are = if rounds == 1 { "is" } else { "are" };
+                format!("{name} rounds: {rounds} of {all} cases {are} off, but only by rounding.")
             }
             "incomplete" => {
-                format!("{name} is incomplete: {missing} of {all} cases are missing{others}.")
+                format!(
+                    "{name} is incomplete: {missing} of {all} cases {}{others}.",
+                    is_missing(missing)
+                )
             }
             _ if differ == 0 => {
+                let have = if misshapen == 1 { "has" } else { "have" };
                 format!(
-                    "{name} is wrong: {misshapen} of {all} cases have a wrong shape or dtype{others}."
+                    "{name} is wrong: {misshapen} of {all} cases {have} a wrong shape or dtype{others}."
                 )
             }
             _ if misshapen == 0 => {
-                format!("{name} is wrong: {differ} of {all} cases differ{others}.")
+                format!("{name} is wrong: {differ} of {all} cases {do_differ}{others}.")
             }
             _ => format!(
-                "{name} is wrong: {differ} of {all} cases differ, {misshapen} have a wrong shape or dtype{others}."
+                "{name} is wrong: {differ} of {all} cases {do_differ}, {misshapen} with a wrong shape or dtype{others}."
             ),
         }
+    }
+
+    /// Says what explains most of the cases that round.
+    fn rounding(&self) -> Option<String> {
+        let rounds = self.cases.iter().filter(|case| case.verdict == Verdict::Rounds);
+        let mut counts = BTreeMap::new();
+        for class in rounds.clone().filter_map(|case| case.class.as_deref()) {
+            *counts.entry(class).or_insert(0) += 1;
+        }
+        let (class, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        let of = match rounds.count() {
+            all if all == count => "In the cases that round".to_owned(),
+            all => format!("In {count} of the {all} cases that round"),
+        };
+        Some(format!("{of}, the values are {class}."))
     }
 
     /// Lines about the mistakes that explain every case.
@@ -152,8 +175,8 @@ impl Report {
         (!there.is_empty() && !left.is_empty()).then(|| {
             let (there, left) = (names(&there), names(&left));
             format!(
-                "No outputs came back for the kinds {left}. To write cases without these kinds: triform cases \
-                 --kind {there}."
+                "No outputs came back for the kinds {left}. If your code does not compute these kinds, write cases \
+                 without them, with --kind {there}."
             )
         })
     }
@@ -210,6 +233,10 @@ impl Report {
     }
 }
 
+fn is_missing(count: usize) -> &'static str {
+    if count == 1 { "is missing" } else { "are missing" }
+}
+
 impl CaseReport {
     /// Says what is wrong with the case, in one line for each point. `explain_all` lists the mistakes that explain all
     /// cases.
@@ -219,7 +246,8 @@ impl CaseReport {
         if self.differing == 0 {
             return lines;
         }
-        lines.push(format!("{} of {} values are wrong.", self.differing, self.total));
+        let are = if self.differing == 1 { "is" } else { "are" };
+        lines.push(format!("{} of {} values {are} wrong.", self.differing, self.total));
         if let Some(First { array, index, found, expected, allowed }) = &self.first {
             let off = match *allowed == 0.0 {
                 true => "exactly".to_owned(),

@@ -61,7 +61,7 @@ pub const ALL: [ConvMistake; 60] = [
         "onnx 1.23, reference evaluator of ConvTranspose",
         |conv| in_groups(conv, |_, _, c| c),
     ),
-    mistake("groups-interleaved", "group i reads channels i, i + g, i + 2g ...", |conv| {
+    mistake("groups-interleaved", "group i reads channels i, i + g, i + 2g and so on", |conv| {
         in_groups(conv, |shape, group, c| c * shape.spec.groups() + group)
     }),
     mistake("groups-in-reverse", "group i reads the channels of group g - 1 - i", |conv| {

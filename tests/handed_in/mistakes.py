@@ -895,6 +895,26 @@ def dilation_of_rows_for_both(d):
     return d.y(dilation=(d.conv.dilation[0],) * 2)
 
 
+@unknown("conv", "padding of the columns is left out where the rows have none")
+@of_output
+def columns_unpadded_without_rows(d):
+    left, right, top, bottom = d.conv.pad
+    return d.y(pad=(left, right, top, bottom) if top + bottom else (0, 0, 0, 0))
+
+
+@unknown("conv", "the weights keep four significant bits, as in an 8-bit float")
+@of_output
+def weights_in_four_bits(d):
+    size = np.exp2(np.floor(np.log2(np.abs(d.weight))) - 3)
+    return d.y(weight=np.round(d.weight / size) * size)
+
+
+@unknown("conv", "batches of four images come back as zeros")
+@of_output
+def batches_of_four_missing(d):
+    return d.y() * np.float32(len(d.x) % 4 != 0)
+
+
 @unknown("conv", "infinities in the input are the largest float")
 @of_output
 def infinity_clamped(d):
@@ -990,6 +1010,12 @@ class running_statistics_in_training(TorchBlock):
 class last_relu_unmasked(TorchBlock):
     def relu(self, number, z):
         return value_of(self.case, torch.relu(z), z) if number == 3 else torch.relu(z)
+
+
+@unknown("block", "going back, batch norm multiplies by gamma, but does not divide by the deviation")
+class norm_undivided_backwards(TorchBlock):
+    def norm(self, name, z):
+        return value_of(self.case, super().norm(name, z), z * channelwise(self.p[f"{name}.weight"]))
 
 
 @unknown("block", "the identity shortcut is added twice")

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 
 use ndarray::{Array4, ArrayD, ArrayView4, Axis, s};
 use triform::Seed;
-use triform::block::{BlockForm as _, Form, NormFunctions};
+use triform::block::{BlockForm as _, BlockNorms, Form, NormFunctions};
 use triform::check::adequacy::in_files;
 use triform::check::cover::{self, Shape};
 use triform::check::{
-    Asks, Block, Case, Handed, Kind, Operation, Ops, Plan, Received, Verdict, cases, certified,
-    judge,
+    Asks, Block, Case, CaseReport, Handed, Kind, Operation, Ops, Plan, Received, Report, Verdict,
+    cases, certified, judge,
 };
 use triform::conv::{ConvSpec, Convolution, Convolver, Fast, conv2d};
 use triform::error::Result;
@@ -31,11 +31,17 @@ fn quick() -> Vec<Case> {
 fn the_suite_is_as_large_as_it_may_be() {
     let cases = all();
     let numbers: usize = cases.iter().flat_map(|case| case.inputs()).map(|(_, a)| a.len()).sum();
-    assert!(cases.len() <= 400, "{}", cases.len());
+    let mut counts = std::collections::BTreeMap::new();
+    for case in &cases {
+        *counts.entry((case.op(), case.kind.name())).or_insert(0) += 1;
+    }
+    assert!(cases.len() <= 400, "{counts:?}");
     assert!(4 * numbers <= 60_000_000, "{numbers} numbers");
     let names: BTreeSet<&str> = cases.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(names.len(), cases.len());
-    assert!((30..=60).contains(&quick().len()), "{}", quick().len());
+    assert!((30..=72).contains(&quick().len()), "{}", quick().len());
+    let said = format!("it has {} cases instead of {}", cases.len(), quick().len());
+    assert!(include_str!("../../docs/check.md").contains(&said), "{said}");
 }
 
 #[test]
@@ -76,8 +82,12 @@ fn every_integer_case_is_certified() {
                 assert!(reached(block) <= f64::from(1 << 24), "{}", case.name)
             }
         }
-        let integers = case.inputs().into_iter().filter(|(name, _)| !name.contains("running_var"));
-        for (name, array) in integers {
+        // The scale of a batch norm is a quotient of powers of 2, and an integer all the same.
+        let is_of_scale = |name: &str| {
+            let of_norm = name.starts_with("bn") || name.starts_with("downsample.1");
+            of_norm && (name.ends_with(".weight") || name.ends_with("running_var"))
+        };
+        for (name, array) in case.inputs().into_iter().filter(|(name, _)| !is_of_scale(name)) {
             assert!(array.iter().all(|value| value.fract() == 0.0), "{} {name}", case.name);
         }
         counted += 1;
@@ -102,9 +112,10 @@ fn reached(block: &Block) -> f64 {
             let mut sizes_after = sizes.clone();
             for c in 0..w.dim().0 {
                 let [gamma, beta, mean, variance] = norm.channel(c).map(|value| *value);
-                assert_eq!(variance + norm.epsilon(), 1.0);
-                z.index_axis_mut(Axis(1), c).mapv_inplace(|z| gamma * (z - mean) + beta);
-                let size = |size: f64| gamma.abs() * (size + mean.abs()) + beta.abs();
+                let scale = gamma / (variance + norm.epsilon()).sqrt();
+                assert_eq!(scale.abs(), 1.0);
+                z.index_axis_mut(Axis(1), c).mapv_inplace(|z| scale * (z - mean) + beta);
+                let size = |size: f64| size + mean.abs() + beta.abs();
                 sizes_after.index_axis_mut(Axis(1), c).mapv_inplace(size);
             }
             most = sizes_after.iter().fold(most, |most, size| most.max(*size));
@@ -151,8 +162,104 @@ fn integers_are_large_on_one_side() {
     let is_large = |case: &&Case| {
         case.inputs().iter().any(|(_, array)| array.iter().any(|value| value.abs() > 2048.0))
     };
-    let (all, large) = (exact.clone().count(), exact.filter(is_large).count());
+    let (all, large) = (exact.clone().count(), exact.clone().filter(is_large).count());
     assert!(10 * large >= 8 * all, "{large} of {all}");
+    // Each operand has its turn, so that rounding it alone shows.
+    for (kind, operand) in [
+        (Kind::Integers, "x"),
+        (Kind::Integers, "weight"),
+        (Kind::Gradients, "x"),
+        (Kind::Gradients, "weight"),
+        (Kind::Gradients, "grad_output"),
+    ] {
+        let of_kind = exact.clone().filter(|case| case.kind == kind && case.op() == "conv");
+        let is_large = |case: &&Case| {
+            let mut inputs = case.inputs().into_iter();
+            inputs.any(|(name, array)| {
+                name == operand && array.iter().any(|value| value.abs() > 2048.0)
+            })
+        };
+        let (all, large) = (of_kind.clone().count(), of_kind.filter(is_large).count());
+        assert!(5 * large >= all, "{operand} of {}: {large} of {all}", kind.name());
+    }
+}
+
+/// Faults that the suite once missed, because no case had the sizes or the numbers to show them.
+#[test]
+fn kernels_meet_what_they_treat_apart() {
+    let cases = all();
+    let of = |kind: Kind| {
+        let of_kind = move |case: &&Case| case.kind == kind;
+        let conv = |case: &Case| match &case.operation {
+            Operation::Conv(conv) => Some(conv.clone()),
+            Operation::Block(_) => None,
+        };
+        cases.iter().filter(of_kind).filter_map(conv).collect::<Vec<Convolution>>()
+    };
+    type Fault = (&'static str, fn(&Convolution) -> bool);
+    fn wide(conv: &Convolution) -> usize {
+        conv.shape().unwrap().output(conv.x.dim().into()).unwrap()[3]
+    }
+    let faults: [Fault; 12] = [
+        ("a batch of 4", |conv| conv.x.dim().0 == 4),
+        ("16, 24 or 32 columns", |conv| wide(conv) > 8 && wide(conv).is_multiple_of(8)),
+        ("8 columns and half a vector", |conv| wide(conv) > 8 && wide(conv) % 8 == 4),
+        ("a long remainder of channels", |conv| {
+            conv.weight.dim().1 > 8 && conv.weight.dim().1 % 8 > 2
+        }),
+        ("a kernel of even size", |conv| {
+            conv.weight.dim().2 == conv.weight.dim().3 && conv.weight.dim().2 % 2 == 0
+        }),
+        ("a large depthwise kernel", |conv| conv.weight.dim().1 == 1 && conv.weight.dim().2 == 7),
+        ("12 groups", |conv| conv.spec.groups() == 12),
+        ("a stride of 4", |conv| conv.spec.height().stride == 4),
+        ("a stride along the width alone", |conv| {
+            conv.spec.height().stride < conv.spec.width().stride
+        }),
+        ("a dilation along the height alone", |conv| {
+            conv.spec.height().dilation > 1 && conv.spec.width().dilation == 1
+        }),
+        ("padding of rows alone", |conv| {
+            conv.spec.height().padding != [0; 2] && conv.spec.width().padding == [0; 2]
+        }),
+        ("padding of columns alone", |conv| {
+            conv.spec.height().padding == [0; 2] && conv.spec.width().padding != [0; 2]
+        }),
+    ];
+    for kind in [Kind::Integers, Kind::Gradients] {
+        for (what, shows) in &faults {
+            let showing = of(kind).iter().filter(|conv| shows(conv)).count();
+            assert!(showing > 0, "{what} in {}", kind.name());
+        }
+    }
+}
+
+/// Code that leaves a batch norm's division out, forwards or backwards, differs in every exact case of a block.
+#[test]
+fn norms_divide_by_more_than_one() {
+    let cases = all().into_iter().filter(|case| case.kind.is_exact());
+    let blocks = cases.filter_map(|case| match case.operation {
+        Operation::Block(block) => Some((case.name, block)),
+        Operation::Conv(_) => None,
+    });
+    let mut counted = 0;
+    for (name, block) in blocks {
+        let BlockNorms { reduce, transform, expand, shortcut, .. } = &block.norms;
+        for norm in [reduce, transform, expand].into_iter().chain(shortcut) {
+            let channels = norm.channels();
+            let divisors: BTreeSet<String> = (0..channels)
+                .map(|c| {
+                    let [gamma, _, _, variance] = norm.channel(c);
+                    let divisor = (variance + norm.epsilon()).sqrt();
+                    assert_eq!((gamma / divisor).abs(), 1.0, "{name}");
+                    divisor.to_string()
+                })
+                .collect();
+            assert!(divisors.len() > 2, "{name}: {divisors:?}");
+            counted += 1;
+        }
+    }
+    assert!(counted > 60, "{counted}");
 }
 
 /// Each mistake that files can show is refuted by some case of the quick suite.
@@ -408,7 +515,7 @@ fn cases_of_others_must_be_what_they_say() {
 #[test]
 fn narrow_formats_are_named() {
     let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
-    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(8).collect();
+    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().step_by(7).collect();
     let bf16 = |value: f64| half::bf16::from_f64(value).to_f64();
     let report = judge(&cases, |case| {
         let Operation::Conv(conv) = &case.operation else { panic!("a convolution") };
@@ -432,14 +539,37 @@ fn narrow_formats_are_named() {
     let classes: Vec<&String> =
         report.cases.iter().filter_map(|case| case.class.as_ref()).collect();
     assert!(classes.iter().any(|class| class.contains("TF32, cut off")), "{classes:?}");
-    // Sums that are rounded to bf16 at their end.
-    let sums = judge_with(&cases, |_, handed| {
-        map(handed, |_, array| array.mapv(|y| half::bf16::from_f32(y).to_f32()))
+    // Only the weights are rounded, as is common where they are stored. Small integers do not tell that from rounding
+    // all operands, but floats do.
+    let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Floats], ..Plan::default() };
+    let floats = triform::check::cases(&plan).unwrap();
+    let weights = judge(&floats, |case| {
+        let conv = of_conv(case);
+        let weight = conv.weight.mapv(bf16);
+        Ok(handed(&Convolution { weight, ..conv.clone() }.outputs().unwrap()))
     });
-    let kept = |case: &&triform::check::CaseReport| {
-        case.class.as_ref().is_some_and(|class| class.contains("sums were kept in bf16"))
+    let weights = weights.unwrap();
+    assert_eq!(weights.verdict(), "rounds", "{}", weights.words("bf16 weights"));
+    let class = |report: &Report, words: &str| {
+        let of =
+            |case: &&CaseReport| case.class.as_ref().is_some_and(|class| class.contains(words));
+        report.cases.iter().filter(of).count()
     };
-    assert!(sums.cases.iter().filter(kept).count() > 5, "{}", sums.words("bf16 sums"));
+    assert!(
+        class(&weights, "the weights were rounded to bf16") > 5,
+        "{}",
+        weights.words("weights")
+    );
+    // Right sums that are stored in bf16.
+    let in_bf16 = |y: f32| half::bf16::from_f32(y).to_f32();
+    let stored = judge_with(&cases, |_, handed| map(handed, |_, array| array.mapv(in_bf16)));
+    assert_eq!(stored.verdict(), "rounds", "{}", stored.words("bf16 outputs"));
+    assert!(class(&stored, "the outputs were rounded to bf16") > 5, "{}", stored.words("stored"));
+    // No format excuses an error of 1%, even if sums in that format can be as far off.
+    let off =
+        judge_with(&cases, |_, handed| map(handed, |_, array| array.mapv(|y| in_bf16(y * 1.01))));
+    assert_eq!(off.count(Verdict::Rounds), 0, "{}", off.words("off"));
+    assert!(class(&off, "sums kept in bf16") > 5, "{}", off.words("off"));
     let garbage = judge_with(&cases, |_, handed| {
         map(handed, |_, array| {
             let mut array = array.clone();
@@ -448,6 +578,75 @@ fn narrow_formats_are_named() {
         })
     });
     assert!(garbage.cases[0].class.as_ref().unwrap().contains("out of bounds"));
+}
+
+/// Algorithms that mix neighbouring inputs carry NaN too far. The report says so. Rounding of the finite values is no
+/// worse in a case with NaN than in one without.
+#[test]
+fn nan_that_spreads_is_told_from_rounding() {
+    let plan = Plan { kinds: vec![Kind::Specials], ..Plan::default() };
+    let cases = cases(&plan).unwrap();
+    let spread = judge_with(&cases, |_, handed| {
+        map(handed, |_, array| {
+            let mut array = array.clone();
+            *array.iter_mut().find(|value| value.is_finite()).unwrap() = f32::NAN;
+            array
+        })
+    });
+    assert_eq!(spread.count(Verdict::Differ), cases.len(), "{}", spread.words("spread"));
+    for case in &spread.cases {
+        assert!(case.class.as_ref().unwrap().contains("reach too many outputs"), "{case:?}");
+    }
+    let wrong = judge_with(&cases, |_, handed| map(handed, |_, array| array.mapv(|y| y + 4096.0)));
+    let said = |case: &CaseReport| case.class.is_some();
+    assert!(wrong.count(Verdict::Differ) == cases.len() && !wrong.cases.iter().any(said));
+    // With few terms, one step to the next float may be more than rounding explains.
+    let has_many_terms = |case: &Case| match &case.operation {
+        Operation::Conv(conv) => conv.weight.len() > 8 * conv.weight.dim().0,
+        Operation::Block(_) => true,
+    };
+    let cases: Vec<Case> = cases.into_iter().filter(has_many_terms).collect();
+    assert!(cases.len() > 8, "{}", cases.len());
+    let next = judge_with(&cases, |_, handed| {
+        map(handed, |_, array| {
+            array.mapv(|y| if y.is_finite() && y.abs() > 1.0 { y.next_up() } else { y })
+        })
+    });
+    assert_eq!(next.verdict(), "rounds", "{}", next.words("next"));
+}
+
+/// A mistake may change values less than rounding could. The report still says what it is.
+#[test]
+fn a_small_error_is_not_excused_as_rounding() {
+    let plan = Plan { ops: Ops::Conv, kinds: vec![Kind::Integers], ..Plan::default() };
+    let tall = |case: &Case| of_conv(case).weight.dim().2 >= 256;
+    let cases: Vec<Case> = cases(&plan).unwrap().into_iter().filter(tall).collect();
+    assert!(cases.len() > 10, "{}", cases.len());
+    let report = judge(&cases, |case| {
+        let mut conv = of_conv(case).clone();
+        conv.bias.fill(0.0);
+        Ok(handed(&conv.outputs().unwrap()))
+    });
+    let report = report.unwrap();
+    assert_eq!(report.count(Verdict::Differ), cases.len(), "{}", report.words("no bias"));
+    assert!(report.mistakes.contains(&"bias-missing"), "{:?}", report.mistakes);
+}
+
+/// If several properties tell failing cases from passing ones equally well, the report names all of them.
+#[test]
+fn properties_that_cannot_be_told_apart_are_all_named() {
+    let plan =
+        Plan { ops: Ops::Block, kinds: vec![Kind::Integers], quick: true, ..Plan::default() };
+    let cases = cases(&plan).unwrap();
+    let with_projection =
+        |case: &Case| case.inputs().iter().any(|(name, _)| name == "downsample.0.weight");
+    let report = judge_with(&cases, |case, handed| match with_projection(case) {
+        true => map(handed, |_, array| array.mapv(|y| y + 1000.0)),
+        false => handed,
+    });
+    let features = [&report.pattern[..], &report.pattern_also[..]].concat();
+    assert!(features.contains(&"projection"), "{features:?}");
+    assert!(report.words("block").contains("projection"), "{}", report.words("block"));
 }
 
 /// A convolver that rounds its operands to bf16.

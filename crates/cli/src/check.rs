@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::args::{AdequacyOptions, CasesOptions, CheckOptions, GradeOptions};
-use super::destination::Target;
+use super::destination::{Destination, Target};
 use super::error::{Error, Result};
-use super::folder::{self, Origin, Staged};
+use super::folder::{self, Handout, Origin, Staged};
+use super::input::whole;
 use super::{Context, HOLDS, INTERRUPTED, REFUTED, onnx, progress};
 use crate::report::check as report;
 use crate::report::json::{self, Outcome};
@@ -20,15 +21,15 @@ use triform::check::adequacy::{adequacy as which_are_seen, smallest};
 use triform::check::{Case, Plan, Report, judge};
 use triform::random::Seed;
 
+/// The longest secret, in bytes. A longer one is another file by mistake.
+const LONGEST_SECRET: u64 = 1 << 20;
+
 /// Writes a suite of cases into a folder.
 pub(super) fn cases(options: &CasesOptions, context: &mut Context<'_>) -> Result<u8> {
     let (seed, origin) = match &options.secret {
         Some(path) => {
-            let secret = fs::read(path).map_err(|source| Error::Io {
-                action: "read",
-                path: path.clone(),
-                source,
-            })?;
+            let too_long = |why| Error::Folder { path: path.clone(), why };
+            let secret = whole(path, LONGEST_SECRET, too_long)?;
             if secret.len() < 8 {
                 let words = format!(
                     "--secret {}: the file has {} bytes, which can be guessed; it needs at least 8",
@@ -88,6 +89,10 @@ fn suite(folder: &Path, out: &Path, cases: &[Case]) -> Result<Staged> {
 
 /// Judges outputs: those in a folder, or those that a program writes.
 pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result<u8> {
+    let folders = [Some(&options.cases), options.outputs.as_ref()];
+    for folder in folders.into_iter().flatten() {
+        not_inside(options.json.json.as_ref(), folder)?;
+    }
     let target = Target::open(options.json.json.as_ref())?;
     let cases = folder::read_certified(&options.cases)?;
     let (name, report, ended) = match (&options.outputs, &options.run) {
@@ -96,15 +101,16 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
                 let why = "it is not a folder of outputs".to_owned();
                 return Err(Error::Folder { path: outputs.clone(), why });
             }
-            let report = of_folder(&cases, outputs, context.interrupted)?;
-            (outputs.display().to_string(), report, None)
+            let report = of_folder(&cases, (outputs, true), context.interrupted)?;
+            (printable(outputs), report, None)
         }
         (None, Some(command)) => {
             let limit = Duration::from_secs(options.timeout);
             let program = (command.as_str(), None);
+            let handout = Handout::read(&options.cases, &cases)?;
             let (report, ended) =
-                of_program(&cases, &options.cases, program, limit, context.interrupted)?;
-            (command.clone(), report, ended)
+                of_program(&cases, &handout, program, limit, context.interrupted)?;
+            (printable(Path::new(command)), report, ended)
         }
         _ => {
             let words = "name the folder of outputs, or a program with --run COMMAND".to_owned();
@@ -115,7 +121,7 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
         return Ok(INTERRUPTED);
     }
     let command = context.command.clone();
-    // Outputs of a program that failed are not trusted, even if they are right.
+    // A program that failed is not right, even if its outputs are.
     let verdict = match (report.verdict(), &ended) {
         ("agree" | "rounds", Some(_)) => "incomplete",
         (verdict, _) => verdict,
@@ -134,11 +140,43 @@ pub(super) fn check(options: &CheckOptions, context: &mut Context<'_>) -> Result
     Ok(if verdict == "agree" { HOLDS } else { REFUTED })
 }
 
-fn of_folder(cases: &[Case], outputs: &Path, interrupted: &AtomicBool) -> Result<Report> {
+/// Refuses a report inside a folder that is judged, where it could replace a file.
+fn not_inside(destination: Option<&Destination>, folder: &Path) -> Result<()> {
+    let Some(path) = destination.and_then(Destination::path) else { return Ok(()) };
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match (fs::canonicalize(parent), fs::canonicalize(folder)) {
+        (Ok(parent), Ok(real)) if parent.starts_with(&real) => {
+            let (path, folder) = (path.display(), folder.display());
+            Err(Error::Usage(format!(
+                "the report {path} would lie inside {folder}, which is judged; name a file elsewhere"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A path or command without control characters, which could change what a terminal shows.
+fn printable(path: &Path) -> String {
+    let escaped = |c: char| match c.is_control() {
+        true => c.escape_debug().to_string(),
+        false => c.to_string(),
+    };
+    path.display().to_string().chars().map(escaped).collect()
+}
+
+/// Judges the outputs in a folder. `links` says whether the files may be links.
+fn of_folder(
+    cases: &[Case],
+    (outputs, links): (&Path, bool),
+    interrupted: &AtomicBool,
+) -> Result<Report> {
     Ok(judge(cases, |case| match interrupted.load(Ordering::Relaxed) {
         // Nobody will see this report. What is missing is judged at once.
         true => Err("interrupted".to_owned()),
-        false => folder::handed(outputs, case),
+        false => folder::handed(outputs, case, links),
     })?)
 }
 
@@ -146,7 +184,7 @@ fn of_folder(cases: &[Case], outputs: &Path, interrupted: &AtomicBool) -> Result
 /// becomes the program's first argument, and the program's messages are kept.
 fn of_program(
     cases: &[Case],
-    folder: &Path,
+    handout: &Handout,
     (command, submission): (&str, Option<&Path>),
     limit: Duration,
     interrupted: &AtomicBool,
@@ -156,12 +194,11 @@ fn of_program(
         path: std::env::temp_dir(),
         source,
     })?;
-    // A copy of the cases, so that the program cannot change what it or the next one is judged by.
-    let copy = folder::copy(folder)?;
+    let copy = handout.write()?;
     let folders = [copy.path(), outputs.path()];
     let arguments: Vec<&Path> = submission.into_iter().chain(folders).collect();
     let ended = run(command, &arguments, limit, interrupted, submission.is_some())?;
-    Ok((of_folder(cases, outputs.path(), interrupted)?, ended))
+    Ok((of_folder(cases, (outputs.path(), false), interrupted)?, ended))
 }
 
 /// Runs a program, with these arguments after those in `command`. If the program did not end well, returns in words how
@@ -193,20 +230,33 @@ fn run(
     // A process group of its own, so that whatever it starts can be ended with it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut program, 0);
-    let mut child = program.spawn().map_err(|error| failed(error.to_string()))?;
+    let mut child = program.spawn().map_err(|error| {
+        let here = Path::new(&words[0]).is_file() && !words[0].contains('/');
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound if here => {
+                format!("; to run the file in the current folder, write ./{}", words[0])
+            }
+            _ => String::new(),
+        };
+        failed(format!("{error}{hint}"))
+    })?;
     let started = Instant::now();
     loop {
         match child.try_wait().map_err(|error| failed(error.to_string()))? {
             Some(status) => {
                 // What it has started in the background must not go on writing.
                 end(&mut child);
-                let said = messages.as_mut().map(last_line).filter(|line| !line.is_empty());
+                let said = messages.as_mut().map(telling_line).filter(|line| !line.is_empty());
                 let said = said.map_or(String::new(), |line| format!(": {line}"));
                 return Ok((!status.success()).then(|| format!("ended with {status}{said}")));
             }
             None if interrupted.load(Ordering::Relaxed) => {
                 end(&mut child);
                 return Ok(Some("was interrupted".to_owned()));
+            }
+            None if messages.as_ref().is_some_and(is_too_long) => {
+                end(&mut child);
+                return Ok(Some(format!("was stopped after it had printed {MOST_PRINTED} bytes")));
             }
             None if started.elapsed() >= limit => {
                 end(&mut child);
@@ -217,8 +267,15 @@ fn run(
     }
 }
 
-/// The last non-empty line that a program printed.
-fn last_line(file: &mut fs::File) -> String {
+/// The most bytes that a submission may print. More would only fill the disk.
+const MOST_PRINTED: u64 = 64 << 20;
+
+fn is_too_long(messages: &fs::File) -> bool {
+    messages.metadata().is_ok_and(|metadata| metadata.len() > MOST_PRINTED)
+}
+
+/// The line of a program's messages that says most: the last one about an error, or the last one.
+fn telling_line(file: &mut fs::File) -> String {
     const ENOUGH: u64 = 4096;
     let length = file.metadata().map_or(0, |metadata| metadata.len());
     let mut bytes = Vec::new();
@@ -227,11 +284,13 @@ fn last_line(file: &mut fs::File) -> String {
         return String::new();
     }
     let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
-    line.trim().chars().filter(|c| !c.is_control()).take(200).collect()
+    let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let error = lines().rfind(|line| line.to_ascii_lowercase().contains("error"));
+    let line = error.or_else(|| lines().next_back()).unwrap_or_default();
+    line.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
-/// Ends a program and the processes that it started.
+/// Ends a program and the processes that it started, but not those that left its process group.
 fn end(child: &mut Child) {
     let group = format!("-{}", child.id());
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
@@ -241,6 +300,9 @@ fn end(child: &mut Child) {
 
 /// Judges the submissions of a class.
 pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result<u8> {
+    for destination in [options.json.json.as_ref(), options.csv.as_ref()] {
+        not_inside(destination, &options.cases)?;
+    }
     let to_json = Target::open(options.json.json.as_ref())?;
     let to_csv = Target::open(options.csv.as_ref())?;
     if to_json.is_output() && to_csv.is_output() {
@@ -258,6 +320,7 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
         None => report::Points::even(&cases),
     };
     let gradescope = options.gradescope.as_deref().map(Staged::new).transpose()?;
+    let handout = Handout::read(&options.cases, &cases)?;
     let interrupted = context.interrupted;
     let judged = progress::with_bar(context, |bar| -> Result<_> {
         let mut rows = Vec::new();
@@ -270,10 +333,10 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
                 if interrupted.load(Ordering::Relaxed) {
                     break;
                 }
-                let row = match one(&cases, submission, options, interrupted) {
+                let row = match one(&cases, &handout, submission, options, interrupted) {
                     // The teacher's command is the same for all submissions. If it cannot be run, no grading is possible.
                     Err(error @ Error::Run { .. }) if rows.is_empty() => return Err(error),
-                    judged => report::Unscored::new(submission, judged.map_err(reason)),
+                    judged => report::Unscored::new(&printable(submission), judged.map_err(reason)),
                 };
                 if !interrupted.load(Ordering::Relaxed) {
                     rows.push(row);
@@ -286,8 +349,8 @@ pub(super) fn grade(options: &GradeOptions, context: &mut Context<'_>) -> Result
                 .par_iter()
                 .filter(|_| !interrupted.load(Ordering::Relaxed))
                 .map(|submission| {
-                    let judged = one(&cases, submission, options, interrupted);
-                    report::Unscored::new(submission, judged.map_err(reason))
+                    let judged = one(&cases, &handout, submission, options, interrupted);
+                    report::Unscored::new(&printable(submission), judged.map_err(reason))
                 })
                 .collect();
         }
@@ -330,6 +393,7 @@ fn reason(error: Error) -> String {
 /// Judges one submission. Also says how its program ended, if it did not end well.
 fn one(
     cases: &[Case],
+    handout: &Handout,
     submission: &Path,
     options: &GradeOptions,
     interrupted: &AtomicBool,
@@ -339,14 +403,15 @@ fn one(
             let why = "it is not a folder of outputs".to_owned();
             return Err(Error::Folder { path: submission.to_owned(), why });
         }
-        return Ok((of_folder(cases, submission, interrupted)?, None));
+        return Ok((of_folder(cases, (submission, false), interrupted)?, None));
     };
     let limit = Duration::from_secs(options.timeout);
-    of_program(cases, &options.cases, (command, Some(submission)), limit, interrupted)
+    of_program(cases, handout, (command, Some(submission)), limit, interrupted)
 }
 
 /// Says which known mistakes a test with these cases and this rule would miss.
 pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> Result<u8> {
+    not_inside(options.json.json.as_ref(), &options.cases)?;
     let target = Target::open(options.json.json.as_ref())?;
     let cases = folder::read(&options.cases)?;
     if let Some(folder) = &options.add {
@@ -365,16 +430,18 @@ pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> 
     if interrupted() {
         return Ok(INTERRUPTED);
     }
-    let mut found =
-        report::Adequacy { cases: cases.len(), rule: options.rule, rows, catches, added: 0 };
+    let (all, rule) = (cases.len(), options.rule);
+    let mut found = report::Adequacy { cases: all, rule, rows, catches, kept: 0, added: 0 };
     if let Some(folder) = &options.add
         && !found.catches.is_empty()
     {
         // The test may already have such a case, if its rule accepts the mistake there.
         let is_new = |case: &&Case| cases.iter().all(|known| known.name != case.name);
         let new: Vec<Case> = found.catches.iter().filter(is_new).cloned().collect();
-        found.added = new.len();
-        folder::write(folder, &[cases, new].concat(), &Origin::Elsewhere)?;
+        // `check` must be able to read the folder.
+        let kept: Vec<Case> = cases.iter().filter(|case| case.certify().is_ok()).cloned().collect();
+        (found.kept, found.added) = (kept.len(), new.len());
+        folder::write(folder, &[kept, new].concat(), &Origin::Elsewhere)?;
     }
     let command = context.command.clone();
     let words = || Ok(report::adequacy_words(&found, options.add.as_deref()));
@@ -385,4 +452,46 @@ pub(super) fn adequacy(options: &AdequacyOptions, context: &mut Context<'_>) -> 
     };
     target.report(context, words, json)?;
     Ok(if missed == 0 { HOLDS } else { REFUTED })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::folder::{self, Origin};
+    use crate::REFUTED;
+    use triform::check::{Kind, Operation, Ops, Plan, cases};
+
+    /// A case with gradients on numbers that are not integers has no exact answer. So `--add` leaves it out, and
+    /// `check` accepts the folder.
+    #[test]
+    fn added_cases_can_be_checked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        let plan =
+            Plan { ops: Ops::Conv, kinds: vec![Kind::Gradients], quick: true, ..Plan::default() };
+        let mut two = cases(&plan).expect("cases");
+        two.truncate(2);
+        let Operation::Conv(conv) = &mut two[0].operation else { panic!("a convolution") };
+        conv.x.mapv_inplace(|x| x + 0.5);
+        folder::write(&path("two"), &two, &Origin::Elsewhere).expect("a folder of cases");
+        let run = |words: &[&str]| {
+            let (mut output, mut errors) = (Vec::new(), Vec::new());
+            let arguments = words.iter().map(std::ffi::OsString::from);
+            let ended = AtomicBool::new(false);
+            let status = crate::run(arguments, &[], &mut output, false, &mut errors, &ended);
+            (status, String::from_utf8_lossy(&[output, errors].concat()).into_owned())
+        };
+        let [from, more] = [path("two"), path("more")];
+        let [from, more] = [&from, &more].map(|path| path.to_str().expect("ASCII"));
+        let (status, words) =
+            run(&["triform", "adequacy", from, "--rule", "sum:1,1e9", "--add", more]);
+        assert_eq!(status, REFUTED, "{words}");
+        assert!(words.contains("Wrote 1 of the test's 2 cases and "), "{words}");
+        assert!(words.contains("The others are left out"), "{words}");
+        let (status, words) = run(&["triform", "check", from, from]);
+        assert!(status == crate::BAD_INPUT && words.contains("not an integer"), "{words}");
+        let (status, words) = run(&["triform", "check", more, more]);
+        assert!(status == REFUTED && words.contains("is incomplete"), "{words}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Reads and writes folders of cases: `cases.json`, and one `.npz` file for each case. Also reads the folders of
 //! outputs that came back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::error::{Error, Result};
+use super::input::whole;
 use triform::check::{Case, Handed, Kind, Received};
 use triform_checkpoint::write::{Tensor, npz};
-use triform_checkpoint::{Checkpoint, Dtype, Entry};
+use triform_checkpoint::{Checkpoint, Dtype, Entry, Error as FileError};
 
 /// The version of the format of `cases.json`.
 const SCHEMA: u32 = 1;
+
+/// The largest `cases.json` that is read, in bytes.
+const LONGEST_LISTING: u64 = 64 << 20;
 
 /// The most numbers in all cases of a folder together. All of these numbers are in memory at once.
 const MOST: usize = 1 << 26;
@@ -145,7 +149,8 @@ impl Staged {
     /// [`Error::Io`].
     pub(super) fn new(folder: &Path) -> Result<Self> {
         // A folder that cannot be renamed over is found out before the work.
-        let is_link = fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_symlink());
+        let before = fs::symlink_metadata(folder);
+        let is_link = before.as_ref().is_ok_and(|metadata| metadata.is_symlink());
         let is_here = match (fs::canonicalize(folder), std::env::current_dir()) {
             (Ok(folder), Ok(here)) => here.starts_with(&folder),
             _ => false,
@@ -166,7 +171,16 @@ impl Staged {
             _ => Path::new("."),
         };
         fs::create_dir_all(parent).map_err(io("create", parent))?;
-        let staging = tempfile::Builder::new().prefix(".triform-").tempdir_in(parent);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".triform-");
+        // The permissions of the folder in whose place it comes, or those of an ordinary new one.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            let new = fs::Permissions::from_mode(0o777);
+            builder.permissions(before.map_or(new, |metadata| metadata.permissions()));
+        }
+        let staging = builder.tempdir_in(parent);
         Ok(Self { folder: folder.to_owned(), staging: staging.map_err(io("write to", parent))? })
     }
 
@@ -180,12 +194,6 @@ impl Staged {
 
     pub(super) fn finish(self) -> Result<()> {
         let staging = self.staging.keep();
-        // An ordinary folder's permissions, not a private temporary one's.
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            let _ = fs::set_permissions(&staging, fs::Permissions::from_mode(0o755));
-        }
         // An empty folder would be in the way of the rename.
         let _ = fs::remove_dir(&self.folder);
         fs::rename(&staging, &self.folder).map_err(|error| {
@@ -195,18 +203,32 @@ impl Staged {
     }
 }
 
-/// A temporary copy of a folder of cases. It is removed when the value is dropped.
-pub(super) fn copy(folder: &Path) -> Result<tempfile::TempDir> {
-    let temporary = std::env::temp_dir();
-    let copy = tempfile::tempdir().map_err(io("write to", &temporary))?;
-    for entry in fs::read_dir(folder).map_err(io("read", folder))? {
-        let entry = entry.map_err(io("read", folder))?;
-        if entry.path().is_file() {
-            let to = copy.path().join(entry.file_name());
-            fs::copy(entry.path(), &to).map_err(io("write", &to))?;
-        }
+/// The files of a folder of cases, in memory. Programs that are judged get copies of them, so that none can change what
+/// the next one gets.
+pub(super) struct Handout(Vec<(String, Vec<u8>)>);
+
+impl Handout {
+    /// Reads `cases.json` and the file of each case.
+    pub(super) fn read(folder: &Path, cases: &[Case]) -> Result<Self> {
+        let names = cases.iter().map(|case| format!("{}.npz", case.name));
+        let files = names.chain(["cases.json".to_owned()]).map(|name| {
+            let path = folder.join(&name);
+            let bytes = fs::read(&path).map_err(io("read", &path))?;
+            Ok((name, bytes))
+        });
+        Ok(Self(files.collect::<Result<_>>()?))
     }
-    Ok(copy)
+
+    /// Writes the files into a temporary folder. It is removed when the value is dropped.
+    pub(super) fn write(&self) -> Result<tempfile::TempDir> {
+        let temporary = std::env::temp_dir();
+        let copy = tempfile::tempdir().map_err(io("write to", &temporary))?;
+        for (name, bytes) in &self.0 {
+            let to = copy.path().join(name);
+            fs::write(&to, bytes).map_err(io("write", &to))?;
+        }
+        Ok(copy)
+    }
 }
 
 /// Reads the cases in a folder, as they were handed out.
@@ -215,16 +237,15 @@ pub(super) fn copy(folder: &Path) -> Result<tempfile::TempDir> {
 /// digests; the errors of reading and of [`Case::read`].
 pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
     let path = folder.join("cases.json");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+    let text = match whole(&path, LONGEST_LISTING, |why| unusable(&path, why)) {
+        Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
             let why = "it holds no cases.json; `triform cases --out FOLDER` writes one";
             return Err(unusable(folder, why));
         }
-        Err(error) => return Err(io("read", &path)(error)),
+        text => text?,
     };
     let listing: Listing =
-        serde_json::from_str(&text).map_err(|error| unusable(&path, error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| unusable(&path, error.to_string()))?;
     if listing.schema != SCHEMA {
         let why =
             format!("its schema is {}; this version of triform reads {SCHEMA}", listing.schema);
@@ -234,15 +255,17 @@ pub(super) fn read(folder: &Path) -> Result<Vec<Case>> {
         return Err(unusable(&path, "it lists no cases"));
     }
     let (mut cases, mut numbers) = (Vec::new(), 0);
+    let mut names = BTreeSet::new();
     for listed in &listing.cases {
-        if listed.name.is_empty()
-            || listed.name.contains(['/', '\\', '\0'])
-            || listed.name.starts_with('.')
-        {
-            return Err(unusable(
-                &path,
-                format!("`{}` is not a valid name for a case", listed.name),
-            ));
+        let name = &listed.name;
+        let is_file_name =
+            !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with('.');
+        if !is_file_name || name.contains(char::is_control) {
+            let why = format!("`{}` is not a valid name for a case", name.escape_debug());
+            return Err(unusable(&path, why));
+        }
+        if !names.insert(name) {
+            return Err(unusable(&path, format!("it lists `{name}` twice")));
         }
         let file = folder.join(format!("{}.npz", listed.name));
         let arrays = floats(&file)?;
@@ -333,22 +356,40 @@ fn dtype_name(dtype: &Dtype) -> String {
         Dtype::F32 => return "float32".to_owned(),
         Dtype::F16 => return "float16".to_owned(),
         Dtype::BF16 => return "bfloat16".to_owned(),
-        Dtype::Other(code) => code.trim_start_matches(['<', '>', '=', '|']),
+        Dtype::Other(code) => code,
     };
-    match code {
-        "f8" => "float64".to_owned(),
-        "i8" => "int64".to_owned(),
-        "i4" => "int32".to_owned(),
+    let order = if code.starts_with('>') { "big-endian " } else { "" };
+    let code = code.trim_start_matches(['<', '>', '=', '|']);
+    let with_bits = |(letter, name): (&str, &str)| {
+        let bytes: u32 = code.strip_prefix(letter)?.parse().ok()?;
+        (bytes <= 32).then(|| format!("{name}{}", 8 * bytes))
+    };
+    let kinds = [("f", "float"), ("i", "int"), ("u", "uint"), ("c", "complex")];
+    let name = match code {
         "b1" => "bool".to_owned(),
-        other => other.escape_debug().to_string(),
-    }
+        "O" => "object".to_owned(),
+        other => kinds
+            .into_iter()
+            .find_map(with_bits)
+            .unwrap_or_else(|| other.escape_debug().to_string()),
+    };
+    format!("{order}{name}")
 }
 
-/// Reads what came back for a case, from a folder of `.npz` files. The error says in words why it cannot be read.
-pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
-    let path = folder.join(format!("{}.npz", case.name));
+/// Reads what came back for a case, from a folder of `.npz` files. If `links` is false, files must lie in the folder
+/// itself. The error says in words why nothing can be read.
+pub(super) fn handed(folder: &Path, case: &Case, links: bool) -> Result<Handed, String> {
+    let name = format!("{}.npz", case.name);
+    let path = folder.join(&name);
+    if !links && fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_symlink()) {
+        return Err(format!("{name} is a link, not a file"));
+    }
     if !path.exists() {
-        return Err(format!("there is no {}.npz", case.name));
+        let hint = match path.with_extension("npy").exists() {
+            true => ", only a .npy file; numpy's `savez` writes .npz files",
+            false => "",
+        };
+        return Err(format!("there is no {name}{hint}"));
     }
     let answers = case.answers().map_err(|error| error.to_string())?;
     // A known mistake may give an array of another shape, but none gives one many times as large as the right one.
@@ -358,5 +399,31 @@ pub(super) fn handed(folder: &Path, case: &Case) -> Result<Handed, String> {
             answer.name == entry.name && all.is_some_and(|all| all <= 16 * answer.value.len())
         })
     };
-    received(&path, is_asked).map_err(|error| error.to_string())
+    received(&path, is_asked).map_err(|error| match error {
+        // The folder may be a temporary one, which means nothing to a reader.
+        Error::Tensors(FileError::Checkpoint { why, .. }) => format!("{name}: {why}"),
+        error => error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Dtype, dtype_name};
+
+    #[test]
+    fn types_have_numpys_names() {
+        for (code, name) in [
+            ("<f8", "float64"),
+            (">f4", "big-endian float32"),
+            ("<i8", "int64"),
+            ("|u1", "uint8"),
+            ("<c16", "complex128"),
+            ("|b1", "bool"),
+            ("|O", "object"),
+            ("<U5", "U5"),
+            ("<f99", "f99"),
+        ] {
+            assert_eq!(dtype_name(&Dtype::Other(code.to_owned())), name);
+        }
+    }
 }

@@ -49,8 +49,21 @@ pub fn read(path: &Path) -> Result<Array3<u8>> {
 ///
 /// The errors of [`read`]; [`triform::Error::Side`] for a side that [`prepare`] does not accept.
 pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<Array3<u8>> {
+    let bytes = whole(path, MAX_BYTES, |why| Error::Image { path: path.to_owned(), why })?;
+    prepared(&bytes, shorter_side, path)
+}
+
+/// The contents of a regular file. `too_long` makes the error for a file of more than `most` bytes.
+///
+/// # Errors
+///
+/// [`Error::NotAFile`] for a directory or a pipe; [`Error::Io`].
+pub(crate) fn whole(
+    path: &Path,
+    most: u64,
+    too_long: impl FnOnce(String) -> Error,
+) -> Result<Vec<u8>> {
     let io = |source| Error::Io { action: "read", path: path.to_owned(), source };
-    let wrong = |why| Error::Image { path: path.to_owned(), why };
     // A pipe is not opened: that would wait for a writer that may never come.
     let metadata = fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
@@ -59,12 +72,12 @@ pub fn read_scaled(path: &Path, shorter_side: u32) -> Result<Array3<u8>> {
     }
     let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
-    if length > MAX_BYTES {
-        return Err(wrong(format!("it has {length} bytes; the limit is {MAX_BYTES}")));
+    if length > most {
+        return Err(too_long(format!("it has {length} bytes; the limit is {most}")));
     }
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes).map_err(io)?;
-    prepared(&bytes, shorter_side, path)
+    Ok(bytes)
 }
 
 fn prepared(bytes: &[u8], shorter_side: u32, path: &Path) -> Result<Array3<u8>> {

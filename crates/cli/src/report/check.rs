@@ -97,6 +97,7 @@ pub fn json<'a>(
         cases: report.cases.iter().map(case).collect::<Vec<_>>(),
         mistakes: &report.mistakes,
         pattern: &report.pattern,
+        pattern_also: &report.pattern_also,
         not_checkable: not_checkable,
     }
 }
@@ -107,7 +108,11 @@ fn case(case: &CaseReport) -> impl Serialize + '_ {
         why_null.insert("first", "no value is wrong, or none could be compared");
     }
     if case.class.is_none() {
-        why_null.insert("class", "the values belong to no known class");
+        let why = match case.differing {
+            0 => "no value is wrong, or none could be compared",
+            _ => "the values belong to no known class",
+        };
+        why_null.insert("class", why);
     }
     if case.problem.is_none() {
         why_null.insert("problem", "every array was there, with the right shape");
@@ -226,9 +231,9 @@ struct OfKind {
 }
 
 impl Unscored {
-    /// What was found out about the submission at a path.
-    pub fn new(path: &Path, judged: Result<(Report, Option<String>), String>) -> Self {
-        Self { name: path.display().to_string(), judged }
+    /// What was found out about a submission.
+    pub fn new(name: &str, judged: Result<(Report, Option<String>), String>) -> Self {
+        Self { name: name.to_owned(), judged }
     }
 }
 
@@ -367,8 +372,9 @@ pub fn graded_words(graded: &[Graded], points: &Points) -> String {
     let mut page = Page::new(false);
     let agree = graded.iter().filter(|row| row.verdict() == "agree").count();
     page.paragraph(&format!(
-        "{agree} of {} agree with every case. The highest possible score is {} points.",
-        several(graded.len(), "submission"),
+        "{agree} of {} submissions {} with every case. The highest possible score is {} points.",
+        graded.len(),
+        if agree == 1 { "agrees" } else { "agree" },
         number(points.most()),
     ));
     page.gap();
@@ -454,7 +460,9 @@ pub struct Adequacy {
     pub rows: Vec<Row>,
     /// The smallest cases that would catch the missed mistakes of convolutions, where such a case was found.
     pub catches: Vec<Case>,
-    /// How many of `catches` were written along with the test's own cases.
+    /// How many of the test's own cases were written.
+    pub kept: usize,
+    /// How many of `catches` were written along with them.
     pub added: usize,
 }
 
@@ -479,8 +487,9 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
     });
     if not_asked > 0 {
         page.paragraph(&format!(
-            "{} more mistakes need kinds of cases that this test does not have, such as gradients.",
-            thousands(not_asked as u64)
+            "{} more {} kinds of cases that this test does not have, such as gradients.",
+            thousands(not_asked as u64),
+            if not_asked == 1 { "mistake needs" } else { "mistakes need" },
         ));
     }
     for (seen, why) in [
@@ -491,7 +500,7 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
         (
             Seen::MissedByRule,
             "Cases show these mistakes, but the rule accepts the wrong values. The line below a mistake gives a \
-             small convolution on which it would not:",
+             small convolution that shows it, at least if values are compared exactly:",
         ),
     ] {
         let of: Vec<&&Row> = missed.iter().filter(|row| row.seen == seen).collect();
@@ -512,11 +521,18 @@ pub fn adequacy_words(found: &Adequacy, added: Option<&Path>) -> String {
         page.next_paragraph(&match found.catches.is_empty() {
             true => format!("There is no case to add; {folder} was not written."),
             false => format!(
-                "Wrote the test's {} and {} more to {folder}. Compare them exactly.",
+                "Wrote {} of the test's {} and {} more to {folder}. The answers to the new cases are exact.",
+                found.kept,
                 several(found.cases, "case"),
                 found.added
             ),
         });
+        if found.kept < found.cases {
+            page.paragraph(
+                "The others are left out, because they ask for gradients or special values, but their numbers are not \
+                 small integers. Only small integers have exact answers.",
+            );
+        }
     }
     page.into_text()
 }

@@ -86,6 +86,7 @@ fn a_program_is_run_and_judged() {
     script("half.sh", "cp right/*00* \"$2\"; exit 3\n");
     script("fails.sh", "cp right/* \"$2\"; exit 3\n");
     script("says.sh", "echo first; echo 'what went wrong' >&2; exit 3\n");
+    script("compiles.sh", "echo 'a.c:1: error: no such thing'; echo '    ^'; exit 3\n");
     script("slow.sh", "exec sleep 60\n");
     let run = |words: &str| {
         let output = triform_in(folder.path(), &format!("check cases {words}"));
@@ -115,6 +116,11 @@ fn a_program_is_run_and_judged() {
         "{remark}"
     );
     assert!(!text(&output.stderr).contains("what went wrong"));
+    let output = triform_in(folder.path(), "grade cases compiles.sh --run sh --json");
+    assert!(text(&output.stdout).contains("exit status: 3: a.c:1"), "{}", text(&output.stdout));
+    let output = triform_in(folder.path(), "check cases --run copy.sh");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("write ./copy.sh"), "{}", text(&output.stderr));
     let start = Instant::now();
     let (status, report) = run("--run \"sh slow.sh\" --timeout 1");
     assert_eq!(status, 1);
@@ -252,6 +258,10 @@ fn a_class_is_graded() {
     );
     fits_80_columns(&report);
     insta::assert_snapshot!("graded", report);
+    // The book shows such a table, with other numbers.
+    let head = report.lines().take(2).collect::<Vec<_>>().join("\n");
+    let head = head.replace("1 of 7", "1 of 4").replace("is 40\n", "is 100\n");
+    assert!(include_str!("../../../../docs/check.md").contains(&head), "{head}");
     let csv = fs::read_to_string(path("rows.csv")).unwrap();
     assert_eq!(csv.lines().count(), 8, "{csv}");
     assert!(csv.lines().nth(2).unwrap().contains("kernel-flipped"), "{csv}");
@@ -300,6 +310,83 @@ fn a_class_is_graded() {
     }
 }
 
+/// What one submission does to the cases, the next one does not see. What it prints does not fill the disk, and links to
+/// another's files do not count.
+#[cfg(unix)]
+#[test]
+fn submissions_do_not_touch_each_other() {
+    let (folder, cases) = suite();
+    for case in &cases {
+        write(&folder.path().join("right"), case, &right(case));
+    }
+    let script = |name: &str, body: &str| fs::write(folder.path().join(name), body).unwrap();
+    script("evil.sh", "for file in cases/*; do echo > \"$file\"; done\n");
+    script("right.sh", "cp right/* \"$2\"\ntest $(wc -c < \"$1/cases.json\") -gt 99\n");
+    script("links.sh", "ln -s \"$PWD\"/right/* \"$2\"\n");
+    script("spam.sh", "exec yes\n");
+    let all = "evil.sh right.sh links.sh spam.sh";
+    let output = triform_in(folder.path(), &format!("grade cases {all} --run sh --json"));
+    let report: Value = serde_json::from_str(&text(&output.stdout)).unwrap();
+    let of = |at: usize, key: &str| report["submissions"][at][key].as_str().unwrap().to_owned();
+    assert_eq!(of(1, "verdict"), "agree", "{report:#}");
+    assert_eq!(of(2, "verdict"), "incomplete");
+    assert!(of(2, "remark").ends_with("is a link, not a file"), "{}", of(2, "remark"));
+    assert!(of(3, "remark").contains("was stopped after it had printed"), "{}", of(3, "remark"));
+}
+
+/// A report does not replace a file of the folders that are judged, and what is read is a regular file of a plain name.
+#[cfg(unix)]
+#[test]
+fn folders_that_are_judged_stay_as_they_are() {
+    use std::os::unix::fs::PermissionsExt;
+    let (folder, cases) = suite();
+    let path = |name: &str| folder.path().join(name);
+    fs::create_dir(path("npy")).unwrap();
+    fs::write(path("npy").join(format!("{}.npy", cases[0].name)), "").unwrap();
+    let before = fs::read(path("cases/cases.json")).unwrap();
+    for (words, why) in [
+        ("check cases npy --json cases/cases.json", "would lie inside cases"),
+        ("check cases npy --json npy/report.json", "would lie inside npy"),
+        ("grade cases npy --csv cases/rows.csv", "would lie inside cases"),
+        ("adequacy cases --json cases/cases.json", "would lie inside cases"),
+        ("cases --out other --secret /dev/zero", "/dev/zero is a pipe or a device, not a file"),
+    ] {
+        let output = triform_in(folder.path(), words);
+        assert_eq!(output.status.code(), Some(2), "{words}");
+        assert!(text(&output.stderr).contains(why), "{words}: {}", text(&output.stderr));
+    }
+    assert_eq!(fs::read(path("cases/cases.json")).unwrap(), before);
+    let (_, report) = check(folder.path(), "cases npy");
+    assert!(report.contains("only a .npy file"), "{report}");
+    // A private folder stays private.
+    fs::create_dir(path("private")).unwrap();
+    fs::set_permissions(path("private"), PermissionsExt::from_mode(0o700)).unwrap();
+    printed_in(folder.path(), "cases --out private --op conv --kind specials --quick");
+    let mode = fs::metadata(path("private")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    // Names that could forge a line, or be two cases with one file.
+    let listing = String::from_utf8(before).unwrap();
+    let (first, second) = (&cases[0].name, &cases[1].name);
+    for (listing, why) in [
+        (listing.replace(first, "a\\nb"), "is not a valid name"),
+        (listing.replace(second, first), "twice"),
+    ] {
+        fs::write(path("cases/cases.json"), listing).unwrap();
+        let output = triform_in(folder.path(), "check cases npy");
+        assert_eq!(output.status.code(), Some(2));
+        let errors = text(&output.stderr);
+        assert!(errors.contains(why) && errors.lines().count() == 1, "{errors}");
+    }
+    fs::remove_file(path("cases/cases.json")).unwrap();
+    fs::create_dir(path("cases/cases.json")).unwrap();
+    let output = triform_in(folder.path(), "check cases npy");
+    assert!(
+        text(&output.stderr).contains("is a directory, not a file"),
+        "{}",
+        text(&output.stderr)
+    );
+}
+
 /// A test with a loose rule misses mistakes. The cases that `--add` writes show these mistakes if they are compared
 /// exactly.
 #[test]
@@ -312,7 +399,7 @@ fn a_test_is_told_what_it_misses() {
     let report = text(&output.stdout);
     assert!(report.starts_with("This test misses "), "{report}");
     fits_80_columns(&report);
-    assert!(report.contains("Wrote the test's 29 cases and "), "{report}");
+    assert!(report.contains("Wrote 34 of the test's 34 cases and "), "{report}");
     let output = triform_in(folder.path(), &format!("{exact} --add none"));
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     assert!(text(&output.stdout).contains("no case to add; none was not written"));
