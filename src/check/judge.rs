@@ -128,7 +128,7 @@ pub fn judge(
     let (mut reports, looked): (Vec<CaseReport>, Vec<Looked>) = looked.into_iter().unzip();
 
     // A mistake may change values so little that rounding could explain them. So such cases are searched too.
-    let is_doubtful = |at: usize| reports[at].class.as_deref() == Some(ANOTHER_ALGORITHM);
+    let is_doubtful = |at: usize| reports[at].verdict == Verdict::Rounds;
     let is_searched =
         |at: &usize| looked[*at].1.is_some() && (reports[*at].verdict.fails() || is_doubtful(*at));
     let mut searched: Vec<usize> = (0..cases.len()).filter(is_searched).collect();
