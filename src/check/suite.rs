@@ -52,6 +52,9 @@ impl Default for Plan {
     }
 }
 
+/// The most cases of a suite in files.
+const MOST: usize = 400;
+
 /// The operand that has large integers. The others are small, so that sums are exact.
 #[derive(Clone, Copy, PartialEq)]
 enum Large {
@@ -91,13 +94,22 @@ pub fn cases(plan: &Plan) -> Result<Vec<Case>> {
         // NaN shows whether one group leaks into another.
         let grouped: Vec<Shape> =
             fewer.iter().filter(|shape| shape.groups() > 1).step_by(5).copied().collect();
-        for (kind, all, quick) in [
+        let mut all = [
             (Kind::Integers, shapes.clone(), 4),
             (Kind::Floats, every(6), 0),
             (Kind::Gradients, fewer.clone(), 2),
             (Kind::Specials, grouped.clone(), 1),
             (Kind::Layout, every(3), 4),
-        ] {
+        ];
+        // The last of `fewer` add the fewest new pairs of values.
+        let mut count = 0;
+        for (kind, shapes, _) in all.iter().filter(|(kind, ..)| Kind::IN_FILES.contains(kind)) {
+            count += shapes.len() + usual(*kind)?.len();
+        }
+        count += Kind::IN_FILES.into_iter().map(|kind| blocks(kind).len()).sum::<usize>();
+        let [.., (_, gradients, _), _, _] = &mut all;
+        gradients.truncate(gradients.len() - count.saturating_sub(MOST));
+        for (kind, all, quick) in all {
             let mut some = all;
             if plan.quick {
                 // The first of `fewer` add the most new pairs of values.
