@@ -232,9 +232,9 @@ impl Case {
     }
 
     /// Checks that the answers can be computed. This is for cases that somebody else has written. If answers must be
-    /// exact, all numbers must be integers (but `x` may have others in a case of kind `specials`), and the absolute
-    /// values of the terms of a sum must add up to at most 2^24. For a block, only the numbers after each layer are
-    /// checked, not the sums. If answers need not be exact, no sum may exceed the largest `f32`.
+    /// exact, all numbers must be integers, and the absolute values of the terms of a sum must add up to at most 2^24.
+    /// In a case of kind `specials`, `x` may also have NaN and infinities. For a block, only the numbers after each
+    /// layer are checked, not the sums. If answers need not be exact, no sum may exceed the largest `f32`.
     ///
     /// Errors: [`Error::Case`].
     pub fn certify(&self) -> Result<()> {

@@ -88,7 +88,7 @@ pub struct Report {
     pub cases: Vec<CaseReport>,
     /// Features that all failing cases have. No passing case has all of them. Empty if there are no such features.
     pub pattern: Vec<&'static str>,
-    /// If `pattern` is one feature, other features that could stand in its place.
+    /// If `pattern` is one feature, other features that tell the cases apart equally well.
     pub pattern_also: Vec<&'static str>,
     /// The mistakes that explain all cases: they give the same wrong values in every failing case, and the right values
     /// in every passing case.

@@ -307,10 +307,11 @@ pub(super) struct Pattern {
     /// Up to three features that all failing cases have. No passing case has all of them. Empty if there are no such
     /// features, if fewer than two cases fail, or if no case passes.
     pub(super) features: Vec<&'static str>,
-    /// Other features, each of which tells the cases apart as well as the only one of `features`.
+    /// If `features` is one feature, other features that tell the cases apart equally well.
     pub(super) also: Vec<&'static str>,
 }
 
+/// Looks for features that tell failing cases from passing ones.
 pub(super) fn pattern(cases: &[Case], reports: &[CaseReport]) -> Pattern {
     let both = || cases.iter().zip(reports);
     let fails = |report: &CaseReport| {
